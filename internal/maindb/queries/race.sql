@@ -1,0 +1,2 @@
+-- name: Race :one
+SELECT * FROM race WHERE race_id = ?;

@@ -1,0 +1,43 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+)
+
+// Migrate applies the migrations in files that db does not have yet, in order,
+// and returns how many those were. Two programs may call it at once: the second
+// finds nothing left to do, or the first one's failure.
+func Migrate(ctx context.Context, db *sql.DB, files fs.FS) (applied int, err error) {
+	provider, err := goose.NewProvider(goose.DialectMySQL, db, files)
+	if err != nil {
+		return 0, fmt.Errorf("read migrations: %w", err)
+	}
+	results, err := provider.Up(ctx)
+	if err != nil {
+		return len(results), fmt.Errorf("migrate: %w", err)
+	}
+	return len(results), nil
+}
+
+// Grant runs the statements of a grants file, separated by semicolons, with
+// {account} replaced by the account that a program logs in with. It is run
+// after Migrate, since a grant on a table needs the table.
+func Grant(ctx context.Context, db *sql.DB, statements, account string) error {
+	quoted := "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(account) + "'@'%'"
+	for statement := range strings.SplitSeq(statements, ";") {
+		statement = strings.TrimSpace(strings.ReplaceAll(statement, "{account}", quoted))
+		if statement == "" {
+			continue
+		}
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("grant: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// Server error numbers, from the MySQL reference's "Server Error Message
+// Reference"; MariaDB has the same.
+const (
+	duplicateEntry  = 1062
+	lockWaitTimeout = 1205
+	deadlock        = 1213
+)
+
+const (
+	txAttempts = 10
+	txBackoff  = 5 * time.Millisecond
+)
+
+// InTx runs fn in a transaction and commits it when fn returns nil. A deadlock
+// or a lock wait that timed out rolls back and runs fn again, up to 10 times,
+// so fn must not keep state between calls. An error of the commit itself is
+// returned: whether it took effect is then unknown, and the caller's keys have
+// to make a repetition harmless.
+func InTx(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := once(ctx, db, fn)
+		if attempt == txAttempts || !isContention(err) {
+			return err
+		}
+		wait := time.Duration(attempt) * txBackoff
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(wait + rand.N(wait)): //nolint:gosec // jitter needs no secret randomness
+		}
+	}
+}
+
+func once(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) (err error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	committed := false
+	defer func() {
+		if committed {
+			return
+		}
+		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
+			err = errors.Join(err, fmt.Errorf("roll back: %w", rollback))
+		}
+	}()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	committed = true
+	return nil
+}
+
+// IsDuplicate reports whether err says that a unique key is already taken.
+func IsDuplicate(err error) bool { return hasNumber(err, duplicateEntry) }
+
+func isContention(err error) bool { return hasNumber(err, deadlock, lockWaitTimeout) }
+
+func hasNumber(err error, numbers ...uint16) bool {
+	var server *mysql.MySQLError
+	if !errors.As(err, &server) {
+		return false
+	}
+	for _, number := range numbers {
+		if server.Number == number {
+			return true
+		}
+	}
+	return false
+}

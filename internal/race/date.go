@@ -1,0 +1,61 @@
+package race
+
+import (
+	"errors"
+	"time"
+)
+
+// Date is a civil date, without a time or a zone. The zero value is no date.
+type Date struct {
+	Year  int
+	Month time.Month
+	Day   int
+}
+
+// ParseDate reads YYYY-MM-DD.
+func ParseDate(s string) (Date, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return Date{}, errors.New(`must be a date as YYYY-MM-DD, for example "2004-04-19"`)
+	}
+	return DateOf(t), nil
+}
+
+// DateOf returns the date that t shows in its own zone.
+func DateOf(t time.Time) Date {
+	year, month, day := t.Date()
+	return Date{Year: year, Month: month, Day: day}
+}
+
+// Midnight returns the start of d in UTC, the form in which stores keep it.
+func (d Date) Midnight() time.Time {
+	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
+}
+
+// IsZero reports whether d is no date.
+func (d Date) IsZero() bool { return d == Date{} }
+
+// String writes YYYY-MM-DD, and the empty string for no date.
+func (d Date) String() string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.Midnight().Format(time.DateOnly)
+}
+
+// Before reports whether d is earlier than other.
+func (d Date) Before(other Date) bool { return d.Midnight().Before(other.Midnight()) }
+
+// AgeOn returns the age in whole years, on the day of the race, of somebody
+// born on d. Who is born on 29 February turns a year older on 1 March of the
+// other years. It is UnknownAge for no date and for a birth after the day.
+func (d Date) AgeOn(day Date) int {
+	if d.IsZero() || day.Before(d) {
+		return UnknownAge
+	}
+	age := day.Year - d.Year
+	if day.Month < d.Month || (day.Month == d.Month && day.Day < d.Day) {
+		age--
+	}
+	return age
+}

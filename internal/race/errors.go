@@ -1,0 +1,52 @@
+package race
+
+import (
+	"errors"
+	"strings"
+)
+
+// Errors that callers branch on. The API translates them to HTTP statuses, the
+// worker to Temporal failures; whatever is none of these stays hidden.
+var (
+	// ErrNotFound: there is no such thing, or the caller may not know of it.
+	ErrNotFound = errors.New("not found")
+	// ErrStale: the revision that a change was based on is not the latest.
+	ErrStale = errors.New("the record has a newer revision")
+)
+
+// ConflictError says that a change contradicts what is already there. Message
+// is for the caller to read and holds no personal data.
+type ConflictError struct {
+	Field   string // as the API names it; may be empty
+	Message string
+}
+
+func (e *ConflictError) Error() string { return e.Message }
+
+// FieldError is one thing that is wrong with an input.
+type FieldError struct {
+	Field   string // as the API names it
+	Message string // what would be right; never the value itself
+}
+
+// InvalidError lists everything that is wrong with an input.
+type InvalidError struct {
+	Fields []FieldError
+}
+
+func (e *InvalidError) Error() string {
+	parts := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		parts[i] = f.Field + " " + f.Message
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Rejection is the business answer that a record earns no credit as it stands.
+// It is no fault of the system: nothing is retried until the record or the
+// start list is corrected. Reason holds IDs and bibs, never a name.
+type Rejection struct {
+	Reason string
+}
+
+func (r *Rejection) Error() string { return "rejected: " + r.Reason }

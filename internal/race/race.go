@@ -1,0 +1,81 @@
+package race
+
+// Distance is the length of a course in millimetres, so that a half marathon
+// (21,097.5 m) and a mile (1,609.344 m) are exact.
+type Distance int64
+
+// Metres returns d in metres.
+func (d Distance) Metres() float64 { return float64(d) / 1000 }
+
+// Basis names the time that ranks.
+type Basis string
+
+// Gun time runs from the starting gun, net (chip) time from the runner's own
+// crossing of the start line.
+const (
+	Gun Basis = "gun"
+	Net Basis = "net"
+)
+
+// Ties says what happens to equal ranking times.
+type Ties string
+
+// Equal times share a place and the next is skipped (1, 2, 2, 4), or are
+// ordered by net time, or by a finish sequence that the organizer supplied.
+const (
+	TiesShare    Ties = "share"
+	TiesNet      Ties = "net"
+	TiesSequence Ties = "sequence"
+)
+
+// Ranking is the rule by which a race orders its finishers.
+type Ranking struct {
+	Basis          Basis
+	DivisionsBasis Basis // of the divisions; empty: as Basis
+	Ties           Ties
+}
+
+// Division is a ranking of its own within a race. An empty Sex or Field takes
+// everybody; ages are on race day, inclusive, and nil is no bound.
+type Division struct {
+	Name   string `json:"name"`
+	Sex    Sex    `json:"sex,omitempty"`
+	MinAge *int   `json:"min_age,omitempty"`
+	MaxAge *int   `json:"max_age,omitempty"`
+	Field  Field  `json:"field,omitempty"`
+}
+
+// Status is where a race stands.
+type Status string
+
+// A race is scheduled until its first official record, then its standings are
+// provisional until the organizer makes them official.
+const (
+	Scheduled   Status = "scheduled"
+	Provisional Status = "provisional"
+	Official    Status = "official"
+)
+
+// Race is an official race as its organizer set it up.
+type Race struct {
+	ID          string
+	OrganizerID string
+	Name        string
+	City        string
+	Date        Date
+	Distance    Distance
+	Ranking     Ranking
+	Divisions   []Division
+	Scoring     string // a scoring rule with its edition, e.g. "agegrade-2025"
+	Points      int64  // what every finisher gets under the rule "fixed"
+	Capacity    int    // participants at most; 0: no bound
+	Status      Status
+}
+
+// RankingTime returns the time that ranks r overall, zero if it was not taken.
+func (r Ranking) RankingTime(result Result) Time {
+	if r.Basis == Net {
+		return result.Net
+	}
+	return result.Gun
+}
