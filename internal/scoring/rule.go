@@ -46,11 +46,10 @@ func ParseRule(s string) (Rule, error) {
 // RuleOf joins a name and an edition as the ledger keeps them ("agegrade",
 // "2025") to the rule again, or returns an error that matches ErrUnknownRule.
 func RuleOf(name, edition string) (Rule, error) {
-	r, err := ParseRule(name + "-" + edition)
-	if name == Fixed.Name() && edition == fixedEdition {
-		r, err = Fixed, nil
+	if name == string(Fixed) && edition == fixedEdition {
+		return Fixed, nil
 	}
-	return r, err
+	return ParseRule(name + "-" + edition)
 }
 
 // Name returns the rule without its edition: "agegrade", "wa" or "fixed".

@@ -66,8 +66,8 @@ func worldAthleticsSupports(edition string, distanceMM int64) bool {
 	return false
 }
 
-// points scores a time of ms milliseconds. Road times count in whole seconds,
-// a started second as a full one (World Athletics competition rule 19.24).
+// points scores a time of ms milliseconds. Results of road races are in whole
+// seconds, a started second counting as a full one.
 func (e event) points(ms int64) int64 {
 	t := (ms-1)/1000 + 1
 	if t >= e.cutoffS {
