@@ -11,7 +11,7 @@ import (
 
 // magnified scores a hundredth of a second, so that the points show the age
 // standard to five digits: 1000 × standard ÷ factor ÷ 10 ms.
-func magnified(t testing.TB, rule scoring.Rule, sex string, age int, distanceMM int64) int64 {
+func magnified(t *testing.T, rule scoring.Rule, sex string, age int, distanceMM int64) int64 {
 	t.Helper()
 	return points(t, rule, scoring.Performance{DistanceMM: distanceMM, Sex: sex, Age: age, TimeMS: 10})
 }
@@ -69,7 +69,7 @@ func TestInterpolationByHand(t *testing.T) {
 	require.InDelta(t, 0.9548, factor, 0.0001)
 
 	p := scoring.Performance{DistanceMM: 7_000_000, Sex: "M", Age: 15, TimeMS: 1_500_000}
-	require.EqualValues(t, math.Floor(1000*standard/factor/1500), points(t, scoring.AgeGrade2025, p))
+	require.Equal(t, int64(1000*standard/factor/1500), points(t, scoring.AgeGrade2025, p))
 }
 
 // TestInterpolationFindsPublishedColumns is the reason for the scheme: columns

@@ -2,8 +2,8 @@ package scoring_test
 
 import (
 	"encoding/csv"
-	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,9 +21,9 @@ const (
 )
 
 // readCSV returns the rows of a file without its header.
-func readCSV(t testing.TB, path string) [][]string {
+func readCSV(t *testing.T, path string) [][]string {
 	t.Helper()
-	f, err := os.Open(path)
+	f, err := os.Open(filepath.Clean(path))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, f.Close()) }()
 	rows, err := csv.NewReader(f).ReadAll()
@@ -32,7 +32,7 @@ func readCSV(t testing.TB, path string) [][]string {
 	return rows[1:]
 }
 
-func points(t testing.TB, rule scoring.Rule, p scoring.Performance) int64 {
+func points(t *testing.T, rule scoring.Rule, p scoring.Performance) int64 {
 	t.Helper()
 	got, err := scoring.Points(rule, p)
 	require.NoError(t, err, "%s %+v", rule, p)
@@ -75,7 +75,7 @@ func TestUnscorablePerformances(t *testing.T) {
 			require.Zero(t, got)
 
 			var unscorable *scoring.Unscorable
-			require.True(t, errors.As(err, &unscorable))
+			require.ErrorAs(t, err, &unscorable)
 			require.NotEmpty(t, unscorable.Reason)
 		})
 	}
