@@ -1,0 +1,7 @@
+package workflows
+
+import "github.com/mrmrthon/mrmrthon/activities"
+
+// CreditInput names the revision of an official record that CreditRecord
+// credits.
+type CreditInput = activities.CreditInput

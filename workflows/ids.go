@@ -1,0 +1,42 @@
+package workflows
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+)
+
+// Task queues. Two, so that recomputing a race's standings cannot starve the
+// commits of credits.
+const (
+	RecordsTaskQueue   = "records"
+	StandingsTaskQueue = "standings"
+)
+
+// Search attributes by which the Web UI finds any credit. All are keywords and
+// must be registered before the first start that uses them. They hold IDs and
+// statuses only: Temporal keeps them in plain text.
+var (
+	RaceIDKey       = temporal.NewSearchAttributeKeyKeyword("RaceId")
+	RecordIDKey     = temporal.NewSearchAttributeKeyKeyword("RecordId")
+	RunnerIDKey     = temporal.NewSearchAttributeKeyKeyword("RunnerId")
+	CreditStatusKey = temporal.NewSearchAttributeKeyKeyword("CreditStatus")
+)
+
+// CreditWorkflowID returns the ID of the workflow that credits one revision of
+// an official record: credit/<race>/<record>/r<revision>. Whoever starts it
+// twice finds the first one.
+func CreditWorkflowID(raceID, recordID string, revision int) string {
+	return fmt.Sprintf("credit/%s/%s/r%d", raceID, recordID, revision)
+}
+
+// TraceURL returns the page of a workflow in the Temporal Web UI, which opens
+// its latest run. The slashes of the ID are escaped, or the UI reads them as
+// its own.
+func TraceURL(uiURL, namespace, workflowID string) string {
+	return strings.TrimRight(uiURL, "/") +
+		"/namespaces/" + url.PathEscape(namespace) +
+		"/workflows/" + url.PathEscape(workflowID)
+}

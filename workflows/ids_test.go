@@ -1,0 +1,18 @@
+package workflows_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/workflows"
+)
+
+func TestTraceURLEscapesTheSlashesOfAnID(t *testing.T) {
+	t.Parallel()
+	id := workflows.CreditWorkflowID("019a-race", "019a-record", 3)
+	require.Equal(t, "credit/019a-race/019a-record/r3", id)
+	require.Equal(t,
+		"http://localhost:8233/namespaces/default/workflows/credit%2F019a-race%2F019a-record%2Fr3",
+		workflows.TraceURL("http://localhost:8233/", "default", id))
+}
