@@ -1,5 +1,7 @@
 package race
 
+import "time"
+
 // Distance is the length of a course in millimetres, so that a half marathon
 // (21,097.5 m) and a mile (1,609.344 m) are exact.
 type Distance int64
@@ -70,6 +72,7 @@ type Race struct {
 	Points      int64  // what every finisher gets under the rule "fixed"
 	Capacity    int    // participants at most; 0: no bound
 	Status      Status
+	CreatedAt   time.Time
 }
 
 // RankingTime returns the time that ranks r overall, zero if it was not taken.

@@ -1,0 +1,91 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+)
+
+// Reservation is what an idempotency key stands for.
+type Reservation struct {
+	ResourceID  string          // the ID that the thing created under the key gets
+	RequestHash [32]byte        // of the request that used the key first
+	Response    *StoredResponse // nil until that request was answered
+}
+
+// StoredResponse is an answer to be given again.
+type StoredResponse struct {
+	Status int
+	Body   []byte
+}
+
+// purgeBatch is how many keys PurgeKeys' statement deletes, so that it holds
+// few locks at a time.
+const purgeBatch = 1000
+
+// ReserveKey ties a key to newID and to the hash of its request, unless an
+// earlier request did: then it returns that one's ID, hash and answer. Of
+// requests at the same time one wins, and all of them get its ID; making what
+// they create idempotent under that ID is what keeps it single.
+func (s *Store) ReserveKey(ctx context.Context, keyHash, requestHash [32]byte, newID string) (Reservation, error) {
+	for {
+		err := s.queries.InsertKey(ctx, gen.InsertKeyParams{
+			KeyHash: keyHash[:], RequestHash: requestHash[:], ResourceID: newID, CreatedAt: s.now(),
+		})
+		if err == nil {
+			return Reservation{ResourceID: newID, RequestHash: requestHash}, nil
+		}
+		if !mysql.IsDuplicate(err) {
+			return Reservation{}, fmt.Errorf("reserve idempotency key: %w", err)
+		}
+		row, err := s.queries.Key(ctx, keyHash[:])
+		if err == nil {
+			return reservationOf(row), nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) { // no rows: purged since the insert; reserve it anew
+			return Reservation{}, fmt.Errorf("read idempotency key: %w", err)
+		}
+	}
+}
+
+func reservationOf(row gen.KeyRow) Reservation {
+	r := Reservation{ResourceID: row.ResourceID, RequestHash: [32]byte(row.RequestHash)}
+	if row.ResponseStatus.Valid {
+		r.Response = &StoredResponse{Status: int(row.ResponseStatus.Int16), Body: []byte(row.ResponseBody.String)}
+	}
+	return r
+}
+
+// SaveResponse keeps the answer to the request that reserved the key. The first
+// answer stays; a later one, or one for a key that was purged, changes nothing.
+func (s *Store) SaveResponse(ctx context.Context, keyHash [32]byte, status int, body []byte) error {
+	err := s.queries.SaveKeyResponse(ctx,
+		sql.NullInt16{Int16: int16(status), Valid: true}, //nolint:gosec // an HTTP status has three digits
+		sql.NullString{String: string(body), Valid: true},
+		keyHash[:])
+	if err != nil {
+		return fmt.Errorf("save answer under idempotency key: %w", err)
+	}
+	return nil
+}
+
+// PurgeKeys forgets the keys reserved longer ago than olderThan and returns how
+// many those were.
+func (s *Store) PurgeKeys(ctx context.Context, olderThan time.Duration) (int64, error) {
+	before, total := s.now().Add(-olderThan), int64(0)
+	for {
+		purged, err := s.queries.PurgeKeys(ctx, before)
+		if err != nil {
+			return total, fmt.Errorf("purge idempotency keys: %w", err)
+		}
+		total += purged
+		if purged < purgeBatch {
+			return total, nil
+		}
+	}
+}
