@@ -1,0 +1,60 @@
+// Command local runs the system on one machine:
+//
+//	local up                          the whole stack and the sample race; SAMPLE=none starts it empty
+//	local exec [--parts …] -- cmd …   a command with throwaway servers for its tests
+//	local sample --api URL            the sample race alone, against any API
+//
+// `make run` and `make test` call it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `usage:
+  local up                               start the stack and load the sample race (SAMPLE=none: start it empty)
+  local exec [--parts mariadb,sqs] -- command [argument ...]
+                                         run a command with throwaway servers
+  local sample --api URL                 load the sample race through an API that runs elsewhere
+`
+
+// exitStatus ends the program with the status of the command that exec ran.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	var status exitStatus
+	switch {
+	case err == nil:
+	case errors.As(err, &status):
+		os.Exit(int(status))
+	default:
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		args = []string{"help"}
+	}
+	switch name, rest := args[0], args[1:]; name {
+	case "exec":
+		return execute(ctx, rest)
+	case "help", "-h", "--help":
+		fmt.Print(usage)
+		return nil
+	default:
+		fmt.Fprint(os.Stderr, usage)
+		return fmt.Errorf("there is no command %q", name)
+	}
+}

@@ -1,0 +1,104 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// packageOf is where a program of ours comes from, below the project's root.
+func packageOf(part Part) string {
+	switch part {
+	case SQS:
+		return "./deploy/local/sqs/cmd/sqs"
+	case API:
+		return "./api"
+	case Worker:
+		return "./worker"
+	default:
+		return ""
+	}
+}
+
+// Build compiles the programs of those parts that are ours into bin, and
+// returns where each is. Tests that start several stacks build once.
+func Build(ctx context.Context, root, bin string, race bool, parts ...Part) (map[Part]string, error) {
+	bin, err := filepath.Abs(bin)
+	if err != nil {
+		return nil, fmt.Errorf("find the folder for programs: %w", err)
+	}
+	programs := map[Part]string{}
+	for _, part := range inOrder(parts) {
+		source := packageOf(part)
+		if source == "" {
+			continue
+		}
+		args := []string{"build", "-o", filepath.Join(bin, string(part))}
+		if race && part != SQS {
+			args = append(args, "-race")
+		}
+		cmd := exec.CommandContext(ctx, "go", append(args, source)...) //nolint:gosec // no input of a stranger
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build %s: %w\n%s", source, err, strings.TrimSpace(string(out)))
+		}
+		programs[part] = filepath.Join(bin, string(part))
+	}
+	return programs, nil
+}
+
+// findServers finds MariaDB and Temporal. MariaDB comes first: a person who
+// has to install it should not wait for the build of the other.
+func (s *Stack) findServers(ctx context.Context) error {
+	if contains(s.parts, MariaDB) {
+		path, err := findProgram("mariadbd", "mysqld")
+		if err != nil {
+			return fmt.Errorf("MariaDB is not installed (%w); install it with: sudo apt-get install mariadb-server", err)
+		}
+		s.programs[MariaDB] = path
+	}
+	if contains(s.parts, Temporal) {
+		path, err := TemporalCLI(ctx, s.opts.Root, s.console)
+		if err != nil {
+			return err
+		}
+		s.programs[Temporal] = path
+	}
+	return nil
+}
+
+// buildPrograms compiles those of our programs that were not handed in.
+func (s *Stack) buildPrograms(ctx context.Context) error {
+	var missing []Part
+	for _, part := range s.parts {
+		switch path := s.opts.Programs[part]; {
+		case path != "":
+			s.programs[part] = path
+		case packageOf(part) != "":
+			missing = append(missing, part)
+		}
+	}
+	if s.migrates() && s.opts.Programs[API] == "" && !contains(missing, API) {
+		missing = append(missing, API) // the worker alone needs its tables too
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	began := time.Now()
+	built, err := Build(ctx, s.opts.Root, s.folder.path("bin"), s.opts.Race, missing...)
+	if err != nil {
+		return err
+	}
+	for part, path := range built {
+		s.programs[part] = path
+	}
+	s.console.say("built %v in %s", missing, round(time.Since(began)))
+	return nil
+}
+
+// errStep marks a one-off command of the API program that failed.
+var errStep = errors.New("failed")

@@ -1,0 +1,236 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"sync"
+	"time"
+)
+
+// keeper holds the process of one part, and knows whether it is meant to run.
+type keeper struct {
+	mu     sync.Mutex
+	proc   *process
+	wanted bool
+	pauses int // restarts in a row that did not hold
+}
+
+func (k *keeper) hold(p *process) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.proc, k.wanted = p, true
+}
+
+// release returns the process, whose end is from now on no surprise.
+func (k *keeper) release() *process {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.wanted = false
+	return k.proc
+}
+
+func (k *keeper) current() *process {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.proc
+}
+
+// surprised tells whether the end of p was not asked for.
+func (k *keeper) surprised(p *process) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.wanted && k.proc == p
+}
+
+// pause is how long to wait before the next restart: doubled each time, until
+// a run was a good one.
+func (k *keeper) pause(ran time.Duration) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ran >= goodRun {
+		k.pauses = 0
+	}
+	pause := min(firstPause<<min(k.pauses, 5), lastPause)
+	k.pauses++
+	return pause
+}
+
+// component is what the stack has to know of a part to run it.
+type component struct {
+	command func(context.Context) (*exec.Cmd, error)
+	ready   func(context.Context) error
+	ports   []int
+	limit   time.Duration // how long it may take to be ready
+}
+
+func (s *Stack) component(part Part) component {
+	switch part {
+	case MariaDB:
+		return s.mariadb()
+	case SQS:
+		return s.sqs()
+	case Temporal:
+		return s.temporal()
+	case API:
+		return s.program(API, s.ports.API)
+	case Worker:
+		return s.program(Worker, s.ports.Worker)
+	default:
+		panic("stack: no component for part " + string(part))
+	}
+}
+
+// launch starts the process of a part and watches over it.
+func (s *Stack) launch(ctx context.Context, part Part) error {
+	k := s.keepers[part]
+	if p := k.current(); p != nil && p.alive() {
+		return fmt.Errorf("%s runs already", part)
+	}
+	c := s.component(part)
+	for _, port := range c.ports {
+		if err := awaitFree(ctx, port); err != nil {
+			return fmt.Errorf("start %s: port %d %w", part, port, err)
+		}
+	}
+	cmd, err := c.command(ctx)
+	if err != nil {
+		return err
+	}
+	out, err := newLineWriter(s.console, part, s.folder.path("logs"))
+	if err != nil {
+		return err
+	}
+	p, err := startProcess(part, cmd, out, s.folder.path("run"))
+	if err != nil {
+		return err
+	}
+	k.hold(p)
+	s.keeping.Go(func() { s.keep(part, p) })
+	return nil
+}
+
+// errEnded marks a part that ended before it was ready.
+var errEnded = errors.New("ended before it was ready")
+
+// WaitReady returns when the part answers. Errors: it ended, or did not answer
+// within its time; either quotes its last lines.
+func (s *Stack) WaitReady(ctx context.Context, part Part) error {
+	if err := s.has(part); err != nil {
+		return err
+	}
+	p := s.keepers[part].current()
+	if p == nil {
+		return fmt.Errorf("%s was not started", part)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-p.exited:
+			cancel(errEnded)
+		case <-ctx.Done():
+		}
+	}()
+	c := s.component(part)
+	err := poll(ctx, c.limit, c.ready)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(context.Cause(ctx), errEnded):
+		return fmt.Errorf("%w: %w", errEnded, p.ending())
+	case ctx.Err() != nil:
+		return fmt.Errorf("wait for %s: %w", part, context.Cause(ctx))
+	default:
+		return fmt.Errorf("%s is not ready: %w; its last lines:%s", part, err, p.out.lastLines())
+	}
+}
+
+// Kill ends a part as a crash would (SIGKILL) and returns when it is gone. It
+// stays down until StartPart.
+func (s *Stack) Kill(part Part) error {
+	if err := s.has(part); err != nil {
+		return err
+	}
+	p := s.keepers[part].release()
+	if p == nil {
+		return nil
+	}
+	return p.kill()
+}
+
+// StopPart ends one part with SIGTERM and grace. It stays down until
+// StartPart.
+func (s *Stack) StopPart(part Part) error {
+	if err := s.has(part); err != nil {
+		return err
+	}
+	return s.stopPart(part)
+}
+
+// StartPart starts a part again and waits until it is ready. A server that is
+// started right after a kill may stumble over what the kill left (a port, a
+// lock of its database): a part that ends at once is tried three times.
+func (s *Stack) StartPart(ctx context.Context, part Part) error {
+	if err := s.has(part); err != nil {
+		return err
+	}
+	var err error
+	for range 3 {
+		if err = s.launch(ctx, part); err != nil {
+			return err
+		}
+		if err = s.WaitReady(ctx, part); !errors.Is(err, errEnded) {
+			return err
+		}
+	}
+	return err
+}
+
+// Restart kills a part and starts it again.
+func (s *Stack) Restart(ctx context.Context, part Part) error {
+	if err := s.Kill(part); err != nil {
+		return err
+	}
+	return s.StartPart(ctx, part)
+}
+
+// Between two restarts of a part that ends by itself.
+const (
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+	goodRun    = time.Minute // after this long the pauses begin anew
+)
+
+// keep reports the unexpected end of a process and, when the stack is to
+// restart parts, starts the next one until it stays.
+func (s *Stack) keep(part Part, p *process) {
+	began := time.Now()
+	select {
+	case <-p.exited:
+	case <-s.life.Done():
+		return
+	}
+	k := s.keepers[part]
+	if !k.surprised(p) || s.life.Err() != nil {
+		return
+	}
+	s.console.say("%v", p.ending())
+	if !s.opts.Restart {
+		return
+	}
+	pause := k.pause(time.Since(began))
+	s.console.say("%s is started again in %s", part, pause)
+	select {
+	case <-time.After(pause):
+	case <-s.life.Done():
+		return
+	}
+	if !k.surprised(p) {
+		return
+	}
+	if err := s.launch(s.life, part); err != nil {
+		s.console.say("%v", err)
+	}
+}

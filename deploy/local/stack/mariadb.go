@@ -1,0 +1,196 @@
+package stack
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// The databases and accounts. The app accounts start without any privilege:
+// `api migrate` grants them what they need, table by table. The DDL accounts
+// own their database and nothing else.
+const (
+	mainDB = "main_db"
+	userDB = "user_db"
+
+	mainApp = "main_app"
+	mainDDL = "main_ddl"
+	userApp = "user_app"
+	userDDL = "user_ddl"
+)
+
+// mariadbLimit leaves time for crash recovery.
+const mariadbLimit = 2 * time.Minute
+
+func (s *Stack) mariadb() component {
+	return component{
+		command: s.mariadbCommand,
+		ready:   s.pingMariaDB,
+		ports:   []int{s.ports.MariaDB},
+		limit:   mariadbLimit,
+	}
+}
+
+func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
+	data := s.folder.path("mariadb")
+	if err := s.initialiseMariaDB(ctx, data); err != nil {
+		return nil, err
+	}
+	provision := s.folder.path("run", "provision.sql")
+	if err := writeFile(provision, []byte(s.provisioning())); err != nil {
+		return nil, fmt.Errorf("write the statements that provision MariaDB: %w", err)
+	}
+	flush := "1" // at every commit to the disk
+	if s.opts.Throwaway {
+		flush = "2" // at every commit to the operating system
+	}
+	args := []string{
+		"--no-defaults", // must stand first: nothing of the system's own instance
+		"--datadir=" + data,
+		"--init-file=" + provision,
+		"--bind-address=" + host,
+		fmt.Sprintf("--port=%d", s.ports.MariaDB),
+		// Relative to the data folder: an absolute path may be longer than
+		// the 107 bytes that a socket's name can have.
+		"--socket=mariadb.sock",
+		"--pid-file=mariadb.pid",
+		"--loose-mysqlx=OFF", // MySQL's second protocol would want a port
+		"--skip-log-bin",
+		"--skip-name-resolve",
+		"--character-set-server=utf8mb4",
+		"--default-time-zone=+00:00",
+		"--max-connections=200",
+		"--performance-schema=OFF",
+		"--innodb-buffer-pool-size=256M",
+		"--innodb-flush-log-at-trx-commit=" + flush,
+	}
+	cmd := exec.Command(s.programs[MariaDB], append(args, asRoot()...)...) //nolint:gosec,noctx // ends by Stop, not by a context
+	return cmd, nil
+}
+
+// asRoot lets root run the server, which mariadbd refuses unless it is said:
+// on a machine where everything is root's there is nobody else to be.
+func asRoot() []string {
+	if os.Geteuid() == 0 {
+		return []string{"--user=root"}
+	}
+	return nil
+}
+
+// initialiseMariaDB makes the data folder once. It is made under another name
+// and moved, so that an interrupted start leaves no half of one.
+func (s *Stack) initialiseMariaDB(ctx context.Context, data string) error {
+	if _, err := os.Stat(data); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	s.console.say("making MariaDB's data folder %s", data)
+	fresh := data + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return fmt.Errorf("clear an unfinished data folder: %w", err)
+	}
+	name, args := s.programs[MariaDB], []string{"--no-defaults", "--initialize-insecure"}
+	if installer, err := findProgram("mariadb-install-db", "mysql_install_db"); err == nil {
+		name, args = installer, []string{
+			"--no-defaults", "--skip-test-db", "--skip-name-resolve",
+			// One root, whose password is set at the first start; the other
+			// method adds one per host name, without a password.
+			"--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
+		}
+	}
+	args = append(args, "--datadir="+fresh)
+	out, err := exec.CommandContext(ctx, name, append(args, asRoot()...)...).CombinedOutput() //nolint:gosec // found on PATH by us
+	if err != nil {
+		return fmt.Errorf("make MariaDB's data folder with %s: %w; it printed:\n%s", name, err, out)
+	}
+	if err := os.Rename(fresh, data); err != nil {
+		return fmt.Errorf("put MariaDB's data folder in its place: %w", err)
+	}
+	return nil
+}
+
+// provisioning is run by the server at every start, before it listens: nobody
+// ever meets a root without a password, and what is there already stays.
+// One statement per line, as older servers want it.
+func (s *Stack) provisioning() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+";\n", args...) }
+
+	line("ALTER USER 'root'@'localhost' IDENTIFIED BY '%s'", s.secrets.MariaDBRoot)
+	line("DROP USER IF EXISTS 'root'@'%%'")
+	if s.opts.Throwaway {
+		line("CREATE USER 'root'@'%%' IDENTIFIED BY '%s'", s.secrets.MariaDBRoot)
+		line("GRANT ALL PRIVILEGES ON *.* TO 'root'@'%%' WITH GRANT OPTION")
+	}
+	for _, a := range s.accounts() {
+		line("CREATE DATABASE IF NOT EXISTS %s CHARACTER SET utf8mb4", a.database)
+		line("CREATE USER IF NOT EXISTS '%s'@'%%' IDENTIFIED BY '%s'", a.user, a.password)
+		line("ALTER USER '%s'@'%%' IDENTIFIED BY '%s'", a.user, a.password)
+		if a.ddl {
+			line("GRANT ALL PRIVILEGES ON %s.* TO '%s'@'%%' WITH GRANT OPTION", a.database, a.user)
+		}
+	}
+	return b.String()
+}
+
+type account struct {
+	database, user, password string
+	ddl                      bool
+}
+
+func (s *Stack) accounts() []account {
+	return []account{
+		{mainDB, mainDDL, s.secrets.MainDDL, true},
+		{mainDB, mainApp, s.secrets.MainApp, false},
+		{userDB, userDDL, s.secrets.UserDDL, true},
+		{userDB, userApp, s.secrets.UserApp, false},
+	}
+}
+
+// pingMariaDB logs in with every account, which proves the provisioning too.
+func (s *Stack) pingMariaDB(ctx context.Context) error {
+	for _, a := range s.accounts() {
+		if err := ping(ctx, s.connection(a.user, a.password, "")); err != nil {
+			return fmt.Errorf("log in to MariaDB as %s: %w", a.user, err)
+		}
+	}
+	return nil
+}
+
+func ping(ctx context.Context, cfg *mysql.Config) (err error) {
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return err
+	}
+	db := sql.OpenDB(connector)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.PingContext(ctx)
+}
+
+func (s *Stack) connection(user, password, database string) *mysql.Config {
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.Passwd, cfg.DBName = user, password, database
+	cfg.Net, cfg.Addr = "tcp", address(s.ports.MariaDB)
+	cfg.ParseTime, cfg.Timeout = true, 5*time.Second
+	cfg.Logger = &mysql.NopLogger{} // a server that is just starting is no news
+	return cfg
+}
+
+// MySQLAddr is host:port of MariaDB.
+func (s *Stack) MySQLAddr() string { return address(s.ports.MariaDB) }
+
+// RootPassword is MariaDB's; root connects over TCP in a throwaway stack only.
+func (s *Stack) RootPassword() string { return s.secrets.MariaDBRoot }
+
+// RootDSN connects root to a database ("main_db", "user_db" or "" for none) in
+// the notation of go-sql-driver/mysql. It works in a throwaway stack only.
+func (s *Stack) RootDSN(database string) string {
+	return s.connection("root", s.secrets.MariaDBRoot, database).FormatDSN()
+}

@@ -1,0 +1,94 @@
+package stack
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// tailLines is how many of a part's last lines an error quotes.
+const tailLines = 15
+
+// maxLog is the size from which a log file is set aside at the next start.
+const maxLog = 10 << 20
+
+// lineWriter takes the output of one part apart into lines. Every line goes to
+// the part's log file as it is and to the console with the part's name before
+// it; the last ones are kept for error messages.
+type lineWriter struct {
+	console *Console
+	part    Part
+
+	mu      sync.Mutex
+	file    io.WriteCloser
+	pending []byte
+	tail    []string
+}
+
+func newLineWriter(console *Console, part Part, logs string) (*lineWriter, error) {
+	path := filepath.Join(logs, string(part)+".log")
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, fmt.Errorf("set aside %s: %w", path, err)
+		}
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the log of %s: %w", part, err)
+	}
+	return &lineWriter{console: console, part: part, file: file}, nil
+}
+
+// Write implements io.Writer; a part never waits for or fails because of its
+// log, so errors of the file are left aside.
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, _ = w.file.Write(p)
+	w.pending = append(w.pending, p...)
+	for {
+		end := bytes.IndexByte(w.pending, '\n')
+		if end < 0 {
+			return len(p), nil
+		}
+		w.line(string(bytes.TrimRight(w.pending[:end], "\r")))
+		w.pending = w.pending[end+1:]
+	}
+}
+
+func (w *lineWriter) line(text string) {
+	w.tail = append(w.tail, text)
+	if len(w.tail) > tailLines {
+		w.tail = w.tail[1:]
+	}
+	w.console.Line(w.part, text)
+}
+
+// lastLines quotes the end of the output, indented to stand below an error.
+func (w *lineWriter) lastLines() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lines := w.tail
+	if len(w.pending) > 0 {
+		lines = append(lines[:len(lines):len(lines)], string(w.pending))
+	}
+	if len(lines) == 0 {
+		return " (it printed nothing)"
+	}
+	return "\n    " + strings.Join(lines, "\n    ")
+}
+
+// Close ends the last line and the file.
+func (w *lineWriter) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.pending) > 0 {
+		w.line(string(w.pending))
+		w.pending = nil
+	}
+	return w.file.Close()
+}

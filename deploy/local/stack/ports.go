@@ -1,0 +1,136 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Ports are the TCP ports of a stack, all on 127.0.0.1. A zero picks a free
+// port, which is what tests want. The names of the settings are those of
+// `make run`.
+type Ports struct {
+	API        int `env:"API_PORT"         envDefault:"8080"`
+	Worker     int `env:"WORKER_PORT"      envDefault:"8081"`
+	MariaDB    int `env:"MARIADB_PORT"     envDefault:"13306"`
+	SQS        int `env:"SQS_PORT"         envDefault:"9324"`
+	Temporal   int `env:"TEMPORAL_PORT"    envDefault:"7233"`
+	TemporalUI int `env:"TEMPORAL_UI_PORT" envDefault:"8233"`
+}
+
+// host is the only address the stack listens on: nothing of a development
+// machine is offered to its network.
+const host = "127.0.0.1"
+
+func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// slot is one port of a part: where the number is kept, and what to tell a
+// person whose port is taken.
+type slot struct {
+	port    *int
+	part    Part
+	what    string
+	setting string
+}
+
+func (p *Ports) slots() []slot {
+	return []slot{
+		{&p.API, API, "API", "API_PORT"},
+		{&p.Worker, Worker, "worker", "WORKER_PORT"},
+		{&p.MariaDB, MariaDB, "MariaDB", "MARIADB_PORT"},
+		{&p.SQS, SQS, "SQS server", "SQS_PORT"},
+		{&p.Temporal, Temporal, "Temporal", "TEMPORAL_PORT"},
+		{&p.TemporalUI, Temporal, "Temporal Web UI", "TEMPORAL_UI_PORT"},
+	}
+}
+
+// settle fills the zeros with free ports and reports every chosen port of the
+// given parts that is taken or asked for twice.
+func (p *Ports) settle(parts []Part) error {
+	var problems []error
+	seen := map[int]slot{}
+	for _, s := range p.slots() {
+		if *s.port == 0 || !contains(parts, s.part) {
+			continue
+		}
+		if other, twice := seen[*s.port]; twice {
+			problems = append(problems, fmt.Errorf("port %d is asked for twice: by %s and by %s",
+				*s.port, other.setting, s.setting))
+			continue
+		}
+		seen[*s.port] = s
+		if err := probe(*s.port); err != nil {
+			problems = append(problems, fmt.Errorf("port %d (%s) %w; choose another with %s=%d make run",
+				*s.port, s.what, err, s.setting, suggestion(*s.port)))
+		}
+	}
+	if len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	for _, s := range p.slots() {
+		if *s.port != 0 {
+			continue
+		}
+		port, err := freePort(seen)
+		if err != nil {
+			return err
+		}
+		*s.port, seen[port] = port, s
+	}
+	return nil
+}
+
+// probe tells why nothing could listen on the port now; nil when it is free.
+func probe(port int) error {
+	if port < 1 || port > 65535 {
+		return errors.New("is not a port number")
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", address(port))
+	if err == nil {
+		return l.Close()
+	}
+	if isTaken(err) {
+		return errors.New("is taken")
+	}
+	return fmt.Errorf("cannot be used (%w)", errors.Unwrap(err))
+}
+
+// suggestion is a free port near the taken one, so that the message can be
+// copied as it stands.
+func suggestion(port int) int {
+	for next := port + 10; next < port+1000; next += 10 {
+		if probe(next) == nil {
+			return next
+		}
+	}
+	return port + 10
+}
+
+// Free ports are drawn from below the range that the kernel hands out to
+// outgoing connections (from 32768 on Linux), so that a part which is killed
+// and started again finds its port still free.
+const (
+	firstFree = 20000
+	lastFree  = 32000
+)
+
+func freePort(seen map[int]slot) (int, error) {
+	for range 1000 {
+		port := firstFree + rand.IntN(lastFree-firstFree) //nolint:gosec // a port, not a secret
+		if _, used := seen[port]; !used && probe(port) == nil {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("no free port between %d and %d", firstFree, lastFree)
+}
+
+// awaitFree waits until the port of a process that has just died can be
+// listened on again.
+func awaitFree(ctx context.Context, port int) error {
+	return poll(ctx, 10*time.Second, func(context.Context) error { return probe(port) })
+}

@@ -1,0 +1,25 @@
+//go:build !linux
+
+package stack
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// processAttributes gives a part its own process group, so that a Ctrl-C in
+// the terminal reaches the stack alone, which stops the parts in order.
+func processAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
+
+// commandLine is the command line of a live process, "" when there is none.
+func commandLine(pid int) string {
+	text, err := exec.Command("ps", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}

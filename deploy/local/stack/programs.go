@@ -1,0 +1,138 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+)
+
+// programLimit is how long the API and the worker may take to be ready.
+const programLimit = time.Minute
+
+// program is the API or the worker: both tell by /readyz when they are ready.
+func (s *Stack) program(part Part, port int) component {
+	return component{
+		command: func(context.Context) (*exec.Cmd, error) {
+			cmd := exec.Command(s.programs[part]) //nolint:gosec,noctx // ends by Stop, not by a context
+			cmd.Dir, cmd.Env = s.folder.dir, s.environment(s.Env(part))
+			return cmd, nil
+		},
+		ready: func(ctx context.Context) error {
+			url := "http://" + address(port) + "/readyz"
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+			if err != nil {
+				return err
+			}
+			return expectOK(req, "GET "+url)
+		},
+		ports: []int{port},
+		limit: programLimit,
+	}
+}
+
+// migrates tells whether the databases are to be brought up to date: a stack
+// of MariaDB and one of the programs.
+func (s *Stack) migrates() bool {
+	return contains(s.parts, MariaDB) && (contains(s.parts, API) || contains(s.parts, Worker))
+}
+
+// prepareData runs the migrations and adds the operator. Both do nothing the
+// second time.
+func (s *Stack) prepareData(ctx context.Context) error {
+	if !s.migrates() {
+		return nil
+	}
+	if err := s.step(ctx, migrate, map[string]string{
+		"MIGRATE_MAIN_DB_USER": mainDDL, "MIGRATE_MAIN_DB_PASSWORD": s.secrets.MainDDL,
+		"MIGRATE_USER_DB_USER": userDDL, "MIGRATE_USER_DB_PASSWORD": s.secrets.UserDDL,
+	}); err != nil || !contains(s.parts, API) {
+		return err
+	}
+	login, password := s.Operator()
+	return s.step(ctx, operator, map[string]string{"OPERATOR_LOGIN": login, "OPERATOR_PASSWORD": password})
+}
+
+// step runs a one-off command of the API program to its end.
+func (s *Stack) step(ctx context.Context, name Part, extra map[string]string) (err error) {
+	began := time.Now()
+	out, err := newLineWriter(s.console, name, s.folder.path("logs"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	env := s.Env(API)
+	maps.Copy(env, extra)
+	cmd := exec.CommandContext(ctx, s.programs[API], string(name)) //nolint:gosec // built by us
+	cmd.Dir, cmd.Env = s.folder.dir, s.environment(env)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("`api %s` %w: %w; its last lines:%s", name, errStep, err, out.lastLines())
+	}
+	s.console.say("%s is done after %s", name, round(time.Since(began)))
+	return nil
+}
+
+// Operator is the login of the operator that the stack adds. OPERATOR_LOGIN
+// and OPERATOR_PASSWORD choose another.
+func (s *Stack) Operator() (login, password string) {
+	login, password = os.Getenv("OPERATOR_LOGIN"), os.Getenv("OPERATOR_PASSWORD")
+	if login == "" {
+		login = "operator"
+	}
+	if password == "" {
+		password = s.secrets.Operator
+	}
+	return login, password
+}
+
+// OrganizerPassword is the password of the sample's organizer.
+func (s *Stack) OrganizerPassword() string { return s.secrets.Organizer }
+
+// Env returns the settings of the API or the worker in this stack, for a test
+// that runs a piece of one itself.
+func (s *Stack) Env(part Part) map[string]string {
+	env := map[string]string{
+		"MAIN_DB_ADDR": s.MySQLAddr(), "MAIN_DB_NAME": mainDB,
+		"MAIN_DB_USER": mainApp, "MAIN_DB_PASSWORD": s.secrets.MainApp,
+		"USER_DB_ADDR": s.MySQLAddr(), "USER_DB_NAME": userDB,
+		"USER_DB_USER": userApp, "USER_DB_PASSWORD": s.secrets.UserApp,
+		"QUEUE_ENDPOINT": s.QueueEndpoint(), "QUEUE_URL": s.QueueURL(),
+		"DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL(),
+		"AWS_REGION":            awsRegion, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
+		"TEMPORAL_ADDRESS": s.TemporalAddress(), "TEMPORAL_NAMESPACE": temporalNamespace,
+		"TEMPORAL_UI_URL": s.TemporalUIURL(),
+		"API_ADDR":        address(s.ports.API), "WORKER_ADDR": address(s.ports.Worker),
+	}
+	if part == API {
+		env["JWT_PRIVATE_KEY_PATH"] = s.folder.path("jwt.pem")
+		env["JWT_ISSUER"], env["JWT_AUDIENCE"] = "mrmrthon", "mrmrthon"
+	}
+	maps.Copy(env, s.opts.Env[part])
+	return env
+}
+
+// environment is this process's environment with the settings on top: those
+// that the stack does not make, such as LOG_LEVEL, pass through. Amazon's and
+// Temporal's do not: a profile of the user's must never be talked to.
+func (s *Stack) environment(settings map[string]string) []string {
+	env := environmentWithout("AWS_", "TEMPORAL_", "MIGRATE_", "OPERATOR_")
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		env = append(env, name+"="+settings[name])
+	}
+	return env
+}
+
+// APIURL is the address of the API.
+func (s *Stack) APIURL() string { return "http://" + address(s.ports.API) }
+
+// WorkerURL is the address of the worker's health and metrics.
+func (s *Stack) WorkerURL() string { return "http://" + address(s.ports.Worker) }
+
+// Ports returns the ports in use.
+func (s *Stack) Ports() Ports { return s.ports }

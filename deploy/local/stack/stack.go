@@ -1,0 +1,212 @@
+// Package stack runs the whole system on one machine without containers: a
+// private MariaDB, an SQS-compatible server, a Temporal dev server, the API and
+// the worker, each a child process in its own process group. `make run`, the
+// end-to-end tests and the load bench all start it.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Options say what a stack consists of and where it lives.
+type Options struct {
+	// Dir holds data, logs, passwords and binaries; a second start in the
+	// same folder goes on with the same data. Only one stack uses a folder at
+	// a time.
+	Dir string
+	// Root is the folder of go.mod. Empty: found from the working folder.
+	Root string
+	// Ports that are 0 are chosen.
+	Ports Ports
+	// Parts to start. Empty: all.
+	Parts []Part
+	// Env adds to or overrides the settings of the API and the worker.
+	Env map[Part]map[string]string
+	// Programs are executables that are built already (see Build); parts of
+	// ours without one are built from Root.
+	Programs map[Part]string
+	// Out is where the parts print; nil discards it. The logs keep it anyway.
+	Out io.Writer
+	// Throwaway is for tests: MariaDB leaves its log to the operating system
+	// (which survives a kill -9, not a power cut) and root may connect over
+	// TCP.
+	Throwaway bool
+	// Race builds the programs with the race detector.
+	Race bool
+	// Restart brings back a part that ends by itself, after 1 s, 2 s, … 30 s.
+	// Without it the end is reported and nothing else.
+	Restart bool
+}
+
+// Stack is a running stack. Its methods may be called from any goroutine.
+type Stack struct {
+	opts     Options
+	parts    []Part
+	ports    Ports
+	folder   *folder
+	console  *Console
+	secrets  Secrets
+	programs map[Part]string
+	began    time.Time
+
+	keepers map[Part]*keeper
+	life    context.Context // ends when the stack stops
+	end     context.CancelFunc
+	keeping sync.WaitGroup
+
+	stopOnce sync.Once
+	stopErr  error
+}
+
+// Start starts the parts and returns when all are ready. When it fails, what
+// it had started is stopped again. Ports are checked before anything starts.
+// ctx bounds the start alone: end the stack with Stop.
+func Start(ctx context.Context, opts Options) (*Stack, error) {
+	s, err := open(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// open prepares everything that needs no process.
+func open(ctx context.Context, opts Options) (*Stack, error) {
+	s := &Stack{
+		opts: opts, parts: inOrder(opts.Parts), ports: opts.Ports,
+		console: NewConsole(opts.Out), programs: map[Part]string{},
+		keepers: map[Part]*keeper{}, began: time.Now(),
+	}
+	if s.opts.Root == "" {
+		root, err := FindRoot()
+		if err != nil {
+			return nil, err
+		}
+		s.opts.Root = root
+	}
+	var err error
+	if s.folder, err = openFolder(opts.Dir); err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(err, s.folder.Close())
+	}
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	for _, part := range s.parts {
+		s.keepers[part] = &keeper{}
+	}
+	return s, nil
+}
+
+func (s *Stack) prepare(ctx context.Context) error {
+	if err := endStale(ctx, s.folder.dir, s.console); err != nil {
+		return err
+	}
+	if err := s.ports.settle(s.parts); err != nil {
+		return err
+	}
+	var err error
+	s.secrets, err = loadSecrets(s.folder.dir)
+	return err
+}
+
+// start brings up the servers while the programs are being built, then the
+// programs: they need the servers, the servers need nobody.
+func (s *Stack) start(ctx context.Context) error {
+	if err := s.findServers(ctx); err != nil {
+		return err
+	}
+	servers, within := errgroup.WithContext(ctx)
+	for _, part := range []Part{MariaDB, Temporal} {
+		if contains(s.parts, part) {
+			servers.Go(func() error { return s.bringUp(within, part) })
+		}
+	}
+	servers.Go(func() error {
+		if err := s.buildPrograms(within); err != nil || !contains(s.parts, SQS) {
+			return err
+		}
+		return s.bringUp(within, SQS)
+	})
+	if err := servers.Wait(); err != nil {
+		return err
+	}
+	if err := s.prepareData(ctx); err != nil {
+		return err
+	}
+	programs, within := errgroup.WithContext(ctx)
+	for _, part := range []Part{API, Worker} {
+		if contains(s.parts, part) {
+			programs.Go(func() error { return s.bringUp(within, part) })
+		}
+	}
+	return programs.Wait()
+}
+
+// bringUp starts a part for the first time. A failure is final: whatever is
+// wrong is for a person to see, not to be tried again.
+func (s *Stack) bringUp(ctx context.Context, part Part) error {
+	began := time.Now()
+	if err := s.launch(ctx, part); err != nil {
+		return err
+	}
+	if err := s.WaitReady(ctx, part); err != nil {
+		return err
+	}
+	s.console.say("%s is ready after %s", part, round(time.Since(began)))
+	return nil
+}
+
+// Stop ends the parts in reverse order, each with SIGTERM and 30 s of grace,
+// and frees the folder. The second call returns what the first did.
+func (s *Stack) Stop() error {
+	s.stopOnce.Do(func() {
+		s.end()
+		s.keeping.Wait()
+		var problems []error
+		for i := len(s.parts) - 1; i >= 0; i-- {
+			problems = append(problems, s.stopPart(s.parts[i]))
+		}
+		s.stopErr = errors.Join(append(problems, s.folder.Close())...)
+	})
+	return s.stopErr
+}
+
+func (s *Stack) stopPart(part Part) error {
+	p := s.keepers[part].release()
+	if p == nil || !p.alive() {
+		return nil
+	}
+	began := time.Now()
+	err := p.stop()
+	s.console.say("%s stopped after %s", part, round(time.Since(began)))
+	return err
+}
+
+// Say prints a line among those of the parts.
+func (s *Stack) Say(format string, args ...any) { s.console.say(format, args...) }
+
+// Console is where the stack prints.
+func (s *Stack) Console() *Console { return s.console }
+
+// Age is the time since the start began.
+func (s *Stack) Age() time.Duration { return time.Since(s.began) }
+
+func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
+
+// has reports an error for a part that this stack was started without.
+func (s *Stack) has(part Part) error {
+	if s.keepers[part] == nil {
+		return fmt.Errorf("this stack has no %s", part)
+	}
+	return nil
+}
