@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -24,16 +25,30 @@ func (s *Stack) program(part Part, port int) component {
 			return cmd, nil
 		},
 		ready: func(ctx context.Context) error {
-			url := "http://" + address(port) + "/readyz"
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-			if err != nil {
-				return err
-			}
-			return expectOK(req, "GET "+url)
+			return expectOK(ctx, "http://"+address(port)+"/readyz")
 		},
 		ports: []int{port},
 		limit: programLimit,
 	}
+}
+
+// expectOK fetches a page, and turns any answer but 200 into an error with the
+// beginning of its body.
+func expectOK(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 300))
+		return fmt.Errorf("GET %s: %s %s", url, res.Status, text)
+	}
+	return nil
 }
 
 // migrates tells whether the databases are to be brought up to date: a stack

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+	namespacepb "go.temporal.io/api/namespace/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -135,13 +136,12 @@ func keepWorkflows(ctx context.Context, service workflowservice.WorkflowServiceC
 	if err != nil {
 		return fmt.Errorf("describe the namespace: %w", err)
 	}
-	config := namespace.GetConfig()
-	if config.GetWorkflowExecutionRetentionTtl().AsDuration() == retention {
+	if namespace.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration() == retention {
 		return nil
 	}
-	config.WorkflowExecutionRetentionTtl = durationpb.New(retention)
 	_, err = service.UpdateNamespace(ctx, &workflowservice.UpdateNamespaceRequest{
-		Namespace: temporalNamespace, Config: config,
+		Namespace: temporalNamespace,
+		Config:    &namespacepb.NamespaceConfig{WorkflowExecutionRetentionTtl: durationpb.New(retention)},
 	})
 	if err != nil {
 		return fmt.Errorf("set the retention: %w", err)
