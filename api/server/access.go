@@ -1,0 +1,68 @@
+package server
+
+// Who says which callers a route is for.
+type Who int
+
+// Owner is an organizer, and the race in the path is theirs. A route that
+// shows different callers different things is for Anyone here and decides in
+// its handler.
+const (
+	Anyone Who = iota + 1
+	Holder     // of any valid access token
+	Runner
+	Organizer
+	Owner
+	Operator
+)
+
+// Rule is what the access table says of a route.
+type Rule struct {
+	Who Who
+	// Creates marks a POST that honours an Idempotency-Key.
+	Creates bool
+}
+
+// Access is the one place that says who may call what, by method and route
+// pattern. A route that is not here is refused to everybody.
+var Access = map[string]Rule{
+	"GET /healthz":                          {Who: Anyone},
+	"GET /readyz":                           {Who: Anyone},
+	"GET /metrics":                          {Who: Anyone},
+	"GET /openapi.json":                     {Who: Anyone},
+	"GET /docs":                             {Who: Anyone},
+	"GET /docs/*":                           {Who: Anyone},
+	"GET /.well-known/jwks.json":            {Who: Anyone},
+	"POST /v1/users":                        {Who: Anyone, Creates: true},
+	"POST /v1/login":                        {Who: Anyone},
+	"POST /v1/token/refresh":                {Who: Anyone}, // the refresh token is the proof
+	"POST /v1/logout":                       {Who: Anyone}, // likewise
+	"GET /v1/me":                            {Who: Holder},
+	"PATCH /v1/me":                          {Who: Holder},
+	"DELETE /v1/me":                         {Who: Holder},
+	"GET /v1/me/points":                     {Who: Runner},
+	"POST /v1/me/unofficial-records":        {Who: Runner, Creates: true},
+	"GET /v1/me/unofficial-records":         {Who: Runner},
+	"GET /v1/me/unofficial-records/{id}":    {Who: Runner},
+	"PATCH /v1/me/unofficial-records/{id}":  {Who: Runner},
+	"DELETE /v1/me/unofficial-records/{id}": {Who: Runner},
+
+	"POST /v1/races":             {Who: Organizer, Creates: true},
+	"GET /v1/races":              {Who: Anyone},
+	"GET /v1/races/{race_id}":    {Who: Anyone},
+	"PATCH /v1/races/{race_id}":  {Who: Owner},
+	"DELETE /v1/races/{race_id}": {Who: Owner},
+
+	"POST /v1/races/{race_id}/participants":        {Who: Runner, Creates: true},
+	"GET /v1/races/{race_id}/participants/me":      {Who: Runner},
+	"DELETE /v1/races/{race_id}/participants/me":   {Who: Runner},
+	"GET /v1/races/{race_id}/participants":         {Who: Owner},
+	"POST /v1/races/{race_id}/participants/import": {Who: Owner, Creates: true},
+
+	"POST /v1/races/{race_id}/official-records":               {Who: Owner, Creates: true},
+	"POST /v1/races/{race_id}/official-records/import":        {Who: Owner, Creates: true},
+	"GET /v1/races/{race_id}/official-records":                {Who: Anyone}, // the owner, and anyone once published
+	"GET /v1/races/{race_id}/official-records/{record_id}":    {Who: Anyone}, // likewise
+	"PATCH /v1/races/{race_id}/official-records/{record_id}":  {Who: Owner},
+	"DELETE /v1/races/{race_id}/official-records/{record_id}": {Who: Owner},
+	"GET /v1/races/{race_id}/credits":                         {Who: Owner},
+}

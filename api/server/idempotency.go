@@ -1,0 +1,173 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/google/uuid"
+)
+
+// Hash is a SHA-256 sum.
+type Hash = [sha256.Size]byte
+
+// Reservation is what a key stands for.
+type Reservation struct {
+	ResourceID  string // of what the first call with the key creates
+	RequestHash Hash   // of the first call's body
+	Status      int    // of the first call's answer; 0: it has none yet
+	Body        []byte
+}
+
+// KeyStore remembers idempotency keys.
+type KeyStore interface {
+	// ReserveKey binds key to resourceID and request, or returns what it was
+	// bound to before.
+	ReserveKey(ctx context.Context, key, request Hash, resourceID string) (Reservation, error)
+	// SaveResponse keeps the answer that the key gets from now on.
+	SaveResponse(ctx context.Context, key Hash, status int, body []byte) error
+	// ReleaseKey forgets a key whose call created nothing.
+	ReleaseKey(ctx context.Context, key Hash) error
+}
+
+const (
+	maxKeyLength  = 255
+	maxStoredBody = 8 << 20 // of an answer; larger ones are made anew
+)
+
+// ResourceID returns the ID that what this call creates is to have. It is the
+// same for every call with the same Idempotency-Key, so that a call repeated
+// after a crash finds what the first one made.
+func ResourceID(ctx context.Context) string {
+	if id, ok := ctx.Value(resourceKey).(string); ok {
+		return id
+	}
+	return uuid.Must(uuid.NewV7()).String()
+}
+
+// idempotency honours the Idempotency-Key of calls that create.
+// fingerprint is a keyed hash: bodies may hold passwords, whose plain hash could
+// be guessed at.
+type idempotency struct {
+	api         huma.API
+	keys        KeyStore
+	fingerprint func(data []byte) Hash
+	log         *slog.Logger
+}
+
+func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
+	op := ctx.Operation()
+	key := ctx.Header("Idempotency-Key")
+	if key == "" || !Access[op.Method+" "+op.Path].Creates {
+		next(ctx)
+		return
+	}
+	if len(key) > maxKeyLength {
+		writeError(i.api, ctx, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+			Location: "header.Idempotency-Key", Message: "must have at most " + strconv.Itoa(maxKeyLength) + " characters",
+		}))
+		return
+	}
+	r, w := humachi.Unwrap(ctx)
+	body, err := readAtMost(r, op.MaxBodyBytes)
+	if err != nil {
+		writeError(i.api, ctx, err)
+		return
+	}
+	path := ctx.URL()
+	keyHash := sha256.Sum256([]byte(CallerFrom(ctx.Context()).UserID + "\n" + op.Method + " " + path.RequestURI() + "\n" + key))
+	reserved, err := i.reserve(ctx.Context(), keyHash, i.fingerprint(body))
+	switch {
+	case err != nil:
+		writeError(i.api, ctx, translate(ctx.Context(), i.log, err))
+		return
+	case reserved.Status != 0:
+		replay(w, reserved)
+		return
+	}
+	answer := &recorder{ResponseWriter: w, status: http.StatusOK}
+	r = r.WithContext(context.WithValue(ctx.Context(), resourceKey, reserved.ResourceID))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	next(humachi.NewContext(op, r, answer))
+	i.settle(r.Context(), keyHash, answer)
+}
+
+func (i idempotency) reserve(ctx context.Context, key, request Hash) (Reservation, error) {
+	reserved, err := i.keys.ReserveKey(ctx, key, request, uuid.Must(uuid.NewV7()).String())
+	if err != nil {
+		return Reservation{}, err
+	}
+	if reserved.RequestHash != request {
+		return Reservation{}, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+			Location: "header.Idempotency-Key", Message: "was used before with another body: use a new key for a new request",
+		})
+	}
+	return reserved, nil
+}
+
+// settle keeps the answer for the next call with the key. A refused call
+// created nothing, and its key is free again; after a 5xx nobody knows, so the
+// key stays bound to its resource ID. The answer itself is out already: a
+// failure here only means that a repetition is worked out anew.
+func (i idempotency) settle(ctx context.Context, key Hash, answer *recorder) {
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	switch {
+	case answer.status >= http.StatusInternalServerError || answer.body.Len() > maxStoredBody:
+	case answer.status >= http.StatusBadRequest:
+		err = i.keys.ReleaseKey(ctx, key)
+	default:
+		err = i.keys.SaveResponse(ctx, key, answer.status, answer.body.Bytes())
+	}
+	if err != nil {
+		i.log.WarnContext(ctx, "idempotency key not settled", "error", err)
+	}
+}
+
+func replay(w http.ResponseWriter, reserved Reservation) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Idempotency-Replayed", "true")
+	w.WriteHeader(reserved.Status)
+	_, _ = w.Write(reserved.Body) // the connection may be gone; nobody is left to tell
+}
+
+// readAtMost reads a body of up to limit bytes, as huma does.
+func readAtMost(r *http.Request, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, huma.NewError(http.StatusRequestEntityTooLarge,
+			"the body must have at most "+strconv.FormatInt(limit, 10)+" bytes")
+	}
+	if err != nil {
+		return nil, huma.Error400BadRequest("the body could not be read")
+	}
+	return body, nil
+}
+
+// recorder keeps what it passes on.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(data []byte) (int, error) {
+	r.body.Write(data)
+	return r.ResponseWriter.Write(data)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// observe gives each request an ID and a logger that names it, answers a panic
+// with a problem, and counts and logs the request by its route: never by its
+// URL or body, which may hold personal data.
+func observe(log *slog.Logger, registry prometheus.Registerer) func(http.Handler) http.Handler {
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "mrmrthon_http_request_duration_seconds",
+		Help:    "Time to answer a request, by route, method and status.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"method", "route", "status"})
+	registry.MustRegister(durations)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			start := time.Now()
+			log := log.With("request_id", middleware.GetReqID(r.Context()))
+			w.Header().Set("X-Request-Id", middleware.GetReqID(r.Context()))
+			answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+			ctx := context.WithValue(r.Context(), loggerKey{}, log)
+			defer func() {
+				if cause := recover(); cause != nil {
+					answerPanic(ctx, log, answer, cause)
+				}
+				route, took := routeOf(r), time.Since(start)
+				durations.WithLabelValues(r.Method, route, strconv.Itoa(answer.Status())).Observe(took.Seconds())
+				log.DebugContext(ctx, "request", "method", r.Method, "route", route,
+					"status", answer.Status(), "ms", float64(took.Microseconds())/1000)
+			}()
+			next.ServeHTTP(answer, r.WithContext(ctx))
+		})
+	}
+}
+
+func answerPanic(ctx context.Context, log *slog.Logger, answer middleware.WrapResponseWriter, cause any) {
+	if cause == http.ErrAbortHandler {
+		panic(cause) // net/http's own way to drop a connection
+	}
+	log.ErrorContext(ctx, "panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	if answer.Status() == 0 {
+		writeProblem(answer, huma.Error500InternalServerError("something went wrong on our side; it has been logged"))
+	}
+}
+
+func routeOf(r *http.Request) string {
+	if pattern := chi.RouteContext(r.Context()).RoutePattern(); pattern != "" {
+		return pattern
+	}
+	return "unknown"
+}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// retryAfter is when a caller should come back to a part that is down: parts
+// restart within seconds.
+const retryAfter = 5 * time.Second
+
+// Problems never repeat the value that was wrong: it may be a password or
+// somebody's birth date. huma has one constructor for the whole program.
+func init() {
+	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
+		problem := &huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail}
+		for _, err := range errs {
+			if err != nil {
+				problem.Add(withoutValue(err))
+			}
+		}
+		return problem
+	}
+}
+
+func withoutValue(err error) error {
+	var detailer huma.ErrorDetailer
+	if !errors.As(err, &detailer) {
+		return err
+	}
+	detail := *detailer.ErrorDetail()
+	detail.Value = nil
+	return &detail
+}
+
+// translate turns a domain error into the answer its caller gets. What is no
+// domain error is logged and hidden.
+func translate(ctx context.Context, log *slog.Logger, err error) error {
+	var (
+		status   huma.StatusError
+		conflict *race.ConflictError
+		invalid  *race.InvalidError
+	)
+	switch {
+	case errors.As(err, &status):
+		return err
+	case errors.Is(err, race.ErrNotFound):
+		return huma.Error404NotFound("there is no such thing, or it is not yours to see")
+	case errors.Is(err, race.ErrStale):
+		return huma.Error412PreconditionFailed("the record has a newer revision than the one in If-Match: read it again")
+	case errors.As(err, &conflict):
+		return huma.Error409Conflict(conflict.Message, details([]race.FieldError{{Field: conflict.Field, Message: conflict.Message}})...)
+	case errors.As(err, &invalid):
+		return huma.Error422UnprocessableEntity("validation failed", details(invalid.Fields)...)
+	case errors.Is(ctx.Err(), context.Canceled):
+		return huma.NewError(statusClientClosedRequest, "the caller went away")
+	case mysql.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded):
+		log.WarnContext(ctx, "a part is down", "error", err)
+		return Unavailable("a part of the service is down")
+	}
+	log.ErrorContext(ctx, "unexpected error", "error", err)
+	return huma.Error500InternalServerError("something went wrong on our side; it has been logged")
+}
+
+// statusClientClosedRequest is nginx's status for a request that nobody waits
+// for any more; it is only ever seen in logs and metrics.
+const statusClientClosedRequest = 499
+
+// Unavailable is the answer while a part that the call needs is down.
+func Unavailable(detail string) error {
+	return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(detail),
+		http.Header{"Retry-After": {strconv.Itoa(int(retryAfter.Seconds()))}})
+}
+
+func details(fields []race.FieldError) []error {
+	var errs []error
+	for _, f := range fields {
+		if f.Field != "" {
+			errs = append(errs, &huma.ErrorDetail{Location: "body." + f.Field, Message: f.Message})
+		}
+	}
+	return errs
+}
+
+// writeError answers a huma call with err, which translate has seen.
+func writeError(api huma.API, ctx huma.Context, err error) {
+	status, headers := problemOf(err)
+	for name, values := range headers {
+		for _, value := range values {
+			ctx.SetHeader(name, value)
+		}
+	}
+	var errs []error
+	for _, detail := range status.Errors {
+		errs = append(errs, detail)
+	}
+	// The connection may be gone; nobody is left to tell.
+	_ = huma.WriteErr(api, ctx, status.Status, status.Detail, errs...)
+}
+
+// writeProblem answers a request outside of huma with err.
+func writeProblem(w http.ResponseWriter, err error) {
+	problem, headers := problemOf(err)
+	for name, values := range headers {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(problem.Status)
+	_ = json.NewEncoder(w).Encode(problem) // likewise
+}
+
+func problemOf(err error) (*huma.ErrorModel, http.Header) {
+	var headers http.Header
+	var withHeaders huma.HeadersError
+	if errors.As(err, &withHeaders) {
+		headers = withHeaders.GetHeaders()
+	}
+	var problem *huma.ErrorModel
+	if !errors.As(err, &problem) {
+		problem = &huma.ErrorModel{
+			Status: http.StatusInternalServerError,
+			Title:  http.StatusText(http.StatusInternalServerError),
+			Detail: "something went wrong on our side",
+		}
+	}
+	return problem, headers
+}

@@ -1,0 +1,37 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// bearer is the name of the access token in the OpenAPI document.
+const bearer = "bearer"
+
+// Register adds an operation to the API. Errors of the handler become problem
+// documents: domain errors by their meaning, unavailable parts as 503, and
+// everything else as a 500 that hides its cause.
+func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	if rule := Access[op.Method+" "+op.Path]; rule.Who != Anyone {
+		op.Security = []map[string][]string{{bearer: {}}}
+	}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, translate(ctx, loggerFrom(ctx), err)
+		}
+		return out, nil
+	})
+}
+
+type loggerKey struct{}
+
+// loggerFrom returns the request's logger, which names the request.
+func loggerFrom(ctx context.Context) *slog.Logger {
+	if log, ok := ctx.Value(loggerKey{}).(*slog.Logger); ok {
+		return log
+	}
+	return slog.New(slog.DiscardHandler)
+}
