@@ -13,24 +13,18 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 )
 
 // Hash is a SHA-256 sum.
 type Hash = [sha256.Size]byte
 
-// Reservation is what a key stands for.
-type Reservation struct {
-	ResourceID  string // of what the first call with the key creates
-	RequestHash Hash   // of the first call's body
-	Status      int    // of the first call's answer; 0: it has none yet
-	Body        []byte
-}
-
 // KeyStore remembers idempotency keys.
 type KeyStore interface {
 	// ReserveKey binds key to resourceID and request, or returns what it was
 	// bound to before.
-	ReserveKey(ctx context.Context, key, request Hash, resourceID string) (Reservation, error)
+	ReserveKey(ctx context.Context, key, request Hash, resourceID string) (maindb.Reservation, error)
 	// SaveResponse keeps the answer that the key gets from now on.
 	SaveResponse(ctx context.Context, key Hash, status int, body []byte) error
 	// ReleaseKey forgets a key whose call created nothing.
@@ -88,8 +82,8 @@ func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
 	case err != nil:
 		writeError(i.api, ctx, translate(ctx.Context(), i.log, err))
 		return
-	case reserved.Status != 0:
-		replay(w, reserved)
+	case reserved.Response != nil:
+		replay(w, *reserved.Response)
 		return
 	}
 	answer := &recorder{ResponseWriter: w, status: http.StatusOK}
@@ -99,13 +93,13 @@ func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
 	i.settle(r.Context(), keyHash, answer)
 }
 
-func (i idempotency) reserve(ctx context.Context, key, request Hash) (Reservation, error) {
+func (i idempotency) reserve(ctx context.Context, key, request Hash) (maindb.Reservation, error) {
 	reserved, err := i.keys.ReserveKey(ctx, key, request, uuid.Must(uuid.NewV7()).String())
 	if err != nil {
-		return Reservation{}, err
+		return maindb.Reservation{}, err
 	}
 	if reserved.RequestHash != request {
-		return Reservation{}, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+		return maindb.Reservation{}, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
 			Location: "header.Idempotency-Key", Message: "was used before with another body: use a new key for a new request",
 		})
 	}
@@ -131,11 +125,11 @@ func (i idempotency) settle(ctx context.Context, key Hash, answer *recorder) {
 	}
 }
 
-func replay(w http.ResponseWriter, reserved Reservation) {
+func replay(w http.ResponseWriter, answer maindb.StoredResponse) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Idempotency-Replayed", "true")
-	w.WriteHeader(reserved.Status)
-	_, _ = w.Write(reserved.Body) // the connection may be gone; nobody is left to tell
+	w.WriteHeader(answer.Status)
+	_, _ = w.Write(answer.Body) // the connection may be gone; nobody is left to tell
 }
 
 // readAtMost reads a body of up to limit bytes, as huma does.

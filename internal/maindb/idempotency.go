@@ -74,6 +74,15 @@ func (s *Store) SaveResponse(ctx context.Context, keyHash [32]byte, status int, 
 	return nil
 }
 
+// ReleaseKey forgets a key whose request was refused and created nothing. A key
+// that has an answer keeps it.
+func (s *Store) ReleaseKey(ctx context.Context, keyHash [32]byte) error {
+	if err := s.queries.DeleteKey(ctx, keyHash[:]); err != nil {
+		return fmt.Errorf("release idempotency key: %w", err)
+	}
+	return nil
+}
+
 // PurgeKeys forgets the keys reserved longer ago than olderThan and returns how
 // many those were.
 func (s *Store) PurgeKeys(ctx context.Context, olderThan time.Duration) (int64, error) {

@@ -11,6 +11,15 @@ import (
 	"time"
 )
 
+const deleteKey = `-- name: DeleteKey :exec
+DELETE FROM idempotency_key WHERE key_hash = ? AND response_status IS NULL
+`
+
+func (q *Queries) DeleteKey(ctx context.Context, keyHash []byte) error {
+	_, err := q.db.ExecContext(ctx, deleteKey, keyHash)
+	return err
+}
+
 const insertKey = `-- name: InsertKey :exec
 INSERT INTO idempotency_key (key_hash, request_hash, resource_id, created_at) VALUES (?, ?, ?, ?)
 `

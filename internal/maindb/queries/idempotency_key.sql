@@ -9,3 +9,6 @@ UPDATE idempotency_key SET response_status = ?, response_body = ? WHERE key_hash
 
 -- name: PurgeKeys :execrows
 DELETE FROM idempotency_key WHERE created_at < ? ORDER BY created_at LIMIT 1000;
+
+-- name: DeleteKey :exec
+DELETE FROM idempotency_key WHERE key_hash = ? AND response_status IS NULL;
