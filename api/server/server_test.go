@@ -1,0 +1,364 @@
+package server_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+const (
+	raceID      = "01926b1e-0000-7000-8000-000000000001"
+	otherRaceID = "01926b1e-0000-7000-8000-000000000002"
+)
+
+// tokens verifies the names of the callers of these tests.
+type tokens map[string]auth.Identity
+
+func (t tokens) Verify(token string) (auth.Identity, error) {
+	identity, ok := t[token]
+	if !ok {
+		return auth.Identity{}, errors.New("unknown")
+	}
+	return identity, nil
+}
+
+type races map[string]race.Race
+
+func (r races) Race(_ context.Context, id string) (race.Race, error) {
+	found, ok := r[id]
+	if !ok {
+		return race.Race{}, race.ErrNotFound
+	}
+	return found, nil
+}
+
+// keys is a KeyStore in memory.
+type keys struct {
+	mu   sync.Mutex
+	rows map[server.Hash]maindb.Reservation
+}
+
+func (k *keys) ReserveKey(_ context.Context, key, request server.Hash, id string) (maindb.Reservation, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if row, ok := k.rows[key]; ok {
+		return row, nil
+	}
+	k.rows[key] = maindb.Reservation{ResourceID: id, RequestHash: request}
+	return k.rows[key], nil
+}
+
+func (k *keys) SaveResponse(_ context.Context, key server.Hash, status int, body []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	row := k.rows[key]
+	row.Response = &maindb.StoredResponse{Status: status, Body: body}
+	k.rows[key] = row
+	return nil
+}
+
+func (k *keys) ReleaseKey(_ context.Context, key server.Hash) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.rows, key)
+	return nil
+}
+
+type testBundle struct {
+	t      *testing.T
+	router http.Handler
+	api    huma.API
+	logs   *strings.Builder
+}
+
+func setup(t *testing.T) *testBundle {
+	t.Helper()
+	logs := &strings.Builder{}
+	router, api := server.New(server.Config{
+		Verifier: tokens{
+			"runner":    {UserID: "r1", Type: auth.Runner},
+			"organizer": {UserID: "o1", Type: auth.Organizer},
+			"operator":  {UserID: "p1", Type: auth.Operator},
+		},
+		Races: races{
+			raceID:      {ID: raceID, OrganizerID: "o1"},
+			otherRaceID: {ID: otherRaceID, OrganizerID: "o2"},
+		},
+		Keys: &keys{rows: map[server.Hash]maindb.Reservation{}},
+		Fingerprint: func(data []byte) server.Hash {
+			mac := hmac.New(sha256.New, []byte("key of these tests"))
+			mac.Write(data)
+			return server.Hash(mac.Sum(nil))
+		},
+		Log:      slog.New(slog.NewJSONHandler(logs, nil)),
+		Registry: prometheus.NewRegistry(),
+		Health:   http.NotFoundHandler(),
+	})
+	return &testBundle{t: t, router: router, api: api, logs: logs}
+}
+
+type answer struct {
+	*httptest.ResponseRecorder
+	problem huma.ErrorModel
+}
+
+func (b *testBundle) call(method, path, token, body string, headers ...string) answer {
+	b.t.Helper()
+	request := httptest.NewRequestWithContext(b.t.Context(), method, path, strings.NewReader(body))
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	recorder := httptest.NewRecorder()
+	b.router.ServeHTTP(recorder, request)
+	got := answer{ResponseRecorder: recorder}
+	if recorder.Header().Get("Content-Type") == "application/problem+json" {
+		require.NoError(b.t, json.Unmarshal(recorder.Body.Bytes(), &got.problem))
+		require.Equal(b.t, recorder.Code, got.problem.Status)
+	}
+	return got
+}
+
+type created struct {
+	Body struct {
+		ID string `json:"id"`
+	}
+}
+
+type newRace struct {
+	Body struct {
+		Name string `json:"name" minLength:"1"`
+	}
+}
+
+// serveCreations answers POST /v1/races with the ID that what it creates gets.
+func (b *testBundle) serveCreations(handler func(context.Context, *newRace) (*created, error)) {
+	server.Register(b.api, huma.Operation{
+		OperationID: "create-race", Method: http.MethodPost, Path: "/v1/races", DefaultStatus: http.StatusCreated,
+	}, handler)
+}
+
+func echoID(ctx context.Context, _ *newRace) (*created, error) {
+	out := &created{}
+	out.Body.ID = server.ResourceID(ctx)
+	return out, nil
+}
+
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	type none struct{}
+	type path struct {
+		RaceID string `path:"race_id"`
+	}
+	for _, op := range []huma.Operation{
+		{OperationID: "a", Method: http.MethodGet, Path: "/v1/me"},
+		{OperationID: "b", Method: http.MethodGet, Path: "/v1/me/points"},
+	} {
+		server.Register(b.api, op, func(context.Context, *none) (*none, error) { return &none{}, nil })
+	}
+	server.Register(b.api, huma.Operation{OperationID: "c", Method: http.MethodGet, Path: "/v1/races/{race_id}/credits"},
+		func(ctx context.Context, in *path) (*none, error) {
+			require.Equal(t, in.RaceID, server.RaceFrom(ctx).ID)
+			return &none{}, nil
+		})
+	server.Register(b.api, huma.Operation{OperationID: "d", Method: http.MethodGet, Path: "/v1/nobody-listed-this"},
+		func(context.Context, *none) (*none, error) { return &none{}, nil })
+
+	for _, c := range []struct {
+		token, path string
+		want        int
+	}{
+		{"", "/v1/me", 401},
+		{"forged", "/v1/me", 401},
+		{"runner", "/v1/me", 204},
+		{"organizer", "/v1/me", 204},
+		{"operator", "/v1/me", 204},
+		{"runner", "/v1/me/points", 204},
+		{"organizer", "/v1/me/points", 403},
+		{"", "/v1/races/" + raceID + "/credits", 401},
+		{"runner", "/v1/races/" + raceID + "/credits", 403},
+		{"operator", "/v1/races/" + raceID + "/credits", 403},
+		{"organizer", "/v1/races/" + raceID + "/credits", 204},
+		{"organizer", "/v1/races/" + otherRaceID + "/credits", 403},
+		{"organizer", "/v1/races/01926b1e-0000-7000-8000-00000000ffff/credits", 404},
+		{"organizer", "/v1/races/not-an-id/credits", 404},
+		{"operator", "/v1/nobody-listed-this", 403},
+		{"", "/v1/no-such-path", 404},
+	} {
+		got := b.call(http.MethodGet, c.path, c.token, "")
+		require.Equal(t, c.want, got.Code, "%s as %q: %s", c.path, c.token, got.Body)
+	}
+	require.NotEmpty(t, b.call(http.MethodGet, "/v1/me", "", "").Header().Get("WWW-Authenticate"))
+	require.Equal(t, 405, b.call(http.MethodPut, "/v1/me", "runner", "").Code)
+}
+
+func TestProblemsNameTheFieldAndHideTheValue(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.serveCreations(echoID)
+
+	got := b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x","secret-field":"hunter2"}`)
+	require.Equal(t, 422, got.Code)
+	require.Equal(t, "body.secret-field", got.problem.Errors[0].Location)
+	require.NotContains(t, got.Body.String(), "hunter2")
+
+	got = b.call(http.MethodPost, "/v1/races", "organizer", `{"name":12345}`)
+	require.Equal(t, 422, got.Code)
+	require.Equal(t, "body.name", got.problem.Errors[0].Location)
+	require.NotContains(t, got.Body.String(), "12345")
+}
+
+func TestDomainErrorsAreTranslated(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err      error
+		status   int
+		contains string
+	}{
+		"not found": {race.ErrNotFound, 404, ""},
+		"stale":     {race.ErrStale, 412, "newer revision"},
+		"conflict":  {&race.ConflictError{Field: "bib", Message: "bib 7 has a record"}, 409, "body.bib"},
+		"invalid":   {&race.InvalidError{Fields: []race.FieldError{{Field: "gun_time", Message: "must be a time"}}}, 422, "body.gun_time"},
+		"deadline":  {context.DeadlineExceeded, 503, ""},
+		"any other": {errors.New("dial tcp: password hunter2"), 500, "logged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.serveCreations(func(context.Context, *newRace) (*created, error) { return nil, c.err })
+			got := b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`)
+			require.Equal(t, c.status, got.Code)
+			require.Contains(t, got.Body.String(), c.contains)
+			require.NotContains(t, got.Body.String(), "hunter2")
+			if c.status == 503 {
+				require.NotEmpty(t, got.Header().Get("Retry-After"))
+			}
+			if c.status == 500 {
+				require.Contains(t, b.logs.String(), "unexpected error")
+			}
+		})
+	}
+}
+
+func TestPanicIsAProblem(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.serveCreations(func(context.Context, *newRace) (*created, error) { panic("index out of range") })
+	got := b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`)
+	require.Equal(t, 500, got.Code)
+	require.NotContains(t, got.Body.String(), "index out of range")
+	require.Contains(t, b.logs.String(), "index out of range")
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	calls := 0
+	b.serveCreations(func(ctx context.Context, in *newRace) (*created, error) {
+		calls++
+		return echoID(ctx, in)
+	})
+	first := b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`, "Idempotency-Key", "k1")
+	again := b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`, "Idempotency-Key", "k1")
+	require.Equal(t, 201, again.Code)
+	require.JSONEq(t, first.Body.String(), again.Body.String())
+	require.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
+	require.Equal(t, 1, calls)
+
+	other := b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"y"}`, "Idempotency-Key", "k1")
+	require.Equal(t, 422, other.Code)
+	require.Equal(t, "header.Idempotency-Key", other.problem.Errors[0].Location)
+
+	fresh := b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`, "Idempotency-Key", "k2")
+	require.NotEqual(t, first.Body.String(), fresh.Body.String())
+	require.Equal(t, 422, b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`,
+		"Idempotency-Key", strings.Repeat("k", 256)).Code)
+}
+
+func TestIdempotencyKeyAfterFailures(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var ids []string
+	fail := true
+	b.serveCreations(func(ctx context.Context, in *newRace) (*created, error) {
+		ids = append(ids, server.ResourceID(ctx))
+		if fail {
+			return nil, errors.New("crashed half-way")
+		}
+		return echoID(ctx, in)
+	})
+	require.Equal(t, 500, b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`, "Idempotency-Key", "k").Code)
+	fail = false
+	require.Equal(t, 201, b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`, "Idempotency-Key", "k").Code)
+	require.Equal(t, ids[0], ids[1], "what the first call may have made is found by the second")
+
+	require.Equal(t, 422, b.call(http.MethodPost, "/v1/races", "organizer", `{}`, "Idempotency-Key", "refused").Code)
+	require.Equal(t, 201, b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`, "Idempotency-Key", "refused").Code,
+		"a refused call leaves its key free")
+}
+
+func TestBodyOverTheLimit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.serveCreations(echoID)
+	body := `{"name":"` + strings.Repeat("x", 2<<20) + `"}`
+	require.Equal(t, 413, b.call(http.MethodPost, "/v1/races", "organizer", body).Code)
+	require.Equal(t, 413, b.call(http.MethodPost, "/v1/races", "organizer", body, "Idempotency-Key", "k").Code)
+}
+
+func TestCursor(t *testing.T) {
+	t.Parallel()
+	parts, err := server.DecodeCursor(server.EncodeCursor("a", "b"), 2)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b"}, parts)
+	parts, err = server.DecodeCursor("", 2)
+	require.NoError(t, err)
+	require.Nil(t, parts)
+	for _, bad := range []string{"!", "bm9uc2Vuc2U", server.EncodeCursor("a")} {
+		_, err = server.DecodeCursor(bad, 2)
+		require.Error(t, err)
+	}
+}
+
+func TestDocumentAndReadingRoom(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.serveCreations(echoID)
+	got := b.call(http.MethodGet, "/openapi.json", "", "")
+	require.Equal(t, 200, got.Code)
+	var document struct {
+		OpenAPI string                    `json:"openapi"`
+		Paths   map[string]map[string]any `json:"paths"`
+	}
+	require.NoError(t, json.Unmarshal(got.Body.Bytes(), &document))
+	require.Equal(t, "3.1.0", document.OpenAPI)
+	require.Contains(t, document.Paths["/v1/races"], "post")
+
+	page := b.call(http.MethodGet, "/docs", "", "")
+	require.Equal(t, 200, page.Code)
+	require.NotRegexp(t, `(src|href)="(https?:)?//`, page.Body.String(), "readable without the internet")
+	require.Equal(t, 200, b.call(http.MethodGet, "/docs/swagger-ui-bundle.js", "", "").Code)
+}
