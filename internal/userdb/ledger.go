@@ -1,0 +1,195 @@
+package userdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
+)
+
+// The two kinds of ledger line.
+const (
+	entryCredit   = "credit"
+	entryReversal = "reversal"
+)
+
+// Applied says what a call of ApplyCredit came to.
+type Applied struct {
+	// Changed tells whether this call moved the ledger. It is false when the
+	// revision, or a newer one, had been applied before.
+	Changed bool
+	// Standing is what the ledger now holds of the record. Its revision is newer
+	// than the one applied when that one is superseded.
+	Standing race.Credit
+}
+
+// ApplyCredit makes the outcome of a record's revision the one that the ledger
+// holds: it reverses what an older revision earned, adds what c earns, and moves
+// the runners' totals by the difference, in one transaction. A revision that is
+// not newer than the one last applied changes nothing, so any number of
+// repetitions, in any order, ends in the same ledger. It fails when the runner
+// has no account.
+func (s *Store) ApplyCredit(ctx context.Context, c race.Credit) (Applied, error) {
+	if err := checkCredit(c); err != nil {
+		return Applied{}, fmt.Errorf("apply credit of record %s revision %d: %w", c.RecordID, c.Revision, err)
+	}
+	applied, err := s.applyFirst(ctx, c)
+	if mysql.IsDuplicate(err) {
+		applied, err = s.applyNext(ctx, c)
+	}
+	if err != nil {
+		return Applied{}, fmt.Errorf("apply credit of record %s revision %d: %w", c.RecordID, c.Revision, err)
+	}
+	return applied, nil
+}
+
+func checkCredit(c race.Credit) error {
+	switch {
+	case c.Status != race.Credited && c.Status != race.Rejected:
+		return fmt.Errorf("status %q is no outcome", c.Status)
+	case c.Status == race.Rejected && c.UserID != "":
+		return errors.New("a rejected credit has no runner")
+	case c.UserID == "" && c.Points != 0:
+		return errors.New("points without a runner")
+	case c.Revision < 1:
+		return errors.New("revisions count from 1")
+	}
+	return nil
+}
+
+// applyFirst applies a record's first credit. It bets that there is none yet,
+// which is so for all but corrections and repetitions and saves a read; when the
+// bet is lost the error is a duplicate key. That transaction is then given up
+// and applyNext begins with the row's exclusive lock: the shared lock that a
+// failed insert leaves behind would deadlock two of them.
+func (s *Store) applyFirst(ctx context.Context, c race.Credit) (Applied, error) {
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		now, queries := s.now(), s.queries.WithTx(tx)
+		err := queries.InsertCredit(ctx, gen.InsertCreditParams{
+			RecordID: c.RecordID, RaceID: c.RaceID, Revision: number(c.Revision),
+			Status: string(c.Status), UserID: optional(c.UserID), Points: c.Points, Rule: c.Rule, Edition: c.Edition,
+			Reason: c.Reason, WorkflowID: c.WorkflowID, UpdatedAt: now,
+		})
+		if err != nil {
+			return err
+		}
+		return move(ctx, queries, race.Credit{}, c, now)
+	})
+	return Applied{Changed: true, Standing: c}, err
+}
+
+// applyNext applies a credit to a record that has one.
+func (s *Store) applyNext(ctx context.Context, c race.Credit) (applied Applied, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		now, queries := s.now(), s.queries.WithTx(tx)
+		row, err := queries.LockCredit(ctx, c.RecordID)
+		if err != nil {
+			return err
+		}
+		old := creditOf(row)
+		if old.Revision >= c.Revision {
+			applied = Applied{Standing: old}
+			return nil
+		}
+		applied = Applied{Changed: true, Standing: c}
+		err = queries.UpdateCredit(ctx, gen.UpdateCreditParams{
+			Revision: number(c.Revision), Status: string(c.Status), UserID: optional(c.UserID), Points: c.Points, Rule: c.Rule, Edition: c.Edition,
+			Reason: c.Reason, WorkflowID: c.WorkflowID, UpdatedAt: now, RecordID: c.RecordID,
+		})
+		if err != nil {
+			return err
+		}
+		return move(ctx, queries, old, c, now)
+	})
+	return applied, err
+}
+
+// move writes the ledger lines that lead from old, the zero value for a first
+// credit, to c, and moves the totals. The runners' rows come last, since a
+// runner of many races is a hot row, and in the order of their IDs, since two
+// corrections may swap two runners.
+func move(ctx context.Context, queries *gen.Queries, old, c race.Credit, now time.Time) error {
+	difference := map[string]int64{}
+	if old.UserID != "" && old.Points != 0 { // a reversal of nothing would say nothing
+		if err := queries.InsertPoint(ctx, reversal(old, c, now)); err != nil {
+			return fmt.Errorf("reverse revision %d: %w", old.Revision, err)
+		}
+		difference[old.UserID] -= old.Points
+	}
+	if c.UserID != "" { // also for no points, so that the runner sees the reason
+		if err := queries.InsertPoint(ctx, line(c, now)); err != nil {
+			return fmt.Errorf("add a ledger line: %w", err)
+		}
+		difference[c.UserID] += c.Points
+	}
+	for _, userID := range slices.Sorted(maps.Keys(difference)) {
+		matched, err := queries.AddToTotal(ctx, difference[userID], now, userID)
+		if err != nil {
+			return fmt.Errorf("move the total of runner %s: %w", userID, err)
+		}
+		if matched == 0 {
+			return fmt.Errorf("runner %s has no account", userID)
+		}
+	}
+	return nil
+}
+
+// line is the ledger line of what c earns.
+func line(c race.Credit, now time.Time) gen.InsertPointParams {
+	return gen.InsertPointParams{
+		UserID: c.UserID, RaceID: c.RaceID, RecordID: c.RecordID, Revision: number(c.Revision),
+		Entry: entryCredit, Rule: c.Rule, Edition: c.Edition, Points: c.Points, Reason: c.Reason,
+		WorkflowID: c.WorkflowID, CreatedAt: now,
+	}
+}
+
+// reversal is the ledger line that takes back what old earned because of c. It
+// belongs to the revision that causes it and keeps the rule that it undoes.
+func reversal(old, c race.Credit, now time.Time) gen.InsertPointParams {
+	reason := c.Reason
+	if reason == "" || c.UserID != "" && c.UserID != old.UserID { // another runner's reason is not this one's to read
+		reason = fmt.Sprintf("corrected by revision %d", c.Revision)
+	}
+	return gen.InsertPointParams{
+		UserID: old.UserID, RaceID: old.RaceID, RecordID: old.RecordID, Revision: number(c.Revision),
+		Entry: entryReversal, Rule: old.Rule, Edition: old.Edition, Points: -old.Points, Reason: reason,
+		WorkflowID: c.WorkflowID, CreatedAt: now,
+	}
+}
+
+// CreditRevisions returns the revision last applied of each of the records that
+// has a credit, by record ID.
+func (s *Store) CreditRevisions(ctx context.Context, recordIDs []string) (map[string]int, error) {
+	rows, err := s.queries.CreditRevisions(ctx, recordIDs)
+	if err != nil {
+		return nil, fmt.Errorf("read the revisions credited: %w", err)
+	}
+	revisions := make(map[string]int, len(rows))
+	for _, row := range rows {
+		revisions[row.RecordID] = int(row.Revision)
+	}
+	return revisions, nil
+}
+
+func creditOf(row gen.Credit) race.Credit {
+	return race.Credit{
+		RecordID: row.RecordID, RaceID: row.RaceID, Revision: int(row.Revision), Status: race.CreditStatus(row.Status),
+		UserID: row.UserID.String, Points: row.Points, Rule: row.Rule, Edition: row.Edition,
+		Reason: row.Reason, WorkflowID: row.WorkflowID,
+	}
+}
+
+// number is a revision as its column holds it.
+func number(revision int) int32 {
+	return int32(revision) //nolint:gosec // the revisions of a record are few
+}
+
+// optional is NULL for the empty string.
+func optional(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
