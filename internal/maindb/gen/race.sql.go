@@ -7,7 +7,93 @@ package gen
 
 import (
 	"context"
+	"encoding/json"
+	"time"
 )
+
+const deleteRace = `-- name: DeleteRace :exec
+DELETE FROM race WHERE race_id = ?
+`
+
+func (q *Queries) DeleteRace(ctx context.Context, raceID string) error {
+	_, err := q.db.ExecContext(ctx, deleteRace, raceID)
+	return err
+}
+
+const insertRace = `-- name: InsertRace :exec
+INSERT INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties,
+                  divisions, scoring, points, capacity, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+`
+
+type InsertRaceParams struct {
+	RaceID         string
+	OrganizerID    string
+	Name           string
+	City           string
+	RaceDate       time.Time
+	DistanceMm     int64
+	RankingBasis   string
+	DivisionsBasis string
+	Ties           string
+	Divisions      json.RawMessage
+	Scoring        string
+	Points         int64
+	Capacity       int32
+	Status         string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
+	_, err := q.db.ExecContext(ctx, insertRace,
+		arg.RaceID,
+		arg.OrganizerID,
+		arg.Name,
+		arg.City,
+		arg.RaceDate,
+		arg.DistanceMm,
+		arg.RankingBasis,
+		arg.DivisionsBasis,
+		arg.Ties,
+		arg.Divisions,
+		arg.Scoring,
+		arg.Points,
+		arg.Capacity,
+		arg.Status,
+		arg.CreatedAt,
+		arg.UpdatedAt,
+	)
+	return err
+}
+
+const lockRace = `-- name: LockRace :one
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at FROM race WHERE race_id = ? FOR UPDATE
+`
+
+func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
+	row := q.db.QueryRowContext(ctx, lockRace, raceID)
+	var i Race
+	err := row.Scan(
+		&i.RaceID,
+		&i.OrganizerID,
+		&i.Name,
+		&i.City,
+		&i.RaceDate,
+		&i.DistanceMm,
+		&i.RankingBasis,
+		&i.DivisionsBasis,
+		&i.Ties,
+		&i.Divisions,
+		&i.Scoring,
+		&i.Points,
+		&i.Capacity,
+		&i.Status,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
 
 const race = `-- name: Race :one
 SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at FROM race WHERE race_id = ?
@@ -35,4 +121,178 @@ func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const raceHasRecords = `-- name: RaceHasRecords :one
+SELECT EXISTS (SELECT 1 FROM official_record WHERE race_id = ?) AS has_records
+`
+
+func (q *Queries) RaceHasRecords(ctx context.Context, raceID string) (bool, error) {
+	row := q.db.QueryRowContext(ctx, raceHasRecords, raceID)
+	var has_records bool
+	err := row.Scan(&has_records)
+	return has_records, err
+}
+
+const racesBefore = `-- name: RacesBefore :many
+
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at FROM race
+WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
+ORDER BY race_date DESC, race_id DESC
+LIMIT ?
+`
+
+type RacesBeforeParams struct {
+	RaceDate time.Time
+	RaceID   string
+	Limit    int32
+}
+
+// The newest first, behind the race that the page before ended with.
+func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Race, error) {
+	rows, err := q.db.QueryContext(ctx, racesBefore,
+		arg.RaceDate,
+		arg.RaceDate,
+		arg.RaceID,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Race
+	for rows.Next() {
+		var i Race
+		if err := rows.Scan(
+			&i.RaceID,
+			&i.OrganizerID,
+			&i.Name,
+			&i.City,
+			&i.RaceDate,
+			&i.DistanceMm,
+			&i.RankingBasis,
+			&i.DivisionsBasis,
+			&i.Ties,
+			&i.Divisions,
+			&i.Scoring,
+			&i.Points,
+			&i.Capacity,
+			&i.Status,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const racesOfOrganizerBefore = `-- name: RacesOfOrganizerBefore :many
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at FROM race
+WHERE organizer_id = ? AND race_date <= ?
+  AND (race_date < ? OR race_id < ?)
+ORDER BY race_date DESC, race_id DESC
+LIMIT ?
+`
+
+type RacesOfOrganizerBeforeParams struct {
+	OrganizerID string
+	RaceDate    time.Time
+	RaceID      string
+	Limit       int32
+}
+
+func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganizerBeforeParams) ([]Race, error) {
+	rows, err := q.db.QueryContext(ctx, racesOfOrganizerBefore,
+		arg.OrganizerID,
+		arg.RaceDate,
+		arg.RaceDate,
+		arg.RaceID,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Race
+	for rows.Next() {
+		var i Race
+		if err := rows.Scan(
+			&i.RaceID,
+			&i.OrganizerID,
+			&i.Name,
+			&i.City,
+			&i.RaceDate,
+			&i.DistanceMm,
+			&i.RankingBasis,
+			&i.DivisionsBasis,
+			&i.Ties,
+			&i.Divisions,
+			&i.Scoring,
+			&i.Points,
+			&i.Capacity,
+			&i.Status,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const updateRace = `-- name: UpdateRace :exec
+UPDATE race
+SET name = ?, city = ?, race_date = ?, distance_mm = ?, ranking_basis = ?, divisions_basis = ?, ties = ?,
+    divisions = ?, scoring = ?, points = ?, capacity = ?, updated_at = ?
+WHERE race_id = ?
+`
+
+type UpdateRaceParams struct {
+	Name           string
+	City           string
+	RaceDate       time.Time
+	DistanceMm     int64
+	RankingBasis   string
+	DivisionsBasis string
+	Ties           string
+	Divisions      json.RawMessage
+	Scoring        string
+	Points         int64
+	Capacity       int32
+	UpdatedAt      time.Time
+	RaceID         string
+}
+
+func (q *Queries) UpdateRace(ctx context.Context, arg UpdateRaceParams) error {
+	_, err := q.db.ExecContext(ctx, updateRace,
+		arg.Name,
+		arg.City,
+		arg.RaceDate,
+		arg.DistanceMm,
+		arg.RankingBasis,
+		arg.DivisionsBasis,
+		arg.Ties,
+		arg.Divisions,
+		arg.Scoring,
+		arg.Points,
+		arg.Capacity,
+		arg.UpdatedAt,
+		arg.RaceID,
+	)
+	return err
 }

@@ -26,6 +26,7 @@ type OfficialRecord struct {
 	Bib            string
 	BibKey         string
 	HeldBib        sql.NullString
+	WaitingSince   sql.NullTime
 	GunMs          sql.NullInt64
 	NetMs          sql.NullInt64
 	Status         string
@@ -65,6 +66,7 @@ type Participant struct {
 	BibKey        sql.NullString
 	Sex           string
 	Age           sql.NullInt16
+	AgeStated     bool
 	Field         string
 	Status        string
 	CreatedAt     time.Time

@@ -21,7 +21,7 @@ CREATE TABLE race (
     updated_at      DATETIME(6) NOT NULL,
     PRIMARY KEY (race_id),
     KEY race_by_date (race_date, race_id),
-    KEY race_by_organizer (organizer_id, race_id)
+    KEY race_by_organizer (organizer_id, race_date, race_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
 CREATE TABLE participant (
@@ -32,6 +32,7 @@ CREATE TABLE participant (
     bib_key        VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL, -- as it is compared
     sex            VARCHAR(1) NOT NULL,  -- '' is unknown
     age            SMALLINT NULL,        -- on race day
+    age_stated     BOOLEAN NOT NULL DEFAULT FALSE, -- the organizer gave the age itself: another race day leaves it
     field          VARCHAR(16) NOT NULL,
     status         VARCHAR(16) NOT NULL,
     created_at     DATETIME(6) NOT NULL,
@@ -39,6 +40,7 @@ CREATE TABLE participant (
     PRIMARY KEY (participant_id),
     UNIQUE KEY participant_bib (race_id, bib_key),
     UNIQUE KEY participant_user (race_id, user_id),
+    KEY participant_by_race (race_id, participant_id),
     KEY participant_by_user (user_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
@@ -51,6 +53,7 @@ CREATE TABLE official_record (
     -- bib_key while this record has the bib; NULL while it waits for another
     -- live record to give it up, and once removed.
     held_bib        VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL,
+    waiting_since   DATETIME(6) NULL, -- set while it waits: who waits longest gets the bib
     gun_ms          BIGINT NULL,
     net_ms          BIGINT NULL,
     status          VARCHAR(8) NOT NULL,
@@ -101,7 +104,7 @@ CREATE TABLE unofficial_record (
     created_at           DATETIME(6) NOT NULL,
     updated_at           DATETIME(6) NOT NULL,
     PRIMARY KEY (unofficial_record_id),
-    KEY unofficial_record_by_user (user_id, unofficial_record_id)
+    KEY unofficial_record_by_user (user_id, record_date, unofficial_record_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
 -- What an Idempotency-Key stands for: the ID that the thing it creates gets,

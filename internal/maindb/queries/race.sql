@@ -1,2 +1,37 @@
 -- name: Race :one
 SELECT * FROM race WHERE race_id = ?;
+
+-- name: LockRace :one
+SELECT * FROM race WHERE race_id = ? FOR UPDATE;
+
+-- name: InsertRace :exec
+INSERT INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties,
+                  divisions, scoring, points, capacity, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: UpdateRace :exec
+UPDATE race
+SET name = ?, city = ?, race_date = ?, distance_mm = ?, ranking_basis = ?, divisions_basis = ?, ties = ?,
+    divisions = ?, scoring = ?, points = ?, capacity = ?, updated_at = ?
+WHERE race_id = ?;
+
+-- name: DeleteRace :exec
+DELETE FROM race WHERE race_id = ?;
+
+-- name: RaceHasRecords :one
+SELECT EXISTS (SELECT 1 FROM official_record WHERE race_id = ?) AS has_records;
+
+-- The newest first, behind the race that the page before ended with.
+
+-- name: RacesBefore :many
+SELECT * FROM race
+WHERE race_date <= sqlc.arg(race_date) AND (race_date < sqlc.arg(race_date) OR race_id < sqlc.arg(race_id))
+ORDER BY race_date DESC, race_id DESC
+LIMIT ?;
+
+-- name: RacesOfOrganizerBefore :many
+SELECT * FROM race
+WHERE organizer_id = sqlc.arg(organizer_id) AND race_date <= sqlc.arg(race_date)
+  AND (race_date < sqlc.arg(race_date) OR race_id < sqlc.arg(race_id))
+ORDER BY race_date DESC, race_id DESC
+LIMIT ?;
