@@ -48,6 +48,9 @@ type Result struct {
 // are often rounded apart, and nobody starts before the gun.
 const netTolerance = Time(1000)
 
+// MaxSequence is the highest place in a finish sequence that a store holds.
+const MaxSequence = 1<<31 - 1
+
 // Check returns everything that is wrong with r, each with the field it is
 // about as the API names it; nil when r can be recorded.
 func (r Result) Check() []FieldError {
@@ -56,8 +59,8 @@ func (r Result) Check() []FieldError {
 	if err := CheckBib(r.Bib); err != nil {
 		add("bib", err.Error())
 	}
-	if r.Sequence < 0 {
-		add("sequence", "must be 1 or more")
+	if r.Sequence < 0 || r.Sequence > MaxSequence {
+		add("sequence", "must be from 1 to 2147483647")
 	}
 	if r.Status == DidNotStart {
 		for _, t := range []struct {
