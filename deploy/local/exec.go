@@ -77,13 +77,12 @@ func standBy(ctx context.Context, dir string, parts []stack.Part) (env []string,
 // A Ctrl-C reaches it from the terminal, a SIGTERM from here; in both cases
 // the servers stop only after it has ended.
 func runCommand(ctx context.Context, args, env []string) error {
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // running it is what was asked for
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		if code := exit.ExitCode(); code > 0 {
 			return exitStatus(code)
 		}

@@ -32,12 +32,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()
-	var status exitStatus
-	switch {
-	case err == nil:
-	case errors.As(err, &status):
+	if status, ok := errors.AsType[exitStatus](err); ok {
 		os.Exit(int(status))
-	default:
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
 		os.Exit(1)
 	}

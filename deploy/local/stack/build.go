@@ -2,8 +2,8 @@ package stack
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -41,7 +41,7 @@ func Build(ctx context.Context, root, bin string, race bool, parts ...Part) (map
 		if race && part != SQS {
 			args = append(args, "-race")
 		}
-		cmd := exec.CommandContext(ctx, "go", append(args, source)...) //nolint:gosec // no input of a stranger
+		cmd := exec.CommandContext(ctx, "go", append(args, source)...)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("build %s: %w\n%s", source, err, strings.TrimSpace(string(out)))
@@ -93,12 +93,7 @@ func (s *Stack) buildPrograms(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for part, path := range built {
-		s.programs[part] = path
-	}
+	maps.Copy(s.programs, built)
 	s.console.say("built %v in %s", missing, round(time.Since(began)))
 	return nil
 }
-
-// errStep marks a one-off command of the API program that failed.
-var errStep = errors.New("failed")

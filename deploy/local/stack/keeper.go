@@ -176,16 +176,14 @@ func (s *Stack) StartPart(ctx context.Context, part Part) error {
 	if err := s.has(part); err != nil {
 		return err
 	}
-	var err error
-	for range 3 {
-		if err = s.launch(ctx, part); err != nil {
+	for try := 1; ; try++ {
+		if err := s.launch(ctx, part); err != nil {
 			return err
 		}
-		if err = s.WaitReady(ctx, part); !errors.Is(err, errEnded) {
+		if err := s.WaitReady(ctx, part); !errors.Is(err, errEnded) || try == 3 {
 			return err
 		}
 	}
-	return err
 }
 
 // Restart kills a part and starts it again.

@@ -72,7 +72,7 @@ func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
 		"--innodb-buffer-pool-size=256M",
 		"--innodb-flush-log-at-trx-commit=" + flush,
 	}
-	cmd := exec.Command(s.programs[MariaDB], append(args, asRoot()...)...) //nolint:gosec,noctx // ends by Stop, not by a context
+	cmd := exec.Command(s.programs[MariaDB], append(args, asRoot()...)...) //nolint:noctx // ends by Stop, not by a context
 	return cmd, nil
 }
 
@@ -100,13 +100,16 @@ func (s *Stack) initialiseMariaDB(ctx context.Context, data string) error {
 	if installer, err := findProgram("mariadb-install-db", "mysql_install_db"); err == nil {
 		name, args = installer, []string{
 			"--no-defaults", "--skip-test-db", "--skip-name-resolve",
+			// Without it the installer, run by root, takes a folder of the
+			// system's own instance (of its PAM plugin) away from mysql.
+			"--rpm",
 			// One root, whose password is set at the first start; the other
 			// method adds one per host name, without a password.
 			"--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
 		}
 	}
 	args = append(args, "--datadir="+fresh)
-	out, err := exec.CommandContext(ctx, name, append(args, asRoot()...)...).CombinedOutput() //nolint:gosec // found on PATH by us
+	out, err := exec.CommandContext(ctx, name, append(args, asRoot()...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("make MariaDB's data folder with %s: %w; it printed:\n%s", name, err, out)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -72,9 +73,9 @@ func (w *lineWriter) line(text string) {
 func (w *lineWriter) lastLines() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	lines := w.tail
+	lines := slices.Clone(w.tail)
 	if len(w.pending) > 0 {
-		lines = append(lines[:len(lines):len(lines)], string(w.pending))
+		lines = append(lines, string(w.pending))
 	}
 	if len(lines) == 0 {
 		return " (it printed nothing)"

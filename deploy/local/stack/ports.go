@@ -50,7 +50,7 @@ func (p *Ports) slots() []slot {
 
 // settle fills the zeros with free ports and reports every chosen port of the
 // given parts that is taken or asked for twice.
-func (p *Ports) settle(parts []Part) error {
+func (p *Ports) settle(ctx context.Context, parts []Part) error {
 	var problems []error
 	seen := map[int]slot{}
 	for _, s := range p.slots() {
@@ -63,9 +63,9 @@ func (p *Ports) settle(parts []Part) error {
 			continue
 		}
 		seen[*s.port] = s
-		if err := probe(*s.port); err != nil {
+		if err := probe(ctx, *s.port); err != nil {
 			problems = append(problems, fmt.Errorf("port %d (%s) %w; choose another with %s=%d make run",
-				*s.port, s.what, err, s.setting, suggestion(*s.port)))
+				*s.port, s.what, err, s.setting, suggestion(ctx, *s.port)))
 		}
 	}
 	if len(problems) > 0 {
@@ -75,7 +75,7 @@ func (p *Ports) settle(parts []Part) error {
 		if *s.port != 0 {
 			continue
 		}
-		port, err := freePort(seen)
+		port, err := freePort(ctx, seen)
 		if err != nil {
 			return err
 		}
@@ -85,12 +85,12 @@ func (p *Ports) settle(parts []Part) error {
 }
 
 // probe tells why nothing could listen on the port now; nil when it is free.
-func probe(port int) error {
+func probe(ctx context.Context, port int) error {
 	if port < 1 || port > 65535 {
 		return errors.New("is not a port number")
 	}
 	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", address(port))
+	l, err := lc.Listen(ctx, "tcp", address(port))
 	if err == nil {
 		return l.Close()
 	}
@@ -102,9 +102,9 @@ func probe(port int) error {
 
 // suggestion is a free port near the taken one, so that the message can be
 // copied as it stands.
-func suggestion(port int) int {
+func suggestion(ctx context.Context, port int) int {
 	for next := port + 10; next < port+1000; next += 10 {
-		if probe(next) == nil {
+		if probe(ctx, next) == nil {
 			return next
 		}
 	}
@@ -119,10 +119,10 @@ const (
 	lastFree  = 32000
 )
 
-func freePort(seen map[int]slot) (int, error) {
+func freePort(ctx context.Context, seen map[int]slot) (int, error) {
 	for range 1000 {
 		port := firstFree + rand.IntN(lastFree-firstFree) //nolint:gosec // a port, not a secret
-		if _, used := seen[port]; !used && probe(port) == nil {
+		if _, used := seen[port]; !used && probe(ctx, port) == nil {
 			return port, nil
 		}
 	}
@@ -132,5 +132,5 @@ func freePort(seen map[int]slot) (int, error) {
 // awaitFree waits until the port of a process that has just died can be
 // listened on again.
 func awaitFree(ctx context.Context, port int) error {
-	return poll(ctx, 10*time.Second, func(context.Context) error { return probe(port) })
+	return poll(ctx, 10*time.Second, func(ctx context.Context) error { return probe(ctx, port) })
 }

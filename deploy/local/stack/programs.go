@@ -20,7 +20,7 @@ const programLimit = time.Minute
 func (s *Stack) program(part Part, port int) component {
 	return component{
 		command: func(context.Context) (*exec.Cmd, error) {
-			cmd := exec.Command(s.programs[part]) //nolint:gosec,noctx // ends by Stop, not by a context
+			cmd := exec.Command(s.programs[part]) //nolint:noctx // ends by Stop, not by a context
 			cmd.Dir, cmd.Env = s.folder.dir, s.environment(s.Env(part))
 			return cmd, nil
 		},
@@ -83,11 +83,11 @@ func (s *Stack) step(ctx context.Context, name Part, extra map[string]string) (e
 	defer func() { err = errors.Join(err, out.Close()) }()
 	env := s.Env(API)
 	maps.Copy(env, extra)
-	cmd := exec.CommandContext(ctx, s.programs[API], string(name)) //nolint:gosec // built by us
+	cmd := exec.CommandContext(ctx, s.programs[API], string(name))
 	cmd.Dir, cmd.Env = s.folder.dir, s.environment(env)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("`api %s` %w: %w; its last lines:%s", name, errStep, err, out.lastLines())
+		return fmt.Errorf("`api %s` failed: %w; its last lines:%s", name, err, out.lastLines())
 	}
 	s.console.say("%s is done after %s", name, round(time.Since(began)))
 	return nil

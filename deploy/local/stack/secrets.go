@@ -51,7 +51,10 @@ func loadSecrets(dir string) (Secrets, error) {
 	if !changed {
 		return s, nil
 	}
-	return s, s.save(path)
+	if err := s.save(path); err != nil {
+		return Secrets{}, err
+	}
+	return s, nil
 }
 
 func (s *Secrets) save(path string) error {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,7 +112,7 @@ func (s *Stack) prepare(ctx context.Context) error {
 	if err := endStale(ctx, s.folder.dir, s.console); err != nil {
 		return err
 	}
-	if err := s.ports.settle(s.parts); err != nil {
+	if err := s.ports.settle(ctx, s.parts); err != nil {
 		return err
 	}
 	var err error
@@ -173,8 +174,8 @@ func (s *Stack) Stop() error {
 		s.end()
 		s.keeping.Wait()
 		var problems []error
-		for i := len(s.parts) - 1; i >= 0; i-- {
-			problems = append(problems, s.stopPart(s.parts[i]))
+		for _, part := range slices.Backward(s.parts) {
+			problems = append(problems, s.stopPart(part))
 		}
 		s.stopErr = errors.Join(append(problems, s.folder.Close())...)
 	})

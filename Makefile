@@ -1,0 +1,84 @@
+# `make help` lists the targets. Settings of a target are environment variables, as in
+# `API_PORT=8090 SAMPLE=none make run`.
+
+# The tools, pinned here and nowhere else (the Temporal CLI: deploy/local/stack/temporalcli.go).
+GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION   := v1.8.0
+SQLC_VERSION          := v1.31.1
+WORKFLOWCHECK_VERSION := v0.6.0
+
+BIN   := $(CURDIR)/.local/bin
+LOCAL := $(BIN)/local
+
+PACKAGES ?= ./...
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+##@ Work
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: setup-run $(LOCAL) ## Start everything on this machine and load the sample race (SAMPLE=none: start it empty)
+	@exec $(LOCAL) up
+
+.PHONY: test
+test: setup-test $(LOCAL) ## Run all tests under the race detector, with a MariaDB and an SQS server of their own (PACKAGES=./api/... for some)
+	@$(LOCAL) exec --parts mariadb,sqs -- go test -race -timeout 15m $(PACKAGES)
+
+.PHONY: chaos
+chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records; takes minutes
+	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run Chaos ./deploy/e2e -args -chaos.records=5000
+
+.PHONY: lint
+lint: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-govulncheck ## Check style, layering, workflow determinism, generated code and known vulnerabilities
+	$(BIN)/golangci-lint run
+	$(BIN)/workflowcheck ./workflows/...
+	$(BIN)/sqlc diff
+	@.ci/vulncheck $(BIN)/govulncheck
+
+.PHONY: fmt
+fmt: setup-go tool-golangci-lint ## Format the code
+	$(BIN)/golangci-lint fmt
+
+.PHONY: generate
+generate: setup-go tool-sqlc ## Compile the SQL queries to Go
+	$(BIN)/sqlc generate
+
+.PHONY: tools
+tools: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-govulncheck ## Build the pinned tools into .local/bin
+
+.PHONY: clean
+clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and programs (the tools stay)
+	@$(LOCAL) clean
+
+# Parts of the above
+
+# go build finds out by itself what has changed.
+.PHONY: $(LOCAL)
+$(LOCAL):
+	@go build -o $@ ./deploy/local
+
+.PHONY: setup-go setup-run setup-test
+setup-go:
+	@deploy/local/setup.sh go
+setup-run:
+	@deploy/local/setup.sh go mariadb
+setup-test:
+	@deploy/local/setup.sh go mariadb cc
+
+# tool NAME,PACKAGE,VERSION builds a tool unless that version is there.
+define tool
+.PHONY: tool-$(1)
+tool-$(1):
+	@go version -m $(BIN)/$(1) 2>/dev/null | awk '$$$$1 == "mod" {print $$$$3}' | grep -qx '$(3)' || { \
+		echo "building $(1) $(3) once into .local/bin (go install $(2)@$(3)); this can take minutes"; \
+		GOBIN=$(BIN) go install $(2)@$(3); }
+endef
+$(eval $(call tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
+$(eval $(call tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))
+$(eval $(call tool,sqlc,github.com/sqlc-dev/sqlc/cmd/sqlc,$(SQLC_VERSION)))
+$(eval $(call tool,workflowcheck,go.temporal.io/sdk/contrib/tools/workflowcheck,$(WORKFLOWCHECK_VERSION)))

@@ -1,0 +1,87 @@
+#!/bin/sh
+# setup.sh go|mariadb|cc ... makes sure that the machine has what a make target needs: it installs what
+# the package manager may install, and says clearly what to do where it may not.
+set -eu
+
+fail() {
+	printf 'error: %s\n' "$1" >&2
+	exit 1
+}
+
+# as_root runs a command as root: directly, or by a sudo that asks for no password.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo -n "$@"
+	fi
+}
+
+may_install() {
+	[ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
+}
+
+# apt installs packages, or says how: apt WHAT PACKAGE...
+apt() {
+	what=$1
+	shift
+	may_install || fail "$what is missing; install it with: sudo apt-get install $*"
+	echo "$what is missing: installing $* by apt-get"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+setup_go() {
+	command -v go >/dev/null || fail "Go is not on PATH; install it from https://go.dev/dl (go.mod names the version)"
+	# Says which version is needed when this one is older and may not fetch a newer.
+	go list -m >/dev/null || fail "this Go does not suit; see https://go.dev/dl"
+}
+
+has_mariadb() {
+	for name in mariadbd mysqld; do
+		for dir in $(echo "$PATH" | tr : ' ') \
+			/usr/sbin /usr/local/sbin /usr/local/bin /usr/bin /usr/libexec \
+			/usr/local/mysql/bin /usr/local/mariadb/bin /opt/homebrew/bin; do
+			[ ! -x "$dir/$name" ] || return 0
+		done
+	done
+	return 1
+}
+
+# The -core packages hold the server without the service, so that no second MariaDB starts on the machine.
+# Where they carry a version in their name (Ubuntu 22.04, Debian 11), the full package does.
+setup_mariadb() {
+	if has_mariadb; then
+		return
+	elif command -v apt-get >/dev/null; then
+		may_install || fail "MariaDB is missing; install it with: sudo apt-get install mariadb-server"
+		(apt MariaDB mariadb-server-core mariadb-client-core) || apt MariaDB mariadb-server
+	elif command -v dnf >/dev/null; then
+		fail "MariaDB is missing; install it with: sudo dnf install mariadb-server"
+	elif command -v apk >/dev/null; then
+		fail "MariaDB is missing; install it with: apk add mariadb"
+	elif command -v brew >/dev/null; then
+		fail "MariaDB is missing; install it with: brew install mariadb"
+	else
+		fail "MariaDB is missing; put mariadbd on PATH"
+	fi
+	has_mariadb || fail "MariaDB was installed, but there is no mariadbd"
+}
+
+# The race detector needs a C compiler.
+setup_cc() {
+	if command -v "$(go env CC)" >/dev/null; then
+		return
+	elif command -v apt-get >/dev/null; then
+		apt "A C compiler (for the race detector)" gcc libc6-dev
+	else
+		fail "there is no C compiler, which the race detector needs; install gcc"
+	fi
+}
+
+for need in "$@"; do
+	case $need in
+	go | mariadb | cc) "setup_$need" ;;
+	*) fail "setup.sh: what is $need?" ;;
+	esac
+done
