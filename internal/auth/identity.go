@@ -16,6 +16,7 @@ func (t UserType) Known() bool { return t == Runner || t == Organizer || t == Op
 
 // Identity is who a verified access token was issued to.
 type Identity struct {
-	UserID string
-	Type   UserType
+	UserID  string
+	Type    UserType
+	Session string // the family of refresh tokens it came with: one login on one device
 }
