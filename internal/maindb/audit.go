@@ -1,0 +1,87 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+)
+
+// LatestRevision is the latest revision of a record, removed records included.
+type LatestRevision struct {
+	RecordID  string
+	RaceID    string
+	Revision  int
+	ChangedAt time.Time
+}
+
+// LatestRevisions returns up to limit records that were last changed before the
+// given time, in the order of that change and their ID, beginning behind after:
+// the last one of the page before, or just the time to begin with.
+func (s *Store) LatestRevisions(ctx context.Context, after LatestRevision, before time.Time, limit int) ([]LatestRevision, error) {
+	rows, err := s.queries.LatestRevisions(ctx, gen.LatestRevisionsParams{
+		AfterTime: after.ChangedAt, AfterRecord: after.RecordID, ChangedBefore: before,
+		Limit: int32(limit), //nolint:gosec // a page
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the latest revisions: %w", err)
+	}
+	revisions := make([]LatestRevision, len(rows))
+	for i, row := range rows {
+		revisions[i] = LatestRevision{
+			RecordID: row.RecordID, RaceID: row.RaceID, Revision: int(row.Revision), ChangedAt: row.UpdatedAt,
+		}
+	}
+	return revisions, nil
+}
+
+// Requeue puts the records' latest revisions into the outbox again, but for
+// those that are waiting in it, and returns how many it added. The revisions
+// given say only which ones to look for there.
+func (s *Store) Requeue(ctx context.Context, lost []LatestRevision) (added int, err error) {
+	if len(lost) == 0 {
+		return 0, nil
+	}
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		missing, err := notInOutbox(ctx, queries, lost)
+		if err != nil || len(missing) == 0 {
+			added = 0
+			return err
+		}
+		count, err := queries.RequeueRecords(ctx, s.now(), missing)
+		added = int(count)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("requeue %d records: %w", len(lost), err)
+	}
+	return added, nil
+}
+
+// notInOutbox returns the IDs of those records whose revision is not in the
+// outbox.
+func notInOutbox(ctx context.Context, queries *gen.Queries, lost []LatestRevision) ([]string, error) {
+	ids := make([]string, len(lost))
+	for i, l := range lost {
+		ids[i] = l.RecordID
+	}
+	rows, err := queries.OutboxOfRecords(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	waiting := make(map[gen.OutboxOfRecordsRow]bool, len(rows))
+	for _, row := range rows {
+		waiting[row] = true
+	}
+	missing := ids[:0]
+	for _, l := range lost {
+		if !waiting[gen.OutboxOfRecordsRow{RecordID: l.RecordID, Revision: int32(l.Revision)}] { //nolint:gosec // the revisions of a record are few
+			missing = append(missing, l.RecordID)
+		}
+	}
+	return missing, nil
+}

@@ -1,0 +1,17 @@
+-- name: LatestRevisions :many
+SELECT record_id, race_id, revision, updated_at
+FROM official_record
+WHERE updated_at >= sqlc.arg(after_time) AND updated_at < sqlc.arg(changed_before)
+  AND (updated_at > sqlc.arg(after_time) OR record_id > sqlc.arg(after_record))
+ORDER BY updated_at, record_id
+LIMIT ?;
+
+-- name: OutboxOfRecords :many
+SELECT record_id, revision FROM outbox WHERE record_id IN (sqlc.slice('record_ids'));
+
+-- name: RequeueRecords :execrows
+INSERT INTO outbox (race_id, record_id, revision, created_at)
+SELECT r.race_id, r.record_id, r.revision, sqlc.arg(created_at)
+FROM official_record AS r
+WHERE r.record_id IN (sqlc.slice(record_ids))
+ORDER BY r.record_id;
