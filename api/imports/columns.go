@@ -1,0 +1,105 @@
+package imports
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// column is something that a cell can mean. Its String is the name that the
+// API uses.
+type column int
+
+const (
+	bibColumn column = iota
+	nameColumn
+	firstNameColumn
+	lastNameColumn
+	sexColumn
+	ageColumn
+	birthDateColumn
+	fieldColumn
+	loginIDColumn
+	gunTimeColumn
+	netTimeColumn
+	statusColumn
+	sequenceColumn
+	columnCount
+)
+
+// columnNames lists what a header may call each column, the API's own name
+// first. A column named class or category is none of these: in organizers'
+// files it holds age groups, not the field.
+var columnNames = [columnCount][]string{
+	bibColumn:       {"bib", "bib_number", "bib_no", "number", "race_number", "start_number"},
+	nameColumn:      {"name", "full_name", "athlete", "runner"},
+	firstNameColumn: {"first_name", "given_name", "forename"},
+	lastNameColumn:  {"last_name", "surname", "family_name"},
+	sexColumn:       {"sex", "gender"},
+	ageColumn:       {"age"},
+	birthDateColumn: {"birth_date", "dob", "date_of_birth"},
+	fieldColumn:     {"field"},
+	loginIDColumn:   {"login_id", "login", "account"},
+	gunTimeColumn:   {"gun_time", "gun", "clock_time", "clock", "official_time", "gross_time"},
+	netTimeColumn:   {"net_time", "net", "chip_time", "chip", "real_time"},
+	statusColumn:    {"status"},
+	sequenceColumn:  {"sequence", "finish_sequence", "seq"},
+}
+
+// columnsByName finds a column by any of its names in their plain form.
+var columnsByName = func() map[string]column {
+	byName := make(map[string]column)
+	for c, names := range columnNames {
+		for _, name := range names {
+			byName[plainName(name)] = column(c)
+		}
+	}
+	return byName
+}()
+
+func (c column) String() string { return columnNames[c][0] }
+
+// columnSet is the columns that one kind of file takes something from.
+type columnSet []column
+
+func (s columnSet) has(c column) bool { return slices.Contains(s, c) }
+
+// findColumn tells what a header or a property name means.
+func findColumn(name string) (column, bool) {
+	c, known := columnsByName[plainName(name)]
+	return c, known
+}
+
+// plainName keeps the letters and digits of a name, in lower case, so that
+// "Bib No.", "bib-no" and "BIB_NO" are one.
+func plainName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
+}
+
+// given is the names under which a file gave each of its columns.
+type given [columnCount]string
+
+// take notes that the file calls c name. It says what is wrong when another
+// name gave the same already.
+func (g *given) take(c column, name string) (conflict string) {
+	rivals := []column{c}
+	if c == nameColumn {
+		rivals = []column{nameColumn, firstNameColumn, lastNameColumn}
+	}
+	if c == firstNameColumn || c == lastNameColumn {
+		rivals = []column{c, nameColumn}
+	}
+	for _, rival := range rivals {
+		if g[rival] != "" {
+			return fmt.Sprintf("%q and %q mean the same; keep one of them", g[rival], name)
+		}
+	}
+	g[c] = name
+	return ""
+}

@@ -1,0 +1,139 @@
+package imports
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// unused marks a cell of the header that means nothing here.
+const unused = column(-1)
+
+// csvSource reads a table whose first line names its columns.
+type csvSource struct {
+	reader  *csv.Reader
+	columns []column // by place; unused where nothing is taken
+	unknown []string // headers that mean nothing
+	breaks  int      // line breaks inside cells so far
+}
+
+// openCSV reads the header. start is the beginning of the file, unread.
+func openCSV(r io.Reader, start []byte, wanted columnSet) (*csvSource, error) {
+	s := &csvSource{reader: csv.NewReader(r), unknown: []string{}}
+	s.reader.Comma = sniffDelimiter(start)
+	s.reader.FieldsPerRecord = -1
+	s.reader.ReuseRecord = true
+	// With tabs the reader would take empty cells for leading space.
+	s.reader.TrimLeadingSpace = s.reader.Comma != '\t'
+	header, line, _, err := s.cells()
+	if errors.Is(err, io.EOF) {
+		return nil, &FileError{Message: "the file is empty"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if problem := s.lay(header, wanted); problem != "" {
+		return nil, &FileError{Line: line, Message: problem}
+	}
+	return s, nil
+}
+
+// sniffDelimiter takes what separates the header: a comma, a semicolon or a
+// tab, whichever is there most often outside of quotes.
+func sniffDelimiter(start []byte) rune {
+	header, _, _ := bytes.Cut(bytes.TrimLeft(start, "\r\n"), []byte("\n"))
+	counts := make(map[byte]int)
+	quoted := false
+	for _, b := range header {
+		if b == '"' {
+			quoted = !quoted
+		}
+		if !quoted {
+			counts[b]++
+		}
+	}
+	best := byte(',')
+	for _, delimiter := range []byte{';', '\t'} {
+		if counts[delimiter] > counts[best] {
+			best = delimiter
+		}
+	}
+	return rune(best)
+}
+
+// lay assigns a meaning to each place of the header, or says what is wrong.
+func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
+	var taken given
+	for i, title := range header {
+		c, known := findColumn(title)
+		switch {
+		case !known && strings.TrimSpace(title) == "":
+			s.unknown = append(s.unknown, fmt.Sprintf("(column %d)", i+1))
+			c = unused
+		case !known:
+			s.unknown = append(s.unknown, strings.TrimSpace(title))
+			c = unused
+		case !wanted.has(c):
+			c = unused
+		default:
+			if conflict := taken.take(c, strings.TrimSpace(title)); conflict != "" {
+				return "the columns " + conflict
+			}
+		}
+		s.columns = append(s.columns, c)
+	}
+	if taken[bibColumn] == "" {
+		return "there is no column for the bib; the header must have one of " +
+			strings.Join(columnNames[bibColumn], ", ")
+	}
+	return ""
+}
+
+func (s *csvSource) ignored() []string { return s.unknown }
+
+func (s *csvSource) next(rec *record) error {
+	cells, line, row, err := s.cells()
+	if err != nil {
+		return err
+	}
+	if len(cells) > len(s.columns) {
+		return &FileError{Line: line, Message: "the row has more cells than the header"}
+	}
+	rec.row = row
+	for i, cell := range cells {
+		if c := s.columns[i]; c != unused {
+			rec.cells[c] = strings.TrimSpace(cell)
+		}
+	}
+	return nil
+}
+
+// cells returns the next row that is not blank, without the empty cells at its
+// end, with the line of text that it begins on and its number in a spreadsheet.
+func (s *csvSource) cells() (cells []string, line, row int, err error) {
+	for {
+		cells, err = s.reader.Read()
+		if broken, ok := errors.AsType[*csv.ParseError](err); ok {
+			return nil, 0, 0, &FileError{Line: broken.StartLine, Message: brokenQuotes}
+		}
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		line, _ = s.reader.FieldPos(0)
+		row = line - s.breaks
+		for _, cell := range cells {
+			s.breaks += strings.Count(cell, "\n")
+		}
+		for len(cells) > 0 && strings.TrimSpace(cells[len(cells)-1]) == "" {
+			cells = cells[:len(cells)-1]
+		}
+		if len(cells) > 0 {
+			return cells, line, row, nil
+		}
+	}
+}
+
+const brokenQuotes = `the quotes are broken: a cell with quotes in it is written between quotes, and each quote inside twice ("")`

@@ -1,0 +1,172 @@
+// Package imports reads the files that organizers upload, start lists and
+// results as CSV or JSON, into rows. It only parses: what a row means for a
+// race is up to the caller.
+//
+// CSV is read by encoding/csv and a layout of our own. The struct-tag decoders
+// know one name for each column and stop at a row's first bad cell; organizers'
+// files have many names for the same column, and want all of their mistakes
+// back at once.
+package imports
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// DefaultMaxRows is how many data rows a file may have when the caller sets no
+// limit: the largest road races have somewhat more than 50,000 finishers.
+const DefaultMaxRows = 50_000
+
+// Sheet is what a file held; its slices are never nil. Every data row is either in Rows or has at least
+// one entry in Errors, never both; Total counts them all.
+type Sheet[R any] struct {
+	Rows           []R
+	Errors         []RowError // in the order of the rows
+	IgnoredColumns []string   // CSV columns that mean nothing here, as the file writes them
+	Total          int
+}
+
+// RowError is one thing that is wrong with one row.
+//
+// Row is the number that helps a person find it: in CSV the row as a
+// spreadsheet shows it, where the header is row 1 and the first data row is
+// row 2 (blank lines count, line breaks inside a cell do not); in JSON the
+// place in the array, from 1.
+type RowError struct {
+	Row     int    `json:"row"`
+	Field   string `json:"field"` // as the API names it; empty when it is the whole row
+	Message string `json:"message"`
+}
+
+// FileError says why a file cannot be read at all: nothing of it was taken.
+type FileError struct {
+	Line    int // line of text, from 1; 0 when it is about no single line
+	Message string
+}
+
+func (e *FileError) Error() string {
+	if e.Line == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
+}
+
+// TooManyRowsError says that a file has more than Limit data rows.
+type TooManyRowsError struct{ Limit int }
+
+func (e *TooManyRowsError) Error() string {
+	return fmt.Sprintf("the file has more than %d rows", e.Limit)
+}
+
+// record is one data row before its cells are understood.
+type record struct {
+	row   int
+	cells [columnCount]string // trimmed; empty when absent
+	wrong []race.FieldError   // what the format itself found
+}
+
+// source yields the data rows of one file. next returns io.EOF behind the last,
+// and otherwise what read documents.
+type source interface {
+	next(rec *record) error
+	ignored() []string
+}
+
+// read collects the rows of a file. Its errors are a *FileError, a
+// *TooManyRowsError, or what the reader returned.
+func read[R any](r io.Reader, contentType string, maxRows int, wanted columnSet,
+	convert func(*record) (R, []race.FieldError),
+) (*Sheet[R], error) {
+	if maxRows <= 0 {
+		maxRows = DefaultMaxRows
+	}
+	src, err := open(r, contentType, wanted)
+	if err != nil {
+		return nil, err
+	}
+	collected := collector[R]{errors: []RowError{}, bibs: newTwins(), logins: newTwins()}
+	for {
+		var rec record
+		err := src.next(&rec)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if collected.total == maxRows {
+			return nil, &TooManyRowsError{Limit: maxRows}
+		}
+		row, wrong := convert(&rec)
+		collected.add(&rec, row, append(rec.wrong, wrong...))
+	}
+	if collected.total == 0 {
+		return nil, &FileError{Message: "the file has no rows"}
+	}
+	sheet := collected.sheet()
+	sheet.IgnoredColumns = src.ignored()
+	return sheet, nil
+}
+
+// collector gathers the rows of a file and what is wrong with them.
+type collector[R any] struct {
+	total        int
+	good         []numbered[R]
+	errors       []RowError
+	bibs, logins twins
+}
+
+type numbered[R any] struct {
+	number int
+	row    R
+}
+
+func (c *collector[R]) add(rec *record, row R, wrong []race.FieldError) {
+	c.total++
+	if bib := rec.cells[bibColumn]; race.CheckBib(bib) == nil {
+		c.bibs.add(race.BibKey(bib), rec.row)
+	}
+	if login := rec.cells[loginIDColumn]; login != "" {
+		c.logins.add(loginKey(login), rec.row)
+	}
+	if len(wrong) == 0 {
+		c.good = append(c.good, numbered[R]{rec.row, row})
+		return
+	}
+	for _, w := range firstOfEachField(wrong) {
+		c.errors = append(c.errors, RowError{Row: rec.row, Field: w.Field, Message: w.Message})
+	}
+}
+
+// firstOfEachField drops what only follows from an earlier mistake: a bib of
+// the wrong type is not missing as well, and what is no row has no fields.
+func firstOfEachField(wrong []race.FieldError) []race.FieldError {
+	var first []race.FieldError
+	for _, w := range wrong {
+		if !slices.ContainsFunc(first, func(f race.FieldError) bool { return f.Field == w.Field || f.Field == "" }) {
+			first = append(first, w)
+		}
+	}
+	return first
+}
+
+// sheet lists every row of a bib or an account that several rows name as an
+// error: none of them is known to be the right one.
+func (c *collector[R]) sheet() *Sheet[R] {
+	out := &Sheet[R]{Total: c.total, Rows: make([]R, 0, len(c.good))}
+	c.errors = append(c.errors, c.bibs.rowErrors(bibColumn)...)
+	c.errors = append(c.errors, c.logins.rowErrors(loginIDColumn)...)
+	slices.SortStableFunc(c.errors, func(a, b RowError) int { return cmp.Compare(a.Row, b.Row) })
+	out.Errors = c.errors
+	for _, g := range c.good {
+		if !c.bibs.has(g.number) && !c.logins.has(g.number) {
+			out.Rows = append(out.Rows, g.row)
+		}
+	}
+	return out
+}

@@ -1,0 +1,101 @@
+package imports
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// Lengths that the stores can hold, in characters.
+const (
+	maxNameLength  = 200
+	maxLoginLength = 190
+)
+
+// StartListRow is one entry of a start list.
+type StartListRow struct {
+	Row       int // as in RowError
+	Bib       string
+	Name      string // empty when the list has none
+	Sex       race.Sex
+	Age       int       // on race day as the list states it; race.UnknownAge when it does not
+	BirthDate race.Date // zero when the list has none
+	Field     race.Field
+	LoginID   string // lower case; empty: a runner without an account
+}
+
+var startListColumns = columnSet{
+	bibColumn, nameColumn, firstNameColumn, lastNameColumn, sexColumn, ageColumn, birthDateColumn, fieldColumn, loginIDColumn,
+}
+
+// StartList reads a start list of at most maxRows entries (0: DefaultMaxRows).
+// The content type may be empty. An error is a *FileError, a
+// *TooManyRowsError, or what the reader returned.
+func StartList(r io.Reader, contentType string, maxRows int) (*Sheet[StartListRow], error) {
+	return read(r, contentType, maxRows, startListColumns, startListRow)
+}
+
+func startListRow(rec *record) (StartListRow, []race.FieldError) {
+	var wrong faults
+	row := StartListRow{Row: rec.row, Bib: rec.cells[bibColumn], LoginID: loginKey(rec.cells[loginIDColumn])}
+	var err error
+	wrong.add(bibColumn, race.CheckBib(row.Bib))
+	row.Name, err = parseName(rec)
+	wrong.add(nameColumn, err)
+	row.Sex, err = race.ParseSex(rec.cells[sexColumn])
+	wrong.add(sexColumn, err)
+	row.Age, err = parseAge(rec.cells[ageColumn])
+	wrong.add(ageColumn, err)
+	if date := rec.cells[birthDateColumn]; date != "" {
+		row.BirthDate, err = race.ParseDate(date)
+		wrong.add(birthDateColumn, err)
+	}
+	row.Field, err = race.ParseField(rec.cells[fieldColumn])
+	wrong.add(fieldColumn, err)
+	if utf8.RuneCountInString(row.LoginID) > maxLoginLength {
+		wrong.add(loginIDColumn, errors.New("must have at most 190 characters"))
+	}
+	return row, wrong
+}
+
+// parseName puts the parts of a name together, with single spaces: a quoted
+// cell may hold line breaks.
+func parseName(rec *record) (string, error) {
+	whole := rec.cells[nameColumn] + " " + rec.cells[firstNameColumn] + " " + rec.cells[lastNameColumn]
+	name := strings.Join(strings.Fields(whole), " ")
+	if utf8.RuneCountInString(name) > maxNameLength {
+		return "", errors.New("must have at most 200 characters")
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return "", errors.New("must not have control characters")
+	}
+	return name, nil
+}
+
+func parseAge(s string) (int, error) {
+	if s == "" {
+		return race.UnknownAge, nil
+	}
+	age, err := strconv.ParseUint(s, 10, 16)
+	if err != nil {
+		return race.UnknownAge, errors.New("must be a whole number from 0 to 120")
+	}
+	return int(age), race.CheckAge(int(age))
+}
+
+// loginKey is the form in which login IDs are kept and compared.
+func loginKey(login string) string { return strings.ToLower(login) }
+
+// faults collects what is wrong with a row.
+type faults []race.FieldError
+
+func (f *faults) add(c column, err error) {
+	if err != nil {
+		*f = append(*f, race.FieldError{Field: c.String(), Message: err.Error()})
+	}
+}
