@@ -2,6 +2,7 @@
 //
 //	local up                          the whole stack and the sample race; SAMPLE=none starts it empty
 //	local exec [--parts …] -- cmd …   a command with throwaway servers for its tests
+//	local clean                       forgets the stack's data
 //	local sample --api URL            the sample race alone, against any API
 //
 // `make run` and `make test` call it.
@@ -20,6 +21,7 @@ const usage = `usage:
   local up                               start the stack and load the sample race (SAMPLE=none: start it empty)
   local exec [--parts mariadb,sqs] -- command [argument ...]
                                          run a command with throwaway servers
+  local clean                            forget the stack's data, logs, passwords and programs
   local sample --api URL                 load the sample race through an API that runs elsewhere
 `
 
@@ -48,6 +50,8 @@ func run(ctx context.Context, args []string) error {
 	switch name, rest := args[0], args[1:]; name {
 	case "exec":
 		return execute(ctx, rest)
+	case "clean":
+		return clean(ctx)
 	case "help", "-h", "--help":
 		fmt.Print(usage)
 		return nil

@@ -3,12 +3,34 @@ package stack
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
+
+// programs tells where each part's executable is. Servers start while our
+// programs are still being built.
+type programs struct {
+	mu    sync.Mutex
+	paths map[Part]string
+}
+
+func (p *programs) set(part Part, path string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.paths == nil {
+		p.paths = map[Part]string{}
+	}
+	p.paths[part] = path
+}
+
+func (p *programs) of(part Part) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.paths[part]
+}
 
 // packageOf is where a program of ours comes from, below the project's root.
 func packageOf(part Part) string {
@@ -59,14 +81,14 @@ func (s *Stack) findServers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("MariaDB is not installed (%w); install it with: sudo apt-get install mariadb-server", err)
 		}
-		s.programs[MariaDB] = path
+		s.programs.set(MariaDB, path)
 	}
 	if contains(s.parts, Temporal) {
 		path, err := TemporalCLI(ctx, s.opts.Root, s.console)
 		if err != nil {
 			return err
 		}
-		s.programs[Temporal] = path
+		s.programs.set(Temporal, path)
 	}
 	return nil
 }
@@ -77,7 +99,7 @@ func (s *Stack) buildPrograms(ctx context.Context) error {
 	for _, part := range s.parts {
 		switch path := s.opts.Programs[part]; {
 		case path != "":
-			s.programs[part] = path
+			s.programs.set(part, path)
 		case packageOf(part) != "":
 			missing = append(missing, part)
 		}
@@ -93,7 +115,9 @@ func (s *Stack) buildPrograms(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	maps.Copy(s.programs, built)
+	for part, path := range built {
+		s.programs.set(part, path)
+	}
 	s.console.say("built %v in %s", missing, round(time.Since(began)))
 	return nil
 }

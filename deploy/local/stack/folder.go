@@ -24,7 +24,7 @@ func openFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the stack's folder: %w", err)
 	}
-	for _, sub := range []string{"", "bin", "logs", "run", "temporal"} {
+	for _, sub := range []string{"", "bin", "logs", "run", "temporal", "tmp"} {
 		path := filepath.Join(dir, sub)
 		if err := os.MkdirAll(path, 0o755); err != nil { //nolint:gosec // binaries are for all; secrets and data are 0600 and 0700
 			return nil, fmt.Errorf("make the stack's folder: %w", err)

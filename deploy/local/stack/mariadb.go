@@ -56,6 +56,7 @@ func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
 		"--no-defaults", // must stand first: nothing of the system's own instance
 		"--datadir=" + data,
 		"--init-file=" + provision,
+		s.mariadbTemporary(),
 		"--bind-address=" + host,
 		fmt.Sprintf("--port=%d", s.ports.MariaDB),
 		// Relative to the data folder: an absolute path may be longer than
@@ -72,9 +73,13 @@ func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
 		"--innodb-buffer-pool-size=256M",
 		"--innodb-flush-log-at-trx-commit=" + flush,
 	}
-	cmd := exec.Command(s.programs[MariaDB], append(args, asRoot()...)...) //nolint:noctx // ends by Stop, not by a context
+	cmd := exec.Command(s.programs.of(MariaDB), append(args, asRoot()...)...) //nolint:noctx // ends by Stop, not by a context
 	return cmd, nil
 }
+
+// mariadbTemporary is a folder of its own for temporary tables: a server that
+// starts clears those in the folder away, and so must share it with no other.
+func (s *Stack) mariadbTemporary() string { return "--tmpdir=" + s.folder.path("tmp") }
 
 // asRoot lets root run the server, which mariadbd refuses unless it is said:
 // on a machine where everything is root's there is nobody else to be.
@@ -96,7 +101,7 @@ func (s *Stack) initialiseMariaDB(ctx context.Context, data string) error {
 	if err := os.RemoveAll(fresh); err != nil {
 		return fmt.Errorf("clear an unfinished data folder: %w", err)
 	}
-	name, args := s.programs[MariaDB], []string{"--no-defaults", "--initialize-insecure"}
+	name, args := s.programs.of(MariaDB), []string{"--no-defaults", "--initialize-insecure"}
 	if installer, err := findProgram("mariadb-install-db", "mysql_install_db"); err == nil {
 		name, args = installer, []string{
 			"--no-defaults", "--skip-test-db", "--skip-name-resolve",
@@ -108,7 +113,7 @@ func (s *Stack) initialiseMariaDB(ctx context.Context, data string) error {
 			"--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
 		}
 	}
-	args = append(args, "--datadir="+fresh)
+	args = append(args, "--datadir="+fresh, s.mariadbTemporary())
 	out, err := exec.CommandContext(ctx, name, append(args, asRoot()...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("make MariaDB's data folder with %s: %w; it printed:\n%s", name, err, out)

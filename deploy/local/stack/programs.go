@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// keyFile is where the API keeps the key that it signs tokens with.
+const keyFile = "jwt.pem"
+
 // programLimit is how long the API and the worker may take to be ready.
 const programLimit = time.Minute
 
@@ -20,7 +23,7 @@ const programLimit = time.Minute
 func (s *Stack) program(part Part, port int) component {
 	return component{
 		command: func(context.Context) (*exec.Cmd, error) {
-			cmd := exec.Command(s.programs[part]) //nolint:noctx // ends by Stop, not by a context
+			cmd := exec.Command(s.programs.of(part)) //nolint:noctx // ends by Stop, not by a context
 			cmd.Dir, cmd.Env = s.folder.dir, s.environment(s.Env(part))
 			return cmd, nil
 		},
@@ -83,7 +86,7 @@ func (s *Stack) step(ctx context.Context, name Part, extra map[string]string) (e
 	defer func() { err = errors.Join(err, out.Close()) }()
 	env := s.Env(API)
 	maps.Copy(env, extra)
-	cmd := exec.CommandContext(ctx, s.programs[API], string(name))
+	cmd := exec.CommandContext(ctx, s.programs.of(API), string(name))
 	cmd.Dir, cmd.Env = s.folder.dir, s.environment(env)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
@@ -125,7 +128,7 @@ func (s *Stack) Env(part Part) map[string]string {
 		"API_ADDR":        address(s.ports.API), "WORKER_ADDR": address(s.ports.Worker),
 	}
 	if part == API {
-		env["JWT_PRIVATE_KEY_PATH"] = s.folder.path("jwt.pem")
+		env["JWT_PRIVATE_KEY_PATH"] = s.folder.path(keyFile)
 		env["JWT_ISSUER"], env["JWT_AUDIENCE"] = "mrmrthon", "mrmrthon"
 	}
 	maps.Copy(env, s.opts.Env[part])

@@ -32,7 +32,7 @@ func (s *Stack) sqs() component {
 }
 
 func (s *Stack) sqsCommand(context.Context) (*exec.Cmd, error) {
-	cmd := exec.Command(s.programs[SQS], //nolint:noctx // ends by Stop, not by a context
+	cmd := exec.Command(s.programs.of(SQS), //nolint:noctx // ends by Stop, not by a context
 		"-addr", address(s.ports.SQS), "-region", awsRegion,
 		"-queue", recordsQueue, "-dead-letter-queue", deadLetterQueue,
 		"-max-receives", maxReceives, "-visibility", visibility)

@@ -54,7 +54,7 @@ type Stack struct {
 	folder   *folder
 	console  *Console
 	secrets  Secrets
-	programs map[Part]string
+	programs programs
 	began    time.Time
 
 	keepers map[Part]*keeper
@@ -84,8 +84,7 @@ func Start(ctx context.Context, opts Options) (*Stack, error) {
 func open(ctx context.Context, opts Options) (*Stack, error) {
 	s := &Stack{
 		opts: opts, parts: inOrder(opts.Parts), ports: opts.Ports,
-		console: NewConsole(opts.Out), programs: map[Part]string{},
-		keepers: map[Part]*keeper{}, began: time.Now(),
+		console: NewConsole(opts.Out), keepers: map[Part]*keeper{}, began: time.Now(),
 	}
 	if s.opts.Root == "" {
 		root, err := FindRoot()
@@ -93,6 +92,9 @@ func open(ctx context.Context, opts Options) (*Stack, error) {
 			return nil, err
 		}
 		s.opts.Root = root
+	}
+	if opts.Dir == "" {
+		return nil, errors.New("start the stack: in which folder?")
 	}
 	var err error
 	if s.folder, err = openFolder(opts.Dir); err != nil {

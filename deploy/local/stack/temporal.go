@@ -56,7 +56,7 @@ func (s *Stack) temporalCommand(context.Context) (*exec.Cmd, error) {
 	for _, pragma := range sqlitePragmas() {
 		args = append(args, "--sqlite-pragma", pragma)
 	}
-	cmd := exec.Command(s.programs[Temporal], args...) //nolint:noctx // ends by Stop, not by a context
+	cmd := exec.Command(s.programs.of(Temporal), args...) //nolint:noctx // ends by Stop, not by a context
 	// A larger heap for fewer collections: the server's live heap is small.
 	cmd.Env = append(environmentWithout("TEMPORAL_"), "GOGC=400")
 	return cmd, nil

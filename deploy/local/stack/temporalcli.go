@@ -26,8 +26,9 @@ const (
 	oldestServer = 29 // 1.29
 )
 
-// TemporalCLI finds a Temporal CLI that suits: on PATH, among Go's installed
-// programs or in .local/bin of the project. When there is none it is built
+// TemporalCLI finds a Temporal CLI that suits: named by the environment as
+// TEMPORAL_CLI, on PATH, among Go's installed programs or in .local/bin of the
+// project. When there is none it is built
 // into .local/bin, which takes minutes; the console shows how far it is.
 func TemporalCLI(ctx context.Context, root string, console *Console) (string, error) {
 	bin := filepath.Join(root, ".local", "bin")
@@ -49,6 +50,9 @@ func TemporalCLI(ctx context.Context, root string, console *Console) (string, er
 
 func temporalPlaces(ctx context.Context, bin string) []string {
 	var places []string
+	if path := os.Getenv("TEMPORAL_CLI"); path != "" {
+		places = append(places, path)
+	}
 	if path, err := exec.LookPath("temporal"); err == nil {
 		places = append(places, path)
 	}
