@@ -7,7 +7,132 @@ package gen
 
 import (
 	"context"
+	"database/sql"
+	"time"
 )
+
+const eraseUser = `-- name: EraseUser :exec
+UPDATE user
+SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
+    erased_at = ?, updated_at = ?
+WHERE user_id = ?
+`
+
+func (q *Queries) EraseUser(ctx context.Context, erasedAt sql.NullTime, updatedAt time.Time, userID string) error {
+	_, err := q.db.ExecContext(ctx, eraseUser, erasedAt, updatedAt, userID)
+	return err
+}
+
+const insertUser = `-- name: InsertUser :exec
+INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)
+`
+
+type InsertUserParams struct {
+	UserID       string
+	LoginID      sql.NullString
+	PasswordHash sql.NullString
+	UserType     string
+	Name         string
+	Phone        string
+	BirthDate    sql.NullTime
+	Sex          string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
+	_, err := q.db.ExecContext(ctx, insertUser,
+		arg.UserID,
+		arg.LoginID,
+		arg.PasswordHash,
+		arg.UserType,
+		arg.Name,
+		arg.Phone,
+		arg.BirthDate,
+		arg.Sex,
+		arg.CreatedAt,
+		arg.UpdatedAt,
+	)
+	return err
+}
+
+const lockUser = `-- name: LockUser :one
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at FROM user WHERE user_id = ? FOR UPDATE
+`
+
+func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
+	row := q.db.QueryRowContext(ctx, lockUser, userID)
+	var i User
+	err := row.Scan(
+		&i.UserID,
+		&i.LoginID,
+		&i.PasswordHash,
+		&i.UserType,
+		&i.Name,
+		&i.Phone,
+		&i.BirthDate,
+		&i.Sex,
+		&i.TotalPoint,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.ErasedAt,
+	)
+	return i, err
+}
+
+const replaceHash = `-- name: ReplaceHash :execrows
+UPDATE user SET password_hash = ?, updated_at = ?
+WHERE user_id = ? AND password_hash = ?
+`
+
+type ReplaceHashParams struct {
+	NewHash   sql.NullString
+	UpdatedAt time.Time
+	UserID    string
+	OldHash   sql.NullString
+}
+
+func (q *Queries) ReplaceHash(ctx context.Context, arg ReplaceHashParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, replaceHash,
+		arg.NewHash,
+		arg.UpdatedAt,
+		arg.UserID,
+		arg.OldHash,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const updateUser = `-- name: UpdateUser :exec
+UPDATE user SET password_hash = ?, name = ?, phone = ?, birth_date = ?, sex = ?, updated_at = ?
+WHERE user_id = ?
+`
+
+type UpdateUserParams struct {
+	PasswordHash sql.NullString
+	Name         string
+	Phone        string
+	BirthDate    sql.NullTime
+	Sex          string
+	UpdatedAt    time.Time
+	UserID       string
+}
+
+func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
+	_, err := q.db.ExecContext(ctx, updateUser,
+		arg.PasswordHash,
+		arg.Name,
+		arg.Phone,
+		arg.BirthDate,
+		arg.Sex,
+		arg.UpdatedAt,
+		arg.UserID,
+	)
+	return err
+}
 
 const user = `-- name: User :one
 SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at FROM user WHERE user_id = ?
@@ -15,6 +140,30 @@ SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex
 
 func (q *Queries) User(ctx context.Context, userID string) (User, error) {
 	row := q.db.QueryRowContext(ctx, user, userID)
+	var i User
+	err := row.Scan(
+		&i.UserID,
+		&i.LoginID,
+		&i.PasswordHash,
+		&i.UserType,
+		&i.Name,
+		&i.Phone,
+		&i.BirthDate,
+		&i.Sex,
+		&i.TotalPoint,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.ErasedAt,
+	)
+	return i, err
+}
+
+const userByLogin = `-- name: UserByLogin :one
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at FROM user WHERE login_id = ?
+`
+
+func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User, error) {
+	row := q.db.QueryRowContext(ctx, userByLogin, loginID)
 	var i User
 	err := row.Scan(
 		&i.UserID,

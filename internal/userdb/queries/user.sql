@@ -1,2 +1,26 @@
+-- name: InsertUser :exec
+INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?);
+
 -- name: User :one
 SELECT * FROM user WHERE user_id = ?;
+
+-- name: UserByLogin :one
+SELECT * FROM user WHERE login_id = ?;
+
+-- name: LockUser :one
+SELECT * FROM user WHERE user_id = ? FOR UPDATE;
+
+-- name: UpdateUser :exec
+UPDATE user SET password_hash = ?, name = ?, phone = ?, birth_date = ?, sex = ?, updated_at = ?
+WHERE user_id = ?;
+
+-- name: ReplaceHash :execrows
+UPDATE user SET password_hash = sqlc.arg(new_hash), updated_at = sqlc.arg(updated_at)
+WHERE user_id = sqlc.arg(user_id) AND password_hash = sqlc.arg(old_hash);
+
+-- name: EraseUser :exec
+UPDATE user
+SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
+    erased_at = sqlc.arg(erased_at), updated_at = sqlc.arg(updated_at)
+WHERE user_id = sqlc.arg(user_id);

@@ -1,0 +1,208 @@
+package userdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
+)
+
+// Account is one person's account, or a runner's that a start list made.
+type Account struct {
+	UserID       string
+	LoginID      string // as auth.ParseLogin returns it; empty: nobody can log in
+	PasswordHash string // empty likewise
+	Type         auth.UserType
+	Name         string
+	Phone        string    // empty: not stated
+	BirthDate    race.Date // zero: not stated
+	Sex          race.Sex  // empty: not stated
+	TotalPoint   int64     // the sum of the ledger lines
+	CreatedAt    time.Time
+}
+
+// CreateAccount adds a with no points and returns it. When its ID is there
+// already, as after a sign-up that was repeated, it returns what is there. It
+// returns a *race.ConflictError when another account has the login.
+func (s *Store) CreateAccount(ctx context.Context, a Account) (Account, error) {
+	a.CreatedAt, a.TotalPoint = s.now().UTC().Truncate(time.Microsecond), 0
+	err := s.queries.InsertUser(ctx, gen.InsertUserParams{
+		UserID: a.UserID, LoginID: optional(a.LoginID), PasswordHash: optional(a.PasswordHash), UserType: string(a.Type),
+		Name: a.Name, Phone: a.Phone, BirthDate: optionalDate(a.BirthDate), Sex: string(a.Sex),
+		CreatedAt: a.CreatedAt, UpdatedAt: a.CreatedAt,
+	})
+	if !mysql.IsDuplicate(err) {
+		if err != nil {
+			return Account{}, fmt.Errorf("create account %s: %w", a.UserID, err)
+		}
+		return a, nil
+	}
+	row, err := s.queries.User(ctx, a.UserID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Account{}, &race.ConflictError{Field: "login_id", Message: "the login is taken"}
+	}
+	if err != nil {
+		return Account{}, fmt.Errorf("read account %s: %w", a.UserID, err)
+	}
+	return accountOf(row), nil
+}
+
+// Account returns the account with an ID, race.ErrNotFound when there is none
+// or its owner has left.
+func (s *Store) Account(ctx context.Context, userID string) (Account, error) {
+	row, err := s.queries.User(ctx, userID)
+	if errors.Is(err, sql.ErrNoRows) || (err == nil && row.ErasedAt.Valid) {
+		return Account{}, race.ErrNotFound
+	}
+	if err != nil {
+		return Account{}, fmt.Errorf("read account %s: %w", userID, err)
+	}
+	return accountOf(row), nil
+}
+
+// AccountByLogin returns the account that login logs in to, race.ErrNotFound
+// when there is none.
+func (s *Store) AccountByLogin(ctx context.Context, login string) (Account, error) {
+	row, err := s.queries.UserByLogin(ctx, optional(login))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Account{}, race.ErrNotFound
+	}
+	if err != nil {
+		return Account{}, fmt.Errorf("read an account by its login: %w", err)
+	}
+	return accountOf(row), nil
+}
+
+// Change is what is to be different about an account; nil leaves it as it is.
+type Change struct {
+	Name      *string
+	Phone     *string
+	BirthDate *race.Date
+	Sex       *race.Sex
+	Password  *PasswordChange
+}
+
+// PasswordChange replaces a password and ends all sessions but one.
+type PasswordChange struct {
+	OldHash     string // as it was when the old password was checked
+	NewHash     string
+	KeptSession string // empty: none
+}
+
+// noSession is no session's ID.
+const noSession = ""
+
+// UpdateAccount makes the change and returns the account as it is then. It
+// returns race.ErrNotFound as Account does, and a *race.ConflictError when the
+// password is no longer the one that was checked; then nothing is changed.
+func (s *Store) UpdateAccount(ctx context.Context, userID string, change Change) (Account, error) {
+	var account Account
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries, now := s.queries.WithTx(tx), s.now()
+		row, err := lockUser(ctx, queries, userID)
+		if err != nil {
+			return err
+		}
+		account = accountOf(row)
+		if change.Password != nil && change.Password.OldHash != account.PasswordHash {
+			return &race.ConflictError{Field: "password", Message: "the password was changed meanwhile"}
+		}
+		account.apply(change)
+		err = queries.UpdateUser(ctx, gen.UpdateUserParams{
+			PasswordHash: optional(account.PasswordHash), Name: account.Name, Phone: account.Phone,
+			BirthDate: optionalDate(account.BirthDate), Sex: string(account.Sex), UpdatedAt: now, UserID: userID,
+		})
+		if err != nil || change.Password == nil {
+			return err
+		}
+		return queries.RevokeOthers(ctx, moment(now), userID, change.Password.KeptSession)
+	})
+	if err != nil {
+		return Account{}, fmt.Errorf("update account %s: %w", userID, err)
+	}
+	return account, nil
+}
+
+// UpgradeHash replaces a password's hash by one of newer parameters, unless the
+// password was changed meanwhile. Sessions go on.
+func (s *Store) UpgradeHash(ctx context.Context, userID, oldHash, newHash string) (upgraded bool, err error) {
+	rows, err := s.queries.ReplaceHash(ctx, gen.ReplaceHashParams{
+		NewHash: optional(newHash), UpdatedAt: s.now(), UserID: userID, OldHash: optional(oldHash),
+	})
+	if err != nil {
+		return false, fmt.Errorf("upgrade the hash of account %s: %w", userID, err)
+	}
+	return rows == 1, nil
+}
+
+// EraseAccount removes login, personal data and sessions of who leaves. The ID,
+// the total and the ledger stay. It returns race.ErrNotFound as Account does.
+func (s *Store) EraseAccount(ctx context.Context, userID string) error {
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries, now := s.queries.WithTx(tx), s.now()
+		if _, err := lockUser(ctx, queries, userID); err != nil {
+			return err
+		}
+		if err := queries.EraseUser(ctx, moment(now), now, userID); err != nil {
+			return err
+		}
+		return queries.RevokeOthers(ctx, moment(now), userID, noSession)
+	})
+	if err != nil {
+		return fmt.Errorf("erase account %s: %w", userID, err)
+	}
+	return nil
+}
+
+// lockUser locks an account's row, which is the lock of its sessions too: who
+// changes any of them holds it first. It returns race.ErrNotFound as Account
+// does.
+func lockUser(ctx context.Context, queries *gen.Queries, userID string) (gen.User, error) {
+	row, err := queries.LockUser(ctx, userID)
+	if errors.Is(err, sql.ErrNoRows) || (err == nil && row.ErasedAt.Valid) {
+		return gen.User{}, race.ErrNotFound
+	}
+	return row, err
+}
+
+func (a *Account) apply(change Change) {
+	if change.Name != nil {
+		a.Name = *change.Name
+	}
+	if change.Phone != nil {
+		a.Phone = *change.Phone
+	}
+	if change.BirthDate != nil {
+		a.BirthDate = *change.BirthDate
+	}
+	if change.Sex != nil {
+		a.Sex = *change.Sex
+	}
+	if change.Password != nil {
+		a.PasswordHash = change.Password.NewHash
+	}
+}
+
+func accountOf(row gen.User) Account {
+	a := Account{
+		UserID: row.UserID, LoginID: row.LoginID.String, PasswordHash: row.PasswordHash.String,
+		Type: auth.UserType(row.UserType), Name: row.Name, Phone: row.Phone, Sex: race.Sex(row.Sex),
+		TotalPoint: row.TotalPoint, CreatedAt: row.CreatedAt,
+	}
+	if row.BirthDate.Valid {
+		a.BirthDate = race.DateOf(row.BirthDate.Time)
+	}
+	return a
+}
+
+func optionalDate(d race.Date) sql.NullTime {
+	return sql.NullTime{Time: d.Midnight(), Valid: !d.IsZero()}
+}
+
+func moment(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: true} }

@@ -1,0 +1,58 @@
+package userdb
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// PointLine is one line of a runner's ledger.
+type PointLine struct {
+	ID         int64 // later lines have higher ones
+	RaceID     string
+	RecordID   string
+	Revision   int
+	Points     int64 // negative in a reversal
+	Rule       string
+	Edition    string
+	Reason     string
+	WorkflowID string
+	CreatedAt  time.Time
+}
+
+// Points is a runner's total and a part of the ledger lines it is the sum of.
+type Points struct {
+	Total int64
+	Lines []PointLine // newest first
+}
+
+// Points returns the total of a user and up to limit ledger lines older than
+// the line before, or the newest ones when that is 0. It returns
+// race.ErrNotFound when there is no such account or its owner has left.
+func (s *Store) Points(ctx context.Context, userID string, before int64, limit int) (Points, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	rows, err := s.queries.PointLines(ctx, before, userID, int32(min(limit, math.MaxInt32))) //nolint:gosec // bounded
+	if err != nil {
+		return Points{}, fmt.Errorf("read the points of user %s: %w", userID, err)
+	}
+	if len(rows) == 0 {
+		return Points{}, race.ErrNotFound
+	}
+	points := Points{Total: rows[0].TotalPoint}
+	for _, row := range rows {
+		if !row.PointID.Valid {
+			break // the one row of a user without lines
+		}
+		points.Lines = append(points.Lines, PointLine{
+			ID: row.PointID.Int64, RaceID: row.RaceID.String, RecordID: row.RecordID.String, Revision: int(row.Revision.Int32),
+			Points: row.Points.Int64, Rule: row.Rule.String, Edition: row.Edition.String, Reason: row.Reason.String,
+			WorkflowID: row.WorkflowID.String, CreatedAt: row.CreatedAt.Time,
+		})
+	}
+	return points, nil
+}
