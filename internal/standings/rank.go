@@ -1,0 +1,200 @@
+package standings
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// Rules are what a race says about its places.
+type Rules struct {
+	Ranking   race.Ranking
+	Divisions []race.Division // a participant is in the first one that takes them
+}
+
+// Entry is a live official record together with who ran.
+type Entry struct {
+	RecordID string
+	UserID   string // empty: nobody is entered with the bib
+	Sex      race.Sex
+	Age      int // on race day, or race.UnknownAge
+	Field    race.Field
+	Result   race.Result
+}
+
+// Row is an entry with its places. A place is one more than the number of
+// entries of the same field that are better; zero is no place.
+type Row struct {
+	Entry
+	Place         int
+	SexPlace      int    // zero also when the sex is unknown
+	Division      string // empty when no division takes the participant
+	DivisionPlace int
+}
+
+// Rank returns a row for every entry: the ranked ones of each field first, in
+// the order of their places, then those without a place. The order of entries
+// does not matter.
+func Rank(rules Rules, entries []Entry) []Row {
+	overall := ordering(rules.Ranking.Basis, rules.Ranking.Ties)
+	order := make([]*Entry, len(entries)) // rows are large: their addresses are sorted
+	for i := range entries {
+		order[i] = &entries[i]
+	}
+	slices.SortFunc(order, func(a, b *Entry) int { return rules.listOrder(overall, a, b) })
+
+	rows := make([]Row, len(entries))
+	ranked := make([]*Row, 0, len(rows))
+	for i, e := range order {
+		rows[i] = Row{Entry: *e}
+		if division := rules.divisionOf(e); division != nil {
+			rows[i].Division = division.Name
+		}
+		if rules.placed(e) {
+			ranked = append(ranked, &rows[i])
+		}
+	}
+	count(ranked, overall, func(r *Row) (group, bool) { return group{field: r.Field}, true },
+		func(r *Row, place int) { r.Place = place })
+	count(ranked, overall, func(r *Row) (group, bool) { return group{field: r.Field, name: string(r.Sex)}, r.Sex != "" },
+		func(r *Row, place int) { r.SexPlace = place })
+
+	within := overall
+	if basis := rules.Ranking.DivisionsBasis; basis != "" && basis != rules.Ranking.Basis {
+		within = ordering(basis, rules.Ranking.Ties)
+		ranked = slices.DeleteFunc(ranked, func(r *Row) bool { return timeOf(basis, &r.Result) == 0 })
+		slices.SortStableFunc(ranked, func(a, b *Row) int { return within(&a.Result, &b.Result) })
+	}
+	count(ranked, within, func(r *Row) (group, bool) { return group{field: r.Field, name: r.Division}, r.Division != "" },
+		func(r *Row, place int) { r.DivisionPlace = place })
+	return rows
+}
+
+// placed reports whether an entry can have a place: somebody ran, finished, and
+// has the time that ranks overall.
+func (r *Rules) placed(e *Entry) bool {
+	return e.UserID != "" && e.Result.Status == race.Finished && r.Ranking.RankingTime(e.Result) != 0
+}
+
+func (r *Rules) divisionOf(e *Entry) *race.Division {
+	for i := range r.Divisions {
+		if takes(&r.Divisions[i], e) {
+			return &r.Divisions[i]
+		}
+	}
+	return nil
+}
+
+// takes reports whether a division is for the participant of e. One that asks
+// for what is not known of them is not.
+func takes(d *race.Division, e *Entry) bool {
+	switch {
+	case d.Field != "" && d.Field != e.Field, d.Sex != "" && d.Sex != e.Sex:
+		return false
+	case (d.MinAge != nil || d.MaxAge != nil) && e.Age == race.UnknownAge:
+		return false
+	}
+	return (d.MinAge == nil || e.Age >= *d.MinAge) && (d.MaxAge == nil || e.Age <= *d.MaxAge)
+}
+
+// order compares two results for ranking: negative when a is better, zero when
+// they share a place.
+type order func(a, b *race.Result) int
+
+// ordering is the order by the time of the basis, equal ones by the race's rule
+// for ties. What a rule asks for and an entry does not have comes last.
+func ordering(basis race.Basis, ties race.Ties) order {
+	return func(a, b *race.Result) int {
+		if c := cmp.Compare(timeOf(basis, a), timeOf(basis, b)); c != 0 {
+			return c
+		}
+		switch ties {
+		case race.TiesNet:
+			return missingLast(a.Net, b.Net)
+		case race.TiesSequence:
+			return missingLast(a.Sequence, b.Sequence)
+		case race.TiesShare:
+		}
+		return 0
+	}
+}
+
+func timeOf(basis race.Basis, result *race.Result) race.Time {
+	return race.Ranking{Basis: basis}.RankingTime(*result)
+}
+
+// missingLast compares two numbers of which zero is none.
+func missingLast[T ~int | ~int64](a, b T) int {
+	if (a == 0) != (b == 0) {
+		return cmp.Compare(b, a)
+	}
+	return cmp.Compare(a, b)
+}
+
+// fields is the order in which the fields of a race are listed.
+var fields = []race.Field{race.Runner, race.Wheelchair, race.Handcycle}
+
+// statuses is the order of those without a place.
+var statuses = []race.ResultStatus{race.Finished, race.Overtime, race.DidNotFinish, race.Disqualified, race.DidNotStart}
+
+// listOrder is a total order: entries that share a place stand by bib, so that
+// a list of the same race always reads the same.
+func (r *Rules) listOrder(better order, a, b *Entry) int {
+	if c := cmp.Compare(slices.Index(fields, a.Field), slices.Index(fields, b.Field)); c != 0 {
+		return c
+	}
+	placed := r.placed(a)
+	if placed != r.placed(b) {
+		if placed {
+			return -1
+		}
+		return 1
+	}
+	byOutcome := 0
+	if placed {
+		byOutcome = better(&a.Result, &b.Result)
+	} else {
+		byOutcome = cmp.Compare(slices.Index(statuses, a.Result.Status), slices.Index(statuses, b.Result.Status))
+	}
+	return cmp.Or(byOutcome, compareBibs(a.Result.Bib, b.Result.Bib), cmp.Compare(a.RecordID, b.RecordID))
+}
+
+// compareBibs puts 9 before 10.
+func compareBibs(a, b string) int {
+	a, b = race.BibKey(a), race.BibKey(b)
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+// group is a ranking of its own: of a field, and within it of a sex or division.
+type group struct {
+	field race.Field
+	name  string
+}
+
+// count gives out the places of each group along rows, which are in the order
+// that better ranks by. Rows that share a place are followed by a gap: 1, 2, 2, 4.
+func count(rows []*Row, better order, groupOf func(*Row) (group, bool), set func(*Row, int)) {
+	type state struct {
+		n, place int
+		last     *race.Result
+	}
+	groups := map[group]*state{}
+	for _, row := range rows {
+		key, in := groupOf(row)
+		if !in {
+			continue
+		}
+		g := groups[key]
+		if g == nil {
+			g = &state{}
+			groups[key] = g
+		}
+		g.n++
+		if g.n == 1 || better(g.last, &row.Result) != 0 {
+			g.place = g.n
+		}
+		g.last = &row.Result
+		set(row, g.place)
+	}
+}
