@@ -1,0 +1,183 @@
+package sqs_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	client "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/sqs"
+)
+
+// The tests below are about this package's server alone: its time stands still unless a test moves it.
+
+type testBundle struct {
+	*client.Client
+	server *sqs.Server
+	clock  *handClock
+	url    string // of the HTTP server
+}
+
+func setup(t *testing.T) testBundle {
+	t.Helper()
+	clock := newHandClock()
+	server := sqs.New(sqs.Config{Clock: clock})
+	url := serve(t, server)
+	t.Cleanup(server.Close) // before the HTTP server's, which waits for long polls
+	return testBundle{newClient(t, url), server, clock, url}
+}
+
+// take receives what is there, without waiting.
+func (b testBundle) take(t *testing.T, url *string) []types.Message {
+	t.Helper()
+	got, err := b.ReceiveMessage(t.Context(), &client.ReceiveMessageInput{
+		QueueUrl: url, MaxNumberOfMessages: 10,
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+	})
+	require.NoError(t, err)
+	return got.Messages
+}
+
+// wait starts a receive that waits and returns when the server has it in line.
+func (b testBundle) wait(ctx context.Context, t *testing.T, url *string, most int32) <-chan []types.Message {
+	t.Helper()
+	answer := make(chan []types.Message, 1)
+	go func() {
+		defer close(answer)
+		got, err := b.ReceiveMessage(ctx, &client.ReceiveMessageInput{QueueUrl: url, MaxNumberOfMessages: most, WaitTimeSeconds: 20})
+		if err == nil {
+			answer <- got.Messages
+		}
+	}()
+	b.awaitTimer(t)
+	return answer
+}
+
+func (b testBundle) awaitTimer(t *testing.T) {
+	t.Helper()
+	select {
+	case <-b.clock.armed:
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "no timer was set")
+	}
+}
+
+// answered returns what a waiting receive got.
+func answered(t *testing.T, answer <-chan []types.Message) []types.Message {
+	t.Helper()
+	select {
+	case got, ok := <-answer:
+		require.True(t, ok, "the receive failed")
+		return got
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the receive is not answered")
+		return nil
+	}
+}
+
+func TestWaitingReceiveIsAnsweredByTheMessageItself(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, nil)
+	answer := b.wait(t.Context(), t, url, 10)
+	send(t, b.Client, url, "x")
+	require.Len(t, answered(t, answer), 1, "no time has passed")
+}
+
+func TestWaitersAreServedInTheirOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, nil)
+	var waiters []<-chan []types.Message
+	for range 3 {
+		waiters = append(waiters, b.wait(t.Context(), t, url, 4))
+	}
+	sent, err := b.SendMessageBatch(t.Context(), &client.SendMessageBatchInput{QueueUrl: url, Entries: entries(9)})
+	require.NoError(t, err)
+	require.Len(t, sent.Successful, 9)
+	require.Len(t, answered(t, waiters[0]), 4)
+	require.Len(t, answered(t, waiters[1]), 4)
+	require.Len(t, answered(t, waiters[2]), 1)
+}
+
+func TestWaitEndsWithTheClock(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, nil)
+	answer := b.wait(t.Context(), t, url, 10)
+	b.clock.advance(20 * time.Second)
+	require.Empty(t, answered(t, answer))
+	send(t, b.Client, url, "x")
+	require.Len(t, b.take(t, url), 1, "who waits no longer takes no message")
+}
+
+func TestWaiterGetsAMessageThatBecomesVisible(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "7"})
+	send(t, b.Client, url, "x")
+	require.Len(t, b.take(t, url), 1)
+	answer := b.wait(t.Context(), t, url, 10)
+	b.awaitTimer(t) // for the hidden message
+	b.clock.advance(7 * time.Second)
+	require.Len(t, answered(t, answer), 1)
+}
+
+func TestClientThatHangsUpLosesNoMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "30"})
+	ctx, hangUp := context.WithCancel(t.Context())
+	gone := b.wait(ctx, t, url, 10)
+	hangUp()
+	<-gone
+	send(t, b.Client, url, "x")
+
+	// The message is there at once, or when the visibility timeout is over if it was handed out before the
+	// server saw the connection close.
+	got := b.take(t, url)
+	if len(got) == 0 {
+		b.clock.advance(30 * time.Second)
+		got = b.take(t, url)
+	}
+	require.Len(t, got, 1)
+}
+
+func TestCloseLetsWaitersGo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, nil)
+	answer := b.wait(t.Context(), t, url, 10)
+	b.server.Close()
+	require.Empty(t, answered(t, answer))
+}
+
+func TestDeletedQueueEndsItsWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, nil)
+	answer := b.wait(t.Context(), t, url, 10)
+	_, err := b.DeleteQueue(t.Context(), &client.DeleteQueueInput{QueueUrl: url})
+	require.NoError(t, err)
+	_, ok := <-answer
+	require.False(t, ok, "an error, not an empty answer")
+	_, err = b.CreateQueue(t.Context(), &client.CreateQueueInput{QueueName: aws.String((*url)[strings.LastIndex(*url, "/")+1:])})
+	require.NoError(t, err, "for the clean-up, and the name is free at once")
+}
+
+func TestHealthz(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/healthz", http.NoBody)
+	require.NoError(t, err)
+	answer, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+}

@@ -1,0 +1,206 @@
+package sqs_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	client "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/stretchr/testify/require"
+)
+
+func TestVisibilityTimeoutToTheMoment(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "30"})
+	send(t, b.Client, url, "x")
+	require.Len(t, b.take(t, url), 1)
+	b.clock.advance(30*time.Second - time.Millisecond)
+	require.Empty(t, b.take(t, url))
+	b.clock.advance(time.Millisecond)
+	require.Len(t, b.take(t, url), 1)
+}
+
+func TestMessagesExpireAfterTheRetentionPeriod(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, map[string]string{"MessageRetentionPeriod": "60", "VisibilityTimeout": "3600"})
+	send(t, b.Client, url, "first, in flight")
+	require.Len(t, b.take(t, url), 1)
+	b.clock.advance(30 * time.Second)
+	send(t, b.Client, url, "second")
+	b.clock.advance(30 * time.Second)
+	require.Equal(t, "0", attribute(t, b.Client, url, "ApproximateNumberOfMessagesNotVisible"), "the first has expired")
+	require.Equal(t, "1", attribute(t, b.Client, url, "ApproximateNumberOfMessages"), "the second has not")
+	b.clock.advance(30 * time.Second)
+	require.Empty(t, b.take(t, url))
+}
+
+func TestVisibilityEndsTwelveHoursAfterTheReceive(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "43200"})
+	send(t, b.Client, url, "x")
+	got := b.take(t, url)[0]
+	b.clock.advance(time.Hour)
+	change := func(seconds int32) error {
+		_, err := b.ChangeMessageVisibility(t.Context(), &client.ChangeMessageVisibilityInput{
+			QueueUrl: url, ReceiptHandle: got.ReceiptHandle, VisibilityTimeout: seconds,
+		})
+		return err
+	}
+	require.NoError(t, change(11*3600))
+	requireCode(t, change(11*3600+1), "InvalidParameterValue")
+	requireCode(t, change(43201), "InvalidParameterValue")
+}
+
+func TestPurgeOnceAMinute(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "30"})
+	purge := func() error {
+		_, err := b.PurgeQueue(t.Context(), &client.PurgeQueueInput{QueueUrl: url})
+		return err
+	}
+	send(t, b.Client, url, "in flight")
+	require.Len(t, b.take(t, url), 1)
+	send(t, b.Client, url, "visible")
+	require.NoError(t, purge())
+	var early *types.PurgeQueueInProgress
+	require.ErrorAs(t, purge(), &early)
+	b.clock.advance(time.Minute)
+	require.Empty(t, b.take(t, url), "neither comes back")
+	require.NoError(t, purge())
+}
+
+func TestOldHandleDeletesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "30"})
+	send(t, b.Client, url, "x")
+	first := b.take(t, url)[0]
+	b.clock.advance(30 * time.Second)
+	remove := func(m types.Message) {
+		_, err := b.DeleteMessage(t.Context(), &client.DeleteMessageInput{QueueUrl: url, ReceiptHandle: m.ReceiptHandle})
+		require.NoError(t, err)
+	}
+	second := b.take(t, url)[0]
+	remove(first)
+	b.clock.advance(30 * time.Second)
+	require.Equal(t, "1", attribute(t, b.Client, url, "ApproximateNumberOfMessages"))
+	remove(second) // visible again, but not received by anybody else
+	require.Equal(t, "0", attribute(t, b.Client, url, "ApproximateNumberOfMessages"))
+	remove(second) // twice is no error
+}
+
+func TestChangingAMessageThatIsNotInFlight(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "30"})
+	send(t, b.Client, url, "x")
+	first := b.take(t, url)[0]
+	b.clock.advance(30 * time.Second)
+	change := func(m types.Message) error {
+		_, err := b.ChangeMessageVisibility(t.Context(), &client.ChangeMessageVisibilityInput{
+			QueueUrl: url, ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: 60,
+		})
+		return err
+	}
+	var notInFlight *types.MessageNotInflight
+	require.ErrorAs(t, change(first), &notInFlight, "visible again")
+	second := b.take(t, url)[0]
+	require.ErrorAs(t, change(first), &notInFlight, "somebody else's")
+	require.NoError(t, change(second))
+}
+
+func TestDeadLetterQueueKeepsTheMessageAndItsAge(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	queue, deadLetters := newQueueWithDeadLetters(t, b.Client, "2")
+	sent := b.clock.Now()
+	send(t, b.Client, queue, "poison")
+	for range 2 {
+		require.Len(t, b.take(t, queue), 1)
+		b.clock.advance(time.Second)
+	}
+	require.Empty(t, b.take(t, deadLetters), "only a receive too many moves it")
+	answer := b.wait(t.Context(), t, deadLetters, 1)
+	require.Empty(t, b.take(t, queue))
+	require.Equal(t, "poison", *answered(t, answer)[0].Body, "who waits at the dead-letter queue is served at once")
+	b.clock.advance(30 * time.Second)
+	again := b.take(t, deadLetters)[0]
+	require.Equal(t, "4", again.Attributes["ApproximateReceiveCount"], "counted over all queues")
+	require.Equal(t, milliseconds(sent), again.Attributes["SentTimestamp"])
+}
+
+// Two queues that are each other's dead-letter queue pass a message on and on, one receive at a time.
+func TestDeadLetterQueuesInACircle(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first, second := newQueueWithDeadLetters(t, b.Client, "1")
+	_, err := b.SetQueueAttributes(t.Context(), &client.SetQueueAttributesInput{QueueUrl: second, Attributes: map[string]string{
+		"RedrivePolicy":     `{"deadLetterTargetArn":"` + attribute(t, b.Client, first, "QueueArn") + `","maxReceiveCount":1}`,
+		"VisibilityTimeout": "1",
+	}})
+	require.NoError(t, err)
+	send(t, b.Client, first, "x")
+	for range 3 {
+		for _, url := range []*string{first, second} {
+			require.Len(t, b.take(t, url), 1)
+			b.clock.advance(time.Second)
+			require.Empty(t, b.take(t, url))
+		}
+	}
+}
+
+func TestMoveTaskWithARate(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	queue, deadLetters := newQueueWithDeadLetters(t, b.Client, "1")
+	target := newQueue(t, b.Client, nil)
+	_, err := b.SendMessageBatch(t.Context(), &client.SendMessageBatchInput{QueueUrl: deadLetters, Entries: entries(10)})
+	require.NoError(t, err)
+	source := attribute(t, b.Client, deadLetters, "QueueArn")
+	start := func() (*client.StartMessageMoveTaskOutput, error) {
+		return b.StartMessageMoveTask(t.Context(), &client.StartMessageMoveTaskInput{
+			SourceArn: &source, DestinationArn: aws.String(attribute(t, b.Client, target, "QueueArn")),
+			MaxNumberOfMessagesPerSecond: aws.Int32(2),
+		})
+	}
+	task, err := start()
+	require.NoError(t, err)
+	_, err = start()
+	var unsupported *types.UnsupportedOperation
+	require.ErrorAs(t, err, &unsupported, "one at a time")
+
+	b.clock.advance(2 * time.Second)
+	require.Equal(t, "5", attribute(t, b.Client, target, "ApproximateNumberOfMessages"))
+	tasks, err := b.ListMessageMoveTasks(t.Context(), &client.ListMessageMoveTasksInput{SourceArn: &source})
+	require.NoError(t, err)
+	require.Equal(t, "RUNNING", *tasks.Results[0].Status)
+	require.Equal(t, task.TaskHandle, tasks.Results[0].TaskHandle)
+	require.EqualValues(t, 10, *tasks.Results[0].ApproximateNumberOfMessagesToMove)
+
+	cancelled, err := b.CancelMessageMoveTask(t.Context(), &client.CancelMessageMoveTaskInput{TaskHandle: task.TaskHandle})
+	require.NoError(t, err)
+	require.EqualValues(t, 5, cancelled.ApproximateNumberOfMessagesMoved)
+	b.clock.advance(time.Minute)
+	require.Equal(t, "5", attribute(t, b.Client, target, "ApproximateNumberOfMessages"))
+	require.Empty(t, b.take(t, queue))
+}
+
+func TestMoveTaskCannotFindTheSourceOfAMessageSentByAProgram(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, deadLetters := newQueueWithDeadLetters(t, b.Client, "1")
+	send(t, b.Client, deadLetters, "put here by hand")
+	source := attribute(t, b.Client, deadLetters, "QueueArn")
+	_, err := b.StartMessageMoveTask(t.Context(), &client.StartMessageMoveTaskInput{SourceArn: &source})
+	require.NoError(t, err)
+	tasks, err := b.ListMessageMoveTasks(t.Context(), &client.ListMessageMoveTasksInput{SourceArn: &source})
+	require.NoError(t, err)
+	require.Equal(t, "FAILED", *tasks.Results[0].Status)
+	require.Equal(t, "CouldNotDetermineMessageSource", *tasks.Results[0].FailureReason)
+	require.Len(t, b.take(t, deadLetters), 1, "and nothing is lost")
+}
