@@ -6,14 +6,119 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 // Race returns the race with that ID, or race.ErrNotFound.
 func (s *Store) Race(ctx context.Context, raceID string) (race.Race, error) {
 	row, err := s.queries.Race(ctx, raceID)
+	return foundRace(raceID, row, err)
+}
+
+// CreateRace adds a scheduled race under the ID that r brings and returns it as
+// it is kept. When there is a race with that ID already, an earlier call made
+// it, and that race is returned as it is.
+func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) {
+	divisions, err := divisionsColumn(r.Divisions)
+	if err != nil {
+		return race.Race{}, err
+	}
+	now := s.now()
+	err = s.queries.InsertRace(ctx, gen.InsertRaceParams{
+		RaceID: r.ID, OrganizerID: r.OrganizerID, Name: r.Name, City: r.City,
+		RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
+		RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
+		Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
+		Status: string(race.Scheduled), CreatedAt: now, UpdatedAt: now,
+	})
+	if err != nil && !mysql.IsDuplicate(err) {
+		return race.Race{}, fmt.Errorf("create race %s: %w", r.ID, err)
+	}
+	return s.Race(ctx, r.ID)
+}
+
+// RacePosition is the place of a race in the list of all: by date, the newest
+// first, then by ID. The zero value stands before the first.
+type RacePosition struct {
+	Date race.Date
+	ID   string
+}
+
+// The position before every race: the last date that a DATE can hold, and what
+// sorts behind every ID.
+var (
+	endOfDates = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+	endOfIDs   = "~"
+)
+
+// ListRaces returns up to limit races behind a position, the newest first: the
+// organizer's own, or all when organizerID is empty.
+func (s *Store) ListRaces(ctx context.Context, organizerID string, after RacePosition, limit int) ([]race.Race, error) {
+	date, id := endOfDates, endOfIDs
+	if after.ID != "" {
+		date, id = after.Date.Midnight(), after.ID
+	}
+	var (
+		rows []gen.Race
+		err  error
+	)
+	if organizerID == "" {
+		rows, err = s.queries.RacesBefore(ctx, gen.RacesBeforeParams{RaceDate: date, RaceID: id, Limit: count32(limit)})
+	} else {
+		rows, err = s.queries.RacesOfOrganizerBefore(ctx, gen.RacesOfOrganizerBeforeParams{
+			OrganizerID: organizerID, RaceDate: date, RaceID: id, Limit: count32(limit),
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list races: %w", err)
+	}
+	races := make([]race.Race, len(rows))
+	for i, row := range rows {
+		if races[i], err = raceOf(row); err != nil {
+			return nil, err
+		}
+	}
+	return races, nil
+}
+
+// DeleteRace removes a race and its entries. It returns race.ErrNotFound, and a
+// *race.ConflictError once the race has official records: those are kept for
+// good, as the ledger points at them.
+func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
+	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		if _, err := holdRace(ctx, q, raceID); err != nil {
+			return err
+		}
+		recorded, err := q.RaceHasRecords(ctx, raceID)
+		if err != nil {
+			return fmt.Errorf("look for records of race %s: %w", raceID, err)
+		}
+		if recorded {
+			return &race.ConflictError{Message: "the race has official records, which are kept for good"}
+		}
+		if err := q.DeleteParticipantsOfRace(ctx, raceID); err != nil {
+			return fmt.Errorf("delete entries of race %s: %w", raceID, err)
+		}
+		if err := q.DeleteRace(ctx, raceID); err != nil {
+			return fmt.Errorf("delete race %s: %w", raceID, err)
+		}
+		return nil
+	})
+}
+
+// lockRace keeps every other writer of the race, its entries and its records
+// out until the transaction ends, and returns it, or race.ErrNotFound.
+func lockRace(ctx context.Context, q *gen.Queries, raceID string) (race.Race, error) {
+	row, err := q.LockRace(ctx, raceID)
+	return foundRace(raceID, row, err)
+}
+
+func foundRace(raceID string, row gen.Race, err error) (race.Race, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return race.Race{}, race.ErrNotFound
 	}
@@ -46,4 +151,15 @@ func raceOf(row gen.Race) (race.Race, error) {
 		return race.Race{}, fmt.Errorf("read divisions of race %s: %w", row.RaceID, err)
 	}
 	return r, nil
+}
+
+func divisionsColumn(divisions []race.Division) (json.RawMessage, error) {
+	if divisions == nil {
+		divisions = []race.Division{}
+	}
+	column, err := json.Marshal(divisions)
+	if err != nil {
+		return nil, fmt.Errorf("write divisions: %w", err)
+	}
+	return column, nil
 }

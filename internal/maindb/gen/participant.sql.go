@@ -62,7 +62,7 @@ func (q *Queries) DeleteParticipantsOfRace(ctx context.Context, raceID string) e
 
 const enterAgain = `-- name: EnterAgain :exec
 UPDATE participant
-SET participant_id = ?, sex = ?, age = ?, age_stated = FALSE,
+SET participant_id = ?, sex = ?, age = ?, age_stated = FALSE, field = ?,
     status = 'entered', updated_at = ?
 WHERE participant_id = ?
 `
@@ -71,6 +71,7 @@ type EnterAgainParams struct {
 	NewID     string
 	Sex       string
 	Age       sql.NullInt16
+	Field     string
 	UpdatedAt time.Time
 	OldID     string
 }
@@ -80,6 +81,7 @@ func (q *Queries) EnterAgain(ctx context.Context, arg EnterAgainParams) error {
 		arg.NewID,
 		arg.Sex,
 		arg.Age,
+		arg.Field,
 		arg.UpdatedAt,
 		arg.OldID,
 	)
@@ -235,6 +237,27 @@ UPDATE participant SET bib = NULL, bib_key = NULL WHERE participant_id IN (/*SLI
 func (q *Queries) ReleaseBibs(ctx context.Context, participantIds []string) error {
 	query := releaseBibs
 	var queryParams []interface{}
+	if len(participantIds) > 0 {
+		for _, v := range participantIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:participant_ids*/?", strings.Repeat(",?", len(participantIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:participant_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
+const setAges = `-- name: SetAges :exec
+UPDATE participant SET age = ?, updated_at = ? WHERE participant_id IN (/*SLICE:participant_ids*/?)
+`
+
+func (q *Queries) SetAges(ctx context.Context, age sql.NullInt16, updatedAt time.Time, participantIds []string) error {
+	query := setAges
+	var queryParams []interface{}
+	queryParams = append(queryParams, age)
+	queryParams = append(queryParams, updatedAt)
 	if len(participantIds) > 0 {
 		for _, v := range participantIds {
 			queryParams = append(queryParams, v)

@@ -10,7 +10,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: EnterAgain :exec
 UPDATE participant
-SET participant_id = sqlc.arg(new_id), sex = sqlc.arg(sex), age = sqlc.arg(age), age_stated = FALSE,
+SET participant_id = sqlc.arg(new_id), sex = sqlc.arg(sex), age = sqlc.arg(age), age_stated = FALSE, field = sqlc.arg(field),
     status = 'entered', updated_at = sqlc.arg(updated_at)
 WHERE participant_id = sqlc.arg(old_id);
 
@@ -34,3 +34,6 @@ DELETE FROM participant WHERE participant_id IN (sqlc.slice(participant_ids));
 
 -- name: DeleteParticipantsOfRace :exec
 DELETE FROM participant WHERE race_id = ?;
+
+-- name: SetAges :exec
+UPDATE participant SET age = ?, updated_at = ? WHERE participant_id IN (sqlc.slice(participant_ids));

@@ -1,0 +1,175 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// Entry is a runner's wish to take part in a race.
+type Entry struct {
+	ID        string // of the participant to be
+	RaceID    string
+	UserID    string
+	Sex       race.Sex  // of the account
+	BirthDate race.Date // of the account; zero when it has none
+}
+
+// Enter makes a runner a participant, and returns the participant again when an
+// earlier call with the same entry did. Entries close with the first result. It
+// returns race.ErrNotFound when there is no such race, and a *race.ConflictError
+// when entries are over, the race is full, or the runner has entered under
+// another ID. A cancelled entry is taken up again under the new ID.
+func (s *Store) Enter(ctx context.Context, e Entry) (entered race.Participant, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		r, err := lockRace(ctx, q, e.RaceID)
+		if err != nil {
+			return err
+		}
+		old, err := q.ParticipantOf(ctx, e.RaceID, e.UserID)
+		known := err == nil
+		switch {
+		case err != nil && !errors.Is(err, sql.ErrNoRows):
+			return fmt.Errorf("look for an entry: %w", err)
+		case known && old.ParticipantID == e.ID:
+			entered = participantOf(old)
+			return nil
+		case known && old.Status == string(race.Entered):
+			return &race.ConflictError{Message: "you have entered this race already"}
+		}
+		if err := takesEntries(ctx, q, r); err != nil {
+			return err
+		}
+		entered = race.Participant{
+			ID: e.ID, RaceID: e.RaceID, UserID: e.UserID, Sex: e.Sex, Age: e.BirthDate.AgeOn(r.Date),
+			Field: race.Runner, Status: race.Entered,
+		}
+		if known {
+			return s.enterAgain(ctx, q, old.ParticipantID, entered)
+		}
+		return s.enterFirst(ctx, q, entered)
+	})
+	return entered, err
+}
+
+// takesEntries is asked under the lock on the race, so that of several runners
+// one gets the last place.
+func takesEntries(ctx context.Context, q *gen.Queries, r race.Race) error {
+	if r.Status != race.Scheduled {
+		return &race.ConflictError{Message: "entries are over: the race has results"}
+	}
+	if r.Capacity == 0 {
+		return nil
+	}
+	entered, err := q.CountEntered(ctx, r.ID)
+	if err != nil {
+		return fmt.Errorf("count entries of race %s: %w", r.ID, err)
+	}
+	if entered >= int64(r.Capacity) {
+		return &race.ConflictError{Message: fmt.Sprintf("the race is full: its capacity is %d", r.Capacity)}
+	}
+	return nil
+}
+
+func (s *Store) enterFirst(ctx context.Context, q *gen.Queries, p race.Participant) error {
+	now := s.now()
+	err := q.InsertParticipant(ctx, gen.InsertParticipantParams{
+		ParticipantID: p.ID, RaceID: p.RaceID, UserID: p.UserID, Sex: string(p.Sex), Age: nullAge(p.Age),
+		Field: string(p.Field), Status: string(p.Status), CreatedAt: now, UpdatedAt: now,
+	})
+	if err != nil {
+		return fmt.Errorf("enter race %s: %w", p.RaceID, err)
+	}
+	return nil
+}
+
+func (s *Store) enterAgain(ctx context.Context, q *gen.Queries, cancelledID string, p race.Participant) error {
+	err := q.EnterAgain(ctx, gen.EnterAgainParams{
+		NewID: p.ID, Sex: string(p.Sex), Age: nullAge(p.Age), Field: string(p.Field), UpdatedAt: s.now(), OldID: cancelledID,
+	})
+	if err != nil {
+		return fmt.Errorf("enter race %s again: %w", p.RaceID, err)
+	}
+	return nil
+}
+
+// Participant returns the entry of a runner in a race, also a cancelled one, or
+// race.ErrNotFound.
+func (s *Store) Participant(ctx context.Context, raceID, userID string) (race.Participant, error) {
+	row, err := s.queries.ParticipantOf(ctx, raceID, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return race.Participant{}, race.ErrNotFound
+	}
+	if err != nil {
+		return race.Participant{}, fmt.Errorf("read entry in race %s: %w", raceID, err)
+	}
+	return participantOf(row), nil
+}
+
+// CancelEntry takes a runner out of a race and frees the place and the bib. To
+// cancel again changes nothing. It returns race.ErrNotFound when there is no
+// entry, and a *race.ConflictError once the race has results: then the points
+// of the bib need their owner.
+func (s *Store) CancelEntry(ctx context.Context, raceID, userID string) error {
+	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		status, err := holdRace(ctx, q, raceID)
+		if err != nil {
+			return err
+		}
+		row, err := q.ParticipantOf(ctx, raceID, userID)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return race.ErrNotFound
+		case err != nil:
+			return fmt.Errorf("read entry in race %s: %w", raceID, err)
+		case row.Status == string(race.Cancelled):
+			return nil
+		case status != race.Scheduled:
+			return &race.ConflictError{Message: "the race has results: ask its organizer"}
+		}
+		if err := q.CancelParticipant(ctx, s.now(), row.ParticipantID); err != nil {
+			return fmt.Errorf("cancel entry in race %s: %w", raceID, err)
+		}
+		return nil
+	})
+}
+
+// ListParticipants returns up to limit entries of a race behind the participant
+// with that ID, in the order of their IDs; the empty ID stands before the first.
+func (s *Store) ListParticipants(ctx context.Context, raceID, afterID string, limit int) ([]race.Participant, error) {
+	rows, err := s.queries.ParticipantsAfter(ctx, raceID, afterID, count32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list entries of race %s: %w", raceID, err)
+	}
+	list := make([]race.Participant, len(rows))
+	for i, row := range rows {
+		list[i] = participantOf(row)
+	}
+	return list, nil
+}
+
+func participantOf(row gen.Participant) race.Participant {
+	p := race.Participant{
+		ID: row.ParticipantID, RaceID: row.RaceID, UserID: row.UserID, Bib: row.Bib.String,
+		Sex: race.Sex(row.Sex), Age: race.UnknownAge, Field: race.Field(row.Field), Status: race.EntryStatus(row.Status),
+	}
+	if row.Age.Valid {
+		p.Age = int(row.Age.Int16)
+	}
+	return p
+}
+
+// nullAge is NULL for an age that is unknown, or that nobody has.
+func nullAge(age int) sql.NullInt16 {
+	if age < 0 || age > race.MaxAge {
+		return sql.NullInt16{}
+	}
+	return sql.NullInt16{Int16: int16(age), Valid: true}
+}

@@ -1,0 +1,166 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// BirthDates tells the birth dates of runners, without those it does not know.
+type BirthDates func(ctx context.Context, userIDs []string) (map[string]race.Date, error)
+
+// UpdateRace lets edit change the settings of a race and returns the race as it
+// is then, and how many records were revised.
+//
+// A change of what credits rest on sends every live record on its way again; a
+// new date recomputes the ages on race day first, except those that the
+// organizer stated. It returns race.ErrNotFound, what edit returns, or a
+// *race.ConflictError when the race is official and the change would touch its
+// points or places, or when more have entered than the new capacity.
+//
+// births is asked under the lock on the race, so that nobody enters between the
+// question and the new date. edit may run more than once.
+func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.Race) error, births BirthDates) (updated race.Race, revised int, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		old, err := lockRace(ctx, q, raceID)
+		if err != nil {
+			return err
+		}
+		updated, revised = old, 0
+		updated.Divisions = slices.Clone(old.Divisions)
+		if err := edit(&updated); err != nil {
+			return err
+		}
+		if reflect.DeepEqual(old, updated) {
+			return nil
+		}
+		if err := mayChange(ctx, q, old, updated); err != nil {
+			return err
+		}
+		if err := s.writeSettings(ctx, q, updated); err != nil {
+			return err
+		}
+		if updated.Date != old.Date {
+			if err := s.moveRaceDay(ctx, q, updated, births); err != nil {
+				return err
+			}
+		}
+		if changed := creditSettings(old, updated); len(changed) > 0 {
+			revised, err = s.reviseAll(ctx, tx, raceID, "race settings changed: "+strings.Join(changed, ", "))
+		}
+		return err
+	})
+	return updated, revised, err
+}
+
+// creditSettings names the changed settings that points rest on.
+func creditSettings(old, updated race.Race) []string {
+	return changedOf(
+		setting{"date", old.Date != updated.Date},
+		setting{"distance_m", old.Distance != updated.Distance},
+		setting{"ranking.basis", old.Ranking.Basis != updated.Ranking.Basis},
+		setting{"scoring", old.Scoring != updated.Scoring},
+		setting{"points", old.Points != updated.Points},
+	)
+}
+
+// placeSettings names the changed settings that places alone rest on.
+func placeSettings(old, updated race.Race) []string {
+	return changedOf(
+		setting{"ranking.divisions_basis", old.Ranking.DivisionsBasis != updated.Ranking.DivisionsBasis},
+		setting{"ranking.ties", old.Ranking.Ties != updated.Ranking.Ties},
+		setting{"divisions", !reflect.DeepEqual(old.Divisions, updated.Divisions)},
+	)
+}
+
+type setting struct {
+	name    string
+	changed bool
+}
+
+func changedOf(settings ...setting) []string {
+	var names []string
+	for _, s := range settings {
+		if s.changed {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+func mayChange(ctx context.Context, q *gen.Queries, old, updated race.Race) error {
+	if old.Status == race.Official {
+		if fixed := append(creditSettings(old, updated), placeSettings(old, updated)...); len(fixed) > 0 {
+			return &race.ConflictError{Field: fixed[0], Message: "the race is official: its points and places stand"}
+		}
+	}
+	if updated.Capacity == 0 || updated.Capacity == old.Capacity {
+		return nil
+	}
+	entered, err := q.CountEntered(ctx, old.ID)
+	if err != nil {
+		return fmt.Errorf("count entries of race %s: %w", old.ID, err)
+	}
+	if entered > int64(updated.Capacity) {
+		return &race.ConflictError{Field: "capacity", Message: fmt.Sprintf("%d have entered already", entered)}
+	}
+	return nil
+}
+
+func (s *Store) writeSettings(ctx context.Context, q *gen.Queries, r race.Race) error {
+	divisions, err := divisionsColumn(r.Divisions)
+	if err != nil {
+		return err
+	}
+	err = q.UpdateRace(ctx, gen.UpdateRaceParams{
+		Name: r.Name, City: r.City, RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
+		RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
+		Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
+		UpdatedAt: s.now(), RaceID: r.ID,
+	})
+	if err != nil {
+		return fmt.Errorf("update race %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// moveRaceDay recomputes the ages on race day of everybody whose birth date is
+// known and whose age the organizer did not state.
+func (s *Store) moveRaceDay(ctx context.Context, q *gen.Queries, r race.Race, births BirthDates) error {
+	rows, err := q.UsersWithDerivedAge(ctx, r.ID)
+	if err != nil {
+		return fmt.Errorf("list ages of race %s: %w", r.ID, err)
+	}
+	users := make([]string, len(rows))
+	for i, row := range rows {
+		users[i] = row.UserID
+	}
+	known, err := births(ctx, users)
+	if err != nil {
+		return fmt.Errorf("ask for birth dates: %w", err)
+	}
+	byAge := make(map[sql.NullInt16][]string) // participants to set to an age: at most some 120 groups
+	for _, row := range rows {
+		born, has := known[row.UserID]
+		if age := nullAge(born.AgeOn(r.Date)); has && age != row.Age {
+			byAge[age] = append(byAge[age], row.ParticipantID)
+		}
+	}
+	now := s.now()
+	for age, participants := range byAge {
+		for ids := range slices.Chunk(participants, chunk) {
+			if err := q.SetAges(ctx, age, now, ids); err != nil {
+				return fmt.Errorf("set ages of race %s: %w", r.ID, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// StartListRow is what a start list says of one bib. No two rows of a list have
+// the same bib or the same account.
+type StartListRow struct {
+	Bib       string
+	Sex       race.Sex  // empty: not said
+	Age       int       // on race day; race.UnknownAge: not said
+	BirthDate race.Date // zero: not said
+	Field     race.Field
+
+	Account *RunnerAccount // that the row names; nil: it names none
+	StandIn RunnerAccount  // the account without a login that stands for the bib otherwise
+	Claimed bool           // the stand-in has become somebody's own account
+}
+
+// RunnerAccount is what an entry takes from an account.
+type RunnerAccount struct {
+	UserID    string
+	Sex       race.Sex  // empty: unknown
+	BirthDate race.Date // zero: unknown
+}
+
+// RowOutcome is what became of one row.
+type RowOutcome int
+
+// The outcomes. A refused row changes nothing.
+const (
+	RowUnchanged RowOutcome = iota
+	RowAdded
+	RowChanged
+	RowRefused
+)
+
+// PlannedRow says what a row comes to.
+type PlannedRow struct {
+	Outcome RowOutcome
+	UserID  string            // whose entry it is; empty when refused
+	Wrong   []race.FieldError // why it was refused
+}
+
+// PlanStartList says what ImportStartList would make of each row just now, and
+// changes nothing. It returns race.ErrNotFound.
+func (s *Store) PlanStartList(ctx context.Context, raceID string, rows []StartListRow) ([]PlannedRow, error) {
+	r, err := s.Race(ctx, raceID)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := s.planStartList(ctx, s.queries, r, rows)
+	if err != nil {
+		return nil, err
+	}
+	return plan.rows, nil
+}
+
+// ImportStartList makes the entries of a race say what the rows say, in one
+// transaction, and returns how many records it sent on their way again: those
+// of new bibs and of bibs whose runner, sex, age or field changed.
+//
+// planned is PlanStartList's answer for the same rows, after which every
+// stand-in that it uses was given an account. When entries changed since, so
+// that a row would go to somebody else, nothing is written and the error is a
+// *race.ConflictError; race.ErrNotFound when the race is gone.
+func (s *Store) ImportStartList(ctx context.Context, raceID string, rows []StartListRow, planned []PlannedRow) (revised int, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		r, err := lockRace(ctx, q, raceID)
+		if err != nil {
+			return err
+		}
+		plan, err := s.planStartList(ctx, q, r, rows)
+		if err != nil {
+			return err
+		}
+		sameRunner := func(a, b PlannedRow) bool { return a.UserID == b.UserID }
+		if !slices.EqualFunc(plan.rows, planned, sameRunner) {
+			return &race.ConflictError{Message: "entries of the race changed at the same time: send the start list again"}
+		}
+		if err := s.writeStartList(ctx, tx, plan); err != nil {
+			return err
+		}
+		revised, err = s.healBibs(ctx, tx, raceID, plan.heals)
+		return err
+	})
+	return revised, err
+}
+
+func (s *Store) planStartList(ctx context.Context, q *gen.Queries, r race.Race, rows []StartListRow) (*startListPlan, error) {
+	existing, err := q.ParticipantsOfRace(ctx, r.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read entries of race %s: %w", r.ID, err)
+	}
+	entries := make([]entry, len(existing))
+	for i, row := range existing {
+		entries[i] = entry{Participant: participantOf(row), ageStated: row.AgeStated, bibKey: row.BibKey.String}
+	}
+	return newStartListPlan(r, entries, rows), nil
+}
+
+// healBibs sends the records of bibs on their way again, when there are any.
+func (s *Store) healBibs(ctx context.Context, tx *sql.Tx, raceID string, bibKeys []string) (int, error) {
+	if len(bibKeys) == 0 {
+		return 0, nil
+	}
+	recorded, err := s.queries.WithTx(tx).RaceHasRecords(ctx, raceID)
+	if err != nil {
+		return 0, fmt.Errorf("look for records of race %s: %w", raceID, err)
+	}
+	if !recorded {
+		return 0, nil
+	}
+	reason := "start list corrected"
+	if len(bibKeys) == 1 {
+		reason += ": bib " + bibKeys[0]
+	}
+	return s.reviseForBibs(ctx, tx, raceID, bibKeys, reason)
+}
+
+// writeStartList first frees the bibs that change hands, then writes the
+// entries: no order of the rows alone would let two of them swap bibs.
+func (s *Store) writeStartList(ctx context.Context, tx *sql.Tx, plan *startListPlan) error {
+	q := s.queries.WithTx(tx)
+	for ids := range slices.Chunk(plan.displaced, chunk) {
+		if err := q.DeleteParticipants(ctx, ids); err != nil {
+			return fmt.Errorf("delete displaced entries: %w", err)
+		}
+	}
+	for ids := range slices.Chunk(plan.releases, chunk) {
+		if err := q.ReleaseBibs(ctx, ids); err != nil {
+			return fmt.Errorf("release bibs: %w", err)
+		}
+	}
+	now := s.now()
+	for entries := range slices.Chunk(plan.writes, chunk) {
+		if err := putEntries(ctx, tx, entries, now); err != nil {
+			return fmt.Errorf("write entries: %w", err)
+		}
+	}
+	return nil
+}
+
+// putEntries adds entries, or changes those whose ID there is.
+func putEntries(ctx context.Context, tx *sql.Tx, entries []entry, now time.Time) error {
+	const columns = 12
+	args := make([]any, 0, columns*len(entries))
+	for _, e := range entries {
+		args = append(args, e.ID, e.RaceID, e.UserID, nullString(e.Bib), nullString(e.bibKey),
+			string(e.Sex), nullAge(e.Age), e.ageStated, string(e.Field), string(e.Status), now, now)
+	}
+	row := ",(" + strings.Repeat(",?", columns)[1:] + ")"
+	_, err := tx.ExecContext(ctx, `INSERT INTO participant
+		(participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at)
+		VALUES `+strings.Repeat(row, len(entries))[1:]+`
+		ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), bib = VALUES(bib), bib_key = VALUES(bib_key),
+			sex = VALUES(sex), age = VALUES(age), age_stated = VALUES(age_stated), field = VALUES(field),
+			status = VALUES(status), updated_at = VALUES(updated_at)`, args...)
+	return err
+}

@@ -1,0 +1,126 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// CreateUnofficialRecord adds a runner's own record under the ID that r brings
+// and returns it as it is kept. When the runner has a record with that ID
+// already, an earlier call made it, and that one is returned as it is.
+func (s *Store) CreateUnofficialRecord(ctx context.Context, r race.UnofficialRecord) (race.UnofficialRecord, error) {
+	now := s.now()
+	err := s.queries.InsertUnofficialRecord(ctx, gen.InsertUnofficialRecordParams{
+		UnofficialRecordID: r.ID, UserID: r.UserID, RecordDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
+		TimeMs: int64(r.Time), Title: r.Title, Note: r.Note, CreatedAt: now, UpdatedAt: now,
+	})
+	if err != nil && !mysql.IsDuplicate(err) {
+		return race.UnofficialRecord{}, fmt.Errorf("create unofficial record %s: %w", r.ID, err)
+	}
+	return s.UnofficialRecord(ctx, r.UserID, r.ID)
+}
+
+// UnofficialRecord returns one of a runner's own records, or race.ErrNotFound,
+// also when the record is somebody else's.
+func (s *Store) UnofficialRecord(ctx context.Context, userID, id string) (race.UnofficialRecord, error) {
+	row, err := s.queries.UnofficialRecord(ctx, id, userID)
+	return foundUnofficial(id, row, err)
+}
+
+// UnofficialPosition is the place of a record among a runner's own: by date,
+// the newest first, then by ID. The zero value stands before the first.
+type UnofficialPosition struct {
+	Date race.Date
+	ID   string
+}
+
+// ListUnofficialRecords returns up to limit of a runner's own records behind a
+// position, the newest first.
+func (s *Store) ListUnofficialRecords(ctx context.Context, userID string, after UnofficialPosition, limit int) ([]race.UnofficialRecord, error) {
+	date, id := endOfDates, endOfIDs
+	if after.ID != "" {
+		date, id = after.Date.Midnight(), after.ID
+	}
+	rows, err := s.queries.UnofficialRecordsBefore(ctx, gen.UnofficialRecordsBeforeParams{
+		UserID: userID, RecordDate: date, UnofficialRecordID: id, Limit: count32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list unofficial records: %w", err)
+	}
+	records := make([]race.UnofficialRecord, len(rows))
+	for i, row := range rows {
+		records[i] = unofficialOf(row)
+	}
+	return records, nil
+}
+
+// UpdateUnofficialRecord lets edit change one of a runner's own records and
+// returns it as it is then. It returns race.ErrNotFound as UnofficialRecord
+// does, or what edit returns. edit may run more than once.
+func (s *Store) UpdateUnofficialRecord(ctx context.Context, userID, id string, edit func(*race.UnofficialRecord) error) (updated race.UnofficialRecord, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		row, err := q.LockUnofficialRecord(ctx, id, userID)
+		if updated, err = foundUnofficial(id, row, err); err != nil {
+			return err
+		}
+		if err := edit(&updated); err != nil {
+			return err
+		}
+		err = q.UpdateUnofficialRecord(ctx, gen.UpdateUnofficialRecordParams{
+			RecordDate: updated.Date.Midnight(), DistanceMm: int64(updated.Distance), TimeMs: int64(updated.Time),
+			Title: updated.Title, Note: updated.Note, UpdatedAt: s.now(), UnofficialRecordID: id,
+		})
+		if err != nil {
+			return fmt.Errorf("update unofficial record %s: %w", id, err)
+		}
+		return nil
+	})
+	return updated, err
+}
+
+// DeleteUnofficialRecord removes one of a runner's own records, or returns
+// race.ErrNotFound as UnofficialRecord does.
+func (s *Store) DeleteUnofficialRecord(ctx context.Context, userID, id string) error {
+	deleted, err := s.queries.DeleteUnofficialRecord(ctx, id, userID)
+	if err != nil {
+		return fmt.Errorf("delete unofficial record %s: %w", id, err)
+	}
+	if deleted == 0 {
+		return race.ErrNotFound
+	}
+	return nil
+}
+
+// EraseUnofficialRecords removes all of a runner's own records: titles and
+// notes are personal, and go when their author leaves.
+func (s *Store) EraseUnofficialRecords(ctx context.Context, userID string) error {
+	if err := s.queries.DeleteUnofficialRecordsOf(ctx, userID); err != nil {
+		return fmt.Errorf("erase unofficial records of user %s: %w", userID, err)
+	}
+	return nil
+}
+
+func foundUnofficial(id string, row gen.UnofficialRecord, err error) (race.UnofficialRecord, error) {
+	if errors.Is(err, sql.ErrNoRows) {
+		return race.UnofficialRecord{}, race.ErrNotFound
+	}
+	if err != nil {
+		return race.UnofficialRecord{}, fmt.Errorf("read unofficial record %s: %w", id, err)
+	}
+	return unofficialOf(row), nil
+}
+
+func unofficialOf(row gen.UnofficialRecord) race.UnofficialRecord {
+	return race.UnofficialRecord{
+		ID: row.UnofficialRecordID, UserID: row.UserID, Date: race.DateOf(row.RecordDate),
+		Distance: race.Distance(row.DistanceMm), Time: race.Time(row.TimeMs),
+		Title: row.Title, Note: row.Note, CreatedAt: row.CreatedAt,
+	}
+}
