@@ -11,61 +11,8 @@ import (
 	"strings"
 )
 
-const accountsByLogin = `-- name: AccountsByLogin :many
-SELECT user_id, login_id, user_type, sex, birth_date
-FROM user
-WHERE login_id IN (/*SLICE:login_ids*/?)
-`
-
-type AccountsByLoginRow struct {
-	UserID    string
-	LoginID   sql.NullString
-	UserType  string
-	Sex       string
-	BirthDate sql.NullTime
-}
-
-func (q *Queries) AccountsByLogin(ctx context.Context, loginIds []sql.NullString) ([]AccountsByLoginRow, error) {
-	query := accountsByLogin
-	var queryParams []interface{}
-	if len(loginIds) > 0 {
-		for _, v := range loginIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:login_ids*/?", strings.Repeat(",?", len(loginIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:login_ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []AccountsByLoginRow
-	for rows.Next() {
-		var i AccountsByLoginRow
-		if err := rows.Scan(
-			&i.UserID,
-			&i.LoginID,
-			&i.UserType,
-			&i.Sex,
-			&i.BirthDate,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const runners = `-- name: Runners :many
-SELECT user_id, name, sex, birth_date, login_id IS NOT NULL AS has_login, erased_at IS NOT NULL AS erased
+SELECT user_id, name, sex, birth_date, (login_id IS NOT NULL OR erased_at IS NOT NULL) AS owned
 FROM user
 WHERE user_id IN (/*SLICE:user_ids*/?)
 `
@@ -75,8 +22,7 @@ type RunnersRow struct {
 	Name      string
 	Sex       string
 	BirthDate sql.NullTime
-	HasLogin  bool
-	Erased    bool
+	Owned     sql.NullBool
 }
 
 func (q *Queries) Runners(ctx context.Context, userIds []string) ([]RunnersRow, error) {
@@ -103,8 +49,60 @@ func (q *Queries) Runners(ctx context.Context, userIds []string) ([]RunnersRow, 
 			&i.Name,
 			&i.Sex,
 			&i.BirthDate,
-			&i.HasLogin,
-			&i.Erased,
+			&i.Owned,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const runnersByLogin = `-- name: RunnersByLogin :many
+SELECT user_id, login_id, name, sex, birth_date
+FROM user
+WHERE login_id IN (/*SLICE:login_ids*/?) AND user_type = 'runner'
+`
+
+type RunnersByLoginRow struct {
+	UserID    string
+	LoginID   sql.NullString
+	Name      string
+	Sex       string
+	BirthDate sql.NullTime
+}
+
+func (q *Queries) RunnersByLogin(ctx context.Context, loginIds []sql.NullString) ([]RunnersByLoginRow, error) {
+	query := runnersByLogin
+	var queryParams []interface{}
+	if len(loginIds) > 0 {
+		for _, v := range loginIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:login_ids*/?", strings.Repeat(",?", len(loginIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:login_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RunnersByLoginRow
+	for rows.Next() {
+		var i RunnersByLoginRow
+		if err := rows.Scan(
+			&i.UserID,
+			&i.LoginID,
+			&i.Name,
+			&i.Sex,
+			&i.BirthDate,
 		); err != nil {
 			return nil, err
 		}

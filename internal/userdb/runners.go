@@ -1,0 +1,129 @@
+package userdb
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// Runner is what races may know of an account.
+type Runner struct {
+	UserID    string
+	Name      string
+	Sex       race.Sex  // empty: unknown
+	BirthDate race.Date // zero: unknown
+	// Owned tells that the account is a person's own: it has a login, or had
+	// one until its holder left. Otherwise it stands in for somebody on a start
+	// list, and the list may correct it.
+	Owned bool
+}
+
+// runnerChunk is how many accounts one statement asks for or writes.
+const runnerChunk = 1000
+
+// StandInID returns the user ID of the account that stands for a bib of a race
+// until its runner claims it. It is a UUIDv7 with the race's time in it, and
+// always the same, so that a start list sent again after a crash makes no second
+// account.
+func StandInID(raceID, bibKey string) string {
+	id, err := uuid.Parse(raceID)
+	if err != nil {
+		id = uuid.Nil // the sum below tells races apart by itself
+	}
+	sum := sha256.Sum256([]byte(raceID + "/" + bibKey))
+	const timeBytes = 6
+	copy(id[timeBytes:], sum[:])
+	id[6] = id[6]&0x0f | 0x70 // version 7
+	id[8] = id[8]&0x3f | 0x80 // variant of RFC 9562
+	return id.String()
+}
+
+// Runners returns the accounts with those IDs by ID, without those that do not
+// exist.
+func (s *Store) Runners(ctx context.Context, userIDs []string) (map[string]Runner, error) {
+	found := make(map[string]Runner, len(userIDs))
+	for ids := range slices.Chunk(userIDs, runnerChunk) {
+		rows, err := s.queries.Runners(ctx, ids)
+		if err != nil {
+			return nil, fmt.Errorf("read runners: %w", err)
+		}
+		for _, row := range rows {
+			found[row.UserID] = Runner{
+				UserID: row.UserID, Name: row.Name, Sex: race.Sex(row.Sex), BirthDate: dateOf(row.BirthDate), Owned: row.Owned.Bool,
+			}
+		}
+	}
+	return found, nil
+}
+
+// RunnersByLogin returns the runners with those login IDs by login ID, which
+// are in lower case. A login that nobody has, or somebody who is no runner, is
+// left out.
+func (s *Store) RunnersByLogin(ctx context.Context, loginIDs []string) (map[string]Runner, error) {
+	found := make(map[string]Runner, len(loginIDs))
+	for logins := range slices.Chunk(loginIDs, runnerChunk) {
+		keys := make([]sql.NullString, len(logins))
+		for i, login := range logins {
+			keys[i] = optional(login)
+		}
+		rows, err := s.queries.RunnersByLogin(ctx, keys)
+		if err != nil {
+			return nil, fmt.Errorf("read runners by login: %w", err)
+		}
+		for _, row := range rows {
+			found[row.LoginID.String] = Runner{
+				UserID: row.UserID, Name: row.Name, Sex: race.Sex(row.Sex), BirthDate: dateOf(row.BirthDate), Owned: true,
+			}
+		}
+	}
+	return found, nil
+}
+
+// EnsureRunners makes sure that there is an account for each of those stand-ins
+// and that it says what they say; what they leave empty stays as it is. An
+// account that is a person's own by now is left alone. To repeat it changes
+// nothing.
+func (s *Store) EnsureRunners(ctx context.Context, standIns []Runner) error {
+	now := s.now()
+	for runners := range slices.Chunk(standIns, runnerChunk) {
+		err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error { return putRunners(ctx, tx, runners, now) })
+		if err != nil {
+			return fmt.Errorf("ensure runners: %w", err)
+		}
+	}
+	return nil
+}
+
+func putRunners(ctx context.Context, tx *sql.Tx, runners []Runner, now time.Time) error {
+	const perRunner = 6
+	args := make([]any, 0, perRunner*len(runners))
+	for _, r := range runners {
+		args = append(args, r.UserID, r.Name, optionalDate(r.BirthDate), string(r.Sex), now, now)
+	}
+	const row = ",(?, 'runner', ?, '', ?, ?, 0, ?, ?)"
+	_, err := tx.ExecContext(ctx, `INSERT INTO user
+		(user_id, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at)
+		VALUES `+strings.Repeat(row, len(runners))[1:]+`
+		ON DUPLICATE KEY UPDATE
+			name       = IF(login_id IS NULL AND erased_at IS NULL AND VALUES(name) <> '', VALUES(name), name),
+			birth_date = IF(login_id IS NULL AND erased_at IS NULL, COALESCE(VALUES(birth_date), birth_date), birth_date),
+			sex        = IF(login_id IS NULL AND erased_at IS NULL AND VALUES(sex) <> '', VALUES(sex), sex),
+			updated_at = IF(login_id IS NULL AND erased_at IS NULL, VALUES(updated_at), updated_at)`, args...)
+	return err
+}
+
+func dateOf(column sql.NullTime) race.Date {
+	if !column.Valid {
+		return race.Date{}
+	}
+	return race.DateOf(column.Time)
+}
