@@ -3,7 +3,6 @@ package maindb
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -69,17 +68,4 @@ func (s *Store) reviseAll(ctx context.Context, tx *sql.Tx, raceID, reason string
 		return 0, fmt.Errorf("revise all records: %w", err)
 	}
 	return int(revised), nil
-}
-
-// holdRace keeps every other writer of the race's records out until the
-// transaction ends and returns where the race stands, or race.ErrNotFound.
-func holdRace(ctx context.Context, q *gen.Queries, raceID string) (race.Status, error) {
-	status, err := q.HoldRaceForRecords(ctx, raceID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", race.ErrNotFound
-	}
-	if err != nil {
-		return "", fmt.Errorf("hold race %s: %w", raceID, err)
-	}
-	return race.Status(status), nil
 }

@@ -7,6 +7,7 @@ package gen
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 	"time"
 )
@@ -74,7 +75,8 @@ func (q *Queries) AddRevisionsOfRace(ctx context.Context, arg AddRevisionsOfRace
 }
 
 const advanceRecordsOfBibs = `-- name: AdvanceRecordsOfBibs :execrows
-UPDATE official_record SET revision = revision + 1, updated_at = ?
+UPDATE official_record FORCE INDEX (official_record_by_bib)
+SET revision = revision + 1, updated_at = ?
 WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND removed = FALSE
 `
 
@@ -99,7 +101,9 @@ func (q *Queries) AdvanceRecordsOfBibs(ctx context.Context, updatedAt time.Time,
 }
 
 const advanceRecordsOfRace = `-- name: AdvanceRecordsOfRace :execrows
-UPDATE official_record SET revision = revision + 1, updated_at = ? WHERE race_id = ? AND removed = FALSE
+UPDATE official_record FORCE INDEX (official_record_by_race)
+SET revision = revision + 1, updated_at = ?
+WHERE race_id = ? AND removed = FALSE
 `
 
 func (q *Queries) AdvanceRecordsOfRace(ctx context.Context, updatedAt time.Time, raceID string) (int64, error) {
@@ -108,6 +112,23 @@ func (q *Queries) AdvanceRecordsOfRace(ctx context.Context, updatedAt time.Time,
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const countRevisions = `-- name: CountRevisions :one
+SELECT COUNT(*) AS records, CAST(COALESCE(SUM(revision), 0) AS SIGNED) AS revisions
+FROM official_record WHERE race_id = ?
+`
+
+type CountRevisionsRow struct {
+	Records   int64
+	Revisions int64
+}
+
+func (q *Queries) CountRevisions(ctx context.Context, raceID string) (CountRevisionsRow, error) {
+	row := q.db.QueryRowContext(ctx, countRevisions, raceID)
+	var i CountRevisionsRow
+	err := row.Scan(&i.Records, &i.Revisions)
+	return i, err
 }
 
 const enqueueNextRevisionsOfBibs = `-- name: EnqueueNextRevisionsOfBibs :exec
@@ -150,17 +171,464 @@ func (q *Queries) EnqueueNextRevisionsOfRace(ctx context.Context, createdAt time
 
 const holdRaceForRecords = `-- name: HoldRaceForRecords :one
 
+
 SELECT status FROM race WHERE race_id = ? FOR UPDATE
 `
 
 // Whoever changes records that exist holds their race exclusively; whoever adds
 // one record shares it. So a set of a race's records stays what it is for the
 // rest of the transaction, and writers of one race never deadlock.
+// An index is forced where rows are locked: with many values in an IN the
+// optimizer may scan the table instead, and wait for rows of other races.
 func (q *Queries) HoldRaceForRecords(ctx context.Context, raceID string) (string, error) {
 	row := q.db.QueryRowContext(ctx, holdRaceForRecords, raceID)
 	var status string
 	err := row.Scan(&status)
 	return status, err
+}
+
+const insertRecord = `-- name: InsertRecord :exec
+INSERT INTO official_record
+    (record_id, race_id, revision, bib, bib_key, held_bib, gun_ms, net_ms, status, finish_sequence, removed,
+     created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?, ?)
+`
+
+type InsertRecordParams struct {
+	RecordID       string
+	RaceID         string
+	Revision       int32
+	Bib            string
+	BibKey         string
+	HeldBib        sql.NullString
+	GunMs          sql.NullInt64
+	NetMs          sql.NullInt64
+	Status         string
+	FinishSequence sql.NullInt32
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+func (q *Queries) InsertRecord(ctx context.Context, arg InsertRecordParams) error {
+	_, err := q.db.ExecContext(ctx, insertRecord,
+		arg.RecordID,
+		arg.RaceID,
+		arg.Revision,
+		arg.Bib,
+		arg.BibKey,
+		arg.HeldBib,
+		arg.GunMs,
+		arg.NetMs,
+		arg.Status,
+		arg.FinishSequence,
+		arg.CreatedAt,
+		arg.UpdatedAt,
+	)
+	return err
+}
+
+const insertRevision = `-- name: InsertRevision :exec
+INSERT INTO official_record_revision
+    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+`
+
+type InsertRevisionParams struct {
+	RecordID       string
+	Revision       int32
+	Bib            string
+	GunMs          sql.NullInt64
+	NetMs          sql.NullInt64
+	Status         string
+	FinishSequence sql.NullInt32
+	Removed        bool
+	Reason         string
+	ChangedBy      string
+	ChangedAt      time.Time
+}
+
+func (q *Queries) InsertRevision(ctx context.Context, arg InsertRevisionParams) error {
+	_, err := q.db.ExecContext(ctx, insertRevision,
+		arg.RecordID,
+		arg.Revision,
+		arg.Bib,
+		arg.GunMs,
+		arg.NetMs,
+		arg.Status,
+		arg.FinishSequence,
+		arg.Removed,
+		arg.Reason,
+		arg.ChangedBy,
+		arg.ChangedAt,
+	)
+	return err
+}
+
+const listRecords = `-- name: ListRecords :many
+
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record
+WHERE race_id = ? AND record_id > ?
+  AND status LIKE ? AND removed <= ?
+ORDER BY record_id
+LIMIT ?
+`
+
+type ListRecordsParams struct {
+	RaceID  string
+	After   string
+	Status  string
+	Removed bool
+	Limit   int32
+}
+
+// The status '%' stands for every status, removed = TRUE takes removed records too.
+func (q *Queries) ListRecords(ctx context.Context, arg ListRecordsParams) ([]OfficialRecord, error) {
+	rows, err := q.db.QueryContext(ctx, listRecords,
+		arg.RaceID,
+		arg.After,
+		arg.Status,
+		arg.Removed,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OfficialRecord
+	for rows.Next() {
+		var i OfficialRecord
+		if err := rows.Scan(
+			&i.RecordID,
+			&i.RaceID,
+			&i.Revision,
+			&i.Bib,
+			&i.BibKey,
+			&i.HeldBib,
+			&i.WaitingSince,
+			&i.GunMs,
+			&i.NetMs,
+			&i.Status,
+			&i.FinishSequence,
+			&i.Removed,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRecordsOfBib = `-- name: ListRecordsOfBib :many
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record
+WHERE race_id = ? AND bib_key = ? AND record_id > ?
+  AND status LIKE ? AND removed <= ?
+ORDER BY record_id
+LIMIT ?
+`
+
+type ListRecordsOfBibParams struct {
+	RaceID  string
+	BibKey  string
+	After   string
+	Status  string
+	Removed bool
+	Limit   int32
+}
+
+func (q *Queries) ListRecordsOfBib(ctx context.Context, arg ListRecordsOfBibParams) ([]OfficialRecord, error) {
+	rows, err := q.db.QueryContext(ctx, listRecordsOfBib,
+		arg.RaceID,
+		arg.BibKey,
+		arg.After,
+		arg.Status,
+		arg.Removed,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OfficialRecord
+	for rows.Next() {
+		var i OfficialRecord
+		if err := rows.Scan(
+			&i.RecordID,
+			&i.RaceID,
+			&i.Revision,
+			&i.Bib,
+			&i.BibKey,
+			&i.HeldBib,
+			&i.WaitingSince,
+			&i.GunMs,
+			&i.NetMs,
+			&i.Status,
+			&i.FinishSequence,
+			&i.Removed,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const record = `-- name: Record :one
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record WHERE record_id = ? AND race_id = ?
+`
+
+func (q *Queries) Record(ctx context.Context, recordID string, raceID string) (OfficialRecord, error) {
+	row := q.db.QueryRowContext(ctx, record, recordID, raceID)
+	var i OfficialRecord
+	err := row.Scan(
+		&i.RecordID,
+		&i.RaceID,
+		&i.Revision,
+		&i.Bib,
+		&i.BibKey,
+		&i.HeldBib,
+		&i.WaitingSince,
+		&i.GunMs,
+		&i.NetMs,
+		&i.Status,
+		&i.FinishSequence,
+		&i.Removed,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const recordHoldingBib = `-- name: RecordHoldingBib :one
+SELECT record_id FROM official_record WHERE race_id = ? AND held_bib = ?
+`
+
+func (q *Queries) RecordHoldingBib(ctx context.Context, raceID string, heldBib sql.NullString) (string, error) {
+	row := q.db.QueryRowContext(ctx, recordHoldingBib, raceID, heldBib)
+	var record_id string
+	err := row.Scan(&record_id)
+	return record_id, err
+}
+
+const recordWaitingLongest = `-- name: RecordWaitingLongest :one
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record
+WHERE race_id = ? AND bib_key = ? AND held_bib IS NULL AND removed = FALSE
+ORDER BY waiting_since, record_id
+LIMIT 1
+`
+
+func (q *Queries) RecordWaitingLongest(ctx context.Context, raceID string, bibKey string) (OfficialRecord, error) {
+	row := q.db.QueryRowContext(ctx, recordWaitingLongest, raceID, bibKey)
+	var i OfficialRecord
+	err := row.Scan(
+		&i.RecordID,
+		&i.RaceID,
+		&i.Revision,
+		&i.Bib,
+		&i.BibKey,
+		&i.HeldBib,
+		&i.WaitingSince,
+		&i.GunMs,
+		&i.NetMs,
+		&i.Status,
+		&i.FinishSequence,
+		&i.Removed,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const recordsByID = `-- name: RecordsByID :many
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record WHERE race_id = ? AND record_id IN (/*SLICE:record_ids*/?)
+`
+
+func (q *Queries) RecordsByID(ctx context.Context, raceID string, recordIds []string) ([]OfficialRecord, error) {
+	query := recordsByID
+	var queryParams []interface{}
+	queryParams = append(queryParams, raceID)
+	if len(recordIds) > 0 {
+		for _, v := range recordIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", strings.Repeat(",?", len(recordIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OfficialRecord
+	for rows.Next() {
+		var i OfficialRecord
+		if err := rows.Scan(
+			&i.RecordID,
+			&i.RaceID,
+			&i.Revision,
+			&i.Bib,
+			&i.BibKey,
+			&i.HeldBib,
+			&i.WaitingSince,
+			&i.GunMs,
+			&i.NetMs,
+			&i.Status,
+			&i.FinishSequence,
+			&i.Removed,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recordsHoldingBibs = `-- name: RecordsHoldingBibs :many
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NOT NULL
+`
+
+func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys []string) ([]OfficialRecord, error) {
+	query := recordsHoldingBibs
+	var queryParams []interface{}
+	queryParams = append(queryParams, raceID)
+	if len(bibKeys) > 0 {
+		for _, v := range bibKeys {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:bib_keys*/?", strings.Repeat(",?", len(bibKeys))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:bib_keys*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OfficialRecord
+	for rows.Next() {
+		var i OfficialRecord
+		if err := rows.Scan(
+			&i.RecordID,
+			&i.RaceID,
+			&i.Revision,
+			&i.Bib,
+			&i.BibKey,
+			&i.HeldBib,
+			&i.WaitingSince,
+			&i.GunMs,
+			&i.NetMs,
+			&i.Status,
+			&i.FinishSequence,
+			&i.Removed,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const revisedRecords = `-- name: RevisedRecords :many
+SELECT record_id, revision FROM official_record WHERE race_id = ? AND revision > 1
+`
+
+type RevisedRecordsRow struct {
+	RecordID string
+	Revision int32
+}
+
+func (q *Queries) RevisedRecords(ctx context.Context, raceID string) ([]RevisedRecordsRow, error) {
+	rows, err := q.db.QueryContext(ctx, revisedRecords, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RevisedRecordsRow
+	for rows.Next() {
+		var i RevisedRecordsRow
+		if err := rows.Scan(&i.RecordID, &i.Revision); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const revisions = `-- name: Revisions :many
+SELECT record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at FROM official_record_revision WHERE record_id = ? ORDER BY revision
+`
+
+func (q *Queries) Revisions(ctx context.Context, recordID string) ([]OfficialRecordRevision, error) {
+	rows, err := q.db.QueryContext(ctx, revisions, recordID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OfficialRecordRevision
+	for rows.Next() {
+		var i OfficialRecordRevision
+		if err := rows.Scan(
+			&i.RecordID,
+			&i.Revision,
+			&i.Bib,
+			&i.GunMs,
+			&i.NetMs,
+			&i.Status,
+			&i.FinishSequence,
+			&i.Removed,
+			&i.Reason,
+			&i.ChangedBy,
+			&i.ChangedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const shareRaceForRecords = `-- name: ShareRaceForRecords :one
@@ -180,5 +648,45 @@ UPDATE race SET status = 'provisional', updated_at = ? WHERE race_id = ? AND sta
 
 func (q *Queries) StartResults(ctx context.Context, updatedAt time.Time, raceID string) error {
 	_, err := q.db.ExecContext(ctx, startResults, updatedAt, raceID)
+	return err
+}
+
+const updateRecord = `-- name: UpdateRecord :exec
+UPDATE official_record
+SET revision = ?, bib = ?, bib_key = ?, held_bib = ?, waiting_since = ?, gun_ms = ?, net_ms = ?, status = ?,
+    finish_sequence = ?, removed = ?, updated_at = ?
+WHERE record_id = ?
+`
+
+type UpdateRecordParams struct {
+	Revision       int32
+	Bib            string
+	BibKey         string
+	HeldBib        sql.NullString
+	WaitingSince   sql.NullTime
+	GunMs          sql.NullInt64
+	NetMs          sql.NullInt64
+	Status         string
+	FinishSequence sql.NullInt32
+	Removed        bool
+	UpdatedAt      time.Time
+	RecordID       string
+}
+
+func (q *Queries) UpdateRecord(ctx context.Context, arg UpdateRecordParams) error {
+	_, err := q.db.ExecContext(ctx, updateRecord,
+		arg.Revision,
+		arg.Bib,
+		arg.BibKey,
+		arg.HeldBib,
+		arg.WaitingSince,
+		arg.GunMs,
+		arg.NetMs,
+		arg.Status,
+		arg.FinishSequence,
+		arg.Removed,
+		arg.UpdatedAt,
+		arg.RecordID,
+	)
 	return err
 }

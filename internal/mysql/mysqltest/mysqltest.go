@@ -18,30 +18,30 @@ import (
 // drops it when the test ends. The server is named by TEST_MYSQL_ADDR and
 // TEST_MYSQL_ROOT_PASSWORD, which `make test` sets; without them the test
 // fails, since nothing was tested.
-func New(t *testing.T, migrations fs.FS) (*sql.DB, mysql.Config) {
-	t.Helper()
+func New(tb testing.TB, migrations fs.FS) (*sql.DB, mysql.Config) {
+	tb.Helper()
 	addr := os.Getenv("TEST_MYSQL_ADDR")
-	require.NotEmpty(t, addr, "TEST_MYSQL_ADDR is not set: run the tests with `make test`")
+	require.NotEmpty(tb, addr, "TEST_MYSQL_ADDR is not set: run the tests with `make test`")
 	server := mysql.Config{
 		Addr: addr, User: "root", Password: os.Getenv("TEST_MYSQL_ROOT_PASSWORD"), MaxConns: 1,
 	}
 	admin, err := mysql.Open(server)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 
 	cfg := server
 	cfg.Name = "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	cfg.MaxConns = 16
-	_, err = admin.ExecContext(t.Context(), "CREATE DATABASE "+cfg.Name+" CHARACTER SET utf8mb4")
-	require.NoError(t, err)
+	_, err = admin.ExecContext(tb.Context(), "CREATE DATABASE "+cfg.Name+" CHARACTER SET utf8mb4")
+	require.NoError(tb, err)
 	db, err := mysql.Open(cfg)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, db.Close())
+	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		require.NoError(tb, db.Close())
 		_, err := admin.Exec("DROP DATABASE " + cfg.Name) //nolint:noctx // the test's context is over by now
-		require.NoError(t, err)
-		require.NoError(t, admin.Close())
+		require.NoError(tb, err)
+		require.NoError(tb, admin.Close())
 	})
-	_, err = mysql.Migrate(t.Context(), db, migrations)
-	require.NoError(t, err)
+	_, err = mysql.Migrate(tb.Context(), db, migrations)
+	require.NoError(tb, err)
 	return db, cfg
 }

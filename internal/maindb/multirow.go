@@ -1,0 +1,46 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// insertRows completes into, which ends in VALUES, with one row for each item,
+// in one statement. row appends the columns of an item to args. It is for what
+// sqlc cannot say: a statement of as many rows as there are. The caller keeps
+// items to a chunk.
+func insertRows[T any](ctx context.Context, tx *sql.Tx, into string, items []T, row func(args []any, item T) []any) error {
+	if len(items) == 0 {
+		return nil
+	}
+	args := row(nil, items[0])
+	columns := len(args)
+	args = append(make([]any, 0, columns*len(items)), args...)
+	for _, item := range items[1:] {
+		args = row(args, item)
+	}
+	one := "(" + strings.Repeat(",?", columns)[1:] + ")"
+	statement := into + strings.Repeat(","+one, len(items))[1:] //nolint:gosec // placeholders are all that is added
+	if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
+		table, _, _ := strings.Cut(strings.TrimPrefix(into, "INSERT INTO "), " ")
+		return fmt.Errorf("insert %d rows into %s: %w", len(items), strings.TrimSpace(table), err)
+	}
+	return nil
+}
+
+// execFor runs a statement that takes keys from its only parameter by
+// JSON_TABLE(?, '$[*]' COLUMNS (…)). Joined straight to a
+// table with a forced index it reads, and locks, the rows of those keys alone.
+// With the keys in an IN the optimizer scans a small table instead, whatever the
+// hints say, and waits for rows that others have locked.
+func execFor[K string | int64](ctx context.Context, tx *sql.Tx, statement string, keys []K) error {
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return fmt.Errorf("list %d keys: %w", len(keys), err)
+	}
+	_, err = tx.ExecContext(ctx, statement, string(list))
+	return err
+}

@@ -1,0 +1,111 @@
+package maindb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// recordRows accepts every row and appends it to got.
+func recordRows(got *[]string) func(context.Context, []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+	return func(_ context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+		for _, row := range rows {
+			*got = append(*got, sentAs(row.RecordID, row.Revision))
+		}
+		return rows, nil
+	}
+}
+
+func results(n int) []race.Result {
+	all := make([]race.Result, n)
+	for i := range all {
+		all[i] = finish(fmt.Sprint(i+1), 7200+i)
+	}
+	return all
+}
+
+func TestSendOutboxKeepsWhatWasNotSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.scheduledRace(t)
+	_, err := b.store.ImportResults(t.Context(), raceID, results(5), organizer)
+	require.NoError(t, err)
+	b.clock.Advance(time.Minute)
+	rows, oldest, err := b.store.OutboxDepth(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 5, rows)
+	require.Equal(t, time.Minute, oldest)
+
+	down := errors.New("the queue refused two")
+	n, err := b.store.SendOutbox(t.Context(), 4, func(_ context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+		require.Len(t, rows, 4)
+		return rows[1:3], down
+	})
+	require.ErrorIs(t, err, down)
+	require.Equal(t, 2, n)
+	n, err = b.store.SendOutbox(t.Context(), 4, func(context.Context, []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+		return nil, down
+	})
+	require.ErrorIs(t, err, down)
+	require.Zero(t, n)
+
+	require.Len(t, b.outbox(t), 3)
+	rows, oldest, err = b.store.OutboxDepth(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, rows)
+	require.Zero(t, oldest)
+}
+
+func TestSendOutboxAfterACrash(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.store.ImportResults(t.Context(), b.scheduledRace(t), results(3), organizer)
+	require.NoError(t, err)
+	dying, kill := context.WithCancel(t.Context())
+	_, err = b.store.SendOutbox(dying, 10, func(_ context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+		kill() // sent, but never committed
+		return rows, nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Len(t, b.outbox(t), 3, "the next one sends them again")
+}
+
+func TestSendersAtOnceShareTheOutbox(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const total = 2000
+	_, err := b.store.ImportResults(t.Context(), b.scheduledRace(t), results(total), organizer)
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	sent := make([][]string, 4)
+	errs := make([]error, len(sent))
+	for i := range sent {
+		group.Go(func() {
+			for {
+				n, err := b.store.SendOutbox(t.Context(), 100, recordRows(&sent[i]))
+				if err != nil || n == 0 {
+					errs[i] = err
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	once := map[string]bool{}
+	for i, rows := range sent {
+		require.NoError(t, errs[i])
+		for _, row := range rows {
+			require.False(t, once[row], "sent twice")
+			once[row] = true
+		}
+	}
+	require.Len(t, once, total)
+}

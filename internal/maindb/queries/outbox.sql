@@ -1,0 +1,11 @@
+-- name: InsertOutbox :exec
+INSERT INTO outbox (race_id, record_id, revision, created_at) VALUES (?, ?, ?, ?);
+
+-- name: TakeOutbox :many
+SELECT * FROM outbox FORCE INDEX (PRIMARY) ORDER BY outbox_id LIMIT ? FOR UPDATE SKIP LOCKED;
+
+-- name: CountOutbox :one
+SELECT COUNT(*) FROM outbox;
+
+-- name: OldestOutbox :one
+SELECT created_at FROM outbox ORDER BY outbox_id LIMIT 1;

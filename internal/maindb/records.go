@@ -1,0 +1,158 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// RecordFilter selects records of a race. The zero value selects all live ones.
+type RecordFilter struct {
+	Status  race.ResultStatus // empty: any
+	Bib     string            // in any notation; empty: any
+	Removed bool              // removed records too
+}
+
+// Record returns a record of the race, removed or not, or race.ErrNotFound.
+func (s *Store) Record(ctx context.Context, raceID, recordID string) (race.Record, error) {
+	row, err := s.queries.Record(ctx, recordID, raceID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return race.Record{}, race.ErrNotFound
+	}
+	if err != nil {
+		return race.Record{}, fmt.Errorf("read record %s: %w", recordID, err)
+	}
+	return recordOf(row), nil
+}
+
+// Revisions returns all revisions of a record, the first one first; none when
+// there is no such record.
+func (s *Store) Revisions(ctx context.Context, recordID string) ([]race.Revision, error) {
+	rows, err := s.queries.Revisions(ctx, recordID)
+	if err != nil {
+		return nil, fmt.Errorf("read revisions of record %s: %w", recordID, err)
+	}
+	revisions := make([]race.Revision, len(rows))
+	for i, row := range rows {
+		revisions[i] = race.Revision{
+			RecordID:  row.RecordID,
+			Number:    int(row.Revision),
+			Result:    resultOf(row.Bib, row.GunMs, row.NetMs, row.Status, row.FinishSequence),
+			Removed:   row.Removed,
+			Reason:    row.Reason,
+			ChangedBy: row.ChangedBy,
+			ChangedAt: row.ChangedAt,
+		}
+	}
+	return revisions, nil
+}
+
+// ListRecords returns up to limit records of a race by their ID, which is the
+// order in which they were posted, starting behind the ID after.
+func (s *Store) ListRecords(ctx context.Context, raceID string, filter RecordFilter, after string, limit int) ([]race.Record, error) {
+	status := string(filter.Status)
+	if status == "" {
+		status = "%"
+	}
+	var rows []gen.OfficialRecord
+	var err error
+	if filter.Bib == "" {
+		rows, err = s.queries.ListRecords(ctx, gen.ListRecordsParams{
+			RaceID: raceID, After: after, Status: status, Removed: filter.Removed, Limit: count32(limit),
+		})
+	} else {
+		rows, err = s.queries.ListRecordsOfBib(ctx, gen.ListRecordsOfBibParams{
+			RaceID: raceID, BibKey: race.BibKey(filter.Bib), After: after,
+			Status: status, Removed: filter.Removed, Limit: count32(limit),
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list records of race %s: %w", raceID, err)
+	}
+	return recordsOf(rows), nil
+}
+
+// RecordsByID returns those of the records that are in the race, removed or
+// not, by their ID.
+func (s *Store) RecordsByID(ctx context.Context, raceID string, recordIDs []string) (map[string]race.Record, error) {
+	found := make(map[string]race.Record, len(recordIDs))
+	for ids := range slices.Chunk(recordIDs, chunk) {
+		rows, err := s.queries.RecordsByID(ctx, raceID, ids)
+		if err != nil {
+			return nil, fmt.Errorf("read records of race %s: %w", raceID, err)
+		}
+		for _, row := range rows {
+			found[row.RecordID] = recordOf(row)
+		}
+	}
+	return found, nil
+}
+
+// CountRevisions returns how many records were ever posted to the race, removed
+// ones included, and how many revisions they have together.
+func (s *Store) CountRevisions(ctx context.Context, raceID string) (records, revisions int, err error) {
+	row, err := s.queries.CountRevisions(ctx, raceID)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count revisions of race %s: %w", raceID, err)
+	}
+	return int(row.Records), int(row.Revisions), nil
+}
+
+// RevisedRecords returns the latest revision of each record of the race that
+// has more than one, by record ID.
+func (s *Store) RevisedRecords(ctx context.Context, raceID string) (map[string]int, error) {
+	rows, err := s.queries.RevisedRecords(ctx, raceID)
+	if err != nil {
+		return nil, fmt.Errorf("read revised records of race %s: %w", raceID, err)
+	}
+	latest := make(map[string]int, len(rows))
+	for _, row := range rows {
+		latest[row.RecordID] = int(row.Revision)
+	}
+	return latest, nil
+}
+
+func recordsOf(rows []gen.OfficialRecord) []race.Record {
+	records := make([]race.Record, len(rows))
+	for i, row := range rows {
+		records[i] = recordOf(row)
+	}
+	return records
+}
+
+func recordOf(row gen.OfficialRecord) race.Record {
+	return race.Record{
+		ID:       row.RecordID,
+		RaceID:   row.RaceID,
+		Revision: int(row.Revision),
+		Result:   resultOf(row.Bib, row.GunMs, row.NetMs, row.Status, row.FinishSequence),
+		Removed:  row.Removed,
+		HoldsBib: row.HeldBib.Valid,
+	}
+}
+
+func resultOf(bib string, gun, net sql.NullInt64, status string, sequence sql.NullInt32) race.Result {
+	return race.Result{
+		Bib:      bib,
+		Gun:      race.Time(gun.Int64),
+		Net:      race.Time(net.Int64),
+		Status:   race.ResultStatus(status),
+		Sequence: int(sequence.Int32),
+	}
+}
+
+// What was not taken or given is NULL.
+
+func nullTime(t race.Time) sql.NullInt64 { return sql.NullInt64{Int64: int64(t), Valid: t != 0} }
+
+func nullSequence(n int) sql.NullInt32 { return sql.NullInt32{Int32: count32(n), Valid: n != 0} }
+
+func nullString(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
+
+// count32 narrows a number that its caller has bounded.
+func count32(n int) int32 { return int32(n) } //nolint:gosec // limits, revisions and finish sequences fit
