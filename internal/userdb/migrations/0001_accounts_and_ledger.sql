@@ -51,6 +51,7 @@ CREATE TABLE credit (
     updated_at  DATETIME(6) NOT NULL,
     PRIMARY KEY (record_id),
     KEY credit_by_race (race_id, status),
+    KEY credit_progress (race_id, status, revision), -- what a progress bar reads, without the rows
     KEY credit_by_user (user_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 

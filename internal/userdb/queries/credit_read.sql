@@ -1,0 +1,12 @@
+-- name: Credits :many
+SELECT * FROM credit WHERE record_id IN (sqlc.slice(record_ids));
+
+-- name: CreditsOfRace :many
+SELECT * FROM credit
+WHERE race_id = sqlc.arg(race_id) AND status = sqlc.arg(status) AND record_id > sqlc.arg(after)
+ORDER BY record_id
+LIMIT ?;
+
+-- name: CountCredits :many
+SELECT status, COUNT(*) AS credits, CAST(SUM(revision) AS SIGNED) AS revisions
+FROM credit WHERE race_id = ? GROUP BY status;
