@@ -85,3 +85,12 @@ func notInOutbox(ctx context.Context, queries *gen.Queries, lost []LatestRevisio
 	}
 	return missing, nil
 }
+
+// OutboxIsEmpty tells whether every revision has been sent to the queue.
+func (s *Store) OutboxIsEmpty(ctx context.Context) (bool, error) {
+	rows, err := s.queries.OutboxHasRows(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look into the outbox: %w", err)
+	}
+	return !rows, nil
+}

@@ -68,6 +68,17 @@ func (q *Queries) LatestRevisions(ctx context.Context, arg LatestRevisionsParams
 	return items, nil
 }
 
+const outboxHasRows = `-- name: OutboxHasRows :one
+SELECT EXISTS (SELECT 1 FROM outbox)
+`
+
+func (q *Queries) OutboxHasRows(ctx context.Context) (bool, error) {
+	row := q.db.QueryRowContext(ctx, outboxHasRows)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const outboxOfRecords = `-- name: OutboxOfRecords :many
 SELECT record_id, revision FROM outbox WHERE record_id IN (/*SLICE:record_ids*/?)
 `

@@ -15,3 +15,6 @@ SELECT r.race_id, r.record_id, r.revision, sqlc.arg(created_at)
 FROM official_record AS r
 WHERE r.record_id IN (sqlc.slice(record_ids))
 ORDER BY r.record_id;
+
+-- name: OutboxHasRows :one
+SELECT EXISTS (SELECT 1 FROM outbox);

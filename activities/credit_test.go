@@ -1,0 +1,203 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+type fakeFacts func(recordID string) (maindb.Facts, error)
+
+func (f fakeFacts) Facts(_ context.Context, recordID string) (maindb.Facts, error) {
+	return f(recordID)
+}
+
+type fakeLedger func(c race.Credit) (userdb.Applied, error)
+
+func (f fakeLedger) ApplyCredit(_ context.Context, c race.Credit) (userdb.Applied, error) {
+	return f(c)
+}
+
+// environment runs activities as the worker does, with its interceptor.
+func environment(t *testing.T, facts fakeFacts, ledger fakeLedger) (*testsuite.TestActivityEnvironment, *activities.Credits) {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	metrics := activities.NewMetrics(prometheus.NewRegistry())
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics)}})
+	credits := activities.NewCredits(facts, ledger, metrics)
+	env.RegisterActivity(credits)
+	return env, credits
+}
+
+func run[O any](t *testing.T, env *testsuite.TestActivityEnvironment, activity, input any) (O, error) {
+	t.Helper()
+	var out O
+	value, err := env.ExecuteActivity(activity, input)
+	if err == nil {
+		err = value.Get(&out)
+	}
+	return out, err
+}
+
+func factsThat(change func(*maindb.Facts)) fakeFacts {
+	facts := finisher()
+	facts.Record.Revision = 2
+	if change != nil {
+		change(&facts)
+	}
+	return func(string) (maindb.Facts, error) { return facts, nil }
+}
+
+var second = activities.CreditInput{RaceID: "race", RecordID: "record", Revision: 2}
+
+func TestValidateParticipant(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		facts fakeFacts
+		want  activities.Validated
+	}{
+		"entered": {factsThat(nil), activities.Validated{RunnerID: "runner", Bib: "34"}},
+		"nobody": {
+			factsThat(func(f *maindb.Facts) { f.Entrant = nil }),
+			activities.Validated{Bib: "34", Rejection: "no participant with bib 34"},
+		},
+		"held": {
+			factsThat(func(f *maindb.Facts) { f.Record.HoldsBib = false }),
+			activities.Validated{Bib: "34", Rejection: "bib 34 is held by another record"},
+		},
+		"removed": {
+			factsThat(func(f *maindb.Facts) { f.Record.Removed, f.Record.HoldsBib = true, false }),
+			activities.Validated{Bib: "34"},
+		},
+		"superseded": {
+			factsThat(func(f *maindb.Facts) { f.Record.Revision = 3 }),
+			activities.Validated{Bib: "34", Superseded: true},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env, credits := environment(t, test.facts, nil)
+			got, err := run[activities.Validated](t, env, credits.ValidateParticipant, second)
+			require.NoError(t, err)
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+func TestWhatIsNoRevisionOfARecordIsRejectedForGood(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		facts  fakeFacts
+		reason string
+	}{
+		"no record": {
+			func(string) (maindb.Facts, error) { return maindb.Facts{}, fmt.Errorf("record: %w", race.ErrNotFound) },
+			"there is no such record",
+		},
+		"race mismatch": {factsThat(func(f *maindb.Facts) { f.Record.RaceID = "another" }), "the record is of another race"},
+		"no revision":   {factsThat(func(f *maindb.Facts) { f.Record.Revision = 1 }), "the record has no revision 2"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env, credits := environment(t, test.facts, nil)
+			for _, step := range []any{credits.ValidateParticipant, credits.ComputePoints} {
+				_, err := run[any](t, env, step, second)
+				var failure *temporal.ApplicationError
+				require.ErrorAs(t, err, &failure)
+				require.Equal(t, activities.RejectionType, failure.Type())
+				require.Equal(t, test.reason, failure.Message())
+				require.True(t, failure.NonRetryable())
+				require.Equal(t, temporal.ApplicationErrorCategoryBenign, failure.Category())
+			}
+		})
+	}
+}
+
+func TestComputePoints(t *testing.T) {
+	t.Parallel()
+	env, credits := environment(t, factsThat(nil), nil)
+	award, err := run[activities.Award](t, env, credits.ComputePoints, second)
+	require.NoError(t, err)
+	require.Equal(t, race.Credited, award.Status)
+	require.Equal(t, "runner", award.RunnerID)
+	require.Positive(t, award.Points)
+
+	env, credits = environment(t, factsThat(func(f *maindb.Facts) { f.Record.Result.Gun = 0 }), nil)
+	award, err = run[activities.Award](t, env, credits.ComputePoints, second)
+	require.NoError(t, err)
+	require.Equal(t, activities.Award{Status: race.Rejected, Reason: "no gun time, which ranks this race"}, award)
+
+	env, credits = environment(t, factsThat(func(f *maindb.Facts) { f.Record.Revision = 3 }), nil)
+	award, err = run[activities.Award](t, env, credits.ComputePoints, second)
+	require.NoError(t, err)
+	require.Equal(t, activities.Award{Status: race.Superseded}, award)
+}
+
+func TestCommitPoints(t *testing.T) {
+	t.Parallel()
+	in := activities.CommitInput{
+		Credit: second,
+		Award:  activities.Award{Status: race.Credited, RunnerID: "runner", Points: 700, Rule: "agegrade", Edition: "2025"},
+	}
+	var written race.Credit
+	env, credits := environment(t, nil, func(c race.Credit) (userdb.Applied, error) {
+		written = c
+		return userdb.Applied{Changed: true, Standing: c}, nil
+	})
+	committed, err := run[activities.Committed](t, env, credits.CommitPoints, in)
+	require.NoError(t, err)
+	require.Equal(t, activities.Committed{Status: race.Credited, RunnerID: "runner", Points: 700}, committed)
+	require.NotEmpty(t, written.WorkflowID)
+	written.WorkflowID = ""
+	require.Equal(t, race.Credit{
+		RecordID: "record", RaceID: "race", Revision: 2, Status: race.Credited, UserID: "runner", Points: 700,
+		Rule: "agegrade", Edition: "2025",
+	}, written)
+
+	env, credits = environment(t, nil, func(c race.Credit) (userdb.Applied, error) { return userdb.Applied{Standing: c}, nil })
+	committed, err = run[activities.Committed](t, env, credits.CommitPoints, in)
+	require.NoError(t, err)
+	require.Equal(t, activities.Committed{Status: race.Credited, RunnerID: "runner", Points: 700, Repeated: true}, committed)
+
+	env, credits = environment(t, nil, func(c race.Credit) (userdb.Applied, error) {
+		c.Revision = 3
+		return userdb.Applied{Standing: c}, nil
+	})
+	committed, err = run[activities.Committed](t, env, credits.CommitPoints, in)
+	require.NoError(t, err)
+	require.Equal(t, activities.Committed{Status: race.Superseded}, committed)
+}
+
+func TestFaultsAreRetriedAndNamed(t *testing.T) {
+	t.Parallel()
+	for want, cause := range map[string]error{
+		activities.UnavailableType: context.DeadlineExceeded,
+		activities.FaultType:       errors.New("runner has no account"),
+	} {
+		env, credits := environment(t, nil, func(race.Credit) (userdb.Applied, error) {
+			return userdb.Applied{}, fmt.Errorf("apply credit: %w", cause)
+		})
+		_, err := run[activities.Committed](t, env, credits.CommitPoints, activities.CommitInput{Credit: second})
+		var failure *temporal.ApplicationError
+		require.ErrorAs(t, err, &failure)
+		require.Equal(t, want, failure.Type())
+		require.False(t, failure.NonRetryable())
+		require.Contains(t, failure.Message(), "apply credit: ")
+	}
+}

@@ -1,0 +1,156 @@
+package activities_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
+)
+
+// finisher is a woman of 35 who ran a marathon in 2:30:00 by the gun, 2:29:50
+// net, in a race that ranks by gun time.
+func finisher() maindb.Facts {
+	return maindb.Facts{
+		Record: race.Record{
+			ID: "record", RaceID: "race", Revision: 1, HoldsBib: true,
+			Result: race.Result{Bib: "34", Gun: 9_000_000, Net: 8_990_000, Status: race.Finished},
+		},
+		Rule: "agegrade-2025", Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun}, Fixed: 5,
+		Entrant: &race.Participant{UserID: "runner", Sex: race.Female, Age: 35, Field: race.Runner},
+	}
+}
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	points := func(rule scoring.Rule, millis int64) int64 {
+		p, err := scoring.Points(rule, scoring.Performance{DistanceMM: 42_195_000, Sex: "F", Age: 35, TimeMS: millis, FixedPoints: 5})
+		require.NoError(t, err)
+		return p
+	}
+	const credited = race.Credited
+	agegrade := func(points int64, reason string) activities.Award {
+		return activities.Award{Status: credited, RunnerID: "runner", Points: points, Rule: "agegrade", Edition: "2025", Reason: reason}
+	}
+	tests := map[string]struct {
+		change    func(*maindb.Facts)
+		award     activities.Award
+		rejection string
+	}{
+		"gun time ranks": {
+			change: func(*maindb.Facts) {},
+			award:  agegrade(points(scoring.AgeGrade2025, 9_000_000), ""),
+		},
+		"net time ranks": {
+			change: func(f *maindb.Facts) { f.Ranking.Basis = race.Net },
+			award:  agegrade(points(scoring.AgeGrade2025, 8_990_000), ""),
+		},
+		"World Athletics": {
+			change: func(f *maindb.Facts) { f.Rule = "wa-2022" },
+			award: activities.Award{
+				Status: credited, RunnerID: "runner", Points: points(scoring.WorldAthletics2022, 9_000_000), Rule: "wa", Edition: "2022",
+			},
+		},
+		"fixed covers every field": {
+			change: func(f *maindb.Facts) {
+				f.Rule, f.Entrant.Field, f.Entrant.Age = "fixed", race.Wheelchair, race.UnknownAge
+			},
+			award: activities.Award{Status: credited, RunnerID: "runner", Points: 5, Rule: "fixed", Edition: "1"},
+		},
+		"World Athletics needs no age": {
+			change: func(f *maindb.Facts) { f.Rule, f.Entrant.Age = "wa-2025", race.UnknownAge },
+			award: activities.Award{
+				Status: credited, RunnerID: "runner", Points: points(scoring.WorldAthletics2025, 9_000_000), Rule: "wa", Edition: "2025",
+			},
+		},
+		"DNF": {
+			change: func(f *maindb.Facts) { f.Record.Result.Status, f.Record.Result.Gun = race.DidNotFinish, 0 },
+			award:  agegrade(0, "did not finish"),
+		},
+		"DNS": {
+			change: func(f *maindb.Facts) { f.Record.Result.Status = race.DidNotStart },
+			award:  agegrade(0, "did not start"),
+		},
+		"DQ": {
+			change: func(f *maindb.Facts) { f.Record.Result.Status = race.Disqualified },
+			award:  agegrade(0, "disqualified"),
+		},
+		"overtime": {
+			change: func(f *maindb.Facts) { f.Record.Result.Status = race.Overtime },
+			award:  agegrade(0, "finished after the cut-off"),
+		},
+		"wheelchair": {
+			change: func(f *maindb.Facts) { f.Entrant.Field = race.Wheelchair },
+			award:  agegrade(0, "the scoring rule covers runners, not the field wheelchair"),
+		},
+		"no table for the category": {
+			change: func(f *maindb.Facts) { f.Entrant.Sex = race.NonBinary },
+			award:  agegrade(0, scoring.ErrSexUnknown.Reason),
+		},
+		"younger than the tables": {
+			change: func(f *maindb.Facts) { f.Entrant.Age = 4 },
+			award:  agegrade(0, scoring.ErrAgeOutOfRange.Reason),
+		},
+		"removed": {
+			change: func(f *maindb.Facts) { f.Record.Removed, f.Record.HoldsBib = true, false },
+			award:  activities.Award{Status: credited, Rule: "agegrade", Edition: "2025", Reason: "record removed"},
+		},
+		"nobody has the bib": {
+			change:    func(f *maindb.Facts) { f.Entrant = nil },
+			rejection: "no participant with bib 34",
+		},
+		"another record has the bib": {
+			change:    func(f *maindb.Facts) { f.Record.HoldsBib = false },
+			rejection: "bib 34 is held by another record",
+		},
+		"no gun time": {
+			change:    func(f *maindb.Facts) { f.Record.Result.Gun = 0 },
+			rejection: "no gun time, which ranks this race",
+		},
+		"no net time": {
+			change:    func(f *maindb.Facts) { f.Ranking.Basis, f.Record.Result.Net = race.Net, 0 },
+			rejection: "no net time, which ranks this race",
+		},
+		"age unknown": {
+			change:    func(f *maindb.Facts) { f.Entrant.Age = race.UnknownAge },
+			rejection: scoring.ErrAgeUnknown.Reason,
+		},
+		"sex unknown": {
+			change:    func(f *maindb.Facts) { f.Entrant.Sex = "" },
+			rejection: scoring.ErrSexUnknown.Reason,
+		},
+		"distance not listed": {
+			change:    func(f *maindb.Facts) { f.Rule, f.Distance = "wa-2025", 12_345_000 },
+			rejection: scoring.ErrDistanceNotListed.Reason,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			facts := finisher()
+			test.change(&facts)
+			award, err := activities.Judge(facts)
+			if test.rejection != "" {
+				var rejection *race.Rejection
+				require.ErrorAs(t, err, &rejection)
+				require.Equal(t, test.rejection, rejection.Reason)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.award, award)
+		})
+	}
+}
+
+func TestJudgeFailsOnARuleThatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	facts := finisher()
+	facts.Rule = "agegrade-2030"
+	_, err := activities.Judge(facts)
+	require.ErrorIs(t, err, scoring.ErrUnknownRule)
+	var rejection *race.Rejection
+	require.NotErrorAs(t, err, &rejection, "a newer release may have written it: wait, do not reject")
+}

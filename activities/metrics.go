@@ -1,0 +1,82 @@
+package activities
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// Metrics counts what the activities do. Local attempts are nowhere else to be
+// seen: a local activity that retries shows neither in a history nor in the Web
+// UI.
+type Metrics struct {
+	attempts *prometheus.CounterVec
+	credits  *prometheus.CounterVec
+	repeated prometheus.Counter
+	audited  prometheus.Counter
+	lost     prometheus.Counter
+	requeued prometheus.Counter
+}
+
+// NewMetrics registers the counters with registry.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mrmrthon_step_attempts_total",
+			Help: "Attempts of workflow steps, by activity, path (local, queued) and outcome (ok or the error's type).",
+		}, []string{"step", "path", "outcome"}),
+		credits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mrmrthon_credits_total",
+			Help: "Record revisions brought to the ledger, by outcome (credited, rejected, superseded).",
+		}, []string{"status"}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mrmrthon_credits_repeated_total",
+			Help: "Commits that found their revision in the ledger already.",
+		}),
+		audited: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mrmrthon_audit_checked_total", Help: "Record revisions that the audit looked at.",
+		}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mrmrthon_audit_lost_total", Help: "Record revisions that the audit found without a credit.",
+		}),
+		requeued: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mrmrthon_audit_requeued_total", Help: "Record revisions that the audit sent on their way again.",
+		}),
+	}
+	registry.MustRegister(m.attempts, m.credits, m.repeated, m.audited, m.lost, m.requeued)
+	for _, status := range []race.CreditStatus{race.Credited, race.Rejected, race.Superseded} {
+		m.credits.WithLabelValues(string(status)) // so that a rate is there from the first one on
+	}
+	return m
+}
+
+func (m *Metrics) attempted(step string, local bool, err error) {
+	path, outcome := "queued", "ok"
+	if local {
+		path = "local"
+	}
+	if err != nil {
+		outcome = FaultType
+		if application := new(temporal.ApplicationError); errors.As(err, &application) {
+			outcome = application.Type()
+		}
+	}
+	m.attempts.WithLabelValues(step, path, outcome).Inc()
+}
+
+func (m *Metrics) committed(status race.CreditStatus, repeated bool) {
+	if repeated {
+		m.repeated.Inc()
+		return
+	}
+	m.credits.WithLabelValues(string(status)).Inc()
+}
+
+func (m *Metrics) auditedPage(checked, lost, requeued int) {
+	m.audited.Add(float64(checked))
+	m.lost.Add(float64(lost))
+	m.requeued.Add(float64(requeued))
+}
