@@ -13,7 +13,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
 )
 
-// ErrNoSession: the refresh token is unknown, has expired or was revoked.
+// ErrNoSession says that a refresh token is unknown, has expired or was revoked.
 var ErrNoSession = errors.New("the refresh token is not good")
 
 // ReuseError says that a refresh token was used a second time, so that either
