@@ -18,7 +18,7 @@ import (
 )
 
 const usage = `usage:
-  local up                               start the stack and load the sample race (SAMPLE=none: start it empty)
+  local up [--parts mariadb,sqs,...]     start the stack and load the sample race (SAMPLE=none: start it empty)
   local exec [--parts mariadb,sqs] -- command [argument ...]
                                          run a command with throwaway servers
   local clean                            forget the stack's data, logs, passwords and programs
@@ -32,6 +32,7 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait
 	err := run(ctx, os.Args[1:])
 	stop()
 	if status, ok := errors.AsType[exitStatus](err); ok {
@@ -48,6 +49,10 @@ func run(ctx context.Context, args []string) error {
 		args = []string{"help"}
 	}
 	switch name, rest := args[0], args[1:]; name {
+	case "up":
+		return up(ctx, rest)
+	case "sample":
+		return loadAnywhere(ctx, rest)
 	case "exec":
 		return execute(ctx, rest)
 	case "clean":

@@ -68,7 +68,7 @@ func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
 		"--skip-name-resolve",
 		"--character-set-server=utf8mb4",
 		"--default-time-zone=+00:00",
-		"--max-connections=200",
+		"--max-connections=500",
 		"--performance-schema=OFF",
 		"--innodb-buffer-pool-size=256M",
 		"--innodb-flush-log-at-trx-commit=" + flush,

@@ -15,4 +15,3 @@ func TestParseParts(t *testing.T) {
 	_, err = ParseParts("mariadb,redis")
 	require.EqualError(t, err, `no part is called "redis"; there are [mariadb sqs temporal api worker]`)
 }
-

@@ -27,8 +27,11 @@ func (s *Secrets) fields() []*string {
 	return []*string{&s.MariaDBRoot, &s.MainApp, &s.MainDDL, &s.UserApp, &s.UserDDL, &s.Operator, &s.Organizer}
 }
 
-// loadSecrets reads dir/secrets.json, makes what is missing and keeps it.
-func loadSecrets(dir string) (Secrets, error) {
+// LoadSecrets reads dir/secrets.json, makes what is missing and keeps it.
+func LoadSecrets(dir string) (Secrets, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the file in it is for its owner alone
+		return Secrets{}, fmt.Errorf("keep the passwords: %w", err)
+	}
 	path := filepath.Join(dir, "secrets.json")
 	var s Secrets
 	text, err := os.ReadFile(path)

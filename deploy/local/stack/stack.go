@@ -118,7 +118,7 @@ func (s *Stack) prepare(ctx context.Context) error {
 		return err
 	}
 	var err error
-	s.secrets, err = loadSecrets(s.folder.dir)
+	s.secrets, err = LoadSecrets(s.folder.dir)
 	return err
 }
 

@@ -1,0 +1,173 @@
+// Package sample puts a real race through the public API as an organizer
+// would: sign up, log in, create the race, import the start list and the
+// results, and watch the points arrive. Doing it again changes nothing; doing
+// it after an interruption goes on where it stopped.
+package sample
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Options say where the sample goes.
+type Options struct {
+	API      string // base URL
+	Login    string // of the organizer, who is signed up when new
+	Password string
+	Race     Race
+	Out      io.Writer
+	Terminal bool // Out can redraw a line
+}
+
+// Credits counts the revisions of a race's records by what became of them.
+type Credits struct {
+	Pending    int `json:"pending"`
+	Credited   int `json:"credited"`
+	Rejected   int `json:"rejected"`
+	Superseded int `json:"superseded"`
+	Total      int `json:"total"`
+}
+
+// imported is what an import answers.
+type imported struct {
+	Added     int `json:"added"`
+	Changed   int `json:"changed"`
+	Unchanged int `json:"unchanged"`
+	Errors    []struct {
+		Row     int    `json:"row"`
+		Field   string `json:"field"`
+		Message string `json:"message"`
+	} `json:"errors"`
+}
+
+// Load brings the race in and returns when every record has its credit.
+func Load(ctx context.Context, opts Options) (Summary, error) {
+	l := loader{Options: opts, client: newClient(opts.API, opts.Login, opts.Password)}
+	if err := l.client.signUp(ctx, opts.Race.Create.Name+" (sample)"); err != nil {
+		return Summary{}, fmt.Errorf("sign up the sample's organizer: %w", err)
+	}
+	if err := l.client.logIn(ctx); err != nil {
+		return Summary{}, err
+	}
+	raceID, err := l.race(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
+	l.path = "/v1/races/" + url.PathEscape(raceID)
+
+	before, err := l.credits(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
+	began := time.Now()
+	if before.Total < opts.Race.Rows {
+		if err := l.imports(ctx); err != nil {
+			return Summary{}, err
+		}
+	}
+	imported := time.Since(began)
+	after, err := l.watch(ctx, before, began)
+	if err != nil {
+		return Summary{}, err
+	}
+	return l.summarize(ctx, raceID, before, after, imported, time.Since(began))
+}
+
+// loader is one run of Load.
+type loader struct {
+	Options
+	client *client
+	path   string // of the race
+}
+
+func (l *loader) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(l.Out, "sample   | "+format+"\n", args...)
+}
+
+// race finds the organizer's race by its name and date, or creates it.
+func (l *loader) race(ctx context.Context) (string, error) {
+	var me struct {
+		UserID string `json:"user_id"`
+	}
+	if err := l.client.get(ctx, "/v1/me", &me); err != nil {
+		return "", err
+	}
+	for cursor, more := "", true; more; {
+		var page struct {
+			Items []struct {
+				RaceID      string `json:"race_id"`
+				OrganizerID string `json:"organizer_id"`
+				Name        string `json:"name"`
+				Date        string `json:"date"`
+			} `json:"items"`
+			NextCursor string `json:"next_cursor"`
+		}
+		query := url.Values{"limit": {"1000"}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		if err := l.client.get(ctx, "/v1/races?"+query.Encode(), &page); err != nil {
+			return "", err
+		}
+		for _, r := range page.Items {
+			if r.OrganizerID == me.UserID && r.Name == l.Race.Create.Name && r.Date == l.Race.Create.Date {
+				return r.RaceID, nil
+			}
+		}
+		cursor, more = page.NextCursor, page.NextCursor != ""
+	}
+	var created struct {
+		RaceID string `json:"race_id"`
+	}
+	err := l.client.postJSON(ctx, "/v1/races", l.key("race"), l.Race.Create, &created)
+	if err == nil {
+		l.say("created the race %s", l.Race.Create.Name)
+	}
+	return created.RaceID, err
+}
+
+// key is the idempotency key of a step: the same in every run.
+func (l *loader) key(step string) string {
+	return strings.ReplaceAll(strings.ToLower(l.Race.Create.Name), " ", "-") + "/" + step
+}
+
+// imports sends the start list, then the results. Both change nothing the
+// second time.
+func (l *loader) imports(ctx context.Context) error {
+	if err := l.importCSV(ctx, "the start list", "/participants/import", l.Race.StartList); err != nil {
+		return err
+	}
+	return l.importCSV(ctx, "the official results", "/official-records/import", l.Race.Results)
+}
+
+func (l *loader) importCSV(ctx context.Context, what, path string, text []byte) error {
+	began := time.Now()
+	var answer imported
+	err := l.client.call(ctx, request{
+		method: http.MethodPost, path: l.path + path, body: text, contentType: "text/csv",
+	}, &answer)
+	if err != nil {
+		return err
+	}
+	l.say("imported %s in %s: %d added, %d changed, %d unchanged, %d rows with errors",
+		what, time.Since(began).Round(10*time.Millisecond), answer.Added, answer.Changed, answer.Unchanged, len(answer.Errors))
+	for i, e := range answer.Errors {
+		if i == 10 {
+			l.say("  and %d more", len(answer.Errors)-i)
+			break
+		}
+		l.say("  row %d, %s: %s", e.Row, e.Field, e.Message)
+	}
+	return nil
+}
+
+func (l *loader) credits(ctx context.Context) (Credits, error) {
+	var c Credits
+	err := l.client.get(ctx, l.path+"/credits", &c)
+	return c, err
+}

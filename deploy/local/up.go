@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/sample"
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
+)
+
+// settings of `local up`, besides those that reach the API and the worker.
+type settings struct {
+	stack.Ports
+	Sample string `env:"SAMPLE" envDefault:"boston"`
+	parts  []stack.Part
+}
+
+func upSettings(args []string) (settings, error) {
+	set, err := env.ParseAs[settings]()
+	if err != nil {
+		return settings{}, fmt.Errorf("read the settings: %w", err)
+	}
+	if set.Sample != "boston" && set.Sample != "none" {
+		return settings{}, fmt.Errorf("SAMPLE is %q; it can be boston or none", set.Sample)
+	}
+	set.parts = stack.AllParts()
+	flags := flag.NewFlagSet("up", flag.ContinueOnError)
+	flags.Func("parts", "start only these, for one who runs the others in a debugger", func(list string) error {
+		set.parts, err = stack.ParseParts(list)
+		return err
+	})
+	if err := flags.Parse(args); err != nil {
+		return settings{}, err
+	}
+	if flags.NArg() > 0 {
+		return settings{}, errors.New("up: its other settings are environment variables")
+	}
+	return set, nil
+}
+
+// sampleLogin is the organizer of the sample race.
+const sampleLogin = "sample-organizer"
+
+// up runs the stack in .local until it is interrupted. A part that ends by
+// itself is reported and started again.
+func up(ctx context.Context, args []string) (err error) {
+	set, err := upSettings(args)
+	if err != nil {
+		return err
+	}
+	root, err := stack.FindRoot()
+	if err != nil {
+		return err
+	}
+	s, err := stack.Start(ctx, stack.Options{
+		Dir: filepath.Join(root, ".local"), Root: root,
+		Ports: set.Ports, Parts: set.parts, Out: os.Stdout, Restart: true,
+	})
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil // a Ctrl-C while it starts is no mistake
+		}
+		return err
+	}
+	defer func() {
+		s.Say("stopping")
+		err = errors.Join(err, s.Stop())
+	}()
+	s.Say("everything is ready after %.1f s", s.Age().Seconds())
+	addresses(s.Console(), s)
+	if set.Sample == "boston" && slices.Contains(set.parts, stack.API) {
+		loadSample(ctx, s)
+	}
+	if ctx.Err() == nil {
+		s.Say("running; Ctrl-C stops everything, and the next start goes on with the same data")
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// loadSample puts the sample race through the API. The stack is of use without
+// it, so a failure is reported and nothing more.
+func loadSample(ctx context.Context, s *stack.Stack) {
+	summary, err := runSample(ctx, s.APIURL(), sampleLogin, s.OrganizerPassword(), 0, s.Console(), s.Console().Terminal())
+	switch {
+	case err == nil:
+		summary.Print(s.Console())
+		addresses(s.Console(), s)
+	case ctx.Err() == nil:
+		s.Say("the sample race could not be loaded: %v", err)
+	}
+}
+
+func runSample(ctx context.Context, api, login, password string, rows int, out io.Writer, terminal bool) (sample.Summary, error) {
+	race, err := sample.Boston2004(rows)
+	if err != nil {
+		return sample.Summary{}, err
+	}
+	return sample.Load(ctx, sample.Options{
+		API: api, Login: login, Password: password, Race: race, Out: out, Terminal: terminal,
+	})
+}
+
+func addresses(out io.Writer, s *stack.Stack) {
+	login, password := s.Operator()
+	line := func(name, value string) { _, _ = fmt.Fprintf(out, "  %-16s %s\n", name, value) }
+	_, _ = fmt.Fprintln(out)
+	line("API", s.APIURL())
+	line("documentation", s.APIURL()+"/docs")
+	line("Temporal Web UI", s.TemporalUIURL())
+	line("worker metrics", s.WorkerURL()+"/metrics")
+	line("operator", login+" / "+password)
+	line("organizer", sampleLogin+" / "+s.OrganizerPassword()+"  (of the sample race)")
+	_, _ = fmt.Fprintln(out)
+}
