@@ -1,0 +1,61 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+)
+
+func get(t *testing.T, handler http.Handler, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	return answer
+}
+
+func TestReadinessFollowsTheChecksAndLogsChanges(t *testing.T) {
+	t.Parallel()
+	var logged bytes.Buffer
+	var down atomic.Bool
+	handler := telemetry.Handler(telemetry.NewRegistry(), telemetry.NewLogger(&logged, slog.LevelInfo),
+		telemetry.Check{Name: "main_db", Ping: func(context.Context) error {
+			if down.Load() {
+				return errors.New("connection refused by 10.0.0.7")
+			}
+			return nil
+		}},
+		telemetry.Check{Name: "queue", Ping: func(context.Context) error { return nil }},
+	)
+	require.JSONEq(t, `{"main_db":"ok","queue":"ok"}`, get(t, handler, "/readyz").Body.String())
+	require.Empty(t, logged.String())
+
+	down.Store(true)
+	for range 2 {
+		answer := get(t, handler, "/readyz")
+		require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+		require.JSONEq(t, `{"main_db":"unavailable","queue":"ok"}`, answer.Body.String())
+	}
+	require.Equal(t, http.StatusOK, get(t, handler, "/healthz").Code, "a process that waits for its database lives")
+	down.Store(false)
+	require.Equal(t, http.StatusOK, get(t, handler, "/readyz").Code)
+
+	require.Equal(t, 1, strings.Count(logged.String(), "connection refused"), "one line for a change, not one for a request")
+	require.Equal(t, 1, strings.Count(logged.String(), "ready again"))
+}
+
+func TestMetricsAreServed(t *testing.T) {
+	t.Parallel()
+	answer := get(t, telemetry.Handler(telemetry.NewRegistry(), slog.New(slog.DiscardHandler)), "/metrics")
+	require.Equal(t, http.StatusOK, answer.Code)
+	require.Contains(t, answer.Body.String(), "go_goroutines")
+}
