@@ -3,7 +3,6 @@ package sqs_test
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -51,22 +50,22 @@ func target(t *testing.T) *client.Client {
 }
 
 // serve puts a server on a port of its own and returns its address.
-func serve(t *testing.T, handler http.Handler) string {
-	t.Helper()
+func serve(tb testing.TB, handler http.Handler) string {
+	tb.Helper()
 	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	return server.URL
 }
 
 // newClient returns a client that does not try again, so that a test sees the first answer.
-func newClient(t *testing.T, endpoint string) *client.Client {
-	t.Helper()
-	settings, err := config.LoadDefaultConfig(t.Context(),
+func newClient(tb testing.TB, endpoint string) *client.Client {
+	tb.Helper()
+	settings, err := config.LoadDefaultConfig(tb.Context(),
 		config.WithRegion(cmp.Or(os.Getenv("AWS_REGION"), "us-east-1")),
 		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("test", "test", "")),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 	)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return client.NewFromConfig(settings, func(o *client.Options) { o.BaseEndpoint = &endpoint })
 }
 
@@ -152,7 +151,7 @@ func requireRefused(t *testing.T, err error) {
 	t.Helper()
 	require.Error(t, err)
 	var response *awshttp.ResponseError
-	require.True(t, errors.As(err, &response), "%v", err)
+	require.ErrorAs(t, err, &response)
 	require.GreaterOrEqual(t, response.HTTPStatusCode(), 400, "%v", err)
 	require.Less(t, response.HTTPStatusCode(), 500, "%v", err)
 }

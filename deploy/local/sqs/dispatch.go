@@ -62,7 +62,7 @@ func (s *Server) await(ctx context.Context, w *waiter) ([]delivery, error) {
 // dismissWaiters ends all waits of a queue with an error, or with no messages.
 func (q *queue) dismissWaiters(err error) {
 	for q.waiters.Len() > 0 {
-		q.waiters.Front().Value.(*waiter).finish(outcome{err: err})
+		front[*waiter](q.waiters).finish(outcome{err: err})
 	}
 	q.disarm()
 }
@@ -73,7 +73,7 @@ func (s *Server) dispatch(q *queue, now time.Time) {
 	q.advance(now)
 	var deadLetters *queue
 	for q.waiters.Len() > 0 && q.inFlight() < maxInFlight {
-		w := q.waiters.Front().Value.(*waiter)
+		w := front[*waiter](q.waiters)
 		got, gaveTo := s.deliver(q, w.want, now)
 		if gaveTo != nil {
 			deadLetters = gaveTo
@@ -93,7 +93,7 @@ func (s *Server) dispatch(q *queue, now time.Time) {
 // instead, which is returned so that the caller serves its waiters.
 func (s *Server) deliver(q *queue, want demand, now time.Time) (got []delivery, deadLetters *queue) {
 	for len(got) < want.most && q.ready.Len() > 0 {
-		m := q.ready.Front().Value.(*message)
+		m := front[*message](q.ready)
 		if target := s.deadLetterQueue(q, m); target != nil {
 			q.remove(m)
 			m.source, m.receivesHere = q.arn, 0

@@ -69,8 +69,7 @@ type batchFailure struct {
 }
 
 func newBatchFailure(id string, err error) batchFailure {
-	var refused *apiError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*apiError](err); ok {
 		return batchFailure{ID: id, Code: refused.query, Message: refused.message, SenderFault: true}
 	}
 	return batchFailure{ID: id, Code: "InternalError", Message: "internal error"}
@@ -79,8 +78,8 @@ func newBatchFailure(id string, err error) batchFailure {
 // writeError answers a refused request: the shape in the body, the query code in a header for SDKs that
 // ask for it.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	var refused *apiError
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*apiError](err)
+	if !ok {
 		writeJSON(w, http.StatusInternalServerError, map[string]string{
 			"__type": "com.amazon.coral.service#InternalFailure", "message": "internal error",
 		})

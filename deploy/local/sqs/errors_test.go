@@ -1,7 +1,6 @@
 package sqs_test
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -21,7 +20,7 @@ func requireCode(t *testing.T, err error, code string) {
 	t.Helper()
 	requireRefused(t, err)
 	var refused smithy.APIError
-	require.True(t, errors.As(err, &refused))
+	require.ErrorAs(t, err, &refused)
 	require.Equal(t, code, strings.TrimPrefix(refused.ErrorCode(), "AWS.SimpleQueueService."))
 	require.Equal(t, smithy.FaultClient, refused.ErrorFault())
 	require.NotEmpty(t, refused.ErrorMessage())

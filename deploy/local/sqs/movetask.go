@@ -77,16 +77,15 @@ func (s *Server) startMoveTask(_ *http.Request, in startMoveRequest) (any, error
 
 // remember keeps the ten newest tasks of each queue, which is all that can be listed.
 func (s *Server) remember(t *moveTask) {
+	s.tasks = slices.Insert(s.tasks, 0, t)
 	kept := 0
-	for i := len(s.tasks) - 1; i >= 0; i-- {
-		if s.tasks[i].source != t.source {
-			continue
+	s.tasks = slices.DeleteFunc(s.tasks, func(old *moveTask) bool {
+		if old.source != t.source {
+			return false
 		}
-		if kept++; kept >= 10 {
-			s.tasks = slices.Delete(s.tasks, i, i+1)
-		}
-	}
-	s.tasks = append(s.tasks, t)
+		kept++
+		return kept > 10
+	})
 }
 
 // run moves all messages, or one and sets a timer for the next when the task has a rate.
@@ -118,7 +117,7 @@ func (s *Server) step(t *moveTask, now time.Time) {
 		t.status = taskCompleted
 		return
 	}
-	m := from.ready.Front().Value.(*message)
+	m := front[*message](from.ready)
 	target := t.destination
 	if target == "" {
 		target = m.source
@@ -204,7 +203,7 @@ func (s *Server) listMoveTasks(_ *http.Request, in listMoveRequest) (any, error)
 		}
 	}
 	answer := listMoveAnswer{Results: []moveTaskEntry{}}
-	for _, t := range slices.Backward(s.tasks) {
+	for _, t := range s.tasks {
 		if t.source == in.SourceARN && len(answer.Results) < most {
 			answer.Results = append(answer.Results, t.entry())
 		}

@@ -122,6 +122,11 @@ func (q *queue) dropExpired(now time.Time) {
 // inFlight is how many messages are received and neither deleted nor visible again.
 func (q *queue) inFlight() int { return len(q.hidden) - q.delayed }
 
+// front is the first value of a list that is not empty and holds values of this type alone.
+func front[T any](l *list.List) T {
+	return l.Front().Value.(T) //nolint:errcheck,forcetypeassert // see above
+}
+
 // hiddenHeap orders messages by when they become visible.
 type hiddenHeap []*message
 
@@ -135,7 +140,7 @@ func (h hiddenHeap) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (h *hiddenHeap) Push(x any) {
-	m := x.(*message)
+	m := x.(*message) //nolint:errcheck,forcetypeassert // the heap holds messages alone
 	m.index = len(*h)
 	*h = append(*h, m)
 }

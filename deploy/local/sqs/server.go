@@ -36,7 +36,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	queues map[string]*queue
-	tasks  []*moveTask
+	tasks  []*moveTask // newest first
 	closed bool
 }
 

@@ -204,3 +204,23 @@ func TestMoveTaskCannotFindTheSourceOfAMessageSentByAProgram(t *testing.T) {
 	require.Equal(t, "CouldNotDetermineMessageSource", *tasks.Results[0].FailureReason)
 	require.Len(t, b.take(t, deadLetters), 1, "and nothing is lost")
 }
+
+func TestTheTenNewestMoveTasksAreKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, deadLetters := newQueueWithDeadLetters(t, b.Client, "1")
+	source := attribute(t, b.Client, deadLetters, "QueueArn")
+	var newest time.Time
+	for range 12 {
+		b.clock.advance(time.Second)
+		newest = b.clock.Now()
+		_, err := b.StartMessageMoveTask(t.Context(), &client.StartMessageMoveTaskInput{SourceArn: &source})
+		require.NoError(t, err)
+	}
+	tasks, err := b.ListMessageMoveTasks(t.Context(), &client.ListMessageMoveTasksInput{SourceArn: &source, MaxResults: aws.Int32(10)})
+	require.NoError(t, err)
+	require.Len(t, tasks.Results, 10)
+	for i, task := range tasks.Results {
+		require.Equal(t, newest.Add(time.Duration(-i)*time.Second).UnixMilli(), task.StartedTimestamp)
+	}
+}
