@@ -11,16 +11,16 @@ import (
 // Delete takes received messages off the records queue, any number of them. It returns those that were
 // not deleted, in order; they come again after their visibility timeout.
 func (c *Client) Delete(ctx context.Context, received []Received) []Failure {
-	return c.inBatches(ctx, "delete", allIndexes(len(received)), func(ctx context.Context, batch []int) ([]types.BatchResultErrorEntry, error) {
+	return c.inBatches(ctx, "delete", allIndexes(len(received)), func(ctx context.Context, batch []int) (batchAnswer, error) {
 		entries := make([]types.DeleteMessageBatchRequestEntry, len(batch))
 		for j, i := range batch {
 			entries[j] = types.DeleteMessageBatchRequestEntry{Id: entryID(i), ReceiptHandle: &received[i].ReceiptHandle}
 		}
 		answer, err := c.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &c.url, Entries: entries})
 		if err != nil {
-			return nil, err
+			return batchAnswer{}, err
 		}
-		return answer.Failed, nil
+		return answerOf(answer.Successful, func(e types.DeleteMessageBatchResultEntry) *string { return e.Id }, answer.Failed), nil
 	})
 }
 
@@ -39,7 +39,7 @@ func (c *Client) Release(ctx context.Context, received []Received) []Failure {
 
 func (c *Client) setVisibility(ctx context.Context, what string, received []Received, d time.Duration) []Failure {
 	visibility := wholeSeconds(min(max(d, 0), MaxVisibility))
-	return c.inBatches(ctx, what, allIndexes(len(received)), func(ctx context.Context, batch []int) ([]types.BatchResultErrorEntry, error) {
+	return c.inBatches(ctx, what, allIndexes(len(received)), func(ctx context.Context, batch []int) (batchAnswer, error) {
 		entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(batch))
 		for j, i := range batch {
 			entries[j] = types.ChangeMessageVisibilityBatchRequestEntry{
@@ -48,8 +48,8 @@ func (c *Client) setVisibility(ctx context.Context, what string, received []Rece
 		}
 		answer, err := c.sqs.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &c.url, Entries: entries})
 		if err != nil {
-			return nil, err
+			return batchAnswer{}, err
 		}
-		return answer.Failed, nil
+		return answerOf(answer.Successful, func(e types.ChangeMessageVisibilityBatchResultEntry) *string { return e.Id }, answer.Failed), nil
 	})
 }

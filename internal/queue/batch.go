@@ -18,9 +18,25 @@ type Failure struct {
 	Err   error
 }
 
-// batchCall makes one request for up to MaxBatch entries of a call and returns the entries that the
-// answer lists as failed, or an error when there is no answer. Entry i has the batch ID entryID(i).
-type batchCall func(ctx context.Context, indexes []int) ([]types.BatchResultErrorEntry, error)
+// batchAnswer is what a batch request answered: the batch IDs of the entries that were done, and the
+// entries that were refused.
+type batchAnswer struct {
+	done   []string
+	failed []types.BatchResultErrorEntry
+}
+
+// answerOf makes a batchAnswer of the two lists that every batch request answers.
+func answerOf[T any](successful []T, id func(T) *string, failed []types.BatchResultErrorEntry) batchAnswer {
+	done := make([]string, len(successful))
+	for i, entry := range successful {
+		done[i] = aws.ToString(id(entry))
+	}
+	return batchAnswer{done, failed}
+}
+
+// batchCall makes one request for up to MaxBatch of the messages given to a call, named by their indexes.
+// The message with index i has the batch ID entryID(i). It returns an error when there is no answer.
+type batchCall func(ctx context.Context, indexes []int) (batchAnswer, error)
 
 // inBatches makes the requests for the given indexes, some at a time, and returns the failures in order.
 // Once a request has had no answer, those that have not begun fail with the same error: a dead queue
@@ -35,11 +51,11 @@ func (c *Client) inBatches(ctx context.Context, what string, indexes []int, call
 		mu.Lock()
 		err := dead
 		mu.Unlock()
-		var failed []types.BatchResultErrorEntry
+		var answer batchAnswer
 		if err == nil {
 			bounded, cancel := context.WithTimeout(ctx, callTimeout)
 			defer cancel()
-			failed, err = call(bounded, batch)
+			answer, err = call(bounded, batch)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -50,7 +66,7 @@ func (c *Client) inBatches(ctx context.Context, what string, indexes []int, call
 			}
 			return
 		}
-		failures = append(failures, entryFailures(what, batch, failed)...)
+		failures = append(failures, answer.failures(what, batch)...)
 	}
 	var group errgroup.Group
 	group.SetLimit(c.concurrency)
@@ -69,22 +85,23 @@ func inOrder(failures []Failure) []Failure {
 	return failures
 }
 
-// entryFailures translates the failed entries of an answer. Of each only the code is told: the message is
-// the server's, and may quote what was sent.
-func entryFailures(what string, batch []int, failed []types.BatchResultErrorEntry) []Failure {
+// failures lists the messages of a batch that the answer does not confirm: refused, or not spoken of. Of a
+// refusal only the code is told: the rest is the server's text, and may quote what was sent.
+func (a batchAnswer) failures(what string, batch []int) []Failure {
+	refused := make(map[string]types.BatchResultErrorEntry, len(a.failed))
+	for _, f := range a.failed {
+		refused[aws.ToString(f.Id)] = f
+	}
 	var failures []Failure
-	for _, f := range failed {
-		err := fmt.Errorf("%s: refused with %s (sender's fault: %t)", what, aws.ToString(f.Code), f.SenderFault)
-		i, parseErr := strconv.Atoi(aws.ToString(f.Id))
-		if parseErr != nil || !slices.Contains(batch, i) {
-			// An answer about an entry that was not sent: take none of the batch for done.
-			failures = failures[:0]
-			for _, i := range batch {
-				failures = append(failures, Failure{i, fmt.Errorf("%s: the answer names an unknown entry", what)})
-			}
-			return failures
+	for _, i := range batch {
+		id := *entryID(i)
+		f, isRefused := refused[id]
+		switch {
+		case isRefused:
+			failures = append(failures, Failure{i, fmt.Errorf("%s: refused with %s (sender's fault: %t)", what, aws.ToString(f.Code), f.SenderFault)})
+		case !slices.Contains(a.done, id):
+			failures = append(failures, Failure{i, fmt.Errorf("%s: the answer does not speak of this message", what)})
 		}
-		failures = append(failures, Failure{i, err})
 	}
 	return failures
 }

@@ -30,7 +30,7 @@ func (c *Client) Receive(ctx context.Context, most int, wait time.Duration) ([]R
 	defer cancel()
 	answer, err := c.sqs.ReceiveMessage(bounded, &sqs.ReceiveMessageInput{
 		QueueUrl:            &c.url,
-		MaxNumberOfMessages: int32(min(max(most, 1), MaxBatch)), //nolint:gosec // 1 to 10
+		MaxNumberOfMessages: int32(min(max(most, 1), MaxBatch)),
 		WaitTimeSeconds:     wholeSeconds(wait),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 			types.MessageSystemAttributeNameApproximateReceiveCount,

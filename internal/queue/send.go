@@ -25,16 +25,16 @@ func (c *Client) Send(ctx context.Context, messages []Message) []Failure {
 		bodies[i] = text
 		valid = append(valid, i)
 	}
-	failures := c.inBatches(ctx, "send", valid, func(ctx context.Context, batch []int) ([]types.BatchResultErrorEntry, error) {
+	failures := c.inBatches(ctx, "send", valid, func(ctx context.Context, batch []int) (batchAnswer, error) {
 		entries := make([]types.SendMessageBatchRequestEntry, len(batch))
 		for j, i := range batch {
 			entries[j] = types.SendMessageBatchRequestEntry{Id: entryID(i), MessageBody: aws.String(bodies[i])}
 		}
 		answer, err := c.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &c.url, Entries: entries})
 		if err != nil {
-			return nil, err
+			return batchAnswer{}, err
 		}
-		return answer.Failed, nil
+		return answerOf(answer.Successful, func(e types.SendMessageBatchResultEntry) *string { return e.Id }, answer.Failed), nil
 	})
 	return inOrder(append(refused, failures...))
 }
