@@ -3,6 +3,7 @@
 
 # The tools, pinned here and nowhere else (the Temporal CLI: deploy/local/stack/temporalcli.go).
 GOLANGCI_LINT_VERSION := v2.15.0
+# govulncheck v1.9.0 needs a version of golang.org/x/telemetry that the module proxy does not serve.
 GOVULNCHECK_VERSION   := v1.8.0
 SQLC_VERSION          := v1.31.1
 WORKFLOWCHECK_VERSION := v0.6.0

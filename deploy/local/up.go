@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/caarlos0/env/v11"
 
@@ -76,7 +75,7 @@ func up(ctx context.Context, args []string) (err error) {
 	}()
 	s.Say("everything is ready after %.1f s", s.Age().Seconds())
 	addresses(s.Console(), s)
-	if set.Sample == "boston" && slices.Contains(set.parts, stack.API) {
+	if set.Sample == "boston" && s.Has(stack.API) {
 		loadSample(ctx, s)
 	}
 	if ctx.Err() == nil {
@@ -113,11 +112,17 @@ func addresses(out io.Writer, s *stack.Stack) {
 	login, password := s.Operator()
 	line := func(name, value string) { _, _ = fmt.Fprintf(out, "  %-16s %s\n", name, value) }
 	_, _ = fmt.Fprintln(out)
-	line("API", s.APIURL())
-	line("documentation", s.APIURL()+"/docs")
-	line("Temporal Web UI", s.TemporalUIURL())
-	line("worker metrics", s.WorkerURL()+"/metrics")
-	line("operator", login+" / "+password)
-	line("organizer", sampleLogin+" / "+s.OrganizerPassword()+"  (of the sample race)")
+	if s.Has(stack.API) {
+		line("API", s.APIURL())
+		line("documentation", s.APIURL()+"/docs")
+		line("operator", login+" / "+password)
+		line("organizer", sampleLogin+" / "+s.OrganizerPassword()+"  (of the sample race)")
+	}
+	if s.Has(stack.Temporal) {
+		line("Temporal Web UI", s.TemporalUIURL())
+	}
+	if s.Has(stack.Worker) {
+		line("worker metrics", s.WorkerURL()+"/metrics")
+	}
 	_, _ = fmt.Fprintln(out)
 }

@@ -117,8 +117,8 @@ var errEnded = errors.New("ended before it was ready")
 // WaitReady returns when the part answers. Errors: it ended, or did not answer
 // within its time; either quotes its last lines.
 func (s *Stack) WaitReady(ctx context.Context, part Part) error {
-	if err := s.has(part); err != nil {
-		return err
+	if !s.Has(part) {
+		return errNotPart(part)
 	}
 	p := s.keepers[part].current()
 	if p == nil {
@@ -150,8 +150,8 @@ func (s *Stack) WaitReady(ctx context.Context, part Part) error {
 // Kill ends a part as a crash would (SIGKILL) and returns when it is gone. It
 // stays down until StartPart.
 func (s *Stack) Kill(part Part) error {
-	if err := s.has(part); err != nil {
-		return err
+	if !s.Has(part) {
+		return errNotPart(part)
 	}
 	p := s.keepers[part].release()
 	if p == nil {
@@ -163,8 +163,8 @@ func (s *Stack) Kill(part Part) error {
 // StopPart ends one part with SIGTERM and grace. It stays down until
 // StartPart.
 func (s *Stack) StopPart(part Part) error {
-	if err := s.has(part); err != nil {
-		return err
+	if !s.Has(part) {
+		return errNotPart(part)
 	}
 	return s.stopPart(part)
 }
@@ -173,8 +173,8 @@ func (s *Stack) StopPart(part Part) error {
 // started right after a kill may stumble over what the kill left (a port, a
 // lock of its database): a part that ends at once is tried three times.
 func (s *Stack) StartPart(ctx context.Context, part Part) error {
-	if err := s.has(part); err != nil {
-		return err
+	if !s.Has(part) {
+		return errNotPart(part)
 	}
 	for try := 1; ; try++ {
 		if err := s.launch(ctx, part); err != nil {
@@ -218,17 +218,25 @@ func (s *Stack) keep(part Part, p *process) {
 	if !s.opts.Restart {
 		return
 	}
-	pause := k.pause(time.Since(began))
-	s.console.say("%s is started again in %s", part, pause)
-	select {
-	case <-time.After(pause):
-	case <-s.life.Done():
-		return
-	}
-	if !k.surprised(p) {
-		return
-	}
-	if err := s.launch(s.life, part); err != nil {
-		s.console.say("%v", err)
+	ran := time.Since(began)
+	for {
+		pause := k.pause(ran)
+		s.console.say("%s is started again in %s", part, pause)
+		select {
+		case <-time.After(pause):
+		case <-s.life.Done():
+			return
+		}
+		if !k.surprised(p) {
+			return // it was stopped, or started by hand, meanwhile
+		}
+		err := s.bringUp(s.life, part)
+		if err != nil && !errors.Is(err, errEnded) && s.life.Err() == nil {
+			s.console.say("%v", err)
+		}
+		if k.current() != p {
+			return // the end of the new process is for its own keep
+		}
+		ran = 0
 	}
 }

@@ -124,6 +124,9 @@ func (s *Stack) prepare(ctx context.Context) error {
 
 // start brings up the servers while the programs are being built, then the
 // programs: they need the servers, the servers need nobody.
+//
+// A failure is final: what is wrong is for a person to see, not to be tried
+// again.
 func (s *Stack) start(ctx context.Context) error {
 	if err := s.findServers(ctx); err != nil {
 		return err
@@ -155,8 +158,7 @@ func (s *Stack) start(ctx context.Context) error {
 	return programs.Wait()
 }
 
-// bringUp starts a part for the first time. A failure is final: whatever is
-// wrong is for a person to see, not to be tried again.
+// bringUp starts a part, waits until it is ready and says so.
 func (s *Stack) bringUp(ctx context.Context, part Part) error {
 	began := time.Now()
 	if err := s.launch(ctx, part); err != nil {
@@ -206,10 +208,7 @@ func (s *Stack) Age() time.Duration { return time.Since(s.began) }
 
 func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
 
-// has reports an error for a part that this stack was started without.
-func (s *Stack) has(part Part) error {
-	if s.keepers[part] == nil {
-		return fmt.Errorf("this stack has no %s", part)
-	}
-	return nil
-}
+// Has tells whether the stack was started with the part.
+func (s *Stack) Has(part Part) bool { return s.keepers[part] != nil }
+
+func errNotPart(part Part) error { return fmt.Errorf("this stack was started without %s", part) }
