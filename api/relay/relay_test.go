@@ -1,0 +1,261 @@
+package relay_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/api/relay"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/queue"
+)
+
+// outbox is a store in memory; down makes it fail.
+type outbox struct {
+	mu   sync.Mutex
+	rows []maindb.OutboxRow
+	down error
+}
+
+func (o *outbox) add(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for range n {
+		o.rows = append(o.rows, maindb.OutboxRow{ID: int64(len(o.rows) + 1), Revision: len(o.rows) + 1})
+	}
+}
+
+func (o *outbox) SendOutbox(ctx context.Context, limit int, send func(context.Context, []maindb.OutboxRow) ([]maindb.OutboxRow, error)) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.down != nil || len(o.rows) == 0 {
+		return 0, o.down
+	}
+	sent, err := send(ctx, slices.Clone(o.rows[:min(limit, len(o.rows))]))
+	o.rows = slices.DeleteFunc(o.rows, func(row maindb.OutboxRow) bool { return slices.Contains(sent, row) })
+	return len(sent), err
+}
+
+func (o *outbox) OutboxDepth(context.Context) (int, time.Duration, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.rows), time.Duration(len(o.rows)) * time.Second, o.down
+}
+
+func (o *outbox) set(down error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.down = down
+}
+
+// sender accepts what its function lets it.
+type sender func(ctx context.Context, messages []queue.Message) []queue.Failure
+
+func (s sender) Send(ctx context.Context, messages []queue.Message) []queue.Failure {
+	return s(ctx, messages)
+}
+
+func acceptAll(context.Context, []queue.Message) []queue.Failure { return nil }
+
+func refuseAll(_ context.Context, messages []queue.Message) []queue.Failure {
+	failures := make([]queue.Failure, len(messages))
+	for i := range messages {
+		failures[i] = queue.Failure{Index: i, Err: errors.New("the queue is down")}
+	}
+	return failures
+}
+
+// testBundle is a relay that runs in the bubble of a test.
+type testBundle struct {
+	*relay.Relay
+	registry *prometheus.Registry
+	log      *bytes.Buffer
+	stop     func() // and waits until Run has returned
+}
+
+func start(t *testing.T, store relay.Store, sender relay.Sender) *testBundle {
+	t.Helper()
+	b := &testBundle{registry: prometheus.NewRegistry(), log: &bytes.Buffer{}}
+	b.Relay = relay.New(store, sender, slog.New(slog.NewTextHandler(b.log, nil)), b.registry)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.Run(ctx)
+	}()
+	b.stop = func() {
+		cancel()
+		<-done
+	}
+	return b
+}
+
+// metric returns the value of a counter or gauge.
+func (b *testBundle) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := b.registry.Gather()
+	require.NoError(t, err)
+	for _, family := range families {
+		if family.GetName() == name {
+			m := family.GetMetric()[0]
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	require.Fail(t, "no such metric", name)
+	return 0
+}
+
+func TestAPokeSendsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &outbox{}
+		b := start(t, store, sender(acceptAll))
+		synctest.Wait()
+		begin := time.Now()
+		store.add(1234)
+		b.Poke()
+		b.Poke()
+		synctest.Wait()
+		require.Empty(t, store.rows)
+		require.Zero(t, time.Since(begin))
+		require.InDelta(t, 1234, b.metric(t, "mrmrthon_outbox_sent_total"), 0)
+		b.stop()
+		require.Empty(t, b.log.String())
+	})
+}
+
+func TestRowsOfOtherProcessesAreSentWithinASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &outbox{}
+		b := start(t, store, sender(acceptAll))
+		synctest.Wait()
+		store.add(3)
+		time.Sleep(time.Second) // of the bubble's clock
+		synctest.Wait()
+		require.Empty(t, store.rows)
+		b.stop()
+	})
+}
+
+func TestRefusedMessagesStayAndAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &outbox{}
+		store.add(20)
+		var mu sync.Mutex
+		tries, accepted := 0, map[int]int{}
+		b := start(t, store, sender(func(_ context.Context, messages []queue.Message) (failures []queue.Failure) {
+			mu.Lock()
+			defer mu.Unlock()
+			tries++
+			for i, m := range messages {
+				if tries < 5 && m.Revision%2 == 0 {
+					failures = append(failures, queue.Failure{Index: i, Err: errors.New("refused")})
+					continue
+				}
+				accepted[m.Revision]++
+			}
+			return failures
+		}))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		b.stop()
+		require.Empty(t, store.rows)
+		require.Len(t, accepted, 20)
+		for revision, times := range accepted {
+			require.Equal(t, 1, times, "revision %d", revision)
+		}
+		require.InDelta(t, 40, b.metric(t, "mrmrthon_outbox_failures_total"), 0)
+	})
+}
+
+func TestAnOutageIsLoggedOnceAndEndsWithinTwoSeconds(t *testing.T) {
+	t.Parallel()
+	for name, outage := range map[string]struct {
+		store *outbox
+		send  sender
+	}{
+		"database": {&outbox{down: errors.New("connection refused")}, acceptAll},
+		"queue":    {&outbox{}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				up, tries := outage.send != nil, 0
+				b := start(t, outage.store, sender(func(ctx context.Context, messages []queue.Message) []queue.Failure {
+					mu.Lock()
+					defer mu.Unlock()
+					tries++
+					if up {
+						return acceptAll(ctx, messages)
+					}
+					return refuseAll(ctx, messages)
+				}))
+				outage.store.add(700)
+				for range 600 {
+					b.Poke() // does not make it try more often
+					time.Sleep(100 * time.Millisecond)
+				}
+				synctest.Wait()
+				require.Less(t, tries, 45, "a minute of outage")
+				require.Len(t, outage.store.rows, 700)
+				require.Equal(t, 1, strings.Count(b.log.String(), "\n"), b.log.String())
+
+				mu.Lock()
+				up = true
+				mu.Unlock()
+				outage.store.set(nil)
+				time.Sleep(2*time.Second + time.Millisecond)
+				synctest.Wait()
+				require.Empty(t, outage.store.rows)
+				require.Equal(t, 2, strings.Count(b.log.String(), "\n"), b.log.String())
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				require.Zero(t, b.metric(t, "mrmrthon_outbox_rows"))
+				b.stop()
+			})
+		})
+	}
+}
+
+func TestDepthIsMeasuredWhileTheQueueIsDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &outbox{}
+		store.add(7)
+		b := start(t, store, sender(refuseAll))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.InDelta(t, 7, b.metric(t, "mrmrthon_outbox_rows"), 0)
+		require.InDelta(t, 7, b.metric(t, "mrmrthon_outbox_oldest_seconds"), 0)
+		b.stop()
+	})
+}
+
+func TestStoppingFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &outbox{}
+		store.add(1)
+		b := start(t, store, sender(func(ctx context.Context, _ []queue.Message) []queue.Failure {
+			time.Sleep(time.Second) // of the bubble's clock
+			require.NoError(t, ctx.Err())
+			return nil
+		}))
+		synctest.Wait() // in flight
+		b.stop()
+		require.Empty(t, store.rows)
+	})
+}
