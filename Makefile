@@ -21,6 +21,9 @@ PACKAGES ?= ./...
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nSettings of make run, as environment variables\n'
+	@printf '  %s\n' 'API_PORT=8080 WORKER_PORT=8081 MARIADB_PORT=13306 SQS_PORT=9324 TEMPORAL_PORT=7233 TEMPORAL_UI_PORT=8233' \
+		'SAMPLE=boston|none  OPERATOR_LOGIN=operator OPERATOR_PASSWORD=(made once)  LOG_LEVEL=info'
 
 .PHONY: run
 run: setup-run $(LOCAL) ## Start everything on this machine and load the sample race (SAMPLE=none: start it empty)
@@ -61,7 +64,7 @@ clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and program
 # go build finds out by itself what has changed.
 .PHONY: $(LOCAL)
 $(LOCAL):
-	@go build -o $@ ./deploy/local
+	@go build -buildvcs=false -o $@ ./deploy/local
 
 .PHONY: setup-go setup-run setup-test
 setup-go:
