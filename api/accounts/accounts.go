@@ -1,0 +1,60 @@
+// Package accounts answers the calls about accounts: sign-up, login and its
+// tokens, the caller's own account and points.
+package accounts
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+)
+
+// maxBody is far above any body of these calls, in bytes.
+const maxBody = 16 << 10
+
+// tag groups these calls in the API's description.
+const tag = "Accounts"
+
+// Store keeps the accounts.
+type Store interface {
+	signUpStore
+	loginStore
+	sessionStore
+	meStore
+	pointStore
+}
+
+// Config is what the calls stand on.
+type Config struct {
+	Store           Store
+	Passwords       Passwords
+	Throttle        *auth.Throttle
+	Issuer          *auth.Issuer
+	JWKS            []byte        // the public keys, as auth.Keys writes them
+	RefreshTokenTTL time.Duration // of each refresh token
+	TraceURL        func(workflowID string) string
+	Now             func() time.Time
+	Log             *slog.Logger
+}
+
+// Register adds the calls to the API.
+func Register(api huma.API, cfg Config) {
+	grant := tokens{issuer: cfg.Issuer, refreshTTL: cfg.RefreshTokenTTL, now: cfg.Now}
+	signUp{store: cfg.Store, passwords: cfg.Passwords, now: cfg.Now}.register(api)
+	login{
+		store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, tokens: grant, log: cfg.Log,
+	}.register(api)
+	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)
+	me{store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
+	points{store: cfg.Store, traceURL: cfg.TraceURL}.register(api)
+	registerJWKS(api, cfg.JWKS)
+}
+
+// unauthorized is a 401 with the challenge that RFC 9110 asks for.
+func unauthorized(detail string) error {
+	return huma.ErrorWithHeaders(huma.Error401Unauthorized(detail),
+		http.Header{"WWW-Authenticate": {`Bearer realm="mrmrthon"`}})
+}

@@ -1,0 +1,178 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+type meStore interface {
+	// Each returns race.ErrNotFound when the account's owner has left.
+	Account(ctx context.Context, userID string) (userdb.Account, error)
+	// UpdateAccount returns a *race.ConflictError when the password is no longer
+	// the one that was checked.
+	UpdateAccount(ctx context.Context, userID string, change userdb.Change) (userdb.Account, error)
+	EraseAccount(ctx context.Context, userID string) error
+}
+
+type me struct {
+	store     meStore
+	passwords Passwords
+	throttle  *auth.Throttle
+	now       func() time.Time
+}
+
+type accountOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		UserID     string        `json:"user_id"`
+		UserType   auth.UserType `json:"user_type" enum:"runner,organizer,operator"`
+		LoginID    string        `json:"login_id"`
+		Name       string        `json:"name"`
+		Phone      string        `json:"phone,omitempty"`
+		BirthDate  string        `json:"birth_date,omitempty" example:"1965-09-07"`
+		Sex        race.Sex      `json:"sex,omitempty" enum:"M,F,X"`
+		TotalPoint int64         `json:"total_point"`
+		CreatedAt  time.Time     `json:"created_at"`
+	}
+}
+
+type changeInput struct {
+	Client
+	Body struct {
+		Name            *string `json:"name,omitempty" maxLength:"200"`
+		Phone           *string `json:"phone,omitempty" maxLength:"32" doc:"Empty takes it away."`
+		BirthDate       *string `json:"birth_date,omitempty" doc:"YYYY-MM-DD; empty takes it away."`
+		Sex             *string `json:"sex,omitempty" doc:"M, F or X; empty takes it away."`
+		Password        *string `json:"password,omitempty" doc:"The new one. It ends all sessions but the one that the access token belongs to."`
+		CurrentPassword *string `json:"current_password,omitempty" doc:"Needed to change the password."`
+	}
+}
+
+func (m me) register(api huma.API) {
+	const path = "/v1/me"
+	server.Register(api, huma.Operation{
+		OperationID: "get-me", Method: http.MethodGet, Path: path,
+		Summary: "Look at your account", Tags: []string{tag}, Errors: []int{http.StatusUnauthorized},
+	}, m.get)
+	server.Register(api, huma.Operation{
+		OperationID: "change-me", Method: http.MethodPatch, Path: path,
+		Summary: "Change your account", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Errors: []int{http.StatusUnauthorized, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
+	}, m.change)
+	server.Register(api, huma.Operation{
+		OperationID: "delete-me", Method: http.MethodDelete, Path: path, DefaultStatus: http.StatusNoContent,
+		Summary: "Leave", Tags: []string{tag}, Errors: []int{http.StatusUnauthorized},
+		Description: "Erases login and personal data and ends all sessions. Points stay under the bare ID. It cannot be undone.",
+	}, m.leave)
+}
+
+// gone is the answer to an access token that has outlived its account: 401, so
+// that a client does what it does with every token that is no longer good.
+func gone(err error) error {
+	if errors.Is(err, race.ErrNotFound) {
+		return unauthorized("the account of this access token has been deleted")
+	}
+	return err
+}
+
+func (m me) get(ctx context.Context, _ *struct{}) (*accountOutput, error) {
+	account, err := m.store.Account(ctx, server.CallerFrom(ctx).UserID)
+	if err != nil {
+		return nil, gone(err)
+	}
+	return outputOf(account), nil
+}
+
+func (m me) leave(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	return nil, gone(m.store.EraseAccount(ctx, server.CallerFrom(ctx).UserID))
+}
+
+func (m me) change(ctx context.Context, in *changeInput) (*accountOutput, error) {
+	account, err := m.store.Account(ctx, server.CallerFrom(ctx).UserID)
+	if err != nil {
+		return nil, gone(err)
+	}
+	change, err := m.parse(in, account)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.Password != nil {
+		if change.Password, err = m.newPassword(ctx, in, account); err != nil {
+			return nil, err
+		}
+	}
+	if account, err = m.store.UpdateAccount(ctx, account.UserID, change); err != nil {
+		return nil, gone(err)
+	}
+	return outputOf(account), nil
+}
+
+func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error) {
+	var wrong problems
+	change := userdb.Change{
+		Name:  parsed(&wrong, "name", in.Body.Name, parseName),
+		Phone: parsed(&wrong, "phone", in.Body.Phone, parsePhone),
+		BirthDate: parsed(&wrong, "birth_date", in.Body.BirthDate, func(s string) (race.Date, error) {
+			return parseBirthDate(s, m.now())
+		}),
+		Sex: parsed(&wrong, "sex", in.Body.Sex, parseSex),
+	}
+	switch {
+	case in.Body.Password != nil && in.Body.CurrentPassword == nil:
+		wrong.add("current_password", errors.New("is needed to change the password"))
+	case in.Body.Password == nil && in.Body.CurrentPassword != nil:
+		wrong.add("password", errors.New("is missing: current_password serves only to change it"))
+	case in.Body.Password != nil:
+		wrong.add("password", auth.CheckPassword(*in.Body.Password, account.LoginID))
+	}
+	return change, wrong.err()
+}
+
+// parsed reads an optional field, nil when it is not there.
+func parsed[T any](wrong *problems, field string, value *string, parse func(string) (T, error)) *T {
+	if value == nil {
+		return nil
+	}
+	v, err := parse(*value)
+	wrong.add(field, err)
+	return &v
+}
+
+// newPassword checks the current password, within the same limit as a login,
+// and hashes the new one.
+func (m me) newPassword(ctx context.Context, in *changeInput, account userdb.Account) (*userdb.PasswordChange, error) {
+	outcome, err := guard(ctx, m.throttle, m.passwords, in.Client, account.LoginID, *in.Body.CurrentPassword, account.PasswordHash)
+	if err != nil {
+		return nil, err
+	}
+	if !outcome.Match {
+		return nil, &race.InvalidError{Fields: []race.FieldError{
+			{Field: "current_password", Message: "is not the current password"},
+		}}
+	}
+	hash, err := m.passwords.Hash(ctx, *in.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	return &userdb.PasswordChange{
+		OldHash: account.PasswordHash, NewHash: hash, KeptSession: server.CallerFrom(ctx).Session,
+	}, nil
+}
+
+func outputOf(a userdb.Account) *accountOutput {
+	out := &accountOutput{CacheControl: noStore}
+	out.Body.UserID, out.Body.UserType, out.Body.LoginID = a.UserID, a.Type, a.LoginID
+	out.Body.Name, out.Body.Phone, out.Body.Sex = a.Name, a.Phone, a.Sex
+	out.Body.BirthDate = a.BirthDate.String()
+	out.Body.TotalPoint, out.Body.CreatedAt = a.TotalPoint, a.CreatedAt
+	return out
+}

@@ -1,0 +1,100 @@
+package accounts
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+type pointStore interface {
+	// Points returns up to limit lines older than the line before (0: the
+	// newest), and race.ErrNotFound when the account's owner has left.
+	Points(ctx context.Context, userID string, before int64, limit int) (userdb.Points, error)
+}
+
+type points struct {
+	store    pointStore
+	traceURL func(workflowID string) string
+}
+
+type pointsInput struct {
+	server.Page
+}
+
+type pointItem struct {
+	RaceID    string    `json:"race_id"`
+	RecordID  string    `json:"record_id"`
+	Revision  int       `json:"revision" doc:"Of the official record."`
+	Points    int64     `json:"points" doc:"Negative where a correction takes points back."`
+	Rule      string    `json:"rule" example:"agegrade"`
+	Edition   string    `json:"edition" example:"2025"`
+	Reason    string    `json:"reason" doc:"Why points were taken back or why there are none; empty otherwise."`
+	CreatedAt time.Time `json:"created_at"`
+	TraceURL  string    `json:"trace_url" doc:"The credit's workflow in the Temporal Web UI."`
+}
+
+type pointsOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		TotalPoint int64       `json:"total_point" doc:"The sum of all lines."`
+		Items      []pointItem `json:"items" nullable:"false" doc:"The ledger's lines, newest first."`
+		NextCursor string      `json:"next_cursor,omitempty"`
+	}
+}
+
+func (p points) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "get-my-points", Method: http.MethodGet, Path: "/v1/me/points",
+		Summary: "Look up your points", Tags: []string{tag},
+		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity},
+	}, p.handle)
+}
+
+func (p points) handle(ctx context.Context, in *pointsInput) (*pointsOutput, error) {
+	before, err := decodeLine(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := p.store.Points(ctx, server.CallerFrom(ctx).UserID, before, in.Limit+1)
+	if err != nil {
+		return nil, gone(err)
+	}
+	out := &pointsOutput{CacheControl: noStore}
+	out.Body.TotalPoint, out.Body.Items = found.Total, []pointItem{}
+	lines := found.Lines
+	if len(lines) > in.Limit {
+		lines = lines[:in.Limit]
+		out.Body.NextCursor = encodeLine(lines[in.Limit-1].ID)
+	}
+	for _, line := range lines {
+		out.Body.Items = append(out.Body.Items, pointItem{
+			RaceID: line.RaceID, RecordID: line.RecordID, Revision: line.Revision, Points: line.Points,
+			Rule: line.Rule, Edition: line.Edition, Reason: line.Reason, CreatedAt: line.CreatedAt,
+			TraceURL: p.traceURL(line.WorkflowID),
+		})
+	}
+	return out, nil
+}
+
+func encodeLine(id int64) string { return server.EncodeCursor(strconv.FormatInt(id, 10)) }
+
+// decodeLine returns 0 for the empty cursor.
+func decodeLine(cursor string) (int64, error) {
+	parts, err := server.DecodeCursor(cursor, 1)
+	if err != nil || parts == nil {
+		return 0, err
+	}
+	id, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil || id < 1 {
+		return 0, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+			Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
+		})
+	}
+	return id, nil
+}

@@ -1,0 +1,87 @@
+package accounts
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+type signUpStore interface {
+	// CreateAccount returns what is there when the ID is, and a
+	// *race.ConflictError when the login is taken.
+	CreateAccount(ctx context.Context, a userdb.Account) (userdb.Account, error)
+}
+
+type signUp struct {
+	store     signUpStore
+	passwords Passwords
+	now       func() time.Time
+}
+
+type signUpInput struct {
+	Body struct {
+		LoginID   string `json:"login_id" minLength:"3" maxLength:"190" example:"uta@example.org" doc:"What you log in with, in any case; no spaces."`
+		Password  string `json:"password" minLength:"8" example:"six stars to go" doc:"8 to 128 characters of any kind; not one that everybody guesses."`
+		Name      string `json:"name" minLength:"1" maxLength:"200" example:"Uta Pippig"`
+		UserType  string `json:"user_type" enum:"runner,organizer" example:"runner"`
+		BirthDate string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD, in the past."`
+		Sex       string `json:"sex,omitempty" example:"F" doc:"M, F or X."`
+		Phone     string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820"`
+	}
+}
+
+type signUpOutput struct {
+	Body struct {
+		UserID   string        `json:"user_id"`
+		UserType auth.UserType `json:"user_type"`
+	}
+}
+
+func (s signUp) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "sign-up", Method: http.MethodPost, Path: "/v1/users", DefaultStatus: http.StatusCreated,
+		Summary: "Sign up as a runner or an organizer", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Errors: []int{http.StatusConflict, http.StatusUnprocessableEntity},
+	}, s.handle)
+}
+
+func (s signUp) handle(ctx context.Context, in *signUpInput) (*signUpOutput, error) {
+	account, err := s.parse(in)
+	if err != nil {
+		return nil, err
+	}
+	account.UserID = server.ResourceID(ctx)
+	if account.PasswordHash, err = s.passwords.Hash(ctx, in.Body.Password); err != nil {
+		return nil, err
+	}
+	if account, err = s.store.CreateAccount(ctx, account); err != nil {
+		return nil, err
+	}
+	out := &signUpOutput{}
+	out.Body.UserID, out.Body.UserType = account.UserID, account.Type
+	return out, nil
+}
+
+func (s signUp) parse(in *signUpInput) (userdb.Account, error) {
+	var wrong problems
+	var err error
+	account := userdb.Account{Type: auth.UserType(in.Body.UserType)}
+	account.LoginID, err = auth.ParseLogin(in.Body.LoginID)
+	wrong.add("login_id", err)
+	wrong.add("password", auth.CheckPassword(in.Body.Password, account.LoginID))
+	account.Name, err = parseName(in.Body.Name)
+	wrong.add("name", err)
+	account.BirthDate, err = parseBirthDate(in.Body.BirthDate, s.now())
+	wrong.add("birth_date", err)
+	account.Sex, err = parseSex(in.Body.Sex)
+	wrong.add("sex", err)
+	account.Phone, err = parsePhone(in.Body.Phone)
+	wrong.add("phone", err)
+	return account, wrong.err()
+}
