@@ -39,7 +39,7 @@ chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records
 
 .PHONY: lint
 lint: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-govulncheck ## Check style, layering, workflow determinism, generated code and known vulnerabilities
-	$(BIN)/golangci-lint run
+	$(BIN)/golangci-lint run --allow-parallel-runners
 	$(BIN)/workflowcheck ./workflows/...
 	$(BIN)/sqlc diff
 	@.ci/vulncheck $(BIN)/govulncheck

@@ -100,14 +100,13 @@ func (l *loader) race(ctx context.Context) (string, error) {
 	for cursor, more := "", true; more; {
 		var page struct {
 			Items []struct {
-				RaceID      string `json:"race_id"`
-				OrganizerID string `json:"organizer_id"`
-				Name        string `json:"name"`
-				Date        string `json:"date"`
+				RaceID string `json:"race_id"`
+				Name   string `json:"name"`
+				Date   string `json:"date"`
 			} `json:"items"`
 			NextCursor string `json:"next_cursor"`
 		}
-		query := url.Values{"limit": {"1000"}}
+		query := url.Values{"organizer_id": {me.UserID}, "limit": {"1000"}}
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}
@@ -115,7 +114,7 @@ func (l *loader) race(ctx context.Context) (string, error) {
 			return "", err
 		}
 		for _, r := range page.Items {
-			if r.OrganizerID == me.UserID && r.Name == l.Race.Create.Name && r.Date == l.Race.Create.Date {
+			if r.Name == l.Race.Create.Name && r.Date == l.Race.Create.Date {
 				return r.RaceID, nil
 			}
 		}

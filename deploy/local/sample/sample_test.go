@@ -84,7 +84,7 @@ func (f *fakeAPI) route(w http.ResponseWriter, r *http.Request, call string, bod
 	case "GET /v1/me":
 		f.answer(w, http.StatusOK, map[string]any{"user_id": "organizer-1"})
 	case "GET /v1/races":
-		f.listRaces(w, r.URL.Query().Get("cursor"))
+		f.listRaces(w, r.URL.Query().Get("organizer_id"), r.URL.Query().Get("cursor"))
 	case "POST /v1/races":
 		f.race = &RaceRequest{}
 		_ = json.Unmarshal(body, f.race)
@@ -105,22 +105,22 @@ func (f *fakeAPI) route(w http.ResponseWriter, r *http.Request, call string, bod
 	}
 }
 
-// listRaces has two pages, and a race of the same name that is another's.
-func (f *fakeAPI) listRaces(w http.ResponseWriter, cursor string) {
+// listRaces has two pages, the first without the race that is looked for.
+func (f *fakeAPI) listRaces(w http.ResponseWriter, organizer, cursor string) {
+	if organizer != "organizer-1" {
+		f.answer(w, http.StatusUnprocessableEntity, map[string]any{"detail": "whose races?"})
+		return
+	}
 	if cursor == "" {
 		f.answer(w, http.StatusOK, map[string]any{
-			"items": []any{map[string]any{
-				"race_id": "race-2", "organizer_id": "organizer-2", "name": "Boston Marathon 2004", "date": "2004-04-19",
-			}},
+			"items":       []any{map[string]any{"race_id": "race-2", "name": "Boston Marathon 2004", "date": "2003-04-21"}},
 			"next_cursor": "2",
 		})
 		return
 	}
 	items := []any{}
 	if f.race != nil {
-		items = append(items, map[string]any{
-			"race_id": "race-1", "organizer_id": "organizer-1", "name": f.race.Name, "date": f.race.Date,
-		})
+		items = append(items, map[string]any{"race_id": "race-1", "name": f.race.Name, "date": f.race.Date})
 	}
 	f.answer(w, http.StatusOK, map[string]any{"items": items})
 }
