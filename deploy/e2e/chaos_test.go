@@ -1,0 +1,220 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
+)
+
+// TestChaos breaks the system in one way after the other while an organizer
+// imports and corrects results. At the end of each, every record is credited
+// exactly once, ledger, totals and an independent computation agree, and nothing
+// is left anywhere. It must not take longer than twice the undisturbed time and
+// 15 seconds.
+//
+//nolint:paralleltest // what is measured must not share the machine
+func TestChaos(t *testing.T) {
+	c := &chaos{system: ownSystem(t, "chaos"), rows: bostonRows(t, *chaosRecords)}
+	c.organizer = c.signUp(t, "organizer")
+	c.organizer.patient = true
+	c.undisturbed = c.round(t, nothing)
+	t.Logf("%d records undisturbed: %s", len(c.rows), c.undisturbed.Round(time.Millisecond))
+
+	t.Run("worker killed every 2 s", func(t *testing.T) {
+		c.recovers(t, again(2*time.Second, c.kills(2*time.Second, 3), c.restart(stack.Worker)))
+	})
+	t.Run("API killed right after it accepted", func(t *testing.T) {
+		c.recovers(t, disturbance{accepted: func(t *testing.T, part int) {
+			t.Helper()
+			if part%3 == 0 {
+				require.NoError(t, c.Restart(t.Context(), stack.API))
+			}
+		}})
+	})
+	t.Run("API killed between commit and send", c.killedBeforeSending)
+	t.Run("Temporal killed every 4 s", func(t *testing.T) {
+		c.recovers(t, again(4*time.Second, c.kills(4*time.Second, 2), c.restart(stack.Temporal)))
+	})
+	t.Run("MariaDB killed every 2 s", func(t *testing.T) {
+		c.recovers(t, again(2*time.Second, c.kills(2*time.Second, 3), c.restart(stack.MariaDB)))
+	})
+	t.Run("every message twice and out of order", c.twiceAndOutOfOrder)
+
+	// A queue that forgets is what the audit is for; it comes often enough here
+	// to be waited for.
+	c.env["AUDIT_INTERVAL"], c.env["AUDIT_GRACE"] = "5s", "2s"
+	require.NoError(t, c.Restart(t.Context(), stack.Worker))
+	t.Run("queue killed every 2 s", func(t *testing.T) {
+		c.recovers(t, again(2*time.Second, c.kills(2*time.Second, 3), c.restart(stack.SQS)))
+	})
+	t.Run("queue forgets everything", c.queueForgets)
+}
+
+// chaos is a system that may be broken, and the load it is broken under.
+type chaos struct {
+	*system
+	organizer   *caller
+	rows        []row
+	undisturbed time.Duration
+}
+
+// disturbance is a way of breaking the system during a load. Both parts of it
+// are optional.
+type disturbance struct {
+	// during runs beside the load, from the first accepted import on.
+	during func(context.Context) error
+	// accepted is called as soon as the API has accepted a part of the import.
+	accepted func(t *testing.T, part int)
+}
+
+var nothing disturbance
+
+// again does something n times, at that interval.
+func again(interval time.Duration, n int, something func(context.Context) error) disturbance {
+	return disturbance{during: func(ctx context.Context) error {
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for range n {
+			if err := something(ctx); err != nil {
+				return err
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	}}
+}
+
+// kills is how often to kill at that interval: for as long as the load takes
+// undisturbed.
+func (c *chaos) kills(interval time.Duration, least int) int {
+	return max(least, int(c.undisturbed/interval))
+}
+
+func (c *chaos) restart(part stack.Part) func(context.Context) error {
+	return func(ctx context.Context) error { return c.Restart(ctx, part) }
+}
+
+// recovers leads the load through the disturbance and checks the time it took.
+func (c *chaos) recovers(t *testing.T, d disturbance) {
+	t.Helper()
+	c.inTime(t, c.round(t, d))
+}
+
+func (c *chaos) inTime(t *testing.T, took time.Duration) {
+	t.Helper()
+	limit := 2*c.undisturbed + 15*time.Second
+	t.Logf("%d records: %s disturbed, %s undisturbed, limit %s", len(c.rows),
+		took.Round(time.Millisecond), c.undisturbed.Round(time.Millisecond), limit.Round(time.Millisecond))
+	require.LessOrEqual(t, took, limit)
+}
+
+// round posts the load under the disturbance and returns how long it took from
+// the first import until everybody had their points.
+func (c *chaos) round(t *testing.T, d disturbance) time.Duration {
+	t.Helper()
+	l := c.newLoad(t)
+	began, ended := time.Now(), make(chan error, 1)
+	l.post(t, func(part int) {
+		if part == 0 && d.during != nil {
+			go func() { ended <- d.during(t.Context()) }()
+		}
+		if d.accepted != nil {
+			d.accepted(t, part)
+		}
+	})
+	l.drain(t)
+	if d.during != nil {
+		require.NoError(t, <-ended)
+		l.drain(t)
+	}
+	took := time.Since(began)
+	l.check(t)
+	return took
+}
+
+// killedBeforeSending: the queue is away, so what the API commits stays in the
+// outbox; then the API dies too.
+func (c *chaos) killedBeforeSending(t *testing.T) {
+	l := c.newLoad(t)
+	began := time.Now()
+	require.NoError(t, c.Kill(stack.SQS))
+	l.post(t, nil)
+	require.NoError(t, c.Kill(stack.API))
+	revisions := count(t, c.mainDB, "SELECT SUM(revision) FROM official_record WHERE race_id = ?", l.raceID)
+	require.Equal(t, revisions, count(t, c.mainDB, "SELECT COUNT(*) FROM outbox"))
+	require.NoError(t, c.StartPart(t.Context(), stack.SQS))
+	require.NoError(t, c.StartPart(t.Context(), stack.API))
+	l.drain(t)
+	took := time.Since(began)
+	l.check(t)
+	c.inTime(t, took)
+}
+
+// twiceAndOutOfOrder takes the messages off the queue before the worker sees
+// them and puts them back twice: first the newest revisions, then all at random.
+func (c *chaos) twiceAndOutOfOrder(t *testing.T) {
+	l := c.newLoad(t)
+	began := time.Now()
+	require.NoError(t, c.StopPart(stack.Worker))
+	l.post(t, nil)
+	l.sent(t)
+	require.NoError(t, c.callQueue(t.Context(), "PurgeQueue", map[string]any{"QueueUrl": c.QueueURL()}, nil))
+	messages := l.messages(t)
+	slices.SortStableFunc(messages, func(a, b message) int { return b.Revision - a.Revision })
+	c.postAll(t, messages)
+	c.postAll(t, shuffled(messages))
+	require.NoError(t, c.StartPart(t.Context(), stack.Worker))
+	l.drain(t)
+	took := time.Since(began)
+	l.check(t)
+	c.inTime(t, took)
+
+	// Once more, now that all is done.
+	before, err := c.ledger(t.Context(), l.raceID)
+	require.NoError(t, err)
+	c.postAll(t, shuffled(messages))
+	l.check(t)
+	after, err := c.ledger(t.Context(), l.raceID)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+}
+
+// queueForgets: all messages of the load are on the queue when it dies.
+func (c *chaos) queueForgets(t *testing.T) {
+	l := c.newLoad(t)
+	began := time.Now()
+	require.NoError(t, c.Kill(stack.Worker))
+	l.post(t, nil)
+	l.sent(t)
+	depth, err := c.depth(t.Context(), c.QueueURL())
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, depth, len(c.rows))
+	require.NoError(t, c.Restart(t.Context(), stack.SQS))
+	require.NoError(t, c.StartPart(t.Context(), stack.Worker))
+	l.drain(t)
+	took := time.Since(began)
+	l.check(t)
+	c.inTime(t, took)
+}
+
+func shuffled(messages []message) []message {
+	other := slices.Clone(messages)
+	rand.Shuffle(len(other), func(i, j int) { other[i], other[j] = other[j], other[i] })
+	return other
+}
+
+// String names a message in the output of a failed test.
+func (m message) String() string {
+	return fmt.Sprintf("%s r%d", m.RecordID, m.Revision)
+}

@@ -1,0 +1,317 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// caller speaks to the API as one person, or as nobody while token is empty.
+type caller struct {
+	base   string
+	token  string
+	userID string
+	login  string
+	// patient callers repeat a call that met a part being down (no connection,
+	// 503), with the same Idempotency-Key, as a careful organizer's program does.
+	patient bool
+}
+
+// answer is what the API said.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// problem is an RFC 9457 document.
+type problem struct {
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Location string `json:"location"`
+		Message  string `json:"message"`
+	} `json:"errors"`
+}
+
+func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
+
+// problem reads the answer as a problem document of that status.
+func (a answer) problem(t *testing.T, status int) problem {
+	t.Helper()
+	require.Equal(t, status, a.status, a.String())
+	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
+	var p problem
+	require.NoError(t, json.Unmarshal(a.body, &p), a.String())
+	return p
+}
+
+// into reads the answer, which must have that status.
+func (a answer) into(t *testing.T, status int, out any) {
+	t.Helper()
+	require.Equal(t, status, a.status, a.String())
+	if out != nil {
+		require.NoError(t, json.Unmarshal(a.body, out), a.String())
+	}
+}
+
+// payload is a body with its media type. The zero value is none.
+type payload struct {
+	contentType string
+	body        []byte
+}
+
+func inJSON(t *testing.T, v any) payload {
+	t.Helper()
+	body, err := json.Marshal(v)
+	require.NoError(t, err)
+	return payload{"application/json", body}
+}
+
+func inCSV(text string) payload { return payload{"text/csv", []byte(text)} }
+
+// call makes one call, or repeats it while the caller is patient.
+func (c *caller) call(t *testing.T, method, path string, body payload, headers ...string) answer {
+	t.Helper()
+	if method == http.MethodPost {
+		headers = append(headers, "Idempotency-Key", rand.Text())
+	}
+	const patience = 2 * time.Minute
+	deadline := time.Now().Add(patience)
+	for {
+		got, err := c.once(t.Context(), method, path, body, headers)
+		down := err != nil || got.status == http.StatusServiceUnavailable
+		if !down || !c.patient || time.Now().After(deadline) {
+			require.NoError(t, err)
+			return got
+		}
+		pause(t.Context(), 50*time.Millisecond)
+	}
+}
+
+func (c *caller) once(ctx context.Context, method, path string, body payload, headers []string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body.body))
+	if err != nil {
+		return answer{}, err
+	}
+	if body.contentType != "" {
+		req.Header.Set("Content-Type", body.contentType)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, res.Header, text}, err
+}
+
+// pause waits for the next attempt of something that is being restarted.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func (s *system) anonymous() *caller { return &caller{base: s.APIURL()} }
+
+// signUp makes an account and logs in.
+func (s *system) signUp(t *testing.T, userType string) *caller {
+	t.Helper()
+	c := s.anonymous()
+	c.login = userType + "-" + rand.Text() + "@example.org"
+	password := rand.Text()
+	var created struct {
+		UserID   string `json:"user_id"`
+		UserType string `json:"user_type"`
+	}
+	c.call(t, http.MethodPost, "/v1/users", inJSON(t, map[string]string{
+		"login_id": c.login, "password": password, "name": "E. Test", "user_type": userType,
+	})).into(t, http.StatusCreated, &created)
+	require.Equal(t, userType, created.UserType)
+	c.userID = created.UserID
+	c.logIn(t, c.login, password)
+	return c
+}
+
+func (c *caller) logIn(t *testing.T, login, password string) {
+	t.Helper()
+	var tokens struct {
+		AccessToken string `json:"access_token"`
+		UserID      string `json:"user_id"`
+	}
+	c.call(t, http.MethodPost, "/v1/login", inJSON(t, map[string]string{"login_id": login, "password": password})).
+		into(t, http.StatusOK, &tokens)
+	require.NotEmpty(t, tokens.AccessToken)
+	c.token, c.userID = tokens.AccessToken, tokens.UserID
+}
+
+// createRace returns the ID of a new race.
+func (c *caller) createRace(t *testing.T, race map[string]any) string {
+	t.Helper()
+	var created struct {
+		RaceID string `json:"race_id"`
+	}
+	c.call(t, http.MethodPost, "/v1/races", inJSON(t, race)).into(t, http.StatusCreated, &created)
+	require.NotEmpty(t, created.RaceID)
+	return created.RaceID
+}
+
+// imported is what became of the rows of a file.
+type imported struct {
+	Added     int `json:"added"`
+	Changed   int `json:"changed"`
+	Unchanged int `json:"unchanged"`
+	Errors    []struct {
+		Row     int    `json:"row"`
+		Field   string `json:"field"`
+		Message string `json:"message"`
+	} `json:"errors"`
+}
+
+func (c *caller) importStartList(t *testing.T, raceID string, list payload) imported {
+	t.Helper()
+	var result imported
+	c.call(t, http.MethodPost, "/v1/races/"+raceID+"/participants/import", list).into(t, http.StatusOK, &result)
+	return result
+}
+
+func (c *caller) importResults(t *testing.T, raceID, query string, results payload) imported {
+	t.Helper()
+	var result imported
+	c.call(t, http.MethodPost, recordsOf(raceID)+"/import"+query, results).into(t, http.StatusOK, &result)
+	return result
+}
+
+// record is an official record as the API shows it.
+type record struct {
+	RecordID  string `json:"record_id"`
+	Revision  int    `json:"revision"`
+	Bib       string `json:"bib"`
+	GunTime   string `json:"gun_time"`
+	NetTime   string `json:"net_time"`
+	Status    string `json:"status"`
+	Credit    credit `json:"credit"`
+	Revisions []struct {
+		Revision int    `json:"revision"`
+		Reason   string `json:"reason"`
+	} `json:"revisions"`
+}
+
+type credit struct {
+	Status   string `json:"status"`
+	Points   *int64 `json:"points"`
+	Reason   string `json:"reason"`
+	TraceURL string `json:"trace_url"`
+}
+
+func recordsOf(raceID string) string { return "/v1/races/" + raceID + "/official-records" }
+
+func (c *caller) postRecord(t *testing.T, raceID string, fields map[string]any) record {
+	t.Helper()
+	var posted record
+	c.call(t, http.MethodPost, recordsOf(raceID), inJSON(t, fields)).into(t, http.StatusCreated, &posted)
+	return posted
+}
+
+func (c *caller) record(t *testing.T, raceID, recordID string) record {
+	t.Helper()
+	var found record
+	c.call(t, http.MethodGet, recordsOf(raceID)+"/"+recordID, payload{}).into(t, http.StatusOK, &found)
+	return found
+}
+
+// patch changes the record if revision is its latest.
+func (c *caller) patch(t *testing.T, raceID, recordID string, revision int, fields map[string]any) answer {
+	t.Helper()
+	return c.call(t, http.MethodPatch, recordsOf(raceID)+"/"+recordID, inJSON(t, fields),
+		"If-Match", strconv.Quote(strconv.Itoa(revision)))
+}
+
+// correct patches the record and returns its new revision.
+func (c *caller) correct(t *testing.T, raceID, recordID string, revision int, fields map[string]any) record {
+	t.Helper()
+	var changed record
+	c.patch(t, raceID, recordID, revision, fields).into(t, http.StatusOK, &changed)
+	return changed
+}
+
+// remove deletes the record if revision is its latest.
+func (c *caller) remove(t *testing.T, raceID, recordID string, revision int, reason string) answer {
+	t.Helper()
+	return c.call(t, http.MethodDelete, recordsOf(raceID)+"/"+recordID, inJSON(t, map[string]string{"reason": reason}),
+		"If-Match", strconv.Quote(strconv.Itoa(revision)))
+}
+
+// records lists all records of the race.
+func (c *caller) records(t *testing.T, raceID string) []record {
+	t.Helper()
+	var all []record
+	for cursor := ""; ; {
+		var page struct {
+			Items      []record `json:"items"`
+			NextCursor string   `json:"next_cursor"`
+		}
+		query := "?limit=1000&cursor=" + url.QueryEscape(cursor)
+		c.call(t, http.MethodGet, recordsOf(raceID)+query, payload{}).into(t, http.StatusOK, &page)
+		all = append(all, page.Items...)
+		if cursor = page.NextCursor; cursor == "" {
+			return all
+		}
+	}
+}
+
+// progress is how far the credits of a race are. The four add up to Total.
+type progress struct {
+	Pending    int `json:"pending"`
+	Credited   int `json:"credited"`
+	Rejected   int `json:"rejected"`
+	Superseded int `json:"superseded"`
+	Total      int `json:"total"`
+}
+
+func (c *caller) credits(t *testing.T, raceID string) progress {
+	t.Helper()
+	var p progress
+	c.call(t, http.MethodGet, "/v1/races/"+raceID+"/credits", payload{}).into(t, http.StatusOK, &p)
+	require.Equal(t, p.Total, p.Pending+p.Credited+p.Rejected+p.Superseded)
+	return p
+}
+
+// myPoints is what a runner sees of the own ledger.
+type myPoints struct {
+	TotalPoint int64 `json:"total_point"`
+	Items      []struct {
+		RaceID   string `json:"race_id"`
+		RecordID string `json:"record_id"`
+		Revision int    `json:"revision"`
+		Points   int64  `json:"points"`
+		Rule     string `json:"rule"`
+		Reason   string `json:"reason"`
+		TraceURL string `json:"trace_url"`
+	} `json:"items"`
+}
+
+func (c *caller) points(t *testing.T) myPoints {
+	t.Helper()
+	var p myPoints
+	c.call(t, http.MethodGet, "/v1/me/points?limit=1000", payload{}).into(t, http.StatusOK, &p)
+	return p
+}

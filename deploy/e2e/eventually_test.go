@@ -1,0 +1,37 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+)
+
+// How long the tests wait for what normally takes up to a second, and how often
+// they look.
+const (
+	patience = 90 * time.Second
+	glance   = 50 * time.Millisecond
+)
+
+// eventually asks until there is no error, and fails t with the last one when
+// the limit is over. Unlike require.Eventually it asks on the test's goroutine
+// and says what it was still waiting for.
+func eventually(t *testing.T, limit time.Duration, ask func() error) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	tick := time.NewTicker(glance)
+	defer tick.Stop()
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s still: %v", limit, err)
+		}
+		select {
+		case <-tick.C:
+		case <-t.Context().Done():
+			t.Fatalf("called off while waiting: %v", err)
+		}
+	}
+}

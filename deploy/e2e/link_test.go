@@ -1,0 +1,118 @@
+package e2e_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+)
+
+// link passes connections on to a server until it is cut. A cut link refuses
+// connections and drops those it has, as a server does that is down.
+type link struct {
+	address string // own; stays the same over cuts
+	target  string
+
+	mu       sync.Mutex
+	listener net.Listener // nil while cut
+	open     map[net.Conn]struct{}
+	passing  sync.WaitGroup
+}
+
+func newLink(ctx context.Context, target string) (*link, error) {
+	l := &link{address: "127.0.0.1:0", target: target, open: map[net.Conn]struct{}{}}
+	err := l.mend(ctx)
+	return l, err
+}
+
+func (l *link) addr() string { return l.address }
+
+// mend lets connections through.
+func (l *link) mend(ctx context.Context) error {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", l.address)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listener, l.address = listener, listener.Addr().String()
+	l.passing.Go(func() { l.accept(listener) })
+	return nil
+}
+
+// cut drops everything and refuses until mended.
+func (l *link) cut() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listener == nil {
+		return nil
+	}
+	err := l.listener.Close()
+	l.listener = nil
+	for conn := range l.open {
+		_ = conn.Close()
+	}
+	clear(l.open)
+	return err
+}
+
+func (l *link) close() error {
+	err := l.cut()
+	l.passing.Wait()
+	return err
+}
+
+func (l *link) accept(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return // cut
+		}
+		l.passing.Go(func() { l.pass(listener, conn) })
+	}
+}
+
+// pass copies both ways until one end is gone, and then closes both.
+func (l *link) pass(listener net.Listener, near net.Conn) {
+	far, err := net.Dial("tcp", l.target) //nolint:noctx // bound by the link's own life
+	if err != nil {
+		_ = near.Close()
+		return
+	}
+	if !l.keep(listener, near, far) {
+		return
+	}
+	defer l.drop(near, far)
+	ended := make(chan struct{}, 2)
+	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+		l.passing.Go(func() {
+			_, _ = io.Copy(way[0], way[1]) // the end of a connection is no news
+			ended <- struct{}{}
+		})
+	}
+	<-ended
+}
+
+// keep notes the connections, or closes them when the link was cut meanwhile.
+func (l *link) keep(listener net.Listener, conns ...net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range conns {
+		if l.listener != listener {
+			_ = conn.Close()
+			continue
+		}
+		l.open[conn] = struct{}{}
+	}
+	return l.listener == listener
+}
+
+func (l *link) drop(conns ...net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range conns {
+		_ = conn.Close()
+		delete(l.open, conn)
+	}
+}

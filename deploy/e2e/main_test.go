@@ -1,0 +1,91 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
+)
+
+var chaosRecords = flag.Int("chaos.records", 300, "how many records TestChaos posts for each way of breaking the system")
+
+// bench is what all tests of this package share: the programs, built once, and
+// the system that the ordinary tests use together.
+var bench struct {
+	dir      string
+	programs func() (map[stack.Part]string, error)
+	shared   func() (*system, error)
+	stop     func() error // of the shared system
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	dir, err := os.MkdirTemp("", "mrmrthon-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ctx := context.Background()
+	bench.dir, bench.stop = dir, func() error { return nil }
+	bench.programs = sync.OnceValues(func() (map[stack.Part]string, error) {
+		root, err := stack.FindRoot()
+		if err != nil {
+			return nil, err
+		}
+		return stack.Build(ctx, root, filepath.Join(dir, "bin"), underRace, stack.AllParts()...)
+	})
+	bench.shared = sync.OnceValues(func() (*system, error) {
+		s, err := startSystem(ctx, filepath.Join(dir, "shared"))
+		if err == nil {
+			bench.stop = s.stop
+		}
+		return s, err
+	})
+	code = m.Run()
+	if err := bench.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	if code != 0 {
+		fmt.Fprintln(os.Stderr, "the logs of the stacks are kept in", dir)
+		return code
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// sharedSystem is the one system of all tests that break nothing for others.
+func sharedSystem(t *testing.T) *system {
+	t.Helper()
+	s, err := bench.shared()
+	require.NoError(t, err)
+	return s
+}
+
+// ownSystem starts a system for t alone and stops it when t is over.
+func ownSystem(t *testing.T, name string) *system {
+	t.Helper()
+	s, err := startSystem(t.Context(), filepath.Join(bench.dir, name))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Error(errors.Unwrap(err), err)
+		}
+	})
+	return s
+}

@@ -1,0 +1,77 @@
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestBrokenMessagesGoToTheDeadLetterQueue, each with its reason, and stop
+// nothing.
+func TestBrokenMessagesGoToTheDeadLetterQueue(t *testing.T) {
+	t.Parallel()
+	s := sharedSystem(t)
+	before := s.metric(t, "dead_letter")
+	bodies := []string{
+		"not JSON", `{"v":2,"race_id":"x"}`, `[]`,
+		`{"v":1,"race_id":"1","record_id":"2","revision":1}`,
+	}
+	for _, body := range bodies {
+		s.post(t, body)
+	}
+	b := startBoston(t, s, 5)
+	b.importAll(t)
+
+	reasons := map[string]string{}
+	eventually(t, patience, func() error {
+		letters, err := s.takeDeadLetters(t.Context())
+		for _, letter := range letters {
+			reasons[letter.Body] = letter.MessageAttributes["reason"].StringValue
+		}
+		if err == nil && len(reasons) < len(bodies) {
+			err = fmt.Errorf("%d dead letters", len(reasons))
+		}
+		return err
+	})
+	for _, body := range bodies {
+		require.NotEmpty(t, reasons[body], body)
+	}
+	b.check(t)
+	eventually(t, patience, func() error {
+		if counted := s.metric(t, "dead_letter") - before; counted != float64(len(bodies)) {
+			return fmt.Errorf("%v dead letters are counted", counted)
+		}
+		return nil
+	})
+}
+
+// metric sums the samples of the worker's counters whose name contains part.
+func (s *system) metric(t *testing.T, part string) float64 {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.WorkerURL()+"/metrics", http.NoBody)
+	require.NoError(t, err)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	sum, found := 0.0, false
+	for _, sample := range counter.FindAllStringSubmatch(string(text), -1) {
+		if strings.Contains(sample[1], part) {
+			value, err := strconv.ParseFloat(sample[2], 64)
+			require.NoError(t, err)
+			sum, found = sum+value, true
+		}
+	}
+	require.True(t, found, "the worker counts nothing called %s", part)
+	return sum
+}
+
+// counter is a sample of a counter in Prometheus's text format.
+var counter = regexp.MustCompile(`(?m)^(mrmrthon_\w+_total)(?:\{[^}]*\})? (\S+)$`)

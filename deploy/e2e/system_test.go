@@ -1,0 +1,167 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
+)
+
+// system is a running stack with the ways in that only a test has: root's
+// connections to the databases, a client of Temporal, and a relay through which
+// the programs reach user_db, so that it can fail without main_db.
+type system struct {
+	*stack.Stack
+	dir      string
+	env      map[string]string // of the worker; read at its next start
+	userLink *link
+	mainDB   *sql.DB
+	userDB   *sql.DB
+	temporal client.Client
+}
+
+func startSystem(ctx context.Context, dir string) (*system, error) {
+	programs, err := bench.programs()
+	if err != nil {
+		return nil, err
+	}
+	mariaDB, err := freePort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	userLink, err := newLink(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(mariaDB)))
+	if err != nil {
+		return nil, err
+	}
+	worker := map[string]string{"USER_DB_ADDR": userLink.addr()}
+	started, err := stack.Start(ctx, stack.Options{
+		Dir:      dir,
+		Ports:    stack.Ports{MariaDB: mariaDB},
+		Programs: programs,
+		Env: map[stack.Part]map[string]string{
+			stack.API:    {"USER_DB_ADDR": userLink.addr()},
+			stack.Worker: worker,
+		},
+		Throwaway: true,
+		Restart:   false, // a part that ends by itself is a failure, not to be hidden
+	})
+	if err != nil {
+		return nil, errors.Join(err, userLink.close())
+	}
+	s := &system{Stack: started, dir: dir, env: worker, userLink: userLink}
+	if err := s.connect(ctx); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+func (s *system) connect(ctx context.Context) (err error) {
+	if s.mainDB, err = open(s.RootDSN("main_db")); err != nil {
+		return err
+	}
+	if s.userDB, err = open(s.RootDSN("user_db")); err != nil {
+		return err
+	}
+	s.temporal, err = client.DialContext(ctx, client.Options{HostPort: s.TemporalAddress(), Logger: silent{}})
+	return err
+}
+
+func open(dsn string) (*sql.DB, error) {
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Logger = &mysql.NopLogger{} // the tests kill the server; that it is gone is no news
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// stop ends everything and reports what the programs should never print.
+func (s *system) stop() error {
+	if s.temporal != nil {
+		s.temporal.Close()
+	}
+	var problems []error
+	for _, db := range []*sql.DB{s.mainDB, s.userDB} {
+		if db != nil {
+			problems = append(problems, db.Close())
+		}
+	}
+	return errors.Join(append(problems, s.Stop(), s.userLink.close(), s.checkLogs())...)
+}
+
+// checkLogs looks for the marks of a data race and of a panic.
+func (s *system) checkLogs() error {
+	var problems []error
+	for _, part := range []stack.Part{stack.API, stack.Worker} {
+		path := filepath.Join(s.dir, "logs", string(part)+".log")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		for _, mark := range []string{"WARNING: DATA RACE", "\npanic: ", "fatal error: "} {
+			if at := bytes.Index(text, []byte(mark)); at >= 0 {
+				excerpt := text[at:min(at+4000, len(text))]
+				problems = append(problems, fmt.Errorf("%s printed:\n%s", part, excerpt))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// count runs a SELECT of one number.
+func count(t *testing.T, db *sql.DB, query string, args ...any) int {
+	t.Helper()
+	n, err := tryCount(t.Context(), db, query, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+func tryCount(ctx context.Context, db *sql.DB, query string, args ...any) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	err = db.QueryRowContext(ctx, query, args...).Scan(&n)
+	return n, err
+}
+
+// freePort returns a port below those that the kernel gives to outgoing
+// connections, so that a server finds it free again after a kill.
+func freePort(ctx context.Context) (int, error) {
+	var lc net.ListenConfig
+	for port := 18000 + os.Getpid()%1000; port < 20000; port++ {
+		l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, errors.New("no port between 18000 and 20000 is free")
+}
+
+// silent drops the log of Temporal's client.
+type silent struct{}
+
+var _ log.Logger = silent{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}
