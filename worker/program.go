@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/client"
+	temporallog "go.temporal.io/sdk/log"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/worker/bridge"
+)
+
+// httpTimeout bounds what a caller of /metrics may take, and the wait for such
+// callers at the end.
+const httpTimeout = 5 * time.Second
+
+// Main is the worker program. Its fields are set before Run.
+type Main struct {
+	Config Config
+	Log    *slog.Logger
+	// Listening is called with the address of /healthz, if it is set.
+	Listening func(net.Addr)
+}
+
+// Run works until ctx ends, then stops in the order bridge, HTTP, workers,
+// client, databases, so that nothing loses what it stands on. It needs nothing
+// to be up when it starts: it waits for what is not. It returns an error when it
+// cannot work at all, or when a worker gives up.
+func (m *Main) Run(ctx context.Context) (err error) {
+	mainDB, err := mysql.Open(m.Config.MainDB)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, mainDB.Close()) }()
+	userDB, err := mysql.Open(m.Config.UserDB)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, userDB.Close()) }()
+	records, err := queue.New(ctx, m.Config.Queue)
+	if err != nil {
+		return err
+	}
+	temporal, err := client.NewLazyClient(client.Options{
+		HostPort: m.Config.Temporal.Address, Namespace: m.Config.Temporal.Namespace,
+		Logger: temporallog.NewStructuredLogger(m.Log),
+	})
+	if err != nil {
+		return fmt.Errorf("client of Temporal: %w", err)
+	}
+	defer temporal.Close()
+
+	registry := telemetry.NewRegistry()
+	health := telemetry.Handler(registry, m.Log,
+		telemetry.Check{Name: "main_db", Ping: mainDB.PingContext},
+		telemetry.Check{Name: "user_db", Ping: userDB.PingContext},
+		telemetry.Check{Name: "queue", Ping: records.Ping},
+		telemetry.Check{Name: "temporal", Ping: func(ctx context.Context) error {
+			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+			return err
+		}},
+	)
+	metrics := activities.NewMetrics(registry)
+	main, user := maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
+	return m.serve(ctx, health, &work{
+		cfg: m.Config, log: m.Log, temporal: temporal, records: records, registry: registry, metrics: metrics,
+		credits: activities.NewCredits(main, user, metrics),
+		audits:  activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
+	})
+}
+
+// serve answers for the program's health while it works. Workers start before
+// the bridge, so that starts can be eager, and stop after it.
+func (m *Main) serve(ctx context.Context, health http.Handler, w *work) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", m.Config.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if m.Listening != nil {
+		m.Listening(listener.Addr())
+	}
+	server := &http.Server{Handler: health, ReadHeaderTimeout: httpTimeout, WriteTimeout: 2 * httpTimeout}
+	m.Log.Info("worker serves its health", "address", listener.Addr().String())
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve health: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		return w.run(ctx, func() { m.shutDown(server) })
+	})
+	return group.Wait()
+}
+
+// shutDown ends the health server. Callers that are too slow are cut off.
+func (m *Main) shutDown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), httpTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		m.Log.Warn("callers of the health server were cut off", "error", errors.Join(err, server.Close()))
+	}
+}
+
+// work is bridge and workers, and what they stand on.
+type work struct {
+	cfg      Config
+	log      *slog.Logger
+	temporal client.Client
+	records  *queue.Client
+	registry prometheus.Registerer
+	metrics  *activities.Metrics
+	credits  *activities.Credits
+	audits   *activities.Audits
+}
+
+// run works until ctx ends or a worker gives up. It calls stopHTTP after the
+// bridge has stopped and before the workers do.
+func (w *work) run(ctx context.Context, stopHTTP func()) error {
+	defer stopHTTP() // on every way out; a second call does nothing
+	if !w.awaitTemporal(ctx) {
+		return nil // stopped while waiting
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	worker := w.newWorker(func(err error) { cancel(fmt.Errorf("the worker gave up: %w", err)) })
+	if err := worker.Start(); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	defer worker.Stop()
+	defer stopHTTP()
+	w.log.Info("worker works", "namespace", w.cfg.Temporal.Namespace)
+	var scheduling sync.WaitGroup
+	scheduling.Go(func() { w.scheduleAudit(ctx) })
+	bridge.New(w.cfg.Bridge, w.records, bridge.CreditStarter{Client: w.temporal}, w.log, w.registry).Run(ctx)
+	scheduling.Wait()
+	w.log.Info("worker stops")
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
