@@ -12,10 +12,13 @@ type Date struct {
 	Day   int
 }
 
-// ParseDate reads YYYY-MM-DD.
+// firstYear is the first year that a DATE column is sure to hold.
+const firstYear = 1000
+
+// ParseDate reads YYYY-MM-DD, in the years from 1000 to 9999.
 func ParseDate(s string) (Date, error) {
 	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
+	if err != nil || t.Year() < firstYear {
 		return Date{}, errors.New(`must be a date as YYYY-MM-DD, for example "2004-04-19"`)
 	}
 	return DateOf(t), nil

@@ -1,0 +1,95 @@
+package races
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+type listStore interface {
+	// Race returns race.ErrNotFound when there is none.
+	Race(ctx context.Context, raceID string) (race.Race, error)
+	// ListRaces returns the newest first; an empty organizerID is all.
+	ListRaces(ctx context.Context, organizerID string, after maindb.RacePosition, limit int) ([]race.Race, error)
+}
+
+// lists is what everybody may look up.
+type lists struct {
+	store listStore
+}
+
+type racesInput struct {
+	server.Page
+	OrganizerID string `query:"organizer_id" format:"uuid" doc:"Only the races of this organizer."`
+}
+
+type racesOutput struct {
+	Body struct {
+		Items      []raceBody `json:"items" nullable:"false" doc:"By date, the newest first."`
+		NextCursor string     `json:"next_cursor,omitempty"`
+	}
+}
+
+func (l lists) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "list-races", Method: http.MethodGet, Path: "/v1/races",
+		Summary: "List races", Tags: []string{racesTag}, Errors: []int{http.StatusUnprocessableEntity},
+	}, l.list)
+	server.Register(api, huma.Operation{
+		OperationID: "get-race", Method: http.MethodGet, Path: "/v1/races/{race_id}",
+		Summary: "Look at a race", Tags: []string{racesTag}, Errors: []int{http.StatusNotFound},
+	}, l.get)
+}
+
+func (l lists) get(ctx context.Context, in *onRace) (*raceOutput, error) {
+	id, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	r, err := l.store.Race(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &raceOutput{Body: bodyOf(r)}, nil
+}
+
+func (l lists) list(ctx context.Context, in *racesInput) (*racesOutput, error) {
+	after, err := decodePosition(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := l.store.ListRaces(ctx, in.OrganizerID, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &racesOutput{}
+	if len(found) > in.Limit {
+		found = found[:in.Limit]
+		last := found[in.Limit-1]
+		out.Body.NextCursor = server.EncodeCursor(last.Date.String(), last.ID)
+	}
+	out.Body.Items = make([]raceBody, len(found))
+	for i, r := range found {
+		out.Body.Items[i] = bodyOf(r)
+	}
+	return out, nil
+}
+
+// decodePosition returns the zero position for the empty cursor.
+func decodePosition(cursor string) (maindb.RacePosition, error) {
+	parts, err := server.DecodeCursor(cursor, 2)
+	if err != nil || parts == nil {
+		return maindb.RacePosition{}, err
+	}
+	date, err := race.ParseDate(parts[0])
+	if err != nil || uuid.Validate(parts[1]) != nil {
+		return maindb.RacePosition{}, badCursor()
+	}
+	return maindb.RacePosition{Date: date, ID: parts[1]}, nil
+}

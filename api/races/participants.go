@@ -1,0 +1,186 @@
+package races
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+type entryStore interface {
+	// Enter returns race.ErrNotFound, or a *race.ConflictError when the race
+	// takes no more entries or has the runner's already.
+	Enter(ctx context.Context, e maindb.Entry) (race.Participant, error)
+	// Participant returns race.ErrNotFound; a cancelled entry is one.
+	Participant(ctx context.Context, raceID, userID string) (race.Participant, error)
+	// CancelEntry returns race.ErrNotFound, or a *race.ConflictError once the
+	// race has results.
+	CancelEntry(ctx context.Context, raceID, userID string) error
+	ListParticipants(ctx context.Context, raceID, afterID string, limit int) ([]race.Participant, error)
+}
+
+type accountReader interface {
+	// Account returns race.ErrNotFound when the account's owner has left.
+	Account(ctx context.Context, userID string) (userdb.Account, error)
+	// Runners leaves out the IDs that nobody has.
+	Runners(ctx context.Context, userIDs []string) (map[string]userdb.Runner, error)
+}
+
+// entries is what runners do about taking part, and what organizers see of it.
+type entries struct {
+	store   entryStore
+	runners accountReader
+}
+
+type enterInput struct {
+	onRace
+	Body *struct{}
+}
+
+type entryBody struct {
+	ParticipantID string           `json:"participant_id"`
+	Status        race.EntryStatus `json:"status" enum:"entered,cancelled"`
+	Bib           string           `json:"bib,omitempty" doc:"Left out until one is given out."`
+	Sex           race.Sex         `json:"sex,omitempty" enum:"M,F,X" doc:"Left out when unknown."`
+	Age           *int             `json:"age,omitempty" doc:"On race day; left out when unknown."`
+	Field         race.Field       `json:"field" enum:"runner,wheelchair,handcycle"`
+}
+
+type entryOutput struct {
+	Body entryBody
+}
+
+type participantsInput struct {
+	onRace
+	server.Page
+}
+
+type participantBody struct {
+	entryBody
+	UserID string `json:"user_id"`
+	Name   string `json:"name" doc:"Empty when it is not known, or its owner has left."`
+}
+
+type participantsOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		Items      []participantBody `json:"items" nullable:"false" doc:"In the order in which they came in."`
+		NextCursor string            `json:"next_cursor,omitempty"`
+	}
+}
+
+func (e entries) register(api huma.API) {
+	const path = "/v1/races/{race_id}/participants"
+	refusals := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}
+	server.Register(api, huma.Operation{
+		OperationID: "enter-race", Method: http.MethodPost, Path: path, DefaultStatus: http.StatusCreated,
+		Summary: "Enter a race", Tags: []string{entriesTag}, MaxBodyBytes: maxBody,
+		Description: "Sex, and the age on race day, are those of your account. A cancelled entry can be taken up again.",
+		Errors:      append(refusals, http.StatusConflict),
+	}, e.enter)
+	server.Register(api, huma.Operation{
+		OperationID: "get-my-entry", Method: http.MethodGet, Path: path + "/me",
+		Summary: "Look at your entry", Tags: []string{entriesTag}, Errors: refusals,
+	}, e.mine)
+	server.Register(api, huma.Operation{
+		OperationID: "cancel-my-entry", Method: http.MethodDelete, Path: path + "/me", DefaultStatus: http.StatusNoContent,
+		Summary: "Cancel your entry", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusConflict),
+	}, e.cancel)
+	server.Register(api, huma.Operation{
+		OperationID: "list-participants", Method: http.MethodGet, Path: path,
+		Summary: "List who takes part in your race", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusUnprocessableEntity),
+	}, e.list)
+}
+
+func (e entries) enter(ctx context.Context, in *enterInput) (*entryOutput, error) {
+	raceID, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	account, err := e.runners.Account(ctx, server.CallerFrom(ctx).UserID)
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.store.Enter(ctx, maindb.Entry{
+		ID: server.ResourceID(ctx), RaceID: raceID, UserID: account.UserID, Sex: account.Sex, BirthDate: account.BirthDate,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &entryOutput{Body: entryOf(p)}, nil
+}
+
+func (e entries) mine(ctx context.Context, in *onRace) (*entryOutput, error) {
+	raceID, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.store.Participant(ctx, raceID, server.CallerFrom(ctx).UserID)
+	if err != nil {
+		return nil, err
+	}
+	return &entryOutput{Body: entryOf(p)}, nil
+}
+
+func (e entries) cancel(ctx context.Context, in *onRace) (*struct{}, error) {
+	raceID, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	return nil, e.store.CancelEntry(ctx, raceID, server.CallerFrom(ctx).UserID)
+}
+
+func (e entries) list(ctx context.Context, in *participantsInput) (*participantsOutput, error) {
+	after, err := decodeParticipant(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := e.store.ListParticipants(ctx, server.RaceFrom(ctx).ID, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &participantsOutput{CacheControl: "no-store"}
+	if len(found) > in.Limit {
+		found = found[:in.Limit]
+		out.Body.NextCursor = server.EncodeCursor(found[in.Limit-1].ID)
+	}
+	userIDs := make([]string, len(found))
+	for i, p := range found {
+		userIDs[i] = p.UserID
+	}
+	runners, err := e.runners.Runners(ctx, userIDs)
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Items = make([]participantBody, len(found))
+	for i, p := range found {
+		out.Body.Items[i] = participantBody{entryBody: entryOf(p), UserID: p.UserID, Name: runners[p.UserID].Name}
+	}
+	return out, nil
+}
+
+func entryOf(p race.Participant) entryBody {
+	body := entryBody{ParticipantID: p.ID, Status: p.Status, Bib: p.Bib, Sex: p.Sex, Field: p.Field}
+	if p.Age >= 0 && p.Age <= race.MaxAge {
+		body.Age = &p.Age
+	}
+	return body
+}
+
+// decodeParticipant returns the empty ID for the empty cursor.
+func decodeParticipant(cursor string) (string, error) {
+	parts, err := server.DecodeCursor(cursor, 1)
+	if err != nil || parts == nil {
+		return "", err
+	}
+	if uuid.Validate(parts[0]) != nil {
+		return "", badCursor()
+	}
+	return parts[0], nil
+}

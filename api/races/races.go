@@ -1,0 +1,102 @@
+// Package races answers the calls about races: their settings, who takes part,
+// and the start lists that organizers bring.
+package races
+
+import (
+	"context"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+const (
+	racesTag   = "Races"
+	entriesTag = "Participants"
+)
+
+// maxBody is far above any body of these calls but a start list, in bytes.
+const maxBody = 64 << 10
+
+// Config is what the calls stand on.
+type Config struct {
+	Races   Store   // main_db
+	Runners Runners // user_db
+	// Poke tells the outbox relay that records were revised.
+	Poke func()
+}
+
+// Store keeps races and their entries.
+type Store interface {
+	settingsStore
+	listStore
+	entryStore
+	startListStore
+}
+
+// Runners knows the accounts of those who run.
+type Runners interface {
+	accountReader
+	standInStore
+}
+
+// Register adds the calls to the API.
+func Register(api huma.API, cfg Config) {
+	settings{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke}.register(api)
+	lists{store: cfg.Races}.register(api)
+	entries{store: cfg.Races, runners: cfg.Runners}.register(api)
+	startLists{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke}.register(api)
+}
+
+// onRace is embedded in inputs of calls below a race.
+type onRace struct {
+	RaceID string `path:"race_id" doc:"UUID of the race."`
+}
+
+// id returns the race's ID, or race.ErrNotFound for what cannot be one.
+func (o onRace) id() (string, error) {
+	if uuid.Validate(o.RaceID) != nil {
+		return "", race.ErrNotFound
+	}
+	return o.RaceID, nil
+}
+
+// problems collects what is wrong with a body, field by field.
+type problems []race.FieldError
+
+func (p *problems) add(field string, err error) {
+	if err != nil {
+		*p = append(*p, race.FieldError{Field: field, Message: err.Error()})
+	}
+}
+
+// err returns a *race.InvalidError, nil when nothing was wrong.
+func (p problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return &race.InvalidError{Fields: p}
+}
+
+// badCursor is the answer to a cursor that no list gave out.
+func badCursor() error {
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+		Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
+	})
+}
+
+// birthDates asks for the birth dates of runners.
+func birthDates(ctx context.Context, runners accountReader, userIDs []string) (map[string]race.Date, error) {
+	known, err := runners.Runners(ctx, userIDs)
+	if err != nil {
+		return nil, err
+	}
+	births := make(map[string]race.Date, len(known))
+	for id, runner := range known {
+		if !runner.BirthDate.IsZero() {
+			births[id] = runner.BirthDate
+		}
+	}
+	return births, nil
+}

@@ -1,0 +1,163 @@
+package races
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
+)
+
+func isFixed(r race.Race) bool { return r.Scoring == string(scoring.Fixed) }
+
+// newRace reads the settings of a race to be.
+func newRace(body newRaceBody) (race.Race, error) {
+	var wrong problems
+	r := race.Race{Ranking: race.Ranking(body.Ranking), Scoring: body.Scoring}
+	setText(&wrong, "name", &r.Name, body.Name)
+	setText(&wrong, "city", &r.City, body.City)
+	setDate(&wrong, &r, body.Date)
+	setDistance(&wrong, &r, body.DistanceM)
+	setDivisions(&wrong, &r, body.Divisions)
+	setPoints(&wrong, &r, body.Points)
+	if body.Capacity != nil {
+		r.Capacity = *body.Capacity
+	}
+	checkName(&wrong, r)
+	checkScoring(&wrong, r)
+	return r, wrong.err()
+}
+
+// changeRace applies a change to the settings of a race.
+func changeRace(r *race.Race, body raceChangeBody) error {
+	var wrong problems
+	if body.Name != nil {
+		setText(&wrong, "name", &r.Name, *body.Name)
+	}
+	if body.City != nil {
+		setText(&wrong, "city", &r.City, *body.City)
+	}
+	if body.Date != nil {
+		setDate(&wrong, r, *body.Date)
+	}
+	if body.DistanceM != nil {
+		setDistance(&wrong, r, *body.DistanceM)
+	}
+	if body.Divisions != nil {
+		setDivisions(&wrong, r, *body.Divisions)
+	}
+	if body.Capacity != nil {
+		r.Capacity = *body.Capacity
+	}
+	if body.Ranking != nil {
+		changeRanking(&r.Ranking, *body.Ranking)
+	}
+	changeScoring(&wrong, r, body)
+	checkName(&wrong, *r)
+	checkScoring(&wrong, *r)
+	return wrong.err()
+}
+
+func changeRanking(ranking *race.Ranking, body rankingChangeBody) {
+	if body.Basis != nil {
+		ranking.Basis = *body.Basis
+	}
+	if body.DivisionsBasis != nil {
+		ranking.DivisionsBasis = *body.DivisionsBasis
+	}
+	if body.Ties != nil {
+		ranking.Ties = *body.Ties
+	}
+}
+
+// changeScoring keeps the points of a race that stays fixed, and forgets them
+// when another rule takes over.
+func changeScoring(wrong *problems, r *race.Race, body raceChangeBody) {
+	wasFixed := isFixed(*r)
+	if body.Scoring != nil {
+		r.Scoring = *body.Scoring
+	}
+	if body.Points == nil && wasFixed && isFixed(*r) {
+		return
+	}
+	setPoints(wrong, r, body.Points)
+}
+
+// setText takes a line of text, without the spaces around it.
+func setText(wrong *problems, field string, to *string, text string) {
+	*to = strings.TrimSpace(text)
+	if !utf8.ValidString(text) || strings.ContainsFunc(*to, unicode.IsControl) {
+		wrong.add(field, errors.New("must be text without control characters"))
+	}
+}
+
+func checkName(wrong *problems, r race.Race) {
+	if r.Name == "" {
+		wrong.add("name", errors.New("must not be empty"))
+	}
+}
+
+func setDate(wrong *problems, r *race.Race, date string) {
+	var err error
+	r.Date, err = race.ParseDate(date)
+	wrong.add("date", err)
+}
+
+func setDistance(wrong *problems, r *race.Race, metres float64) {
+	var err error
+	r.Distance, err = race.DistanceOf(metres)
+	wrong.add("distance_m", err)
+}
+
+// setDivisions takes divisions whose names differ, also to a reader who does
+// not look at upper and lower case.
+func setDivisions(wrong *problems, r *race.Race, bodies []divisionBody) {
+	r.Divisions = make([]race.Division, len(bodies))
+	names := make(map[string]bool, len(bodies))
+	for i, body := range bodies {
+		d, field := race.Division(body), fmt.Sprintf("divisions[%d].", i)
+		setText(wrong, field+"name", &d.Name, body.Name)
+		key := strings.ToLower(d.Name)
+		switch {
+		case d.Name == "":
+			wrong.add(field+"name", errors.New("must not be empty"))
+		case names[key]:
+			wrong.add(field+"name", errors.New("must differ from the names of the other divisions"))
+		}
+		names[key] = true
+		if d.MinAge != nil && d.MaxAge != nil && *d.MinAge > *d.MaxAge {
+			wrong.add(field+"max_age", errors.New("must not be below min_age"))
+		}
+		r.Divisions[i] = d
+	}
+}
+
+func setPoints(wrong *problems, r *race.Race, points *int64) {
+	r.Points = 0
+	switch {
+	case isFixed(*r) && points == nil:
+		wrong.add("points", errors.New("must be given for the rule fixed: what every finisher gets"))
+	case !isFixed(*r) && points != nil:
+		wrong.add("points", errors.New("must be left out: only the rule fixed has them"))
+	case points != nil:
+		r.Points = *points
+	}
+}
+
+// checkScoring reports a distance for which the rule has no points. A distance
+// that is wrong by itself has been reported before.
+func checkScoring(wrong *problems, r race.Race) {
+	if r.Distance == 0 {
+		return
+	}
+	err := scoring.Supports(scoring.Rule(r.Scoring), int64(r.Distance))
+	switch {
+	case errors.Is(err, scoring.ErrDistanceNotListed):
+		wrong.add("distance_m", fmt.Errorf("must be a distance that the rule %s covers; the rule fixed covers every one", r.Scoring))
+	case err != nil:
+		wrong.add("scoring", errors.New("must be a rule that there is"))
+	}
+}

@@ -1,0 +1,144 @@
+package races
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/imports"
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+const (
+	// maxStartList is the longest file in bytes: 50,000 rows of 300.
+	maxStartList = 16 << 20
+	// startListTimeout is how long a caller on a slow line may take to send one.
+	startListTimeout = 45 * time.Second
+)
+
+type startListStore interface {
+	// PlanStartList and ImportStartList return race.ErrNotFound when the race is
+	// gone.
+	PlanStartList(ctx context.Context, raceID string, rows []maindb.StartListRow) ([]maindb.PlannedRow, error)
+	// ImportStartList returns a *race.ConflictError when planned is outdated.
+	ImportStartList(ctx context.Context, raceID string, rows []maindb.StartListRow, planned []maindb.PlannedRow) (revised int, err error)
+}
+
+// startLists imports start lists.
+type startLists struct {
+	store   startListStore
+	runners standInStore
+	poke    func()
+}
+
+type startListInput struct {
+	onRace
+	DryRun      bool   `query:"dry_run" doc:"Tells what would happen and changes nothing."`
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte `contentType:"text/csv"`
+}
+
+type startListOutput struct {
+	Body struct {
+		Added          int                `json:"added"`
+		Changed        int                `json:"changed"`
+		Unchanged      int                `json:"unchanged"`
+		Errors         []imports.RowError `json:"errors" nullable:"false" doc:"The rows that did not go in. In CSV the header is row 1; in JSON the first item is row 1."`
+		IgnoredColumns []string           `json:"ignored_columns,omitempty" nullable:"false" doc:"Columns of the file that mean nothing here."`
+	}
+}
+
+func (s startLists) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "import-start-list", Method: http.MethodPost, Path: "/v1/races/{race_id}/participants/import",
+		DefaultStatus: http.StatusOK, Summary: "Import a start list", Tags: []string{entriesTag},
+		Description: "CSV with a header, or a JSON array of objects, of up to 50,000 rows: bib, name (or first_name and last_name), sex, " +
+			"age or birth_date, field, login_id. Good rows go in, bad rows come back. A row finds its entry by login_id, else by bib; " +
+			"what it leaves out stays as it is, but for the field, which is then runner. A runner without login_id gets an account " +
+			"without a login. Records of corrected bibs are credited anew. The same file again changes nothing.",
+		MaxBodyBytes: maxStartList, BodyReadTimeout: startListTimeout,
+		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{
+			"application/json": {Example: []map[string]any{{"bib": "1234", "name": "Uta Pippig", "sex": "F", "birth_date": "1965-09-07"}}},
+		}},
+		Errors: []int{
+			http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
+			http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity,
+		},
+	}, s.handle)
+}
+
+func (s startLists) handle(ctx context.Context, in *startListInput) (*startListOutput, error) {
+	raceID := server.RaceFrom(ctx).ID
+	sheet, err := imports.StartList(bytes.NewReader(in.RawBody), in.ContentType, imports.DefaultMaxRows)
+	if err != nil {
+		return nil, fileProblem(err)
+	}
+	list, err := s.resolve(ctx, raceID, sheet.Rows)
+	if err != nil {
+		return nil, err
+	}
+	planned, err := s.store.PlanStartList(ctx, raceID, list.entries)
+	if err != nil {
+		return nil, err
+	}
+	corrections := list.corrections(planned)
+	if !in.DryRun {
+		if err := s.carryOut(ctx, raceID, list, planned, corrections); err != nil {
+			return nil, err
+		}
+	}
+	out := &startListOutput{}
+	out.Body.IgnoredColumns = sheet.IgnoredColumns
+	out.Body.Errors = slices.Concat(sheet.Errors, list.errors)
+	for i, p := range planned {
+		_, corrected := corrections[p.UserID]
+		switch {
+		case p.Outcome == maindb.RowRefused:
+			out.Body.Errors = append(out.Body.Errors, rowErrors(list.rows[i].Row, p.Wrong)...)
+		case p.Outcome == maindb.RowAdded:
+			out.Body.Added++
+		case p.Outcome == maindb.RowChanged || corrected:
+			out.Body.Changed++
+		default:
+			out.Body.Unchanged++
+		}
+	}
+	slices.SortStableFunc(out.Body.Errors, func(a, b imports.RowError) int { return cmp.Compare(a.Row, b.Row) })
+	return out, nil
+}
+
+// carryOut writes what was planned, the accounts first: after a crash between
+// the two databases there are accounts without entries, and the same file again
+// finds them by their IDs.
+func (s startLists) carryOut(ctx context.Context, raceID string, list *startList, planned []maindb.PlannedRow, corrections map[string]userdb.Runner) error {
+	standIns := make([]userdb.Runner, 0, len(corrections))
+	for _, p := range planned { // in the order of the list, so that two imports at once do not deadlock
+		if standIn, needed := corrections[p.UserID]; needed {
+			standIns = append(standIns, standIn)
+		}
+	}
+	if err := s.runners.EnsureRunners(ctx, standIns); err != nil {
+		return err
+	}
+	writes := func(p maindb.PlannedRow) bool {
+		return p.Outcome == maindb.RowAdded || p.Outcome == maindb.RowChanged
+	}
+	if !slices.ContainsFunc(planned, writes) {
+		return nil
+	}
+	revised, err := s.store.ImportStartList(ctx, raceID, list.entries, planned)
+	if err != nil {
+		return err
+	}
+	if revised > 0 {
+		s.poke()
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+// Package unofficial answers the calls about runners' own records, which earn
+// no points and which nobody else sees.
+package unofficial
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+const (
+	tag     = "Unofficial records"
+	maxBody = 16 << 10 // bytes, far above any body of these calls
+)
+
+// Store keeps runners' own records. A record of somebody else's is
+// race.ErrNotFound, as one that does not exist.
+type Store interface {
+	// CreateUnofficialRecord returns the record that has the ID already, if one
+	// has.
+	CreateUnofficialRecord(ctx context.Context, r race.UnofficialRecord) (race.UnofficialRecord, error)
+	UnofficialRecord(ctx context.Context, userID, id string) (race.UnofficialRecord, error)
+	ListUnofficialRecords(ctx context.Context, userID string, after maindb.UnofficialPosition, limit int) ([]race.UnofficialRecord, error)
+	changeStore
+}
+
+type changeStore interface {
+	// UpdateUnofficialRecord also returns what edit returns.
+	UpdateUnofficialRecord(ctx context.Context, userID, id string, edit func(*race.UnofficialRecord) error) (race.UnofficialRecord, error)
+	DeleteUnofficialRecord(ctx context.Context, userID, id string) error
+}
+
+type records struct {
+	store Store
+}
+
+type newInput struct {
+	Body newUnofficialBody
+}
+
+type oneInput struct {
+	ID string `path:"id" doc:"UUID of the record."`
+}
+
+type changeInput struct {
+	oneInput
+	Body unofficialChangeBody
+}
+
+type listInput struct {
+	server.Page
+}
+
+type oneOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         unofficialBody
+}
+
+type listOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		Items      []unofficialBody `json:"items" nullable:"false" doc:"By date, the newest first."`
+		NextCursor string           `json:"next_cursor,omitempty"`
+	}
+}
+
+type unofficialBody struct {
+	RecordID  string    `json:"unofficial_record_id"`
+	Date      string    `json:"date" example:"2026-05-09"`
+	DistanceM float64   `json:"distance_m" example:"5000"`
+	Time      string    `json:"time" example:"0:21:40.5"`
+	Title     string    `json:"title,omitempty"`
+	Note      string    `json:"note,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// noStore keeps what is private out of shared caches.
+const noStore = "no-store"
+
+// Register adds the calls to the API.
+func Register(api huma.API, store Store) {
+	const list, one = "/v1/me/unofficial-records", "/v1/me/unofficial-records/{id}"
+	r := records{store: store}
+	refused, missing, invalid := http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity
+	add := func(id, method, path, summary string, errors ...int) huma.Operation {
+		return huma.Operation{
+			OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{tag},
+			MaxBodyBytes: maxBody, Errors: append([]int{http.StatusUnauthorized, refused}, errors...),
+		}
+	}
+	create := add("create-unofficial-record", http.MethodPost, list, "Keep a record of your own", invalid)
+	create.DefaultStatus = http.StatusCreated
+	server.Register(api, create, r.create)
+	server.Register(api, add("list-unofficial-records", http.MethodGet, list, "List your own records", invalid), r.list)
+	server.Register(api, add("get-unofficial-record", http.MethodGet, one, "Look at a record of your own", missing), r.get)
+	server.Register(api, add("change-unofficial-record", http.MethodPatch, one, "Change a record of your own", missing, invalid), r.change)
+	server.Register(api, add("delete-unofficial-record", http.MethodDelete, one, "Delete a record of your own", missing), r.delete)
+}
+
+// id returns the record's ID, or race.ErrNotFound for what cannot be one.
+func (in oneInput) id() (string, error) {
+	if uuid.Validate(in.ID) != nil {
+		return "", race.ErrNotFound
+	}
+	return in.ID, nil
+}
+
+func (r records) create(ctx context.Context, in *newInput) (*oneOutput, error) {
+	record, err := newRecord(in.Body)
+	if err != nil {
+		return nil, err
+	}
+	record.ID, record.UserID = server.ResourceID(ctx), server.CallerFrom(ctx).UserID
+	return answer(r.store.CreateUnofficialRecord(ctx, record))
+}
+
+func (r records) get(ctx context.Context, in *oneInput) (*oneOutput, error) {
+	id, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	return answer(r.store.UnofficialRecord(ctx, server.CallerFrom(ctx).UserID, id))
+}
+
+func (r records) change(ctx context.Context, in *changeInput) (*oneOutput, error) {
+	id, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	edit := func(record *race.UnofficialRecord) error { return changeRecord(record, in.Body) }
+	return answer(r.store.UpdateUnofficialRecord(ctx, server.CallerFrom(ctx).UserID, id, edit))
+}
+
+func (r records) delete(ctx context.Context, in *oneInput) (*struct{}, error) {
+	id, err := in.id()
+	if err != nil {
+		return nil, err
+	}
+	return nil, r.store.DeleteUnofficialRecord(ctx, server.CallerFrom(ctx).UserID, id)
+}
+
+func (r records) list(ctx context.Context, in *listInput) (*listOutput, error) {
+	after, err := decodePosition(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.store.ListUnofficialRecords(ctx, server.CallerFrom(ctx).UserID, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &listOutput{CacheControl: noStore}
+	if len(found) > in.Limit {
+		found = found[:in.Limit]
+		last := found[in.Limit-1]
+		out.Body.NextCursor = server.EncodeCursor(last.Date.String(), last.ID)
+	}
+	out.Body.Items = make([]unofficialBody, len(found))
+	for i, record := range found {
+		out.Body.Items[i] = bodyOf(record)
+	}
+	return out, nil
+}
+
+func answer(record race.UnofficialRecord, err error) (*oneOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &oneOutput{CacheControl: noStore, Body: bodyOf(record)}, nil
+}
+
+func bodyOf(r race.UnofficialRecord) unofficialBody {
+	return unofficialBody{
+		RecordID: r.ID, Date: r.Date.String(), DistanceM: r.Distance.Metres(), Time: r.Time.String(),
+		Title: r.Title, Note: r.Note, CreatedAt: r.CreatedAt,
+	}
+}
+
+// decodePosition returns the zero position for the empty cursor.
+func decodePosition(cursor string) (maindb.UnofficialPosition, error) {
+	parts, err := server.DecodeCursor(cursor, 2)
+	if err != nil || parts == nil {
+		return maindb.UnofficialPosition{}, err
+	}
+	date, err := race.ParseDate(parts[0])
+	if err != nil || uuid.Validate(parts[1]) != nil {
+		return maindb.UnofficialPosition{}, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+			Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
+		})
+	}
+	return maindb.UnofficialPosition{Date: date, ID: parts[1]}, nil
+}
