@@ -3,6 +3,7 @@ package sqs_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +130,26 @@ func TestWaiterGetsAMessageThatBecomesVisible(t *testing.T) {
 	require.Len(t, answered(t, answer), 1)
 }
 
-func TestClientThatHangsUpLosesNoMessage(t *testing.T) {
+func TestClientThatHangsUpTakesNoMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, nil)
+	ctx, hangUp := context.WithCancel(t.Context())
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(`{"QueueUrl":"`+*url+`","WaitTimeSeconds":20}`))
+	req.Header.Set("X-Amz-Target", "AmazonSQS.ReceiveMessage")
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		b.server.ServeHTTP(httptest.NewRecorder(), req)
+	}()
+	b.awaitTimer(t)
+	hangUp()
+	<-ended
+	send(t, b.Client, url, "x")
+	require.Len(t, b.take(t, url), 1)
+}
+
+func TestMessageForAConnectionThatBrokeComesAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "30"})
@@ -139,8 +159,8 @@ func TestClientThatHangsUpLosesNoMessage(t *testing.T) {
 	<-gone
 	send(t, b.Client, url, "x")
 
-	// The message is there at once, or when the visibility timeout is over if it was handed out before the
-	// server saw the connection close.
+	// It is there at once if the server has seen the connection close by now, else when the visibility
+	// timeout is over.
 	got := b.take(t, url)
 	if len(got) == 0 {
 		b.clock.advance(30 * time.Second)

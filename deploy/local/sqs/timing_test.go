@@ -22,6 +22,25 @@ func TestVisibilityTimeoutToTheMoment(t *testing.T) {
 	require.Len(t, b.take(t, url), 1)
 }
 
+func TestDelayedMessagesAreCountedUntilTheyShow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	url := newQueue(t, b.Client, map[string]string{"DelaySeconds": "10"})
+	send(t, b.Client, url, "x")
+	counts := func() []string {
+		return []string{
+			attribute(t, b.Client, url, "ApproximateNumberOfMessages"),
+			attribute(t, b.Client, url, "ApproximateNumberOfMessagesNotVisible"),
+			attribute(t, b.Client, url, "ApproximateNumberOfMessagesDelayed"),
+		}
+	}
+	require.Equal(t, []string{"0", "0", "1"}, counts())
+	b.clock.advance(10 * time.Second)
+	require.Equal(t, []string{"1", "0", "0"}, counts())
+	require.Len(t, b.take(t, url), 1)
+	require.Equal(t, []string{"0", "1", "0"}, counts())
+}
+
 func TestMessagesExpireAfterTheRetentionPeriod(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
