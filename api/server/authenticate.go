@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -15,8 +16,9 @@ type Verifier interface {
 }
 
 // authenticate puts the caller of a request with a bearer token into its
-// context. Without one the caller stays anonymous; one that does not verify is
-// refused on every route, so that an expired login is noticed at once.
+// context. Without one the caller is anonymous, and so is one whose token does
+// not verify: a client that sends an expired token along with its refresh token
+// gets its new pair, and every route that is not for anyone says what is wrong.
 func authenticate(verifier Verifier) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -25,19 +27,36 @@ func authenticate(verifier Verifier) func(http.Handler) http.Handler {
 				next.ServeHTTP(w, r)
 				return
 			}
-			scheme, token, _ := strings.Cut(header, " ")
-			if !strings.EqualFold(scheme, "Bearer") || token == "" {
-				writeProblem(w, unauthorized(`the Authorization header must be "Bearer <access token>"`))
-				return
+			ctx := r.Context()
+			if caller, err := verify(verifier, header); err != nil {
+				ctx = context.WithValue(ctx, refusedKey, err)
+			} else {
+				ctx = WithCaller(ctx, caller)
 			}
-			caller, err := verifier.Verify(strings.TrimSpace(token))
-			if err != nil {
-				writeProblem(w, unauthorized("the access token is not valid or has expired: log in or refresh it"))
-				return
-			}
-			next.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), caller)))
+			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
+}
+
+func verify(verifier Verifier, header string) (Caller, error) {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return Caller{}, unauthorized(`the Authorization header must be "Bearer <access token>"`)
+	}
+	caller, err := verifier.Verify(strings.TrimSpace(token))
+	if err != nil {
+		return Caller{}, unauthorized("the access token is not valid or has expired: log in or refresh it")
+	}
+	return caller, nil
+}
+
+// Unauthenticated is the answer to an anonymous caller of a call that is not for
+// anyone.
+func Unauthenticated(ctx context.Context) error {
+	if err, refused := ctx.Value(refusedKey).(error); refused {
+		return err
+	}
+	return unauthorized("this call needs an access token: log in at POST /v1/login")
 }
 
 // unauthorized is a 401 with the challenge that RFC 9110 asks for.

@@ -26,7 +26,7 @@ func authorize(api huma.API, races RaceReader, log *slog.Logger) func(huma.Conte
 		op := ctx.Operation()
 		rule := Access[op.Method+" "+op.Path]
 		caller := CallerFrom(ctx.Context())
-		if err := allow(rule.Who, caller); err != nil {
+		if err := allow(ctx.Context(), rule.Who, caller); err != nil {
 			writeError(api, ctx, err)
 			return
 		}
@@ -44,12 +44,12 @@ func authorize(api huma.API, races RaceReader, log *slog.Logger) func(huma.Conte
 }
 
 // allow decides by the caller's role alone.
-func allow(who Who, caller Caller) error {
+func allow(ctx context.Context, who Who, caller Caller) error {
 	if who == Anyone {
 		return nil
 	}
 	if caller.UserID == "" {
-		return unauthorized("this call needs an access token: log in at POST /v1/login")
+		return Unauthenticated(ctx)
 	}
 	var needed auth.UserType
 	switch who {

@@ -14,6 +14,7 @@ type contextKey int
 
 const (
 	callerKey contextKey = iota
+	refusedKey
 	raceKey
 	resourceKey
 )

@@ -3,12 +3,30 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 
 	"github.com/pressly/goose/v3"
 )
+
+// Prepare brings the database that cfg logs in to up to date and grants the
+// account what statements say. It returns how many migrations it applied.
+func Prepare(ctx context.Context, cfg Config, files fs.FS, statements, account string) (applied int, err error) {
+	db, err := Open(cfg)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if applied, err = Migrate(ctx, db, files); err != nil {
+		return applied, fmt.Errorf("%s: %w", cfg.Name, err)
+	}
+	if err := Grant(ctx, db, statements, account); err != nil {
+		return applied, fmt.Errorf("%s: %w", cfg.Name, err)
+	}
+	return applied, nil
+}
 
 // Migrate applies the migrations in files that db does not have yet, in order,
 // and returns how many those were. Two programs may call it at once: the second

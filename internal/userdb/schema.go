@@ -2,9 +2,7 @@ package userdb
 
 import (
 	"context"
-	"database/sql"
 	"embed"
-	"fmt"
 	"io/fs"
 
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -26,14 +24,8 @@ func Migrations() fs.FS {
 }
 
 // Migrate brings the schema up to date, grants the account what the programs
-// need and no more, and returns how many migrations it applied. db must be
-// opened with an account that may do so.
-func Migrate(ctx context.Context, db *sql.DB, account string) (applied int, err error) {
-	if applied, err = mysql.Migrate(ctx, db, Migrations()); err != nil {
-		return applied, fmt.Errorf("user_db: %w", err)
-	}
-	if err := mysql.Grant(ctx, db, grants, account); err != nil {
-		return applied, fmt.Errorf("user_db: %w", err)
-	}
-	return applied, nil
+// need and no more, and returns how many migrations it applied. cfg must log in
+// with an account that may do so.
+func Migrate(ctx context.Context, cfg mysql.Config, account string) (applied int, err error) {
+	return mysql.Prepare(ctx, cfg, Migrations(), grants, account)
 }

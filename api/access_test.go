@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// kind is a kind of caller.
+type kind string
+
+const (
+	anonymous      kind = "anonymous"
+	runner         kind = "runner"
+	owner          kind = "owner"
+	otherOrganizer kind = "other organizer"
+	operator       kind = "operator"
+)
+
+// mayCall says, in its own words, which kinds of caller each rule lets in.
+var mayCall = map[server.Who][]kind{
+	server.Anyone:    {anonymous, runner, owner, otherOrganizer, operator},
+	server.Holder:    {runner, owner, otherOrganizer, operator},
+	server.Runner:    {runner},
+	server.Organizer: {owner, otherOrganizer},
+	server.Owner:     {owner},
+	server.Operator:  {operator},
+}
+
+type testBundle struct {
+	router *chi.Mux
+	tokens map[kind]string
+	race   race.Race
+}
+
+func setup(t *testing.T) *testBundle {
+	t.Helper()
+	mainPool, _ := mysqltest.New(t, maindb.Migrations())
+	userPool, _ := mysqltest.New(t, userdb.Migrations())
+	p := parts{
+		cfg:    settings{Auth: auth.Config{PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour}},
+		mainDB: maindb.New(mainPool, time.Now), userDB: userdb.New(userPool, time.Now),
+		poke: func() {}, registry: telemetry.NewRegistry(), log: slog.New(slog.DiscardHandler), now: time.Now,
+	}
+	p.health = telemetry.Handler(telemetry.NewRegistry(), p.log)
+	router, err := newHandler(p)
+	require.NoError(t, err)
+
+	keys, err := auth.LoadKeys(p.cfg.Auth)
+	require.NoError(t, err)
+	issuer := auth.NewIssuer(keys, p.cfg.Auth, time.Now)
+	b := &testBundle{router: router, tokens: map[kind]string{}}
+	for who, identity := range map[kind]auth.Identity{
+		runner:         {UserID: newID(), Type: auth.Runner},
+		owner:          {UserID: newID(), Type: auth.Organizer},
+		otherOrganizer: {UserID: newID(), Type: auth.Organizer},
+		operator:       {UserID: newID(), Type: auth.Operator},
+	} {
+		b.tokens[who], _, err = issuer.Issue(identity)
+		require.NoError(t, err)
+		if who == owner {
+			b.race, err = p.mainDB.CreateRace(t.Context(), race.Race{
+				ID: newID(), OrganizerID: identity.UserID, Name: "Test Marathon", Date: race.Date{Year: 2026, Month: 11, Day: 20},
+				Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun, DivisionsBasis: race.Gun, Ties: race.TiesShare},
+				Scoring: "agegrade-2025", Status: race.Scheduled,
+			})
+			require.NoError(t, err)
+		}
+	}
+	return b
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// TestEveryRouteWithEveryKindOfCaller walks the router itself, so that a route
+// cannot be added without a rule, and a rule cannot outlive its route.
+func TestEveryRouteWithEveryKindOfCaller(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	unused := map[string]bool{}
+	for route := range server.Access {
+		unused[route] = true
+	}
+	err := chi.Walk(b.router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		route := method + " " + pattern
+		rule, known := server.Access[route]
+		require.True(t, known, "%s is not in the access table", route)
+		delete(unused, route)
+		require.Contains(t, mayCall, rule.Who, route)
+		if public, decided := decidedByHandler[route]; decided {
+			require.Equal(t, server.Anyone, rule.Who, route)
+			b.walk(t, method, pattern, public)
+			return nil
+		}
+		b.walk(t, method, pattern, mayCall[rule.Who])
+		return nil
+	})
+	require.NoError(t, err)
+	require.Empty(t, unused, "rules without a route")
+}
+
+// decidedByHandler are the routes that anyone may call once the race is
+// published and, as here, only its owner before that.
+var decidedByHandler = map[string][]kind{
+	"GET /v1/races/{race_id}/official-records":             {owner},
+	"GET /v1/races/{race_id}/official-records/{record_id}": {owner},
+}
+
+func (b *testBundle) walk(t *testing.T, method, pattern string, allowed []kind) {
+	t.Helper()
+	path := strings.NewReplacer("{race_id}", b.race.ID, "{record_id}", newID(), "{id}", newID(), "*", "index.css").Replace(pattern)
+	for _, who := range []kind{anonymous, runner, owner, otherOrganizer, operator} {
+		if method == http.MethodDelete && pattern == "/v1/races/{race_id}" && who == owner {
+			continue // the other routes still need the race
+		}
+		status := b.call(t.Context(), method, path, b.tokens[who])
+		what := fmt.Sprintf("%s %s as %s", method, pattern, who)
+		switch {
+		case slices.Contains(allowed, who):
+			// No account stands behind these tokens and no body is sent: anything
+			// but a refusal or a fault will do. A login asks for its own proof.
+			require.NotEqual(t, http.StatusForbidden, status, what)
+			require.Less(t, status, http.StatusInternalServerError, what)
+			if b.tokens[who] != "" && !strings.HasPrefix(pattern, "/v1/me") {
+				require.NotEqual(t, http.StatusUnauthorized, status, what)
+			}
+		case who == anonymous:
+			require.Equal(t, http.StatusUnauthorized, status, what)
+		default:
+			require.Equal(t, http.StatusForbidden, status, what)
+		}
+	}
+}
+
+func (b *testBundle) call(ctx context.Context, method, path, token string) int {
+	request := httptest.NewRequestWithContext(ctx, method, path, http.NoBody)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	answer := httptest.NewRecorder()
+	b.router.ServeHTTP(answer, request)
+	return answer.Code
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// runMigrate brings both databases up to date with accounts that may change
+// them, and grants the accounts that the programs log in with.
+func runMigrate(ctx context.Context, log *slog.Logger) error {
+	var settings struct {
+		MainDB mysql.Config `envPrefix:"MAIN_DB_"`
+		UserDB mysql.Config `envPrefix:"USER_DB_"`
+
+		MainUser     string `env:"MIGRATE_MAIN_DB_USER,required"`
+		MainPassword string `env:"MIGRATE_MAIN_DB_PASSWORD,required"`
+		UserUser     string `env:"MIGRATE_USER_DB_USER,required"`
+		UserPassword string `env:"MIGRATE_USER_DB_PASSWORD,required"`
+	}
+	if err := env.Parse(&settings); err != nil {
+		return err
+	}
+	for _, database := range []struct {
+		as, password string
+		cfg          mysql.Config
+		migrate      func(ctx context.Context, cfg mysql.Config, account string) (int, error)
+	}{
+		{settings.MainUser, settings.MainPassword, settings.MainDB, maindb.Migrate},
+		{settings.UserUser, settings.UserPassword, settings.UserDB, userdb.Migrate},
+	} {
+		account := database.cfg.User
+		database.cfg.User, database.cfg.Password = database.as, database.password
+		applied, err := database.migrate(ctx, database.cfg, account)
+		if err != nil {
+			return err
+		}
+		log.InfoContext(ctx, "database is up to date", "database", database.cfg.Name, "migrations_applied", applied)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mrmrthon/mrmrthon/api/accounts"
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/workflows"
+)
+
+// parts is what the handlers stand on.
+type parts struct {
+	cfg      settings
+	mainDB   *maindb.Store
+	userDB   *userdb.Store
+	poke     func() // wakes the relay after a commit to the outbox
+	health   http.Handler
+	registry prometheus.Registerer
+	log      *slog.Logger
+	now      func() time.Time
+}
+
+// newHandler returns the router with every route of the API on it.
+func newHandler(p parts) (*chi.Mux, error) {
+	keys, err := auth.LoadKeys(p.cfg.Auth)
+	if err != nil {
+		return nil, err
+	}
+	fingerprint, err := keys.Fingerprint()
+	if err != nil {
+		return nil, fmt.Errorf("request fingerprint: %w", err)
+	}
+	passwords, err := auth.NewPasswords()
+	if err != nil {
+		return nil, err
+	}
+	trace := func(workflowID string) string {
+		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.TemporalNamespace, workflowID)
+	}
+	router, api := server.New(server.Config{
+		Verifier: auth.NewVerifier(keys, p.cfg.Auth, p.now), Races: p.mainDB, Keys: p.mainDB, Fingerprint: fingerprint,
+		Log: p.log, Registry: p.registry, Health: p.health, Version: version,
+	})
+	accounts.Register(api, accounts.Config{
+		Store: p.userDB, Passwords: passwords, Throttle: auth.NewThrottle(p.now),
+		Issuer: auth.NewIssuer(keys, p.cfg.Auth, p.now), JWKS: keys.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
+		TraceURL: trace, Now: p.now, Log: p.log,
+	})
+	return router, nil
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/mrmrthon/mrmrthon/api/relay"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// settings are what the API reads from its environment.
+type settings struct {
+	Addr              string       `env:"API_ADDR" envDefault:":8080"`
+	MainDB            mysql.Config `envPrefix:"MAIN_DB_"`
+	UserDB            mysql.Config `envPrefix:"USER_DB_"`
+	Queue             queue.Config
+	Auth              auth.Config
+	TemporalUIURL     string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233"`
+	TemporalNamespace string `env:"TEMPORAL_NAMESPACE" envDefault:"default"`
+}
+
+const (
+	// stopTimeout is how long calls that are under way may take to finish.
+	stopTimeout   = 20 * time.Second
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 2 * time.Minute
+	// bodyTimeout bounds the upload of a body and the download of an answer.
+	bodyTimeout = 2 * time.Minute
+)
+
+// runServe serves until ctx ends, then finishes the calls that are under way,
+// then what the relay is sending.
+func runServe(ctx context.Context, log *slog.Logger) (err error) {
+	var cfg settings
+	if err := env.Parse(&cfg); err != nil {
+		return err
+	}
+	registry := telemetry.NewRegistry()
+	mainPool, err := mysql.Open(cfg.MainDB)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, mainPool.Close()) }()
+	userPool, err := mysql.Open(cfg.UserDB)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, userPool.Close()) }()
+	records, err := queue.New(ctx, cfg.Queue)
+	if err != nil {
+		return err
+	}
+	mainDB, userDB := maindb.New(mainPool, time.Now), userdb.New(userPool, time.Now)
+	outbox := relay.New(mainDB, records, log, registry)
+	health := telemetry.Handler(registry, log, telemetry.Check{Name: "main_db", Ping: mainPool.PingContext})
+	handler, err := newHandler(parts{
+		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, health: health, registry: registry, log: log, now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { outbox.Run(background) })
+	running.Go(func() { tidy(background, log, mainDB, userDB) })
+	defer running.Wait()
+	defer stopBackground()
+	return serve(ctx, cfg.Addr, handler, log)
+}
+
+// serve answers calls until ctx ends and those under way are finished.
+func serve(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("API_ADDR: %w", err)
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	log.InfoContext(ctx, "serving", "addr", listener.Addr().String(), "version", version)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	log.InfoContext(ctx, "stopping: no new calls")
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return errors.Join(fmt.Errorf("calls were still under way after %s: %w", stopTimeout, err), server.Close())
+	}
+	return nil
+}
+
+const (
+	tidyInterval = time.Hour
+	// keyLifetime is how long an Idempotency-Key is honoured.
+	keyLifetime = 24 * time.Hour
+)
+
+// tidy forgets expired idempotency keys and refresh tokens. What it fails to
+// forget it forgets the next time.
+func tidy(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, userDB *userdb.Store) {
+	for {
+		if _, err := mainDB.PurgeKeys(ctx, keyLifetime); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "idempotency keys not purged", "error", err)
+		}
+		if _, err := userDB.PurgeExpired(ctx); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "refresh tokens not purged", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(tidyInterval):
+		}
+	}
+}
