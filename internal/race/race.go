@@ -32,9 +32,9 @@ const (
 
 // Ranking is the rule by which a race orders its finishers.
 type Ranking struct {
-	Basis          Basis
-	DivisionsBasis Basis // of the divisions; empty: as Basis
-	Ties           Ties
+	Basis          Basis `json:"basis"`
+	DivisionsBasis Basis `json:"divisions_basis,omitempty"` // of the divisions; empty: as Basis
+	Ties           Ties  `json:"ties"`
 }
 
 // Division is a ranking of its own within a race. An empty Sex or Field takes

@@ -3,24 +3,59 @@ package standings
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"slices"
 )
 
-// Hash is the fingerprint of everything that a ranking follows from. Two
+// Hash is the fingerprint of everything that a ranking follows from: the
+// edition of the engine, the rules, and of each entry all but its revision, so
+// that a disqualification and its undoing lead back to the same hash. Two
 // rankings with the same hash are the same, however the entries came about and
 // in whatever order they are given.
 func Hash(rules Rules, entries []Entry) ([sha256.Size]byte, error) {
-	sorted := slices.SortedFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.RecordID, b.RecordID) })
-	sum := sha256.New()
-	encoder := json.NewEncoder(sum)
-	if err := encoder.Encode(rules); err != nil {
-		return [sha256.Size]byte{}, err
+	order := make([]*Entry, len(entries)) // entries are large: their addresses are sorted
+	for i := range entries {
+		order[i] = &entries[i]
 	}
-	for i := range sorted {
-		if err := encoder.Encode(&sorted[i]); err != nil {
-			return [sha256.Size]byte{}, err
+	slices.SortFunc(order, func(a, b *Entry) int { return cmp.Compare(a.RecordID, b.RecordID) })
+	header, err := json.Marshal(rules)
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("hash the rules: %w", err)
+	}
+	const flushAt = 8 << 10
+	sum := sha256.New()
+	buffer := appendText(binary.AppendUvarint(nil, Edition), string(header))
+	for _, e := range order {
+		if buffer = appendEntry(buffer, e); len(buffer) >= flushAt {
+			sum.Write(buffer)
+			buffer = buffer[:0]
 		}
 	}
+	sum.Write(buffer)
 	return [sha256.Size]byte(sum.Sum(nil)), nil
+}
+
+// appendEntry writes the fields one behind the other; each says where it ends,
+// so that no two entries read the same.
+func appendEntry(b []byte, e *Entry) []byte {
+	for _, text := range [...]string{
+		e.RecordID, e.UserID, string(e.Sex), string(e.Field), e.Result.Bib, string(e.Result.Status),
+	} {
+		b = appendText(b, text)
+	}
+	for _, number := range [...]int64{
+		int64(e.Age), int64(e.Result.Gun), int64(e.Result.Net), int64(e.Result.Sequence), e.Points,
+	} {
+		b = binary.AppendVarint(b, number)
+	}
+	if e.Credited {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func appendText(b []byte, text string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }

@@ -7,20 +7,29 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
+// Edition numbers the rules of this package. A release that ranks the same
+// entries otherwise has a higher one, so that no ranking of it passes for one of
+// the release before.
+const Edition = 1
+
 // Rules are what a race says about its places.
 type Rules struct {
-	Ranking   race.Ranking
-	Divisions []race.Division // a participant is in the first one that takes them
+	Ranking   race.Ranking    `json:"ranking"`
+	Divisions []race.Division `json:"divisions"` // a participant is in the first one that takes them
 }
 
-// Entry is a live official record together with who ran.
+// Entry is a live official record together with who ran and what the record
+// earned.
 type Entry struct {
 	RecordID string
-	UserID   string // empty: nobody is entered with the bib
+	Revision int    // of the record; no place depends on it
+	UserID   string // empty: nobody is entered with the bib, or another record holds it
 	Sex      race.Sex
 	Age      int // on race day, or race.UnknownAge
 	Field    race.Field
 	Result   race.Result
+	Credited bool // this revision, to this runner
+	Points   int64
 }
 
 // Row is an entry with its places. A place is one more than the number of
@@ -38,20 +47,20 @@ type Row struct {
 // does not matter.
 func Rank(rules Rules, entries []Entry) []Row {
 	overall := ordering(rules.Ranking.Basis, rules.Ranking.Ties)
-	order := make([]*Entry, len(entries)) // rows are large: their addresses are sorted
+	order := make([]listed, len(entries)) // rows are large: what stands for them is sorted
 	for i := range entries {
-		order[i] = &entries[i]
+		order[i] = rules.list(&entries[i])
 	}
-	slices.SortFunc(order, func(a, b *Entry) int { return rules.listOrder(overall, a, b) })
+	slices.SortFunc(order, func(a, b listed) int { return a.compare(&b, overall) })
 
 	rows := make([]Row, len(entries))
 	ranked := make([]*Row, 0, len(rows))
-	for i, e := range order {
-		rows[i] = Row{Entry: *e}
-		if division := rules.divisionOf(e); division != nil {
+	for i, l := range order {
+		rows[i] = Row{Entry: *l.entry}
+		if division := rules.divisionOf(l.entry); division != nil {
 			rows[i].Division = division.Name
 		}
-		if rules.placed(e) {
+		if l.placed {
 			ranked = append(ranked, &rows[i])
 		}
 	}
@@ -130,40 +139,6 @@ func missingLast[T ~int | ~int64](a, b T) int {
 		return cmp.Compare(b, a)
 	}
 	return cmp.Compare(a, b)
-}
-
-// fields is the order in which the fields of a race are listed.
-var fields = []race.Field{race.Runner, race.Wheelchair, race.Handcycle}
-
-// statuses is the order of those without a place.
-var statuses = []race.ResultStatus{race.Finished, race.Overtime, race.DidNotFinish, race.Disqualified, race.DidNotStart}
-
-// listOrder is a total order: entries that share a place stand by bib, so that
-// a list of the same race always reads the same.
-func (r *Rules) listOrder(better order, a, b *Entry) int {
-	if c := cmp.Compare(slices.Index(fields, a.Field), slices.Index(fields, b.Field)); c != 0 {
-		return c
-	}
-	placed := r.placed(a)
-	if placed != r.placed(b) {
-		if placed {
-			return -1
-		}
-		return 1
-	}
-	byOutcome := 0
-	if placed {
-		byOutcome = better(&a.Result, &b.Result)
-	} else {
-		byOutcome = cmp.Compare(slices.Index(statuses, a.Result.Status), slices.Index(statuses, b.Result.Status))
-	}
-	return cmp.Or(byOutcome, compareBibs(a.Result.Bib, b.Result.Bib), cmp.Compare(a.RecordID, b.RecordID))
-}
-
-// compareBibs puts 9 before 10.
-func compareBibs(a, b string) int {
-	a, b = race.BibKey(a), race.BibKey(b)
-	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 // group is a ranking of its own: of a field, and within it of a sex or division.

@@ -3,6 +3,7 @@ package standings_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -93,6 +94,7 @@ func random(r *rand.Rand, n int) (standings.Rules, []standings.Entry) {
 				Bib: fmt.Sprint(i), Gun: race.Time(pick(n / 4)), Net: race.Time(pick(n / 4)), Sequence: pick(n / 4),
 				Status: []race.ResultStatus{race.Finished, race.Finished, race.Finished, race.DidNotFinish, race.Disqualified}[pick(5)],
 			},
+			Revision: 1 + pick(3), Credited: pick(2) == 0, Points: int64(pick(1000)),
 		}
 	}
 	return rules, entries
@@ -185,6 +187,37 @@ func TestDQAndItsUndoingLeaveNoTrace(t *testing.T) {
 	undone, err := standings.Hash(rules, entries)
 	require.NoError(t, err)
 	require.Equal(t, original, undone)
+}
+
+func TestHashCoversAllButTheRevision(t *testing.T) {
+	t.Parallel()
+	rules, entries := random(rand.New(rand.NewPCG(6, 6)), 20)
+	original, err := standings.Hash(rules, entries)
+	require.NoError(t, err)
+	for name, change := range map[string]func(*standings.Entry){
+		"record": func(e *standings.Entry) { e.RecordID += "x" }, "user": func(e *standings.Entry) { e.UserID += "x" },
+		"sex": func(e *standings.Entry) { e.Sex += "x" }, "age": func(e *standings.Entry) { e.Age++ },
+		"field": func(e *standings.Entry) { e.Field += "x" }, "bib": func(e *standings.Entry) { e.Result.Bib += "x" },
+		"gun": func(e *standings.Entry) { e.Result.Gun++ }, "net": func(e *standings.Entry) { e.Result.Net++ },
+		"status": func(e *standings.Entry) { e.Result.Status += "x" }, "sequence": func(e *standings.Entry) { e.Result.Sequence++ },
+		"credited": func(e *standings.Entry) { e.Credited = !e.Credited }, "points": func(e *standings.Entry) { e.Points++ },
+	} {
+		changed := slices.Clone(entries)
+		change(&changed[7])
+		hash, err := standings.Hash(rules, changed)
+		require.NoError(t, err)
+		require.NotEqual(t, original, hash, name)
+	}
+	revised := slices.Clone(entries)
+	revised[7].Revision++
+	hash, err := standings.Hash(rules, revised)
+	require.NoError(t, err)
+	require.Equal(t, original, hash)
+
+	rules.Ranking.Ties += "x"
+	hash, err = standings.Hash(rules, entries)
+	require.NoError(t, err)
+	require.NotEqual(t, original, hash)
 }
 
 func BenchmarkRank(b *testing.B) {

@@ -1,0 +1,72 @@
+package standings_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+func TestCompareTellsWhoMovedAndWhy(t *testing.T) {
+	t.Parallel()
+	rules := standings.Rules{Ranking: race.Ranking{Basis: race.Gun, Ties: race.TiesShare}}
+	entries := make([]standings.Entry, 5)
+	for i := range entries {
+		bib := string(rune('1' + i))
+		entries[i] = standings.Entry{RecordID: "r" + bib, UserID: "u" + bib, Revision: 1, Age: race.UnknownAge, Field: race.Runner,
+			Result: race.Result{Bib: bib, Status: race.Finished, Gun: race.Time(100 + i)}}
+	}
+	before := standings.Rank(rules, entries)
+	require.Empty(t, standings.Compare(before, standings.Rank(rules, entries)))
+
+	entries = slices.Clone(entries)
+	entries[1].Result.Status, entries[1].Revision = race.Disqualified, 2 // the second
+	entries[4].Credited, entries[4].Points = true, 700
+	entries[0].Revision = 2 // a correction and its undoing
+	after := standings.Rank(rules, entries)
+	type told struct {
+		from, to int
+		because  []string
+	}
+	got := map[string]told{}
+	for _, c := range standings.Compare(before, after) {
+		got[c.Row().RecordID] = told{c.From.Place, c.To.Place, c.Because}
+	}
+	require.Equal(t, map[string]told{
+		"r2": {2, 0, []string{"r2"}}, "r3": {3, 2, []string{"r2"}}, "r4": {4, 3, []string{"r2"}}, "r5": {5, 4, []string{"r2"}},
+	}, got)
+
+	shorter := standings.Rank(rules, entries[1:])
+	changes := standings.Compare(after, shorter)
+	require.Len(t, changes, 4)
+	require.Nil(t, changes[3].To)
+	require.Equal(t, "r1", changes[3].Row().RecordID)
+	require.Nil(t, standings.Compare(shorter, after)[0].From)
+}
+
+func TestCompareOfManyRevisionsTellsOwnOnesAlone(t *testing.T) {
+	t.Parallel()
+	rules := standings.Rules{Ranking: race.Ranking{Basis: race.Gun, Ties: race.TiesShare}}
+	entries := make([]standings.Entry, 1001)
+	for i := range entries {
+		id := string(rune(0x4e00 + i))
+		entries[i] = standings.Entry{RecordID: id, UserID: id, Field: race.Runner,
+			Result: race.Result{Bib: id, Status: race.Finished, Gun: race.Time(1000 + i)}}
+	}
+	before := standings.Rank(rules, entries)
+	entries = slices.Clone(entries)
+	for i := range entries[:600] {
+		entries[i].Revision++
+		entries[i].Result.Gun += 5000
+	}
+	for _, c := range standings.Compare(before, standings.Rank(rules, entries)) {
+		if c.To.Revision == 1 {
+			require.Equal(t, []string{c.To.RecordID}, c.Because)
+		} else {
+			require.Empty(t, c.Because)
+		}
+	}
+}
