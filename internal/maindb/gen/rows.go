@@ -73,6 +73,14 @@ type Participant struct {
 	UpdatedAt     time.Time
 }
 
+type Publication struct {
+	RaceID      string
+	RequestedBy string
+	RequestedAt time.Time
+	EndsAt      time.Time
+	PublishedAt sql.NullTime
+}
+
 type Race struct {
 	RaceID         string
 	OrganizerID    string
@@ -90,6 +98,25 @@ type Race struct {
 	Status         string
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+}
+
+type Standing struct {
+	RaceID     string
+	Version    int32
+	Status     string
+	ComputedAt time.Time
+	InputsHash []byte
+	Ruleset    json.RawMessage
+	Reason     string
+	Entries    int32
+	Body       []byte
+}
+
+type StandingsMark struct {
+	RaceID          string
+	RecordRevisions int64
+	CreditRevisions int64
+	RaceChangedAt   time.Time
 }
 
 type UnofficialRecord struct {

@@ -1,0 +1,147 @@
+package maindb
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+// snapshotColumns are the columns of a snapshot, in the order of cells.
+var snapshotColumns = []string{
+	"place", "sex_place", "division", "division_place", "bib", "sex", "age", "field", "status", "gun_ms", "net_ms",
+	"sequence", "points", "record_id", "revision", "user_id",
+}
+
+// sizeBytes is the length of what COMPRESS of MySQL puts before a zlib stream:
+// the size of the plain text, little endian.
+const sizeBytes = 4
+
+// encodeSnapshot writes rows as CSV, compressed as the database's own COMPRESS
+// does, so that an operator reads it by UNCOMPRESS. 30,000 rows take some 1 MB.
+func encodeSnapshot(rows []standings.Row) ([]byte, error) {
+	var packed bytes.Buffer
+	packed.Write(make([]byte, sizeBytes))
+	deflate, err := zlib.NewWriterLevel(&packed, zlib.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	counted := &countingWriter{to: deflate}
+	table := csv.NewWriter(counted)
+	if err := table.Write(snapshotColumns); err != nil {
+		return nil, err
+	}
+	cells := make([]string, len(snapshotColumns))
+	for i := range rows {
+		fillCells(cells, &rows[i])
+		if err := table.Write(cells); err != nil {
+			return nil, err
+		}
+	}
+	table.Flush()
+	if err := errors.Join(table.Error(), deflate.Close()); err != nil {
+		return nil, err
+	}
+	if counted.n > math.MaxInt32 {
+		return nil, fmt.Errorf("%d bytes are too many for a snapshot", counted.n)
+	}
+	binary.LittleEndian.PutUint32(packed.Bytes(), uint32(counted.n)) //nolint:gosec // checked above
+	return packed.Bytes(), nil
+}
+
+type countingWriter struct {
+	to io.Writer
+	n  int
+}
+
+func (w *countingWriter) Write(data []byte) (int, error) {
+	n, err := w.to.Write(data)
+	w.n += n
+	return n, err
+}
+
+func fillCells(cells []string, r *standings.Row) {
+	age, points := "", ""
+	if r.Age != race.UnknownAge {
+		age = strconv.Itoa(r.Age)
+	}
+	if r.Credited {
+		points = strconv.FormatInt(r.Points, 10)
+	}
+	copy(cells, []string{
+		positive(r.Place), positive(r.SexPlace), r.Division, positive(r.DivisionPlace), r.Result.Bib, string(r.Sex), age,
+		string(r.Field), string(r.Result.Status), positive(int(r.Result.Gun)), positive(int(r.Result.Net)),
+		positive(r.Result.Sequence), points, r.RecordID, strconv.Itoa(r.Revision), r.UserID,
+	})
+}
+
+// positive writes a number of which zero is none.
+func positive(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func decodeSnapshot(body []byte, entries int) ([]standings.Row, error) {
+	if len(body) < sizeBytes {
+		return nil, errors.New("the snapshot is cut short")
+	}
+	inflate, err := zlib.NewReader(bytes.NewReader(body[sizeBytes:]))
+	if err != nil {
+		return nil, fmt.Errorf("open the snapshot: %w", err)
+	}
+	table := csv.NewReader(inflate)
+	table.ReuseRecord, table.FieldsPerRecord = true, len(snapshotColumns)
+	if _, err := table.Read(); err != nil {
+		return nil, fmt.Errorf("read the snapshot's columns: %w", err)
+	}
+	rows := make([]standings.Row, 0, entries)
+	for {
+		cells, err := table.Read()
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the snapshot: %w", err)
+		}
+		row, err := rowOf(cells)
+		if err != nil {
+			return nil, fmt.Errorf("read row %d of the snapshot: %w", len(rows)+1, err)
+		}
+		rows = append(rows, row)
+	}
+}
+
+func rowOf(cells []string) (standings.Row, error) {
+	var failed error
+	number := func(cell string, empty int64) int64 {
+		if cell == "" {
+			return empty
+		}
+		n, err := strconv.ParseInt(cell, 10, 64)
+		failed = errors.Join(failed, err)
+		return n
+	}
+	return standings.Row{
+		Place: int(number(cells[0], 0)), SexPlace: int(number(cells[1], 0)),
+		Division: cells[2], DivisionPlace: int(number(cells[3], 0)),
+		Entry: standings.Entry{
+			Sex: race.Sex(cells[5]), Age: int(number(cells[6], race.UnknownAge)), Field: race.Field(cells[7]),
+			Result: race.Result{
+				Bib: cells[4], Status: race.ResultStatus(cells[8]), Gun: race.Time(number(cells[9], 0)),
+				Net: race.Time(number(cells[10], 0)), Sequence: int(number(cells[11], 0)),
+			},
+			Credited: cells[12] != "", Points: number(cells[12], 0),
+			RecordID: cells[13], Revision: int(number(cells[14], 0)), UserID: cells[15],
+		},
+	}, failed
+}

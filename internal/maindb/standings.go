@@ -1,0 +1,151 @@
+package maindb
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+// ErrOvertaken says that a version was written, or a publication changed, since
+// the inputs of this one were read: read them again.
+var ErrOvertaken = errors.New("another version of the standings was written meanwhile")
+
+// StandingsHead says what a version is, without its rows.
+type StandingsHead struct {
+	Version    int         // from 1; 0: there is none yet
+	Status     race.Status // Provisional or Official
+	ComputedAt time.Time   // when its inputs were read
+	InputsHash [sha256.Size]byte
+	Ruleset    json.RawMessage // the edition of the engine and the rules, as used
+	Reason     string          // of a version from the publication on; else empty
+	Entries    int             // rows
+}
+
+// ruleset is what Ruleset holds.
+type ruleset struct {
+	Edition int `json:"edition"`
+	standings.Rules
+}
+
+// LatestStandings returns the newest version of a race's standings, the zero
+// value when there is none.
+func (s *Store) LatestStandings(ctx context.Context, raceID string) (StandingsHead, error) {
+	row, err := s.queries.LatestStandings(ctx, raceID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return StandingsHead{}, nil
+	}
+	if err != nil {
+		return StandingsHead{}, fmt.Errorf("read the latest standings of race %s: %w", raceID, err)
+	}
+	return headOf(gen.StandingsBeforeRow(row)), nil
+}
+
+// StandingsBefore returns up to limit versions older than one, the newest
+// first; before 0 stands behind the newest.
+func (s *Store) StandingsBefore(ctx context.Context, raceID string, before, limit int) ([]StandingsHead, error) {
+	if before == 0 {
+		before = math.MaxInt32
+	}
+	rows, err := s.queries.StandingsBefore(ctx, raceID, count32(before), count32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list standings of race %s: %w", raceID, err)
+	}
+	heads := make([]StandingsHead, len(rows))
+	for i, row := range rows {
+		heads[i] = headOf(row)
+	}
+	return heads, nil
+}
+
+// Standings returns one version with its rows, or race.ErrNotFound.
+func (s *Store) Standings(ctx context.Context, raceID string, version int) (StandingsHead, []standings.Row, error) {
+	row, err := s.queries.StandingsVersion(ctx, raceID, count32(version))
+	if errors.Is(err, sql.ErrNoRows) {
+		return StandingsHead{}, nil, race.ErrNotFound
+	}
+	if err != nil {
+		return StandingsHead{}, nil, fmt.Errorf("read standings %d of race %s: %w", version, raceID, err)
+	}
+	rows, err := decodeSnapshot(row.Body, int(row.Entries))
+	if err != nil {
+		return StandingsHead{}, nil, fmt.Errorf("standings %d of race %s: %w", version, raceID, err)
+	}
+	return headOf(gen.StandingsBeforeRow{
+		Version: row.Version, Status: row.Status, ComputedAt: row.ComputedAt, InputsHash: row.InputsHash,
+		Ruleset: row.Ruleset, Reason: row.Reason, Entries: row.Entries,
+	}), rows, nil
+}
+
+// NewStandings is a version to be written.
+type NewStandings struct {
+	RaceID     string
+	Version    int         // one more than the latest when the inputs were read
+	Status     race.Status // Provisional or Official
+	ComputedAt time.Time
+	InputsHash [sha256.Size]byte
+	Rules      standings.Rules
+	Reason     string // at most 500 characters
+	Rows       []standings.Row
+	Mark       StandingsMark
+	// Publishes is the open publication that this version carries out; nil: none.
+	Publishes *Publication
+}
+
+// AddStandings writes a version, and with one that publishes makes the race
+// official in the same transaction. It returns ErrOvertaken when there is such a
+// version already or the publication is no longer what it was: so two that
+// compute at once never write older inputs over newer ones.
+func (s *Store) AddStandings(ctx context.Context, n NewStandings) error {
+	body, err := encodeSnapshot(n.Rows)
+	if err != nil {
+		return fmt.Errorf("write standings %d of race %s: %w", n.Version, n.RaceID, err)
+	}
+	rules, err := json.Marshal(ruleset{Edition: standings.Edition, Rules: n.Rules})
+	if err != nil {
+		return fmt.Errorf("write the rules of race %s: %w", n.RaceID, err)
+	}
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		if n.Publishes != nil {
+			at, err := s.fulfil(ctx, q, *n.Publishes)
+			if err != nil {
+				return err
+			}
+			n.Mark.RaceChangedAt = at
+		}
+		err = q.InsertStandings(ctx, gen.InsertStandingsParams{
+			RaceID: n.RaceID, Version: count32(n.Version), Status: string(n.Status), ComputedAt: n.ComputedAt,
+			InputsHash: n.InputsHash[:], Ruleset: rules, Reason: n.Reason, Entries: count32(len(n.Rows)), Body: body,
+		})
+		if err != nil {
+			return err
+		}
+		return setMark(ctx, q, n.RaceID, n.Mark)
+	})
+	if mysql.IsDuplicate(err) || errors.Is(err, ErrOvertaken) {
+		return ErrOvertaken
+	}
+	if err != nil {
+		return fmt.Errorf("add standings %d of race %s: %w", n.Version, n.RaceID, err)
+	}
+	return nil
+}
+
+func headOf(row gen.StandingsBeforeRow) StandingsHead {
+	head := StandingsHead{
+		Version: int(row.Version), Status: race.Status(row.Status), ComputedAt: row.ComputedAt,
+		Ruleset: row.Ruleset, Reason: row.Reason, Entries: int(row.Entries),
+	}
+	copy(head.InputsHash[:], row.InputsHash)
+	return head
+}

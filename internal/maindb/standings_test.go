@@ -1,0 +1,234 @@
+package maindb_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+// version makes the next version of a race's standings out of its inputs.
+func version(t testing.TB, in maindb.StandingsInputs, at time.Time) maindb.NewStandings {
+	t.Helper()
+	rules := standings.Rules{Ranking: in.Race.Ranking, Divisions: in.Race.Divisions}
+	hash, err := standings.Hash(rules, in.Entries)
+	require.NoError(t, err)
+	return maindb.NewStandings{
+		RaceID: in.Race.ID, Version: in.Latest.Version + 1, Status: race.Provisional, ComputedAt: at, InputsHash: hash,
+		Rules: rules, Rows: standings.Rank(rules, in.Entries), Mark: in.Mark,
+	}
+}
+
+func TestStandingsInputs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.addRace(t)
+	userID := b.addEntrant(t, raceID, "42", 35, race.Entered)
+	b.addEntrant(t, raceID, "43", nil, race.Cancelled)
+	ran := b.addRecord(t, raceID, "0042", 3, true)
+	waits := b.addRecord(t, raceID, "42", 1, false)
+	nobody := b.addRecord(t, raceID, "43", 1, true)
+	removed := b.addRecord(t, raceID, "44", 2, false)
+	b.exec(t, "UPDATE official_record SET removed = TRUE WHERE record_id = ?", removed)
+
+	in, err := b.store.StandingsInputs(t.Context(), raceID)
+	require.NoError(t, err)
+	require.Zero(t, in.Latest)
+	require.Zero(t, in.Publication)
+	require.Equal(t, raceID, in.Race.ID)
+	require.EqualValues(t, 7, in.Mark.RecordRevisions)
+	result := func(bib string) race.Result {
+		return race.Result{Bib: bib, Gun: 7_200_000, Net: 7_190_000, Status: race.Finished}
+	}
+	require.ElementsMatch(t, []standings.Entry{
+		{RecordID: ran, Revision: 3, UserID: userID, Sex: race.Female, Age: 35, Field: race.Runner, Result: result("0042")},
+		{RecordID: waits, Revision: 1, Age: race.UnknownAge, Field: race.Runner, Result: result("42")},
+		{RecordID: nobody, Revision: 1, Age: race.UnknownAge, Field: race.Runner, Result: result("43")},
+	}, in.Entries)
+
+	_, err = b.store.StandingsInputs(t.Context(), "none")
+	require.ErrorIs(t, err, race.ErrNotFound)
+}
+
+func TestStandingsAreReadAsTheyWereWritten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.addRace(t)
+	for i := range 5 {
+		bib := fmt.Sprint(i + 1)
+		b.addEntrant(t, raceID, bib, []any{nil, 20, 30, 40, 50}[i], race.Entered)
+		b.addRecord(t, raceID, bib, 1, true)
+	}
+	in, err := b.store.StandingsInputs(t.Context(), raceID)
+	require.NoError(t, err)
+	forty := 40
+	in.Race.Divisions = []race.Division{{Name: `Masters, "40+"`, MinAge: &forty}}
+	in.Entries[0].Credited, in.Entries[0].Points = true, 0
+	in.Entries[1].Credited, in.Entries[1].Points = true, 765
+	added := version(t, in, b.clock.Now())
+	added.Reason = "bib 3: jury"
+	require.NoError(t, b.store.AddStandings(t.Context(), added))
+
+	head, rows, err := b.store.Standings(t.Context(), raceID, 1)
+	require.NoError(t, err)
+	require.Equal(t, added.Rows, rows)
+	require.Equal(t, 1, head.Version)
+	require.Equal(t, race.Provisional, head.Status)
+	require.Equal(t, added.InputsHash, head.InputsHash)
+	require.Equal(t, "bib 3: jury", head.Reason)
+	require.Equal(t, 5, head.Entries)
+	require.Equal(t, b.clock.Now(), head.ComputedAt)
+	require.JSONEq(t, `{"edition":1,"ranking":{"basis":"net","divisions_basis":"net","ties":"share"},
+		"divisions":[{"name":"Masters, \"40+\"","min_age":40}]}`, string(head.Ruleset))
+
+	latest, err := b.store.LatestStandings(t.Context(), raceID)
+	require.NoError(t, err)
+	require.Equal(t, head, latest)
+	var table string
+	require.NoError(t, b.db.QueryRowContext(t.Context(),
+		"SELECT UNCOMPRESS(body) FROM standings WHERE race_id = ?", raceID).Scan(&table))
+	require.Contains(t, table, "place,sex_place,division,")
+
+	_, _, err = b.store.Standings(t.Context(), raceID, 2)
+	require.ErrorIs(t, err, race.ErrNotFound)
+}
+
+func TestVersionsAreListedAndNeverWrittenTwice(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.addRace(t)
+	b.addRecord(t, raceID, "1", 1, true)
+	for range 3 {
+		in, err := b.store.StandingsInputs(t.Context(), raceID)
+		require.NoError(t, err)
+		next := version(t, in, b.clock.Now())
+		require.NoError(t, b.store.AddStandings(t.Context(), next))
+		require.ErrorIs(t, b.store.AddStandings(t.Context(), next), maindb.ErrOvertaken)
+	}
+	versions := func(before, limit int) (numbers []int) {
+		heads, err := b.store.StandingsBefore(t.Context(), raceID, before, limit)
+		require.NoError(t, err)
+		for _, head := range heads {
+			numbers = append(numbers, head.Version)
+		}
+		return numbers
+	}
+	require.Equal(t, []int{3, 2}, versions(0, 2))
+	require.Equal(t, []int{1}, versions(2, 2))
+}
+
+func TestOfTwoAtOnceOneWritesTheVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.addRace(t)
+	b.addRecord(t, raceID, "1", 1, true)
+	in, err := b.store.StandingsInputs(t.Context(), raceID)
+	require.NoError(t, err)
+	outcomes := make([]error, 8)
+	var all sync.WaitGroup
+	for i := range outcomes {
+		all.Go(func() { outcomes[i] = b.store.AddStandings(t.Context(), version(t, in, b.clock.Now())) })
+	}
+	all.Wait()
+	written := 0
+	for _, err := range outcomes {
+		if err == nil {
+			written++
+			continue
+		}
+		require.ErrorIs(t, err, maindb.ErrOvertaken)
+	}
+	require.Equal(t, 1, written)
+}
+
+func TestPublication(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.addRace(t)
+	b.addRecord(t, raceID, "1", 1, true)
+	opened, err := b.store.OpenPublication(t.Context(), raceID, "organizer", 30*time.Minute)
+	require.NoError(t, err)
+	require.True(t, opened.Open())
+	require.Equal(t, b.clock.Now().Add(30*time.Minute), opened.EndsAt)
+	b.clock.Advance(time.Minute)
+	again, err := b.store.OpenPublication(t.Context(), raceID, "organizer", 0)
+	require.NoError(t, err)
+	require.Equal(t, opened, again)
+
+	require.NoError(t, b.store.CancelPublication(t.Context(), raceID))
+	require.NoError(t, b.store.CancelPublication(t.Context(), raceID))
+	in, err := b.store.StandingsInputs(t.Context(), raceID)
+	require.NoError(t, err)
+	cancelled := version(t, in, b.clock.Now())
+	cancelled.Status, cancelled.Publishes = race.Official, &opened
+	require.ErrorIs(t, b.store.AddStandings(t.Context(), cancelled), maindb.ErrOvertaken)
+
+	due, err := b.store.OpenPublication(t.Context(), raceID, "organizer", 0)
+	require.NoError(t, err)
+	official := version(t, in, b.clock.Now())
+	official.Status, official.Publishes = race.Official, &due
+	require.NoError(t, b.store.AddStandings(t.Context(), official))
+	found, err := b.store.Race(t.Context(), raceID)
+	require.NoError(t, err)
+	require.Equal(t, race.Official, found.Status)
+	published, err := b.store.OpenPublication(t.Context(), raceID, "organizer", time.Hour)
+	require.NoError(t, err)
+	require.False(t, published.Open())
+	require.Equal(t, b.clock.Now(), published.PublishedAt)
+	var conflict *race.ConflictError
+	require.ErrorAs(t, b.store.CancelPublication(t.Context(), raceID), &conflict)
+
+	marked, current, err := b.store.StandingsMarks(t.Context(), raceID)
+	require.NoError(t, err)
+	require.Equal(t, current, marked)
+}
+
+func TestNoPublicationWithoutResults(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.addRace(t)
+	b.exec(t, "UPDATE race SET status = 'scheduled' WHERE race_id = ?", raceID)
+	var conflict *race.ConflictError
+	_, err := b.store.OpenPublication(t.Context(), raceID, "organizer", 0)
+	require.ErrorAs(t, err, &conflict)
+	_, err = b.store.OpenPublication(t.Context(), "none", "organizer", 0)
+	require.ErrorIs(t, err, race.ErrNotFound)
+}
+
+func TestMarksTellWhetherAnythingChanged(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.addRace(t)
+	b.addRecord(t, raceID, "1", 2, true)
+	marked, current, err := b.store.StandingsMarks(t.Context(), raceID)
+	require.NoError(t, err)
+	require.Zero(t, marked)
+	require.EqualValues(t, 2, current.RecordRevisions)
+
+	require.NoError(t, b.store.MarkStandings(t.Context(), raceID, current))
+	marked, current, err = b.store.StandingsMarks(t.Context(), raceID)
+	require.NoError(t, err)
+	require.Equal(t, current, marked)
+	b.addRecord(t, raceID, "2", 1, true)
+	marked, current, err = b.store.StandingsMarks(t.Context(), raceID)
+	require.NoError(t, err)
+	require.NotEqual(t, current, marked)
+
+	b.clock.Advance(time.Hour)
+	other, quiet := b.addRace(t), b.addRace(t)
+	b.exec(t, "UPDATE race SET updated_at = ? WHERE race_id = ?", b.clock.Now().Add(-2*time.Hour), quiet)
+	races, err := b.store.RacesToSweep(t.Context(), b.clock.Now().Add(-time.Minute))
+	require.NoError(t, err)
+	require.Equal(t, []string{other}, races)
+	_, err = b.store.OpenPublication(t.Context(), quiet, "organizer", time.Hour)
+	require.NoError(t, err)
+	races, err = b.store.RacesToSweep(t.Context(), b.clock.Now().Add(-time.Minute))
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{other, quiet}, races)
+}

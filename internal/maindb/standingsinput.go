@@ -1,0 +1,161 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+// StandingsInputs is what main_db holds of a race's standings and of what they
+// follow from.
+type StandingsInputs struct {
+	Latest      StandingsHead
+	Publication Publication // zero: nobody asked for one
+	Race        race.Race
+	Entries     []standings.Entry // of the live records, by record ID; without credits
+	Mark        StandingsMark     // without the credits' part
+}
+
+// StandingsMark tells the inputs of one moment from those of a later one.
+type StandingsMark struct {
+	RecordRevisions int64     // of all records of the race together, removed ones too
+	CreditRevisions int64     // last applied, of all its credits together
+	RaceChangedAt   time.Time // its settings
+}
+
+// StandingsInputs reads them, or returns race.ErrNotFound. The latest version
+// is read first: a version that is written on top of it follows from inputs no
+// older than that one's.
+func (s *Store) StandingsInputs(ctx context.Context, raceID string) (StandingsInputs, error) {
+	var in StandingsInputs
+	var err error
+	if in.Latest, err = s.LatestStandings(ctx, raceID); err != nil {
+		return StandingsInputs{}, err
+	}
+	if in.Publication, err = s.Publication(ctx, raceID); err != nil {
+		return StandingsInputs{}, err
+	}
+	row, err := s.queries.Race(ctx, raceID)
+	if in.Race, err = foundRace(raceID, row, err); err != nil {
+		return StandingsInputs{}, err
+	}
+	in.Mark.RaceChangedAt = row.UpdatedAt
+	rows, err := s.queries.StandingsEntries(ctx, raceID)
+	if err != nil {
+		return StandingsInputs{}, fmt.Errorf("read the entries of race %s: %w", raceID, err)
+	}
+	in.Entries = make([]standings.Entry, 0, len(rows))
+	for i := range rows {
+		in.Mark.RecordRevisions += int64(rows[i].Revision)
+		if !rows[i].Removed {
+			in.Entries = append(in.Entries, standingsEntry(&rows[i]))
+		}
+	}
+	return in, nil
+}
+
+func standingsEntry(row *gen.StandingsEntriesRow) standings.Entry {
+	e := standings.Entry{
+		RecordID: row.RecordID, Revision: int(row.Revision),
+		Result: resultOf(row.Bib, row.GunMs, row.NetMs, row.Status, row.FinishSequence),
+		Age:    race.UnknownAge, Field: race.Runner, // of whom nobody knows
+	}
+	if row.UserID.Valid {
+		e.UserID, e.Sex, e.Field = row.UserID.String, race.Sex(row.Sex.String), race.Field(row.Field.String)
+		if row.Age.Valid {
+			e.Age = int(row.Age.Int16)
+		}
+	}
+	return e
+}
+
+// MarkStandings notes that the latest version says what those inputs say.
+func (s *Store) MarkStandings(ctx context.Context, raceID string, mark StandingsMark) error {
+	return setMark(ctx, s.queries, raceID, mark)
+}
+
+func setMark(ctx context.Context, q *gen.Queries, raceID string, mark StandingsMark) error {
+	err := q.SetStandingsMark(ctx, gen.SetStandingsMarkParams{
+		RaceID: raceID, RecordRevisions: mark.RecordRevisions, CreditRevisions: mark.CreditRevisions,
+		RaceChangedAt: mark.RaceChangedAt,
+	})
+	if err != nil {
+		return fmt.Errorf("mark the standings of race %s: %w", raceID, err)
+	}
+	return nil
+}
+
+// StandingsMarks returns what the last recompute of a race had read, the zero
+// value when there was none, and what there is now, without the credits' part.
+// It returns race.ErrNotFound without such a race.
+func (s *Store) StandingsMarks(ctx context.Context, raceID string) (marked, current StandingsMark, err error) {
+	row, err := s.queries.StandingsMarkOf(ctx, raceID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return marked, current, race.ErrNotFound
+	}
+	if err != nil {
+		return marked, current, fmt.Errorf("read the standings' mark of race %s: %w", raceID, err)
+	}
+	_, revisions, err := s.CountRevisions(ctx, raceID)
+	if err != nil {
+		return marked, current, err
+	}
+	marked = StandingsMark{
+		RecordRevisions: row.RecordRevisions.Int64, CreditRevisions: row.CreditRevisions.Int64,
+		RaceChangedAt: row.MarkedChangedAt.Time,
+	}
+	return marked, StandingsMark{RecordRevisions: int64(revisions), RaceChangedAt: row.RaceChangedAt}, nil
+}
+
+// RacesToSweep returns the races whose records or settings have changed since
+// then, and those with an open publication.
+func (s *Store) RacesToSweep(ctx context.Context, since time.Time) ([]string, error) {
+	recorded, err := s.queries.RacesWithRecordsChangedSince(ctx, since)
+	if err != nil {
+		return nil, fmt.Errorf("list races with new records: %w", err)
+	}
+	changed, err := s.queries.RacesChangedSince(ctx, since)
+	if err != nil {
+		return nil, fmt.Errorf("list changed races: %w", err)
+	}
+	open, err := s.queries.OpenPublications(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list open publications: %w", err)
+	}
+	races := slices.Concat(recorded, changed, open)
+	slices.Sort(races)
+	return slices.Compact(races), nil
+}
+
+// RevisionReason is why a record got a revision.
+type RevisionReason struct {
+	Revision  int
+	Removed   bool
+	Reason    string
+	ChangedAt time.Time
+}
+
+// RevisionReasons returns the revisions of those records with their reasons,
+// the first one first, by record ID.
+func (s *Store) RevisionReasons(ctx context.Context, recordIDs []string) (map[string][]RevisionReason, error) {
+	reasons := make(map[string][]RevisionReason, len(recordIDs))
+	for ids := range slices.Chunk(recordIDs, chunk) {
+		rows, err := s.queries.RevisionReasons(ctx, ids)
+		if err != nil {
+			return nil, fmt.Errorf("read why records were revised: %w", err)
+		}
+		for _, row := range rows {
+			reasons[row.RecordID] = append(reasons[row.RecordID], RevisionReason{
+				Revision: int(row.Revision), Removed: row.Removed, Reason: row.Reason, ChangedAt: row.ChangedAt,
+			})
+		}
+	}
+	return reasons, nil
+}
