@@ -21,13 +21,10 @@ may_install() {
 	[ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
 }
 
-# apt installs packages, or says how: apt WHAT PACKAGE...
+# apt PACKAGE... installs packages, and returns what apt-get did.
 apt() {
-	what=$1
-	shift
-	may_install || fail "$what is missing; install it with: sudo apt-get install $*"
-	echo "$what is missing: installing $* by apt-get"
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+	echo "installing $* by apt-get"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq || true # the lists may do as they are
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
@@ -54,8 +51,10 @@ setup_mariadb() {
 	if has_mariadb; then
 		return
 	elif command -v apt-get >/dev/null; then
-		may_install || fail "MariaDB is missing; install it with: sudo apt-get install mariadb-server"
-		(apt MariaDB mariadb-server-core mariadb-client-core) || apt MariaDB mariadb-server
+		how="install it with: sudo apt-get install mariadb-server"
+		may_install || fail "MariaDB is missing; $how"
+		echo "MariaDB is missing:"
+		apt mariadb-server-core mariadb-client-core || apt mariadb-server || fail "MariaDB is missing; $how"
 	elif command -v dnf >/dev/null; then
 		fail "MariaDB is missing; install it with: sudo dnf install mariadb-server"
 	elif command -v apk >/dev/null; then
@@ -73,7 +72,10 @@ setup_cc() {
 	if command -v "$(go env CC)" >/dev/null; then
 		return
 	elif command -v apt-get >/dev/null; then
-		apt "A C compiler (for the race detector)" gcc libc6-dev
+		how="install it with: sudo apt-get install gcc libc6-dev"
+		may_install || fail "the race detector needs a C compiler; $how"
+		echo "The race detector needs a C compiler:"
+		apt gcc libc6-dev || fail "the race detector needs a C compiler; $how"
 	else
 		fail "there is no C compiler, which the race detector needs; install gcc"
 	fi
