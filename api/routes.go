@@ -10,7 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
+	"github.com/mrmrthon/mrmrthon/api/races"
+	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/unofficial"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -51,9 +54,15 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Log: p.log, Registry: p.registry, Health: p.health, Version: version,
 	})
 	accounts.Register(api, accounts.Config{
-		Store: p.userDB, Passwords: passwords, Throttle: auth.NewThrottle(p.now),
+		Store: p.userDB, OwnRecords: p.mainDB, Passwords: passwords, Throttle: auth.NewThrottle(p.now),
 		Issuer: auth.NewIssuer(keys, p.cfg.Auth, p.now), JWKS: keys.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})
+	races.Register(api, races.Config{Races: p.mainDB, Runners: p.userDB, Poke: p.poke})
+	records.Register(api, records.Config{
+		Store: p.mainDB, Ledger: p.userDB, Poke: p.poke,
+		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
+	})
+	unofficial.Register(api, p.mainDB)
 	return router, nil
 }

@@ -30,6 +30,7 @@ type Store interface {
 // Config is what the calls stand on.
 type Config struct {
 	Store           Store
+	OwnRecords      ownRecords // goes with the account
 	Passwords       Passwords
 	Throttle        *auth.Throttle
 	Issuer          *auth.Issuer
@@ -48,7 +49,7 @@ func Register(api huma.API, cfg Config) {
 		store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, tokens: grant, log: cfg.Log,
 	}.register(api)
 	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)
-	me{store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
+	me{store: cfg.Store, own: cfg.OwnRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
 	points{store: cfg.Store, traceURL: cfg.TraceURL}.register(api)
 	registerJWKS(api, cfg.JWKS)
 }

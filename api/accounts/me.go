@@ -23,8 +23,15 @@ type meStore interface {
 	EraseAccount(ctx context.Context, userID string) error
 }
 
+// ownRecords keeps what a runner wrote down for themselves, in main_db.
+type ownRecords interface {
+	// EraseUnofficialRecords forgets all of it.
+	EraseUnofficialRecords(ctx context.Context, userID string) error
+}
+
 type me struct {
 	store     meStore
+	own       ownRecords
 	passwords Passwords
 	throttle  *auth.Throttle
 	now       func() time.Time
@@ -71,7 +78,7 @@ func (m me) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "delete-me", Method: http.MethodDelete, Path: path, DefaultStatus: http.StatusNoContent,
 		Summary: "Leave", Tags: []string{tag}, Errors: []int{http.StatusUnauthorized},
-		Description: "Erases login and personal data and ends all sessions. Points stay under the bare ID. It cannot be undone.",
+		Description: "Erases login, personal data and unofficial records and ends all sessions. Points stay under the bare ID. It cannot be undone.",
 	}, m.leave)
 }
 
@@ -92,8 +99,13 @@ func (m me) get(ctx context.Context, _ *struct{}) (*accountOutput, error) {
 	return outputOf(account), nil
 }
 
+// leave erases the account last: until then the caller can try again.
 func (m me) leave(ctx context.Context, _ *struct{}) (*struct{}, error) {
-	return nil, gone(m.store.EraseAccount(ctx, server.CallerFrom(ctx).UserID))
+	userID := server.CallerFrom(ctx).UserID
+	if err := m.own.EraseUnofficialRecords(ctx, userID); err != nil {
+		return nil, err
+	}
+	return nil, gone(m.store.EraseAccount(ctx, userID))
 }
 
 func (m me) change(ctx context.Context, in *changeInput) (*accountOutput, error) {

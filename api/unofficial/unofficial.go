@@ -45,16 +45,18 @@ type newInput struct {
 	Body newUnofficialBody
 }
 
-type oneInput struct {
+// RecordPath is embedded in the inputs of calls about one record. It is exported
+// for huma, which does not look into what is not.
+type RecordPath struct {
 	ID string `path:"id" doc:"UUID of the record."`
 }
 
 type changeInput struct {
-	oneInput
+	RecordPath
 	Body unofficialChangeBody
 }
 
-type listInput struct {
+type ownRecordsInput struct {
 	server.Page
 }
 
@@ -63,7 +65,7 @@ type oneOutput struct {
 	Body         unofficialBody
 }
 
-type listOutput struct {
+type ownRecordsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
 		Items      []unofficialBody `json:"items" nullable:"false" doc:"By date, the newest first."`
@@ -105,7 +107,7 @@ func Register(api huma.API, store Store) {
 }
 
 // id returns the record's ID, or race.ErrNotFound for what cannot be one.
-func (in oneInput) id() (string, error) {
+func (in RecordPath) id() (string, error) {
 	if uuid.Validate(in.ID) != nil {
 		return "", race.ErrNotFound
 	}
@@ -121,7 +123,7 @@ func (r records) create(ctx context.Context, in *newInput) (*oneOutput, error) {
 	return answer(r.store.CreateUnofficialRecord(ctx, record))
 }
 
-func (r records) get(ctx context.Context, in *oneInput) (*oneOutput, error) {
+func (r records) get(ctx context.Context, in *RecordPath) (*oneOutput, error) {
 	id, err := in.id()
 	if err != nil {
 		return nil, err
@@ -138,7 +140,7 @@ func (r records) change(ctx context.Context, in *changeInput) (*oneOutput, error
 	return answer(r.store.UpdateUnofficialRecord(ctx, server.CallerFrom(ctx).UserID, id, edit))
 }
 
-func (r records) delete(ctx context.Context, in *oneInput) (*struct{}, error) {
+func (r records) delete(ctx context.Context, in *RecordPath) (*struct{}, error) {
 	id, err := in.id()
 	if err != nil {
 		return nil, err
@@ -146,7 +148,7 @@ func (r records) delete(ctx context.Context, in *oneInput) (*struct{}, error) {
 	return nil, r.store.DeleteUnofficialRecord(ctx, server.CallerFrom(ctx).UserID, id)
 }
 
-func (r records) list(ctx context.Context, in *listInput) (*listOutput, error) {
+func (r records) list(ctx context.Context, in *ownRecordsInput) (*ownRecordsOutput, error) {
 	after, err := decodePosition(in.Cursor)
 	if err != nil {
 		return nil, err
@@ -155,7 +157,7 @@ func (r records) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &listOutput{CacheControl: noStore}
+	out := &ownRecordsOutput{CacheControl: noStore}
 	if len(found) > in.Limit {
 		found = found[:in.Limit]
 		last := found[in.Limit-1]
