@@ -47,7 +47,7 @@ func (l lists) register(api huma.API) {
 	}, l.get)
 }
 
-func (l lists) get(ctx context.Context, in *onRace) (*raceOutput, error) {
+func (l lists) get(ctx context.Context, in *RacePath) (*raceOutput, error) {
 	id, err := in.id()
 	if err != nil {
 		return nil, err

@@ -39,11 +39,12 @@ type entries struct {
 }
 
 type enterInput struct {
-	onRace
+	RacePath
 	Body *struct{}
 }
 
-type entryBody struct {
+// EntryBody is a runner's entry. It is exported since it is embedded.
+type EntryBody struct {
 	ParticipantID string           `json:"participant_id"`
 	Status        race.EntryStatus `json:"status" enum:"entered,cancelled"`
 	Bib           string           `json:"bib,omitempty" doc:"Left out until one is given out."`
@@ -53,16 +54,16 @@ type entryBody struct {
 }
 
 type entryOutput struct {
-	Body entryBody
+	Body EntryBody
 }
 
 type participantsInput struct {
-	onRace
+	RacePath
 	server.Page
 }
 
 type participantBody struct {
-	entryBody
+	EntryBody
 	UserID string `json:"user_id"`
 	Name   string `json:"name" doc:"Empty when it is not known, or its owner has left."`
 }
@@ -116,7 +117,7 @@ func (e entries) enter(ctx context.Context, in *enterInput) (*entryOutput, error
 	return &entryOutput{Body: entryOf(p)}, nil
 }
 
-func (e entries) mine(ctx context.Context, in *onRace) (*entryOutput, error) {
+func (e entries) mine(ctx context.Context, in *RacePath) (*entryOutput, error) {
 	raceID, err := in.id()
 	if err != nil {
 		return nil, err
@@ -128,7 +129,7 @@ func (e entries) mine(ctx context.Context, in *onRace) (*entryOutput, error) {
 	return &entryOutput{Body: entryOf(p)}, nil
 }
 
-func (e entries) cancel(ctx context.Context, in *onRace) (*struct{}, error) {
+func (e entries) cancel(ctx context.Context, in *RacePath) (*struct{}, error) {
 	raceID, err := in.id()
 	if err != nil {
 		return nil, err
@@ -160,13 +161,13 @@ func (e entries) list(ctx context.Context, in *participantsInput) (*participants
 	}
 	out.Body.Items = make([]participantBody, len(found))
 	for i, p := range found {
-		out.Body.Items[i] = participantBody{entryBody: entryOf(p), UserID: p.UserID, Name: runners[p.UserID].Name}
+		out.Body.Items[i] = participantBody{EntryBody: entryOf(p), UserID: p.UserID, Name: runners[p.UserID].Name}
 	}
 	return out, nil
 }
 
-func entryOf(p race.Participant) entryBody {
-	body := entryBody{ParticipantID: p.ID, Status: p.Status, Bib: p.Bib, Sex: p.Sex, Field: p.Field}
+func entryOf(p race.Participant) EntryBody {
+	body := EntryBody{ParticipantID: p.ID, Status: p.Status, Bib: p.Bib, Sex: p.Sex, Field: p.Field}
 	if p.Age >= 0 && p.Age <= race.MaxAge {
 		body.Age = &p.Age
 	}

@@ -49,13 +49,14 @@ func Register(api huma.API, cfg Config) {
 	startLists{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke}.register(api)
 }
 
-// onRace is embedded in inputs of calls below a race.
-type onRace struct {
+// RacePath is embedded in the inputs of calls below a race. It is exported for
+// huma, which does not look into what is not.
+type RacePath struct {
 	RaceID string `path:"race_id" doc:"UUID of the race."`
 }
 
 // id returns the race's ID, or race.ErrNotFound for what cannot be one.
-func (o onRace) id() (string, error) {
+func (o RacePath) id() (string, error) {
 	if uuid.Validate(o.RaceID) != nil {
 		return "", race.ErrNotFound
 	}

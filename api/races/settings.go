@@ -34,7 +34,7 @@ type newRaceInput struct {
 }
 
 type raceChangeInput struct {
-	onRace
+	RacePath
 	Body raceChangeBody
 }
 
@@ -85,6 +85,6 @@ func (s settings) change(ctx context.Context, in *raceChangeInput) (*raceOutput,
 	return &raceOutput{Body: bodyOf(r)}, nil
 }
 
-func (s settings) delete(ctx context.Context, _ *onRace) (*struct{}, error) {
+func (s settings) delete(ctx context.Context, _ *RacePath) (*struct{}, error) {
 	return nil, s.store.DeleteRace(ctx, server.RaceFrom(ctx).ID)
 }

@@ -39,7 +39,7 @@ type startLists struct {
 }
 
 type startListInput struct {
-	onRace
+	RacePath
 	DryRun      bool   `query:"dry_run" doc:"Tells what would happen and changes nothing."`
 	ContentType string `header:"Content-Type"`
 	RawBody     []byte `contentType:"text/csv"`
@@ -96,7 +96,7 @@ func (s startLists) handle(ctx context.Context, in *startListInput) (*startListO
 	}
 	out := &startListOutput{}
 	out.Body.IgnoredColumns = sheet.IgnoredColumns
-	out.Body.Errors = slices.Concat(sheet.Errors, list.errors)
+	out.Body.Errors = append(append([]imports.RowError{}, sheet.Errors...), list.errors...)
 	for i, p := range planned {
 		_, corrected := corrections[p.UserID]
 		switch {

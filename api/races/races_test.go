@@ -1,0 +1,151 @@
+package races_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/api/races"
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// testBundle is the calls of this package in the real frame, on two real
+// databases.
+type testBundle struct {
+	router    http.Handler
+	races     *crashing
+	mainDB    *sql.DB
+	userDB    *sql.DB
+	users     *userdb.Store
+	pokes     atomic.Int32
+	organizer string // their token
+}
+
+// crashing is the real store, which can fail where a process may die: after the
+// accounts were written and before the entries are.
+type crashing struct {
+	*maindb.Store
+	crash atomic.Bool
+}
+
+var errCrash = errors.New("died between the two databases")
+
+func (c *crashing) ImportStartList(ctx context.Context, raceID string, rows []maindb.StartListRow, planned []maindb.PlannedRow) (int, error) {
+	if c.crash.Load() {
+		return 0, errCrash
+	}
+	return c.Store.ImportStartList(ctx, raceID, rows, planned)
+}
+
+// tokens reads tokens of the form "<user type>/<user ID>".
+type tokens struct{}
+
+func (tokens) Verify(token string) (auth.Identity, error) {
+	userType, userID, found := strings.Cut(token, "/")
+	if !found {
+		return auth.Identity{}, errors.New("not a token of these tests")
+	}
+	return auth.Identity{UserID: userID, Type: auth.UserType(userType)}, nil
+}
+
+func setup(t testing.TB) *testBundle {
+	t.Helper()
+	b := &testBundle{organizer: "organizer/" + newID()}
+	b.mainDB, _ = mysqltest.New(t, maindb.Migrations())
+	b.userDB, _ = mysqltest.New(t, userdb.Migrations())
+	b.races = &crashing{Store: maindb.New(b.mainDB, time.Now)}
+	b.users = userdb.New(b.userDB, time.Now)
+	router, api := server.New(server.Config{
+		Verifier: tokens{}, Races: b.races, Keys: b.races,
+		Fingerprint: func(data []byte) server.Hash { return sha256.Sum256(data) },
+		Log:         slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
+	})
+	races.Register(api, races.Config{Races: b.races, Runners: b.users, Poke: func() { b.pokes.Add(1) }})
+	b.router = router
+	return b
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// runner makes a runner's account and returns the user ID and the token.
+func (b *testBundle) runner(t *testing.T, login string, sex race.Sex, born race.Date) (userID, token string) {
+	t.Helper()
+	account, err := b.users.CreateAccount(t.Context(), userdb.Account{
+		UserID: newID(), LoginID: login, PasswordHash: "hash", Type: auth.Runner, Name: "Name of " + login, Sex: sex, BirthDate: born,
+	})
+	require.NoError(t, err)
+	return account.UserID, "runner/" + account.UserID
+}
+
+type answer struct {
+	status int
+	body   map[string]any
+	raw    string
+}
+
+// call makes a call; headers are names and values in turn.
+func (b *testBundle) call(t testing.TB, method, path, token, body string, headers ...string) answer {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	recorder := httptest.NewRecorder()
+	b.router.ServeHTTP(recorder, request)
+	got := answer{status: recorder.Code, raw: recorder.Body.String()}
+	if got.raw != "" {
+		require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), &got.body), got.raw)
+	}
+	return got
+}
+
+// locations are the places that a problem document names.
+func (a answer) locations(t *testing.T) []string {
+	t.Helper()
+	var problem huma.ErrorModel
+	require.NoError(t, json.Unmarshal([]byte(a.raw), &problem))
+	var locations []string
+	for _, e := range problem.Errors {
+		locations = append(locations, e.Location)
+	}
+	return locations
+}
+
+const spring = `{"name":"Spring Run","date":"2026-04-19","distance_m":21097.5,"ranking":{"basis":"gun"}%s}`
+
+// with adds properties to the race of these tests.
+func with(properties string) string { return strings.Replace(spring, "%s", properties, 1) }
+
+// created creates a race and returns its path.
+func (b *testBundle) created(t testing.TB, properties string) string {
+	t.Helper()
+	got := b.call(t, http.MethodPost, "/v1/races", b.organizer, with(properties))
+	require.Equal(t, http.StatusCreated, got.status, got.raw)
+	id, _ := got.body["race_id"].(string)
+	return "/v1/races/" + id
+}
+
+func raceID(path string) string { return strings.TrimPrefix(path, "/v1/races/") }

@@ -1,0 +1,190 @@
+package races_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// post adds an official record.
+func (b *testBundle) post(t *testing.T, raceID, bib string) race.Record {
+	t.Helper()
+	result := race.Result{Bib: bib, Gun: 5_000_000, Status: race.Finished}
+	record, _, err := b.races.PostRecord(t.Context(), raceID, newID(), result, maindb.Change{By: newID()})
+	require.NoError(t, err)
+	return record
+}
+
+func TestCreateRace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, http.MethodPost, "/v1/races", b.organizer, with(`,"city":" Köln ","capacity":5,
+		"divisions":[{"name":"W40","sex":"F","min_age":40,"max_age":44,"field":"runner"},{"name":"All"}]`))
+	require.Equal(t, http.StatusCreated, got.status, got.raw)
+	require.Equal(t, b.organizer, "organizer/"+got.body["organizer_id"].(string))
+	created, err := time.Parse(time.RFC3339Nano, got.body["created_at"].(string))
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), created, time.Minute)
+	id := got.body["race_id"].(string)
+	for _, own := range []string{"race_id", "organizer_id", "created_at"} {
+		delete(got.body, own)
+	}
+	want := map[string]any{
+		"name": "Spring Run", "date": "2026-04-19", "distance_m": 21097.5, "city": "Köln", "capacity": 5.0,
+		"ranking": map[string]any{"basis": "gun", "divisions_basis": "gun", "ties": "share"},
+		"divisions": []any{
+			map[string]any{"name": "W40", "sex": "F", "min_age": 40.0, "max_age": 44.0, "field": "runner"},
+			map[string]any{"name": "All"},
+		},
+		"scoring": "agegrade-2025", "status": "scheduled",
+	}
+	require.Equal(t, want, got.body)
+
+	read := b.call(t, http.MethodGet, "/v1/races/"+id, "", "")
+	require.Equal(t, http.StatusOK, read.status)
+	require.Equal(t, "Köln", read.body["city"])
+	for _, unknown := range []string{newID(), "x", "%C3%A4"} {
+		require.Equal(t, http.StatusNotFound, b.call(t, http.MethodGet, "/v1/races/"+unknown, "", "").status)
+	}
+}
+
+func TestCreateRaceOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var ids []any
+	for range 3 {
+		got := b.call(t, http.MethodPost, "/v1/races", b.organizer, with(""), "Idempotency-Key", "spring")
+		require.Equal(t, http.StatusCreated, got.status)
+		ids = append(ids, got.body["race_id"])
+	}
+	require.Equal(t, ids[0], ids[1])
+	require.Equal(t, ids[0], ids[2])
+	list := b.call(t, http.MethodGet, "/v1/races", "", "")
+	require.Len(t, list.body["items"], 1)
+}
+
+func TestCreateRaceRefuses(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	race := func(name, date, distance, rest string) string {
+		return `{"name":"` + name + `","date":"` + date + `","distance_m":` + distance + `,"ranking":{"basis":"gun"}` + rest + `}`
+	}
+	for name, refused := range map[string]struct{ body, location string }{
+		"no name":                 {race(" ", "2026-04-19", "10000", ""), "body.name"},
+		"control characters":      {race(`a\u0000b`, "2026-04-19", "10000", ""), "body.name"},
+		"no such day":             {race("a", "2026-02-30", "10000", ""), "body.date"},
+		"no year":                 {race("a", "0000-01-01", "10000", ""), "body.date"},
+		"no length":               {race("a", "2026-04-19", "0", ""), "body.distance_m"},
+		"four decimals":           {race("a", "2026-04-19", "10000.0001", ""), "body.distance_m"},
+		"text for a number":       {race("a", "2026-04-19", `"10 km"`, ""), "body.distance_m"},
+		"unknown field":           {with(`,"colour":"red"`), "body.colour"},
+		"unknown rule":            {with(`,"scoring":"agegrade-2020"`), "body.scoring"},
+		"distance not listed":     {race("a", "2026-04-19", "12345", `,"scoring":"wa-2025"`), "body.distance_m"},
+		"fixed without points":    {with(`,"scoring":"fixed"`), "body.points"},
+		"points without fixed":    {with(`,"points":5`), "body.points"},
+		"negative points":         {with(`,"scoring":"fixed","points":-1`), "body.points"},
+		"no capacity":             {with(`,"capacity":0`), "body.capacity"},
+		"same division twice":     {with(`,"divisions":[{"name":"M"},{"name":" m "}]`), "body.divisions[1].name"},
+		"division without name":   {with(`,"divisions":[{"name":" "}]`), "body.divisions[0].name"},
+		"ages the wrong way":      {with(`,"divisions":[{"name":"M","min_age":50,"max_age":40}]`), "body.divisions[0].max_age"},
+		"age out of range":        {with(`,"divisions":[{"name":"M","min_age":121}]`), "body.divisions[0].min_age"},
+		"division of a bad sex":   {with(`,"divisions":[{"name":"M","sex":"W"}]`), "body.divisions[0].sex"},
+		"division of a bad field": {with(`,"divisions":[{"name":"M","field":"bike"}]`), "body.divisions[0].field"},
+		"bad basis":               {`{"name":"a","date":"2026-04-19","distance_m":10000,"ranking":{"basis":"chip"}}`, "body.ranking.basis"},
+		"bad ties":                {`{"name":"a","date":"2026-04-19","distance_m":10000,"ranking":{"basis":"gun","ties":"toss"}}`, "body.ranking.ties"},
+	} {
+		got := b.call(t, http.MethodPost, "/v1/races", b.organizer, refused.body)
+		require.Equal(t, http.StatusUnprocessableEntity, got.status, "%s: %s", name, got.raw)
+		require.Contains(t, got.locations(t), refused.location, name)
+	}
+	require.Equal(t, http.StatusUnauthorized, b.call(t, http.MethodPost, "/v1/races", "", with("")).status)
+	require.Equal(t, http.StatusForbidden, b.call(t, http.MethodPost, "/v1/races", "runner/"+newID(), with("")).status)
+}
+
+func TestListRaces(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	want := []string{raceID(b.created(t, "")), raceID(b.created(t, "")), raceID(b.created(t, ""))}
+	other := b.call(t, http.MethodPost, "/v1/races", "organizer/"+newID(), with(""))
+	require.Equal(t, http.StatusCreated, other.status)
+
+	var got []string
+	query := "?limit=2&organizer_id=" + b.organizer[len("organizer/"):]
+	for cursor := ""; ; {
+		page := b.call(t, http.MethodGet, "/v1/races"+query+cursor, "", "")
+		require.Equal(t, http.StatusOK, page.status, page.raw)
+		for _, item := range page.body["items"].([]any) {
+			got = append(got, item.(map[string]any)["race_id"].(string))
+		}
+		next, more := page.body["next_cursor"].(string)
+		if !more {
+			break
+		}
+		cursor = "&cursor=" + next
+	}
+	require.Equal(t, []string{want[2], want[1], want[0]}, got)
+	require.Len(t, b.call(t, http.MethodGet, "/v1/races", "", "").body["items"], 4)
+	for _, query := range []string{"?cursor=x", "?organizer_id=x", "?limit=0", "?limit=1001"} {
+		require.Equal(t, http.StatusUnprocessableEntity, b.call(t, http.MethodGet, "/v1/races"+query, "", "").status, query)
+	}
+}
+
+func TestChangeRace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, `,"capacity":5,"city":"Köln"`)
+	got := b.call(t, http.MethodPatch, path, b.organizer,
+		`{"name":"Herbstlauf","city":"","capacity":0,"ranking":{"basis":"net"},"scoring":"fixed","points":7,"divisions":[{"name":"All"}]}`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	require.NotContains(t, got.body, "city")
+	require.NotContains(t, got.body, "capacity")
+	require.Equal(t, map[string]any{"basis": "net", "divisions_basis": "net", "ties": "share"}, got.body["ranking"])
+	require.InDelta(t, 7, got.body["points"], 0)
+	require.Zero(t, b.pokes.Load(), "there are no records")
+
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"distance_m":12345.678}`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	require.InDelta(t, 7, got.body["points"], 0, "a race that stays fixed keeps its points")
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"scoring":"wa-2025"}`)
+	require.Equal(t, []string{"body.distance_m"}, got.locations(t))
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"scoring":"agegrade-2025"}`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	require.NotContains(t, got.body, "points")
+
+	b.post(t, raceID(path), "7")
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"distance_m":10000}`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	require.Equal(t, "provisional", got.body["status"])
+	require.EqualValues(t, 1, b.pokes.Load())
+	_, err := b.mainDB.ExecContext(t.Context(), "UPDATE race SET status = 'official' WHERE race_id = ?", raceID(path))
+	require.NoError(t, err)
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"distance_m":5000}`)
+	require.Equal(t, http.StatusConflict, got.status)
+	require.Equal(t, []string{"body.distance_m"}, got.locations(t))
+
+	require.Equal(t, http.StatusForbidden, b.call(t, http.MethodPatch, path, "organizer/"+newID(), `{"name":"x"}`).status)
+	for body, location := range map[string]string{
+		`{"name":" "}`: "body.name", `{"capacity":-1}`: "body.capacity", `{"status":"official"}`: "body.status",
+		`{"date":"19.04.2026"}`: "body.date", `{"points":5}`: "body.points",
+	} {
+		got := b.call(t, http.MethodPatch, path, b.organizer, body)
+		require.Equal(t, http.StatusUnprocessableEntity, got.status, body)
+		require.Contains(t, got.locations(t), location)
+	}
+}
+
+func TestDeleteRace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, "")
+	require.Equal(t, http.StatusNoContent, b.call(t, http.MethodDelete, path, b.organizer, "").status)
+	require.Equal(t, http.StatusNotFound, b.call(t, http.MethodDelete, path, b.organizer, "").status)
+	kept := b.created(t, "")
+	b.post(t, raceID(kept), "1")
+	require.Equal(t, http.StatusConflict, b.call(t, http.MethodDelete, kept, b.organizer, "").status)
+}
