@@ -52,6 +52,10 @@ fmt: setup-go tool-golangci-lint ## Format the code
 generate: setup-go tool-sqlc ## Compile the SQL queries to Go
 	$(BIN)/sqlc generate
 
+.PHONY: histories
+histories: setup-run $(LOCAL) ## Record the histories that the replay test runs, after a workflow was changed on purpose
+	@$(LOCAL) exec --parts sqs -- go run ./deploy/histories workflows/testdata/histories
+
 .PHONY: tools
 tools: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-govulncheck ## Build the pinned tools into .local/bin
 

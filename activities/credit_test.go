@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,7 +38,7 @@ func environment(t *testing.T, facts fakeFacts, ledger fakeLedger) (*testsuite.T
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	metrics := activities.NewMetrics(prometheus.NewRegistry())
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics)}})
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))}})
 	credits := activities.NewCredits(facts, ledger, metrics)
 	env.RegisterActivity(credits)
 	return env, credits

@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"sync"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
 // The types of the errors by which a step fails, as the Web UI shows them and
@@ -24,29 +27,36 @@ const (
 	FaultType = "Fault"
 )
 
-// Interceptor translates the domain errors of every activity into Temporal's
-// and counts the attempts. Activities themselves return plain wrapped errors:
+// Interceptor translates the domain errors of every activity into Temporal's,
+// counts the attempts and logs when a step begins and ceases to find its
+// database unavailable. Activities themselves return plain wrapped errors:
 // Temporal looks at the outermost one alone, so an application error that
 // somebody wraps loses its type and is retried.
 type Interceptor struct {
 	interceptor.WorkerInterceptorBase
 	metrics *Metrics
+	log     *slog.Logger
+
+	mu    sync.Mutex
+	links map[string]*telemetry.Link // by activity
 }
 
 // NewInterceptor returns the interceptor that the worker and the replay of
 // histories use.
-func NewInterceptor(metrics *Metrics) *Interceptor { return &Interceptor{metrics: metrics} }
+func NewInterceptor(metrics *Metrics, log *slog.Logger) *Interceptor {
+	return &Interceptor{metrics: metrics, log: log, links: map[string]*telemetry.Link{}}
+}
 
 // InterceptActivity wraps an activity's execution.
 func (i *Interceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	inbound := &inbound{metrics: i.metrics}
+	inbound := &inbound{of: i}
 	inbound.Next = next
 	return inbound
 }
 
 type inbound struct {
 	interceptor.ActivityInboundInterceptorBase
-	metrics *Metrics
+	of *Interceptor
 }
 
 // ExecuteActivity runs the activity, local or not, and translates its error.
@@ -54,8 +64,30 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	result, err := i.Next.ExecuteActivity(ctx, in)
 	err = translate(err)
 	info := activity.GetInfo(ctx)
-	i.metrics.attempted(info.ActivityType.Name, info.IsLocalActivity, err)
+	i.of.metrics.attempted(info.ActivityType.Name, info.IsLocalActivity, err)
+	if hasType(err, UnavailableType) {
+		i.of.link(info.ActivityType.Name).Report(err)
+	} else {
+		i.of.link(info.ActivityType.Name).Report(nil)
+	}
 	return result, err
+}
+
+// link returns the way of an activity to what it depends on.
+func (i *Interceptor) link(activity string) *telemetry.Link {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	link, ok := i.links[activity]
+	if !ok {
+		link = telemetry.NewLink("what "+activity+" needs", i.log)
+		i.links[activity] = link
+	}
+	return link
+}
+
+func hasType(err error, name string) bool {
+	var failure *temporal.ApplicationError
+	return errors.As(err, &failure) && failure.Type() == name
 }
 
 func translate(err error) error {
@@ -69,7 +101,10 @@ func translate(err error) error {
 			NonRetryable: true, Category: temporal.ApplicationErrorCategoryBenign,
 		})
 	case mysql.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded):
-		return temporal.NewApplicationError(err.Error(), UnavailableType)
+		// Benign, or the SDK logs every attempt of everything that waits.
+		return temporal.NewApplicationErrorWithOptions(err.Error(), UnavailableType, temporal.ApplicationErrorOptions{
+			Category: temporal.ApplicationErrorCategoryBenign,
+		})
 	}
 	return temporal.NewApplicationError(err.Error(), FaultType)
 }

@@ -39,7 +39,7 @@ func (w *work) newWorker(gaveUp func(error)) worker.Worker {
 		MaxConcurrentActivityExecutionSize:      slots,
 		WorkerStopTimeout:                       stopTimeout,
 		OnFatalError:                            gaveUp,
-		Interceptors:                            []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics)},
+		Interceptors:                            []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
 	})
 	records.RegisterWorkflow(workflows.CreditRecord)
 	records.RegisterWorkflow(workflows.AuditCredits)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 
@@ -76,7 +77,7 @@ func setupCredit(t *testing.T) (*world, *testsuite.TestWorkflowEnvironment) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	metrics := activities.NewMetrics(prometheus.NewRegistry())
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics)}})
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))}})
 	env.RegisterActivity(activities.NewCredits(w, w, metrics))
 	return w, env
 }

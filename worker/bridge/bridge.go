@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
 // Config sets the pace of the bridge.
@@ -74,8 +75,8 @@ type Bridge struct {
 	log      *slog.Logger
 	metrics  *metrics
 	slots    chan struct{} // one for each start under way
-	source   *link
-	temporal *link
+	source   *telemetry.Link
+	temporal *telemetry.Link
 }
 
 // New returns a bridge that registers its metrics with registry.
@@ -83,8 +84,8 @@ func New(cfg Config, q Queue, starter Starter, log *slog.Logger, registry promet
 	return &Bridge{
 		cfg: cfg, queue: q, starter: starter, log: log, metrics: newMetrics(registry),
 		slots:    make(chan struct{}, cfg.Starts),
-		source:   &link{name: "queue", log: log},
-		temporal: &link{name: "Temporal", log: log},
+		source:   telemetry.NewLink("queue", log),
+		temporal: telemetry.NewLink("Temporal", log),
 	}
 }
 
@@ -108,7 +109,7 @@ func (b *Bridge) receive(ctx context.Context) {
 			b.release(batch)
 			return
 		}
-		b.source.report(err)
+		b.source.Report(err)
 		if err != nil {
 			retry.wait(ctx)
 			continue

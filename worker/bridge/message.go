@@ -33,17 +33,17 @@ func (b *Bridge) bring(ctx context.Context, received queue.Received) end {
 		<-b.slots
 		switch {
 		case errors.Is(err, ErrAlreadyStarted):
-			b.temporal.report(nil)
+			b.temporal.Report(nil)
 			b.metrics.alreadyStarted.Inc()
 			return finished
 		case err == nil:
-			b.temporal.report(nil)
+			b.temporal.Report(nil)
 			b.metrics.startedAfter(received.SentAt)
 			return finished
 		}
 		// The IDs were checked, so nothing about the message can be the reason:
 		// whatever it is, it has to pass first.
-		b.temporal.report(err)
+		b.temporal.Report(err)
 		b.metrics.retried.Inc()
 		if !retry.wait(ctx) {
 			return interrupted

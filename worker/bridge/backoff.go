@@ -2,35 +2,9 @@ package bridge
 
 import (
 	"context"
-	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 )
-
-// link is one side of the bridge. It logs when that side goes away and when it
-// is back, not every failure in between.
-type link struct {
-	name string
-	log  *slog.Logger
-
-	mu    sync.Mutex
-	since time.Time // of the outage; zero when there is none
-}
-
-// report takes the outcome of a call.
-func (l *link) report(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case err != nil && l.since.IsZero():
-		l.since = time.Now()
-		l.log.Warn(l.name+" does not answer: messages wait", "error", err)
-	case err == nil && !l.since.IsZero():
-		l.log.Info(l.name+" answers again", "outage", time.Since(l.since).Round(time.Millisecond))
-		l.since = time.Time{}
-	}
-}
 
 // backoff waits longer after each failure.
 type backoff struct {

@@ -1,0 +1,170 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+const (
+	// publicationPatience is how long past its protest window a publication waits
+	// for credits that are under way, so that one that is stuck holds up nobody.
+	publicationPatience = 10 * time.Minute
+	// recomputeTries is how often a recompute starts again at once because
+	// another one wrote a version meanwhile.
+	recomputeTries = 5
+)
+
+// StandingsStore is what a recompute reads and writes of main_db.
+type StandingsStore interface {
+	// StandingsInputs returns race.ErrNotFound without such a race.
+	StandingsInputs(ctx context.Context, raceID string) (maindb.StandingsInputs, error)
+	// AddStandings returns maindb.ErrOvertaken when the inputs are no longer the latest.
+	AddStandings(ctx context.Context, n maindb.NewStandings) error
+	MarkStandings(ctx context.Context, raceID string, mark maindb.StandingsMark) error
+	// Standings returns race.ErrNotFound without such a version.
+	Standings(ctx context.Context, raceID string, version int) (maindb.StandingsHead, []standings.Row, error)
+	RevisionReasons(ctx context.Context, recordIDs []string) (map[string][]maindb.RevisionReason, error)
+}
+
+// RaceCredits tells what the ledger says of the records of a race, by record ID.
+type RaceCredits interface {
+	RaceCredits(ctx context.Context, raceID string) (map[string]race.Credit, error)
+}
+
+// Standings recompute the places of a race.
+type Standings struct {
+	store   StandingsStore
+	credits RaceCredits
+	now     func() time.Time
+	metrics *StandingsMetrics
+}
+
+// NewStandings returns the recompute over main_db and user_db; now is the clock
+// by which protest windows end.
+func NewStandings(store StandingsStore, credits RaceCredits, now func() time.Time, metrics *StandingsMetrics) *Standings {
+	return &Standings{store: store, credits: credits, now: now, metrics: metrics}
+}
+
+// RecomputeInput names a race.
+type RecomputeInput struct {
+	RaceID string `json:"race_id"`
+}
+
+// Recomputed says how the standings of a race are after a recompute.
+type Recomputed struct {
+	Version int         `json:"version,omitempty"` // the latest; 0: there is none, nor anything to rank
+	Status  race.Status `json:"status,omitempty"`
+	Entries int         `json:"entries"`
+	Changed bool        `json:"changed,omitempty"` // this recompute wrote the version
+	Pending int         `json:"pending,omitempty"` // records whose latest revision has no credit yet
+	// PublishAt is when the open protest window ends; zero: none is open. It is
+	// in the past while the publication waits for pending credits.
+	PublishAt time.Time `json:"publish_at,omitzero"`
+}
+
+// RecomputeStandings brings the standings of a race up to what the databases
+// say: it ranks, writes a new version if that differs from the latest, and
+// publishes when a protest window has ended. Repeated, or done twice at once, it
+// changes nothing more. A race that is gone has no standings.
+func (s *Standings) RecomputeStandings(ctx context.Context, in RecomputeInput) (Recomputed, error) {
+	for range recomputeTries {
+		result, err := s.recompute(ctx, in.RaceID)
+		switch {
+		case errors.Is(err, maindb.ErrOvertaken):
+			continue
+		case errors.Is(err, race.ErrNotFound):
+			return Recomputed{}, nil
+		}
+		return result, err
+	}
+	return Recomputed{}, fmt.Errorf("race %s: %w", in.RaceID, maindb.ErrOvertaken)
+}
+
+func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, error) {
+	timer := newStopwatch()
+	at := s.now().UTC().Truncate(time.Microsecond)
+	in, pending, err := s.read(ctx, raceID)
+	if err != nil {
+		return Recomputed{}, err
+	}
+	timer.lap(&timer.read)
+	rules := standings.Rules{Ranking: in.Race.Ranking, Divisions: in.Race.Divisions}
+	hash, err := standings.Hash(rules, in.Entries)
+	if err != nil {
+		return Recomputed{}, err
+	}
+	result := Recomputed{
+		Version: in.Latest.Version, Status: in.Latest.Status, Entries: len(in.Entries), Pending: pending,
+	}
+	if in.Publication.Open() {
+		result.PublishAt = in.Publication.EndsAt
+	}
+	publish := isDue(in.Publication, pending, at)
+	nothing := in.Latest.Version == 0 && len(in.Entries) == 0
+	if !publish && (nothing || in.Latest.Version > 0 && in.Latest.InputsHash == hash) {
+		s.metrics.recomputed(false, timer)
+		return result, s.store.MarkStandings(ctx, raceID, in.Mark)
+	}
+	rows := standings.Rank(rules, in.Entries)
+	timer.lap(&timer.rank)
+	next := maindb.NewStandings{
+		RaceID: raceID, Version: in.Latest.Version + 1, Status: race.Provisional, ComputedAt: at, InputsHash: hash,
+		Rules: rules, Rows: rows, Mark: in.Mark,
+	}
+	switch {
+	case publish:
+		next.Status, next.Publishes, next.Reason = race.Official, &in.Publication, "published"
+		result.PublishAt = time.Time{}
+	case in.Race.Status == race.Official:
+		next.Status = race.Official
+		if next.Reason, err = s.reason(ctx, in, rows); err != nil {
+			return Recomputed{}, err
+		}
+	}
+	if err := s.store.AddStandings(ctx, next); err != nil {
+		return Recomputed{}, err
+	}
+	timer.lap(&timer.write)
+	s.metrics.recomputed(true, timer)
+	result.Version, result.Status, result.Changed = next.Version, next.Status, true
+	return result, nil
+}
+
+// read returns the inputs with the credits on their entries, and how many
+// records wait for theirs. Points count only of the record's latest revision and
+// for who ran, so that no row mixes a new time with old points.
+func (s *Standings) read(ctx context.Context, raceID string) (in maindb.StandingsInputs, pending int, err error) {
+	if in, err = s.store.StandingsInputs(ctx, raceID); err != nil {
+		return in, 0, err
+	}
+	credits, err := s.credits.RaceCredits(ctx, raceID)
+	if err != nil {
+		return in, 0, err
+	}
+	for _, credit := range credits {
+		in.Mark.CreditRevisions += int64(credit.Revision)
+	}
+	for i := range in.Entries {
+		entry := &in.Entries[i]
+		credit := credits[entry.RecordID]
+		if credit.Revision < entry.Revision {
+			pending++
+			continue
+		}
+		if credit.Revision == entry.Revision && credit.Status == race.Credited && credit.UserID == entry.UserID {
+			entry.Credited, entry.Points = true, credit.Points
+		}
+	}
+	return in, pending, nil
+}
+
+// isDue tells whether an open publication is to be carried out now.
+func isDue(p maindb.Publication, pending int, now time.Time) bool {
+	return p.Open() && !now.Before(p.EndsAt) && (pending == 0 || !now.Before(p.EndsAt.Add(publicationPatience)))
+}

@@ -1,0 +1,80 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+const (
+	maxReasons      = 5   // records that the reason of a version names
+	maxReasonLength = 500 // characters, as its column holds
+)
+
+// reason says in words why official standings change: which records were
+// revised, and why.
+func (s *Standings) reason(ctx context.Context, in maindb.StandingsInputs, rows []standings.Row) (string, error) {
+	_, earlier, err := s.store.Standings(ctx, in.Race.ID, in.Latest.Version)
+	if err != nil {
+		return "", err
+	}
+	revised := standings.Revised(earlier, rows)
+	if len(revised) == 0 {
+		return "credits settled", nil
+	}
+	named := revised[:min(len(revised), maxReasons)]
+	ids := make([]string, len(named))
+	for i, change := range named {
+		ids[i] = change.Row().RecordID
+	}
+	reasons, err := s.store.RevisionReasons(ctx, ids)
+	if err != nil {
+		return "", err
+	}
+	parts := make([]string, len(named))
+	for i, change := range named {
+		parts[i] = inWords(change, reasons[ids[i]])
+	}
+	if more := len(revised) - len(named); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return shorten(strings.Join(parts, "; "), maxReasonLength), nil
+}
+
+// inWords tells the reasons of the revisions that a record got from one ranking
+// to the next, without repeating one.
+func inWords(change standings.Change, revisions []maindb.RevisionReason) string {
+	after := 0
+	if change.From != nil {
+		after = change.From.Revision
+	}
+	bib := "bib " + change.Row().Result.Bib
+	var told []string
+	for _, r := range revisions {
+		if r.Revision <= after || r.Reason == "" || len(told) > 0 && told[len(told)-1] == r.Reason {
+			continue
+		}
+		told = append(told, r.Reason)
+	}
+	switch {
+	case len(told) > 0:
+		return bib + ": " + strings.Join(told, ", ")
+	case change.From == nil:
+		return bib + ": new record"
+	case change.To == nil:
+		return bib + ": record removed"
+	}
+	return bib + ": record corrected"
+}
+
+// shorten cuts a text to a number of characters.
+func shorten(text string, limit int) string {
+	characters := []rune(text)
+	if len(characters) <= limit {
+		return text
+	}
+	return string(characters[:limit-1]) + "…"
+}

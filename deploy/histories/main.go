@@ -1,0 +1,129 @@
+// Command histories records what the workflows do on a real server, one history
+// for each way through them, as the replay test wants them:
+//
+//	go run ./deploy/histories workflows/testdata/histories
+//
+// It starts a Temporal dev server of its own from TEMPORAL_CLI. The steps are
+// the worker's, over databases made up for the occasion. Run it when a workflow
+// has changed on purpose, and keep the old histories for as long as workflows
+// begun before the change may be running.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/workflows"
+)
+
+// limit bounds the whole recording; the ordinary activities of the outage wait
+// a few seconds.
+const limit = 2 * time.Minute
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: histories FOLDER")
+		os.Exit(2)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := record(ctx, os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "histories:", err)
+		os.Exit(1) //nolint:gocritic // nothing is left for the deferred cancel to do
+	}
+}
+
+// record writes one history for each scene into folder.
+func record(ctx context.Context, folder string) (err error) {
+	server, err := startServer(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	temporal := server.Client()
+
+	metrics := activities.NewMetrics(prometheus.NewRegistry())
+	records := worker.New(temporal, workflows.RecordsTaskQueue, worker.Options{
+		Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},
+	})
+	records.RegisterWorkflow(workflows.CreditRecord)
+	records.RegisterWorkflow(workflows.AuditCredits)
+	records.RegisterActivity(activities.NewCredits(stage{}, stage{}, metrics))
+	records.RegisterActivity(activities.NewAudits(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
+	if err := records.Start(); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	defer records.Stop()
+
+	for _, s := range scenes() {
+		input := workflows.CreditInput{RaceID: raceID, RecordID: s.recordID, Revision: 2}
+		run, err := temporal.ExecuteWorkflow(ctx, workflows.StartCreditOptions(input), workflows.CreditRecord, input)
+		if err != nil {
+			return fmt.Errorf("start %s: %w", s.name, err)
+		}
+		if err := save(ctx, temporal, run, filepath.Join(folder, s.name+".json")); err != nil {
+			return err
+		}
+	}
+	options := client.StartWorkflowOptions{ID: workflows.AuditScheduleID, TaskQueue: workflows.RecordsTaskQueue}
+	run, err := temporal.ExecuteWorkflow(ctx, options, workflows.AuditCredits)
+	if err != nil {
+		return fmt.Errorf("start the audit: %w", err)
+	}
+	return save(ctx, temporal, run, filepath.Join(folder, "audit.json"))
+}
+
+func startServer(ctx context.Context) (*testsuite.DevServer, error) {
+	cli := os.Getenv("TEMPORAL_CLI")
+	if cli == "" {
+		return nil, errors.New("TEMPORAL_CLI does not name the Temporal CLI")
+	}
+	args := []string{}
+	for _, key := range []string{"RaceId", "RecordId", "RunnerId", "CreditStatus"} {
+		args = append(args, "--search-attribute", key+"=Keyword")
+	}
+	server, err := testsuite.StartDevServer(ctx, testsuite.DevServerOptions{
+		ExistingPath: cli, ExtraArgs: args, LogLevel: "error",
+		ClientOptions: &client.Options{Identity: "histories"}, // not the name of this machine
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start the server: %w", err)
+	}
+	return server, nil
+}
+
+// save waits for the end of a run and writes its history.
+func save(ctx context.Context, temporal client.Client, run client.WorkflowRun, path string) error {
+	if err := run.Get(ctx, nil); err != nil {
+		return fmt.Errorf("%s: %w", run.GetID(), err)
+	}
+	var history historypb.History
+	events := temporal.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return fmt.Errorf("read the history of %s: %w", run.GetID(), err)
+		}
+		history.Events = append(history.Events, event)
+	}
+	text, err := temporalproto.CustomJSONMarshalOptions{Indent: "  "}.Marshal(&history)
+	if err != nil {
+		return fmt.Errorf("write the history of %s: %w", run.GetID(), err)
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644) //nolint:gosec // part of the source
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+const raceID = "01960000-0000-7000-8000-000000000000"
+
+// scene is one way through CreditRecord, told apart by the record's ID. The
+// functions may be nil: then all goes well.
+type scene struct {
+	name     string
+	recordID string
+	facts    func(context.Context, *maindb.Facts) error
+	apply    func(context.Context, *userdb.Applied) error
+}
+
+var errOutage = errors.New("connection refused")
+
+// scenes lists every way through CreditRecord.
+func scenes() []scene {
+	all := []scene{
+		{name: "credited"},
+		{name: "no_points", facts: func(_ context.Context, f *maindb.Facts) error {
+			f.Record.Result.Status = race.DidNotFinish
+			return nil
+		}},
+		{name: "removed", facts: func(_ context.Context, f *maindb.Facts) error {
+			f.Record.Removed, f.Record.HoldsBib = true, false
+			return nil
+		}},
+		{name: "rejected", facts: func(_ context.Context, f *maindb.Facts) error {
+			f.Entrant = nil
+			return nil
+		}},
+		{name: "rejected_when_computed", facts: func(_ context.Context, f *maindb.Facts) error {
+			f.Record.Result.Gun = 0
+			return nil
+		}},
+		{name: "race_mismatch", facts: func(_ context.Context, f *maindb.Facts) error {
+			f.Record.RaceID = "another"
+			return nil
+		}},
+		{name: "superseded", facts: func(_ context.Context, f *maindb.Facts) error {
+			f.Record.Revision = 3
+			return nil
+		}},
+		{name: "superseded_at_the_ledger", apply: func(_ context.Context, a *userdb.Applied) error {
+			*a = userdb.Applied{Standing: race.Credit{Revision: 3, Status: race.Credited}}
+			return nil
+		}},
+		{name: "credited_before", apply: func(_ context.Context, a *userdb.Applied) error {
+			a.Changed = false
+			return nil
+		}},
+		{name: "outage", facts: durableOnly[maindb.Facts], apply: durableOnly[userdb.Applied]},
+	}
+	for i := range all {
+		all[i].recordID = fmt.Sprintf("01960000-0000-7000-8000-%012d", i+1)
+	}
+	return all
+}
+
+// durableOnly fails every local attempt and the first ordinary one.
+func durableOnly[T any](ctx context.Context, _ *T) error {
+	if info := activity.GetInfo(ctx); info.IsLocalActivity || info.Attempt == 1 {
+		return errOutage
+	}
+	return nil
+}
+
+// stage stands in for the two databases and the queue.
+type stage struct{}
+
+func sceneOf(recordID string) scene {
+	for _, s := range scenes() {
+		if s.recordID == recordID {
+			return s
+		}
+	}
+	return scene{}
+}
+
+func (stage) Facts(ctx context.Context, recordID string) (maindb.Facts, error) {
+	facts := maindb.Facts{
+		Record: race.Record{
+			ID: recordID, RaceID: raceID, Revision: 2, HoldsBib: true,
+			Result: race.Result{Bib: "34", Gun: 9_000_000, Status: race.Finished},
+		},
+		Rule: "agegrade-2025", Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun},
+		Entrant: &race.Participant{
+			UserID: "01960000-0000-7000-8000-00000000000a", Sex: race.Female, Age: 35, Field: race.Runner,
+		},
+	}
+	if change := sceneOf(recordID).facts; change != nil {
+		return facts, change(ctx, &facts)
+	}
+	return facts, nil
+}
+
+func (stage) ApplyCredit(ctx context.Context, c race.Credit) (userdb.Applied, error) {
+	applied := userdb.Applied{Changed: true, Standing: c}
+	if change := sceneOf(c.RecordID).apply; change != nil {
+		return applied, change(ctx, &applied)
+	}
+	return applied, nil
+}
+
+func (stage) LatestRevisions(context.Context, maindb.LatestRevision, time.Time, int) ([]maindb.LatestRevision, error) {
+	return nil, nil
+}
+
+func (stage) Requeue(context.Context, []maindb.LatestRevision) (int, error) { return 0, nil }
+
+func (stage) OutboxIsEmpty(context.Context) (bool, error) { return true, nil }
+
+func (stage) CreditRevisions(context.Context, []string) (map[string]int, error) { return nil, nil }
+
+func (stage) Depth(context.Context) (queue.Depth, error) { return queue.Depth{}, nil }
