@@ -1,6 +1,10 @@
 package standings
 
-import "github.com/mrmrthon/mrmrthon/internal/race"
+import (
+	"slices"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
 
 // Bounds of what Compare tells.
 const (
@@ -20,36 +24,41 @@ type Change struct {
 // Compare returns what differs between two rankings of a race, in the order of
 // the later one, then what it lacks in the order of the earlier one.
 func Compare(from, to []Row) []Change {
-	earlier := make(map[string]*Row, len(from))
-	for i := range from {
-		earlier[from[i].RecordID] = &from[i]
-	}
-	var changes, pairs []Change
-	for i := range to {
-		pairs = append(pairs, Change{From: earlier[to[i].RecordID], To: &to[i]})
-		delete(earlier, to[i].RecordID)
-	}
-	for i := range from {
-		if earlier[from[i].RecordID] != nil {
-			pairs = append(pairs, Change{From: &from[i]})
-		}
-	}
-	var revised []Change
-	for _, pair := range pairs {
-		if pair.revised() {
-			revised = append(revised, pair)
-		}
-		if pair.From == nil || pair.To == nil || !pair.same() {
-			changes = append(changes, pair)
-		}
-	}
+	all := pairs(from, to)
+	revised := slices.DeleteFunc(slices.Clone(all), func(c Change) bool { return !c.revised() })
 	if len(revised) > maxRevised {
 		revised = nil
 	}
+	changes := slices.DeleteFunc(all, Change.same)
 	for i := range changes {
 		changes[i].Because = changes[i].causes(revised)
 	}
 	return changes
+}
+
+// Revised returns the entries whose own record is not what it was: the reasons
+// for everything else that differs. It finds out no causes.
+func Revised(from, to []Row) []Change {
+	return slices.DeleteFunc(pairs(from, to), func(c Change) bool { return !c.revised() || c.same() })
+}
+
+// pairs matches the rows of both rankings by their record.
+func pairs(from, to []Row) []Change {
+	earlier := make(map[string]*Row, len(from))
+	for i := range from {
+		earlier[from[i].RecordID] = &from[i]
+	}
+	all := make([]Change, 0, len(to))
+	for i := range to {
+		all = append(all, Change{From: earlier[to[i].RecordID], To: &to[i]})
+		delete(earlier, to[i].RecordID)
+	}
+	for i := range from {
+		if earlier[from[i].RecordID] != nil {
+			all = append(all, Change{From: &from[i]})
+		}
+	}
+	return all
 }
 
 // Row returns the later row, or the earlier one of a removed record.
@@ -66,6 +75,9 @@ func (c Change) revised() bool {
 
 // same reports whether both rows say the same; a revision alone says nothing.
 func (c Change) same() bool {
+	if c.From == nil || c.To == nil {
+		return false
+	}
 	from := *c.From
 	from.Revision = c.To.Revision
 	return from == *c.To
