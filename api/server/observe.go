@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -27,9 +28,9 @@ func observe(log *slog.Logger, registry prometheus.Registerer) func(http.Handler
 	registry.MustRegister(durations)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			start := time.Now()
-			log := log.With("request_id", middleware.GetReqID(r.Context()))
-			w.Header().Set("X-Request-Id", middleware.GetReqID(r.Context()))
+			start, id := time.Now(), uuid.Must(uuid.NewV7()).String()
+			log := log.With("request_id", id)
+			w.Header().Set("X-Request-Id", id)
 			answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 			ctx := context.WithValue(r.Context(), loggerKey{}, log)
 			defer func() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -40,8 +41,16 @@ func withoutValue(err error) error {
 	}
 	detail := *detailer.ErrorDetail()
 	detail.Value = nil
+	if missing := missingProperty.FindStringSubmatch(detail.Message); missing != nil {
+		detail.Location += "." + missing[1]
+		detail.Message = "is required"
+	}
 	return &detail
 }
+
+// missingProperty is how huma says that a property is missing: of the object
+// that it is missing from.
+var missingProperty = regexp.MustCompile(`^expected required property (\S+) to be present$`)
 
 // translate turns a domain error into the answer its caller gets. What is no
 // domain error is logged and hidden.

@@ -9,7 +9,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
@@ -35,7 +34,7 @@ const requestTimeout = 60 * time.Second
 // one add their operations.
 func New(cfg Config) (*chi.Mux, huma.API) {
 	router := chi.NewMux()
-	router.Use(middleware.RequestID, observe(cfg.Log, cfg.Registry), secure, bounded,
+	router.Use(observe(cfg.Log, cfg.Registry), secure, bounded,
 		authenticate(cfg.Verifier))
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, huma.Error404NotFound("there is no such path: see /docs"))

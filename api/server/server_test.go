@@ -225,6 +225,10 @@ func TestProblemsNameTheFieldAndHideTheValue(t *testing.T) {
 	require.Equal(t, "body.secret-field", got.problem.Errors[0].Location)
 	require.NotContains(t, got.Body.String(), "hunter2")
 
+	got = b.call(http.MethodPost, "/v1/races", "organizer", `{}`)
+	require.Equal(t, 422, got.Code)
+	require.Equal(t, huma.ErrorDetail{Location: "body.name", Message: "is required"}, *got.problem.Errors[0])
+
 	got = b.call(http.MethodPost, "/v1/races", "organizer", `{"name":12345}`)
 	require.Equal(t, 422, got.Code)
 	require.Equal(t, "body.name", got.problem.Errors[0].Location)
