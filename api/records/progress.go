@@ -1,0 +1,119 @@
+package records
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+type counter interface {
+	// CountRevisions counts the records of a race, removed ones included, and
+	// their revisions.
+	CountRevisions(ctx context.Context, raceID string) (records, revisions int, err error)
+	// RevisedRecords returns the latest revision of the records that have more
+	// than one.
+	RevisedRecords(ctx context.Context, raceID string) (map[string]int, error)
+}
+
+type creditCounter interface {
+	creditReader
+	// CreditTotals counts the credits of a race, whatever revision they are of.
+	CreditTotals(ctx context.Context, raceID string) (userdb.CreditTotals, error)
+}
+
+type progress struct {
+	store  counter
+	ledger creditCounter
+}
+
+type progressInput struct {
+	RaceID string `path:"race_id"`
+}
+
+// tally counts the revisions of a race's records.
+type tally struct {
+	Pending    int `json:"pending" doc:"Latest revisions whose outcome is not in the ledger yet."`
+	Credited   int `json:"credited"`
+	Rejected   int `json:"rejected"`
+	Superseded int `json:"superseded" doc:"Revisions that a newer one of their record overtook."`
+	Total      int `json:"total" doc:"All revisions ever posted: the sum of the four."`
+}
+
+type progressOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         tally
+}
+
+func (p progress) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "count-credits", Method: http.MethodGet, Path: "/v1/races/{race_id}/credits",
+		Summary: "See how far the credits of a race are", Tags: []string{tag},
+		Description: "Cheap enough for a progress bar to ask twice a second.",
+		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound},
+	}, p.handle)
+}
+
+func (p progress) handle(ctx context.Context, _ *progressInput) (*progressOutput, error) {
+	counted, err := p.count(ctx, server.RaceFrom(ctx).ID)
+	if err != nil {
+		return nil, err
+	}
+	return &progressOutput{CacheControl: "no-store", Body: counted}, nil
+}
+
+// count reads the ledger before the records, so that it never counts a credit
+// of a record that is not counted. Both come from indexes alone. When the
+// revisions in the ledger add up to those of the records nothing is behind; else
+// the few records with several revisions are looked at one by one, since their
+// credit may be of an older one.
+func (p progress) count(ctx context.Context, raceID string) (tally, error) {
+	settled, err := p.ledger.CreditTotals(ctx, raceID)
+	if err != nil {
+		return tally{}, err
+	}
+	records, revisions, err := p.store.CountRevisions(ctx, raceID)
+	if err != nil {
+		return tally{}, err
+	}
+	counted := tally{
+		Credited: settled.Credited, Rejected: settled.Rejected,
+		Superseded: revisions - records, Total: revisions,
+	}
+	if counted.Superseded > 0 && settled.Revisions != revisions {
+		behind, err := p.behind(ctx, raceID)
+		if err != nil {
+			return tally{}, err
+		}
+		counted.Credited = max(0, counted.Credited-behind[race.Credited])
+		counted.Rejected = max(0, counted.Rejected-behind[race.Rejected])
+	}
+	counted.Pending = records - counted.Credited - counted.Rejected
+	return counted, nil
+}
+
+// behind counts, by status, the credits that are of an older revision than
+// their record's latest.
+func (p progress) behind(ctx context.Context, raceID string) (map[race.CreditStatus]int, error) {
+	latest, err := p.store.RevisedRecords(ctx, raceID)
+	if err != nil {
+		return nil, err
+	}
+	credits, err := p.ledger.Credits(ctx, slices.Sorted(maps.Keys(latest)))
+	if err != nil {
+		return nil, err
+	}
+	behind := make(map[race.CreditStatus]int)
+	for id, credit := range credits {
+		if credit.Revision < latest[id] {
+			behind[credit.Status]++
+		}
+	}
+	return behind, nil
+}
