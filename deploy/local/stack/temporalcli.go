@@ -20,7 +20,7 @@ const (
 	// ones (1.9.1) cannot be built so: their go.mod has replace directives.
 	temporalCLI = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
 	// temporalPackages is how many packages that build compiles.
-	temporalPackages = 1500
+	temporalPackages = 1090
 	// oldestServer is the server inside the pinned CLI: the settings of the
 	// dev server are measured with it, and a newer one knows them too.
 	oldestServer = 29 // 1.29
