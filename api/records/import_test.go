@@ -1,0 +1,83 @@
+package records_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var csvFile = header{"Content-Type": "text/csv"}
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	file := "\uFEFFBib,Clock Time,Chip Time,Shoe\r\n1,1:10:22.4,1:10:20,red\r\n2,DNF,,\r\n3,25:99:00,,\r\n4,1:20:00,1:30:00,\r\n5,1:21:00,,\r\n05,1:22:00,,\r\n"
+	errors := []any{
+		object{"row": 4.0, "field": "gun_time", "message": "minutes and seconds must be below 60"},
+		object{"row": 5.0, "field": "net_time", "message": "must not be longer than the gun time by more than a second"},
+		object{"row": 6.0, "field": "bib", "message": "is also in row 7"},
+		object{"row": 7.0, "field": "bib", "message": "is also in row 6"},
+	}
+	want := object{"added": 2.0, "changed": 0.0, "unchanged": 0.0, "errors": errors, "ignored_columns": []any{"Shoe"}}
+
+	path := b.path + "/import"
+	require.Equal(t, want, decode[object](t, b.call(t, "organizer", http.MethodPost, path+"?dry_run=true", file, csvFile), http.StatusOK))
+	require.Zero(t, b.outbox(t), "a dry run changes nothing")
+	require.Zero(t, b.pokes.Load())
+	require.Equal(t, want, decode[object](t, b.call(t, "organizer", http.MethodPost, path, file, csvFile), http.StatusOK))
+	require.Equal(t, 2, b.outbox(t))
+	require.EqualValues(t, 1, b.pokes.Load())
+
+	want["added"], want["unchanged"] = 0.0, 2.0
+	require.Equal(t, want, decode[object](t, b.call(t, "organizer", http.MethodPost, path, file, csvFile), http.StatusOK))
+	require.Zero(t, b.outbox(t), "the same file again")
+	require.EqualValues(t, 1, b.pokes.Load())
+
+	asJSON := `[{"bib":"1","gun_time":"1:10:22.4","net_time":"1:10:19"},{"bib":"2","status":"DNF"},{"bib":"3","gun_time":"1:25:00"}]`
+	got := decode[object](t, b.call(t, "organizer", http.MethodPost, path+"?reason=second+reading", asJSON), http.StatusOK)
+	require.Equal(t, object{"added": 1.0, "changed": 1.0, "unchanged": 1.0, "errors": []any{}}, got)
+	require.Equal(t, "second reading", b.get(t, b.list(t, "?bib=1").Items[0]).Revisions[1].Reason)
+}
+
+func TestImportWithAKey(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	key := header{"Idempotency-Key": "file-1"}
+	first := b.call(t, "organizer", http.MethodPost, b.path+"/import", "bib,gun_time\n1,1:10:00\n", csvFile, key)
+	again := b.call(t, "organizer", http.MethodPost, b.path+"/import", "bib,gun_time\n1,1:10:00\n", csvFile, key)
+	require.Equal(t, decode[object](t, first, http.StatusOK), decode[object](t, again, http.StatusOK))
+}
+
+func TestImportRefuses(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	rows := func(n int) string {
+		var file strings.Builder
+		file.WriteString("bib,gun_time\n")
+		for i := range n {
+			fmt.Fprintf(&file, "%d,1:10:00\n", i+1)
+		}
+		return file.String()
+	}
+	for name, c := range map[string]struct {
+		file   string
+		status int
+	}{
+		"too many rows":  {rows(50_001), http.StatusRequestEntityTooLarge},
+		"too large":      {"bib,gun_time\n" + strings.Repeat(" ", 17<<20), http.StatusRequestEntityTooLarge},
+		"broken quoting": {"bib,gun_time\n\"1,1:10:00\n", http.StatusUnprocessableEntity},
+		"not UTF-8":      {"bib,gun_time\n1,1:10:00\n\xff,1:11:00\n", http.StatusUnprocessableEntity},
+		"empty":          {"", http.StatusBadRequest},
+		"no bib":         {"gun_time\n1:10:00\n", http.StatusUnprocessableEntity},
+	} {
+		answer := b.call(t, "organizer", http.MethodPost, b.path+"/import", c.file, csvFile)
+		require.Equal(t, c.status, answer.Code, "%s: %.300s", name, answer.Body)
+		if name == "not UTF-8" || name == "broken quoting" {
+			require.Contains(t, answer.Body.String(), "line ")
+		}
+	}
+	require.Zero(t, b.outbox(t))
+}
