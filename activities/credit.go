@@ -66,8 +66,7 @@ func (c *Credits) ValidateParticipant(ctx context.Context, in CreditInput) (Vali
 		return validated, nil
 	}
 	entrant, err := entrantOf(facts)
-	var rejection *race.Rejection
-	if errors.As(err, &rejection) {
+	if rejection, ok := errors.AsType[*race.Rejection](err); ok {
 		validated.Rejection = rejection.Reason
 		return validated, nil
 	}
@@ -97,8 +96,7 @@ func (c *Credits) ComputePoints(ctx context.Context, in CreditInput) (Award, err
 		return Award{Status: race.Superseded}, nil
 	}
 	award, err := Judge(facts)
-	var rejection *race.Rejection
-	if errors.As(err, &rejection) {
+	if rejection, ok := errors.AsType[*race.Rejection](err); ok {
 		return Award{Status: race.Rejected, Reason: rejection.Reason}, nil
 	}
 	return award, err

@@ -74,13 +74,13 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 }
 
 // link returns the way of an activity to what it depends on.
-func (i *Interceptor) link(activity string) *telemetry.Link {
+func (i *Interceptor) link(step string) *telemetry.Link {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	link, ok := i.links[activity]
+	link, ok := i.links[step]
 	if !ok {
-		link = telemetry.NewLink("what "+activity+" needs", i.log)
-		i.links[activity] = link
+		link = telemetry.NewLink("the database of "+step, i.log)
+		i.links[step] = link
 	}
 	return link
 }

@@ -17,14 +17,15 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(run(ctx))
+	os.Exit(run())
 }
 
-// run returns the program's exit status.
-func run(ctx context.Context) int {
+// run returns the program's exit status. A first SIGTERM or SIGINT stops the
+// program in order, a second one at once.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop)
 	var cfg Config
 	if err := env.Parse(&cfg); err != nil {
 		telemetry.NewLogger(os.Stderr, slog.LevelInfo).Error("the settings do not suffice", "error", err)

@@ -104,14 +104,14 @@ func (m *Main) serve(ctx context.Context, health http.Handler, w *work) error {
 		return nil
 	})
 	group.Go(func() error {
-		return w.run(ctx, func() { m.shutDown(server) })
+		return w.run(ctx, func() { m.shutDown(ctx, server) })
 	})
 	return group.Wait()
 }
 
 // shutDown ends the health server. Callers that are too slow are cut off.
-func (m *Main) shutDown(server *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), httpTimeout)
+func (m *Main) shutDown(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		m.Log.Warn("callers of the health server were cut off", "error", errors.Join(err, server.Close()))

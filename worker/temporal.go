@@ -51,7 +51,7 @@ func (w *work) newWorker(gaveUp func(error)) worker.Worker {
 // awaitTemporal waits until Temporal answers and knows the namespace, without
 // which a worker does not start; false when ctx ended first.
 func (w *work) awaitTemporal(ctx context.Context) bool {
-	return w.untilDone(ctx, "Temporal is not ready: waiting", func(ctx context.Context) error {
+	return w.untilDone(ctx, "reach Temporal", func(ctx context.Context) error {
 		if _, err := w.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 			return err
 		}
@@ -64,14 +64,14 @@ func (w *work) awaitTemporal(ctx context.Context) bool {
 
 // scheduleAudit makes or updates the audit's schedule.
 func (w *work) scheduleAudit(ctx context.Context) {
-	w.untilDone(ctx, "the audit cannot be scheduled: trying on", func(ctx context.Context) error {
+	w.untilDone(ctx, "schedule the audit", func(ctx context.Context) error {
 		return workflows.ScheduleAudit(ctx, w.temporal.ScheduleClient(), w.cfg.AuditInterval)
 	})
 }
 
 // untilDone repeats a call until it succeeds and logs the first failure; false
 // when ctx ended first.
-func (w *work) untilDone(ctx context.Context, complaint string, call func(context.Context) error) bool {
+func (w *work) untilDone(ctx context.Context, what string, call func(context.Context) error) bool {
 	for failures := 0; ; failures++ {
 		bounded, cancel := context.WithTimeout(ctx, temporalTimeout)
 		err := call(bounded)
@@ -82,7 +82,7 @@ func (w *work) untilDone(ctx context.Context, complaint string, call func(contex
 		case err == nil:
 			return true
 		case failures == 0:
-			w.log.Warn(complaint, "error", err)
+			w.log.Warn("cannot yet: waiting", "what", what, "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/workflows"
@@ -16,6 +17,7 @@ func TestAuditCreditsRetriesUntilItHasLooked(t *testing.T) {
 	t.Parallel()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: slowMachine})
 	var audits *activities.Audits
 	env.RegisterActivity(audits)
 	want := activities.CreditAudit{Checked: 5, Lost: 2, Requeued: 2}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/mock"
@@ -64,6 +65,10 @@ func isLocal(ctx context.Context) bool { return activity.GetInfo(ctx).IsLocalAct
 
 var input = workflows.CreditInput{RaceID: "race", RecordID: "record", Revision: 2}
 
+// slowMachine is how long a workflow may hold its thread under the race detector
+// on a busy machine; a second, the default, was not enough.
+const slowMachine = 30 * time.Second
+
 // setupCredit returns a world in which the record earns points, and the
 // workflow's environment with the worker's interceptor.
 func setupCredit(t *testing.T) (*world, *testsuite.TestWorkflowEnvironment) {
@@ -77,7 +82,10 @@ func setupCredit(t *testing.T) (*world, *testsuite.TestWorkflowEnvironment) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	metrics := activities.NewMetrics(prometheus.NewRegistry())
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))}})
+	env.SetWorkerOptions(worker.Options{
+		Interceptors:             []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},
+		DeadlockDetectionTimeout: slowMachine,
+	})
 	env.RegisterActivity(activities.NewCredits(w, w, metrics))
 	return w, env
 }
@@ -100,7 +108,9 @@ func runCredit(t *testing.T, env *testsuite.TestWorkflowEnvironment) workflows.C
 	t.Helper()
 	var published []temporal.SearchAttributes
 	env.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
-		published = append(published, args.Get(0).(temporal.SearchAttributes)) //nolint:forcetypeassert // a test may panic
+		if attributes, ok := args.Get(0).(temporal.SearchAttributes); ok {
+			published = append(published, attributes)
+		}
 	}).Return(nil)
 	env.ExecuteWorkflow(workflows.CreditRecord, input)
 	require.True(t, env.IsWorkflowCompleted())
@@ -197,7 +207,8 @@ func TestCreditRecordThatANewerRevisionOvertakes(t *testing.T) {
 		w, env := setupCredit(t)
 		reads := 0
 		w.facts = func(context.Context, string) (maindb.Facts, error) {
-			if reads++; reads > 1 {
+			reads++
+			if reads > 1 {
 				return newer, nil
 			}
 			return finisher(), nil

@@ -103,7 +103,9 @@ func (stage) Facts(ctx context.Context, recordID string) (maindb.Facts, error) {
 		},
 	}
 	if change := sceneOf(recordID).facts; change != nil {
-		return facts, change(ctx, &facts)
+		if err := change(ctx, &facts); err != nil {
+			return maindb.Facts{}, err
+		}
 	}
 	return facts, nil
 }
@@ -111,7 +113,9 @@ func (stage) Facts(ctx context.Context, recordID string) (maindb.Facts, error) {
 func (stage) ApplyCredit(ctx context.Context, c race.Credit) (userdb.Applied, error) {
 	applied := userdb.Applied{Changed: true, Standing: c}
 	if change := sceneOf(c.RecordID).apply; change != nil {
-		return applied, change(ctx, &applied)
+		if err := change(ctx, &applied); err != nil {
+			return userdb.Applied{}, err
+		}
 	}
 	return applied, nil
 }

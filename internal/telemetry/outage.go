@@ -16,8 +16,7 @@ type Link struct {
 	since time.Time // of the outage; zero when there is none
 }
 
-// NewLink returns a link that is up; name begins the lines it logs, as in
-// "queue".
+// NewLink returns a link that is up. name stands in the lines it logs.
 func NewLink(name string, log *slog.Logger) *Link { return &Link{name: name, log: log} }
 
 // Report takes the outcome of a call.
@@ -27,9 +26,9 @@ func (l *Link) Report(err error) {
 	switch {
 	case err != nil && l.since.IsZero():
 		l.since = time.Now()
-		l.log.Warn(l.name+" does not answer: work waits", "error", err)
+		l.log.Warn("no answer: work waits", "of", l.name, "error", err)
 	case err == nil && !l.since.IsZero():
-		l.log.Info(l.name+" answers again", "outage", time.Since(l.since).Round(time.Millisecond).String())
+		l.log.Info("answers again", "of", l.name, "outage", time.Since(l.since).Round(time.Millisecond).String())
 		l.since = time.Time{}
 	}
 }

@@ -25,6 +25,6 @@ func TestLinkLogsChangesOnly(t *testing.T) {
 		link.Report(nil)
 	}
 	require.Equal(t, 4, strings.Count(logged.String(), "\n"))
-	require.Equal(t, 2, strings.Count(logged.String(), "queue does not answer"))
-	require.Equal(t, 2, strings.Count(logged.String(), "queue answers again"))
+	require.Equal(t, 2, strings.Count(logged.String(), "no answer"))
+	require.Equal(t, 2, strings.Count(logged.String(), "answers again"))
 }

@@ -258,7 +258,7 @@ func (b *ledgerBundle) deliverWithInterruptions(t *testing.T, deliveries []race.
 	for range goroutines {
 		group.Go(func() error {
 			for c := range queue {
-				cut, cancel := context.WithTimeout(ctx, time.Duration(rand.Int64N(int64(12*time.Millisecond)))) //nolint:gosec // a test's chance
+				cut, cancel := context.WithTimeout(ctx, time.Duration(rand.Int64N(int64(12*time.Millisecond))))
 				_, err := b.store.ApplyCredit(cut, c)
 				cancel()
 				if err == nil {

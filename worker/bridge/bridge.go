@@ -106,7 +106,7 @@ func (b *Bridge) receive(ctx context.Context) {
 	for ctx.Err() == nil {
 		batch, err := b.queue.Receive(ctx, queue.MaxBatch, b.cfg.Wait)
 		if ctx.Err() != nil {
-			b.release(batch)
+			b.release(ctx, batch)
 			return
 		}
 		b.source.Report(err)
@@ -146,8 +146,8 @@ func (b *Bridge) handle(ctx context.Context, batch []queue.Received) {
 		case gone:
 		}
 	}
-	b.delete(done)
-	b.release(undone)
+	b.delete(ctx, done)
+	b.release(ctx, undone)
 }
 
 // keepHidden extends the visibility of a batch again and again until stop is
@@ -172,11 +172,11 @@ func (b *Bridge) keepHidden(ctx context.Context, batch []queue.Received) (stop f
 }
 
 // delete takes messages off the queue, also during a shutdown.
-func (b *Bridge) delete(done []queue.Received) {
+func (b *Bridge) delete(ctx context.Context, done []queue.Received) {
 	if len(done) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	if failures := b.queue.Delete(ctx, done); len(failures) > 0 {
 		b.log.Warn("messages were not deleted and come again", "count", len(failures), "error", failures[0].Err)
@@ -184,11 +184,11 @@ func (b *Bridge) delete(done []queue.Received) {
 }
 
 // release gives messages back to the queue at a shutdown.
-func (b *Bridge) release(undone []queue.Received) {
+func (b *Bridge) release(ctx context.Context, undone []queue.Received) {
 	if len(undone) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	b.metrics.released.Add(float64(len(undone)))
 	if failures := b.queue.Release(ctx, undone); len(failures) > 0 {

@@ -267,8 +267,8 @@ func TestAnOutageOfTemporalHoldsMessages(t *testing.T) {
 	down = false
 	mu.Unlock()
 	q.until(t, func() bool { return len(q.deleted) == len(sent) })
-	require.Equal(t, 1, b.log.count("Temporal does not answer"), "one line for an outage")
-	require.Equal(t, 1, b.log.count("Temporal answers again"))
+	require.Equal(t, 1, b.log.count("no answer: work waits\" of=Temporal"), "one line for an outage")
+	require.Equal(t, 1, b.log.count("answers again\" of=Temporal"))
 	require.ElementsMatch(t, sent, q.deleted)
 }
 
@@ -280,7 +280,8 @@ func TestAnOutageOfTheQueuePasses(t *testing.T) {
 	q.receiveErr = func() error {
 		mu.Lock()
 		defer mu.Unlock()
-		if failures++; failures < 20 {
+		failures++
+		if failures < 20 {
 			return errors.New("connection refused")
 		}
 		return nil
@@ -288,8 +289,8 @@ func TestAnOutageOfTheQueuePasses(t *testing.T) {
 	b := setup(t, q, func(context.Context, queue.Message) error { return nil })
 	q.put(sent...)
 	q.until(t, func() bool { return len(q.deleted) == len(sent) })
-	require.Equal(t, 1, b.log.count("queue does not answer"))
-	require.Equal(t, 1, b.log.count("queue answers again"))
+	require.Equal(t, 1, b.log.count("no answer: work waits\" of=queue"))
+	require.Equal(t, 1, b.log.count("answers again\" of=queue"))
 }
 
 func TestAShutdownFinishesStartsAndReleasesTheRest(t *testing.T) {
