@@ -74,9 +74,9 @@ func TestListParticipants(t *testing.T) {
 
 	first := b.call(t, http.MethodGet, path+"?limit=2", b.organizer, "")
 	require.Equal(t, http.StatusOK, first.status, first.raw)
-	items := first.body["items"].([]any)
+	items := first.list(t, "items")
 	require.Len(t, items, 2)
-	mine, ada := items[0].(map[string]any), items[1].(map[string]any)
+	mine, ada := items[0], items[1]
 	require.Equal(t, ann, mine["user_id"])
 	require.Equal(t, "Name of ann@example.org", mine["name"])
 	require.NotContains(t, mine, "bib")
@@ -84,7 +84,7 @@ func TestListParticipants(t *testing.T) {
 	require.Equal(t, "007", ada["bib"])
 	require.InDelta(t, 40, ada["age"], 0)
 
-	second := b.call(t, http.MethodGet, path+"?limit=2&cursor="+first.body["next_cursor"].(string), b.organizer, "")
+	second := b.call(t, http.MethodGet, path+"?limit=2&cursor="+first.text("next_cursor"), b.organizer, "")
 	require.Len(t, second.body["items"], 1)
 	require.NotContains(t, second.body, "next_cursor")
 	require.Equal(t, http.StatusUnprocessableEntity, b.call(t, http.MethodGet, path+"?cursor=x", b.organizer, "").status)
@@ -103,8 +103,8 @@ func TestNewRaceDayAsksAccountsForBirthDates(t *testing.T) {
 
 	list := b.call(t, http.MethodGet, path+"/participants", b.organizer, "")
 	var ages []any
-	for _, item := range list.body["items"].([]any) {
-		ages = append(ages, item.(map[string]any)["age"])
+	for _, item := range list.list(t, "items") {
+		ages = append(ages, item["age"])
 	}
 	require.Equal(t, []any{36.0, 36.0, 35.0, 36.0}, ages, "the stated age alone stays")
 }

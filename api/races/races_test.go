@@ -3,12 +3,12 @@ package races_test
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -33,11 +33,13 @@ import (
 type testBundle struct {
 	router    http.Handler
 	races     *crashing
-	mainDB    *sql.DB
-	userDB    *sql.DB
 	users     *userdb.Store
 	pokes     atomic.Int32
 	organizer string // their token
+
+	countUsers   func(*testing.T) int
+	countEntries func(*testing.T) int
+	publish      func(t *testing.T, raceID string)
 }
 
 // crashing is the real store, which can fail where a process may die: after the
@@ -67,16 +69,31 @@ func (tokens) Verify(token string) (auth.Identity, error) {
 	return auth.Identity{UserID: userID, Type: auth.UserType(userType)}, nil
 }
 
-func setup(t testing.TB) *testBundle {
-	t.Helper()
+func setup(tb testing.TB) *testBundle {
+	tb.Helper()
 	b := &testBundle{organizer: "organizer/" + newID()}
-	b.mainDB, _ = mysqltest.New(t, maindb.Migrations())
-	b.userDB, _ = mysqltest.New(t, userdb.Migrations())
-	b.races = &crashing{Store: maindb.New(b.mainDB, time.Now)}
-	b.users = userdb.New(b.userDB, time.Now)
+	mainDB, _ := mysqltest.New(tb, maindb.Migrations())
+	userDB, _ := mysqltest.New(tb, userdb.Migrations())
+	b.races = &crashing{Store: maindb.New(mainDB, time.Now)}
+	b.users = userdb.New(userDB, time.Now)
+	b.countUsers = func(t *testing.T) (n int) {
+		t.Helper()
+		require.NoError(t, userDB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM user").Scan(&n))
+		return n
+	}
+	b.countEntries = func(t *testing.T) (n int) {
+		t.Helper()
+		require.NoError(t, mainDB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM participant").Scan(&n))
+		return n
+	}
+	b.publish = func(t *testing.T, raceID string) {
+		t.Helper()
+		_, err := mainDB.ExecContext(t.Context(), "UPDATE race SET status = 'official' WHERE race_id = ?", raceID)
+		require.NoError(t, err)
+	}
 	router, api := server.New(server.Config{
 		Verifier: tokens{}, Races: b.races, Keys: b.races,
-		Fingerprint: func(data []byte) server.Hash { return sha256.Sum256(data) },
+		Fingerprint: sha256.Sum256,
 		Log:         slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
 	races.Register(api, races.Config{Races: b.races, Runners: b.users, Poke: func() { b.pokes.Add(1) }})
@@ -103,23 +120,39 @@ type answer struct {
 }
 
 // call makes a call; headers are names and values in turn.
-func (b *testBundle) call(t testing.TB, method, path, token, body string, headers ...string) answer {
-	t.Helper()
-	request := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+func (b *testBundle) call(tb testing.TB, method, path, token, body string, headers ...string) answer {
+	tb.Helper()
+	request := httptest.NewRequestWithContext(tb.Context(), method, path, strings.NewReader(body))
 	request.Header.Set("Content-Type", "application/json")
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
+	for pair := range slices.Chunk(headers, 2) {
+		request.Header.Set(pair[0], pair[1])
 	}
 	recorder := httptest.NewRecorder()
 	b.router.ServeHTTP(recorder, request)
 	got := answer{status: recorder.Code, raw: recorder.Body.String()}
 	if got.raw != "" {
-		require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), &got.body), got.raw)
+		require.NoError(tb, json.Unmarshal(recorder.Body.Bytes(), &got.body), got.raw)
 	}
 	return got
+}
+
+// text returns a property of the answer, "" when it has none of the name.
+func (a answer) text(name string) string {
+	text, _ := a.body[name].(string)
+	return text
+}
+
+// list returns a list of the answer.
+func (a answer) list(tb testing.TB, name string) []map[string]any {
+	tb.Helper()
+	var lists map[string]json.RawMessage
+	require.NoError(tb, json.Unmarshal([]byte(a.raw), &lists))
+	var list []map[string]any
+	require.NoError(tb, json.Unmarshal(lists[name], &list), a.raw)
+	return list
 }
 
 // locations are the places that a problem document names.
@@ -140,12 +173,11 @@ const spring = `{"name":"Spring Run","date":"2026-04-19","distance_m":21097.5,"r
 func with(properties string) string { return strings.Replace(spring, "%s", properties, 1) }
 
 // created creates a race and returns its path.
-func (b *testBundle) created(t testing.TB, properties string) string {
-	t.Helper()
-	got := b.call(t, http.MethodPost, "/v1/races", b.organizer, with(properties))
-	require.Equal(t, http.StatusCreated, got.status, got.raw)
-	id, _ := got.body["race_id"].(string)
-	return "/v1/races/" + id
+func (b *testBundle) created(tb testing.TB, properties string) string {
+	tb.Helper()
+	got := b.call(tb, http.MethodPost, "/v1/races", b.organizer, with(properties))
+	require.Equal(tb, http.StatusCreated, got.status, got.raw)
+	return "/v1/races/" + got.text("race_id")
 }
 
 func raceID(path string) string { return strings.TrimPrefix(path, "/v1/races/") }

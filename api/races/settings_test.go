@@ -1,6 +1,7 @@
 package races_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -26,11 +27,11 @@ func TestCreateRace(t *testing.T) {
 	got := b.call(t, http.MethodPost, "/v1/races", b.organizer, with(`,"city":" Köln ","capacity":5,
 		"divisions":[{"name":"W40","sex":"F","min_age":40,"max_age":44,"field":"runner"},{"name":"All"}]`))
 	require.Equal(t, http.StatusCreated, got.status, got.raw)
-	require.Equal(t, b.organizer, "organizer/"+got.body["organizer_id"].(string))
-	created, err := time.Parse(time.RFC3339Nano, got.body["created_at"].(string))
+	require.Equal(t, b.organizer, "organizer/"+got.text("organizer_id"))
+	created, err := time.Parse(time.RFC3339Nano, got.text("created_at"))
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now(), created, time.Minute)
-	id := got.body["race_id"].(string)
+	id := got.text("race_id")
 	for _, own := range []string{"race_id", "organizer_id", "created_at"} {
 		delete(got.body, own)
 	}
@@ -71,20 +72,20 @@ func TestCreateRaceOnce(t *testing.T) {
 func TestCreateRaceRefuses(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	race := func(name, date, distance, rest string) string {
+	body := func(name, date, distance, rest string) string {
 		return `{"name":"` + name + `","date":"` + date + `","distance_m":` + distance + `,"ranking":{"basis":"gun"}` + rest + `}`
 	}
 	for name, refused := range map[string]struct{ body, location string }{
-		"no name":                 {race(" ", "2026-04-19", "10000", ""), "body.name"},
-		"control characters":      {race(`a\u0000b`, "2026-04-19", "10000", ""), "body.name"},
-		"no such day":             {race("a", "2026-02-30", "10000", ""), "body.date"},
-		"no year":                 {race("a", "0000-01-01", "10000", ""), "body.date"},
-		"no length":               {race("a", "2026-04-19", "0", ""), "body.distance_m"},
-		"four decimals":           {race("a", "2026-04-19", "10000.0001", ""), "body.distance_m"},
-		"text for a number":       {race("a", "2026-04-19", `"10 km"`, ""), "body.distance_m"},
+		"no name":                 {body(" ", "2026-04-19", "10000", ""), "body.name"},
+		"control characters":      {body(`a\u0000b`, "2026-04-19", "10000", ""), "body.name"},
+		"no such day":             {body("a", "2026-02-30", "10000", ""), "body.date"},
+		"no year":                 {body("a", "0000-01-01", "10000", ""), "body.date"},
+		"no length":               {body("a", "2026-04-19", "0", ""), "body.distance_m"},
+		"four decimals":           {body("a", "2026-04-19", "10000.0001", ""), "body.distance_m"},
+		"text for a number":       {body("a", "2026-04-19", `"10 km"`, ""), "body.distance_m"},
 		"unknown field":           {with(`,"colour":"red"`), "body.colour"},
 		"unknown rule":            {with(`,"scoring":"agegrade-2020"`), "body.scoring"},
-		"distance not listed":     {race("a", "2026-04-19", "12345", `,"scoring":"wa-2025"`), "body.distance_m"},
+		"distance not listed":     {body("a", "2026-04-19", "12345", `,"scoring":"wa-2025"`), "body.distance_m"},
 		"fixed without points":    {with(`,"scoring":"fixed"`), "body.points"},
 		"points without fixed":    {with(`,"points":5`), "body.points"},
 		"negative points":         {with(`,"scoring":"fixed","points":-1`), "body.points"},
@@ -118,11 +119,11 @@ func TestListRaces(t *testing.T) {
 	for cursor := ""; ; {
 		page := b.call(t, http.MethodGet, "/v1/races"+query+cursor, "", "")
 		require.Equal(t, http.StatusOK, page.status, page.raw)
-		for _, item := range page.body["items"].([]any) {
-			got = append(got, item.(map[string]any)["race_id"].(string))
+		for _, item := range page.list(t, "items") {
+			got = append(got, fmt.Sprint(item["race_id"]))
 		}
-		next, more := page.body["next_cursor"].(string)
-		if !more {
+		next := page.text("next_cursor")
+		if next == "" {
 			break
 		}
 		cursor = "&cursor=" + next
@@ -161,8 +162,7 @@ func TestChangeRace(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.status, got.raw)
 	require.Equal(t, "provisional", got.body["status"])
 	require.EqualValues(t, 1, b.pokes.Load())
-	_, err := b.mainDB.ExecContext(t.Context(), "UPDATE race SET status = 'official' WHERE race_id = ?", raceID(path))
-	require.NoError(t, err)
+	b.publish(t, raceID(path))
 	got = b.call(t, http.MethodPatch, path, b.organizer, `{"distance_m":5000}`)
 	require.Equal(t, http.StatusConflict, got.status)
 	require.Equal(t, []string{"body.distance_m"}, got.locations(t))

@@ -71,7 +71,8 @@ func (s startLists) namedRunners(ctx context.Context, rows []imports.StartListRo
 			continue // nobody can have signed up with it
 		}
 		logins[i] = login
-		if uses[login]++; uses[login] == 1 {
+		uses[login]++
+		if uses[login] == 1 {
 			distinct = append(distinct, login)
 		}
 	}

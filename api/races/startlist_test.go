@@ -16,11 +16,11 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// imports imports a CSV start list; path is that of the race's participants.
-func (b *testBundle) imports(t testing.TB, path, csv string) answer {
-	t.Helper()
-	got := b.call(t, http.MethodPost, path+"/import", b.organizer, csv, "Content-Type", "text/csv")
-	require.Equal(t, http.StatusOK, got.status, got.raw)
+// imports sends a CSV start list; path is that of the race's participants.
+func (b *testBundle) imports(tb testing.TB, path, csv string) answer {
+	tb.Helper()
+	got := b.call(tb, http.MethodPost, path+"/import", b.organizer, csv, "Content-Type", "text/csv")
+	require.Equal(tb, http.StatusOK, got.status, got.raw)
 	return got
 }
 
@@ -33,12 +33,10 @@ func requireCounts(t *testing.T, got answer, added, changed, unchanged, wrong in
 	require.Len(t, got.body["errors"], wrong, got.raw)
 }
 
-// users counts the accounts there are.
+// count counts the accounts and the entries that there are.
 func (b *testBundle) count(t *testing.T) (users, participants int) {
 	t.Helper()
-	require.NoError(t, b.userDB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM user").Scan(&users))
-	require.NoError(t, b.mainDB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM participant").Scan(&participants))
-	return users, participants
+	return b.countUsers(t), b.countEntries(t)
 }
 
 func TestImportStartList(t *testing.T) {
@@ -94,8 +92,7 @@ func TestImportStartListWithLogins(t *testing.T) {
 
 	got := b.imports(t, path, "bib,name,login_id\n1,Not her name,Ann@Example.org\n2,,nobody@example.org\n3,,club@example.org\n4,,x\n")
 	requireCounts(t, got, 1, 0, 0, 3)
-	for i, item := range got.body["errors"].([]any) {
-		wrong := item.(map[string]any)
+	for i, wrong := range got.list(t, "errors") {
 		require.InDelta(t, i+3, wrong["row"], 0)
 		require.Equal(t, "login_id", wrong["field"])
 		require.NotContains(t, wrong["message"], "@", "the login is not echoed")
@@ -140,8 +137,7 @@ func TestImportStartListListsWhatIsWrong(t *testing.T) {
 		"11,F,,,\n12,F,,,\n") // the second is one too many
 	requireCounts(t, got, 2, 0, 0, 9)
 	var where []string
-	for _, item := range got.body["errors"].([]any) {
-		wrong := item.(map[string]any)
+	for _, wrong := range got.list(t, "errors") {
 		where = append(where, fmt.Sprintf("%v %v", wrong["row"], wrong["field"]))
 	}
 	require.Equal(t, []string{

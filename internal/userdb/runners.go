@@ -110,14 +110,16 @@ func putRunners(ctx context.Context, tx *sql.Tx, runners []Runner, now time.Time
 		args = append(args, r.UserID, r.Name, optionalDate(r.BirthDate), string(r.Sex), now, now)
 	}
 	const row = ",(?, 'runner', ?, '', ?, ?, 0, ?, ?)"
-	_, err := tx.ExecContext(ctx, `INSERT INTO user
+	//nolint:gosec // what is concatenated is placeholders alone
+	statement := `INSERT INTO user
 		(user_id, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at)
-		VALUES `+strings.Repeat(row, len(runners))[1:]+`
+		VALUES ` + strings.Repeat(row, len(runners))[1:] + `
 		ON DUPLICATE KEY UPDATE
 			name       = IF(login_id IS NULL AND erased_at IS NULL AND VALUES(name) <> '', VALUES(name), name),
-			birth_date = IF(login_id IS NULL AND erased_at IS NULL, COALESCE(VALUES(birth_date), birth_date), birth_date),
+			birth_date = IF(login_id IS NULL AND erased_at IS NULL AND VALUES(birth_date) IS NOT NULL, VALUES(birth_date), birth_date),
 			sex        = IF(login_id IS NULL AND erased_at IS NULL AND VALUES(sex) <> '', VALUES(sex), sex),
-			updated_at = IF(login_id IS NULL AND erased_at IS NULL, VALUES(updated_at), updated_at)`, args...)
+			updated_at = IF(login_id IS NULL AND erased_at IS NULL, VALUES(updated_at), updated_at)`
+	_, err := tx.ExecContext(ctx, statement, args...)
 	return err
 }
 
