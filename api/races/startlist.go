@@ -65,7 +65,7 @@ func (s startLists) register(api huma.API) {
 			"without a login. Records of corrected bibs are credited anew. The same file again changes nothing.",
 		MaxBodyBytes: maxStartList, BodyReadTimeout: startListTimeout,
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{
-			"application/json": {Example: []map[string]any{{"bib": "1234", "name": "Uta Pippig", "sex": "F", "birth_date": "1965-09-07"}}},
+			"application/json": {Example: []map[string]any{{"bib": "1234", "name": "Ada Example", "sex": "F", "birth_date": "1980-05-01"}}},
 		}},
 		Errors: []int{
 			http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
