@@ -2,9 +2,7 @@ package records
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -17,13 +15,14 @@ type counter interface {
 	// CountRevisions counts the records of a race, removed ones included, and
 	// their revisions.
 	CountRevisions(ctx context.Context, raceID string) (records, revisions int, err error)
-	// RevisedRecords returns the latest revision of the records that have more
-	// than one.
-	RevisedRecords(ctx context.Context, raceID string) (map[string]int, error)
+	// RevisionsOfRecords returns the latest revision of each record where it is
+	// above the given one.
+	RevisionsOfRecords(ctx context.Context, raceID string, above int) (map[string]int, error)
 }
 
 type creditCounter interface {
-	creditReader
+	// SettledRevisions returns what the ledger holds of revisions below that one.
+	SettledRevisions(ctx context.Context, raceID string, below int) ([]userdb.Settled, error)
 	// CreditTotals counts the credits of a race, whatever revision they are of.
 	CreditTotals(ctx context.Context, raceID string) (userdb.CreditTotals, error)
 }
@@ -69,9 +68,9 @@ func (p progress) handle(ctx context.Context, _ *progressInput) (*progressOutput
 }
 
 // count reads the ledger before the records, so that it never counts a credit
-// of a record that is not counted. Both come from indexes alone. When the
-// revisions in the ledger add up to those of the records nothing is behind; else
-// the few records with several revisions are looked at one by one, since their
+// of a record that is not counted; both come from indexes alone. When the
+// revisions in the ledger add up to those of the records nothing is behind. Else
+// the records with several revisions are looked at one by one, since their
 // credit may be of an older one.
 func (p progress) count(ctx context.Context, raceID string) (tally, error) {
 	settled, err := p.ledger.CreditTotals(ctx, raceID)
@@ -101,18 +100,22 @@ func (p progress) count(ctx context.Context, raceID string) (tally, error) {
 // behind counts, by status, the credits that are of an older revision than
 // their record's latest.
 func (p progress) behind(ctx context.Context, raceID string) (map[race.CreditStatus]int, error) {
-	latest, err := p.store.RevisedRecords(ctx, raceID)
+	latest, err := p.store.RevisionsOfRecords(ctx, raceID, 1)
 	if err != nil {
 		return nil, err
 	}
-	credits, err := p.ledger.Credits(ctx, slices.Sorted(maps.Keys(latest)))
+	newest := 0
+	for _, revision := range latest {
+		newest = max(newest, revision)
+	}
+	settled, err := p.ledger.SettledRevisions(ctx, raceID, newest)
 	if err != nil {
 		return nil, err
 	}
 	behind := make(map[race.CreditStatus]int)
-	for id, credit := range credits {
-		if credit.Revision < latest[id] {
-			behind[credit.Status]++
+	for _, s := range settled {
+		if s.Revision < latest[s.RecordID] {
+			behind[s.Status]++
 		}
 	}
 	return behind, nil

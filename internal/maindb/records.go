@@ -103,12 +103,12 @@ func (s *Store) CountRevisions(ctx context.Context, raceID string) (records, rev
 	return int(row.Records), int(row.Revisions), nil
 }
 
-// RevisedRecords returns the latest revision of each record of the race that
-// has more than one, by record ID.
-func (s *Store) RevisedRecords(ctx context.Context, raceID string) (map[string]int, error) {
-	rows, err := s.queries.RevisedRecords(ctx, raceID)
+// RevisionsOfRecords returns the latest revision of each record of the race, by
+// record ID, where it is above the given one.
+func (s *Store) RevisionsOfRecords(ctx context.Context, raceID string, above int) (map[string]int, error) {
+	rows, err := s.queries.RevisionsOfRecords(ctx, raceID, count32(above))
 	if err != nil {
-		return nil, fmt.Errorf("read revised records of race %s: %w", raceID, err)
+		return nil, fmt.Errorf("read revisions of race %s: %w", raceID, err)
 	}
 	latest := make(map[string]int, len(rows))
 	for _, row := range rows {

@@ -314,7 +314,7 @@ func TestListRecords(t *testing.T) {
 	records, revisions, err := b.store.CountRevisions(t.Context(), raceID)
 	require.NoError(t, err)
 	require.Equal(t, []int{5, 7}, []int{records, revisions})
-	revised, err := b.store.RevisedRecords(t.Context(), raceID)
+	revised, err := b.store.RevisionsOfRecords(t.Context(), raceID, 1)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{all[3].ID: 2, removed.ID: 2}, revised)
 }

@@ -3,6 +3,7 @@ package userdb
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -51,6 +52,28 @@ func (s *Store) CreditsOfRace(ctx context.Context, raceID string, status race.Cr
 		credits[i] = creditOf(row)
 	}
 	return credits, nil
+}
+
+// Settled is the revision of a record that the ledger holds, and its outcome.
+type Settled struct {
+	RecordID string
+	Revision int
+	Status   race.CreditStatus // race.Credited or race.Rejected
+}
+
+// SettledRevisions returns what the ledger holds of the race's records, in no
+// order, where it is of a revision below the given one: 50,000 of them from an
+// index alone, where Credits would read as many rows.
+func (s *Store) SettledRevisions(ctx context.Context, raceID string, below int) ([]Settled, error) {
+	rows, err := s.queries.SettledRevisions(ctx, raceID, int32(min(below, math.MaxInt32))) //nolint:gosec // bounded
+	if err != nil {
+		return nil, fmt.Errorf("read settled revisions of race %s: %w", raceID, err)
+	}
+	settled := make([]Settled, len(rows))
+	for i, row := range rows {
+		settled[i] = Settled{RecordID: row.RecordID, Revision: int(row.Revision), Status: race.CreditStatus(row.Status)}
+	}
+	return settled, nil
 }
 
 // CreditTotals counts the credits of the race from an index alone.

@@ -560,38 +560,6 @@ func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys
 	return items, nil
 }
 
-const revisedRecords = `-- name: RevisedRecords :many
-SELECT record_id, revision FROM official_record WHERE race_id = ? AND revision > 1
-`
-
-type RevisedRecordsRow struct {
-	RecordID string
-	Revision int32
-}
-
-func (q *Queries) RevisedRecords(ctx context.Context, raceID string) ([]RevisedRecordsRow, error) {
-	rows, err := q.db.QueryContext(ctx, revisedRecords, raceID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []RevisedRecordsRow
-	for rows.Next() {
-		var i RevisedRecordsRow
-		if err := rows.Scan(&i.RecordID, &i.Revision); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const revisions = `-- name: Revisions :many
 SELECT record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at FROM official_record_revision WHERE record_id = ? ORDER BY revision
 `
@@ -618,6 +586,39 @@ func (q *Queries) Revisions(ctx context.Context, recordID string) ([]OfficialRec
 			&i.ChangedBy,
 			&i.ChangedAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const revisionsOfRecords = `-- name: RevisionsOfRecords :many
+SELECT record_id, revision FROM official_record WHERE race_id = ? AND revision > ?
+`
+
+type RevisionsOfRecordsRow struct {
+	RecordID string
+	Revision int32
+}
+
+// From the index alone.
+func (q *Queries) RevisionsOfRecords(ctx context.Context, raceID string, revision int32) ([]RevisionsOfRecordsRow, error) {
+	rows, err := q.db.QueryContext(ctx, revisionsOfRecords, raceID, revision)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RevisionsOfRecordsRow
+	for rows.Next() {
+		var i RevisionsOfRecordsRow
+		if err := rows.Scan(&i.RecordID, &i.Revision); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -112,5 +112,6 @@ SELECT * FROM official_record_revision WHERE record_id = ? ORDER BY revision;
 SELECT COUNT(*) AS records, CAST(COALESCE(SUM(revision), 0) AS SIGNED) AS revisions
 FROM official_record WHERE race_id = ?;
 
--- name: RevisedRecords :many
-SELECT record_id, revision FROM official_record WHERE race_id = ? AND revision > 1;
+-- name: RevisionsOfRecords :many
+-- From the index alone.
+SELECT record_id, revision FROM official_record WHERE race_id = ? AND revision > ?;

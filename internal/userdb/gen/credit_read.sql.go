@@ -146,3 +146,37 @@ func (q *Queries) CreditsOfRace(ctx context.Context, arg CreditsOfRaceParams) ([
 	}
 	return items, nil
 }
+
+const settledRevisions = `-- name: SettledRevisions :many
+SELECT record_id, revision, status FROM credit WHERE race_id = ? AND revision < ?
+`
+
+type SettledRevisionsRow struct {
+	RecordID string
+	Revision int32
+	Status   string
+}
+
+// From the index alone.
+func (q *Queries) SettledRevisions(ctx context.Context, raceID string, revision int32) ([]SettledRevisionsRow, error) {
+	rows, err := q.db.QueryContext(ctx, settledRevisions, raceID, revision)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SettledRevisionsRow
+	for rows.Next() {
+		var i SettledRevisionsRow
+		if err := rows.Scan(&i.RecordID, &i.Revision, &i.Status); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

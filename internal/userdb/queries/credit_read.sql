@@ -7,6 +7,10 @@ WHERE race_id = sqlc.arg(race_id) AND status = sqlc.arg(status) AND record_id > 
 ORDER BY record_id
 LIMIT ?;
 
+-- name: SettledRevisions :many
+-- From the index alone.
+SELECT record_id, revision, status FROM credit WHERE race_id = ? AND revision < ?;
+
 -- name: CountCredits :many
 SELECT status, COUNT(*) AS credits, CAST(SUM(revision) AS SIGNED) AS revisions
 FROM credit WHERE race_id = ? GROUP BY status;
