@@ -4,7 +4,6 @@ package accounts
 
 import (
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -52,10 +51,4 @@ func Register(api huma.API, cfg Config) {
 	me{store: cfg.Store, own: cfg.OwnRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
 	points{store: cfg.Store, traceURL: cfg.TraceURL}.register(api)
 	registerJWKS(api, cfg.JWKS)
-}
-
-// unauthorized is a 401 with the challenge that RFC 9110 asks for.
-func unauthorized(detail string) error {
-	return huma.ErrorWithHeaders(huma.Error401Unauthorized(detail),
-		http.Header{"WWW-Authenticate": {`Bearer realm="mrmrthon"`}})
 }

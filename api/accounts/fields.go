@@ -17,23 +17,6 @@ const maxName = 200 // characters: what the column holds
 
 var phonePattern = regexp.MustCompile(`^\+?\d[\d ()./-]{2,30}$`)
 
-// problems collects what is wrong with a body, field by field.
-type problems []race.FieldError
-
-func (p *problems) add(field string, err error) {
-	if err != nil {
-		*p = append(*p, race.FieldError{Field: field, Message: err.Error()})
-	}
-}
-
-// err returns a *race.InvalidError, nil when nothing was wrong.
-func (p problems) err() error {
-	if len(p) == 0 {
-		return nil
-	}
-	return &race.InvalidError{Fields: p}
-}
-
 func parseName(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", errors.New("must be text in UTF-8")

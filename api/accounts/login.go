@@ -53,7 +53,7 @@ func (l login) register(api huma.API) {
 
 // errCredentials is the one answer to every login that fails: it does not tell
 // whether the login exists.
-func errCredentials() error { return unauthorized("the login or the password is wrong") }
+func errCredentials() error { return server.Unauthorized("the login or the password is wrong") }
 
 func (l login) handle(ctx context.Context, in *loginInput) (*tokenOutput, error) {
 	account, err := l.find(ctx, in.Body.LoginID)

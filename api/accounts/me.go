@@ -86,7 +86,7 @@ func (m me) register(api huma.API) {
 // that a client does what it does with every token that is no longer good.
 func gone(err error) error {
 	if errors.Is(err, race.ErrNotFound) {
-		return unauthorized("the account of this access token has been deleted")
+		return server.Unauthorized("the account of this access token has been deleted")
 	}
 	return err
 }
@@ -129,7 +129,7 @@ func (m me) change(ctx context.Context, in *changeInput) (*accountOutput, error)
 }
 
 func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error) {
-	var wrong problems
+	var wrong race.Faults
 	change := userdb.Change{
 		Name:  parsed(&wrong, "name", in.Body.Name, parseName),
 		Phone: parsed(&wrong, "phone", in.Body.Phone, parsePhone),
@@ -140,22 +140,22 @@ func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error
 	}
 	switch {
 	case in.Body.Password != nil && in.Body.CurrentPassword == nil:
-		wrong.add("current_password", errors.New("is needed to change the password"))
+		wrong.Add("current_password", errors.New("is needed to change the password"))
 	case in.Body.Password == nil && in.Body.CurrentPassword != nil:
-		wrong.add("password", errors.New("is missing: current_password serves only to change it"))
+		wrong.Add("password", errors.New("is missing: current_password serves only to change it"))
 	case in.Body.Password != nil:
-		wrong.add("password", auth.CheckPassword(*in.Body.Password, account.LoginID))
+		wrong.Add("password", auth.CheckPassword(*in.Body.Password, account.LoginID))
 	}
-	return change, wrong.err()
+	return change, wrong.Err()
 }
 
 // parsed reads an optional field, nil when it is not there.
-func parsed[T any](wrong *problems, field string, value *string, parse func(string) (T, error)) *T {
+func parsed[T any](wrong *race.Faults, field string, value *string, parse func(string) (T, error)) *T {
 	if value == nil {
 		return nil
 	}
 	v, err := parse(*value)
-	wrong.add(field, err)
+	wrong.Add(field, err)
 	return &v
 }
 

@@ -66,7 +66,9 @@ func (s sessions) refresh(ctx context.Context, in *refreshInput) (*tokenOutput, 
 	return s.tokens.answer(session, refresh)
 }
 
-func errRefresh() error { return unauthorized("the refresh token is not good any more: log in again") }
+func errRefresh() error {
+	return server.Unauthorized("the refresh token is not good any more: log in again")
+}
 
 func (s sessions) logout(ctx context.Context, in *refreshInput) (*struct{}, error) {
 	return nil, s.store.EndSession(ctx, auth.HashRefreshToken(in.Body.RefreshToken))

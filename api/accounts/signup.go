@@ -9,6 +9,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -69,19 +70,19 @@ func (s signUp) handle(ctx context.Context, in *signUpInput) (*signUpOutput, err
 }
 
 func (s signUp) parse(in *signUpInput) (userdb.Account, error) {
-	var wrong problems
+	var wrong race.Faults
 	var err error
 	account := userdb.Account{Type: auth.UserType(in.Body.UserType)}
 	account.LoginID, err = auth.ParseLogin(in.Body.LoginID)
-	wrong.add("login_id", err)
-	wrong.add("password", auth.CheckPassword(in.Body.Password, account.LoginID))
+	wrong.Add("login_id", err)
+	wrong.Add("password", auth.CheckPassword(in.Body.Password, account.LoginID))
 	account.Name, err = parseName(in.Body.Name)
-	wrong.add("name", err)
+	wrong.Add("name", err)
 	account.BirthDate, err = parseBirthDate(in.Body.BirthDate, s.now())
-	wrong.add("birth_date", err)
+	wrong.Add("birth_date", err)
 	account.Sex, err = parseSex(in.Body.Sex)
-	wrong.add("sex", err)
+	wrong.Add("sex", err)
 	account.Phone, err = parsePhone(in.Body.Phone)
-	wrong.add("phone", err)
-	return account, wrong.err()
+	wrong.Add("phone", err)
+	return account, wrong.Err()
 }

@@ -89,7 +89,7 @@ func decodePosition(cursor string) (maindb.RacePosition, error) {
 	}
 	date, err := race.ParseDate(parts[0])
 	if err != nil || uuid.Validate(parts[1]) != nil {
-		return maindb.RacePosition{}, badCursor()
+		return maindb.RacePosition{}, server.BadCursor()
 	}
 	return maindb.RacePosition{Date: date, ID: parts[1]}, nil
 }

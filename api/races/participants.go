@@ -181,7 +181,7 @@ func decodeParticipant(cursor string) (string, error) {
 		return "", err
 	}
 	if uuid.Validate(parts[0]) != nil {
-		return "", badCursor()
+		return "", server.BadCursor()
 	}
 	return parts[0], nil
 }

@@ -63,30 +63,6 @@ func (o RacePath) id() (string, error) {
 	return o.RaceID, nil
 }
 
-// problems collects what is wrong with a body, field by field.
-type problems []race.FieldError
-
-func (p *problems) add(field string, err error) {
-	if err != nil {
-		*p = append(*p, race.FieldError{Field: field, Message: err.Error()})
-	}
-}
-
-// err returns a *race.InvalidError, nil when nothing was wrong.
-func (p problems) err() error {
-	if len(p) == 0 {
-		return nil
-	}
-	return &race.InvalidError{Fields: p}
-}
-
-// badCursor is the answer to a cursor that no list gave out.
-func badCursor() error {
-	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-		Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
-	})
-}
-
 // birthDates asks for the birth dates of runners.
 func birthDates(ctx context.Context, runners accountReader, userIDs []string) (map[string]race.Date, error) {
 	known, err := runners.Runners(ctx, userIDs)

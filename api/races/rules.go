@@ -15,7 +15,7 @@ func isFixed(r race.Race) bool { return r.Scoring == string(scoring.Fixed) }
 
 // newRace reads the settings of a race to be.
 func newRace(body newRaceBody) (race.Race, error) {
-	var wrong problems
+	var wrong race.Faults
 	r := race.Race{Ranking: race.Ranking(body.Ranking), Scoring: body.Scoring}
 	setText(&wrong, "name", &r.Name, body.Name)
 	setText(&wrong, "city", &r.City, body.City)
@@ -28,12 +28,12 @@ func newRace(body newRaceBody) (race.Race, error) {
 	}
 	checkName(&wrong, r)
 	checkScoring(&wrong, r)
-	return r, wrong.err()
+	return r, wrong.Err()
 }
 
 // changeRace applies a change to the settings of a race.
 func changeRace(r *race.Race, body raceChangeBody) error {
-	var wrong problems
+	var wrong race.Faults
 	if body.Name != nil {
 		setText(&wrong, "name", &r.Name, *body.Name)
 	}
@@ -58,7 +58,7 @@ func changeRace(r *race.Race, body raceChangeBody) error {
 	changeScoring(&wrong, r, body)
 	checkName(&wrong, *r)
 	checkScoring(&wrong, *r)
-	return wrong.err()
+	return wrong.Err()
 }
 
 func changeRanking(ranking *race.Ranking, body rankingChangeBody) {
@@ -75,7 +75,7 @@ func changeRanking(ranking *race.Ranking, body rankingChangeBody) {
 
 // changeScoring keeps the points of a race that stays fixed, and forgets them
 // when another rule takes over.
-func changeScoring(wrong *problems, r *race.Race, body raceChangeBody) {
+func changeScoring(wrong *race.Faults, r *race.Race, body raceChangeBody) {
 	wasFixed := isFixed(*r)
 	if body.Scoring != nil {
 		r.Scoring = *body.Scoring
@@ -87,34 +87,34 @@ func changeScoring(wrong *problems, r *race.Race, body raceChangeBody) {
 }
 
 // setText takes a line of text, without the spaces around it.
-func setText(wrong *problems, field string, to *string, text string) {
+func setText(wrong *race.Faults, field string, to *string, text string) {
 	*to = strings.TrimSpace(text)
 	if !utf8.ValidString(text) || strings.ContainsFunc(*to, unicode.IsControl) {
-		wrong.add(field, errors.New("must be text without control characters"))
+		wrong.Add(field, errors.New("must be text without control characters"))
 	}
 }
 
-func checkName(wrong *problems, r race.Race) {
+func checkName(wrong *race.Faults, r race.Race) {
 	if r.Name == "" {
-		wrong.add("name", errors.New("must not be empty"))
+		wrong.Add("name", errors.New("must not be empty"))
 	}
 }
 
-func setDate(wrong *problems, r *race.Race, date string) {
+func setDate(wrong *race.Faults, r *race.Race, date string) {
 	var err error
 	r.Date, err = race.ParseDate(date)
-	wrong.add("date", err)
+	wrong.Add("date", err)
 }
 
-func setDistance(wrong *problems, r *race.Race, metres float64) {
+func setDistance(wrong *race.Faults, r *race.Race, metres float64) {
 	var err error
 	r.Distance, err = race.DistanceOf(metres)
-	wrong.add("distance_m", err)
+	wrong.Add("distance_m", err)
 }
 
 // setDivisions takes divisions whose names differ, also to a reader who does
 // not look at upper and lower case.
-func setDivisions(wrong *problems, r *race.Race, bodies []divisionBody) {
+func setDivisions(wrong *race.Faults, r *race.Race, bodies []divisionBody) {
 	r.Divisions = make([]race.Division, len(bodies))
 	names := make(map[string]bool, len(bodies))
 	for i, body := range bodies {
@@ -123,25 +123,25 @@ func setDivisions(wrong *problems, r *race.Race, bodies []divisionBody) {
 		key := strings.ToLower(d.Name)
 		switch {
 		case d.Name == "":
-			wrong.add(field+"name", errors.New("must not be empty"))
+			wrong.Add(field+"name", errors.New("must not be empty"))
 		case names[key]:
-			wrong.add(field+"name", errors.New("must differ from the names of the other divisions"))
+			wrong.Add(field+"name", errors.New("must differ from the names of the other divisions"))
 		}
 		names[key] = true
 		if d.MinAge != nil && d.MaxAge != nil && *d.MinAge > *d.MaxAge {
-			wrong.add(field+"max_age", errors.New("must not be below min_age"))
+			wrong.Add(field+"max_age", errors.New("must not be below min_age"))
 		}
 		r.Divisions[i] = d
 	}
 }
 
-func setPoints(wrong *problems, r *race.Race, points *int64) {
+func setPoints(wrong *race.Faults, r *race.Race, points *int64) {
 	r.Points = 0
 	switch {
 	case isFixed(*r) && points == nil:
-		wrong.add("points", errors.New("must be given for the rule fixed: what every finisher gets"))
+		wrong.Add("points", errors.New("must be given for the rule fixed: what every finisher gets"))
 	case !isFixed(*r) && points != nil:
-		wrong.add("points", errors.New("must be left out: only the rule fixed has them"))
+		wrong.Add("points", errors.New("must be left out: only the rule fixed has them"))
 	case points != nil:
 		r.Points = *points
 	}
@@ -149,15 +149,15 @@ func setPoints(wrong *problems, r *race.Race, points *int64) {
 
 // checkScoring reports a distance for which the rule has no points. A distance
 // that is wrong by itself has been reported before.
-func checkScoring(wrong *problems, r race.Race) {
+func checkScoring(wrong *race.Faults, r race.Race) {
 	if r.Distance == 0 {
 		return
 	}
 	err := scoring.Supports(scoring.Rule(r.Scoring), int64(r.Distance))
 	switch {
 	case errors.Is(err, scoring.ErrDistanceNotListed):
-		wrong.add("distance_m", fmt.Errorf("must be a distance that the rule %s covers; the rule fixed covers every one", r.Scoring))
+		wrong.Add("distance_m", fmt.Errorf("must be a distance that the rule %s covers; the rule fixed covers every one", r.Scoring))
 	case err != nil:
-		wrong.add("scoring", errors.New("must be a rule that there is"))
+		wrong.Add("scoring", errors.New("must be a rule that there is"))
 	}
 }

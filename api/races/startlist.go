@@ -78,7 +78,7 @@ func (s startLists) handle(ctx context.Context, in *startListInput) (*startListO
 	raceID := server.RaceFrom(ctx).ID
 	sheet, err := imports.StartList(bytes.NewReader(in.RawBody), in.ContentType, imports.DefaultMaxRows)
 	if err != nil {
-		return nil, fileProblem(err)
+		return nil, imports.Problem(err)
 	}
 	list, err := s.resolve(ctx, raceID, sheet.Rows)
 	if err != nil {

@@ -3,8 +3,6 @@ package records
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -76,7 +74,7 @@ func (i importing) register(api huma.API) {
 func (i importing) handle(ctx context.Context, in *importInput) (*importOutput, error) {
 	sheet, err := imports.Results(bytes.NewReader(in.RawBody), in.ContentType, imports.DefaultMaxRows)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, imports.Problem(err)
 	}
 	results := make([]race.Result, len(sheet.Rows))
 	for n, row := range sheet.Rows {
@@ -106,20 +104,4 @@ func (i importing) carryOut(ctx context.Context, in *importInput, results []race
 		i.poke()
 	}
 	return imported, err
-}
-
-// unreadable says why a file was not taken at all.
-func unreadable(err error) error {
-	var (
-		file    *imports.FileError
-		tooMany *imports.TooManyRowsError
-	)
-	switch {
-	case errors.As(err, &tooMany):
-		return huma.NewError(http.StatusRequestEntityTooLarge, tooMany.Error()+": split it")
-	case errors.As(err, &file):
-		return huma.Error422UnprocessableEntity("the file cannot be read",
-			&huma.ErrorDetail{Location: "body", Message: file.Error()})
-	}
-	return fmt.Errorf("read results file: %w", err)
 }

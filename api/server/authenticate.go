@@ -41,11 +41,11 @@ func authenticate(verifier Verifier) func(http.Handler) http.Handler {
 func verify(verifier Verifier, header string) (Caller, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return Caller{}, unauthorized(`the Authorization header must be "Bearer <access token>"`)
+		return Caller{}, Unauthorized(`the Authorization header must be "Bearer <access token>"`)
 	}
 	caller, err := verifier.Verify(strings.TrimSpace(token))
 	if err != nil {
-		return Caller{}, unauthorized("the access token is not valid or has expired: log in or refresh it")
+		return Caller{}, Unauthorized("the access token is not valid or has expired: log in or refresh it")
 	}
 	return caller, nil
 }
@@ -56,11 +56,11 @@ func Unauthenticated(ctx context.Context) error {
 	if err, refused := ctx.Value(refusedKey).(error); refused {
 		return err
 	}
-	return unauthorized("this call needs an access token: log in at POST /v1/login")
+	return Unauthorized("this call needs an access token: log in at POST /v1/login")
 }
 
-// unauthorized is a 401 with the challenge that RFC 9110 asks for.
-func unauthorized(detail string) error {
+// Unauthorized is a 401 with the challenge that RFC 9110 asks for.
+func Unauthorized(detail string) error {
 	return huma.ErrorWithHeaders(huma.Error401Unauthorized(detail),
 		http.Header{"WWW-Authenticate": {`Bearer realm="mrmrthon"`}})
 }

@@ -28,16 +28,20 @@ func DecodeCursor(cursor string, parts int) ([]string, error) {
 	if cursor == "" {
 		return nil, nil
 	}
-	bad := huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-		Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
-	})
 	position, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
-		return nil, bad
+		return nil, BadCursor()
 	}
 	var decoded []string
 	if json.Unmarshal(position, &decoded) != nil || len(decoded) != parts {
-		return nil, bad
+		return nil, BadCursor()
 	}
 	return decoded, nil
+}
+
+// BadCursor is the answer to a cursor that no list gave out.
+func BadCursor() error {
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+		Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
+	})
 }

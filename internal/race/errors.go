@@ -42,6 +42,24 @@ func (e *InvalidError) Error() string {
 	return strings.Join(parts, "; ")
 }
 
+// Faults collects what is wrong with an input, field by field.
+type Faults []FieldError
+
+// Add notes that err is wrong with a field; nil is no fault.
+func (f *Faults) Add(field string, err error) {
+	if err != nil {
+		*f = append(*f, FieldError{Field: field, Message: err.Error()})
+	}
+}
+
+// Err returns an *InvalidError with all faults, nil when there is none.
+func (f Faults) Err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return &InvalidError{Fields: f}
+}
+
 // Rejection is the business answer that a record earns no credit as it stands.
 // It is no fault of the system: nothing is retried until the record or the
 // start list is corrected. Reason holds IDs and bibs, never a name.
