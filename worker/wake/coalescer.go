@@ -1,0 +1,171 @@
+// Package wake asks for standings to be recomputed after credits, without ever
+// being in their way.
+package wake
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config says how often wake-ups are sent.
+type Config struct {
+	// Interval is the least time from one signal for a race to the next: guidance
+	// is at most five a second for a workflow, and there are several workers.
+	Interval time.Duration `env:"WAKE_INTERVAL" envDefault:"1s"`
+}
+
+const (
+	// sendTimeout bounds one signal.
+	sendTimeout = 5 * time.Second
+	// retryPause is the time from a signal that failed to the next attempt.
+	retryPause = time.Second
+)
+
+// Coalescer sends at most one signal for a race in each interval, however often
+// it is asked to.
+//
+// Credits ask by Nudge, which costs a map look-up: it remembers the wish and
+// returns, since a credit must neither wait up to a second for a signal nor fail
+// with it. What a killed process remembered is lost, and found by the sweep of
+// standings, which every worker also starts with. Whoever has to know that a
+// signal was sent calls Wake.
+type Coalescer struct {
+	interval time.Duration
+	send     func(ctx context.Context, raceID string) error
+	log      *slog.Logger
+	signals  *prometheus.CounterVec
+	nudges   prometheus.Counter
+
+	mu      sync.Mutex
+	races   map[string]*pending
+	working sync.WaitGroup // one for each of races
+	closing chan struct{}
+}
+
+// pending is a race that is owed a signal, or had one less than an interval ago.
+type pending struct {
+	owed    bool
+	waiting []chan error // told the outcome of the next signal
+}
+
+// New returns a coalescer that sends by send, which returns nil when the signal
+// is durable.
+func New(cfg Config, send func(ctx context.Context, raceID string) error, log *slog.Logger, registry prometheus.Registerer) *Coalescer {
+	c := &Coalescer{
+		interval: cfg.Interval, send: send, log: log, races: map[string]*pending{}, closing: make(chan struct{}),
+		signals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mrmrthon_standings_signals_total", Help: "Signals sent to the standings of races, by outcome (ok, error).",
+		}, []string{"outcome"}),
+		nudges: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mrmrthon_standings_nudges_total", Help: "Wishes for a recompute, which signals are merged from.",
+		}),
+	}
+	registry.MustRegister(c.signals, c.nudges)
+	return c
+}
+
+// Nudge sees to it that a signal for the race is sent after this call, and
+// returns at once.
+func (c *Coalescer) Nudge(raceID string) { c.owe(raceID, nil) }
+
+// Wake returns nil once a signal for the race was accepted that was sent after
+// this call, and the error of the attempt otherwise; the signal is then still
+// owed, and sent when that is possible.
+func (c *Coalescer) Wake(ctx context.Context, raceID string) error {
+	outcome := make(chan error, 1)
+	c.owe(raceID, outcome)
+	select {
+	case err := <-outcome:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Coalescer) owe(raceID string, waiting chan error) {
+	c.nudges.Inc()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	race := c.races[raceID]
+	if race == nil {
+		race = &pending{}
+		c.races[raceID] = race
+		c.working.Go(func() { c.serve(raceID, race) })
+	}
+	race.owed = true
+	if waiting != nil {
+		race.waiting = append(race.waiting, waiting)
+	}
+}
+
+// serve sends the signals of a race, an interval apart, until none is owed. The
+// first goes at once.
+func (c *Coalescer) serve(raceID string, race *pending) {
+	for {
+		owed, waiting := c.take(raceID, race)
+		if !owed {
+			return
+		}
+		err := c.signal(raceID)
+		pause := c.interval
+		if err != nil {
+			pause = max(pause, retryPause)
+			c.putBack(race)
+		}
+		for _, outcome := range waiting {
+			outcome <- err
+		}
+		select {
+		case <-time.After(pause):
+		case <-c.closing:
+			if err != nil {
+				return // the sweep of the next worker finds it
+			}
+		}
+	}
+}
+
+// take takes what is owed before it is sent: what is owed during the call needs
+// another signal. A race that is owed nothing is forgotten.
+func (c *Coalescer) take(raceID string, race *pending) (owed bool, waiting []chan error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !race.owed {
+		delete(c.races, raceID)
+		return false, nil
+	}
+	race.owed = false
+	waiting, race.waiting = race.waiting, nil
+	return true, waiting
+}
+
+func (c *Coalescer) putBack(race *pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	race.owed = true
+}
+
+func (c *Coalescer) signal(raceID string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+	defer cancel()
+	err := c.send(ctx, raceID)
+	if err != nil {
+		c.signals.WithLabelValues("error").Inc()
+		c.log.Warn("standings not woken: trying again", "race_id", raceID, "error", err)
+		return err
+	}
+	c.signals.WithLabelValues("ok").Inc()
+	return nil
+}
+
+// Close sends what is owed without waiting for intervals, and returns when that
+// is done. What fails then is left to the sweep. Nothing may be asked of a
+// closed coalescer.
+func (c *Coalescer) Close() {
+	close(c.closing)
+	c.working.Wait()
+}

@@ -1,0 +1,203 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/workflows"
+)
+
+// finalizeBundle runs FinalizeRace over a recompute of the test's own, which is
+// told the number of the call.
+type finalizeBundle struct {
+	env        *testsuite.TestWorkflowEnvironment
+	recomputes int
+}
+
+func setupFinalize(t *testing.T, recompute func(b *finalizeBundle, call int) (activities.Recomputed, error)) *finalizeBundle {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	b := &finalizeBundle{env: suite.NewTestWorkflowEnvironment()}
+	b.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: slowMachine})
+	b.env.SetTestTimeout(slowMachine)
+	b.env.RegisterWorkflow(workflows.FinalizeRace)
+	b.env.RegisterActivityWithOptions(func(_ context.Context, in activities.RecomputeInput) (activities.Recomputed, error) {
+		require.Equal(t, "race", in.RaceID)
+		b.recomputes++
+		return recompute(b, b.recomputes)
+	}, activity.RegisterOptions{Name: "RecomputeStandings"})
+	return b
+}
+
+func (b *finalizeBundle) run() {
+	b.env.ExecuteWorkflow(workflows.FinalizeRace, workflows.FinalizeInput{RaceID: "race"})
+}
+
+func (b *finalizeBundle) result(t *testing.T) workflows.FinalizeResult {
+	t.Helper()
+	require.True(t, b.env.IsWorkflowCompleted())
+	require.NoError(t, b.env.GetWorkflowError())
+	var result workflows.FinalizeResult
+	require.NoError(t, b.env.GetWorkflowResult(&result))
+	return result
+}
+
+func (b *finalizeBundle) wake() { b.env.SignalWorkflow(workflows.WakeSignal, nil) }
+
+func TestSignalsOfAWindowMakeOneRecompute(t *testing.T) {
+	t.Parallel()
+	b := setupFinalize(t, func(_ *finalizeBundle, call int) (activities.Recomputed, error) {
+		return activities.Recomputed{Version: call, Status: race.Provisional}, nil
+	})
+	for i := range 50 {
+		b.env.RegisterDelayedCallback(b.wake, time.Duration(i)*time.Millisecond)
+	}
+	b.run()
+	require.Equal(t, workflows.FinalizeResult{Version: 1, Status: race.Provisional, Recomputes: 1}, b.result(t))
+}
+
+func TestASignalDuringARecomputeIsNeverLost(t *testing.T) {
+	t.Parallel()
+	database := 1 // what a signal stands for
+	read := 0
+	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
+		read = database
+		if call <= 3 { // a change right after the read
+			database++
+			b.wake()
+		}
+		return activities.Recomputed{Version: read}, nil
+	})
+	b.run()
+	require.Equal(t, 4, b.result(t).Version)
+	require.Equal(t, database, read)
+}
+
+func TestASignalWhileARunLingersIsTakenUp(t *testing.T) {
+	t.Parallel()
+	b := setupFinalize(t, func(_ *finalizeBundle, call int) (activities.Recomputed, error) {
+		return activities.Recomputed{Version: call}, nil
+	})
+	b.env.RegisterDelayedCallback(b.wake, 5*time.Second)
+	b.env.RegisterDelayedCallback(b.wake, 14*time.Second)
+	start := b.env.Now()
+	b.run()
+	require.Equal(t, 3, b.result(t).Recomputes)
+	require.Less(t, b.env.Now().Sub(start), 30*time.Second)
+}
+
+func TestARunThatIsLongGoesOnAsNew(t *testing.T) {
+	t.Parallel()
+	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
+		b.wake()
+		return activities.Recomputed{Version: call}, nil
+	})
+	b.run()
+	require.True(t, b.env.IsWorkflowCompleted())
+	var again *workflow.ContinueAsNewError
+	require.ErrorAs(t, b.env.GetWorkflowError(), &again)
+	require.Equal(t, 200, b.recomputes)
+}
+
+func TestTheProtestWindowIsATimer(t *testing.T) {
+	t.Parallel()
+	var ends time.Time
+	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
+		if ends.IsZero() {
+			ends = b.env.Now().Add(30 * time.Minute)
+		}
+		if b.env.Now().Before(ends) {
+			return activities.Recomputed{Version: call, Status: race.Provisional, PublishAt: ends}, nil
+		}
+		return activities.Recomputed{Version: call, Status: race.Official, Changed: true}, nil
+	})
+	b.env.RegisterDelayedCallback(b.wake, 10*time.Minute) // a correction during the window
+	start := b.env.Now()
+	b.run()
+	result := b.result(t)
+	require.Equal(t, race.Official, result.Status)
+	require.Equal(t, 3, result.Recomputes)
+	require.GreaterOrEqual(t, b.env.Now().Sub(start), 30*time.Minute)
+	require.Less(t, b.env.Now().Sub(start), 31*time.Minute)
+}
+
+func TestACancelledProtestWindowEndsTheRun(t *testing.T) {
+	t.Parallel()
+	ends := time.Now().Add(24 * time.Hour)
+	b := setupFinalize(t, func(_ *finalizeBundle, call int) (activities.Recomputed, error) {
+		if call == 1 {
+			return activities.Recomputed{Version: 1, Status: race.Provisional, PublishAt: ends}, nil
+		}
+		return activities.Recomputed{Version: 1, Status: race.Provisional}, nil
+	})
+	b.env.RegisterDelayedCallback(b.wake, time.Minute)
+	start := b.env.Now()
+	b.run()
+	require.Equal(t, workflows.FinalizeResult{Version: 1, Status: race.Provisional, Recomputes: 2}, b.result(t))
+	require.Less(t, b.env.Now().Sub(start), time.Hour)
+}
+
+func TestAPublicationThatWaitsForCreditsLooksAgain(t *testing.T) {
+	t.Parallel()
+	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
+		if call < 4 {
+			return activities.Recomputed{Version: 1, Status: race.Provisional, Pending: 1, PublishAt: b.env.Now().Add(-time.Second)}, nil
+		}
+		return activities.Recomputed{Version: 2, Status: race.Official}, nil
+	})
+	b.run()
+	require.Equal(t, workflows.FinalizeResult{Version: 2, Status: race.Official, Recomputes: 4}, b.result(t))
+}
+
+func TestARecomputeIsRetriedUntilTheDatabasesAreBack(t *testing.T) {
+	t.Parallel()
+	b := setupFinalize(t, func(_ *finalizeBundle, call int) (activities.Recomputed, error) {
+		if call < 10 {
+			return activities.Recomputed{}, temporal.NewApplicationError("main_db is away", activities.UnavailableType)
+		}
+		return activities.Recomputed{Version: 1, Status: race.Provisional}, nil
+	})
+	b.run()
+	require.Equal(t, 1, b.result(t).Version)
+	require.Equal(t, 10, b.recomputes)
+}
+
+// signaller is the part of Temporal's client that wakes standings.
+type signaller func(workflowID, signal string, options client.StartWorkflowOptions, args []any) error
+
+func (s signaller) SignalWithStartWorkflow(_ context.Context, workflowID, signalName string, _ any,
+	options client.StartWorkflowOptions, _ any, args ...any,
+) (client.WorkflowRun, error) {
+	return nil, s(workflowID, signalName, options, args)
+}
+
+func TestWakeStandings(t *testing.T) {
+	t.Parallel()
+	var asked []any
+	err := workflows.WakeStandings(t.Context(), signaller(func(id, signal string, o client.StartWorkflowOptions, args []any) error {
+		asked = []any{id, signal, o.ID, o.TaskQueue, args[0]}
+		return nil
+	}), "race")
+	require.NoError(t, err)
+	require.Equal(t, []any{
+		"standings/race", workflows.WakeSignal, "standings/race", workflows.StandingsTaskQueue,
+		workflows.FinalizeInput{RaceID: "race"},
+	}, asked)
+
+	away := errors.New("temporal is away")
+	require.ErrorIs(t, workflows.WakeStandings(t.Context(), signaller(func(string, string, client.StartWorkflowOptions, []any) error {
+		return away
+	}), "race"), away)
+}

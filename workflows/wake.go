@@ -1,0 +1,39 @@
+package workflows
+
+import (
+	"context"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+)
+
+// StandingsWorkflowID returns the ID of the workflow that keeps a race's
+// standings: standings/<race>.
+func StandingsWorkflowID(raceID string) string { return "standings/" + raceID }
+
+// Waker is the part of Temporal's client that WakeStandings needs.
+type Waker interface {
+	SignalWithStartWorkflow(ctx context.Context, workflowID, signalName string, signalArg any,
+		options client.StartWorkflowOptions, workflow any, workflowArgs ...any) (client.WorkflowRun, error)
+}
+
+// WakeStandings has the standings of a race recomputed from what is committed by
+// now. When it returns nil the signal is durable. It is a signal, never a start
+// that attaches to a run: such a run may have read its last.
+func WakeStandings(ctx context.Context, temporalClient Waker, raceID string) error {
+	_, err := temporalClient.SignalWithStartWorkflow(ctx, StandingsWorkflowID(raceID), WakeSignal, nil,
+		client.StartWorkflowOptions{
+			ID:                    StandingsWorkflowID(raceID),
+			TaskQueue:             StandingsTaskQueue,
+			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+			WorkflowTaskTimeout:   taskTimeout,
+			TypedSearchAttributes: temporal.NewSearchAttributes(RaceIDKey.ValueSet(raceID)),
+			StaticSummary:         "standings of race " + raceID,
+		}, FinalizeRace, FinalizeInput{RaceID: raceID})
+	if err != nil {
+		return fmt.Errorf("wake the standings of race %s: %w", raceID, err)
+	}
+	return nil
+}
