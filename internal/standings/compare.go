@@ -1,6 +1,7 @@
 package standings
 
 import (
+	"math"
 	"slices"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -18,7 +19,8 @@ type Change struct {
 	To   *Row // nil: the record was removed
 	// Because lists the records whose revisions brought the change about, at
 	// most ten: the entry's own, and those that passed it or fell behind it.
-	Because []string
+	// These say nothing of their own causes.
+	Because []Change
 }
 
 // Compare returns what differs between two rankings of a race, in the order of
@@ -83,17 +85,31 @@ func (c Change) same() bool {
 	return from == *c.To
 }
 
-func (c Change) causes(revised []Change) []string {
-	var because []string
+// Span returns the revision of the record in the earlier ranking, 0 when it is
+// new, and the one in the later ranking; of a removed record the last there can
+// be.
+func (c Change) Span() [2]int {
+	span := [2]int{0, math.MaxInt}
+	if c.From != nil {
+		span[0] = c.From.Revision
+	}
+	if c.To != nil {
+		span[1] = c.To.Revision
+	}
+	return span
+}
+
+func (c Change) causes(revised []Change) []Change {
+	var because []Change
 	if c.revised() {
-		because = append(because, c.Row().RecordID)
+		because = append(because, c)
 	}
 	for i := range revised {
 		if len(because) == maxCauses {
 			break
 		}
 		if r := revised[i]; r.Row().RecordID != c.Row().RecordID && crossed(r, c) {
-			because = append(because, r.Row().RecordID)
+			because = append(because, r)
 		}
 	}
 	return because

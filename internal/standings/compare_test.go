@@ -1,6 +1,7 @@
 package standings_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestCompareTellsWhoMovedAndWhy(t *testing.T) {
 	}
 	got := map[string]told{}
 	for _, c := range standings.Compare(before, after) {
-		got[c.Row().RecordID] = told{c.From.Place, c.To.Place, c.Because}
+		got[c.Row().RecordID] = told{c.From.Place, c.To.Place, records(c.Because)}
 	}
 	require.Equal(t, map[string]told{
 		"r2": {2, 0, []string{"r2"}}, "r3": {3, 2, []string{"r2"}}, "r4": {4, 3, []string{"r2"}}, "r5": {5, 4, []string{"r2"}},
@@ -44,6 +45,7 @@ func TestCompareTellsWhoMovedAndWhy(t *testing.T) {
 	require.Len(t, changes, 4)
 	require.Nil(t, changes[3].To)
 	require.Equal(t, "r1", changes[3].Row().RecordID)
+	require.Equal(t, [2]int{2, math.MaxInt}, changes[3].Span())
 	require.Nil(t, standings.Compare(shorter, after)[0].From)
 }
 
@@ -64,9 +66,17 @@ func TestCompareOfManyRevisionsTellsOwnOnesAlone(t *testing.T) {
 	}
 	for _, c := range standings.Compare(before, standings.Rank(rules, entries)) {
 		if c.To.Revision == 1 {
-			require.Equal(t, []string{c.To.RecordID}, c.Because)
+			require.Equal(t, []string{c.To.RecordID}, records(c.Because))
 		} else {
 			require.Empty(t, c.Because)
 		}
 	}
+}
+
+func records(changes []standings.Change) []string {
+	ids := make([]string, len(changes))
+	for i, c := range changes {
+		ids[i] = c.Row().RecordID
+	}
+	return ids
 }
