@@ -20,6 +20,9 @@ type Rule struct {
 	Who Who
 	// Creates marks a POST that honours an Idempotency-Key.
 	Creates bool
+	// Streams marks a GET whose answer goes on until its reader leaves: it has no
+	// deadline.
+	Streams bool
 }
 
 // Access is the one place that says who may call what, by method and route

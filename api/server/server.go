@@ -34,7 +34,7 @@ const requestTimeout = 60 * time.Second
 // one add their operations.
 func New(cfg Config) (*chi.Mux, huma.API) {
 	router := chi.NewMux()
-	router.Use(observe(cfg.Log, cfg.Registry), secure, bounded,
+	router.Use(observe(cfg.Log, cfg.Registry), secure,
 		authenticate(cfg.Verifier))
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, huma.Error404NotFound("there is no such path: see /docs"))
@@ -54,19 +54,22 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 
 	api := humachi.New(router, openAPI(cfg.Version))
 	idempotent := idempotency{api: api, keys: cfg.Keys, fingerprint: cfg.Fingerprint, log: cfg.Log}
-	api.UseMiddleware(authorize(api, cfg.Races, cfg.Log), idempotent.middleware)
+	api.UseMiddleware(bounded, authorize(api, cfg.Races, cfg.Log), idempotent.middleware)
 	router.Get("/openapi.json", serveOpenAPI(api))
 	return router, api
 }
 
-// bounded gives each request a deadline. A handler that runs into it answers
-// 503, as translate has it.
-func bounded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
+// bounded gives each call a deadline, but for those that go on until their
+// reader leaves. A handler that runs into it answers 503, as translate has it.
+func bounded(ctx huma.Context, next func(huma.Context)) {
+	op := ctx.Operation()
+	if Access[op.Method+" "+op.Path].Streams {
+		next(ctx)
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx.Context(), requestTimeout)
+	defer cancel()
+	next(huma.WithContext(ctx, limited))
 }
 
 // secure sets the headers that cost nothing and close old holes.
