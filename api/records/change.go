@@ -162,5 +162,5 @@ func (in *patchInput) parse() (patch maindb.RecordPatch, reason string, err erro
 		patch.Sequence = &in.Body.Sequence.value
 	}
 	reason = wrong.parseReason(in.Body.Reason)
-	return patch, reason, wrong.err()
+	return patch, reason, wrong.Err()
 }

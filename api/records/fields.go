@@ -9,29 +9,15 @@ import (
 )
 
 // faults collects what is wrong with a body, field by field.
-type faults []race.FieldError
-
-func (f *faults) add(field string, err error) {
-	if err != nil {
-		*f = append(*f, race.FieldError{Field: field, Message: err.Error()})
-	}
-}
+type faults struct{ race.Faults }
 
 // addOthers adds what is wrong with fields that have no fault yet.
 func (f *faults) addOthers(wrong []race.FieldError) {
 	for _, w := range wrong {
-		if !slices.ContainsFunc(*f, func(known race.FieldError) bool { return known.Field == w.Field }) {
-			*f = append(*f, w)
+		if !slices.ContainsFunc(f.Faults, func(known race.FieldError) bool { return known.Field == w.Field }) {
+			f.Faults = append(f.Faults, w)
 		}
 	}
-}
-
-// err returns a *race.InvalidError, nil when nothing was wrong.
-func (f faults) err() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return &race.InvalidError{Fields: f}
 }
 
 // parseTime reads a time in the sport's notation. Null and absent are no time;
@@ -41,7 +27,7 @@ func (f *faults) parseTime(field string, in text) race.Time {
 		return 0
 	}
 	t, err := race.ParseTime(in.value)
-	f.add(field, err)
+	f.Add(field, err)
 	return t
 }
 
@@ -49,7 +35,7 @@ func (f *faults) parseTime(field string, in text) race.Time {
 func (f *faults) parseReason(s string) string {
 	reason := strings.TrimSpace(s)
 	if reason == "" {
-		f.add("reason", errors.New("must say why, in 1 to 500 characters"))
+		f.Add("reason", errors.New("must say why, in 1 to 500 characters"))
 	}
 	return reason
 }

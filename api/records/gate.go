@@ -2,7 +2,6 @@ package records
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -35,9 +34,7 @@ func (g gate) open(ctx context.Context, raceID string) (owner bool, err error) {
 	case r.Status == race.Official:
 		return false, nil
 	case caller.UserID == "":
-		return false, huma.ErrorWithHeaders(
-			huma.Error401Unauthorized("the results of this race are not official yet; its organizer can log in at POST /v1/login"),
-			http.Header{"WWW-Authenticate": {`Bearer realm="mrmrthon"`}})
+		return false, server.Unauthorized("the results of this race are not official yet; its organizer can log in at POST /v1/login")
 	}
 	return false, huma.Error403Forbidden("the results of this race are not official yet: until then only its organizer sees them")
 }

@@ -32,7 +32,7 @@ type postInput struct {
 		NetTime  text              `json:"net_time,omitzero" example:"2:10:19" doc:"From the runner's own crossing of the start line."`
 		Status   race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" default:"OK"`
 		Sequence number            `json:"sequence,omitzero" doc:"Order of finish, where the race breaks ties by it."`
-		Reason   string            `json:"reason,omitempty" maxLength:"500" doc:"Why; a DQ needs it."`
+		Reason   string            `json:"reason,omitempty" maxLength:"500" doc:"Why, for example what a DQ is for. Kept with the revision."`
 	}
 }
 
@@ -71,9 +71,6 @@ func (in *postInput) parse() (result race.Result, reason string, err error) {
 		Net:    wrong.parseTime("net_time", in.Body.NetTime),
 		Status: in.Body.Status, Sequence: in.Body.Sequence.value,
 	}
-	if reason = strings.TrimSpace(in.Body.Reason); result.Status == race.Disqualified {
-		reason = wrong.parseReason(reason)
-	}
 	wrong.addOthers(result.Check())
-	return result, reason, wrong.err()
+	return result, strings.TrimSpace(in.Body.Reason), wrong.Err()
 }

@@ -55,7 +55,6 @@ func TestPostRefuses(t *testing.T) {
 		"no notation":           {object{"bib": "1", "gun_time": "4222", "net_time": ""}, []string{"body.gun_time", "body.net_time"}},
 		"net longer than gun":   {object{"bib": "1", "gun_time": "1:10:00", "net_time": "1:10:01.1"}, []string{"body.net_time"}},
 		"time for a DNS":        {object{"bib": "1", "gun_time": "1:10:00", "status": "DNS"}, []string{"body.gun_time"}},
-		"DQ without a reason":   {object{"bib": "1", "gun_time": "1:10:00", "status": "DQ"}, []string{"body.reason"}},
 		"unknown status":        {object{"bib": "1", "status": "LATE"}, []string{"body.status"}},
 		"unknown field":         {object{"bib": "1", "chip": "1:10:00"}, []string{"body.chip"}},
 		"wrong type":            {object{"bib": 1}, []string{"body.bib"}},
