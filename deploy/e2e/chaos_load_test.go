@@ -58,7 +58,7 @@ func (l *load) revise(t *testing.T, i int) {
 	t.Helper()
 	r := &l.rows[i]
 	if i%10 == 0 {
-		r.gun = "5:01:02.3"
+		r.gun += ".7"
 		l.amend(t, *r, map[string]any{"gun_time": r.gun})
 	}
 	if i%20 == 0 {
@@ -87,9 +87,11 @@ func (l *load) amend(t *testing.T, r row, fields map[string]any) {
 		if found.GunTime == r.gun && found.Status == r.status {
 			return
 		}
-		if l.organizer.patch(t, l.raceID, found.RecordID, found.Revision, fields).status == http.StatusOK {
+		got := l.organizer.patch(t, l.raceID, found.RecordID, found.Revision, fields)
+		if got.status == http.StatusOK {
 			return
 		}
+		got.problem(t, http.StatusPreconditionFailed)
 	}
 }
 

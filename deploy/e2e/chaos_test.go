@@ -81,14 +81,16 @@ func again(interval time.Duration, n int, something func(context.Context) error)
 	return disturbance{during: func(ctx context.Context) error {
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
-		for range n {
+		for i := range n {
+			if i > 0 {
+				select {
+				case <-tick.C:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
 			if err := something(ctx); err != nil {
 				return err
-			}
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return ctx.Err()
 			}
 		}
 		return nil

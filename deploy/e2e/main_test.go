@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -84,7 +83,7 @@ func ownSystem(t *testing.T, name string) *system {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if err := s.stop(); err != nil {
-			t.Error(errors.Unwrap(err), err)
+			t.Error(err)
 		}
 	})
 	return s

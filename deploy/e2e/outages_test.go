@@ -26,6 +26,7 @@ func TestOutages(t *testing.T) {
 		unavailable(t, got)
 		b.postWhileDown(t, rows[0])
 		b.importWhileDown(t, rows[1:10])
+		s.showsTheOutage(t, creditID(b.raceID, b.ids[rows[0].bib], 1))
 		require.NoError(t, s.userLink.mend(t.Context()))
 		b.back(t, rows[1:10])
 	})

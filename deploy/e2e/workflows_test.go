@@ -44,6 +44,24 @@ func (s *system) completed(t *testing.T, workflowID string) {
 	})
 }
 
+// showsTheOutage waits until the workflow waits in a way that the Web UI shows:
+// as a pending activity with its attempts and its last error.
+func (s *system) showsTheOutage(t *testing.T, workflowID string) {
+	t.Helper()
+	eventually(t, patience, func() error {
+		found, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflowID, "")
+		if err != nil {
+			return err
+		}
+		for _, pending := range found.GetPendingActivities() {
+			if pending.GetLastFailure().GetMessage() != "" {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s has %d pending activities, none with an error", workflowID, len(found.GetPendingActivities()))
+	})
+}
+
 // found waits until the Web UI's search finds exactly n workflows: what it
 // searches is up to a second behind.
 func (s *system) found(t *testing.T, n int, query string) {
