@@ -66,7 +66,7 @@ func runServe(ctx context.Context, log *slog.Logger) (err error) {
 	mainDB, userDB := maindb.New(mainPool, time.Now), userdb.New(userPool, time.Now)
 	outbox := relay.New(mainDB, records, log, registry)
 	health := telemetry.Handler(registry, log, telemetry.Check{Name: "main_db", Ping: mainPool.PingContext})
-	handler, err := newHandler(parts{
+	handler, err := newHandler(parts{ //nolint:contextcheck // every call has a context of its own
 		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, health: health, registry: registry, log: log, now: time.Now,
 	})
 	if err != nil {

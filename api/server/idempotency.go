@@ -135,8 +135,7 @@ func replay(w http.ResponseWriter, answer maindb.StoredResponse) {
 // readAtMost reads a body of up to limit bytes, as huma does.
 func readAtMost(r *http.Request, limit int64) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, huma.NewError(http.StatusRequestEntityTooLarge,
 			"the body must have at most "+strconv.FormatInt(limit, 10)+" bytes")
 	}

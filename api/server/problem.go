@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -120,18 +121,15 @@ func writeError(api huma.API, ctx huma.Context, err error) {
 // writeProblem answers a request outside of huma with err.
 func writeProblem(w http.ResponseWriter, err error) {
 	problem, headers := problemOf(err)
-	for name, values := range headers {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), headers)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(problem.Status)
-	_ = json.NewEncoder(w).Encode(problem) // likewise
+	_ = json.NewEncoder(w).Encode(problem) //nolint:errchkjson // likewise; without values it always encodes
 }
 
 func problemOf(err error) (*huma.ErrorModel, http.Header) {
 	var headers http.Header
-	var withHeaders huma.HeadersError
-	if errors.As(err, &withHeaders) {
+	if withHeaders, ok := errors.AsType[huma.HeadersError](err); ok {
 		headers = withHeaders.GetHeaders()
 	}
 	var problem *huma.ErrorModel

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -78,10 +79,5 @@ func hasNumber(err error, numbers ...uint16) bool {
 	if !errors.As(err, &server) {
 		return false
 	}
-	for _, number := range numbers {
-		if server.Number == number {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(numbers, server.Number)
 }

@@ -17,8 +17,10 @@ func TestCompareTellsWhoMovedAndWhy(t *testing.T) {
 	entries := make([]standings.Entry, 5)
 	for i := range entries {
 		bib := string(rune('1' + i))
-		entries[i] = standings.Entry{RecordID: "r" + bib, UserID: "u" + bib, Revision: 1, Age: race.UnknownAge, Field: race.Runner,
-			Result: race.Result{Bib: bib, Status: race.Finished, Gun: race.Time(100 + i)}}
+		entries[i] = standings.Entry{
+			RecordID: "r" + bib, UserID: "u" + bib, Revision: 1, Age: race.UnknownAge, Field: race.Runner,
+			Result: race.Result{Bib: bib, Status: race.Finished, Gun: race.Time(100 + i)},
+		}
 	}
 	before := standings.Rank(rules, entries)
 	require.Empty(t, standings.Compare(before, standings.Rank(rules, entries)))
@@ -55,8 +57,10 @@ func TestCompareOfManyRevisionsTellsOwnOnesAlone(t *testing.T) {
 	entries := make([]standings.Entry, 1001)
 	for i := range entries {
 		id := string(rune(0x4e00 + i))
-		entries[i] = standings.Entry{RecordID: id, UserID: id, Field: race.Runner,
-			Result: race.Result{Bib: id, Status: race.Finished, Gun: race.Time(1000 + i)}}
+		entries[i] = standings.Entry{
+			RecordID: id, UserID: id, Field: race.Runner,
+			Result: race.Result{Bib: id, Status: race.Finished, Gun: race.Time(1000 + i)},
+		}
 	}
 	before := standings.Rank(rules, entries)
 	entries = slices.Clone(entries)

@@ -16,8 +16,10 @@ func TestEntriesWithoutAPlaceAreListed(t *testing.T) {
 	t.Parallel()
 	rules := standings.Rules{Ranking: race.Ranking{Basis: race.Gun, Ties: race.TiesShare}}
 	entry := func(bib, user string, status race.ResultStatus, gun race.Time) standings.Entry {
-		return standings.Entry{RecordID: bib, UserID: user, Age: race.UnknownAge, Field: race.Runner,
-			Result: race.Result{Bib: bib, Status: status, Gun: gun, Net: 5000}}
+		return standings.Entry{
+			RecordID: bib, UserID: user, Age: race.UnknownAge, Field: race.Runner,
+			Result: race.Result{Bib: bib, Status: status, Gun: gun, Net: 5000},
+		}
 	}
 	rows := standings.Rank(rules, []standings.Entry{
 		entry("1", "u1", race.DidNotStart, 0), entry("2", "u2", race.Disqualified, 9000), entry("3", "u3", race.DidNotFinish, 0),
@@ -60,8 +62,10 @@ func TestDivisionsMayRankByAnotherTime(t *testing.T) {
 		Divisions: []race.Division{{Name: "young", MaxAge: &young}, {Name: "masters", MinAge: &old}},
 	}
 	entry := func(id string, age int, gun, net race.Time) standings.Entry {
-		return standings.Entry{RecordID: id, UserID: id, Age: age, Field: race.Runner,
-			Result: race.Result{Bib: id, Status: race.Finished, Gun: gun, Net: net}}
+		return standings.Entry{
+			RecordID: id, UserID: id, Age: age, Field: race.Runner,
+			Result: race.Result{Bib: id, Status: race.Finished, Gun: gun, Net: net},
+		}
 	}
 	got := map[string][2]int{}
 	for _, r := range standings.Rank(rules, []standings.Entry{
@@ -166,8 +170,10 @@ func TestAddingADNFChangesNoPlace(t *testing.T) {
 		return places
 	}
 	before := places(entries)
-	after := places(append(entries, standings.Entry{RecordID: "new", UserID: "u", Sex: race.Female, Age: 50, Field: race.Runner,
-		Result: race.Result{Bib: "new", Gun: 1, Net: 1, Status: race.DidNotFinish}}))
+	after := places(append(entries, standings.Entry{
+		RecordID: "new", UserID: "u", Sex: race.Female, Age: 50, Field: race.Runner,
+		Result: race.Result{Bib: "new", Gun: 1, Net: 1, Status: race.DidNotFinish},
+	}))
 	require.Zero(t, after["new"])
 	delete(after, "new")
 	require.Equal(t, before, after)
