@@ -65,7 +65,9 @@ func (s *standingsStore) RevisionReasons(context.Context, []string) (map[string]
 
 type raceCredits map[string]race.Credit
 
-func (c raceCredits) RaceCredits(context.Context, string) (map[string]race.Credit, error) { return c, nil }
+func (c raceCredits) RaceCredits(context.Context, string) (map[string]race.Credit, error) {
+	return c, nil
+}
 
 // standingsBundle is a recompute over a race of three runners, all credited.
 type standingsBundle struct {

@@ -61,3 +61,8 @@ func (s *stopwatch) lap(part *time.Duration) {
 	*part += now.Sub(s.last)
 	s.last = now
 }
+
+func (m *StandingsMetrics) sweptRaces(found Swept) {
+	m.swept.Add(float64(found.Checked))
+	m.stale.Add(float64(found.Stale))
+}
