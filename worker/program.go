@@ -57,7 +57,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	}
 	temporal, err := client.NewLazyClient(client.Options{
 		HostPort: m.Config.Temporal.Address, Namespace: m.Config.Temporal.Namespace,
-		Logger: temporallog.NewStructuredLogger(m.Log),
+		Logger: temporallog.NewStructuredLogger(slog.New(errorsOnly{m.Log.Handler()})),
 	})
 	if err != nil {
 		return fmt.Errorf("client of Temporal: %w", err)

@@ -21,10 +21,12 @@ var localOptions = workflow.LocalActivityOptions{
 
 // An ordinary activity that is retried for as long as it takes shows in the Web
 // UI with its attempts and its last failure, and drains by itself afterwards.
+// By the coefficient the last wait is at most half as long as the outage was;
+// by the maximum, thousands that wait do not keep the server busy.
 var durableOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 10 * time.Second,
 	RetryPolicy: &temporal.RetryPolicy{
-		InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
+		InitialInterval: time.Second, BackoffCoefficient: 1.5, MaximumInterval: 30 * time.Second,
 	},
 }
 
