@@ -127,9 +127,13 @@ func (s *Stack) Env(part Part) map[string]string {
 		"TEMPORAL_UI_URL": s.TemporalUIURL(),
 		"API_ADDR":        address(s.ports.API), "WORKER_ADDR": address(s.ports.Worker),
 	}
+	if part == Worker && os.Getenv("AUDIT_INTERVAL") == "" {
+		// The queue forgets its messages at every stop; what they were about
+		// should not wait for the 5 minutes that suit one that does not.
+		env["AUDIT_INTERVAL"] = "1m"
+	}
 	if part == API {
 		env["JWT_PRIVATE_KEY_PATH"] = s.folder.path(keyFile)
-		env["JWT_ISSUER"], env["JWT_AUDIENCE"] = "mrmrthon", "mrmrthon"
 	}
 	maps.Copy(env, s.opts.Env[part])
 	return env
