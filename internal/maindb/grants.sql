@@ -9,3 +9,4 @@ GRANT SELECT ON goose_db_version TO {account};
 GRANT SELECT, INSERT ON standings TO {account};
 GRANT SELECT, INSERT, UPDATE ON standings_mark TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON publication TO {account};
+GRANT SELECT, INSERT, UPDATE ON operator_action TO {account};

@@ -50,6 +50,18 @@ type OfficialRecordRevision struct {
 	ChangedAt      time.Time
 }
 
+type OperatorAction struct {
+	ActionID    string
+	OperatorID  string
+	Action      string
+	Target      string
+	Reason      string
+	StateBefore json.RawMessage
+	StateAfter  json.RawMessage
+	StartedAt   time.Time
+	FinishedAt  sql.NullTime
+}
+
 type Outbox struct {
 	OutboxID  int64
 	RaceID    string

@@ -1,0 +1,15 @@
+-- name: InsertAction :exec
+INSERT INTO operator_action (action_id, operator_id, action, target, reason, state_before, state_after, started_at)
+VALUES (?, ?, ?, ?, ?, ?, 'null', ?);
+
+-- name: FinishAction :exec
+UPDATE operator_action SET state_after = ?, finished_at = ? WHERE action_id = ?;
+
+-- name: Actions :many
+-- An empty target or action stands for any.
+SELECT * FROM operator_action
+WHERE action_id < sqlc.arg(before_id)
+  AND (sqlc.arg(target) = '' OR target = sqlc.arg(target))
+  AND (sqlc.arg(action) = '' OR action = sqlc.arg(action))
+ORDER BY action_id DESC
+LIMIT ?;

@@ -1,0 +1,25 @@
+-- name: RecordByID :one
+SELECT * FROM official_record WHERE record_id = ?;
+
+-- name: LatestRevisionsByID :many
+SELECT record_id, race_id, revision, updated_at FROM official_record WHERE record_id IN (sqlc.slice(record_ids));
+
+-- name: OutboxRowsOfRecords :many
+-- The whole outbox is read: it is empty but for moments and outages.
+SELECT outbox_id, race_id, record_id, revision, created_at FROM outbox
+WHERE record_id IN (sqlc.slice(record_ids)) ORDER BY outbox_id;
+
+-- name: RevisionSums :many
+-- From an index alone; race_id may be '%'.
+SELECT race_id, COUNT(*) AS records, CAST(SUM(CRC32(CONCAT(record_id, revision))) AS SIGNED) AS fingerprint
+FROM official_record WHERE race_id LIKE sqlc.arg(race_id) GROUP BY race_id;
+
+-- name: StandingsAround :many
+-- The last version whose inputs were read before a time, and those after it.
+SELECT s.version, s.status, s.computed_at, s.inputs_hash, s.ruleset, s.reason, s.entries
+FROM standings AS s
+WHERE s.race_id = sqlc.arg(race_id) AND s.version >= (
+    SELECT COALESCE(MAX(b.version), 1) FROM standings AS b
+    WHERE b.race_id = sqlc.arg(race_id) AND b.computed_at < sqlc.arg(read_at))
+ORDER BY s.version
+LIMIT ?;
