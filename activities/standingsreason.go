@@ -34,9 +34,9 @@ func (s *Standings) reason(ctx context.Context, in maindb.StandingsInputs, rows 
 	if err != nil {
 		return "", err
 	}
-	parts := make([]string, len(named))
+	var parts []string
 	for i, change := range named {
-		parts[i] = inWords(change, reasons[ids[i]])
+		parts = append(parts, inWords(change, reasons[ids[i]]))
 	}
 	if more := len(revised) - len(named); more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", more))

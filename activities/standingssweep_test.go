@@ -41,7 +41,8 @@ func (s sweptRaces) StandingsMarks(_ context.Context, id string) (marked, curren
 	if r == nil {
 		return marked, current, race.ErrNotFound
 	}
-	if r.looks++; r.looks > 1 && r.recomputed != nil {
+	r.looks++
+	if r.looks > 1 && r.recomputed != nil {
 		r.marked = *r.recomputed
 	}
 	current = r.current

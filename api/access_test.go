@@ -56,10 +56,12 @@ func setup(t *testing.T) *testBundle {
 	t.Helper()
 	mainPool, _ := mysqltest.New(t, maindb.Migrations())
 	userPool, _ := mysqltest.New(t, userdb.Migrations())
+	stopped := make(chan struct{})
+	close(stopped) // streams end as soon as they have begun
 	p := parts{
 		cfg:    settings{Auth: auth.Config{PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour}},
 		mainDB: maindb.New(mainPool, time.Now), userDB: userdb.New(userPool, time.Now),
-		poke: func() {}, registry: telemetry.NewRegistry(), log: slog.New(slog.DiscardHandler), now: time.Now,
+		poke: func() {}, wake: func(context.Context, string) error { return nil }, stopping: stopped, registry: telemetry.NewRegistry(), log: slog.New(slog.DiscardHandler), now: time.Now,
 	}
 	p.health = telemetry.Handler(telemetry.NewRegistry(), p.log)
 	router, err := newHandler(p)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/api/unofficial"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -25,7 +27,9 @@ type parts struct {
 	cfg      settings
 	mainDB   *maindb.Store
 	userDB   *userdb.Store
-	poke     func() // wakes the relay after a commit to the outbox
+	poke     func()                                         // wakes the relay after a commit to the outbox
+	wake     func(ctx context.Context, raceID string) error // has a race's standings recomputed
+	stopping <-chan struct{}                                // closed when calls are to end
 	health   http.Handler
 	registry prometheus.Registerer
 	log      *slog.Logger
@@ -64,5 +68,13 @@ func newHandler(p parts) (*chi.Mux, error) {
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
 	})
 	unofficial.Register(api, p.mainDB)
+	count := records.Counter(p.mainDB, p.userDB)
+	standings.Register(api, standings.Config{
+		Store: p.mainDB, Ledger: p.userDB, TraceURL: trace, Wake: p.wake, Stopping: p.stopping, Now: p.now, Log: p.log,
+		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {
+			tally, err := count(ctx, raceID)
+			return standings.Tally(tally), err
+		},
+	})
 	return router, nil
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+	"go.temporal.io/sdk/client"
+	temporallog "go.temporal.io/sdk/log"
 
 	"github.com/mrmrthon/mrmrthon/api/relay"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -19,6 +21,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 // settings are what the API reads from its environment.
@@ -28,6 +31,7 @@ type settings struct {
 	UserDB            mysql.Config `envPrefix:"USER_DB_"`
 	Queue             queue.Config
 	Auth              auth.Config
+	TemporalAddress   string `env:"TEMPORAL_ADDRESS" envDefault:"localhost:7233"` // host:port of the frontend
 	TemporalUIURL     string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233"`
 	TemporalNamespace string `env:"TEMPORAL_NAMESPACE" envDefault:"default"`
 }
@@ -63,11 +67,22 @@ func runServe(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	temporalClient, err := client.NewLazyClient(client.Options{
+		HostPort: cfg.TemporalAddress, Namespace: cfg.TemporalNamespace, Logger: temporallog.NewStructuredLogger(log),
+	})
+	if err != nil {
+		return fmt.Errorf("client of Temporal: %w", err)
+	}
+	defer temporalClient.Close()
 	mainDB, userDB := maindb.New(mainPool, time.Now), userdb.New(userPool, time.Now)
 	outbox := relay.New(mainDB, records, log, registry)
 	health := telemetry.Handler(registry, log, telemetry.Check{Name: "main_db", Ping: mainPool.PingContext})
 	handler, err := newHandler(parts{ //nolint:contextcheck // every call has a context of its own
 		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, health: health, registry: registry, log: log, now: time.Now,
+		wake: func(ctx context.Context, raceID string) error {
+			return workflows.WakeStandings(ctx, temporalClient, raceID)
+		},
+		stopping: ctx.Done(),
 	})
 	if err != nil {
 		return err

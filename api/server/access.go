@@ -68,4 +68,12 @@ var Access = map[string]Rule{
 	"PATCH /v1/races/{race_id}/official-records/{record_id}":  {Who: Owner},
 	"DELETE /v1/races/{race_id}/official-records/{record_id}": {Who: Owner},
 	"GET /v1/races/{race_id}/credits":                         {Who: Owner},
+
+	"GET /v1/races/{race_id}/standings":          {Who: Anyone},
+	"GET /v1/races/{race_id}/standings.csv":      {Who: Anyone},
+	"GET /v1/races/{race_id}/standings/versions": {Who: Anyone},
+	"GET /v1/races/{race_id}/standings/compare":  {Who: Anyone}, // reasons: the owner, and anyone once published
+	"POST /v1/races/{race_id}/finalize":          {Who: Owner},  // to repeat it changes nothing: no key is needed
+	"DELETE /v1/races/{race_id}/finalize":        {Who: Owner},
+	"GET /v1/races/{race_id}/events":             {Who: Anyone, Streams: true},
 }

@@ -77,7 +77,7 @@ func (c *Coalescer) Nudge(raceID string) { c.owe(raceID, nil) }
 // owed, and sent when that is possible.
 func (c *Coalescer) Wake(ctx context.Context, raceID string) error {
 	outcome := make(chan error, 1)
-	c.owe(raceID, outcome)
+	c.owe(raceID, outcome) //nolint:contextcheck // a signal is owed to all who asked, whoever goes away
 	select {
 	case err := <-outcome:
 		return err

@@ -1,0 +1,211 @@
+package standings
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+type reasonStore interface {
+	// Race returns race.ErrNotFound when there is none.
+	Race(ctx context.Context, raceID string) (race.Race, error)
+	// RevisionReasons returns all revisions of those records, the first one first.
+	RevisionReasons(ctx context.Context, recordIDs []string) (map[string][]maindb.RevisionReason, error)
+}
+
+type comparison struct {
+	selector
+	store reasonStore
+}
+
+type compareInput struct {
+	RaceID string `path:"race_id"`
+	From   int    `query:"from" required:"true" minimum:"1" maximum:"2147483647" doc:"The version to begin with."`
+	To     int    `query:"to" required:"true" minimum:"1" maximum:"2147483647" doc:"The version to end with."`
+	server.Page
+}
+
+// standing is what a version says of an entry.
+type standing struct {
+	Place         int    `json:"place,omitempty"`
+	SexPlace      int    `json:"sex_place,omitempty"`
+	Division      string `json:"division,omitempty"`
+	DivisionPlace int    `json:"division_place,omitempty"`
+	GunTime       string `json:"gun_time,omitempty"`
+	NetTime       string `json:"net_time,omitempty"`
+	Status        string `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
+	Points        *int64 `json:"points,omitempty"`
+	Revision      int    `json:"revision" doc:"Of the record."`
+}
+
+// cause is a revision of a record that brought a change about.
+type cause struct {
+	RecordID  string    `json:"record_id" format:"uuid"`
+	Revision  int       `json:"revision"`
+	Removed   bool      `json:"removed,omitempty"`
+	Reason    string    `json:"reason,omitempty" doc:"For the owner of the race, and for anyone once it is official."`
+	ChangedAt time.Time `json:"changed_at"`
+}
+
+type change struct {
+	RecordID string    `json:"record_id" format:"uuid"`
+	Bib      string    `json:"bib"`
+	Name     string    `json:"name" doc:"Empty for who has left."`
+	Field    string    `json:"field" enum:"runner,wheelchair,handcycle"`
+	From     *standing `json:"from,omitempty" doc:"Left out when the record is new."`
+	To       *standing `json:"to,omitempty" doc:"Left out when the record was removed."`
+	Because  []cause   `json:"because" nullable:"false" doc:"The revisions behind the change: of the record itself, and of up to ten that passed it or fell behind it. When more than 500 records were revised, its own alone. None when only points were credited or the rules changed."`
+}
+
+type compareOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		From         int      `json:"from"`
+		To           int      `json:"to"`
+		RulesChanged bool     `json:"rules_changed"`
+		Total        int      `json:"total" doc:"Entries of which the two versions say something else."`
+		Items        []change `json:"items" nullable:"false" doc:"In the order of the later version, then what it lacks."`
+		NextCursor   string   `json:"next_cursor,omitempty"`
+	}
+}
+
+func (c comparison) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "compare-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings/compare",
+		Summary: "See what differs between two versions, and why", Tags: []string{tag},
+		Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
+	}, c.handle)
+}
+
+func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutput, error) {
+	if uuid.Validate(in.RaceID) != nil {
+		return nil, race.ErrNotFound
+	}
+	if in.From >= in.To {
+		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+			Location: "query.to", Message: "must be a later version than from",
+		})
+	}
+	found, err := c.store.Race(ctx, in.RaceID)
+	if err != nil {
+		return nil, err
+	}
+	position, err := decodePosition(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	from, err := c.board.load(ctx, in.RaceID, in.From)
+	if err != nil {
+		return nil, err
+	}
+	to, err := c.board.load(ctx, in.RaceID, in.To)
+	if err != nil {
+		return nil, err
+	}
+	changes := standings.Compare(from.rows, to.rows)
+	out := &compareOutput{CacheControl: cacheNone}
+	out.Body.From, out.Body.To, out.Body.Total = in.From, in.To, len(changes)
+	out.Body.RulesChanged = string(from.Ruleset) != string(to.Ruleset)
+	changes = changes[min(position, len(changes)):]
+	if len(changes) > in.Limit {
+		changes = changes[:in.Limit]
+		out.Body.NextCursor = server.EncodeCursor(strconv.Itoa(position + in.Limit))
+	}
+	caller := server.CallerFrom(ctx)
+	owner := caller.Type == auth.Organizer && caller.UserID == found.OrganizerID
+	out.Body.Items, err = c.explain(ctx, changes, owner || found.Status == race.Official)
+	return out, err
+}
+
+// explain adds names and causes. Reasons are shown where records themselves
+// are: an organizer's words about runners are not everybody's before the race
+// is official.
+func (c comparison) explain(ctx context.Context, changes []standings.Change, reasons bool) ([]change, error) {
+	rows, records := make([]*standings.Row, len(changes)), map[string]bool{}
+	spans := map[string][2]int{} // of the revisions between the two versions, by record
+	for i, ch := range changes {
+		rows[i] = ch.Row()
+		for _, by := range ch.Because {
+			records[by.Row().RecordID] = true
+			spans[by.Row().RecordID] = by.Span()
+		}
+	}
+	names, err := c.names.of(ctx, usersOf(rows))
+	if err != nil {
+		return nil, err
+	}
+	revisions, err := c.store.RevisionReasons(ctx, slices.Sorted(maps.Keys(records)))
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]change, len(changes))
+	for i, ch := range changes {
+		row := ch.Row()
+		shown[i] = change{
+			RecordID: row.RecordID, Bib: row.Result.Bib, Name: names[row.UserID].plain, Field: string(row.Field),
+			From: standingOf(ch.From), To: standingOf(ch.To), Because: []cause{},
+		}
+		for _, by := range ch.Because {
+			id := by.Row().RecordID
+			shown[i].Because = append(shown[i].Because, causesOf(id, spans[id], revisions[id], reasons)...)
+		}
+	}
+	return shown, nil
+}
+
+// causesOf lists the revisions of a record behind the first and up to the last
+// of a span.
+func causesOf(recordID string, span [2]int, revisions []maindb.RevisionReason, reasons bool) []cause {
+	var causes []cause
+	for _, r := range revisions {
+		if r.Revision <= span[0] || r.Revision > span[1] {
+			continue
+		}
+		shown := cause{RecordID: recordID, Revision: r.Revision, Removed: r.Removed, ChangedAt: r.ChangedAt}
+		if reasons {
+			shown.Reason = r.Reason
+		}
+		causes = append(causes, shown)
+	}
+	return causes
+}
+
+func standingOf(row *standings.Row) *standing {
+	if row == nil {
+		return nil
+	}
+	shown := &standing{
+		Place: row.Place, SexPlace: row.SexPlace, Division: row.Division, DivisionPlace: row.DivisionPlace,
+		GunTime: row.Result.Gun.String(), NetTime: row.Result.Net.String(), Status: string(row.Result.Status),
+		Revision: row.Revision,
+	}
+	if row.Credited {
+		shown.Points = &row.Points
+	}
+	return shown
+}
+
+// decodePosition returns 0 for the empty cursor.
+func decodePosition(cursor string) (int, error) {
+	parts, err := server.DecodeCursor(cursor, 1)
+	if err != nil || parts == nil {
+		return 0, err
+	}
+	position, err := strconv.Atoi(parts[0])
+	if err != nil || position < 1 {
+		return 0, badCursor()
+	}
+	return position, nil
+}

@@ -1,0 +1,150 @@
+package standings
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+const (
+	// heartbeat keeps proxies from closing a stream on which nothing happens, and
+	// shows readers that are gone.
+	heartbeat = 15 * time.Second
+	// writeTimeout is how long a reader may take for what is written to them.
+	writeTimeout = 10 * time.Second
+	// reconnectDelay is what a browser waits before it comes back.
+	reconnectDelay = 2 * time.Second
+)
+
+type events struct {
+	watches  *watches
+	stopping <-chan struct{}
+}
+
+type eventsInput struct {
+	RaceID      string `path:"race_id"`
+	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The ID of the last event that arrived: the version of the standings."`
+}
+
+// versionEvent says that there is a new version.
+type versionEvent struct {
+	Version    int       `json:"version"`
+	Status     string    `json:"status"`
+	ComputedAt time.Time `json:"computed_at"`
+	Entries    int       `json:"entries"`
+	Reason     string    `json:"reason,omitempty"`
+}
+
+func (e events) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "follow-race", Method: http.MethodGet, Path: "/v1/races/{race_id}/events",
+		Summary: "Follow a race live", Tags: []string{tag},
+		Description: "Server-sent events. `standings` comes with each new version and has its number as ID; " +
+			"`progress` counts credits, when the count changes. A reader who comes back with Last-Event-ID is told the versions missed, at most 100.",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "The stream.", Content: map[string]*huma.MediaType{"text/event-stream": {}},
+		}},
+		Errors: []int{http.StatusNotFound},
+	}, e.handle)
+}
+
+func (e events) handle(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
+	if uuid.Validate(in.RaceID) != nil {
+		return nil, race.ErrNotFound
+	}
+	if _, err := e.watches.board.latest(ctx, in.RaceID); err != nil {
+		return nil, err
+	}
+	told := bookmark{}
+	if version, err := strconv.Atoi(in.LastEventID); err == nil {
+		told.version = max(version, 0)
+	}
+	return &huma.StreamResponse{Body: func(ctx huma.Context) { //nolint:contextcheck // the stream's own context, which has no deadline
+		_, w := humachi.Unwrap(ctx)
+		e.stream(ctx.Context(), w, in.RaceID, told)
+	}}, nil
+}
+
+// stream writes events until the reader is gone or the program stops.
+func (e events) stream(ctx context.Context, w http.ResponseWriter, raceID string, told bookmark) {
+	watched, leave := e.watches.join(ctx, raceID)
+	defer leave()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	w.WriteHeader(http.StatusOK)
+	out := writer{to: w, control: http.NewResponseController(w)}
+	if out.send(fmt.Appendf(nil, "retry: %d\n\n", reconnectDelay.Milliseconds())) != nil {
+		return
+	}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		versions, tally, more := watched.news(&told)
+		text, err := inEvents(versions, tally)
+		if err != nil || len(text) > 0 && out.send(text) != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.stopping:
+			return
+		case <-more:
+		case <-beat.C:
+			if out.send([]byte(":\n\n")) != nil {
+				return
+			}
+		}
+	}
+}
+
+// writer writes to a reader at once, and gives up on one who does not take it.
+type writer struct {
+	to      http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (w writer) send(text []byte) error {
+	// What cannot set a deadline has none.
+	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if _, err := w.to.Write(text); err != nil {
+		return err
+	}
+	return w.control.Flush()
+}
+
+// inEvents writes news as the format asks for. Progress has no ID, so that a
+// reader's last one is always a version.
+func inEvents(versions []maindb.StandingsHead, tally *Tally) ([]byte, error) {
+	var text bytes.Buffer
+	for _, v := range versions {
+		data, err := json.Marshal(versionEvent{
+			Version: v.Version, Status: string(v.Status), ComputedAt: v.ComputedAt, Entries: v.Entries, Reason: v.Reason,
+		})
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&text, "id: %d\nevent: standings\ndata: %s\n\n", v.Version, data)
+	}
+	if tally != nil {
+		data, err := json.Marshal(tally)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&text, "event: progress\ndata: %s\n\n", data)
+	}
+	return text.Bytes(), nil
+}

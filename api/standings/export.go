@@ -1,0 +1,126 @@
+package standings
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+type exportInput struct {
+	Query
+	IfNoneMatch string `header:"If-None-Match"`
+}
+
+type exportOutput struct {
+	ContentType        string `header:"Content-Type"`
+	ContentDisposition string `header:"Content-Disposition"`
+	ETag               string `header:"ETag"`
+	CacheControl       string `header:"Cache-Control"`
+	Body               []byte
+}
+
+// export has a path of its own instead of an Accept header, so that it can be
+// linked to and caches need not tell two answers of one path apart.
+func (r reading) registerExport(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "export-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings.csv",
+		Summary: "Export the standings of a race as CSV", Tags: []string{tag},
+		Description: "All rows that the filters take, in one file. A name that a spreadsheet would take for a formula begins with an apostrophe.",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "The table, with a header line.", Content: map[string]*huma.MediaType{"text/csv": {}},
+		}},
+		Errors: []int{http.StatusNotModified, http.StatusNotFound, http.StatusUnprocessableEntity},
+	}, r.export)
+}
+
+func (r reading) export(ctx context.Context, in *exportInput) (*exportOutput, error) {
+	if uuid.Validate(in.RaceID) != nil {
+		return nil, race.ErrNotFound
+	}
+	version := in.Version
+	if version == 0 {
+		latest, err := r.board.latest(ctx, in.RaceID)
+		if err != nil {
+			return nil, err
+		}
+		version = latest.Version
+	}
+	var picked selection
+	if version > 0 {
+		var err error
+		if picked, err = r.pick(ctx, in.Query, version, 0, 0); err != nil {
+			return nil, err
+		}
+	}
+	out := &exportOutput{
+		ContentType:        "text/csv; charset=utf-8",
+		ContentDisposition: `attachment; filename="standings-v` + strconv.Itoa(version) + `.csv"`,
+		ETag:               entityTag(in.Query, 0, 0, nil, picked),
+		CacheControl:       r.cacheControl(ctx, version == 0 || picked.named, in.Version != 0),
+	}
+	if matches(in.IfNoneMatch, out.ETag) {
+		return nil, notModified(out.ETag, out.CacheControl)
+	}
+	var err error
+	out.Body, err = table(picked)
+	return out, err
+}
+
+var exportColumns = []string{
+	"place", "sex_place", "division", "division_place", "bib", "name", "sex", "age", "field", "status",
+	"gun_time", "net_time", "points",
+}
+
+func table(picked selection) ([]byte, error) {
+	var body bytes.Buffer
+	writer := csv.NewWriter(&body)
+	if err := writer.Write(exportColumns); err != nil {
+		return nil, err
+	}
+	for _, row := range picked.rows {
+		if err := writer.Write(cells(row, picked.names[row.UserID].plain)); err != nil {
+			return nil, err
+		}
+	}
+	writer.Flush()
+	return body.Bytes(), writer.Error()
+}
+
+func cells(row *standings.Row, name string) []string {
+	age, points := "", ""
+	if row.Age != race.UnknownAge {
+		age = strconv.Itoa(row.Age)
+	}
+	if row.Credited {
+		points = strconv.FormatInt(row.Points, 10)
+	}
+	return []string{
+		place(row.Place), place(row.SexPlace), row.Division, place(row.DivisionPlace), row.Result.Bib, harmless(name),
+		string(row.Sex), age, string(row.Field), string(row.Result.Status), row.Result.Gun.String(), row.Result.Net.String(), points,
+	}
+}
+
+func place(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// harmless keeps a spreadsheet from running a name as a formula.
+func harmless(name string) string {
+	if name != "" && strings.ContainsRune("=+-@\t\r", rune(name[0])) {
+		return "'" + name
+	}
+	return name
+}

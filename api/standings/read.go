@@ -1,0 +1,130 @@
+package standings
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+// tag groups these calls in the API's description.
+const tag = "Standings"
+
+type reading struct {
+	selector
+	log *slog.Logger
+}
+
+type readInput struct {
+	Query
+	server.Page
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 when it still holds."`
+}
+
+// item is one row of standings. A place, time or age that there is not is left
+// out.
+type item struct {
+	Place         int    `json:"place,omitempty" doc:"In the field; none for who did not finish, was disqualified or has no time that ranks."`
+	SexPlace      int    `json:"sex_place,omitempty"`
+	Division      string `json:"division,omitempty"`
+	DivisionPlace int    `json:"division_place,omitempty"`
+	Bib           string `json:"bib" example:"1234"`
+	Name          string `json:"name" doc:"Empty for who has left."`
+	Sex           string `json:"sex,omitempty" enum:"M,F,X"`
+	Age           *int   `json:"age,omitempty" doc:"On race day, in years."`
+	GunTime       string `json:"gun_time,omitempty" doc:"From the starting gun." example:"2:10:22.4"`
+	NetTime       string `json:"net_time,omitempty" doc:"From the runner's own crossing of the start line."`
+	Status        string `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
+	Points        *int64 `json:"points,omitempty" doc:"Once they are credited."`
+	RecordID      string `json:"record_id" format:"uuid"`
+}
+
+type page struct {
+	Version      int        `json:"version" doc:"From 1; 0 while there is none."`
+	Status       string     `json:"status" enum:"provisional,official"`
+	ComputedAt   *time.Time `json:"computed_at,omitempty" doc:"When the records and credits were read."`
+	ProtestUntil *time.Time `json:"protest_until,omitempty" doc:"When the open protest window ends and the standings become official."`
+	Items        []item     `json:"items" nullable:"false"`
+	NextCursor   string     `json:"next_cursor,omitempty" doc:"For the next page, of the same version."`
+}
+
+type readOutput struct {
+	ETag         string `header:"ETag"`
+	CacheControl string `header:"Cache-Control"`
+	Body         page
+}
+
+func (r reading) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "get-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings",
+		Summary: "Read the standings of a race", Tags: []string{tag},
+		Description: "Pages stay on the version of the first one. A change is there within two seconds of its credit.",
+		Errors:      []int{http.StatusNotModified, http.StatusNotFound, http.StatusUnprocessableEntity},
+	}, r.handle)
+}
+
+func (r reading) handle(ctx context.Context, in *readInput) (*readOutput, error) {
+	if uuid.Validate(in.RaceID) != nil {
+		return nil, race.ErrNotFound
+	}
+	latest, err := r.board.latest(ctx, in.RaceID)
+	if err != nil {
+		return nil, err
+	}
+	version, position, err := at(in.Query, in.Cursor, latest.Version)
+	if err != nil {
+		return nil, err
+	}
+	out := &readOutput{}
+	out.Body.Status, out.Body.Items = string(race.Provisional), []item{}
+	if !latest.protestUntil.IsZero() {
+		out.Body.ProtestUntil = &latest.protestUntil
+	}
+	var picked selection
+	if version > 0 {
+		if picked, err = r.pick(ctx, in.Query, version, position, in.Limit); err != nil {
+			return nil, err
+		}
+		out.Body.fill(picked)
+	}
+	out.ETag = entityTag(in.Query, in.Limit, position, out.Body.ProtestUntil, picked)
+	out.CacheControl = r.cacheControl(ctx, version == 0 || picked.named, in.Version != 0 || in.Cursor != "")
+	if matches(in.IfNoneMatch, out.ETag) {
+		return nil, notModified(out.ETag, out.CacheControl)
+	}
+	return out, nil
+}
+
+func (p *page) fill(picked selection) {
+	p.Version, p.Status, p.ComputedAt = picked.version.Version, string(picked.version.Status), &picked.version.ComputedAt
+	for _, row := range picked.rows {
+		p.Items = append(p.Items, itemOf(row, picked.names))
+	}
+	if picked.next > 0 {
+		p.NextCursor = server.EncodeCursor(strconv.Itoa(p.Version), strconv.Itoa(picked.next))
+	}
+}
+
+func itemOf(row *standings.Row, names map[string]name) item {
+	shown := item{
+		Place: row.Place, SexPlace: row.SexPlace, Division: row.Division, DivisionPlace: row.DivisionPlace,
+		Bib: row.Result.Bib, Name: names[row.UserID].plain, Sex: string(row.Sex),
+		GunTime: row.Result.Gun.String(), NetTime: row.Result.Net.String(), Status: string(row.Result.Status),
+		RecordID: row.RecordID,
+	}
+	if row.Age != race.UnknownAge {
+		shown.Age = &row.Age
+	}
+	if row.Credited {
+		shown.Points = &row.Points
+	}
+	return shown
+}

@@ -1,0 +1,158 @@
+package standings_test
+
+import (
+	"encoding/csv"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+func TestStandings(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	empty := b.get(t, "/standings")
+	require.EqualValues(t, 0, empty.body["version"])
+	require.Empty(t, empty.items(t, "bib"))
+
+	b.creditAll(t)
+	require.Equal(t, 1, b.recompute(t).Version)
+	all := b.get(t, "/standings")
+	require.EqualValues(t, 1, all.body["version"])
+	require.Equal(t, "provisional", all.body["status"])
+	require.NotEmpty(t, all.body["computed_at"])
+	require.Equal(t, []any{1., 2., 3., 4.}, all.items(t, "place"))
+	list, ok := all.body["items"].([]any)
+	require.True(t, ok)
+	require.Equal(t, map[string]any{
+		"place": 3., "sex_place": 1., "division": "M40+", "division_place": 2., "bib": "3", "name": "Cem Can", "sex": "M", "age": 45.,
+		"gun_time": "2:13:22", "net_time": "2:13:06", "status": "OK", "points": 300., "record_id": b.records["3"],
+	}, list[2])
+
+	for path, bibs := range map[string][]any{
+		"?sex=F":              {"1", "2"},
+		"?sex=M":              {"3", "4"},
+		"?field=wheelchair":   {"5"},
+		"?field=handcycle":    {},
+		"?division=M40%2B":    {"4", "3"}, // ranked by net time
+		"?division=none":      {},
+		"?q=BOK":              {"2"},
+		"?q=3":                {"3"},
+		"?q=003":              {"3"},
+		"?q=nobody":           {},
+		"?q=an&sex=M":         {"3", "4"},
+		"?q=nunez":            {}, // another field
+		"?limit=2":            {"1", "2"},
+		"?version=1&sex=F":    {"1", "2"},
+		"?division=F%20open":  {"2", "1"},
+		"?q=%20%20dow%20":     {"4"},
+		"?sex=X":              {},
+		"?q=a&limit=1&sex=F":  {"1"},
+		"?field=runner&sex=M": {"3", "4"},
+	} {
+		require.Equal(t, bibs, b.get(t, "/standings"+path).items(t, "bib"), path)
+	}
+	require.Equal(t, []any{"Ève Núñez"}, b.get(t, "/standings?field=wheelchair&q=eve%20nunez").items(t, "name"))
+	for path, status := range map[string]int{
+		"?version=2": 404, "?version=0": 422, "?sex=Y": 422, "?field=ski": 422, "?limit=0": 422, "?cursor=abc": 422,
+	} {
+		require.Equal(t, status, b.get(t, "/standings"+path).status, path)
+	}
+	require.Equal(t, http.StatusNotFound, b.get(t, "/v1/races/none/standings").status)
+	require.Equal(t, http.StatusNotFound, b.get(t, "/v1/races/"+newID()+"/standings").status)
+}
+
+func TestPagesStayOnTheirVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.recompute(t)
+	first := b.get(t, "/standings?limit=2")
+	require.Equal(t, []any{"1", "2"}, first.items(t, "bib"))
+	slower := race.Time(9_000_000)
+	b.patch(t, "1", "wrong chip", maindb.RecordPatch{Gun: &slower})
+	require.Equal(t, 2, b.recompute(t).Version)
+	require.Equal(t, []any{"2", "3"}, b.get(t, "/standings?limit=2").items(t, "bib"))
+
+	cursor, ok := first.body["next_cursor"].(string)
+	require.True(t, ok)
+	second := b.get(t, "/standings?limit=2&cursor="+cursor)
+	require.EqualValues(t, 1, second.body["version"])
+	require.Equal(t, []any{"3", "4"}, second.items(t, "bib"))
+	require.NotContains(t, second.body, "next_cursor")
+	require.Equal(t, http.StatusUnprocessableEntity, b.get(t, "/standings?version=2&cursor="+cursor).status)
+
+	search := b.get(t, "/standings?q=a&limit=2")
+	require.Equal(t, []any{"2", "3"}, search.items(t, "bib"))
+	cursor, ok = search.body["next_cursor"].(string)
+	require.True(t, ok)
+	require.Equal(t, []any{"4", "1"}, b.get(t, "/standings?q=a&limit=2&cursor="+cursor).items(t, "bib"))
+}
+
+func TestACrowdCostsLittle(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.recompute(t)
+	first := b.get(t, "/standings")
+	require.Equal(t, "public, max-age=1", first.header.Get("Cache-Control"))
+	tag := first.header.Get("ETag")
+	asked := b.main.asked()
+	for range 100 {
+		same := b.get(t, "/standings", "If-None-Match", `"other", W/`+tag)
+		require.Equal(t, http.StatusNotModified, same.status)
+		require.Empty(t, same.raw)
+		require.Equal(t, tag, same.header.Get("ETag"))
+	}
+	require.LessOrEqual(t, b.main.asked()-asked, 5) // one in a quarter of a second
+	require.NotEqual(t, tag, b.get(t, "/standings?sex=F").header.Get("ETag"))
+	require.Equal(t, "public, max-age=30", b.get(t, "/standings?version=1").header.Get("Cache-Control"))
+
+	b.credit(t, "1", 900)
+	b.recompute(t)
+	changed := b.get(t, "/standings", "If-None-Match", tag)
+	require.Equal(t, http.StatusOK, changed.status)
+	require.EqualValues(t, 2, changed.body["version"])
+}
+
+func TestNamesGoWithTheirRunners(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.recompute(t)
+	before := b.get(t, "/standings?version=1")
+	require.Equal(t, "Ada Alm", before.items(t, "name")[0])
+	require.NoError(t, b.user.EraseAccount(t.Context(), b.users["1"]))
+	b.clock.Advance(time.Minute)
+	after := b.get(t, "/standings?version=1", "If-None-Match", before.header.Get("ETag"))
+	require.Equal(t, []any{"", "Bea Bok", "Cem Can", "=Dan Dow"}, after.items(t, "name"))
+	require.Empty(t, b.get(t, "/standings?q=ada").items(t, "bib"))
+	require.NotContains(t, b.ofMain(t, "SELECT UNCOMPRESS(body) FROM standings"), "Alm")
+}
+
+func TestExport(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	require.Equal(t, "place,sex_place,", b.get(t, "/standings.csv").raw[:16])
+	b.creditAll(t)
+	dq := race.Disqualified
+	b.patch(t, "2", "cut the course", maindb.RecordPatch{Status: &dq})
+	b.recompute(t)
+	got := b.get(t, "/standings.csv")
+	require.Equal(t, "text/csv; charset=utf-8", got.header.Get("Content-Type"))
+	require.Equal(t, `attachment; filename="standings-v1.csv"`, got.header.Get("Content-Disposition"))
+	rows, err := csv.NewReader(strings.NewReader(got.raw)).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, [][]string{
+		{"place", "sex_place", "division", "division_place", "bib", "name", "sex", "age", "field", "status", "gun_time", "net_time", "points"},
+		{"1", "1", "F open", "1", "1", "Ada Alm", "F", "30", "runner", "OK", "2:13:20", "2:13:10", "100"},
+		{"2", "1", "M40+", "2", "3", "Cem Can", "M", "45", "runner", "OK", "2:13:22", "2:13:06", "300"},
+		{"3", "2", "M40+", "1", "4", "'=Dan Dow", "M", "50", "runner", "OK", "2:13:23", "2:13:04", "400"},
+		{"", "", "F open", "", "2", "Bea Bok", "F", "31", "runner", "DQ", "2:13:21", "2:13:08", ""}, // its credit is under way
+	}, rows)
+	require.Equal(t, http.StatusNotModified, b.get(t, "/standings.csv", "If-None-Match", got.header.Get("ETag")).status)
+	require.Equal(t, 2, strings.Count(b.get(t, "/standings.csv?field=wheelchair").raw, "\n"))
+	require.Equal(t, http.StatusNotFound, b.get(t, "/standings.csv?version=7").status)
+}

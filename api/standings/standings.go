@@ -1,0 +1,55 @@
+package standings
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Store is what the calls read and write of main_db.
+type Store interface {
+	boardStore
+	versionStore
+	reasonStore
+	publicationStore
+}
+
+// Ledger is what the calls read of user_db.
+type Ledger interface {
+	nameStore
+}
+
+// Config is what the calls stand on.
+type Config struct {
+	Store  Store
+	Ledger Ledger
+	// TraceURL returns the page of a workflow in the Temporal Web UI.
+	TraceURL func(workflowID string) string
+	// Wake asks for a recompute of a race's standings; its error says that nobody
+	// was asked.
+	Wake         func(ctx context.Context, raceID string) error
+	CountCredits CountCredits
+	Stopping     <-chan struct{} // closed when the program stops: live streams end
+	Now          func() time.Time
+	Log          *slog.Logger
+}
+
+// Register adds the calls to the API.
+func Register(api huma.API, cfg Config) {
+	board := newBoard(cfg.Store, cfg.Now)
+	from := selector{board: board, names: newNames(cfg.Ledger, cfg.Now)}
+	read := reading{selector: from, log: cfg.Log}
+	read.register(api)
+	read.registerExport(api)
+	versions{store: cfg.Store, board: board}.register(api)
+	comparison{selector: from, store: cfg.Store}.register(api)
+	publishing{store: cfg.Store, board: board, wake: cfg.Wake, log: cfg.Log}.register(api)
+	events{
+		watches: &watches{
+			store: cfg.Store, board: board, count: cfg.CountCredits, log: cfg.Log, races: map[string]*watch{},
+		},
+		stopping: cfg.Stopping,
+	}.register(api)
+}

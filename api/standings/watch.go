@@ -1,0 +1,190 @@
+package standings
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+)
+
+const (
+	// pollInterval is how often a watched race is looked at, however many watch it.
+	pollInterval = 500 * time.Millisecond
+	// progressEvery is how many looks it takes until credits are counted again.
+	progressEvery = 2
+	// maxMissed is how many versions a reader who comes back is told of; the
+	// list of versions has the others.
+	maxMissed = 100
+)
+
+// Tally counts the revisions of a race's records by what became of them.
+type Tally struct {
+	Pending    int `json:"pending"`
+	Credited   int `json:"credited"`
+	Rejected   int `json:"rejected"`
+	Superseded int `json:"superseded"`
+	Total      int `json:"total"`
+}
+
+// CountCredits tells how far the credits of a race are.
+type CountCredits func(ctx context.Context, raceID string) (Tally, error)
+
+// watches looks at the races that somebody follows live, once for all readers
+// of this process: from the first reader of a race until the last.
+type watches struct {
+	store versionStore
+	board *board
+	count CountCredits
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	races map[string]*watch
+}
+
+// watch is one race that is being followed.
+type watch struct {
+	readers int // guarded by watches.mu
+	stop    context.CancelFunc
+
+	mu       sync.Mutex
+	versions []maindb.StandingsHead // the newest, in order
+	tally    *Tally                 // nil until it was counted
+	counts   int                    // how often the tally has changed
+	changed  chan struct{}          // closed at the next change
+}
+
+// join follows a race until leave is called.
+func (w *watches) join(ctx context.Context, raceID string) (watched *watch, leave func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	watched = w.races[raceID]
+	if watched == nil {
+		polling, stop := context.WithCancel(context.WithoutCancel(ctx))
+		watched = &watch{stop: stop, changed: make(chan struct{})}
+		w.races[raceID] = watched
+		go w.poll(polling, raceID, watched)
+	}
+	watched.readers++
+	return watched, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		watched.readers--
+		if watched.readers == 0 {
+			watched.stop()
+			delete(w.races, raceID)
+		}
+	}
+}
+
+// poll looks at a race until ctx ends. While a database is down it goes on with
+// what it knows.
+func (w *watches) poll(ctx context.Context, raceID string, watched *watch) {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	failing := false
+	for looks := 0; ; looks++ {
+		err := w.look(ctx, raceID, watched, looks%progressEvery == 0)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil && !failing {
+			w.log.WarnContext(ctx, "a race that is followed live cannot be read: trying on", "race_id", raceID, "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (w *watches) look(ctx context.Context, raceID string, watched *watch, counting bool) error {
+	latest, err := w.board.latest(ctx, raceID)
+	if err != nil {
+		return err
+	}
+	if known := watched.latest(); latest.Version > known {
+		heads, err := w.store.StandingsBefore(ctx, raceID, 0, maxMissed)
+		if err != nil {
+			return err
+		}
+		slices.Reverse(heads)
+		watched.advance(heads)
+	}
+	if !counting {
+		return nil
+	}
+	tally, err := w.count(ctx, raceID)
+	if err != nil {
+		return err
+	}
+	watched.counted(tally)
+	return nil
+}
+
+func (w *watch) latest() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.versions) == 0 {
+		return 0
+	}
+	return w.versions[len(w.versions)-1].Version
+}
+
+func (w *watch) advance(heads []maindb.StandingsHead) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.versions = heads
+	w.tell()
+}
+
+func (w *watch) counted(tally Tally) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.tally != nil && *w.tally == tally {
+		return
+	}
+	w.tally = &tally
+	w.counts++
+	w.tell()
+}
+
+// tell wakes every reader. The caller holds the lock.
+func (w *watch) tell() {
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// bookmark is what a reader has been told.
+type bookmark struct {
+	version int // 0: nothing yet
+	counts  int
+}
+
+// news returns what a reader has not been told yet, and a channel that is closed
+// when there is more. A reader who knows no version, or one that there is not,
+// is told the latest alone.
+func (w *watch) news(after *bookmark) (versions []maindb.StandingsHead, tally *Tally, more <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := len(w.versions); n > 0 {
+		latest := w.versions[n-1].Version
+		from := n - 1
+		if after.version > 0 && after.version <= latest {
+			from = n
+			for from > 0 && w.versions[from-1].Version > after.version {
+				from--
+			}
+		}
+		versions = w.versions[from:]
+		after.version = latest
+	}
+	if after.counts != w.counts {
+		tally, after.counts = w.tally, w.counts
+	}
+	return versions, tally, w.changed
+}
