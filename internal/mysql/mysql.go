@@ -41,6 +41,7 @@ func Open(cfg Config) (*sql.DB, error) {
 	options.ParseTime, options.Loc = true, time.UTC
 	options.InterpolateParams = true // one round trip a statement instead of two
 	options.ClientFoundRows = true
+	options.Logger = &mysql.NopLogger{} // what matters comes back as an error
 	options.Collation = "utf8mb4_general_ci"
 	if cfg.TLS {
 		options.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
