@@ -8,6 +8,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
+	"github.com/mrmrthon/mrmrthon/worker/wake"
 )
 
 // Config is everything that the worker is told by its environment.
@@ -20,6 +21,10 @@ type Config struct {
 	Audit    activities.AuditConfig
 	// AuditInterval is the time from one audit of credits to the next.
 	AuditInterval time.Duration `env:"AUDIT_INTERVAL" envDefault:"5m"`
+	Wake          wake.Config
+	Sweep         activities.SweepConfig
+	// SweepInterval is the time from one sweep of standings to the next.
+	SweepInterval time.Duration `env:"SWEEP_INTERVAL" envDefault:"1m"`
 	// Addr is where /healthz, /readyz and /metrics are served.
 	Addr     string     `env:"WORKER_ADDR" envDefault:":8081"`
 	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"INFO"`

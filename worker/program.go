@@ -22,6 +22,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
+	"github.com/mrmrthon/mrmrthon/worker/wake"
 )
 
 // httpTimeout bounds what a caller of /metrics may take, and the wait for such
@@ -76,10 +77,12 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	)
 	metrics := activities.NewMetrics(registry)
 	main, user := maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
+	standings := newStandingsWork(m.Config, temporal, main, user, m.Log, registry)
 	return m.serve(ctx, health, &work{
 		cfg: m.Config, log: m.Log, temporal: temporal, records: records, registry: registry, metrics: metrics,
-		credits: activities.NewCredits(main, user, metrics),
-		audits:  activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
+		credits:   activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
+		audits:    activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
+		standings: standings,
 	})
 }
 
@@ -120,14 +123,15 @@ func (m *Main) shutDown(ctx context.Context, server *http.Server) {
 
 // work is bridge and workers, and what they stand on.
 type work struct {
-	cfg      Config
-	log      *slog.Logger
-	temporal client.Client
-	records  *queue.Client
-	registry prometheus.Registerer
-	metrics  *activities.Metrics
-	credits  *activities.Credits
-	audits   *activities.Audits
+	cfg       Config
+	log       *slog.Logger
+	temporal  client.Client
+	records   *queue.Client
+	registry  prometheus.Registerer
+	metrics   *activities.Metrics
+	credits   *activities.Credits
+	audits    *activities.Audits
+	standings standingsWork
 }
 
 // run works until ctx ends or a worker gives up. It calls stopHTTP after the
@@ -139,7 +143,14 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	worker := w.newWorker(func(err error) { cancel(fmt.Errorf("the worker gave up: %w", err)) })
+	gaveUp := func(err error) { cancel(fmt.Errorf("the worker gave up: %w", err)) }
+	standings := w.newStandingsWorker(gaveUp)
+	if err := standings.Start(); err != nil {
+		return fmt.Errorf("start the worker of standings: %w", err)
+	}
+	defer standings.Stop()
+	defer w.standings.wakes.Close() // no credit is committed any more: what is owed is sent
+	worker := w.newWorker(gaveUp)
 	if err := worker.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
@@ -148,6 +159,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	w.log.Info("worker works", "namespace", w.cfg.Temporal.Namespace)
 	var scheduling sync.WaitGroup
 	scheduling.Go(func() { w.scheduleAudit(ctx) })
+	scheduling.Go(func() { w.scheduleSweep(ctx) })
 	bridge.New(w.cfg.Bridge, w.records, bridge.CreditStarter{Client: w.temporal}, w.log, w.registry).Run(ctx)
 	scheduling.Wait()
 	w.log.Info("worker stops")

@@ -6,11 +6,13 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 )
 
 // StandingsWorkflowID returns the ID of the workflow that keeps a race's
 // standings: standings/<race>.
+//
+// It carries no search attribute: RaceId finds the credits of a race, which add
+// up to its revisions, and the ID is enough to find this one.
 func StandingsWorkflowID(raceID string) string { return "standings/" + raceID }
 
 // Waker is the part of Temporal's client that WakeStandings needs.
@@ -29,7 +31,6 @@ func WakeStandings(ctx context.Context, temporalClient Waker, raceID string) err
 			TaskQueue:             StandingsTaskQueue,
 			WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 			WorkflowTaskTimeout:   taskTimeout,
-			TypedSearchAttributes: temporal.NewSearchAttributes(RaceIDKey.ValueSet(raceID)),
 			StaticSummary:         "standings of race " + raceID,
 		}, FinalizeRace, FinalizeInput{RaceID: raceID})
 	if err != nil {
