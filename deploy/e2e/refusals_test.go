@@ -22,7 +22,7 @@ func TestWrongRecordsAreRefused(t *testing.T) {
 	}{
 		"unknown field":      {map[string]any{"bib": "1", "gun_time": "2:10:22", "shoe": "x"}, "body.shoe"},
 		"wrong type":         {map[string]any{"bib": 1, "gun_time": "2:10:22"}, "body.bib"},
-		"no bib":             {map[string]any{"gun_time": "2:10:22"}, "body"},
+		"no bib":             {map[string]any{"gun_time": "2:10:22"}, "body.bib"},
 		"impossible time":    {map[string]any{"bib": "1", "gun_time": "25:99:00"}, "body.gun_time"},
 		"no time notation":   {map[string]any{"bib": "1", "gun_time": "8242"}, "body.gun_time"},
 		"net longer than it": {map[string]any{"bib": "1", "gun_time": "2:10:22", "net_time": "2:10:23.1"}, "body.net_time"},

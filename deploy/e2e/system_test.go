@@ -106,7 +106,7 @@ func (s *system) stop() error {
 	return errors.Join(append(problems, s.Stop(), s.userLink.close(), s.checkLogs())...)
 }
 
-// checkLogs looks for the marks of a data race and of a panic.
+// checkLogs looks for the marks of a data race, of a panic and of a 500.
 func (s *system) checkLogs() error {
 	var problems []error
 	for _, part := range []stack.Part{stack.API, stack.Worker} {
@@ -116,7 +116,7 @@ func (s *system) checkLogs() error {
 			problems = append(problems, err)
 			continue
 		}
-		for _, mark := range []string{"WARNING: DATA RACE", "\npanic: ", "fatal error: "} {
+		for _, mark := range []string{"WARNING: DATA RACE", "\npanic: ", "fatal error: ", `"msg":"unexpected error"`} {
 			if at := bytes.Index(text, []byte(mark)); at >= 0 {
 				excerpt := text[at:min(at+4000, len(text))]
 				problems = append(problems, fmt.Errorf("%s printed:\n%s", part, excerpt))
