@@ -16,9 +16,6 @@ const (
 	// nothing: what changed is read, not told.
 	WakeSignal = "wake"
 
-	// wakeWindow is how long signals are gathered before a recompute. Each worker
-	// sends at most one a second for a race, so this only merges those of several.
-	wakeWindow = 200 * time.Millisecond
 	// linger is how long a run waits for more before it ends: while a race goes on
 	// a signal comes every second, and need not begin a run of its own.
 	linger = 10 * time.Second
@@ -26,7 +23,7 @@ const (
 	// of its window: a worker's clock may be behind, and a credit that it waits for
 	// may never come. Those that come send a signal.
 	overdue = 5 * time.Second
-	// maxRecomputes bounds the history of a run: each takes some 15 events.
+	// maxRecomputes bounds the history of a run: each takes some 12 events.
 	maxRecomputes = 200
 )
 
@@ -78,10 +75,8 @@ func (f *finalize) run(ctx workflow.Context) (FinalizeResult, error) {
 	for {
 		// Signals are drained before the databases are read: what they stand for is
 		// committed by then. One that comes later stays in the channel and makes
-		// another recompute.
-		if err := workflow.Sleep(ctx, wakeWindow); err != nil {
-			return FinalizeResult{}, err
-		}
+		// another recompute. The window in which changes are gathered is the
+		// coalescer's: a timer of the server is only exact to the second.
 		f.drain()
 		now, err := f.recompute(ctx)
 		if err != nil {
@@ -135,10 +130,14 @@ func untilNext(ctx workflow.Context, now activities.Recomputed) time.Duration {
 // await waits for a signal, and tells whether there is one. The signal stays in
 // the channel.
 func (f *finalize) await(ctx workflow.Context, limit time.Duration) (woken bool, err error) {
-	return workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-		Timeout:      limit,
-		TimerOptions: workflow.TimerOptions{Summary: "wait for the next wake-up"},
-	}, func() bool { return f.wakes.Len() > 0 })
+	timing, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	timer := workflow.NewTimerWithOptions(timing, limit, workflow.TimerOptions{Summary: "wait for the next wake-up"})
+	workflow.NewSelector(ctx).
+		AddFuture(timer, func(workflow.Future) {}).
+		AddReceive(f.wakes, func(workflow.ReceiveChannel, bool) {}).
+		Select(ctx)
+	return f.wakes.Len() > 0, ctx.Err()
 }
 
 // inDetail says how the standings are, for the Web UI.

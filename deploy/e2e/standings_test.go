@@ -54,10 +54,10 @@ func (c *caller) standings(t *testing.T, raceID, field string) places {
 
 // standingsFollow waits until the standings are those that the records and the
 // ledger give by a ranking of the test's own, and returns how long that took.
-func (b *boston) standingsFollow(t *testing.T, limit time.Duration) time.Duration {
+func (b *boston) standingsFollow(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
-	eventually(t, limit, func() error {
+	eventually(t, patience, func() error {
 		want := b.ranked(t)
 		for _, field := range []string{"runner", "wheelchair"} {
 			got := map[string]placed{}
@@ -161,7 +161,7 @@ func (b *boston) liveVersions(t *testing.T) <-chan int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.APIURL()+"/v1/races/"+b.raceID+"/events", http.NoBody)
 	require.NoError(t, err)
-	response, err := http.DefaultClient.Do(request) //nolint:bodyclose // closed at the end of the test
+	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	t.Cleanup(func() { _ = response.Body.Close() })
@@ -189,7 +189,7 @@ func TestStandings(t *testing.T) {
 	live := b.liveVersions(t)
 	b.importAll(t)
 	b.check(t)
-	t.Log("from the last credit to the final version:", b.standingsFollow(t, patience))
+	t.Log("from the last credit to the final version:", b.standingsFollow(t))
 
 	leader := b.rows[0]
 	disqualify := func() {
@@ -198,10 +198,10 @@ func TestStandings(t *testing.T) {
 		b.change(t, leader.bib, map[string]any{"status": "DQ"}, b.book.marathonOutcome(t, dq))
 	}
 	disqualify()
-	t.Log("from a DQ to its standings:", b.standingsFollow(t, patience))
+	t.Log("from a DQ to its standings:", b.standingsFollow(t))
 	disqualified := b.anonymous().standings(t, b.raceID, "runner").Version
 	b.change(t, leader.bib, map[string]any{"status": "OK"}, b.book.marathonOutcome(t, leader))
-	b.standingsFollow(t, patience)
+	b.standingsFollow(t)
 	require.Greater(t, b.anonymous().standings(t, b.raceID, "runner").Version, disqualified)
 
 	finalize := "/v1/races/" + b.raceID + "/finalize"
@@ -216,7 +216,7 @@ func TestStandings(t *testing.T) {
 	})
 	official := b.anonymous().standings(t, b.raceID, "runner").Version
 	disqualify()
-	b.standingsFollow(t, patience)
+	b.standingsFollow(t)
 	now := b.anonymous().standings(t, b.raceID, "runner")
 	require.Equal(t, string(race.Official), now.Status)
 	require.Greater(t, now.Version, official)
