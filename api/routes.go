@@ -70,7 +70,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	unofficial.Register(api, p.mainDB)
 	count := records.Counter(p.mainDB, p.userDB)
 	standings.Register(api, standings.Config{
-		Store: p.mainDB, Ledger: p.userDB, TraceURL: trace, Wake: p.wake, Stopping: p.stopping, Now: p.now, Log: p.log,
+		Store: p.mainDB, Ledger: p.userDB, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wake, Stopping: p.stopping, Now: p.now, Log: p.log,
 		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {
 			tally, err := count(ctx, raceID)
 			return standings.Tally(tally), err

@@ -43,6 +43,7 @@ var Access = map[string]Rule{
 	"PATCH /v1/me":                          {Who: Holder},
 	"DELETE /v1/me":                         {Who: Holder},
 	"GET /v1/me/points":                     {Who: Runner},
+	"GET /v1/me/results":                    {Who: Runner},
 	"POST /v1/me/unofficial-records":        {Who: Runner, Creates: true},
 	"GET /v1/me/unofficial-records":         {Who: Runner},
 	"GET /v1/me/unofficial-records/{id}":    {Who: Runner},

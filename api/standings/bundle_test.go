@@ -127,7 +127,8 @@ func setup(t *testing.T) *testBundle {
 	})
 	standings.Register(api, standings.Config{
 		Store: b.main, Ledger: b.user, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
-		TraceURL: func(workflowID string) string { return "http://trace/" + workflowID },
+		WorkflowID: func(_, recordID string, revision int) string { return fmt.Sprintf("%s/r%d", recordID, revision) },
+		TraceURL:   func(workflowID string) string { return "http://trace/" + workflowID },
 		Wake: func(_ context.Context, raceID string) error {
 			b.mu.Lock()
 			defer b.mu.Unlock()

@@ -14,19 +14,23 @@ type Store interface {
 	versionStore
 	reasonStore
 	publicationStore
+	resultStore
 }
 
 // Ledger is what the calls read of user_db.
 type Ledger interface {
 	nameStore
+	creditStore
 }
 
 // Config is what the calls stand on.
 type Config struct {
 	Store  Store
 	Ledger Ledger
-	// TraceURL returns the page of a workflow in the Temporal Web UI.
-	TraceURL func(workflowID string) string
+	// WorkflowID names the workflow that credits a revision, TraceURL its page in
+	// the Temporal Web UI.
+	WorkflowID func(raceID, recordID string, revision int) string
+	TraceURL   func(workflowID string) string
 	// Wake asks for a recompute of a race's standings; its error says that nobody
 	// was asked.
 	Wake         func(ctx context.Context, raceID string) error
@@ -46,6 +50,9 @@ func Register(api huma.API, cfg Config) {
 	versions{store: cfg.Store, board: board}.register(api)
 	comparison{selector: from, store: cfg.Store}.register(api)
 	publishing{store: cfg.Store, board: board, wake: cfg.Wake, log: cfg.Log}.register(api)
+	results{
+		store: cfg.Store, credits: cfg.Ledger, board: board, workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL,
+	}.register(api)
 	events{
 		watches: &watches{
 			store: cfg.Store, board: board, count: cfg.CountCredits, log: cfg.Log, races: map[string]*watch{},

@@ -1,0 +1,179 @@
+package standings
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
+)
+
+type resultStore interface {
+	// ResultsOf returns up to limit live records of a runner behind a position,
+	// the newest race first.
+	ResultsOf(ctx context.Context, userID string, after maindb.RacePosition, limit int) ([]maindb.OwnResult, error)
+}
+
+type creditStore interface {
+	// Credits returns the credits of those records that have one, by record ID.
+	Credits(ctx context.Context, recordIDs []string) (map[string]race.Credit, error)
+}
+
+type results struct {
+	store      resultStore
+	credits    creditStore
+	board      *board
+	workflowID func(raceID, recordID string, revision int) string
+	traceURL   func(workflowID string) string
+}
+
+type resultsInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many races at most."`
+	Cursor string `query:"cursor" maxLength:"500" doc:"next_cursor of the page before; empty for the first."`
+}
+
+type resultCredit struct {
+	Status   string `json:"status" enum:"pending,credited,rejected"`
+	Points   *int64 `json:"points,omitempty"`
+	Reason   string `json:"reason,omitempty" doc:"Why there are no points."`
+	TraceURL string `json:"trace_url" doc:"The workflow that credits the record, in the Temporal Web UI."`
+}
+
+type result struct {
+	RaceID    string  `json:"race_id" format:"uuid"`
+	Race      string  `json:"race"`
+	Date      string  `json:"date" format:"date"`
+	DistanceM float64 `json:"distance_m"`
+	RecordID  string  `json:"record_id" format:"uuid"`
+	Revision  int     `json:"revision"`
+	Field     string  `json:"field" enum:"runner,wheelchair,handcycle"`
+	Bib       string  `json:"bib"`
+	Status    string  `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
+	GunTime   string  `json:"gun_time,omitempty"`
+	NetTime   string  `json:"net_time,omitempty"`
+
+	Place         int    `json:"place,omitempty" doc:"In the latest standings; none before they know the record, and for who has none."`
+	Finishers     int    `json:"finishers,omitempty" doc:"Who have a place in the same field."`
+	SexPlace      int    `json:"sex_place,omitempty"`
+	Division      string `json:"division,omitempty"`
+	DivisionPlace int    `json:"division_place,omitempty"`
+	Version       int    `json:"version,omitempty" doc:"Of the standings that the places are from."`
+	Standings     string `json:"standings" enum:"none,provisional,official"`
+
+	Credit resultCredit `json:"credit"`
+}
+
+type resultsOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		Items      []result `json:"items" nullable:"false" doc:"The newest race first."`
+		NextCursor string   `json:"next_cursor,omitempty"`
+	}
+}
+
+func (r results) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "list-my-results", Method: http.MethodGet, Path: "/v1/me/results",
+		Summary: "List your official results with places and points", Tags: []string{tag},
+		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity},
+	}, r.handle)
+}
+
+func (r results) handle(ctx context.Context, in *resultsInput) (*resultsOutput, error) {
+	after, err := decodeRace(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	userID := server.CallerFrom(ctx).UserID
+	own, err := r.store.ResultsOf(ctx, userID, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &resultsOutput{CacheControl: cacheNone}
+	out.Body.Items = []result{}
+	if len(own) > in.Limit {
+		own = own[:in.Limit]
+		last := own[in.Limit-1].Race
+		out.Body.NextCursor = server.EncodeCursor(last.Date.String(), last.ID)
+	}
+	ids := make([]string, len(own))
+	for i, o := range own {
+		ids[i] = o.Record.ID
+	}
+	credits, err := r.credits.Credits(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range own {
+		shown := resultOf(o)
+		shown.Credit = r.creditOf(o.Record, credits[o.Record.ID])
+		if err := r.place(ctx, &shown, userID); err != nil {
+			return nil, err
+		}
+		out.Body.Items = append(out.Body.Items, shown)
+	}
+	return out, nil
+}
+
+func resultOf(o maindb.OwnResult) result {
+	return result{
+		RaceID: o.Race.ID, Race: o.Race.Name, Date: o.Race.Date.String(), DistanceM: o.Race.Distance.Metres(),
+		RecordID: o.Record.ID, Revision: o.Record.Revision, Field: string(o.Field), Bib: o.Record.Result.Bib,
+		Status: string(o.Record.Result.Status), GunTime: o.Record.Result.Gun.String(), NetTime: o.Record.Result.Net.String(),
+		Standings: "none",
+	}
+}
+
+// creditOf is pending while the ledger is behind the record.
+func (r results) creditOf(record race.Record, credit race.Credit) resultCredit {
+	if credit.Revision < record.Revision {
+		return resultCredit{
+			Status:   string(race.Pending),
+			TraceURL: r.traceURL(r.workflowID(record.RaceID, record.ID, record.Revision)),
+		}
+	}
+	shown := resultCredit{Status: string(credit.Status), Reason: credit.Reason, TraceURL: r.traceURL(credit.WorkflowID)}
+	if credit.Status == race.Credited {
+		shown.Points = &credit.Points
+	}
+	return shown
+}
+
+// place looks the record up in the latest standings of its race.
+func (r results) place(ctx context.Context, shown *result, userID string) error {
+	latest, err := r.board.latest(ctx, shown.RaceID)
+	if err != nil || latest.Version == 0 {
+		return err
+	}
+	version, err := r.board.load(ctx, shown.RaceID, latest.Version)
+	if err != nil {
+		return err
+	}
+	shown.Standings, shown.Version = string(version.Status), version.Version
+	for i := range version.rows {
+		row := &version.rows[i]
+		if row.RecordID != shown.RecordID || row.UserID != userID {
+			continue
+		}
+		shown.Place, shown.SexPlace = row.Place, row.SexPlace
+		shown.Division, shown.DivisionPlace = row.Division, row.DivisionPlace
+		shown.Finishers = standings.Finishers(version.rows, row.Field)
+	}
+	return nil
+}
+
+func decodeRace(cursor string) (maindb.RacePosition, error) {
+	parts, err := server.DecodeCursor(cursor, 2)
+	if err != nil || parts == nil {
+		return maindb.RacePosition{}, err
+	}
+	date, err := race.ParseDate(parts[0])
+	if err != nil || parts[1] == "" {
+		return maindb.RacePosition{}, badCursor()
+	}
+	return maindb.RacePosition{Date: date, ID: parts[1]}, nil
+}
