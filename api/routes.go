@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
+	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -68,6 +69,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
 	})
 	unofficial.Register(api, p.mainDB)
+	leaderboard.Register(api, p.mainDB, p.userDB, p.now)
 	count := records.Counter(p.mainDB, p.userDB)
 	standings.Register(api, standings.Config{
 		Store: p.mainDB, Ledger: p.userDB, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wake, Stopping: p.stopping, Now: p.now, Log: p.log,

@@ -70,6 +70,7 @@ var Access = map[string]Rule{
 	"DELETE /v1/races/{race_id}/official-records/{record_id}": {Who: Owner},
 	"GET /v1/races/{race_id}/credits":                         {Who: Owner},
 
+	"GET /v1/leaderboard":                        {Who: Anyone},
 	"GET /v1/races/{race_id}/standings":          {Who: Anyone},
 	"GET /v1/races/{race_id}/standings.csv":      {Who: Anyone},
 	"GET /v1/races/{race_id}/standings/versions": {Who: Anyone},

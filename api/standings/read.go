@@ -29,9 +29,9 @@ type readInput struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 when it still holds."`
 }
 
-// item is one row of standings. A place, time or age that there is not is left
+// placing is one row of standings. A place, time or age that there is not is left
 // out.
-type item struct {
+type placing struct {
 	Place         int    `json:"place,omitempty" doc:"In the field; none for who did not finish, was disqualified or has no time that ranks."`
 	SexPlace      int    `json:"sex_place,omitempty"`
 	Division      string `json:"division,omitempty"`
@@ -52,7 +52,7 @@ type page struct {
 	Status       string     `json:"status" enum:"provisional,official"`
 	ComputedAt   *time.Time `json:"computed_at,omitempty" doc:"When the records and credits were read."`
 	ProtestUntil *time.Time `json:"protest_until,omitempty" doc:"When the open protest window ends and the standings become official."`
-	Items        []item     `json:"items" nullable:"false"`
+	Items        []placing  `json:"items" nullable:"false"`
 	NextCursor   string     `json:"next_cursor,omitempty" doc:"For the next page, of the same version."`
 }
 
@@ -84,7 +84,7 @@ func (r reading) handle(ctx context.Context, in *readInput) (*readOutput, error)
 		return nil, err
 	}
 	out := &readOutput{}
-	out.Body.Status, out.Body.Items = string(race.Provisional), []item{}
+	out.Body.Status, out.Body.Items = string(race.Provisional), []placing{}
 	if !latest.protestUntil.IsZero() {
 		out.Body.ProtestUntil = &latest.protestUntil
 	}
@@ -106,15 +106,15 @@ func (r reading) handle(ctx context.Context, in *readInput) (*readOutput, error)
 func (p *page) fill(picked selection) {
 	p.Version, p.Status, p.ComputedAt = picked.version.Version, string(picked.version.Status), &picked.version.ComputedAt
 	for _, row := range picked.rows {
-		p.Items = append(p.Items, itemOf(row, picked.names))
+		p.Items = append(p.Items, placingOf(row, picked.names))
 	}
 	if picked.next > 0 {
 		p.NextCursor = server.EncodeCursor(strconv.Itoa(p.Version), strconv.Itoa(picked.next))
 	}
 }
 
-func itemOf(row *standings.Row, names map[string]name) item {
-	shown := item{
+func placingOf(row *standings.Row, names map[string]name) placing {
+	shown := placing{
 		Place: row.Place, SexPlace: row.SexPlace, Division: row.Division, DivisionPlace: row.DivisionPlace,
 		Bib: row.Result.Bib, Name: names[row.UserID].plain, Sex: string(row.Sex),
 		GunTime: row.Result.Gun.String(), NetTime: row.Result.Net.String(), Status: string(row.Result.Status),

@@ -1,0 +1,180 @@
+// Package leaderboard answers who has the most points of a season.
+package leaderboard
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+type raceStore interface {
+	// RacesOfSeason returns the races of a calendar year that have results, by date.
+	RacesOfSeason(ctx context.Context, year int) ([]string, error)
+	Entrants(ctx context.Context, raceID string) ([]maindb.Entrant, error)
+}
+
+type creditStore interface {
+	// RaceCredits returns what the ledger holds of each record of a race.
+	RaceCredits(ctx context.Context, raceID string) (map[string]race.Credit, error)
+}
+
+// Ledger is what the call reads of user_db.
+type Ledger interface {
+	creditStore
+	// Runners leaves out accounts that do not exist; the name of who has left is empty.
+	Runners(ctx context.Context, userIDs []string) (map[string]userdb.Runner, error)
+}
+
+type board struct {
+	seasons *seasons
+	ledger  Ledger
+}
+
+type input struct {
+	server.Page
+	Season   int    `query:"season" required:"true" minimum:"1900" maximum:"2200" doc:"A calendar year: the races of its days."`
+	Sex      string `query:"sex" enum:"M,F,X" doc:"As entered in the last race of the season."`
+	AgeGroup string `query:"age_group" maxLength:"7" example:"40-44" doc:"Years of age on the day of the last race of the season: 40-44, 70+ or -19."`
+	Best     int    `query:"best" minimum:"1" maximum:"100" doc:"Only so many best races of each runner count; all when left out."`
+}
+
+type leader struct {
+	Place  int    `json:"place"`
+	UserID string `json:"user_id" format:"uuid"`
+	Name   string `json:"name" doc:"Empty for who has left."`
+	Sex    string `json:"sex,omitempty" enum:"M,F,X"`
+	Age    *int   `json:"age,omitempty" doc:"On the day of the last race of the season."`
+	Points int64  `json:"points" doc:"Of the races that count: what ranks."`
+	Total  int64  `json:"total" doc:"Of all races of the season."`
+	Races  int    `json:"races" doc:"With points."`
+}
+
+type output struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		ComputedAt time.Time `json:"computed_at" doc:"When the ledger was read."`
+		Runners    int       `json:"runners" doc:"On all pages."`
+		Items      []leader  `json:"items" nullable:"false"`
+		NextCursor string    `json:"next_cursor,omitempty"`
+	}
+}
+
+// Register adds the call to the API.
+func Register(api huma.API, store raceStore, ledger Ledger, now func() time.Time) {
+	b := board{seasons: &seasons{store: store, ledger: ledger, now: now, known: map[int]*season{}}, ledger: ledger}
+	server.Register(api, huma.Operation{
+		OperationID: "get-leaderboard", Method: http.MethodGet, Path: "/v1/leaderboard",
+		Summary: "See who has the most points of a season", Tags: []string{"Standings"},
+		Description: "Points are those in the ledger, up to a minute old. Equal points: the better best race comes first, then the better " +
+			"second best, and so on over all races of the season; who is equal in all shares the place, and the next is skipped (1, 2, 2, 4).",
+		Errors: []int{http.StatusUnprocessableEntity},
+	}, b.handle)
+}
+
+func (b board) handle(ctx context.Context, in *input) (*output, error) {
+	f := filter{sex: race.Sex(in.Sex), best: in.Best}
+	var err error
+	if f.minAge, f.maxAge, err = parseAgeGroup(in.AgeGroup); err != nil {
+		return nil, invalid("query.age_group", err.Error())
+	}
+	position, err := decodePosition(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	season, err := b.seasons.of(ctx, in.Season)
+	if err != nil {
+		return nil, err
+	}
+	list := season.ranking(f)
+	out := &output{CacheControl: "public, max-age=10"}
+	out.Body.ComputedAt, out.Body.Runners, out.Body.Items = season.at, len(list), []leader{}
+	list = list[min(position, len(list)):]
+	if len(list) > in.Limit {
+		list = list[:in.Limit]
+		out.Body.NextCursor = server.EncodeCursor(strconv.Itoa(position + in.Limit))
+	}
+	ids := make([]string, len(list))
+	for i, r := range list {
+		ids[i] = r.userID
+	}
+	runners, err := b.ledger.Runners(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range list {
+		out.Body.Items = append(out.Body.Items, leaderOf(r, runners[r.userID].Name))
+	}
+	return out, nil
+}
+
+func leaderOf(r ranked, name string) leader {
+	shown := leader{
+		Place: r.place, UserID: r.userID, Name: name, Sex: string(r.sex), Points: r.points, Total: r.total, Races: len(r.races),
+	}
+	if r.age != race.UnknownAge {
+		shown.Age = &r.age
+	}
+	return shown
+}
+
+var errAgeGroup = errors.New("must be ages in years as 40-44, 70+ or -19")
+
+// parseAgeGroup returns inclusive bounds, -1 for none.
+func parseAgeGroup(s string) (minAge, maxAge int, err error) {
+	if s == "" {
+		return -1, -1, nil
+	}
+	if from, open := strings.CutSuffix(s, "+"); open {
+		minAge, err = parseAge(from)
+		return minAge, -1, err
+	}
+	from, to, ranged := strings.Cut(s, "-")
+	if !ranged {
+		return 0, 0, errAgeGroup
+	}
+	minAge = -1
+	if from != "" {
+		if minAge, err = parseAge(from); err != nil {
+			return 0, 0, err
+		}
+	}
+	if maxAge, err = parseAge(to); err != nil || maxAge < minAge {
+		return 0, 0, errAgeGroup
+	}
+	return minAge, maxAge, nil
+}
+
+func parseAge(s string) (int, error) {
+	age, err := strconv.ParseUint(s, 10, 8)
+	if err != nil || age > race.MaxAge {
+		return 0, errAgeGroup
+	}
+	return int(age), nil
+}
+
+// decodePosition returns 0 for the empty cursor.
+func decodePosition(cursor string) (int, error) {
+	parts, err := server.DecodeCursor(cursor, 1)
+	if err != nil || parts == nil {
+		return 0, err
+	}
+	position, err := strconv.Atoi(parts[0])
+	if err != nil || position < 1 {
+		return 0, invalid("query.cursor", "must be the next_cursor of an earlier page of this list")
+	}
+	return position, nil
+}
+
+func invalid(location, message string) error {
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: location, Message: message})
+}

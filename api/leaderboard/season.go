@@ -1,0 +1,151 @@
+package leaderboard
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+const (
+	// lifetime is how old a leaderboard may be: a season of 50 races with 20,000
+	// runners each takes seconds to add up.
+	lifetime    = time.Minute
+	maxSeasons  = 8
+	maxRankings = 32 // of a season
+	// loadTimeout bounds what several callers wait for, whoever of them goes away.
+	loadTimeout = 45 * time.Second
+)
+
+// season is everybody who has points of a calendar year.
+type season struct {
+	runners []runner
+	at      time.Time
+
+	mu       sync.Mutex
+	rankings map[filter][]ranked
+}
+
+// ranking returns the runners that a filter takes with their places. It must not
+// be changed.
+func (s *season) ranking(f filter) []ranked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.rankings[f]; ok {
+		return known
+	}
+	list := rank(s.runners, f)
+	if len(s.rankings) < maxRankings {
+		s.rankings[f] = list
+	}
+	return list
+}
+
+// seasons keeps the seasons that are being read in memory.
+type seasons struct {
+	store  raceStore
+	ledger creditStore
+	now    func() time.Time
+	group  singleflight.Group
+
+	mu    sync.Mutex
+	known map[int]*season
+}
+
+func (s *seasons) of(ctx context.Context, year int) (*season, error) {
+	s.mu.Lock()
+	known := s.known[year]
+	s.mu.Unlock()
+	if known != nil && s.now().Sub(known.at) < lifetime {
+		return known, nil
+	}
+	done := s.group.DoChan(fmt.Sprint(year), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		defer cancel()
+		return s.load(ctx, year)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case result := <-done:
+		loaded, _ := result.Val.(*season)
+		return loaded, result.Err
+	}
+}
+
+// load adds up a season race by race, in the order of their dates.
+func (s *seasons) load(ctx context.Context, year int) (*season, error) {
+	at := s.now()
+	races, err := s.store.RacesOfSeason(ctx, year)
+	if err != nil {
+		return nil, err
+	}
+	runners := map[string]*runner{}
+	for _, raceID := range races {
+		credits, err := s.ledger.RaceCredits(ctx, raceID)
+		if err != nil {
+			return nil, err
+		}
+		if len(credits) == 0 {
+			continue
+		}
+		entrants, err := s.store.Entrants(ctx, raceID)
+		if err != nil {
+			return nil, err
+		}
+		add(runners, credits, entrants)
+	}
+	loaded := &season{runners: settle(runners), at: at, rankings: map[filter][]ranked{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= maxSeasons {
+		clear(s.known)
+	}
+	s.known[year] = loaded
+	return loaded, nil
+}
+
+// add adds the credits of a race that are worth something.
+func add(runners map[string]*runner, credits map[string]race.Credit, entrants []maindb.Entrant) {
+	earned := map[string]int64{} // by user: somebody may have two bibs
+	for _, credit := range credits {
+		if credit.UserID != "" && credit.Points != 0 {
+			earned[credit.UserID] += credit.Points
+		}
+	}
+	for userID, points := range earned {
+		r := runners[userID]
+		if r == nil {
+			r = &runner{userID: userID, age: race.UnknownAge}
+			runners[userID] = r
+		}
+		r.races = append(r.races, points)
+		r.total += points
+	}
+	for _, e := range entrants {
+		if r := runners[e.UserID]; r != nil && earned[e.UserID] != 0 {
+			r.sex = cmp.Or(e.Sex, r.sex)
+			if e.Age != race.UnknownAge {
+				r.age = e.Age
+			}
+		}
+	}
+}
+
+func settle(runners map[string]*runner) []runner {
+	list := make([]runner, 0, len(runners))
+	for _, userID := range slices.Sorted(maps.Keys(runners)) {
+		r := runners[userID]
+		slices.SortFunc(r.races, func(a, b int64) int { return cmp.Compare(b, a) })
+		list = append(list, *r)
+	}
+	return list
+}
