@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -30,6 +31,20 @@ var (
 // twice finds the first one.
 func CreditWorkflowID(raceID, recordID string, revision int) string {
 	return fmt.Sprintf("credit/%s/%s/r%d", raceID, recordID, revision)
+}
+
+// ParseCreditWorkflowID returns the revision that the workflow with that ID
+// credits; false when it is the ID of something else.
+func ParseCreditWorkflowID(workflowID string) (CreditInput, bool) {
+	parts := strings.Split(workflowID, "/")
+	if len(parts) != 4 || parts[0] != "credit" || !strings.HasPrefix(parts[3], "r") {
+		return CreditInput{}, false
+	}
+	revision, err := strconv.Atoi(parts[3][1:])
+	if err != nil || revision < 1 {
+		return CreditInput{}, false
+	}
+	return CreditInput{RaceID: parts[1], RecordID: parts[2], Revision: revision}, true
 }
 
 // TraceURL returns the page of a workflow in the Temporal Web UI, which opens
