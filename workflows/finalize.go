@@ -24,7 +24,7 @@ const (
 	// may never come. Those that come send a signal.
 	overdue = 5 * time.Second
 	// maxRecomputes bounds the history of a run: each takes some 12 events.
-	maxRecomputes = 200
+	maxRecomputes = 40
 )
 
 // recomputeOptions let a recompute be retried for as long as it takes: it shows

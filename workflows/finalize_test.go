@@ -110,7 +110,7 @@ func TestARunThatIsLongGoesOnAsNew(t *testing.T) {
 	require.True(t, b.env.IsWorkflowCompleted())
 	var again *workflow.ContinueAsNewError
 	require.ErrorAs(t, b.env.GetWorkflowError(), &again)
-	require.Equal(t, 200, b.recomputes)
+	require.Equal(t, 40, b.recomputes)
 }
 
 func TestTheProtestWindowIsATimer(t *testing.T) {

@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,10 @@ func record(ctx context.Context, folder string) (err error) {
 	if err != nil {
 		return fmt.Errorf("start the audit: %w", err)
 	}
-	return save(ctx, temporal, run, filepath.Join(folder, "audit.json"))
+	if err := save(ctx, temporal, run, filepath.Join(folder, "audit.json")); err != nil {
+		return err
+	}
+	return recordStandings(ctx, temporal, folder)
 }
 
 func startServer(ctx context.Context) (*testsuite.DevServer, error) {
@@ -107,13 +111,15 @@ func startServer(ctx context.Context) (*testsuite.DevServer, error) {
 	return server, nil
 }
 
-// save waits for the end of a run and writes its history.
+// save waits for the end of a run, and of those that continue it, and writes the
+// run's history.
 func save(ctx context.Context, temporal client.Client, run client.WorkflowRun, path string) error {
+	runID := run.GetRunID() // Get goes on to the last of a chain
 	if err := run.Get(ctx, nil); err != nil {
 		return fmt.Errorf("%s: %w", run.GetID(), err)
 	}
 	var history historypb.History
-	events := temporal.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := temporal.GetWorkflowHistory(ctx, run.GetID(), runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		if err != nil {
@@ -125,5 +131,10 @@ func save(ctx context.Context, temporal client.Client, run client.WorkflowRun, p
 	if err != nil {
 		return fmt.Errorf("write the history of %s: %w", run.GetID(), err)
 	}
+	machine, err := os.Hostname() // part of the names of sticky task queues
+	if err != nil {
+		return err
+	}
+	text = bytes.ReplaceAll(text, []byte(`"`+machine+`:`), []byte(`"histories:`))
 	return os.WriteFile(path, append(text, '\n'), 0o644) //nolint:gosec // part of the source
 }
