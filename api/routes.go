@@ -12,6 +12,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
+	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -31,10 +32,31 @@ type parts struct {
 	poke     func()                                         // wakes the relay after a commit to the outbox
 	wake     func(ctx context.Context, raceID string) error // has a race's standings recomputed
 	stopping <-chan struct{}                                // closed when calls are to end
+	temporal operated
+	letters  ops.Letters
 	health   http.Handler
 	registry prometheus.Registerer
 	log      *slog.Logger
 	now      func() time.Time
+}
+
+// wakeTimeout bounds a call to Temporal that nobody has to wait for.
+const wakeTimeout = 3 * time.Second
+
+// wakeStandings has the standings of a race recomputed from what is committed.
+// When Temporal cannot be reached the sweep does it later.
+func (p parts) wakeStandings(ctx context.Context, raceID string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
+	defer cancel()
+	if err := p.wake(ctx, raceID); err != nil {
+		p.log.WarnContext(ctx, "standings were not woken: the sweep will do it", "race_id", raceID, "error", err)
+	}
+}
+
+// operated is what operators see and do in Temporal.
+type operated interface {
+	ops.Workflows
+	ops.Audits
 }
 
 // newHandler returns the router with every route of the API on it.
@@ -63,7 +85,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Issuer: auth.NewIssuer(keys, p.cfg.Auth, p.now), JWKS: keys.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})
-	races.Register(api, races.Config{Races: p.mainDB, Runners: p.userDB, Poke: p.poke})
+	races.Register(api, races.Config{Races: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings})
 	records.Register(api, records.Config{
 		Store: p.mainDB, Ledger: p.userDB, Poke: p.poke,
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
@@ -72,11 +94,15 @@ func newHandler(p parts) (*chi.Mux, error) {
 	leaderboard.Register(api, p.mainDB, p.userDB, p.now)
 	count := records.Counter(p.mainDB, p.userDB)
 	standings.Register(api, standings.Config{
-		Store: p.mainDB, Ledger: p.userDB, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wake, Stopping: p.stopping, Now: p.now, Log: p.log,
+		Store: p.mainDB, Ledger: p.userDB, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
 		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {
 			tally, err := count(ctx, raceID)
 			return standings.Tally(tally), err
 		},
+	})
+	ops.Register(api, ops.Config{
+		Store: p.mainDB, Ledger: p.userDB, Workflows: p.temporal, Audits: p.temporal, Letters: p.letters, Poke: p.poke,
+		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Now: p.now, Log: p.log,
 	})
 	return router, nil
 }

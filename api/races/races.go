@@ -25,6 +25,9 @@ type Config struct {
 	Runners Runners // user_db
 	// Poke tells the outbox relay that records were revised.
 	Poke func()
+	// Wake has the standings of a race recomputed. It takes no longer than a few
+	// seconds; what it fails to wake is found by the sweep.
+	Wake func(ctx context.Context, raceID string)
 }
 
 // Store keeps races and their entries.
@@ -43,7 +46,7 @@ type Runners interface {
 
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
-	settings{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke}.register(api)
+	settings{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke, wake: cfg.Wake}.register(api)
 	lists{store: cfg.Races}.register(api)
 	entries{store: cfg.Races, runners: cfg.Runners}.register(api)
 	startLists{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke}.register(api)

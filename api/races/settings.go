@@ -27,6 +27,7 @@ type settings struct {
 	store   settingsStore
 	runners accountReader
 	poke    func()
+	wake    func(ctx context.Context, raceID string)
 }
 
 type newRaceInput struct {
@@ -81,6 +82,9 @@ func (s settings) change(ctx context.Context, in *raceChangeInput) (*raceOutput,
 	}
 	if revised > 0 {
 		s.poke()
+	}
+	if r.Status != race.Scheduled { // places may rest on what changed when no points do
+		s.wake(ctx, r.ID)
 	}
 	return &raceOutput{Body: bodyOf(r)}, nil
 }

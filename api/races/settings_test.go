@@ -157,7 +157,12 @@ func TestChangeRace(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.status, got.raw)
 	require.NotContains(t, got.body, "points")
 
+	require.Zero(t, b.wakes.Load()) // there is nothing to rank yet
 	b.post(t, raceID(path), "7")
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"divisions":[{"name":"Everybody"}]}`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	require.EqualValues(t, 0, b.pokes.Load())
+	require.EqualValues(t, 1, b.wakes.Load()) // places change, points do not
 	got = b.call(t, http.MethodPatch, path, b.organizer, `{"distance_m":10000}`)
 	require.Equal(t, http.StatusOK, got.status, got.raw)
 	require.Equal(t, "provisional", got.body["status"])

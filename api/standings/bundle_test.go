@@ -129,11 +129,10 @@ func setup(t *testing.T) *testBundle {
 		Store: b.main, Ledger: b.user, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		WorkflowID: func(_, recordID string, revision int) string { return fmt.Sprintf("%s/r%d", recordID, revision) },
 		TraceURL:   func(workflowID string) string { return "http://trace/" + workflowID },
-		Wake: func(_ context.Context, raceID string) error {
+		Wake: func(_ context.Context, raceID string) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.woken = append(b.woken, raceID)
-			return nil
 		},
 		CountCredits: func(context.Context, string) (standings.Tally, error) {
 			b.mu.Lock()

@@ -3,7 +3,6 @@ package standings
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -14,12 +13,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-const (
-	// protestWindow is the time for protests unless the organizer says otherwise:
-	// World Athletics' rule 8 gives 30 minutes from the announcement of a result.
-	protestWindow = 30 * time.Minute
-	wakeTimeout   = 3 * time.Second
-)
+// protestWindow is the time for protests unless the organizer says otherwise:
+// World Athletics' rule 8 gives 30 minutes from the announcement of a result.
+const protestWindow = 30 * time.Minute
 
 type publicationStore interface {
 	// OpenPublication returns the publication that there is, or opens one; a
@@ -32,8 +28,7 @@ type publicationStore interface {
 type publishing struct {
 	store publicationStore
 	board *board
-	wake  func(ctx context.Context, raceID string) error
-	log   *slog.Logger
+	wake  func(ctx context.Context, raceID string)
 }
 
 type finalizeInput struct {
@@ -91,7 +86,8 @@ func (p publishing) finalize(ctx context.Context, in *finalizeInput) (*finalizeO
 		return nil, &race.ConflictError{Field: "protest_window_s", Message: fmt.Sprintf(
 			"a protest window of %d s is open until %s: cancel it first", int(opened.Seconds()), publication.EndsAt.Format(time.RFC3339))}
 	}
-	p.announce(ctx, in.RaceID)
+	p.board.forget(in.RaceID)
+	p.wake(ctx, in.RaceID)
 	return out, nil
 }
 
@@ -103,17 +99,7 @@ func (p publishing) cancel(ctx context.Context, in *cancelInput) (*struct{}, err
 	if err := p.store.CancelPublication(ctx, in.RaceID); err != nil {
 		return nil, err
 	}
-	p.announce(ctx, in.RaceID)
+	p.board.forget(in.RaceID)
+	p.wake(ctx, in.RaceID)
 	return nil, nil
-}
-
-// announce wakes the race's workflow. Its wish is committed by now: when
-// Temporal cannot be reached the sweep wakes it later.
-func (p publishing) announce(ctx context.Context, raceID string) {
-	p.board.forget(raceID)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
-	defer cancel()
-	if err := p.wake(ctx, raceID); err != nil {
-		p.log.WarnContext(ctx, "the standings were not woken: the sweep will do it", "race_id", raceID, "error", err)
-	}
 }

@@ -31,9 +31,9 @@ type Config struct {
 	// the Temporal Web UI.
 	WorkflowID func(raceID, recordID string, revision int) string
 	TraceURL   func(workflowID string) string
-	// Wake asks for a recompute of a race's standings; its error says that nobody
-	// was asked.
-	Wake         func(ctx context.Context, raceID string) error
+	// Wake has the standings of a race recomputed. It takes no longer than a few
+	// seconds; what it fails to wake is found by the sweep.
+	Wake         func(ctx context.Context, raceID string)
 	CountCredits CountCredits
 	Stopping     <-chan struct{} // closed when the program stops: live streams end
 	Now          func() time.Time
@@ -49,7 +49,7 @@ func Register(api huma.API, cfg Config) {
 	read.registerExport(api)
 	versions{store: cfg.Store, board: board}.register(api)
 	comparison{selector: from, store: cfg.Store}.register(api)
-	publishing{store: cfg.Store, board: board, wake: cfg.Wake, log: cfg.Log}.register(api)
+	publishing{store: cfg.Store, board: board, wake: cfg.Wake}.register(api)
 	results{
 		store: cfg.Store, credits: cfg.Ledger, board: board, workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL,
 	}.register(api)
