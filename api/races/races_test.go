@@ -97,8 +97,10 @@ func setup(tb testing.TB) *testBundle {
 		Fingerprint: sha256.Sum256,
 		Log:         slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
-	races.Register(api, races.Config{Races: b.races, Runners: b.users, Poke: func() { b.pokes.Add(1) },
-		Wake: func(context.Context, string) { b.wakes.Add(1) }})
+	races.Register(api, races.Config{
+		Races: b.races, Runners: b.users, Poke: func() { b.pokes.Add(1) },
+		Wake: func(context.Context, string) { b.wakes.Add(1) },
+	})
 	b.router = router
 	return b
 }
