@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	temporallog "go.temporal.io/sdk/log"
 
+	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/relay"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -83,6 +84,8 @@ func runServe(ctx context.Context, log *slog.Logger) (err error) {
 			return workflows.WakeStandings(ctx, temporalClient, raceID)
 		},
 		stopping: ctx.Done(),
+		temporal: ops.Temporal{Client: temporalClient, Namespace: cfg.TemporalNamespace},
+		letters:  records,
 	})
 	if err != nil {
 		return err

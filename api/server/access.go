@@ -78,4 +78,16 @@ var Access = map[string]Rule{
 	"POST /v1/races/{race_id}/finalize":          {Who: Owner},  // to repeat it changes nothing: no key is needed
 	"DELETE /v1/races/{race_id}/finalize":        {Who: Owner},
 	"GET /v1/races/{race_id}/events":             {Who: Anyone, Streams: true},
+
+	"GET /v1/ops/credits":                            {Who: Operator},
+	"POST /v1/ops/credits/retry":                     {Who: Operator}, // repairs are safe to repeat: no key is needed
+	"GET /v1/ops/credits/{record_id}":                {Who: Operator},
+	"POST /v1/ops/credits/{record_id}/retry":         {Who: Operator},
+	"GET /v1/ops/dead-letters":                       {Who: Operator},
+	"POST /v1/ops/dead-letters/redrive":              {Who: Operator},
+	"POST /v1/ops/dead-letters/{message_id}/discard": {Who: Operator},
+	"GET /v1/ops/audit":                              {Who: Operator},
+	"POST /v1/ops/audit":                             {Who: Operator},
+	"POST /v1/ops/users/{user_id}/rebuild-total":     {Who: Operator},
+	"GET /v1/ops/actions":                            {Who: Operator},
 }

@@ -62,8 +62,8 @@ func TestRevisionSumsChangeWithEveryRevision(t *testing.T) {
 	x := b.post(t, b.scheduledRace(t), finish("1", 7000))
 	y := b.post(t, x.RaceID, finish("2", 7000))
 	other := b.post(t, b.scheduledRace(t), finish("1", 7000))
-	time := race.Time(7_100_000)
-	x = b.patch(t, x, maindb.RecordPatch{Gun: &time})
+	later := race.Time(7_100_000)
+	x = b.patch(t, x, maindb.RecordPatch{Gun: &later})
 
 	sum := func(records ...race.Record) maindb.RevisionSum {
 		s := maindb.RevisionSum{Records: len(records)}

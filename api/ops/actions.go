@@ -1,0 +1,88 @@
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+)
+
+type actionKeeper interface {
+	actionWriter
+	// Actions returns up to limit actions older than that one, the newest first.
+	Actions(ctx context.Context, filter maindb.ActionFilter, before string, limit int) ([]maindb.Action, error)
+}
+
+type actions struct{ keeper actionKeeper }
+
+type actionsInput struct {
+	server.Page
+	Action Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total"`
+	Target string `query:"target" maxLength:"100" doc:"ID of a record, user or message."`
+}
+
+// shownAction is an action as the API shows it.
+type shownAction struct {
+	ActionID   string          `json:"action_id" format:"uuid"`
+	OperatorID string          `json:"operator_id" format:"uuid"`
+	Action     string          `json:"action"`
+	Target     string          `json:"target,omitempty" doc:"ID of a record, user or message; none when it was about several."`
+	Reason     string          `json:"reason,omitempty" doc:"As the operator gave it."`
+	Before     json.RawMessage `json:"before" doc:"How things stood."`
+	After      json.RawMessage `json:"after" doc:"What came of it; null when it was cut off, and may have taken effect."`
+	StartedAt  time.Time       `json:"started_at"`
+	FinishedAt *time.Time      `json:"finished_at,omitempty"`
+}
+
+type actionsOutput struct {
+	Body struct {
+		Items      []shownAction `json:"items" nullable:"false" doc:"The newest first."`
+		NextCursor string        `json:"next_cursor,omitempty"`
+	}
+}
+
+func (a actions) register(api huma.API) {
+	register(api, huma.Operation{
+		OperationID: "list-operator-actions", Method: http.MethodGet, Path: "/v1/ops/actions",
+		Summary: "List what operators did",
+	}, a.handle)
+}
+
+func (a actions) handle(ctx context.Context, in *actionsInput) (*actionsOutput, error) {
+	parts, err := server.DecodeCursor(in.Cursor, 1)
+	if err != nil {
+		return nil, err
+	}
+	before := ""
+	if parts != nil {
+		if before = parts[0]; !isID(before) {
+			return nil, server.BadCursor()
+		}
+	}
+	filter := maindb.ActionFilter{Name: string(in.Action), Target: in.Target}
+	found, err := a.keeper.Actions(ctx, filter, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &actionsOutput{}
+	if len(found) > in.Limit {
+		found = found[:in.Limit]
+		out.Body.NextCursor = server.EncodeCursor(found[in.Limit-1].ID)
+	}
+	out.Body.Items = make([]shownAction, len(found))
+	for i, action := range found {
+		out.Body.Items[i] = shownAction{
+			ActionID: action.ID, OperatorID: action.OperatorID, Action: action.Name, Target: action.Target,
+			Reason: action.Reason, Before: action.Before, After: action.After, StartedAt: action.StartedAt,
+		}
+		if !action.FinishedAt.IsZero() {
+			out.Body.Items[i].FinishedAt = &action.FinishedAt
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,93 @@
+package ops_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/api/ops"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// noReset refuses to reset.
+type noReset struct{ *temporal }
+
+func (noReset) Reset(context.Context, ops.Run, string) (string, error) { return "", errNoAnswer }
+
+func TestRebuildTotal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.settle(t, b.post(t, b.raceID, "7"), race.Credited)
+	b.inUser(t, "UPDATE user SET total_point = 5")
+	type rebuilt struct {
+		Before  int64 `json:"before"`
+		After   int64 `json:"after"`
+		Changed bool  `json:"changed"`
+	}
+	path := "/v1/ops/users/" + runnerID + "/rebuild-total"
+	got := decode[rebuilt](t, b.call(t, http.MethodPost, path, object{"reason": "the audit found it"}), http.StatusOK)
+	require.Equal(t, rebuilt{Before: 5, After: 701, Changed: true}, got)
+	last := b.lastAction(t)
+	require.Equal(t, object{"total_point": 5.0, "sum_of_lines": 701.0}, last.Before)
+	require.Equal(t, object{"total_point": 701.0}, last.After)
+	require.Equal(t, rebuilt{Before: 701, After: 701}, decode[rebuilt](t, b.call(t, http.MethodPost, path, nil), http.StatusOK))
+	for _, id := range []string{newID(), "7"} {
+		require.Equal(t, http.StatusNotFound, b.call(t, http.MethodPost, "/v1/ops/users/"+id+"/rebuild-total", nil).Code)
+	}
+}
+
+func TestAuditNow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	started := decode[struct {
+		WorkflowID string `json:"workflow_id"`
+		TraceURL   string `json:"trace_url"`
+	}](t, b.call(t, http.MethodPost, "/v1/ops/audit", nil), http.StatusAccepted)
+	require.Equal(t, "audit-credits/now", started.WorkflowID)
+	require.Equal(t, "http://ui/audit-credits/now/audit-run/history", started.TraceURL)
+	require.Equal(t, "run-audit", b.lastAction(t).Action)
+
+	b.temporal.audits = []ops.Audit{
+		{Run: ops.Run{WorkflowID: "w", RunID: "2", Status: ops.Running, StartedAt: time.Now()}},
+		{Run: ops.Run{WorkflowID: "w", RunID: "1", Status: ops.Completed, StartedAt: time.Now(), ClosedAt: time.Now()}, Found: object{"lost": 3}},
+	}
+	audits := decode[struct {
+		Items []struct {
+			RunID string         `json:"run_id"`
+			Found map[string]int `json:"found"`
+		} `json:"items"`
+	}](t, b.call(t, http.MethodGet, "/v1/ops/audit", nil), http.StatusOK)
+	require.Len(t, audits.Items, 2)
+	require.Equal(t, map[string]int{"lost": 3}, audits.Items[1].Found)
+
+	b.temporal.down = true
+	require.Equal(t, http.StatusServiceUnavailable, b.call(t, http.MethodPost, "/v1/ops/audit", nil).Code)
+	require.Contains(t, b.lastAction(t).After["error"], "does not answer")
+	require.Equal(t, http.StatusServiceUnavailable, b.call(t, http.MethodGet, "/v1/ops/audit", nil).Code)
+}
+
+func TestActionsComeInPages(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 3 {
+		b.call(t, http.MethodPost, "/v1/ops/audit", nil)
+	}
+	b.call(t, http.MethodPost, "/v1/ops/users/"+runnerID+"/rebuild-total", nil)
+	seen := 0
+	for cursor := ""; ; {
+		items, next := b.actions(t, "?limit=2&cursor="+cursor)
+		seen += len(items)
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	require.Equal(t, 4, seen)
+	of, _ := b.actions(t, "?target="+runnerID)
+	require.Len(t, of, 1)
+	of, _ = b.actions(t, "?action=run-audit")
+	require.Len(t, of, 3)
+	require.Equal(t, http.StatusUnprocessableEntity, b.call(t, http.MethodGet, "/v1/ops/actions?action=sing", nil).Code)
+}

@@ -1,0 +1,303 @@
+package ops_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/api/ops"
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+const (
+	operatorID = "01926b1e-0000-7000-8000-000000000001"
+	runnerID   = "01926b1e-0000-7000-8000-000000000003"
+)
+
+var errNoAnswer = &ops.DownError{Part: "Temporal", Err: errors.New("connection refused")}
+
+// temporal is a Temporal in memory. Workflows are found by their ID.
+type temporal struct {
+	mu     sync.Mutex
+	down   bool
+	latest map[string]ops.Execution
+	runs   []ops.Run          // what search finds of any record
+	failed []ops.FailedCredit // and of failed ones
+	resets []string           // workflow ID and reason
+	audits []ops.Audit
+}
+
+func (t *temporal) Latest(_ context.Context, workflowID string) (ops.Execution, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.down {
+		return ops.Execution{}, errNoAnswer
+	}
+	found, ok := t.latest[workflowID]
+	if !ok {
+		return ops.Execution{}, fmt.Errorf("describe: %w", race.ErrNotFound)
+	}
+	return found, nil
+}
+
+func (t *temporal) RunsOf(context.Context, string) ([]ops.Run, error) {
+	if t.down {
+		return nil, errNoAnswer
+	}
+	return t.runs, nil
+}
+
+func (t *temporal) Failed(_ context.Context, raceID string) ([]ops.FailedCredit, error) {
+	if t.down {
+		return nil, errNoAnswer
+	}
+	var of []ops.FailedCredit
+	for _, f := range t.failed {
+		if raceID == "" || f.RaceID == raceID {
+			of = append(of, f)
+		}
+	}
+	return of, nil
+}
+
+func (t *temporal) Reset(_ context.Context, run ops.Run, reason string) (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.down {
+		return "", errNoAnswer
+	}
+	t.resets = append(t.resets, run.WorkflowID+" "+run.RunID+" "+reason)
+	return "new-run", nil
+}
+
+func (t *temporal) StartAudit(context.Context) (ops.Run, error) {
+	if t.down {
+		return ops.Run{}, errNoAnswer
+	}
+	return ops.Run{WorkflowID: "audit-credits/now", RunID: "audit-run", Status: ops.Running}, nil
+}
+
+func (t *temporal) LastAudits(context.Context, int) ([]ops.Audit, error) {
+	if t.down {
+		return nil, errNoAnswer
+	}
+	return t.audits, nil
+}
+
+// bundle is the whole API with the calls under test, on two databases of its
+// own, and a race.
+type bundle struct {
+	main     *maindb.Store
+	ledger   *userdb.Store
+	inMain   func(t *testing.T, statement string)
+	inUser   func(t *testing.T, statement string)
+	temporal *temporal
+	letters  *letterBox
+	router   http.Handler
+	raceID   string
+	pokes    *atomic.Int64
+}
+
+type tokens map[string]auth.Identity
+
+func (t tokens) Verify(token string) (auth.Identity, error) {
+	identity, ok := t[token]
+	if !ok {
+		return auth.Identity{}, errors.New("unknown")
+	}
+	return identity, nil
+}
+
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	b := &bundle{pokes: &atomic.Int64{}, temporal: &temporal{latest: map[string]ops.Execution{}}, letters: &letterBox{}}
+	mainDB, _ := mysqltest.New(t, maindb.Migrations())
+	userDB, _ := mysqltest.New(t, userdb.Migrations())
+	b.main, b.ledger = maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
+	b.inMain = func(t *testing.T, statement string) {
+		t.Helper()
+		_, err := mainDB.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	b.inUser = func(t *testing.T, statement string) {
+		t.Helper()
+		_, err := userDB.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	b.inUser(t, `INSERT INTO user (user_id, user_type, name, phone, sex, total_point, created_at, updated_at)
+		VALUES ('`+runnerID+`', 'runner', '', '', '', 0, NOW(6), NOW(6))`)
+	b.raceID = b.addRace(t)
+	b.mount(b.ledger)
+	return b
+}
+
+// mountWithoutReset makes the API anew, with a Temporal that answers but resets
+// nothing.
+func (b *bundle) mountWithoutReset() { b.mountOn(b.ledger, noReset{b.temporal}) }
+
+func (b *bundle) addRace(t *testing.T) string {
+	t.Helper()
+	r, err := b.main.CreateRace(t.Context(), race.Race{
+		ID: newID(), OrganizerID: newID(), Name: "Harbour Half", Date: race.Date{Year: 2026, Month: 3, Day: 1},
+		Distance: 21_097_500, Ranking: race.Ranking{Basis: race.Gun, Ties: race.TiesShare}, Scoring: "agegrade-2025",
+		Status: race.Scheduled,
+	})
+	require.NoError(t, err)
+	return r.ID
+}
+
+// mount makes the API anew, with that ledger.
+func (b *bundle) mount(ledger ops.Ledger) { b.mountOn(ledger, b.temporal) }
+
+func (b *bundle) mountOn(ledger ops.Ledger, workflows ops.Workflows) {
+	router, api := server.New(server.Config{
+		Verifier: tokens{"operator": {UserID: operatorID, Type: auth.Operator}},
+		Races:    b.main, Keys: b.main, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+		Fingerprint: sha256.Sum256, Health: http.NotFoundHandler(),
+	})
+	ops.Register(api, ops.Config{
+		Store: b.main, Ledger: ledger, Workflows: workflows, Audits: b.temporal, Letters: b.letters,
+		Poke: func() { b.pokes.Add(1) }, WorkflowID: workflowID, TraceURL: func(id string) string { return "http://ui/" + id },
+		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	b.router = router
+}
+
+func workflowID(raceID, recordID string, revision int) string {
+	return fmt.Sprintf("credit/%s/%s/r%d", raceID, recordID, revision)
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+type object = map[string]any
+
+// call makes a call as an operator.
+func (b *bundle) call(t *testing.T, method, path string, body any) *httptest.ResponseRecorder {
+	t.Helper()
+	text := ""
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		require.NoError(t, err)
+		text = string(encoded)
+	}
+	request := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(text))
+	request.Header.Set("Authorization", "Bearer operator")
+	if text != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	recorder := httptest.NewRecorder()
+	b.router.ServeHTTP(recorder, request)
+	return recorder
+}
+
+// decode returns the answer, which must have that status.
+func decode[T any](t *testing.T, answer *httptest.ResponseRecorder, status int) (body T) {
+	t.Helper()
+	require.Equal(t, status, answer.Code, answer.Body.String())
+	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &body))
+	return body
+}
+
+// post posts a record and takes it off the outbox, as the relay does.
+func (b *bundle) post(t *testing.T, raceID, bib string) race.Record {
+	t.Helper()
+	r, _, err := b.main.PostRecord(t.Context(), raceID, newID(),
+		race.Result{Bib: bib, Gun: 5_000_000, Status: race.Finished}, maindb.Change{By: operatorID})
+	require.NoError(t, err)
+	require.Equal(t, 1, b.outbox(t))
+	return r
+}
+
+// correct makes the next revision of a record.
+func (b *bundle) correct(t *testing.T, r race.Record, gun race.Time) race.Record {
+	t.Helper()
+	r, _, err := b.main.PatchRecord(t.Context(), r.RaceID, r.ID, r.Revision, maindb.RecordPatch{Gun: &gun},
+		maindb.Change{By: operatorID, Reason: "read late"})
+	require.NoError(t, err)
+	require.Equal(t, 1, b.outbox(t))
+	return r
+}
+
+// settle writes the outcome of the record's revision to the ledger.
+func (b *bundle) settle(t *testing.T, r race.Record, status race.CreditStatus) {
+	t.Helper()
+	c := race.Credit{
+		RecordID: r.ID, RaceID: r.RaceID, Revision: r.Revision, Status: status,
+		Rule: "agegrade", Edition: "2025", WorkflowID: workflowID(r.RaceID, r.ID, r.Revision),
+	}
+	if status == race.Credited {
+		c.UserID, c.Points = runnerID, int64(700+r.Revision)
+	} else {
+		c.Reason = "no participant with bib " + r.Result.Bib
+	}
+	_, err := b.ledger.ApplyCredit(t.Context(), c)
+	require.NoError(t, err)
+}
+
+// runs makes the workflow of a record's latest revision be as given.
+func (b *bundle) runs(r race.Record, status ops.Status, more ...ops.PendingActivity) {
+	id := workflowID(r.RaceID, r.ID, r.Revision)
+	b.temporal.latest[id] = ops.Execution{
+		Run:     ops.Run{WorkflowID: id, RunID: "run-of-" + r.Result.Bib, Status: status, StartedAt: time.Now()},
+		Pending: more,
+	}
+}
+
+// outbox drains the outbox and returns how many rows it had.
+func (b *bundle) outbox(t *testing.T) int {
+	t.Helper()
+	n, err := b.main.SendOutbox(t.Context(), 100_000, func(_ context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+		return rows, nil
+	})
+	require.NoError(t, err)
+	return n
+}
+
+// action is an operator's action as the API shows it.
+type action struct {
+	OperatorID string         `json:"operator_id"`
+	Action     string         `json:"action"`
+	Target     string         `json:"target"`
+	Reason     string         `json:"reason"`
+	Before     any            `json:"before"`
+	After      map[string]any `json:"after"`
+	FinishedAt string         `json:"finished_at"`
+}
+
+func (b *bundle) actions(t *testing.T, query string) (items []action, next string) {
+	t.Helper()
+	page := decode[struct {
+		Items      []action `json:"items"`
+		NextCursor string   `json:"next_cursor"`
+	}](t, b.call(t, http.MethodGet, "/v1/ops/actions"+query, nil), http.StatusOK)
+	return page.Items, page.NextCursor
+}
+
+// lastAction returns the newest action, which must be over.
+func (b *bundle) lastAction(t *testing.T) action {
+	t.Helper()
+	items, _ := b.actions(t, "?limit=1")
+	require.Len(t, items, 1)
+	require.Equal(t, operatorID, items[0].OperatorID)
+	require.NotEmpty(t, items[0].FinishedAt)
+	return items[0]
+}

@@ -1,0 +1,174 @@
+package ops_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/api/ops"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+type listPage struct {
+	Items []struct {
+		RecordID         string `json:"record_id"`
+		RaceID           string `json:"race_id"`
+		Revision         int    `json:"revision"`
+		Status           string `json:"status"`
+		PendingS         int    `json:"pending_s"`
+		CreditedRevision int    `json:"credited_revision"`
+		Reason           string `json:"reason"`
+		TraceURL         string `json:"trace_url"`
+	} `json:"items"`
+	NextCursor  string   `json:"next_cursor"`
+	Counts      *counts  `json:"counts"`
+	Unavailable []string `json:"unavailable"`
+}
+
+type counts struct {
+	Matching int  `json:"matching"`
+	Pending  int  `json:"pending"`
+	Stuck    int  `json:"stuck"`
+	Failed   *int `json:"failed"`
+	Rejected int  `json:"rejected"`
+	Credited int  `json:"credited"`
+}
+
+func (p listPage) ids() []string {
+	var ids []string
+	for _, item := range p.Items {
+		ids = append(ids, item.RecordID)
+	}
+	return ids
+}
+
+func (b *bundle) list(t *testing.T, query string) listPage {
+	t.Helper()
+	return decode[listPage](t, b.call(t, http.MethodGet, "/v1/ops/credits?"+query, nil), http.StatusOK)
+}
+
+func TestListsOfCredits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	credited, rejected := b.post(t, b.raceID, "1"), b.post(t, b.raceID, "2")
+	b.settle(t, credited, race.Credited)
+	b.settle(t, rejected, race.Rejected)
+	// A rejection of an older revision is no answer any more.
+	corrected := b.post(t, b.raceID, "3")
+	b.settle(t, corrected, race.Rejected)
+	corrected = b.correct(t, corrected, 5_100_000)
+	failed := b.post(t, b.raceID, "4")
+	b.runs(failed, "Terminated")
+	healed := b.post(t, b.raceID, "5")
+	b.runs(healed, ops.Running) // after a run that failed
+	b.temporal.failed = []ops.FailedCredit{
+		{RaceID: b.raceID, RecordID: failed.ID, Revision: 1},
+		{RaceID: b.raceID, RecordID: healed.ID, Revision: 1},
+		{RaceID: b.raceID, RecordID: credited.ID, Revision: 1},
+		{RaceID: b.raceID, RecordID: corrected.ID, Revision: 1},
+	}
+	b.inMain(t, "UPDATE official_record SET updated_at = NOW(6) - INTERVAL 1 HOUR WHERE record_id = '"+failed.ID+"'")
+	calm := b.addRace(t) // nothing is pending there
+	other := b.post(t, calm, "22")
+	b.settle(t, other, race.Rejected)
+
+	one := 1
+	all := counts{Pending: 3, Stuck: 1, Failed: &one, Rejected: 2, Credited: 1}
+	for query, want := range map[string]struct {
+		ids    []string
+		counts counts
+	}{
+		"status=pending":                      {[]string{corrected.ID, failed.ID, healed.ID}, all},
+		"status=stuck":                        {[]string{failed.ID}, all},
+		"status=failed":                       {[]string{failed.ID}, all},
+		"status=rejected":                     {[]string{rejected.ID, other.ID}, all},
+		"status=rejected&reason=bib+22":       {[]string{other.ID}, all},
+		"status=rejected&race_id=" + b.raceID: {[]string{rejected.ID}, counts{Pending: 3, Stuck: 1, Failed: &one, Rejected: 1, Credited: 1}},
+		"status=pending&race_id=" + calm:      {nil, counts{Rejected: 1, Failed: new(int)}},
+		"status=pending&race_id=" + newID():   {nil, counts{Failed: new(int)}},
+	} {
+		got := b.list(t, query)
+		require.Equal(t, want.ids, got.ids(), query)
+		want.counts.Matching = len(want.ids)
+		require.Equal(t, &want.counts, got.Counts, query)
+		require.Empty(t, got.NextCursor, query)
+	}
+
+	item := b.list(t, "status=pending").Items[0]
+	require.Equal(t, "pending", item.Status)
+	require.Equal(t, 2, item.Revision)
+	require.Equal(t, 1, item.CreditedRevision)
+	require.Equal(t, "http://ui/"+workflowID(b.raceID, corrected.ID, 2), item.TraceURL)
+	item = b.list(t, "status=failed").Items[0]
+	require.Equal(t, "failed", item.Status)
+	require.InDelta(t, time.Hour.Seconds(), item.PendingS, 60)
+	item = b.list(t, "status=rejected").Items[0]
+	require.Equal(t, "rejected", item.Status)
+	require.Equal(t, "no participant with bib 2", item.Reason)
+	require.Len(t, b.list(t, "status=stuck&older_than_s=0").Items, 3)
+}
+
+func TestListsComeInPages(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var want []string
+	for _, raceID := range []string{b.raceID, b.addRace(t)} {
+		for _, bib := range []string{"1", "2", "3"} {
+			r := b.post(t, raceID, bib)
+			if bib == "2" {
+				b.settle(t, r, race.Credited)
+			} else {
+				want = append(want, r.ID)
+			}
+		}
+	}
+	for _, limit := range []string{"1", "2", "3", "4"} {
+		var got []string
+		for cursor, pages := "", 0; ; pages++ {
+			page := b.list(t, "status=pending&limit="+limit+"&cursor="+cursor)
+			got = append(got, page.ids()...)
+			require.Equal(t, pages == 0, page.Counts != nil, "counts come with the first page")
+			if pages == 0 {
+				require.Equal(t, 4, page.Counts.Matching)
+			}
+			if cursor = page.NextCursor; cursor == "" {
+				break
+			}
+		}
+		require.Equal(t, want, got, limit)
+		require.True(t, slices.IsSorted(got))
+	}
+}
+
+func TestListsWithoutTemporal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.post(t, b.raceID, "1")
+	b.temporal.down = true
+	got := b.list(t, "status=pending")
+	require.Equal(t, []string{r.ID}, got.ids())
+	require.Nil(t, got.Counts.Failed)
+	require.Equal(t, []string{"temporal"}, got.Unavailable)
+	require.Equal(t, http.StatusServiceUnavailable, b.call(t, http.MethodGet, "/v1/ops/credits?status=failed", nil).Code)
+}
+
+func TestListsRefuseWhatTheyCannotAnswer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for query, location := range map[string]string{
+		"":                             "query.status",
+		"status=lost":                  "query.status",
+		"status=pending&reason=x":      "query.reason",
+		"status=pending&race_id=7":     "query.race_id",
+		"status=pending&cursor=x":      "query.cursor",
+		"status=pending&limit=0":       "query.limit",
+		"status=stuck&older_than_s=-1": "query.older_than_s",
+	} {
+		answer := b.call(t, http.MethodGet, "/v1/ops/credits?"+query, nil)
+		require.Equal(t, http.StatusUnprocessableEntity, answer.Code, query)
+		require.Contains(t, answer.Body.String(), location, query)
+	}
+}
