@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
@@ -140,11 +142,17 @@ func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, e
 // records wait for theirs. Points count only of the record's latest revision and
 // for who ran, so that no row mixes a new time with old points.
 func (s *Standings) read(ctx context.Context, raceID string) (in maindb.StandingsInputs, pending int, err error) {
-	if in, err = s.store.StandingsInputs(ctx, raceID); err != nil {
-		return in, 0, err
-	}
-	credits, err := s.credits.RaceCredits(ctx, raceID)
-	if err != nil {
+	var credits map[string]race.Credit
+	group, reading := errgroup.WithContext(ctx) // two servers at once
+	group.Go(func() (err error) {
+		in, err = s.store.StandingsInputs(reading, raceID)
+		return err
+	})
+	group.Go(func() (err error) {
+		credits, err = s.credits.RaceCredits(reading, raceID)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return in, 0, err
 	}
 	for _, credit := range credits {
