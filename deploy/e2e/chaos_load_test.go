@@ -158,6 +158,7 @@ func (l *load) check(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, totals, have)
 	require.NoError(t, l.balanced(t.Context()))
+	t.Log("standings followed after", l.standingsFollow(t, l.raceID).Round(time.Millisecond))
 }
 
 // outcomes are what the records should have come to, by their ID.

@@ -54,14 +54,14 @@ func (c *caller) standings(t *testing.T, raceID, field string) places {
 
 // standingsFollow waits until the standings are those that the records and the
 // ledger give by a ranking of the test's own, and returns how long that took.
-func (b *boston) standingsFollow(t *testing.T) time.Duration {
+func (s *system) standingsFollow(t *testing.T, raceID string) time.Duration {
 	t.Helper()
 	began := time.Now()
 	eventually(t, patience, func() error {
-		want := b.ranked(t)
+		want := s.ranked(t, raceID)
 		for _, field := range []string{"runner", "wheelchair"} {
 			got := map[string]placed{}
-			for _, p := range b.anonymous().standings(t, b.raceID, field).Items {
+			for _, p := range s.anonymous().standings(t, raceID, field).Items {
 				got[p.Bib] = p
 			}
 			if len(got) != len(want[field]) {
@@ -102,11 +102,11 @@ func (e entry) beats(other entry) bool {
 }
 
 // ranked counts the places of the records that are in main_db, by field and bib.
-func (b *boston) ranked(t *testing.T) map[string]map[string]placed {
+func (s *system) ranked(t *testing.T, raceID string) map[string]map[string]placed {
 	t.Helper()
-	rows, err := b.mainDB.QueryContext(t.Context(), `SELECT r.record_id, r.bib, r.gun_ms, r.net_ms, r.status, p.sex, p.field
+	rows, err := s.mainDB.QueryContext(t.Context(), `SELECT r.record_id, r.bib, r.gun_ms, r.net_ms, r.status, p.sex, p.field
 		FROM official_record r JOIN participant p ON p.race_id = r.race_id AND p.bib_key = r.held_bib
-		WHERE r.race_id = ? AND r.removed = FALSE`, b.raceID)
+		WHERE r.race_id = ? AND r.removed = FALSE`, raceID)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
 	var entries []entry
@@ -116,7 +116,7 @@ func (b *boston) ranked(t *testing.T) map[string]map[string]placed {
 		entries = append(entries, e)
 	}
 	require.NoError(t, rows.Err())
-	credits := b.creditedPoints(t)
+	credits := s.creditedPoints(t, raceID)
 	ranked := map[string]map[string]placed{"runner": {}, "wheelchair": {}, "handcycle": {}}
 	for _, e := range entries {
 		p := placed{Bib: e.bib, Status: e.status}
@@ -139,9 +139,9 @@ func (b *boston) ranked(t *testing.T) map[string]map[string]placed {
 	return ranked
 }
 
-func (b *boston) creditedPoints(t *testing.T) map[string]int64 {
+func (s *system) creditedPoints(t *testing.T, raceID string) map[string]int64 {
 	t.Helper()
-	rows, err := b.userDB.QueryContext(t.Context(), "SELECT record_id, points FROM credit WHERE race_id = ? AND status = 'credited'", b.raceID)
+	rows, err := s.userDB.QueryContext(t.Context(), "SELECT record_id, points FROM credit WHERE race_id = ? AND status = 'credited'", raceID)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
 	points := map[string]int64{}
@@ -189,7 +189,7 @@ func TestStandings(t *testing.T) {
 	live := b.liveVersions(t)
 	b.importAll(t)
 	b.check(t)
-	t.Log("from the last credit to the final version:", b.standingsFollow(t))
+	t.Log("from the last credit to the final version:", b.standingsFollow(t, b.raceID))
 
 	leader := b.rows[0]
 	disqualify := func() {
@@ -198,10 +198,10 @@ func TestStandings(t *testing.T) {
 		b.change(t, leader.bib, map[string]any{"status": "DQ"}, b.book.marathonOutcome(t, dq))
 	}
 	disqualify()
-	t.Log("from a DQ to its standings:", b.standingsFollow(t))
+	t.Log("from a DQ to its standings:", b.standingsFollow(t, b.raceID))
 	disqualified := b.anonymous().standings(t, b.raceID, "runner").Version
 	b.change(t, leader.bib, map[string]any{"status": "OK"}, b.book.marathonOutcome(t, leader))
-	b.standingsFollow(t)
+	b.standingsFollow(t, b.raceID)
 	require.Greater(t, b.anonymous().standings(t, b.raceID, "runner").Version, disqualified)
 
 	finalize := "/v1/races/" + b.raceID + "/finalize"
@@ -216,7 +216,7 @@ func TestStandings(t *testing.T) {
 	})
 	official := b.anonymous().standings(t, b.raceID, "runner").Version
 	disqualify()
-	b.standingsFollow(t)
+	b.standingsFollow(t, b.raceID)
 	now := b.anonymous().standings(t, b.raceID, "runner")
 	require.Equal(t, string(race.Official), now.Status)
 	require.Greater(t, now.Version, official)
