@@ -140,6 +140,23 @@ func TestManyReadersCostOnePoll(t *testing.T) {
 	require.LessOrEqual(t, b.main.asked()-asked, polls)
 }
 
+func TestStreamsOutliveTheTimeForRequests(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	server := httptest.NewUnstartedServer(b.router)
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
+	server.Start()
+	t.Cleanup(server.Close)
+	r := b.follow(t, server, "")
+	r.next(t, "progress")
+	for pending := range 2 { // credits are counted once a second
+		b.mu.Lock()
+		b.tally.Pending = pending + 1
+		b.mu.Unlock()
+		r.next(t, "progress")
+	}
+}
+
 func TestStreamsEndWhenTheProgramStops(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
