@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -51,6 +52,8 @@ type Validated struct {
 	Rejection string `json:"rejection,omitempty"`
 	// Superseded: the record has a newer revision, which is credited on its own.
 	Superseded bool `json:"superseded,omitempty"`
+	// ChangedAt is when the revision was made.
+	ChangedAt time.Time `json:"changed_at,omitzero"`
 }
 
 // ValidateParticipant finds out who ran with the record's bib. The error is a
@@ -61,7 +64,7 @@ func (c *Credits) ValidateParticipant(ctx context.Context, in CreditInput) (Vali
 	if err != nil {
 		return Validated{}, err
 	}
-	validated := Validated{Bib: facts.Record.Result.Bib, Superseded: facts.Record.Revision > in.Revision}
+	validated := Validated{Bib: facts.Record.Result.Bib, Superseded: facts.Record.Revision > in.Revision, ChangedAt: facts.ChangedAt}
 	if validated.Superseded || facts.Record.Removed {
 		return validated, nil
 	}
@@ -106,6 +109,8 @@ func (c *Credits) ComputePoints(ctx context.Context, in CreditInput) (Award, err
 type CommitInput struct {
 	Credit CreditInput `json:"credit"`
 	Award  Award       `json:"award"` // Credited or Rejected
+	// ChangedAt is when the revision was made; zero: unknown, and not measured.
+	ChangedAt time.Time `json:"changed_at,omitzero"`
 }
 
 // Committed says what the ledger holds after CommitPoints.
@@ -136,6 +141,9 @@ func (c *Credits) CommitPoints(ctx context.Context, in CommitInput) (Committed, 
 		return Committed{Status: race.Superseded}, nil
 	}
 	c.metrics.committed(standing.Status, !applied.Changed)
+	if applied.Changed {
+		c.metrics.creditTook(in.ChangedAt)
+	}
 	return Committed{
 		Status: standing.Status, Repeated: !applied.Changed,
 		RunnerID: standing.UserID, Points: standing.Points, Reason: standing.Reason,

@@ -35,9 +35,13 @@ func (f fakeLedger) ApplyCredit(_ context.Context, c race.Credit) (userdb.Applie
 // environment runs activities as the worker does, with its interceptor.
 func environment(t *testing.T, facts fakeFacts, ledger fakeLedger) (*testsuite.TestActivityEnvironment, *activities.Credits) {
 	t.Helper()
+	return environmentOf(t, activities.NewMetrics(prometheus.NewRegistry()), facts, ledger)
+}
+
+func environmentOf(t *testing.T, metrics *activities.Metrics, facts fakeFacts, ledger fakeLedger) (*testsuite.TestActivityEnvironment, *activities.Credits) {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	metrics := activities.NewMetrics(prometheus.NewRegistry())
 	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))}})
 	credits := activities.NewCredits(facts, ledger, metrics)
 	env.RegisterActivity(credits)

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/temporal"
@@ -16,6 +17,7 @@ type Metrics struct {
 	attempts *prometheus.CounterVec
 	credits  *prometheus.CounterVec
 	repeated prometheus.Counter
+	took     prometheus.Histogram
 	audited  prometheus.Counter
 	lost     prometheus.Counter
 	requeued prometheus.Counter
@@ -36,6 +38,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "mrmrthon_credits_repeated_total",
 			Help: "Commits that found their revision in the ledger already.",
 		}),
+		took: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "mrmrthon_credit_seconds",
+			Help:    "Time from the revision of a record to the commit of its credit or rejection.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600},
+		}),
 		audited: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mrmrthon_audit_checked_total", Help: "Record revisions that the audit looked at.",
 		}),
@@ -46,7 +53,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "mrmrthon_audit_requeued_total", Help: "Record revisions that the audit sent on their way again.",
 		}),
 	}
-	registry.MustRegister(m.attempts, m.credits, m.repeated, m.audited, m.lost, m.requeued)
+	registry.MustRegister(m.attempts, m.credits, m.repeated, m.took, m.audited, m.lost, m.requeued)
 	for _, status := range []race.CreditStatus{race.Credited, race.Rejected, race.Superseded} {
 		m.credits.WithLabelValues(string(status)) // so that a rate is there from the first one on
 	}
@@ -73,6 +80,14 @@ func (m *Metrics) committed(status race.CreditStatus, repeated bool) {
 		return
 	}
 	m.credits.WithLabelValues(string(status)).Inc()
+}
+
+// creditTook measures the way of a revision that was made at a time; the clocks
+// are those of the API's machine and of this one.
+func (m *Metrics) creditTook(changedAt time.Time) {
+	if !changedAt.IsZero() {
+		m.took.Observe(max(0, time.Since(changedAt).Seconds()))
+	}
 }
 
 func (m *Metrics) auditedPage(checked, lost, requeued int) {

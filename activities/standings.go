@@ -91,7 +91,7 @@ func (s *Standings) RecomputeStandings(ctx context.Context, in RecomputeInput) (
 func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, error) {
 	timer := newStopwatch()
 	at := s.now().UTC().Truncate(time.Microsecond)
-	in, pending, err := s.read(ctx, raceID)
+	in, waited, err := s.read(ctx, raceID)
 	if err != nil {
 		return Recomputed{}, err
 	}
@@ -102,12 +102,12 @@ func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, e
 		return Recomputed{}, err
 	}
 	result := Recomputed{
-		Version: in.Latest.Version, Status: in.Latest.Status, Entries: len(in.Entries), Pending: pending,
+		Version: in.Latest.Version, Status: in.Latest.Status, Entries: len(in.Entries), Pending: waited.pending,
 	}
 	if in.Publication.Open() {
 		result.PublishAt = in.Publication.EndsAt
 	}
-	publish := isDue(in.Publication, pending, at)
+	publish := isDue(in.Publication, waited.pending, at)
 	nothing := in.Latest.Version == 0 && len(in.Entries) == 0
 	if !publish && (nothing || in.Latest.Version > 0 && in.Latest.InputsHash == hash) {
 		s.metrics.recomputed(false, timer)
@@ -134,14 +134,20 @@ func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, e
 	}
 	timer.lap(&timer.write)
 	s.metrics.recomputed(true, timer)
+	s.metrics.tookIn(waited.first, s.now())
 	result.Version, result.Status, result.Changed = next.Version, next.Status, true
 	return result, nil
 }
 
-// read returns the inputs with the credits on their entries, and how many
-// records wait for theirs. Points count only of the record's latest revision and
+// waits is what credits and standings wait for of each other.
+type waits struct {
+	pending int       // records that have no credit yet
+	first   time.Time // the first credit since the latest version; zero: none
+}
+
+// read returns the inputs with the credits on their entries, and what waits. Points count only of the record's latest revision and
 // for who ran, so that no row mixes a new time with old points.
-func (s *Standings) read(ctx context.Context, raceID string) (in maindb.StandingsInputs, pending int, err error) {
+func (s *Standings) read(ctx context.Context, raceID string) (in maindb.StandingsInputs, waited waits, err error) {
 	var credits map[string]race.Credit
 	group, reading := errgroup.WithContext(ctx) // two servers at once
 	group.Go(func() (err error) {
@@ -153,23 +159,26 @@ func (s *Standings) read(ctx context.Context, raceID string) (in maindb.Standing
 		return err
 	})
 	if err := group.Wait(); err != nil {
-		return in, 0, err
+		return in, waits{}, err
 	}
 	for _, credit := range credits {
 		in.Mark.CreditRevisions += int64(credit.Revision)
+		if at := credit.AppliedAt; at.After(in.Latest.ComputedAt) && (waited.first.IsZero() || at.Before(waited.first)) {
+			waited.first = at
+		}
 	}
 	for i := range in.Entries {
 		entry := &in.Entries[i]
 		credit := credits[entry.RecordID]
 		if credit.Revision < entry.Revision {
-			pending++
+			waited.pending++
 			continue
 		}
 		if credit.Revision == entry.Revision && credit.Status == race.Credited && credit.UserID == entry.UserID {
 			entry.Credited, entry.Points = true, credit.Points
 		}
 	}
-	return in, pending, nil
+	return in, waited, nil
 }
 
 // isDue tells whether an open publication is to be carried out now.

@@ -74,6 +74,7 @@ type standingsBundle struct {
 	store   *standingsStore
 	credits raceCredits
 	now     time.Time
+	gather  prometheus.Gatherer
 	steps   *activities.Standings
 }
 
@@ -93,8 +94,10 @@ func setupStandings(t *testing.T) *standingsBundle {
 		})
 		b.credits["r"+bib] = race.Credit{Revision: 1, Status: race.Credited, UserID: "u" + bib, Points: 700}
 	}
+	registry := prometheus.NewRegistry()
+	b.gather = registry
 	b.steps = activities.NewStandings(b.store, b.credits, func() time.Time { return b.now },
-		activities.NewStandingsMetrics(prometheus.NewRegistry()))
+		activities.NewStandingsMetrics(registry))
 	return b
 }
 

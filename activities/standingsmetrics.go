@@ -11,8 +11,10 @@ import (
 type StandingsMetrics struct {
 	recomputes *prometheus.CounterVec
 	seconds    *prometheus.HistogramVec
+	lag        prometheus.Histogram
 	swept      prometheus.Counter
 	stale      prometheus.Counter
+	staleNow   prometheus.Gauge
 }
 
 // NewStandingsMetrics registers them with registry.
@@ -27,14 +29,22 @@ func NewStandingsMetrics(registry prometheus.Registerer) *StandingsMetrics {
 			Help:    "Time of the parts of a recompute: read, rank, write.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"part"}),
+		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "mrmrthon_standings_lag_seconds",
+			Help:    "How long the first credit that a new version took in had waited for it.",
+			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900},
+		}),
 		swept: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mrmrthon_standings_swept_total", Help: "Races whose standings the sweep looked at.",
 		}),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mrmrthon_standings_stale_total", Help: "Races whose standings the sweep found older than their records or credits.",
 		}),
+		staleNow: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mrmrthon_standings_stale_races", Help: "Of these, those that the latest sweep of this process found.",
+		}),
 	}
-	registry.MustRegister(m.recomputes, m.seconds, m.swept, m.stale)
+	registry.MustRegister(m.recomputes, m.seconds, m.lag, m.swept, m.stale, m.staleNow)
 	return m
 }
 
@@ -44,6 +54,14 @@ func (m *StandingsMetrics) recomputed(changed bool, timer stopwatch) {
 	if changed {
 		m.seconds.WithLabelValues("rank").Observe(timer.rank.Seconds())
 		m.seconds.WithLabelValues("write").Observe(timer.write.Seconds())
+	}
+}
+
+// tookIn measures how long the first credit waited that a version took in; the
+// zero time is none.
+func (m *StandingsMetrics) tookIn(first, now time.Time) {
+	if !first.IsZero() {
+		m.lag.Observe(max(0, now.Sub(first).Seconds()))
 	}
 }
 
@@ -65,4 +83,5 @@ func (s *stopwatch) lap(part *time.Duration) {
 func (m *StandingsMetrics) sweptRaces(found Swept) {
 	m.swept.Add(float64(found.Checked))
 	m.stale.Add(float64(found.Stale))
+	m.staleNow.Set(float64(found.Stale))
 }

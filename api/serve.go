@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.temporal.io/sdk/client"
 	temporallog "go.temporal.io/sdk/log"
 
@@ -64,12 +65,14 @@ func runServe(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, userPool.Close()) }()
+	registry.MustRegister(collectors.NewDBStatsCollector(mainPool, "main_db"), collectors.NewDBStatsCollector(userPool, "user_db"))
 	records, err := queue.New(ctx, cfg.Queue)
 	if err != nil {
 		return err
 	}
 	temporalClient, err := client.NewLazyClient(client.Options{
 		HostPort: cfg.TemporalAddress, Namespace: cfg.TemporalNamespace, Logger: temporallog.NewStructuredLogger(log),
+		MetricsHandler: telemetry.TemporalMetrics(registry),
 	})
 	if err != nil {
 		return fmt.Errorf("client of Temporal: %w", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.temporal.io/sdk/client"
 	temporallog "go.temporal.io/sdk/log"
 	"golang.org/x/sync/errgroup"
@@ -56,16 +57,18 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	registry := telemetry.NewRegistry()
+	registry.MustRegister(collectors.NewDBStatsCollector(mainDB, "main_db"), collectors.NewDBStatsCollector(userDB, "user_db"))
 	temporal, err := client.NewLazyClient(client.Options{
 		HostPort: m.Config.Temporal.Address, Namespace: m.Config.Temporal.Namespace,
-		Logger: temporallog.NewStructuredLogger(slog.New(errorsOnly{m.Log.Handler()})),
+		Logger:         temporallog.NewStructuredLogger(slog.New(errorsOnly{m.Log.Handler()})),
+		MetricsHandler: telemetry.TemporalMetrics(registry),
 	})
 	if err != nil {
 		return fmt.Errorf("client of Temporal: %w", err)
 	}
 	defer temporal.Close()
 
-	registry := telemetry.NewRegistry()
 	health := telemetry.Handler(registry, m.Log,
 		telemetry.Check{Name: "main_db", Ping: mainDB.PingContext},
 		telemetry.Check{Name: "user_db", Ping: userDB.PingContext},
@@ -83,6 +86,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		credits:   activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
 		audits:    activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
 		standings: standings,
+		depths:    newDepths(records, m.Log, registry),
 	})
 }
 
@@ -132,6 +136,7 @@ type work struct {
 	credits   *activities.Credits
 	audits    *activities.Audits
 	standings standingsWork
+	depths    *depths
 }
 
 // run works until ctx ends or a worker gives up. It calls stopHTTP after the
@@ -158,6 +163,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	defer stopHTTP()
 	w.log.Info("worker works", "namespace", w.cfg.Temporal.Namespace)
 	var scheduling sync.WaitGroup
+	scheduling.Go(func() { w.depths.run(ctx) })
 	scheduling.Go(func() { w.scheduleAudit(ctx) })
 	scheduling.Go(func() { w.scheduleSweep(ctx) })
 	bridge.New(w.cfg.Bridge, w.records, bridge.CreditStarter{Client: w.temporal}, w.log, w.registry).Run(ctx)

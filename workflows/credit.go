@@ -73,7 +73,7 @@ func (c *credit) bring(ctx workflow.Context) (CreditResult, error) {
 		return CreditResult{Status: race.Superseded}, nil
 	}
 	var committed activities.Committed
-	in := activities.CommitInput{Credit: c.input, Award: award}
+	in := activities.CommitInput{Credit: c.input, Award: award, ChangedAt: validated.ChangedAt}
 	if err := step(ctx, "commit: "+inWords(award), c.steps.CommitPoints, in, &committed); err != nil {
 		return CreditResult{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -12,12 +13,13 @@ import (
 
 // Facts is everything that decides what a record earns, as one read found it.
 type Facts struct {
-	Record   race.Record       // its latest revision
-	Rule     string            // the race's scoring rule with its edition, e.g. "agegrade-2025"
-	Fixed    int64             // what every finisher gets under the rule "fixed"
-	Distance race.Distance     // of the race
-	Ranking  race.Ranking      // Basis alone: the time that scores
-	Entrant  *race.Participant // who is entered with the record's bib; nil: nobody
+	Record    race.Record       // its latest revision
+	ChangedAt time.Time         // when that was made
+	Rule      string            // the race's scoring rule with its edition, e.g. "agegrade-2025"
+	Fixed     int64             // what every finisher gets under the rule "fixed"
+	Distance  race.Distance     // of the race
+	Ranking   race.Ranking      // Basis alone: the time that scores
+	Entrant   *race.Participant // who is entered with the record's bib; nil: nobody
 }
 
 // Facts returns what decides the credit of a record, or race.ErrNotFound when
@@ -39,7 +41,8 @@ func (s *Store) Facts(ctx context.Context, recordID string) (Facts, error) {
 			},
 			Removed: row.Removed, HoldsBib: row.HeldBib.Valid,
 		},
-		Rule: row.Scoring, Fixed: row.Points, Distance: race.Distance(row.DistanceMm),
+		ChangedAt: row.UpdatedAt,
+		Rule:      row.Scoring, Fixed: row.Points, Distance: race.Distance(row.DistanceMm),
 		Ranking: race.Ranking{Basis: race.Basis(row.RankingBasis)},
 		Entrant: entrantOf(row),
 	}, nil

@@ -66,7 +66,8 @@ func TestFactsOfARecordWithItsEntrant(t *testing.T) {
 			ID: recordID, RaceID: raceID, Revision: 3, HoldsBib: true,
 			Result: race.Result{Bib: "0042", Gun: 7_200_000, Net: 7_190_000, Status: race.Finished},
 		},
-		Rule: "agegrade-2025", Fixed: 7, Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Net},
+		ChangedAt: b.clock.Now(),
+		Rule:      "agegrade-2025", Fixed: 7, Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Net},
 		Entrant: &race.Participant{
 			ID: "p-" + userID[:30], RaceID: raceID, UserID: userID, Bib: "0042",
 			Sex: race.Female, Age: 35, Field: race.Runner, Status: race.Entered,

@@ -1,5 +1,7 @@
 package race
 
+import "time"
+
 // CreditStatus is what has become of the points of a record.
 type CreditStatus string
 
@@ -25,4 +27,5 @@ type Credit struct {
 	Edition    string // e.g. "2025"
 	Reason     string // why rejected, or why it is worth no points; empty otherwise
 	WorkflowID string
+	AppliedAt  time.Time // when the ledger took it; zero when not read
 }

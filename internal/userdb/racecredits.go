@@ -18,7 +18,7 @@ func (s *Store) RaceCredits(ctx context.Context, raceID string) (map[string]race
 	for _, row := range rows {
 		credits[row.RecordID] = race.Credit{
 			RecordID: row.RecordID, RaceID: raceID, Revision: int(row.Revision), Status: race.CreditStatus(row.Status),
-			UserID: row.UserID.String, Points: row.Points,
+			UserID: row.UserID.String, Points: row.Points, AppliedAt: row.UpdatedAt,
 		}
 	}
 	return credits, nil

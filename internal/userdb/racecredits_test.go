@@ -2,6 +2,7 @@ package userdb_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -22,6 +23,11 @@ func TestRaceCreditsAreWhatTheLedgerSaysNow(t *testing.T) {
 
 	credits, err := b.store.RaceCredits(t.Context(), b.raceID)
 	require.NoError(t, err)
+	for id, credit := range credits {
+		require.WithinDuration(t, time.Now(), credit.AppliedAt, time.Hour)
+		credit.AppliedAt = time.Time{}
+		credits[id] = credit
+	}
 	require.Equal(t, map[string]race.Credit{
 		corrected: {RecordID: corrected, RaceID: b.raceID, Revision: 2, Status: race.Credited, UserID: b.runners[1], Points: 650},
 		rejected:  {RecordID: rejected, RaceID: b.raceID, Revision: 1, Status: race.Rejected},

@@ -125,6 +125,7 @@ func (b *Bridge) receive(ctx context.Context) {
 // handle brings every message of a batch to its end, keeping all of them hidden
 // meanwhile, deletes what is done and releases what is not because ctx ended.
 func (b *Bridge) handle(ctx context.Context, batch []queue.Received) {
+	defer b.metrics.held.take(batch)()
 	stop := b.keepHidden(ctx, batch)
 	ends := make([]end, len(batch))
 	var all errgroup.Group

@@ -1,6 +1,10 @@
 package bridge
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 type metrics struct {
 	received       prometheus.Counter
@@ -10,6 +14,7 @@ type metrics struct {
 	retried        prometheus.Counter
 	released       prometheus.Counter
 	wait           prometheus.Histogram
+	held           *held
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -31,6 +36,10 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.002, 2.5, 14), // 2 ms to 5 minutes
 		}),
 	}
-	registry.MustRegister(m.wait)
+	m.held = &held{batches: map[int]time.Time{}}
+	registry.MustRegister(m.wait, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "mrmrthon", Subsystem: "queue", Name: "oldest_seconds",
+		Help: "Age of the oldest message that this process has received and not finished; 0 when it has none.",
+	}, func() float64 { return m.held.age(time.Now()).Seconds() }))
 	return m
 }

@@ -8,10 +8,11 @@ package gen
 import (
 	"context"
 	"database/sql"
+	"time"
 )
 
 const facts = `-- name: Facts :one
-SELECT r.record_id, r.race_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed,
+SELECT r.record_id, r.race_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed, r.updated_at,
        c.scoring, c.points, c.distance_mm, c.ranking_basis,
        p.participant_id, p.user_id, p.sex, p.age, p.field
 FROM official_record AS r
@@ -31,6 +32,7 @@ type FactsRow struct {
 	Status         string
 	FinishSequence sql.NullInt32
 	Removed        bool
+	UpdatedAt      time.Time
 	Scoring        string
 	Points         int64
 	DistanceMm     int64
@@ -56,6 +58,7 @@ func (q *Queries) Facts(ctx context.Context, recordID string) (FactsRow, error) 
 		&i.Status,
 		&i.FinishSequence,
 		&i.Removed,
+		&i.UpdatedAt,
 		&i.Scoring,
 		&i.Points,
 		&i.DistanceMm,

@@ -8,18 +8,20 @@ package gen
 import (
 	"context"
 	"database/sql"
+	"time"
 )
 
 const creditsOfWholeRace = `-- name: CreditsOfWholeRace :many
-SELECT record_id, revision, status, user_id, points FROM credit WHERE race_id = ?
+SELECT record_id, revision, status, user_id, points, updated_at FROM credit WHERE race_id = ?
 `
 
 type CreditsOfWholeRaceRow struct {
-	RecordID string
-	Revision int32
-	Status   string
-	UserID   sql.NullString
-	Points   int64
+	RecordID  string
+	Revision  int32
+	Status    string
+	UserID    sql.NullString
+	Points    int64
+	UpdatedAt time.Time
 }
 
 func (q *Queries) CreditsOfWholeRace(ctx context.Context, raceID string) ([]CreditsOfWholeRaceRow, error) {
@@ -37,6 +39,7 @@ func (q *Queries) CreditsOfWholeRace(ctx context.Context, raceID string) ([]Cred
 			&i.Status,
 			&i.UserID,
 			&i.Points,
+			&i.UpdatedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,108 @@
+package telemetry
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/client"
+)
+
+// sdkLabels are the tags of the SDK that become labels. A metric has all of
+// them, since Prometheus wants the same labels at every use of a name; one that
+// is empty is as good as absent.
+var sdkLabels = []string{
+	"namespace", "task_queue", "worker_type", "poller_type", "workflow_type", "activity_type",
+	"operation", "status_code", "failure_reason",
+}
+
+// sdkBuckets begin at 1 ms, where the SDK's common steps are.
+var sdkBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+
+// TemporalMetrics returns a handler that registers the metrics of Temporal's SDK
+// with registry as they come: counters end in _total, timers are histograms and
+// end in _seconds.
+func TemporalMetrics(registry prometheus.Registerer) client.MetricsHandler {
+	return sdkHandler{
+		sdkMetrics: &sdkMetrics{
+			registry: registry,
+			counters: map[string]*prometheus.CounterVec{},
+			gauges:   map[string]*prometheus.GaugeVec{},
+			timers:   map[string]*prometheus.HistogramVec{},
+		},
+		values: make([]string, len(sdkLabels)),
+	}
+}
+
+// sdkMetrics are the metrics seen so far, by the SDK's names.
+type sdkMetrics struct {
+	registry prometheus.Registerer
+	mu       sync.Mutex
+	counters map[string]*prometheus.CounterVec
+	gauges   map[string]*prometheus.GaugeVec
+	timers   map[string]*prometheus.HistogramVec
+}
+
+// get returns the metric of a name, made and registered when it is new.
+func get[V prometheus.Collector](m *sdkMetrics, known map[string]V, name string, create func() V) V {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	vec, ok := known[name]
+	if !ok {
+		vec = create()
+		m.registry.MustRegister(vec)
+		known[name] = vec
+	}
+	return vec
+}
+
+// sdkHandler hands out metrics with the values that its labels have.
+type sdkHandler struct {
+	*sdkMetrics
+	values []string // of sdkLabels
+}
+
+func (h sdkHandler) WithTags(tags map[string]string) client.MetricsHandler {
+	values := slices.Clone(h.values)
+	for i, label := range sdkLabels {
+		if value, ok := tags[label]; ok && value != "none" {
+			values[i] = value
+		}
+	}
+	return sdkHandler{sdkMetrics: h.sdkMetrics, values: values}
+}
+
+const sdkHelp = "See https://docs.temporal.io/references/sdk-metrics."
+
+func (h sdkHandler) Counter(name string) client.MetricsCounter {
+	return counter{get(h.sdkMetrics, h.counters, name, func() *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name + "_total", Help: sdkHelp}, sdkLabels)
+	}).WithLabelValues(h.values...)}
+}
+
+func (h sdkHandler) Gauge(name string) client.MetricsGauge {
+	return gauge{get(h.sdkMetrics, h.gauges, name, func() *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: sdkHelp}, sdkLabels)
+	}).WithLabelValues(h.values...)}
+}
+
+func (h sdkHandler) Timer(name string) client.MetricsTimer {
+	return timer{get(h.sdkMetrics, h.timers, name, func() *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: name + "_seconds", Help: sdkHelp, Buckets: sdkBuckets,
+		}, sdkLabels)
+	}).WithLabelValues(h.values...)}
+}
+
+type counter struct{ prometheus.Counter }
+
+func (c counter) Inc(n int64) { c.Add(float64(n)) }
+
+type gauge struct{ prometheus.Gauge }
+
+func (g gauge) Update(value float64) { g.Set(value) }
+
+type timer struct{ prometheus.Observer }
+
+func (t timer) Record(d time.Duration) { t.Observe(d.Seconds()) }
