@@ -23,10 +23,11 @@ help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nSettings of make run, as environment variables\n'
 	@printf '  %s\n' 'API_PORT=8080 WORKER_PORT=8081 MARIADB_PORT=13306 SQS_PORT=9324 TEMPORAL_PORT=7233 TEMPORAL_UI_PORT=8233' \
+		'MONITOR=1 (Prometheus and Alertmanager too)  PROMETHEUS_PORT=9090 ALERTMANAGER_PORT=9093 ALERT_WEBHOOK_URL=(nobody)' \
 		'SAMPLE=boston|none  OPERATOR_LOGIN=operator OPERATOR_PASSWORD=(made once)  LOG_LEVEL=info'
 
 .PHONY: run
-run: setup-run $(LOCAL) ## Start everything on this machine and load the sample race (SAMPLE=none: start it empty)
+run: setup-run $(if $(filter-out 0 false,$(MONITOR)),setup-prometheus) $(LOCAL) ## Start everything on this machine and load the sample race (SAMPLE=none: start it empty)
 	@exec $(LOCAL) up
 
 .PHONY: test
@@ -70,13 +71,15 @@ clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and program
 $(LOCAL):
 	@go build -buildvcs=false -o $@ ./deploy/local
 
-.PHONY: setup-go setup-run setup-test
+.PHONY: setup-go setup-run setup-test setup-prometheus
 setup-go:
 	@deploy/local/setup.sh go
 setup-run:
 	@deploy/local/setup.sh go mariadb
 setup-test:
-	@deploy/local/setup.sh go mariadb cc
+	@deploy/local/setup.sh go mariadb cc prometheus
+setup-prometheus:
+	@deploy/local/setup.sh prometheus
 
 # tool NAME,PACKAGE,VERSION builds a tool unless that version is there.
 define tool

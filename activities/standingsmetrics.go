@@ -14,7 +14,6 @@ type StandingsMetrics struct {
 	lag        prometheus.Histogram
 	swept      prometheus.Counter
 	stale      prometheus.Counter
-	staleNow   prometheus.Gauge
 }
 
 // NewStandingsMetrics registers them with registry.
@@ -40,11 +39,8 @@ func NewStandingsMetrics(registry prometheus.Registerer) *StandingsMetrics {
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mrmrthon_standings_stale_total", Help: "Races whose standings the sweep found older than their records or credits.",
 		}),
-		staleNow: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "mrmrthon_standings_stale_races", Help: "Of these, those that the latest sweep of this process found.",
-		}),
 	}
-	registry.MustRegister(m.recomputes, m.seconds, m.lag, m.swept, m.stale, m.staleNow)
+	registry.MustRegister(m.recomputes, m.seconds, m.lag, m.swept, m.stale)
 	return m
 }
 
@@ -83,5 +79,4 @@ func (s *stopwatch) lap(part *time.Duration) {
 func (m *StandingsMetrics) sweptRaces(found Swept) {
 	m.swept.Add(float64(found.Checked))
 	m.stale.Add(float64(found.Stale))
-	m.staleNow.Set(float64(found.Stale))
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh go|mariadb|cc ... makes sure that the machine has what a make target needs: it installs what
+# setup.sh go|mariadb|cc|prometheus ... makes sure that the machine has what a make target needs: it installs what
 # the package manager may install, and says clearly what to do where it may not.
 set -eu
 
@@ -81,9 +81,43 @@ setup_cc() {
 	fi
 }
 
+has_prometheus() {
+	for name in prometheus promtool amtool; do
+		command -v "$name" >/dev/null || return 1
+	done
+	command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null
+}
+
+# without_services COMMAND... lets packages start no service while it runs, nor at the next boot: the stack
+# starts its own. That is what policy-rc.d is for; where there is one already it is somebody's wish.
+without_services() (
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e $policy ]; then
+		trap 'as_root rm -f $policy' EXIT
+		printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+		as_root chmod 755 $policy
+	fi
+	"$@" || exit
+	! command -v systemctl >/dev/null || as_root systemctl -q disable prometheus prometheus-alertmanager || true
+)
+
+setup_prometheus() {
+	if has_prometheus; then
+		return
+	elif command -v apt-get >/dev/null; then
+		how="install it with: sudo apt-get install prometheus prometheus-alertmanager"
+		may_install || fail "Prometheus or Alertmanager is missing; $how"
+		echo "Prometheus or Alertmanager is missing:"
+		without_services apt prometheus prometheus-alertmanager || fail "Prometheus or Alertmanager is missing; $how"
+	else
+		fail "put prometheus, promtool, alertmanager and amtool on PATH; see https://prometheus.io/download"
+	fi
+	has_prometheus || fail "Prometheus was installed, but its programs are not on PATH"
+}
+
 for need in "$@"; do
 	case $need in
-	go | mariadb | cc) "setup_$need" ;;
+	go | mariadb | cc | prometheus) "setup_$need" ;;
 	*) fail "setup.sh: what is $need?" ;;
 	esac
 done

@@ -18,8 +18,11 @@ import (
 // settings of `local up`, besides those that reach the API and the worker.
 type settings struct {
 	stack.Ports
-	Sample string `env:"SAMPLE" envDefault:"boston"`
-	parts  []stack.Part
+	Sample  string `env:"SAMPLE" envDefault:"boston"`
+	Monitor bool   `env:"MONITOR"`
+	// Webhook is the URL that alerts are posted to, with MONITOR=1.
+	Webhook string `env:"ALERT_WEBHOOK_URL"`
+	parts   []stack.Part
 }
 
 func upSettings(args []string) (settings, error) {
@@ -38,6 +41,9 @@ func upSettings(args []string) (settings, error) {
 	})
 	if err := flags.Parse(args); err != nil {
 		return settings{}, err
+	}
+	if set.Monitor {
+		set.parts = append(set.parts, stack.Monitors()...)
 	}
 	if flags.NArg() > 0 {
 		return settings{}, errors.New("up: its other settings are environment variables")
@@ -62,6 +68,7 @@ func up(ctx context.Context, args []string) (err error) {
 	s, err := stack.Start(ctx, stack.Options{
 		Dir: filepath.Join(root, ".local"), Root: root,
 		Ports: set.Ports, Parts: set.parts, Out: os.Stdout, Restart: true,
+		Monitor: stack.Monitor{Webhook: set.Webhook},
 	})
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -123,6 +130,9 @@ func addresses(out io.Writer, s *stack.Stack) {
 	}
 	if s.Has(stack.Worker) {
 		line("worker metrics", s.WorkerURL()+"/metrics")
+	}
+	if s.Has(stack.Prometheus) {
+		line("Prometheus", s.PrometheusURL()+"/alerts")
 	}
 	_, _ = fmt.Fprintln(out)
 }

@@ -75,7 +75,7 @@ func Build(ctx context.Context, root, bin string, race bool, parts ...Part) (map
 	return programs, nil
 }
 
-// findServers finds MariaDB and Temporal. MariaDB comes first: a person who
+// findServers finds MariaDB, Temporal, and what watches them. MariaDB comes first: a person who
 // has to install it should not wait for the build of the other.
 func (s *Stack) findServers(ctx context.Context) error {
 	if contains(s.parts, MariaDB) {
@@ -91,6 +91,15 @@ func (s *Stack) findServers(ctx context.Context) error {
 			return err
 		}
 		s.programs.set(Temporal, path)
+	}
+	for _, part := range Monitors() {
+		if contains(s.parts, part) {
+			path, err := FindMonitor(monitorPrograms[part]...)
+			if err != nil {
+				return err
+			}
+			s.programs.set(part, path)
+		}
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func Clean(ctx context.Context, dir string, out io.Writer) (err error) {
 		return err
 	}
 	for _, path := range []string{
-		f.path("mariadb"), f.path("mariadb.new"), f.path("temporal"), f.path("logs"), f.path("run"), f.path("tmp"),
+		f.path("mariadb"), f.path("mariadb.new"), f.path("temporal"), f.path("monitor"), f.path("logs"), f.path("run"), f.path("tmp"),
 		f.path("secrets.json"), f.path(keyFile),
 		f.path("bin", string(SQS)), f.path("bin", string(API)), f.path("bin", string(Worker)), f.path("bin", "local"),
 	} {

@@ -66,9 +66,9 @@ func (c *Console) say(format string, args ...any) {
 
 // colour is the ANSI foreground colour of a part.
 func colour(part Part) int {
-	for i, p := range AllParts() {
+	for i, p := range known() {
 		if p == part {
-			return 32 + i // green, yellow, blue, magenta, cyan
+			return 31 + (i+1)%7 // green, yellow, blue, magenta, cyan, white, red
 		}
 	}
 	return 90 // grey: the stack itself and one-off steps

@@ -77,6 +77,10 @@ func (s *Stack) component(part Part) component {
 		return s.program(API, s.ports.API)
 	case Worker:
 		return s.program(Worker, s.ports.Worker)
+	case Alertmanager:
+		return s.alertmanager()
+	case Prometheus:
+		return s.prometheus()
 	default:
 		panic("stack: no component for part " + string(part))
 	}

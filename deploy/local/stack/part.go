@@ -16,6 +16,9 @@ const (
 	Temporal Part = "temporal"
 	API      Part = "api"
 	Worker   Part = "worker"
+	// Those that watch the others, started when named.
+	Alertmanager Part = "alerts"
+	Prometheus   Part = "metrics"
 )
 
 // launcher stands before the lines that the stack itself prints, migrate and
@@ -26,16 +29,21 @@ const (
 	operator Part = "operator"
 )
 
-// AllParts lists every part in the order of their start.
+// AllParts lists the parts of the system in the order of their start.
 func AllParts() []Part { return []Part{MariaDB, SQS, Temporal, API, Worker} }
+
+// Monitors lists the parts that watch the others.
+func Monitors() []Part { return []Part{Alertmanager, Prometheus} }
+
+func known() []Part { return slices.Concat(AllParts(), Monitors()) }
 
 // ParseParts reads a list such as "mariadb,sqs".
 func ParseParts(list string) ([]Part, error) {
 	var parts []Part
 	for name := range strings.SplitSeq(list, ",") {
 		part := Part(strings.TrimSpace(name))
-		if !contains(AllParts(), part) {
-			return nil, fmt.Errorf("no part is called %q; there are %v", part, AllParts())
+		if !contains(known(), part) {
+			return nil, fmt.Errorf("no part is called %q; there are %v", part, known())
 		}
 		parts = append(parts, part)
 	}
@@ -43,12 +51,12 @@ func ParseParts(list string) ([]Part, error) {
 }
 
 // inOrder returns the parts once each, in the order of their start; all of
-// them when none is named.
+// the system when none is named.
 func inOrder(parts []Part) []Part {
 	if len(parts) == 0 {
 		return AllParts()
 	}
-	return slices.DeleteFunc(AllParts(), func(p Part) bool { return !contains(parts, p) })
+	return slices.DeleteFunc(known(), func(p Part) bool { return !contains(parts, p) })
 }
 
 func contains(parts []Part, part Part) bool { return slices.Contains(parts, part) }

@@ -20,6 +20,9 @@ type Ports struct {
 	SQS        int `env:"SQS_PORT"         envDefault:"9324"`
 	Temporal   int `env:"TEMPORAL_PORT"    envDefault:"7233"`
 	TemporalUI int `env:"TEMPORAL_UI_PORT" envDefault:"8233"`
+
+	Prometheus   int `env:"PROMETHEUS_PORT"   envDefault:"9090"`
+	Alertmanager int `env:"ALERTMANAGER_PORT" envDefault:"9093"`
 }
 
 // host is the only address the stack listens on: nothing of a development
@@ -45,6 +48,8 @@ func (p *Ports) slots() []slot {
 		{&p.SQS, SQS, "SQS server", "SQS_PORT"},
 		{&p.Temporal, Temporal, "Temporal", "TEMPORAL_PORT"},
 		{&p.TemporalUI, Temporal, "Temporal Web UI", "TEMPORAL_UI_PORT"},
+		{&p.Prometheus, Prometheus, "Prometheus", "PROMETHEUS_PORT"},
+		{&p.Alertmanager, Alertmanager, "Alertmanager", "ALERTMANAGER_PORT"},
 	}
 }
 

@@ -41,6 +41,8 @@ type Options struct {
 	Throwaway bool
 	// Race builds the programs with the race detector.
 	Race bool
+	// Monitor says how the system is watched, when Monitors are among the parts.
+	Monitor Monitor
 	// Restart brings back a part that ends by itself, after 1 s, 2 s, … 30 s.
 	// Without it the end is reported and nothing else.
 	Restart bool
@@ -149,8 +151,11 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.prepareData(ctx); err != nil {
 		return err
 	}
+	if err := s.prepareMonitors(ctx); err != nil {
+		return err
+	}
 	programs, within := errgroup.WithContext(ctx)
-	for _, part := range []Part{API, Worker} {
+	for _, part := range []Part{API, Worker, Alertmanager, Prometheus} {
 		if contains(s.parts, part) {
 			programs.Go(func() error { return s.bringUp(within, part) })
 		}
