@@ -77,9 +77,9 @@ func sharedSystem(t *testing.T) *system {
 }
 
 // ownSystem starts a system for t alone and stops it when t is over.
-func ownSystem(t *testing.T, name string) *system {
+func ownSystem(t *testing.T, name string, edit ...func(*stack.Options)) *system {
 	t.Helper()
-	s, err := startSystem(t.Context(), filepath.Join(bench.dir, name))
+	s, err := startSystem(t.Context(), filepath.Join(bench.dir, name), edit...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if err := s.stop(); err != nil {

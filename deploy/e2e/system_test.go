@@ -33,7 +33,7 @@ type system struct {
 	temporal client.Client
 }
 
-func startSystem(ctx context.Context, dir string) (*system, error) {
+func startSystem(ctx context.Context, dir string, edit ...func(*stack.Options)) (*system, error) {
 	programs, err := bench.programs()
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func startSystem(ctx context.Context, dir string) (*system, error) {
 		return nil, err
 	}
 	worker := map[string]string{"USER_DB_ADDR": userLink.addr()}
-	started, err := stack.Start(ctx, stack.Options{
+	opts := stack.Options{
 		Dir:      dir,
 		Ports:    stack.Ports{MariaDB: mariaDB},
 		Programs: programs,
@@ -57,7 +57,11 @@ func startSystem(ctx context.Context, dir string) (*system, error) {
 		},
 		Throwaway: true,
 		Restart:   false, // a part that ends by itself is a failure, not to be hidden
-	})
+	}
+	for _, change := range edit {
+		change(&opts)
+	}
+	started, err := stack.Start(ctx, opts)
 	if err != nil {
 		return nil, errors.Join(err, userLink.close())
 	}

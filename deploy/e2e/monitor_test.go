@@ -1,0 +1,217 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
+)
+
+// notification is what Alertmanager posts to a webhook.
+type notification struct {
+	Status string `json:"status"` // firing, resolved
+	Alerts []struct {
+		Status      string            `json:"status"`
+		Labels      map[string]string `json:"labels"`
+		Annotations map[string]string `json:"annotations"`
+	} `json:"alerts"`
+}
+
+// webhook returns an address to post to, and what was posted there.
+func webhook(t *testing.T) (url string, posted <-chan notification) {
+	t.Helper()
+	notes := make(chan notification, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var note notification
+		if err := json.NewDecoder(r.Body).Decode(&note); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		notes <- note
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, notes
+}
+
+// TestMonitoring watches a system of its own with the rules as they are, but in
+// a hurry.
+func TestMonitoring(t *testing.T) {
+	t.Parallel()
+	url, posted := webhook(t)
+	s := ownSystem(t, "monitoring", func(opts *stack.Options) {
+		opts.Parts = slices.Concat(stack.AllParts(), stack.Monitors())
+		opts.Monitor = stack.Monitor{Webhook: url, Hurry: 500 * time.Millisecond}
+	})
+	b := startBoston(t, s, 20)
+	b.importAll(t)
+	b.check(t)
+
+	s.everyMetricExists(t)
+
+	require.NoError(t, s.Kill(stack.Worker))
+	note := awaitNote(t, posted, "firing")
+	require.Equal(t, "worker", note.Labels["job"])
+	require.Contains(t, note.Annotations["summary"], "does not answer")
+	require.Contains(t, note.Annotations["runbook_url"], "RUNBOOK.md#instancedown")
+	require.NoError(t, s.StartPart(t.Context(), stack.Worker))
+	awaitNote(t, posted, "resolved")
+}
+
+// awaited is an alert as it was posted.
+type awaited struct{ Labels, Annotations map[string]string }
+
+// awaitNote waits until InstanceDown is posted in that status.
+func awaitNote(t *testing.T, posted <-chan notification, status string) awaited {
+	t.Helper()
+	limit := time.After(patience)
+	for {
+		select {
+		case note := <-posted:
+			for _, alert := range note.Alerts {
+				if alert.Labels["alertname"] == "InstanceDown" && alert.Status == status {
+					return awaited{alert.Labels, alert.Annotations}
+				}
+			}
+		case <-limit:
+			require.Fail(t, "nothing was posted that is "+status)
+		}
+	}
+}
+
+// ofOthers are metrics that programs of others make, or that are there only once
+// something has gone wrong.
+var ofOthers = regexp.MustCompile(`^(node_.*|ALERTS|temporal_request_failure_total)$`)
+
+// everyMetricExists waits until Prometheus has scraped every metric that a rule
+// or a dashboard names.
+func (s *system) everyMetricExists(t *testing.T) {
+	t.Helper()
+	named := s.namedByRules(t)
+	maps.Copy(named, namedByDashboards(t))
+	maps.DeleteFunc(named, func(name, _ string) bool { return ofOthers.MatchString(name) })
+	require.Greater(t, len(named), 40)
+	eventually(t, patience, func() error {
+		var known []string
+		if err := s.prometheus(t, "/api/v1/label/__name__/values", &known); err != nil {
+			return err
+		}
+		var missing []string
+		for _, name := range slices.Sorted(maps.Keys(named)) {
+			if !slices.Contains(known, name) {
+				missing = append(missing, name+" ("+named[name]+")")
+			}
+		}
+		if len(missing) > 0 {
+			return fmt.Errorf("not in any scrape: %s", strings.Join(missing, ", "))
+		}
+		return nil
+	})
+}
+
+// prometheus reads the data of an answer of Prometheus' API.
+func (s *system) prometheus(t *testing.T, path string, data any) error {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.PrometheusURL()+path, http.NoBody)
+	require.NoError(t, err)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, &struct{ Data any }{data})
+}
+
+// namedByRules returns the metrics in the rules as Prometheus read them, each
+// with the rule that names it.
+func (s *system) namedByRules(t *testing.T) map[string]string {
+	t.Helper()
+	var rules struct {
+		Groups []struct {
+			Rules []struct{ Name, Query, LastError string }
+		}
+	}
+	require.NoError(t, s.prometheus(t, "/api/v1/rules", &rules))
+	named := map[string]string{}
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			require.Empty(t, rule.LastError, rule.Name)
+			for _, name := range metricsOf(rule.Query) {
+				named[name] = "rule " + rule.Name
+			}
+		}
+	}
+	require.NotEmpty(t, named)
+	return named
+}
+
+func namedByDashboards(t *testing.T) map[string]string {
+	t.Helper()
+	root, err := stack.FindRoot()
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(root, "deploy", "grafana", "dashboards", "*.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	named := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var board struct {
+			Panels []struct {
+				Title   string
+				Targets []struct{ Expr string }
+			}
+		}
+		require.NoError(t, json.Unmarshal(text, &board), file)
+		for _, panel := range board.Panels {
+			for _, target := range panel.Targets {
+				for _, name := range metricsOf(target.Expr) {
+					named[name] = filepath.Base(file) + ": " + panel.Title
+				}
+			}
+		}
+	}
+	return named
+}
+
+var (
+	// noMetric is what holds no metric's name: label matchers, ranges, numbers,
+	// and the labels of by, without, on and ignoring.
+	noMetric = regexp.MustCompile(`\{[^}]*\}|\[[^\]]*\]|\b(by|without|on|ignoring)\s*\([^)]*\)|\b\d[\w.]*\b`)
+	// word is an identifier, with the bracket that follows a function's.
+	word = regexp.MustCompile(`[a-zA-Z_:][\w:]*\s*\(?`)
+)
+
+// metricsOf returns the names of metrics in an expression of PromQL.
+func metricsOf(expr string) (names []string) {
+	for _, found := range word.FindAllString(noMetric.ReplaceAllString(expr, " "), -1) {
+		switch name := strings.TrimSpace(found); {
+		case strings.HasSuffix(name, "("), slices.Contains([]string{"and", "or", "unless", "bool", "sum", "max", "min", "avg"}, name):
+		default:
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func TestMetricsOfAnExpression(t *testing.T) {
+	t.Parallel()
+	expr := `histogram_quantile(0.99, sum by (le) (rate(a_bucket{x="b_c", y=~"5.."}[5m]))) > 1e3 or max(d:e:p99_5m) unless vector(0) == f`
+	require.Equal(t, []string{"a_bucket", "d:e:p99_5m", "f"}, metricsOf(expr))
+}
