@@ -75,6 +75,7 @@ type Recomputed struct {
 // publishes when a protest window has ended. Repeated, or done twice at once, it
 // changes nothing more. A race that is gone has no standings.
 func (s *Standings) RecomputeStandings(ctx context.Context, in RecomputeInput) (Recomputed, error) {
+	defer keepAlive(ctx)()
 	for range recomputeTries {
 		result, err := s.recompute(ctx, in.RaceID)
 		switch {

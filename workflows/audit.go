@@ -31,7 +31,7 @@ func AuditCredits(ctx workflow.Context) (activities.CreditAudit, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: auditTimeout,
 		StartToCloseTimeout:    auditTimeout,
-		HeartbeatTimeout:       time.Minute,
+		HeartbeatTimeout:       10 * time.Second, // a page of records takes far less
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
 		},

@@ -29,9 +29,11 @@ const (
 
 // recomputeOptions let a recompute be retried for as long as it takes: it shows
 // as pending, with its last failure, in the Web UI. 30,000 entries take about a
-// second on a busy machine.
+// second on a busy machine. One whose worker died, or was handed it while it
+// stopped, is given up after three seconds without a sign of life.
 var recomputeOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: time.Minute,
+	HeartbeatTimeout:    3 * time.Second,
 	RetryPolicy: &temporal.RetryPolicy{
 		InitialInterval: 200 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
 	},

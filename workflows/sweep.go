@@ -26,7 +26,7 @@ func SweepStandings(ctx workflow.Context) (activities.Swept, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: sweepTimeout,
 		StartToCloseTimeout:    sweepTimeout,
-		HeartbeatTimeout:       time.Minute,
+		HeartbeatTimeout:       10 * time.Second, // a page of records takes far less
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
 		},
