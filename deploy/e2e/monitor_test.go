@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -31,7 +32,7 @@ type notification struct {
 }
 
 // webhook returns an address to post to, and what was posted there.
-func webhook(t *testing.T) (url string, posted <-chan notification) {
+func webhook(t *testing.T) (address string, posted <-chan notification) {
 	t.Helper()
 	notes := make(chan notification, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,10 +51,10 @@ func webhook(t *testing.T) (url string, posted <-chan notification) {
 // a hurry.
 func TestMonitoring(t *testing.T) {
 	t.Parallel()
-	url, posted := webhook(t)
+	address, posted := webhook(t)
 	s := ownSystem(t, "monitoring", func(opts *stack.Options) {
 		opts.Parts = slices.Concat(stack.AllParts(), stack.Monitors())
-		opts.Monitor = stack.Monitor{Webhook: url, Hurry: 500 * time.Millisecond}
+		opts.Monitor = stack.Monitor{Webhook: address, Hurry: 500 * time.Millisecond}
 	})
 	b := startBoston(t, s, 20)
 	b.importAll(t)
@@ -100,7 +101,7 @@ var ofOthers = regexp.MustCompile(`^(node_.*|ALERTS|temporal_request_failure_tot
 func (s *system) everyMetricExists(t *testing.T) {
 	t.Helper()
 	named := s.namedByRules(t)
-	maps.Copy(named, namedByDashboards(t))
+	maps.Copy(named, s.namedByDashboards(t))
 	maps.DeleteFunc(named, func(name, _ string) bool { return ofOthers.MatchString(name) })
 	require.Greater(t, len(named), 40)
 	eventually(t, patience, func() error {
@@ -135,7 +136,17 @@ func (s *system) prometheus(t *testing.T, path string, data any) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(text, &struct{ Data any }{data})
+	answer := struct {
+		Status, Error string
+		Data          any
+	}{Data: data}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return err
+	}
+	if answer.Status != "success" {
+		return fmt.Errorf("prometheus: %s", answer.Error)
+	}
+	return nil
 }
 
 // namedByRules returns the metrics in the rules as Prometheus read them, each
@@ -161,7 +172,9 @@ func (s *system) namedByRules(t *testing.T) map[string]string {
 	return named
 }
 
-func namedByDashboards(t *testing.T) map[string]string {
+// namedByDashboards returns the metrics in the dashboards, each with a panel that
+// names it, after Prometheus has understood every expression.
+func (s *system) namedByDashboards(t *testing.T) map[string]string {
 	t.Helper()
 	root, err := stack.FindRoot()
 	require.NoError(t, err)
@@ -181,6 +194,8 @@ func namedByDashboards(t *testing.T) map[string]string {
 		require.NoError(t, json.Unmarshal(text, &board), file)
 		for _, panel := range board.Panels {
 			for _, target := range panel.Targets {
+				query := strings.ReplaceAll(target.Expr, "$__rate_interval", "1m")
+				require.NoError(t, s.prometheus(t, "/api/v1/query?query="+url.QueryEscape(query), nil), panel.Title)
 				for _, name := range metricsOf(target.Expr) {
 					named[name] = filepath.Base(file) + ": " + panel.Title
 				}
