@@ -53,6 +53,13 @@ func (p parts) wakeStandings(ctx context.Context, raceID string) {
 	}
 }
 
+// mustWakeStandings is for who has to know whether it succeeded.
+func (p parts) mustWakeStandings(ctx context.Context, raceID string) (workflowID string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
+	defer cancel()
+	return workflows.StandingsWorkflowID(raceID), p.wake(ctx, raceID)
+}
+
 // operated is what operators see and do in Temporal.
 type operated interface {
 	ops.Workflows
@@ -102,7 +109,8 @@ func newHandler(p parts) (*chi.Mux, error) {
 	})
 	ops.Register(api, ops.Config{
 		Store: p.mainDB, Ledger: p.userDB, Workflows: p.temporal, Audits: p.temporal, Letters: p.letters, Poke: p.poke,
-		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Now: p.now, Log: p.log,
+		WakeStandings: p.mustWakeStandings,
+		WorkflowID:    workflows.CreditWorkflowID, TraceURL: trace, Now: p.now, Log: p.log,
 	})
 	return router, nil
 }

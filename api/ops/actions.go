@@ -22,7 +22,7 @@ type actions struct{ keeper actionKeeper }
 
 type actionsInput struct {
 	server.Page
-	Action Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total"`
+	Action Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings"`
 	Target string `query:"target" maxLength:"100" doc:"ID of a record, user or message."`
 }
 

@@ -115,6 +115,11 @@ type bundle struct {
 	router   http.Handler
 	raceID   string
 	pokes    *atomic.Int64
+	wake     func(raceID string) error
+}
+
+func (b *bundle) wakeStandings(_ context.Context, raceID string) (string, error) {
+	return "standings/" + raceID, b.wake(raceID)
 }
 
 type tokens map[string]auth.Identity
@@ -176,7 +181,7 @@ func (b *bundle) mountOn(ledger ops.Ledger, workflows ops.Workflows) {
 	})
 	ops.Register(api, ops.Config{
 		Store: b.main, Ledger: ledger, Workflows: workflows, Audits: b.temporal, Letters: b.letters,
-		Poke: func() { b.pokes.Add(1) }, WorkflowID: workflowID, TraceURL: func(id string) string { return "http://ui/" + id },
+		Poke: func() { b.pokes.Add(1) }, WakeStandings: b.wakeStandings, WorkflowID: workflowID, TraceURL: func(id string) string { return "http://ui/" + id },
 		Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	b.router = router

@@ -39,13 +39,14 @@ const (
 	discardLetter  Action = "discard-dead-letter"
 	runAudit       Action = "run-audit"
 	rebuildTotal   Action = "rebuild-total"
+	recomputeRace  Action = "recompute-standings"
 )
 
 // entry is what is recorded of an action. before and what the action returns are
 // kept as JSON and hold no personal data.
 type entry struct {
 	action Action
-	target string // ID of a record, user or message; empty for several
+	target string // ID of a record, race, user or message; empty for several
 	reason string
 	before any
 }

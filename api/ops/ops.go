@@ -34,6 +34,7 @@ type Store interface {
 	comparedRecords
 	recordHistory
 	requeuer
+	raceReader
 	actionKeeper
 }
 
@@ -53,6 +54,9 @@ type Config struct {
 	Letters   Letters
 	// Poke says that there are new outbox rows. It does not block.
 	Poke func()
+	// WakeStandings has a race's standings recomputed; it returns the ID of the
+	// workflow that does it, once that is certain.
+	WakeStandings func(ctx context.Context, raceID string) (workflowID string, err error)
 	// WorkflowID names the workflow that credits a revision, TraceURL its page.
 	WorkflowID func(raceID, recordID string, revision int) string
 	TraceURL   func(workflowID string) string
@@ -74,6 +78,7 @@ func Register(api huma.API, cfg Config) {
 	letters{queue: cfg.Letters, journal: journal}.register(api)
 	auditing{audits: cfg.Audits, journal: journal, links: links}.register(api)
 	totals{keeper: cfg.Ledger, journal: journal}.register(api)
+	recomputing{races: cfg.Store, wake: cfg.WakeStandings, traceURL: cfg.TraceURL, journal: journal}.register(api)
 	actions{keeper: cfg.Store}.register(api)
 }
 

@@ -8,11 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	failurepb "go.temporal.io/api/failure/v1"
-	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -28,13 +25,11 @@ const (
 	callTimeout = 5 * time.Second
 	// searchPage is how many runs one search answers with.
 	searchPage = 1000
-	// maxResetReason is how much of a reason goes into a history, in characters.
-	maxResetReason = 500
 )
 
 // ErrNotBegun says that there is nothing to reset: no worker has taken the
 // workflow's first task yet.
-var ErrNotBegun = errors.New("no worker has taken the workflow's first task yet")
+var ErrNotBegun = workflows.ErrNotBegun
 
 // Temporal is Workflows and Audits over a client of Temporal's.
 type Temporal struct {
@@ -132,47 +127,14 @@ func (t Temporal) search(ctx context.Context, query string, found func(*workflow
 func (t Temporal) Reset(ctx context.Context, run Run, reason string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout)
 	defer cancel()
-	first, err := t.firstTask(ctx, run)
-	if err != nil {
+	runID, err := workflows.Reset(ctx, t.Client, t.Namespace, run.WorkflowID, run.RunID, reason)
+	if errors.Is(err, ErrNotBegun) {
 		return "", err
 	}
-	if letters := []rune(reason); len(letters) > maxResetReason {
-		reason = string(letters[:maxResetReason])
-	}
-	answer, err := t.Client.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
-		Namespace:         t.Namespace,
-		WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: run.WorkflowID, RunId: run.RunID},
-		Reason:            reason, WorkflowTaskFinishEventId: first, RequestId: uuid.NewString(),
-	})
 	if err != nil {
 		return "", fault("reset "+run.WorkflowID, err)
 	}
-	return answer.GetRunId(), nil
-}
-
-// firstTask returns the ID of the event by which the first workflow task ended.
-func (t Temporal) firstTask(ctx context.Context, run Run) (int64, error) {
-	events := t.Client.GetWorkflowHistory(ctx, run.WorkflowID, run.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for events.HasNext() {
-		event, err := events.Next()
-		if err != nil {
-			return 0, fault("read the history of "+run.WorkflowID, err)
-		}
-		if endsTask(event) {
-			return event.GetEventId(), nil
-		}
-	}
-	return 0, ErrNotBegun
-}
-
-func endsTask(event *historypb.HistoryEvent) bool {
-	switch event.GetEventType() {
-	case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED,
-		enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
-		return true
-	default:
-		return false
-	}
+	return runID, nil
 }
 
 func runOf(info *workflowpb.WorkflowExecutionInfo) Run {

@@ -88,6 +88,7 @@ var Access = map[string]Rule{
 	"POST /v1/ops/dead-letters/{message_id}/discard": {Who: Operator},
 	"GET /v1/ops/audit":                              {Who: Operator},
 	"POST /v1/ops/audit":                             {Who: Operator},
+	"POST /v1/ops/races/{race_id}/recompute":         {Who: Operator},
 	"POST /v1/ops/users/{user_id}/rebuild-total":     {Who: Operator},
 	"GET /v1/ops/actions":                            {Who: Operator},
 }
