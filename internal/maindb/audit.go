@@ -94,3 +94,23 @@ func (s *Store) OutboxIsEmpty(ctx context.Context) (bool, error) {
 	}
 	return !rows, nil
 }
+
+// LateOutbox returns how many revisions have waited in the outbox since before
+// the given time, and up to limit of them, the oldest first.
+func (s *Store) LateOutbox(ctx context.Context, before time.Time, limit int) (rows int, oldest []Unsent, err error) {
+	count, err := s.queries.LateOutbox(ctx, before)
+	if err != nil {
+		return 0, nil, fmt.Errorf("count late outbox rows: %w", err)
+	}
+	late, err := s.queries.OldestLateOutbox(ctx, before, count32(limit))
+	if err != nil {
+		return 0, nil, fmt.Errorf("read late outbox rows: %w", err)
+	}
+	for _, row := range late {
+		oldest = append(oldest, Unsent{
+			OutboxRow: OutboxRow{ID: row.OutboxID, RaceID: row.RaceID, RecordID: row.RecordID, Revision: int(row.Revision)},
+			CreatedAt: row.CreatedAt,
+		})
+	}
+	return int(count), oldest, nil
+}

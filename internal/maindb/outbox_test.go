@@ -109,3 +109,28 @@ func TestSendersAtOnceShareTheOutbox(t *testing.T) {
 	}
 	require.Len(t, once, total)
 }
+
+func TestLateOutbox(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.scheduledRace(t)
+	early := b.clock.Now()
+	_, err := b.store.ImportResults(t.Context(), raceID, results(3), organizer)
+	require.NoError(t, err)
+	b.clock.Advance(time.Minute)
+	_, err = b.store.ImportResults(t.Context(), raceID, append(results(3), finish("99", 8000)), organizer)
+	require.NoError(t, err)
+
+	rows, oldest, err := b.store.LateOutbox(t.Context(), early, 2)
+	require.NoError(t, err)
+	require.Zero(t, rows)
+	require.Empty(t, oldest)
+	rows, oldest, err = b.store.LateOutbox(t.Context(), early.Add(time.Second), 2)
+	require.NoError(t, err)
+	require.Equal(t, 3, rows)
+	require.Len(t, oldest, 2)
+	require.Less(t, oldest[0].ID, oldest[1].ID)
+	require.Equal(t, raceID, oldest[0].RaceID)
+	require.Equal(t, 1, oldest[0].Revision)
+	require.True(t, early.Equal(oldest[0].CreatedAt))
+}

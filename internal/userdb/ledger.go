@@ -186,7 +186,7 @@ func creditOf(row gen.Credit) race.Credit {
 	}
 }
 
-// number is a revision as its column holds it.
+// number is a revision, or the size of a page, as SQL takes it.
 func number(revision int) int32 {
 	return int32(revision) //nolint:gosec // the revisions of a record are few
 }

@@ -11,6 +11,17 @@ import (
 	"time"
 )
 
+const lateOutbox = `-- name: LateOutbox :one
+SELECT COUNT(*) FROM outbox WHERE created_at < ?
+`
+
+func (q *Queries) LateOutbox(ctx context.Context, createdAt time.Time) (int64, error) {
+	row := q.db.QueryRowContext(ctx, lateOutbox, createdAt)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const latestRevisions = `-- name: LatestRevisions :many
 SELECT record_id, race_id, revision, updated_at
 FROM official_record
@@ -54,6 +65,39 @@ func (q *Queries) LatestRevisions(ctx context.Context, arg LatestRevisionsParams
 			&i.RaceID,
 			&i.Revision,
 			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldestLateOutbox = `-- name: OldestLateOutbox :many
+SELECT outbox_id, race_id, record_id, revision, created_at FROM outbox WHERE created_at < ? ORDER BY created_at, outbox_id LIMIT ?
+`
+
+func (q *Queries) OldestLateOutbox(ctx context.Context, createdAt time.Time, limit int32) ([]Outbox, error) {
+	rows, err := q.db.QueryContext(ctx, oldestLateOutbox, createdAt, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Outbox
+	for rows.Next() {
+		var i Outbox
+		if err := rows.Scan(
+			&i.OutboxID,
+			&i.RaceID,
+			&i.RecordID,
+			&i.Revision,
+			&i.CreatedAt,
 		); err != nil {
 			return nil, err
 		}

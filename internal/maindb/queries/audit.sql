@@ -18,3 +18,9 @@ ORDER BY r.record_id;
 
 -- name: OutboxHasRows :one
 SELECT EXISTS (SELECT 1 FROM outbox);
+
+-- name: LateOutbox :one
+SELECT COUNT(*) FROM outbox WHERE created_at < ?;
+
+-- name: OldestLateOutbox :many
+SELECT * FROM outbox WHERE created_at < ? ORDER BY created_at, outbox_id LIMIT ?;
