@@ -19,12 +19,16 @@ const auditPage = 1000
 // is wrong.
 const longPending = 15 * time.Minute
 
-// AuditConfig says which revisions the audit looks at.
+// AuditConfig says what the audit looks at.
 type AuditConfig struct {
 	// Grace is how long a revision may be on its way before it is missed.
 	Grace time.Duration `env:"AUDIT_GRACE" envDefault:"30s"`
 	// LookBack is how far the audit goes back, so that it need not read all history again and again.
 	LookBack time.Duration `env:"AUDIT_LOOK_BACK" envDefault:"168h"`
+	// OutboxAge is how long a revision may wait in the outbox before it is reported.
+	OutboxAge time.Duration `env:"AUDIT_OUTBOX_AGE" envDefault:"5m"`
+	// WorkflowAge is how long the workflow of a credit may be open before it is reported.
+	WorkflowAge time.Duration `env:"AUDIT_WORKFLOW_AGE" envDefault:"15m"`
 }
 
 // Revisions is what the audit reads and writes of main_db.

@@ -21,6 +21,8 @@ type Metrics struct {
 	audited  prometheus.Counter
 	lost     prometheus.Counter
 	requeued prometheus.Counter
+	findings *prometheus.CounterVec
+	mended   *prometheus.CounterVec
 }
 
 // NewMetrics registers the counters with registry.
@@ -52,8 +54,18 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mrmrthon_audit_requeued_total", Help: "Record revisions that the audit sent on their way again.",
 		}),
+		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mrmrthon_audit_findings_total",
+			Help: "What the audit found, by kind. What stays as it is is found by every audit.",
+		}, []string{"kind"}),
+		mended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mrmrthon_audit_mended_total", Help: "What the audit found and mended, by kind.",
+		}, []string{"kind"}),
 	}
-	registry.MustRegister(m.attempts, m.credits, m.repeated, m.took, m.audited, m.lost, m.requeued)
+	registry.MustRegister(m.attempts, m.credits, m.repeated, m.took, m.audited, m.lost, m.requeued, m.findings, m.mended)
+	for _, kind := range findingKinds() {
+		m.found(kind, 0, 0)
+	}
 	for _, status := range []race.CreditStatus{race.Credited, race.Rejected, race.Superseded} {
 		m.credits.WithLabelValues(string(status)) // so that a rate is there from the first one on
 	}
@@ -94,4 +106,10 @@ func (m *Metrics) auditedPage(checked, lost, requeued int) {
 	m.audited.Add(float64(checked))
 	m.lost.Add(float64(lost))
 	m.requeued.Add(float64(requeued))
+	m.found(LostCredit, lost, requeued)
+}
+
+func (m *Metrics) found(kind FindingKind, found, mended int) {
+	m.findings.WithLabelValues(string(kind)).Add(float64(found))
+	m.mended.WithLabelValues(string(kind)).Add(float64(mended))
 }
