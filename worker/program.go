@@ -24,6 +24,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
+	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 // httpTimeout bounds what a caller of /metrics may take, and the wait for such
@@ -83,8 +84,10 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	standings := newStandingsWork(m.Config, temporal, main, user, m.Log, registry)
 	return m.serve(ctx, health, &work{
 		cfg: m.Config, log: m.Log, temporal: temporal, records: records, registry: registry, metrics: metrics,
-		credits:   activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
-		audits:    activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
+		credits: activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
+		audits:  activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
+		checks: activities.NewChecks(m.Config.Audit, main, user,
+			workflows.CreditRuns{Client: temporal, Namespace: m.Config.Temporal.Namespace}, time.Now, metrics),
 		standings: standings,
 		depths:    newDepths(records, m.Log, registry),
 	})
@@ -135,6 +138,7 @@ type work struct {
 	metrics   *activities.Metrics
 	credits   *activities.Credits
 	audits    *activities.Audits
+	checks    *activities.Checks
 	standings standingsWork
 	depths    *depths
 }

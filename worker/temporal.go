@@ -45,6 +45,7 @@ func (w *work) newWorker(gaveUp func(error)) worker.Worker {
 	records.RegisterWorkflow(workflows.AuditCredits)
 	records.RegisterActivity(w.credits)
 	records.RegisterActivity(w.audits)
+	records.RegisterActivity(w.checks)
 	return records
 }
 

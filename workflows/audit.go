@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -25,22 +26,85 @@ const (
 	auditCatchUp = time.Minute
 )
 
+// Audit is what an audit found.
+type Audit struct {
+	activities.CreditAudit
+	// Findings has one tally for each of the other kinds, also when nothing was found.
+	Findings []activities.Tally `json:"findings,omitempty"`
+}
+
+// wholeAudit marks the change from looking for lost credits alone.
+const wholeAudit = "whole-audit"
+
 // AuditCredits looks once for record revisions without a credit and sends them
-// on their way again.
-func AuditCredits(ctx workflow.Context) (activities.CreditAudit, error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+// on their way again; for what contradicts the ledger, and mends what is safe to
+// mend; and for what is on its way for too long. A check that fails does not stop
+// the others.
+func AuditCredits(ctx workflow.Context) (Audit, error) {
+	whole := workflow.GetVersion(ctx, wholeAudit, workflow.DefaultVersion, 1) == 1
+	var steps *activities.Audits // never set: the worker's own are called by name
+	var checks *activities.Checks
+	lost := audit(ctx, "audit: which revisions have no credit", steps.RequeueLostCredits)
+	var others []workflow.Future
+	if whole {
+		others = []workflow.Future{
+			audit(ctx, "audit: which credits are lost although their workflow completed", checks.CheckEnded),
+			audit(ctx, "audit: which totals are not the sum of their ledger lines", checks.CheckTotals),
+			audit(ctx, "audit: which ledger lines do not add up to their credit", checks.CheckLines),
+			audit(ctx, "audit: what waits in the outbox for too long", checks.CheckOutbox),
+			audit(ctx, "audit: which credits' workflows are open for too long", checks.CheckWorkflows),
+		}
+	}
+	var found Audit
+	var failed []error
+	for _, check := range others {
+		var tally activities.Tally
+		if err := check.Get(ctx, &tally); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		found.Findings = append(found.Findings, tally)
+		workflow.SetCurrentDetails(ctx, found.inWords())
+	}
+	if err := lost.Get(ctx, &found.CreditAudit); err != nil {
+		failed = append(failed, err)
+	}
+	words := found.inWords()
+	if len(failed) > 0 {
+		words += fmt.Sprintf("\n\n%d checks failed: see their activities.", len(failed))
+	}
+	workflow.SetCurrentDetails(ctx, words)
+	return found, errors.Join(failed...)
+}
+
+// audit starts a check.
+func audit(ctx workflow.Context, summary string, check any) workflow.Future {
+	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: auditTimeout,
 		StartToCloseTimeout:    auditTimeout,
 		HeartbeatTimeout:       10 * time.Second, // a page of records takes far less
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second,
 		},
-		Summary: "audit: which revisions have no credit",
-	})
-	var steps *activities.Audits // never set: the worker's own is called by name
-	var found activities.CreditAudit
-	err := workflow.ExecuteActivity(ctx, steps.RequeueLostCredits).Get(ctx, &found)
-	return found, err
+		Summary: summary,
+	}), check)
+}
+
+// inWords tells an operator what was found.
+func (a Audit) inWords() string {
+	var parts []string
+	if a.Lost > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d revisions had no credit, %d were sent again", a.Lost, a.Checked, a.Requeued))
+	}
+	for _, tally := range a.Findings {
+		if words := tally.InWords(); words != "" {
+			parts = append(parts, words)
+		}
+	}
+	if len(parts) == 0 {
+		return "Nothing was found."
+	}
+	return strings.Join(parts, "\n\n")
 }
 
 // ScheduleAudit makes the schedule that audits credits, or changes the one that
@@ -51,7 +115,7 @@ func ScheduleAudit(ctx context.Context, schedules client.ScheduleClient, every t
 	action := &client.ScheduleWorkflowAction{
 		ID: AuditScheduleID, Workflow: AuditCredits, TaskQueue: RecordsTaskQueue,
 		WorkflowRunTimeout: auditTimeout + time.Minute,
-		StaticSummary:      "audit: send revisions without a credit on their way again",
+		StaticSummary:      "audit: credits, totals, outbox and workflows",
 	}
 	_, err := schedules.Create(ctx, client.ScheduleOptions{
 		ID: AuditScheduleID, Spec: spec, Action: action,

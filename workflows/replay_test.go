@@ -23,7 +23,7 @@ func TestReplay(t *testing.T) {
 	const folder = "testdata/histories"
 	files, err := os.ReadDir(folder)
 	require.NoError(t, err)
-	require.Len(t, files, 15, "one history for each way through a workflow, and older ones while they may be running")
+	require.Len(t, files, 16, "one history for each way through a workflow, and older ones while they may be running")
 	for _, file := range files {
 		t.Run(file.Name(), func(t *testing.T) {
 			t.Parallel()

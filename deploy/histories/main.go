@@ -66,6 +66,7 @@ func record(ctx context.Context, folder string) (err error) {
 	records.RegisterWorkflow(workflows.AuditCredits)
 	records.RegisterActivity(activities.NewCredits(stage{}, stage{}, metrics))
 	records.RegisterActivity(activities.NewAudits(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
+	records.RegisterActivity(activities.NewChecks(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
 	if err := records.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
