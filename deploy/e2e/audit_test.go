@@ -1,0 +1,250 @@
+package e2e_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
+)
+
+// tally is what an audit says of one kind of damage.
+type tally struct {
+	Kind     string `json:"kind"`
+	Found    int    `json:"found"`
+	Mended   int    `json:"mended"`
+	Examples []struct {
+		ID     string `json:"id"`
+		Detail string `json:"detail"`
+		Mended bool   `json:"mended"`
+	} `json:"examples"`
+}
+
+// nothingFound is every kind that an audit answers for.
+func nothingFound() map[string][2]int {
+	return map[string][2]int{
+		"lost_credit": {}, "ended_uncredited": {}, "wrong_total": {}, "wrong_lines": {}, "late_outbox": {}, "late_workflow": {},
+	}
+}
+
+// TestAudit damages a system of its own in every way that the audit looks for,
+// behind its back, and has it look.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	s := ownSystem(t, "audit", func(opts *stack.Options) {
+		maps.Copy(opts.Env[stack.Worker], map[string]string{
+			"AUDIT_INTERVAL": "24h", "AUDIT_GRACE": "1s", "AUDIT_WORKFLOW_AGE": "2s",
+		})
+	})
+	b := operated{boston: startBoston(t, s, 20), operator: s.anonymous()}
+	login, password := s.Operator()
+	b.operator.logIn(t, login, password)
+	s.withoutAudits(t)
+	b.importAll(t)
+	b.check(t)
+	for n := range 3 {
+		b.completed(t, creditID(b.raceID, b.runnersRecord(t, n), 1))
+	}
+	require.Equal(t, nothingFound(), b.counts(t))
+
+	for _, step := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"a wrong total", b.auditRebuildsATotal},
+		{"a credit that a restore lost", b.auditResetsAWorkflow},
+		{"a late workflow", b.auditReportsALateWorkflow},
+		{"a late outbox and a lost message", b.auditReportsALateOutbox},
+		{"a double credit", b.auditReportsADoubleCredit},
+	} {
+		if !t.Run(step.name, step.run) {
+			return // what follows would only fail for the same reason
+		}
+	}
+}
+
+// audit runs one now and returns what it found by kind, lost credits too.
+func (b operated) audit(t *testing.T) map[string]tally {
+	t.Helper()
+	var started struct {
+		WorkflowID string `json:"workflow_id"`
+		RunID      string `json:"run_id"`
+	}
+	b.operator.call(t, http.MethodPost, "/v1/ops/audit", payload{}).into(t, http.StatusAccepted, &started)
+	found := map[string]tally{}
+	eventually(t, patience, func() error {
+		var audits struct {
+			Items []struct {
+				RunID string `json:"run_id"`
+				Found *struct {
+					Lost     int     `json:"lost"`
+					Requeued int     `json:"requeued"`
+					Findings []tally `json:"findings"`
+				} `json:"found"`
+			} `json:"items"`
+		}
+		b.operator.call(t, http.MethodGet, "/v1/ops/audit", payload{}).into(t, http.StatusOK, &audits)
+		for _, audit := range audits.Items {
+			if audit.RunID != started.RunID || audit.Found == nil {
+				continue
+			}
+			found["lost_credit"] = tally{Found: audit.Found.Lost, Mended: audit.Found.Requeued}
+			for _, tally := range audit.Found.Findings {
+				found[tally.Kind] = tally
+			}
+			return nil
+		}
+		return fmt.Errorf("audit %s has not ended: %+v", started.RunID, audits.Items)
+	})
+	return found
+}
+
+// counts runs an audit and returns how many it found and mended, by kind.
+func (b operated) counts(t *testing.T) map[string][2]int {
+	t.Helper()
+	return counts(b.audit(t))
+}
+
+func counts(found map[string]tally) map[string][2]int {
+	counted := map[string][2]int{}
+	for kind, tally := range found {
+		counted[kind] = [2]int{tally.Found, tally.Mended}
+	}
+	return counted
+}
+
+// finds checks what an audit found and returns the one example of a kind.
+func finds(t *testing.T, found map[string]tally, want map[string][2]int, kind string) (id, detail string) {
+	t.Helper()
+	all := nothingFound()
+	maps.Copy(all, want)
+	require.Equal(t, all, counts(found), "%+v", found)
+	require.Len(t, found[kind].Examples, 1)
+	return found[kind].Examples[0].ID, found[kind].Examples[0].Detail
+}
+
+func (b operated) sql(t *testing.T, statement string, args ...any) {
+	t.Helper()
+	_, err := b.userDB.ExecContext(t.Context(), statement, args...)
+	require.NoError(t, err)
+}
+
+func (b operated) auditRebuildsATotal(t *testing.T) {
+	userID := b.book.users[bibKey(b.rows[0].bib)]
+	b.sql(t, "UPDATE user SET total_point = total_point + 17 WHERE user_id = ?", userID)
+	id, detail := finds(t, b.audit(t), map[string][2]int{"wrong_total": {1, 1}}, "wrong_total")
+	require.Equal(t, userID, id)
+	require.Contains(t, detail, "Rebuilt")
+	b.check(t)
+	require.Equal(t, nothingFound(), b.counts(t))
+}
+
+func (b operated) auditResetsAWorkflow(t *testing.T) {
+	recordID := b.runnersRecord(t, 1)
+	b.lose(t, recordID)
+	found := b.audit(t)
+	id, detail := finds(t, found, map[string][2]int{"lost_credit": {1, 1}, "ended_uncredited": {1, 1}}, "ended_uncredited")
+	require.Equal(t, recordID, id)
+	require.Contains(t, detail, "The workflow was reset")
+	b.until(t, recordID, "settled")
+	b.check(t)
+	b.completed(t, creditID(b.raceID, recordID, 1))
+	b.emptiesOutbox(t)
+	require.Equal(t, nothingFound(), b.counts(t))
+}
+
+// emptiesOutbox waits until every revision is on its way.
+func (b operated) emptiesOutbox(t *testing.T) {
+	t.Helper()
+	eventually(t, patience, func() error {
+		n, err := tryCount(t.Context(), b.mainDB, "SELECT COUNT(*) FROM outbox")
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d rows are in the outbox", n)
+		}
+		return err
+	})
+}
+
+// auditReportsALateWorkflow starts a credit that nobody works on.
+func (b operated) auditReportsALateWorkflow(t *testing.T) {
+	workflowID := creditID(b.raceID, uuid.NewString(), 1)
+	_, err := b.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: workflowID, TaskQueue: "nobody's"}, "CreditRecord")
+	require.NoError(t, err)
+	b.found(t, 1, fmt.Sprintf("WorkflowType = 'CreditRecord' AND ExecutionStatus = 'Running' AND StartTime < '%s'",
+		time.Now().Add(time.Minute).UTC().Format(time.RFC3339)))
+	var last map[string]tally
+	eventually(t, patience, func() error {
+		if last = b.audit(t); last["late_workflow"].Found == 0 {
+			return fmt.Errorf("found: %+v", last)
+		}
+		return nil
+	})
+	id, _ := finds(t, last, map[string][2]int{"late_workflow": {1, 0}}, "late_workflow")
+	require.Equal(t, workflowID, id)
+	require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), workflowID, "", "end-to-end test"))
+	b.found(t, 0, "WorkflowType = 'CreditRecord' AND ExecutionStatus = 'Running'")
+}
+
+// auditReportsALateOutbox accepts a record without a queue, has it be old, and
+// then loses its outbox row too.
+func (b operated) auditReportsALateOutbox(t *testing.T) {
+	r := row{bib: "99301", sex: "F", age: 41, gun: "3:33:33", net: "3:33:30", status: "OK", field: "runner"}
+	require.Equal(t, 1, b.organizer.importStartList(t, b.raceID, startList([]row{r})).Added)
+	b.book.users = b.participants(t, b.raceID)
+	require.NoError(t, b.Kill(stack.SQS))
+	b.postWhileDown(t, r)
+	recordID := b.ids[r.bib]
+	_, err := b.mainDB.ExecContext(t.Context(), "UPDATE outbox SET created_at = created_at - INTERVAL 1 HOUR")
+	require.NoError(t, err)
+	var last map[string]tally
+	eventually(t, patience, func() error {
+		if last = b.audit(t); last["lost_credit"].Found == 0 { // the grace
+			return fmt.Errorf("found: %+v", last)
+		}
+		return nil
+	})
+	id, detail := finds(t, last, map[string][2]int{"lost_credit": {1, 0}, "late_outbox": {1, 0}}, "late_outbox")
+	require.Equal(t, recordID, id)
+	require.Contains(t, detail, "revision 1 has waited in the outbox for 1h")
+
+	_, err = b.mainDB.ExecContext(t.Context(), "DELETE FROM outbox")
+	require.NoError(t, err)
+	require.NoError(t, b.StartPart(t.Context(), stack.SQS))
+	eventually(t, patience, func() error { // its first answers may be about the queue that was
+		if got := b.counts(t)["lost_credit"]; got != [2]int{1, 1} {
+			return fmt.Errorf("lost credits: %v", got)
+		}
+		return nil
+	})
+	b.until(t, recordID, "settled")
+	b.check(t)
+}
+
+// auditReportsADoubleCredit writes a second credit into the ledger, with its
+// total, as no program of ours can.
+func (b operated) auditReportsADoubleCredit(t *testing.T) {
+	recordID := b.runnersRecord(t, 0)
+	b.sql(t, `INSERT INTO point (user_id, race_id, record_id, revision, entry, rule, edition, points, reason, workflow_id, created_at)
+		SELECT user_id, race_id, record_id, 99, entry, rule, edition, points, reason, workflow_id, created_at FROM point WHERE record_id = ?`, recordID)
+	for _, total := range []struct {
+		statement string
+		also      map[string][2]int
+	}{
+		{"SELECT 1", map[string][2]int{"wrong_total": {1, 0}}}, // the lines are no truth to rebuild it from
+		{"UPDATE user SET total_point = (SELECT SUM(points) FROM point WHERE point.user_id = user.user_id) WHERE user_id IN (SELECT user_id FROM point WHERE record_id = '" + recordID + "')", nil},
+	} {
+		b.sql(t, total.statement)
+		want := map[string][2]int{"wrong_lines": {1, 0}}
+		maps.Copy(want, total.also)
+		id, detail := finds(t, b.audit(t), want, "wrong_lines")
+		require.Equal(t, recordID, id)
+		require.Contains(t, detail, "points more than the credit")
+	}
+	require.Equal(t, 2, count(t, b.userDB, "SELECT COUNT(*) FROM point WHERE record_id = ?", recordID), "the ledger was not touched")
+}
