@@ -67,6 +67,11 @@ func TestAudit(t *testing.T) {
 			return // what follows would only fail for the same reason
 		}
 	}
+	for kind := range nothingFound() {
+		require.Positive(t, s.metric(t, `mrmrthon_audit_findings_total\{kind="`+kind+`"\}`), kind)
+	}
+	require.InDelta(t, 1, s.metric(t, `mrmrthon_audit_mended_total\{kind="wrong_total"\}`), 0)
+	require.Zero(t, s.metric(t, `mrmrthon_audit_mended_total\{kind="wrong_lines"\}`))
 }
 
 // audit runs one now and returns what it found by kind, lost credits too.
