@@ -215,7 +215,7 @@ type fields = map[string]any
 func (b *bundle) signUp(login string, userType auth.UserType) (userID string) {
 	b.t.Helper()
 	a := b.do(request{method: "POST", path: "/v1/users", body: fields{
-		"login_id": login, "password": password, "name": "Uta Pippig", "user_type": userType,
+		"login_id": login, "password": password, "name": "First Runner", "user_type": userType,
 	}})
 	require.Equal(b.t, http.StatusCreated, a.status, a.text)
 	return a.string("user_id")

@@ -68,11 +68,11 @@ func TestChangePassword(t *testing.T) {
 	require.Equal(t, []string{"body.current_password"}, a.locations())
 	a = b.patch(tokens.access, fields{"password": "password", "current_password": password})
 	require.Equal(t, []string{"body.password"}, a.locations())
-	require.Equal(t, "Uta Pippig", b.get("/v1/me", tokens.access).body["name"])
+	require.Equal(t, "First Runner", b.get("/v1/me", tokens.access).body["name"])
 
 	a = b.patch(tokens.access, fields{"password": next, "current_password": password})
 	require.Equal(t, http.StatusOK, a.status, a.text)
-	b.pairOf(b.refresh(tokens.refresh)) // this session goes on
+	b.pairOf(b.refresh(tokens.refresh)) // the login that made the change goes on
 	require.Equal(t, http.StatusUnauthorized, b.refresh(other.refresh).status)
 	require.Equal(t, http.StatusUnauthorized, b.login("uta", password, "").status)
 	b.pairOf(b.login("uta", next, ""))

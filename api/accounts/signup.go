@@ -29,7 +29,7 @@ type signUpInput struct {
 	Body struct {
 		LoginID   string `json:"login_id" minLength:"3" maxLength:"190" example:"uta@example.org" doc:"What you log in with, in any case; no spaces."`
 		Password  string `json:"password" minLength:"8" example:"six stars to go" doc:"8 to 128 characters of any kind; not one that everybody guesses."`
-		Name      string `json:"name" minLength:"1" maxLength:"200" example:"Uta Pippig"`
+		Name      string `json:"name" minLength:"1" maxLength:"200" example:"First Runner"`
 		UserType  string `json:"user_type" enum:"runner,organizer" example:"runner"`
 		BirthDate string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD, in the past."`
 		Sex       string `json:"sex,omitempty" example:"F" doc:"M, F or X."`

@@ -15,7 +15,7 @@ func TestSignUp(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	a := b.do(request{method: "POST", path: "/v1/users", body: fields{
-		"login_id": " Uta@Example.org", "password": password, "name": " Uta Pippig ", "user_type": "runner",
+		"login_id": " Uta@Example.org", "password": password, "name": " First Runner ", "user_type": "runner",
 		"birth_date": "1965-09-07", "sex": "F", "phone": "+49 30 901820",
 	}})
 	require.Equal(t, http.StatusCreated, a.status, a.text)
@@ -26,7 +26,7 @@ func TestSignUp(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.status)
 	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
 	require.Equal(t, fields{
-		"user_id": a.body["user_id"], "user_type": "runner", "login_id": "uta@example.org", "name": "Uta Pippig",
+		"user_id": a.body["user_id"], "user_type": "runner", "login_id": "uta@example.org", "name": "First Runner",
 		"birth_date": "1965-09-07", "sex": "F", "phone": "+49 30 901820", "total_point": 0.0,
 		"created_at": "2026-04-20T12:00:00Z",
 	}, without(got.body, "$schema"))
