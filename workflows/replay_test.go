@@ -17,26 +17,43 @@ import (
 
 // TestReplay runs today's workflows over histories that a real server wrote
 // (`make histories`), with the worker's interceptor: a change that would stop
-// workflows which are under way fails here.
+// workflows which are under way fails here. REPLAY_HISTORIES names a folder of
+// others, such as those of the last release (.ci/replay).
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	const folder = "testdata/histories"
-	files, err := os.ReadDir(folder)
-	require.NoError(t, err)
+	files := histories(t, folder)
 	require.Len(t, files, 16, "one history for each way through a workflow, and older ones while they may be running")
+	if others := os.Getenv("REPLAY_HISTORIES"); others != "" {
+		files = append(files, histories(t, others)...)
+	}
 	for _, file := range files {
-		t.Run(file.Name(), func(t *testing.T) {
+		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			metrics := activities.NewMetrics(prometheus.NewRegistry())
-			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-				Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},
-			})
-			require.NoError(t, err)
-			replayer.RegisterWorkflow(workflows.CreditRecord)
-			replayer.RegisterWorkflow(workflows.AuditCredits)
-			replayer.RegisterWorkflow(workflows.FinalizeRace)
-			replayer.RegisterWorkflow(workflows.SweepStandings)
-			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, filepath.Join(folder, file.Name())))
+			require.NoError(t, newReplayer(t).ReplayWorkflowHistoryFromJSONFile(nil, file))
 		})
 	}
+}
+
+// histories are the files of a folder, of which there must be some.
+func histories(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files, folder)
+	return files
+}
+
+func newReplayer(t *testing.T) worker.WorkflowReplayer {
+	t.Helper()
+	metrics := activities.NewMetrics(prometheus.NewRegistry())
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
+		Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},
+	})
+	require.NoError(t, err)
+	replayer.RegisterWorkflow(workflows.CreditRecord)
+	replayer.RegisterWorkflow(workflows.AuditCredits)
+	replayer.RegisterWorkflow(workflows.FinalizeRace)
+	replayer.RegisterWorkflow(workflows.SweepStandings)
+	return replayer
 }
