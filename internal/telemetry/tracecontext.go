@@ -1,0 +1,43 @@
+package telemetry
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// traceparent is W3C Trace Context's header, and what we call it wherever it
+// goes. Traces begin at our own edge, so the state of other vendors, which the
+// standard's tracestate carries, is always empty.
+const traceparent = "traceparent"
+
+// TraceParent returns the context's span in W3C's form, 55 characters; empty
+// when nothing is traced. It can be kept, and given to StartFrom by another
+// process.
+func TraceParent(ctx context.Context) string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return ""
+	}
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier[traceparent]
+}
+
+// spanOf reads a traceparent; the span context is invalid when that is none.
+func spanOf(text string) trace.SpanContext {
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceparent: text})
+	return trace.SpanContextFromContext(ctx)
+}
+
+// StartFrom starts a span that goes on with what another process began: as a
+// child of parent when that is a traceparent, else at the root of a new trace,
+// which is linked to link when that is one.
+func StartFrom(ctx context.Context, tracer trace.Tracer, name, parent, link string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	if from := spanOf(parent); from.IsValid() {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, from)
+	} else if to := spanOf(link); to.IsValid() {
+		options = append(options, trace.WithLinks(trace.Link{SpanContext: to}))
+	}
+	return tracer.Start(ctx, name, options...)
+}

@@ -1,0 +1,115 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"go.temporal.io/sdk/interceptor"
+)
+
+// flushTimeout is how long the last spans may take to reach the collector when
+// a program ends.
+const flushTimeout = 3 * time.Second
+
+// Tracing sends a program's spans to a collector. Nil is none at all: its
+// methods return nil, and whoever is handed that installs nothing.
+type Tracing struct {
+	provider *sdktrace.TracerProvider
+	log      *slog.Logger
+}
+
+// NewTracing returns the tracing of a program (as "mrmrthon-api"), nil when
+// none is set. A setting that cannot be right is an error that names it. That
+// the collector does not answer is none: it is logged, and the spans are lost.
+func NewTracing(ctx context.Context, cfg TracingConfig, service, version string, log *slog.Logger) (*Tracing, error) {
+	if !cfg.enabled() {
+		return nil, nil //nolint:nilnil // nil is no tracing, as documented
+	}
+	if err := cfg.Check(""); err != nil {
+		return nil, err
+	}
+	target, err := cfg.target()
+	if err != nil {
+		return nil, err
+	}
+	sampler, err := cfg.sampler()
+	if err != nil {
+		return nil, err
+	}
+	described, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(),
+		resource.WithAttributes(attribute.String("service.name", service), attribute.String("service.version", version)),
+		resource.WithFromEnv()) // goes before what stands above
+	if err != nil {
+		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	}
+	sender, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target.String()))
+	if err != nil {
+		return nil, fmt.Errorf("exporter of traces: %w", err)
+	}
+	log.InfoContext(ctx, "traces are exported", "to", target.Redacted(), "sampler", sampler.Description())
+	return &Tracing{log: log, provider: sdktrace.NewTracerProvider(
+		sdktrace.WithBatcher(&exporter{SpanExporter: sender, log: log}),
+		sdktrace.WithResource(described), sdktrace.WithSampler(sampler),
+	)}, nil
+}
+
+// Provider returns what makes tracers; nil without tracing.
+func (t *Tracing) Provider() trace.TracerProvider {
+	if t == nil {
+		return nil
+	}
+	return t.provider
+}
+
+// ClientInterceptors returns what a client of Temporal and the workers made
+// from it are to be given; none without tracing.
+func (t *Tracing) ClientInterceptors() []interceptor.ClientInterceptor {
+	if t == nil {
+		return nil
+	}
+	return []interceptor.ClientInterceptor{WorkflowTracing(t.provider)}
+}
+
+// Close sends the spans that are left, for a few seconds at most. It comes last
+// of what a program closes.
+func (t *Tracing) Close() {
+	if t == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	if err := t.provider.Shutdown(ctx); err != nil {
+		t.log.WarnContext(ctx, "the last spans are lost", "error", err)
+	}
+}
+
+// exporter logs when the collector ceases to take spans and when it takes them
+// again, and keeps its errors from everybody else.
+type exporter struct {
+	sdktrace.SpanExporter
+	log  *slog.Logger
+	lost int // spans, since the collector took some last
+}
+
+// ExportSpans is called by one goroutine at a time.
+func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	err := e.SpanExporter.ExportSpans(ctx, spans)
+	switch {
+	case err != nil && e.lost == 0:
+		e.log.WarnContext(ctx, "the collector does not take spans: they are lost, the work goes on", "error", err)
+		e.lost += len(spans)
+	case err != nil:
+		e.lost += len(spans)
+	case e.lost > 0:
+		e.log.InfoContext(ctx, "the collector takes spans again", "lost", e.lost)
+		e.lost = 0
+	}
+	return nil
+}
