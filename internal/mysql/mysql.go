@@ -34,6 +34,15 @@ const (
 // start before its database does. Times are UTC, transactions read committed,
 // and an UPDATE counts the rows it matched.
 func Open(cfg Config) (*sql.DB, error) {
+	connector, err := connector(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return pool(cfg, sql.OpenDB(connector)), nil
+}
+
+// connector makes the connections of a pool.
+func connector(cfg Config) (driver.Connector, error) {
 	options := mysql.NewConfig()
 	options.Net, options.Addr, options.DBName = "tcp", cfg.Addr, cfg.Name
 	options.User, options.Passwd = cfg.User, cfg.Password
@@ -50,11 +59,15 @@ func Open(cfg Config) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", cfg.Name, err)
 	}
-	db := sql.OpenDB(readCommitted{connector})
+	return readCommitted{connector}, nil
+}
+
+// pool sets the limits of a pool.
+func pool(cfg Config, db *sql.DB) *sql.DB {
 	db.SetMaxOpenConns(cfg.MaxConns)
 	db.SetMaxIdleConns(cfg.MaxConns)
 	db.SetConnMaxIdleTime(idleLifetime)
-	return db, nil
+	return db
 }
 
 // readCommitted sets the isolation level once for each connection, which saves

@@ -1,0 +1,97 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/XSAM/otelsql"
+	"github.com/go-sql-driver/mysql"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// OpenTraced is Open with a span for each statement, commit and rollback that
+// belongs to a trace. What the programs do on their own account, once a second
+// and more, begins none. Without a provider it is Open.
+func OpenTraced(cfg Config, provider trace.TracerProvider) (*sql.DB, error) {
+	if provider == nil {
+		return Open(cfg)
+	}
+	connector, err := connector(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return pool(cfg, otelsql.OpenDB(connector,
+		otelsql.WithTracerProvider(discreet{provider}), otelsql.WithMeterProvider(noop.NewMeterProvider()),
+		otelsql.WithAttributes(attribute.String("db.system.name", "mysql"), attribute.String("db.namespace", cfg.Name)),
+		otelsql.WithSpanNameFormatter(spanName), otelsql.WithAttributesGetter(statementText),
+		otelsql.WithSpanOptions(otelsql.SpanOptions{
+			DisableQuery:         true, // statementText does it
+			DisableErrSkip:       true,
+			OmitConnResetSession: true, OmitConnPrepare: true, OmitRows: true,
+			SpanFilter: func(ctx context.Context, _ otelsql.Method, _ string, _ []driver.NamedValue) bool {
+				return trace.SpanContextFromContext(ctx).IsValid()
+			},
+		}),
+	)), nil
+}
+
+// spanName is the name that a statement has in our .sql files, or its verb.
+func spanName(_ context.Context, method otelsql.Method, statement string) string {
+	if statement == "" { // sql.conn.begin_tx, sql.tx.commit
+		_, last, _ := strings.Cut(strings.TrimPrefix(string(method), "sql."), ".")
+		return "SQL " + last
+	}
+	if name, found := strings.CutPrefix(statement, "-- name: "); found {
+		name, _, _ = strings.Cut(name, " ")
+		return "SQL " + name
+	}
+	return "SQL " + strings.Join(strings.Fields(statement)[:min(3, len(strings.Fields(statement)))], " ")
+}
+
+// statementLimit is how much of a statement a span shows, in bytes: one with a
+// thousand rows is 20 kB of question marks.
+const statementLimit = 1000
+
+// statementText is the statement with its question marks: values never come
+// along.
+func statementText(_ context.Context, _ otelsql.Method, statement string, _ []driver.NamedValue) []attribute.KeyValue {
+	if statement == "" {
+		return nil
+	}
+	if len(statement) > statementLimit {
+		statement = strings.ToValidUTF8(statement[:statementLimit], "") + "…"
+	}
+	return []attribute.KeyValue{attribute.String("db.query.text", statement)}
+}
+
+// discreet makes spans that do not repeat what a server says of an error: it
+// quotes values (Duplicate entry 'somebody@example.org' for key …).
+type discreet struct{ trace.TracerProvider }
+
+func (p discreet) Tracer(name string, options ...trace.TracerOption) trace.Tracer {
+	return discreetTracer{p.TracerProvider.Tracer(name, options...)}
+}
+
+type discreetTracer struct{ trace.Tracer }
+
+func (t discreetTracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	ctx, span := t.Tracer.Start(ctx, name, options...)
+	return ctx, discreetSpan{span}
+}
+
+type discreetSpan struct{ trace.Span }
+
+// RecordError records the server's error number and SQL state, or an error that
+// is not the server's as it is.
+func (s discreetSpan) RecordError(err error, options ...trace.EventOption) {
+	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		err = fmt.Errorf("MySQL error %d (%s)", server.Number, server.SQLState[:])
+	}
+	s.Span.RecordError(err, options...)
+}
