@@ -52,7 +52,7 @@ func (s *Store) Requeue(ctx context.Context, lost []LatestRevision) (added int, 
 			added = 0
 			return err
 		}
-		count, err := queries.RequeueRecords(ctx, s.now(), missing)
+		count, err := queries.RequeueRecords(ctx, s.now(), traceOf(ctx), missing)
 		added = int(count)
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
 // OutboxRow is a record revision that is not on the queue yet.
@@ -16,7 +17,14 @@ type OutboxRow struct {
 	RaceID   string
 	RecordID string
 	Revision int
+	// The trace that the revision came about in, in W3C's form, empty when there
+	// is none. At most one is set: what many rows came about in at once is a link,
+	// since nobody can read a trace of 30,000 credits.
+	TraceParent, TraceLink string
 }
+
+// traceOf returns the context's trace as the outbox keeps it.
+func traceOf(ctx context.Context) sql.NullString { return nullString(telemetry.TraceParent(ctx)) }
 
 const deleteOutbox = `DELETE o
 FROM JSON_TABLE(?, '$[*]' COLUMNS (outbox_id BIGINT PATH '$')) AS sent
@@ -40,7 +48,10 @@ func (s *Store) SendOutbox(ctx context.Context, limit int, send func(context.Con
 		}
 		taken := make([]OutboxRow, len(rows))
 		for i, row := range rows {
-			taken[i] = OutboxRow{ID: row.OutboxID, RaceID: row.RaceID, RecordID: row.RecordID, Revision: int(row.Revision)}
+			taken[i] = OutboxRow{
+				ID: row.OutboxID, RaceID: row.RaceID, RecordID: row.RecordID, Revision: int(row.Revision),
+				TraceParent: row.Traceparent.String, TraceLink: row.Tracelink.String,
+			}
 		}
 		var sent []OutboxRow
 		if sent, sendErr = send(ctx, taken); len(sent) == 0 {

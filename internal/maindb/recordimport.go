@@ -190,8 +190,9 @@ func sendOffAll(ctx context.Context, tx *sql.Tx, records []race.Record, change C
 	if err != nil {
 		return err
 	}
-	const intoOutbox = `INSERT INTO outbox (race_id, record_id, revision, created_at) VALUES `
+	const intoOutbox = `INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink) VALUES `
+	link := traceOf(ctx)
 	return insertRows(ctx, tx, intoOutbox, records, func(args []any, r race.Record) []any {
-		return append(args, r.RaceID, r.ID, r.Revision, now)
+		return append(args, r.RaceID, r.ID, r.Revision, now, link)
 	})
 }

@@ -89,7 +89,7 @@ func sendOff(ctx context.Context, q *gen.Queries, r race.Record, change Change, 
 		return fmt.Errorf("insert revision: %w", err)
 	}
 	err = q.InsertOutbox(ctx, gen.InsertOutboxParams{
-		RaceID: r.RaceID, RecordID: r.ID, Revision: count32(r.Revision), CreatedAt: now,
+		RaceID: r.RaceID, RecordID: r.ID, Revision: count32(r.Revision), CreatedAt: now, Traceparent: traceOf(ctx),
 	})
 	if err != nil {
 		return fmt.Errorf("insert outbox row: %w", err)

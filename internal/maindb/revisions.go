@@ -35,7 +35,10 @@ func (s *Store) reviseForBibs(ctx context.Context, tx *sql.Tx, raceID string, bi
 		if err != nil {
 			return 0, fmt.Errorf("add revisions of %d bibs: %w", len(keys), err)
 		}
-		if err := q.EnqueueNextRevisionsOfBibs(ctx, now, raceID, keys); err != nil {
+		err = q.EnqueueNextRevisionsOfBibs(ctx, gen.EnqueueNextRevisionsOfBibsParams{
+			CreatedAt: now, Tracelink: traceOf(ctx), RaceID: raceID, BibKeys: keys,
+		})
+		if err != nil {
 			return 0, fmt.Errorf("enqueue revisions of %d bibs: %w", len(keys), err)
 		}
 		revised, err := q.AdvanceRecordsOfBibs(ctx, now, raceID, keys)
@@ -60,7 +63,7 @@ func (s *Store) reviseAll(ctx context.Context, tx *sql.Tx, raceID, reason string
 	if err != nil {
 		return 0, fmt.Errorf("add revisions of all records: %w", err)
 	}
-	if err := q.EnqueueNextRevisionsOfRace(ctx, now, raceID); err != nil {
+	if err := q.EnqueueNextRevisionsOfRace(ctx, now, traceOf(ctx), raceID); err != nil {
 		return 0, fmt.Errorf("enqueue revisions of all records: %w", err)
 	}
 	revised, err := q.AdvanceRecordsOfRace(ctx, now, raceID)

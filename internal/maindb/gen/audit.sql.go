@@ -7,6 +7,7 @@ package gen
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 	"time"
 )
@@ -80,7 +81,7 @@ func (q *Queries) LatestRevisions(ctx context.Context, arg LatestRevisionsParams
 }
 
 const oldestLateOutbox = `-- name: OldestLateOutbox :many
-SELECT outbox_id, race_id, record_id, revision, created_at FROM outbox WHERE created_at < ? ORDER BY created_at, outbox_id LIMIT ?
+SELECT outbox_id, race_id, record_id, revision, created_at, traceparent, tracelink FROM outbox WHERE created_at < ? ORDER BY created_at, outbox_id LIMIT ?
 `
 
 func (q *Queries) OldestLateOutbox(ctx context.Context, createdAt time.Time, limit int32) ([]Outbox, error) {
@@ -98,6 +99,8 @@ func (q *Queries) OldestLateOutbox(ctx context.Context, createdAt time.Time, lim
 			&i.RecordID,
 			&i.Revision,
 			&i.CreatedAt,
+			&i.Traceparent,
+			&i.Tracelink,
 		); err != nil {
 			return nil, err
 		}
@@ -166,17 +169,18 @@ func (q *Queries) OutboxOfRecords(ctx context.Context, recordIds []string) ([]Ou
 }
 
 const requeueRecords = `-- name: RequeueRecords :execrows
-INSERT INTO outbox (race_id, record_id, revision, created_at)
-SELECT r.race_id, r.record_id, r.revision, ?
+INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
+SELECT r.race_id, r.record_id, r.revision, ?, ?
 FROM official_record AS r
 WHERE r.record_id IN (/*SLICE:record_ids*/?)
 ORDER BY r.record_id
 `
 
-func (q *Queries) RequeueRecords(ctx context.Context, createdAt time.Time, recordIds []string) (int64, error) {
+func (q *Queries) RequeueRecords(ctx context.Context, createdAt time.Time, tracelink sql.NullString, recordIds []string) (int64, error) {
 	query := requeueRecords
 	var queryParams []interface{}
 	queryParams = append(queryParams, createdAt)
+	queryParams = append(queryParams, tracelink)
 	if len(recordIds) > 0 {
 		for _, v := range recordIds {
 			queryParams = append(queryParams, v)

@@ -132,23 +132,31 @@ func (q *Queries) CountRevisions(ctx context.Context, raceID string) (CountRevis
 }
 
 const enqueueNextRevisionsOfBibs = `-- name: EnqueueNextRevisionsOfBibs :exec
-INSERT INTO outbox (race_id, record_id, revision, created_at)
-SELECT r.race_id, r.record_id, r.revision + 1, ?
+INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
+SELECT r.race_id, r.record_id, r.revision + 1, ?, ?
 FROM official_record AS r
 WHERE r.race_id = ? AND r.bib_key IN (/*SLICE:bib_keys*/?) AND r.removed = FALSE
 ORDER BY r.record_id
 `
 
-func (q *Queries) EnqueueNextRevisionsOfBibs(ctx context.Context, createdAt time.Time, raceID string, bibKeys []string) error {
+type EnqueueNextRevisionsOfBibsParams struct {
+	CreatedAt time.Time
+	Tracelink sql.NullString
+	RaceID    string
+	BibKeys   []string
+}
+
+func (q *Queries) EnqueueNextRevisionsOfBibs(ctx context.Context, arg EnqueueNextRevisionsOfBibsParams) error {
 	query := enqueueNextRevisionsOfBibs
 	var queryParams []interface{}
-	queryParams = append(queryParams, createdAt)
-	queryParams = append(queryParams, raceID)
-	if len(bibKeys) > 0 {
-		for _, v := range bibKeys {
+	queryParams = append(queryParams, arg.CreatedAt)
+	queryParams = append(queryParams, arg.Tracelink)
+	queryParams = append(queryParams, arg.RaceID)
+	if len(arg.BibKeys) > 0 {
+		for _, v := range arg.BibKeys {
 			queryParams = append(queryParams, v)
 		}
-		query = strings.Replace(query, "/*SLICE:bib_keys*/?", strings.Repeat(",?", len(bibKeys))[1:], 1)
+		query = strings.Replace(query, "/*SLICE:bib_keys*/?", strings.Repeat(",?", len(arg.BibKeys))[1:], 1)
 	} else {
 		query = strings.Replace(query, "/*SLICE:bib_keys*/?", "NULL", 1)
 	}
@@ -157,15 +165,15 @@ func (q *Queries) EnqueueNextRevisionsOfBibs(ctx context.Context, createdAt time
 }
 
 const enqueueNextRevisionsOfRace = `-- name: EnqueueNextRevisionsOfRace :exec
-INSERT INTO outbox (race_id, record_id, revision, created_at)
-SELECT r.race_id, r.record_id, r.revision + 1, ?
+INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
+SELECT r.race_id, r.record_id, r.revision + 1, ?, ?
 FROM official_record AS r
 WHERE r.race_id = ? AND r.removed = FALSE
 ORDER BY r.record_id
 `
 
-func (q *Queries) EnqueueNextRevisionsOfRace(ctx context.Context, createdAt time.Time, raceID string) error {
-	_, err := q.db.ExecContext(ctx, enqueueNextRevisionsOfRace, createdAt, raceID)
+func (q *Queries) EnqueueNextRevisionsOfRace(ctx context.Context, createdAt time.Time, tracelink sql.NullString, raceID string) error {
+	_, err := q.db.ExecContext(ctx, enqueueNextRevisionsOfRace, createdAt, tracelink, raceID)
 	return err
 }
 

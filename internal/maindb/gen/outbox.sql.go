@@ -7,6 +7,7 @@ package gen
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -22,14 +23,15 @@ func (q *Queries) CountOutbox(ctx context.Context) (int64, error) {
 }
 
 const insertOutbox = `-- name: InsertOutbox :exec
-INSERT INTO outbox (race_id, record_id, revision, created_at) VALUES (?, ?, ?, ?)
+INSERT INTO outbox (race_id, record_id, revision, created_at, traceparent) VALUES (?, ?, ?, ?, ?)
 `
 
 type InsertOutboxParams struct {
-	RaceID    string
-	RecordID  string
-	Revision  int32
-	CreatedAt time.Time
+	RaceID      string
+	RecordID    string
+	Revision    int32
+	CreatedAt   time.Time
+	Traceparent sql.NullString
 }
 
 func (q *Queries) InsertOutbox(ctx context.Context, arg InsertOutboxParams) error {
@@ -38,6 +40,7 @@ func (q *Queries) InsertOutbox(ctx context.Context, arg InsertOutboxParams) erro
 		arg.RecordID,
 		arg.Revision,
 		arg.CreatedAt,
+		arg.Traceparent,
 	)
 	return err
 }
@@ -54,7 +57,7 @@ func (q *Queries) OldestOutbox(ctx context.Context) (time.Time, error) {
 }
 
 const takeOutbox = `-- name: TakeOutbox :many
-SELECT outbox_id, race_id, record_id, revision, created_at FROM outbox FORCE INDEX (PRIMARY) ORDER BY outbox_id LIMIT ? FOR UPDATE SKIP LOCKED
+SELECT outbox_id, race_id, record_id, revision, created_at, traceparent, tracelink FROM outbox FORCE INDEX (PRIMARY) ORDER BY outbox_id LIMIT ? FOR UPDATE SKIP LOCKED
 `
 
 func (q *Queries) TakeOutbox(ctx context.Context, limit int32) ([]Outbox, error) {
@@ -72,6 +75,8 @@ func (q *Queries) TakeOutbox(ctx context.Context, limit int32) ([]Outbox, error)
 			&i.RecordID,
 			&i.Revision,
 			&i.CreatedAt,
+			&i.Traceparent,
+			&i.Tracelink,
 		); err != nil {
 			return nil, err
 		}

@@ -63,11 +63,13 @@ type OperatorAction struct {
 }
 
 type Outbox struct {
-	OutboxID  int64
-	RaceID    string
-	RecordID  string
-	Revision  int32
-	CreatedAt time.Time
+	OutboxID    int64
+	RaceID      string
+	RecordID    string
+	Revision    int32
+	CreatedAt   time.Time
+	Traceparent sql.NullString
+	Tracelink   sql.NullString
 }
 
 type Participant struct {

@@ -66,8 +66,16 @@ SELECT outbox_id, race_id, record_id, revision, created_at FROM outbox
 WHERE record_id IN (/*SLICE:record_ids*/?) ORDER BY outbox_id
 `
 
+type OutboxRowsOfRecordsRow struct {
+	OutboxID  int64
+	RaceID    string
+	RecordID  string
+	Revision  int32
+	CreatedAt time.Time
+}
+
 // The whole outbox is read: it is empty but for moments and outages.
-func (q *Queries) OutboxRowsOfRecords(ctx context.Context, recordIds []string) ([]Outbox, error) {
+func (q *Queries) OutboxRowsOfRecords(ctx context.Context, recordIds []string) ([]OutboxRowsOfRecordsRow, error) {
 	query := outboxRowsOfRecords
 	var queryParams []interface{}
 	if len(recordIds) > 0 {
@@ -83,9 +91,9 @@ func (q *Queries) OutboxRowsOfRecords(ctx context.Context, recordIds []string) (
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Outbox
+	var items []OutboxRowsOfRecordsRow
 	for rows.Next() {
-		var i Outbox
+		var i OutboxRowsOfRecordsRow
 		if err := rows.Scan(
 			&i.OutboxID,
 			&i.RaceID,

@@ -10,8 +10,8 @@ LIMIT ?;
 SELECT record_id, revision FROM outbox WHERE record_id IN (sqlc.slice('record_ids'));
 
 -- name: RequeueRecords :execrows
-INSERT INTO outbox (race_id, record_id, revision, created_at)
-SELECT r.race_id, r.record_id, r.revision, sqlc.arg(created_at)
+INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
+SELECT r.race_id, r.record_id, r.revision, sqlc.arg(created_at), sqlc.narg(tracelink)
 FROM official_record AS r
 WHERE r.record_id IN (sqlc.slice(record_ids))
 ORDER BY r.record_id;

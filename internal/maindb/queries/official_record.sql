@@ -23,8 +23,8 @@ FROM official_record
 WHERE race_id = sqlc.arg(race_id) AND removed = FALSE;
 
 -- name: EnqueueNextRevisionsOfRace :exec
-INSERT INTO outbox (race_id, record_id, revision, created_at)
-SELECT r.race_id, r.record_id, r.revision + 1, sqlc.arg(created_at)
+INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
+SELECT r.race_id, r.record_id, r.revision + 1, sqlc.arg(created_at), sqlc.narg(tracelink)
 FROM official_record AS r
 WHERE r.race_id = sqlc.arg(race_id) AND r.removed = FALSE
 ORDER BY r.record_id;
@@ -43,8 +43,8 @@ FROM official_record
 WHERE race_id = sqlc.arg(race_id) AND bib_key IN (sqlc.slice(bib_keys)) AND removed = FALSE;
 
 -- name: EnqueueNextRevisionsOfBibs :exec
-INSERT INTO outbox (race_id, record_id, revision, created_at)
-SELECT r.race_id, r.record_id, r.revision + 1, sqlc.arg(created_at)
+INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
+SELECT r.race_id, r.record_id, r.revision + 1, sqlc.arg(created_at), sqlc.narg(tracelink)
 FROM official_record AS r
 WHERE r.race_id = sqlc.arg(race_id) AND r.bib_key IN (sqlc.slice(bib_keys)) AND r.removed = FALSE
 ORDER BY r.record_id;
