@@ -16,10 +16,10 @@ import (
 // SweepConfig says which races the sweep looks at.
 type SweepConfig struct {
 	// LookBack is how long ago a race may have changed last.
-	LookBack time.Duration `env:"SWEEP_LOOK_BACK" envDefault:"24h"`
+	LookBack time.Duration `env:"SWEEP_LOOK_BACK" envDefault:"24h" help:"how long ago a race may have changed last"`
 	// Settle is how long standings may be behind without being stale: a recompute
 	// that was asked for is there by then.
-	Settle time.Duration `env:"SWEEP_SETTLE" envDefault:"5s"`
+	Settle time.Duration `env:"SWEEP_SETTLE" envDefault:"5s" min:"0s" help:"how long standings may be behind without being stale"`
 }
 
 // Marks tell whether the standings of a race are behind.

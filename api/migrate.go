@@ -4,28 +4,26 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/caarlos0/env/v11"
-
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// runMigrate brings both databases up to date with accounts that may change
-// them, and grants the accounts that the programs log in with.
-func runMigrate(ctx context.Context, log *slog.Logger) error {
-	var settings struct {
-		MainDB mysql.Config `envPrefix:"MAIN_DB_"`
-		UserDB mysql.Config `envPrefix:"USER_DB_"`
+// migrateSettings name the accounts that the programs log in with, and those
+// that may change the databases.
+type migrateSettings struct {
+	MainDB mysql.Config `envPrefix:"MAIN_DB_"`
+	UserDB mysql.Config `envPrefix:"USER_DB_"`
 
-		MainUser     string `env:"MIGRATE_MAIN_DB_USER,required"`
-		MainPassword string `env:"MIGRATE_MAIN_DB_PASSWORD,required"`
-		UserUser     string `env:"MIGRATE_USER_DB_USER,required"`
-		UserPassword string `env:"MIGRATE_USER_DB_PASSWORD,required"`
-	}
-	if err := env.Parse(&settings); err != nil {
-		return err
-	}
+	MainUser     string `env:"MIGRATE_MAIN_DB_USER,required" help:"the account that may change main_db and grant rights on it"`
+	MainPassword string `env:"MIGRATE_MAIN_DB_PASSWORD,required,unset" secret:"true" help:"its password"`
+	UserUser     string `env:"MIGRATE_USER_DB_USER,required" help:"the account that may change user_db and grant rights on it"`
+	UserPassword string `env:"MIGRATE_USER_DB_PASSWORD,required,unset" secret:"true" help:"its password"`
+}
+
+// runMigrate brings both databases up to date and grants the accounts that the
+// programs log in with.
+func runMigrate(ctx context.Context, settings migrateSettings, log *slog.Logger) error {
 	for _, database := range []struct {
 		as, password string
 		cfg          mysql.Config

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -18,8 +17,13 @@ import (
 
 // operatorConfig names the operator's account.
 type operatorConfig struct {
-	Login    string `env:"OPERATOR_LOGIN,required"`
-	Password string `env:"OPERATOR_PASSWORD,required,unset"`
+	Login    string `env:"OPERATOR_LOGIN,required" help:"the operator's login"`
+	Password string `env:"OPERATOR_PASSWORD,required,unset" secret:"true" help:"the operator's password"`
+}
+
+type operatorSettings struct {
+	UserDB   mysql.Config `envPrefix:"USER_DB_"`
+	Operator operatorConfig
 }
 
 // operatorStore is what of user_db the command needs.
@@ -33,14 +37,7 @@ type operatorStore interface {
 
 // runOperator adds the operator or changes the operator's password. It may be
 // run at every start: what is right already stays.
-func runOperator(ctx context.Context, log *slog.Logger) (err error) {
-	var settings struct {
-		UserDB   mysql.Config `envPrefix:"USER_DB_"`
-		Operator operatorConfig
-	}
-	if err := env.Parse(&settings); err != nil {
-		return err
-	}
+func runOperator(ctx context.Context, settings operatorSettings, log *slog.Logger) (err error) {
 	db, err := mysql.Open(settings.UserDB)
 	if err != nil {
 		return err

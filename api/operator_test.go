@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/command"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -106,21 +106,17 @@ func TestOperatorRefuses(t *testing.T) {
 }
 
 // The command as it is run, with its settings in the environment.
-func TestRunOperator(t *testing.T) { //nolint:paralleltest // the environment is the process's
+func TestRunOperator(t *testing.T) {
+	t.Parallel()
 	db, cfg := mysqltest.New(t, userdb.Migrations())
-	for name, value := range map[string]string{
-		"USER_DB_ADDR": cfg.Addr, "USER_DB_NAME": cfg.Name, "USER_DB_USER": cfg.User, "USER_DB_PASSWORD": cfg.Password,
-		"OPERATOR_LOGIN": "private-ops", "OPERATOR_PASSWORD": "private password of ops",
-	} {
-		t.Setenv(name, value)
-	}
 	var logs bytes.Buffer
-	require.NoError(t, runOperator(t.Context(), slog.New(slog.NewJSONHandler(&logs, nil))))
+	require.Zero(t, program().Main(t.Context(), command.System{Args: []string{"operator"}, ErrOut: &logs, Environ: []string{
+		"USER_DB_ADDR=" + cfg.Addr, "USER_DB_NAME=" + cfg.Name, "USER_DB_USER=" + cfg.User, "USER_DB_PASSWORD=" + cfg.Password,
+		"OPERATOR_LOGIN=private-ops", "OPERATOR_PASSWORD=private password of ops",
+	}}), logs.String())
 	require.Contains(t, logs.String(), `"done":"added"`)
 	require.NotContains(t, logs.String(), "private")
 	account, err := userdb.New(db, time.Now).AccountByLogin(t.Context(), "private-ops")
 	require.NoError(t, err)
 	require.Equal(t, auth.Operator, account.Type)
-
-	require.Error(t, runOperator(t.Context(), slog.New(slog.DiscardHandler)), "the password left the environment when it was read")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/api/unofficial"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/build"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/workflows"
@@ -81,11 +82,12 @@ func newHandler(p parts) (*chi.Mux, error) {
 		return nil, err
 	}
 	trace := func(workflowID string) string {
-		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.TemporalNamespace, workflowID)
+		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.Temporal.Namespace, workflowID)
 	}
 	router, api := server.New(server.Config{
 		Verifier: auth.NewVerifier(keys, p.cfg.Auth, p.now), Races: p.mainDB, Keys: p.mainDB, Fingerprint: fingerprint,
-		Log: p.log, Registry: p.registry, Health: p.health, Version: version,
+		Log: p.log, Registry: p.registry, Health: p.health, Version: build.Version(),
+		TrustedProxies: p.cfg.TrustedProxies,
 	})
 	accounts.Register(api, accounts.Config{
 		Store: p.userDB, OwnRecords: p.mainDB, Passwords: passwords, Throttle: auth.NewThrottle(p.now),

@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.temporal.io/sdk/client"
 	temporallog "go.temporal.io/sdk/log"
@@ -18,24 +18,26 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/relay"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/build"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 // settings are what the API reads from its environment.
 type settings struct {
-	Addr              string       `env:"API_ADDR" envDefault:":8080"`
-	MainDB            mysql.Config `envPrefix:"MAIN_DB_"`
-	UserDB            mysql.Config `envPrefix:"USER_DB_"`
-	Queue             queue.Config
-	Auth              auth.Config
-	TemporalAddress   string `env:"TEMPORAL_ADDRESS" envDefault:"localhost:7233"` // host:port of the frontend
-	TemporalUIURL     string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233"`
-	TemporalNamespace string `env:"TEMPORAL_NAMESPACE" envDefault:"default"`
+	Addr           string         `env:"API_ADDR" envDefault:":8080" check:":port" help:"where the API serves"`
+	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"proxies whose X-Forwarded-For is believed when attempts to log in are limited"`
+	MainDB         mysql.Config   `envPrefix:"MAIN_DB_"`
+	UserDB         mysql.Config   `envPrefix:"USER_DB_"`
+	Queue          queue.Config
+	Auth           auth.Config
+	Temporal       temporal.Config `envPrefix:"TEMPORAL_"`
+	TemporalUIURL  string          `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
 }
 
 const (
@@ -49,12 +51,9 @@ const (
 
 // runServe serves until ctx ends, then finishes the calls that are under way,
 // then what the relay is sending.
-func runServe(ctx context.Context, log *slog.Logger) (err error) {
-	var cfg settings
-	if err := env.Parse(&cfg); err != nil {
-		return err
-	}
+func runServe(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 	registry := telemetry.NewRegistry()
+	build.Register(registry)
 	mainPool, err := mysql.Open(cfg.MainDB)
 	if err != nil {
 		return err
@@ -70,10 +69,12 @@ func runServe(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	temporalClient, err := client.NewLazyClient(client.Options{
-		HostPort: cfg.TemporalAddress, Namespace: cfg.TemporalNamespace, Logger: temporallog.NewStructuredLogger(log),
-		MetricsHandler: telemetry.TemporalMetrics(registry),
-	})
+	options, err := cfg.Temporal.Options()
+	if err != nil {
+		return err
+	}
+	options.Logger, options.MetricsHandler = temporallog.NewStructuredLogger(log), telemetry.TemporalMetrics(registry)
+	temporalClient, err := client.NewLazyClient(options)
 	if err != nil {
 		return fmt.Errorf("client of Temporal: %w", err)
 	}
@@ -87,7 +88,7 @@ func runServe(ctx context.Context, log *slog.Logger) (err error) {
 			return workflows.WakeStandings(ctx, temporalClient, raceID)
 		},
 		stopping: ctx.Done(),
-		temporal: ops.Temporal{Client: temporalClient, Namespace: cfg.TemporalNamespace},
+		temporal: ops.Temporal{Client: temporalClient, Namespace: cfg.Temporal.Namespace},
 		letters:  records,
 	})
 	if err != nil {
@@ -115,7 +116,7 @@ func serve(ctx context.Context, addr string, handler http.Handler, log *slog.Log
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	log.InfoContext(ctx, "serving", "addr", listener.Addr().String(), "version", version)
+	log.InfoContext(ctx, "serving", "addr", listener.Addr().String(), "version", build.Version(), "commit", build.Commit())
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/build"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
@@ -59,12 +60,15 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		return err
 	}
 	registry := telemetry.NewRegistry()
+	build.Register(registry)
 	registry.MustRegister(collectors.NewDBStatsCollector(mainDB, "main_db"), collectors.NewDBStatsCollector(userDB, "user_db"))
-	temporal, err := client.NewLazyClient(client.Options{
-		HostPort: m.Config.Temporal.Address, Namespace: m.Config.Temporal.Namespace,
-		Logger:         temporallog.NewStructuredLogger(slog.New(errorsOnly{m.Log.Handler()})),
-		MetricsHandler: telemetry.TemporalMetrics(registry),
-	})
+	options, err := m.Config.Temporal.Options()
+	if err != nil {
+		return err
+	}
+	options.Logger = temporallog.NewStructuredLogger(slog.New(errorsOnly{m.Log.Handler()}))
+	options.MetricsHandler = telemetry.TemporalMetrics(registry)
+	temporal, err := client.NewLazyClient(options)
 	if err != nil {
 		return fmt.Errorf("client of Temporal: %w", err)
 	}
@@ -104,7 +108,8 @@ func (m *Main) serve(ctx context.Context, health http.Handler, w *work) error {
 		m.Listening(listener.Addr())
 	}
 	server := &http.Server{Handler: health, ReadHeaderTimeout: httpTimeout, WriteTimeout: 2 * httpTimeout}
-	m.Log.Info("worker serves its health", "address", listener.Addr().String())
+	m.Log.Info("worker serves its health", "address", listener.Addr().String(),
+		"version", build.Version(), "commit", build.Commit())
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {

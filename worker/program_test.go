@@ -23,6 +23,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 )
@@ -158,7 +159,7 @@ func TestWorkerBringsMessagesToTheLedger(t *testing.T) {
 	queueCfg, server := queues(t), temporalServer(t)
 	health, stop := start(t, Config{
 		MainDB: mainCfg, UserDB: userCfg, Queue: queueCfg, Addr: "127.0.0.1:0", AuditInterval: time.Second,
-		Temporal: TemporalConfig{Address: server.FrontendHostPort(), Namespace: "default"},
+		Temporal: temporal.Config{Address: server.FrontendHostPort(), Namespace: "default"},
 		Bridge: bridge.Config{
 			Receivers: 2, Starts: 4, Wait: time.Second, Visibility: 5 * time.Second,
 			RetryAfter: 10 * time.Millisecond, MaxRetryAfter: time.Second,
@@ -231,7 +232,7 @@ func TestWorkerWaitsForWhatIsNotUp(t *testing.T) {
 	t.Parallel()
 	nowhere := mysql.Config{Addr: "127.0.0.1:1", Name: "none", User: "none", Password: "none", MaxConns: 1}
 	health, stop := start(t, Config{
-		MainDB: nowhere, UserDB: nowhere, Addr: "127.0.0.1:0", Temporal: TemporalConfig{Address: "127.0.0.1:1", Namespace: "default"},
+		MainDB: nowhere, UserDB: nowhere, Addr: "127.0.0.1:0", Temporal: temporal.Config{Address: "127.0.0.1:1", Namespace: "default"},
 		Queue: queue.Config{Endpoint: "http://127.0.0.1:1", URL: "http://127.0.0.1:1/q", DeadLetterURL: "http://127.0.0.1:1/d", Region: "us-east-1"},
 	})
 	require.Equal(t, http.StatusOK, get(t, health+"/healthz"))

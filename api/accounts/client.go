@@ -11,7 +11,8 @@ type Client struct {
 	address string
 }
 
-// Resolve reads the address from the connection.
+// Resolve reads the address from the connection; behind proxies that are trusted
+// the server has put the client's in its place.
 func (c *Client) Resolve(ctx huma.Context) []error {
 	c.address = clientAddress(ctx.RemoteAddr())
 	return nil
@@ -19,8 +20,7 @@ func (c *Client) Resolve(ctx huma.Context) []error {
 
 // clientAddress names whom to hold responsible for what comes from a remote
 // "address:port": the address, or for IPv6 the network of 64 bits that one
-// subscriber has. Behind a proxy all calls come from the proxy: this is the
-// place to learn whom to trust about that.
+// subscriber has.
 func clientAddress(remote string) string {
 	parsed, err := netip.ParseAddrPort(remote)
 	if err != nil {

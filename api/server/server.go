@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -24,6 +25,8 @@ type Config struct {
 	Registry    prometheus.Registerer
 	Health      http.Handler // answers /healthz, /readyz and /metrics
 	Version     string
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 }
 
 // requestTimeout bounds a call, so that a part that hangs is answered with 503.
@@ -34,7 +37,7 @@ const requestTimeout = 60 * time.Second
 // one add their operations.
 func New(cfg Config) (*chi.Mux, huma.API) {
 	router := chi.NewMux()
-	router.Use(observe(cfg.Log, cfg.Registry), secure,
+	router.Use(forwarded(cfg.TrustedProxies), observe(cfg.Log, cfg.Registry), secure,
 		authenticate(cfg.Verifier))
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, huma.Error404NotFound("there is no such path: see /docs"))

@@ -4,7 +4,6 @@ package mysql
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -17,12 +16,21 @@ import (
 // Config says where a database is and how it is used. Embed it with a prefix:
 // `envPrefix:"MAIN_DB_"`.
 type Config struct {
-	Addr     string `env:"ADDR,required"`     // host:port
-	Name     string `env:"NAME,required"`     // database
-	User     string `env:"USER,required"`     // account
-	Password string `env:"PASSWORD,required"` // of the account
-	MaxConns int    `env:"MAX_CONNS" envDefault:"16"`
-	TLS      bool   `env:"TLS" envDefault:"false"` // verify the server against the system's roots
+	Addr     string `env:"ADDR,required" check:"host:port" help:"the database's server"`
+	Name     string `env:"NAME,required" help:"the database"`
+	User     string `env:"USER,required" help:"the account that programs log in with"`
+	Password string `env:"PASSWORD,required,unset" secret:"true" help:"the account's password"`
+	MaxConns int    `env:"MAX_CONNS" envDefault:"16" unit:"connections" help:"the most that a process opens to it"`
+	TLS      bool   `env:"TLS" envDefault:"false" help:"encrypt, and verify that it is the server of that name"`
+	TLSCA    string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust in the place of the system's, such as Amazon's for RDS"`
+}
+
+// Check wants TLS_CA to be of use.
+func (c Config) Check(prefix string) error {
+	if c.TLSCA != "" && !c.TLS {
+		return fmt.Errorf("%sTLS_CA is set, but %[1]sTLS is false: set it to true", prefix)
+	}
+	return nil
 }
 
 const (
@@ -52,8 +60,9 @@ func connector(cfg Config) (driver.Connector, error) {
 	options.ClientFoundRows = true
 	options.Logger = &mysql.NopLogger{} // what matters comes back as an error
 	options.Collation = "utf8mb4_general_ci"
-	if cfg.TLS {
-		options.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	var err error
+	if options.TLS, err = cfg.tls(); err != nil {
+		return nil, err
 	}
 	connector, err := mysql.NewConnector(options)
 	if err != nil {

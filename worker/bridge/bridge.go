@@ -19,18 +19,18 @@ import (
 // Config sets the pace of the bridge.
 type Config struct {
 	// Receivers is how many batches are received and handled at once.
-	Receivers int `env:"BRIDGE_RECEIVERS" envDefault:"4"`
+	Receivers int `env:"BRIDGE_RECEIVERS" envDefault:"4" unit:"batches" help:"how many batches are received and handled at once"`
 	// Starts is how many workflows are being started at once. Measured: 200 are no faster than 16.
-	Starts int `env:"BRIDGE_STARTS" envDefault:"16"`
+	Starts int `env:"BRIDGE_STARTS" envDefault:"16" unit:"workflows" help:"how many workflows are being started at once"`
 	// Wait is how long a receive waits for a message; at most 20 s.
-	Wait time.Duration `env:"BRIDGE_WAIT" envDefault:"20s"`
+	Wait time.Duration `env:"BRIDGE_WAIT" envDefault:"20s" min:"0s" max:"20s" help:"how long a receive waits for a message"`
 	// Visibility is how long a message stays hidden after each sign of life; what a crash of the bridge
 	// held comes again after it. It should be the queue's own visibility timeout.
-	Visibility time.Duration `env:"BRIDGE_VISIBILITY" envDefault:"10s"`
+	Visibility time.Duration `env:"BRIDGE_VISIBILITY" envDefault:"10s" min:"1s" max:"12h" help:"how long a message stays hidden after each sign of life; the queue's own timeout"`
 	// RetryAfter is the pause after a first failure of the queue or of Temporal; it doubles up to
 	// MaxRetryAfter.
-	RetryAfter    time.Duration `env:"BRIDGE_RETRY_AFTER" envDefault:"100ms"`
-	MaxRetryAfter time.Duration `env:"BRIDGE_MAX_RETRY_AFTER" envDefault:"2s"`
+	RetryAfter    time.Duration `env:"BRIDGE_RETRY_AFTER" envDefault:"100ms" help:"the pause after a first failure of the queue or of Temporal; it doubles"`
+	MaxRetryAfter time.Duration `env:"BRIDGE_MAX_RETRY_AFTER" envDefault:"2s" help:"the longest such pause"`
 }
 
 // callTimeout bounds a start and what is said to the queue during shutdown.

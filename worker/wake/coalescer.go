@@ -15,7 +15,7 @@ import (
 type Config struct {
 	// Interval is the least time from one signal for a race to the next: guidance
 	// is at most five a second for a workflow, and there are several workers.
-	Interval time.Duration `env:"WAKE_INTERVAL" envDefault:"1s"`
+	Interval time.Duration `env:"WAKE_INTERVAL" envDefault:"1s" help:"the least time from one recompute of a race's standings to the next"`
 }
 
 const (

@@ -1,0 +1,77 @@
+// Package temporal tells Temporal's client how to reach the server: one of one's
+// own, plain or by TLS with or without a client's certificate, or Temporal Cloud
+// with a certificate or an API key.
+package temporal
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/client"
+)
+
+// Config says where Temporal is and how it is spoken to; its tags are for
+// settings.Read. Embed it with the prefix "TEMPORAL_".
+type Config struct {
+	Address   string `env:"ADDRESS,required" check:"host:port" help:"Temporal's frontend"`
+	Namespace string `env:"NAMESPACE" envDefault:"default" help:"with Temporal Cloud, name and account: races.a1b2c"`
+
+	TLS           bool   `env:"TLS" envDefault:"false" help:"encrypt, and verify the server"`
+	TLSCA         string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust in the place of the system's"`
+	TLSCert       string `env:"TLS_CERT" check:"PEM" help:"the client's certificate and those between it and its authority, for mTLS"`
+	TLSKey        string `env:"TLS_KEY,unset" check:"PEM" secret:"true" help:"the certificate's private key"`
+	TLSServerName string `env:"TLS_SERVER_NAME" help:"the name to verify the server by; the one in the address when empty"`
+	APIKey        string `env:"API_KEY,unset" secret:"true" help:"Temporal Cloud's, in the place of a certificate"`
+}
+
+// Check wants settings that go together.
+func (c Config) Check(prefix string) error {
+	var problems []error
+	for name, value := range map[string]string{
+		"TLS_CA": c.TLSCA, "TLS_CERT": c.TLSCert, "TLS_KEY": c.TLSKey, "TLS_SERVER_NAME": c.TLSServerName, "API_KEY": c.APIKey,
+	} {
+		if value != "" && !c.TLS {
+			problems = append(problems, fmt.Errorf("%s%s is set, but %[1]sTLS is false: set it to true", prefix, name))
+		}
+	}
+	switch {
+	case c.TLSCert != "" && c.TLSKey == "":
+		problems = append(problems, fmt.Errorf("%sTLS_CERT is set without %[1]sTLS_KEY", prefix))
+	case c.TLSCert == "" && c.TLSKey != "":
+		problems = append(problems, fmt.Errorf("%sTLS_KEY is set without %[1]sTLS_CERT", prefix))
+	case c.TLSCert != "":
+		if _, err := tls.X509KeyPair([]byte(c.TLSCert), []byte(c.TLSKey)); err != nil {
+			problems = append(problems, fmt.Errorf("%sTLS_CERT and %[1]sTLS_KEY do not go together: %w", prefix, err))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Options are the part of a client's options that says how to reach the server.
+func (c Config) Options() (client.Options, error) {
+	options := client.Options{HostPort: c.Address, Namespace: c.Namespace}
+	if !c.TLS {
+		return options, nil
+	}
+	settings := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.TLSServerName}
+	if c.TLSCA != "" {
+		settings.RootCAs = x509.NewCertPool()
+		if !settings.RootCAs.AppendCertsFromPEM([]byte(c.TLSCA)) {
+			return client.Options{}, errors.New("TEMPORAL_TLS_CA has no certificate that can be read")
+		}
+	}
+	if c.TLSCert != "" {
+		pair, err := tls.X509KeyPair([]byte(c.TLSCert), []byte(c.TLSKey))
+		if err != nil {
+			return client.Options{}, fmt.Errorf("TEMPORAL_TLS_CERT: %w", err)
+		}
+		settings.Certificates = []tls.Certificate{pair}
+	}
+	options.ConnectionOptions.TLS = settings
+	if c.APIKey != "" {
+		options.Credentials = client.NewAPIKeyStaticCredentials(c.APIKey)
+	}
+	return options, nil
+}
