@@ -41,6 +41,9 @@ type Options struct {
 	Throwaway bool
 	// Race builds the programs with the race detector.
 	Race bool
+	// Server says how the Temporal server is set; the zero value is right but
+	// for comparisons.
+	Server Server
 	// Monitor says how the system is watched, when Monitors are among the parts.
 	Monitor Monitor
 	// Restart brings back a part that ends by itself, after 1 s, 2 s, … 30 s.

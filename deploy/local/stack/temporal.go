@@ -50,64 +50,15 @@ func (s *Stack) temporalCommand(context.Context) (*exec.Cmd, error) {
 	for _, name := range searchAttributes() {
 		args = append(args, "--search-attribute", name+"=Keyword")
 	}
-	for _, setting := range dynamicConfig() {
+	for _, setting := range s.opts.Server.dynamicConfig() {
 		args = append(args, "--dynamic-config-value", setting)
 	}
-	for _, pragma := range sqlitePragmas() {
+	for _, pragma := range s.opts.Server.sqlitePragmas() {
 		args = append(args, "--sqlite-pragma", pragma)
 	}
 	cmd := exec.Command(s.programs.of(Temporal), args...) //nolint:noctx // ends by Stop, not by a context
-	// A larger heap for fewer collections: the server's live heap is small.
-	cmd.Env = append(environmentWithout("TEMPORAL_"), "GOGC=400")
+	cmd.Env = append(environmentWithout("TEMPORAL_"), s.opts.Server.environment()...)
 	return cmd, nil
-}
-
-// dynamicConfig lifts the limits of the dev server, which are made for a
-// shared cluster, and stops the work it does over and over. Measured on two
-// cores with an engine-only load: 205 workflows/s with the limits alone, 329
-// with all of it.
-func dynamicConfig() []string {
-	const (
-		unlimited = "1000000"
-		oneSecond = `"1s"`
-	)
-	var settings []string
-	set := func(value string, keys ...string) {
-		for _, key := range keys {
-			settings = append(settings, key+"="+value)
-		}
-	}
-	set(unlimited,
-		"matching.rps", "frontend.rps", "frontend.namespaceRPS", "frontend.namespaceCount", "history.rps",
-		"history.persistenceMaxQPS", "matching.persistenceMaxQPS",
-		"frontend.persistenceMaxQPS", "worker.persistenceMaxQPS")
-	// One partition: nothing is to be spread over hosts.
-	set("1", "matching.numTaskqueueReadPartitions", "matching.numTaskqueueWritePartitions")
-	set("false", "system.forceSearchAttributesCacheRefreshOnRead")
-	// Plain activities on an idle server: 280 ms to 25 ms.
-	set("100000",
-		"history.transferProcessorMaxPollRPS", "history.timerProcessorMaxPollRPS",
-		"history.transferProcessorMaxPollHostRPS", "history.timerProcessorMaxPollHostRPS",
-		"history.visibilityProcessorMaxPollHostRPS")
-	// Few, large reads: the start record of a workflow that has closed
-	// meanwhile is skipped. The large batch keeps the Web UI within a second.
-	set("2", "history.visibilityProcessorMaxPollRPS")
-	set("5000", "history.visibilityTaskBatchSize")
-	// Finished tasks are scanned again until the next checkpoint.
-	set(oneSecond,
-		"history.transferProcessorUpdateAckInterval", "history.timerProcessorUpdateAckInterval",
-		"history.visibilityProcessorUpdateAckInterval")
-	set(unlimited, "history.queueMoveGroupTaskCountBase")
-	set("20000", "history.hostLevelCacheMaxSize")
-	return settings
-}
-
-// sqlitePragmas: with synchronous=NORMAL a power cut may forget the last
-// workflows (a kill does not); the audit finds their records.
-func sqlitePragmas() []string {
-	return []string{
-		"journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536", "temp_store=2", "wal_autocheckpoint=4000",
-	}
 }
 
 // settleTemporal is done when the server is healthy, closed workflows are kept
@@ -126,7 +77,13 @@ func (s *Stack) settleTemporal(ctx context.Context) (err error) {
 	if err := keepWorkflows(ctx, c.WorkflowService()); err != nil {
 		return err
 	}
-	return registerSearchAttributes(ctx, c.OperatorService())
+	if err := registerSearchAttributes(ctx, c.OperatorService()); err != nil {
+		return err
+	}
+	if s.opts.Server == Tuned {
+		s.trimVisibility(ctx, c.WorkflowService())
+	}
+	return nil
 }
 
 func keepWorkflows(ctx context.Context, service workflowservice.WorkflowServiceClient) error {
