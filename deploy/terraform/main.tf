@@ -1,0 +1,151 @@
+# Everything of one environment, in the order of a record's path. Names are
+# mrmrthon-<environment>[-<part>]; the release pipeline relies on them.
+
+locals {
+  name  = "mrmrthon-${var.environment}"
+  zones = slice(data.aws_availability_zones.this.names, 0, 2)
+  tags = {
+    Project     = "mrmrthon"
+    Environment = var.environment
+    ManagedBy   = "terraform"
+  }
+
+  account  = data.aws_caller_identity.this.account_id
+  registry = "${local.account}.dkr.ecr.${var.region}.amazonaws.com"
+  images   = { for program in ["api", "worker"] : program => "${local.registry}/mrmrthon/${program}" }
+  repository_arns = {
+    for program in ["api", "worker"] : program => "arn:aws:ecr:${var.region}:${local.account}:repository/mrmrthon/${program}"
+  }
+}
+
+data "aws_caller_identity" "this" {}
+
+data "aws_availability_zones" "this" {
+  state = "available"
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"] # no local zones
+  }
+}
+
+data "aws_route53_zone" "this" {
+  name = var.zone
+}
+
+module "network" {
+  source              = "./modules/network"
+  name                = local.name
+  region              = var.region
+  cidr                = var.vpc_cidr
+  zones               = local.zones
+  nat                 = var.nat
+  interface_endpoints = var.interface_endpoints
+}
+
+module "edge" {
+  source                = "./modules/edge"
+  name                  = local.name
+  domain                = var.domain
+  zone_id               = data.aws_route53_zone.this.zone_id
+  vpc_id                = module.network.vpc_id
+  subnet_ids            = module.network.private_subnets
+  api_security_group_id = aws_security_group.api.id
+  api_port              = local.api_port
+  api_paths             = ["/v1/*", "/docs*", "/openapi.json", "/.well-known/*"]
+  request_limit         = var.request_limit
+  login_limit           = var.login_limit
+  price_class           = var.price_class
+  deletion_protection   = var.deletion_protection
+  providers = {
+    aws.us_east_1 = aws.us_east_1
+  }
+}
+
+module "main_db" {
+  source              = "./modules/database"
+  name                = "${local.name}-main"
+  vpc_id              = module.network.vpc_id
+  subnet_ids          = module.network.data_subnets
+  clients             = local.database_clients
+  engine_version      = var.aurora_version
+  instance_class      = var.main_db.class
+  instances           = var.main_db.instances
+  capacity            = var.main_db.capacity
+  io_optimized        = var.main_db.io_optimized
+  backup_days         = var.backup_days
+  deletion_protection = var.deletion_protection
+}
+
+# Accounts and ledger: a cluster, a key and a security group apart.
+module "user_db" {
+  source              = "./modules/database"
+  name                = "${local.name}-user"
+  vpc_id              = module.network.vpc_id
+  subnet_ids          = module.network.data_subnets
+  clients             = local.database_clients
+  engine_version      = var.aurora_version
+  instance_class      = var.user_db.class
+  instances           = var.user_db.instances
+  capacity            = var.user_db.capacity
+  io_optimized        = var.user_db.io_optimized
+  backup_days         = var.backup_days
+  deletion_protection = var.deletion_protection
+}
+
+module "queues" {
+  source = "./modules/queues"
+  name   = local.name
+}
+
+module "secrets" {
+  source           = "./modules/secrets"
+  name             = local.name
+  password_version = var.password_version
+  passwords = [
+    "main-app-password", "main-ddl-password", "user-app-password", "user-ddl-password", "operator-password",
+  ]
+  given = merge(
+    { "jwt-private-key" = "Ed25519 private key in PEM (PKCS #8) that access tokens are signed with" },
+    var.temporal_credentials != "api_key" ? {} : {
+      "temporal-api-key" = "API key of a Temporal Cloud service account"
+    },
+    var.temporal_credentials != "mtls" ? {} : {
+      "temporal-tls-cert" = "Client certificate for Temporal, PEM"
+      "temporal-tls-key"  = "Private key of the client certificate for Temporal, PEM"
+    },
+  )
+}
+
+module "registry" {
+  count        = var.create_registry ? 1 : 0
+  source       = "./modules/registry"
+  repositories = ["mrmrthon/api", "mrmrthon/worker"]
+}
+
+module "observability" {
+  source              = "./modules/observability"
+  name                = local.name
+  region              = var.region
+  active              = var.running
+  emails              = var.alarm_emails
+  slack               = var.slack
+  cluster_name        = aws_ecs_cluster.this.name
+  service_names       = { api = module.api_service.name, worker = module.worker_service.name }
+  service_arns        = { api = module.api_service.arn, worker = module.worker_service.arn }
+  log_groups          = { api = module.api_task.log_group, worker = module.worker_task.log_group }
+  queue_name          = module.queues.name
+  dead_letter_name    = module.queues.dead_letter_name
+  balancer_suffix     = module.edge.balancer_suffix
+  target_group_suffix = module.edge.target_group_suffix
+  database_clusters   = { main_db = module.main_db.cluster_identifier, user_db = module.user_db.cluster_identifier }
+  # Twice the pools of all tasks: during a rolling update old and new are there.
+  connection_limit = 2 * (var.api.max * var.api.connections + var.worker.max * var.worker.connections)
+}
+
+module "budget" {
+  source    = "./modules/budget"
+  name      = local.name
+  dollars   = var.monthly_budget
+  topic_arn = module.observability.topic_arn
+  emails    = var.alarm_emails
+}

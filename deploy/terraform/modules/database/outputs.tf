@@ -1,0 +1,24 @@
+output "host" {
+  description = "Name of the writer."
+  value       = aws_rds_cluster.this.endpoint
+}
+
+output "address" {
+  description = "host:port of the writer."
+  value       = "${aws_rds_cluster.this.endpoint}:${aws_rds_cluster.this.port}"
+}
+
+output "cluster_identifier" {
+  description = "Name in CloudWatch."
+  value       = aws_rds_cluster.this.cluster_identifier
+}
+
+output "master_secret_arn" {
+  description = "Secret with username and password of the master account, kept by RDS."
+  value       = aws_rds_cluster.this.master_user_secret[0].secret_arn
+}
+
+output "security_group_id" {
+  description = "Security group of the cluster."
+  value       = aws_security_group.this.id
+}

@@ -1,0 +1,87 @@
+# Alarms, failed deployments and the budget go to one topic, and from there to
+# Slack (by Amazon Q Developer in chat applications, formerly AWS Chatbot, which
+# needs a one-time permission in the Slack workspace) and to e-mail.
+
+data "aws_caller_identity" "this" {}
+
+resource "aws_sns_topic" "alarms" {
+  name = "${var.name}-alarms"
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  arn = aws_sns_topic.alarms.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "ServicesOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = ["cloudwatch.amazonaws.com", "events.amazonaws.com", "budgets.amazonaws.com"] }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.alarms.arn
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+    }]
+  })
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each  = toset(var.emails)
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = each.value
+}
+
+resource "aws_iam_role" "slack" {
+  count = var.slack == null ? 0 : 1
+  name  = "${var.name}-slack"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "chatbot.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+# The graph beside an alarm in Slack.
+resource "aws_iam_role_policy" "slack" {
+  count = var.slack == null ? 0 : 1
+  name  = "graphs"
+  role  = aws_iam_role.slack[0].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect   = "Allow"
+      Action   = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:GetMetricWidgetImage"]
+      Resource = "*"
+    }]
+  })
+}
+
+resource "aws_chatbot_slack_channel_configuration" "alarms" {
+  count                 = var.slack == null ? 0 : 1
+  configuration_name    = "${var.name}-alarms"
+  iam_role_arn          = aws_iam_role.slack[0].arn
+  slack_team_id         = var.slack.team_id
+  slack_channel_id      = var.slack.channel_id
+  sns_topic_arns        = [aws_sns_topic.alarms.arn]
+  guardrail_policy_arns = ["arn:aws:iam::aws:policy/CloudWatchReadOnlyAccess"] # nobody acts from Slack
+  logging_level         = "ERROR"
+}
+
+# The circuit breaker went back to the old tasks, or could not.
+resource "aws_cloudwatch_event_rule" "deployment" {
+  name        = "${var.name}-deployment-failed"
+  description = "A rolling update failed"
+  event_pattern = jsonencode({
+    source        = ["aws.ecs"]
+    "detail-type" = ["ECS Deployment State Change"]
+    resources     = values(var.service_arns)
+    detail        = { eventName = ["SERVICE_DEPLOYMENT_FAILED"] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "deployment" {
+  rule = aws_cloudwatch_event_rule.deployment.name
+  arn  = aws_sns_topic.alarms.arn
+}

@@ -1,0 +1,29 @@
+# One repository per program. A tag never moves, so that a rollback gets what
+# was released.
+
+resource "aws_ecr_repository" "this" {
+  for_each             = var.repositories
+  name                 = each.value
+  image_tag_mutability = "IMMUTABLE"
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+  encryption_configuration {
+    encryption_type = "AES256"
+  }
+}
+
+# Signatures and SBOMs are tagged sha256-…, so only what has no tag ages.
+resource "aws_ecr_lifecycle_policy" "this" {
+  for_each   = aws_ecr_repository.this
+  repository = each.value.name
+  policy = jsonencode({
+    rules = [{
+      rulePriority = 1
+      description  = "Layers of unfinished pushes"
+      selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
+      action       = { type = "expire" }
+    }]
+  })
+}

@@ -1,0 +1,4 @@
+variable "repositories" {
+  description = "Names of the repositories."
+  type        = set(string)
+}

@@ -1,0 +1,38 @@
+# What the programs may do with AWS: exactly the calls of internal/queue. The
+# jobs call nothing of AWS.
+
+locals {
+  # The relay sends; the operator's pages read dead letters, put them back and
+  # discard them; both count what waits.
+  api_rights = [
+    {
+      Sid      = "Records"
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
+      Resource = module.queues.arn
+    },
+    {
+      Sid      = "DeadLetters"
+      Effect   = "Allow"
+      Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+      Resource = module.queues.dead_letter_arn
+    },
+  ]
+
+  # The bridge receives, extends and deletes, and moves to the dead letters what
+  # is not ours; the audit counts what waits.
+  worker_rights = [
+    {
+      Sid      = "Records"
+      Effect   = "Allow"
+      Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+      Resource = module.queues.arn
+    },
+    {
+      Sid      = "DeadLetters"
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
+      Resource = module.queues.dead_letter_arn
+    },
+  ]
+}

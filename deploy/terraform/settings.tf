@@ -1,0 +1,149 @@
+# The environment of every task: setting = value. What the settings mean stands
+# in the README's table of settings; a test compares these maps with the
+# programs' own. Keys are literal and a null value leaves the setting out.
+#
+# *_environment is readable by whoever may describe a task. *_secrets names
+# where in Secrets Manager a value is; ECS reads it when the task starts, with
+# an execution role that may read these secrets and no others.
+
+locals {
+  database_ca = file(var.database_ca_file)
+
+  api_environment = {
+    LOG_LEVEL = var.log_level
+    API_ADDR  = ":8080"
+
+    MAIN_DB_ADDR      = module.main_db.address
+    MAIN_DB_NAME      = "main_db"
+    MAIN_DB_USER      = "main_app"
+    MAIN_DB_MAX_CONNS = tostring(var.api.connections)
+    MAIN_DB_TLS       = "true"
+    MAIN_DB_TLS_CA    = local.database_ca
+    USER_DB_ADDR      = module.user_db.address
+    USER_DB_NAME      = "user_db"
+    USER_DB_USER      = "user_app"
+    USER_DB_MAX_CONNS = tostring(var.api.connections)
+    USER_DB_TLS       = "true"
+    USER_DB_TLS_CA    = local.database_ca
+
+    AWS_REGION            = var.region
+    QUEUE_URL             = module.queues.url
+    DEAD_LETTER_QUEUE_URL = module.queues.dead_letter_url
+
+    TEMPORAL_ADDRESS   = var.temporal_address
+    TEMPORAL_NAMESPACE = var.temporal_namespace
+    TEMPORAL_UI_URL    = var.temporal_ui_url
+    TEMPORAL_TLS       = tostring(var.temporal_tls)
+
+    JWT_ISSUER               = "https://${var.domain}"
+    JWT_PREVIOUS_PUBLIC_KEYS = var.jwt_previous_public_keys
+    TRUSTED_PROXIES          = var.vpc_cidr # the load balancer, which CloudFront alone can reach
+  }
+
+  api_secrets = {
+    MAIN_DB_PASSWORD  = module.secrets.arns["main-app-password"]
+    USER_DB_PASSWORD  = module.secrets.arns["user-app-password"]
+    JWT_PRIVATE_KEY   = module.secrets.arns["jwt-private-key"]
+    TEMPORAL_API_KEY  = var.temporal_credentials == "api_key" ? module.secrets.arns["temporal-api-key"] : null
+    TEMPORAL_TLS_CERT = var.temporal_credentials == "mtls" ? module.secrets.arns["temporal-tls-cert"] : null
+    TEMPORAL_TLS_KEY  = var.temporal_credentials == "mtls" ? module.secrets.arns["temporal-tls-key"] : null
+  }
+
+  worker_environment = {
+    LOG_LEVEL   = var.log_level
+    WORKER_ADDR = ":8081"
+
+    MAIN_DB_ADDR      = module.main_db.address
+    MAIN_DB_NAME      = "main_db"
+    MAIN_DB_USER      = "main_app"
+    MAIN_DB_MAX_CONNS = tostring(var.worker.connections)
+    MAIN_DB_TLS       = "true"
+    MAIN_DB_TLS_CA    = local.database_ca
+    USER_DB_ADDR      = module.user_db.address
+    USER_DB_NAME      = "user_db"
+    USER_DB_USER      = "user_app"
+    USER_DB_MAX_CONNS = tostring(var.worker.connections)
+    USER_DB_TLS       = "true"
+    USER_DB_TLS_CA    = local.database_ca
+
+    AWS_REGION            = var.region
+    QUEUE_URL             = module.queues.url
+    DEAD_LETTER_QUEUE_URL = module.queues.dead_letter_url
+
+    TEMPORAL_ADDRESS   = var.temporal_address
+    TEMPORAL_NAMESPACE = var.temporal_namespace
+    TEMPORAL_TLS       = tostring(var.temporal_tls)
+  }
+
+  worker_secrets = {
+    MAIN_DB_PASSWORD  = module.secrets.arns["main-app-password"]
+    USER_DB_PASSWORD  = module.secrets.arns["user-app-password"]
+    TEMPORAL_API_KEY  = var.temporal_credentials == "api_key" ? module.secrets.arns["temporal-api-key"] : null
+    TEMPORAL_TLS_CERT = var.temporal_credentials == "mtls" ? module.secrets.arns["temporal-tls-cert"] : null
+    TEMPORAL_TLS_KEY  = var.temporal_credentials == "mtls" ? module.secrets.arns["temporal-tls-key"] : null
+  }
+
+  # api migrate: logs in with the accounts that may change the databases, and
+  # grants the ones that the programs log in with.
+  migrate_environment = {
+    LOG_LEVEL = var.log_level
+
+    MAIN_DB_ADDR   = module.main_db.address
+    MAIN_DB_NAME   = "main_db"
+    MAIN_DB_USER   = "main_app"
+    MAIN_DB_TLS    = "true"
+    MAIN_DB_TLS_CA = local.database_ca
+    USER_DB_ADDR   = module.user_db.address
+    USER_DB_NAME   = "user_db"
+    USER_DB_USER   = "user_app"
+    USER_DB_TLS    = "true"
+    USER_DB_TLS_CA = local.database_ca
+
+    MIGRATE_MAIN_DB_USER = "main_ddl"
+    MIGRATE_USER_DB_USER = "user_ddl"
+  }
+
+  migrate_secrets = {
+    MAIN_DB_PASSWORD         = module.secrets.arns["main-app-password"]
+    USER_DB_PASSWORD         = module.secrets.arns["user-app-password"]
+    MIGRATE_MAIN_DB_PASSWORD = module.secrets.arns["main-ddl-password"]
+    MIGRATE_USER_DB_PASSWORD = module.secrets.arns["user-ddl-password"]
+  }
+
+  # api operator
+  operator_environment = {
+    LOG_LEVEL = var.log_level
+
+    USER_DB_ADDR   = module.user_db.address
+    USER_DB_NAME   = "user_db"
+    USER_DB_USER   = "user_app"
+    USER_DB_TLS    = "true"
+    USER_DB_TLS_CA = local.database_ca
+
+    OPERATOR_LOGIN = var.operator_login
+  }
+
+  operator_secrets = {
+    USER_DB_PASSWORD  = module.secrets.arns["user-app-password"]
+    OPERATOR_PASSWORD = module.secrets.arns["operator-password"]
+  }
+
+  # The MySQL client that makes databases and accounts (modules/accounts); not
+  # a program of ours.
+  accounts_environment = {
+    MAIN_DB_HOST = module.main_db.host
+    USER_DB_HOST = module.user_db.host
+    DATABASE_CA  = local.database_ca
+  }
+
+  accounts_secrets = {
+    MAIN_DB_MASTER_USER     = "${module.main_db.master_secret_arn}:username::"
+    MAIN_DB_MASTER_PASSWORD = "${module.main_db.master_secret_arn}:password::"
+    USER_DB_MASTER_USER     = "${module.user_db.master_secret_arn}:username::"
+    USER_DB_MASTER_PASSWORD = "${module.user_db.master_secret_arn}:password::"
+    MAIN_APP_PASSWORD       = module.secrets.arns["main-app-password"]
+    MAIN_DDL_PASSWORD       = module.secrets.arns["main-ddl-password"]
+    USER_APP_PASSWORD       = module.secrets.arns["user-app-password"]
+    USER_DDL_PASSWORD       = module.secrets.arns["user-ddl-password"]
+  }
+}

@@ -1,0 +1,12 @@
+# A city: marathon day with 50,000 finishers and 500,000 readers, smaller races
+# every weekend. Survives the end of a zone.
+nat                 = "per_zone"
+interface_endpoints = []
+
+api    = { cpu = 1024, memory = 2048, min = 3, max = 20, connections = 16, requests = 400 }
+worker = { cpu = 1024, memory = 2048, min = 2, max = 10, connections = 16 }
+
+main_db = { class = "db.r7g.large", instances = 2 }
+user_db = { class = "db.r7g.large", instances = 2 }
+
+monthly_budget = 2500

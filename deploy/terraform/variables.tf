@@ -1,0 +1,406 @@
+# What an environment is told. Sizes are in sizes/*.tfvars, the rest in a file
+# of the environment's own; example.tfvars shows one.
+
+variable "environment" {
+  description = "Name of the environment, a part of every name."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.environment))
+    error_message = "environment must be 2 to 12 lower-case letters and digits and start with a letter, as in production: load balancers take 32 characters in all."
+  }
+}
+
+variable "region" {
+  description = "AWS region of everything but CloudFront's certificate and firewall."
+  type        = string
+  default     = "us-east-1"
+  validation {
+    condition     = can(regex("^[a-z]{2}-[a-z]+-[0-9]$", var.region))
+    error_message = "region must be a region's code, as in us-east-1."
+  }
+}
+
+variable "zone" {
+  description = "Public Route 53 hosted zone that the domain is in."
+  type        = string
+  validation {
+    condition     = can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", var.zone))
+    error_message = "zone must be a domain in lower case without a final dot, as in example.org."
+  }
+}
+
+variable "domain" {
+  description = "Host name of site and API."
+  type        = string
+  validation {
+    condition     = var.domain == var.zone || endswith(var.domain, ".${var.zone}")
+    error_message = "domain must be the hosted zone's name or end in it, as results.example.org does in example.org."
+  }
+}
+
+variable "running" {
+  description = "Whether api and worker run. False for the first apply, when there are neither images nor secrets yet, and between seasons."
+  type        = bool
+  default     = true
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete databases and load balancer."
+  type        = bool
+  default     = true
+}
+
+# Network
+
+variable "vpc_cidr" {
+  description = "Address range of the VPC."
+  type        = string
+  default     = "10.40.0.0/16"
+  validation {
+    condition     = can(cidrhost(var.vpc_cidr, 0)) && try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 20, false)
+    error_message = "vpc_cidr must be an IPv4 range from /16 to /20, as in 10.40.0.0/16: each of its subnets takes a sixteenth."
+  }
+}
+
+variable "nat" {
+  description = "NAT gateways: one for both zones, one per_zone so that a zone's end cuts nothing off, or none when Temporal is inside the VPC and interface_endpoints has all services."
+  type        = string
+  validation {
+    condition     = contains(["none", "one", "per_zone"], var.nat)
+    error_message = "nat must be none, one or per_zone."
+  }
+}
+
+variable "interface_endpoints" {
+  description = "AWS services to reach without NAT."
+  type        = set(string)
+  default     = []
+  validation {
+    condition     = length(setsubtract(var.interface_endpoints, ["sqs", "secretsmanager", "ecr.api", "ecr.dkr", "logs"])) == 0
+    error_message = "interface_endpoints may name sqs, secretsmanager, ecr.api, ecr.dkr and logs; the tasks call nothing else, and S3 always has an endpoint."
+  }
+  validation {
+    condition     = var.nat != "none" || length(var.interface_endpoints) == 5
+    error_message = "without NAT interface_endpoints must name all of sqs, secretsmanager, ecr.api, ecr.dkr and logs, else no task starts."
+  }
+}
+
+variable "price_class" {
+  description = "Where CloudFront serves from."
+  type        = string
+  default     = "PriceClass_100" # Europe and North America
+  validation {
+    condition     = contains(["PriceClass_100", "PriceClass_200", "PriceClass_All"], var.price_class)
+    error_message = "price_class must be PriceClass_100, PriceClass_200 or PriceClass_All."
+  }
+}
+
+variable "request_limit" {
+  description = "Requests in 5 minutes from one address before the firewall refuses it."
+  type        = number
+  default     = 20000 # a mobile network puts thousands of readers behind one
+  validation {
+    condition     = var.request_limit >= 100 && var.request_limit <= 2000000000
+    error_message = "request_limit must be 100 to 2,000,000,000 in 5 minutes."
+  }
+}
+
+variable "login_limit" {
+  description = "Logins, sign-ups and token refreshes in 5 minutes from one address before the firewall refuses it; the API's own limits are per account."
+  type        = number
+  default     = 1000
+  validation {
+    condition     = var.login_limit >= 10 && var.login_limit <= 2000000000
+    error_message = "login_limit must be 10 to 2,000,000,000 in 5 minutes."
+  }
+}
+
+# Programs
+
+variable "image_tag" {
+  description = "Tag of the images in the revisions that Terraform registers. Releases put in their own, so it matters for jobs run by hand and where no release has been yet."
+  type        = string
+  default     = "none"
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag))
+    error_message = "image_tag must be an image's tag, as in v1.4.0."
+  }
+}
+
+variable "cpu_architecture" {
+  description = "Architecture that the images are built for; ARM64 costs a fifth less."
+  type        = string
+  default     = "X86_64"
+  validation {
+    condition     = contains(["X86_64", "ARM64"], var.cpu_architecture)
+    error_message = "cpu_architecture must be X86_64 or ARM64, as the images were built."
+  }
+}
+
+variable "api" {
+  description = "The API's tasks: CPU units (1,024 are a vCPU) and MiB of each, fewest and most of them, connections of each to each database, and requests a second of each at which there should be another."
+  type = object({
+    cpu         = number
+    memory      = number
+    min         = number
+    max         = number
+    connections = number
+    requests    = number
+  })
+  validation {
+    condition     = contains([256, 512, 1024, 2048, 4096, 8192, 16384], var.api.cpu) && var.api.memory >= 2 * var.api.cpu && var.api.memory <= 8 * var.api.cpu
+    error_message = "api.cpu must be 256, 512, 1024, 2048, 4096, 8192 or 16384 units and api.memory two to eight times as many MiB: Fargate has no other sizes."
+  }
+  validation {
+    condition     = var.api.min >= 1 && var.api.max >= var.api.min
+    error_message = "api.min must be at least 1 (2 to survive a zone) and api.max no less."
+  }
+  validation {
+    condition     = var.api.connections >= 2 && var.api.requests > 0
+    error_message = "api.connections must be at least 2 and api.requests above 0."
+  }
+}
+
+variable "worker" {
+  description = "The worker's tasks: CPU units (1,024 are a vCPU) and MiB of each, fewest and most of them, and connections of each to each database."
+  type = object({
+    cpu         = number
+    memory      = number
+    min         = number
+    max         = number
+    connections = number
+  })
+  validation {
+    condition     = contains([256, 512, 1024, 2048, 4096, 8192, 16384], var.worker.cpu) && var.worker.memory >= 2 * var.worker.cpu && var.worker.memory <= 8 * var.worker.cpu
+    error_message = "worker.cpu must be 256, 512, 1024, 2048, 4096, 8192 or 16384 units and worker.memory two to eight times as many MiB: Fargate has no other sizes."
+  }
+  validation {
+    condition     = var.worker.min >= 1 && var.worker.max >= var.worker.min
+    error_message = "worker.min must be at least 1 (2 to survive a zone) and worker.max no less."
+  }
+  validation {
+    condition     = var.worker.connections >= 2
+    error_message = "worker.connections must be at least 2."
+  }
+}
+
+variable "log_level" {
+  description = "How much api and worker log."
+  type        = string
+  default     = "info"
+  validation {
+    condition     = contains(["debug", "info", "warn", "error"], var.log_level)
+    error_message = "log_level must be debug, info, warn or error."
+  }
+}
+
+variable "log_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 30
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400], var.log_days)
+    error_message = "log_days must be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or 400: CloudWatch has no other terms."
+  }
+}
+
+variable "jwt_previous_public_keys" {
+  description = "Public keys, PEM, that older access tokens are still checked with during a rotation."
+  type        = string
+  default     = null
+}
+
+variable "operator_login" {
+  description = "Login that the operator task adds; its password is the secret operator-password."
+  type        = string
+  default     = "operator"
+}
+
+# Databases
+
+variable "aurora_version" {
+  description = "Aurora MySQL at creation; minor versions after it are installed in the maintenance window."
+  type        = string
+  default     = "8.0.mysql_aurora.3.08.2"
+  validation {
+    condition     = can(regex("^8\\.0\\.mysql_aurora\\.3\\.[0-9]+\\.[0-9]+$", var.aurora_version))
+    error_message = "aurora_version must be of Aurora MySQL 3, as in 8.0.mysql_aurora.3.08.2."
+  }
+}
+
+variable "main_db" {
+  description = "Cluster of main_db: instance class, instances (2 survive a zone), whether I/O is paid by the instance, and the capacity of db.serverless in units of 2 GiB."
+  type = object({
+    class        = string
+    instances    = number
+    io_optimized = optional(bool, false)
+    capacity     = optional(object({ min = number, max = number }))
+  })
+  validation {
+    condition     = (var.main_db.class == "db.serverless") == (var.main_db.capacity != null)
+    error_message = "main_db.capacity must be given for db.serverless and for no other class."
+  }
+  validation {
+    condition     = var.main_db.instances >= 1 && var.main_db.instances <= 3
+    error_message = "main_db.instances must be 1 to 3; only the writer is used, the others stand by."
+  }
+}
+
+variable "user_db" {
+  description = "Cluster of user_db: instance class, instances (2 survive a zone), whether I/O is paid by the instance, and the capacity of db.serverless in units of 2 GiB."
+  type = object({
+    class        = string
+    instances    = number
+    io_optimized = optional(bool, false)
+    capacity     = optional(object({ min = number, max = number }))
+  })
+  validation {
+    condition     = (var.user_db.class == "db.serverless") == (var.user_db.capacity != null)
+    error_message = "user_db.capacity must be given for db.serverless and for no other class."
+  }
+  validation {
+    condition     = var.user_db.instances >= 1 && var.user_db.instances <= 3
+    error_message = "user_db.instances must be 1 to 3; only the writer is used, the others stand by."
+  }
+}
+
+variable "backup_days" {
+  description = "Days that any moment of the databases can be restored to."
+  type        = number
+  default     = 14
+  validation {
+    condition     = var.backup_days >= 1 && var.backup_days <= 35
+    error_message = "backup_days must be 1 to 35."
+  }
+}
+
+variable "database_ca_file" {
+  description = "File with Amazon's certificates of the region's databases, from https://truststore.pki.rds.amazonaws.com/<region>/<region>-bundle.pem."
+  type        = string
+  validation {
+    condition     = try(strcontains(file(var.database_ca_file), "BEGIN CERTIFICATE"), false)
+    error_message = "database_ca_file must be a file of certificates in PEM: curl -fsSO https://truststore.pki.rds.amazonaws.com/us-east-1/us-east-1-bundle.pem gets it."
+  }
+}
+
+variable "password_version" {
+  description = "Count up to replace all passwords of the databases' accounts and of the operator; then run the accounts task and a release."
+  type        = number
+  default     = 1
+  validation {
+    condition     = var.password_version >= 1 && floor(var.password_version) == var.password_version
+    error_message = "password_version must be a whole number from 1 and may only grow."
+  }
+}
+
+variable "mysql_client_image" {
+  description = "Image with bash and the MySQL client, for the accounts task."
+  type        = string
+  default     = "public.ecr.aws/docker/library/mysql:8.4"
+}
+
+# Temporal
+
+variable "temporal_address" {
+  description = "Temporal's frontend: host:port of Temporal Cloud's or of a cluster of one's own that the VPC can reach."
+  type        = string
+  validation {
+    condition     = can(regex("^[A-Za-z0-9.-]+:[0-9]{2,5}$", var.temporal_address))
+    error_message = "temporal_address must be host:port, as in us-east-1.aws.api.temporal.io:7233 or temporal.internal:7233."
+  }
+}
+
+variable "temporal_namespace" {
+  description = "Namespace; at Temporal Cloud with the account's ID, as in mrmrthon.a1b2c."
+  type        = string
+  validation {
+    condition     = length(var.temporal_namespace) > 0
+    error_message = "temporal_namespace must name a namespace that exists."
+  }
+}
+
+variable "temporal_credentials" {
+  description = "How the programs prove who they are: api_key or mtls (Temporal Cloud, values in Secrets Manager), or none."
+  type        = string
+  validation {
+    condition     = contains(["api_key", "mtls", "none"], var.temporal_credentials)
+    error_message = "temporal_credentials must be api_key, mtls or none."
+  }
+}
+
+variable "temporal_tls" {
+  description = "Whether Temporal is called by TLS; Temporal Cloud always is."
+  type        = bool
+  default     = true
+  validation {
+    condition     = var.temporal_tls || var.temporal_credentials == "none"
+    error_message = "temporal_tls must be true with temporal_credentials api_key or mtls: credentials never travel in the clear."
+  }
+}
+
+variable "temporal_ui_url" {
+  description = "Temporal's Web UI, which trace links lead to."
+  type        = string
+  default     = "https://cloud.temporal.io"
+  validation {
+    condition     = can(regex("^https?://[^ ]+[^/ ]$", var.temporal_ui_url))
+    error_message = "temporal_ui_url must be a URL without a final slash, as in https://cloud.temporal.io."
+  }
+}
+
+# Watching and paying
+
+variable "alarm_emails" {
+  description = "Addresses that are told of alarms and of the budget."
+  type        = list(string)
+  default     = []
+}
+
+variable "slack" {
+  description = "Slack workspace (T…) and channel (C…) that are told of alarms and of the budget; null for none."
+  type        = object({ team_id = string, channel_id = string })
+  default     = null
+  validation {
+    condition     = var.slack == null || can(regex("^T[A-Z0-9]+$", var.slack.team_id)) && can(regex("^[CG][A-Z0-9]+$", var.slack.channel_id))
+    error_message = "slack.team_id must be a workspace's ID, as in T0123ABCD, and slack.channel_id a channel's, as in C0123ABCD."
+  }
+}
+
+variable "container_insights" {
+  description = "CloudWatch metrics of each task; they cost by the metric."
+  type        = bool
+  default     = false
+}
+
+variable "monthly_budget" {
+  description = "US dollars a month; mail and Slack at 80 and 100 %."
+  type        = number
+  validation {
+    condition     = var.monthly_budget > 0
+    error_message = "monthly_budget must be above 0 US dollars."
+  }
+}
+
+# Releases
+
+variable "github_repository" {
+  description = "Repository whose pipeline may release."
+  type        = string
+  default     = "mrmrthon/mrmrthon"
+  validation {
+    condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository must be owner/name, as in mrmrthon/mrmrthon."
+  }
+}
+
+variable "create_github_provider" {
+  description = "Make the account's OIDC provider for GitHub; false where the account has it already."
+  type        = bool
+  default     = true
+}
+
+variable "create_registry" {
+  description = "Make the account's image repositories; false in every further environment of an account."
+  type        = bool
+  default     = true
+}
