@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
@@ -64,6 +65,7 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	result, err := i.Next.ExecuteActivity(ctx, in)
 	err = translate(err)
 	info := activity.GetInfo(ctx)
+	i.of.note(ctx, info, err)
 	i.of.metrics.attempted(info.ActivityType.Name, info.IsLocalActivity, err)
 	if hasType(err, UnavailableType) {
 		i.of.link(info.ActivityType.Name).Report(err)
@@ -71,6 +73,14 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		i.of.link(info.ActivityType.Name).Report(nil)
 	}
 	return result, err
+}
+
+// note logs an attempt; the line carries the IDs of its workflow.
+func (i *Interceptor) note(ctx context.Context, info activity.Info, err error) {
+	if i.log.Enabled(ctx, slog.LevelDebug) {
+		i.log.DebugContext(ctx, "step", "step", info.ActivityType.Name, "local", info.IsLocalActivity, "attempt", info.Attempt,
+			"outcome", outcomeOf(err), "ms", float64(time.Since(info.StartedTime).Microseconds())/1000)
+	}
 }
 
 // link returns the way of an activity to what it depends on.

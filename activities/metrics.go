@@ -73,17 +73,23 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) attempted(step string, local bool, err error) {
-	path, outcome := "queued", "ok"
+	path := "queued"
 	if local {
 		path = "local"
 	}
-	if err != nil {
-		outcome = FaultType
-		if application := new(temporal.ApplicationError); errors.As(err, &application) {
-			outcome = application.Type()
-		}
+	m.attempts.WithLabelValues(step, path, outcomeOf(err)).Inc()
+}
+
+// outcomeOf is ok or the type of the error by which a step failed.
+func outcomeOf(err error) string {
+	var application *temporal.ApplicationError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &application):
+		return application.Type()
 	}
-	m.attempts.WithLabelValues(step, path, outcome).Inc()
+	return FaultType
 }
 
 func (m *Metrics) committed(status race.CreditStatus, repeated bool) {

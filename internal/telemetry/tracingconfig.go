@@ -12,18 +12,26 @@ import (
 )
 
 // TracingConfig says where traces go, by OpenTelemetry's standard variables.
-// Without an endpoint nothing is traced. What is not here (OTEL_SERVICE_NAME,
-// OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_*, OTEL_EXPORTER_OTLP_HEADERS, _TIMEOUT,
-// _CERTIFICATE, _COMPRESSION) OpenTelemetry's library reads itself.
+// Without an endpoint nothing is traced.
 type TracingConfig struct {
-	Endpoint       string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"OpenTelemetry collector; nothing is traced without one; /v1/traces is added" unit:"URL"`
-	TracesEndpoint string `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" help:"collector of traces, as it is; goes before OTEL_EXPORTER_OTLP_ENDPOINT" unit:"URL"`
+	Endpoint       string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" check:"URL" help:"OpenTelemetry collector; nothing is traced without one; /v1/traces is added"`
+	TracesEndpoint string `env:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" check:"URL" help:"collector of traces, as it is; goes before OTEL_EXPORTER_OTLP_ENDPOINT"`
 	Protocol       string `env:"OTEL_EXPORTER_OTLP_PROTOCOL" help:"how spans are sent" unit:"http/protobuf"`
 	TracesProtocol string `env:"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" help:"how spans are sent; goes before OTEL_EXPORTER_OTLP_PROTOCOL" unit:"http/protobuf"`
 	Exporter       string `env:"OTEL_TRACES_EXPORTER" help:"none for no traces in spite of an endpoint" unit:"otlp or none"`
 	Sampler        string `env:"OTEL_TRACES_SAMPLER" help:"which traces are kept; parentbased_always_on when empty" unit:"a sampler of OpenTelemetry's"`
 	SamplerArg     string `env:"OTEL_TRACES_SAMPLER_ARG" help:"share of traces that a traceidratio keeps" unit:"0 to 1"`
 	Disabled       string `env:"OTEL_SDK_DISABLED" help:"true for no traces in spite of an endpoint" unit:"true or false"`
+}
+
+// TracingSDKSettings are read by OpenTelemetry's library itself, among others of
+// its own.
+type TracingSDKSettings struct {
+	ServiceName   string `env:"OTEL_SERVICE_NAME" help:"what traces call the program; mrmrthon-api or mrmrthon-worker when empty"`
+	Resource      string `env:"OTEL_RESOURCE_ATTRIBUTES" help:"what traces say of the program besides" unit:"name=value, with commas"`
+	Headers       string `env:"OTEL_EXPORTER_OTLP_HEADERS" secret:"true" file:"false" help:"sent to the collector, such as its key" unit:"name=value, with commas"`
+	TracesHeaders string `env:"OTEL_EXPORTER_OTLP_TRACES_HEADERS" secret:"true" file:"false" help:"sent to the collector; goes before OTEL_EXPORTER_OTLP_HEADERS" unit:"name=value, with commas"`
+	QueueSize     string `env:"OTEL_BSP_MAX_QUEUE_SIZE" help:"how many spans may wait for the collector; more are lost; 2048 when empty" unit:"spans"`
 }
 
 // Check returns what is wrong with the settings, nil when nothing is to be
