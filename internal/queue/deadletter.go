@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"unicode"
 
@@ -21,12 +22,12 @@ const ReasonAttribute = "reason"
 func (c *Client) DeadLetter(ctx context.Context, received Received, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	attributes := map[string]types.MessageAttributeValue{
+		ReasonAttribute: {DataType: aws.String("String"), StringValue: aws.String(attributeText(reason))},
+	}
+	maps.Copy(attributes, received.Trace.attributes())
 	_, err := c.sqs.SendMessage(ctx, &sqs.SendMessageInput{
-		QueueUrl:    &c.deadLetterURL,
-		MessageBody: &received.Body,
-		MessageAttributes: map[string]types.MessageAttributeValue{
-			ReasonAttribute: {DataType: aws.String("String"), StringValue: aws.String(attributeText(reason))},
-		},
+		QueueUrl: &c.deadLetterURL, MessageBody: &received.Body, MessageAttributes: attributes,
 	})
 	if err != nil {
 		return fmt.Errorf("dead-letter message %s: %w", received.MessageID, err)

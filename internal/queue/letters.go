@@ -54,7 +54,7 @@ func (c *Client) takeBatch(ctx context.Context, most int, hide time.Duration) ([
 			types.MessageSystemAttributeNameApproximateReceiveCount,
 			types.MessageSystemAttributeNameSentTimestamp,
 		},
-		MessageAttributeNames: []string{ReasonAttribute},
+		MessageAttributeNames: append(traceAttributeNames(), ReasonAttribute),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("take dead letters: %w", err)
@@ -89,7 +89,9 @@ func (c *Client) Redrive(ctx context.Context, letters []Letter) []Failure {
 	failures := c.inBatches(ctx, "redrive", allIndexes(len(letters)), func(ctx context.Context, batch []int) (batchAnswer, error) {
 		entries := make([]types.SendMessageBatchRequestEntry, len(batch))
 		for j, i := range batch {
-			entries[j] = types.SendMessageBatchRequestEntry{Id: entryID(i), MessageBody: &letters[i].Body}
+			entries[j] = types.SendMessageBatchRequestEntry{
+				Id: entryID(i), MessageBody: &letters[i].Body, MessageAttributes: letters[i].Trace.attributes(),
+			}
 		}
 		answer, err := c.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &c.url, Entries: entries})
 		if err != nil {

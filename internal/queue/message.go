@@ -18,6 +18,7 @@ type Message struct {
 	RaceID   string // UUID, lower case
 	RecordID string // UUID, lower case
 	Revision int    // from 1
+	Trace    Trace  // beside the body
 }
 
 // body is a Message on the queue.

@@ -19,6 +19,7 @@ type Received struct {
 	MessageID     string
 	ReceiveCount  int       // from 1
 	SentAt        time.Time // zero when the queue does not say
+	Trace         Trace
 }
 
 // Receive waits for messages and returns up to most of them (1 to MaxBatch), as soon as there are any,
@@ -36,6 +37,7 @@ func (c *Client) Receive(ctx context.Context, most int, wait time.Duration) ([]R
 			types.MessageSystemAttributeNameApproximateReceiveCount,
 			types.MessageSystemAttributeNameSentTimestamp,
 		},
+		MessageAttributeNames: traceAttributeNames(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("receive: %w", err)
@@ -53,6 +55,7 @@ func fromSQS(m types.Message) Received {
 		ReceiptHandle: aws.ToString(m.ReceiptHandle),
 		MessageID:     aws.ToString(m.MessageId),
 		ReceiveCount:  1,
+		Trace:         traceOf(m),
 	}
 	if n, err := strconv.Atoi(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
 		r.ReceiveCount = n

@@ -28,7 +28,9 @@ func (c *Client) Send(ctx context.Context, messages []Message) []Failure {
 	failures := c.inBatches(ctx, "send", valid, func(ctx context.Context, batch []int) (batchAnswer, error) {
 		entries := make([]types.SendMessageBatchRequestEntry, len(batch))
 		for j, i := range batch {
-			entries[j] = types.SendMessageBatchRequestEntry{Id: entryID(i), MessageBody: aws.String(bodies[i])}
+			entries[j] = types.SendMessageBatchRequestEntry{
+				Id: entryID(i), MessageBody: aws.String(bodies[i]), MessageAttributes: messages[i].Trace.attributes(),
+			}
 		}
 		answer, err := c.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &c.url, Entries: entries})
 		if err != nil {

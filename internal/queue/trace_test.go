@@ -1,0 +1,47 @@
+package queue_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/queue"
+)
+
+// TestATraceComesAlong: to the receiver, to the dead-letter queue and back.
+func TestATraceComesAlong(t *testing.T) {
+	t.Parallel()
+	const span, other = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319d-00f067aa0ba902b7-00"
+	b := setup(t, "30")
+	sent := messages(3)
+	sent[0].Trace.Parent, sent[1].Trace.Link = span, other
+	want := map[string]queue.Trace{}
+	for _, m := range sent {
+		body, err := m.Encode()
+		require.NoError(t, err)
+		want[body] = m.Trace
+	}
+	check := func(received []queue.Received) {
+		t.Helper()
+		for _, r := range received {
+			require.Equal(t, want[r.Body], r.Trace)
+		}
+	}
+
+	require.Empty(t, b.client.Send(t.Context(), sent))
+	received := b.receive(t, len(sent))
+	check(received)
+	for _, r := range received {
+		require.NoError(t, b.client.DeadLetter(t.Context(), r, "looked at"))
+	}
+	letters, err := b.client.TakeLetters(t.Context(), len(sent), time.Minute)
+	require.NoError(t, err)
+	require.Len(t, letters, len(sent))
+	for _, letter := range letters {
+		require.Equal(t, want[letter.Body], letter.Trace)
+		require.Equal(t, "looked at", letter.Reason)
+	}
+	require.Empty(t, b.client.Redrive(t.Context(), letters))
+	check(b.receive(t, len(sent)))
+}
