@@ -10,6 +10,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/command"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
 func main() {
@@ -34,7 +35,7 @@ func program() command.Program {
 	return command.Program{Name: "api", Commands: append([]command.Command{
 		{
 			Does:   "serve the API and send the outbox to the queue",
-			Config: &serve, Ambient: []any{&queue.SDKSettings{}},
+			Config: &serve, Ambient: []any{&queue.SDKSettings{}, &telemetry.TracingSDKSettings{}},
 			Run: func(ctx context.Context, log *slog.Logger) error { return runServe(ctx, serve, log) },
 		},
 		{

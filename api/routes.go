@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
@@ -37,6 +38,7 @@ type parts struct {
 	letters  ops.Letters
 	health   http.Handler
 	registry prometheus.Registerer
+	traces   trace.TracerProvider // nil: nothing is traced
 	log      *slog.Logger
 	now      func() time.Time
 }
@@ -86,7 +88,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	}
 	router, api := server.New(server.Config{
 		Verifier: auth.NewVerifier(keys, p.cfg.Auth, p.now), Races: p.mainDB, Keys: p.mainDB, Fingerprint: fingerprint,
-		Log: p.log, Registry: p.registry, Health: p.health, Version: build.Version(),
+		Log: p.log, Registry: p.registry, Traces: p.traces, Health: p.health, Version: build.Version(),
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
 	accounts.Register(api, accounts.Config{

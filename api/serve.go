@@ -37,7 +37,8 @@ type settings struct {
 	Queue          queue.Config
 	Auth           auth.Config
 	Temporal       temporal.Config `envPrefix:"TEMPORAL_"`
-	TemporalUIURL  string          `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
+	Tracing        telemetry.TracingConfig
+	TemporalUIURL  string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
 }
 
 const (
@@ -52,14 +53,19 @@ const (
 // runServe serves until ctx ends, then finishes the calls that are under way,
 // then what the relay is sending.
 func runServe(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
+	tracing, err := telemetry.NewTracing(ctx, cfg.Tracing, "mrmrthon-api", build.Version(), log)
+	if err != nil {
+		return err
+	}
+	defer tracing.Close() //nolint:contextcheck // ctx is over by then
 	registry := telemetry.NewRegistry()
 	build.Register(registry)
-	mainPool, err := mysql.Open(cfg.MainDB)
+	mainPool, err := mysql.OpenTraced(cfg.MainDB, tracing.Provider())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, mainPool.Close()) }()
-	userPool, err := mysql.Open(cfg.UserDB)
+	userPool, err := mysql.OpenTraced(cfg.UserDB, tracing.Provider())
 	if err != nil {
 		return err
 	}
@@ -73,17 +79,18 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	options.Logger, options.MetricsHandler = temporallog.NewStructuredLogger(log), telemetry.TemporalMetrics(registry)
+	options.Logger = temporallog.NewStructuredLogger(slog.New(telemetry.SDKNames(log.Handler())))
+	options.MetricsHandler, options.Interceptors = telemetry.TemporalMetrics(registry), tracing.ClientInterceptors()
 	temporalClient, err := client.NewLazyClient(options)
 	if err != nil {
 		return fmt.Errorf("client of Temporal: %w", err)
 	}
 	defer temporalClient.Close()
 	mainDB, userDB := maindb.New(mainPool, time.Now), userdb.New(userPool, time.Now)
-	outbox := relay.New(mainDB, records, log, registry)
+	outbox := relay.New(mainDB, relay.Traced(records, tracing.Provider()), log, registry)
 	health := telemetry.Handler(registry, log, telemetry.Check{Name: "main_db", Ping: mainPool.PingContext})
 	handler, err := newHandler(parts{ //nolint:contextcheck // every call has a context of its own
-		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, health: health, registry: registry, log: log, now: time.Now,
+		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, health: health, registry: registry, traces: tracing.Provider(), log: log, now: time.Now,
 		wake: func(ctx context.Context, raceID string) error {
 			return workflows.WakeStandings(ctx, temporalClient, raceID)
 		},

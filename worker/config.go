@@ -6,6 +6,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
@@ -17,6 +18,7 @@ type Config struct {
 	UserDB   mysql.Config `envPrefix:"USER_DB_"`
 	Queue    queue.Config
 	Temporal temporal.Config `envPrefix:"TEMPORAL_"`
+	Tracing  telemetry.TracingConfig
 	Bridge   bridge.Config
 	Audit    activities.AuditConfig
 	// AuditInterval is the time from one audit of credits to the next.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/command"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
 func main() {
@@ -27,7 +28,7 @@ func program() command.Program {
 	)
 	return command.Program{Name: "worker", Commands: append([]command.Command{{
 		Does:   "take records off the queue and credit them",
-		Config: &cfg, Ambient: []any{&queue.SDKSettings{}},
+		Config: &cfg, Ambient: []any{&queue.SDKSettings{}, &telemetry.TracingSDKSettings{}},
 		Run: func(ctx context.Context, log *slog.Logger) error {
 			main := &Main{Config: cfg, Log: log}
 			return main.Run(ctx)

@@ -41,16 +41,21 @@ type Main struct {
 }
 
 // Run works until ctx ends, then stops in the order bridge, HTTP, workers,
-// client, databases, so that nothing loses what it stands on. It needs nothing
+// client, databases, traces, so that nothing loses what it stands on. It needs nothing
 // to be up when it starts: it waits for what is not. It returns an error when it
 // cannot work at all, or when a worker gives up.
 func (m *Main) Run(ctx context.Context) (err error) {
-	mainDB, err := mysql.Open(m.Config.MainDB)
+	tracing, err := telemetry.NewTracing(ctx, m.Config.Tracing, "mrmrthon-worker", build.Version(), m.Log)
+	if err != nil {
+		return err
+	}
+	defer tracing.Close() //nolint:contextcheck // ctx is over by then
+	mainDB, err := mysql.OpenTraced(m.Config.MainDB, tracing.Provider())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, mainDB.Close()) }()
-	userDB, err := mysql.Open(m.Config.UserDB)
+	userDB, err := mysql.OpenTraced(m.Config.UserDB, tracing.Provider())
 	if err != nil {
 		return err
 	}
@@ -66,8 +71,8 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	options.Logger = temporallog.NewStructuredLogger(slog.New(errorsOnly{m.Log.Handler()}))
-	options.MetricsHandler = telemetry.TemporalMetrics(registry)
+	options.Logger = temporallog.NewStructuredLogger(slog.New(errorsOnly{telemetry.SDKNames(m.Log.Handler())}))
+	options.MetricsHandler, options.Interceptors = telemetry.TemporalMetrics(registry), tracing.ClientInterceptors()
 	temporal, err := client.NewLazyClient(options)
 	if err != nil {
 		return fmt.Errorf("client of Temporal: %w", err)
@@ -88,6 +93,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	standings := newStandingsWork(m.Config, temporal, main, user, m.Log, registry)
 	return m.serve(ctx, health, &work{
 		cfg: m.Config, log: m.Log, temporal: temporal, records: records, registry: registry, metrics: metrics,
+		starter: bridge.Traced(bridge.CreditStarter{Client: temporal, Log: m.Log}, tracing.Provider()),
 		credits: activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
 		audits:  activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
 		checks: activities.NewChecks(m.Config.Audit, main, user,
@@ -139,6 +145,7 @@ type work struct {
 	log       *slog.Logger
 	temporal  client.Client
 	records   *queue.Client
+	starter   bridge.Starter
 	registry  prometheus.Registerer
 	metrics   *activities.Metrics
 	credits   *activities.Credits
@@ -175,7 +182,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	scheduling.Go(func() { w.depths.run(ctx) })
 	scheduling.Go(func() { w.scheduleAudit(ctx) })
 	scheduling.Go(func() { w.scheduleSweep(ctx) })
-	bridge.New(w.cfg.Bridge, w.records, bridge.CreditStarter{Client: w.temporal}, w.log, w.registry).Run(ctx)
+	bridge.New(w.cfg.Bridge, w.records, w.starter, w.log, w.registry).Run(ctx)
 	scheduling.Wait()
 	w.log.Info("worker stops")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {

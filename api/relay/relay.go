@@ -115,7 +115,10 @@ func (r *Relay) send(ctx context.Context) (more bool, err error) {
 func (r *Relay) pass(ctx context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
 	messages := make([]queue.Message, len(rows))
 	for i, row := range rows {
-		messages[i] = queue.Message{RaceID: row.RaceID, RecordID: row.RecordID, Revision: row.Revision}
+		messages[i] = queue.Message{
+			RaceID: row.RaceID, RecordID: row.RecordID, Revision: row.Revision,
+			Trace: queue.Trace{Parent: row.TraceParent, Link: row.TraceLink},
+		}
 	}
 	failures := r.sender.Send(ctx, messages)
 	if len(failures) == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -15,9 +16,11 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
-// observe gives each request an ID and a logger that names it, answers a panic
+// observe gives each request an ID, which its log lines carry, answers a panic
 // with a problem, and counts and logs the request by its route: never by its
 // URL or body, which may hold personal data.
 func observe(log *slog.Logger, registry prometheus.Registerer) func(http.Handler) http.Handler {
@@ -29,23 +32,48 @@ func observe(log *slog.Logger, registry prometheus.Registerer) func(http.Handler
 	registry.MustRegister(durations)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			start, id := time.Now(), uuid.Must(uuid.NewV7()).String()
-			log := log.With("request_id", id)
+			start, id := time.Now(), requestID(r)
 			w.Header().Set("X-Request-Id", id)
 			answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-			ctx := context.WithValue(r.Context(), loggerKey{}, log)
+			ctx := telemetry.WithLogAttrs(r.Context(), slog.String("request_id", id))
+			ctx = context.WithValue(ctx, loggerKey{}, log)
 			defer func() {
 				if cause := recover(); cause != nil {
 					answerPanic(ctx, log, answer, cause)
 				}
 				route, took := routeOf(r), time.Since(start)
 				durations.WithLabelValues(r.Method, route, strconv.Itoa(answer.Status())).Observe(took.Seconds())
-				log.DebugContext(ctx, "request", "method", r.Method, "route", route,
-					"status", answer.Status(), "ms", float64(took.Microseconds())/1000)
+				if log.Enabled(ctx, slog.LevelDebug) {
+					log.DebugContext(telemetry.WithLogAttrs(ctx, pathIDs(r)...), "request", "method", r.Method, "route", route,
+						"status", answer.Status(), "ms", float64(took.Microseconds())/1000)
+				}
 			}()
 			next.ServeHTTP(answer, r.WithContext(ctx))
 		})
 	}
+}
+
+// requestIDForm is what a caller's own ID may be. It goes into logs, so it has
+// neither room nor characters for much else than an ID.
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{16,64}$`)
+
+// requestID is the caller's X-Request-Id if that is well-formed, or a new one.
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); requestIDForm.MatchString(id) {
+		return id
+	}
+	return uuid.Must(uuid.NewV7()).String()
+}
+
+// pathIDs are the IDs of the race and the record that a route is about. Whatever
+// else a caller writes in their place is not repeated.
+func pathIDs(r *http.Request) (ids []slog.Attr) {
+	for _, name := range []string{"race_id", "record_id"} {
+		if id := chi.URLParam(r, name); len(id) == 36 && uuid.Validate(id) == nil {
+			ids = append(ids, slog.String(name, id))
+		}
+	}
+	return ids
 }
 
 func answerPanic(ctx context.Context, log *slog.Logger, answer middleware.WrapResponseWriter, cause any) {

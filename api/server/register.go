@@ -28,7 +28,7 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 
 type loggerKey struct{}
 
-// loggerFrom returns the request's logger, which names the request.
+// loggerFrom returns the logger of the server that answers the request.
 func loggerFrom(ctx context.Context) *slog.Logger {
 	if log, ok := ctx.Value(loggerKey{}).(*slog.Logger); ok {
 		return log

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Config is what the frame stands on.
@@ -23,6 +24,7 @@ type Config struct {
 	Fingerprint func(data []byte) Hash // keyed
 	Log         *slog.Logger
 	Registry    prometheus.Registerer
+	Traces      trace.TracerProvider // nil: nothing is traced
 	Health      http.Handler // answers /healthz, /readyz and /metrics
 	Version     string
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
@@ -37,6 +39,9 @@ const requestTimeout = 60 * time.Second
 // one add their operations.
 func New(cfg Config) (*chi.Mux, huma.API) {
 	router := chi.NewMux()
+	if cfg.Traces != nil {
+		router.Use(traced(cfg.Traces))
+	}
 	router.Use(forwarded(cfg.TrustedProxies), observe(cfg.Log, cfg.Registry), secure,
 		authenticate(cfg.Verifier))
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {

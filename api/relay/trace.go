@@ -1,0 +1,51 @@
+package relay
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+)
+
+// Traced returns a sender with a span for each message, in the trace that the
+// message belongs to. Without a provider it is next itself.
+func Traced(next Sender, provider trace.TracerProvider) Sender {
+	if provider == nil {
+		return next
+	}
+	return traced{next, provider.Tracer("github.com/mrmrthon/mrmrthon/api/relay")}
+}
+
+type traced struct {
+	next   Sender
+	tracer trace.Tracer
+}
+
+// Send hands on copies of the messages whose trace goes on from their own span.
+func (s traced) Send(ctx context.Context, messages []queue.Message) []queue.Failure {
+	spans, sent := make([]trace.Span, len(messages)), make([]queue.Message, len(messages))
+	for i, m := range messages {
+		var within context.Context
+		within, spans[i] = telemetry.StartFrom(ctx, s.tracer, "send records", m.Trace.Parent, m.Trace.Link,
+			trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+				attribute.String("messaging.system", "aws_sqs"), attribute.String("messaging.operation.type", "send"),
+				attribute.String("race_id", m.RaceID), attribute.String("record_id", m.RecordID),
+				attribute.Int("revision", m.Revision),
+			))
+		m.Trace = queue.Trace{Parent: telemetry.TraceParent(within)}
+		sent[i] = m
+	}
+	failures := s.next.Send(ctx, sent)
+	for _, failure := range failures {
+		spans[failure.Index].RecordError(failure.Err)
+		spans[failure.Index].SetStatus(codes.Error, failure.Err.Error())
+	}
+	for _, span := range spans {
+		span.End()
+	}
+	return failures
+}
