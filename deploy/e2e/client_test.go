@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -131,7 +132,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (s *system) anonymous() *caller { return &caller{base: s.APIURL()} }
+func (s *system) anonymous() *caller { return &caller{base: cmp.Or(s.front, s.APIURL())} }
 
 // signUp makes an account and logs in.
 func (s *system) signUp(t *testing.T, userType string) *caller {

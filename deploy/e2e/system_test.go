@@ -26,6 +26,7 @@ import (
 type system struct {
 	*stack.Stack
 	dir      string
+	front    string            // where callers find the API, if not at its own address
 	env      map[string]string // of the worker; read at its next start
 	userLink *link
 	mainDB   *sql.DB
@@ -107,14 +108,15 @@ func (s *system) stop() error {
 			problems = append(problems, db.Close())
 		}
 	}
-	return errors.Join(append(problems, s.Stop(), s.userLink.close(), s.checkLogs())...)
+	return errors.Join(append(problems, s.Stop(), s.userLink.close(), checkLogs(s.dir, stack.API, stack.Worker))...)
 }
 
-// checkLogs looks for the marks of a data race, of a panic and of a 500.
-func (s *system) checkLogs() error {
+// checkLogs looks in the logs of a stack for the marks of a data race, of a
+// panic and of a 500.
+func checkLogs(dir string, parts ...stack.Part) error {
 	var problems []error
-	for _, part := range []stack.Part{stack.API, stack.Worker} {
-		path := filepath.Join(s.dir, "logs", string(part)+".log")
+	for _, part := range parts {
+		path := filepath.Join(dir, "logs", string(part)+".log")
 		text, err := os.ReadFile(path)
 		if err != nil {
 			problems = append(problems, err)

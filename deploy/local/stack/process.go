@@ -93,7 +93,8 @@ func (p *process) kill() error {
 	return err
 }
 
-// stop asks the part to end, and insists after the grace.
+// stop asks the part to end, and insists after the grace. A program of ours must
+// end without an error.
 func (p *process) stop() error {
 	if !p.alive() {
 		return nil
@@ -105,6 +106,9 @@ func (p *process) stop() error {
 	defer timer.Stop()
 	select {
 	case <-p.exited:
+		if p.err != nil && (p.part == API || p.part == Worker) {
+			return p.ending()
+		}
 		return nil
 	case <-timer.C:
 		return errors.Join(fmt.Errorf("%s did not stop within %s and was killed", p.part, grace), p.kill())
