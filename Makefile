@@ -38,6 +38,16 @@ test: setup-test $(LOCAL) ## Run all tests under the race detector, with a Maria
 chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records; takes minutes
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run Chaos ./deploy/e2e -args -chaos.records=5000
 
+.PHONY: bench
+bench: setup-run ## Measure the system beside its limits; table and bench.json (BENCH=small|full, BENCH_ONLY=credits,latency)
+	@go build -buildvcs=false -o $(BIN)/bench ./deploy/bench
+	@exec $(BIN)/bench -size '$(or $(BENCH),default)' -only '$(BENCH_ONLY)'
+
+.PHONY: profile
+profile: setup-run ## Profile API and worker while credits come in, into .local/profiles
+	@go build -buildvcs=false -o $(BIN)/bench ./deploy/bench
+	@exec $(BIN)/bench profile -size '$(or $(BENCH),default)'
+
 .PHONY: lint
 lint: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-govulncheck ## Check style, layering, workflow determinism, generated code and known vulnerabilities
 	$(BIN)/golangci-lint run --allow-parallel-runners

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/settings"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/worker/bridge"
+	"github.com/mrmrthon/mrmrthon/workflows"
+)
+
+// What one would write first, and what one would write without Temporal: both
+// take the same messages off the same queue by the worker's own bridge and write
+// to the same databases by the same stores.
+
+// design is the settings of the worker that these designs have too.
+type design struct {
+	MainDB   mysql.Config `envPrefix:"MAIN_DB_"`
+	UserDB   mysql.Config `envPrefix:"USER_DB_"`
+	Queue    queue.Config
+	Bridge   bridge.Config
+	Temporal string `env:"TEMPORAL_ADDRESS,required" help:"host:port of the frontend"`
+}
+
+// stores are the databases and the queue of a child.
+type stores struct {
+	design
+	main    *maindb.Store
+	user    *userdb.Store
+	records *queue.Client
+	log     *slog.Logger
+	close   func()
+}
+
+func openStores(ctx context.Context) (stores, error) {
+	s := stores{log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	if err := settings.Read(&s.design, os.Environ()); err != nil {
+		return stores{}, err
+	}
+	mainDB, err := mysql.Open(s.MainDB)
+	if err != nil {
+		return stores{}, err
+	}
+	userDB, err := mysql.Open(s.UserDB)
+	if err != nil {
+		return stores{}, err
+	}
+	s.close = func() { _, _ = mainDB.Close(), userDB.Close() }
+	s.main, s.user = maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
+	s.records, err = queue.New(ctx, s.Queue)
+	return s, err
+}
+
+// ready is what these children say when they work.
+type ready struct {
+	Address string `json:"address,omitempty"`
+}
+
+// carry takes messages off the queue until ctx ends.
+func (s stores) carry(ctx context.Context, say func(any) error, starter bridge.Starter) error {
+	if err := say(ready{}); err != nil {
+		return err
+	}
+	bridge.New(s.Bridge, s.records, starter, s.log, prometheus.NewRegistry()).Run(ctx)
+	return nil
+}
+
+// runConsumer is the child that credits without Temporal: what the queue and the
+// databases cost by themselves. A crash of it would leave a message to be
+// received again, a failure nobody would see.
+func runConsumer(ctx context.Context, say func(any) error, _ []string) error {
+	s, err := openStores(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.carry(ctx, say, consumer{s})
+}
+
+type consumer struct{ stores }
+
+// Start credits the message's revision then and there.
+func (c consumer) Start(ctx context.Context, m queue.Message) error {
+	facts, err := c.main.Facts(ctx, m.RecordID)
+	if err != nil {
+		return err
+	}
+	award, err := activities.Judge(facts)
+	if err != nil {
+		return err
+	}
+	_, err = c.user.ApplyCredit(ctx, race.Credit{
+		RecordID: m.RecordID, RaceID: m.RaceID, Revision: m.Revision, Status: award.Status, UserID: award.RunnerID,
+		Points: award.Points, Rule: award.Rule, Edition: award.Edition, Reason: award.Reason,
+		WorkflowID: workflows.CreditWorkflowID(m.RaceID, m.RecordID, m.Revision),
+	})
+	return err
+}
+
+// runPlain is the child with the design that comes to mind first: three
+// ordinary activities, a worker with default settings, starts that are not
+// eager.
+func runPlain(ctx context.Context, say func(any) error, _ []string) error {
+	s, err := openStores(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	c, err := dial(ctx, s.Temporal)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	w := worker.New(c, plainQueue, worker.Options{})
+	w.RegisterWorkflow(PlainCredit)
+	w.RegisterActivity(activities.NewCredits(s.main, s.user, activities.NewMetrics(prometheus.NewRegistry())))
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	defer w.Stop()
+	return s.carry(ctx, say, plainStarter{c})
+}
+
+const plainQueue = "plain"
+
+type plainStarter struct{ client client.Client }
+
+// Start starts PlainCredit.
+func (p plainStarter) Start(ctx context.Context, m queue.Message) error {
+	input := workflows.CreditInput{RaceID: m.RaceID, RecordID: m.RecordID, Revision: m.Revision}
+	_, err := p.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: workflows.CreditWorkflowID(m.RaceID, m.RecordID, m.Revision), TaskQueue: plainQueue,
+	}, PlainCredit, input)
+	return err
+}
+
+// PlainCredit takes the steps of CreditRecord as ordinary activities, each a
+// task of its own.
+func PlainCredit(ctx workflow.Context, input workflows.CreditInput) error {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Second})
+	var steps *activities.Credits
+	var validated activities.Validated
+	if err := workflow.ExecuteActivity(ctx, steps.ValidateParticipant, input).Get(ctx, &validated); err != nil {
+		return err
+	}
+	var award activities.Award
+	if err := workflow.ExecuteActivity(ctx, steps.ComputePoints, input).Get(ctx, &award); err != nil {
+		return err
+	}
+	return workflow.ExecuteActivity(ctx, steps.CommitPoints, activities.CommitInput{Credit: input, Award: award}).Get(ctx, nil)
+}
