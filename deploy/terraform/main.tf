@@ -97,13 +97,21 @@ module "queues" {
   name   = local.name
 }
 
+locals {
+  passwords = {
+    "main-app-password" = "main_db, the programs' account"
+    "main-ddl-password" = "main_db, the migrations' account"
+    "user-app-password" = "user_db, the programs' account"
+    "user-ddl-password" = "user_db, the migrations' account"
+    "operator-password" = "The operator's login"
+  }
+}
+
 module "secrets" {
   source           = "./modules/secrets"
   name             = local.name
   password_version = var.password_version
-  passwords = [
-    "main-app-password", "main-ddl-password", "user-app-password", "user-ddl-password", "operator-password",
-  ]
+  passwords        = var.make_passwords ? local.passwords : {}
   given = merge(
     { "jwt-private-key" = "Ed25519 private key in PEM (PKCS #8) that access tokens are signed with" },
     var.temporal_credentials != "api_key" ? {} : {
@@ -113,6 +121,7 @@ module "secrets" {
       "temporal-tls-cert" = "Client certificate for Temporal, PEM"
       "temporal-tls-key"  = "Private key of the client certificate for Temporal, PEM"
     },
+    var.make_passwords ? {} : local.passwords,
   )
 }
 

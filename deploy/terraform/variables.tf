@@ -283,6 +283,12 @@ variable "database_ca_file" {
   }
 }
 
+variable "make_passwords" {
+  description = "Make the passwords of the databases' accounts and of the operator; false where they are put in by hand like the other secrets, of letters and digits alone."
+  type        = bool
+  default     = true
+}
+
 variable "password_version" {
   description = "Count up to replace all passwords of the databases' accounts and of the operator; then run the accounts task and a release."
   type        = number

@@ -45,33 +45,21 @@ resource "aws_rds_cluster_parameter_group" "this" {
   family      = "aurora-mysql8.0"
   description = "Connections without TLS are refused"
 
-  parameter {
-    name  = "require_secure_transport"
-    value = "ON"
-  }
-  parameter {
-    name  = "tls_version"
-    value = "TLSv1.2,TLSv1.3"
-  }
-  parameter {
-    name  = "character_set_server"
-    value = "utf8mb4"
-  }
-  parameter {
-    name  = "collation_server"
-    value = "utf8mb4_general_ci"
-  }
-  parameter {
-    name  = "time_zone"
-    value = "UTC"
-  }
-  parameter {
-    name  = "slow_query_log"
-    value = "1"
-  }
-  parameter {
-    name  = "long_query_time"
-    value = "1" # second
+  dynamic "parameter" {
+    for_each = {
+      require_secure_transport = "ON"
+      tls_version              = "TLSv1.2,TLSv1.3"
+      character_set_server     = "utf8mb4"
+      collation_server         = "utf8mb4_general_ci"
+      time_zone                = "UTC"
+      slow_query_log           = "1"
+      long_query_time          = "1" # second
+    }
+    content {
+      name         = parameter.key
+      value        = parameter.value
+      apply_method = "pending-reboot" # some of them know no other; a new cluster starts with them
+    }
   }
 }
 

@@ -3,9 +3,9 @@
 # secrets come from elsewhere and are put in by hand, once and at a rotation.
 
 resource "aws_secretsmanager_secret" "this" {
-  for_each                = setunion(var.passwords, keys(var.given))
-  name                    = "${var.name}/${each.value}"
-  description             = lookup(var.given, each.value, "Made by Terraform; a higher password_version makes a new one")
+  for_each                = merge(var.passwords, var.given)
+  name                    = "${var.name}/${each.key}"
+  description             = each.value
   recovery_window_in_days = 7
 }
 
@@ -17,7 +17,7 @@ ephemeral "aws_secretsmanager_random_password" "this" {
 
 resource "aws_secretsmanager_secret_version" "password" {
   for_each                 = var.passwords
-  secret_id                = aws_secretsmanager_secret.this[each.value].id
-  secret_string_wo         = ephemeral.aws_secretsmanager_random_password.this[each.value].random_password
+  secret_id                = aws_secretsmanager_secret.this[each.key].id
+  secret_string_wo         = ephemeral.aws_secretsmanager_random_password.this[each.key].random_password
   secret_string_wo_version = var.password_version
 }

@@ -4,8 +4,8 @@ variable "name" {
 }
 
 variable "passwords" {
-  description = "Secrets that are made: passwords of 40 letters and digits."
-  type        = set(string)
+  description = "Secrets that are made, 40 letters and digits each, with what they are for."
+  type        = map(string)
 }
 
 variable "given" {
