@@ -38,6 +38,7 @@ type settings struct {
 	Auth           auth.Config
 	Temporal       temporal.Config `envPrefix:"TEMPORAL_"`
 	Tracing        telemetry.TracingConfig
+	Profiles       telemetry.ProfilesConfig
 	TemporalUIURL  string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
 }
 
@@ -58,6 +59,9 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 		return err
 	}
 	defer tracing.Close() //nolint:contextcheck // ctx is over by then
+	if err := telemetry.ServeProfiles(ctx, cfg.Profiles, log); err != nil {
+		return err
+	}
 	registry := telemetry.NewRegistry()
 	build.Register(registry)
 	mainPool, err := mysql.OpenTraced(cfg.MainDB, tracing.Provider())

@@ -19,6 +19,7 @@ type Config struct {
 	Queue    queue.Config
 	Temporal temporal.Config `envPrefix:"TEMPORAL_"`
 	Tracing  telemetry.TracingConfig
+	Profiles telemetry.ProfilesConfig
 	Bridge   bridge.Config
 	Audit    activities.AuditConfig
 	// AuditInterval is the time from one audit of credits to the next.

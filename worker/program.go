@@ -64,6 +64,9 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := telemetry.ServeProfiles(ctx, m.Config.Profiles, m.Log); err != nil {
+		return err
+	}
 	registry := telemetry.NewRegistry()
 	build.Register(registry)
 	registry.MustRegister(collectors.NewDBStatsCollector(mainDB, "main_db"), collectors.NewDBStatsCollector(userDB, "user_db"))
