@@ -8,10 +8,12 @@
 
 locals {
   database_ca = file(var.database_ca_file)
+  temporal_ca = var.temporal_ca_file == null ? null : file(var.temporal_ca_file)
 
   api_environment = {
-    LOG_LEVEL = var.log_level
-    API_ADDR  = ":8080"
+    GOMEMLIMIT = "${floor(0.9 * var.api.memory)}MiB"
+    LOG_LEVEL  = var.log_level
+    API_ADDR   = ":8080"
 
     MAIN_DB_ADDR      = module.main_db.address
     MAIN_DB_NAME      = "main_db"
@@ -34,6 +36,7 @@ locals {
     TEMPORAL_NAMESPACE = var.temporal_namespace
     TEMPORAL_UI_URL    = var.temporal_ui_url
     TEMPORAL_TLS       = tostring(var.temporal_tls)
+    TEMPORAL_TLS_CA    = local.temporal_ca
 
     JWT_ISSUER               = "https://${var.domain}"
     JWT_PREVIOUS_PUBLIC_KEYS = var.jwt_previous_public_keys
@@ -50,6 +53,7 @@ locals {
   }
 
   worker_environment = {
+    GOMEMLIMIT  = "${floor(0.9 * var.worker.memory)}MiB"
     LOG_LEVEL   = var.log_level
     WORKER_ADDR = ":8081"
 
@@ -73,6 +77,7 @@ locals {
     TEMPORAL_ADDRESS   = var.temporal_address
     TEMPORAL_NAMESPACE = var.temporal_namespace
     TEMPORAL_TLS       = tostring(var.temporal_tls)
+    TEMPORAL_TLS_CA    = local.temporal_ca
   }
 
   worker_secrets = {

@@ -344,6 +344,16 @@ variable "temporal_tls" {
   }
 }
 
+variable "temporal_ca_file" {
+  description = "File with the certificate authority of a Temporal cluster of one's own, PEM; null for the well-known ones, which Temporal Cloud uses."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.temporal_ca_file == null || try(strcontains(file(var.temporal_ca_file), "BEGIN CERTIFICATE"), false)
+    error_message = "temporal_ca_file must be a file of certificates in PEM."
+  }
+}
+
 variable "temporal_ui_url" {
   description = "Temporal's Web UI, which trace links lead to."
   type        = string
