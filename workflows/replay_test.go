@@ -8,22 +8,25 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 // TestReplay runs today's workflows over histories that a real server wrote
 // (`make histories`), with the worker's interceptor: a change that would stop
-// workflows which are under way fails here. REPLAY_HISTORIES names a folder of
+// workflows which are under way fails here. Each is replayed with tracing and
+// without, whichever it was recorded with: both may change at a restart. REPLAY_HISTORIES names a folder of
 // others, such as those of the last release (.ci/replay).
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	const folder = "testdata/histories"
 	files := histories(t, folder)
-	require.Len(t, files, 16, "one history for each way through a workflow, and older ones while they may be running")
+	require.Len(t, files, 18, "one history for each way through a workflow, and older ones while they may be running")
 	if others := os.Getenv("REPLAY_HISTORIES"); others != "" {
 		files = append(files, histories(t, others)...)
 	}
@@ -31,6 +34,8 @@ func TestReplay(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			require.NoError(t, newReplayer(t).ReplayWorkflowHistoryFromJSONFile(nil, file))
+			tracing := telemetry.WorkflowTracing(sdktrace.NewTracerProvider())
+			require.NoError(t, newReplayer(t, tracing).ReplayWorkflowHistoryFromJSONFile(nil, file))
 		})
 	}
 }
@@ -44,11 +49,11 @@ func histories(t *testing.T, folder string) []string {
 	return files
 }
 
-func newReplayer(t *testing.T) worker.WorkflowReplayer {
+func newReplayer(t *testing.T, before ...interceptor.WorkerInterceptor) worker.WorkflowReplayer {
 	t.Helper()
 	metrics := activities.NewMetrics(prometheus.NewRegistry())
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-		Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},
+		Interceptors: append(before, activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))),
 	})
 	require.NoError(t, err)
 	replayer.RegisterWorkflow(workflows.CreditRecord)

@@ -56,31 +56,21 @@ func record(ctx context.Context, folder string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	temporal := server.Client()
+	if err := recordPlain(ctx, server.Client(), folder); err != nil {
+		return err
+	}
+	return recordTraced(ctx, server.FrontendHostPort(), folder)
+}
 
-	metrics := activities.NewMetrics(prometheus.NewRegistry())
-	records := worker.New(temporal, workflows.RecordsTaskQueue, worker.Options{
-		Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},
-	})
-	records.RegisterWorkflow(workflows.CreditRecord)
-	records.RegisterWorkflow(workflows.AuditCredits)
-	records.RegisterActivity(activities.NewCredits(stage{}, stage{}, metrics))
-	records.RegisterActivity(activities.NewAudits(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
-	records.RegisterActivity(activities.NewChecks(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
-	if err := records.Start(); err != nil {
-		return fmt.Errorf("start the worker: %w", err)
+// recordPlain records every way through every workflow.
+func recordPlain(ctx context.Context, temporal client.Client, folder string) error {
+	records, err := startWorker(temporal)
+	if err != nil {
+		return err
 	}
 	defer records.Stop()
-
-	for _, s := range scenes() {
-		input := workflows.CreditInput{RaceID: raceID, RecordID: s.recordID, Revision: 2}
-		run, err := temporal.ExecuteWorkflow(ctx, workflows.StartCreditOptions(input), workflows.CreditRecord, input)
-		if err != nil {
-			return fmt.Errorf("start %s: %w", s.name, err)
-		}
-		if err := save(ctx, temporal, run, filepath.Join(folder, s.name+".json")); err != nil {
-			return err
-		}
+	if err := play(ctx, temporal, folder, scenes()); err != nil {
+		return err
 	}
 	options := client.StartWorkflowOptions{ID: workflows.AuditScheduleID, TaskQueue: workflows.RecordsTaskQueue}
 	run, err := temporal.ExecuteWorkflow(ctx, options, workflows.AuditCredits)
@@ -91,6 +81,38 @@ func record(ctx context.Context, folder string) (err error) {
 		return err
 	}
 	return recordStandings(ctx, temporal, folder)
+}
+
+// startWorker starts a worker of the records task queue.
+func startWorker(temporal client.Client) (worker.Worker, error) {
+	metrics := activities.NewMetrics(prometheus.NewRegistry())
+	records := worker.New(temporal, workflows.RecordsTaskQueue, worker.Options{
+		Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},
+	})
+	records.RegisterWorkflow(workflows.CreditRecord)
+	records.RegisterWorkflow(workflows.AuditCredits)
+	records.RegisterActivity(activities.NewCredits(stage{}, stage{}, metrics))
+	records.RegisterActivity(activities.NewAudits(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
+	records.RegisterActivity(activities.NewChecks(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
+	if err := records.Start(); err != nil {
+		return nil, fmt.Errorf("start the worker: %w", err)
+	}
+	return records, nil
+}
+
+// play leads a credit through each scene and saves its history.
+func play(ctx context.Context, temporal client.Client, folder string, scenes []scene) error {
+	for _, s := range scenes {
+		input := workflows.CreditInput{RaceID: raceID, RecordID: s.recordID, Revision: 2}
+		run, err := temporal.ExecuteWorkflow(ctx, workflows.StartCreditOptions(input), workflows.CreditRecord, input)
+		if err != nil {
+			return fmt.Errorf("start %s: %w", s.name, err)
+		}
+		if err := save(ctx, temporal, run, filepath.Join(folder, s.name+".json")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func startServer(ctx context.Context) (*testsuite.DevServer, error) {

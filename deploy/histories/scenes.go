@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -65,10 +66,24 @@ func scenes() []scene {
 		}},
 		{name: "outage", facts: durableOnly[maindb.Facts], apply: durableOnly[userdb.Applied]},
 	}
-	for i := range all {
-		all[i].recordID = fmt.Sprintf("01960000-0000-7000-8000-%012d", i+1)
+	return numbered(all, 1)
+}
+
+// tracedScenes are those that are recorded once more with a trace in their
+// headers: on the fast path and on the durable one.
+func tracedScenes() []scene {
+	return numbered([]scene{
+		{name: "credited_traced"},
+		{name: "outage_traced", facts: durableOnly[maindb.Facts], apply: durableOnly[userdb.Applied]},
+	}, 101)
+}
+
+// numbered gives each scene a record of its own.
+func numbered(scenes []scene, first int) []scene {
+	for i := range scenes {
+		scenes[i].recordID = fmt.Sprintf("01960000-0000-7000-8000-%012d", first+i)
 	}
-	return all
+	return scenes
 }
 
 // durableOnly fails every local attempt and the first ordinary one.
@@ -83,7 +98,7 @@ func durableOnly[T any](ctx context.Context, _ *T) error {
 type stage struct{}
 
 func sceneOf(recordID string) scene {
-	for _, s := range scenes() {
+	for _, s := range slices.Concat(scenes(), tracedScenes()) {
 		if s.recordID == recordID {
 			return s
 		}
