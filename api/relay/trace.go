@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mrmrthon/mrmrthon/internal/queue"
@@ -25,7 +24,9 @@ type traced struct {
 	tracer trace.Tracer
 }
 
-// Send hands on copies of the messages whose trace goes on from their own span.
+// Send hands on copies of the messages, whose trace goes on from their own span.
+// One that fails is tried again, for hours if it has to be: only the span of the
+// send that succeeds is kept, since one that is not ended is forgotten.
 func (s traced) Send(ctx context.Context, messages []queue.Message) []queue.Failure {
 	spans, sent := make([]trace.Span, len(messages)), make([]queue.Message, len(messages))
 	for i, m := range messages {
@@ -41,11 +42,12 @@ func (s traced) Send(ctx context.Context, messages []queue.Message) []queue.Fail
 	}
 	failures := s.next.Send(ctx, sent)
 	for _, failure := range failures {
-		spans[failure.Index].RecordError(failure.Err)
-		spans[failure.Index].SetStatus(codes.Error, failure.Err.Error())
+		spans[failure.Index] = nil
 	}
 	for _, span := range spans {
-		span.End()
+		if span != nil {
+			span.End()
+		}
 	}
 	return failures
 }
