@@ -48,6 +48,10 @@ profile: setup-run ## Profile API and worker while credits come in, into .local/
 	@go build -buildvcs=false -o $(BIN)/bench ./deploy/bench
 	@exec $(BIN)/bench profile -size '$(or $(BENCH),default)'
 
+.PHONY: sample
+sample: setup-go $(LOCAL) ## Load the sample race into a stack that runs already, such as docker compose up (API_PORT=8080)
+	@$(LOCAL) sample --api http://127.0.0.1:$(or $(API_PORT),8080)
+
 .PHONY: lint
 lint: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-govulncheck ## Check style, layering, workflow determinism, generated code and known vulnerabilities
 	$(BIN)/golangci-lint run --allow-parallel-runners
@@ -60,8 +64,9 @@ fmt: setup-go tool-golangci-lint ## Format the code
 	$(BIN)/golangci-lint fmt
 
 .PHONY: generate
-generate: setup-go tool-sqlc ## Compile the SQL queries to Go
+generate: setup-go tool-sqlc ## Compile the SQL queries to Go, write the README's table of settings
 	$(BIN)/sqlc generate
+	go test ./deploy/settings -count=1 -run TestReadme -update
 
 .PHONY: histories
 histories: setup-run $(LOCAL) ## Record the histories that the replay test runs, after a workflow was changed on purpose

@@ -1,0 +1,51 @@
+#!/bin/sh
+# secrets.sh makes the passwords and keys of the compose project, each once, and gives every service those that it
+# needs: $SECRETS/all has all of them, $SECRETS/<service> is the volume that the service mounts at /run/secrets. A
+# lost volume gets its files again at the next start. `secrets.sh show NAME` prints the password of that name.
+set -eu
+folder=${SECRETS:-/secrets}
+umask 077
+
+if [ "${1:-}" = show ]; then
+	exec cat "$folder/all/$2_password"
+fi
+mkdir -p "$folder/all"
+
+# make NAME COMMAND... keeps what the command prints; a half-written file never gets the name.
+make() {
+	name=$1
+	shift
+	if [ ! -s "$folder/all/$name" ]; then
+		"$@" >"$folder/all/$name.new"
+		mv "$folder/all/$name.new" "$folder/all/$name"
+		echo "made $name"
+	fi
+}
+
+for name in main_root main_ddl main_app user_root user_ddl user_app temporal_db operator grafana; do
+	make ${name}_password openssl rand -hex 24
+done
+make jwt_private_key.pem openssl genpkey -algorithm ed25519
+
+# give SERVICE NAME... copies secrets. They are readable to whatever account the service runs as: nobody else
+# mounts its volume.
+give() {
+	service=$1
+	shift
+	mkdir -p "$folder/$service"
+	chmod 0755 "$folder/$service"
+	for name in "$@"; do
+		cp "$folder/all/$name" "$folder/$service/$name.new"
+		chmod 0444 "$folder/$service/$name.new"
+		mv -f "$folder/$service/$name.new" "$folder/$service/$name"
+	done
+}
+
+give main-db main_root_password main_ddl_password main_app_password
+give user-db user_root_password user_ddl_password user_app_password
+give migrate main_ddl_password main_app_password user_ddl_password user_app_password
+give operator user_app_password operator_password
+give api main_app_password user_app_password jwt_private_key.pem
+give worker main_app_password user_app_password
+give temporal temporal_db_password
+give grafana grafana_password
