@@ -45,6 +45,11 @@ type common struct {
 	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info" help:"the least important lines to log"`
 }
 
+// runtimeSettings are read by Go itself.
+type runtimeSettings struct {
+	MemoryLimit string `env:"GOMEMLIMIT" unit:"bytes, as 450MiB" help:"read by Go's runtime: the memory to stay below, some 90 % of a container's"`
+}
+
 // Exit codes.
 const (
 	done    = 0
@@ -152,7 +157,7 @@ func (p Program) known() (all []settings.Setting) {
 
 func (c Command) settings() []settings.Setting {
 	list := slices.Concat(settings.Of(c.Config), settings.Of(&common{}))
-	for _, ambient := range c.Ambient {
+	for _, ambient := range append([]any{&runtimeSettings{}}, c.Ambient...) {
 		list = append(list, settings.Of(ambient)...)
 	}
 	return list

@@ -118,7 +118,7 @@ func TestSettingsAsJSON(t *testing.T) {
 	require.Equal(t, "worker", listings[0].Program)
 	require.Equal(t, "WORK_TARGET", listings[0].Settings[0].Name)
 	require.True(t, listings[0].Settings[0].Required)
-	require.Len(t, listings[0].Settings, 5)
+	require.Len(t, listings[0].Settings, 6)
 	require.Equal(t, "healthcheck", listings[1].Command)
 }
 

@@ -1,0 +1,146 @@
+package settings_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/stretchr/testify/require"
+)
+
+// project reads docker-compose.yml as `docker compose` does, with nothing set in
+// the environment: validated against the schema, interpolated, merged.
+func project(t *testing.T) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{filepath.Join(built.root, "docker-compose.yml")},
+		cli.WithWorkingDirectory(built.root), cli.WithResolvedPaths(true), cli.WithConsistency(true))
+	require.NoError(t, err)
+	loaded, err := options.LoadProject(t.Context())
+	require.NoError(t, err)
+	return loaded
+}
+
+func TestComposeSettings(t *testing.T) {
+	t.Parallel()
+	services := project(t).Services
+	for name, of := range tasks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reads := settingsOf(t, of)
+			given := map[string]bool{}
+			for key := range services[name].Environment {
+				given[key] = true
+				require.False(t, reads[key].Secret && reads[key].File, "%s is a secret: give it by %s_FILE", key, key)
+			}
+			require.Empty(t, disagreements(given, reads))
+		})
+	}
+}
+
+// writable are the exceptions; their reasons stand in docker-compose.yml.
+var writable = []string{"temporal-ui"}
+
+func TestComposeIsHardened(t *testing.T) {
+	t.Parallel()
+	for name, service := range project(t).Services {
+		require.Equal(t, !slices.Contains(writable, name), service.ReadOnly, "%s: read_only", name)
+		require.Equal(t, []string{"ALL"}, service.CapDrop, "%s: cap_drop", name)
+		require.Contains(t, service.SecurityOpt, "no-new-privileges:true", name)
+		require.NotNil(t, service.Deploy, "%s has no limits", name)
+		require.Positive(t, service.Deploy.Resources.Limits.MemoryBytes, "%s: memory", name)
+		require.Positive(t, service.Deploy.Resources.Limits.NanoCPUs.Value(), "%s: cpus", name)
+		require.Empty(t, service.ContainerName, "%s could not be scaled", name)
+		require.False(t, service.Privileged, name)
+		require.Regexp(t, `^[\w./-]+:(v?\d[\w.-]*\.[\w.-]+|dev)$`, service.Image, "the image of %s is not pinned", name)
+		for _, port := range service.Ports {
+			require.Equal(t, "127.0.0.1", port.HostIP, "%s is open to the network", name)
+		}
+		once := service.Restart == "no"
+		if !once {
+			require.NotNil(t, service.HealthCheck, "%s has no health check", name)
+		}
+		for dependency, condition := range service.DependsOn {
+			want := types.ServiceConditionHealthy
+			if project(t).Services[dependency].Restart == "no" {
+				want = types.ServiceConditionCompletedSuccessfully
+			}
+			require.Equal(t, want, condition.Condition, "%s waits for %s", name, dependency)
+		}
+		for _, volume := range service.Volumes {
+			if volume.Type == types.VolumeTypeBind {
+				_, err := os.Stat(volume.Source)
+				require.NoError(t, err, name)
+				require.True(t, volume.ReadOnly, "%s may write %s", name, volume.Source)
+			}
+		}
+	}
+	require.Empty(t, project(t).Services["worker"].Ports, "workers could not be scaled")
+}
+
+// TestComposeKeepsApart says who reaches which database and who has which secrets.
+func TestComposeKeepsApart(t *testing.T) {
+	t.Parallel()
+	p := project(t)
+	on := func(network string) (names []string) {
+		for name, service := range p.Services {
+			if _, there := service.Networks[network]; there {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	require.Equal(t, []string{"api", "main-db", "migrate", "worker"}, on("main-db"))
+	require.Equal(t, []string{"api", "migrate", "operator", "user-db", "worker"}, on("user-db"))
+	require.Equal(t, []string{"temporal", "temporal-db", "temporal-schema"}, on("temporal-db"))
+	for _, network := range []string{"main-db", "user-db", "temporal-db", "engine", "watch"} {
+		require.True(t, p.Networks[network].Internal, network)
+	}
+	for name, service := range p.Services {
+		if name == "secrets" {
+			continue
+		}
+		for _, volume := range service.Volumes {
+			owner, isSecret := strings.CutPrefix(volume.Source, "secrets-")
+			if !isSecret {
+				continue
+			}
+			require.Equal(t, "/run/secrets", volume.Target, name)
+			require.True(t, volume.ReadOnly, name)
+			require.True(t, owner == name || owner == "temporal" && strings.HasPrefix(name, "temporal-"), "%s has the secrets of %s", name, owner)
+		}
+	}
+}
+
+// TestComposeQueues: the queues that the programs use are those that ElasticMQ
+// makes, and they give a message up after as many receives as on one machine.
+func TestComposeQueues(t *testing.T) {
+	t.Parallel()
+	conf := file(t, "deploy", "docker", "elasticmq.conf")
+	for _, name := range []string{"api", "worker"} {
+		environment := project(t).Services[name].Environment
+		require.Equal(t, "http://queue:9324/000000000000/records", *environment["QUEUE_URL"])
+		require.Equal(t, *environment["QUEUE_URL"]+"-dead", *environment["DEAD_LETTER_QUEUE_URL"])
+	}
+	require.Regexp(t, `(?m)^  records \{$`, conf)
+	require.Regexp(t, `(?m)^  records-dead \{ \}$`, conf)
+	require.Contains(t, conf, `name = "records-dead"`)
+	local := regexp.MustCompile(`maxReceives = "(\d+)"`).FindStringSubmatch(file(t, "deploy", "local", "stack", "sqs.go"))
+	require.Len(t, local, 2)
+	require.Contains(t, conf, "maxReceiveCount = "+local[1])
+}
+
+func TestDockerIgnoreLetsInTheSources(t *testing.T) {
+	t.Parallel()
+	ignore := strings.Split(file(t, ".dockerignore"), "\n")
+	for _, name := range []string{"go.mod", "go.sum", "activities", "api", "internal", "worker", "workflows"} {
+		require.Contains(t, ignore, "!"+name)
+		_, err := os.Stat(filepath.Join(built.root, name))
+		require.NoError(t, err)
+	}
+}

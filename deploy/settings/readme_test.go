@@ -1,0 +1,90 @@
+package settings_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/command"
+	"github.com/mrmrthon/mrmrthon/internal/settings"
+)
+
+const (
+	tableBegin = "<!-- settings: written by go test ./deploy/settings -run TestReadme -update -->\n"
+	tableEnd   = "<!-- /settings -->"
+)
+
+// TestReadme compares the README's table of settings with what the programs say.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	readme := file(t, "README.md")
+	before, rest, found := strings.Cut(readme, tableBegin)
+	require.True(t, found, "the README has no %s", tableBegin)
+	there, after, found := strings.Cut(rest, tableEnd)
+	require.True(t, found, "the README has no %s", tableEnd)
+	want := table(t, listings(t))
+	if *update {
+		path := filepath.Join(built.root, "README.md")
+		require.NoError(t, os.WriteFile(path, []byte(before+tableBegin+want+tableEnd+after), 0o600))
+		return
+	}
+	var missing []string
+	for line := range strings.Lines(want) {
+		if !strings.Contains(there, line) {
+			missing = append(missing, line)
+		}
+	}
+	require.Empty(t, missing, "rows are missing or other than they should be: make generate")
+	require.Equal(t, want, there, "rows are too many or out of order: make generate")
+}
+
+// table has a row for each setting: where it is used first decides its place.
+func table(t *testing.T, all []command.Listing) string {
+	t.Helper()
+	var order []string
+	bySetting, users := map[string]settings.Setting{}, map[string][]string{}
+	for _, listing := range all {
+		if strings.HasSuffix(listing.Command, "check") {
+			continue // a probe reads where the program serves
+		}
+		user := listing.Program
+		if listing.Command != "" {
+			user = listing.Command
+		}
+		for _, s := range listing.Settings {
+			if known, again := bySetting[s.Name]; again {
+				require.Equal(t, known, s, "%s means two things", s.Name)
+			} else {
+				order, bySetting[s.Name] = append(order, s.Name), s
+			}
+			users[s.Name] = append(users[s.Name], user)
+		}
+	}
+	var text strings.Builder
+	text.WriteString("| setting | of | default | unit | |\n|---|---|---|---|---|\n")
+	for _, name := range order {
+		fmt.Fprintln(&text, row(bySetting[name], users[name]))
+	}
+	return text.String()
+}
+
+func row(s settings.Setting, users []string) string {
+	slices.Sort(users)
+	of := strings.Join(users, ", ")
+	if len(users) == len(tasks) {
+		of = "all"
+	}
+	value, unit := s.Default, s.Unit
+	if s.Required {
+		value = "**required**"
+	}
+	if s.Secret {
+		unit += ", secret"
+	}
+	return fmt.Sprintf("| `%s` | %s | %s | %s | %s |", s.Name, of, value, unit, s.Help)
+}
