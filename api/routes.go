@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/trace"
+	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
@@ -38,7 +38,7 @@ type parts struct {
 	letters  ops.Letters
 	health   http.Handler
 	registry prometheus.Registerer
-	traces   trace.TracerProvider // nil: nothing is traced
+	traces   oteltrace.TracerProvider // nil: nothing is traced
 	log      *slog.Logger
 	now      func() time.Time
 }

@@ -25,7 +25,7 @@ type Config struct {
 	Log         *slog.Logger
 	Registry    prometheus.Registerer
 	Traces      trace.TracerProvider // nil: nothing is traced
-	Health      http.Handler // answers /healthz, /readyz and /metrics
+	Health      http.Handler         // answers /healthz, /readyz and /metrics
 	Version     string
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix

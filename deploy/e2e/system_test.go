@@ -111,8 +111,12 @@ func (s *system) stop() error {
 	return errors.Join(append(problems, s.Stop(), s.userLink.close(), checkLogs(s.dir, stack.API, stack.Worker))...)
 }
 
+// personal are pieces of everybody's personal data here: names, logins, birth
+// dates.
+var personal = []string{"E. Test", "@example.org", born}
+
 // checkLogs looks in the logs of a stack for the marks of a data race, of a
-// panic and of a 500.
+// panic and of a 500, and for personal data.
 func checkLogs(dir string, parts ...stack.Part) error {
 	var problems []error
 	for _, part := range parts {
@@ -122,7 +126,8 @@ func checkLogs(dir string, parts ...stack.Part) error {
 			problems = append(problems, err)
 			continue
 		}
-		for _, mark := range []string{"WARNING: DATA RACE", "\npanic: ", "fatal error: ", `"msg":"unexpected error"`} {
+		marks := []string{"WARNING: DATA RACE", "\npanic: ", "fatal error: ", `"msg":"unexpected error"`}
+		for _, mark := range append(marks, personal...) {
 			if at := bytes.Index(text, []byte(mark)); at >= 0 {
 				excerpt := text[at:min(at+4000, len(text))]
 				problems = append(problems, fmt.Errorf("%s printed:\n%s", part, excerpt))
