@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"syscall"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -24,6 +26,7 @@ type bench struct {
 	size     Size
 	root     string
 	dir      string // of everything it makes
+	lock     *os.File
 	log      *os.File
 	bar      *progress
 	report   *Report
@@ -54,6 +57,9 @@ func open(ctx context.Context, size Size, steps int, programs map[stack.Part]map
 	}
 	b.starters = pace.Starts
 	b.bar.step("starting an empty stack")
+	if b.lock, err = takeLock(b.dir + ".lock"); err != nil {
+		return nil, err
+	}
 	if err := os.RemoveAll(b.dir); err != nil {
 		return nil, fmt.Errorf("forget the last bench: %w", err)
 	}
@@ -67,10 +73,34 @@ func open(ctx context.Context, size Size, steps int, programs map[stack.Part]map
 		return nil, b.close(err)
 	}
 	b.report.Settings = map[string]any{
-		"bridge": pace, "GOMAXPROCS": runtime.GOMAXPROCS(0), "temporal": "deploy/local/stack, tuned",
-		"innodb_flush_log_at_trx_commit": 1, "AUDIT_INTERVAL": auditInterval,
+		"bridge": pace, "GOMAXPROCS": runtime.GOMAXPROCS(0),
+		"api": withoutSecrets(b.stack.Env(stack.API)), "worker": withoutSecrets(b.stack.Env(stack.Worker)),
 	}
 	return b, nil
+}
+
+// takeLock keeps a second bench from the folder of the first, until it is closed
+// or this process is gone.
+func takeLock(path string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // others keep their things there
+		return nil, fmt.Errorf("make the bench's folder: %w", err)
+	}
+	lock, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("lock the bench's folder: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("a bench runs already (it holds %s): let it finish first", path), lock.Close())
+	}
+	return lock, nil
+}
+
+// withoutSecrets is an environment that a report may show.
+func withoutSecrets(env map[string]string) map[string]string {
+	maps.DeleteFunc(env, func(name, _ string) bool {
+		return strings.Contains(name, "PASSWORD") || strings.Contains(name, "KEY") || strings.Contains(name, "SECRET")
+	})
+	return env
 }
 
 // auditInterval is production's: the stack's own is shorter because its queue
@@ -140,7 +170,7 @@ func (b *bench) close(failed error) error {
 	if b.stack != nil {
 		problems = append(problems, b.stack.Stop())
 	}
-	return errors.Join(append(problems, b.log.Close())...)
+	return errors.Join(append(problems, b.log.Close(), b.lock.Close())...)
 }
 
 // withServer starts Temporal alone with other settings, on a database of its

@@ -25,7 +25,7 @@ func (b *bench) curve(ctx context.Context) error {
 	}
 	for i, records := range b.size.Curve {
 		b.report.ratio(figure, fmt.Sprintf("our CPU per credit, %s records, to the same without the ledger", thousands(int64(records))),
-			series{full[i]}, series{empty[i]}, atMost(1.10))
+			full[i], empty[i], atMost(1.10))
 	}
 	for _, finishers := range b.size.Standings {
 		b.bar.step("recompute of %d finishers", finishers)
@@ -44,30 +44,28 @@ func (b *bench) curve(ctx context.Context) error {
 	return nil
 }
 
-// climb measures imports of growing size, and returns what worker and database
-// took of each per 1,000 records, in seconds.
-func (b *bench) climb(ctx context.Context, after string) ([]float64, error) {
+// climb measures imports of growing size, and returns for each what worker and
+// database took per 1,000 records, in seconds.
+func (b *bench) climb(ctx context.Context, after string) ([]series, error) {
 	const figure = "curve"
-	var all []float64
+	var all []series
 	for _, records := range b.size.Curve {
-		b.bar.step("%d credits%s", records, after)
-		l, err := b.bring(ctx, records)
-		if err != nil {
-			return nil, err
-		}
-		per := func(parts ...stack.Part) series {
-			sum := 0.0
-			for _, part := range parts {
-				sum += l.spent[part].Seconds() * 1000 / float64(records)
+		var rates, ours, temporal series
+		turns := b.size.turns(records)
+		for i := range turns {
+			b.bar.step("%d credits%s, %d of %d", records, after, i+1, turns)
+			l, err := b.bring(ctx, records)
+			if err != nil {
+				return nil, err
 			}
-			return series{sum}
+			rates = append(rates, l.rate())
+			ours = append(ours, l.per1000(stack.Worker)+l.per1000(stack.MariaDB))
+			temporal = append(temporal, l.per1000(stack.Temporal))
 		}
-		what := thousands(int64(records)) + " records" + after
-		ours := per(stack.Worker, stack.MariaDB)
-		b.report.add(figure, what, "/s", series{l.rate()}, nil)
+		b.report.add(figure, thousands(int64(records))+" records"+after, "/s", rates, nil)
 		b.report.add(figure, "  our CPU (worker, database) per 1,000", "s", ours, nil)
-		b.report.add(figure, "  Temporal's CPU per 1,000", "s", per(stack.Temporal), nil)
-		all = append(all, ours...)
+		b.report.add(figure, "  Temporal's CPU per 1,000", "s", temporal, nil)
+		all = append(all, ours)
 	}
 	return all, nil
 }
@@ -76,21 +74,23 @@ func (b *bench) climb(ctx context.Context, after string) ([]float64, error) {
 // credits and totals that agree, as years of races would have left them.
 func (b *bench) fillLedger(ctx context.Context, lines int) error {
 	const (
-		runners, points = 10_000, 500
-		rows            = 1000 // of a statement
+		races, points = 100, 500 // of each runner
+		rows          = 1000     // of a statement
 	)
+	runners := max(1, lines/races)
 	id := func(kind, n int) string { return fmt.Sprintf("%08d-0000-7000-8000-%012d", kind, n) }
 	const at = "2020-01-01 00:00:00"
 	for first := 0; first < runners; first += rows {
 		var users []any
-		for n := first; n < first+rows; n++ {
+		count := min(rows, runners-first)
+		for n := first; n < first+count; n++ {
 			total := points * (lines / runners)
 			if n < lines%runners {
 				total += points
 			}
 			users = append(users, id(1, n), "runner", "", "", "", total, at, at)
 		}
-		err := insertMany(ctx, b.userDB, "user", "user_id, user_type, name, phone, sex, total_point, created_at, updated_at", rows, users)
+		err := insertMany(ctx, b.userDB, "user", "user_id, user_type, name, phone, sex, total_point, created_at, updated_at", count, users)
 		if err != nil {
 			return err
 		}

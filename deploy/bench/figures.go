@@ -21,13 +21,13 @@ type figure struct {
 // the tables comes late.
 func figures() []figure {
 	return []figure{
-		{"credits", (*bench).credits, func(s Size) int { return 1 + 5*s.Repetitions }},
+		{"credits", (*bench).credits, func(s Size) int { return 5 * s.Repetitions }},
 		{"latency", (*bench).latency, func(s Size) int { return 3 * s.Repetitions }},
 		{"login", (*bench).login, func(s Size) int { return 2 * s.Repetitions }},
 		{"import", (*bench).imports, func(s Size) int { return 2*s.Repetitions + 2 }},
 		{"standings", (*bench).standings, func(s Size) int { return 1 + s.Repetitions }},
 		{"pages", (*bench).pages, func(s Size) int { return 2 * s.Repetitions }},
-		{"curve", (*bench).curve, func(s Size) int { return 2*len(s.Curve) + len(s.Standings) }},
+		{"curve", (*bench).curve, func(s Size) int { return 2*s.climbs() + len(s.Standings) }},
 	}
 }
 
@@ -55,7 +55,7 @@ func selected(list string, size Size) ([]figure, error) {
 		chosen = append(chosen, all[at])
 	}
 	if len(size.Curve) == 0 && slices.ContainsFunc(chosen, func(f figure) bool { return f.name == "curve" }) {
-		return nil, fmt.Errorf("the curve is measured with BENCH=full, not %s", size.Name)
+		return nil, fmt.Errorf("the curve is measured with BENCH=full or small, not %s", size.Name)
 	}
 	return chosen, nil
 }
@@ -64,13 +64,16 @@ func selected(list string, size Size) ([]figure, error) {
 // writes the report.
 func measure(ctx context.Context, size Size, figures []figure, out string) (err error) {
 	began := time.Now()
-	steps := 1
+	steps := 2
 	for _, f := range figures {
 		steps += f.steps(size)
 	}
 	b, err := open(ctx, size, steps, nil)
 	if err != nil {
 		return err
+	}
+	if err := b.warmUp(ctx); err != nil {
+		return b.close(fmt.Errorf("warm up: %w", err))
 	}
 	for _, f := range figures {
 		if err := f.measure(b, ctx); err != nil {

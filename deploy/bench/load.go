@@ -22,6 +22,21 @@ type load struct {
 // rate is credits per second, from the request to the last commit.
 func (l load) rate() float64 { return perSecond(l.records, l.took) }
 
+// per1000 is the CPU time that a part took for 1,000 records, in seconds.
+func (l load) per1000(part stack.Part) float64 {
+	return l.spent[part].Seconds() * 1000 / float64(l.records)
+}
+
+// warmUp lets caches fill and pools open before anything is measured.
+func (b *bench) warmUp(ctx context.Context) error {
+	b.bar.step("warming up")
+	if _, err := b.bring(ctx, b.size.WarmUp); err != nil {
+		return err
+	}
+	_, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.WarmUp)
+	return err
+}
+
 // bring imports the results of a new race and waits for their credits.
 func (b *bench) bring(ctx context.Context, records int) (load, error) {
 	raceID, err := b.race(ctx, records)

@@ -51,7 +51,9 @@ func (b *bench) profiles(ctx context.Context, addresses map[stack.Part]string) e
 	if err := os.MkdirAll(b.profileDir(), 0o700); err != nil {
 		return fmt.Errorf("make the folder of profiles: %w", err)
 	}
-	b.bar.step("warming up")
+	if err := b.warmUp(ctx); err != nil {
+		return err
+	}
 	warm, err := b.bring(ctx, b.size.WarmUp)
 	if err != nil {
 		return err

@@ -60,7 +60,7 @@ func TestNumber(t *testing.T) {
 
 func TestFiguresAreSelectedByName(t *testing.T) {
 	t.Parallel()
-	small, err := sizeOf("small")
+	usual, err := sizeOf("default")
 	require.NoError(t, err)
 	full, err := sizeOf("full")
 	require.NoError(t, err)
@@ -68,16 +68,35 @@ func TestFiguresAreSelectedByName(t *testing.T) {
 	all, err := selected("", full)
 	require.NoError(t, err)
 	require.Len(t, all, len(figures()))
-	all, err = selected("", small)
+	all, err = selected("", usual)
 	require.NoError(t, err)
 	require.Len(t, all, len(figures())-1, "the curve is left out")
-	some, err := selected("latency, credits", small)
+	some, err := selected("latency, credits", usual)
 	require.NoError(t, err)
 	require.Len(t, some, 2)
-	_, err = selected("speed", small)
+	_, err = selected("speed", usual)
 	require.ErrorContains(t, err, `no figure is called "speed"`)
-	_, err = selected("curve", small)
+	_, err = selected("curve", usual)
 	require.ErrorContains(t, err, "BENCH=full")
 	_, err = sizeOf("huge")
 	require.ErrorContains(t, err, "small, default or full")
+}
+
+func TestReportShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"USER_DB_PASSWORD": "x", "JWT_PRIVATE_KEY_PATH": "y", "AWS_SECRET_ACCESS_KEY": "z", "API_ADDR": ":1"}
+	require.Equal(t, map[string]string{"API_ADDR": ":1"}, withoutSecrets(env))
+}
+
+func TestOneBenchAtATime(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), ".local", "bench.lock")
+	first, err := takeLock(path)
+	require.NoError(t, err)
+	_, err = takeLock(path)
+	require.ErrorContains(t, err, "a bench runs already")
+	require.NoError(t, first.Close())
+	again, err := takeLock(path)
+	require.NoError(t, err)
+	require.NoError(t, again.Close())
 }

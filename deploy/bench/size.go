@@ -31,6 +31,7 @@ func sizes() map[string]Size {
 	small := Size{
 		Name: "small", Repetitions: 1, WarmUp: 50, Credits: 300, Engine: 300, Lifted: 200, Plain: 60, Latency: 30,
 		Import: 500, Memory: 500, Finishers: 500, Readers: 20, For: time.Second,
+		Curve: []int{50}, Standings: []int{100}, Ledger: 2000,
 	}
 	usual := Size{
 		Name: "default", Repetitions: 3, WarmUp: 1000, Credits: 10_000, Engine: 10_000, Lifted: 3000, Plain: 500, Latency: 300,
@@ -40,6 +41,24 @@ func sizes() map[string]Size {
 	full.Name = "full"
 	full.Curve, full.Standings, full.Ledger = []int{1000, 10_000, 100_000}, []int{1000, 30_000, 50_000}, 1_000_000
 	return map[string]Size{small.Name: small, usual.Name: usual, full.Name: full}
+}
+
+// turns is how often an import of the curve is measured: once where that takes
+// minutes.
+func (s Size) turns(records int) int {
+	if records > s.Credits {
+		return 1
+	}
+	return s.Repetitions
+}
+
+// climbs is how many imports the curve has.
+func (s Size) climbs() int {
+	n := 0
+	for _, records := range s.Curve {
+		n += s.turns(records)
+	}
+	return n
 }
 
 func sizeOf(name string) (Size, error) {
