@@ -184,6 +184,16 @@ variable "worker" {
   }
 }
 
+variable "standings_interval" {
+  description = "Least time from one version of a race's standings to the next while credits come in: what live readers wait for, and what storage is filled by (../GROWING.md)."
+  type        = string
+  default     = "1s"
+  validation {
+    condition     = can(regex("^[0-9]+(ms|s|m)$", var.standings_interval))
+    error_message = "standings_interval must be a duration, as in 1s or 5s."
+  }
+}
+
 variable "log_level" {
   description = "How much api and worker log."
   type        = string

@@ -6,6 +6,9 @@ interface_endpoints = ["sqs", "logs"]
 api    = { cpu = 2048, memory = 4096, min = 4, max = 40, connections = 16, requests = 800 }
 worker = { cpu = 2048, memory = 4096, min = 3, max = 24, connections = 24 }
 
+# A second between versions of 50,000 entries would fill 24 GB a race day.
+standings_interval = "5s"
+
 main_db = { class = "db.r7g.2xlarge", instances = 2, io_optimized = true }
 user_db = { class = "db.r7g.2xlarge", instances = 2, io_optimized = true }
 
