@@ -7,6 +7,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION   := v1.8.0
 SQLC_VERSION          := v1.31.1
 WORKFLOWCHECK_VERSION := v0.6.0
+ACTIONLINT_VERSION    := v1.7.12
 
 BIN   := $(CURDIR)/.local/bin
 LOCAL := $(BIN)/local
@@ -53,10 +54,12 @@ sample: setup-go $(LOCAL) ## Load the sample race into a stack that runs already
 	@$(LOCAL) sample --api http://127.0.0.1:$(or $(API_PORT),8080)
 
 .PHONY: lint
-lint: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-govulncheck ## Check style, layering, workflow determinism, generated code and known vulnerabilities
+lint: setup-lint tool-golangci-lint tool-workflowcheck tool-sqlc tool-actionlint tool-govulncheck ## Check style, layering, workflow determinism, generated code, pipelines, scripts and known vulnerabilities
 	$(BIN)/golangci-lint run --allow-parallel-runners
 	$(BIN)/workflowcheck ./workflows/...
 	$(BIN)/sqlc diff
+	$(BIN)/actionlint .github/workflows/*.yml
+	shellcheck .ci/* .github/scripts/* deploy/*/*.sh deploy/pipeline/testdata/stub
 	@.ci/vulncheck $(BIN)/govulncheck
 
 .PHONY: fmt
@@ -73,7 +76,7 @@ histories: setup-run $(LOCAL) ## Record the histories that the replay test runs,
 	@$(LOCAL) exec --parts sqs -- go run ./deploy/histories workflows/testdata/histories
 
 .PHONY: tools
-tools: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-govulncheck ## Build the pinned tools into .local/bin
+tools: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-actionlint tool-govulncheck ## Build the pinned tools into .local/bin
 
 .PHONY: clean
 clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and programs (the tools stay)
@@ -86,13 +89,15 @@ clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and program
 $(LOCAL):
 	@go build -buildvcs=false -o $@ ./deploy/local
 
-.PHONY: setup-go setup-run setup-test setup-prometheus
+.PHONY: setup-go setup-lint setup-run setup-test setup-prometheus
 setup-go:
 	@deploy/local/setup.sh go
+setup-lint:
+	@deploy/local/setup.sh go shellcheck
 setup-run:
 	@deploy/local/setup.sh go mariadb
 setup-test:
-	@deploy/local/setup.sh go mariadb cc prometheus
+	@deploy/local/setup.sh go mariadb cc prometheus jq
 setup-prometheus:
 	@deploy/local/setup.sh prometheus
 
@@ -107,4 +112,5 @@ endef
 $(eval $(call tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
 $(eval $(call tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))
 $(eval $(call tool,sqlc,github.com/sqlc-dev/sqlc/cmd/sqlc,$(SQLC_VERSION)))
+$(eval $(call tool,actionlint,github.com/rhysd/actionlint/cmd/actionlint,$(ACTIONLINT_VERSION)))
 $(eval $(call tool,workflowcheck,go.temporal.io/sdk/contrib/tools/workflowcheck,$(WORKFLOWCHECK_VERSION)))

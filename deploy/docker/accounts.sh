@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the entrypoint of the MySQL image when it makes the database, before it listens to the network:
 # adds the accounts. The first owns the database and nothing else; the second starts without any privilege, and
 # `api migrate` grants it what the programs need, table by table. ACCOUNTS is the beginning of their names.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh go|mariadb|cc|prometheus ... makes sure that the machine has what a make target needs: it installs what
+# setup.sh go|mariadb|cc|prometheus|jq|shellcheck ... makes sure that the machine has what a make target needs: it installs what
 # the package manager may install, and says clearly what to do where it may not.
 set -eu
 
@@ -115,9 +115,29 @@ setup_prometheus() {
 	has_prometheus || fail "Prometheus was installed, but its programs are not on PATH"
 }
 
+# small PACKAGE WHAT makes sure of a program that is called like its package everywhere; WHAT needs it.
+small() {
+	if command -v "$1" >/dev/null; then
+		return
+	elif command -v apt-get >/dev/null && may_install; then
+		echo "$1 is missing, which $2 needs:"
+		apt "$1" || fail "$2 needs $1; install it with: sudo apt-get install $1"
+	else
+		fail "$2 needs $1; install it by your package manager"
+	fi
+}
+
+setup_jq() {
+	small jq "the test of the pipelines' scripts"
+}
+
+setup_shellcheck() {
+	small shellcheck "the check of scripts"
+}
+
 for need in "$@"; do
 	case $need in
-	go | mariadb | cc | prometheus) "setup_$need" ;;
+	go | mariadb | cc | prometheus | jq | shellcheck) "setup_$need" ;;
 	*) fail "setup.sh: what is $need?" ;;
 	esac
 done

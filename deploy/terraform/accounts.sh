@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Makes the databases and the accounts that `api migrate` and the programs log
 # in with; they are the ones of the one-machine stack. Repeating it changes
 # nothing. After a change of passwords the old ones stay valid until the next
