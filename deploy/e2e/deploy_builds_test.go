@@ -20,6 +20,9 @@ import (
 
 var deployOld = flag.String("deploy.old", "", `the tag or commit whose programs TestDeploy replaces; "none" for the present source; empty for the last release`)
 
+// stamp, followed by a version, is the flag that names the version of a build.
+const stamp = "-ldflags=-X github.com/mrmrthon/mrmrthon/internal/build.version="
+
 // versions are the two builds of API and worker that a deployment is about.
 type versions struct {
 	old, next map[stack.Part]string
@@ -43,12 +46,12 @@ func bothVersions(t *testing.T) versions {
 
 	if old := oldVersion(t, root); old != "" {
 		t.Logf("the present source is deployed over %s", old)
-		programs, err := buildPrograms(t.Context(), sourceOf(t, root, old), bin, "-ldflags=-X main.version="+old)
+		programs, err := buildPrograms(t.Context(), sourceOf(t, root, old), bin, stamp+old)
 		require.NoError(t, err, "%s cannot be built here; -args -deploy.old=none does without", old)
 		return versions{old: programs, next: present}
 	}
 	t.Log("a changed CreditRecord is deployed over the present source")
-	programs, err := buildPrograms(t.Context(), root, bin, "-ldflags=-X main.version=next", "-overlay="+changedCredit(t, root))
+	programs, err := buildPrograms(t.Context(), root, bin, stamp+"next", "-overlay="+changedCredit(t, root))
 	require.NoError(t, err)
 	return versions{old: present, next: programs, changed: true}
 }
