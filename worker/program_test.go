@@ -207,10 +207,10 @@ func TestWorkerBringsMessagesToTheLedger(t *testing.T) {
 }
 
 // requireSearchable waits until the Web UI finds the one workflow by a query.
-func requireSearchable(t *testing.T, temporal client.Client, query string) {
+func requireSearchable(t *testing.T, server client.Client, query string) {
 	t.Helper()
 	soon(t, "found by "+query, func() bool {
-		found, err := temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+		found, err := server.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: query})
 		require.NoError(t, err)
 		return found.GetCount() == 1
 	})

@@ -37,7 +37,7 @@ func TestForwarded(t *testing.T) {
 			t.Parallel()
 			var got string
 			handler := forwarded(test.proxies)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.RemoteAddr }))
-			request := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 			request.RemoteAddr = test.remote
 			request.Header["X-Forwarded-For"] = test.header
 			handler.ServeHTTP(httptest.NewRecorder(), request)

@@ -127,8 +127,8 @@ func TestDisagreements(t *testing.T) {
 		"ADDR": {Name: "ADDR", Required: true}, "PASSWORD": {Name: "PASSWORD", Required: true, Secret: true, File: true}, "LEVEL": {Name: "LEVEL"},
 	}
 	require.Empty(t, disagreements(map[string]bool{"ADDR": true, "PASSWORD_FILE": true}, reads))
-	require.ElementsMatch(t, []string{"ADDR is missing", "ADDR_FILE is no setting", "LEVLE is no setting"},
-		disagreements(map[string]bool{"ADDR_FILE": true, "PASSWORD": true, "LEVLE": true}, reads))
+	require.ElementsMatch(t, []string{"ADDR is missing", "ADDR_FILE is no setting", "LEVELS is no setting"},
+		disagreements(map[string]bool{"ADDR_FILE": true, "PASSWORD": true, "LEVELS": true}, reads))
 	require.Equal(t, []string{"PASSWORD is there twice"},
 		disagreements(map[string]bool{"ADDR": true, "PASSWORD": true, "PASSWORD_FILE": true}, reads))
 }

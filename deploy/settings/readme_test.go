@@ -86,5 +86,5 @@ func row(s settings.Setting, users []string) string {
 	if s.Secret {
 		unit += ", secret"
 	}
-	return fmt.Sprintf("| `%s` | %s | %s | %s | %s |", s.Name, of, value, unit, s.Help)
+	return "| " + strings.Join([]string{"`" + s.Name + "`", of, value, unit, s.Help}, " | ") + " |"
 }

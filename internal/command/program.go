@@ -138,7 +138,7 @@ func (p Program) run(ctx context.Context, command Command, s System) int {
 
 // lines are the messages of errors that were joined.
 func lines(err error) (all []string) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what was joined here is taken apart
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			all = append(all, lines(e)...)
 		}

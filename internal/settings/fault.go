@@ -34,7 +34,7 @@ func (s Setting) fault(value string) string {
 			return "true or false"
 		}
 	case reflect.PointerTo(s.kind).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
-		into, _ := reflect.New(s.kind).Interface().(encoding.TextUnmarshaler)
+		into, _ := reflect.TypeAssert[encoding.TextUnmarshaler](reflect.New(s.kind))
 		if into.UnmarshalText([]byte(value)) != nil {
 			return "one of " + s.Unit
 		}

@@ -76,7 +76,7 @@ func walk(value reflect.Value, prefix string) (list []Setting, parts []part) {
 			list, parts = append(list, inner...), append(parts, more...)
 		}
 	}
-	if c, ok := value.Addr().Interface().(checker); ok {
+	if c, ok := reflect.TypeAssert[checker](value.Addr()); ok {
 		parts = append(parts, part{c, prefix, list})
 	}
 	return list, parts
