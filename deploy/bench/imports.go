@@ -27,19 +27,28 @@ func (b *bench) importAll(ctx context.Context) error {
 		return err
 	}
 	peaks = append(peaks, first)
-	for i := range b.size.Repetitions {
-		turn := fmt.Sprintf("%d of %d", i+1, b.size.Repetitions)
-		b.bar.step("import of %d rows, %s", rows, turn)
-		took, err := b.accept(ctx, rows)
-		if err != nil {
-			return err
+	err = b.withTables(ctx, rows, func() error {
+		for i := range b.size.Repetitions {
+			turn := fmt.Sprintf("%d of %d", i+1, b.size.Repetitions)
+			b.bar.step("import of %d rows, %s", rows, turn)
+			took, err := b.accept(ctx, rows)
+			if err != nil {
+				return err
+			}
+			accepted = append(accepted, perSecond(rows, took))
+			b.bar.step("the same rows straight into the database, %s", turn)
+			if err := b.quiet(ctx); err != nil {
+				return err
+			}
+			if took, err = b.insertStraight(ctx, rows); err != nil {
+				return err
+			}
+			straight = append(straight, perSecond(rows, took))
 		}
-		accepted = append(accepted, perSecond(rows, took))
-		b.bar.step("the same rows straight into the database, %s", turn)
-		if took, err = b.insertStraight(ctx, rows); err != nil {
-			return err
-		}
-		straight = append(straight, perSecond(rows, took))
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	last, err := b.importPeak(ctx)
 	if err != nil {

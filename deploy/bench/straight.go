@@ -20,12 +20,14 @@ var acceptedTables = []struct{ name, columns string }{
 	{"outbox", "race_id, record_id, revision, created_at"},
 }
 
-// insertStraight writes rows into tables like those of an import, in one
-// transaction as well, by statements of 1,000 rows each.
-func (b *bench) insertStraight(ctx context.Context, rows int) (took time.Duration, err error) {
+// withTables makes tables like those of an import for as long as use runs, with
+// one file of rows in them: the tables of an import have had rows too, and a
+// table file's first growth is slow.
+func (b *bench) withTables(ctx context.Context, rows int, use func() error) (err error) {
 	for _, table := range acceptedTables {
-		if err := b.exec(ctx, "DROP TABLE IF EXISTS bench_"+table.name, "CREATE TABLE bench_"+table.name+" LIKE "+table.name); err != nil {
-			return 0, err
+		err := b.exec(ctx, "DROP TABLE IF EXISTS bench_"+table.name, "CREATE TABLE bench_"+table.name+" LIKE "+table.name)
+		if err != nil {
+			return err
 		}
 	}
 	defer func() {
@@ -33,6 +35,15 @@ func (b *bench) insertStraight(ctx context.Context, rows int) (took time.Duratio
 			err = errors.Join(err, b.exec(ctx, "DROP TABLE bench_"+table.name))
 		}
 	}()
+	if _, err := b.insertStraight(ctx, rows); err != nil {
+		return err
+	}
+	return use()
+}
+
+// insertStraight writes rows into these tables, in one transaction as an import
+// does, by statements of 1,000 rows each.
+func (b *bench) insertStraight(ctx context.Context, rows int) (took time.Duration, err error) {
 	raceID, now := uuid.NewString(), time.Now()
 	ids := make([]string, rows)
 	for i := range ids {
