@@ -128,9 +128,9 @@ variable "image_tag" {
 }
 
 variable "cpu_architecture" {
-  description = "Architecture that the images are built for; ARM64 costs a fifth less."
+  description = "Architecture of the tasks. Images are built for both; ARM64 costs a fifth less."
   type        = string
-  default     = "X86_64"
+  default     = "ARM64"
   validation {
     condition     = contains(["X86_64", "ARM64"], var.cpu_architecture)
     error_message = "cpu_architecture must be X86_64 or ARM64, as the images were built."
@@ -185,7 +185,7 @@ variable "worker" {
 }
 
 variable "standings_interval" {
-  description = "Least time from one version of a race's standings to the next while credits come in: what live readers wait for, and what storage is filled by (../GROWING.md)."
+  description = "Least time from one wake-up of a race's standings to the next, by each worker, while credits come in: what live readers wait for, and what fills the storage (../GROWING.md)."
   type        = string
   default     = "1s"
   validation {
