@@ -36,7 +36,7 @@ func program() command.Program {
 		{
 			Does:   "serve the API and send the outbox to the queue",
 			Config: &serve, Ambient: []any{&queue.SDKSettings{}, &telemetry.TracingSDKSettings{}},
-			Run: func(ctx context.Context, log *slog.Logger) error { return runServe(ctx, serve, log) },
+			Run: func(ctx context.Context, log *slog.Logger) error { return runServe(ctx, serve, log, nil) },
 		},
 		{
 			Name: "migrate", Does: "bring both databases up to date and grant the accounts", Config: &migrate,

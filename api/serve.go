@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -42,18 +41,10 @@ type settings struct {
 	TemporalUIURL  string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
 }
 
-const (
-	// stopTimeout is how long calls that are under way may take to finish.
-	stopTimeout   = 20 * time.Second
-	headerTimeout = 5 * time.Second
-	idleTimeout   = 2 * time.Minute
-	// bodyTimeout bounds the upload of a body and the download of an answer.
-	bodyTimeout = 2 * time.Minute
-)
-
 // runServe serves until ctx ends, then finishes the calls that are under way,
-// then what the relay is sending.
-func runServe(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
+// then what the relay is sending; listening, if it is not nil, is told the
+// address. It needs nothing to be up.
+func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening func(net.Addr)) (err error) {
 	tracing, err := telemetry.NewTracing(ctx, cfg.Tracing, "mrmrthon-api", build.Version(), log)
 	if err != nil {
 		return err
@@ -92,7 +83,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 	defer temporalClient.Close()
 	mainDB, userDB := maindb.New(mainPool, time.Now), userdb.New(userPool, time.Now)
 	outbox := relay.New(mainDB, relay.Traced(records, tracing.Provider()), log, registry)
-	health := telemetry.Handler(registry, log, telemetry.Check{Name: "main_db", Ping: mainPool.PingContext})
+	health := telemetry.Handler(registry, log, telemetry.Running(ctx.Done()), telemetry.Check{Name: "main_db", Ping: mainPool.PingContext})
 	handler, err := newHandler(parts{ //nolint:contextcheck // every call has a context of its own
 		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, health: health, registry: registry, traces: tracing.Provider(), log: log, now: time.Now,
 		wake: func(ctx context.Context, raceID string) error {
@@ -112,34 +103,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger) (err error) {
 	running.Go(func() { tidy(background, log, mainDB, userDB) })
 	defer running.Wait()
 	defer stopBackground()
-	return serve(ctx, cfg.Addr, handler, log)
-}
-
-// serve answers calls until ctx ends and those under way are finished.
-func serve(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("API_ADDR: %w", err)
-	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	log.InfoContext(ctx, "serving", "addr", listener.Addr().String(), "version", build.Version(), "commit", build.Commit())
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
-	}
-	log.InfoContext(ctx, "stopping: no new calls")
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		return errors.Join(fmt.Errorf("calls were still under way after %s: %w", stopTimeout, err), server.Close())
-	}
-	return nil
+	return serve(ctx, cfg.Addr, handler, log, listening)
 }
 
 const (

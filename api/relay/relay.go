@@ -40,9 +40,12 @@ const (
 	// After a failure the relay waits, twice as long each time.
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = 2 * time.Second
-	// sendTimeout bounds one transaction with its requests. It is not cut short
-	// by a shutdown: what is in flight is finished.
+	// sendTimeout bounds one transaction with its requests.
 	sendTimeout = 20 * time.Second
+	// stopTimeout is what remains of that once the relay is to stop: what is in
+	// flight is finished, if database and queue answer. If not, the rows stay
+	// where they are, and another relay sends them, some perhaps again.
+	stopTimeout = 3 * time.Second
 )
 
 // Relay sends the outbox. Make one with New and run it with Run.
@@ -75,8 +78,9 @@ func (r *Relay) Poke() {
 	}
 }
 
-// Run sends until ctx is done, and returns once what is in flight is finished.
-// While the database or the queue is down it keeps trying.
+// Run sends until ctx is done, and returns once what is in flight, and what was
+// committed last, is sent. While the database or the queue is down it keeps
+// trying.
 func (r *Relay) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -100,13 +104,18 @@ func (r *Relay) Run(ctx context.Context) {
 		}
 		backoff = 0
 	}
+	if !r.failing {
+		_, err := r.send(ctx)
+		r.note(ctx, err)
+	}
 }
 
 // send sends one batch and tells whether there may be more right away.
 func (r *Relay) send(ctx context.Context) (more bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
-	n, err := r.store.SendOutbox(ctx, batch, r.pass)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, cancel) })()
+	n, err := r.store.SendOutbox(sending, batch, r.pass)
 	r.metrics.sent.Add(float64(n))
 	return n == batch, err
 }

@@ -259,3 +259,33 @@ func TestStoppingFinishesWhatIsInFlight(t *testing.T) {
 		require.Empty(t, store.rows)
 	})
 }
+
+func TestStoppingWaitsForNobodyWhoDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &outbox{}
+		store.add(1)
+		b := start(t, store, sender(func(ctx context.Context, messages []queue.Message) []queue.Failure {
+			<-ctx.Done()
+			return refuseAll(ctx, messages)
+		}))
+		synctest.Wait() // in flight
+		began := time.Now()
+		b.stop()
+		require.Equal(t, 3*time.Second, time.Since(began), "of the bubble's clock")
+		require.Len(t, store.rows, 1, "another relay sends it")
+	})
+}
+
+func TestStoppingSendsWhatWasCommittedLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &outbox{}
+		b := start(t, store, sender(acceptAll))
+		synctest.Wait() // nothing to do
+		store.add(1)
+		b.Poke()
+		b.stop()
+		require.Empty(t, store.rows)
+	})
+}

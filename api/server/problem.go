@@ -72,6 +72,8 @@ func translate(ctx context.Context, log *slog.Logger, err error) error {
 		return huma.Error409Conflict(conflict.Message, details([]race.FieldError{{Field: conflict.Field, Message: conflict.Message}})...)
 	case errors.As(err, &invalid):
 		return huma.Error422UnprocessableEntity("validation failed", details(invalid.Fields)...)
+	case errors.Is(context.Cause(ctx), ErrStopping):
+		return Unavailable("this process is stopping: ask again")
 	case errors.Is(ctx.Err(), context.Canceled):
 		return huma.NewError(statusClientClosedRequest, "the caller went away")
 	case mysql.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded):
@@ -81,6 +83,10 @@ func translate(ctx context.Context, log *slog.Logger, err error) error {
 	log.ErrorContext(ctx, "unexpected error", "error", err)
 	return huma.Error500InternalServerError("something went wrong on our side; it has been logged")
 }
+
+// ErrStopping is why a call's context ends when the process cannot wait for it
+// any longer.
+var ErrStopping = errors.New("the process is stopping")
 
 // statusClientClosedRequest is nginx's status for a request that nobody waits
 // for any more; it is only ever seen in logs and metrics.

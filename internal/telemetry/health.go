@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -21,6 +22,21 @@ type Check struct {
 	Name string // as /readyz shows it
 	Ping func(ctx context.Context) error
 }
+
+// Running is a check that fails once stopping is closed, so that nobody new is
+// sent to a program that finishes what it has.
+func Running(stopping <-chan struct{}) Check {
+	return Check{Name: "running", Ping: func(context.Context) error {
+		select {
+		case <-stopping:
+			return errStopping
+		default:
+			return nil
+		}
+	}}
+}
+
+var errStopping = errors.New("the program is stopping")
 
 // Handler answers GET /healthz (200 while the process serves at all), /readyz
 // (200 when every check passes, else 503, with the state of each as a JSON

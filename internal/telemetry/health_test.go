@@ -53,6 +53,18 @@ func TestReadinessFollowsTheChecksAndLogsChanges(t *testing.T) {
 	require.Equal(t, 1, strings.Count(logged.String(), "ready again"))
 }
 
+func TestAProgramThatStopsIsNotReady(t *testing.T) {
+	t.Parallel()
+	stopping := make(chan struct{})
+	handler := telemetry.Handler(telemetry.NewRegistry(), slog.New(slog.DiscardHandler), telemetry.Running(stopping))
+	require.Equal(t, http.StatusOK, get(t, handler, "/readyz").Code)
+	close(stopping)
+	answer := get(t, handler, "/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	require.JSONEq(t, `{"running":"unavailable"}`, answer.Body.String())
+	require.Equal(t, http.StatusOK, get(t, handler, "/healthz").Code, "it lives until it is gone")
+}
+
 func TestMetricsAreServed(t *testing.T) {
 	t.Parallel()
 	answer := get(t, telemetry.Handler(telemetry.NewRegistry(), slog.New(slog.DiscardHandler)), "/metrics")
