@@ -38,6 +38,7 @@ type bench struct {
 	userDB    *sql.DB
 	temporal  client.Client
 	organizer *caller
+	operator  *caller
 	finishers string // a race whose records are all credited; "" until there is one
 }
 
@@ -128,8 +129,12 @@ func (b *bench) start(ctx context.Context, programs map[stack.Part]map[string]st
 		return err
 	}
 	b.report.Commit = commitOf(ctx, b.root)
-	b.organizer, err = signUp(ctx, b.stack.APIURL())
-	return err
+	if b.organizer, err = signUp(ctx, b.stack.APIURL()); err != nil {
+		return err
+	}
+	login, password := b.stack.Operator()
+	b.operator = &caller{api: b.stack.APIURL(), login: login, password: password, http: keepAlive}
+	return nil
 }
 
 // databases are opened by their owners: the bench fills tables of its own.

@@ -88,5 +88,9 @@ func measure(ctx context.Context, size Size, figures []figure, out string) (err 
 	if err := b.report.print(os.Stdout); err != nil {
 		return err
 	}
-	return b.report.write(out)
+	if err := b.report.write(out); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(os.Stdout, "every value is in %s, every log in %s\n", out, b.dir)
+	return err
 }

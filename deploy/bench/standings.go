@@ -63,6 +63,9 @@ func (b *bench) finishersRace(ctx context.Context) (string, error) {
 		}
 	}
 	if entries == b.size.Finishers {
+		if err := b.refresh(ctx, raceID); err != nil {
+			return "", err
+		}
 		return raceID, b.settled(ctx, raceID, entries)
 	}
 	return b.creditedRace(ctx, b.size.Finishers)
@@ -88,11 +91,22 @@ func (b *bench) creditedRace(ctx context.Context, finishers int) (raceID string,
 		return "", err
 	}
 	b.finishers = raceID
+	if err := b.refresh(ctx, raceID); err != nil {
+		return "", err
+	}
 	return raceID, b.settled(ctx, raceID, finishers)
 }
 
-// settled waits until the standings have everyone with points. The sweep at the
-// worker's start finds a race whose credits nobody told of.
+// refresh has the standings of a race recomputed. The sweep would find that its
+// credits were made past the worker, but not at once.
+func (b *bench) refresh(ctx context.Context, raceID string) error {
+	if err := b.operator.fresh(ctx); err != nil {
+		return err
+	}
+	return b.operator.call(ctx, http.MethodPost, "/v1/ops/races/"+raceID+"/recompute", map[string]string{"reason": "bench"}, nil)
+}
+
+// settled waits until the standings have everyone with points.
 func (b *bench) settled(ctx context.Context, raceID string, finishers int) error {
 	const limit, pause = 3 * time.Minute, 200 * time.Millisecond
 	query := `SELECT COALESCE(SUM(k.credit_revisions), 0) FROM standings_mark AS k WHERE k.race_id = ?`
