@@ -1,10 +1,12 @@
 package workflows_test
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
@@ -15,6 +17,17 @@ func TestTraceURLEscapesTheSlashesOfAnID(t *testing.T) {
 	require.Equal(t,
 		"http://localhost:8233/namespaces/default/workflows/credit%2F019a-race%2F019a-record%2Fr3",
 		workflows.TraceURL("http://localhost:8233/", "default", id))
+}
+
+// TestLogsAndSpansReadTheIDs: telemetry, which knows no workflows, reads the IDs
+// that are made here.
+func TestLogsAndSpansReadTheIDs(t *testing.T) {
+	t.Parallel()
+	race, record := slog.String("race_id", "019a-race"), slog.String("record_id", "019a-record")
+	require.Equal(t, []slog.Attr{race, record, slog.Int("revision", 12)},
+		telemetry.IDsOf(workflows.CreditWorkflowID("019a-race", "019a-record", 12)))
+	require.Equal(t, []slog.Attr{race}, telemetry.IDsOf(workflows.StandingsWorkflowID("019a-race")))
+	require.Empty(t, telemetry.IDsOf(workflows.AuditScheduleID))
 }
 
 func TestParseCreditWorkflowIDReadsWhatCreditWorkflowIDWrites(t *testing.T) {

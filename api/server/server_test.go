@@ -21,6 +21,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
 const (
@@ -88,10 +89,10 @@ type testBundle struct {
 	logs   *strings.Builder
 }
 
-func setup(t *testing.T) *testBundle {
+func setup(t *testing.T, edit ...func(*server.Config)) *testBundle {
 	t.Helper()
 	logs := &strings.Builder{}
-	router, api := server.New(server.Config{
+	cfg := server.Config{
 		Verifier: tokens{
 			"runner":    {UserID: "r1", Type: auth.Runner},
 			"organizer": {UserID: "o1", Type: auth.Organizer},
@@ -107,10 +108,14 @@ func setup(t *testing.T) *testBundle {
 			mac.Write(data)
 			return server.Hash(mac.Sum(nil))
 		},
-		Log:      slog.New(slog.NewJSONHandler(logs, nil)),
+		Log:      telemetry.NewLogger(logs, slog.LevelDebug),
 		Registry: prometheus.NewRegistry(),
 		Health:   http.NotFoundHandler(),
-	})
+	}
+	for _, change := range edit {
+		change(&cfg)
+	}
+	router, api := server.New(cfg)
 	return &testBundle{t: t, router: router, api: api, logs: logs}
 }
 
