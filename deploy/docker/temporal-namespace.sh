@@ -13,11 +13,19 @@ if temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/dev/
 else
 	temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$retention"
 fi
-for name in RaceId RunnerId RecordId CreditStatus; do
-	# A namespace just made is known to all parts of the server a few seconds later.
-	until known=$(temporal operator search-attribute list) && {
-		printf '%s\n' "$known" | grep -qw "$name" || temporal operator search-attribute create --name "$name" --type Keyword
-	}; do
-		sleep 1
-	done
+
+# A namespace just made is known to all parts of the server a few seconds later.
+until known=$(temporal operator search-attribute list); do
+	sleep 1
 done
+added=
+for name in RaceId RunnerId RecordId CreditStatus; do
+	if ! printf '%s\n' "$known" | grep -qw "$name"; then
+		until temporal operator search-attribute create --name "$name" --type Keyword; do
+			sleep 1
+		done
+		added=yes
+	fi
+done
+# The server reads namespaces anew every 10 s, and the search attributes with them.
+[ -z "$added" ] || sleep "${SETTLE:-15}"

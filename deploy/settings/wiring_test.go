@@ -68,7 +68,7 @@ func (m *machine) startTemporal(t *testing.T) string {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })
 	for range 2 {
-		m.script(t, "temporal-namespace.sh", "TEMPORAL_ADDRESS="+server.FrontendHostPort(),
+		m.script(t, "temporal-namespace.sh", "TEMPORAL_ADDRESS="+server.FrontendHostPort(), "SETTLE=0",
 			"TEMPORAL_NAMESPACE="+*m.project.Services["temporal-namespace"].Environment["TEMPORAL_NAMESPACE"],
 			"PATH="+filepath.Dir(cli)+":"+os.Getenv("PATH"))
 	}
