@@ -16,7 +16,7 @@ import (
 )
 
 // balancer stands before several APIs as a load balancer does: each call goes
-// to one of them, and to the next when that one refuses the connection. A call
+// to one of them, and to another when that one refuses the connection. A call
 // that breaks off after it was sent is never sent again: it is counted, and its
 // caller finds the connection closed.
 type balancer struct {
@@ -24,16 +24,20 @@ type balancer struct {
 	transport *http.Transport
 
 	mu     sync.Mutex
-	apis   []string    // base URLs
-	broken []error     // how calls broke off
-	served map[int]int // calls answered, by status
+	apis   map[string]*sync.WaitGroup // calls under way, by base URL
+	broken map[string][]error         // how calls broke off
+	served map[int]int                // calls answered, by status
 }
 
-func newBalancer(t *testing.T, apis ...string) *balancer {
+func newBalancer(t *testing.T, api string) *balancer {
 	t.Helper()
 	// A connection for each call: one that an API closes for being idle must not
 	// look like a call that it dropped.
-	b := &balancer{transport: &http.Transport{DisableKeepAlives: true}, apis: apis, served: map[int]int{}}
+	b := &balancer{
+		transport: &http.Transport{DisableKeepAlives: true},
+		apis:      map[string]*sync.WaitGroup{}, broken: map[string][]error{}, served: map[int]int{},
+	}
+	b.add(api)
 	b.Server = httptest.NewServer(b)
 	t.Cleanup(b.Close)
 	return b
@@ -43,23 +47,31 @@ func newBalancer(t *testing.T, apis ...string) *balancer {
 func (b *balancer) add(api string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.apis = append(b.apis, api)
+	b.apis[api] = &sync.WaitGroup{}
 }
 
-// remove sends it no more.
+// remove sends it no more, and returns when those under way are over.
 func (b *balancer) remove(api string) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.apis = slices.DeleteFunc(b.apis, func(other string) bool { return other == api })
+	calls := b.apis[api]
+	delete(b.apis, api)
+	b.mu.Unlock()
+	calls.Wait()
 }
 
-// order is the order in which to try the APIs for one call.
-func (b *balancer) order() []string {
+// choose takes an API for a call, none of those that refused it; done is called
+// when the call is over.
+func (b *balancer) choose(refused []string) (api string, done func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	order := slices.Clone(b.apis)
-	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-	return order
+	left := slices.DeleteFunc(slices.Collect(maps.Keys(b.apis)), func(api string) bool { return slices.Contains(refused, api) })
+	if len(left) == 0 {
+		return "", nil
+	}
+	api = left[rand.IntN(len(left))]
+	calls := b.apis[api]
+	calls.Add(1)
+	return api, calls.Done
 }
 
 func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -67,21 +79,27 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // the caller is gone
 	}
-	for _, api := range b.order() {
-		err := b.pass(w, r, api, body)
-		var refused *net.OpError
-		if errors.As(err, &refused) && refused.Op == "dial" {
-			continue
+	for refused := []string{}; ; {
+		api, done := b.choose(refused)
+		if api == "" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
 		}
-		if err != nil {
+		err := b.pass(w, r, api, body)
+		done()
+		var failed *net.OpError
+		switch {
+		case err == nil:
+			return
+		case errors.As(err, &failed) && failed.Op == "dial":
+			refused = append(refused, api)
+		default:
 			b.mu.Lock()
-			b.broken = append(b.broken, err)
+			b.broken[api] = append(b.broken[api], err)
 			b.mu.Unlock()
 			panic(http.ErrAbortHandler)
 		}
-		return
 	}
-	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
 // pass makes the call at one API and hands its answer back.
@@ -112,9 +130,9 @@ func (b *balancer) pass(w http.ResponseWriter, r *http.Request, api string, body
 }
 
 // outcome is how calls went so far: how many were answered with each status,
-// and how those broke off that were not.
-func (b *balancer) outcome() (served map[int]int, broken []error) {
+// and how those broke off that were not, by API.
+func (b *balancer) outcome() (served map[int]int, broken map[string][]error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return maps.Clone(b.served), slices.Clone(b.broken)
+	return maps.Clone(b.served), maps.Clone(b.broken)
 }
