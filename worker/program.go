@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.temporal.io/sdk/client"
 	temporallog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/activities"
@@ -28,8 +29,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// httpTimeout bounds what a caller of /metrics may take, and the wait for such
-// callers at the end.
+// httpTimeout bounds what a caller of /metrics may take.
 const httpTimeout = 5 * time.Second
 
 // Main is the worker program. Its fields are set before Run.
@@ -82,7 +82,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	}
 	defer temporal.Close()
 
-	health := telemetry.Handler(registry, m.Log,
+	health := telemetry.Handler(registry, m.Log, telemetry.Running(ctx.Done()),
 		telemetry.Check{Name: "main_db", Ping: mainDB.PingContext},
 		telemetry.Check{Name: "user_db", Ping: userDB.PingContext},
 		telemetry.Check{Name: "queue", Ping: records.Ping},
@@ -133,15 +133,6 @@ func (m *Main) serve(ctx context.Context, health http.Handler, w *work) error {
 	return group.Wait()
 }
 
-// shutDown ends the health server. Callers that are too slow are cut off.
-func (m *Main) shutDown(ctx context.Context, server *http.Server) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpTimeout)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		m.Log.Warn("callers of the health server were cut off", "error", errors.Join(err, server.Close()))
-	}
-}
-
 // work is bridge and workers, and what they stand on.
 type work struct {
 	cfg       Config
@@ -168,17 +159,14 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	gaveUp := func(err error) { cancel(fmt.Errorf("the worker gave up: %w", err)) }
-	standings := w.newStandingsWorker(gaveUp)
-	if err := standings.Start(); err != nil {
-		return fmt.Errorf("start the worker of standings: %w", err)
+	var started []worker.Worker
+	defer func() { w.stopWorkers(started) }()
+	for _, each := range []worker.Worker{w.newStandingsWorker(gaveUp), w.newWorker(gaveUp)} {
+		if err := each.Start(); err != nil {
+			return fmt.Errorf("start the worker: %w", err)
+		}
+		started = append(started, each)
 	}
-	defer standings.Stop()
-	defer w.standings.wakes.Close() // no credit is committed any more: what is owed is sent
-	worker := w.newWorker(gaveUp)
-	if err := worker.Start(); err != nil {
-		return fmt.Errorf("start the worker: %w", err)
-	}
-	defer worker.Stop()
 	defer stopHTTP()
 	w.log.Info("worker works", "namespace", w.cfg.Temporal.Namespace)
 	var scheduling sync.WaitGroup

@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"testing"
 	"time"
@@ -17,6 +22,7 @@ import (
 	"go.temporal.io/sdk/client"
 	temporallog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
+	"go.uber.org/goleak"
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -34,7 +40,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // exec runs a statement by a database's ExecContext.
@@ -61,11 +67,27 @@ func sqsCall(t *testing.T, endpoint, operation string, in, out any) {
 	require.NoError(t, json.NewDecoder(res.Body).Decode(out))
 }
 
+// sqsServer is the way to the queues' server for one test: it closes the
+// connections that clients of the queue keep open.
+func sqsServer(t *testing.T) (endpoint string) {
+	t.Helper()
+	endpoint = os.Getenv("TEST_SQS_ENDPOINT")
+	require.NotEmpty(t, endpoint, "TEST_SQS_ENDPOINT is not set: run the tests with `make test`")
+	target, err := url.Parse(endpoint)
+	require.NoError(t, err)
+	transport := &http.Transport{}
+	front := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, Transport: transport,
+		ErrorLog: log.New(io.Discard, "", 0), // a long poll that is given up
+	})
+	t.Cleanup(func() { front.Close(); transport.CloseIdleConnections() })
+	return front.URL
+}
+
 // queues makes a records queue and its dead-letter queue of the test's own.
 func queues(t *testing.T) queue.Config {
 	t.Helper()
-	endpoint := os.Getenv("TEST_SQS_ENDPOINT")
-	require.NotEmpty(t, endpoint, "TEST_SQS_ENDPOINT is not set: run the tests with `make test`")
+	endpoint := sqsServer(t)
 	create := func(name string) string {
 		var made struct {
 			URL string `json:"QueueUrl"`
@@ -91,7 +113,10 @@ func temporalServer(t *testing.T) *testsuite.DevServer {
 		ClientOptions: &client.Options{Logger: temporallog.NewStructuredLogger(slog.New(slog.DiscardHandler))},
 	})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	t.Cleanup(func() {
+		server.Client().Close()
+		require.NoError(t, server.Stop())
+	})
 	return server
 }
 

@@ -21,8 +21,6 @@ const (
 	// cachedWorkflows is how many open workflows are kept in memory. Usually a
 	// handful is open; in an outage each that waits costs some 30 kB.
 	cachedWorkflows = 2000
-	// stopTimeout is how long steps under way may take to finish at the end.
-	stopTimeout = 20 * time.Second
 	// temporalRetry is the pause between attempts to reach Temporal at the start.
 	temporalRetry = 500 * time.Millisecond
 	// temporalTimeout bounds one such attempt.

@@ -90,7 +90,7 @@ func New(cfg Config, q Queue, starter Starter, log *slog.Logger, registry promet
 }
 
 // Run carries messages until ctx ends. It returns when every message it held is
-// deleted or released. It waits through outages of the queue and of Temporal.
+// deleted or released, or has not been within 10 s. It waits through outages of the queue and of Temporal.
 func (b *Bridge) Run(ctx context.Context) {
 	var receivers sync.WaitGroup
 	for range b.cfg.Receivers {
@@ -147,8 +147,10 @@ func (b *Bridge) handle(ctx context.Context, batch []queue.Received) {
 		case gone:
 		}
 	}
-	b.delete(ctx, done)
-	b.release(ctx, undone)
+	var parting sync.WaitGroup
+	parting.Go(func() { b.delete(ctx, done) })
+	parting.Go(func() { b.release(ctx, undone) })
+	parting.Wait()
 }
 
 // keepHidden extends the visibility of a batch again and again until stop is

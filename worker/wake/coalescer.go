@@ -4,6 +4,7 @@ package wake
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -23,7 +24,12 @@ const (
 	sendTimeout = 5 * time.Second
 	// retryPause is the time from a signal that failed to the next attempt.
 	retryPause = time.Second
+	// closeTimeout is how long what is owed at the end may take to be sent.
+	closeTimeout = 2 * time.Second
 )
+
+// errClosed is the outcome of a wish that came too late.
+var errClosed = errors.New("standings are not woken any more: the worker is stopping")
 
 // Coalescer sends at most one signal for a race in each interval, however often
 // it is asked to.
@@ -44,6 +50,9 @@ type Coalescer struct {
 	races   map[string]*pending
 	working sync.WaitGroup // one for each of races
 	closing chan struct{}
+
+	sending     context.Context // of every signal; ends a while after closing
+	stopSending context.CancelFunc
 }
 
 // pending is a race that is owed a signal, or had one less than an interval ago.
@@ -55,8 +64,9 @@ type pending struct {
 // New returns a coalescer that sends by send, which returns nil when the signal
 // is durable.
 func New(cfg Config, send func(ctx context.Context, raceID string) error, log *slog.Logger, registry prometheus.Registerer) *Coalescer {
+	sending, stopSending := context.WithCancel(context.Background())
 	c := &Coalescer{
-		interval: cfg.Interval, send: send, log: log, races: map[string]*pending{}, closing: make(chan struct{}),
+		sending: sending, stopSending: stopSending, interval: cfg.Interval, send: send, log: log, races: map[string]*pending{}, closing: make(chan struct{}),
 		signals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mrmrthon_standings_signals_total", Help: "Signals sent to the standings of races, by outcome (ok, error).",
 		}, []string{"outcome"}),
@@ -90,6 +100,14 @@ func (c *Coalescer) owe(raceID string, waiting chan error) {
 	c.nudges.Inc()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	select {
+	case <-c.closing:
+		if waiting != nil {
+			waiting <- errClosed
+		}
+		return
+	default:
+	}
 	race := c.races[raceID]
 	if race == nil {
 		race = &pending{}
@@ -150,7 +168,7 @@ func (c *Coalescer) putBack(race *pending) {
 }
 
 func (c *Coalescer) signal(raceID string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+	ctx, cancel := context.WithTimeout(c.sending, sendTimeout)
 	defer cancel()
 	err := c.send(ctx, raceID)
 	if err != nil {
@@ -163,9 +181,13 @@ func (c *Coalescer) signal(raceID string) error {
 }
 
 // Close sends what is owed without waiting for intervals, and returns when that
-// is done. What fails then is left to the sweep. Nothing may be asked of a
-// closed coalescer.
+// is done or has taken 2 s. What fails then, or is asked of a closed coalescer,
+// is left to the sweep.
 func (c *Coalescer) Close() {
+	c.mu.Lock()
 	close(c.closing)
+	c.mu.Unlock()
+	defer c.stopSending()
+	defer time.AfterFunc(closeTimeout, c.stopSending).Stop()
 	c.working.Wait()
 }

@@ -12,11 +12,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newCoalescer(send func(ctx context.Context, raceID string) error) *wake.Coalescer {
 	return wake.New(wake.Config{Interval: time.Second}, send, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
@@ -134,6 +137,23 @@ func TestCloseDoesNotWaitForWhatCannotBeSent(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.NoError(t, ctx.Err())
+	})
+}
+
+func TestCloseWaitsTwoSecondsForTemporal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCoalescer(func(ctx context.Context, _ string) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		c.Nudge("race")
+		synctest.Wait()
+		began := time.Now()
+		c.Close()
+		require.Equal(t, 2*time.Second, time.Since(began), "of the bubble's clock")
+		require.Error(t, c.Wake(t.Context(), "race"), "nobody sends it any more")
+		c.Nudge("race")
 	})
 }
 
