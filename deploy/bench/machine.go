@@ -25,10 +25,17 @@ type Machine struct {
 	MemoryMB int    `json:"memory_mb"`
 	Kernel   string `json:"kernel"`
 	OS       string `json:"os"`
+	// Load is how many processes wanted a core in the minute before the bench
+	// began: all figures are worth less when others were at work.
+	Load float64 `json:"load"`
 }
 
 func (m Machine) String() string {
-	return fmt.Sprintf("%s, %d cores, %s MB, %s %s", m.CPU, m.Cores, thousands(int64(m.MemoryMB)), m.OS, m.Kernel)
+	text := fmt.Sprintf("%s, %d cores, %s MB, %s %s", m.CPU, m.Cores, thousands(int64(m.MemoryMB)), m.OS, m.Kernel)
+	if m.Load >= 0.5 {
+		text += fmt.Sprintf("; NOT IDLE: load %.1f before the bench began", m.Load)
+	}
+	return text
 }
 
 // thisMachine reads what the kernel says of itself. What it does not say stays
@@ -46,6 +53,12 @@ func thisMachine() Machine {
 	}
 	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.Kernel = strings.TrimSpace(string(text))
+	}
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		minute, _, _ := strings.Cut(string(text), " ")
+		if load, err := strconv.ParseFloat(minute, 64); err == nil {
+			m.Load = load
+		}
 	}
 	return m
 }
