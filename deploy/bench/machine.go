@@ -32,7 +32,7 @@ type Machine struct {
 
 func (m Machine) String() string {
 	text := fmt.Sprintf("%s, %d cores, %s MB, %s %s", m.CPU, m.Cores, thousands(int64(m.MemoryMB)), m.OS, m.Kernel)
-	if m.Load >= 0.5 {
+	if m.Load >= 1 {
 		text += fmt.Sprintf("; NOT IDLE: load %.1f before the bench began", m.Load)
 	}
 	return text
