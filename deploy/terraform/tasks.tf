@@ -20,7 +20,7 @@ module "api_task" {
   memory           = var.api.memory
   health_command   = ["/api", "healthcheck"]
   ports            = [local.api_port]
-  stop_seconds     = 60 # calls under way get 20 s, then what the relay sends 20 s
+  stop_seconds     = 40 # the API stops in 26 s at most
   environment      = local.api_environment
   secrets          = local.api_secrets
   rights           = local.api_rights

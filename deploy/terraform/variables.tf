@@ -229,12 +229,12 @@ variable "operator_login" {
 # Databases
 
 variable "aurora_version" {
-  description = "Aurora MySQL at creation; minor versions after it are installed in the maintenance window."
+  description = "Aurora MySQL, of a version with long-term support. Another one is installed in the next maintenance window."
   type        = string
-  default     = "8.0.mysql_aurora.3.08.2"
+  default     = "8.0.mysql_aurora.3.10.4"
   validation {
     condition     = can(regex("^8\\.0\\.mysql_aurora\\.3\\.[0-9]+\\.[0-9]+$", var.aurora_version))
-    error_message = "aurora_version must be of Aurora MySQL 3, as in 8.0.mysql_aurora.3.08.2."
+    error_message = "aurora_version must be of Aurora MySQL 3, as in 8.0.mysql_aurora.3.10.4."
   }
 }
 

@@ -96,11 +96,6 @@ resource "aws_rds_cluster" "this" {
       max_capacity = serverlessv2_scaling_configuration.value.max
     }
   }
-
-  lifecycle {
-    # Minor versions are installed in the maintenance window.
-    ignore_changes = [engine_version]
-  }
 }
 
 # The first is the writer until a failover; a second one, in the other zone,
@@ -113,7 +108,7 @@ resource "aws_rds_cluster_instance" "this" {
   instance_class                  = var.instance_class
   db_subnet_group_name            = aws_db_subnet_group.this.name
   publicly_accessible             = false
-  auto_minor_version_upgrade      = true
+  auto_minor_version_upgrade      = false             # would leave the version with long-term support
   performance_insights_enabled    = !local.serverless # it would keep a small one awake
   performance_insights_kms_key_id = local.serverless ? null : aws_kms_key.this.arn
   copy_tags_to_snapshot           = true

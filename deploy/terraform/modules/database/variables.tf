@@ -19,7 +19,7 @@ variable "clients" {
 }
 
 variable "engine_version" {
-  description = "Version at creation; minor versions after it come by themselves."
+  description = "Aurora MySQL; another one is installed in the next maintenance window."
   type        = string
 }
 
