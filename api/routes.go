@@ -114,7 +114,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	ops.Register(api, ops.Config{
 		Store: p.mainDB, Ledger: p.userDB, Workflows: p.temporal, Audits: p.temporal, Letters: p.letters, Poke: p.poke,
 		WakeStandings: p.mustWakeStandings,
-		WorkflowID:    workflows.CreditWorkflowID, TraceURL: trace, Now: p.now, Log: p.log,
+		WorkflowID:    workflows.CreditWorkflowID, TraceURL: trace, Now: p.now, Log: p.log, Registry: p.registry,
 	})
 	return router, nil
 }

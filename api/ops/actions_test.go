@@ -39,6 +39,38 @@ func TestRebuildTotal(t *testing.T) {
 	}
 }
 
+func TestActionsAreCounted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.call(t, http.MethodPost, "/v1/ops/audit", nil)
+	b.temporal.down = true
+	b.call(t, http.MethodPost, "/v1/ops/audit", nil)
+	b.call(t, http.MethodPost, "/v1/ops/audit", nil)
+	require.Equal(t, map[string]float64{"run-audit done": 1, "run-audit failed": 2}, b.actionsTaken(t))
+}
+
+// actionsTaken is what the metric says, without what is 0: there are some.
+func (b *bundle) actionsTaken(t *testing.T) map[string]float64 {
+	t.Helper()
+	families, err := b.registry.Gather()
+	require.NoError(t, err)
+	taken, zero := map[string]float64{}, 0
+	for _, family := range families {
+		if family.GetName() != "mrmrthon_operator_actions_total" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			if n := m.GetCounter().GetValue(); n > 0 {
+				taken[m.GetLabel()[0].GetValue()+" "+m.GetLabel()[1].GetValue()] = n
+				continue
+			}
+			zero++
+		}
+	}
+	require.Positive(t, zero, "an action that nobody took is there as 0")
+	return taken
+}
+
 func TestAuditNow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -113,6 +113,7 @@ type bundle struct {
 	temporal *temporal
 	letters  *letterBox
 	router   http.Handler
+	registry *prometheus.Registry
 	raceID   string
 	pokes    *atomic.Int64
 	wake     func(raceID string) error
@@ -174,15 +175,16 @@ func (b *bundle) addRace(t *testing.T) string {
 func (b *bundle) mount(ledger ops.Ledger) { b.mountOn(ledger, b.temporal) }
 
 func (b *bundle) mountOn(ledger ops.Ledger, workflows ops.Workflows) {
+	b.registry = prometheus.NewRegistry()
 	router, api := server.New(server.Config{
 		Verifier: tokens{"operator": {UserID: operatorID, Type: auth.Operator}},
-		Races:    b.main, Keys: b.main, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
+		Races:    b.main, Keys: b.main, Log: slog.New(slog.DiscardHandler), Registry: b.registry,
 		Fingerprint: sha256.Sum256, Health: http.NotFoundHandler(),
 	})
 	ops.Register(api, ops.Config{
 		Store: b.main, Ledger: ledger, Workflows: workflows, Audits: b.temporal, Letters: b.letters,
 		Poke: func() { b.pokes.Add(1) }, WakeStandings: b.wakeStandings, WorkflowID: workflowID, TraceURL: func(id string) string { return "http://ui/" + id },
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Now: time.Now, Log: slog.New(slog.DiscardHandler), Registry: b.registry,
 	})
 	b.router = router
 }

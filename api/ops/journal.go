@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -26,6 +27,31 @@ type actionWriter interface {
 type journal struct {
 	keeper actionWriter
 	log    *slog.Logger
+	taken  *prometheus.CounterVec // by action and outcome
+}
+
+// newJournal returns a journal that registers its counter with registry.
+func newJournal(keeper actionWriter, log *slog.Logger, registry prometheus.Registerer) journal {
+	taken := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mrmrthon_operator_actions_total",
+		Help: "What operators did, by action and outcome (done, failed).",
+	}, []string{"action", "outcome"})
+	registry.MustRegister(taken)
+	for _, action := range []Action{retryCredit, retryCredits, redriveLetters, discardLetter, runAudit, rebuildTotal, recomputeRace} {
+		for _, outcome := range []string{"done", "failed"} {
+			taken.WithLabelValues(string(action), outcome) // so that an increase is there from the first one on
+		}
+	}
+	return journal{keeper: keeper, log: log, taken: taken}
+}
+
+// count counts an action that was begun.
+func (j journal) count(action Action, failure error) {
+	outcome := "done"
+	if failure != nil {
+		outcome = "failed"
+	}
+	j.taken.WithLabelValues(string(action), outcome).Inc()
 }
 
 // Action names an operator's action.
@@ -78,6 +104,7 @@ func (j journal) record(ctx context.Context, e entry, act func(ctx context.Conte
 	if failure != nil && after == nil {
 		after = map[string]string{"error": failure.Error()}
 	}
+	j.count(e.action, failure)
 	j.finish(ctx, id.String(), after)
 	j.log.InfoContext(ctx, "operator's action", "action_id", id.String(), "action", string(e.action), "target", e.target,
 		"operator_id", operator, "failed", failure != nil)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -62,11 +63,12 @@ type Config struct {
 	TraceURL   func(workflowID string) string
 	Now        func() time.Time
 	Log        *slog.Logger
+	Registry   prometheus.Registerer
 }
 
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
-	journal := journal{keeper: cfg.Store, log: cfg.Log}
+	journal := newJournal(cfg.Store, cfg.Log, cfg.Registry)
 	finder := finder{records: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, workflowID: cfg.WorkflowID, now: cfg.Now}
 	examiner := examiner{records: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, workflowID: cfg.WorkflowID}
 	mender := mender{records: cfg.Store, workflows: cfg.Workflows, poke: cfg.Poke}
