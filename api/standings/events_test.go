@@ -11,9 +11,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/mrmrthon/mrmrthon/api/standings"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // event is one that a reader got.
 type event struct{ id, kind, data string }
