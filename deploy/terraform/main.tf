@@ -151,6 +151,14 @@ module "observability" {
   connection_limit = 2 * (var.api.max * var.api.connections + var.worker.max * var.worker.connections)
 }
 
+module "metrics" {
+  source    = "./modules/metrics"
+  name      = local.name
+  region    = var.region
+  rules     = file("${path.module}/../prometheus/rules.yml")
+  topic_arn = module.observability.topic_arn
+}
+
 module "budget" {
   source    = "./modules/budget"
   name      = local.name

@@ -76,6 +76,11 @@ output "nat_addresses" {
   value       = module.network.nat_addresses
 }
 
+output "prometheus_url" {
+  description = "Data source for Grafana, with the dashboards of deploy/grafana."
+  value       = module.metrics.query_url
+}
+
 output "dashboard" {
   description = "CloudWatch dashboard."
   value       = module.observability.dashboard

@@ -1,5 +1,13 @@
 # The two services and the jobs that run once, all of them on Fargate.
 
+locals {
+  metrics = {
+    image         = var.collector_image
+    workspace_arn = module.metrics.workspace_arn
+    write_url     = module.metrics.write_url
+  }
+}
+
 resource "aws_ecs_cluster" "this" {
   name = local.name
   setting {
@@ -24,6 +32,7 @@ module "api_task" {
   environment      = local.api_environment
   secrets          = local.api_secrets
   rights           = local.api_rights
+  metrics          = merge(local.metrics, { port = local.api_port })
   log_days         = var.log_days
 }
 
@@ -58,6 +67,7 @@ module "worker_task" {
   environment      = local.worker_environment
   secrets          = local.worker_secrets
   rights           = local.worker_rights
+  metrics          = merge(local.metrics, { port = local.worker_port })
   log_days         = var.log_days
 }
 

@@ -63,11 +63,11 @@ variable "vpc_cidr" {
 }
 
 variable "nat" {
-  description = "NAT gateways: one for both zones, one per_zone so that a zone's end cuts nothing off, or none when Temporal is inside the VPC and interface_endpoints has all services."
+  description = "NAT gateways: one for both zones, or one per_zone so that a zone's end cuts nothing off."
   type        = string
   validation {
-    condition     = contains(["none", "one", "per_zone"], var.nat)
-    error_message = "nat must be none, one or per_zone."
+    condition     = contains(["one", "per_zone"], var.nat)
+    error_message = "nat must be one or per_zone."
   }
 }
 
@@ -76,12 +76,8 @@ variable "interface_endpoints" {
   type        = set(string)
   default     = []
   validation {
-    condition     = length(setsubtract(var.interface_endpoints, ["sqs", "secretsmanager", "ecr.api", "ecr.dkr", "logs"])) == 0
-    error_message = "interface_endpoints may name sqs, secretsmanager, ecr.api, ecr.dkr and logs; the tasks call nothing else, and S3 always has an endpoint."
-  }
-  validation {
-    condition     = var.nat != "none" || length(var.interface_endpoints) == 5
-    error_message = "without NAT interface_endpoints must name all of sqs, secretsmanager, ecr.api, ecr.dkr and logs, else no task starts."
+    condition     = length(setsubtract(var.interface_endpoints, ["sqs", "secretsmanager", "ecr.api", "ecr.dkr", "logs", "aps-workspaces"])) == 0
+    error_message = "interface_endpoints may name sqs, secretsmanager, ecr.api, ecr.dkr, logs and aps-workspaces; the tasks call nothing else, and S3 always has an endpoint."
   }
 }
 
@@ -390,6 +386,12 @@ variable "slack" {
     condition     = var.slack == null || can(regex("^T[A-Z0-9]+$", var.slack.team_id)) && can(regex("^[CG][A-Z0-9]+$", var.slack.channel_id))
     error_message = "slack.team_id must be a workspace's ID, as in T0123ABCD, and slack.channel_id a channel's, as in C0123ABCD."
   }
+}
+
+variable "collector_image" {
+  description = "Image of the OpenTelemetry collector that sends each task's metrics to Prometheus."
+  type        = string
+  default     = "public.ecr.aws/aws-observability/aws-otel-collector:v0.48.0"
 }
 
 variable "container_insights" {

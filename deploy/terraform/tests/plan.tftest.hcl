@@ -101,33 +101,32 @@ run "mtls" {
   }
 }
 
-run "own_temporal_without_nat" {
+run "own_temporal" {
   command = plan
   variables {
     temporal_credentials = "none"
-    temporal_tls         = false
     temporal_address     = "temporal.internal:7233"
-    nat                  = "none"
-    interface_endpoints  = ["sqs", "secretsmanager", "ecr.api", "ecr.dkr", "logs"]
+    temporal_ca_file     = "tests/ca.pem"
   }
 }
 
 run "faults_are_named" {
   command = plan
   variables {
-    environment      = "Production-of-ours"
-    domain           = "results.example.com"
-    vpc_cidr         = "10.0.0.0/28"
-    nat              = "none"
-    temporal_address = "us-east-1.aws.api.temporal.io"
-    temporal_tls     = false
-    main_db          = { class = "db.serverless", instances = 1 }
-    monthly_budget   = 0
-    log_days         = 31
-    database_ca_file = "tests/plan.tftest.hcl"
+    environment         = "Production-of-ours"
+    domain              = "results.example.com"
+    vpc_cidr            = "10.0.0.0/28"
+    nat                 = "none"
+    interface_endpoints = ["s3"]
+    temporal_address    = "us-east-1.aws.api.temporal.io"
+    temporal_tls        = false
+    main_db             = { class = "db.serverless", instances = 1 }
+    monthly_budget      = 0
+    log_days            = 31
+    database_ca_file    = "tests/plan.tftest.hcl"
   }
   expect_failures = [
-    var.environment, var.domain, var.vpc_cidr, var.interface_endpoints, var.temporal_address, var.temporal_tls,
+    var.environment, var.domain, var.vpc_cidr, var.nat, var.interface_endpoints, var.temporal_address, var.temporal_tls,
     var.main_db, var.monthly_budget, var.log_days, var.database_ca_file,
   ]
 }

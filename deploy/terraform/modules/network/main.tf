@@ -2,10 +2,10 @@
 # (tasks and load balancer) and data (databases, with no way out).
 
 locals {
-  nat_zones = { none = [], one = slice(var.zones, 0, 1), per_zone = var.zones }[var.nat]
+  nat_zones = { one = slice(var.zones, 0, 1), per_zone = var.zones }[var.nat]
   # Where a zone's private subnet goes out: through its own NAT gateway, else
   # through the only one.
-  way_out = var.nat == "none" ? {} : { for zone in var.zones : zone => contains(local.nat_zones, zone) ? zone : local.nat_zones[0] }
+  way_out = { for zone in var.zones : zone => contains(local.nat_zones, zone) ? zone : local.nat_zones[0] }
 }
 
 resource "aws_vpc" "this" {

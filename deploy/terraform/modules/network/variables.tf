@@ -19,7 +19,7 @@ variable "zones" {
 }
 
 variable "nat" {
-  description = "NAT gateways: none, one for all zones, or one per_zone."
+  description = "NAT gateways: one for all zones, or one per_zone."
   type        = string
 }
 

@@ -1,5 +1,5 @@
-# What a person should look at. The thresholds of the path are those of the
-# alerts in deploy/prometheus, whose runbook says what to do.
+# What AWS sees by itself, and would see with the programs and Prometheus gone.
+# What stands before a colon is a section of deploy/prometheus/RUNBOOK.md.
 
 locals {
   queue         = { QueueName = var.queue_name }
@@ -11,22 +11,22 @@ locals {
 
   path_alarms = {
     dead-letters = {
-      text      = "Messages were given up: GET /v1/ops/dead-letters says why"
+      text      = "DeadLetters: messages were given up, GET /v1/ops/dead-letters says why"
       namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = local.dead_letters
       statistic = "Maximum", over = 0, minutes = 1, missing = "notBreaching"
     }
     queue-age = {
-      text      = "Records wait for more than two minutes to become credits"
+      text      = "QueueOld: records wait for more than a minute to become credits"
       namespace = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", dimensions = local.queue
-      statistic = "Maximum", over = 120, minutes = 3, missing = "notBreaching"
+      statistic = "Maximum", over = 60, minutes = 2, missing = "notBreaching"
     }
     api-errors = {
-      text      = "The API answers with 5xx more than once a second"
+      text      = "ErrorRate: the API answers with 5xx more than once a second"
       namespace = "AWS/ApplicationELB", metric = "HTTPCode_Target_5XX_Count", dimensions = local.balancer
       statistic = "Sum", over = 60, minutes = 5, missing = "notBreaching"
     }
     api-unreachable = {
-      text      = "The load balancer finds no healthy task of the API"
+      text      = "InstanceDown: the load balancer finds tasks of the API that are not healthy"
       namespace = "AWS/ApplicationELB", metric = "UnHealthyHostCount", dimensions = local.target_group
       statistic = "Minimum", over = 0, minutes = 5, missing = "notBreaching"
     }
@@ -35,7 +35,7 @@ locals {
   # A service without tasks reports no use of CPU, which is an alarm too.
   service_alarms = {
     for program, dimensions in local.service : "${program}-cpu" => {
-      text      = "${program} is busy, or has no task at all"
+      text      = "InstanceDown, HostCPUBusy: ${program} has no task, or is busy"
       namespace = "AWS/ECS", metric = "CPUUtilization", dimensions = dimensions
       statistic = "Average", over = 90, minutes = 15, missing = "breaching"
     }
@@ -49,7 +49,7 @@ locals {
         statistic = "Average", over = 80, minutes = 15, missing = "breaching"
       }
       "${database}-connections" = {
-        text      = "${database} has more connections than the programs' pools account for"
+        text      = "PoolExhausted: ${database} has more connections than the programs' pools account for"
         namespace = "AWS/RDS", metric = "DatabaseConnections", dimensions = dimensions
         statistic = "Maximum", over = var.connection_limit, minutes = 5, missing = "notBreaching"
       }

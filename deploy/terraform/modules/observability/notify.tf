@@ -1,4 +1,4 @@
-# Alarms, failed deployments and the budget go to one topic, and from there to
+# Alarms, alerts of Prometheus, failed deployments and the budget go to one topic, and from there to
 # Slack (by Amazon Q Developer in chat applications, formerly AWS Chatbot, which
 # needs a one-time permission in the Slack workspace) and to e-mail.
 
@@ -14,10 +14,10 @@ resource "aws_sns_topic_policy" "alarms" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid       = "AlarmsAndBudgetOfThisAccount"
+        Sid       = "AlarmsAlertsAndBudgetOfThisAccount"
         Effect    = "Allow"
-        Principal = { Service = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"] }
-        Action    = "sns:Publish"
+        Principal = { Service = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com", "aps.amazonaws.com"] }
+        Action    = ["sns:Publish", "sns:GetTopicAttributes"]
         Resource  = aws_sns_topic.alarms.arn
         Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
       },

@@ -86,7 +86,7 @@ resource "aws_iam_role_policy" "task" {
   count  = length(var.rights) > 0 ? 1 : 0
   name   = "work"
   role   = aws_iam_role.task.id
-  policy = jsonencode({ Version = "2012-10-17", Statement = var.rights })
+  policy = jsonencode({ Version = "2012-10-17", Statement = concat(var.rights, local.collector_rights) })
 }
 
 resource "aws_ecs_task_definition" "this" {
@@ -105,7 +105,7 @@ resource "aws_ecs_task_definition" "this" {
   }
 
   # The programs write no files, so that a read-only root needs no volume.
-  container_definitions = jsonencode([merge({
+  container_definitions = jsonencode(concat([merge({
     name                   = var.container
     image                  = var.image
     essential              = true
@@ -140,5 +140,5 @@ resource "aws_ecs_task_definition" "this" {
         startPeriod = 60 # seconds
       }
     },
-  )])
+  )], local.collectors))
 }

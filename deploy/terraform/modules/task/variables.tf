@@ -102,6 +102,12 @@ variable "rights" {
   default = []
 }
 
+variable "metrics" {
+  description = "Port that serves /metrics, the image of the collector, and the workspace of Prometheus; null for none."
+  type        = object({ port = number, image = string, workspace_arn = string, write_url = string })
+  default     = null
+}
+
 variable "log_days" {
   description = "Days that the log is kept."
   type        = number
