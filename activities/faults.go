@@ -62,9 +62,11 @@ type inbound struct {
 
 // ExecuteActivity runs the activity, local or not, and translates its error.
 func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	result, err := i.Next.ExecuteActivity(ctx, in)
-	err = translate(err)
 	info := activity.GetInfo(ctx)
+	within, cancel := inTimeToTell(ctx)
+	defer cancel()
+	result, err := i.Next.ExecuteActivity(within, in)
+	err = translate(err)
 	i.of.note(ctx, info, err)
 	i.of.metrics.attempted(info.ActivityType.Name, info.IsLocalActivity, err)
 	if hasType(err, UnavailableType) {
@@ -73,6 +75,17 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 		i.of.link(info.ActivityType.Name).Report(nil)
 	}
 	return result, err
+}
+
+// inTimeToTell ends an attempt a twentieth before its time is over, so that it
+// tells itself what it was waiting for. Once Temporal has ended it, "timeout" is
+// all that an operator gets to see.
+func inTimeToTell(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/20))
 }
 
 // note logs an attempt; the line carries the IDs of its workflow.
