@@ -5,13 +5,16 @@
 # *_environment is readable by whoever may describe a task. *_secrets names
 # where in Secrets Manager a value is; ECS reads it when the task starts, with
 # an execution role that may read these secrets and no others.
+#
+# GOMEMLIMIT leaves a fifth of the task's memory to what is not Go's heap and to
+# the collector of metrics beside the program.
 
 locals {
   database_ca = file(var.database_ca_file)
   temporal_ca = var.temporal_ca_file == null ? null : file(var.temporal_ca_file)
 
   api_environment = {
-    GOMEMLIMIT = "${floor(0.9 * var.api.memory)}MiB"
+    GOMEMLIMIT = "${floor(0.8 * var.api.memory)}MiB"
     LOG_LEVEL  = var.log_level
     API_ADDR   = ":8080"
 
@@ -53,7 +56,7 @@ locals {
   }
 
   worker_environment = {
-    GOMEMLIMIT  = "${floor(0.9 * var.worker.memory)}MiB"
+    GOMEMLIMIT  = "${floor(0.8 * var.worker.memory)}MiB"
     LOG_LEVEL   = var.log_level
     WORKER_ADDR = ":8081"
 
