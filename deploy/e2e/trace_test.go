@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,10 +20,10 @@ import (
 const born = "1931-07-29"
 
 // tracedSystem starts a system that sends its spans to a collector at once, and
-// logs all there is.
+// logs all there is, in a folder of its own: the logs are counted.
 func tracedSystem(t *testing.T, c *collector) *system {
 	t.Helper()
-	s := ownSystem(t, "traced", func(opts *stack.Options) {
+	s := ownSystem(t, "traced-"+rand.Text()[:8], func(opts *stack.Options) {
 		for _, part := range []stack.Part{stack.API, stack.Worker} {
 			maps.Copy(opts.Env[part], map[string]string{
 				"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL, "OTEL_BSP_SCHEDULE_DELAY": "50", "LOG_LEVEL": "debug",
