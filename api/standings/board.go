@@ -134,7 +134,7 @@ func (b *board) load(ctx context.Context, raceID string, version int) (*loaded, 
 		if err != nil {
 			return nil, err
 		}
-		read := &loaded{StandingsHead: head, rows: rows, views: map[filter][]int{}}
+		read := &loaded{StandingsHead: head, rows: rows, views: map[filter][]int{}, pages: map[pageKey]answer{}}
 		b.keep(key, read)
 		return read, nil
 	})

@@ -57,8 +57,11 @@ func (r reading) export(ctx context.Context, in *exportInput) (*exportOutput, er
 	}
 	var picked selection
 	if version > 0 {
-		var err error
-		if picked, err = r.pick(ctx, in.Query, version, 0, 0); err != nil {
+		loaded, err := r.board.load(ctx, in.RaceID, version)
+		if err != nil {
+			return nil, err
+		}
+		if picked, err = r.pick(ctx, in.Query, loaded, 0, 0); err != nil {
 			return nil, err
 		}
 	}

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// nameLifetime is how long a name may still be shown after its runner has left.
-	nameLifetime = 30 * time.Second
+	// nameLifetime and then pageLifetime are how long a name may still be shown
+	// after its runner has left: half a minute.
+	nameLifetime = 30*time.Second - pageLifetime
 	maxNames     = 200_000
 )
 

@@ -21,6 +21,11 @@ type Query struct {
 	Version  int    `query:"version" minimum:"1" maximum:"2147483647" doc:"An earlier version; the latest when left out."`
 }
 
+// filter is what the query selects by without names.
+func (q Query) filter() filter {
+	return filter{field: race.Field(q.Field), sex: race.Sex(q.Sex), division: q.Division}
+}
+
 // selection is what a query takes of a version.
 type selection struct {
 	version *loaded // nil: the race has no standings yet
@@ -39,13 +44,9 @@ type selector struct {
 // pick returns up to limit rows of a version from a position on, a limit of 0
 // being none. When the ledger's names cannot be read rows come without them,
 // but for a search, which would find too little.
-func (s selector) pick(ctx context.Context, q Query, version, position, limit int) (selection, error) {
-	loaded, err := s.board.load(ctx, q.RaceID, version)
-	if err != nil {
-		return selection{}, err
-	}
+func (s selector) pick(ctx context.Context, q Query, loaded *loaded, position, limit int) (_ selection, err error) {
 	picked := selection{version: loaded}
-	view := loaded.view(filter{field: race.Field(q.Field), sex: race.Sex(q.Sex), division: q.Division})
+	view := loaded.view(q.filter())
 	view = view[min(position, len(view)):]
 	if q.Q != "" {
 		return s.search(ctx, picked, q.Q, view, position, limit)

@@ -54,6 +54,8 @@ type page struct {
 	ProtestUntil *time.Time `json:"protest_until,omitempty" doc:"When the open protest window ends and the standings become official."`
 	Items        []placing  `json:"items" nullable:"false"`
 	NextCursor   string     `json:"next_cursor,omitempty" doc:"For the next page, of the same version."`
+
+	encoded []byte // the same as JSON, if it has been written before
 }
 
 type readOutput struct {
@@ -83,25 +85,50 @@ func (r reading) handle(ctx context.Context, in *readInput) (*readOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	out := &readOutput{}
-	out.Body.Status, out.Body.Items = string(race.Provisional), []placing{}
-	if !latest.protestUntil.IsZero() {
-		out.Body.ProtestUntil = &latest.protestUntil
+	page, cacheControl, err := r.page(ctx, in, version, position, latest.protestUntil)
+	if err != nil {
+		return nil, err
 	}
-	var picked selection
-	if version > 0 {
-		if picked, err = r.pick(ctx, in.Query, version, position, in.Limit); err != nil {
-			return nil, err
-		}
-		out.Body.fill(picked)
+	if matches(in.IfNoneMatch, page.tag) {
+		return nil, notModified(page.tag, cacheControl)
 	}
-	out.ETag = entityTag(in.Query, in.Limit, position, out.Body.ProtestUntil, picked)
-	out.CacheControl = r.cacheControl(ctx, version == 0 || picked.named, in.Version != 0 || in.Cursor != "")
-	if matches(in.IfNoneMatch, out.ETag) {
-		return nil, notModified(out.ETag, out.CacheControl)
-	}
-	return out, nil
+	return &readOutput{ETag: page.tag, CacheControl: cacheControl, Body: page.body}, nil
 }
+
+// page returns a page and for how long it may be kept.
+func (r reading) page(ctx context.Context, in *readInput, version, position int, protestUntil time.Time) (answer, string, error) {
+	var picked selection
+	key, now := pageKey{in.filter(), position, in.Limit, protestUntil}, r.board.now()
+	if version > 0 {
+		loaded, err := r.board.load(ctx, in.RaceID, version)
+		if err != nil {
+			return answer{}, "", err
+		}
+		if known, ok := loaded.page(key, now); ok && in.Q == "" {
+			return known, r.cacheControl(ctx, true, in.fixed()), nil
+		}
+		if picked, err = r.pick(ctx, in.Query, loaded, position, in.Limit); err != nil {
+			return answer{}, "", err
+		}
+	}
+	made := answer{body: page{Status: string(race.Provisional), Items: []placing{}}, at: now}
+	if !protestUntil.IsZero() {
+		made.body.ProtestUntil = &protestUntil
+	}
+	if picked.version != nil {
+		made.body.fill(picked)
+	}
+	made.tag = entityTag(in.Query, in.Limit, position, made.body.ProtestUntil, picked)
+	if picked.named && in.Q == "" {
+		if err := picked.version.keepPage(key, made); err != nil {
+			return answer{}, "", err
+		}
+	}
+	return made, r.cacheControl(ctx, version == 0 || picked.named, in.fixed()), nil
+}
+
+// fixed tells whether a version was asked for, not the latest.
+func (in *readInput) fixed() bool { return in.Version != 0 || in.Cursor != "" }
 
 func (p *page) fill(picked selection) {
 	p.Version, p.Status, p.ComputedAt = picked.version.Version, string(picked.version.Status), &picked.version.ComputedAt

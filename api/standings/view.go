@@ -21,6 +21,7 @@ type loaded struct {
 
 	mu    sync.Mutex
 	views map[filter][]int
+	pages map[pageKey]answer
 }
 
 // filter selects rows. Empty takes all.
