@@ -7,6 +7,8 @@ type Server string
 const (
 	// Tuned is the zero value and how the stack runs it.
 	Tuned Server = ""
+	// SettingsAlone is Tuned with all the indexes of the dev server's schema.
+	SettingsAlone Server = "settings-alone"
 	// LimitsLifted lifts the rate limits, which are made for a cluster that
 	// many share, and nothing else.
 	LimitsLifted Server = "limits-lifted"
@@ -65,7 +67,7 @@ func (s Server) sqlitePragmas() []string {
 		return nil
 	case LimitsLifted:
 		return []string{"journal_mode=WAL", "synchronous=NORMAL"}
-	case Tuned:
+	case Tuned, SettingsAlone:
 	}
 	return []string{
 		"journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536", "temp_store=2", "wal_autocheckpoint=4000",
@@ -75,8 +77,10 @@ func (s Server) sqlitePragmas() []string {
 // environment of the server's process. A larger heap makes for fewer
 // collections: the live heap is small.
 func (s Server) environment() []string {
-	if s == Tuned {
+	switch s {
+	case Tuned, SettingsAlone:
 		return []string{"GOGC=400"}
+	case LimitsLifted, Untouched:
 	}
 	return nil
 }

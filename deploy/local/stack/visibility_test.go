@@ -69,5 +69,6 @@ func TestOnlyTheTunedServerIsTuned(t *testing.T) {
 	require.Empty(t, Untouched.dynamicConfig())
 	require.Contains(t, LimitsLifted.dynamicConfig(), "history.rps=1000000")
 	require.Subset(t, Tuned.dynamicConfig(), LimitsLifted.dynamicConfig())
+	require.Equal(t, Tuned.dynamicConfig(), SettingsAlone.dynamicConfig())
 	require.Greater(t, len(Tuned.dynamicConfig()), len(LimitsLifted.dynamicConfig()))
 }
