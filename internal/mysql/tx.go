@@ -45,28 +45,39 @@ func InTx(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
 	}
 }
 
-func once(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) (err error) {
+func once(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	committed := false
-	defer func() {
-		if committed {
-			return
-		}
-		if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
+	if err := fn(tx); err != nil {
+		if rollback := within(ctx, tx.Rollback); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
 			err = errors.Join(err, fmt.Errorf("roll back: %w", rollback))
 		}
-	}()
-	if err := fn(tx); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if err := within(ctx, tx.Commit); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	committed = true
 	return nil
+}
+
+// within waits for the end of a transaction no longer than ctx: the driver would
+// wait for a server that says nothing for as long as the connection lasts.
+func within(ctx context.Context, end func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- end() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended: // both at once, and this tells more
+		return err
+	default:
+		return ctx.Err()
+	}
 }
 
 // IsDuplicate reports whether err says that a unique key is already taken.
