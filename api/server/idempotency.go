@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -106,12 +107,16 @@ func (i idempotency) reserve(ctx context.Context, key, request Hash) (maindb.Res
 	return reserved, nil
 }
 
+// settleTimeout is how long a call's end may be put off for its key.
+const settleTimeout = 2 * time.Second
+
 // settle keeps the answer for the next call with the key. A refused call
 // created nothing, and its key is free again; after a 5xx nobody knows, so the
 // key stays bound to its resource ID. The answer itself is out already: a
 // failure here only means that a repetition is worked out anew.
 func (i idempotency) settle(ctx context.Context, key Hash, answer *recorder) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
 	var err error
 	switch {
 	case answer.status >= http.StatusInternalServerError || answer.body.Len() > maxStoredBody:

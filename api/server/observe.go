@@ -37,6 +37,7 @@ func observe(log *slog.Logger, registry prometheus.Registerer) func(http.Handler
 			answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 			ctx := telemetry.WithLogAttrs(r.Context(), slog.String("request_id", id))
 			ctx = context.WithValue(ctx, loggerKey{}, log)
+			ctx = context.WithValue(ctx, readerKey{}, http.NewResponseController(w))
 			defer func() {
 				if cause := recover(); cause != nil {
 					answerPanic(ctx, log, answer, cause)

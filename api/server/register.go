@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -18,12 +20,24 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 		op.Security = []map[string][]string{{bearer: {}}}
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		bodyIsRead(ctx)
 		out, err := handler(ctx, in)
 		if err != nil {
 			return nil, translate(ctx, loggerFrom(ctx), err)
 		}
 		return out, nil
 	})
+}
+
+type readerKey struct{}
+
+// bodyIsRead lifts the time limit for reading the body, which huma sets and
+// leaves: when it passes, net/http takes the caller to be gone and ends the
+// call's context. From here on the limit of the call itself holds.
+func bodyIsRead(ctx context.Context) {
+	if reader, ok := ctx.Value(readerKey{}).(*http.ResponseController); ok {
+		_ = reader.SetReadDeadline(time.Time{}) // what has no deadline needs none lifted
+	}
 }
 
 type loggerKey struct{}
