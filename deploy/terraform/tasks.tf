@@ -63,7 +63,7 @@ module "worker_task" {
   memory           = var.worker.memory
   health_command   = ["/worker", "healthcheck"]
   ports            = [local.worker_port]
-  stop_seconds     = 75 # bridge 5 s, health 5 s, credits 20 s, standings 20 s, one after the other at worst
+  stop_seconds     = 40 # the worker stops in 26 s at most
   environment      = local.worker_environment
   secrets          = local.worker_secrets
   rights           = local.worker_rights
