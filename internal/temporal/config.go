@@ -18,6 +18,8 @@ type Config struct {
 	Address   string `env:"ADDRESS,required" check:"host:port" help:"Temporal's frontend"`
 	Namespace string `env:"NAMESPACE" envDefault:"default" help:"with Temporal Cloud, name and account: races.a1b2c"`
 
+	Gzip bool `env:"GZIP" envDefault:"true" help:"compress calls: fewer bytes for more CPU; false where the server is near"`
+
 	TLS           bool   `env:"TLS" envDefault:"false" help:"encrypt, and verify the server"`
 	TLSCA         string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust in the place of the system's"`
 	TLSCert       string `env:"TLS_CERT" check:"PEM" help:"the client's certificate and those between it and its authority, for mTLS"`
@@ -52,6 +54,9 @@ func (c Config) Check(prefix string) error {
 // Options are the part of a client's options that says how to reach the server.
 func (c Config) Options() (client.Options, error) {
 	options := client.Options{HostPort: c.Address, Namespace: c.Namespace}
+	if !c.Gzip {
+		options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
+	}
 	if !c.TLS {
 		return options, nil
 	}
