@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -86,6 +87,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 			if cfg.Endpoint != "" {
 				o.BaseEndpoint = aws.String(cfg.Endpoint)
 			}
+			o.HTTPClient = readBodies{o.HTTPClient}
 		}),
 		url:           cfg.URL,
 		deadLetterURL: cfg.DeadLetterURL,
@@ -105,6 +107,21 @@ func httpClient() *awshttp.BuildableClient {
 			t.IdleConnTimeout = 90 * time.Second
 			t.TLSHandshakeTimeout = dialTimeout
 		})
+}
+
+// readBodies is a client of HTTP whose requests' bodies are read, not asked to write themselves. The SDK
+// (smithy-go v1.28.7, safeWriteToReadCloser) closes a body as soon as the answer is there, and one that is
+// closed fails to write itself with EOF. When net/http is not quite done with the request at that moment it
+// drops the connection and the rest of the answer with it: a receive loses its messages until they are
+// visible again. A closed body that is read is at its end, which is right.
+type readBodies struct{ sqs.HTTPClient }
+
+// Do sends the request.
+func (c readBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.HTTPClient.Do(r)
 }
 
 // Ping returns an error unless both queues are there and answer.
