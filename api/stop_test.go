@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -121,7 +120,7 @@ func (r *running) queue(t *testing.T) queue.Config {
 	require.NoError(t, err)
 	transport := &http.Transport{}
 	proxy := &httputil.ReverseProxy{
-		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target) }, Transport: transport, ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target) }, Transport: transport, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if strings.HasSuffix(req.Header.Get("X-Amz-Target"), "SendMessageBatch") {
@@ -162,10 +161,11 @@ type reply struct {
 }
 
 // call makes a call of the organizer on a connection of its own.
-func (r *running) call(t *testing.T, method, path, kind, body string) reply {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
-	require.NoError(t, err)
+func (r *running) call(ctx context.Context, method, path, kind, body string) reply {
+	req, err := http.NewRequestWithContext(ctx, method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		return reply{err: err}
+	}
 	req.Header.Set("Authorization", "Bearer "+r.organize)
 	req.Header.Set("Content-Type", kind)
 	req.Close = true
@@ -173,16 +173,15 @@ func (r *running) call(t *testing.T, method, path, kind, body string) reply {
 	if err != nil {
 		return reply{err: err}
 	}
+	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
-	require.NoError(t, res.Body.Close())
 	return reply{res.StatusCode, string(text), err}
 }
 
 // later makes a call and hands over its answer when it is there.
-func (r *running) later(t *testing.T, method, path, kind, body string) <-chan reply {
-	t.Helper()
+func (r *running) later(ctx context.Context, method, path, kind, body string) <-chan reply {
 	answered := make(chan reply, 1)
-	go func() { answered <- r.call(t, method, path, kind, body) }()
+	go func() { answered <- r.call(ctx, method, path, kind, body) }()
 	return answered
 }
 
@@ -219,21 +218,21 @@ func TestStopAnswersWhoAsked(t *testing.T) {
 	t.Parallel()
 	r := runAPI(t)
 	records := "/v1/races/" + r.raceID + "/official-records"
-	first := r.call(t, http.MethodPost, records, "application/json", `{"bib":"1","gun_time":"31:00"}`)
+	first := r.call(t.Context(), http.MethodPost, records, "application/json", `{"bib":"1","gun_time":"31:00"}`)
 	require.Equal(t, http.StatusCreated, first.status, first.body)
 	<-r.asked // the relay is sending it
-	streamed := r.later(t, http.MethodGet, "/v1/races/"+r.raceID+"/events", "", "")
+	streamed := r.later(t.Context(), http.MethodGet, "/v1/races/"+r.raceID+"/events", "", "")
 	release := r.lockRace(t)
-	posted := r.later(t, http.MethodPost, records, "application/json", `{"bib":"2","gun_time":"32:00"}`)
-	imported := r.later(t, http.MethodPost, records+"/import", "text/csv", "bib,gun_time\n3,33:00\n4,34:00\n")
+	posted := r.later(t.Context(), http.MethodPost, records, "application/json", `{"bib":"2","gun_time":"32:00"}`)
+	imported := r.later(t.Context(), http.MethodPost, records+"/import", "text/csv", "bib,gun_time\n3,33:00\n4,34:00\n")
 	r.waiting(t, 2)
 
 	r.stop()
 	stream := <-streamed
 	require.NoError(t, stream.err, "the stream ends as a stream does")
 	require.Equal(t, http.StatusOK, stream.status)
-	require.Equal(t, http.StatusServiceUnavailable, r.call(t, http.MethodGet, "/readyz", "", "").status)
-	require.Equal(t, http.StatusOK, r.call(t, http.MethodGet, "/v1/races/"+r.raceID, "", "").status, "balancers need a moment to see it")
+	require.Equal(t, http.StatusServiceUnavailable, r.call(t.Context(), http.MethodGet, "/readyz", "", "").status)
+	require.Equal(t, http.StatusOK, r.call(t.Context(), http.MethodGet, "/v1/races/"+r.raceID, "", "").status, "balancers need a moment to see it")
 	require.Eventually(t, func() bool {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.url, "http://"))
 		if err == nil {
@@ -278,7 +277,7 @@ func TestStopWithNobodyAnswering(t *testing.T) {
 		Temporal: temporal.Config{Address: silent, Namespace: "default"},
 	}
 	r.begin(t)
-	asked := r.later(t, http.MethodGet, "/v1/races/"+uuid.NewString(), "", "")
+	asked := r.later(t.Context(), http.MethodGet, "/v1/races/"+uuid.NewString(), "", "")
 	slow := dawdle(t, r.url)
 	began := time.Now()
 	r.stop()

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -78,7 +76,7 @@ func sqsServer(t *testing.T) (endpoint string) {
 	transport := &http.Transport{}
 	front := httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, Transport: transport,
-		ErrorLog: log.New(io.Discard, "", 0), // a long poll that is given up
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // a long poll that is given up
 	})
 	t.Cleanup(func() { front.Close(); transport.CloseIdleConnections() })
 	return front.URL
@@ -241,9 +239,9 @@ func requireSearchable(t *testing.T, server client.Client, query string) {
 	})
 }
 
-func get(t *testing.T, url string) (status int) {
+func get(t *testing.T, page string) (status int) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, page, http.NoBody)
 	require.NoError(t, err)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
