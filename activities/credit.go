@@ -37,6 +37,7 @@ type Credits struct {
 	facts   FactsReader
 	ledger  Ledger
 	metrics *Metrics
+	recent  recentFacts
 }
 
 // NewCredits returns the steps over main_db and user_db.
@@ -73,6 +74,9 @@ func (c *Credits) ValidateParticipant(ctx context.Context, in CreditInput) (Vali
 		validated.Rejection = rejection.Reason
 		return validated, nil
 	}
+	if err == nil {
+		c.recent.put(in, facts)
+	}
 	validated.RunnerID = entrant.UserID
 	return validated, err
 }
@@ -87,13 +91,17 @@ type Award struct {
 	Reason   string            `json:"reason,omitempty"`  // why rejected, or why it is worth no points
 }
 
-// ComputePoints applies the race's scoring rule to the record. It reads the
-// facts again instead of being told them: sex and age have no place in a
-// history. The award is to whoever is entered with the bib at that moment.
+// ComputePoints applies the race's scoring rule to the record. It is not told
+// the facts, since sex and age have no place in a history: it reads them again,
+// unless ValidateParticipant did so here a moment ago. The award is to whoever
+// is entered with the bib at that moment.
 func (c *Credits) ComputePoints(ctx context.Context, in CreditInput) (Award, error) {
-	facts, err := c.factsOf(ctx, in)
-	if err != nil {
-		return Award{}, err
+	facts, known := c.recent.take(in)
+	if !known {
+		var err error
+		if facts, err = c.factsOf(ctx, in); err != nil {
+			return Award{}, err
+		}
 	}
 	if facts.Record.Revision > in.Revision {
 		return Award{Status: race.Superseded}, nil
