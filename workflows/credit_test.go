@@ -70,7 +70,8 @@ var input = workflows.CreditInput{RaceID: "race", RecordID: "record", Revision: 
 const slowMachine = 30 * time.Second
 
 // setupCredit returns a world in which the record earns points, and the
-// workflow's environment with the worker's interceptor.
+// workflow's environment with the worker's interceptor. Each step is another
+// worker's, so that each finds out for itself.
 func setupCredit(t *testing.T) (*world, *testsuite.TestWorkflowEnvironment) {
 	t.Helper()
 	w := &world{
@@ -86,7 +87,9 @@ func setupCredit(t *testing.T) (*world, *testsuite.TestWorkflowEnvironment) {
 		Interceptors:             []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},
 		DeadlockDetectionTimeout: slowMachine,
 	})
-	env.RegisterActivity(activities.NewCredits(w, w, metrics))
+	env.RegisterActivity(activities.NewCredits(w, w, metrics).ValidateParticipant)
+	env.RegisterActivity(activities.NewCredits(w, w, metrics).ComputePoints)
+	env.RegisterActivity(activities.NewCredits(w, w, metrics).CommitPoints)
 	return w, env
 }
 
