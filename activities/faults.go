@@ -123,11 +123,17 @@ func translate(err error) error {
 		return temporal.NewApplicationErrorWithOptions(rejection.Reason, RejectionType, temporal.ApplicationErrorOptions{
 			NonRetryable: true, Category: temporal.ApplicationErrorCategoryBenign,
 		})
-	case mysql.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded):
-		// Benign, or the SDK logs every attempt of everything that waits.
-		return temporal.NewApplicationErrorWithOptions(err.Error(), UnavailableType, temporal.ApplicationErrorOptions{
-			Category: temporal.ApplicationErrorCategoryBenign,
-		})
+	case errors.Is(err, context.DeadlineExceeded):
+		return unavailable("no answer in time, from a database that is away or has the row locked: " + err.Error())
+	case mysql.IsUnavailable(err):
+		return unavailable(err.Error())
 	}
 	return temporal.NewApplicationError(err.Error(), FaultType)
+}
+
+// unavailable is benign, or the SDK logs every attempt of everything that waits.
+func unavailable(message string) error {
+	return temporal.NewApplicationErrorWithOptions(message, UnavailableType, temporal.ApplicationErrorOptions{
+		Category: temporal.ApplicationErrorCategoryBenign,
+	})
 }

@@ -51,7 +51,8 @@ func once(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	if err := fn(tx); err != nil {
-		if rollback := within(ctx, tx.Rollback); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
+		rollback := within(ctx, tx.Rollback)
+		if rollback != nil && ctx.Err() == nil && !errors.Is(rollback, sql.ErrTxDone) {
 			err = errors.Join(err, fmt.Errorf("roll back: %w", rollback))
 		}
 		return err
