@@ -125,7 +125,7 @@ func (s *Stack) Env(part Part) map[string]string {
 		"AWS_REGION":            awsRegion, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
 		"TEMPORAL_ADDRESS": s.TemporalAddress(), "TEMPORAL_NAMESPACE": temporalNamespace,
 		"TEMPORAL_UI_URL": s.TemporalUIURL(), "TEMPORAL_GZIP": "false",
-		"API_ADDR":        address(s.ports.API), "WORKER_ADDR": address(s.ports.Worker),
+		"API_ADDR": address(s.ports.API), "WORKER_ADDR": address(s.ports.Worker),
 	}
 	if part == Worker && os.Getenv("AUDIT_INTERVAL") == "" {
 		// The queue forgets its messages at every stop; what they were about
