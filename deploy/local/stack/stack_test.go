@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -302,7 +303,10 @@ func serveStandIn(role string) {
 		Addr: addr, ReadHeaderTimeout: time.Second,
 		Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
 	}
-	if err := server.ListenAndServe(); err != nil {
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	go func() { <-terminated; _ = server.Close() }()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
