@@ -122,7 +122,7 @@ func (b *bench) start(ctx context.Context, programs map[stack.Part]map[string]st
 	if b.mainDB, b.userDB, err = b.databases(); err != nil {
 		return err
 	}
-	if b.temporal, err = dial(ctx, b.stack.TemporalAddress()); err != nil {
+	if b.temporal, err = dial(ctx, b.stack.TemporalAddress(), nil); err != nil {
 		return err
 	}
 	if b.report.Versions, err = b.versionsOf(ctx); err != nil {

@@ -10,9 +10,12 @@ import (
 
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 // The engine's limit: how many workflows the server closes when they do
@@ -23,6 +26,16 @@ import (
 func NoOp(ctx workflow.Context) error {
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: time.Second})
 	return workflow.ExecuteLocalActivity(ctx, Nothing).Get(ctx, nil)
+}
+
+// SearchableNoOp is NoOp with the search attributes of a credit, so that the
+// server writes as much for its lists as a credit has it write.
+func SearchableNoOp(ctx workflow.Context) error {
+	if err := NoOp(ctx); err != nil {
+		return err
+	}
+	return workflow.UpsertTypedSearchAttributes(ctx,
+		workflows.CreditStatusKey.ValueSet("credited"), workflows.RunnerIDKey.ValueSet(workflow.GetInfo(ctx).WorkflowExecution.RunID))
 }
 
 // executed counts the local activities of this process.
@@ -45,13 +58,14 @@ func runEngine(ctx context.Context, say func(any) error, args []string) error {
 	flags := flag.NewFlagSet("engine", flag.ContinueOnError)
 	address := flags.String("address", "", "of Temporal")
 	queue := flags.String("queue", "", "task queue")
-	workflows := flags.Int("workflows", 0, "how many")
+	count := flags.Int("workflows", 0, "how many")
 	starters := flags.Int("starters", 1, "how many starts are under way at once")
 	serial := flags.Bool("serial", false, "wait for each before the next")
+	searchable := flags.Bool("searchable", false, "give them the search attributes of a credit")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	c, err := dial(ctx, *address)
+	c, err := dial(ctx, *address, &client.GrpcCompressionNone{}) // as the stack has the worker do
 	if err != nil {
 		return err
 	}
@@ -59,23 +73,24 @@ func runEngine(ctx context.Context, say func(any) error, args []string) error {
 	worker.SetStickyWorkflowCacheSize(2000) // the worker's own
 	w := worker.New(c, *queue, worker.Options{})
 	w.RegisterWorkflow(NoOp)
+	w.RegisterWorkflow(SearchableNoOp)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
 	defer w.Stop()
 	if *serial {
-		times, err := oneByOne(ctx, c, *queue, *workflows)
+		times, err := oneByOne(ctx, c, *queue, *count)
 		if err != nil {
 			return err
 		}
 		return say(engineReport{Serial: times})
 	}
 	began := time.Now()
-	if err := startAll(ctx, c, *queue, *workflows, *starters); err != nil {
+	if err := startAll(ctx, c, *queue, *searchable, *count, *starters); err != nil {
 		return err
 	}
 	if err := until(ctx, time.Minute, 5*time.Millisecond, func() (bool, error) {
-		return executed.Load() >= int64(*workflows), nil
+		return executed.Load() >= int64(*count), nil
 	}); err != nil {
 		return fmt.Errorf("wait for the workflows: %w", err)
 	}
@@ -93,12 +108,19 @@ func noOpOptions(queue string) client.StartWorkflowOptions {
 }
 
 // startAll starts n workflows, some at a time, and waits for none.
-func startAll(ctx context.Context, c client.Client, queue string, n, starters int) error {
+func startAll(ctx context.Context, c client.Client, queue string, searchable bool, n, starters int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(starters)
 	for range n {
 		group.Go(func() error {
-			_, err := c.ExecuteWorkflow(ctx, noOpOptions(queue), NoOp)
+			options := noOpOptions(queue)
+			if !searchable {
+				_, err := c.ExecuteWorkflow(ctx, options, NoOp)
+				return err
+			}
+			options.TypedSearchAttributes = temporal.NewSearchAttributes(
+				workflows.RaceIDKey.ValueSet(queue), workflows.RecordIDKey.ValueSet(options.ID))
+			_, err := c.ExecuteWorkflow(ctx, options, SearchableNoOp)
 			return err
 		})
 	}
@@ -132,9 +154,10 @@ type engineRun struct {
 	cpu     time.Duration // of the process that starts and runs them
 }
 
-// engine measures the limit of the server at address.
-func (b *bench) engine(ctx context.Context, address string, workflows int) (engineRun, error) {
-	c, err := dial(ctx, address)
+// engine measures the limit of the server at address, by workflows that do
+// nothing, or nothing but be found.
+func (b *bench) engine(ctx context.Context, address string, count int, searchable bool) (engineRun, error) {
+	c, err := dial(ctx, address, nil)
 	if err != nil {
 		return engineRun{}, err
 	}
@@ -144,7 +167,7 @@ func (b *bench) engine(ctx context.Context, address string, workflows int) (engi
 	}
 	queue := "engine-" + uuid.NewString()
 	process, err := b.spawn(ctx, "engine", nil, "-address", address, "-queue", queue,
-		"-workflows", strconv.Itoa(workflows), "-starters", strconv.Itoa(b.starters))
+		"-workflows", strconv.Itoa(count), "-starters", strconv.Itoa(b.starters), "-searchable="+strconv.FormatBool(searchable))
 	if err != nil {
 		return engineRun{}, err
 	}
@@ -152,21 +175,21 @@ func (b *bench) engine(ctx context.Context, address string, workflows int) (engi
 	if err := process.hear(&said); err != nil {
 		return engineRun{}, err
 	}
-	seen, err := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), workflows)
+	seen, err := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), count)
 	if err != nil {
 		return engineRun{}, err
 	}
 	cpu, err := process.end()
-	return engineRun{perSecond(workflows, seen.last.Sub(said.Began)), seen.complete.Sub(seen.last), cpu}, err
+	return engineRun{perSecond(count, seen.last.Sub(said.Began)), seen.complete.Sub(seen.last), cpu}, err
 }
 
 // engineSerial returns how long single workflows take on an idle server, in ms.
-func (b *bench) engineSerial(ctx context.Context, address string, workflows int) ([]float64, error) {
+func (b *bench) engineSerial(ctx context.Context, address string, count int) ([]float64, error) {
 	if err := b.quiet(ctx); err != nil {
 		return nil, err
 	}
 	process, err := b.spawn(ctx, "engine", nil, "-serial", "-address", address, "-queue", "engine-"+uuid.NewString(),
-		"-workflows", strconv.Itoa(workflows))
+		"-workflows", strconv.Itoa(count))
 	if err != nil {
 		return nil, err
 	}

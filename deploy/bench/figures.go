@@ -21,7 +21,7 @@ type figure struct {
 // the tables comes late.
 func figures() []figure {
 	return []figure{
-		{"credits", (*bench).credits, func(s Size) int { return 6 * s.Repetitions }},
+		{"credits", (*bench).credits, func(s Size) int { return 7 * s.Repetitions }},
 		{"latency", (*bench).latency, func(s Size) int { return 3 * s.Repetitions }},
 		{"login", (*bench).login, func(s Size) int { return 2 * s.Repetitions }},
 		{"import", (*bench).imports, func(s Size) int { return 2*s.Repetitions + 2 }},

@@ -33,7 +33,7 @@ func (b *bench) warmUp(ctx context.Context) error {
 	if _, err := b.bring(ctx, b.size.WarmUp); err != nil {
 		return err
 	}
-	_, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.WarmUp)
+	_, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.WarmUp, false)
 	return err
 }
 

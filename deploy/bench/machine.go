@@ -116,8 +116,10 @@ func (silent) Info(string, ...any)  {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
 
-func dial(ctx context.Context, address string) (client.Client, error) {
-	c, err := client.DialContext(ctx, client.Options{HostPort: address, Logger: silent{}})
+func dial(ctx context.Context, address string, compression client.GrpcCompression) (client.Client, error) {
+	c, err := client.DialContext(ctx, client.Options{
+		HostPort: address, Logger: silent{}, ConnectionOptions: client.ConnectionOptions{GrpcCompression: compression},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reach Temporal at %s: %w", address, err)
 	}

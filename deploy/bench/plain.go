@@ -120,7 +120,7 @@ func runPlain(ctx context.Context, say func(any) error, _ []string) error {
 		return err
 	}
 	defer s.close()
-	c, err := dial(ctx, s.Temporal)
+	c, err := dial(ctx, s.Temporal, nil)
 	if err != nil {
 		return err
 	}
