@@ -41,6 +41,8 @@ func (s Server) dynamicConfig() []string {
 	// One partition: nothing is to be spread over hosts.
 	set("1", "matching.numTaskqueueReadPartitions", "matching.numTaskqueueWritePartitions")
 	set("false", "system.forceSearchAttributesCacheRefreshOnRead")
+	// An activity comes back with the workflow task that schedules it.
+	set("true", "system.enableActivityEagerExecution")
 	// Plain activities on an idle server: 280 ms to 25 ms.
 	set("100000",
 		"history.transferProcessorMaxPollRPS", "history.timerProcessorMaxPollRPS",

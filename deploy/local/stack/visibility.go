@@ -16,7 +16,7 @@ import (
 
 // visibilityTable is what lists, counts and searches of workflows read. The dev
 // server writes it once per closed workflow, with 45 indexes: one for each
-// column that anybody could ever filter by, among them 22 for search attributes
+// column that anybody could ever filter by, among them 18 for search attributes
 // that nobody has registered.
 const visibilityTable = "executions_visibility"
 
@@ -29,7 +29,7 @@ func lists() []string {
 // trimVisibility keeps the indexes of lists and of the registered search
 // attributes, and drops the others, which cost the server half of its time.
 // Every query still works: one by another column (task queue, history size,
-// parent, …) reads the namespace's rows instead of an index, 1 s for a million.
+// parent, …) reads the namespace's rows instead of an index.
 // An attribute that is registered later gets its index back at the next start.
 //
 // It is done while the server runs, since the file is made by its first start;
