@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
 // child is this program again, in a process of its own: what is compared with
@@ -61,7 +63,7 @@ func (b *bench) spawn(ctx context.Context, role string, env map[string]string, a
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := stack.StartInBatch(cmd); err != nil { // as the worker and the API are
 		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
 	return &child{cmd: cmd, input: input, lines: bufio.NewScanner(output), name: role}, nil

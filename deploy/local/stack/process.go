@@ -28,9 +28,9 @@ type process struct {
 	err     error         // how it ended; read after exited is closed
 }
 
-// startProcess starts a command in a process group of its own and notes its
-// ID, so that a stack after a crash of this one can find what is left.
-func startProcess(part Part, cmd *exec.Cmd, out *lineWriter, run string) (*process, error) {
+// startProcess starts a command by start in a process group of its own and notes
+// its ID, so that a stack after a crash of this one can find what is left.
+func startProcess(part Part, cmd *exec.Cmd, start func(*exec.Cmd) error, out *lineWriter, run string) (*process, error) {
 	p := &process{
 		part: part, cmd: cmd, out: out,
 		pidFile: filepath.Join(run, string(part)+".pid"),
@@ -46,7 +46,7 @@ func startProcess(part Part, cmd *exec.Cmd, out *lineWriter, run string) (*proce
 		// this thread must live as long as the part.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := cmd.Start()
+		err := start(cmd)
 		started <- err
 		if err != nil {
 			return

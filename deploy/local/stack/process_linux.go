@@ -2,10 +2,35 @@ package stack
 
 import (
 	"os"
+	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// StartInBatch starts a command under the scheduling policy SCHED_BATCH, see
+// sched(7): what wakes up waits for its turn instead of interrupting what runs,
+// while shares of the processor stay the same. Where one record goes through
+// five processes on two cores, that is fewer switches between them. It has to be
+// there from the first thread on, which inherits it from the thread that forks.
+func StartInBatch(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		return cmd.Start() // a sandbox forbids it, which costs speed alone
+	}
+	batch := *before
+	batch.Policy = unix.SCHED_BATCH
+	if err := unix.SchedSetAttr(0, &batch, 0); err != nil {
+		return cmd.Start()
+	}
+	defer func() { _ = unix.SchedSetAttr(0, before, 0) }()
+	return cmd.Start()
+}
 
 // processAttributes gives a part its own process group, so that a Ctrl-C in
 // the terminal reaches the stack alone, which stops the parts in order, and

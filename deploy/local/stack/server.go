@@ -1,5 +1,7 @@
 package stack
 
+import "os/exec"
+
 // Server says with which settings the Temporal dev server runs. All but Tuned
 // are there to be measured against.
 type Server string
@@ -85,4 +87,14 @@ func (s Server) environment() []string {
 	case LimitsLifted, Untouched:
 	}
 	return nil
+}
+
+// start is how the server's process is started.
+func (s Server) start() func(*exec.Cmd) error {
+	switch s {
+	case Tuned, SettingsAlone:
+	case LimitsLifted, Untouched:
+		return (*exec.Cmd).Start
+	}
+	return StartInBatch
 }

@@ -32,6 +32,7 @@ func searchAttributes() []string { return []string{"RaceId", "RunnerId", "Record
 func (s *Stack) temporal() component {
 	return component{
 		command: s.temporalCommand,
+		start:   s.opts.Server.start(),
 		ready:   s.settleTemporal,
 		ports:   []int{s.ports.Temporal, s.ports.TemporalUI},
 		limit:   time.Minute,
