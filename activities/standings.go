@@ -68,6 +68,8 @@ type Recomputed struct {
 	// PublishAt is when the open protest window ends; zero: none is open. It is
 	// in the past while the publication waits for pending credits.
 	PublishAt time.Time `json:"publish_at,omitzero"`
+	// Took is how long reading, ranking and writing took, in nanoseconds.
+	Took time.Duration `json:"took_ns,omitempty"`
 }
 
 // RecomputeStandings brings the standings of a race up to what the databases
@@ -112,6 +114,7 @@ func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, e
 	nothing := in.Latest.Version == 0 && len(in.Entries) == 0
 	if !publish && (nothing || in.Latest.Version > 0 && in.Latest.InputsHash == hash) {
 		s.metrics.recomputed(false, timer)
+		result.Took = timer.total()
 		return result, s.store.MarkStandings(ctx, raceID, in.Mark)
 	}
 	rows := standings.Rank(rules, in.Entries)
@@ -136,7 +139,7 @@ func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, e
 	timer.lap(&timer.write)
 	s.metrics.recomputed(true, timer)
 	s.metrics.tookIn(waited.first, s.now())
-	result.Version, result.Status, result.Changed = next.Version, next.Status, true
+	result.Version, result.Status, result.Changed, result.Took = next.Version, next.Status, true, timer.total()
 	return result, nil
 }
 

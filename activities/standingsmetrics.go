@@ -76,6 +76,8 @@ func (s *stopwatch) lap(part *time.Duration) {
 	s.last = now
 }
 
+func (s *stopwatch) total() time.Duration { return s.read + s.rank + s.write }
+
 func (m *StandingsMetrics) sweptRaces(found Swept) {
 	m.swept.Add(float64(found.Checked))
 	m.stale.Add(float64(found.Stale))

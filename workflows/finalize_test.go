@@ -163,6 +163,24 @@ func TestAPublicationThatWaitsForCreditsLooksAgain(t *testing.T) {
 	require.Equal(t, workflows.FinalizeResult{Version: 2, Status: race.Official, Recomputes: 4}, b.result(t))
 }
 
+func TestALongRecomputeIsFollowedByARest(t *testing.T) {
+	t.Parallel()
+	var at []time.Time
+	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
+		at = append(at, b.env.Now())
+		if call < 4 {
+			b.wake()
+		}
+		took := map[int]time.Duration{2: time.Second, 3: 3 * time.Second}[call]
+		return activities.Recomputed{Version: call, Took: took}, nil
+	})
+	b.run()
+	require.Equal(t, 4, b.result(t).Version, "no signal is lost to a rest")
+	require.Less(t, at[1].Sub(at[0]), time.Second)
+	require.Less(t, at[2].Sub(at[1]), time.Second)
+	require.GreaterOrEqual(t, at[3].Sub(at[2]), 3*time.Second)
+}
+
 func TestARecomputeIsRetriedUntilTheDatabasesAreBack(t *testing.T) {
 	t.Parallel()
 	b := setupFinalize(t, func(_ *finalizeBundle, call int) (activities.Recomputed, error) {
