@@ -29,6 +29,7 @@ type system struct {
 	front    string            // where callers find the API, if not at its own address
 	env      map[string]string // of the worker; read at its next start
 	userLink *link
+	giveBack func() error // the port of MariaDB
 	mainDB   *sql.DB
 	userDB   *sql.DB
 	temporal client.Client
@@ -39,13 +40,13 @@ func startSystem(ctx context.Context, dir string, edit ...func(*stack.Options)) 
 	if err != nil {
 		return nil, err
 	}
-	mariaDB, err := freePort(ctx)
+	mariaDB, giveBack, err := stack.DrawPort(ctx)
 	if err != nil {
 		return nil, err
 	}
 	userLink, err := newLink(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(mariaDB)))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, giveBack())
 	}
 	worker := map[string]string{"USER_DB_ADDR": userLink.addr()}
 	opts := stack.Options{
@@ -64,9 +65,9 @@ func startSystem(ctx context.Context, dir string, edit ...func(*stack.Options)) 
 	}
 	started, err := stack.Start(ctx, opts)
 	if err != nil {
-		return nil, errors.Join(err, userLink.close())
+		return nil, errors.Join(err, userLink.close(), giveBack())
 	}
-	s := &system{Stack: started, dir: dir, env: worker, userLink: userLink}
+	s := &system{Stack: started, dir: dir, env: worker, userLink: userLink, giveBack: giveBack}
 	if err := s.connect(ctx); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
@@ -108,7 +109,7 @@ func (s *system) stop() error {
 			problems = append(problems, db.Close())
 		}
 	}
-	return errors.Join(append(problems, s.Stop(), s.userLink.close(), checkLogs(s.dir, stack.API, stack.Worker))...)
+	return errors.Join(append(problems, s.Stop(), s.userLink.close(), s.giveBack(), checkLogs(s.dir, stack.API, stack.Worker))...)
 }
 
 // personal are pieces of everybody's personal data here: names, logins, birth
@@ -152,19 +153,6 @@ func tryCount(ctx context.Context, db *sql.DB, query string, args ...any) (n int
 	defer cancel()
 	err = db.QueryRowContext(ctx, query, args...).Scan(&n)
 	return n, err
-}
-
-// freePort returns a port below those that the kernel gives to outgoing
-// connections, so that a server finds it free again after a kill.
-func freePort(ctx context.Context) (int, error) {
-	var lc net.ListenConfig
-	for port := 18000 + os.Getpid()%1000; port < 20000; port++ {
-		l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, errors.New("no port between 18000 and 20000 is free")
 }
 
 // silent drops the log of Temporal's client.

@@ -53,9 +53,10 @@ func (p *Ports) slots() []slot {
 	}
 }
 
-// settle fills the zeros with free ports and reports every chosen port of the
-// given parts that is taken or asked for twice.
-func (p *Ports) settle(ctx context.Context, parts []Part) error {
+// settle fills the zeros with free ports, which are held until giveBack is
+// called, and reports every chosen port of the given parts that is taken or asked
+// for twice.
+func (p *Ports) settle(ctx context.Context, parts []Part) (giveBack func() error, err error) {
 	var problems []error
 	seen := map[int]slot{}
 	for _, s := range p.slots() {
@@ -74,19 +75,29 @@ func (p *Ports) settle(ctx context.Context, parts []Part) error {
 		}
 	}
 	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	var drawn []func() error
+	giveBack = func() error {
+		var problems []error
+		for _, back := range drawn {
+			problems = append(problems, back())
+		}
 		return errors.Join(problems...)
 	}
 	for _, s := range p.slots() {
-		if *s.port != 0 {
-			continue
+		for *s.port == 0 {
+			port, back, err := DrawPort(ctx)
+			if err != nil {
+				return nil, errors.Join(err, giveBack())
+			}
+			drawn = append(drawn, back)
+			if _, chosen := seen[port]; !chosen {
+				*s.port = port
+			}
 		}
-		port, err := freePort(ctx, seen)
-		if err != nil {
-			return err
-		}
-		*s.port, seen[port] = port, s
 	}
-	return nil
+	return giveBack, nil
 }
 
 // probe tells why nothing could listen on the port now; nil when it is free.
@@ -124,14 +135,24 @@ const (
 	lastFree  = 32000
 )
 
-func freePort(ctx context.Context, seen map[int]slot) (int, error) {
+// DrawPort returns a port that nobody listens on and that no other stack on this
+// machine is given until giveBack is called. A part takes seconds to listen for
+// the first time, and again after a kill; until then the UDP port of the same
+// number, which no part uses, is held as a sign.
+func DrawPort(ctx context.Context) (port int, giveBack func() error, err error) {
+	var lc net.ListenConfig
 	for range 1000 {
 		port := firstFree + rand.IntN(lastFree-firstFree) //nolint:gosec // a port, not a secret
-		if _, used := seen[port]; !used && probe(ctx, port) == nil {
-			return port, nil
+		sign, err := lc.ListenPacket(ctx, "udp", address(port))
+		if err != nil {
+			continue
 		}
+		if probe(ctx, port) == nil {
+			return port, sign.Close, nil
+		}
+		_ = sign.Close()
 	}
-	return 0, fmt.Errorf("no free port between %d and %d", firstFree, lastFree)
+	return 0, nil, fmt.Errorf("no free port between %d and %d", firstFree, lastFree)
 }
 
 // awaitFree waits until the port of a process that has just died can be

@@ -56,6 +56,7 @@ type Stack struct {
 	opts     Options
 	parts    []Part
 	ports    Ports
+	giveBack func() error // the ports that were drawn
 	folder   *folder
 	console  *Console
 	secrets  Secrets
@@ -89,7 +90,8 @@ func Start(ctx context.Context, opts Options) (*Stack, error) {
 func open(ctx context.Context, opts Options) (*Stack, error) {
 	s := &Stack{
 		opts: opts, parts: inOrder(opts.Parts), ports: opts.Ports,
-		console: NewConsole(opts.Out), keepers: map[Part]*keeper{}, began: time.Now(),
+		giveBack: func() error { return nil },
+		console:  NewConsole(opts.Out), keepers: map[Part]*keeper{}, began: time.Now(),
 	}
 	if s.opts.Root == "" {
 		root, err := FindRoot()
@@ -106,7 +108,7 @@ func open(ctx context.Context, opts Options) (*Stack, error) {
 		return nil, err
 	}
 	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(err, s.folder.Close())
+		return nil, errors.Join(err, s.giveBack(), s.folder.Close())
 	}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	for _, part := range s.parts {
@@ -119,10 +121,11 @@ func (s *Stack) prepare(ctx context.Context) error {
 	if err := endStale(ctx, s.folder.dir, s.console); err != nil {
 		return err
 	}
-	if err := s.ports.settle(ctx, s.parts); err != nil {
+	giveBack, err := s.ports.settle(ctx, s.parts)
+	if err != nil {
 		return err
 	}
-	var err error
+	s.giveBack = giveBack
 	s.secrets, err = LoadSecrets(s.folder.dir)
 	return err
 }
@@ -189,7 +192,7 @@ func (s *Stack) Stop() error {
 		for _, part := range slices.Backward(s.parts) {
 			problems = append(problems, s.stopPart(part))
 		}
-		s.stopErr = errors.Join(append(problems, s.folder.Close())...)
+		s.stopErr = errors.Join(append(problems, s.giveBack(), s.folder.Close())...)
 	})
 	return s.stopErr
 }
