@@ -60,7 +60,7 @@ func (k *keeper) pause(ran time.Duration) time.Duration {
 // component is what the stack has to know of a part to run it.
 type component struct {
 	command func(context.Context) (*exec.Cmd, error)
-	start   func(*exec.Cmd) error
+	start   func(*exec.Cmd) error // StartInBatch unless set
 	ready   func(context.Context) error
 	ports   []int
 	limit   time.Duration // how long it may take to be ready
@@ -107,7 +107,11 @@ func (s *Stack) launch(ctx context.Context, part Part) error {
 	if err != nil {
 		return err
 	}
-	p, err := startProcess(part, cmd, c.start, out, s.folder.path("run"))
+	start := StartInBatch
+	if c.start != nil {
+		start = c.start
+	}
+	p, err := startProcess(part, cmd, start, out, s.folder.path("run"))
 	if err != nil {
 		return err
 	}

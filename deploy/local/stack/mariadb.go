@@ -33,7 +33,6 @@ const mariadbLimit = 2 * time.Minute
 func (s *Stack) mariadb() component {
 	return component{
 		command: s.mariadbCommand,
-		start:   StartInBatch,
 		ready:   s.pingMariaDB,
 		ports:   []int{s.ports.MariaDB},
 		limit:   mariadbLimit,

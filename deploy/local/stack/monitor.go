@@ -44,7 +44,6 @@ func FindMonitor(names ...string) (string, error) {
 func (s *Stack) prometheus() component {
 	return component{
 		command: s.prometheusCommand,
-		start:   StartInBatch,
 		ready:   func(ctx context.Context) error { return expectOK(ctx, s.PrometheusURL()+"/-/ready") },
 		ports:   []int{s.ports.Prometheus},
 		limit:   time.Minute,
@@ -62,7 +61,6 @@ func (s *Stack) prometheusCommand(context.Context) (*exec.Cmd, error) {
 
 func (s *Stack) alertmanager() component {
 	return component{
-		start: StartInBatch,
 		command: func(context.Context) (*exec.Cmd, error) {
 			return exec.Command(s.programs.of(Alertmanager), //nolint:noctx // ends by Stop, not by a context
 				"--config.file", s.folder.path("monitor", "alertmanager.yml"),

@@ -22,7 +22,6 @@ const programLimit = time.Minute
 // program is the API or the worker: both tell by /readyz when they are ready.
 func (s *Stack) program(part Part, port int) component {
 	return component{
-		start: StartInBatch,
 		command: func(context.Context) (*exec.Cmd, error) {
 			cmd := exec.Command(s.programs.of(part)) //nolint:noctx // ends by Stop, not by a context
 			cmd.Dir, cmd.Env = s.folder.dir, s.environment(s.Env(part))

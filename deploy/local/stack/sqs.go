@@ -25,7 +25,6 @@ const (
 func (s *Stack) sqs() component {
 	return component{
 		command: s.sqsCommand,
-		start:   StartInBatch,
 		ready:   func(ctx context.Context) error { return expectOK(ctx, s.QueueEndpoint()+"/healthz") },
 		ports:   []int{s.ports.SQS},
 		limit:   30 * time.Second,
