@@ -35,6 +35,15 @@ run: setup-run $(if $(filter-out 0 false,$(MONITOR)),setup-prometheus) $(LOCAL) 
 test: setup-test $(LOCAL) ## Run all tests under the race detector, with a MariaDB and an SQS server of their own (PACKAGES=./api/... for some)
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -race -timeout 15m $(PACKAGES)
 
+# Everything but the packages that start whole stacks or compare environments.
+UNIT := ./activities/... ./api/... ./internal/... ./worker/... ./workflows/...
+
+.PHONY: check
+check: setup-go setup-lint setup-run tool-golangci-lint $(LOCAL) ## Format, lint and test all but whole stacks: the loop while you work
+	@$(BIN)/golangci-lint fmt
+	@$(BIN)/golangci-lint run --allow-parallel-runners
+	@$(LOCAL) exec --parts mariadb,sqs -- go test $(UNIT)
+
 .PHONY: chaos
 chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records; takes minutes
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run Chaos ./deploy/e2e -args -chaos.records=5000
@@ -67,9 +76,9 @@ fmt: setup-go tool-golangci-lint ## Format the code
 	$(BIN)/golangci-lint fmt
 
 .PHONY: generate
-generate: setup-go tool-sqlc ## Compile the SQL queries to Go, write the README's table of settings
+generate: setup-go tool-sqlc ## Compile the SQL queries to Go, write the table of settings
 	$(BIN)/sqlc generate
-	go test ./deploy/settings -count=1 -run TestReadme -update
+	go test ./deploy/settings -count=1 -run TestSettingsPage -update
 
 .PHONY: histories
 histories: setup-run $(LOCAL) ## Record the histories that the replay test runs, after a workflow was changed on purpose

@@ -1,7 +1,8 @@
-// Package settings is where the programs' settings meet what gives them their
-// values: its tests compare what the compiled programs say that they read with
-// the README's table, docker-compose.yml and the Terraform task definitions, and
-// run the programs with the environment that compose gives them.
+// Package settings tests that every environment agrees with the programs: it
+// compares the settings that the compiled programs list with the table in
+// deploy/docs/settings.md, docker-compose.yml and the Terraform task
+// definitions, and runs the programs with the environment that compose gives
+// them.
 //
-// `go test ./deploy/settings -run TestReadme -update` writes the README's table.
+// `go test ./deploy/settings -run TestSettingsPage -update` writes the table.
 package settings

@@ -19,7 +19,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/settings"
 )
 
-var update = flag.Bool("update", false, "write the README's table of settings")
+var update = flag.Bool("update", false, "write the table of settings in deploy/docs/settings.md")
 
 // built is what all tests share: the programs, compiled once.
 var built struct {

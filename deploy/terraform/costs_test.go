@@ -10,7 +10,7 @@ import (
 )
 
 // TestCosts computes the README's tables of costs again: each cell, the sums,
-// and that the project's README tells the same.
+// and that deploy/docs/deploying.md says the same.
 func TestCosts(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("README.md")
@@ -20,15 +20,15 @@ func TestCosts(t *testing.T) {
 	tables, _, found := strings.Cut(rest, "<!-- /costs -->")
 	require.True(t, found)
 
-	readme, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../docs/deploying.md")
 	require.NoError(t, err)
-	inReadme := func(title string, costs [3]float64) {
+	onPage := func(title string, costs [3]float64) {
 		row := "| " + strings.Trim(title, "*")
 		for _, cost := range costs {
 			row += " | $" + grouped(strconv.FormatFloat(cost, 'f', 0, 64))
 		}
-		found := strings.Contains(string(readme), row+" |")
-		require.True(t, found, "the README's table of costs lacks the row %s |", row)
+		found := strings.Contains(string(page), row+" |")
+		require.True(t, found, "deploy/docs/deploying.md lacks the row %s |", row)
 	}
 	var part, all [3]float64
 	rows := 0
@@ -41,10 +41,10 @@ func TestCosts(t *testing.T) {
 		switch {
 		case title == "**In all**":
 			require.Equal(t, dollars(all), bold(cells[1:]), title)
-			inReadme(title, all)
+			onPage(title, all)
 		case strings.HasPrefix(title, "**"):
 			require.Equal(t, dollars(part), bold(cells[1:]), title)
-			inReadme(title, part)
+			onPage(title, part)
 			part = [3]float64{}
 		default:
 			rows++

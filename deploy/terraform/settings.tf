@@ -1,5 +1,5 @@
 # The environment of every task: setting = value. What the settings mean stands
-# in the README's table of settings; a test compares these maps with the
+# in deploy/docs/settings.md; a test compares these maps with the
 # programs' own. Keys are literal and a null value leaves the setting out.
 #
 # *_environment is readable by whoever may describe a task. *_secrets names

@@ -15,21 +15,24 @@ import (
 )
 
 const (
-	tableBegin = "<!-- settings: written by go test ./deploy/settings -run TestReadme -update -->\n"
+	tableBegin = "<!-- settings: written by go test ./deploy/settings -run TestSettingsPage -update -->\n"
 	tableEnd   = "<!-- /settings -->"
 )
 
-// TestReadme compares the README's table of settings with what the programs say.
-func TestReadme(t *testing.T) {
+// settingsPage lists all settings for those who configure the programs.
+const settingsPage = "deploy/docs/settings.md"
+
+// TestSettingsPage compares the table of settings with what the programs say.
+func TestSettingsPage(t *testing.T) {
 	t.Parallel()
-	readme := file(t, "README.md")
-	before, rest, found := strings.Cut(readme, tableBegin)
-	require.True(t, found, "the README has no %s", tableBegin)
+	page := file(t, settingsPage)
+	before, rest, found := strings.Cut(page, tableBegin)
+	require.True(t, found, settingsPage+" has no %s", tableBegin)
 	there, after, found := strings.Cut(rest, tableEnd)
-	require.True(t, found, "the README has no %s", tableEnd)
+	require.True(t, found, settingsPage+" has no %s", tableEnd)
 	want := table(t, listings(t))
 	if *update {
-		path := filepath.Join(built.root, "README.md")
+		path := filepath.Join(built.root, settingsPage)
 		require.NoError(t, os.WriteFile(path, []byte(before+tableBegin+want+tableEnd+after), 0o600))
 		return
 	}
@@ -39,8 +42,8 @@ func TestReadme(t *testing.T) {
 			missing = append(missing, line)
 		}
 	}
-	require.Empty(t, missing, "rows are missing or other than they should be: make generate")
-	require.Equal(t, want, there, "rows are too many or out of order: make generate")
+	require.Empty(t, missing, "rows are missing or differ: run make generate")
+	require.Equal(t, want, there, "there are extra rows, or they are out of order: run make generate")
 }
 
 // table has a row for each setting: where it is used first decides its place.
