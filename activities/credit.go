@@ -3,13 +3,12 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
-	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -19,12 +18,6 @@ type CreditInput struct {
 	RaceID   string `json:"race_id"`
 	RecordID string `json:"record_id"`
 	Revision int    `json:"revision"`
-}
-
-// FactsReader reads what decides a credit. Facts returns race.ErrNotFound for a
-// record that does not exist.
-type FactsReader interface {
-	Facts(ctx context.Context, recordID string) (maindb.Facts, error)
 }
 
 // Ledger moves points. ApplyCredit is idempotent for a record and its revision.
@@ -37,7 +30,7 @@ type Credits struct {
 	facts   FactsReader
 	ledger  Ledger
 	metrics *Metrics
-	recent  recentFacts
+	held    heldFacts
 }
 
 // NewCredits returns the steps over main_db and user_db.
@@ -55,6 +48,8 @@ type Validated struct {
 	Superseded bool `json:"superseded,omitempty"`
 	// ChangedAt is when the revision was made.
 	ChangedAt time.Time `json:"changed_at,omitzero"`
+	// Facts is the ticket of what was read, for ComputePoints.
+	Facts FactsTicket `json:"facts,omitempty"`
 }
 
 // ValidateParticipant finds out who ran with the record's bib. The error is a
@@ -69,54 +64,49 @@ func (c *Credits) ValidateParticipant(ctx context.Context, in CreditInput) (Vali
 	if validated.Superseded || facts.Record.Removed {
 		return validated, nil
 	}
-	entrant, err := entrantOf(facts)
+	holder, err := facts.Holder()
 	if rejection, ok := errors.AsType[*race.Rejection](err); ok {
 		validated.Rejection = rejection.Reason
 		return validated, nil
 	}
 	if err == nil {
-		c.recent.put(in, facts)
+		validated.Facts = c.held.hold(facts)
 	}
-	validated.RunnerID = entrant.UserID
+	validated.RunnerID = holder.UserID
 	return validated, err
 }
 
-// Award is what a revision comes to.
-type Award struct {
-	Status   race.CreditStatus `json:"status"` // Credited, Rejected or Superseded
-	RunnerID string            `json:"runner_id,omitempty"`
-	Points   int64             `json:"points"`
-	Rule     string            `json:"rule,omitempty"`    // without its edition
-	Edition  string            `json:"edition,omitempty"` // of the rule
-	Reason   string            `json:"reason,omitempty"`  // why rejected, or why it is worth no points
+// ComputeInput is a revision and the facts that ValidateParticipant holds of it.
+type ComputeInput struct {
+	CreditInput
+	Facts FactsTicket `json:"facts,omitempty"` // empty: none are held
 }
 
-// ComputePoints applies the race's scoring rule to the record. It is not told
-// the facts, since sex and age have no place in a history: it reads them again,
-// unless ValidateParticipant did so here a moment ago. The award is to whoever
-// is entered with the bib at that moment.
-func (c *Credits) ComputePoints(ctx context.Context, in CreditInput) (Award, error) {
-	facts, known := c.recent.take(in)
-	if !known {
+// ComputePoints applies the race's scoring rule to the record, by the facts of
+// the ticket or, when they are no longer held here, by what it reads itself. The
+// award goes to whoever is entered with the bib at that moment.
+func (c *Credits) ComputePoints(ctx context.Context, in ComputeInput) (scoring.Award, error) {
+	facts, held := c.held.take(in.Facts)
+	if !held {
 		var err error
-		if facts, err = c.factsOf(ctx, in); err != nil {
-			return Award{}, err
+		if facts, err = c.factsOf(ctx, in.CreditInput); err != nil {
+			return scoring.Award{}, err
 		}
 	}
 	if facts.Record.Revision > in.Revision {
-		return Award{Status: race.Superseded}, nil
+		return scoring.Award{Status: race.Superseded}, nil
 	}
-	award, err := Judge(facts)
+	award, err := scoring.Judge(facts)
 	if rejection, ok := errors.AsType[*race.Rejection](err); ok {
-		return Award{Status: race.Rejected, Reason: rejection.Reason}, nil
+		return scoring.Award{Status: race.Rejected, Reason: rejection.Reason}, nil
 	}
 	return award, err
 }
 
 // CommitInput is an award and the revision that it is for.
 type CommitInput struct {
-	Credit CreditInput `json:"credit"`
-	Award  Award       `json:"award"` // Credited or Rejected
+	Credit CreditInput   `json:"credit"`
+	Award  scoring.Award `json:"award"` // Credited or Rejected
 	// ChangedAt is when the revision was made; zero: unknown, and not measured.
 	ChangedAt time.Time `json:"changed_at,omitzero"`
 }
@@ -156,21 +146,4 @@ func (c *Credits) CommitPoints(ctx context.Context, in CommitInput) (Committed, 
 		Status: standing.Status, Repeated: !applied.Changed,
 		RunnerID: standing.UserID, Points: standing.Points, Reason: standing.Reason,
 	}, nil
-}
-
-// factsOf reads the facts of a record. A record that does not exist, is of
-// another race, or has no such revision yet gives a *race.Rejection.
-func (c *Credits) factsOf(ctx context.Context, in CreditInput) (maindb.Facts, error) {
-	facts, err := c.facts.Facts(ctx, in.RecordID)
-	switch {
-	case errors.Is(err, race.ErrNotFound):
-		return maindb.Facts{}, &race.Rejection{Reason: "there is no such record"}
-	case err != nil:
-		return maindb.Facts{}, err
-	case facts.Record.RaceID != in.RaceID:
-		return maindb.Facts{}, &race.Rejection{Reason: "the record is of another race"}
-	case facts.Record.Revision < in.Revision:
-		return maindb.Facts{}, &race.Rejection{Reason: fmt.Sprintf("the record has no revision %d", in.Revision)}
-	}
-	return facts, nil
 }

@@ -15,14 +15,14 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
-	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type fakeFacts func(recordID string) (maindb.Facts, error)
+type fakeFacts func(recordID string) (scoring.Facts, error)
 
-func (f fakeFacts) Facts(_ context.Context, recordID string) (maindb.Facts, error) {
+func (f fakeFacts) Facts(_ context.Context, recordID string) (scoring.Facts, error) {
 	return f(recordID)
 }
 
@@ -58,13 +58,25 @@ func run[O any](t *testing.T, env *testsuite.TestActivityEnvironment, activity, 
 	return out, err
 }
 
-func factsThat(change func(*maindb.Facts)) fakeFacts {
+// finisher is a woman of 35 who ran a marathon in 2:30:00 by the gun.
+func finisher() scoring.Facts {
+	return scoring.Facts{
+		Record: race.Record{
+			ID: "record", RaceID: "race", Revision: 1, HoldsBib: true,
+			Result: race.Result{Bib: "34", Gun: 9_000_000, Status: race.Finished},
+		},
+		Race:    race.Race{Scoring: "agegrade-2025", Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun}},
+		Entrant: &race.Participant{UserID: "runner", Sex: race.Female, Age: 35, Field: race.Runner},
+	}
+}
+
+func factsThat(change func(*scoring.Facts)) fakeFacts {
 	facts := finisher()
 	facts.Record.Revision = 2
 	if change != nil {
 		change(&facts)
 	}
-	return func(string) (maindb.Facts, error) { return facts, nil }
+	return func(string) (scoring.Facts, error) { return facts, nil }
 }
 
 var second = activities.CreditInput{RaceID: "race", RecordID: "record", Revision: 2}
@@ -77,19 +89,19 @@ func TestValidateParticipant(t *testing.T) {
 	}{
 		"entered": {factsThat(nil), activities.Validated{RunnerID: "runner", Bib: "34"}},
 		"nobody": {
-			factsThat(func(f *maindb.Facts) { f.Entrant = nil }),
+			factsThat(func(f *scoring.Facts) { f.Entrant = nil }),
 			activities.Validated{Bib: "34", Rejection: "no participant with bib 34"},
 		},
 		"held": {
-			factsThat(func(f *maindb.Facts) { f.Record.HoldsBib = false }),
+			factsThat(func(f *scoring.Facts) { f.Record.HoldsBib = false }),
 			activities.Validated{Bib: "34", Rejection: "bib 34 is held by another record"},
 		},
 		"removed": {
-			factsThat(func(f *maindb.Facts) { f.Record.Removed, f.Record.HoldsBib = true, false }),
+			factsThat(func(f *scoring.Facts) { f.Record.Removed, f.Record.HoldsBib = true, false }),
 			activities.Validated{Bib: "34"},
 		},
 		"superseded": {
-			factsThat(func(f *maindb.Facts) { f.Record.Revision = 3 }),
+			factsThat(func(f *scoring.Facts) { f.Record.Revision = 3 }),
 			activities.Validated{Bib: "34", Superseded: true},
 		},
 	}
@@ -99,6 +111,8 @@ func TestValidateParticipant(t *testing.T) {
 			env, credits := environment(t, test.facts, nil)
 			got, err := run[activities.Validated](t, env, credits.ValidateParticipant, second)
 			require.NoError(t, err)
+			require.Equal(t, got.RunnerID != "", got.Facts != "", "facts are held for a runner who is known")
+			got.Facts = ""
 			require.Equal(t, test.want, got)
 		})
 	}
@@ -111,18 +125,21 @@ func TestWhatIsNoRevisionOfARecordIsRejectedForGood(t *testing.T) {
 		reason string
 	}{
 		"no record": {
-			func(string) (maindb.Facts, error) { return maindb.Facts{}, fmt.Errorf("record: %w", race.ErrNotFound) },
+			func(string) (scoring.Facts, error) {
+				return scoring.Facts{}, fmt.Errorf("record: %w", race.ErrNotFound)
+			},
 			"there is no such record",
 		},
-		"race mismatch": {factsThat(func(f *maindb.Facts) { f.Record.RaceID = "another" }), "the record is of another race"},
-		"no revision":   {factsThat(func(f *maindb.Facts) { f.Record.Revision = 1 }), "the record has no revision 2"},
+		"race mismatch": {factsThat(func(f *scoring.Facts) { f.Record.RaceID = "another" }), "the record is of another race"},
+		"no revision":   {factsThat(func(f *scoring.Facts) { f.Record.Revision = 1 }), "the record has no revision 2"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env, credits := environment(t, test.facts, nil)
-			for _, step := range []any{credits.ValidateParticipant, credits.ComputePoints} {
-				_, err := run[any](t, env, step, second)
+			_, validating := run[any](t, env, credits.ValidateParticipant, second)
+			_, computing := run[any](t, env, credits.ComputePoints, activities.ComputeInput{CreditInput: second})
+			for _, err := range []error{validating, computing} {
 				var failure *temporal.ApplicationError
 				require.ErrorAs(t, err, &failure)
 				require.Equal(t, activities.RejectionType, failure.Type())
@@ -137,28 +154,28 @@ func TestWhatIsNoRevisionOfARecordIsRejectedForGood(t *testing.T) {
 func TestComputePoints(t *testing.T) {
 	t.Parallel()
 	env, credits := environment(t, factsThat(nil), nil)
-	award, err := run[activities.Award](t, env, credits.ComputePoints, second)
+	award, err := run[scoring.Award](t, env, credits.ComputePoints, activities.ComputeInput{CreditInput: second})
 	require.NoError(t, err)
 	require.Equal(t, race.Credited, award.Status)
 	require.Equal(t, "runner", award.RunnerID)
 	require.Positive(t, award.Points)
 
-	env, credits = environment(t, factsThat(func(f *maindb.Facts) { f.Record.Result.Gun = 0 }), nil)
-	award, err = run[activities.Award](t, env, credits.ComputePoints, second)
+	env, credits = environment(t, factsThat(func(f *scoring.Facts) { f.Record.Result.Gun = 0 }), nil)
+	award, err = run[scoring.Award](t, env, credits.ComputePoints, activities.ComputeInput{CreditInput: second})
 	require.NoError(t, err)
-	require.Equal(t, activities.Award{Status: race.Rejected, Reason: "no gun time, which ranks this race"}, award)
+	require.Equal(t, scoring.Award{Status: race.Rejected, Reason: "no gun time, which ranks this race"}, award)
 
-	env, credits = environment(t, factsThat(func(f *maindb.Facts) { f.Record.Revision = 3 }), nil)
-	award, err = run[activities.Award](t, env, credits.ComputePoints, second)
+	env, credits = environment(t, factsThat(func(f *scoring.Facts) { f.Record.Revision = 3 }), nil)
+	award, err = run[scoring.Award](t, env, credits.ComputePoints, activities.ComputeInput{CreditInput: second})
 	require.NoError(t, err)
-	require.Equal(t, activities.Award{Status: race.Superseded}, award)
+	require.Equal(t, scoring.Award{Status: race.Superseded}, award)
 }
 
 func TestCommitPoints(t *testing.T) {
 	t.Parallel()
 	in := activities.CommitInput{
 		Credit: second,
-		Award:  activities.Award{Status: race.Credited, RunnerID: "runner", Points: 700, Rule: "agegrade", Edition: "2025"},
+		Award:  scoring.Award{Status: race.Credited, RunnerID: "runner", Points: 700, Rule: "agegrade", Edition: "2025"},
 	}
 	var written race.Credit
 	env, credits := environment(t, nil, func(c race.Credit) (userdb.Applied, error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/activities"
-	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -34,12 +34,12 @@ func TestTimeFromRevisionToCreditIsMeasuredOnce(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	changed := true
 	env, credits := environmentOf(t, activities.NewMetrics(registry),
-		factsThat(func(f *maindb.Facts) { f.ChangedAt = time.Now().Add(-time.Minute) }),
+		factsThat(func(f *scoring.Facts) { f.ChangedAt = time.Now().Add(-time.Minute) }),
 		func(c race.Credit) (userdb.Applied, error) { return userdb.Applied{Changed: changed, Standing: c}, nil })
 	validated, err := run[activities.Validated](t, env, credits.ValidateParticipant, second)
 	require.NoError(t, err)
 	in := activities.CommitInput{
-		Credit: second, Award: activities.Award{Status: race.Credited, RunnerID: "runner", Points: 700}, ChangedAt: validated.ChangedAt,
+		Credit: second, Award: scoring.Award{Status: race.Credited, RunnerID: "runner", Points: 700}, ChangedAt: validated.ChangedAt,
 	}
 	_, err = run[activities.Committed](t, env, credits.CommitPoints, in)
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
 // CreditInput names the revision of an official record that CreditRecord
@@ -24,10 +25,10 @@ type CreditResult struct {
 	Repeated bool              `json:"repeated,omitempty"` // the ledger had this revision already
 }
 
-// CreditRecord brings one revision of an official record to the ledger: find
-// out who ran, compute the points, commit them. A rejection is an answer, is
-// committed like any other and completes the workflow; only a fault in the
-// system makes it wait.
+// CreditRecord applies one revision of an official record to the ledger: it
+// finds out who ran, computes the points and commits them. A rejection is an
+// answer, is committed like any other and completes the workflow; only a fault
+// in the system makes it wait.
 func CreditRecord(ctx workflow.Context, input CreditInput) (CreditResult, error) {
 	return newCredit(input).run(ctx)
 }
@@ -41,7 +42,7 @@ type credit struct {
 func newCredit(input CreditInput) *credit { return &credit{input: input} }
 
 func (c *credit) run(ctx workflow.Context) (CreditResult, error) {
-	result, err := c.bring(ctx)
+	result, err := c.settle(ctx)
 	var failure *temporal.ApplicationError
 	if errors.As(err, &failure) && failure.Type() == activities.RejectionType {
 		// There is no such revision, so there is nothing to commit this to.
@@ -53,19 +54,23 @@ func (c *credit) run(ctx workflow.Context) (CreditResult, error) {
 	return result, c.publish(ctx, result)
 }
 
-// bring takes the steps in turn.
-func (c *credit) bring(ctx workflow.Context) (CreditResult, error) {
+// settle runs the three activities in turn. What the runner's points depend on
+// beyond IDs (sex and age) stays out of the history: ValidateParticipant keeps it
+// in its worker's memory, and validated.Facts is the ticket by which
+// ComputePoints finds it there or else reads it again.
+func (c *credit) settle(ctx workflow.Context) (CreditResult, error) {
 	var validated activities.Validated
 	if err := step(ctx, "validate: who ran with this bib", c.steps.ValidateParticipant, c.input, &validated); err != nil {
 		return CreditResult{}, err
 	}
-	award := activities.Award{Status: race.Rejected, Reason: validated.Rejection}
+	award := scoring.Award{Status: race.Rejected, Reason: validated.Rejection}
 	switch {
 	case validated.Superseded:
 		return CreditResult{Status: race.Superseded}, nil
 	case validated.Rejection == "":
+		compute := activities.ComputeInput{CreditInput: c.input, Facts: validated.Facts}
 		summary := fmt.Sprintf("compute: points for bib %s", validated.Bib)
-		if err := step(ctx, summary, c.steps.ComputePoints, c.input, &award); err != nil {
+		if err := step(ctx, summary, c.steps.ComputePoints, compute, &award); err != nil {
 			return CreditResult{}, err
 		}
 	}
@@ -95,7 +100,7 @@ func (c *credit) publish(ctx workflow.Context, result CreditResult) error {
 
 // inWords says what is about to be committed, for the Web UI: IDs and points, no
 // names.
-func inWords(award activities.Award) string {
+func inWords(award scoring.Award) string {
 	switch {
 	case award.Status == race.Rejected:
 		return "rejected, " + award.Reason

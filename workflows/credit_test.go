@@ -19,8 +19,8 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
-	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
@@ -28,7 +28,7 @@ import (
 // world stands in for the two databases. Its functions may be changed before a
 // run; it notes on which path it was asked.
 type world struct {
-	facts func(ctx context.Context, recordID string) (maindb.Facts, error)
+	facts func(ctx context.Context, recordID string) (scoring.Facts, error)
 	apply func(ctx context.Context, c race.Credit) (userdb.Applied, error)
 
 	mu        sync.Mutex
@@ -36,7 +36,7 @@ type world struct {
 	durable   int // calls by ordinary activities
 }
 
-func (w *world) Facts(ctx context.Context, recordID string) (maindb.Facts, error) {
+func (w *world) Facts(ctx context.Context, recordID string) (scoring.Facts, error) {
 	w.note(ctx)
 	return w.facts(ctx, recordID)
 }
@@ -75,7 +75,7 @@ const slowMachine = 30 * time.Second
 func setupCredit(t *testing.T) (*world, *testsuite.TestWorkflowEnvironment) {
 	t.Helper()
 	w := &world{
-		facts: func(context.Context, string) (maindb.Facts, error) { return finisher(), nil },
+		facts: func(context.Context, string) (scoring.Facts, error) { return finisher(), nil },
 		apply: func(_ context.Context, c race.Credit) (userdb.Applied, error) {
 			return userdb.Applied{Changed: true, Standing: c}, nil
 		},
@@ -94,13 +94,13 @@ func setupCredit(t *testing.T) (*world, *testsuite.TestWorkflowEnvironment) {
 }
 
 // finisher is a woman of 35 who ran a marathon in 2:30:00.
-func finisher() maindb.Facts {
-	return maindb.Facts{
+func finisher() scoring.Facts {
+	return scoring.Facts{
 		Record: race.Record{
 			ID: "record", RaceID: "race", Revision: 2, HoldsBib: true,
 			Result: race.Result{Bib: "34", Gun: 9_000_000, Status: race.Finished},
 		},
-		Rule: "fixed", Fixed: 7, Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun},
+		Race:    race.Race{Scoring: "fixed", Points: 7, Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun}},
 		Entrant: &race.Participant{UserID: "runner", Sex: race.Female, Age: 35, Field: race.Runner},
 	}
 }
@@ -141,13 +141,13 @@ func TestCreditRecordOnTheFastPath(t *testing.T) {
 func TestCreditRecordRejections(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		change    func(*maindb.Facts)
+		change    func(*scoring.Facts)
 		reason    string
 		committed int
 	}{
-		"while validating": {func(f *maindb.Facts) { f.Entrant = nil }, "no participant with bib 34", 1},
-		"while computing":  {func(f *maindb.Facts) { f.Record.Result.Gun = 0 }, "no gun time, which ranks this race", 1},
-		"race mismatch":    {func(f *maindb.Facts) { f.Record.RaceID = "another" }, "the record is of another race", 0},
+		"while validating": {func(f *scoring.Facts) { f.Entrant = nil }, "no participant with bib 34", 1},
+		"while computing":  {func(f *scoring.Facts) { f.Record.Result.Gun = 0 }, "no gun time, which ranks this race", 1},
+		"race mismatch":    {func(f *scoring.Facts) { f.Record.RaceID = "another" }, "the record is of another race", 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestCreditRecordRejections(t *testing.T) {
 			w, env := setupCredit(t)
 			facts := finisher()
 			test.change(&facts)
-			w.facts = func(context.Context, string) (maindb.Facts, error) { return facts, nil }
+			w.facts = func(context.Context, string) (scoring.Facts, error) { return facts, nil }
 			result := runCredit(t, env)
 			require.Equal(t, workflows.CreditResult{Status: race.Rejected, Reason: test.reason}, result)
 			require.Len(t, w.committed, test.committed)
@@ -167,15 +167,15 @@ func TestCreditRecordRejections(t *testing.T) {
 func TestCreditRecordOfWhatIsWorthNoPoints(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		change func(*maindb.Facts)
+		change func(*scoring.Facts)
 		want   workflows.CreditResult
 	}{
 		"DNF": {
-			func(f *maindb.Facts) { f.Record.Result.Status = race.DidNotFinish },
+			func(f *scoring.Facts) { f.Record.Result.Status = race.DidNotFinish },
 			workflows.CreditResult{Status: race.Credited, RunnerID: "runner", Reason: "did not finish"},
 		},
 		"removed": {
-			func(f *maindb.Facts) { f.Record.Removed, f.Record.HoldsBib = true, false },
+			func(f *scoring.Facts) { f.Record.Removed, f.Record.HoldsBib = true, false },
 			workflows.CreditResult{Status: race.Credited, Reason: "record removed"},
 		},
 	}
@@ -185,7 +185,7 @@ func TestCreditRecordOfWhatIsWorthNoPoints(t *testing.T) {
 			w, env := setupCredit(t)
 			facts := finisher()
 			test.change(&facts)
-			w.facts = func(context.Context, string) (maindb.Facts, error) { return facts, nil }
+			w.facts = func(context.Context, string) (scoring.Facts, error) { return facts, nil }
 			require.Equal(t, test.want, runCredit(t, env))
 			require.Len(t, w.committed, 1)
 		})
@@ -201,7 +201,7 @@ func TestCreditRecordThatANewerRevisionOvertakes(t *testing.T) {
 	t.Run("before it is validated", func(t *testing.T) {
 		t.Parallel()
 		w, env := setupCredit(t)
-		w.facts = func(context.Context, string) (maindb.Facts, error) { return newer, nil }
+		w.facts = func(context.Context, string) (scoring.Facts, error) { return newer, nil }
 		require.Equal(t, superseded, runCredit(t, env))
 		require.Empty(t, w.committed)
 	})
@@ -209,7 +209,7 @@ func TestCreditRecordThatANewerRevisionOvertakes(t *testing.T) {
 		t.Parallel()
 		w, env := setupCredit(t)
 		reads := 0
-		w.facts = func(context.Context, string) (maindb.Facts, error) {
+		w.facts = func(context.Context, string) (scoring.Facts, error) {
 			reads++
 			if reads > 1 {
 				return newer, nil
@@ -247,9 +247,9 @@ func TestCreditRecordTakesTheDurablePathThroughAnOutage(t *testing.T) {
 	t.Run("of main_db", func(t *testing.T) {
 		t.Parallel()
 		w, env := setupCredit(t)
-		w.facts = func(ctx context.Context, _ string) (maindb.Facts, error) {
+		w.facts = func(ctx context.Context, _ string) (scoring.Facts, error) {
 			if isLocal(ctx) || activity.GetInfo(ctx).Attempt < 5 {
-				return maindb.Facts{}, fmt.Errorf("read the facts: %w", outage)
+				return scoring.Facts{}, fmt.Errorf("read the facts: %w", outage)
 			}
 			return finisher(), nil
 		}
@@ -272,11 +272,11 @@ func TestCreditRecordTakesTheDurablePathThroughAnOutage(t *testing.T) {
 	t.Run("and finds a rejection there", func(t *testing.T) {
 		t.Parallel()
 		w, env := setupCredit(t)
-		w.facts = func(ctx context.Context, _ string) (maindb.Facts, error) {
+		w.facts = func(ctx context.Context, _ string) (scoring.Facts, error) {
 			if isLocal(ctx) {
-				return maindb.Facts{}, outage
+				return scoring.Facts{}, outage
 			}
-			return maindb.Facts{}, race.ErrNotFound
+			return scoring.Facts{}, race.ErrNotFound
 		}
 		require.Equal(t, workflows.CreditResult{Status: race.Rejected, Reason: "there is no such record"}, runCredit(t, env))
 		require.Equal(t, 1, w.durable)

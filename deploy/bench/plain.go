@@ -17,6 +17,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/settings"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
@@ -99,7 +100,7 @@ func (c consumer) Start(ctx context.Context, m queue.Message) error {
 	if err != nil {
 		return err
 	}
-	award, err := activities.Judge(facts)
+	award, err := scoring.Judge(facts)
 	if err != nil {
 		return err
 	}
@@ -157,8 +158,9 @@ func PlainCredit(ctx workflow.Context, input workflows.CreditInput) error {
 	if err := workflow.ExecuteActivity(ctx, steps.ValidateParticipant, input).Get(ctx, &validated); err != nil {
 		return err
 	}
-	var award activities.Award
-	if err := workflow.ExecuteActivity(ctx, steps.ComputePoints, input).Get(ctx, &award); err != nil {
+	var award scoring.Award
+	compute := activities.ComputeInput{CreditInput: input, Facts: validated.Facts}
+	if err := workflow.ExecuteActivity(ctx, steps.ComputePoints, compute).Get(ctx, &award); err != nil {
 		return err
 	}
 	return workflow.ExecuteActivity(ctx, steps.CommitPoints, activities.CommitInput{Credit: input, Award: award}).Get(ctx, nil)

@@ -12,6 +12,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -22,7 +23,7 @@ const raceID = "01960000-0000-7000-8000-000000000000"
 type scene struct {
 	name     string
 	recordID string
-	facts    func(context.Context, *maindb.Facts) error
+	facts    func(context.Context, *scoring.Facts) error
 	apply    func(context.Context, *userdb.Applied) error
 }
 
@@ -32,27 +33,27 @@ var errOutage = errors.New("connection refused")
 func scenes() []scene {
 	all := []scene{
 		{name: "credited"},
-		{name: "no_points", facts: func(_ context.Context, f *maindb.Facts) error {
+		{name: "no_points", facts: func(_ context.Context, f *scoring.Facts) error {
 			f.Record.Result.Status = race.DidNotFinish
 			return nil
 		}},
-		{name: "removed", facts: func(_ context.Context, f *maindb.Facts) error {
+		{name: "removed", facts: func(_ context.Context, f *scoring.Facts) error {
 			f.Record.Removed, f.Record.HoldsBib = true, false
 			return nil
 		}},
-		{name: "rejected", facts: func(_ context.Context, f *maindb.Facts) error {
+		{name: "rejected", facts: func(_ context.Context, f *scoring.Facts) error {
 			f.Entrant = nil
 			return nil
 		}},
-		{name: "rejected_when_computed", facts: func(_ context.Context, f *maindb.Facts) error {
+		{name: "rejected_when_computed", facts: func(_ context.Context, f *scoring.Facts) error {
 			f.Record.Result.Gun = 0
 			return nil
 		}},
-		{name: "race_mismatch", facts: func(_ context.Context, f *maindb.Facts) error {
+		{name: "race_mismatch", facts: func(_ context.Context, f *scoring.Facts) error {
 			f.Record.RaceID = "another"
 			return nil
 		}},
-		{name: "superseded", facts: func(_ context.Context, f *maindb.Facts) error {
+		{name: "superseded", facts: func(_ context.Context, f *scoring.Facts) error {
 			f.Record.Revision = 3
 			return nil
 		}},
@@ -64,7 +65,7 @@ func scenes() []scene {
 			a.Changed = false
 			return nil
 		}},
-		{name: "outage", facts: durableOnly[maindb.Facts], apply: durableOnly[userdb.Applied]},
+		{name: "outage", facts: durableOnly[scoring.Facts], apply: durableOnly[userdb.Applied]},
 	}
 	return numbered(all, 1)
 }
@@ -74,7 +75,7 @@ func scenes() []scene {
 func tracedScenes() []scene {
 	return numbered([]scene{
 		{name: "credited_traced"},
-		{name: "outage_traced", facts: durableOnly[maindb.Facts], apply: durableOnly[userdb.Applied]},
+		{name: "outage_traced", facts: durableOnly[scoring.Facts], apply: durableOnly[userdb.Applied]},
 	}, 101)
 }
 
@@ -106,20 +107,20 @@ func sceneOf(recordID string) scene {
 	return scene{}
 }
 
-func (stage) Facts(ctx context.Context, recordID string) (maindb.Facts, error) {
-	facts := maindb.Facts{
+func (stage) Facts(ctx context.Context, recordID string) (scoring.Facts, error) {
+	facts := scoring.Facts{
 		Record: race.Record{
 			ID: recordID, RaceID: raceID, Revision: 2, HoldsBib: true,
 			Result: race.Result{Bib: "34", Gun: 9_000_000, Status: race.Finished},
 		},
-		Rule: "agegrade-2025", Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun},
+		Race: race.Race{Scoring: "agegrade-2025", Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun}},
 		Entrant: &race.Participant{
 			UserID: "01960000-0000-7000-8000-00000000000a", Sex: race.Female, Age: 35, Field: race.Runner,
 		},
 	}
 	if change := sceneOf(recordID).facts; change != nil {
 		if err := change(ctx, &facts); err != nil {
-			return maindb.Facts{}, err
+			return scoring.Facts{}, err
 		}
 	}
 	return facts, nil

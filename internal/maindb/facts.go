@@ -5,34 +5,24 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
-// Facts is everything that decides what a record earns, as one read found it.
-type Facts struct {
-	Record    race.Record       // its latest revision
-	ChangedAt time.Time         // when that was made
-	Rule      string            // the race's scoring rule with its edition, e.g. "agegrade-2025"
-	Fixed     int64             // what every finisher gets under the rule "fixed"
-	Distance  race.Distance     // of the race
-	Ranking   race.Ranking      // Basis alone: the time that scores
-	Entrant   *race.Participant // who is entered with the record's bib; nil: nobody
-}
-
-// Facts returns what decides the credit of a record, or race.ErrNotFound when
-// there is no such record.
-func (s *Store) Facts(ctx context.Context, recordID string) (Facts, error) {
+// Facts reads what decides the credit of a record, with the race's settings as
+// far as they matter, in one statement. It returns race.ErrNotFound when there
+// is no such record.
+func (s *Store) Facts(ctx context.Context, recordID string) (scoring.Facts, error) {
 	row, err := s.queries.Facts(ctx, recordID)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Facts{}, fmt.Errorf("record %s: %w", recordID, race.ErrNotFound)
+		return scoring.Facts{}, fmt.Errorf("record %s: %w", recordID, race.ErrNotFound)
 	}
 	if err != nil {
-		return Facts{}, fmt.Errorf("read the facts of record %s: %w", recordID, err)
+		return scoring.Facts{}, fmt.Errorf("read the facts of record %s: %w", recordID, err)
 	}
-	return Facts{
+	return scoring.Facts{
 		Record: race.Record{
 			ID: row.RecordID, RaceID: row.RaceID, Revision: int(row.Revision),
 			Result: race.Result{
@@ -42,8 +32,10 @@ func (s *Store) Facts(ctx context.Context, recordID string) (Facts, error) {
 			Removed: row.Removed, HoldsBib: row.HeldBib.Valid,
 		},
 		ChangedAt: row.UpdatedAt,
-		Rule:      row.Scoring, Fixed: row.Points, Distance: race.Distance(row.DistanceMm),
-		Ranking: race.Ranking{Basis: race.Basis(row.RankingBasis)},
+		Race: race.Race{
+			ID: row.RaceID, Distance: race.Distance(row.DistanceMm), Ranking: race.Ranking{Basis: race.Basis(row.RankingBasis)},
+			Scoring: row.Scoring, Points: row.Points,
+		},
 		Entrant: entrantOf(row),
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
 // addRace writes a marathon that ranks and scores by net time.
@@ -61,13 +62,15 @@ func TestFactsOfARecordWithItsEntrant(t *testing.T) {
 
 	facts, err := b.store.Facts(t.Context(), recordID)
 	require.NoError(t, err)
-	require.Equal(t, maindb.Facts{
+	require.Equal(t, scoring.Facts{
 		Record: race.Record{
 			ID: recordID, RaceID: raceID, Revision: 3, HoldsBib: true,
 			Result: race.Result{Bib: "0042", Gun: 7_200_000, Net: 7_190_000, Status: race.Finished},
 		},
 		ChangedAt: b.clock.Now(),
-		Rule:      "agegrade-2025", Fixed: 7, Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Net},
+		Race: race.Race{
+			ID: raceID, Scoring: "agegrade-2025", Points: 7, Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Net},
+		},
 		Entrant: &race.Participant{
 			ID: "p-" + userID[:30], RaceID: raceID, UserID: userID, Bib: "0042",
 			Sex: race.Female, Age: 35, Field: race.Runner, Status: race.Entered,

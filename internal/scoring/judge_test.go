@@ -1,25 +1,23 @@
-package activities_test
+package scoring_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mrmrthon/mrmrthon/activities"
-	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
 // finisher is a woman of 35 who ran a marathon in 2:30:00 by the gun, 2:29:50
 // net, in a race that ranks by gun time.
-func finisher() maindb.Facts {
-	return maindb.Facts{
+func finisher() scoring.Facts {
+	return scoring.Facts{
 		Record: race.Record{
 			ID: "record", RaceID: "race", Revision: 1, HoldsBib: true,
 			Result: race.Result{Bib: "34", Gun: 9_000_000, Net: 8_990_000, Status: race.Finished},
 		},
-		Rule: "agegrade-2025", Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun}, Fixed: 5,
+		Race:    race.Race{Scoring: "agegrade-2025", Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun}, Points: 5},
 		Entrant: &race.Participant{UserID: "runner", Sex: race.Female, Age: 35, Field: race.Runner},
 	}
 }
@@ -32,98 +30,98 @@ func TestJudge(t *testing.T) {
 		return p
 	}
 	const credited = race.Credited
-	agegrade := func(points int64, reason string) activities.Award {
-		return activities.Award{Status: credited, RunnerID: "runner", Points: points, Rule: "agegrade", Edition: "2025", Reason: reason}
+	agegrade := func(points int64, reason string) scoring.Award {
+		return scoring.Award{Status: credited, RunnerID: "runner", Points: points, Rule: "agegrade", Edition: "2025", Reason: reason}
 	}
 	tests := map[string]struct {
-		change    func(*maindb.Facts)
-		award     activities.Award
+		change    func(*scoring.Facts)
+		award     scoring.Award
 		rejection string
 	}{
 		"gun time ranks": {
-			change: func(*maindb.Facts) {},
+			change: func(*scoring.Facts) {},
 			award:  agegrade(points(scoring.AgeGrade2025, 9_000_000), ""),
 		},
 		"net time ranks": {
-			change: func(f *maindb.Facts) { f.Ranking.Basis = race.Net },
+			change: func(f *scoring.Facts) { f.Race.Ranking.Basis = race.Net },
 			award:  agegrade(points(scoring.AgeGrade2025, 8_990_000), ""),
 		},
 		"World Athletics": {
-			change: func(f *maindb.Facts) { f.Rule = "wa-2022" },
-			award: activities.Award{
+			change: func(f *scoring.Facts) { f.Race.Scoring = "wa-2022" },
+			award: scoring.Award{
 				Status: credited, RunnerID: "runner", Points: points(scoring.WorldAthletics2022, 9_000_000), Rule: "wa", Edition: "2022",
 			},
 		},
 		"fixed covers every field": {
-			change: func(f *maindb.Facts) {
-				f.Rule, f.Entrant.Field, f.Entrant.Age = "fixed", race.Wheelchair, race.UnknownAge
+			change: func(f *scoring.Facts) {
+				f.Race.Scoring, f.Entrant.Field, f.Entrant.Age = "fixed", race.Wheelchair, race.UnknownAge
 			},
-			award: activities.Award{Status: credited, RunnerID: "runner", Points: 5, Rule: "fixed", Edition: "1"},
+			award: scoring.Award{Status: credited, RunnerID: "runner", Points: 5, Rule: "fixed", Edition: "1"},
 		},
 		"World Athletics needs no age": {
-			change: func(f *maindb.Facts) { f.Rule, f.Entrant.Age = "wa-2025", race.UnknownAge },
-			award: activities.Award{
+			change: func(f *scoring.Facts) { f.Race.Scoring, f.Entrant.Age = "wa-2025", race.UnknownAge },
+			award: scoring.Award{
 				Status: credited, RunnerID: "runner", Points: points(scoring.WorldAthletics2025, 9_000_000), Rule: "wa", Edition: "2025",
 			},
 		},
 		"DNF": {
-			change: func(f *maindb.Facts) { f.Record.Result.Status, f.Record.Result.Gun = race.DidNotFinish, 0 },
+			change: func(f *scoring.Facts) { f.Record.Result.Status, f.Record.Result.Gun = race.DidNotFinish, 0 },
 			award:  agegrade(0, "did not finish"),
 		},
 		"DNS": {
-			change: func(f *maindb.Facts) { f.Record.Result.Status = race.DidNotStart },
+			change: func(f *scoring.Facts) { f.Record.Result.Status = race.DidNotStart },
 			award:  agegrade(0, "did not start"),
 		},
 		"DQ": {
-			change: func(f *maindb.Facts) { f.Record.Result.Status = race.Disqualified },
+			change: func(f *scoring.Facts) { f.Record.Result.Status = race.Disqualified },
 			award:  agegrade(0, "disqualified"),
 		},
 		"overtime": {
-			change: func(f *maindb.Facts) { f.Record.Result.Status = race.Overtime },
+			change: func(f *scoring.Facts) { f.Record.Result.Status = race.Overtime },
 			award:  agegrade(0, "finished after the cut-off"),
 		},
 		"wheelchair": {
-			change: func(f *maindb.Facts) { f.Entrant.Field = race.Wheelchair },
+			change: func(f *scoring.Facts) { f.Entrant.Field = race.Wheelchair },
 			award:  agegrade(0, "the scoring rule covers runners, not the field wheelchair"),
 		},
 		"no table for the category": {
-			change: func(f *maindb.Facts) { f.Entrant.Sex = race.NonBinary },
+			change: func(f *scoring.Facts) { f.Entrant.Sex = race.NonBinary },
 			award:  agegrade(0, scoring.ErrSexUnknown.Reason),
 		},
 		"younger than the tables": {
-			change: func(f *maindb.Facts) { f.Entrant.Age = 4 },
+			change: func(f *scoring.Facts) { f.Entrant.Age = 4 },
 			award:  agegrade(0, scoring.ErrAgeOutOfRange.Reason),
 		},
 		"removed": {
-			change: func(f *maindb.Facts) { f.Record.Removed, f.Record.HoldsBib = true, false },
-			award:  activities.Award{Status: credited, Rule: "agegrade", Edition: "2025", Reason: "record removed"},
+			change: func(f *scoring.Facts) { f.Record.Removed, f.Record.HoldsBib = true, false },
+			award:  scoring.Award{Status: credited, Rule: "agegrade", Edition: "2025", Reason: "record removed"},
 		},
 		"nobody has the bib": {
-			change:    func(f *maindb.Facts) { f.Entrant = nil },
+			change:    func(f *scoring.Facts) { f.Entrant = nil },
 			rejection: "no participant with bib 34",
 		},
 		"another record has the bib": {
-			change:    func(f *maindb.Facts) { f.Record.HoldsBib = false },
+			change:    func(f *scoring.Facts) { f.Record.HoldsBib = false },
 			rejection: "bib 34 is held by another record",
 		},
 		"no gun time": {
-			change:    func(f *maindb.Facts) { f.Record.Result.Gun = 0 },
+			change:    func(f *scoring.Facts) { f.Record.Result.Gun = 0 },
 			rejection: "no gun time, which ranks this race",
 		},
 		"no net time": {
-			change:    func(f *maindb.Facts) { f.Ranking.Basis, f.Record.Result.Net = race.Net, 0 },
+			change:    func(f *scoring.Facts) { f.Race.Ranking.Basis, f.Record.Result.Net = race.Net, 0 },
 			rejection: "no net time, which ranks this race",
 		},
 		"age unknown": {
-			change:    func(f *maindb.Facts) { f.Entrant.Age = race.UnknownAge },
+			change:    func(f *scoring.Facts) { f.Entrant.Age = race.UnknownAge },
 			rejection: scoring.ErrAgeUnknown.Reason,
 		},
 		"sex unknown": {
-			change:    func(f *maindb.Facts) { f.Entrant.Sex = "" },
+			change:    func(f *scoring.Facts) { f.Entrant.Sex = "" },
 			rejection: scoring.ErrSexUnknown.Reason,
 		},
 		"distance not listed": {
-			change:    func(f *maindb.Facts) { f.Rule, f.Distance = "wa-2025", 12_345_000 },
+			change:    func(f *scoring.Facts) { f.Race.Scoring, f.Race.Distance = "wa-2025", 12_345_000 },
 			rejection: scoring.ErrDistanceNotListed.Reason,
 		},
 	}
@@ -132,7 +130,7 @@ func TestJudge(t *testing.T) {
 			t.Parallel()
 			facts := finisher()
 			test.change(&facts)
-			award, err := activities.Judge(facts)
+			award, err := scoring.Judge(facts)
 			if test.rejection != "" {
 				var rejection *race.Rejection
 				require.ErrorAs(t, err, &rejection)
@@ -148,8 +146,8 @@ func TestJudge(t *testing.T) {
 func TestJudgeFailsOnARuleThatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	facts := finisher()
-	facts.Rule = "agegrade-2030"
-	_, err := activities.Judge(facts)
+	facts.Race.Scoring = "agegrade-2030"
+	_, err := scoring.Judge(facts)
 	require.ErrorIs(t, err, scoring.ErrUnknownRule)
 	var rejection *race.Rejection
 	require.NotErrorAs(t, err, &rejection, "a newer release may have written it: wait, do not reject")
