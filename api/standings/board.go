@@ -20,6 +20,9 @@ const (
 	maxHeads     = 10_000
 	// maxRows is how many rows of versions are kept in memory, some 300 bytes each.
 	maxRows = 400_000
+	// maxCompared is how many rows the remembered comparisons may refer to, beside
+	// those of the versions themselves.
+	maxCompared = 200_000
 	// loadTimeout bounds a query that several callers wait for, whoever of them
 	// goes away.
 	loadTimeout = 15 * time.Second
@@ -53,11 +56,30 @@ type board struct {
 	now   func() time.Time
 	group singleflight.Group
 
+	// comparing has a slot for each comparison that may be worked out at once:
+	// anybody may ask for any two versions, and one of 30,000 entries takes some
+	// 20 ms of a processor.
+	comparing chan struct{}
+
 	mu       sync.Mutex
 	heads    map[string]current
 	versions map[versionKey]*loaded
 	recent   []versionKey // of versions, the least recently read first
 	rows     int          // of all versions together
+
+	comparisons map[comparisonKey]*compared
+	compared    int // rows that the comparisons refer to
+}
+
+type comparisonKey struct {
+	raceID   string
+	from, to int
+}
+
+// compared is what differs between two versions, which never changes.
+type compared struct {
+	standings.Comparison
+	rulesChanged bool
 }
 
 type versionKey struct {
@@ -66,7 +88,10 @@ type versionKey struct {
 }
 
 func newBoard(store boardStore, now func() time.Time) *board {
-	return &board{store: store, now: now, heads: map[string]current{}, versions: map[versionKey]*loaded{}}
+	return &board{
+		store: store, now: now, heads: map[string]current{}, versions: map[versionKey]*loaded{},
+		comparing: make(chan struct{}, 1), comparisons: map[comparisonKey]*compared{},
+	}
 }
 
 // latest returns the latest version of a race, or race.ErrNotFound without such
@@ -156,6 +181,47 @@ func (b *board) keep(key versionKey, read *loaded) {
 		delete(b.versions, oldest)
 		b.recent = b.recent[1:]
 	}
+}
+
+// compare returns what differs between two versions of a race, or
+// race.ErrNotFound. However many ask, two versions are compared once.
+func (b *board) compare(ctx context.Context, raceID string, from, to int) (*compared, error) {
+	key := comparisonKey{raceID, from, to}
+	b.mu.Lock()
+	known := b.comparisons[key]
+	b.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	return shared(ctx, &b.group, fmt.Sprintf("compare/%s/%d/%d", raceID, from, to), func(ctx context.Context) (*compared, error) {
+		select {
+		case b.comparing <- struct{}{}:
+			defer func() { <-b.comparing }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		earlier, err := b.load(ctx, raceID, from)
+		if err != nil {
+			return nil, err
+		}
+		later, err := b.load(ctx, raceID, to)
+		if err != nil {
+			return nil, err
+		}
+		result := &compared{
+			Comparison:   standings.Compare(earlier.rows, later.rows),
+			rulesChanged: string(earlier.Ruleset) != string(later.Ruleset),
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		rows := len(earlier.rows) + len(later.rows)
+		if b.compared += rows; b.compared > maxCompared {
+			clear(b.comparisons)
+			b.compared = rows
+		}
+		b.comparisons[key] = result
+		return result, nil
+	})
 }
 
 // touch moves a version to the end of the queue of those to be forgotten.

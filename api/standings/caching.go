@@ -34,7 +34,7 @@ func (r reading) cacheControl(ctx context.Context, named, fixed bool) string {
 // entityTag names an answer: the version, what was asked, and the names on it,
 // which are all that may differ for the same version.
 func entityTag(q Query, limit, position int, protestUntil *time.Time, picked selection) string {
-	asked := fmt.Appendf(nil, "%s %s %s %d %d %q %q %v\n", q.RaceID, q.Field, q.Sex, limit, position, q.Division, q.Q, protestUntil)
+	asked := fmt.Appendf(nil, "%s %+v %d %d %q %v\n", q.RaceID, q.filter(), limit, position, q.Q, protestUntil)
 	version := 0
 	if picked.version != nil {
 		version = picked.version.Version
@@ -45,6 +45,13 @@ func entityTag(q Query, limit, position int, protestUntil *time.Time, picked sel
 	sum := fnv.New64a()
 	_, _ = sum.Write(asked) // a hash takes everything
 	return fmt.Sprintf(`"%d-%016x"`, version, sum.Sum64())
+}
+
+// hashTag names an answer by its bytes.
+func hashTag(body []byte) string {
+	sum := fnv.New64a()
+	_, _ = sum.Write(body) // a hash takes everything
+	return fmt.Sprintf(`"%016x"`, sum.Sum64())
 }
 
 // matches reports whether an If-None-Match header names the tag.

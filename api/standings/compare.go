@@ -35,6 +35,7 @@ type compareInput struct {
 	From   int    `query:"from" required:"true" minimum:"1" maximum:"2147483647" doc:"The version to begin with."`
 	To     int    `query:"to" required:"true" minimum:"1" maximum:"2147483647" doc:"The version to end with."`
 	server.Page
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 when it still holds."`
 }
 
 // standing is what a version says of an entry.
@@ -69,23 +70,33 @@ type change struct {
 	Because  []cause   `json:"because" nullable:"false" doc:"The revisions behind the change: of the record itself, and of up to ten that passed it or fell behind it. When more than 500 records were revised, its own alone. None when only points were credited or the rules changed."`
 }
 
+type comparePage struct {
+	From         int      `json:"from"`
+	To           int      `json:"to"`
+	RulesChanged bool     `json:"rules_changed"`
+	Total        int      `json:"total" doc:"Entries that differ between the two versions."`
+	Items        []change `json:"items" nullable:"false" doc:"In the order of the later version, followed by the entries that it lacks."`
+	NextCursor   string   `json:"next_cursor,omitempty"`
+
+	encoded []byte // the same as JSON
+}
+
+// EncodedJSON is the page as its ETag was computed from it.
+func (p comparePage) EncodedJSON() []byte { return p.encoded }
+
 type compareOutput struct {
+	ETag         string `header:"ETag"`
 	CacheControl string `header:"Cache-Control"`
-	Body         struct {
-		From         int      `json:"from"`
-		To           int      `json:"to"`
-		RulesChanged bool     `json:"rules_changed"`
-		Total        int      `json:"total" doc:"Entries of which the two versions say something else."`
-		Items        []change `json:"items" nullable:"false" doc:"In the order of the later version, then what it lacks."`
-		NextCursor   string   `json:"next_cursor,omitempty"`
-	}
+	Vary         string `header:"Vary"`
+	Body         comparePage
 }
 
 func (c comparison) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "compare-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings/compare",
 		Summary: "See what differs between two versions, and why", Tags: []string{tag},
-		Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
+		Description: "The rows of old provisional versions are not kept for ever: comparing one of those answers 410 and names the nearest versions that can be compared.",
+		Errors:      []int{http.StatusNotModified, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity},
 	}, c.handle)
 }
 
@@ -106,39 +117,43 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 	if err != nil {
 		return nil, err
 	}
-	from, err := c.board.load(ctx, in.RaceID, in.From)
+	compared, err := c.board.compare(ctx, in.RaceID, in.From, in.To)
 	if err != nil {
 		return nil, err
 	}
-	to, err := c.board.load(ctx, in.RaceID, in.To)
-	if err != nil {
-		return nil, err
-	}
-	changes := standings.Compare(from.rows, to.rows)
-	out := &compareOutput{CacheControl: cacheNone}
-	out.Body.From, out.Body.To, out.Body.Total = in.From, in.To, len(changes)
-	out.Body.RulesChanged = string(from.Ruleset) != string(to.Ruleset)
-	changes = changes[min(position, len(changes)):]
+	page := comparePage{From: in.From, To: in.To, Total: len(compared.Changes), RulesChanged: compared.rulesChanged}
+	changes := compared.Changes[min(position, len(compared.Changes)):]
 	if len(changes) > in.Limit {
 		changes = changes[:in.Limit]
-		out.Body.NextCursor = server.EncodeCursor(strconv.Itoa(position + in.Limit))
+		page.NextCursor = server.EncodeCursor(strconv.Itoa(position + in.Limit))
 	}
 	caller := server.CallerFrom(ctx)
 	owner := caller.Type == auth.Organizer && caller.UserID == found.OrganizerID
-	out.Body.Items, err = c.explain(ctx, changes, owner || found.Status == race.Official)
-	return out, err
+	if page.Items, err = c.explain(ctx, compared, changes, owner || found.Status == race.Official); err != nil {
+		return nil, err
+	}
+	if page.encoded, err = server.Encode(page); err != nil {
+		return nil, err
+	}
+	out := &compareOutput{ETag: hashTag(page.encoded), CacheControl: cacheFixed, Vary: "Authorization", Body: page}
+	if owner && found.Status != race.Official {
+		out.CacheControl = cacheNone // the owner alone sees reasons
+	}
+	if matches(in.IfNoneMatch, out.ETag) {
+		return nil, notModified(out.ETag, out.CacheControl)
+	}
+	return out, nil
 }
 
 // explain adds names and causes. Reasons are shown where records themselves
 // are: an organizer's words about runners are not everybody's before the race
 // is official.
-func (c comparison) explain(ctx context.Context, changes []standings.Change, reasons bool) ([]change, error) {
-	rows, records := make([]*standings.Row, len(changes)), map[string]bool{}
+func (c comparison) explain(ctx context.Context, compared *compared, changes []standings.Change, reasons bool) ([]change, error) {
+	rows, because := make([]*standings.Row, len(changes)), make([][]standings.Change, len(changes))
 	spans := map[string][2]int{} // of the revisions between the two versions, by record
 	for i, ch := range changes {
-		rows[i] = ch.Row()
-		for _, by := range ch.Because {
-			records[by.Row().RecordID] = true
+		rows[i], because[i] = ch.Row(), compared.Because(ch)
+		for _, by := range because[i] {
 			spans[by.Row().RecordID] = by.Span()
 		}
 	}
@@ -146,7 +161,7 @@ func (c comparison) explain(ctx context.Context, changes []standings.Change, rea
 	if err != nil {
 		return nil, err
 	}
-	revisions, err := c.store.RevisionReasons(ctx, slices.Sorted(maps.Keys(records)))
+	revisions, err := c.store.RevisionReasons(ctx, slices.Sorted(maps.Keys(spans)))
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +172,7 @@ func (c comparison) explain(ctx context.Context, changes []standings.Change, rea
 			RecordID: row.RecordID, Bib: row.Result.Bib, Name: names[row.UserID].plain, Field: string(row.Field),
 			From: standingOf(ch.From), To: standingOf(ch.To), Because: []cause{},
 		}
-		for _, by := range ch.Because {
+		for _, by := range because[i] {
 			id := by.Row().RecordID
 			shown[i].Because = append(shown[i].Because, causesOf(id, spans[id], revisions[id], reasons)...)
 		}

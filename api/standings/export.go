@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -35,7 +36,8 @@ func (r reading) registerExport(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "export-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings.csv",
 		Summary: "Export the standings of a race as CSV", Tags: []string{tag},
-		Description: "All rows that the filters take, in one file. A name that a spreadsheet would take for a formula begins with an apostrophe.",
+		Description: "All rows that the filters select, in one file, in UTF-8 with a byte order mark: without it Excel would read names in the system's own encoding. " +
+			"A name or division that a spreadsheet would run as a formula is preceded by an apostrophe.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The table, with a header line.", Content: map[string]*huma.MediaType{"text/csv": {}},
 		}},
@@ -85,8 +87,8 @@ var exportColumns = []string{
 }
 
 func table(picked selection) ([]byte, error) {
-	var body bytes.Buffer
-	writer := csv.NewWriter(&body)
+	body := bytes.NewBufferString(byteOrderMark)
+	writer := csv.NewWriter(body)
 	if err := writer.Write(exportColumns); err != nil {
 		return nil, err
 	}
@@ -108,7 +110,7 @@ func cells(row *standings.Row, name string) []string {
 		points = strconv.FormatInt(row.Points, 10)
 	}
 	return []string{
-		place(row.Place), place(row.SexPlace), row.Division, place(row.DivisionPlace), row.Result.Bib, harmless(name),
+		place(row.Place), place(row.SexPlace), asText(row.Division), place(row.DivisionPlace), asText(row.Result.Bib), asText(name),
 		string(row.Sex), age, string(row.Field), string(row.Result.Status), row.Result.Gun.String(), row.Result.Net.String(), points,
 	}
 }
@@ -120,10 +122,20 @@ func place(n int) string {
 	return strconv.Itoa(n)
 }
 
-// harmless keeps a spreadsheet from running a name as a formula.
-func harmless(name string) string {
-	if name != "" && strings.ContainsRune("=+-@\t\r", rune(name[0])) {
-		return "'" + name
+// byteOrderMark tells Excel that a CSV is UTF-8. Opened by a double click, one
+// without it is read in the system's own encoding, which garbles Korean names on
+// most machines. Our own import skips it, as do the usual CSV libraries.
+const byteOrderMark = "\ufeff"
+
+// asText keeps a spreadsheet from running what somebody entered as a formula. As
+// OWASP advises, a cell that begins with one of the characters that start a
+// formula gets an apostrophe in front; spreadsheets may skip white space and
+// read full-width characters as plain ones.
+// https://owasp.org/www-community/attacks/CSV_Injection
+func asText(cell string) string {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(cell, " \u00a0\u3000"))
+	if strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
+		return "'" + cell
 	}
-	return name
+	return cell
 }

@@ -34,7 +34,7 @@ type publishing struct {
 type finalizeInput struct {
 	RaceID string `path:"race_id"`
 	Body   *struct {
-		ProtestWindowS *int `json:"protest_window_s,omitempty" minimum:"0" maximum:"604800" default:"1800" doc:"Seconds for protests, after which the standings become official; 0 for at once."`
+		ProtestWindowS *int `json:"protest_window_s,omitempty" minimum:"0" maximum:"604800" doc:"Seconds for protests, after which the standings become official; 0 for at once. When left out: 1800 for a new window, and the one that is open stays as it is."`
 	} `required:"false"`
 }
 
@@ -51,8 +51,9 @@ func (p publishing) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "finalize-race", Method: http.MethodPost, Path: "/v1/races/{race_id}/finalize",
 		Summary: "Make the standings official after a protest window", Tags: []string{tag},
-		Description: "To call it again changes nothing: it answers with the window that is open, or with 200 once the standings are official. " +
-			"To open another window cancel the first. Corrections during the window are taken in; a correction after it makes a new official version.",
+		Description: "Calling it again changes nothing. Without a body, with `{}` or with the same window it answers 202 with the window that is open, " +
+			"and 200 once the standings are official. A different window is a conflict (409): cancel the open one first. " +
+			"Corrections made during the window are included; a correction after it makes a new official version.",
 		DefaultStatus: http.StatusAccepted,
 		Errors: []int{
 			http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
@@ -84,7 +85,7 @@ func (p publishing) finalize(ctx context.Context, in *finalizeInput) (*finalizeO
 	}
 	if opened := publication.EndsAt.Sub(publication.RequestedAt); stated && opened != window {
 		return nil, &race.ConflictError{Field: "protest_window_s", Message: fmt.Sprintf(
-			"a protest window of %d s is open until %s: cancel it first", int(opened.Seconds()), publication.EndsAt.Format(time.RFC3339))}
+			"a protest window of %d s is already open until %s; cancel it before opening another", int(opened.Seconds()), publication.EndsAt.Format(time.RFC3339))}
 	}
 	p.board.forget(in.RaceID)
 	p.wake(ctx, in.RaceID)

@@ -14,16 +14,21 @@ import (
 // Query selects rows of a race's standings.
 type Query struct {
 	RaceID   string `path:"race_id"`
-	Field    string `query:"field" enum:"runner,wheelchair,handcycle" default:"runner" doc:"Each field is ranked for itself."`
+	Field    string `query:"field" enum:"runner,wheelchair,handcycle" doc:"Each field is ranked separately. When left out: runner, or with bib whichever field has the bib."`
 	Sex      string `query:"sex" enum:"M,F,X" doc:"Only this sex category."`
 	Division string `query:"division" maxLength:"100" doc:"Only this division, in the order of its own places."`
+	Bib      string `query:"bib" maxLength:"16" doc:"Only this bib; leading zeros and case do not matter." example:"284"`
 	Q        string `query:"q" maxLength:"100" doc:"Only runners whose name contains this, whatever its case and accents, or whose bib it is."`
 	Version  int    `query:"version" minimum:"1" maximum:"2147483647" doc:"An earlier version; the latest when left out."`
 }
 
 // filter is what the query selects by without names.
 func (q Query) filter() filter {
-	return filter{field: race.Field(q.Field), sex: race.Sex(q.Sex), division: q.Division}
+	f := filter{field: race.Field(q.Field), sex: race.Sex(q.Sex), division: q.Division, bib: race.BibKey(q.Bib)}
+	if f.field == "" && f.bib == "" {
+		f.field = race.Runner
+	}
+	return f
 }
 
 // selection is what a query takes of a version.

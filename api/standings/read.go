@@ -104,7 +104,7 @@ func (r reading) page(ctx context.Context, in *readInput, version, position int,
 		if err != nil {
 			return answer{}, "", err
 		}
-		if known, ok := loaded.page(key, now); ok && in.Q == "" {
+		if known, ok := loaded.page(key, now); ok && in.shared() {
 			return known, r.cacheControl(ctx, true, in.fixed()), nil
 		}
 		if picked, err = r.pick(ctx, in.Query, loaded, position, in.Limit); err != nil {
@@ -119,7 +119,7 @@ func (r reading) page(ctx context.Context, in *readInput, version, position int,
 		made.body.fill(picked)
 	}
 	made.tag = entityTag(in.Query, in.Limit, position, made.body.ProtestUntil, picked)
-	if picked.named && in.Q == "" {
+	if picked.named && in.shared() {
 		if err := picked.version.keepPage(key, made); err != nil {
 			return answer{}, "", err
 		}
@@ -127,8 +127,11 @@ func (r reading) page(ctx context.Context, in *readInput, version, position int,
 	return made, r.cacheControl(ctx, version == 0 || picked.named, in.fixed()), nil
 }
 
-// fixed tells whether a version was asked for, not the latest.
+// fixed reports whether a particular version was asked for, not the latest.
 func (in *readInput) fixed() bool { return in.Version != 0 || in.Cursor != "" }
+
+// shared reports whether other readers are likely to ask for the same page.
+func (in *readInput) shared() bool { return in.Q == "" && in.Bib == "" }
 
 func (p *page) fill(picked selection) {
 	p.Version, p.Status, p.ComputedAt = picked.version.Version, string(picked.version.Status), &picked.version.ComputedAt

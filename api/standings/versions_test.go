@@ -68,6 +68,11 @@ func TestCompare(t *testing.T) {
 	require.NotContains(t, cause, "reason") // not everybody's yet
 	require.Equal(t, "cut the course", because(b.call(t, http.MethodGet, "/standings/compare?from=1&to=2", b.organizer, ""))["reason"])
 
+	require.Equal(t, "public, max-age=30", anyone.header.Get("Cache-Control"))
+	require.Equal(t, "no-store", b.call(t, http.MethodGet, "/standings/compare?from=1&to=2", b.organizer, "").header.Get("Cache-Control"))
+	same := b.get(t, "/standings/compare?from=1&to=2", "If-None-Match", anyone.header.Get("ETag"))
+	require.Equal(t, http.StatusNotModified, same.status)
+
 	page := b.get(t, "/standings/compare?from=1&to=2&limit=2")
 	require.EqualValues(t, 4, page.body["total"])
 	cursor, ok := page.body["next_cursor"].(string)
@@ -95,6 +100,7 @@ func TestPublishing(t *testing.T) {
 	require.Equal(t, opened.body["ends_at"], shown.body["protest_until"])
 	require.Equal(t, opened.raw, finalize("").raw)
 	require.Equal(t, opened.raw, finalize(`{"protest_window_s":1800}`).raw)
+	require.Equal(t, opened.raw, finalize(`{}`).raw)
 	require.Equal(t, http.StatusConflict, finalize(`{"protest_window_s":60}`).status)
 	require.Equal(t, http.StatusUnprocessableEntity, finalize(`{"protest_window_s":-1}`).status)
 	require.Equal(t, "provisional", string(b.recompute(t).Status))
@@ -105,7 +111,16 @@ func TestPublishing(t *testing.T) {
 	b.clock.Advance(time.Hour)
 	require.Equal(t, "provisional", string(b.recompute(t).Status))
 
-	require.Equal(t, http.StatusAccepted, finalize(`{"protest_window_s":60}`).status)
+	short := finalize(`{"protest_window_s":60}`)
+	require.Equal(t, http.StatusAccepted, short.status)
+	for _, repeated := range []string{"", "{}", `{"protest_window_s":60}`} { // whoever asks for no other window gets this one
+		again := finalize(repeated)
+		require.Equal(t, http.StatusAccepted, again.status, repeated)
+		require.Equal(t, short.raw, again.raw, repeated)
+	}
+	other := finalize(`{"protest_window_s":1800}`)
+	require.Equal(t, http.StatusConflict, other.status)
+	require.Contains(t, other.raw, "a protest window of 60 s is already open")
 	faster := race.Time(7_900_000)
 	b.patch(t, "2", "protest upheld: wrong chip", maindb.RecordPatch{Gun: &faster, Net: &faster})
 	b.credit(t, "2", 210)

@@ -24,11 +24,18 @@ type loaded struct {
 	pages map[pageKey]answer
 }
 
-// filter selects rows. Empty takes all.
+// filter selects rows. An empty part selects all of them.
 type filter struct {
 	field    race.Field
 	sex      race.Sex
 	division string
+	bib      string // as race.BibKey writes it
+}
+
+// takes reports whether the filter selects a row.
+func (f filter) takes(r *standings.Row) bool {
+	return (f.field == "" || r.Field == f.field) && (f.sex == "" || r.Sex == f.sex) &&
+		(f.division == "" || r.Division == f.division) && (f.bib == "" || race.BibKey(r.Result.Bib) == f.bib)
 }
 
 // view returns the indexes of the rows that a filter takes, in the order of the
@@ -42,15 +49,14 @@ func (l *loaded) view(f filter) []int {
 	}
 	view := []int{}
 	for i := range l.rows {
-		r := &l.rows[i]
-		if r.Field == f.field && (f.sex == "" || r.Sex == f.sex) && (f.division == "" || r.Division == f.division) {
+		if f.takes(&l.rows[i]) {
 			view = append(view, i)
 		}
 	}
 	if f.division != "" {
 		slices.SortStableFunc(view, func(a, b int) int { return lastIfNone(l.rows[a].DivisionPlace, l.rows[b].DivisionPlace) })
 	}
-	if len(l.views) < maxViews {
+	if len(l.views) < maxViews && f.bib == "" { // a race has too many bibs to remember a view of each
 		l.views[f] = view
 	}
 	return view

@@ -7,39 +7,63 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// Bounds of what Compare tells.
+// Limits of what Comparison.Because reports.
 const (
 	maxCauses  = 10  // of one change
-	maxRevised = 500 // records, beyond which only an entry's own revisions are told
+	maxRevised = 500 // records, beyond which only an entry's own revisions are reported
 )
 
-// Change is an entry of which two rankings say something else.
+// Change is an entry that differs between two rankings.
 type Change struct {
 	From *Row // nil: the entry is new
 	To   *Row // nil: the record was removed
-	// Because lists the records whose revisions brought the change about, at
-	// most ten: the entry's own, and those that passed it or fell behind it.
-	// These say nothing of their own causes.
-	Because []Change
 }
 
-// Compare returns what differs between two rankings of a race, in the order of
-// the later one, then what it lacks in the order of the earlier one.
-func Compare(from, to []Row) []Change {
+// Comparison is what differs between two rankings of a race.
+type Comparison struct {
+	// Changes are in the order of the later ranking, followed by the entries that
+	// it lacks, in the order of the earlier one.
+	Changes []Change
+	revised []Change // those that may be the cause of others
+}
+
+// Compare compares two rankings of a race. Its work grows with their length
+// alone; causes, which take up to 500 steps each, are left to Because.
+func Compare(from, to []Row) Comparison {
 	all := pairs(from, to)
-	revised := slices.DeleteFunc(slices.Clone(all), func(c Change) bool { return !c.revised() })
-	if len(revised) > maxRevised {
-		revised = nil
+	var compared Comparison
+	for _, change := range all {
+		if change.revised() {
+			compared.revised = append(compared.revised, change)
+		}
 	}
-	changes := slices.DeleteFunc(all, Change.same)
-	for i := range changes {
-		changes[i].Because = changes[i].causes(revised)
+	if len(compared.revised) > maxRevised {
+		compared.revised = nil
 	}
-	return changes
+	compared.Changes = slices.DeleteFunc(all, Change.same)
+	return compared
 }
 
-// Revised returns the entries whose own record is not what it was: the reasons
-// for everything else that differs. It finds out no causes.
+// Because returns the records whose revisions caused a change, at most ten: the
+// entry's own first, then those that passed it or fell behind it.
+func (c *Comparison) Because(change Change) []Change {
+	var because []Change
+	if change.revised() {
+		because = append(because, change)
+	}
+	for _, other := range c.revised {
+		if len(because) == maxCauses {
+			break
+		}
+		if other.Row().RecordID != change.Row().RecordID && crossed(other, change) {
+			because = append(because, other)
+		}
+	}
+	return because
+}
+
+// Revised returns the entries whose own record differs: the reasons for
+// everything else that does.
 func Revised(from, to []Row) []Change {
 	return slices.DeleteFunc(pairs(from, to), func(c Change) bool { return !c.revised() || c.same() })
 }
@@ -97,22 +121,6 @@ func (c Change) Span() [2]int {
 		span[1] = c.To.Revision
 	}
 	return span
-}
-
-func (c Change) causes(revised []Change) []Change {
-	var because []Change
-	if c.revised() {
-		because = append(because, c)
-	}
-	for i := range revised {
-		if len(because) == maxCauses {
-			break
-		}
-		if r := revised[i]; r.Row().RecordID != c.Row().RecordID && crossed(r, c) {
-			because = append(because, r)
-		}
-	}
-	return because
 }
 
 // crossed reports whether other came before c or fell behind it, in any of the

@@ -23,7 +23,7 @@ func TestCompareTellsWhoMovedAndWhy(t *testing.T) {
 		}
 	}
 	before := standings.Rank(rules, entries)
-	require.Empty(t, standings.Compare(before, standings.Rank(rules, entries)))
+	require.Empty(t, standings.Compare(before, standings.Rank(rules, entries)).Changes)
 
 	entries = slices.Clone(entries)
 	entries[1].Result.Status, entries[1].Revision = race.Disqualified, 2 // the second
@@ -35,20 +35,21 @@ func TestCompareTellsWhoMovedAndWhy(t *testing.T) {
 		because  []string
 	}
 	got := map[string]told{}
-	for _, c := range standings.Compare(before, after) {
-		got[c.Row().RecordID] = told{c.From.Place, c.To.Place, records(c.Because)}
+	compared := standings.Compare(before, after)
+	for _, c := range compared.Changes {
+		got[c.Row().RecordID] = told{c.From.Place, c.To.Place, records(compared.Because(c))}
 	}
 	require.Equal(t, map[string]told{
 		"r2": {2, 0, []string{"r2"}}, "r3": {3, 2, []string{"r2"}}, "r4": {4, 3, []string{"r2"}}, "r5": {5, 4, []string{"r2"}},
 	}, got)
 
 	shorter := standings.Rank(rules, entries[1:])
-	changes := standings.Compare(after, shorter)
+	changes := standings.Compare(after, shorter).Changes
 	require.Len(t, changes, 4)
 	require.Nil(t, changes[3].To)
 	require.Equal(t, "r1", changes[3].Row().RecordID)
 	require.Equal(t, [2]int{2, math.MaxInt}, changes[3].Span())
-	require.Nil(t, standings.Compare(shorter, after)[0].From)
+	require.Nil(t, standings.Compare(shorter, after).Changes[0].From)
 }
 
 func TestCompareOfManyRevisionsTellsOwnOnesAlone(t *testing.T) {
@@ -68,11 +69,12 @@ func TestCompareOfManyRevisionsTellsOwnOnesAlone(t *testing.T) {
 		entries[i].Revision++
 		entries[i].Result.Gun += 5000
 	}
-	for _, c := range standings.Compare(before, standings.Rank(rules, entries)) {
+	compared := standings.Compare(before, standings.Rank(rules, entries))
+	for _, c := range compared.Changes {
 		if c.To.Revision == 1 {
-			require.Equal(t, []string{c.To.RecordID}, records(c.Because))
+			require.Equal(t, []string{c.To.RecordID}, records(compared.Because(c)))
 		} else {
-			require.Empty(t, c.Because)
+			require.Empty(t, compared.Because(c))
 		}
 	}
 }
