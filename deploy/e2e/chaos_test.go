@@ -23,7 +23,7 @@ import (
 func TestChaos(t *testing.T) {
 	c := &chaos{system: ownSystem(t, "chaos"), rows: bostonRows(t, *chaosRecords)}
 	c.organizer = c.signUp(t, "organizer")
-	c.organizer.patient = true
+	c.organizer.beDetermined()
 	c.undisturbed = c.round(t, nothing)
 	t.Logf("%d records undisturbed: %s", len(c.rows), c.undisturbed.Round(time.Millisecond))
 

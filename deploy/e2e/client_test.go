@@ -1,13 +1,11 @@
 package e2e_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,18 +14,20 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 )
 
-// caller speaks to the API as one person, or as nobody while token is empty.
+// caller acts as one person, or as nobody while it has no token.
 type caller struct {
-	base   string
-	token  string
+	apiclient.Client
 	userID string
 	login  string
-	// patient callers repeat a call that met a part being down (no connection,
-	// 503), with the same Idempotency-Key, as a careful organizer's program does.
-	patient bool
 }
+
+// beDetermined has a caller repeat what met a part being down, with the same
+// Idempotency-Key, as a careful organizer's program does.
+func (c *caller) beDetermined() { c.Patience = 2 * time.Minute }
 
 // answer is what the API said.
 type answer struct {
@@ -82,46 +82,24 @@ func inJSON(t *testing.T, v any) payload {
 
 func inCSV(text string) payload { return payload{"text/csv", []byte(text)} }
 
-// call makes one call, or repeats it while the caller is patient.
+// call makes one call, or repeats it while the caller is determined.
 func (c *caller) call(t *testing.T, method, path string, body payload, headers ...string) answer {
 	t.Helper()
 	if method == http.MethodPost && !slices.Contains(headers, "Idempotency-Key") {
 		headers = append(headers, "Idempotency-Key", rand.Text())
 	}
-	const patience = 2 * time.Minute
-	deadline := time.Now().Add(patience)
-	for {
-		got, err := c.once(t.Context(), method, path, body, headers)
-		down := err != nil || got.status == http.StatusServiceUnavailable
-		if !down || !c.patient || time.Now().After(deadline) {
-			require.NoError(t, err)
-			return got
-		}
-		pause(t.Context(), 50*time.Millisecond)
-	}
+	got, err := c.send(t.Context(), method, path, body, headers...)
+	require.NoError(t, err)
+	return got
 }
 
-func (c *caller) once(ctx context.Context, method, path string, body payload, headers []string) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body.body))
-	if err != nil {
-		return answer{}, err
+func (c *caller) send(ctx context.Context, method, path string, body payload, headers ...string) (answer, error) {
+	request := apiclient.Request{Method: method, Path: path, ContentType: body.contentType, Body: body.body, Header: map[string]string{}}
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header[headers[i]] = headers[i+1]
 	}
-	if body.contentType != "" {
-		req.Header.Set("Content-Type", body.contentType)
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return answer{}, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	return answer{res.StatusCode, res.Header, text}, err
+	got, err := c.Send(ctx, request)
+	return answer{got.Status, got.Header, got.Body}, err
 }
 
 // pause waits for the next attempt of something that is being restarted.
@@ -132,7 +110,9 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (s *system) anonymous() *caller { return &caller{base: cmp.Or(s.front, s.APIURL())} }
+func (s *system) anonymous() *caller { 
+	return &caller{Client: apiclient.Client{Base: cmp.Or(s.front, s.APIURL())}}
+}
 
 // signUp makes an account and logs in.
 func (s *system) signUp(t *testing.T, userType string) *caller {
@@ -162,7 +142,7 @@ func (c *caller) logIn(t *testing.T, login, password string) {
 	c.call(t, http.MethodPost, "/v1/login", inJSON(t, map[string]string{"login_id": login, "password": password})).
 		into(t, http.StatusOK, &tokens)
 	require.NotEmpty(t, tokens.AccessToken)
-	c.token, c.userID = tokens.AccessToken, tokens.UserID
+	c.Token, c.userID = tokens.AccessToken, tokens.UserID
 }
 
 // createRace returns the ID of a new race.
@@ -177,16 +157,7 @@ func (c *caller) createRace(t *testing.T, race map[string]any) string {
 }
 
 // imported is what became of the rows of a file.
-type imported struct {
-	Added     int `json:"added"`
-	Changed   int `json:"changed"`
-	Unchanged int `json:"unchanged"`
-	Errors    []struct {
-		Row     int    `json:"row"`
-		Field   string `json:"field"`
-		Message string `json:"message"`
-	} `json:"errors"`
-}
+type imported = apiclient.Imported
 
 func (c *caller) importStartList(t *testing.T, raceID string, list payload) imported {
 	t.Helper()

@@ -72,7 +72,7 @@ func newDeployment(t *testing.T) *deployment {
 	}
 	s.front = d.balancer.URL
 	d.organizer = s.signUp(t, "organizer")
-	d.organizer.patient = true
+	d.organizer.beDetermined()
 	return d
 }
 

@@ -105,7 +105,7 @@ func TestWhoMayPostRecords(t *testing.T) {
 	raceID := organizer.createRace(t, marathon("Rights"))
 	posted := organizer.postRecord(t, raceID, map[string]any{"bib": "1", "gun_time": "2:10:22"})
 	forged := *organizer
-	forged.token += "x"
+	forged.Token += "x"
 
 	for _, c := range []struct {
 		who    *caller

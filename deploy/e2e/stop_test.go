@@ -51,7 +51,7 @@ func (b *boston) importing(t *testing.T) <-chan heard {
 	answered := make(chan heard, 1)
 	file := results(b.rows)
 	go func() {
-		got, err := b.organizer.once(t.Context(), http.MethodPost, recordsOf(b.raceID)+"/import", file, nil)
+		got, err := b.organizer.send(t.Context(), http.MethodPost, recordsOf(b.raceID)+"/import", file)
 		answered <- heard{got, err}
 	}()
 	return answered

@@ -6,12 +6,15 @@ package sample
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 )
 
 // Options say where the sample goes.
@@ -33,25 +36,20 @@ type Credits struct {
 	Total      int `json:"total"`
 }
 
-// imported is what an import answers.
-type imported struct {
-	Added     int `json:"added"`
-	Changed   int `json:"changed"`
-	Unchanged int `json:"unchanged"`
-	Errors    []struct {
-		Row     int    `json:"row"`
-		Field   string `json:"field"`
-		Message string `json:"message"`
-	} `json:"errors"`
-}
+const (
+	// patience is how long an API that restarts, or whose databases do, is waited for.
+	patience = 2 * time.Minute
+	// callTimeout allows for an import of 50,000 rows.
+	callTimeout = 5 * time.Minute
+)
 
 // Load brings the race in and returns when every record has its credit.
 func Load(ctx context.Context, opts Options) (Summary, error) {
-	l := loader{Options: opts, client: newClient(opts.API, opts.Login, opts.Password)}
-	if err := l.client.signUp(ctx, opts.Race.Create.Name+" (sample)"); err != nil {
-		return Summary{}, fmt.Errorf("sign up the sample's organizer: %w", err)
-	}
-	if err := l.client.logIn(ctx); err != nil {
+	l := loader{Options: opts, client: &apiclient.Client{
+		Base: opts.API, Login: opts.Login, Password: opts.Password, Patience: patience,
+		HTTP: &http.Client{Timeout: callTimeout},
+	}}
+	if err := l.logIn(ctx); err != nil {
 		return Summary{}, err
 	}
 	raceID, err := l.race(ctx)
@@ -81,8 +79,21 @@ func Load(ctx context.Context, opts Options) (Summary, error) {
 // loader is one run of Load.
 type loader struct {
 	Options
-	client *client
+	client *apiclient.Client
 	path   string // of the race
+}
+
+// logIn signs the organizer up, or finds that an earlier run did.
+func (l *loader) logIn(ctx context.Context) error {
+	err := l.client.SignUp(ctx, "organizer", l.Race.Create.Name+" (sample)")
+	if p, ok := errors.AsType[*apiclient.Problem](err); err != nil && (!ok || p.Status != http.StatusConflict) {
+		return fmt.Errorf("sign up the sample's organizer: %w", err)
+	}
+	err = l.client.LogIn(ctx)
+	if p, ok := errors.AsType[*apiclient.Problem](err); ok && p.Status == http.StatusUnauthorized {
+		return fmt.Errorf("the login %s exists with another password: choose another login, or give its password: %w", l.Login, err)
+	}
+	return err
 }
 
 func (l *loader) say(format string, args ...any) {
@@ -94,7 +105,7 @@ func (l *loader) race(ctx context.Context) (string, error) {
 	var me struct {
 		UserID string `json:"user_id"`
 	}
-	if err := l.client.get(ctx, "/v1/me", &me); err != nil {
+	if err := l.client.Get(ctx, "/v1/me", &me); err != nil {
 		return "", err
 	}
 	for cursor, more := "", true; more; {
@@ -110,7 +121,7 @@ func (l *loader) race(ctx context.Context) (string, error) {
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}
-		if err := l.client.get(ctx, "/v1/races?"+query.Encode(), &page); err != nil {
+		if err := l.client.Get(ctx, "/v1/races?"+query.Encode(), &page); err != nil {
 			return "", err
 		}
 		for _, r := range page.Items {
@@ -123,7 +134,7 @@ func (l *loader) race(ctx context.Context) (string, error) {
 	var created struct {
 		RaceID string `json:"race_id"`
 	}
-	err := l.client.postJSON(ctx, "/v1/races", l.key("race"), l.Race.Create, &created)
+	err := l.client.JSON(ctx, http.MethodPost, "/v1/races", l.Race.Create, &created, "Idempotency-Key", l.key("race"))
 	if err == nil {
 		l.say("created the race %s", l.Race.Create.Name)
 	}
@@ -146,10 +157,7 @@ func (l *loader) imports(ctx context.Context) error {
 
 func (l *loader) importCSV(ctx context.Context, what, path string, text []byte) error {
 	began := time.Now()
-	var answer imported
-	err := l.client.call(ctx, request{
-		method: http.MethodPost, path: l.path + path, body: text, contentType: "text/csv",
-	}, &answer)
+	answer, err := l.client.ImportCSV(ctx, l.path+path, text)
 	if err != nil {
 		return err
 	}
@@ -167,6 +175,6 @@ func (l *loader) importCSV(ctx context.Context, what, path string, text []byte) 
 
 func (l *loader) credits(ctx context.Context) (Credits, error) {
 	var c Credits
-	err := l.client.get(ctx, l.path+"/credits", &c)
+	err := l.client.Get(ctx, l.path+"/credits", &c)
 	return c, err
 }

@@ -92,7 +92,7 @@ func (l *loader) records(ctx context.Context, query url.Values, cursor string) (
 		Items      []Record `json:"items"`
 		NextCursor string   `json:"next_cursor"`
 	}
-	err = l.client.get(ctx, l.path+"/official-records?"+query.Encode(), &page)
+	err = l.client.Get(ctx, l.path+"/official-records?"+query.Encode(), &page)
 	return page.Items, page.NextCursor, err
 }
 
