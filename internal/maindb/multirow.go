@@ -31,15 +31,15 @@ func insertRows[T any](ctx context.Context, tx *sql.Tx, into string, items []T, 
 	return nil
 }
 
-// execFor runs a statement that takes keys from its only parameter by
-// JSON_TABLE(?, '$[*]' COLUMNS (…)). Joined straight to a
-// table with a forced index it reads, and locks, the rows of those keys alone.
-// With the keys in an IN the optimizer scans a small table instead, whatever the
-// hints say, and waits for rows that others have locked.
-func execFor[K string | int64](ctx context.Context, tx *sql.Tx, statement string, keys []K) error {
-	list, err := json.Marshal(keys)
+// execFor runs a statement that reads the items from its only parameter, by
+// JSON_TABLE(?, '$[*]' COLUMNS (…)). Joined straight to a table with a forced
+// index it reads, and locks, the rows of those items alone. With keys in an IN
+// the optimizer scans a small table instead, whatever the hints say, and waits
+// for rows that others have locked.
+func execFor[T any](ctx context.Context, tx *sql.Tx, statement string, items []T) error {
+	list, err := json.Marshal(items)
 	if err != nil {
-		return fmt.Errorf("list %d keys: %w", len(keys), err)
+		return fmt.Errorf("list %d items: %w", len(items), err)
 	}
 	_, err = tx.ExecContext(ctx, statement, string(list))
 	return err

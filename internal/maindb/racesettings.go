@@ -54,7 +54,7 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 			}
 		}
 		if changed := creditSettings(old, updated); len(changed) > 0 {
-			revised, err = s.reviseAll(ctx, tx, raceID, "race settings changed: "+strings.Join(changed, ", "))
+			revised, err = s.reviseRace(ctx, tx, raceID, "race settings changed: "+strings.Join(changed, ", "))
 		}
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
@@ -49,7 +50,7 @@ func or[T any](changed *T, old T) T {
 // longest. Errors: race.ErrNotFound, race.ErrStale, *race.InvalidError,
 // *race.ConflictError for a removed record.
 func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expected int, patch RecordPatch, change Change) (record race.Record, changed bool, err error) {
-	err = s.changeRecord(ctx, raceID, recordID, expected, func(q *gen.Queries, row gen.OfficialRecord) error {
+	err = s.changeRecord(ctx, raceID, recordID, expected, func(tx *sql.Tx, row gen.OfficialRecord) error {
 		record, changed = recordOf(row), false
 		if record.Removed {
 			return &race.ConflictError{Message: "the record was removed: post a new one"}
@@ -59,8 +60,9 @@ func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expect
 			return err
 		}
 		changed = true
-		record.Result = result
-		record, err = s.advance(ctx, q, row, record, change)
+		next := nextRevision(row, change)
+		next.Result = result
+		record, err = s.advance(ctx, tx, row, next)
 		return err
 	})
 	if err != nil {
@@ -74,15 +76,16 @@ func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expect
 // Of a record removed already nothing changes, and removed is false. Errors:
 // race.ErrNotFound, race.ErrStale.
 func (s *Store) RemoveRecord(ctx context.Context, raceID, recordID string, expected int, change Change) (record race.Record, removed bool, err error) {
-	err = s.changeRecord(ctx, raceID, recordID, expected, func(q *gen.Queries, row gen.OfficialRecord) error {
+	err = s.changeRecord(ctx, raceID, recordID, expected, func(tx *sql.Tx, row gen.OfficialRecord) error {
 		record, removed = recordOf(row), false
 		if record.Removed {
 			return nil
 		}
 		removed = true
-		record.Removed = true
+		next := nextRevision(row, change)
+		next.Removed = true
 		var err error
-		record, err = s.advance(ctx, q, row, record, change)
+		record, err = s.advance(ctx, tx, row, next)
 		return err
 	})
 	if err != nil {
@@ -93,7 +96,7 @@ func (s *Store) RemoveRecord(ctx context.Context, raceID, recordID string, expec
 
 // changeRecord calls change with the record in a transaction that holds the
 // race, if its latest revision is expected.
-func (s *Store) changeRecord(ctx context.Context, raceID, recordID string, expected int, change func(*gen.Queries, gen.OfficialRecord) error) error {
+func (s *Store) changeRecord(ctx context.Context, raceID, recordID string, expected int, change func(*sql.Tx, gen.OfficialRecord) error) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		if _, err := holdRace(ctx, q, raceID); err != nil {
@@ -108,35 +111,33 @@ func (s *Store) changeRecord(ctx context.Context, raceID, recordID string, expec
 		case int(row.Revision) != expected:
 			return race.ErrStale
 		}
-		return change(q, row)
+		return change(tx, row)
 	})
 }
 
-// advance writes the next revision of old, which makes it r, and hands on the
-// bib that it gives up. The transaction holds the race.
-func (s *Store) advance(ctx context.Context, q *gen.Queries, old gen.OfficialRecord, r race.Record, change Change) (race.Record, error) {
-	now, key := s.now(), race.BibKey(r.Result.Bib)
-	r.Revision++
-	waitingSince := old.WaitingSince
+// advance writes the next revision of old and hands over the bib that it gives
+// up. The transaction holds the race.
+func (s *Store) advance(ctx context.Context, tx *sql.Tx, old gen.OfficialRecord, next revision) (race.Record, error) {
+	q, now, key := s.queries.WithTx(tx), s.now(), race.BibKey(next.Result.Bib)
 	switch {
-	case r.Removed:
-		r.HoldsBib, waitingSince = false, sql.NullTime{}
+	case next.Removed:
+		next.HoldsBib, next.waitingSince = false, sql.NullTime{}
 	case key != old.BibKey:
-		free, err := bibIsFree(ctx, q, r.RaceID, key)
+		free, err := bibIsFree(ctx, q, next.RaceID, key)
 		if err != nil {
 			return race.Record{}, err
 		}
-		r.HoldsBib, waitingSince = free, sql.NullTime{Time: now, Valid: !free}
+		next.HoldsBib, next.waitingSince = free, sql.NullTime{Time: now, Valid: !free}
 	}
-	if err := store(ctx, q, r, waitingSince, change, now); err != nil {
+	if err := writeRevisions(ctx, tx, []revision{next}, now); err != nil {
 		return race.Record{}, err
 	}
-	if old.HeldBib.Valid && !(r.HoldsBib && key == old.BibKey) {
-		if err := handOver(ctx, q, old, now); err != nil {
+	if old.HeldBib.Valid && !(next.HoldsBib && key == old.BibKey) {
+		if err := s.handOver(ctx, tx, []gen.OfficialRecord{old}, now); err != nil {
 			return race.Record{}, err
 		}
 	}
-	return r, nil
+	return next.Record, nil
 }
 
 func bibIsFree(ctx context.Context, q *gen.Queries, raceID, key string) (bool, error) {
@@ -150,37 +151,36 @@ func bibIsFree(ctx context.Context, q *gen.Queries, raceID, key string) (bool, e
 	return false, nil
 }
 
-// handOver gives the bib that giver held to the record that waits longest for
-// it, if one does.
-func handOver(ctx context.Context, q *gen.Queries, giver gen.OfficialRecord, now time.Time) error {
-	row, err := q.RecordWaitingLongest(ctx, giver.RaceID, giver.BibKey)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
+// handOver gives each bib that the givers, all of one race, held to the record
+// that has waited longest for it, if there is one.
+func (s *Store) handOver(ctx context.Context, tx *sql.Tx, givers []gen.OfficialRecord, now time.Time) error {
+	q := s.queries.WithTx(tx)
+	for part := range slices.Chunk(givers, chunk) {
+		keys, giverOf := make([]string, len(part)), make(map[string]string, len(part))
+		for i, giver := range part {
+			keys[i], giverOf[giver.BibKey] = giver.BibKey, giver.RecordID
+		}
+		waiting, err := q.RecordsWaiting(ctx, part[0].RaceID, keys)
+		if err != nil {
+			return fmt.Errorf("find who waits for %d bibs: %w", len(keys), err)
+		}
+		var heirs []revision
+		for _, row := range waiting { // who has waited longest comes first
+			giver, free := giverOf[row.BibKey]
+			if !free {
+				continue
+			}
+			delete(giverOf, row.BibKey)
+			heir := nextRevision(row, Change{
+				By:     race.SystemActor,
+				Reason: fmt.Sprintf("bib %s is free: record %s has given it up", row.Bib, giver),
+			})
+			heir.HoldsBib, heir.waitingSince = true, sql.NullTime{}
+			heirs = append(heirs, heir)
+		}
+		if err := writeRevisions(ctx, tx, heirs, now); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("find who waits for a bib: %w", err)
-	}
-	heir := recordOf(row)
-	heir.Revision++
-	heir.HoldsBib = true
-	return store(ctx, q, heir, sql.NullTime{}, Change{
-		By:     race.SystemActor,
-		Reason: fmt.Sprintf("bib %s is free: record %s has given it up", heir.Result.Bib, giver.RecordID),
-	}, now)
-}
-
-// store writes a record as its new revision has it, and sends that off.
-func store(ctx context.Context, q *gen.Queries, r race.Record, waitingSince sql.NullTime, change Change, now time.Time) error {
-	key := race.BibKey(r.Result.Bib)
-	err := q.UpdateRecord(ctx, gen.UpdateRecordParams{
-		Revision: count32(r.Revision), Bib: r.Result.Bib, BibKey: key,
-		HeldBib: sql.NullString{String: key, Valid: r.HoldsBib}, WaitingSince: waitingSince,
-		GunMs: nullTime(r.Result.Gun), NetMs: nullTime(r.Result.Net),
-		Status: string(r.Result.Status), FinishSequence: nullSequence(r.Result.Sequence),
-		Removed: r.Removed, UpdatedAt: now, RecordID: r.ID,
-	})
-	if err != nil {
-		return fmt.Errorf("update record %s: %w", r.ID, err)
-	}
-	return sendOff(ctx, q, r, change, now)
+	return nil
 }

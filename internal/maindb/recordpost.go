@@ -12,12 +12,6 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// Change says who writes a revision and why.
-type Change struct {
-	By     string // user ID of the organizer, or race.SystemActor
-	Reason string // at most 500 characters; may be empty for a first revision
-}
-
 // postAttempts is how often a bib may be given up between finding it held and
 // asking by whom.
 const postAttempts = 5
@@ -28,14 +22,14 @@ const postAttempts = 5
 // race.ErrNotFound without such a race, *race.ConflictError when another record
 // holds the bib.
 func (s *Store) PostRecord(ctx context.Context, raceID, recordID string, result race.Result, change Change) (record race.Record, added bool, err error) {
-	posted := race.Record{ID: recordID, RaceID: raceID, Revision: 1, Result: result, HoldsBib: true}
+	posted := firstRevision(raceID, recordID, result, change)
 	for range postAttempts {
-		err := s.post(ctx, shareRace, posted, change)
+		err := s.post(ctx, shareRace, posted)
 		if errors.Is(err, errScheduled) { // once in the life of a race
-			err = s.post(ctx, holdRace, posted, change)
+			err = s.post(ctx, holdRace, posted)
 		}
 		if err == nil {
-			return posted, true, nil
+			return posted.Record, true, nil
 		}
 		if !mysql.IsDuplicate(err) {
 			return race.Record{}, false, err
@@ -51,48 +45,28 @@ func (s *Store) PostRecord(ctx context.Context, raceID, recordID string, result 
 	return race.Record{}, false, fmt.Errorf("record %s: its bib or its ID is in use", recordID)
 }
 
-func (s *Store) post(ctx context.Context, hold holder, r race.Record, change Change) error {
+func (s *Store) post(ctx context.Context, hold holder, r revision) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q, now := s.queries.WithTx(tx), s.now()
 		status, err := hold(ctx, q, r.RaceID)
 		if err != nil {
 			return err
 		}
-		err = q.InsertRecord(ctx, gen.InsertRecordParams{
-			RecordID: r.ID, RaceID: r.RaceID, Revision: count32(r.Revision),
-			Bib: r.Result.Bib, BibKey: race.BibKey(r.Result.Bib), HeldBib: nullString(race.BibKey(r.Result.Bib)),
-			GunMs: nullTime(r.Result.Gun), NetMs: nullTime(r.Result.Net),
-			Status: string(r.Result.Status), FinishSequence: nullSequence(r.Result.Sequence),
-			CreatedAt: now, UpdatedAt: now,
-		})
-		if err != nil {
-			return fmt.Errorf("insert record: %w", err)
+		if err := writeRevisions(ctx, tx, []revision{r}, now); err != nil {
+			return err
 		}
-		if status == race.Scheduled {
-			if err := q.StartResults(ctx, now, r.RaceID); err != nil {
-				return fmt.Errorf("make race %s provisional: %w", r.RaceID, err)
-			}
-		}
-		return sendOff(ctx, q, r, change, now)
+		return startResults(ctx, q, r.RaceID, status, now)
 	})
 }
 
-// sendOff writes the revision that a record has just got, and its outbox row.
-func sendOff(ctx context.Context, q *gen.Queries, r race.Record, change Change, now time.Time) error {
-	err := q.InsertRevision(ctx, gen.InsertRevisionParams{
-		RecordID: r.ID, Revision: count32(r.Revision), Bib: r.Result.Bib,
-		GunMs: nullTime(r.Result.Gun), NetMs: nullTime(r.Result.Net),
-		Status: string(r.Result.Status), FinishSequence: nullSequence(r.Result.Sequence),
-		Removed: r.Removed, Reason: change.Reason, ChangedBy: change.By, ChangedAt: now,
-	})
-	if err != nil {
-		return fmt.Errorf("insert revision: %w", err)
+// startResults makes a race provisional that has got its first record. The
+// transaction holds a race that is still scheduled.
+func startResults(ctx context.Context, q *gen.Queries, raceID string, status race.Status, now time.Time) error {
+	if status != race.Scheduled {
+		return nil
 	}
-	err = q.InsertOutbox(ctx, gen.InsertOutboxParams{
-		RaceID: r.RaceID, RecordID: r.ID, Revision: count32(r.Revision), CreatedAt: now, Traceparent: traceOf(ctx),
-	})
-	if err != nil {
-		return fmt.Errorf("insert outbox row: %w", err)
+	if err := q.StartResults(ctx, now, raceID); err != nil {
+		return fmt.Errorf("make race %s provisional: %w", raceID, err)
 	}
 	return nil
 }

@@ -3,8 +3,10 @@ package maindb
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -14,61 +16,196 @@ import (
 // trips no longer count, few enough to stay far below max_allowed_packet.
 const chunk = 1000
 
-// reviseForBibs sends every live record of those bibs on its way again: each
-// gets a new revision with the same result, made by the system for the given
-// reason, and a row in the outbox. It holds the race for the rest of tx and
-// returns how many records there were.
-func (s *Store) reviseForBibs(ctx context.Context, tx *sql.Tx, raceID string, bibKeys []string, reason string) (int, error) {
-	if len(bibKeys) == 0 {
-		return 0, nil
-	}
-	q, now := s.queries.WithTx(tx), s.now()
-	if _, err := holdRace(ctx, q, raceID); err != nil {
-		return 0, err
-	}
-	bibKeys = slices.Compact(slices.Sorted(slices.Values(bibKeys)))
-	total := 0
-	for keys := range slices.Chunk(bibKeys, chunk) {
-		err := q.AddRevisionsOfBibs(ctx, gen.AddRevisionsOfBibsParams{
-			Reason: reason, ChangedBy: race.SystemActor, ChangedAt: now, RaceID: raceID, BibKeys: keys,
-		})
-		if err != nil {
-			return 0, fmt.Errorf("add revisions of %d bibs: %w", len(keys), err)
-		}
-		err = q.EnqueueNextRevisionsOfBibs(ctx, gen.EnqueueNextRevisionsOfBibsParams{
-			CreatedAt: now, Tracelink: traceOf(ctx), RaceID: raceID, BibKeys: keys,
-		})
-		if err != nil {
-			return 0, fmt.Errorf("enqueue revisions of %d bibs: %w", len(keys), err)
-		}
-		revised, err := q.AdvanceRecordsOfBibs(ctx, now, raceID, keys)
-		if err != nil {
-			return 0, fmt.Errorf("revise records of %d bibs: %w", len(keys), err)
-		}
-		total += int(revised)
-	}
-	return total, nil
+// Change says who writes a revision and why.
+type Change struct {
+	By     string // user ID of the organizer, or race.SystemActor
+	Reason string // at most 500 characters; may be empty for a first revision
+	File   bool   // a file says it, not a person
 }
 
-// reviseAll sends every live record of the race on its way again, as
-// reviseForBibs does for some.
-func (s *Store) reviseAll(ctx context.Context, tx *sql.Tx, raceID, reason string) (int, error) {
-	q, now := s.queries.WithTx(tx), s.now()
-	if _, err := holdRace(ctx, q, raceID); err != nil {
-		return 0, err
+// A revision is a record as its next revision has it.
+type revision struct {
+	race.Record
+	Change
+	waitingSince sql.NullTime // when the record began to wait for its bib; NULL: it does not wait
+}
+
+// writeRevisions is the one way in which a result becomes a revision: it writes
+// the immutable revision, the record as the revision has it and the outbox row
+// that sends it to be credited. Revision 1 adds the record. The transaction
+// holds the race, or shares it when all are first revisions; no two revisions
+// are of the same record, and none takes a bib that another gives up.
+func writeRevisions(ctx context.Context, tx *sql.Tx, revisions []revision, now time.Time) error {
+	for part := range slices.Chunk(revisions, chunk) {
+		var added, advanced []revision
+		for _, r := range part {
+			if r.Revision == 1 {
+				added = append(added, r)
+			} else {
+				advanced = append(advanced, r)
+			}
+		}
+		if err := insertRecords(ctx, tx, added, now); err != nil {
+			return err
+		}
+		if err := insertRevisions(ctx, tx, part, now); err != nil {
+			return err
+		}
+		if err := advanceRecords(ctx, tx, advanced); err != nil {
+			return err
+		}
 	}
-	err := q.AddRevisionsOfRace(ctx, gen.AddRevisionsOfRaceParams{
-		Reason: reason, ChangedBy: race.SystemActor, ChangedAt: now, RaceID: raceID,
+	return nil
+}
+
+func insertRecords(ctx context.Context, tx *sql.Tx, added []revision, now time.Time) error {
+	const into = `INSERT INTO official_record
+    (record_id, race_id, revision, bib, bib_key, held_bib, gun_ms, net_ms, status, finish_sequence, removed,
+     created_at, updated_at) VALUES `
+	return insertRows(ctx, tx, into, added, func(args []any, r revision) []any {
+		key := race.BibKey(r.Result.Bib)
+		return append(args, r.ID, r.RaceID, r.Revision, r.Result.Bib, key, key,
+			nullTime(r.Result.Gun), nullTime(r.Result.Net), string(r.Result.Status),
+			nullSequence(r.Result.Sequence), r.Removed, now, now)
+	})
+}
+
+func insertRevisions(ctx context.Context, tx *sql.Tx, revisions []revision, now time.Time) error {
+	const intoRevisions = `INSERT INTO official_record_revision
+    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at) VALUES `
+	err := insertRows(ctx, tx, intoRevisions, revisions, func(args []any, r revision) []any {
+		return append(args, r.ID, r.Revision, r.Result.Bib, nullTime(r.Result.Gun), nullTime(r.Result.Net),
+			string(r.Result.Status), nullSequence(r.Result.Sequence), r.Removed, r.Reason, r.By, now)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("add revisions of all records: %w", err)
+		return err
 	}
-	if err := q.EnqueueNextRevisionsOfRace(ctx, now, traceOf(ctx), raceID); err != nil {
-		return 0, fmt.Errorf("enqueue revisions of all records: %w", err)
+	const intoOutbox = `INSERT INTO outbox (race_id, record_id, revision, created_at, traceparent, tracelink) VALUES `
+	trace := traceOf(ctx)
+	return insertRows(ctx, tx, intoOutbox, revisions, func(args []any, r revision) []any {
+		parent, link := trace, sql.NullString{}
+		if r.File {
+			parent, link = link, trace
+		}
+		return append(args, r.RaceID, r.ID, r.Revision, now, parent, link)
+	})
+}
+
+// advancedRecord is what a record takes from elsewhere than its new revision.
+type advancedRecord struct {
+	RecordID     string  `json:"record_id"`
+	Revision     int     `json:"revision"`
+	BibKey       string  `json:"bib_key"`
+	HeldBib      *string `json:"held_bib,omitempty"`
+	WaitingSince *string `json:"waiting_since,omitempty"`
+}
+
+const advanceStatement = `UPDATE
+    JSON_TABLE(?, '$[*]' COLUMNS (
+        record_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$.record_id',
+        revision INT PATH '$.revision',
+        bib_key VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin PATH '$.bib_key',
+        held_bib VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin PATH '$.held_bib',
+        waiting_since DATETIME(6) PATH '$.waiting_since')) AS next
+STRAIGHT_JOIN official_record AS r FORCE INDEX (PRIMARY) ON r.record_id = next.record_id
+STRAIGHT_JOIN official_record_revision AS v FORCE INDEX (PRIMARY)
+    ON v.record_id = next.record_id AND v.revision = next.revision
+SET r.revision = v.revision, r.bib = v.bib, r.bib_key = next.bib_key, r.held_bib = next.held_bib,
+    r.waiting_since = next.waiting_since, r.gun_ms = v.gun_ms, r.net_ms = v.net_ms, r.status = v.status,
+    r.finish_sequence = v.finish_sequence, r.removed = v.removed, r.updated_at = v.changed_at`
+
+// advanceRecords makes records say what the revisions just written for them say.
+func advanceRecords(ctx context.Context, tx *sql.Tx, revisions []revision) error {
+	if len(revisions) == 0 {
+		return nil
 	}
-	revised, err := q.AdvanceRecordsOfRace(ctx, now, raceID)
+	records := make([]advancedRecord, len(revisions))
+	for i, r := range revisions {
+		records[i] = advancedRecord{RecordID: r.ID, Revision: r.Revision, BibKey: race.BibKey(r.Result.Bib)}
+		if r.HoldsBib {
+			records[i].HeldBib = &records[i].BibKey
+		}
+		if r.waitingSince.Valid {
+			since := r.waitingSince.Time.UTC().Format("2006-01-02 15:04:05.000000")
+			records[i].WaitingSince = &since
+		}
+	}
+	if err := execFor(ctx, tx, advanceStatement, records); err != nil {
+		return fmt.Errorf("update %d records: %w", len(records), err)
+	}
+	return nil
+}
+
+// reviseAgain gives each of the records a new revision with the result that it
+// has, so that its points are computed anew. It is for what changes the points
+// of records without changing their results. The transaction holds the race.
+func reviseAgain(ctx context.Context, tx *sql.Tx, recordIDs []string, reason string, now time.Time) error {
+	for ids := range slices.Chunk(recordIDs, chunk) {
+		list, err := json.Marshal(ids)
+		if err != nil {
+			return fmt.Errorf("list %d records: %w", len(ids), err)
+		}
+		for _, step := range []struct {
+			statement string
+			args      []any
+		}{
+			{`INSERT INTO official_record_revision
+    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at)
+SELECT r.record_id, r.revision + 1, r.bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed, ?, ?, ?
+FROM ` + revisedRecords, []any{reason, race.SystemActor, now, list}},
+			{`INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
+SELECT r.race_id, r.record_id, r.revision + 1, ?, ? FROM ` + revisedRecords, []any{now, traceOf(ctx), list}},
+			{`UPDATE ` + revisedRecords + ` SET r.revision = r.revision + 1, r.updated_at = ?`, []any{list, now}},
+		} {
+			if _, err := tx.ExecContext(ctx, step.statement, step.args...); err != nil {
+				return fmt.Errorf("revise %d records: %w", len(ids), err)
+			}
+		}
+	}
+	return nil
+}
+
+// revisedRecords reads, and locks, the records in a list of IDs and no others.
+const revisedRecords = `JSON_TABLE(?, '$[*]' COLUMNS (record_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) AS revised
+STRAIGHT_JOIN official_record AS r FORCE INDEX (PRIMARY) ON r.record_id = revised.record_id`
+
+// reviseRace revises every live record of a race and returns how many those
+// were. The transaction holds the race.
+func (s *Store) reviseRace(ctx context.Context, tx *sql.Tx, raceID, reason string) (int, error) {
+	ids, err := s.queries.WithTx(tx).LiveRecordsOfRace(ctx, raceID)
 	if err != nil {
-		return 0, fmt.Errorf("revise all records: %w", err)
+		return 0, fmt.Errorf("list the records of race %s: %w", raceID, err)
 	}
-	return int(revised), nil
+	return len(ids), reviseAgain(ctx, tx, ids, reason, s.now())
+}
+
+// reviseBibs revises every live record of those bibs, also those that wait for
+// one, and returns how many those were. The transaction holds the race.
+func (s *Store) reviseBibs(ctx context.Context, tx *sql.Tx, raceID string, bibKeys []string, reason string) (int, error) {
+	q := s.queries.WithTx(tx)
+	var ids []string
+	for keys := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(bibKeys))), chunk) {
+		found, err := q.LiveRecordsOfBibs(ctx, raceID, keys)
+		if err != nil {
+			return 0, fmt.Errorf("list the records of %d bibs: %w", len(keys), err)
+		}
+		ids = append(ids, found...)
+	}
+	slices.Sort(ids)
+	return len(ids), reviseAgain(ctx, tx, ids, reason, s.now())
+}
+
+// firstRevision is a record that the race does not have yet.
+func firstRevision(raceID, recordID string, result race.Result, change Change) revision {
+	return revision{
+		Record: race.Record{ID: recordID, RaceID: raceID, Revision: 1, Result: result, HoldsBib: true},
+		Change: change,
+	}
+}
+
+// nextRevision is what follows on a record, with nothing changed so far.
+func nextRevision(row gen.OfficialRecord, change Change) revision {
+	r := revision{Record: recordOf(row), Change: change, waitingSince: row.WaitingSince}
+	r.Revision++
+	return r
 }

@@ -67,41 +67,41 @@ func (b *reviseBundle) count(t *testing.T, query string) int {
 	return n
 }
 
-// revisedRecords counts the records whose latest revision is 2, which has the
+// recordsRevisedOnce counts the records whose latest revision is 2, which has the
 // result of the first, is the system's, and waits in the outbox.
-const revisedRecords = `SELECT COUNT(*) FROM official_record r
+const recordsRevisedOnce = `SELECT COUNT(*) FROM official_record r
 	JOIN official_record_revision one ON one.record_id = r.record_id AND one.revision = 1
 	JOIN official_record_revision two ON two.record_id = r.record_id AND two.revision = 2
 	JOIN outbox o ON o.record_id = r.record_id AND o.revision = 2 AND o.race_id = r.race_id
 	WHERE r.revision = 2 AND two.changed_by = 'system' AND two.reason = 'start list corrected'
 	AND two.bib = one.bib AND two.gun_ms = one.gun_ms AND two.net_ms <=> one.net_ms AND two.status = one.status`
 
-func TestReviseForBibs(t *testing.T) {
+func TestReviseBibs(t *testing.T) {
 	t.Parallel()
 	const records, corrected = 22_000, 20_000
 	b := setupRevise(t, records)
 	b.exec(t, "UPDATE official_record SET removed = TRUE, held_bib = NULL WHERE bib_key = '7'")
 	keys := slices.Concat(b.bibs[:corrected], []string{"7", "8", "nobody's"})
 	n := b.revise(t, func(tx *sql.Tx) (int, error) {
-		return b.reviseForBibs(t.Context(), tx, b.raceID, keys, "start list corrected")
+		return b.reviseBibs(t.Context(), tx, b.raceID, keys, "start list corrected")
 	})
 	require.Equal(t, corrected-1, n, "the removed one stays")
-	require.Equal(t, n, b.count(t, revisedRecords))
+	require.Equal(t, n, b.count(t, recordsRevisedOnce))
 	require.Equal(t, n, b.count(t, "SELECT COUNT(*) FROM outbox"))
 	require.Equal(t, records+n, b.count(t, "SELECT COUNT(*) FROM official_record_revision"))
 
 	n = b.revise(t, func(tx *sql.Tx) (int, error) {
-		return b.reviseForBibs(t.Context(), tx, b.raceID, nil, "nothing")
+		return b.reviseBibs(t.Context(), tx, b.raceID, nil, "nothing")
 	})
 	require.Zero(t, n)
 }
 
-func TestReviseAll(t *testing.T) {
+func TestReviseRace(t *testing.T) {
 	t.Parallel()
 	b := setupRevise(t, 1500)
 	n := b.revise(t, func(tx *sql.Tx) (int, error) {
-		return b.reviseAll(t.Context(), tx, b.raceID, "start list corrected")
+		return b.reviseRace(t.Context(), tx, b.raceID, "start list corrected")
 	})
 	require.Equal(t, 1500, n)
-	require.Equal(t, n, b.count(t, revisedRecords))
+	require.Equal(t, n, b.count(t, recordsRevisedOnce))
 }

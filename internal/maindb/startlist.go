@@ -126,7 +126,7 @@ func (s *Store) healBibs(ctx context.Context, tx *sql.Tx, raceID string, bibKeys
 	if len(bibKeys) == 1 {
 		reason += ": bib " + bibKeys[0]
 	}
-	return s.reviseForBibs(ctx, tx, raceID, bibKeys, reason)
+	return s.reviseBibs(ctx, tx, raceID, bibKeys, reason)
 }
 
 // writeStartList first frees the bibs that change hands, then writes the

@@ -12,108 +12,6 @@ import (
 	"time"
 )
 
-const addRevisionsOfBibs = `-- name: AddRevisionsOfBibs :exec
-INSERT INTO official_record_revision
-    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at)
-SELECT record_id, revision + 1, bib, gun_ms, net_ms, status, finish_sequence, removed,
-       ?, ?, ?
-FROM official_record
-WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND removed = FALSE
-`
-
-type AddRevisionsOfBibsParams struct {
-	Reason    string
-	ChangedBy string
-	ChangedAt time.Time
-	RaceID    string
-	BibKeys   []string
-}
-
-func (q *Queries) AddRevisionsOfBibs(ctx context.Context, arg AddRevisionsOfBibsParams) error {
-	query := addRevisionsOfBibs
-	var queryParams []interface{}
-	queryParams = append(queryParams, arg.Reason)
-	queryParams = append(queryParams, arg.ChangedBy)
-	queryParams = append(queryParams, arg.ChangedAt)
-	queryParams = append(queryParams, arg.RaceID)
-	if len(arg.BibKeys) > 0 {
-		for _, v := range arg.BibKeys {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:bib_keys*/?", strings.Repeat(",?", len(arg.BibKeys))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:bib_keys*/?", "NULL", 1)
-	}
-	_, err := q.db.ExecContext(ctx, query, queryParams...)
-	return err
-}
-
-const addRevisionsOfRace = `-- name: AddRevisionsOfRace :exec
-INSERT INTO official_record_revision
-    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at)
-SELECT record_id, revision + 1, bib, gun_ms, net_ms, status, finish_sequence, removed,
-       ?, ?, ?
-FROM official_record
-WHERE race_id = ? AND removed = FALSE
-`
-
-type AddRevisionsOfRaceParams struct {
-	Reason    string
-	ChangedBy string
-	ChangedAt time.Time
-	RaceID    string
-}
-
-func (q *Queries) AddRevisionsOfRace(ctx context.Context, arg AddRevisionsOfRaceParams) error {
-	_, err := q.db.ExecContext(ctx, addRevisionsOfRace,
-		arg.Reason,
-		arg.ChangedBy,
-		arg.ChangedAt,
-		arg.RaceID,
-	)
-	return err
-}
-
-const advanceRecordsOfBibs = `-- name: AdvanceRecordsOfBibs :execrows
-UPDATE official_record FORCE INDEX (official_record_by_bib)
-SET revision = revision + 1, updated_at = ?
-WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND removed = FALSE
-`
-
-func (q *Queries) AdvanceRecordsOfBibs(ctx context.Context, updatedAt time.Time, raceID string, bibKeys []string) (int64, error) {
-	query := advanceRecordsOfBibs
-	var queryParams []interface{}
-	queryParams = append(queryParams, updatedAt)
-	queryParams = append(queryParams, raceID)
-	if len(bibKeys) > 0 {
-		for _, v := range bibKeys {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:bib_keys*/?", strings.Repeat(",?", len(bibKeys))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:bib_keys*/?", "NULL", 1)
-	}
-	result, err := q.db.ExecContext(ctx, query, queryParams...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const advanceRecordsOfRace = `-- name: AdvanceRecordsOfRace :execrows
-UPDATE official_record FORCE INDEX (official_record_by_race)
-SET revision = revision + 1, updated_at = ?
-WHERE race_id = ? AND removed = FALSE
-`
-
-func (q *Queries) AdvanceRecordsOfRace(ctx context.Context, updatedAt time.Time, raceID string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, advanceRecordsOfRace, updatedAt, raceID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const countRevisions = `-- name: CountRevisions :one
 SELECT COUNT(*) AS records, CAST(COALESCE(SUM(revision), 0) AS SIGNED) AS revisions
 FROM official_record WHERE race_id = ?
@@ -131,54 +29,7 @@ func (q *Queries) CountRevisions(ctx context.Context, raceID string) (CountRevis
 	return i, err
 }
 
-const enqueueNextRevisionsOfBibs = `-- name: EnqueueNextRevisionsOfBibs :exec
-INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
-SELECT r.race_id, r.record_id, r.revision + 1, ?, ?
-FROM official_record AS r
-WHERE r.race_id = ? AND r.bib_key IN (/*SLICE:bib_keys*/?) AND r.removed = FALSE
-ORDER BY r.record_id
-`
-
-type EnqueueNextRevisionsOfBibsParams struct {
-	CreatedAt time.Time
-	Tracelink sql.NullString
-	RaceID    string
-	BibKeys   []string
-}
-
-func (q *Queries) EnqueueNextRevisionsOfBibs(ctx context.Context, arg EnqueueNextRevisionsOfBibsParams) error {
-	query := enqueueNextRevisionsOfBibs
-	var queryParams []interface{}
-	queryParams = append(queryParams, arg.CreatedAt)
-	queryParams = append(queryParams, arg.Tracelink)
-	queryParams = append(queryParams, arg.RaceID)
-	if len(arg.BibKeys) > 0 {
-		for _, v := range arg.BibKeys {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:bib_keys*/?", strings.Repeat(",?", len(arg.BibKeys))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:bib_keys*/?", "NULL", 1)
-	}
-	_, err := q.db.ExecContext(ctx, query, queryParams...)
-	return err
-}
-
-const enqueueNextRevisionsOfRace = `-- name: EnqueueNextRevisionsOfRace :exec
-INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
-SELECT r.race_id, r.record_id, r.revision + 1, ?, ?
-FROM official_record AS r
-WHERE r.race_id = ? AND r.removed = FALSE
-ORDER BY r.record_id
-`
-
-func (q *Queries) EnqueueNextRevisionsOfRace(ctx context.Context, createdAt time.Time, tracelink sql.NullString, raceID string) error {
-	_, err := q.db.ExecContext(ctx, enqueueNextRevisionsOfRace, createdAt, tracelink, raceID)
-	return err
-}
-
 const holdRaceForRecords = `-- name: HoldRaceForRecords :one
-
 
 SELECT status FROM race WHERE race_id = ? FOR UPDATE
 `
@@ -186,90 +37,11 @@ SELECT status FROM race WHERE race_id = ? FOR UPDATE
 // Whoever changes records that exist holds their race exclusively; whoever adds
 // one record shares it. So a set of a race's records stays what it is for the
 // rest of the transaction, and writers of one race never deadlock.
-// An index is forced where rows are locked: with many values in an IN the
-// optimizer may scan the table instead, and wait for rows of other races.
 func (q *Queries) HoldRaceForRecords(ctx context.Context, raceID string) (string, error) {
 	row := q.db.QueryRowContext(ctx, holdRaceForRecords, raceID)
 	var status string
 	err := row.Scan(&status)
 	return status, err
-}
-
-const insertRecord = `-- name: InsertRecord :exec
-INSERT INTO official_record
-    (record_id, race_id, revision, bib, bib_key, held_bib, gun_ms, net_ms, status, finish_sequence, removed,
-     created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?, ?)
-`
-
-type InsertRecordParams struct {
-	RecordID       string
-	RaceID         string
-	Revision       int32
-	Bib            string
-	BibKey         string
-	HeldBib        sql.NullString
-	GunMs          sql.NullInt64
-	NetMs          sql.NullInt64
-	Status         string
-	FinishSequence sql.NullInt32
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-}
-
-func (q *Queries) InsertRecord(ctx context.Context, arg InsertRecordParams) error {
-	_, err := q.db.ExecContext(ctx, insertRecord,
-		arg.RecordID,
-		arg.RaceID,
-		arg.Revision,
-		arg.Bib,
-		arg.BibKey,
-		arg.HeldBib,
-		arg.GunMs,
-		arg.NetMs,
-		arg.Status,
-		arg.FinishSequence,
-		arg.CreatedAt,
-		arg.UpdatedAt,
-	)
-	return err
-}
-
-const insertRevision = `-- name: InsertRevision :exec
-INSERT INTO official_record_revision
-    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-`
-
-type InsertRevisionParams struct {
-	RecordID       string
-	Revision       int32
-	Bib            string
-	GunMs          sql.NullInt64
-	NetMs          sql.NullInt64
-	Status         string
-	FinishSequence sql.NullInt32
-	Removed        bool
-	Reason         string
-	ChangedBy      string
-	ChangedAt      time.Time
-}
-
-func (q *Queries) InsertRevision(ctx context.Context, arg InsertRevisionParams) error {
-	_, err := q.db.ExecContext(ctx, insertRevision,
-		arg.RecordID,
-		arg.Revision,
-		arg.Bib,
-		arg.GunMs,
-		arg.NetMs,
-		arg.Status,
-		arg.FinishSequence,
-		arg.Removed,
-		arg.Reason,
-		arg.ChangedBy,
-		arg.ChangedAt,
-	)
-	return err
 }
 
 const listRecords = `-- name: ListRecords :many
@@ -396,6 +168,72 @@ func (q *Queries) ListRecordsOfBib(ctx context.Context, arg ListRecordsOfBibPara
 	return items, nil
 }
 
+const liveRecordsOfBibs = `-- name: LiveRecordsOfBibs :many
+SELECT record_id FROM official_record
+WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND removed = FALSE
+`
+
+func (q *Queries) LiveRecordsOfBibs(ctx context.Context, raceID string, bibKeys []string) ([]string, error) {
+	query := liveRecordsOfBibs
+	var queryParams []interface{}
+	queryParams = append(queryParams, raceID)
+	if len(bibKeys) > 0 {
+		for _, v := range bibKeys {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:bib_keys*/?", strings.Repeat(",?", len(bibKeys))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:bib_keys*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var record_id string
+		if err := rows.Scan(&record_id); err != nil {
+			return nil, err
+		}
+		items = append(items, record_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const liveRecordsOfRace = `-- name: LiveRecordsOfRace :many
+SELECT record_id FROM official_record WHERE race_id = ? AND removed = FALSE ORDER BY record_id
+`
+
+func (q *Queries) LiveRecordsOfRace(ctx context.Context, raceID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, liveRecordsOfRace, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var record_id string
+		if err := rows.Scan(&record_id); err != nil {
+			return nil, err
+		}
+		items = append(items, record_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const record = `-- name: Record :one
 SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record WHERE record_id = ? AND race_id = ?
 `
@@ -431,35 +269,6 @@ func (q *Queries) RecordHoldingBib(ctx context.Context, raceID string, heldBib s
 	var record_id string
 	err := row.Scan(&record_id)
 	return record_id, err
-}
-
-const recordWaitingLongest = `-- name: RecordWaitingLongest :one
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record
-WHERE race_id = ? AND bib_key = ? AND held_bib IS NULL AND removed = FALSE
-ORDER BY waiting_since, record_id
-LIMIT 1
-`
-
-func (q *Queries) RecordWaitingLongest(ctx context.Context, raceID string, bibKey string) (OfficialRecord, error) {
-	row := q.db.QueryRowContext(ctx, recordWaitingLongest, raceID, bibKey)
-	var i OfficialRecord
-	err := row.Scan(
-		&i.RecordID,
-		&i.RaceID,
-		&i.Revision,
-		&i.Bib,
-		&i.BibKey,
-		&i.HeldBib,
-		&i.WaitingSince,
-		&i.GunMs,
-		&i.NetMs,
-		&i.Status,
-		&i.FinishSequence,
-		&i.Removed,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-	)
-	return i, err
 }
 
 const recordsByID = `-- name: RecordsByID :many
@@ -521,6 +330,62 @@ SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_
 
 func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys []string) ([]OfficialRecord, error) {
 	query := recordsHoldingBibs
+	var queryParams []interface{}
+	queryParams = append(queryParams, raceID)
+	if len(bibKeys) > 0 {
+		for _, v := range bibKeys {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:bib_keys*/?", strings.Repeat(",?", len(bibKeys))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:bib_keys*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OfficialRecord
+	for rows.Next() {
+		var i OfficialRecord
+		if err := rows.Scan(
+			&i.RecordID,
+			&i.RaceID,
+			&i.Revision,
+			&i.Bib,
+			&i.BibKey,
+			&i.HeldBib,
+			&i.WaitingSince,
+			&i.GunMs,
+			&i.NetMs,
+			&i.Status,
+			&i.FinishSequence,
+			&i.Removed,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recordsWaiting = `-- name: RecordsWaiting :many
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record
+WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NULL AND removed = FALSE
+ORDER BY waiting_since, record_id
+`
+
+// Who has waited longest comes first.
+func (q *Queries) RecordsWaiting(ctx context.Context, raceID string, bibKeys []string) ([]OfficialRecord, error) {
+	query := recordsWaiting
 	var queryParams []interface{}
 	queryParams = append(queryParams, raceID)
 	if len(bibKeys) > 0 {
@@ -657,45 +522,5 @@ UPDATE race SET status = 'provisional', updated_at = ? WHERE race_id = ? AND sta
 
 func (q *Queries) StartResults(ctx context.Context, updatedAt time.Time, raceID string) error {
 	_, err := q.db.ExecContext(ctx, startResults, updatedAt, raceID)
-	return err
-}
-
-const updateRecord = `-- name: UpdateRecord :exec
-UPDATE official_record
-SET revision = ?, bib = ?, bib_key = ?, held_bib = ?, waiting_since = ?, gun_ms = ?, net_ms = ?, status = ?,
-    finish_sequence = ?, removed = ?, updated_at = ?
-WHERE record_id = ?
-`
-
-type UpdateRecordParams struct {
-	Revision       int32
-	Bib            string
-	BibKey         string
-	HeldBib        sql.NullString
-	WaitingSince   sql.NullTime
-	GunMs          sql.NullInt64
-	NetMs          sql.NullInt64
-	Status         string
-	FinishSequence sql.NullInt32
-	Removed        bool
-	UpdatedAt      time.Time
-	RecordID       string
-}
-
-func (q *Queries) UpdateRecord(ctx context.Context, arg UpdateRecordParams) error {
-	_, err := q.db.ExecContext(ctx, updateRecord,
-		arg.Revision,
-		arg.Bib,
-		arg.BibKey,
-		arg.HeldBib,
-		arg.WaitingSince,
-		arg.GunMs,
-		arg.NetMs,
-		arg.Status,
-		arg.FinishSequence,
-		arg.Removed,
-		arg.UpdatedAt,
-		arg.RecordID,
-	)
 	return err
 }

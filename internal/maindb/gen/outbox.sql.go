@@ -7,7 +7,6 @@ package gen
 
 import (
 	"context"
-	"database/sql"
 	"time"
 )
 
@@ -20,29 +19,6 @@ func (q *Queries) CountOutbox(ctx context.Context) (int64, error) {
 	var count int64
 	err := row.Scan(&count)
 	return count, err
-}
-
-const insertOutbox = `-- name: InsertOutbox :exec
-INSERT INTO outbox (race_id, record_id, revision, created_at, traceparent) VALUES (?, ?, ?, ?, ?)
-`
-
-type InsertOutboxParams struct {
-	RaceID      string
-	RecordID    string
-	Revision    int32
-	CreatedAt   time.Time
-	Traceparent sql.NullString
-}
-
-func (q *Queries) InsertOutbox(ctx context.Context, arg InsertOutboxParams) error {
-	_, err := q.db.ExecContext(ctx, insertOutbox,
-		arg.RaceID,
-		arg.RecordID,
-		arg.Revision,
-		arg.CreatedAt,
-		arg.Traceparent,
-	)
-	return err
 }
 
 const oldestOutbox = `-- name: OldestOutbox :one

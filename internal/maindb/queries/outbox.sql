@@ -1,6 +1,3 @@
--- name: InsertOutbox :exec
-INSERT INTO outbox (race_id, record_id, revision, created_at, traceparent) VALUES (?, ?, ?, ?, ?);
-
 -- name: TakeOutbox :many
 SELECT * FROM outbox FORCE INDEX (PRIMARY) ORDER BY outbox_id LIMIT ? FOR UPDATE SKIP LOCKED;
 
