@@ -7,13 +7,14 @@ import (
 	"go.temporal.io/sdk/activity"
 )
 
-// beat is the time between the signs of life of a long activity.
+// beat is the time between the heartbeats of a long activity.
 const beat = time.Second
 
-// keepAlive gives signs of life until stop is called. Without them Temporal
-// takes an activity whose worker died for running until it times out. A short
-// activity ends before the first and costs nothing.
-func keepAlive(ctx context.Context) (stop func()) {
+// keepAlive sends heartbeats with the given details until stop is called. Without
+// them Temporal takes an activity whose worker died for running until it times
+// out. A short activity ends before the first and costs nothing. The details
+// replace those sent before: pass where a new attempt would resume.
+func keepAlive(ctx context.Context, details ...any) (stop func()) {
 	if !activity.IsActivity(ctx) {
 		return func() {}
 	}
@@ -26,7 +27,7 @@ func keepAlive(ctx context.Context) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
+				activity.RecordHeartbeat(ctx, details...)
 			}
 		}
 	}()

@@ -2,15 +2,14 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
-	"github.com/mrmrthon/mrmrthon/internal/race"
-	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // SweepConfig says which races the sweep looks at.
@@ -22,27 +21,33 @@ type SweepConfig struct {
 	Settle time.Duration `env:"SWEEP_SETTLE" envDefault:"5s" min:"0s" help:"how long standings may be behind without being stale"`
 }
 
-// Marks tell whether the standings of a race are behind.
-type Marks interface {
-	// RacesToSweep returns the races that changed since then, and those with an
-	// open protest window.
-	RacesToSweep(ctx context.Context, since time.Time) ([]string, error)
-	// StandingsMarks returns what the last recompute read and what there is now,
-	// or race.ErrNotFound.
-	StandingsMarks(ctx context.Context, raceID string) (marked, current maindb.StandingsMark, err error)
-	Publication(ctx context.Context, raceID string) (maindb.Publication, error)
+const (
+	// sweepPage is how many races the sweep compares at once: 100,000 races take
+	// 100 pages, each of some milliseconds.
+	sweepPage = 1000
+	// sweepWakes is how many races are woken at a time.
+	sweepWakes = 16
+)
+
+// SweptRaces is what the sweep reads of main_db.
+type SweptRaces interface {
+	// RacesToSweep returns races after a position and the position after them.
+	RacesToSweep(ctx context.Context, after maindb.SweepPosition, limit int) (races []string, next maindb.SweepPosition, err error)
+	// StandingsMarks returns what the last recompute of each race read and what
+	// there is now.
+	StandingsMarks(ctx context.Context, raceIDs []string) (map[string]maindb.StandingsMarks, error)
 }
 
-// CreditTotals counts the credits of a race.
-type CreditTotals interface {
-	CreditTotals(ctx context.Context, raceID string) (userdb.CreditTotals, error)
+// RaceCreditRevisions sums up the revisions that the ledger has of races.
+type RaceCreditRevisions interface {
+	CreditRevisionsOfRaces(ctx context.Context, raceIDs []string) (map[string]int64, error)
 }
 
 // Sweeps find standings that nobody woke.
 type Sweeps struct {
 	cfg     SweepConfig
-	marks   Marks
-	credits CreditTotals
+	races   SweptRaces
+	credits RaceCreditRevisions
 	wake    func(ctx context.Context, raceID string) error
 	now     func() time.Time
 	metrics *StandingsMetrics
@@ -50,10 +55,10 @@ type Sweeps struct {
 
 // NewSweeps returns the sweep's activities. wake returns nil when a race's
 // standings will be recomputed from what is committed by now.
-func NewSweeps(cfg SweepConfig, marks Marks, credits CreditTotals, wake func(ctx context.Context, raceID string) error,
+func NewSweeps(cfg SweepConfig, races SweptRaces, credits RaceCreditRevisions, wake func(ctx context.Context, raceID string) error,
 	now func() time.Time, metrics *StandingsMetrics,
 ) *Sweeps {
-	return &Sweeps{cfg: cfg, marks: marks, credits: credits, wake: wake, now: now, metrics: metrics}
+	return &Sweeps{cfg: cfg, races: races, credits: credits, wake: wake, now: now, metrics: metrics}
 }
 
 // Swept is what a sweep found.
@@ -63,93 +68,140 @@ type Swept struct {
 	Windows int `json:"windows"` // of the others, with an open protest window
 }
 
+// sweepProgress is the heartbeat: where a new attempt resumes.
+type sweepProgress struct {
+	Next  maindb.SweepPosition `json:"next"`
+	Found Swept                `json:"found"`
+}
+
 // WakeStaleStandings looks for races whose records, credits or settings are not
 // those that the last recompute read, and wakes those that no recompute comes
-// to, as when a worker died between a credit and its signal. Revisions only
-// grow, so that their sums tell; no clocks are compared. It also wakes races with
+// to, as when a worker died between a credit and its signal. The sums of their
+// revisions are compared, page by page; no clocks are. It also wakes races with
 // an open protest window, so that a window outlives whatever Temporal may lose.
 func (s *Sweeps) WakeStaleStandings(ctx context.Context) (Swept, error) {
-	races, err := s.marks.RacesToSweep(ctx, s.now().Add(-s.cfg.LookBack))
-	if err != nil {
-		return Swept{}, err
-	}
-	var found Swept
-	found.Checked = len(races)
-	behind, err := s.behind(ctx, races)
-	if err != nil {
-		return Swept{}, err
-	}
-	if len(behind) > 0 {
-		select {
-		case <-ctx.Done():
-			return Swept{}, ctx.Err()
-		case <-time.After(s.cfg.Settle):
+	start := sweepProgress{Next: maindb.SweepPosition{Since: s.now().Add(-s.cfg.LookBack)}}
+	progress := start
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &progress); err != nil {
+			return Swept{}, fmt.Errorf("read where the last attempt stopped: %w", err)
 		}
 	}
+	seen := map[string]bool{} // true: woken
 	var failed error
-	for _, raceID := range races {
-		stale, open, err := s.needsWaking(ctx, raceID, behind)
+	for !progress.Next.Done() {
+		races, next, err := s.races.RacesToSweep(ctx, progress.Next, sweepPage)
 		if err != nil {
 			return Swept{}, err
 		}
-		switch {
-		case stale:
-			found.Stale++
-		case open:
-			found.Windows++
-		default:
-			continue
+		var fresh []string
+		for _, raceID := range races {
+			if woken, was := seen[raceID]; !was || !woken && progress.Next.OnlyOpen() {
+				fresh = append(fresh, raceID)
+			}
 		}
-		failed = errors.Join(failed, s.wake(ctx, raceID))
-		activity.RecordHeartbeat(ctx)
+		page, woken, err := s.sweepPage(ctx, fresh, seen, progress)
+		if err != nil {
+			return Swept{}, err
+		}
+		if failed == nil {
+			failed = woken // the first says it: one that cannot be woken holds up no other
+		}
+		found := &progress.Found
+		found.Checked, found.Stale, found.Windows = found.Checked+page.Checked, found.Stale+page.Stale, found.Windows+page.Windows
+		s.metrics.sweptRaces(page)
+		progress.Next = next
+		activity.RecordHeartbeat(ctx, progress)
 	}
-	s.metrics.sweptRaces(found)
 	if failed != nil {
+		activity.RecordHeartbeat(ctx, start) // what could not be woken is looked at again
 		return Swept{}, fmt.Errorf("wake stale standings: %w", failed)
 	}
-	return found, nil
+	return progress.Found, nil
 }
 
-// behind returns the marks of the races whose standings are behind.
-func (s *Sweeps) behind(ctx context.Context, races []string) (map[string]maindb.StandingsMark, error) {
-	behind := map[string]maindb.StandingsMark{}
-	for _, raceID := range races {
-		marked, current, err := s.look(ctx, raceID)
-		if err != nil {
-			return nil, err
+// sweepPage wakes those races of a page that need it and notes in seen which it
+// woke. It returns the first failure to wake a race apart from its own.
+func (s *Sweeps) sweepPage(ctx context.Context, races []string, seen map[string]bool, progress sweepProgress) (page Swept, failed, err error) {
+	defer keepAlive(ctx, progress)()
+	behind, err := s.behind(ctx, races)
+	if err != nil {
+		return Swept{}, nil, err
+	}
+	still := map[string]maindb.StandingsMarks{}
+	if len(behind) > 0 {
+		select {
+		case <-ctx.Done():
+			return Swept{}, nil, ctx.Err()
+		case <-time.After(s.cfg.Settle):
 		}
-		if marked != current {
-			behind[raceID] = marked
+		ids := make([]string, 0, len(behind))
+		for raceID := range behind {
+			ids = append(ids, raceID)
+		}
+		if still, err = s.behind(ctx, ids); err != nil {
+			return Swept{}, nil, err
+		}
+	}
+	var wake []string
+	for _, raceID := range races {
+		if _, was := seen[raceID]; !was {
+			page.Checked++
+		}
+		now, isBehind := still[raceID]
+		switch {
+		case isBehind && now.Marked == behind[raceID].Marked: // no recompute has come to it meanwhile
+			page.Stale++
+		case progress.Next.OnlyOpen():
+			page.Windows++
+		default:
+			seen[raceID] = false
+			continue
+		}
+		seen[raceID] = true
+		wake = append(wake, raceID)
+	}
+	return page, s.wakeAll(ctx, wake), nil
+}
+
+// wakeAll wakes races, several at a time, and returns the first failure.
+func (s *Sweeps) wakeAll(ctx context.Context, races []string) error {
+	var group errgroup.Group
+	group.SetLimit(sweepWakes)
+	var once sync.Once
+	var failed error
+	for _, raceID := range races {
+		group.Go(func() error {
+			if err := s.wake(ctx, raceID); err != nil {
+				once.Do(func() { failed = fmt.Errorf("race %s: %w", raceID, err) })
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // always nil
+	return failed
+}
+
+// behind returns the marks of those races whose standings are behind. A race that
+// is gone is not.
+func (s *Sweeps) behind(ctx context.Context, races []string) (map[string]maindb.StandingsMarks, error) {
+	if len(races) == 0 {
+		return nil, nil //nolint:nilnil // none is an answer
+	}
+	credits, err := s.credits.CreditRevisionsOfRaces(ctx, races)
+	if err != nil {
+		return nil, err
+	}
+	marks, err := s.races.StandingsMarks(ctx, races)
+	if err != nil {
+		return nil, err
+	}
+	behind := map[string]maindb.StandingsMarks{}
+	for raceID, m := range marks {
+		m.Current.CreditRevisions = credits[raceID]
+		if m.Marked != m.Current {
+			behind[raceID] = m
 		}
 	}
 	return behind, nil
-}
-
-// needsWaking tells whether no recompute has come to a race that was behind, and
-// whether its protest window is open.
-func (s *Sweeps) needsWaking(ctx context.Context, raceID string, behind map[string]maindb.StandingsMark) (stale, open bool, err error) {
-	if before, was := behind[raceID]; was {
-		marked, current, err := s.look(ctx, raceID)
-		if err != nil {
-			return false, false, err
-		}
-		stale = marked == before && marked != current
-	}
-	publication, err := s.marks.Publication(ctx, raceID)
-	return stale, publication.Open(), err
-}
-
-// look returns what the last recompute of a race read, and what there is now: the
-// same for a race that is gone.
-func (s *Sweeps) look(ctx context.Context, raceID string) (marked, current maindb.StandingsMark, err error) {
-	credits, err := s.credits.CreditTotals(ctx, raceID)
-	if err != nil {
-		return marked, current, err
-	}
-	marked, current, err = s.marks.StandingsMarks(ctx, raceID)
-	if errors.Is(err, race.ErrNotFound) {
-		return maindb.StandingsMark{}, maindb.StandingsMark{}, nil
-	}
-	current.CreditRevisions = int64(credits.Revisions)
-	return marked, current, err
 }

@@ -1,7 +1,10 @@
 package maindb_test
 
 import (
+	"database/sql"
 	"fmt"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -184,8 +187,7 @@ func TestPublication(t *testing.T) {
 	var conflict *race.ConflictError
 	require.ErrorAs(t, b.store.CancelPublication(t.Context(), raceID), &conflict)
 
-	marked, current, err := b.store.StandingsMarks(t.Context(), raceID)
-	require.NoError(t, err)
+	marked, current := b.marks(t, raceID)
 	require.Equal(t, current, marked)
 }
 
@@ -206,29 +208,111 @@ func TestMarksTellWhetherAnythingChanged(t *testing.T) {
 	b := setup(t)
 	raceID := b.addRace(t)
 	b.addRecord(t, raceID, "1", 2, true)
-	marked, current, err := b.store.StandingsMarks(t.Context(), raceID)
-	require.NoError(t, err)
+	marked, current := b.marks(t, raceID)
 	require.Zero(t, marked)
 	require.EqualValues(t, 2, current.RecordRevisions)
 
 	require.NoError(t, b.store.MarkStandings(t.Context(), raceID, current))
-	marked, current, err = b.store.StandingsMarks(t.Context(), raceID)
-	require.NoError(t, err)
+	marked, current = b.marks(t, raceID)
 	require.Equal(t, current, marked)
 	b.addRecord(t, raceID, "2", 1, true)
-	marked, current, err = b.store.StandingsMarks(t.Context(), raceID)
-	require.NoError(t, err)
+	marked, current = b.marks(t, raceID)
 	require.NotEqual(t, current, marked)
 
 	b.clock.Advance(time.Hour)
 	other, quiet := b.addRace(t), b.addRace(t)
 	b.exec(t, "UPDATE race SET updated_at = ? WHERE race_id = ?", b.clock.Now().Add(-2*time.Hour), quiet)
-	races, err := b.store.RacesToSweep(t.Context(), b.clock.Now().Add(-time.Minute))
+	since := b.clock.Now().Add(-time.Minute)
+	require.Equal(t, []string{other}, b.racesToSweep(t, since, 1))
+	_, err := b.store.OpenPublication(t.Context(), quiet, "organizer", time.Hour)
 	require.NoError(t, err)
-	require.Equal(t, []string{other}, races)
-	_, err = b.store.OpenPublication(t.Context(), quiet, "organizer", time.Hour)
+	for _, size := range []int{1, 2, 100} {
+		require.ElementsMatch(t, []string{other, quiet}, b.racesToSweep(t, since, size))
+	}
+}
+
+// marks are the standings' marks of a race.
+func (b *testBundle) marks(t *testing.T, raceID string) (marked, current maindb.StandingsMark) {
+	t.Helper()
+	marks, err := b.store.StandingsMarks(t.Context(), []string{raceID, "none"})
 	require.NoError(t, err)
-	races, err = b.store.RacesToSweep(t.Context(), b.clock.Now().Add(-time.Minute))
+	require.Len(t, marks, 1)
+	return marks[raceID].Marked, marks[raceID].Current
+}
+
+// racesToSweep reads all pages of a sweep.
+func (b *testBundle) racesToSweep(t *testing.T, since time.Time, size int) (all []string) {
+	t.Helper()
+	for position := (maindb.SweepPosition{Since: since}); !position.Done(); {
+		races, next, err := b.store.RacesToSweep(t.Context(), position, size)
+		require.NoError(t, err)
+		all, position = append(all, races...), next
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// TestTheSweepReadsNoWholeIndex looks at how the server carries out the sweep's
+// queries: none reads a whole table or index, which would grow with all races
+// that there ever were.
+func TestTheSweepReadsNoWholeIndex(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 20 {
+		raceID := b.addRace(t)
+		for i := range 20 {
+			b.addRecord(t, raceID, strconv.Itoa(i), 1, true)
+		}
+	}
+	b.exec(t, "UPDATE race SET updated_at = '2020-01-01'")
+	b.exec(t, "UPDATE official_record SET updated_at = '2020-01-01'")
+	b.exec(t, "ANALYZE TABLE race, official_record, publication")
+	since := b.clock.Now()
+	for name, query := range map[string]struct {
+		statement string
+		args      []any
+	}{
+		"records": {`SELECT DISTINCT updated_at, race_id FROM official_record FORCE INDEX (official_record_race_changes)
+			WHERE updated_at >= ? AND (updated_at > ? OR race_id > ?) ORDER BY updated_at, race_id LIMIT ?`, []any{since, since, "", 1000}},
+		"settings": {`SELECT updated_at, race_id FROM race FORCE INDEX (race_changes)
+			WHERE updated_at >= ? AND (updated_at > ? OR race_id > ?) AND status <> 'scheduled' ORDER BY updated_at, race_id LIMIT ?`, []any{since, since, "", 1000}},
+		"publications": {`SELECT race_id FROM publication FORCE INDEX (publication_open)
+			WHERE published_at IS NULL AND race_id > ? ORDER BY race_id LIMIT ?`, []any{"", 1000}},
+		"sums": {`SELECT race_id, CAST(SUM(revision) AS SIGNED) FROM official_record WHERE race_id IN (?, ?) GROUP BY race_id`, []any{"a", "b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			access, extra := explain(t, b.db, query.statement, query.args...)
+			require.Contains(t, []string{"range", "ref"}, access, extra)
+			require.Contains(t, extra, "Using index")
+			require.NotContains(t, extra, "filesort")
+		})
+	}
+}
+
+// explain returns how the first table of a statement is read.
+func explain(t *testing.T, db *sql.DB, statement string, args ...any) (access, extra string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN "+statement, args...)
 	require.NoError(t, err)
-	require.ElementsMatch(t, []string{other, quiet}, races)
+	defer func() { require.NoError(t, rows.Close()) }()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	require.True(t, rows.Next())
+	values := make([]sql.NullString, len(columns))
+	into := make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	require.NoError(t, rows.Scan(into...))
+	require.False(t, rows.Next())
+	require.NoError(t, rows.Err())
+	for i, column := range columns {
+		switch column {
+		case "type":
+			access = values[i].String
+		case "Extra":
+			extra = values[i].String
+		}
+	}
+	return access, extra
 }

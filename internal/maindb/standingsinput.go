@@ -2,8 +2,6 @@ package maindb
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -90,48 +88,6 @@ func setMark(ctx context.Context, q *gen.Queries, raceID string, mark StandingsM
 		return fmt.Errorf("mark the standings of race %s: %w", raceID, err)
 	}
 	return nil
-}
-
-// StandingsMarks returns what the last recompute of a race had read, the zero
-// value when there was none, and what there is now, without the credits' part.
-// It returns race.ErrNotFound without such a race.
-func (s *Store) StandingsMarks(ctx context.Context, raceID string) (marked, current StandingsMark, err error) {
-	row, err := s.queries.StandingsMarkOf(ctx, raceID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return marked, current, race.ErrNotFound
-	}
-	if err != nil {
-		return marked, current, fmt.Errorf("read the standings' mark of race %s: %w", raceID, err)
-	}
-	_, revisions, err := s.CountRevisions(ctx, raceID)
-	if err != nil {
-		return marked, current, err
-	}
-	marked = StandingsMark{
-		RecordRevisions: row.RecordRevisions.Int64, CreditRevisions: row.CreditRevisions.Int64,
-		RaceChangedAt: row.MarkedChangedAt.Time,
-	}
-	return marked, StandingsMark{RecordRevisions: int64(revisions), RaceChangedAt: row.RaceChangedAt}, nil
-}
-
-// RacesToSweep returns the races whose records or settings have changed since
-// then, and those with an open publication.
-func (s *Store) RacesToSweep(ctx context.Context, since time.Time) ([]string, error) {
-	recorded, err := s.queries.RacesWithRecordsChangedSince(ctx, since)
-	if err != nil {
-		return nil, fmt.Errorf("list races with new records: %w", err)
-	}
-	changed, err := s.queries.RacesChangedSince(ctx, since)
-	if err != nil {
-		return nil, fmt.Errorf("list changed races: %w", err)
-	}
-	open, err := s.queries.OpenPublications(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list open publications: %w", err)
-	}
-	races := slices.Concat(recorded, changed, open)
-	slices.Sort(races)
-	return slices.Compact(races), nil
 }
 
 // RevisionReason is why a record got a revision.

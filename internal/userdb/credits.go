@@ -95,3 +95,19 @@ func (s *Store) CreditTotals(ctx context.Context, raceID string) (CreditTotals, 
 	}
 	return totals, nil
 }
+
+// CreditRevisionsOfRaces returns the sum of the revisions last applied of each of
+// the races that has credits, by race ID.
+func (s *Store) CreditRevisionsOfRaces(ctx context.Context, raceIDs []string) (map[string]int64, error) {
+	revisions := make(map[string]int64, len(raceIDs))
+	for ids := range slices.Chunk(raceIDs, creditChunk) {
+		rows, err := s.queries.CreditRevisionsOfRaces(ctx, ids)
+		if err != nil {
+			return nil, fmt.Errorf("sum up the credits of %d races: %w", len(ids), err)
+		}
+		for _, row := range rows {
+			revisions[row.RaceID] = row.Revisions
+		}
+	}
+	return revisions, nil
+}

@@ -63,33 +63,6 @@ func (q *Queries) MakeRaceOfficial(ctx context.Context, updatedAt time.Time, rac
 	return err
 }
 
-const openPublications = `-- name: OpenPublications :many
-SELECT race_id FROM publication WHERE published_at IS NULL
-`
-
-func (q *Queries) OpenPublications(ctx context.Context) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, openPublications)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var race_id string
-		if err := rows.Scan(&race_id); err != nil {
-			return nil, err
-		}
-		items = append(items, race_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const publication = `-- name: Publication :one
 SELECT race_id, requested_by, requested_at, ends_at, published_at FROM publication WHERE race_id = ?
 `

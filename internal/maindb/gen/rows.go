@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+type AuditPosition struct {
+	CheckName string
+	ChangedAt time.Time
+	RecordID  string
+}
+
 type IdempotencyKey struct {
 	KeyHash        []byte
 	RequestHash    []byte

@@ -75,60 +75,6 @@ func (q *Queries) LatestStandings(ctx context.Context, raceID string) (LatestSta
 	return i, err
 }
 
-const racesChangedSince = `-- name: RacesChangedSince :many
-SELECT race_id FROM race WHERE updated_at >= ? AND status <> 'scheduled'
-`
-
-func (q *Queries) RacesChangedSince(ctx context.Context, updatedAt time.Time) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, racesChangedSince, updatedAt)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var race_id string
-		if err := rows.Scan(&race_id); err != nil {
-			return nil, err
-		}
-		items = append(items, race_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const racesWithRecordsChangedSince = `-- name: RacesWithRecordsChangedSince :many
-SELECT DISTINCT race_id FROM official_record WHERE updated_at >= ?
-`
-
-func (q *Queries) RacesWithRecordsChangedSince(ctx context.Context, updatedAt time.Time) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, racesWithRecordsChangedSince, updatedAt)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var race_id string
-		if err := rows.Scan(&race_id); err != nil {
-			return nil, err
-		}
-		items = append(items, race_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const revisionReasons = `-- name: RevisionReasons :many
 SELECT record_id, revision, removed, reason, changed_at
 FROM official_record_revision WHERE record_id IN (/*SLICE:record_ids*/?) ORDER BY record_id, revision
@@ -312,31 +258,6 @@ func (q *Queries) StandingsEntries(ctx context.Context, raceID string) ([]Standi
 		return nil, err
 	}
 	return items, nil
-}
-
-const standingsMarkOf = `-- name: StandingsMarkOf :one
-SELECT c.updated_at AS race_changed_at, m.record_revisions, m.credit_revisions, m.race_changed_at AS marked_changed_at
-FROM race AS c LEFT JOIN standings_mark AS m ON m.race_id = c.race_id
-WHERE c.race_id = ?
-`
-
-type StandingsMarkOfRow struct {
-	RaceChangedAt   time.Time
-	RecordRevisions sql.NullInt64
-	CreditRevisions sql.NullInt64
-	MarkedChangedAt sql.NullTime
-}
-
-func (q *Queries) StandingsMarkOf(ctx context.Context, raceID string) (StandingsMarkOfRow, error) {
-	row := q.db.QueryRowContext(ctx, standingsMarkOf, raceID)
-	var i StandingsMarkOfRow
-	err := row.Scan(
-		&i.RaceChangedAt,
-		&i.RecordRevisions,
-		&i.CreditRevisions,
-		&i.MarkedChangedAt,
-	)
-	return i, err
 }
 
 const standingsVersion = `-- name: StandingsVersion :one

@@ -13,6 +13,3 @@ WHERE race_id = sqlc.arg(race_id) AND ends_at = sqlc.arg(ends_at) AND published_
 
 -- name: MakeRaceOfficial :exec
 UPDATE race SET status = 'official', updated_at = ? WHERE race_id = ?;
-
--- name: OpenPublications :many
-SELECT race_id FROM publication WHERE published_at IS NULL;

@@ -28,17 +28,6 @@ VALUES (?, ?, ?, ?)
 ON DUPLICATE KEY UPDATE record_revisions = VALUES(record_revisions), credit_revisions = VALUES(credit_revisions),
     race_changed_at = VALUES(race_changed_at);
 
--- name: RacesWithRecordsChangedSince :many
-SELECT DISTINCT race_id FROM official_record WHERE updated_at >= ?;
-
--- name: RacesChangedSince :many
-SELECT race_id FROM race WHERE updated_at >= ? AND status <> 'scheduled';
-
--- name: StandingsMarkOf :one
-SELECT c.updated_at AS race_changed_at, m.record_revisions, m.credit_revisions, m.race_changed_at AS marked_changed_at
-FROM race AS c LEFT JOIN standings_mark AS m ON m.race_id = c.race_id
-WHERE c.race_id = ?;
-
 -- name: RevisionReasons :many
 SELECT record_id, revision, removed, reason, changed_at
 FROM official_record_revision WHERE record_id IN (sqlc.slice(record_ids)) ORDER BY record_id, revision;

@@ -44,8 +44,52 @@ func (q *Queries) CountCredits(ctx context.Context, raceID string) ([]CountCredi
 	return items, nil
 }
 
+const creditRevisionsOfRaces = `-- name: CreditRevisionsOfRaces :many
+SELECT race_id, CAST(SUM(revision) AS SIGNED) AS revisions
+FROM credit WHERE race_id IN (/*SLICE:race_ids*/?) GROUP BY race_id
+`
+
+type CreditRevisionsOfRacesRow struct {
+	RaceID    string
+	Revisions int64
+}
+
+// From an index alone.
+func (q *Queries) CreditRevisionsOfRaces(ctx context.Context, raceIds []string) ([]CreditRevisionsOfRacesRow, error) {
+	query := creditRevisionsOfRaces
+	var queryParams []interface{}
+	if len(raceIds) > 0 {
+		for _, v := range raceIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:race_ids*/?", strings.Repeat(",?", len(raceIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:race_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CreditRevisionsOfRacesRow
+	for rows.Next() {
+		var i CreditRevisionsOfRacesRow
+		if err := rows.Scan(&i.RaceID, &i.Revisions); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const credits = `-- name: Credits :many
-SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at FROM credit WHERE record_id IN (/*SLICE:record_ids*/?)
+SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at FROM credit WHERE record_id IN (/*SLICE:record_ids*/?)
 `
 
 func (q *Queries) Credits(ctx context.Context, recordIds []string) ([]Credit, error) {
@@ -79,6 +123,8 @@ func (q *Queries) Credits(ctx context.Context, recordIds []string) ([]Credit, er
 			&i.Reason,
 			&i.WorkflowID,
 			&i.UpdatedAt,
+			&i.Fingerprint,
+			&i.OrphanedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -94,7 +140,7 @@ func (q *Queries) Credits(ctx context.Context, recordIds []string) ([]Credit, er
 }
 
 const creditsOfRace = `-- name: CreditsOfRace :many
-SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at FROM credit
+SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at FROM credit
 WHERE race_id = ? AND status = ? AND record_id > ?
 ORDER BY record_id
 LIMIT ?
@@ -133,6 +179,8 @@ func (q *Queries) CreditsOfRace(ctx context.Context, arg CreditsOfRaceParams) ([
 			&i.Reason,
 			&i.WorkflowID,
 			&i.UpdatedAt,
+			&i.Fingerprint,
+			&i.OrphanedAt,
 		); err != nil {
 			return nil, err
 		}

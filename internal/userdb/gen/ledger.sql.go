@@ -140,7 +140,7 @@ func (q *Queries) InsertPoint(ctx context.Context, arg InsertPointParams) error 
 }
 
 const lockCredit = `-- name: LockCredit :one
-SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at FROM credit WHERE record_id = ? FOR UPDATE
+SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at FROM credit WHERE record_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockCredit(ctx context.Context, recordID string) (Credit, error) {
@@ -158,6 +158,8 @@ func (q *Queries) LockCredit(ctx context.Context, recordID string) (Credit, erro
 		&i.Reason,
 		&i.WorkflowID,
 		&i.UpdatedAt,
+		&i.Fingerprint,
+		&i.OrphanedAt,
 	)
 	return i, err
 }

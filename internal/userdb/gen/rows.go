@@ -10,17 +10,19 @@ import (
 )
 
 type Credit struct {
-	RecordID   string
-	RaceID     string
-	Revision   int32
-	Status     string
-	UserID     sql.NullString
-	Points     int64
-	Rule       string
-	Edition    string
-	Reason     string
-	WorkflowID string
-	UpdatedAt  time.Time
+	RecordID    string
+	RaceID      string
+	Revision    int32
+	Status      string
+	UserID      sql.NullString
+	Points      int64
+	Rule        string
+	Edition     string
+	Reason      string
+	WorkflowID  string
+	UpdatedAt   time.Time
+	Fingerprint sql.NullString
+	OrphanedAt  sql.NullTime
 }
 
 type Point struct {

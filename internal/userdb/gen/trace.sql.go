@@ -12,7 +12,7 @@ import (
 )
 
 const creditRow = `-- name: CreditRow :one
-SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at FROM credit WHERE record_id = ?
+SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at FROM credit WHERE record_id = ?
 `
 
 func (q *Queries) CreditRow(ctx context.Context, recordID string) (Credit, error) {
@@ -30,6 +30,8 @@ func (q *Queries) CreditRow(ctx context.Context, recordID string) (Credit, error
 		&i.Reason,
 		&i.WorkflowID,
 		&i.UpdatedAt,
+		&i.Fingerprint,
+		&i.OrphanedAt,
 	)
 	return i, err
 }

@@ -14,3 +14,8 @@ SELECT record_id, revision, status FROM credit WHERE race_id = ? AND revision < 
 -- name: CountCredits :many
 SELECT status, COUNT(*) AS credits, CAST(SUM(revision) AS SIGNED) AS revisions
 FROM credit WHERE race_id = ? GROUP BY status;
+
+-- name: CreditRevisionsOfRaces :many
+-- From an index alone.
+SELECT race_id, CAST(SUM(revision) AS SIGNED) AS revisions
+FROM credit WHERE race_id IN (sqlc.slice(race_ids)) GROUP BY race_id;

@@ -1,0 +1,19 @@
+-- +goose Up
+-- What the sweep of standings reads: which races have changed since a time, from
+-- these indexes alone and in pages.
+ALTER TABLE official_record ADD KEY official_record_race_changes (updated_at, race_id);
+ALTER TABLE race ADD KEY race_changes (updated_at, race_id, status);
+
+-- Where a check of the audit that cannot look at everything in one run goes on
+-- in the next one.
+CREATE TABLE audit_position (
+    check_name VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    changed_at DATETIME(6) NOT NULL, -- of the record last looked at
+    record_id  CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    PRIMARY KEY (check_name)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+
+-- +goose Down
+DROP TABLE audit_position;
+ALTER TABLE race DROP KEY race_changes;
+ALTER TABLE official_record DROP KEY official_record_race_changes;

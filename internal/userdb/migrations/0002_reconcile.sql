@@ -1,0 +1,12 @@
+-- +goose Up
+-- Revision numbers are dealt again after main_db was restored, so a number alone
+-- does not say what a credit was computed from: the fingerprint of its inputs
+-- does. NULL in rows that are older than this column.
+--
+-- orphaned_at is when the audit first missed the record of a credit in main_db.
+ALTER TABLE credit
+    ADD COLUMN fingerprint BINARY(16) NULL,
+    ADD COLUMN orphaned_at DATETIME(6) NULL;
+
+-- +goose Down
+ALTER TABLE credit DROP COLUMN orphaned_at, DROP COLUMN fingerprint;
