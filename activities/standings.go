@@ -99,8 +99,8 @@ func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, e
 		return Recomputed{}, err
 	}
 	timer.lap(&timer.read)
-	rules := standings.Rules{Ranking: in.Race.Ranking, Divisions: in.Race.Divisions}
-	hash, err := standings.Hash(rules, in.Entries)
+	rules := maindb.RulesetOf(in.Race)
+	hash, err := standings.Hash(rules.Rules, in.Entries)
 	if err != nil {
 		return Recomputed{}, err
 	}
@@ -117,18 +117,19 @@ func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, e
 		result.Took = timer.total()
 		return result, s.store.MarkStandings(ctx, raceID, in.Mark)
 	}
-	rows := standings.Rank(rules, in.Entries)
+	rows := standings.Rank(rules.Rules, in.Entries)
 	timer.lap(&timer.rank)
 	next := maindb.NewStandings{
 		RaceID: raceID, Version: in.Latest.Version + 1, Status: race.Provisional, ComputedAt: at, InputsHash: hash,
 		Rules: rules, Rows: rows, Mark: in.Mark,
 	}
-	switch {
-	case publish:
+	if publish {
 		next.Status, next.Publishes, next.Reason = race.Official, &in.Publication, "published"
 		result.PublishAt = time.Time{}
-	case in.Race.Status == race.Official:
-		next.Status = race.Official
+	} else {
+		if in.Race.Status == race.Official {
+			next.Status = race.Official
+		}
 		if next.Reason, err = s.reason(ctx, in, rows); err != nil {
 			return Recomputed{}, err
 		}

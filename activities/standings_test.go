@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -43,7 +44,11 @@ func (s *standingsStore) AddStandings(_ context.Context, n maindb.NewStandings) 
 		return maindb.ErrOvertaken
 	}
 	s.versions = append(s.versions, n)
-	s.in.Latest = maindb.StandingsHead{Version: n.Version, Status: n.Status, InputsHash: n.InputsHash}
+	rules, err := json.Marshal(n.Rules)
+	if err != nil {
+		return err
+	}
+	s.in.Latest = maindb.StandingsHead{Version: n.Version, Status: n.Status, InputsHash: n.InputsHash, Ruleset: rules}
 	if n.Publishes != nil {
 		s.in.Publication.PublishedAt, s.in.Race.Status = n.ComputedAt, race.Official
 	}
@@ -200,6 +205,26 @@ func TestPublishing(t *testing.T) {
 	b.credits["r1"] = race.Credit{Revision: 1, Status: race.Credited, UserID: "u1", Points: 701}
 	require.Equal(t, 5, b.recompute(t).Version)
 	require.Equal(t, "credits settled", b.store.versions[4].Reason)
+}
+
+func TestAChangeOfRulesIsAReasonOfItsOwn(t *testing.T) {
+	t.Parallel()
+	b := setupStandings(t)
+	b.store.in.Race.Scoring = "agegrade-2025"
+	require.Equal(t, 1, b.recompute(t).Version)
+	b.store.in.Race.Divisions = []race.Division{{Name: "everybody"}}
+	require.Equal(t, 2, b.recompute(t).Version)
+	require.Equal(t, "divisions changed", b.store.versions[1].Reason)
+	b.store.in.Race.Status = race.Official
+	b.store.in.Race.Divisions[0] = race.Division{Name: "all"}
+	b.store.in.Race.Ranking.Basis = race.Net
+	b.revise(0, "race settings changed: ranking.basis", func(*standings.Entry) {})
+	require.Equal(t, 3, b.recompute(t).Version)
+	require.Equal(t, "ranking and divisions changed", b.store.versions[2].Reason)
+	b.store.in.Race.Scoring = "wa-2025"
+	b.credits["r1"] = race.Credit{Revision: 2, Status: race.Credited, UserID: "u1", Points: 900}
+	require.Equal(t, 4, b.recompute(t).Version)
+	require.Equal(t, "scoring changed", b.store.versions[3].Reason)
 }
 
 func TestPublishingWaitsForCreditsUnderWayButNotForever(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
@@ -14,15 +15,26 @@ const (
 	maxReasonLength = 500 // characters, as its column holds
 )
 
-// reason says in words why official standings change: which records were
-// revised, and why.
+// reason says in words why standings change: which rules did, or which records
+// were revised, and why. Provisional versions, of which a burst writes one every
+// second, name changes of the rules alone.
 func (s *Standings) reason(ctx context.Context, in maindb.StandingsInputs, rows []standings.Row) (string, error) {
+	rules, err := changedRules(in)
+	if err != nil {
+		return "", err
+	}
+	if in.Race.Status != race.Official {
+		return rules, nil
+	}
 	_, earlier, err := s.store.Standings(ctx, in.Race.ID, in.Latest.Version)
 	if err != nil {
 		return "", err
 	}
 	revised := standings.Revised(earlier, rows)
-	if len(revised) == 0 {
+	switch {
+	case rules != "": // each record may have been revised for it
+		return rules, nil
+	case len(revised) == 0:
 		return "credits settled", nil
 	}
 	named := revised[:min(len(revised), maxReasons)]
@@ -44,7 +56,24 @@ func (s *Standings) reason(ctx context.Context, in maindb.StandingsInputs, rows 
 	return shorten(strings.Join(parts, "; "), maxReasonLength), nil
 }
 
-// inWords tells the reasons of the revisions that a record got from one ranking
+// changedRules names the settings that differ from those of the latest version,
+// as in "divisions changed"; it is empty when none does.
+func changedRules(in maindb.StandingsInputs) (string, error) {
+	if in.Latest.Version == 0 {
+		return "", nil
+	}
+	before, err := in.Latest.Rules()
+	if err != nil {
+		return "", fmt.Errorf("standings %d of race %s: %w", in.Latest.Version, in.Race.ID, err)
+	}
+	changed := before.Changed(maindb.RulesetOf(in.Race))
+	if len(changed) == 0 {
+		return "", nil
+	}
+	return strings.Join(changed, " and ") + " changed", nil
+}
+
+// inWords lists the reasons of the revisions that a record got from one ranking
 // to the next, without repeating one.
 func inWords(change standings.Change, revisions []maindb.RevisionReason) string {
 	after := 0

@@ -83,10 +83,10 @@ func (b *bundle) rank(t *testing.T) {
 		c := credits[in.Entries[i].RecordID]
 		in.Entries[i].Credited, in.Entries[i].Points = c.Status == race.Credited, c.Points
 	}
-	rules := standings.Rules{Ranking: in.Race.Ranking, Divisions: in.Race.Divisions}
+	rules := maindb.RulesetOf(in.Race)
 	require.NoError(t, b.main.AddStandings(t.Context(), maindb.NewStandings{
 		RaceID: b.raceID, Version: in.Latest.Version + 1, Status: race.Provisional, ComputedAt: at,
-		Rules: rules, Rows: standings.Rank(rules, in.Entries), Mark: in.Mark,
+		Rules: rules, Rows: standings.Rank(rules.Rules, in.Entries), Mark: in.Mark,
 	}))
 }
 

@@ -208,9 +208,16 @@ func (b *board) compare(ctx context.Context, raceID string, from, to int) (*comp
 		if err != nil {
 			return nil, err
 		}
+		before, err := earlier.Rules()
+		if err != nil {
+			return nil, fmt.Errorf("standings %d of race %s: %w", from, raceID, err)
+		}
+		after, err := later.Rules()
+		if err != nil {
+			return nil, fmt.Errorf("standings %d of race %s: %w", to, raceID, err)
+		}
 		result := &compared{
-			Comparison:   standings.Compare(earlier.rows, later.rows),
-			rulesChanged: string(earlier.Ruleset) != string(later.Ruleset),
+			Comparison: standings.Compare(earlier.rows, later.rows), rulesChanged: len(before.Changed(after)) > 0,
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -37,6 +37,7 @@ type versionsInput struct {
 type ruleset struct {
 	Edition int `json:"edition" doc:"Of the ranking engine."`
 	standings.Rules
+	Scoring string `json:"scoring,omitempty" doc:"The rule for points."`
 }
 
 // version is what one version of standings rests on.
@@ -47,7 +48,7 @@ type version struct {
 	Entries    int       `json:"entries" doc:"Rows of all fields, with and without a place."`
 	InputsHash string    `json:"inputs_hash" doc:"SHA-256 of all that the places follow from: two versions with the same hash have the same places."`
 	Ruleset    ruleset   `json:"ruleset" doc:"As used."`
-	Reason     string    `json:"reason,omitempty" doc:"Of an official version: which records were revised, and why."`
+	Reason     string    `json:"reason,omitempty" doc:"Of an official version: which rules or records were changed, and why; of a provisional one, which rules."`
 }
 
 type versionsOutput struct {

@@ -28,6 +28,7 @@ func TestVersions(t *testing.T) {
 		"edition":   1.,
 		"ranking":   map[string]any{"basis": "gun", "divisions_basis": "net", "ties": "share"},
 		"divisions": []any{map[string]any{"name": "F open", "sex": "F"}, map[string]any{"name": "M40+", "sex": "M", "min_age": 40.}},
+		"scoring":   "agegrade-2025",
 	}, all.items(t, "ruleset")[0])
 	page := b.get(t, "/standings/versions?limit=3")
 	cursor, ok := page.body["next_cursor"].(string)

@@ -10,6 +10,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
 // Publication is an organizer's wish to make the standings of a race official.
@@ -21,7 +22,7 @@ type Publication struct {
 	PublishedAt time.Time // zero while the window is open
 }
 
-// Open tells whether the publication waits to be carried out.
+// Open reports whether the publication is still to be carried out.
 func (p Publication) Open() bool { return p.RaceID != "" && p.PublishedAt.IsZero() }
 
 // Publication returns that of a race, the zero value when there is none.
@@ -91,12 +92,22 @@ func (s *Store) CancelPublication(ctx context.Context, raceID string) error {
 	})
 }
 
-// fulfil carries out a publication if it is still open as it was read, and
-// returns when. It holds the race for the rest of the transaction.
-func (s *Store) fulfil(ctx context.Context, q *gen.Queries, p Publication) (time.Time, error) {
-	now := s.now().UTC().Truncate(time.Microsecond)
+// fulfil carries out the publication of a version if it is still open as it was
+// read and the version is of what is committed, and returns when it did so. It
+// holds the race, and with it every writer of the settings, the start list and
+// the records, for the rest of the transaction: some 0.2 s for 30,000 entries,
+// once per race.
+func (s *Store) fulfil(ctx context.Context, q *gen.Queries, n NewStandings) (time.Time, error) {
+	p, now := *n.Publishes, s.now().UTC().Truncate(time.Microsecond)
 	if _, err := holdRace(ctx, q, p.RaceID); err != nil {
 		return now, err
+	}
+	committed, err := readRanked(ctx, q, n.RaceID)
+	if err != nil {
+		return now, err
+	}
+	if !n.isOf(committed) {
+		return now, ErrOvertaken
 	}
 	fulfilled, err := q.FulfilPublication(ctx, sql.NullTime{Time: now, Valid: true}, p.RaceID, p.EndsAt)
 	if err != nil {
@@ -109,6 +120,27 @@ func (s *Store) fulfil(ctx context.Context, q *gen.Queries, p Publication) (time
 		return now, fmt.Errorf("make the race official: %w", err)
 	}
 	return now, nil
+}
+
+// isOf reports whether a version was ranked from those inputs. Credits are not
+// among them: they are in the other database, and each belongs to a revision.
+func (n *NewStandings) isOf(in StandingsInputs) bool {
+	if !n.Mark.RaceChangedAt.Equal(in.Mark.RaceChangedAt) || n.Mark.RecordRevisions != in.Mark.RecordRevisions ||
+		len(n.Rows) != len(in.Entries) {
+		return false
+	}
+	ranked := make(map[string]standings.Entry, len(n.Rows))
+	for i := range n.Rows {
+		entry := n.Rows[i].Entry
+		entry.Credited, entry.Points = false, 0
+		ranked[entry.RecordID] = entry
+	}
+	for i := range in.Entries {
+		if ranked[in.Entries[i].RecordID] != in.Entries[i] {
+			return false
+		}
+	}
+	return true
 }
 
 func publicationOf(row gen.Publication) Publication {

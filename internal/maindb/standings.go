@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
@@ -16,9 +18,10 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-// ErrOvertaken says that a version was written, or a publication changed, since
-// the inputs of this one were read: read them again.
-var ErrOvertaken = errors.New("another version of the standings was written meanwhile")
+// ErrOvertaken says that since the inputs of a version were read another version
+// was written, the publication was changed, or, for a version that publishes,
+// the race, its start list or its records were: read them again.
+var ErrOvertaken = errors.New("the standings' inputs have changed since they were read")
 
 // StandingsHead says what a version is, without its rows.
 type StandingsHead struct {
@@ -27,14 +30,42 @@ type StandingsHead struct {
 	ComputedAt time.Time   // when its inputs were read
 	InputsHash [sha256.Size]byte
 	Ruleset    json.RawMessage // the edition of the engine and the rules, as used
-	Reason     string          // of a version from the publication on; else empty
+	Reason     string          // of an official version, or one after a change of rules; else empty
 	Entries    int             // rows
 }
 
-// ruleset is what Ruleset holds.
-type ruleset struct {
+// Ruleset is the content of StandingsHead.Ruleset.
+type Ruleset struct {
 	Edition int `json:"edition"`
 	standings.Rules
+	Scoring string `json:"scoring,omitempty"` // rule and edition; empty in the first versions, which did not note it
+}
+
+// RulesetOf returns the rules by which this release ranks a race.
+func RulesetOf(r race.Race) Ruleset {
+	return Ruleset{
+		Edition: standings.Edition, Rules: standings.Rules{Ranking: r.Ranking, Divisions: r.Divisions}, Scoring: r.Scoring,
+	}
+}
+
+// Changed names the rules that differ in a later ruleset.
+func (r Ruleset) Changed(later Ruleset) []string {
+	sameDivision := func(a, b race.Division) bool { return reflect.DeepEqual(a, b) }
+	return changedOf(
+		setting{"ranking engine", r.Edition != later.Edition},
+		setting{"ranking", r.Ranking != later.Ranking},
+		setting{"divisions", !slices.EqualFunc(r.Divisions, later.Divisions, sameDivision)},
+		setting{"scoring", r.Scoring != "" && later.Scoring != "" && r.Scoring != later.Scoring},
+	)
+}
+
+// Rules decodes the ruleset of a version.
+func (h *StandingsHead) Rules() (Ruleset, error) {
+	var rules Ruleset
+	if err := json.Unmarshal(h.Ruleset, &rules); err != nil {
+		return Ruleset{}, fmt.Errorf("decode the rules: %w", err)
+	}
+	return rules, nil
 }
 
 // LatestStandings returns the newest version of a race's standings, the zero
@@ -93,7 +124,7 @@ type NewStandings struct {
 	Status     race.Status // Provisional or Official
 	ComputedAt time.Time
 	InputsHash [sha256.Size]byte
-	Rules      standings.Rules
+	Rules      Ruleset
 	Reason     string // at most 500 characters
 	Rows       []standings.Row
 	Mark       StandingsMark
@@ -103,21 +134,23 @@ type NewStandings struct {
 
 // AddStandings writes a version, and with one that publishes makes the race
 // official in the same transaction. It returns ErrOvertaken when there is such a
-// version already or the publication is no longer what it was: so two that
-// compute at once never write older inputs over newer ones.
+// version already, so that of two that compute at once none writes older inputs
+// over newer ones. A version that publishes must also be of what is committed: it
+// is compared with the race, start list and records as they are, while no other
+// writer may change them, and with the publication.
 func (s *Store) AddStandings(ctx context.Context, n NewStandings) error {
 	body, err := encodeSnapshot(n.Rows)
 	if err != nil {
 		return fmt.Errorf("write standings %d of race %s: %w", n.Version, n.RaceID, err)
 	}
-	rules, err := json.Marshal(ruleset{Edition: standings.Edition, Rules: n.Rules})
+	rules, err := json.Marshal(n.Rules)
 	if err != nil {
 		return fmt.Errorf("write the rules of race %s: %w", n.RaceID, err)
 	}
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		if n.Publishes != nil {
-			at, err := s.fulfil(ctx, q, *n.Publishes)
+			at, err := s.fulfil(ctx, q, n)
 			if err != nil {
 				return err
 			}

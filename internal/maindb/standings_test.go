@@ -19,12 +19,12 @@ import (
 // version makes the next version of a race's standings out of its inputs.
 func version(t testing.TB, in maindb.StandingsInputs, at time.Time) maindb.NewStandings {
 	t.Helper()
-	rules := standings.Rules{Ranking: in.Race.Ranking, Divisions: in.Race.Divisions}
-	hash, err := standings.Hash(rules, in.Entries)
+	rules := maindb.RulesetOf(in.Race)
+	hash, err := standings.Hash(rules.Rules, in.Entries)
 	require.NoError(t, err)
 	return maindb.NewStandings{
 		RaceID: in.Race.ID, Version: in.Latest.Version + 1, Status: race.Provisional, ComputedAt: at, InputsHash: hash,
-		Rules: rules, Rows: standings.Rank(rules, in.Entries), Mark: in.Mark,
+		Rules: rules, Rows: standings.Rank(rules.Rules, in.Entries), Mark: in.Mark,
 	}
 }
 
@@ -88,7 +88,7 @@ func TestStandingsAreReadAsTheyWereWritten(t *testing.T) {
 	require.Equal(t, 5, head.Entries)
 	require.Equal(t, b.clock.Now(), head.ComputedAt)
 	require.JSONEq(t, `{"edition":1,"ranking":{"basis":"net","divisions_basis":"net","ties":"share"},
-		"divisions":[{"name":"Masters, \"40+\"","min_age":40}]}`, string(head.Ruleset))
+		"divisions":[{"name":"Masters, \"40+\"","min_age":40}],"scoring":"agegrade-2025"}`, string(head.Ruleset))
 
 	latest, err := b.store.LatestStandings(t.Context(), raceID)
 	require.NoError(t, err)
@@ -187,6 +187,93 @@ func TestPublication(t *testing.T) {
 	var conflict *race.ConflictError
 	require.ErrorAs(t, b.store.CancelPublication(t.Context(), raceID), &conflict)
 
+	marked, current := b.marks(t, raceID)
+	require.Equal(t, current, marked)
+}
+
+// TestOnlyWhatIsCommittedIsPublished changes what a version was ranked from
+// between its reading and its publication: the settings, which no revision of a
+// record shows, the records, and who runs. Each time the version is refused, and
+// the one that is published is of what is committed.
+func TestOnlyWhatIsCommittedIsPublished(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(b *testBundle, raceID, recordID string){
+		"divisions": func(b *testBundle, raceID, _ string) {
+			_, _, err := b.store.UpdateRace(t.Context(), raceID, func(r *race.Race) error {
+				r.Divisions = []race.Division{{Name: "everybody"}}
+				return nil
+			}, nil)
+			require.NoError(t, err)
+		},
+		"a correction": func(b *testBundle, raceID, recordID string) {
+			_, _, err := b.store.PatchRecord(t.Context(), raceID, recordID, 1, maindb.RecordPatch{Status: new(race.Disqualified)}, maindb.Change{By: "organizer"})
+			require.NoError(t, err)
+		},
+		"an entrant without a new revision": func(b *testBundle, raceID, _ string) {
+			b.exec(t, "UPDATE participant SET age = 41 WHERE race_id = ?", raceID)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			raceID := b.addRace(t)
+			b.addEntrant(t, raceID, "1", 35, race.Entered)
+			recordID := b.addRecord(t, raceID, "1", 1, true)
+			due, err := b.store.OpenPublication(t.Context(), raceID, "organizer", 0)
+			require.NoError(t, err)
+			in, err := b.store.StandingsInputs(t.Context(), raceID)
+			require.NoError(t, err)
+			stale := version(t, in, b.clock.Now())
+			stale.Status, stale.Publishes = race.Official, &due
+
+			b.clock.Advance(time.Second)
+			change(b, raceID, recordID)
+			require.ErrorIs(t, b.store.AddStandings(t.Context(), stale), maindb.ErrOvertaken)
+			found, err := b.store.Race(t.Context(), raceID)
+			require.NoError(t, err)
+			require.Equal(t, race.Provisional, found.Status, "nothing of a refused publication stays")
+
+			in, err = b.store.StandingsInputs(t.Context(), raceID)
+			require.NoError(t, err)
+			fresh := version(t, in, b.clock.Now())
+			fresh.Status, fresh.Publishes = race.Official, &due
+			require.NoError(t, b.store.AddStandings(t.Context(), fresh))
+			marked, current := b.marks(t, raceID)
+			require.Equal(t, current, marked)
+		})
+	}
+}
+
+// TestAChangeOfSettingsShowsInTheMark is what the sweep relies on when the API
+// dies between a change of settings and its wake: no record has a new revision.
+func TestAChangeOfSettingsShowsInTheMark(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.addRace(t)
+	b.addRecord(t, raceID, "1", 1, true)
+	in, err := b.store.StandingsInputs(t.Context(), raceID)
+	require.NoError(t, err)
+	b.clock.Advance(time.Second)
+	since := b.clock.Now()
+	_, revised, err := b.store.UpdateRace(t.Context(), raceID, func(r *race.Race) error {
+		r.Divisions = []race.Division{{Name: "everybody"}}
+		return nil
+	}, nil)
+	require.NoError(t, err)
+	require.Zero(t, revised)
+
+	// Whether the recompute that read the settings before wrote a version or found
+	// nothing new, its mark is that of what it read.
+	require.NoError(t, b.store.AddStandings(t.Context(), version(t, in, since)))
+	for range 2 {
+		marked, current := b.marks(t, raceID)
+		require.NotEqual(t, current, marked)
+		require.NoError(t, b.store.MarkStandings(t.Context(), raceID, in.Mark))
+	}
+	require.Equal(t, []string{raceID}, b.racesToSweep(t, since, 10))
+	in, err = b.store.StandingsInputs(t.Context(), raceID)
+	require.NoError(t, err)
+	require.NoError(t, b.store.MarkStandings(t.Context(), raceID, in.Mark))
 	marked, current := b.marks(t, raceID)
 	require.Equal(t, current, marked)
 }

@@ -32,20 +32,27 @@ type StandingsMark struct {
 // is read first: a version that is written on top of it follows from inputs no
 // older than that one's.
 func (s *Store) StandingsInputs(ctx context.Context, raceID string) (StandingsInputs, error) {
-	var in StandingsInputs
-	var err error
-	if in.Latest, err = s.LatestStandings(ctx, raceID); err != nil {
+	latest, err := s.LatestStandings(ctx, raceID)
+	if err != nil {
 		return StandingsInputs{}, err
 	}
-	if in.Publication, err = s.Publication(ctx, raceID); err != nil {
+	publication, err := s.Publication(ctx, raceID)
+	if err != nil {
 		return StandingsInputs{}, err
 	}
-	row, err := s.queries.Race(ctx, raceID)
+	in, err := readRanked(ctx, s.queries, raceID)
+	in.Latest, in.Publication = latest, publication
+	return in, err
+}
+
+// readRanked reads what is ranked: the race and its entries.
+func readRanked(ctx context.Context, q *gen.Queries, raceID string) (in StandingsInputs, err error) {
+	row, err := q.Race(ctx, raceID)
 	if in.Race, err = foundRace(raceID, row, err); err != nil {
 		return StandingsInputs{}, err
 	}
 	in.Mark.RaceChangedAt = row.UpdatedAt
-	rows, err := s.queries.StandingsEntries(ctx, raceID)
+	rows, err := q.StandingsEntries(ctx, raceID)
 	if err != nil {
 		return StandingsInputs{}, fmt.Errorf("read the entries of race %s: %w", raceID, err)
 	}
