@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -57,8 +56,8 @@ func (p points) register(api huma.API) {
 }
 
 func (p points) handle(ctx context.Context, in *pointsInput) (*pointsOutput, error) {
-	before, err := decodeLine(in.Cursor)
-	if err != nil {
+	var before int64
+	if err := in.Seek(&before); err != nil {
 		return nil, err
 	}
 	found, err := p.store.Points(ctx, server.CallerFrom(ctx).UserID, before, in.Limit+1)
@@ -67,11 +66,8 @@ func (p points) handle(ctx context.Context, in *pointsInput) (*pointsOutput, err
 	}
 	out := &pointsOutput{CacheControl: noStore}
 	out.Body.TotalPoint, out.Body.Items = found.Total, []pointItem{}
-	lines := found.Lines
-	if len(lines) > in.Limit {
-		lines = lines[:in.Limit]
-		out.Body.NextCursor = encodeLine(lines[in.Limit-1].ID)
-	}
+	var lines []userdb.PointLine
+	lines, out.Body.NextCursor = server.Cut(in.Page, found.Lines, func(last userdb.PointLine) []any { return []any{last.ID} })
 	for _, line := range lines {
 		out.Body.Items = append(out.Body.Items, pointItem{
 			RaceID: line.RaceID, RecordID: line.RecordID, Revision: line.Revision, Points: line.Points,
@@ -80,21 +76,4 @@ func (p points) handle(ctx context.Context, in *pointsInput) (*pointsOutput, err
 		})
 	}
 	return out, nil
-}
-
-func encodeLine(id int64) string { return server.EncodeCursor(strconv.FormatInt(id, 10)) }
-
-// decodeLine returns 0 for the empty cursor.
-func decodeLine(cursor string) (int64, error) {
-	parts, err := server.DecodeCursor(cursor, 1)
-	if err != nil || parts == nil {
-		return 0, err
-	}
-	id, err := strconv.ParseInt(parts[0], 10, 64)
-	if err != nil || id < 1 {
-		return 0, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-			Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
-		})
-	}
-	return id, nil
 }

@@ -87,8 +87,8 @@ func (b board) handle(ctx context.Context, in *input) (*output, error) {
 	if f.minAge, f.maxAge, err = parseAgeGroup(in.AgeGroup); err != nil {
 		return nil, invalid("query.age_group", err.Error())
 	}
-	position, err := decodePosition(in.Cursor)
-	if err != nil {
+	var position int
+	if err := in.Seek(&position); err != nil {
 		return nil, err
 	}
 	season, err := b.seasons.of(ctx, in.Season)
@@ -99,10 +99,7 @@ func (b board) handle(ctx context.Context, in *input) (*output, error) {
 	out := &output{CacheControl: "public, max-age=10"}
 	out.Body.ComputedAt, out.Body.Runners, out.Body.Items = season.at, len(list), []leader{}
 	list = list[min(position, len(list)):]
-	if len(list) > in.Limit {
-		list = list[:in.Limit]
-		out.Body.NextCursor = server.EncodeCursor(strconv.Itoa(position + in.Limit))
-	}
+	list, out.Body.NextCursor = server.Cut(in.Page, list, func(ranked) []any { return []any{position + in.Limit} })
 	ids := make([]string, len(list))
 	for i, r := range list {
 		ids[i] = r.userID
@@ -160,19 +157,6 @@ func parseAge(s string) (int, error) {
 		return 0, errAgeGroup
 	}
 	return int(age), nil
-}
-
-// decodePosition returns 0 for the empty cursor.
-func decodePosition(cursor string) (int, error) {
-	parts, err := server.DecodeCursor(cursor, 1)
-	if err != nil || parts == nil {
-		return 0, err
-	}
-	position, err := strconv.Atoi(parts[0])
-	if err != nil || position < 1 {
-		return 0, invalid("query.cursor", "must be the next_cursor of an earlier page of this list")
-	}
-	return position, nil
 }
 
 func invalid(location, message string) error {

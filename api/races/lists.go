@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -48,11 +47,7 @@ func (l lists) register(api huma.API) {
 }
 
 func (l lists) get(ctx context.Context, in *RacePath) (*raceOutput, error) {
-	id, err := in.id()
-	if err != nil {
-		return nil, err
-	}
-	r, err := l.store.Race(ctx, id)
+	r, err := l.store.Race(ctx, in.RaceID)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +55,8 @@ func (l lists) get(ctx context.Context, in *RacePath) (*raceOutput, error) {
 }
 
 func (l lists) list(ctx context.Context, in *racesInput) (*racesOutput, error) {
-	after, err := decodePosition(in.Cursor)
-	if err != nil {
+	var after maindb.RacePosition
+	if err := in.Seek(&after.Date, &after.ID); err != nil {
 		return nil, err
 	}
 	found, err := l.store.ListRaces(ctx, in.OrganizerID, after, in.Limit+1)
@@ -69,27 +64,10 @@ func (l lists) list(ctx context.Context, in *racesInput) (*racesOutput, error) {
 		return nil, err
 	}
 	out := &racesOutput{}
-	if len(found) > in.Limit {
-		found = found[:in.Limit]
-		last := found[in.Limit-1]
-		out.Body.NextCursor = server.EncodeCursor(last.Date.String(), last.ID)
-	}
+	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last race.Race) []any { return []any{last.Date, last.ID} })
 	out.Body.Items = make([]raceBody, len(found))
 	for i, r := range found {
 		out.Body.Items[i] = bodyOf(r)
 	}
 	return out, nil
-}
-
-// decodePosition returns the zero position for the empty cursor.
-func decodePosition(cursor string) (maindb.RacePosition, error) {
-	parts, err := server.DecodeCursor(cursor, 2)
-	if err != nil || parts == nil {
-		return maindb.RacePosition{}, err
-	}
-	date, err := race.ParseDate(parts[0])
-	if err != nil || uuid.Validate(parts[1]) != nil {
-		return maindb.RacePosition{}, server.BadCursor()
-	}
-	return maindb.RacePosition{Date: date, ID: parts[1]}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -100,16 +99,12 @@ func (e entries) register(api huma.API) {
 }
 
 func (e entries) enter(ctx context.Context, in *enterInput) (*entryOutput, error) {
-	raceID, err := in.id()
-	if err != nil {
-		return nil, err
-	}
 	account, err := e.runners.Account(ctx, server.CallerFrom(ctx).UserID)
 	if err != nil {
 		return nil, err
 	}
 	p, err := e.store.Enter(ctx, maindb.Entry{
-		ID: server.ResourceID(ctx), RaceID: raceID, UserID: account.UserID, Sex: account.Sex, BirthDate: account.BirthDate,
+		ID: server.ResourceID(ctx), RaceID: in.RaceID, UserID: account.UserID, Sex: account.Sex, BirthDate: account.BirthDate,
 	})
 	if err != nil {
 		return nil, err
@@ -118,11 +113,7 @@ func (e entries) enter(ctx context.Context, in *enterInput) (*entryOutput, error
 }
 
 func (e entries) mine(ctx context.Context, in *RacePath) (*entryOutput, error) {
-	raceID, err := in.id()
-	if err != nil {
-		return nil, err
-	}
-	p, err := e.store.Participant(ctx, raceID, server.CallerFrom(ctx).UserID)
+	p, err := e.store.Participant(ctx, in.RaceID, server.CallerFrom(ctx).UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -130,16 +121,12 @@ func (e entries) mine(ctx context.Context, in *RacePath) (*entryOutput, error) {
 }
 
 func (e entries) cancel(ctx context.Context, in *RacePath) (*struct{}, error) {
-	raceID, err := in.id()
-	if err != nil {
-		return nil, err
-	}
-	return nil, e.store.CancelEntry(ctx, raceID, server.CallerFrom(ctx).UserID)
+	return nil, e.store.CancelEntry(ctx, in.RaceID, server.CallerFrom(ctx).UserID)
 }
 
 func (e entries) list(ctx context.Context, in *participantsInput) (*participantsOutput, error) {
-	after, err := decodeParticipant(in.Cursor)
-	if err != nil {
+	var after string
+	if err := in.Seek(&after); err != nil {
 		return nil, err
 	}
 	found, err := e.store.ListParticipants(ctx, server.RaceFrom(ctx).ID, after, in.Limit+1)
@@ -147,10 +134,7 @@ func (e entries) list(ctx context.Context, in *participantsInput) (*participants
 		return nil, err
 	}
 	out := &participantsOutput{CacheControl: "no-store"}
-	if len(found) > in.Limit {
-		found = found[:in.Limit]
-		out.Body.NextCursor = server.EncodeCursor(found[in.Limit-1].ID)
-	}
+	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last race.Participant) []any { return []any{last.ID} })
 	userIDs := make([]string, len(found))
 	for i, p := range found {
 		userIDs[i] = p.UserID
@@ -172,16 +156,4 @@ func entryOf(p race.Participant) EntryBody {
 		body.Age = &p.Age
 	}
 	return body
-}
-
-// decodeParticipant returns the empty ID for the empty cursor.
-func decodeParticipant(cursor string) (string, error) {
-	parts, err := server.DecodeCursor(cursor, 1)
-	if err != nil || parts == nil {
-		return "", err
-	}
-	if uuid.Validate(parts[0]) != nil {
-		return "", server.BadCursor()
-	}
-	return parts[0], nil
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -56,14 +55,6 @@ func Register(api huma.API, cfg Config) {
 // huma, which does not look into what is not.
 type RacePath struct {
 	RaceID string `path:"race_id" doc:"UUID of the race."`
-}
-
-// id returns the race's ID, or race.ErrNotFound for what cannot be one.
-func (o RacePath) id() (string, error) {
-	if uuid.Validate(o.RaceID) != nil {
-		return "", race.ErrNotFound
-	}
-	return o.RaceID, nil
 }
 
 // birthDates asks for the birth dates of runners.

@@ -8,15 +8,15 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Encoded is an answer's body that may have been written before, for readers
-// that all get the same. Its type still describes it in the OpenAPI document.
+// Encoded is the body of an answer that may already be encoded, because many
+// readers get the same one. Its type still describes it in the OpenAPI document.
 type Encoded interface {
-	// EncodedJSON returns the body as Encode wrote it, or nil when it is to be
-	// written now.
+	// EncodedJSON returns the body as Encode encoded it, or nil when it has not
+	// been encoded yet.
 	EncodedJSON() []byte
 }
 
-// Encode writes a body as answers are written.
+// Encode returns a body as JSON, in the form that answers have.
 func Encode(body any) ([]byte, error) {
 	var out bytes.Buffer
 	if err := huma.DefaultJSONFormat.Marshal(&out, body); err != nil {
@@ -25,7 +25,8 @@ func Encode(body any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// jsonFormat is huma's, but for bodies that are written already.
+// jsonFormat is huma's, but uses bodies that are already encoded and refuses
+// requests whose text a database would not take.
 func jsonFormat() huma.Format {
 	return huma.Format{
 		Marshal: func(w io.Writer, body any) error {
@@ -35,6 +36,6 @@ func jsonFormat() huma.Format {
 			}
 			return huma.DefaultJSONFormat.Marshal(w, body)
 		},
-		Unmarshal: huma.DefaultJSONFormat.Unmarshal,
+		Unmarshal: decodeJSON,
 	}
 }

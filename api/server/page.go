@@ -3,17 +3,87 @@ package server
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// Page is the part of a list that a caller asks for.
+// Page is the part of a list that a caller asks for. Embed it in the input of a
+// call that lists, read one item more than Limit, and hand them to Cut.
 type Page struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many items at most."`
-	Cursor string `query:"cursor" maxLength:"500" doc:"next_cursor of the page before; empty for the first."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The maximum number of items to return."`
+	Cursor string `query:"cursor" maxLength:"500" doc:"The next_cursor of the previous page. Leave it out for the first page."`
 }
 
-// EncodeCursor hides the position behind the last item of a page.
+// Seek reads the position after which the page begins: the values by which the
+// list is ordered, as Cut wrote them. It leaves them alone for the first page.
+func (p Page) Seek(position ...any) error { return ReadCursor(p.Cursor, position...) }
+
+// Cut drops the item that was read beyond the page and returns the cursor of the
+// next page, which is empty on the last one. The function position returns the
+// values that Seek reads.
+func Cut[T any](p Page, found []T, position func(last T) []any) (items []T, next string) {
+	if len(found) <= p.Limit {
+		return found, ""
+	}
+	items = found[:p.Limit]
+	return items, Cursor(position(items[p.Limit-1])...)
+}
+
+// Cursor makes an opaque cursor of a position in a list: IDs, numbers and dates.
+func Cursor(position ...any) string {
+	parts := make([]string, len(position))
+	for i, value := range position {
+		switch value := value.(type) {
+		case string:
+			parts[i] = value
+		case int:
+			parts[i] = strconv.Itoa(value)
+		case int64:
+			parts[i] = strconv.FormatInt(value, 10)
+		case race.Date:
+			parts[i] = value.String()
+		default:
+			panic("server: a cursor cannot hold this type")
+		}
+	}
+	return EncodeCursor(parts...)
+}
+
+// ReadCursor reads a cursor into pointers of the types that Cursor was given. A
+// string is always an ID, and a number is never negative, so whatever a caller
+// writes into a cursor by hand never reaches a database. The empty cursor leaves
+// the position alone; one that Cursor did not make is a 422 problem.
+func ReadCursor(cursor string, position ...any) error {
+	parts, err := DecodeCursor(cursor, len(position))
+	if err != nil || parts == nil {
+		return err
+	}
+	for i, to := range position {
+		valid := false
+		switch to := to.(type) {
+		case *string:
+			*to, valid = parts[i], IsID(parts[i])
+		case *int:
+			*to, err = strconv.Atoi(parts[i])
+			valid = err == nil && *to >= 0 && strconv.Itoa(*to) == parts[i]
+		case *int64:
+			*to, err = strconv.ParseInt(parts[i], 10, 64)
+			valid = err == nil && *to >= 0
+		case *race.Date:
+			*to, err = race.ParseDate(parts[i])
+			valid = err == nil
+		}
+		if !valid {
+			return BadCursor()
+		}
+	}
+	return nil
+}
+
+// EncodeCursor hides the position of the last item of a page.
 func EncodeCursor(parts ...string) string {
 	position, err := json.Marshal(parts)
 	if err != nil {
@@ -28,7 +98,7 @@ func DecodeCursor(cursor string, parts int) ([]string, error) {
 	if cursor == "" {
 		return nil, nil
 	}
-	position, err := base64.RawURLEncoding.DecodeString(cursor)
+	position, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil {
 		return nil, BadCursor()
 	}
@@ -36,12 +106,22 @@ func DecodeCursor(cursor string, parts int) ([]string, error) {
 	if json.Unmarshal(position, &decoded) != nil || len(decoded) != parts {
 		return nil, BadCursor()
 	}
+	for _, part := range decoded {
+		for i := range len(part) {
+			if part[i] < ' ' || part[i] > '~' { // IDs, numbers and dates are printable ASCII
+				return nil, BadCursor()
+			}
+		}
+	}
 	return decoded, nil
 }
 
 // BadCursor is the answer to a cursor that no list gave out.
 func BadCursor() error {
-	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-		Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
-	})
+	return invalid("query.cursor", "must be the next_cursor of an earlier page of this list")
+}
+
+// invalid is a 422 problem about one part of a request.
+func invalid(location, message string) error {
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: location, Message: message})
 }

@@ -65,7 +65,7 @@ func translate(ctx context.Context, log *slog.Logger, err error) error {
 	case errors.As(err, &status):
 		return err
 	case errors.Is(err, race.ErrNotFound):
-		return huma.Error404NotFound("there is no such thing, or it is not yours to see")
+		return huma.Error404NotFound(noSuchThing)
 	case errors.Is(err, race.ErrStale):
 		return huma.Error412PreconditionFailed("the record has a newer revision than the one in If-Match: read it again")
 	case errors.As(err, &conflict):
@@ -77,10 +77,10 @@ func translate(ctx context.Context, log *slog.Logger, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return huma.NewError(statusClientClosedRequest, "the caller went away")
 	case mysql.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded):
-		log.WarnContext(ctx, "a part is down", "error", err)
+		log.WarnContext(ctx, "call answered with 503: something that it needs is unavailable", "error", mysql.Describe(err))
 		return Unavailable("a part of the service is down")
 	}
-	log.ErrorContext(ctx, "unexpected error", "error", err)
+	log.ErrorContext(ctx, "unexpected error", "error", mysql.Describe(err))
 	return huma.Error500InternalServerError("something went wrong on our side; it has been logged")
 }
 

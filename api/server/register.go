@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,6 +22,9 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		bodyIsRead(ctx)
+		if err := checkBody(reflect.ValueOf(in).Elem()); err != nil {
+			return nil, err
+		}
 		out, err := handler(ctx, in)
 		if err != nil {
 			return nil, translate(ctx, loggerFrom(ctx), err)

@@ -43,7 +43,7 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 		router.Use(traced(cfg.Traces))
 	}
 	router.Use(forwarded(cfg.TrustedProxies), observe(cfg.Log, cfg.Registry), secure,
-		authenticate(cfg.Verifier))
+		checkText, authenticate(cfg.Verifier))
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, huma.Error404NotFound("there is no such path: see /docs"))
 	})
@@ -62,7 +62,7 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 
 	api := humachi.New(router, openAPI(cfg.Version))
 	idempotent := idempotency{api: api, keys: cfg.Keys, fingerprint: cfg.Fingerprint, log: cfg.Log}
-	api.UseMiddleware(bounded, authorize(api, cfg.Races, cfg.Log), idempotent.middleware)
+	api.UseMiddleware(bounded, authorize(api, cfg.Races, cfg.Log), checkInput(api), idempotent.middleware)
 	router.Get("/openapi.json", serveOpenAPI(api))
 	return router, api
 }

@@ -338,20 +338,6 @@ func TestBodyOverTheLimit(t *testing.T) {
 	require.Equal(t, 413, b.call(http.MethodPost, "/v1/races", "organizer", body, "Idempotency-Key", "k").Code)
 }
 
-func TestCursor(t *testing.T) {
-	t.Parallel()
-	parts, err := server.DecodeCursor(server.EncodeCursor("a", "b"), 2)
-	require.NoError(t, err)
-	require.Equal(t, []string{"a", "b"}, parts)
-	parts, err = server.DecodeCursor("", 2)
-	require.NoError(t, err)
-	require.Nil(t, parts)
-	for _, bad := range []string{"!", "bm9uc2Vuc2U", server.EncodeCursor("a")} {
-		_, err = server.DecodeCursor(bad, 2)
-		require.Error(t, err)
-	}
-}
-
 func TestDocumentAndReadingRoom(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -106,14 +105,6 @@ func Register(api huma.API, store Store) {
 	server.Register(api, add("delete-unofficial-record", http.MethodDelete, one, "Delete a record of your own", missing), r.delete)
 }
 
-// id returns the record's ID, or race.ErrNotFound for what cannot be one.
-func (in RecordPath) id() (string, error) {
-	if uuid.Validate(in.ID) != nil {
-		return "", race.ErrNotFound
-	}
-	return in.ID, nil
-}
-
 func (r records) create(ctx context.Context, in *newInput) (*oneOutput, error) {
 	record, err := newRecord(in.Body)
 	if err != nil {
@@ -124,33 +115,21 @@ func (r records) create(ctx context.Context, in *newInput) (*oneOutput, error) {
 }
 
 func (r records) get(ctx context.Context, in *RecordPath) (*oneOutput, error) {
-	id, err := in.id()
-	if err != nil {
-		return nil, err
-	}
-	return answer(r.store.UnofficialRecord(ctx, server.CallerFrom(ctx).UserID, id))
+	return answer(r.store.UnofficialRecord(ctx, server.CallerFrom(ctx).UserID, in.ID))
 }
 
 func (r records) change(ctx context.Context, in *changeInput) (*oneOutput, error) {
-	id, err := in.id()
-	if err != nil {
-		return nil, err
-	}
 	edit := func(record *race.UnofficialRecord) error { return changeRecord(record, in.Body) }
-	return answer(r.store.UpdateUnofficialRecord(ctx, server.CallerFrom(ctx).UserID, id, edit))
+	return answer(r.store.UpdateUnofficialRecord(ctx, server.CallerFrom(ctx).UserID, in.ID, edit))
 }
 
 func (r records) delete(ctx context.Context, in *RecordPath) (*struct{}, error) {
-	id, err := in.id()
-	if err != nil {
-		return nil, err
-	}
-	return nil, r.store.DeleteUnofficialRecord(ctx, server.CallerFrom(ctx).UserID, id)
+	return nil, r.store.DeleteUnofficialRecord(ctx, server.CallerFrom(ctx).UserID, in.ID)
 }
 
 func (r records) list(ctx context.Context, in *ownRecordsInput) (*ownRecordsOutput, error) {
-	after, err := decodePosition(in.Cursor)
-	if err != nil {
+	var after maindb.UnofficialPosition
+	if err := in.Seek(&after.Date, &after.ID); err != nil {
 		return nil, err
 	}
 	found, err := r.store.ListUnofficialRecords(ctx, server.CallerFrom(ctx).UserID, after, in.Limit+1)
@@ -158,11 +137,7 @@ func (r records) list(ctx context.Context, in *ownRecordsInput) (*ownRecordsOutp
 		return nil, err
 	}
 	out := &ownRecordsOutput{CacheControl: noStore}
-	if len(found) > in.Limit {
-		found = found[:in.Limit]
-		last := found[in.Limit-1]
-		out.Body.NextCursor = server.EncodeCursor(last.Date.String(), last.ID)
-	}
+	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last race.UnofficialRecord) []any { return []any{last.Date, last.ID} })
 	out.Body.Items = make([]unofficialBody, len(found))
 	for i, record := range found {
 		out.Body.Items[i] = bodyOf(record)
@@ -182,19 +157,4 @@ func bodyOf(r race.UnofficialRecord) unofficialBody {
 		RecordID: r.ID, Date: r.Date.String(), DistanceM: r.Distance.Metres(), Time: r.Time.String(),
 		Title: r.Title, Note: r.Note, CreatedAt: r.CreatedAt,
 	}
-}
-
-// decodePosition returns the zero position for the empty cursor.
-func decodePosition(cursor string) (maindb.UnofficialPosition, error) {
-	parts, err := server.DecodeCursor(cursor, 2)
-	if err != nil || parts == nil {
-		return maindb.UnofficialPosition{}, err
-	}
-	date, err := race.ParseDate(parts[0])
-	if err != nil || uuid.Validate(parts[1]) != nil {
-		return maindb.UnofficialPosition{}, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-			Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
-		})
-	}
-	return maindb.UnofficialPosition{Date: date, ID: parts[1]}, nil
 }

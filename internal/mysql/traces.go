@@ -91,7 +91,21 @@ type discreetSpan struct{ trace.Span }
 // is not the server's as it is.
 func (s discreetSpan) RecordError(err error, options ...trace.EventOption) {
 	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		err = fmt.Errorf("MySQL error %d (%s)", server.Number, server.SQLState[:])
+		err = errors.New(numberOf(server))
 	}
 	s.Span.RecordError(err, options...)
+}
+
+// Describe returns the text of err for a log. Of what the server said it keeps the
+// error number and SQL state: the rest may repeat a value, such as somebody's login.
+func Describe(err error) string {
+	text := err.Error()
+	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		text = strings.ReplaceAll(text, server.Error(), numberOf(server))
+	}
+	return text
+}
+
+func numberOf(server *mysql.MySQLError) string {
+	return fmt.Sprintf("MySQL error %d (%s)", server.Number, server.SQLState[:])
 }

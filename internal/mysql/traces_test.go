@@ -2,6 +2,7 @@ package mysql_test
 
 import (
 	"database/sql"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -42,7 +43,8 @@ func TestStatementsOfATrace(t *testing.T) {
 	}))
 	_, err = db.ExecContext(ctx, insert, login)
 	require.True(t, mysql.IsDuplicate(err))
-	require.Contains(t, err.Error(), login, "which is why spans do not say it")
+	require.Contains(t, err.Error(), login, "which is why spans and logs do not repeat it")
+	require.Equal(t, "add an account: MySQL error 1062 (23000)", mysql.Describe(fmt.Errorf("add an account: %w", err)))
 
 	var names []string
 	for _, span := range recorder.Ended() {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/mrmrthon/mrmrthon/internal/spelling"
 )
 
 // Read fills a configuration, a pointer to a struct, from an environment such as
@@ -20,7 +22,7 @@ func Read(config any, environ []string) error {
 	var problems []error
 	wrong := map[string]bool{}
 	for _, s := range list {
-		if err := s.settle(values); err != nil {
+		if err := s.resolve(values); err != nil {
 			problems, wrong[s.Name] = append(problems, err), true
 			delete(values, s.Name)
 		}
@@ -36,9 +38,9 @@ func Read(config any, environ []string) error {
 	return errors.Join(problems...)
 }
 
-// settle brings the value of a setting into values if a file has it, and says
-// what is wrong with it.
-func (s Setting) settle(values map[string]string) error {
+// resolve puts the value of a setting that a file holds into values, and reports
+// what is wrong with the setting.
+func (s Setting) resolve(values map[string]string) error {
 	if s.File {
 		if err := s.readFile(values); err != nil {
 			return err
@@ -56,7 +58,7 @@ func (s Setting) settle(values map[string]string) error {
 		return errors.New(missing)
 	}
 	if value == "" {
-		delete(values, s.Name) // is as good as not set
+		delete(values, s.Name) // empty means not set
 		value = s.Default
 	}
 	wish := s.fault(value)
@@ -70,15 +72,15 @@ func (s Setting) settle(values map[string]string) error {
 	}
 }
 
-// readFile puts what the file of a setting holds in the place of its value. The
-// last line break is an editor's, not the secret's.
+// readFile reads the value of a setting from the file that NAME_FILE names. A
+// line break at the end of the file is not part of the value.
 func (s Setting) readFile(values map[string]string) error {
 	path := values[s.Name+FileSuffix]
 	switch {
 	case path == "":
 		return nil
 	case values[s.Name] != "":
-		return fmt.Errorf("%s and %s%s are both set: one of them is to go", s.Name, s.Name, FileSuffix)
+		return fmt.Errorf("%s and %s%s are both set: unset one of them", s.Name, s.Name, FileSuffix)
 	}
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
 	if err != nil {
@@ -98,8 +100,9 @@ func shortened(value string) string {
 	return value
 }
 
-// Strays returns, for each variable that is no setting but looks like one
-// misspelled, what it may be meant to be.
+// Strays returns, for each variable that is not a setting but looks like a
+// misspelled one, the setting that it may be meant to be. Settings with short names
+// look like too many variables of other programs.
 func Strays(environ []string, known []Setting) map[string]string {
 	names := make([]string, 0, 2*len(known))
 	for _, s := range known {
@@ -114,36 +117,12 @@ func Strays(environ []string, known []Setting) map[string]string {
 		if slices.Contains(names, name) {
 			continue
 		}
-		for _, meant := range names {
-			if len(meant) > 2*typos && distance(name, meant) <= typos {
-				strays[name] = meant
-			}
+		if meant := spelling.Nearest(name, names); len(meant) > shortName {
+			strays[name] = meant
 		}
 	}
 	return strays
 }
 
-// typos is how many letters a misspelled name is off at most.
-const typos = 2
-
-// distance is how many letters have to be put in, taken out or replaced to make
-// one text of the other (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
+// shortName is the length up to which a name is not taken for a misspelled one.
+const shortName = 4

@@ -1,17 +1,17 @@
-// Package settings reads what a program is told by its environment, names every
-// mistake in it, and tells which settings there are.
+// Package settings reads a program's settings from its environment, reports every
+// mistake in them, and lists the settings that exist.
 //
-// A setting is a field with the tags of caarlos0/env and these beside them:
+// A setting is a field with the tags of caarlos0/env and these:
 //
-//	help    what it is, in a line
-//	unit    what its values are, where the type does not say it
-//	check   what a text has to be: host:port, :port, URL or PEM
-//	min     the least number or duration; 1 and above zero when it is not said
-//	max     the greatest
-//	secret  "true": its value is never shown
+//	help    a line that explains it
+//	unit    what its values are, where the type does not say so
+//	check   the form of a text: host:port, :port, URL or PEM
+//	min     the smallest number or duration; by default 1, or anything above zero
+//	max     the largest
+//	secret  "true": the value is never shown
 //
-// A secret and whatever is PEM can come from a file: NAME_FILE names it in the
-// place of NAME. The tag file, "false", says that this one cannot.
+// A secret, and anything in PEM, can come from a file: set NAME_FILE to its path
+// instead of NAME. The tag file:"false" turns that off.
 package settings
 
 import (

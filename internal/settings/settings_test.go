@@ -138,7 +138,7 @@ func TestReadTakesSecretsFromFiles(t *testing.T) {
 	require.Equal(t, strings.ReplaceAll(shortPEM, `\n`, "\n"), c.Main.CA)
 
 	_, err = read(t, "MAIN_PASSWORD_FILE="+file("password", "x"))
-	require.EqualError(t, err, "MAIN_PASSWORD and MAIN_PASSWORD_FILE are both set: one of them is to go")
+	require.EqualError(t, err, "MAIN_PASSWORD and MAIN_PASSWORD_FILE are both set: unset one of them")
 	empty := file("password", "\n")
 	_, err = read(t, "MAIN_PASSWORD=", "MAIN_PASSWORD_FILE="+empty)
 	require.EqualError(t, err, "MAIN_PASSWORD_FILE: "+empty+" is empty")

@@ -1,0 +1,218 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/internal/spelling"
+)
+
+// What a caller sends is checked here, once, before any handler sees it: text is
+// UTF-8 without the NUL character, IDs in a path are UUIDs, and query parameters
+// are ones that the call has. A database refuses text that is not UTF-8 with an
+// error that repeats it, which would be a 500 and free text in the log.
+//
+// Files are the exception: the reader of files knows their encoding.
+
+const notText = "must be UTF-8 text without NUL characters"
+
+// IsText reports whether s is UTF-8 without the NUL character.
+func IsText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+// IsID reports whether s is a UUID in its usual form.
+func IsID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }
+
+// checkText refuses a path or a query that is not text. It comes before the
+// router, so that it holds for pages too.
+func checkText(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !IsText(r.URL.Path) {
+			writeProblem(w, invalid("path", notText))
+			return
+		}
+		if r.URL.RawQuery != "" {
+			if err := checkQueryText(r.URL.RawQuery); err != nil {
+				writeProblem(w, err)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func checkQueryText(raw string) error {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return invalid("query", "must be name=value pairs with valid percent-encoding, joined by &")
+	}
+	for name, values := range query {
+		if !IsText(name) {
+			return invalid("query", "parameter names "+notText)
+		}
+		if slices.ContainsFunc(values, func(v string) bool { return !IsText(v) }) {
+			return invalid("query."+shortened(name), notText)
+		}
+	}
+	return nil
+}
+
+// checkInput refuses what the operation's description rules out but huma would
+// let pass: IDs in the path that cannot exist, header values that are not text,
+// and query parameters that are unknown or given twice.
+func checkInput(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		op := ctx.Operation()
+		for _, p := range op.Parameters {
+			switch {
+			case p.In == "path" && isIDName(p.Name) && !IsID(ctx.Param(p.Name)):
+				writeError(api, ctx, huma.Error404NotFound(noSuchThing))
+				return
+			case p.In == "header" && !IsText(ctx.Header(p.Name)):
+				writeError(api, ctx, invalid("header."+p.Name, notText))
+				return
+			}
+		}
+		location := ctx.URL()
+		if errs := queryErrors(op, location.Query()); len(errs) > 0 {
+			writeError(api, ctx, huma.Error422UnprocessableEntity("validation failed", errs...))
+			return
+		}
+		next(ctx)
+	}
+}
+
+// isIDName reports whether a path parameter is an ID that we gave out. The IDs of
+// messages are the queue's, which promises no form.
+func isIDName(name string) bool {
+	return name == "id" || strings.HasSuffix(name, "_id") && name != "message_id"
+}
+
+// queryErrors names every query parameter that the operation does not have, and
+// every one that is there twice: which of two values counts would be a guess.
+func queryErrors(op *huma.Operation, query url.Values) (errs []error) {
+	if len(query) == 0 {
+		return nil
+	}
+	known, lists := []string{}, map[string]bool{}
+	for _, p := range op.Parameters {
+		if p.In == "query" {
+			known = append(known, p.Name)
+			lists[p.Name] = p.Schema != nil && p.Schema.Type == huma.TypeArray
+		}
+	}
+	slices.Sort(known)
+	names := make([]string, 0, len(query))
+	for name := range query {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		location := "query." + shortened(name)
+		switch {
+		case !slices.Contains(known, name):
+			errs = append(errs, &huma.ErrorDetail{Location: location, Message: unknownParameter(name, known)})
+		case len(query[name]) > 1 && !lists[name]:
+			errs = append(errs, &huma.ErrorDetail{Location: location, Message: "must be given only once"})
+		}
+	}
+	return errs
+}
+
+func unknownParameter(name string, known []string) string {
+	message := "is not a parameter of this call"
+	if nearest := spelling.Nearest(strings.ToLower(name), known); nearest != "" {
+		message += ": did you mean " + nearest + "?"
+	}
+	if len(known) == 0 {
+		return message + "; it has none"
+	}
+	return message + "; it has " + strings.Join(known, ", ")
+}
+
+// shortened keeps a caller's own parameter names from filling the answer.
+func shortened(name string) string {
+	const longest = 40
+	if len(name) <= longest {
+		return name
+	}
+	return strings.ToValidUTF8(name[:longest], "") + "…"
+}
+
+// decodeJSON is huma's, but refuses what encoding/json would repair.
+func decodeJSON(data []byte, into any) error {
+	if !utf8.Valid(data) {
+		return errors.New("must be UTF-8 text")
+	}
+	return huma.DefaultJSONFormat.Unmarshal(data, into)
+}
+
+// checkBody refuses a NUL character in any text of a decoded body: JSON can
+// hold one, as \u0000.
+func checkBody(input reflect.Value) error {
+	body := input.FieldByName("Body")
+	if !body.IsValid() {
+		return nil
+	}
+	if location := findNUL(body, "body"); location != "" {
+		return invalid(location, notText)
+	}
+	return nil
+}
+
+// findNUL returns the location of a text that holds a NUL character, or "".
+func findNUL(value reflect.Value, location string) string {
+	switch value.Kind() {
+	case reflect.String:
+		if strings.IndexByte(value.String(), 0) >= 0 {
+			return location
+		}
+	case reflect.Pointer, reflect.Interface:
+		if !value.IsNil() {
+			return findNUL(value.Elem(), location)
+		}
+	case reflect.Struct:
+		for i := range value.NumField() {
+			field := value.Type().Field(i)
+			if !field.IsExported() {
+				continue
+			}
+			inner := location
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+				inner += "." + name
+			}
+			if found := findNUL(value.Field(i), inner); found != "" {
+				return found
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		if value.Type().Elem().Kind() == reflect.Uint8 {
+			return ""
+		}
+		for i := range value.Len() {
+			if found := findNUL(value.Index(i), location+"["+strconv.Itoa(i)+"]"); found != "" {
+				return found
+			}
+		}
+	case reflect.Map:
+		for _, key := range value.MapKeys() {
+			if found := findNUL(key, location) + findNUL(value.MapIndex(key), location); found != "" {
+				return location
+			}
+		}
+	default: // numbers and truth values hold no text
+	}
+	return ""
+}
+
+// noSuchThing does not tell a thing that does not exist from one that the caller
+// may not see.
+const noSuchThing = "this does not exist, or you may not see it"
