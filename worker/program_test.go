@@ -103,7 +103,7 @@ func temporalServer(t *testing.T) *testsuite.DevServer {
 	cli := os.Getenv("TEMPORAL_CLI")
 	require.NotEmpty(t, cli, "TEMPORAL_CLI is not set: run the tests with `make test`")
 	var attributes []string
-	for _, name := range []string{"RaceId", "RecordId", "RunnerId", "CreditStatus"} {
+	for _, name := range []string{"RaceId", "RecordId", "Bib", "RunnerId", "CreditStatus"} {
 		attributes = append(attributes, "--search-attribute", name+"=Keyword")
 	}
 	server, err := testsuite.StartDevServer(t.Context(), testsuite.DevServerOptions{
@@ -207,6 +207,7 @@ func TestWorkerBringsMessagesToTheLedger(t *testing.T) {
 	var sent struct{}
 	sqsCall(t, queueCfg.Endpoint, "SendMessage", map[string]any{"QueueUrl": queueCfg.URL, "MessageBody": "not ours"}, &sent)
 	ran, nobody := record("34"), record("35")
+	ran.Label = queue.Label{Bib: "34", RaceName: "Park 10K"}
 	require.Empty(t, records.Send(t.Context(), []queue.Message{ran, nobody, ran}))
 	soon(t, "both have their credit", func() bool { return credits(ran, "credited") == 1 && credits(nobody, "rejected") == 1 })
 	soon(t, "the queue is empty and what is not ours is on the dead-letter queue", func() bool {
@@ -219,6 +220,7 @@ func TestWorkerBringsMessagesToTheLedger(t *testing.T) {
 	require.Equal(t, 7, count(t, userDB.QueryRowContext, "SELECT total_point FROM user WHERE user_id = ?", runnerID))
 	require.Equal(t, 1, count(t, userDB.QueryRowContext, "SELECT COUNT(*) FROM point"))
 	requireSearchable(t, server.Client(), "RunnerId = '"+runnerID+"' AND CreditStatus = 'credited'")
+	requireSearchable(t, server.Client(), "Bib = '34' AND RaceId = '"+raceID+"'")
 	requireSearchable(t, server.Client(), "RaceId = '"+raceID+"' AND CreditStatus = 'rejected'")
 
 	lost := record("36") // its message never came

@@ -17,11 +17,12 @@ const (
 )
 
 // Search attributes by which the Web UI finds any credit. All are keywords and
-// must be registered before the first start that uses them. They hold IDs and
-// statuses only: Temporal keeps them in plain text.
+// must be registered before the first start that uses them. They hold IDs, bibs
+// and statuses only, because Temporal keeps them in plain text.
 var (
 	RaceIDKey       = temporal.NewSearchAttributeKeyKeyword("RaceId")
 	RecordIDKey     = temporal.NewSearchAttributeKeyKeyword("RecordId")
+	BibKey          = temporal.NewSearchAttributeKeyKeyword("Bib")
 	RunnerIDKey     = temporal.NewSearchAttributeKeyKeyword("RunnerId")
 	CreditStatusKey = temporal.NewSearchAttributeKeyKeyword("CreditStatus")
 )

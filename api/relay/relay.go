@@ -126,6 +126,7 @@ func (r *Relay) pass(ctx context.Context, rows []maindb.OutboxRow) ([]maindb.Out
 	for i, row := range rows {
 		messages[i] = queue.Message{
 			RaceID: row.RaceID, RecordID: row.RecordID, Revision: row.Revision,
+			Label: queue.Label{Bib: row.Bib, RaceName: row.RaceName},
 			Trace: queue.Trace{Parent: row.TraceParent, Link: row.TraceLink},
 		}
 	}

@@ -19,7 +19,7 @@ until known=$(temporal operator search-attribute list); do
 	sleep 1
 done
 added=
-for name in RaceId RunnerId RecordId CreditStatus; do
+for name in RaceId RunnerId RecordId Bib CreditStatus; do
 	if ! printf '%s\n' "$known" | grep -qw "$name"; then
 		until temporal operator search-attribute create --name "$name" --type Keyword; do
 			sleep 1

@@ -104,7 +104,7 @@ func startWorker(temporal client.Client) (worker.Worker, error) {
 func play(ctx context.Context, temporal client.Client, folder string, scenes []scene) error {
 	for _, s := range scenes {
 		input := workflows.CreditInput{RaceID: raceID, RecordID: s.recordID, Revision: 2}
-		run, err := temporal.ExecuteWorkflow(ctx, workflows.StartCreditOptions(input), workflows.CreditRecord, input)
+		run, err := temporal.ExecuteWorkflow(ctx, workflows.StartCreditOptions(input, workflows.CreditLabel{Bib: "101", RaceName: "Park 10K"}), workflows.CreditRecord, input)
 		if err != nil {
 			return fmt.Errorf("start %s: %w", s.name, err)
 		}
@@ -121,7 +121,7 @@ func startServer(ctx context.Context) (*testsuite.DevServer, error) {
 		return nil, errors.New("TEMPORAL_CLI does not name the Temporal CLI")
 	}
 	args := []string{}
-	for _, key := range []string{"RaceId", "RecordId", "RunnerId", "CreditStatus"} {
+	for _, key := range []string{"RaceId", "RecordId", "Bib", "RunnerId", "CreditStatus"} {
 		args = append(args, "--search-attribute", key+"=Keyword")
 	}
 	server, err := testsuite.StartDevServer(ctx, testsuite.DevServerOptions{

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -21,6 +22,8 @@ type OutboxRow struct {
 	// is none. At most one is set: what many rows came about in at once is a link,
 	// since nobody can read a trace of 30,000 credits.
 	TraceParent, TraceLink string
+	// What people call the record, for messages and the workflow's summary.
+	Bib, RaceName string
 }
 
 // traceOf returns the context's trace as the outbox keeps it.
@@ -30,28 +33,93 @@ const deleteOutbox = `DELETE o
 FROM JSON_TABLE(?, '$[*]' COLUMNS (outbox_id BIGINT PATH '$')) AS sent
 STRAIGHT_JOIN outbox AS o FORCE INDEX (PRIMARY) ON o.outbox_id = sent.outbox_id`
 
-// SendOutbox takes up to limit of the oldest rows that nobody else is sending,
-// calls send with them, deletes those that send returns and reports how many
-// they were. send may return rows and an error; SendOutbox then returns both
-// too. A crash between send and commit sends the rows again: at least once.
+// racesInOutbox lists up to max races with rows and their names, in order of
+// their ID from the one after a given one. Each race costs one look into the
+// index, however many rows it has; SELECT DISTINCT would read all rows whenever
+// the table's statistics are old.
+const racesInOutbox = `WITH RECURSIVE waiting AS (
+	SELECT MIN(o.race_id) AS race_id, 1 AS n FROM outbox AS o FORCE INDEX (outbox_by_race) WHERE o.race_id > ?
+	UNION ALL
+	SELECT (SELECT MIN(o.race_id) FROM outbox AS o FORCE INDEX (outbox_by_race) WHERE o.race_id > w.race_id), w.n + 1
+	FROM waiting AS w WHERE w.race_id IS NOT NULL AND w.n < ?
+)
+SELECT w.race_id, COALESCE(r.name, '') FROM waiting AS w LEFT JOIN race AS r ON r.race_id = w.race_id
+WHERE w.race_id IS NOT NULL ORDER BY w.n`
+
+// outboxRaces is how many races one transaction sends rows of. Those that come
+// after them have their turn in the next.
+const outboxRaces = 50
+
+// waitingRace is a race with rows in the outbox.
+type waitingRace struct {
+	id, name string
+	taken    int64 // the last row taken
+}
+
+// nextRaces returns the races whose turn it is: those that come after the last
+// one served, then from the beginning.
+func (s *Store) nextRaces(ctx context.Context, most int) ([]waitingRace, error) {
+	s.outboxTurn.Lock()
+	defer s.outboxTurn.Unlock()
+	var races []waitingRace
+	for _, after := range []string{s.outboxTurn.served, ""} {
+		got, err := s.racesAfter(ctx, after, most-len(races))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range got {
+			if !slices.ContainsFunc(races, func(o waitingRace) bool { return o.id == r.id }) {
+				races = append(races, r)
+			}
+		}
+		if len(races) == most || after == "" {
+			break
+		}
+	}
+	if len(races) > 0 {
+		s.outboxTurn.served = races[len(races)-1].id
+	}
+	return races, nil
+}
+
+func (s *Store) racesAfter(ctx context.Context, after string, most int) (races []waitingRace, err error) {
+	rows, err := s.db.QueryContext(ctx, racesInOutbox, after, most)
+	if err != nil {
+		return nil, fmt.Errorf("list the races in the outbox: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var r waitingRace
+		if err := rows.Scan(&r.id, &r.name); err != nil {
+			return nil, fmt.Errorf("list the races in the outbox: %w", err)
+		}
+		races = append(races, r)
+	}
+	return races, rows.Err()
+}
+
+// SendOutbox takes up to limit rows that nobody else is sending, calls send with
+// them, deletes those that send returns and reports how many they were. send may
+// return rows and an error; SendOutbox then returns both too. A crash between
+// send and commit sends the rows again: at least once.
+//
+// Races take turns: each gives the same number of its oldest rows, and only what
+// is left of limit goes to those that have more, so that a race with thousands
+// of rows does not delay one with a few.
 func (s *Store) SendOutbox(ctx context.Context, limit int, send func(context.Context, []OutboxRow) (sent []OutboxRow, err error)) (n int, err error) {
+	races, err := s.nextRaces(ctx, min(limit, outboxRaces))
+	if err != nil || len(races) == 0 {
+		return 0, err
+	}
 	var sendErr error
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		n, sendErr = 0, nil
-		q := s.queries.WithTx(tx)
-		rows, err := q.TakeOutbox(ctx, count32(limit))
+		taken, err := takeOutbox(ctx, tx, slices.Clone(races), limit)
 		if err != nil {
 			return fmt.Errorf("take outbox rows: %w", err)
 		}
-		if len(rows) == 0 {
+		if len(taken) == 0 {
 			return nil
-		}
-		taken := make([]OutboxRow, len(rows))
-		for i, row := range rows {
-			taken[i] = OutboxRow{
-				ID: row.OutboxID, RaceID: row.RaceID, RecordID: row.RecordID, Revision: int(row.Revision),
-				TraceParent: row.Traceparent.String, TraceLink: row.Tracelink.String,
-			}
 		}
 		var sent []OutboxRow
 		if sent, sendErr = send(ctx, taken); len(sent) == 0 {
@@ -71,6 +139,71 @@ func (s *Store) SendOutbox(ctx context.Context, limit int, send func(context.Con
 		return 0, errors.Join(err, sendErr)
 	}
 	return n, sendErr
+}
+
+// takeOutboxOfRace locks a race's oldest rows after a given one, as far as
+// nobody else has. The bib is a bonus: a row without it is sent all the same.
+const takeOutboxOfRace = `SELECT o.outbox_id, o.record_id, o.revision, o.traceparent, o.tracelink, COALESCE((
+	SELECT v.bib FROM official_record_revision AS v WHERE v.record_id = o.record_id AND v.revision = o.revision
+), '')
+FROM outbox AS o FORCE INDEX (outbox_by_race)
+WHERE o.race_id = ? AND o.outbox_id > ?
+ORDER BY o.outbox_id LIMIT ? FOR UPDATE SKIP LOCKED`
+
+// take locks up to limit rows of the race.
+func (r *waitingRace) take(ctx context.Context, tx *sql.Tx, limit int) (taken []OutboxRow, err error) {
+	rows, err := tx.QueryContext(ctx, takeOutboxOfRace, r.id, r.taken, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		row := OutboxRow{RaceID: r.id, RaceName: r.name}
+		var parent, link sql.NullString
+		if err := rows.Scan(&row.ID, &row.RecordID, &row.Revision, &parent, &link, &row.Bib); err != nil {
+			return nil, err
+		}
+		row.TraceParent, row.TraceLink = parent.String, link.String
+		taken, r.taken = append(taken, row), row.ID
+	}
+	return taken, rows.Err()
+}
+
+// takeOutbox locks up to limit rows of races, as many of each as of the others
+// while they last, and returns them in turns: the first of each race, then the
+// second of each, and so on.
+func takeOutbox(ctx context.Context, tx *sql.Tx, races []waitingRace, limit int) ([]OutboxRow, error) {
+	ofRace := map[string][]OutboxRow{}
+	order, total := slices.Clone(races), 0
+	for len(races) > 0 && total < limit {
+		share := (limit - total + len(races) - 1) / len(races)
+		var more []waitingRace
+		for _, r := range races {
+			share := min(share, limit-total)
+			if share == 0 {
+				break
+			}
+			rows, err := r.take(ctx, tx, share)
+			if err != nil {
+				return nil, err
+			}
+			ofRace[r.id] = append(ofRace[r.id], rows...)
+			total += len(rows)
+			if len(rows) == share {
+				more = append(more, r)
+			}
+		}
+		races = more
+	}
+	inTurns := make([]OutboxRow, 0, total)
+	for i := 0; len(inTurns) < total; i++ {
+		for _, r := range order {
+			if i < len(ofRace[r.id]) {
+				inTurns = append(inTurns, ofRace[r.id][i])
+			}
+		}
+	}
+	return inTurns, nil
 }
 
 // OutboxDepth returns how many rows wait to be sent and how long the oldest has

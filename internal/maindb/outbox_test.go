@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -138,4 +139,81 @@ func TestLateOutbox(t *testing.T) {
 	require.Equal(t, raceID, oldest[0].RaceID)
 	require.Equal(t, 1, oldest[0].Revision)
 	require.True(t, early.Equal(oldest[0].CreatedAt))
+}
+
+// TestRacesTakeTurnsInTheOutbox: a race with a few rows is done after as many
+// rows of the race that came before it with many.
+func TestRacesTakeTurnsInTheOutbox(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	big, small := b.scheduledRace(t), b.scheduledRace(t)
+	_, err := b.store.ImportResults(t.Context(), big, results(500), organizer)
+	require.NoError(t, err)
+	_, err = b.store.ImportResults(t.Context(), small, results(30), organizer)
+	require.NoError(t, err)
+
+	var sent []maindb.OutboxRow
+	lastOfSmall := 0
+	for {
+		n, err := b.store.SendOutbox(t.Context(), 100, func(_ context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+			for _, row := range rows {
+				sent = append(sent, row)
+				if row.RaceID == small {
+					lastOfSmall = len(sent)
+				}
+			}
+			return rows, nil
+		})
+		require.NoError(t, err)
+		if n == 0 {
+			break
+		}
+		require.True(t, n == 100 || len(sent) == 530, "what a race leaves of its share goes to the others")
+	}
+	require.Len(t, sent, 530)
+	require.LessOrEqual(t, lastOfSmall, 60, "one row of each race in turn")
+	next := 1
+	for _, row := range sent { // each race's own rows stay in their order
+		if row.RaceID == big {
+			require.Equal(t, strconv.Itoa(next), row.Bib)
+			require.Equal(t, "Spring Marathon", row.RaceName)
+			next++
+		}
+	}
+}
+
+// TestEveryRaceHasItsTurn: also when there are more races than one transaction
+// sends rows of, and the first ones never run out of rows.
+func TestEveryRaceHasItsTurn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const races = 120
+	for range races {
+		_, err := b.store.ImportResults(t.Context(), b.scheduledRace(t), results(20), organizer)
+		require.NoError(t, err)
+	}
+	served := map[string]int{}
+	for range 3 {
+		_, err := b.store.SendOutbox(t.Context(), 50, func(_ context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+			for _, row := range rows {
+				served[row.RaceID]++
+			}
+			return rows, nil
+		})
+		require.NoError(t, err)
+	}
+	require.Len(t, served, races)
+}
+
+// TestRowsOfADeletedRaceAreSentToo: nothing may stay in the outbox for ever.
+func TestRowsOfADeletedRaceAreSentToo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.db.ExecContext(t.Context(),
+		"INSERT INTO outbox (race_id, record_id, revision, created_at) VALUES ('no race', 'no record', 1, NOW(6))")
+	require.NoError(t, err)
+	var got []string
+	n, err := b.store.SendOutbox(t.Context(), 10, recordRows(&got))
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
 }

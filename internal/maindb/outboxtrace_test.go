@@ -35,7 +35,7 @@ func TestTheOutboxKeepsTheTrace(t *testing.T) {
 	}
 	parent, link := trace, ""
 	want := func(r race.Record) maindb.OutboxRow {
-		return maindb.OutboxRow{RaceID: raceID, RecordID: r.ID, Revision: r.Revision, TraceParent: parent, TraceLink: link}
+		return maindb.OutboxRow{RaceID: raceID, RecordID: r.ID, Revision: r.Revision, TraceParent: parent, TraceLink: link, Bib: "1", RaceName: "Spring Marathon"}
 	}
 	check := func(r race.Record) {
 		t.Helper()

@@ -4,6 +4,7 @@ package maindb
 
 import (
 	"database/sql"
+	"sync"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
@@ -14,6 +15,12 @@ type Store struct {
 	db      *sql.DB
 	queries *gen.Queries
 	now     func() time.Time
+
+	// outboxTurn is whose turn it is when this process sends the outbox.
+	outboxTurn struct {
+		sync.Mutex
+		served string // the race served last
+	}
 }
 
 // New returns a store over db that reads the time from now.

@@ -18,14 +18,14 @@ type Failure struct {
 	Err   error
 }
 
-// batchAnswer is what a batch request answered: the batch IDs of the entries that were done, and the
+// batchAnswer is the response to a batch request: the batch IDs of the entries that were done, and the
 // entries that were refused.
 type batchAnswer struct {
 	done   []string
 	failed []types.BatchResultErrorEntry
 }
 
-// answerOf makes a batchAnswer of the two lists that every batch request answers.
+// answerOf makes a batchAnswer of the two lists in every batch response.
 func answerOf[T any](successful []T, id func(T) *string, failed []types.BatchResultErrorEntry) batchAnswer {
 	done := make([]string, len(successful))
 	for i, entry := range successful {
@@ -35,12 +35,12 @@ func answerOf[T any](successful []T, id func(T) *string, failed []types.BatchRes
 }
 
 // batchCall makes one request for up to MaxBatch of the messages given to a call, named by their indexes.
-// The message with index i has the batch ID entryID(i). It returns an error when there is no answer.
+// The message with index i has the batch ID entryID(i). It returns an error when there is no response.
 type batchCall func(ctx context.Context, indexes []int) (batchAnswer, error)
 
 // inBatches makes the requests for the given indexes, some at a time, and returns the failures in order.
-// Once a request has had no answer, those that have not begun fail with the same error: a dead queue
-// costs one timeout, not one for every batch.
+// Once a request has had no response, those that have not begun fail with the same error, so that a dead
+// queue costs one timeout and not one for every batch.
 func (c *Client) inBatches(ctx context.Context, what string, indexes []int, call batchCall) []Failure {
 	var (
 		mu       sync.Mutex
@@ -85,8 +85,8 @@ func inOrder(failures []Failure) []Failure {
 	return failures
 }
 
-// failures lists the messages of a batch that the answer does not confirm: refused, or not spoken of. Of a
-// refusal only the code is told: the rest is the server's text, and may quote what was sent.
+// failures lists the messages of a batch that the response does not confirm: refused, or not mentioned. Of a
+// refusal only the code is reported, because the server's text may quote what was sent.
 func (a batchAnswer) failures(what string, batch []int) []Failure {
 	refused := make(map[string]types.BatchResultErrorEntry, len(a.failed))
 	for _, f := range a.failed {
@@ -100,7 +100,7 @@ func (a batchAnswer) failures(what string, batch []int) []Failure {
 		case isRefused:
 			failures = append(failures, Failure{i, fmt.Errorf("%s: refused with %s (sender's fault: %t)", what, aws.ToString(f.Code), f.SenderFault)})
 		case !slices.Contains(a.done, id):
-			failures = append(failures, Failure{i, fmt.Errorf("%s: the answer does not speak of this message", what)})
+			failures = append(failures, Failure{i, fmt.Errorf("%s: the response does not mention this message", what)})
 		}
 	}
 	return failures

@@ -242,7 +242,7 @@ func TestDeadLetterMovesTheMessageWithItsReason(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, dead.Messages, 1)
 	require.Equal(t, "not ours", *dead.Messages[0].Body)
-	require.Equal(t, "not a JSON object ", *dead.Messages[0].MessageAttributes[queue.ReasonAttribute].StringValue)
+	require.Equal(t, "not a JSON object", *dead.Messages[0].MessageAttributes[queue.ReasonAttribute].StringValue)
 }
 
 func TestDeadLetterLeavesTheMessageWhenTheSendFails(t *testing.T) {

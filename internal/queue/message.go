@@ -6,19 +6,94 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/uuid"
 )
 
 // version is the form of the body that this package writes and reads.
 const version = 1
 
-// Message says that a revision of an official record was posted. It holds IDs only, never personal data.
+// Message says that a revision of an official record was posted. It holds IDs and what is public, never
+// personal data.
 type Message struct {
 	RaceID   string // UUID, lower case
 	RecordID string // UUID, lower case
 	Revision int    // from 1
-	Trace    Trace  // beside the body
+	Label    Label
+	Trace    Trace
+}
+
+// Label is what people call a record; both fields are optional. Label and trace travel as attributes of the
+// message rather than in its body, so that a worker of an earlier release, which refuses unknown fields,
+// still accepts the message.
+type Label struct {
+	Bib      string
+	RaceName string // cut to 80 characters
+}
+
+// Trace is the W3C trace context of a message; empty when nothing is traced.
+type Trace struct {
+	Parent string // the span that the message is a part of, or
+	Link   string // one that many messages come from: each begins a trace of its own
+}
+
+// The names of the message attributes.
+const (
+	parentAttribute   = "traceparent"
+	linkAttribute     = "tracelink"
+	bibAttribute      = "bib"
+	raceNameAttribute = "race_name"
+	// ReasonAttribute says why a message is on the dead-letter queue. Messages that the queue itself moved
+	// there, after too many receives, do not have it.
+	ReasonAttribute = "reason"
+)
+
+// attributeNames are the attributes that a receive asks for.
+func attributeNames() []string {
+	return []string{parentAttribute, linkAttribute, bibAttribute, raceNameAttribute}
+}
+
+// attributes returns the label and the trace as message attributes, nil when there are none.
+func attributes(label Label, trace Trace) map[string]types.MessageAttributeValue {
+	var all map[string]types.MessageAttributeValue
+	for name, value := range map[string]string{
+		parentAttribute: trace.Parent, linkAttribute: trace.Link,
+		bibAttribute: printable(label.Bib, 16), raceNameAttribute: printable(label.RaceName, 80),
+	} {
+		if value == "" {
+			continue
+		}
+		if all == nil {
+			all = map[string]types.MessageAttributeValue{}
+		}
+		all[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
+	}
+	return all
+}
+
+// fromAttributes reads what attributes wrote.
+func fromAttributes(m types.Message) (Label, Trace) {
+	text := func(name string) string { return aws.ToString(m.MessageAttributes[name].StringValue) }
+	return Label{text(bibAttribute), text(raceNameAttribute)}, Trace{text(parentAttribute), text(linkAttribute)}
+}
+
+// printable makes text acceptable as an attribute: valid UTF-8 without control characters, at most so many
+// characters, and empty rather than blank.
+func printable(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most])
+	}
+	return strings.TrimSpace(text)
 }
 
 // body is a Message on the queue.
@@ -44,8 +119,8 @@ func (m Message) Encode() (string, error) {
 	return string(text), nil
 }
 
-// Decode reads a body. It is strict: any error means that the message is not ours or is broken, and says
-// what is wrong with it by the names of fields, never by their values.
+// Decode reads a body. It is strict: an error means that the message is not ours or is broken. The error
+// names fields, never their values.
 func Decode(text string) (Message, error) {
 	fields, err := split(text)
 	if err != nil {
@@ -65,7 +140,8 @@ func Decode(text string) (Message, error) {
 	return m, nil
 }
 
-// split takes a body apart into its fields: all of them, each once, none besides, of a known version.
+// split parses a body into its fields and checks that each known field is there once, that there are no
+// others, and that the version is known.
 func split(text string) (map[string]json.RawMessage, error) {
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
@@ -79,7 +155,7 @@ func split(text string) (map[string]json.RawMessage, error) {
 			return nil, errors.New("the body is not valid JSON")
 		}
 		if _, twice := fields[name]; twice {
-			return nil, fmt.Errorf("the field %s is there twice", shorten(name))
+			return nil, fmt.Errorf("the field %s appears twice", shorten(name))
 		}
 		var value json.RawMessage
 		if err := decoder.Decode(&value); err != nil {
@@ -96,7 +172,7 @@ func split(text string) (map[string]json.RawMessage, error) {
 	return fields, checkNames(fields)
 }
 
-// checkNames looks at the version first: another version may well have other fields.
+// checkNames looks at the version first, because another version may well have other fields.
 func checkNames(fields map[string]json.RawMessage) error {
 	var v int
 	switch err := number(fields, "v", &v); {
@@ -120,7 +196,7 @@ func checkNames(fields map[string]json.RawMessage) error {
 	return nil
 }
 
-// shorten quotes a field's name, cut so that a body in disguise does not reach a log.
+// shorten quotes a field's name, cut so that a whole body passed off as a name does not reach a log.
 func shorten(name string) string {
 	const most = 40
 	if runes := []rune(name); len(runes) > most {

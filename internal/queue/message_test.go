@@ -60,7 +60,7 @@ func TestDecodeSaysWhatIsWrongAndQuotesNoValue(t *testing.T) {
 		"no revision":        {`{"v":1,` + ids + `}`, "revision is missing"},
 		"unknown field":      {`{"v":1,` + ids + `,"revision":1,"name":"` + secret + `"}`, `unknown field "name"`},
 		"other case":         {`{"v":1,` + ids + `,"Revision":1}`, "revision is missing"},
-		"field twice":        {`{"v":1,"v":1,` + ids + `,"revision":1}`, `"v" is there twice`},
+		"field twice":        {`{"v":1,"v":1,` + ids + `,"revision":1}`, `"v" appears twice`},
 		"race not text":      {`{"v":1,"race_id":7,"record_id":"` + recordID + `","revision":1}`, "race_id is not text"},
 		"race not a UUID":    {`{"v":1,"race_id":"` + secret + `","record_id":"` + recordID + `","revision":1}`, "race_id is not a UUID"},
 		"record not a UUID":  {`{"v":1,"race_id":"` + raceID + `","record_id":"{` + recordID + `}","revision":1}`, "record_id is not a UUID"},

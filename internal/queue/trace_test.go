@@ -9,23 +9,28 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 )
 
-// TestATraceComesAlong: to the receiver, to the dead-letter queue and back.
-func TestATraceComesAlong(t *testing.T) {
+// TestTraceAndLabelComeAlong: to the receiver, to the dead-letter queue and back.
+func TestTraceAndLabelComeAlong(t *testing.T) {
 	t.Parallel()
 	const span, other = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319d-00f067aa0ba902b7-00"
 	b := setup(t, "30")
 	sent := messages(3)
 	sent[0].Trace.Parent, sent[1].Trace.Link = span, other
-	want := map[string]queue.Trace{}
+	sent[1].Label = queue.Label{Bib: "101", RaceName: "Park 10K <\u00e9>"}
+	type attributes struct {
+		label queue.Label
+		trace queue.Trace
+	}
+	want := map[string]attributes{}
 	for _, m := range sent {
 		body, err := m.Encode()
 		require.NoError(t, err)
-		want[body] = m.Trace
+		want[body] = attributes{m.Label, m.Trace}
 	}
 	check := func(received []queue.Received) {
 		t.Helper()
 		for _, r := range received {
-			require.Equal(t, want[r.Body], r.Trace)
+			require.Equal(t, want[r.Body], attributes{r.Label, r.Trace})
 		}
 	}
 
@@ -39,7 +44,7 @@ func TestATraceComesAlong(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, letters, len(sent))
 	for _, letter := range letters {
-		require.Equal(t, want[letter.Body], letter.Trace)
+		require.Equal(t, want[letter.Body], attributes{letter.Label, letter.Trace})
 		require.Equal(t, "looked at", letter.Reason)
 	}
 	require.Empty(t, b.client.Redrive(t.Context(), letters))

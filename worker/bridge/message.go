@@ -24,7 +24,7 @@ func (b *Bridge) bring(ctx context.Context, received queue.Received) end {
 	if err != nil {
 		return b.deadLetter(ctx, received, err)
 	}
-	message.Trace = received.Trace
+	message.Label, message.Trace = received.Label, received.Trace
 	retry := b.newBackoff()
 	for {
 		if !b.takeSlot(ctx) {

@@ -24,7 +24,7 @@ type CreditStarter struct {
 // wait for its result.
 func (s CreditStarter) Start(ctx context.Context, m queue.Message) error {
 	input := workflows.CreditInput{RaceID: m.RaceID, RecordID: m.RecordID, Revision: m.Revision}
-	options := workflows.StartCreditOptions(input)
+	options := workflows.StartCreditOptions(input, workflows.CreditLabel{Bib: m.Label.Bib, RaceName: m.Label.RaceName})
 	run, err := s.Client.ExecuteWorkflow(ctx, options, workflows.CreditRecord, input)
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {

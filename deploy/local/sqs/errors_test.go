@@ -77,7 +77,7 @@ func TestDocumentedCodes(t *testing.T) {
 		"control character":    {sendTo(client.SendMessageInput{MessageBody: aws.String("\x00")}), "InvalidMessageContents"},
 		"empty body":           {sendTo(client.SendMessageInput{MessageBody: aws.String("")}), "MissingParameter"},
 		"delay":                {sendTo(client.SendMessageInput{MessageBody: aws.String("x"), DelaySeconds: 901}), "InvalidParameterValue"},
-		"message group":        {sendTo(client.SendMessageInput{MessageBody: aws.String("x"), MessageGroupId: aws.String("g")}), "UnsupportedOperation"},
+		"deduplication":        {sendTo(client.SendMessageInput{MessageBody: aws.String("x"), MessageDeduplicationId: aws.String("g")}), "UnsupportedOperation"},
 		"receipt handle":       {removeErr, "ReceiptHandleIsInvalid"},
 		"attribute name":       {attributeErr, "InvalidAttributeName"},
 		"attribute to set":     {set("Colour", "red"), "InvalidAttributeName"},

@@ -100,8 +100,8 @@ func (o outgoing) content() (content, error) {
 	switch {
 	case o.MessageBody == "":
 		return content{}, errMissingParameter.errorf("the request must contain the parameter MessageBody, and it must not be empty")
-	case o.MessageGroupID != "" || o.MessageDeduplicationID != "":
-		return content{}, errUnsupported.errorf("message groups and deduplication IDs belong to FIFO and fair queues, which are not served here")
+	case o.MessageDeduplicationID != "":
+		return content{}, errUnsupported.errorf("deduplication IDs belong to FIFO queues, which are not served here")
 	}
 	if err := checkText(o.MessageBody); err != nil {
 		return content{}, err

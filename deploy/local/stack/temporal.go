@@ -27,7 +27,7 @@ const (
 )
 
 // searchAttributes are what the Web UI finds a credit by.
-func searchAttributes() []string { return []string{"RaceId", "RunnerId", "RecordId", "CreditStatus"} }
+func searchAttributes() []string { return []string{"RaceId", "RunnerId", "RecordId", "Bib", "CreditStatus"} }
 
 func (s *Stack) temporal() component {
 	return component{

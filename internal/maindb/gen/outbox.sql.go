@@ -31,38 +31,3 @@ func (q *Queries) OldestOutbox(ctx context.Context) (time.Time, error) {
 	err := row.Scan(&created_at)
 	return created_at, err
 }
-
-const takeOutbox = `-- name: TakeOutbox :many
-SELECT outbox_id, race_id, record_id, revision, created_at, traceparent, tracelink FROM outbox FORCE INDEX (PRIMARY) ORDER BY outbox_id LIMIT ? FOR UPDATE SKIP LOCKED
-`
-
-func (q *Queries) TakeOutbox(ctx context.Context, limit int32) ([]Outbox, error) {
-	rows, err := q.db.QueryContext(ctx, takeOutbox, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Outbox
-	for rows.Next() {
-		var i Outbox
-		if err := rows.Scan(
-			&i.OutboxID,
-			&i.RaceID,
-			&i.RecordID,
-			&i.Revision,
-			&i.CreatedAt,
-			&i.Traceparent,
-			&i.Tracelink,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}

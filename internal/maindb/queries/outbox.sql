@@ -1,6 +1,3 @@
--- name: TakeOutbox :many
-SELECT * FROM outbox FORCE INDEX (PRIMARY) ORDER BY outbox_id LIMIT ? FOR UPDATE SKIP LOCKED;
-
 -- name: CountOutbox :one
 SELECT COUNT(*) FROM outbox;
 

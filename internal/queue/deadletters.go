@@ -1,8 +1,10 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,8 +12,31 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// Letter is a message that was taken off the dead-letter queue for a while. A
-// queue cannot be read without taking.
+// DeadLetter moves a received message to the dead-letter queue with the reason as its attribute. The message
+// is deleted from the records queue only once the dead-letter queue has it. After an error it stays and is
+// received again; if it was the deletion that failed, the dead-letter queue has it as well.
+func (c *Client) DeadLetter(ctx context.Context, received Received, reason string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	with := map[string]types.MessageAttributeValue{
+		ReasonAttribute: {DataType: aws.String("String"), StringValue: aws.String(cmp.Or(printable(reason, 1024), "no reason given"))},
+	}
+	maps.Copy(with, attributes(received.Label, received.Trace))
+	_, err := c.sqs.SendMessage(ctx, &sqs.SendMessageInput{
+		QueueUrl: &c.deadLetterURL, MessageBody: &received.Body, MessageAttributes: with,
+	})
+	if err != nil {
+		return fmt.Errorf("dead-letter message %s: %w", received.MessageID, err)
+	}
+	_, err = c.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &c.url, ReceiptHandle: &received.ReceiptHandle})
+	if err != nil {
+		return fmt.Errorf("delete message %s after it was dead-lettered: %w", received.MessageID, err)
+	}
+	return nil
+}
+
+// Letter is a message received from the dead-letter queue. A queue cannot be
+// read without hiding what is read for a while.
 type Letter struct {
 	Received
 	// Reason is why it was dead-lettered; empty when the queue moved it there by
@@ -23,10 +48,10 @@ type Letter struct {
 // to ask all the servers that a queue is spread over.
 const letterWait = time.Second
 
-// TakeLetters takes up to most messages off the dead-letter queue, the rest of
-// which is then to be found by another call, and hides them for a while: give
-// them back by ReleaseLetters or delete them. They come back by themselves, also
-// those that were taken before an error.
+// TakeLetters receives up to most messages from the dead-letter queue and hides
+// them for a while; another call finds the rest. Give them back with
+// ReleaseLetters, or delete them. They come back by themselves, including those
+// that were taken before an error.
 func (c *Client) TakeLetters(ctx context.Context, most int, hide time.Duration) ([]Letter, error) {
 	var letters []Letter
 	for len(letters) < most {
@@ -54,7 +79,7 @@ func (c *Client) takeBatch(ctx context.Context, most int, hide time.Duration) ([
 			types.MessageSystemAttributeNameApproximateReceiveCount,
 			types.MessageSystemAttributeNameSentTimestamp,
 		},
-		MessageAttributeNames: append(traceAttributeNames(), ReasonAttribute),
+		MessageAttributeNames: append(attributeNames(), ReasonAttribute),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("take dead letters: %w", err)
@@ -78,19 +103,20 @@ func (c *Client) DeleteLetters(ctx context.Context, letters []Letter) []Failure 
 	return c.deleteFrom(ctx, c.deadLetterURL, receivedOf(letters))
 }
 
-// Redrive puts the bodies of letters on the records queue again and deletes
-// those that it accepted from the dead-letter queue. It returns those that were
-// not moved, in order; a letter that could not be deleted is on both queues,
-// which is harmless: a message that comes twice changes nothing.
+// Redrive sends the bodies of letters to the records queue again and deletes
+// those that were accepted from the dead-letter queue. It returns those that
+// were not moved, in order. A letter that could not be deleted is on both
+// queues, which is harmless: a message that is received twice changes nothing.
 //
-// The queue's own move task is no way: it knows where to only for what the queue
-// has moved by itself.
+// SQS's own move task does not serve: it only knows the source of messages that
+// the queue has moved by itself.
 func (c *Client) Redrive(ctx context.Context, letters []Letter) []Failure {
 	failures := c.inBatches(ctx, "redrive", allIndexes(len(letters)), func(ctx context.Context, batch []int) (batchAnswer, error) {
 		entries := make([]types.SendMessageBatchRequestEntry, len(batch))
 		for j, i := range batch {
 			entries[j] = types.SendMessageBatchRequestEntry{
-				Id: entryID(i), MessageBody: &letters[i].Body, MessageAttributes: letters[i].Trace.attributes(),
+				Id: entryID(i), MessageBody: &letters[i].Body, MessageGroupId: c.groupOf(letters[i].Body),
+				MessageAttributes: attributes(letters[i].Label, letters[i].Trace),
 			}
 		}
 		answer, err := c.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &c.url, Entries: entries})
@@ -114,6 +140,15 @@ func (c *Client) Redrive(ctx context.Context, letters []Letter) []Failure {
 		failures = append(failures, Failure{indexes[f.Index], f.Err})
 	}
 	return inOrder(failures)
+}
+
+// groupOf is the message group of a body, nil for one that is not ours.
+func (c *Client) groupOf(body string) *string {
+	m, err := Decode(body)
+	if err != nil {
+		return nil
+	}
+	return c.group(m.RaceID)
 }
 
 func receivedOf(letters []Letter) []Received {
