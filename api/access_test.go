@@ -16,8 +16,10 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"github.com/mrmrthon/mrmrthon/api/ops"
+	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -25,6 +27,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -94,23 +97,23 @@ func setup(t *testing.T) *testBundle {
 	return b
 }
 
-// nothing stands where Temporal and the queue do: no call of these tests reaches
-// them but those of operators, who are told that they do not answer.
+// nothing stands in for Temporal and the queue: only the calls of operators get as
+// far as these, and learn that they do not answer.
 type nothing struct {
-	operated
-	ops.Letters
+	ops.Workflows
+	repair.Queue
 }
 
-var errNothing = &ops.DownError{Part: "nothing", Err: errors.New("there is nothing")}
+func (nothing) List(context.Context, string, int) ([]temporal.Run, error) {
+	return nil, temporal.ErrUnavailable
+}
 
-func (nothing) Failed(context.Context, string) ([]ops.FailedCredit, error) { return nil, errNothing }
-
-func (nothing) StartAudit(context.Context) (ops.Run, error) { return ops.Run{}, errNothing }
-
-func (nothing) LastAudits(context.Context, int) ([]ops.Audit, error) { return nil, errNothing }
+func (nothing) Start(context.Context, client.StartWorkflowOptions, any, ...any) (temporal.Run, error) {
+	return temporal.Run{}, temporal.ErrUnavailable
+}
 
 func (nothing) DeadLetterDepth(context.Context) (queue.Depth, error) {
-	return queue.Depth{}, errNothing
+	return queue.Depth{}, errors.New("there is no queue")
 }
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }

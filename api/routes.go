@@ -14,6 +14,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/ops"
+	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -34,8 +35,8 @@ type parts struct {
 	poke     func()                                         // wakes the relay after a commit to the outbox
 	wake     func(ctx context.Context, raceID string) error // has a race's standings recomputed
 	stopping <-chan struct{}                                // closed when calls are to end
-	temporal operated
-	letters  ops.Letters
+	temporal ops.Workflows
+	letters  repair.Queue
 	health   http.Handler
 	registry prometheus.Registerer
 	traces   oteltrace.TracerProvider // nil: nothing is traced
@@ -61,12 +62,6 @@ func (p parts) mustWakeStandings(ctx context.Context, raceID string) (workflowID
 	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
 	defer cancel()
 	return workflows.StandingsWorkflowID(raceID), p.wake(ctx, raceID)
-}
-
-// operated is what operators see and do in Temporal.
-type operated interface {
-	ops.Workflows
-	ops.Audits
 }
 
 // newHandler returns the router with every route of the API on it.
@@ -112,9 +107,8 @@ func newHandler(p parts) (*chi.Mux, error) {
 		},
 	})
 	ops.Register(api, ops.Config{
-		Store: p.mainDB, Ledger: p.userDB, Workflows: p.temporal, Audits: p.temporal, Letters: p.letters, Poke: p.poke,
-		WakeStandings: p.mustWakeStandings,
-		WorkflowID:    workflows.CreditWorkflowID, TraceURL: trace, Now: p.now, Log: p.log, Registry: p.registry,
+		Store: p.mainDB, Ledger: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
+		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Registry: p.registry,
 	})
 	return router, nil
 }

@@ -14,7 +14,6 @@ import (
 	"go.temporal.io/sdk/client"
 	temporallog "go.temporal.io/sdk/log"
 
-	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/relay"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/build"
@@ -90,7 +89,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 			return workflows.WakeStandings(ctx, temporalClient, raceID)
 		},
 		stopping: ctx.Done(),
-		temporal: ops.Temporal{Client: temporalClient, Namespace: cfg.Temporal.Namespace},
+		temporal: temporal.NewWorkflows(temporalClient, cfg.Temporal.Namespace),
 		letters:  records,
 	})
 	if err != nil {

@@ -23,10 +23,10 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
-	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 // httpTimeout bounds what a caller of /metrics may take.
@@ -76,31 +76,31 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	}
 	options.Logger = temporallog.NewStructuredLogger(slog.New(errorsOnly{telemetry.SDKNames(m.Log.Handler())}))
 	options.MetricsHandler, options.Interceptors = telemetry.TemporalMetrics(registry), tracing.ClientInterceptors()
-	temporal, err := client.NewLazyClient(options)
+	temporalClient, err := client.NewLazyClient(options)
 	if err != nil {
 		return fmt.Errorf("client of Temporal: %w", err)
 	}
-	defer temporal.Close()
+	defer temporalClient.Close()
 
 	health := telemetry.Handler(registry, m.Log, telemetry.Running(ctx.Done()),
 		telemetry.Check{Name: "main_db", Ping: mainDB.PingContext},
 		telemetry.Check{Name: "user_db", Ping: userDB.PingContext},
 		telemetry.Check{Name: "queue", Ping: records.Ping},
 		telemetry.Check{Name: "temporal", Ping: func(ctx context.Context) error {
-			_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+			_, err := temporalClient.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err
 		}},
 	)
 	metrics := activities.NewMetrics(registry)
 	main, user := maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
-	standings := newStandingsWork(m.Config, temporal, main, user, m.Log, registry)
+	standings := newStandingsWork(m.Config, temporalClient, main, user, m.Log, registry)
 	return m.serve(ctx, health, &work{
-		cfg: m.Config, log: m.Log, temporal: temporal, records: records, registry: registry, metrics: metrics,
-		starter: bridge.Traced(bridge.CreditStarter{Client: temporal, Log: m.Log}, tracing.Provider()),
+		cfg: m.Config, log: m.Log, temporal: temporalClient, records: records, registry: registry, metrics: metrics,
+		starter: bridge.Traced(bridge.CreditStarter{Client: temporalClient, Log: m.Log}, tracing.Provider()),
 		credits: activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
 		audits:  activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
 		checks: activities.NewChecks(m.Config.Audit, main, user,
-			workflows.CreditRuns{Client: temporal, Namespace: m.Config.Temporal.Namespace}, time.Now, metrics),
+			creditRuns{temporal.NewWorkflows(temporalClient, m.Config.Temporal.Namespace)}, time.Now, metrics),
 		standings: standings,
 		depths:    newDepths(records, m.Log, registry),
 	})

@@ -107,6 +107,21 @@ func (a Audit) inWords() string {
 	return strings.Join(parts, "\n\n")
 }
 
+// AuditNowID names the audit that an operator asks for. It may run beside the
+// one of the schedule: sending a revision twice is harmless.
+const AuditNowID = "audit-credits/now"
+
+// AuditNowOptions returns how an operator starts an audit. One that was asked for
+// before and is still running is the answer to the start too.
+func AuditNowOptions() client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID: AuditNowID, TaskQueue: RecordsTaskQueue, WorkflowRunTimeout: auditTimeout + time.Minute,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            "audit, requested by an operator",
+	}
+}
+
 // ScheduleAudit makes the schedule that audits credits, or changes the one that
 // is there to the given interval; a pause by an operator stays. An audit that
 // takes longer than the interval is not overtaken by the next.

@@ -8,22 +8,18 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 )
 
-type actionKeeper interface {
-	actionWriter
-	// Actions returns up to limit actions older than that one, the newest first.
-	Actions(ctx context.Context, filter maindb.ActionFilter, before string, limit int) ([]maindb.Action, error)
-}
-
-type actions struct{ keeper actionKeeper }
+// actions lists the log of actions.
+type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings"`
-	Target string `query:"target" maxLength:"100" doc:"ID of a record, user or message."`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings"`
+	Target string        `query:"target" maxLength:"100" doc:"ID of a record, user or message."`
 }
 
 // shownAction is an action as the API shows it.
@@ -33,8 +29,8 @@ type shownAction struct {
 	Action     string          `json:"action"`
 	Target     string          `json:"target,omitempty" doc:"ID of a record, user or message; none when it was about several."`
 	Reason     string          `json:"reason,omitempty" doc:"As the operator gave it."`
-	Before     json.RawMessage `json:"before" doc:"How things stood."`
-	After      json.RawMessage `json:"after" doc:"What came of it; null when it was cut off, and may have taken effect."`
+	Before     json.RawMessage `json:"before" doc:"The state before."`
+	After      json.RawMessage `json:"after" doc:"The outcome; null when the action was cut off, in which case it may have taken effect."`
 	StartedAt  time.Time       `json:"started_at"`
 	FinishedAt *time.Time      `json:"finished_at,omitempty"`
 }
@@ -49,7 +45,7 @@ type actionsOutput struct {
 func (a actions) register(api huma.API) {
 	register(api, huma.Operation{
 		OperationID: "list-operator-actions", Method: http.MethodGet, Path: "/v1/ops/actions",
-		Summary: "List what operators did",
+		Summary: "List operators' actions", Errors: statusesOf(),
 	}, a.handle)
 }
 
@@ -65,7 +61,7 @@ func (a actions) handle(ctx context.Context, in *actionsInput) (*actionsOutput, 
 		}
 	}
 	filter := maindb.ActionFilter{Name: string(in.Action), Target: in.Target}
-	found, err := a.keeper.Actions(ctx, filter, before, in.Limit+1)
+	found, err := a.store.Actions(ctx, filter, before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

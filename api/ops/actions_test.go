@@ -1,21 +1,16 @@
 package ops_test
 
 import (
-	"context"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 )
-
-// noReset refuses to reset.
-type noReset struct{ *temporal }
-
-func (noReset) Reset(context.Context, ops.Run, string) (string, error) { return "", errNoAnswer }
 
 func TestRebuildTotal(t *testing.T) {
 	t.Parallel()
@@ -82,10 +77,11 @@ func TestAuditNow(t *testing.T) {
 	require.Equal(t, "http://ui/audit-credits/now/audit-run/history", started.TraceURL)
 	require.Equal(t, "run-audit", b.lastAction(t).Action)
 
-	b.temporal.audits = []ops.Audit{
-		{Run: ops.Run{WorkflowID: "w", RunID: "2", Status: ops.Running, StartedAt: time.Now()}},
-		{Run: ops.Run{WorkflowID: "w", RunID: "1", Status: ops.Completed, StartedAt: time.Now(), ClosedAt: time.Now()}, Found: object{"lost": 3}},
+	b.temporal.audits = []temporal.Run{
+		{WorkflowID: "w", RunID: "2", Status: temporal.Running, StartedAt: time.Now()},
+		{WorkflowID: "w", RunID: "1", Status: temporal.Completed, StartedAt: time.Now(), ClosedAt: time.Now()},
 	}
+	b.temporal.found = object{"lost": 3}
 	audits := decode[struct {
 		Items []struct {
 			RunID string         `json:"run_id"`
@@ -122,4 +118,30 @@ func TestActionsComeInPages(t *testing.T) {
 	of, _ = b.actions(t, "?action=run-audit")
 	require.Len(t, of, 3)
 	require.Equal(t, http.StatusUnprocessableEntity, b.call(t, http.MethodGet, "/v1/ops/actions?action=sing", nil).Code)
+}
+func TestRecomputeARace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var woken []string
+	b.wake = func(raceID string) error {
+		woken = append(woken, raceID)
+		return nil
+	}
+	path := "/v1/ops/races/" + b.raceID + "/recompute"
+	got := decode[struct {
+		WorkflowID string `json:"workflow_id"`
+		TraceURL   string `json:"trace_url"`
+	}](t, b.call(t, http.MethodPost, path, object{"reason": "a protest"}), http.StatusAccepted)
+	require.Equal(t, []string{b.raceID}, woken)
+	require.Equal(t, "standings/"+b.raceID, got.WorkflowID)
+	require.Equal(t, "http://ui/standings/"+b.raceID, got.TraceURL)
+	last := b.lastAction(t)
+	require.Equal(t, "recompute-standings", last.Action)
+	require.Equal(t, b.raceID, last.Target)
+
+	for _, id := range []string{newID(), "7"} {
+		require.Equal(t, http.StatusNotFound, b.call(t, http.MethodPost, "/v1/ops/races/"+id+"/recompute", nil).Code)
+	}
+	b.wake = func(string) error { return errors.New("no answer") }
+	require.Equal(t, http.StatusServiceUnavailable, b.call(t, http.MethodPost, path, nil).Code)
 }

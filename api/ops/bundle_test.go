@@ -3,6 +3,7 @@ package ops_test
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,13 +19,16 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -33,74 +37,77 @@ const (
 	runnerID   = "01926b1e-0000-7000-8000-000000000003"
 )
 
-var errNoAnswer = &ops.DownError{Part: "Temporal", Err: errors.New("connection refused")}
+var errNoAnswer = fmt.Errorf("describe: %w: connection refused", temporal.ErrUnavailable)
 
-// temporal is a Temporal in memory. Workflows are found by their ID.
-type temporal struct {
-	mu     sync.Mutex
-	down   bool
-	latest map[string]ops.Execution
-	runs   []ops.Run          // what search finds of any record
-	failed []ops.FailedCredit // and of failed ones
-	resets []string           // workflow ID and reason
-	audits []ops.Audit
+// fakeTemporal is a Temporal in memory. Workflows are found by their ID.
+type fakeTemporal struct {
+	mu      sync.Mutex
+	down    bool
+	noReset bool // resets are refused
+	latest  map[string]temporal.Execution
+	runs    []temporal.Run // what visibility finds of any record
+	failed  []temporal.Run // and of failed credits
+	audits  []temporal.Run
+	found   object   // what every audit found
+	resets  []string // workflow ID and reason
 }
 
-func (t *temporal) Latest(_ context.Context, workflowID string) (ops.Execution, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.down {
-		return ops.Execution{}, errNoAnswer
+func (f *fakeTemporal) Describe(_ context.Context, workflowID string) (temporal.Execution, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return temporal.Execution{}, errNoAnswer
 	}
-	found, ok := t.latest[workflowID]
+	found, ok := f.latest[workflowID]
 	if !ok {
-		return ops.Execution{}, fmt.Errorf("describe: %w", race.ErrNotFound)
+		return temporal.Execution{}, fmt.Errorf("describe: %w", race.ErrNotFound)
 	}
 	return found, nil
 }
 
-func (t *temporal) RunsOf(context.Context, string) ([]ops.Run, error) {
-	if t.down {
+func (f *fakeTemporal) List(_ context.Context, query string, _ int) ([]temporal.Run, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.down:
 		return nil, errNoAnswer
+	case strings.Contains(query, "AuditCredits"):
+		return f.audits, nil
+	case !strings.Contains(query, "Terminated"):
+		return f.runs, nil
 	}
-	return t.runs, nil
-}
-
-func (t *temporal) Failed(_ context.Context, raceID string) ([]ops.FailedCredit, error) {
-	if t.down {
-		return nil, errNoAnswer
-	}
-	var of []ops.FailedCredit
-	for _, f := range t.failed {
-		if raceID == "" || f.RaceID == raceID {
-			of = append(of, f)
+	var of []temporal.Run
+	for _, run := range f.failed {
+		if _, raceID, only := strings.Cut(query, "RaceId = '"); !only || strings.Contains(run.WorkflowID, strings.TrimSuffix(raceID, "'")) {
+			of = append(of, run)
 		}
 	}
 	return of, nil
 }
 
-func (t *temporal) Reset(_ context.Context, run ops.Run, reason string) (string, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.down {
+func (f *fakeTemporal) Reset(_ context.Context, run temporal.Run, reason string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down || f.noReset {
 		return "", errNoAnswer
 	}
-	t.resets = append(t.resets, run.WorkflowID+" "+run.RunID+" "+reason)
+	f.resets = append(f.resets, run.WorkflowID+" "+run.RunID+" "+reason)
 	return "new-run", nil
 }
 
-func (t *temporal) StartAudit(context.Context) (ops.Run, error) {
-	if t.down {
-		return ops.Run{}, errNoAnswer
+func (f *fakeTemporal) Start(_ context.Context, options client.StartWorkflowOptions, _ any, _ ...any) (temporal.Run, error) {
+	if f.down {
+		return temporal.Run{}, errNoAnswer
 	}
-	return ops.Run{WorkflowID: "audit-credits/now", RunID: "audit-run", Status: ops.Running}, nil
+	return temporal.Run{WorkflowID: options.ID, RunID: "audit-run", Status: temporal.Running}, nil
 }
 
-func (t *temporal) LastAudits(context.Context, int) ([]ops.Audit, error) {
-	if t.down {
-		return nil, errNoAnswer
+func (f *fakeTemporal) Result(_ context.Context, _ temporal.Run, result any) error {
+	text, err := json.Marshal(f.found)
+	if err != nil {
+		return err
 	}
-	return t.audits, nil
+	return json.Unmarshal(text, result)
 }
 
 // bundle is the whole API with the calls under test, on two databases of its
@@ -110,12 +117,13 @@ type bundle struct {
 	ledger   *userdb.Store
 	inMain   func(t *testing.T, statement string)
 	inUser   func(t *testing.T, statement string)
-	temporal *temporal
+	temporal *fakeTemporal
 	letters  *letterBox
 	router   http.Handler
 	registry *prometheus.Registry
 	raceID   string
 	pokes    *atomic.Int64
+	ahead    time.Duration // the API's clock is ahead of the databases'
 	wake     func(raceID string) error
 }
 
@@ -135,7 +143,7 @@ func (t tokens) Verify(token string) (auth.Identity, error) {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{pokes: &atomic.Int64{}, temporal: &temporal{latest: map[string]ops.Execution{}}, letters: &letterBox{}}
+	b := &bundle{pokes: &atomic.Int64{}, temporal: &fakeTemporal{latest: map[string]temporal.Execution{}}, letters: &letterBox{}}
 	mainDB, _ := mysqltest.New(t, maindb.Migrations())
 	userDB, _ := mysqltest.New(t, userdb.Migrations())
 	b.main, b.ledger = maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
@@ -152,13 +160,9 @@ func setup(t *testing.T) *bundle {
 	b.inUser(t, `INSERT INTO user (user_id, user_type, name, phone, sex, total_point, created_at, updated_at)
 		VALUES ('`+runnerID+`', 'runner', '', '', '', 0, NOW(6), NOW(6))`)
 	b.raceID = b.addRace(t)
-	b.mount(b.ledger)
+	b.mount(b.main, b.ledger)
 	return b
 }
-
-// mountWithoutReset makes the API anew, with a Temporal that answers but resets
-// nothing.
-func (b *bundle) mountWithoutReset() { b.mountOn(b.ledger, noReset{b.temporal}) }
 
 func (b *bundle) addRace(t *testing.T) string {
 	t.Helper()
@@ -171,10 +175,8 @@ func (b *bundle) addRace(t *testing.T) string {
 	return r.ID
 }
 
-// mount makes the API anew, with that ledger.
-func (b *bundle) mount(ledger ops.Ledger) { b.mountOn(ledger, b.temporal) }
-
-func (b *bundle) mountOn(ledger ops.Ledger, workflows ops.Workflows) {
+// mount makes the API anew, with those stores.
+func (b *bundle) mount(store *maindb.Store, ledger *userdb.Store) {
 	b.registry = prometheus.NewRegistry()
 	router, api := server.New(server.Config{
 		Verifier: tokens{"operator": {UserID: operatorID, Type: auth.Operator}},
@@ -182,11 +184,20 @@ func (b *bundle) mountOn(ledger ops.Ledger, workflows ops.Workflows) {
 		Fingerprint: sha256.Sum256, Health: http.NotFoundHandler(),
 	})
 	ops.Register(api, ops.Config{
-		Store: b.main, Ledger: ledger, Workflows: workflows, Audits: b.temporal, Letters: b.letters,
-		Poke: func() { b.pokes.Add(1) }, WakeStandings: b.wakeStandings, WorkflowID: workflowID, TraceURL: func(id string) string { return "http://ui/" + id },
-		Now: time.Now, Log: slog.New(slog.DiscardHandler), Registry: b.registry,
+		Store: store, Ledger: ledger, Workflows: b.temporal, Letters: b.letters,
+		Poke: func() { b.pokes.Add(1) }, WakeStandings: b.wakeStandings, TraceURL: func(id string) string { return "http://ui/" + id },
+		Now: func() time.Time { return time.Now().Add(b.ahead) }, Log: slog.New(slog.DiscardHandler), Registry: b.registry,
 	})
 	b.router = router
+}
+
+// down is the address of a database that is not there.
+func down(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := mysql.Open(mysql.Config{Addr: "127.0.0.1:1", User: "nobody", Name: "nothing", MaxConns: 1})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
 }
 
 func workflowID(raceID, recordID string, revision int) string {
@@ -261,10 +272,10 @@ func (b *bundle) settle(t *testing.T, r race.Record, status race.CreditStatus) {
 }
 
 // runs makes the workflow of a record's latest revision be as given.
-func (b *bundle) runs(r race.Record, status ops.Status, more ...ops.PendingActivity) {
+func (b *bundle) runs(r race.Record, status temporal.Status, more ...temporal.PendingActivity) {
 	id := workflowID(r.RaceID, r.ID, r.Revision)
-	b.temporal.latest[id] = ops.Execution{
-		Run:     ops.Run{WorkflowID: id, RunID: "run-of-" + r.Result.Bib, Status: status, StartedAt: time.Now()},
+	b.temporal.latest[id] = temporal.Execution{
+		Run:     temporal.Run{WorkflowID: id, RunID: "run-of-" + r.Result.Bib, Status: status, StartedAt: time.Now()},
 		Pending: more,
 	}
 }

@@ -1,122 +1,162 @@
-// Package ops answers the calls of operators: which credits are stuck, the whole
-// story of one, and the repairs, each safe to repeat and each recorded.
-//
-// What it says rests on the two databases. Temporal adds what a workflow waits
-// for; a list that asks Temporal's search may be a second or so behind.
+// Package ops serves the calls of operators. Package history explains what became
+// of records, package repair gets them going again; here are the handlers, which
+// turn both into JSON.
 package ops
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/client"
 
+	"github.com/mrmrthon/mrmrthon/api/ops/history"
+	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const (
 	// tag groups these calls in the API's description.
 	tag = "Operations"
 
-	listPath    = "/v1/ops/credits"
-	creditPath  = listPath + "/{record_id}"
+	creditsPath = "/v1/ops/credits"
+	creditPath  = creditsPath + "/{record_id}"
 	lettersPath = "/v1/ops/dead-letters"
 
 	// maxBody is far above any body of these calls, in bytes.
 	maxBody = 16 << 10
 )
 
-// Store is what operators need of main_db.
-type Store interface {
-	comparedRecords
-	recordHistory
-	requeuer
-	raceReader
-	actionKeeper
-}
-
-// Ledger is what operators need of user_db.
-type Ledger interface {
-	comparedCredits
-	creditHistory
-	totalKeeper
+// Workflows is what operators need of Temporal; temporal.Workflows implements it.
+// An error that wraps temporal.ErrUnavailable says that it does not answer.
+type Workflows interface {
+	history.Workflows
+	repair.Resetter
+	Start(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (temporal.Run, error)
+	Result(ctx context.Context, run temporal.Run, result any) error
 }
 
 // Config is what the calls stand on.
 type Config struct {
-	Store     Store
-	Ledger    Ledger
+	Store     *maindb.Store
+	Ledger    *userdb.Store
 	Workflows Workflows
-	Audits    Audits
-	Letters   Letters
+	Letters   repair.Queue
 	// Poke says that there are new outbox rows. It does not block.
 	Poke func()
 	// WakeStandings has a race's standings recomputed; it returns the ID of the
 	// workflow that does it, once that is certain.
 	WakeStandings func(ctx context.Context, raceID string) (workflowID string, err error)
-	// WorkflowID names the workflow that credits a revision, TraceURL its page.
-	WorkflowID func(raceID, recordID string, revision int) string
-	TraceURL   func(workflowID string) string
-	Now        func() time.Time
-	Log        *slog.Logger
-	Registry   prometheus.Registerer
+	// TraceURL returns the page of a workflow in the Temporal Web UI.
+	TraceURL func(workflowID string) string
+	Now      func() time.Time
+	Log      *slog.Logger
+	Registry prometheus.Registerer
 }
 
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
-	journal := newJournal(cfg.Store, cfg.Log, cfg.Registry)
-	finder := finder{records: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, workflowID: cfg.WorkflowID, now: cfg.Now}
-	examiner := examiner{records: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, workflowID: cfg.WorkflowID}
-	mender := mender{records: cfg.Store, workflows: cfg.Workflows, poke: cfg.Poke}
-	links := links{workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL}
-	list{finder: finder, links: links, now: cfg.Now, log: cfg.Log}.register(api)
-	story{records: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, links: links, log: cfg.Log}.register(api)
-	retry{examiner: examiner, mender: mender, journal: journal, links: links}.register(api)
-	retryAll{finder: finder, examiner: examiner, mender: mender, journal: journal}.register(api)
-	letters{queue: cfg.Letters, journal: journal}.register(api)
-	auditing{audits: cfg.Audits, journal: journal, links: links}.register(api)
-	totals{keeper: cfg.Ledger, journal: journal}.register(api)
-	recomputing{races: cfg.Store, wake: cfg.WakeStandings, traceURL: cfg.TraceURL, journal: journal}.register(api)
-	actions{keeper: cfg.Store}.register(api)
+	log := repair.NewLog(cfg.Store, cfg.Log, cfg.Registry)
+	reader := history.NewReader(cfg.Store, cfg.Ledger, cfg.Workflows, cfg.Now, cfg.Log)
+	links := links{traceURL: cfg.TraceURL}
+	credits{
+		store: cfg.Store, ledger: cfg.Ledger, reader: reader, repairs: repair.NewCredits(cfg.Store, cfg.Workflows, cfg.Poke),
+		log: log, links: links, now: cfg.Now,
+	}.register(api)
+	letters{letters: repair.NewDeadLetters(cfg.Letters, log)}.register(api)
+	audits{workflows: cfg.Workflows, log: log, links: links}.register(api)
+	repairs{store: cfg.Store, ledger: cfg.Ledger, wake: cfg.WakeStandings, log: log, links: links}.register(api)
+	actions{store: cfg.Store}.register(api)
 }
 
-// register adds a call whose errors may be of parts that do not answer.
+// register adds a call. An error of a part that does not answer names it.
 func register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	op.Tags, op.MaxBodyBytes = []string{tag}, maxBody
 	server.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
-			return nil, translate(err)
+			return nil, nameUnavailable(ctx, err)
 		}
 		return out, nil
 	})
 }
 
-// links leads to the Temporal Web UI.
-type links struct {
-	workflowID func(raceID, recordID string, revision int) string
-	traceURL   func(workflowID string) string
+// nameUnavailable turns an error of a part that does not answer into an answer
+// that names it and says what can be done meanwhile; others stay as they are.
+func nameUnavailable(ctx context.Context, err error) error {
+	var (
+		ledger *history.LedgerError
+		queue  *repair.QueueError
+	)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case errors.Is(err, temporal.ErrUnavailable):
+		return server.Unavailable("Temporal does not answer. What the databases know is still shown: GET " + creditsPath + "?status=pending and GET " + creditPath)
+	case errors.As(err, &queue):
+		return server.Unavailable("the queue does not answer. Records wait in the outbox and are sent when it is back")
+	case !mysql.IsUnavailable(err) && !errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.As(err, &ledger):
+		return server.Unavailable("user_db does not answer, so it is not known what is credited. GET " + creditPath + " still shows a record's revisions and workflows; credits wait and go on by themselves")
+	}
+	return server.Unavailable("main_db does not answer, so records cannot be read and actions cannot be logged. Nothing was changed")
 }
 
-// credit is the page of the workflow that credits a revision.
-func (l links) credit(raceID, recordID string, revision int) string {
-	return l.traceURL(l.workflowID(raceID, recordID, revision))
+// links leads to the Temporal Web UI.
+type links struct {
+	traceURL func(workflowID string) string
 }
 
 // run is the page of one run.
-func (l links) run(r Run) string { return l.traceURL(r.WorkflowID) + "/" + r.RunID + "/history" }
+func (l links) run(r temporal.Run) string {
+	return l.traceURL(r.WorkflowID) + "/" + r.RunID + "/history"
+}
 
-// isID tells whether a thing can have that ID.
+// isID reports whether something can have that ID.
 func isID(s string) bool { return uuid.Validate(s) == nil }
 
-// checkID returns race.ErrNotFound for what no thing can have as its ID.
+// checkID returns race.ErrNotFound for what nothing can have as its ID.
 func checkID(id string) error {
 	if !isID(id) {
 		return race.ErrNotFound
 	}
 	return nil
 }
+
+// operator is the user ID of the caller.
+func operator(ctx context.Context) string { return server.CallerFrom(ctx).UserID }
+
+// orNil returns nil for the zero time, which JSON leaves out.
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// why is the body of a repair that needs nothing but a reason.
+type why struct {
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the log of actions. No names."`
+}
+
+// reasonOf returns the reason given, empty without a body.
+func reasonOf(body *why) string {
+	if body == nil {
+		return ""
+	}
+	return body.Reason
+}
+
+// statusesOf are the answers that calls may give besides the usual ones.
+func statusesOf(more ...int) []int { return append(more, http.StatusServiceUnavailable) }

@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 )
 
 // retried is the answer to a retry.
@@ -59,7 +59,7 @@ func TestRetryOfARecordThatIsFineChangesNothing(t *testing.T) {
 func TestRetryBringsACreditOnItsWayAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		workflow  ops.Status // of the latest revision; empty: none
+		workflow  temporal.Status // of the latest revision; empty: none
 		body      any
 		condition string
 		outcome   string
@@ -121,7 +121,7 @@ func TestRetryLeavesADamagedLedgerAlone(t *testing.T) {
 			b := setup(t)
 			r := b.post(t, b.raceID, "7")
 			b.settle(t, r, race.Credited)
-			b.runs(r, ops.Completed)
+			b.runs(r, temporal.Completed)
 			b.inUser(t, damage)
 			got := b.retry(t, r, object{"confirm": true})
 			require.Equal(t, "unchanged", got.Outcome)
@@ -147,8 +147,8 @@ func TestRetryWithoutTemporal(t *testing.T) {
 
 	// A reset that fails is recorded as such.
 	b.temporal.down = false
-	b.runs(pending, ops.Completed)
-	b.mountWithoutReset()
+	b.runs(pending, temporal.Completed)
+	b.temporal.noReset = true
 	require.Equal(t, http.StatusServiceUnavailable, b.call(t, http.MethodPost, "/v1/ops/credits/"+pending.ID+"/retry", nil).Code)
 	last := b.lastAction(t)
 	require.Equal(t, "failed", last.After["outcome"])
@@ -170,8 +170,8 @@ func TestRetryOfAWholeList(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	lost, gone, working := b.post(t, b.raceID, "1"), b.post(t, b.raceID, "2"), b.post(t, b.raceID, "3")
-	b.runs(lost, ops.Completed)
-	b.runs(working, ops.Running)
+	b.runs(lost, temporal.Completed)
+	b.runs(working, temporal.Running)
 	b.settle(t, b.post(t, b.raceID, "4"), race.Credited)
 	elsewhere := b.post(t, b.addRace(t), "1")
 

@@ -1,23 +1,21 @@
 package ops_test
 
 import (
-	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type tale struct {
+type recordHistory struct {
 	Revision    int      `json:"revision"`
 	Condition   string   `json:"condition"`
 	Explanation string   `json:"explanation"`
@@ -66,9 +64,9 @@ type tale struct {
 	} `json:"standings"`
 }
 
-func (b *bundle) story(t *testing.T, r race.Record) tale {
+func (b *bundle) history(t *testing.T, r race.Record) recordHistory {
 	t.Helper()
-	return decode[tale](t, b.call(t, http.MethodGet, "/v1/ops/credits/"+r.ID, nil), http.StatusOK)
+	return decode[recordHistory](t, b.call(t, http.MethodGet, "/v1/ops/credits/"+r.ID, nil), http.StatusOK)
 }
 
 // rank writes a version of the standings with what the databases have now.
@@ -90,24 +88,24 @@ func (b *bundle) rank(t *testing.T) {
 	}))
 }
 
-func TestTheWholeStoryOfACorrectedRecord(t *testing.T) {
+func TestHistoryOfACorrectedRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.post(t, b.raceID, "7")
 	b.settle(t, r, race.Credited)
-	b.runs(r, ops.Completed)
+	b.runs(r, temporal.Completed)
 	b.rank(t)
 	r = b.correct(t, r, 5_100_000)
 	b.rank(t)
 	b.settle(t, r, race.Credited)
-	b.runs(r, ops.Completed)
+	b.runs(r, temporal.Completed)
 	second := workflowID(r.RaceID, r.ID, 2)
-	b.temporal.runs = []ops.Run{{WorkflowID: second, RunID: "older", Status: "Terminated", StartedAt: time.Now().Add(-time.Hour)}}
-	require.Nil(t, b.story(t, r).Standings, "no version has the new points")
+	b.temporal.runs = []temporal.Run{{WorkflowID: second, RunID: "older", Status: "Terminated", StartedAt: time.Now().Add(-time.Hour)}}
+	require.Nil(t, b.history(t, r).Standings, "no version has the new points")
 	b.rank(t)
 	b.rank(t)
 
-	got := b.story(t, r)
+	got := b.history(t, r)
 	require.Equal(t, "settled", got.Condition)
 	require.Equal(t, "Revision 2 is credited with 702 points.", got.Explanation)
 	require.Empty(t, got.Unavailable)
@@ -141,7 +139,7 @@ func TestTheWholeStoryOfACorrectedRecord(t *testing.T) {
 	require.Equal(t, 3, got.Standings.Version, "the first that has it")
 }
 
-func TestStoriesOfWhatIsNotSettled(t *testing.T) {
+func TestHistoriesOfWhatIsNotSettled(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		prepare     func(t *testing.T, b *bundle, r race.Record)
@@ -153,17 +151,17 @@ func TestStoriesOfWhatIsNotSettled(t *testing.T) {
 			t.Helper()
 			_, err := b.main.Requeue(t.Context(), []maindb.LatestRevision{{RecordID: r.ID, RaceID: r.RaceID, Revision: 1}})
 			require.NoError(t, err)
-		}, "in_outbox", "waits in the outbox since", "in_outbox"},
-		"sent": {func(*testing.T, *bundle, race.Record) {}, "no_workflow", "on its way, or lost", "sent"},
+		}, "in_outbox", "has been waiting in the outbox since", "in_outbox"},
+		"sent": {func(*testing.T, *bundle, race.Record) {}, "no_workflow", "still on its way, or lost", "sent"},
 		"waiting for a step": {func(_ *testing.T, b *bundle, r race.Record) {
-			b.runs(r, ops.Running, ops.PendingActivity{Activity: "CommitPoints", Attempt: 7, LastFailure: "connection refused"})
+			b.runs(r, temporal.Running, temporal.PendingActivity{Activity: "CommitPoints", Attempt: 7, LastFailure: "connection refused"})
 		}, "running", "waits for CommitPoints, which is at attempt 7. Its last failure: connection refused", "received"},
 		"terminated": {func(_ *testing.T, b *bundle, r race.Record) {
 			b.runs(r, "Terminated")
 		}, "failed", "ended as Terminated", "received"},
 		"completed": {func(_ *testing.T, b *bundle, r race.Record) {
-			b.runs(r, ops.Completed)
-		}, "lost", "the ledger does not have it", "received"},
+			b.runs(r, temporal.Completed)
+		}, "lost", "the ledger does not have the revision", "received"},
 		"without Temporal": {func(_ *testing.T, b *bundle, _ race.Record) {
 			b.temporal.down = true
 		}, "unknown", "Temporal does not answer", "unknown"},
@@ -173,7 +171,7 @@ func TestStoriesOfWhatIsNotSettled(t *testing.T) {
 			b := setup(t)
 			r := b.post(t, b.raceID, "7")
 			c.prepare(t, b, r)
-			got := b.story(t, r)
+			got := b.history(t, r)
 			require.Equal(t, c.condition, got.Condition)
 			require.Contains(t, got.Explanation, c.explanation)
 			require.Equal(t, c.message, got.Revisions[0].Message)
@@ -183,36 +181,75 @@ func TestStoriesOfWhatIsNotSettled(t *testing.T) {
 	}
 }
 
-// deadLedger is a user_db that does not answer.
-type deadLedger struct{ ops.Ledger }
-
-func (deadLedger) LinesOfRecords(context.Context, []string) (map[string][]userdb.RecordLine, error) {
-	return nil, io.ErrUnexpectedEOF
-}
-
-func (deadLedger) CreditSums(context.Context, string) (map[string]userdb.CreditSum, error) {
-	return nil, io.ErrUnexpectedEOF
-}
-
-func TestStoryWithoutTheLedger(t *testing.T) {
+func TestHistoryWithoutTheLedger(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.post(t, b.raceID, "7")
 	b.settle(t, r, race.Credited)
-	b.runs(r, ops.Completed)
-	b.mount(deadLedger{b.ledger})
-	got := b.story(t, r)
+	b.runs(r, temporal.Completed)
+	b.mount(b.main, userdb.New(down(t), time.Now))
+	got := b.history(t, r)
 	require.Equal(t, "unknown", got.Condition)
 	require.Equal(t, []string{"user_db"}, got.Unavailable)
 	require.Equal(t, "Completed", got.Revisions[0].Workflow.Status)
 
 	b.temporal.down = true
-	require.Equal(t, []string{"temporal", "user_db"}, b.story(t, r).Unavailable)
-	answer := b.call(t, http.MethodGet, "/v1/ops/credits?status=pending", nil)
-	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	require.Equal(t, []string{"temporal", "user_db"}, b.history(t, r).Unavailable)
 }
 
-func TestStoryHoldsNoPersonalData(t *testing.T) {
+// TestWhatIsDownIsNamed makes every call without each of the parts: an answer says
+// what is missing, and none is a 500.
+func TestWhatIsDownIsNamed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.post(t, b.raceID, "7")
+	b.wake = func(string) error { return nil }
+	credit := "/v1/ops/credits/" + r.ID
+	type call struct {
+		method, path string
+		body         any
+	}
+	calls := []call{
+		{http.MethodGet, "/v1/ops/credits?status=pending", nil},
+		{http.MethodGet, "/v1/ops/credits?status=stuck", nil},
+		{http.MethodGet, "/v1/ops/credits?status=failed", nil},
+		{http.MethodGet, "/v1/ops/credits?status=rejected", nil},
+		{http.MethodGet, credit, nil},
+		{http.MethodPost, credit + "/retry", nil},
+		{http.MethodPost, "/v1/ops/credits/retry", object{"status": "pending"}},
+		{http.MethodGet, "/v1/ops/dead-letters", nil},
+		{http.MethodPost, "/v1/ops/dead-letters/m1/discard", object{"reason": "x"}},
+		{http.MethodPost, "/v1/ops/dead-letters/redrive", object{"all": true}},
+		{http.MethodPost, "/v1/ops/audit", nil},
+		{http.MethodGet, "/v1/ops/audit", nil},
+		{http.MethodPost, "/v1/ops/users/" + runnerID + "/rebuild-total", nil},
+		{http.MethodPost, "/v1/ops/races/" + b.raceID + "/recompute", nil},
+		{http.MethodGet, "/v1/ops/actions", nil},
+	}
+	for part, words := range map[string]string{"main_db": "main_db", "user_db": "user_db", "queue": "queue", "temporal": "emporal"} {
+		b.letters.put(t, "m1", "", "")
+		b.letters.down, b.temporal.down = part == "queue", part == "temporal"
+		main, ledger := b.main, b.ledger
+		switch part {
+		case "main_db":
+			main = maindb.New(down(t), time.Now)
+		case "user_db":
+			ledger = userdb.New(down(t), time.Now)
+		}
+		b.mount(main, ledger)
+		for _, c := range calls {
+			answer := b.call(t, c.method, c.path, c.body)
+			if answer.Code < http.StatusBadRequest {
+				continue // it does without
+			}
+			require.Equal(t, http.StatusServiceUnavailable, answer.Code, "%s without %s: %s", c.path, part, answer.Body)
+			require.Contains(t, answer.Body.String(), words+" does not answer", "%s without %s", c.path, part)
+			require.NotEmpty(t, answer.Header().Get("Retry-After"))
+		}
+	}
+}
+
+func TestHistoryHoldsNoPersonalData(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.inUser(t, "UPDATE user SET name = 'Pheidippides', birth_date = '1980-01-01', sex = 'M', login_id = 'p@example.org'")

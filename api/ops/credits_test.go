@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 )
 
 type listPage struct {
@@ -23,9 +23,11 @@ type listPage struct {
 		Reason           string `json:"reason"`
 		TraceURL         string `json:"trace_url"`
 	} `json:"items"`
-	NextCursor  string   `json:"next_cursor"`
-	Counts      *counts  `json:"counts"`
-	Unavailable []string `json:"unavailable"`
+	NextCursor  string     `json:"next_cursor"`
+	Counts      *counts    `json:"counts"`
+	AsOf        *time.Time `json:"as_of"`
+	Unavailable []string   `json:"unavailable"`
+	Detail      string     `json:"detail"`
 }
 
 type counts struct {
@@ -63,12 +65,9 @@ func TestListsOfCredits(t *testing.T) {
 	failed := b.post(t, b.raceID, "4")
 	b.runs(failed, "Terminated")
 	healed := b.post(t, b.raceID, "5")
-	b.runs(healed, ops.Running) // after a run that failed
-	b.temporal.failed = []ops.FailedCredit{
-		{RaceID: b.raceID, RecordID: failed.ID, Revision: 1},
-		{RaceID: b.raceID, RecordID: healed.ID, Revision: 1},
-		{RaceID: b.raceID, RecordID: credited.ID, Revision: 1},
-		{RaceID: b.raceID, RecordID: corrected.ID, Revision: 1},
+	b.runs(healed, temporal.Running) // after a run that failed
+	for _, r := range []race.Record{failed, healed, credited, corrected} {
+		b.temporal.failed = append(b.temporal.failed, temporal.Run{WorkflowID: workflowID(b.raceID, r.ID, 1)})
 	}
 	b.inMain(t, "UPDATE official_record SET updated_at = NOW(6) - INTERVAL 1 HOUR WHERE record_id = '"+failed.ID+"'")
 	calm := b.addRace(t) // nothing is pending there
@@ -146,13 +145,40 @@ func TestListsComeInPages(t *testing.T) {
 func TestListsWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	r := b.post(t, b.raceID, "1")
+	failed := b.post(t, b.raceID, "1")
+	b.runs(failed, "Terminated")
+	b.temporal.failed = []temporal.Run{{WorkflowID: workflowID(b.raceID, failed.ID, 1)}}
+
 	b.temporal.down = true
 	got := b.list(t, "status=pending")
-	require.Equal(t, []string{r.ID}, got.ids())
+	require.Equal(t, []string{failed.ID}, got.ids())
 	require.Nil(t, got.Counts.Failed)
 	require.Equal(t, []string{"temporal"}, got.Unavailable)
-	require.Equal(t, http.StatusServiceUnavailable, b.call(t, http.MethodGet, "/v1/ops/credits?status=failed", nil).Code)
+
+	got = b.list(t, "status=failed")
+	require.Empty(t, got.ids())
+	require.Equal(t, 1, got.Counts.Pending)
+	require.Nil(t, got.Counts.Failed)
+	require.Nil(t, got.AsOf)
+	require.Equal(t, []string{"temporal"}, got.Unavailable)
+	require.Contains(t, got.Detail, "is not known")
+	answer := b.call(t, http.MethodPost, "/v1/ops/credits/retry", object{"status": "failed"})
+	require.Equal(t, http.StatusServiceUnavailable, answer.Code, "an empty list would say that nothing failed")
+
+	b.temporal.down = false
+	fresh := b.list(t, "status=failed")
+	require.Equal(t, []string{failed.ID}, fresh.ids())
+	require.Empty(t, fresh.Unavailable)
+	b.temporal.down = true
+	for _, query := range []string{"status=failed", "status=failed&race_id=" + b.raceID} {
+		got = b.list(t, query)
+		require.Equal(t, []string{failed.ID}, got.ids(), "its last answer stands in")
+		require.Equal(t, 1, *got.Counts.Failed)
+		require.Equal(t, fresh.AsOf, got.AsOf)
+		require.Equal(t, []string{"temporal"}, got.Unavailable)
+	}
+	b.ahead = 61 * time.Minute
+	require.Nil(t, b.list(t, "status=failed").AsOf, "what is older than an hour says too little")
 }
 
 func TestListsRefuseWhatTheyCannotAnswer(t *testing.T) {

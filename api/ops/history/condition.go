@@ -1,0 +1,134 @@
+// Package history explains what became of official records: what main_db, the
+// outbox, Temporal and the ledger know of each, and what that means.
+//
+// What is pending, credited or rejected rests on the two databases alone.
+// Temporal adds what a workflow waits for or why it failed; what comes from its
+// visibility may lag behind by a second or so.
+package history
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// Condition is the state of a record's credit.
+type Condition string
+
+// The conditions. Settled is well; InOutbox and Running are under way; the rest
+// needs an operator.
+const (
+	Settled    Condition = "settled"     // the ledger has the latest revision
+	Damaged    Condition = "damaged"     // the ledger's lines contradict the credit
+	InOutbox   Condition = "in_outbox"   // the revision has not been sent to the queue
+	NoWorkflow Condition = "no_workflow" // sent, and no workflow of it is known
+	Running    Condition = "running"
+	Failed     Condition = "failed"  // the workflow was closed without completing
+	Lost       Condition = "lost"    // the workflow completed, but the ledger does not have the revision
+	Unknown    Condition = "unknown" // a part that knows does not answer
+)
+
+// Evidence is what is known of a record's latest revision.
+type Evidence struct {
+	Record maindb.LatestRevision
+	Ledger Entry
+	Unsent *maindb.Unsent // its row in the outbox; nil: none
+	// Workflow is the latest run of the revision's workflow; nil: there is none.
+	Workflow *temporal.Execution
+}
+
+// Entry is what the ledger has of a record.
+type Entry struct {
+	Credit race.Credit // zero when there is none
+	Lines  []userdb.RecordLine
+}
+
+// balanced reports whether the lines of a record add up to its credit: for each
+// runner to the points that the credit gives them.
+func (e Entry) balanced() bool {
+	sums := map[string]int64{}
+	for _, line := range e.Lines {
+		if line.Revision > e.Credit.Revision {
+			return false
+		}
+		sums[line.UserID] += line.Points
+	}
+	sums[e.Credit.UserID] -= e.Credit.Points
+	for _, sum := range sums {
+		if sum != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Condition returns what the evidence comes to.
+func (e Evidence) Condition() Condition {
+	switch {
+	case !e.Ledger.balanced():
+		return Damaged
+	case e.Ledger.Credit.Revision >= e.Record.Revision:
+		return Settled
+	case e.Unsent != nil:
+		return InOutbox
+	case e.Workflow == nil:
+		return NoWorkflow
+	case e.Workflow.Status == temporal.Running:
+		return Running
+	case e.Workflow.Status == temporal.Completed:
+		return Lost
+	}
+	return Failed
+}
+
+// Explain says what the condition is and what an operator can do about it.
+func (e Evidence) Explain() string {
+	revision := e.Record.Revision
+	switch e.Condition() {
+	case Settled:
+		return explainCredit(e.Ledger.Credit)
+	case Damaged:
+		return "The lines of the ledger do not add up to the credit. A retry does not repair this: compare the lines and restore them by hand."
+	case InOutbox:
+		return fmt.Sprintf("Revision %d has been waiting in the outbox since %s. It is sent as soon as the queue answers.",
+			revision, e.Unsent.CreatedAt.UTC().Format(time.RFC3339))
+	case NoWorkflow:
+		return fmt.Sprintf("Revision %d was sent to the queue and has no workflow: the message is still on its way, or lost. A retry sends it again.", revision)
+	case Running:
+		return fmt.Sprintf("The workflow of revision %d is running%s.", revision, e.waitingFor())
+	case Lost:
+		return fmt.Sprintf("The workflow of revision %d completed, but the ledger does not have the revision, as after a restore from a backup. A retry resets the workflow.", revision)
+	case Failed:
+		text := fmt.Sprintf("The workflow of revision %d ended as %s", revision, e.Workflow.Status)
+		if e.Workflow.Failure != "" {
+			text += " (" + e.Workflow.Failure + ")"
+		}
+		return text + ". A retry starts it again."
+	case Unknown:
+	}
+	return "The state of the credit is not known."
+}
+
+func explainCredit(c race.Credit) string {
+	switch {
+	case c.Status == race.Rejected:
+		return fmt.Sprintf("Revision %d is rejected: %s. That is an answer, not a fault: correct the record or the start list.", c.Revision, c.Reason)
+	case c.Reason != "":
+		return fmt.Sprintf("Revision %d is credited with %d points: %s.", c.Revision, c.Points, c.Reason)
+	}
+	return fmt.Sprintf("Revision %d is credited with %d points.", c.Revision, c.Points)
+}
+
+// waitingFor names the step that has failed so far, if there is one.
+func (e Evidence) waitingFor() string {
+	for _, pending := range e.Workflow.Pending {
+		if pending.LastFailure != "" {
+			return fmt.Sprintf(" and waits for %s, which is at attempt %d. Its last failure: %s", pending.Activity, pending.Attempt, pending.LastFailure)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,163 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/workflows"
+)
+
+const (
+	// lookups is how many workflows are described at a time.
+	lookups = 8
+	// patience is how long an answer waits for a part that it can do without.
+	patience = 2 * time.Second
+)
+
+// Workflows is what is asked of Temporal; temporal.Workflows implements it.
+type Workflows interface {
+	Describe(ctx context.Context, workflowID string) (temporal.Execution, error)
+	List(ctx context.Context, query string, limit int) ([]temporal.Run, error)
+}
+
+// Reader reads the histories of records.
+type Reader struct {
+	records   *maindb.Store
+	ledger    *userdb.Store
+	workflows Workflows
+	now       func() time.Time
+	log       *slog.Logger
+	last      lastFailures
+}
+
+// NewReader returns a Reader; now is the clock that main_db's times are compared
+// with.
+func NewReader(records *maindb.Store, ledger *userdb.Store, workflows Workflows, now func() time.Time, log *slog.Logger) *Reader {
+	return &Reader{records: records, ledger: ledger, workflows: workflows, now: now, log: log}
+}
+
+// Examine returns the evidence for those of the records that exist, in their
+// order. It needs both databases, and Temporal for what is neither in the ledger
+// nor in the outbox.
+func (r *Reader) Examine(ctx context.Context, recordIDs []string) ([]Evidence, error) {
+	latest, err := r.records.LatestRevisionsByID(ctx, recordIDs)
+	if err != nil {
+		return nil, err
+	}
+	var found []Evidence
+	for _, id := range recordIDs {
+		if record, ok := latest[id]; ok {
+			found = append(found, Evidence{Record: record})
+		}
+	}
+	all := make([]*Evidence, len(found))
+	for i := range found {
+		all[i] = &found[i]
+	}
+	if err := r.readOutbox(ctx, all, recordIDs); err != nil {
+		return nil, err
+	}
+	if err := r.readLedger(ctx, all); err != nil {
+		return nil, err
+	}
+	if err := r.describe(ctx, all); err != nil {
+		return nil, err
+	}
+	// A commit between two reads looks like damage or like a loss: read again.
+	var doubtful []*Evidence
+	for _, e := range all {
+		if c := e.Condition(); c == Damaged || c == Lost {
+			doubtful = append(doubtful, e)
+		}
+	}
+	return found, r.readLedger(ctx, doubtful)
+}
+
+func (r *Reader) readOutbox(ctx context.Context, of []*Evidence, recordIDs []string) error {
+	unsent, err := r.records.OutboxOf(ctx, recordIDs)
+	if err != nil {
+		return err
+	}
+	rows := make(map[string][]maindb.Unsent, len(unsent))
+	for _, row := range unsent {
+		rows[row.RecordID] = append(rows[row.RecordID], row)
+	}
+	for _, e := range of {
+		e.findUnsent(rows[e.Record.RecordID])
+	}
+	return nil
+}
+
+// findUnsent looks for the latest revision among the outbox rows of its record.
+func (e *Evidence) findUnsent(rows []maindb.Unsent) {
+	for _, row := range rows {
+		if row.Revision == e.Record.Revision {
+			e.Unsent = &row
+			return
+		}
+	}
+}
+
+func (r *Reader) readLedger(ctx context.Context, of []*Evidence) error {
+	if len(of) == 0 {
+		return nil
+	}
+	ids := make([]string, len(of))
+	for i, e := range of {
+		ids[i] = e.Record.RecordID
+	}
+	credits, err := r.ledger.Credits(ctx, ids)
+	if err != nil {
+		return ofLedger(err)
+	}
+	lines, err := r.ledger.LinesOfRecords(ctx, ids)
+	if err != nil {
+		return ofLedger(err)
+	}
+	for _, e := range of {
+		e.Ledger = Entry{Credit: credits[e.Record.RecordID], Lines: lines[e.Record.RecordID]}
+	}
+	return nil
+}
+
+// describe asks Temporal about what is neither in the ledger nor in the outbox.
+func (r *Reader) describe(ctx context.Context, of []*Evidence) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lookups)
+	for _, e := range of {
+		if e.Condition() != NoWorkflow {
+			continue
+		}
+		group.Go(func() error {
+			execution, err := r.workflows.Describe(ctx, workflows.CreditWorkflowID(e.Record.RaceID, e.Record.RecordID, e.Record.Revision))
+			if errors.Is(err, race.ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			e.Workflow = &execution
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// LedgerError is an error of user_db, so that an answer can name the database
+// that is down.
+type LedgerError struct{ Err error }
+
+func (e *LedgerError) Error() string { return "user_db: " + e.Err.Error() }
+
+// Unwrap returns what the store returned.
+func (e *LedgerError) Unwrap() error { return e.Err }
+
+func ofLedger(err error) error { return &LedgerError{Err: err} }

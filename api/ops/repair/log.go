@@ -1,0 +1,115 @@
+// Package repair holds what operators do to get credits going again. Every repair
+// is safe to repeat, since points stay exactly once, and every one is logged in
+// main_db before it is done.
+package repair
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+)
+
+// Action names an operator's action.
+type Action string
+
+// The actions.
+const (
+	RetryCredit    Action = "retry-credit"
+	RetryCredits   Action = "retry-credits"
+	RedriveLetters Action = "redrive-dead-letters"
+	DiscardLetter  Action = "discard-dead-letter"
+	RunAudit       Action = "run-audit"
+	RebuildTotal   Action = "rebuild-total"
+	RecomputeRace  Action = "recompute-standings"
+)
+
+// Order is what is logged of an action before it is done. Before, and what the
+// action returns, are kept as JSON and hold no personal data.
+type Order struct {
+	Action     Action
+	OperatorID string
+	Target     string // ID of a record, race, user or message; empty for several
+	Reason     string
+	Before     any
+}
+
+// Log is the log of operators' actions.
+type Log struct {
+	store *maindb.Store
+	log   *slog.Logger
+	taken *prometheus.CounterVec // by action and outcome
+}
+
+// NewLog returns a log that registers its counter with registry.
+func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registerer) Log {
+	taken := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mrmrthon_operator_actions_total",
+		Help: "Operators' actions, by action and outcome (done, failed).",
+	}, []string{"action", "outcome"})
+	registry.MustRegister(taken)
+	for _, action := range []Action{RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace} {
+		for _, outcome := range []string{"done", "failed"} {
+			taken.WithLabelValues(string(action), outcome) // so that the first one is an increase
+		}
+	}
+	return Log{store: store, log: log, taken: taken}
+}
+
+// finishTimeout bounds what is done after an action even when the operator has
+// gone away.
+const finishTimeout = 5 * time.Second
+
+// Do logs an action, does it, and logs its outcome. An action that cannot be
+// logged is not done.
+func (l Log) Do(ctx context.Context, o Order, act func(ctx context.Context) (after any, err error)) error {
+	before, err := json.Marshal(o.Before)
+	if err != nil {
+		return fmt.Errorf("log %s: %w", o.Action, err)
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("log %s: %w", o.Action, err)
+	}
+	err = l.store.BeginAction(ctx, maindb.Action{
+		ID: id.String(), OperatorID: o.OperatorID, Name: string(o.Action), Target: o.Target,
+		Reason: strings.TrimSpace(o.Reason), Before: before,
+	})
+	if err != nil {
+		return err
+	}
+	after, failure := act(ctx)
+	if failure != nil && after == nil {
+		after = map[string]string{"error": failure.Error()}
+	}
+	outcome := "done"
+	if failure != nil {
+		outcome = "failed"
+	}
+	l.taken.WithLabelValues(string(o.Action), outcome).Inc()
+	l.finish(ctx, id.String(), after)
+	l.log.InfoContext(ctx, "an operator acted", "action_id", id.String(), "action", string(o.Action), "target", o.Target,
+		"operator_id", o.OperatorID, "outcome", outcome)
+	return failure
+}
+
+// finish logs the end of an action. If that fails the action stays in the log
+// without an end.
+func (l Log) finish(ctx context.Context, actionID string, after any) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	state, err := json.Marshal(after)
+	if err == nil {
+		err = l.store.FinishAction(ctx, actionID, state)
+	}
+	if err != nil {
+		l.log.WarnContext(ctx, "the outcome of an operator's action was not logged; the action is listed without an end", "action_id", actionID, "error", err)
+	}
+}

@@ -1,0 +1,143 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mrmrthon/mrmrthon/api/ops/history"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
+)
+
+// Outcome is what a retry led to.
+type Outcome string
+
+// The outcomes. Only Sent and Reset changed something.
+const (
+	Unchanged Outcome = "unchanged"  // nothing to repair, or nothing that a retry can
+	UnderWay  Outcome = "on_its_way" // it goes on by itself
+	Confirm   Outcome = "needs_confirmation"
+	Sent      Outcome = "sent"
+	Reset     Outcome = "reset"
+	Failed    Outcome = "failed" // the repair itself failed: try again
+)
+
+// Result is a record after a retry.
+type Result struct {
+	history.Evidence         // as it was before
+	Outcome          Outcome // what was done
+	RunID            string  // of the run that a reset began
+	Err              error   // of a repair that failed
+}
+
+// Resetter resets workflows; temporal.Workflows implements it.
+type Resetter interface {
+	Reset(ctx context.Context, run temporal.Run, reason string) (newRunID string, err error)
+}
+
+// Credits gets credits going again. Whatever it does may be done any number of
+// times: a workflow is started once for a revision unless it failed, and the
+// ledger takes a revision once.
+type Credits struct {
+	records   *maindb.Store
+	workflows Resetter
+	poke      func() // says that there are new outbox rows; does not block
+}
+
+// NewCredits returns the repairs of credits; poke says that there are new outbox
+// rows, and does not block.
+func NewCredits(records *maindb.Store, workflows Resetter, poke func()) Credits {
+	return Credits{records: records, workflows: workflows, poke: poke}
+}
+
+// resets is how many workflows are reset at a time.
+const resets = 8
+
+// Retry does what the condition of each record asks for. A running workflow is
+// reset only when that is confirmed. reason goes into the history of what is
+// reset.
+func (c Credits) Retry(ctx context.Context, found []history.Evidence, confirmed bool, reason string) []Result {
+	results := make([]Result, len(found))
+	var resend []*Result
+	var group errgroup.Group
+	group.SetLimit(resets)
+	for i, e := range found {
+		result := &results[i]
+		*result = Result{Evidence: e, Outcome: Unchanged}
+		switch condition := e.Condition(); {
+		case condition == history.InOutbox:
+			result.Outcome = UnderWay
+			c.poke()
+		case condition == history.NoWorkflow, condition == history.Failed:
+			resend = append(resend, result)
+		case condition == history.Lost, condition == history.Running && confirmed:
+			group.Go(func() error { c.reset(ctx, result, reason); return nil })
+		case condition == history.Running:
+			result.Outcome = Confirm
+		}
+	}
+	c.resend(ctx, resend)
+	_ = group.Wait() // each result has its own error
+	return results
+}
+
+// resend puts revisions into the outbox. From there everything is as it was the
+// first time; a failed workflow is started again.
+func (c Credits) resend(ctx context.Context, results []*Result) {
+	if len(results) == 0 {
+		return
+	}
+	revisions := make([]maindb.LatestRevision, len(results))
+	for i, result := range results {
+		revisions[i] = result.Record
+	}
+	_, err := c.records.Requeue(ctx, revisions)
+	for _, result := range results {
+		result.Outcome = Sent
+		if err != nil {
+			result.Outcome, result.Err = Failed, err
+		}
+	}
+	c.poke()
+}
+
+func (c Credits) reset(ctx context.Context, result *Result, reason string) {
+	runID, err := c.workflows.Reset(ctx, result.Workflow.Run, reason)
+	switch {
+	case errors.Is(err, temporal.ErrNotStarted):
+		result.Outcome = UnderWay
+	case errors.Is(err, race.ErrNotFound):
+		// Its retention has just ended. The next retry finds no workflow.
+		result.Outcome, result.Err = Failed, &race.ConflictError{Message: "the workflow is gone: try again"}
+	case err != nil:
+		result.Outcome, result.Err = Failed, err
+	default:
+		result.Outcome, result.RunID = Reset, runID
+	}
+}
+
+// Explain says what was done.
+func (r Result) Explain() string {
+	switch r.Outcome {
+	case Unchanged:
+		return "Nothing was changed. " + r.Evidence.Explain()
+	case UnderWay:
+		if r.Unsent != nil {
+			return "Nothing was changed. " + r.Evidence.Explain()
+		}
+		return "Nothing was changed: " + temporal.ErrNotStarted.Error() + "."
+	case Confirm:
+		return r.Evidence.Explain() + ` Nothing was changed: to reset it all the same, send {"confirm": true}.`
+	case Sent:
+		return fmt.Sprintf("Revision %d was put into the outbox and is sent from there.", r.Record.Revision)
+	case Reset:
+		return fmt.Sprintf("The workflow of revision %d was reset to its first task and runs again.", r.Record.Revision)
+	case Failed:
+		return "The repair failed: try again."
+	}
+	return ""
+}
