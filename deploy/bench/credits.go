@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -9,102 +8,165 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
+// load is one import of records that was credited, by whoever takes the
+// messages.
+type load struct {
+	raceID  string
+	records int
+	began   time.Time // of the request
+	took    time.Duration
+	cpu     map[stack.Part]time.Duration
+	peak    map[stack.Part]int64 // of memory, bytes
+}
+
+// rate returns credits per second, from the request to the last commit.
+func (l load) rate() float64 { return perSecond(l.records, l.took) }
+
+// per1000 returns the CPU-seconds that a part used for 1,000 records.
+func (l load) per1000(part stack.Part) float64 {
+	return l.cpu[part].Seconds() * 1000 / float64(l.records)
+}
+
+// warmUp lets caches fill and pools open before anything is measured.
+func (b *bench) warmUp(ctx context.Context) error {
+	b.say("warming up")
+	if _, err := b.load(ctx, b.size.WarmUp); err != nil {
+		return err
+	}
+	_, _, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.WarmUp, false)
+	return err
+}
+
+// load imports the results of a new race and waits for their credits.
+func (b *bench) load(ctx context.Context, records int) (load, error) {
+	raceID, err := b.race(ctx, records)
+	if err != nil {
+		return load{}, err
+	}
+	files := inFiles(records, results)
+	if err := b.quiet(ctx); err != nil {
+		return load{}, err
+	}
+	if err := b.resetPeaks(); err != nil {
+		return load{}, err
+	}
+	before, err := b.usages()
+	if err != nil {
+		return load{}, err
+	}
+	l := load{
+		raceID: raceID, records: records, began: time.Now(),
+		cpu: map[stack.Part]time.Duration{}, peak: map[stack.Part]int64{},
+	}
+	if err := b.upload(ctx, resultsPath(raceID), files); err != nil {
+		return load{}, err
+	}
+	last, err := b.awaitCredits(ctx, raceID, records)
+	if err != nil {
+		return load{}, err
+	}
+	after, err := b.usages()
+	if err != nil {
+		return load{}, err
+	}
+	l.took = last.Sub(l.began)
+	for part, u := range after {
+		l.cpu[part], l.peak[part] = u.cpu-before[part].cpu, u.peak
+	}
+	return l, nil
+}
+
 // speeds are the rates of one figure per design, by repetition.
 type speeds struct {
-	credits, engine, plain, floor  series
+	credits, engine, plain, direct series
 	trimmed, settings, lifted      series // the engine alone, each on a database of its own
-	closes, visible, engineVisible series
+	visible                        series
 	loads                          []load
 }
 
 // credits measures credits per second against the engine's limit, the same on
-// a server with its limits lifted alone, the plain design, and no Temporal at
-// all. The designs take turns, so that a machine that grows slower slows all.
+// servers with other settings, the plain design, and no Temporal at all. The
+// designs take turns, so that a machine that grows slower slows all of them.
 func (b *bench) credits(ctx context.Context) error {
 	var s speeds
 	for i := range b.size.Repetitions {
-		for _, turn := range []func(context.Context, *speeds, string) error{
-			b.ours, b.limit, b.trimmed, b.settingsAlone, b.limitsLifted, b.plain,
-		} {
-			if err := turn(ctx, &s, fmt.Sprintf("%d of %d", i+1, b.size.Repetitions)); err != nil {
-				return err
-			}
+		turn := fmt.Sprintf("%d of %d", i+1, b.size.Repetitions)
+		b.say("%d credits, %s", b.size.Credits, turn)
+		l, err := b.load(ctx, b.size.Credits)
+		if err != nil {
+			return err
+		}
+		query := fmt.Sprintf("WorkflowType = 'CreditRecord' AND RaceId = %q", l.raceID)
+		last, complete, err := awaitClosed(ctx, b.temporal, query, l.records)
+		if err != nil {
+			return err
+		}
+		s.credits, s.loads = append(s.credits, l.rate()), append(s.loads, l)
+		s.visible = append(s.visible, complete.Sub(last).Seconds())
+		b.finishers = l.raceID
+
+		b.say("the engine alone, %d workflows, %s", b.size.Engine, turn)
+		rate, _, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.Engine, false)
+		if err != nil {
+			return err
+		}
+		s.engine = append(s.engine, rate)
+		if err := b.servers(ctx, &s, turn); err != nil {
+			return err
+		}
+		if err := b.otherDesigns(ctx, &s, turn); err != nil {
+			return err
 		}
 	}
-	b.reportSpeeds(&s)
-	b.reportProcesses(s.loads)
+	s.report(b)
 	return nil
 }
 
-func (b *bench) ours(ctx context.Context, s *speeds, turn string) error {
-	b.bar.step("%d credits, %s", b.size.Credits, turn)
-	l, err := b.bring(ctx, b.size.Credits)
-	if err != nil {
-		return err
-	}
-	seen, err := awaitClosed(ctx, b.temporal, fmt.Sprintf("WorkflowType = 'CreditRecord' AND RaceId = %q", l.raceID), l.records)
-	if err != nil {
-		return err
-	}
-	s.credits, s.loads = append(s.credits, l.rate()), append(s.loads, l)
-	s.closes = append(s.closes, perSecond(l.records, seen.last.Sub(l.began)))
-	s.visible = append(s.visible, seen.complete.Sub(seen.last).Seconds())
-	b.finishers = l.raceID
-	return nil
-}
-
-func (b *bench) limit(ctx context.Context, s *speeds, turn string) error {
-	b.bar.step("the engine alone, %d workflows, %s", b.size.Engine, turn)
-	run, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.Engine, false)
-	s.engine = append(s.engine, run.rate)
-	s.engineVisible = append(s.engineVisible, run.visible.Seconds())
-	return err
-}
-
-func (b *bench) trimmed(ctx context.Context, s *speeds, turn string) error {
-	return b.otherLimit(ctx, stack.Tuned, &s.trimmed, turn)
-}
-
-func (b *bench) settingsAlone(ctx context.Context, s *speeds, turn string) error {
-	return b.otherLimit(ctx, stack.SettingsAlone, &s.settings, turn)
-}
-
-func (b *bench) limitsLifted(ctx context.Context, s *speeds, turn string) error {
-	return b.otherLimit(ctx, stack.LimitsLifted, &s.lifted, turn)
-}
-
-// otherLimit measures the engine alone on a server that is set otherwise.
-func (b *bench) otherLimit(ctx context.Context, server stack.Server, rates *series, turn string) error {
-	name := cmp.Or(string(server), "tuned")
-	b.bar.step("the engine alone, %s, %d workflows, %s", name, b.size.Lifted, turn)
-	return b.withServer(ctx, server, func(address string) error {
-		if len(*rates) == 0 {
-			if _, err := b.engine(ctx, address, b.size.WarmUp, true); err != nil {
-				return err
+// servers measures the engine alone on servers with other settings.
+func (b *bench) servers(ctx context.Context, s *speeds, turn string) error {
+	for _, each := range []struct {
+		server stack.Server
+		name   string
+		rates  *series
+	}{
+		{stack.Tuned, "settings and fewer indexes", &s.trimmed},
+		{stack.SettingsAlone, "settings", &s.settings},
+		{stack.LimitsLifted, "limits lifted", &s.lifted},
+	} {
+		b.say("the engine alone, %s, %d workflows, %s", each.name, b.size.Servers, turn)
+		err := b.withServer(ctx, each.server, func(address string) error {
+			if len(*each.rates) == 0 {
+				if _, _, err := b.engine(ctx, address, b.size.WarmUp, true); err != nil {
+					return err
+				}
 			}
-		}
-		run, err := b.engine(ctx, address, b.size.Lifted, true)
-		*rates = append(*rates, run.rate)
-		return err
-	})
-}
-
-// plain measures the two designs that take the worker's place.
-func (b *bench) plain(ctx context.Context, s *speeds, turn string) error {
-	return b.withoutWorker(ctx, func() error {
-		b.bar.step("%d credits without Temporal, %s", b.size.Credits, turn)
-		err := b.with(ctx, "consumer", nil, func() error {
-			l, err := b.bring(ctx, b.size.Credits)
-			s.floor = append(s.floor, l.rate())
+			rate, _, err := b.engine(ctx, address, b.size.Servers, true)
+			*each.rates = append(*each.rates, rate)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		b.bar.step("%d credits by the plain design, %s", b.size.Plain, turn)
+	}
+	return nil
+}
+
+// otherDesigns measures the two designs that replace the worker.
+func (b *bench) otherDesigns(ctx context.Context, s *speeds, turn string) error {
+	return b.withoutWorker(ctx, func() error {
+		b.say("%d credits without Temporal, %s", b.size.Credits, turn)
+		err := b.with(ctx, "consumer", nil, func() error {
+			l, err := b.load(ctx, b.size.Credits)
+			s.direct = append(s.direct, l.rate())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		b.say("%d credits by the plain design, %s", b.size.Plain, turn)
 		return b.withServer(ctx, stack.Untouched, func(address string) error {
 			return b.with(ctx, "plain", map[string]string{"TEMPORAL_ADDRESS": address}, func() error {
-				l, err := b.bring(ctx, b.size.Plain)
+				l, err := b.load(ctx, b.size.Plain)
 				s.plain = append(s.plain, l.rate())
 				return err
 			})
@@ -112,53 +174,133 @@ func (b *bench) plain(ctx context.Context, s *speeds, turn string) error {
 	})
 }
 
-func (b *bench) reportSpeeds(s *speeds) {
+func (s *speeds) report(b *bench) {
 	const figure = "credits"
-	add := func(what, unit string, values series, goal *Goal) { b.report.add(figure, what, unit, values, goal) }
-	ratio := func(what string, of, by series, goal *Goal) { b.report.ratio(figure, what, of, by, goal) }
-	add(fmt.Sprintf("credits, %s in one import, request to last commit", thousands(int64(b.size.Credits))), "/s", s.credits, nil)
-	add("workflows closed by them", "/s", s.closes, nil)
-	add("engine's limit: no-op workflows, same server", "/s", s.engine, nil)
-	ratio("credits of the engine's limit", s.credits, s.engine, atLeast(0.90))
-	add("plain design, untouched server", "/s", s.plain, nil)
-	ratio("credits to the plain design", s.credits, s.plain, atLeast(5))
-	add("no Temporal: the queue and the databases alone", "/s", s.floor, nil)
-	ratio("credits to no Temporal", s.credits, s.floor, nil)
-	add("searchable no-op workflows, a new database, limits lifted alone", "/s", s.lifted, nil)
-	add("searchable no-op workflows, a new database, settings", "/s", s.settings, nil)
-	ratio("settings to limits lifted alone", s.settings, s.lifted, atLeast(1.6))
-	add("searchable no-op workflows, a new database, settings and fewer indexes", "/s", s.trimmed, nil)
-	ratio("settings and fewer indexes to limits lifted alone", s.trimmed, s.lifted, atLeast(2.2))
-	add("lists complete after the last close, credits", "s", s.visible, atMost(2))
-	add("lists complete after the last close, engine", "s", s.engineVisible, atMost(2))
-}
+	r := b.report
+	r.add(figure, fmt.Sprintf("credits, %s in one import, request to last commit", thousands(b.size.Credits)), "/s", s.credits, target{})
+	r.add(figure, "engine's limit: no-op workflows, same server", "/s", s.engine, target{})
+	r.ratio(figure, "credits to the engine's limit", s.credits, s.engine, target{atLeast: 0.90, floor: 0.5})
+	r.add(figure, "plain design, server with default settings", "/s", s.plain, target{})
+	r.ratio(figure, "credits to the plain design", s.credits, s.plain, target{atLeast: 5, floor: 5})
+	r.add(figure, "no Temporal: the queue and the databases alone", "/s", s.direct, target{})
+	r.ratio(figure, "credits to no Temporal", s.credits, s.direct, target{})
+	r.add(figure, "searchable no-op workflows, new database, limits lifted", "/s", s.lifted, target{})
+	r.add(figure, "searchable no-op workflows, new database, settings", "/s", s.settings, target{})
+	r.ratio(figure, "settings to limits lifted", s.settings, s.lifted, target{atLeast: 1.6, floor: 1.2})
+	r.add(figure, "searchable no-op workflows, new database, settings and fewer indexes", "/s", s.trimmed, target{})
+	r.ratio(figure, "settings and fewer indexes to limits lifted", s.trimmed, s.lifted, target{atLeast: 2.2})
+	r.add(figure, "lists complete after the last close", "s", s.visible, target{atMost: 2})
 
-// reportProcesses tells what each process took for the credits.
-func (b *bench) reportProcesses(loads []load) {
-	const figure = "processes"
-	per := func(part stack.Part) series {
-		var values series
-		for _, l := range loads {
-			values = append(values, l.per1000(part))
+	per := func(part stack.Part) (cpu, peak series) {
+		for _, l := range s.loads {
+			cpu, peak = append(cpu, l.per1000(part)), append(peak, float64(l.peak[part])/(1<<20))
 		}
-		return values
+		return cpu, peak
 	}
 	for _, part := range stack.AllParts() {
-		var cpu, peak series
-		for _, l := range loads {
-			cpu = append(cpu, l.spent[part].Seconds())
-			peak = append(peak, float64(l.peak[part])/(1<<20))
-		}
-		b.report.add(figure, fmt.Sprintf("%s: CPU for %s credits", part, thousands(int64(b.size.Credits))), "s", cpu, nil)
-		b.report.add(figure, string(part)+": CPU per 1,000 credits", "s", per(part), nil)
-		b.report.add(figure, string(part)+": peak memory", "MiB", peak, nil)
+		cpu, peak := per(part)
+		r.add("processes", string(part)+": CPU per 1,000 credits", "s", cpu, target{})
+		r.add("processes", string(part)+": peak memory", "MiB", peak, target{})
 	}
-	b.report.ratio(figure, "CPU of worker and API to Temporal's", sums(per(stack.Worker), per(stack.API)), per(stack.Temporal), atMost(0.40))
+	worker, _ := per(stack.Worker)
+	api, _ := per(stack.API)
+	temporal, _ := per(stack.Temporal)
+	r.ratio("processes", "CPU of worker and API to Temporal's", sums(worker, api), temporal, target{atMost: 0.40})
 }
 
-// timed measures how long something takes, in ms.
-func timed(do func() error) (float64, error) {
-	began := time.Now()
-	err := do()
-	return milliseconds(time.Since(began)), err
+// curve shows how the cost of credits and recomputes grows with their number,
+// and whether credits grow dearer with the ledger.
+func (b *bench) curve(ctx context.Context) error {
+	const figure = "curve"
+	empty, err := b.climb(ctx, "")
+	if err != nil {
+		return err
+	}
+	if err := b.fillLedger(ctx, b.size.Ledger); err != nil {
+		return err
+	}
+	full, err := b.climb(ctx, fmt.Sprintf(", %s ledger lines before", thousands(b.size.Ledger)))
+	if err != nil {
+		return err
+	}
+	for i, records := range b.size.Curve {
+		what := fmt.Sprintf("CPU of worker and database, %s records, to the same without the ledger", thousands(records))
+		b.report.ratio(figure, what, full[i], empty[i], target{atMost: 1.10})
+	}
+	for _, finishers := range b.size.Standings {
+		b.say("recompute of %d finishers", finishers)
+		raceID, err := b.creditedRace(ctx, finishers)
+		if err != nil {
+			return err
+		}
+		took, err := b.recompute(ctx, raceID, 0)
+		if err != nil {
+			return err
+		}
+		b.report.add(figure, fmt.Sprintf("recompute of %s finishers", thousands(finishers)), "ms", series{took["read"] + took["rank"] + took["write"]}, target{})
+	}
+	return nil
+}
+
+// climb measures imports of growing size, and returns for each the CPU-seconds
+// of worker and database per 1,000 records.
+func (b *bench) climb(ctx context.Context, after string) ([]series, error) {
+	var all []series
+	for _, records := range b.size.Curve {
+		turns := b.size.Repetitions
+		if records > b.size.Credits {
+			turns = 1 // it takes minutes
+		}
+		var rates, cpu series
+		for i := range turns {
+			b.say("%d credits%s, %d of %d", records, after, i+1, turns)
+			l, err := b.load(ctx, records)
+			if err != nil {
+				return nil, err
+			}
+			rates, cpu = append(rates, l.rate()), append(cpu, l.per1000(stack.Worker)+l.per1000(stack.MariaDB))
+		}
+		b.report.add("curve", thousands(records)+" records"+after, "/s", rates, target{})
+		b.report.add("curve", "  CPU of worker and database per 1,000", "s", cpu, target{})
+		all = append(all, cpu)
+	}
+	return all, nil
+}
+
+// fillLedger adds lines of a hundred races for runners of their own, with
+// credits and totals that agree, as years of races would have left them.
+func (b *bench) fillLedger(ctx context.Context, lines int) error {
+	const (
+		races, points = 100, 500 // of each runner
+		at            = "2020-01-01 00:00:00"
+	)
+	runners := max(1, lines/races)
+	id := func(kind, n int) string { return fmt.Sprintf("%08d-0000-7000-8000-%012d", kind, n) }
+	err := insertAll(ctx, b.userDB, "user", "user_id, user_type, name, phone, sex, total_point, created_at, updated_at", runners, func(n int) []any {
+		total := points * (lines / runners)
+		if n < lines%runners {
+			total += points
+		}
+		return []any{id(1, n), "runner", "", "", "", total, at, at}
+	})
+	if err != nil {
+		return err
+	}
+	of := func(n int) (user, race, record, workflow string) {
+		user, race, record = id(1, n%runners), id(2, n/runners), id(3, n)
+		return user, race, record, "credit/" + race + "/" + record + "/r1"
+	}
+	err = insertAll(ctx, b.userDB, "credit",
+		"record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at", lines, func(n int) []any {
+			user, race, record, workflow := of(n)
+			return []any{record, race, 1, "credited", user, points, "agegrade", "2025", "", workflow, at}
+		})
+	if err != nil {
+		return err
+	}
+	return insertAll(ctx, b.userDB, "point",
+		"user_id, race_id, record_id, revision, entry, rule, edition, points, reason, workflow_id, created_at", lines, func(n int) []any {
+			user, race, record, workflow := of(n)
+			return []any{user, race, record, 1, "credit", "agegrade", "2025", points, "", workflow, at}
+		})
 }

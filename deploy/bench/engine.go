@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
@@ -18,8 +19,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// The engine's limit: how many workflows the server closes when they do
-// nothing, one local activity that returns, started eagerly by the process that
+// The engine's limit is how many workflows the server closes when they do
+// nothing: one local activity that returns, started eagerly by the process that
 // runs them. No design on this server can credit faster.
 
 // NoOp is the least that a durable step can be.
@@ -29,7 +30,7 @@ func NoOp(ctx workflow.Context) error {
 }
 
 // SearchableNoOp is NoOp with the search attributes of a credit, so that the
-// server writes as much for its lists as a credit has it write.
+// server writes as much for its lists as it does for a credit.
 func SearchableNoOp(ctx workflow.Context) error {
 	if err := NoOp(ctx); err != nil {
 		return err
@@ -59,18 +60,18 @@ func runEngine(ctx context.Context, say func(any) error, args []string) error {
 	address := flags.String("address", "", "of Temporal")
 	queue := flags.String("queue", "", "task queue")
 	count := flags.Int("workflows", 0, "how many")
-	starters := flags.Int("starters", 1, "how many starts are under way at once")
+	starters := flags.Int("starters", 1, "how many starts are in flight at once")
 	serial := flags.Bool("serial", false, "wait for each before the next")
 	searchable := flags.Bool("searchable", false, "give them the search attributes of a credit")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	c, err := dial(ctx, *address, &client.GrpcCompressionNone{}) // as the stack has the worker do
+	c, err := dial(ctx, *address, &client.GrpcCompressionNone{}) // like the stack's worker
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	worker.SetStickyWorkflowCacheSize(2000) // the worker's own
+	worker.SetStickyWorkflowCacheSize(2000) // like the worker
 	w := worker.New(c, *queue, worker.Options{})
 	w.RegisterWorkflow(NoOp)
 	w.RegisterWorkflow(SearchableNoOp)
@@ -79,19 +80,34 @@ func runEngine(ctx context.Context, say func(any) error, args []string) error {
 	}
 	defer w.Stop()
 	if *serial {
-		times, err := oneByOne(ctx, c, *queue, *count)
-		if err != nil {
-			return err
+		times := make([]float64, *count)
+		for i := range times {
+			began := time.Now()
+			run, err := startNoOp(ctx, c, *queue, false)
+			if err != nil {
+				return err
+			}
+			if err := run.Get(ctx, nil); err != nil {
+				return fmt.Errorf("wait for a workflow: %w", err)
+			}
+			times[i] = milliseconds(time.Since(began))
 		}
 		return say(engineReport{Serial: times})
 	}
 	began := time.Now()
-	if err := startAll(ctx, c, *queue, *searchable, *count, *starters); err != nil {
+	group, starting := errgroup.WithContext(ctx)
+	group.SetLimit(*starters)
+	for range *count {
+		group.Go(func() error {
+			_, err := startNoOp(starting, c, *queue, *searchable)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := until(ctx, time.Minute, 5*time.Millisecond, func() (bool, error) {
-		return executed.Load() >= int64(*count), nil
-	}); err != nil {
+	err = until(ctx, time.Minute, 5*time.Millisecond, func() (bool, error) { return executed.Load() >= int64(*count), nil })
+	if err != nil {
 		return fmt.Errorf("wait for the workflows: %w", err)
 	}
 	if err := say(engineReport{Began: began}); err != nil {
@@ -101,86 +117,76 @@ func runEngine(ctx context.Context, say func(any) error, args []string) error {
 	return nil
 }
 
-func noOpOptions(queue string) client.StartWorkflowOptions {
-	return client.StartWorkflowOptions{
+func startNoOp(ctx context.Context, c client.Client, queue string, searchable bool) (client.WorkflowRun, error) {
+	options := client.StartWorkflowOptions{
 		ID: queue + "/" + uuid.NewString(), TaskQueue: queue, EnableEagerStart: true, WorkflowTaskTimeout: 3 * time.Second,
 	}
-}
-
-// startAll starts n workflows, some at a time, and waits for none.
-func startAll(ctx context.Context, c client.Client, queue string, searchable bool, n, starters int) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(starters)
-	for range n {
-		group.Go(func() error {
-			options := noOpOptions(queue)
-			if !searchable {
-				_, err := c.ExecuteWorkflow(ctx, options, NoOp)
-				return err
-			}
-			options.TypedSearchAttributes = temporal.NewSearchAttributes(
-				workflows.RaceIDKey.ValueSet(queue), workflows.RecordIDKey.ValueSet(options.ID))
-			_, err := c.ExecuteWorkflow(ctx, options, SearchableNoOp)
-			return err
-		})
+	run := NoOp
+	if searchable {
+		run = SearchableNoOp
+		options.TypedSearchAttributes = temporal.NewSearchAttributes(
+			workflows.RaceIDKey.ValueSet(queue), workflows.RecordIDKey.ValueSet(options.ID))
 	}
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("start workflows: %w", err)
+	started, err := c.ExecuteWorkflow(ctx, options, run)
+	if err != nil {
+		return nil, fmt.Errorf("start a workflow: %w", err)
 	}
-	return nil
+	return started, nil
 }
 
-// oneByOne returns the time of each workflow from its start to its step.
-func oneByOne(ctx context.Context, c client.Client, queue string, n int) ([]float64, error) {
-	times := make([]float64, n)
-	for i := range times {
-		began := time.Now()
-		run, err := c.ExecuteWorkflow(ctx, noOpOptions(queue), NoOp)
-		if err != nil {
-			return nil, fmt.Errorf("start a workflow: %w", err)
-		}
-		if err := run.Get(ctx, nil); err != nil {
-			return nil, fmt.Errorf("wait for a workflow: %w", err)
-		}
-		times[i] = milliseconds(time.Since(began))
-	}
-	return times, nil
-}
-
-// engineRun is one measurement of the engine.
-type engineRun struct {
-	rate    float64       // workflows closed per second
-	visible time.Duration // from the last close to the complete list
-	cpu     time.Duration // of the process that starts and runs them
-}
-
-// engine measures the limit of the server at address, by workflows that do
-// nothing, or nothing but be found.
-func (b *bench) engine(ctx context.Context, address string, count int, searchable bool) (engineRun, error) {
+// engine measures the limit of the server at address: the rate at which it
+// closes workflows, and the seconds from the last close to the complete list.
+func (b *bench) engine(ctx context.Context, address string, count int, searchable bool) (rate, visible float64, err error) {
 	c, err := dial(ctx, address, nil)
 	if err != nil {
-		return engineRun{}, err
+		return 0, 0, err
 	}
 	defer c.Close()
 	if err := b.quiet(ctx); err != nil {
-		return engineRun{}, err
+		return 0, 0, err
 	}
 	queue := "engine-" + uuid.NewString()
 	process, err := b.spawn(ctx, "engine", nil, "-address", address, "-queue", queue,
 		"-workflows", strconv.Itoa(count), "-starters", strconv.Itoa(b.starters), "-searchable="+strconv.FormatBool(searchable))
 	if err != nil {
-		return engineRun{}, err
+		return 0, 0, err
 	}
 	var said engineReport
 	if err := process.hear(&said); err != nil {
-		return engineRun{}, err
+		return 0, 0, err
 	}
-	seen, err := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), count)
+	last, complete, err := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), count)
 	if err != nil {
-		return engineRun{}, err
+		return 0, 0, err
 	}
-	cpu, err := process.end()
-	return engineRun{perSecond(count, seen.last.Sub(said.Began)), seen.complete.Sub(seen.last), cpu}, err
+	return perSecond(count, last.Sub(said.Began)), complete.Sub(last).Seconds(), process.end()
+}
+
+// awaitClosed asks Temporal's visibility store until it lists so many workflows
+// as completed. It returns when the last of them closed, by the server's clock,
+// and when the lists, which the Web UI shows, had all of them. It is called when
+// the work is done, so that asking costs the work nothing.
+func awaitClosed(ctx context.Context, c client.Client, query string, want int) (last, complete time.Time, err error) {
+	query += ` AND ExecutionStatus = "Completed"`
+	err = until(ctx, 3*time.Minute, 50*time.Millisecond, func() (bool, error) {
+		answer, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+		complete = time.Now()
+		return err == nil && int(answer.GetCount()) >= want, err
+	})
+	if err != nil {
+		return last, complete, fmt.Errorf("wait until %d workflows are listed: %w", want, err)
+	}
+	// The list begins with what closed last.
+	page, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1000})
+	if err != nil {
+		return last, complete, fmt.Errorf("list workflows: %w", err)
+	}
+	for _, execution := range page.GetExecutions() {
+		if at := execution.GetCloseTime().AsTime(); at.After(last) {
+			last = at
+		}
+	}
+	return last, complete, nil
 }
 
 // engineSerial returns how long single workflows take on an idle server, in ms.
@@ -197,6 +203,5 @@ func (b *bench) engineSerial(ctx context.Context, address string, count int) ([]
 	if err := process.hear(&said); err != nil {
 		return nil, err
 	}
-	_, err = process.end()
-	return said.Serial, err
+	return said.Serial, process.end()
 }

@@ -3,125 +3,175 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
 // Machine is what the figures were measured on.
 type Machine struct {
-	CPU      string `json:"cpu"`
-	Cores    int    `json:"cores"`
-	MemoryMB int    `json:"memory_mb"`
-	Kernel   string `json:"kernel"`
-	OS       string `json:"os"`
-	// Load is how many processes wanted a core in the minute before the bench
-	// began: all figures are worth less when others were at work.
+	CPU   string `json:"cpu"`
+	Cores int    `json:"cores"`
+	OS    string `json:"os"`
+	// Load is the load average of the minute before the bench began: the figures
+	// are worth less when other processes were busy.
 	Load float64 `json:"load"`
 }
 
 func (m Machine) String() string {
-	text := fmt.Sprintf("%s, %d cores, %s MB, %s %s", m.CPU, m.Cores, thousands(int64(m.MemoryMB)), m.OS, m.Kernel)
+	text := fmt.Sprintf("%s, %d cores, %s", m.CPU, m.Cores, m.OS)
 	if m.Load >= 1 {
 		text += fmt.Sprintf("; NOT IDLE: load %.1f before the bench began", m.Load)
 	}
 	return text
 }
 
-// thisMachine reads what the kernel says of itself. What it does not say stays
-// empty: it decides nothing.
+// thisMachine reads what the kernel tells; what it does not tell stays empty.
 func thisMachine() Machine {
 	m := Machine{Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH}
-	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		m.CPU = field(strings.NewReader(string(text)), "model name")
-	}
-	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
-		kilobytes, _, _ := strings.Cut(field(strings.NewReader(string(text)), "MemTotal"), " ")
-		if n, err := strconv.Atoi(kilobytes); err == nil {
-			m.MemoryMB = n / 1024
-		}
-	}
-	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		m.Kernel = strings.TrimSpace(string(text))
-	}
+	m.CPU, _ = procField("/proc/cpuinfo", "model name")
 	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		minute, _, _ := strings.Cut(string(text), " ")
-		if load, err := strconv.ParseFloat(minute, 64); err == nil {
-			m.Load = load
-		}
+		_, _ = fmt.Sscan(string(text), &m.Load)
 	}
 	return m
 }
 
-// field returns the value of the first line "name : value"; "" without one.
-func field(text io.Reader, name string) string {
-	lines := bufio.NewScanner(text)
-	for lines.Scan() {
+// procField returns the value of the first line "name : value" of a file.
+func procField(path, name string) (string, error) {
+	file, err := os.Open(path) //nolint:gosec // below /proc
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
 		key, value, found := strings.Cut(lines.Text(), ":")
 		if found && strings.TrimSpace(key) == name {
-			return strings.TrimSpace(value)
+			return strings.TrimSpace(value), nil
 		}
 	}
-	return ""
+	return "", fmt.Errorf("%s has no %s", path, name)
 }
 
-// versionsOf asks the servers for theirs.
-func (b *bench) versionsOf(ctx context.Context) (map[string]string, error) {
+// versions asks the servers for theirs.
+func (b *bench) versions(ctx context.Context) (map[string]string, error) {
 	info, err := b.temporal.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
 	if err != nil {
 		return nil, fmt.Errorf("ask Temporal for its version: %w", err)
 	}
-	var mariaDB string
-	if err := b.mainDB.QueryRowContext(ctx, "SELECT VERSION()").Scan(&mariaDB); err != nil {
-		return nil, fmt.Errorf("ask MariaDB for its version: %w", err)
+	var database string
+	if err := b.mainDB.QueryRowContext(ctx, "SELECT VERSION()").Scan(&database); err != nil {
+		return nil, fmt.Errorf("ask the database for its version: %w", err)
 	}
+	commit, err := exec.CommandContext(ctx, "git", "-C", b.root, "describe", "--always", "--dirty").Output()
+	if err != nil {
+		commit = []byte("unknown")
+	}
+	b.report.Commit = strings.TrimSpace(string(commit))
 	return map[string]string{
-		"go": runtime.Version(), "temporal server": info.GetServerVersion(), "temporal SDK": temporal.SDKVersion,
-		"database": mariaDB,
+		"go": runtime.Version(), "temporal server": info.GetServerVersion(), "temporal SDK": temporal.SDKVersion, "database": database,
 	}, nil
 }
 
-func versions(of map[string]string) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(of)) {
-		parts = append(parts, name+" "+of[name])
-	}
-	return strings.Join(parts, ", ")
+// usage is what a process used.
+type usage struct {
+	cpu  time.Duration // of all its threads, since it started
+	peak int64         // bytes of memory, since the last reset
 }
 
-// commitOf is the project's commit; "unknown" without git.
-func commitOf(ctx context.Context, root string) string {
-	out, err := exec.CommandContext(ctx, "git", "-C", root, "describe", "--always", "--dirty").Output()
-	if err != nil {
-		return "unknown"
+// usages returns what every running part of the stack has used.
+func (b *bench) usages() (map[stack.Part]usage, error) {
+	all := map[stack.Part]usage{}
+	for _, part := range stack.AllParts() {
+		pid, err := b.stack.PID(part)
+		if err != nil {
+			continue // it is stopped just now
+		}
+		if all[part], err = usageOf(pid); err != nil {
+			return nil, fmt.Errorf("%s: %w", part, err)
+		}
 	}
-	return strings.TrimSpace(string(out))
+	return all, nil
 }
 
-// silent drops the SDK's log.
-type silent struct{}
-
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}
-
-func dial(ctx context.Context, address string, compression client.GrpcCompression) (client.Client, error) {
-	c, err := client.DialContext(ctx, client.Options{
-		HostPort: address, Logger: silent{}, ConnectionOptions: client.ConnectionOptions{GrpcCompression: compression},
-	})
+// usageOf reads /proc, which only Linux has.
+func usageOf(pid int) (usage, error) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	stat, err := os.ReadFile(dir + "/stat") //nolint:gosec // below /proc
 	if err != nil {
-		return nil, fmt.Errorf("reach Temporal at %s: %w", address, err)
+		return usage{}, err
 	}
-	return c, nil
+	// proc(5): field 2 is the program's name in brackets, which may contain
+	// anything; utime and stime are fields 14 and 15, in ticks of 10 ms.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 13 {
+		return usage{}, fmt.Errorf("%s/stat has %d fields", dir, len(fields))
+	}
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	peak, err3 := procField(dir+"/status", "VmHWM")
+	kilobytes, err4 := strconv.ParseInt(strings.TrimSuffix(peak, " kB"), 10, 64)
+	return usage{time.Duration(user+system) * 10 * time.Millisecond, kilobytes * 1024}, errors.Join(err1, err2, err3, err4)
+}
+
+// resetPeaks has the memory peak of every part begin anew (proc(5), clear_refs).
+func (b *bench) resetPeaks() error {
+	var all []error
+	for _, part := range stack.AllParts() {
+		if pid, err := b.stack.PID(part); err == nil {
+			all = append(all, os.WriteFile("/proc/"+strconv.Itoa(pid)+"/clear_refs", []byte("5"), 0o600))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// histogram is the sum and count of a Prometheus histogram so far.
+type histogram struct{ sum, count float64 }
+
+// since returns the mean of what came after an earlier look; 0 when nothing did.
+func (h histogram) since(before histogram) float64 {
+	if h.count == before.count {
+		return 0
+	}
+	return (h.sum - before.sum) / (h.count - before.count)
+}
+
+// workerHistogram reads one of the worker's histograms, by the value of its
+// only label.
+func (b *bench) workerHistogram(ctx context.Context, name string) (map[string]histogram, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.stack.WorkerURL()+"/metrics", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("read metrics: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(res.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read metrics: %w", err)
+	}
+	all := map[string]histogram{}
+	for _, metric := range families[name].GetMetric() {
+		label := ""
+		if len(metric.GetLabel()) > 0 {
+			label = metric.GetLabel()[0].GetValue()
+		}
+		all[label] = histogram{metric.GetHistogram().GetSampleSum(), float64(metric.GetHistogram().GetSampleCount())}
+	}
+	return all, nil
 }

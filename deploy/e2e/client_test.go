@@ -110,7 +110,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (s *system) anonymous() *caller { 
+func (s *system) anonymous() *caller {
 	return &caller{Client: apiclient.Client{Base: cmp.Or(s.front, s.APIURL())}}
 }
 

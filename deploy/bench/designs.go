@@ -66,12 +66,7 @@ func openStores(ctx context.Context) (stores, error) {
 	return s, err
 }
 
-// ready is what these children say when they work.
-type ready struct {
-	Address string `json:"address,omitempty"`
-}
-
-// carry takes messages off the queue until ctx ends.
+// carry receives messages until ctx ends.
 func (s stores) carry(ctx context.Context, say func(any) error, starter bridge.Starter) error {
 	if err := say(ready{}); err != nil {
 		return err
