@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -110,7 +111,12 @@ func (r *Report) print(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
-	_, err := fmt.Fprintf(out, "\n%s\n%v\ntook %s\n", r.Machine, r.Versions, time.Duration(r.Took*float64(time.Second)).Round(time.Second))
+	var versions []string
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		versions = append(versions, name+" "+r.Versions[name])
+	}
+	_, err := fmt.Fprintf(out, "\n%s\n%s\ntook %s\n", r.Machine, strings.Join(versions, ", "),
+		time.Duration(r.Took*float64(time.Second)).Round(time.Second))
 	return err
 }
 
