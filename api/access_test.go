@@ -65,7 +65,10 @@ func setup(t *testing.T) *testBundle {
 	stopped := make(chan struct{})
 	close(stopped) // streams end as soon as they have begun
 	p := parts{
-		cfg:    settings{Auth: auth.Config{PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour}},
+		cfg: settings{
+			Auth:    auth.Config{PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour, RefreshTokenTTL: time.Hour},
+			SignUps: auth.SignUpConfig{PerAddress: 1000, PerMinute: 1000},
+		},
 		mainDB: maindb.New(mainPool, time.Now), userDB: userdb.New(userPool, time.Now),
 		poke: func() {}, wake: func(context.Context, string) error { return nil }, stopping: stopped, temporal: nothing{}, letters: nothing{}, registry: telemetry.NewRegistry(), log: slog.New(slog.DiscardHandler), now: time.Now,
 	}

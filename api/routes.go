@@ -87,7 +87,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
 	accounts.Register(api, accounts.Config{
-		Store: p.userDB, OwnRecords: p.mainDB, Passwords: passwords, Throttle: auth.NewThrottle(p.now),
+		Store: p.userDB, OwnRecords: p.mainDB, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
 		Issuer: auth.NewIssuer(keys, p.cfg.Auth, p.now), JWKS: keys.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})

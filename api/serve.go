@@ -29,11 +29,12 @@ import (
 // settings are what the API reads from its environment.
 type settings struct {
 	Addr           string         `env:"API_ADDR" envDefault:":8080" check:":port" help:"where the API serves"`
-	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"proxies whose X-Forwarded-For is believed when attempts to log in are limited"`
+	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"proxies whose X-Forwarded-For is believed when logins and sign-ups are limited by address"`
 	MainDB         mysql.Config   `envPrefix:"MAIN_DB_"`
 	UserDB         mysql.Config   `envPrefix:"USER_DB_"`
 	Queue          queue.Config
 	Auth           auth.Config
+	SignUps        auth.SignUpConfig
 	Temporal       temporal.Config `envPrefix:"TEMPORAL_"`
 	Tracing        telemetry.TracingConfig
 	Profiles       telemetry.ProfilesConfig

@@ -32,6 +32,7 @@ type Config struct {
 	OwnRecords      ownRecords // goes with the account
 	Passwords       Passwords
 	Throttle        *auth.Throttle
+	SignUps         *auth.SignUpLimit
 	Issuer          *auth.Issuer
 	JWKS            []byte        // the public keys, as auth.Keys writes them
 	RefreshTokenTTL time.Duration // of each refresh token
@@ -43,7 +44,7 @@ type Config struct {
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
 	grant := tokens{issuer: cfg.Issuer, refreshTTL: cfg.RefreshTokenTTL, now: cfg.Now}
-	signUp{store: cfg.Store, passwords: cfg.Passwords, now: cfg.Now}.register(api)
+	signUp{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.SignUps, now: cfg.Now}.register(api)
 	login{
 		store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, tokens: grant, log: cfg.Log,
 	}.register(api)

@@ -22,10 +22,12 @@ type signUpStore interface {
 type signUp struct {
 	store     signUpStore
 	passwords Passwords
+	limit     *auth.SignUpLimit
 	now       func() time.Time
 }
 
 type signUpInput struct {
+	Client
 	Body struct {
 		LoginID   string `json:"login_id" minLength:"3" maxLength:"190" example:"uta@example.org" doc:"What you log in with, in any case; no spaces."`
 		Password  string `json:"password" minLength:"8" example:"six stars to go" doc:"8 to 128 characters of any kind; not one that everybody guesses."`
@@ -48,7 +50,8 @@ func (s signUp) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "sign-up", Method: http.MethodPost, Path: "/v1/users", DefaultStatus: http.StatusCreated,
 		Summary: "Sign up as a runner or an organizer", Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Errors: []int{http.StatusConflict, http.StatusUnprocessableEntity},
+		Description: "Sign-ups are limited by address and in all. A 429 says in Retry-After, in seconds, when to try again.",
+		Errors:      []int{http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
 	}, s.handle)
 }
 
@@ -57,8 +60,11 @@ func (s signUp) handle(ctx context.Context, in *signUpInput) (*signUpOutput, err
 	if err != nil {
 		return nil, err
 	}
+	if err := s.limit.Begin(in.address); err != nil {
+		return nil, tooMany(err, "too many sign-ups: wait before the next one")
+	}
 	account.UserID = server.ResourceID(ctx)
-	if account.PasswordHash, err = s.passwords.Hash(ctx, in.Body.Password); err != nil {
+	if account.PasswordHash, err = s.passwords.HashForSignUp(ctx, in.Body.Password); err != nil {
 		return nil, err
 	}
 	if account, err = s.store.CreateAccount(ctx, account); err != nil {

@@ -1,10 +1,12 @@
 package accounts_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -48,6 +50,28 @@ func TestSignUpAgainWithTheSameKey(t *testing.T) {
 	require.Equal(t, http.StatusCreated, first.status, first.text)
 	require.Equal(t, http.StatusCreated, second.status, second.text)
 	require.Equal(t, first.body["user_id"], second.body["user_id"])
+}
+
+// TestSignUpsAreLimited: six from one address in these tests.
+func TestSignUpsAreLimited(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	signUp := func(login, password, key string) answer {
+		return b.do(request{method: "POST", path: "/v1/users", key: key, body: fields{
+			"login_id": login, "password": password, "name": "Uta", "user_type": "runner",
+		}})
+	}
+	for i := range 6 {
+		require.Equal(t, http.StatusCreated, signUp(fmt.Sprintf("runner-%d", i), password, "1").status)
+		require.Equal(t, http.StatusUnprocessableEntity, signUp("runner", "short", "").status, "what is refused for its form does not count")
+	}
+	refused := signUp("runner-6", password, "1")
+	require.Equal(t, http.StatusTooManyRequests, refused.status, refused.text)
+	require.Equal(t, "600", refused.header.Get("Retry-After"))
+	require.NotEmpty(t, b.pairOf(b.login("runner-0", password, "")).access, "logins are not limited by sign-ups")
+
+	b.clock.pass(10 * time.Minute)
+	require.Equal(t, http.StatusCreated, signUp("runner-6", password, "1").status)
 }
 
 func TestSignUpNamesWhatIsWrong(t *testing.T) {

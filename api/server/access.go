@@ -1,11 +1,11 @@
 package server
 
-// Who says which callers a route is for.
+// Who is a kind of caller that a route is open to.
 type Who int
 
-// Owner is an organizer, and the race in the path is theirs. A route that
-// shows different callers different things is for Anyone here and decides in
-// its handler.
+// Owner is an organizer to whom the race in the path belongs. A route that shows
+// different callers different things is open to Anyone here, and its handler
+// decides.
 const (
 	Anyone Who = iota + 1
 	Holder     // of any valid access token
@@ -15,13 +15,17 @@ const (
 	Operator
 )
 
-// Rule is what the access table says of a route.
+// Rule is an entry of the access table.
 type Rule struct {
 	Who Who
 	// Creates marks a POST that honours an Idempotency-Key.
 	Creates bool
-	// Streams marks a GET whose answer goes on until its reader leaves: it has no
-	// deadline.
+	// Secret marks a call whose answer holds a secret. It is never stored: a retry
+	// with the same Idempotency-Key runs the handler again, with the same
+	// ResourceID.
+	Secret bool
+	// Streams marks a GET whose answer continues until its reader leaves, so it has
+	// no deadline.
 	Streams bool
 }
 

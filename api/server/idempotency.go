@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -34,7 +35,7 @@ type KeyStore interface {
 
 const (
 	maxKeyLength  = 255
-	maxStoredBody = 8 << 20 // of an answer; larger ones are made anew
+	maxStoredBody = 8 << 20 // of an answer; for a larger one the call is made again
 )
 
 // ResourceID returns the ID that what this call creates is to have. It is the
@@ -47,9 +48,9 @@ func ResourceID(ctx context.Context) string {
 	return uuid.Must(uuid.NewV7()).String()
 }
 
-// idempotency honours the Idempotency-Key of calls that create.
-// fingerprint is a keyed hash: bodies may hold passwords, whose plain hash could
-// be guessed at.
+// idempotency honours the Idempotency-Key of calls that create. Bodies may hold
+// passwords, so fingerprint is a keyed hash: a plain one could be reversed by
+// guessing.
 type idempotency struct {
 	api         huma.API
 	keys        KeyStore
@@ -60,7 +61,8 @@ type idempotency struct {
 func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
 	key := ctx.Header("Idempotency-Key")
-	if key == "" || !Access[op.Method+" "+op.Path].Creates {
+	rule := Access[op.Method+" "+op.Path]
+	if key == "" || !rule.Creates {
 		next(ctx)
 		return
 	}
@@ -76,9 +78,9 @@ func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
 		writeError(i.api, ctx, err)
 		return
 	}
-	path := ctx.URL()
-	keyHash := sha256.Sum256([]byte(CallerFrom(ctx.Context()).UserID + "\n" + op.Method + " " + path.RequestURI() + "\n" + key))
-	reserved, err := i.reserve(ctx.Context(), keyHash, i.fingerprint(body))
+	request := i.fingerprint(body)
+	keyHash := keyOf(ctx, key, request)
+	reserved, err := i.reserve(ctx.Context(), keyHash, request)
 	switch {
 	case err != nil:
 		writeError(i.api, ctx, translate(ctx.Context(), i.log, err))
@@ -91,7 +93,20 @@ func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
 	r = r.WithContext(context.WithValue(ctx.Context(), resourceKey, reserved.ResourceID))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	next(humachi.NewContext(op, r, answer))
-	i.settle(r.Context(), keyHash, answer)
+	i.settle(r.Context(), keyHash, answer, rule.Secret)
+}
+
+// keyOf returns the scope of an Idempotency-Key: the caller, the call and the key.
+// Anonymous callers are strangers to each other, and many of them choose "1". Their
+// body is part of the scope: a stranger's key means nothing to them, and a retry, with
+// the same body, still finds what the first attempt created. They learn nothing that
+// way but what they sent.
+func keyOf(ctx huma.Context, key string, request Hash) Hash {
+	op, location, caller := ctx.Operation(), ctx.URL(), CallerFrom(ctx.Context()).UserID
+	if caller == "" {
+		caller = "anonymous " + hex.EncodeToString(request[:])
+	}
+	return sha256.Sum256([]byte(caller + "\n" + op.Method + " " + location.RequestURI() + "\n" + key))
 }
 
 func (i idempotency) reserve(ctx context.Context, key, request Hash) (maindb.Reservation, error) {
@@ -107,14 +122,14 @@ func (i idempotency) reserve(ctx context.Context, key, request Hash) (maindb.Res
 	return reserved, nil
 }
 
-// settleTimeout is how long a call's end may be put off for its key.
+// settleTimeout bounds how long storing the answer may delay the end of a call.
 const settleTimeout = 2 * time.Second
 
-// settle keeps the answer for the next call with the key. A refused call
-// created nothing, and its key is free again; after a 5xx nobody knows, so the
-// key stays bound to its resource ID. The answer itself is out already: a
-// failure here only means that a repetition is worked out anew.
-func (i idempotency) settle(ctx context.Context, key Hash, answer *recorder) {
+// settle stores the answer for the next call with the key. A refused call created
+// nothing, so its key is free again; after a 5xx nobody knows, so the key stays
+// bound to its resource ID. The answer has already been sent: a failure here only
+// means that a retry runs the handler again.
+func (i idempotency) settle(ctx context.Context, key Hash, answer *recorder, secret bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	var err error
@@ -122,11 +137,12 @@ func (i idempotency) settle(ctx context.Context, key Hash, answer *recorder) {
 	case answer.status >= http.StatusInternalServerError || answer.body.Len() > maxStoredBody:
 	case answer.status >= http.StatusBadRequest:
 		err = i.keys.ReleaseKey(ctx, key)
+	case secret: // the key stays bound to its resource ID
 	default:
 		err = i.keys.SaveResponse(ctx, key, answer.status, answer.body.Bytes())
 	}
 	if err != nil {
-		i.log.WarnContext(ctx, "idempotency key not settled", "error", err)
+		i.log.WarnContext(ctx, "answer not stored for its Idempotency-Key: a retry will run the call again", "error", err)
 	}
 }
 
@@ -134,7 +150,7 @@ func replay(w http.ResponseWriter, answer maindb.StoredResponse) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Idempotency-Replayed", "true")
 	w.WriteHeader(answer.Status)
-	_, _ = w.Write(answer.Body) // the connection may be gone; nobody is left to tell
+	_, _ = w.Write(answer.Body) // the caller may have gone away
 }
 
 // readAtMost reads a body of up to limit bytes, as huma does.

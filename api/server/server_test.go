@@ -82,6 +82,10 @@ func (k *keys) ReleaseKey(_ context.Context, key server.Hash) error {
 	return nil
 }
 
+func init() {
+	server.Access["POST /v1/test-secrets"] = server.Rule{Who: server.Organizer, Creates: true, Secret: true}
+}
+
 type testBundle struct {
 	t      *testing.T
 	router http.Handler
@@ -305,6 +309,47 @@ func TestIdempotencyKey(t *testing.T) {
 	require.NotEqual(t, first.Body.String(), fresh.Body.String())
 	require.Equal(t, 422, b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"x"}`,
 		"Idempotency-Key", strings.Repeat("k", 256)).Code)
+}
+
+// TestAnonymousIdempotencyKeys: strangers choose the same key.
+func TestAnonymousIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	server.Register(b.api, huma.Operation{
+		OperationID: "sign-up", Method: http.MethodPost, Path: "/v1/users", DefaultStatus: http.StatusCreated,
+	}, echoID)
+	first := b.call(http.MethodPost, "/v1/users", "", `{"name":"x"}`, "Idempotency-Key", "1")
+	stranger := b.call(http.MethodPost, "/v1/users", "", `{"name":"y"}`, "Idempotency-Key", "1")
+	require.Equal(t, http.StatusCreated, stranger.Code, stranger.Body)
+	require.NotEqual(t, first.Body.String(), stranger.Body.String())
+
+	again := b.call(http.MethodPost, "/v1/users", "", `{"name":"x"}`, "Idempotency-Key", "1")
+	require.Equal(t, first.Body.String(), again.Body.String())
+	require.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
+	signedIn := b.call(http.MethodPost, "/v1/users", "runner", `{"name":"x"}`, "Idempotency-Key", "1")
+	require.NotEqual(t, first.Body.String(), signedIn.Body.String())
+}
+
+// TestSecretsAreNotStored: an answer with a secret is made again, about the same
+// thing.
+func TestSecretsAreNotStored(t *testing.T) {
+	t.Parallel()
+	stored := &keys{rows: map[server.Hash]maindb.Reservation{}}
+	b := setup(t, func(cfg *server.Config) { cfg.Keys = stored })
+	calls := 0
+	server.Register(b.api, huma.Operation{
+		OperationID: "make-secret", Method: http.MethodPost, Path: "/v1/test-secrets", DefaultStatus: http.StatusCreated,
+	}, func(ctx context.Context, in *newRace) (*created, error) {
+		calls++
+		return echoID(ctx, in)
+	})
+	first := b.call(http.MethodPost, "/v1/test-secrets", "organizer", `{"name":"x"}`, "Idempotency-Key", "1")
+	again := b.call(http.MethodPost, "/v1/test-secrets", "organizer", `{"name":"x"}`, "Idempotency-Key", "1")
+	require.Equal(t, 2, calls)
+	require.Equal(t, first.Body.String(), again.Body.String())
+	for _, row := range stored.rows {
+		require.Nil(t, row.Response)
+	}
 }
 
 func TestIdempotencyKeyAfterFailures(t *testing.T) {

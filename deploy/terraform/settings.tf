@@ -43,6 +43,8 @@ locals {
 
     JWT_ISSUER               = "https://${var.domain}"
     JWT_PREVIOUS_PUBLIC_KEYS = var.jwt_previous_public_keys
+    SIGN_UPS_PER_ADDRESS     = tostring(var.sign_ups_per_address)
+    SIGN_UPS_PER_MINUTE      = tostring(var.sign_ups_per_minute)
     TRUSTED_PROXIES          = var.vpc_cidr # the load balancer, which CloudFront alone can reach
   }
 

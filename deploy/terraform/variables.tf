@@ -216,6 +216,18 @@ variable "jwt_previous_public_keys" {
   default     = null
 }
 
+variable "sign_ups_per_address" {
+  description = "Sign-ups from one address that are let through at once, and then evenly over each hour. Raise it for a day on which many people behind one router sign up."
+  type        = number
+  default     = 60
+}
+
+variable "sign_ups_per_minute" {
+  description = "Sign-ups from all addresses that each API task lets through at once, and then evenly over each minute."
+  type        = number
+  default     = 300
+}
+
 variable "operator_login" {
   description = "Login that the operator task adds; its password is the secret operator-password."
   type        = string

@@ -13,13 +13,15 @@ import (
 // 32 of key are RFC 9106's.
 var hashing = argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-// Passwords hashes and checks passwords. As many run at once as there are
-// cores: more would not be quicker, and each takes 19 MiB.
+// Passwords hashes and checks passwords. As many run at once as there are cores:
+// more would not be faster, and each takes 19 MiB. Sign-ups wait for slots of their
+// own, half as many, so that a crowd that signs up does not slow down logins.
 type Passwords struct {
-	params argon2id.Params
-	slots  chan struct{}
-	decoy  string // the hash of no password
-	check  func(password, hash string) (bool, *argon2id.Params, error)
+	params  argon2id.Params
+	slots   chan struct{}
+	signUps chan struct{}
+	decoy   string // the hash of no password
+	check   func(password, hash string) (bool, *argon2id.Params, error)
 }
 
 // NewPasswords returns a Passwords with OWASP's parameters.
@@ -29,21 +31,32 @@ func NewPasswords() (*Passwords, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hash the decoy: %w", err)
 	}
+	cores := runtime.GOMAXPROCS(0)
 	return &Passwords{
-		params: hashing,
-		slots:  make(chan struct{}, runtime.GOMAXPROCS(0)),
-		decoy:  decoy,
-		check:  argon2id.CheckHash,
+		params:  hashing,
+		slots:   make(chan struct{}, cores),
+		signUps: make(chan struct{}, max(1, cores/2)),
+		decoy:   decoy,
+		check:   argon2id.CheckHash,
 	}, nil
 }
 
-// Hash returns the PHC string to store for password. Its error is ctx's when
-// that ends first.
+// Hash returns the PHC string to store for the password of an existing account. Its
+// error is ctx's when that ends first.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
-	if err := p.acquire(ctx); err != nil {
+	return p.hash(ctx, p.slots, password)
+}
+
+// HashForSignUp is Hash for a new account.
+func (p *Passwords) HashForSignUp(ctx context.Context, password string) (string, error) {
+	return p.hash(ctx, p.signUps, password)
+}
+
+func (p *Passwords) hash(ctx context.Context, slots chan struct{}, password string) (string, error) {
+	if err := acquire(ctx, slots); err != nil {
 		return "", err
 	}
-	defer p.release()
+	defer release(slots)
 	hash, err := argon2id.CreateHash(canonical(password), &p.params)
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
@@ -51,20 +64,20 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	return hash, nil
 }
 
-// Outcome is what a check of a password came to.
+// Outcome is the result of checking a password.
 type Outcome struct {
 	Match    bool
-	Outdated bool // it matches a hash of older parameters: hash it again
+	Outdated bool // the hash has older parameters: hash the password again
 }
 
 // Check compares password with a stored hash. An empty hash (nobody has that
 // login, or it has no password) matches nothing and takes as long as any other,
-// so that an answer's time tells nobody who has an account.
+// so that the response time does not give away who has an account.
 func (p *Passwords) Check(ctx context.Context, password, hash string) (Outcome, error) {
-	if err := p.acquire(ctx); err != nil {
+	if err := acquire(ctx, p.slots); err != nil {
 		return Outcome{}, err
 	}
-	defer p.release()
+	defer release(p.slots)
 	stored := hash
 	if stored == "" {
 		stored = p.decoy
@@ -79,16 +92,16 @@ func (p *Passwords) Check(ctx context.Context, password, hash string) (Outcome, 
 	return Outcome{Match: true, Outdated: *params != p.params}, nil
 }
 
-func (p *Passwords) acquire(ctx context.Context) error {
+func acquire(ctx context.Context, slots chan<- struct{}) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("wait to hash a password: %w", err)
 	}
 	select {
-	case p.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("wait to hash a password: %w", ctx.Err())
 	}
 }
 
-func (p *Passwords) release() { <-p.slots }
+func release(slots <-chan struct{}) { <-slots }

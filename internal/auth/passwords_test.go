@@ -179,3 +179,25 @@ func TestRefreshToken(t *testing.T) {
 	other, _ := NewRefreshToken()
 	require.NotEqual(t, token, other)
 }
+
+// TestSignUpsDoNotSlowDownLogins: however many sign-ups wait, a login finds a slot.
+func TestSignUpsDoNotSlowDownLogins(t *testing.T) {
+	t.Parallel()
+	p := newTestPasswords(t)
+	for range cap(p.signUps) {
+		p.signUps <- struct{}{} // sign-ups that never end
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waiting := make(chan error)
+	go func() {
+		_, err := p.HashForSignUp(ctx, "six stars to go")
+		waiting <- err
+	}()
+	hash, err := p.Hash(t.Context(), "six stars to go")
+	require.NoError(t, err)
+	outcome, err := p.Check(t.Context(), "six stars to go", hash)
+	require.NoError(t, err)
+	require.True(t, outcome.Match)
+	cancel()
+	require.ErrorIs(t, <-waiting, context.Canceled)
+}

@@ -163,11 +163,40 @@ func TestAttemptsAtOnceAreAllCounted(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
-	d := newDebts(100)
+	d := newLimiter(100)
 	d.add(1, time.Hour, noon)
 	for key := range uint64(10_000) {
 		d.add(key+2, time.Second, noon)
 	}
-	require.Len(t, d.until, 100)
+	require.Len(t, d.fullAt, 100)
 	require.True(t, d.has(1, noon), "who owes most is forgotten last")
+}
+
+func TestSignUpsAreLimitedByAddressAndInAll(t *testing.T) {
+	t.Parallel()
+	c := &clock{now: noon}
+	limit := NewSignUpLimit(SignUpConfig{PerAddress: 3, PerMinute: 5}, func() time.Time { return c.now })
+	wait := func(address string) time.Duration {
+		err := limit.Begin(address)
+		if err == nil {
+			return 0
+		}
+		var throttled *ThrottledError
+		require.ErrorAs(t, err, &throttled)
+		return throttled.RetryAfter
+	}
+	for range 3 {
+		require.Zero(t, wait("a"))
+	}
+	require.Equal(t, 20*time.Minute, wait("a"), "three an hour")
+	require.Zero(t, wait("b"))
+	require.Zero(t, wait("b"))
+	require.Equal(t, 12*time.Second, wait("c"), "five a minute, whatever the address")
+
+	c.now = c.now.Add(12 * time.Second)
+	require.Zero(t, wait("c"))
+	require.Equal(t, 12*time.Second, wait("c"))
+	c.now = c.now.Add(20 * time.Minute)
+	require.Zero(t, wait("a"), "a refused sign-up does not count")
+	require.Positive(t, wait("a"))
 }

@@ -134,6 +134,12 @@ func (s *Stack) Env(part Part) map[string]string {
 	}
 	if part == API {
 		env["JWT_PRIVATE_KEY_PATH"] = s.folder.path(keyFile)
+		// Everybody on one machine has the same address, tests and the sample too.
+		for _, limit := range []string{"SIGN_UPS_PER_ADDRESS", "SIGN_UPS_PER_MINUTE"} {
+			if os.Getenv(limit) == "" {
+				env[limit] = "10000"
+			}
+		}
 	}
 	maps.Copy(env, s.opts.Env[part])
 	return env
