@@ -33,7 +33,7 @@ func (b *bench) warmUp(ctx context.Context) error {
 	if _, err := b.load(ctx, b.size.WarmUp); err != nil {
 		return err
 	}
-	_, _, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.WarmUp, false)
+	_, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.WarmUp, false)
 	return err
 }
 
@@ -106,7 +106,7 @@ func (b *bench) credits(ctx context.Context) error {
 		b.finishers = l.raceID
 
 		b.say("the engine alone, %d workflows, %s", b.size.Engine, turn)
-		rate, _, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.Engine, false)
+		rate, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.Engine, false)
 		if err != nil {
 			return err
 		}
@@ -136,11 +136,11 @@ func (b *bench) servers(ctx context.Context, s *speeds, turn string) error {
 		b.say("the engine alone, %s, %d workflows, %s", each.name, b.size.Servers, turn)
 		err := b.withServer(ctx, each.server, func(address string) error {
 			if len(*each.rates) == 0 {
-				if _, _, err := b.engine(ctx, address, b.size.WarmUp, true); err != nil {
+				if _, err := b.engine(ctx, address, b.size.WarmUp, true); err != nil {
 					return err
 				}
 			}
-			rate, _, err := b.engine(ctx, address, b.size.Servers, true)
+			rate, err := b.engine(ctx, address, b.size.Servers, true)
 			*each.rates = append(*each.rates, rate)
 			return err
 		})

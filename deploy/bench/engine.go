@@ -135,31 +135,31 @@ func startNoOp(ctx context.Context, c client.Client, queue string, searchable bo
 }
 
 // engine measures the limit of the server at address: the rate at which it
-// closes workflows, and the seconds from the last close to the complete list.
-func (b *bench) engine(ctx context.Context, address string, count int, searchable bool) (rate, visible float64, err error) {
+// closes workflows.
+func (b *bench) engine(ctx context.Context, address string, count int, searchable bool) (rate float64, err error) {
 	c, err := dial(ctx, address, nil)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	defer c.Close()
 	if err := b.quiet(ctx); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	queue := "engine-" + uuid.NewString()
 	process, err := b.spawn(ctx, "engine", nil, "-address", address, "-queue", queue,
 		"-workflows", strconv.Itoa(count), "-starters", strconv.Itoa(b.starters), "-searchable="+strconv.FormatBool(searchable))
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	var said engineReport
 	if err := process.hear(&said); err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	last, complete, err := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), count)
+	last, _, err := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), count)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	return perSecond(count, last.Sub(said.Began)), complete.Sub(last).Seconds(), process.end()
+	return perSecond(count, last.Sub(said.Began)), process.end()
 }
 
 // awaitClosed asks Temporal's visibility store until it lists so many workflows

@@ -111,8 +111,12 @@ func (b *bench) withTables(ctx context.Context, rows int, use func() error) (err
 	for _, table := range acceptedTables {
 		exec("DROP TABLE IF EXISTS bench_" + table.name)
 		exec("CREATE TABLE bench_" + table.name + " LIKE " + table.name)
-		defer exec("DROP TABLE bench_" + table.name)
 	}
+	defer func() {
+		for _, table := range acceptedTables {
+			exec("DROP TABLE IF EXISTS bench_" + table.name)
+		}
+	}()
 	if err != nil {
 		return err
 	}

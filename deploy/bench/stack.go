@@ -165,7 +165,8 @@ func (b *bench) signUp(ctx context.Context) (*apiclient.Client, error) {
 	if err := c.SignUp(ctx, "organizer", "Bench"); err != nil {
 		return nil, err
 	}
-	return c, c.LogIn(ctx)
+	err := c.LogIn(ctx)
+	return c, err
 }
 
 func dial(ctx context.Context, address string, compression client.GrpcCompression) (client.Client, error) {

@@ -102,14 +102,6 @@ func (c *caller) send(ctx context.Context, method, path string, body payload, he
 	return answer{got.Status, got.Header, got.Body}, err
 }
 
-// pause waits for the next attempt of something that is being restarted.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}
-
 func (s *system) anonymous() *caller {
 	return &caller{Client: apiclient.Client{Base: cmp.Or(s.front, s.APIURL())}}
 }
