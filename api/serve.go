@@ -70,6 +70,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	if err != nil {
 		return err
 	}
+	cfg.Temporal.Register(registry)
 	options, err := cfg.Temporal.Options()
 	if err != nil {
 		return err

@@ -30,7 +30,10 @@ const (
 
 const (
 	headerTimeout = 5 * time.Second
-	idleTimeout   = 2 * time.Minute
+	// idleTimeout is longer than the load balancer's 120 s (deploy/terraform):
+	// were it not, the balancer would now and then send a call on a connection
+	// that is being closed here, and answer it with 502.
+	idleTimeout = 150 * time.Second
 	// bodyTimeout bounds the upload of a body and the download of an answer.
 	bodyTimeout = 2 * time.Minute
 )

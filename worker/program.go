@@ -70,6 +70,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	registry := telemetry.NewRegistry()
 	build.Register(registry)
 	registry.MustRegister(collectors.NewDBStatsCollector(mainDB, "main_db"), collectors.NewDBStatsCollector(userDB, "user_db"))
+	m.Config.Temporal.Register(registry)
 	options, err := m.Config.Temporal.Options()
 	if err != nil {
 		return err

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Sourced by the entrypoint of the MySQL image when it makes the database, before it listens to the network:
 # adds the accounts. The first owns the database and nothing else; the second starts without any privilege, and
-# `api migrate` grants it what the programs need, table by table. ACCOUNTS is the beginning of their names.
-for account in ddl app; do
+# `api migrate` grants it what the programs need, table by table; the third reads the server's figures for the
+# exporter and no table of ours. ACCOUNTS is the beginning of their names.
+for account in ddl app monitor; do
 	password=$(cat "/run/secrets/${ACCOUNTS}_${account}_password")
 	docker_process_sql <<-SQL
 		CREATE USER '${ACCOUNTS}_${account}'@'%' IDENTIFIED BY '${password}';
@@ -10,4 +11,7 @@ for account in ddl app; do
 done
 docker_process_sql <<-SQL
 	GRANT ALL PRIVILEGES ON \`${MYSQL_DATABASE//_/\\_}\`.* TO '${ACCOUNTS}_ddl'@'%' WITH GRANT OPTION;
+	GRANT PROCESS, REPLICATION CLIENT ON *.* TO '${ACCOUNTS}_monitor'@'%';
+	ALTER USER '${ACCOUNTS}_monitor'@'%' WITH MAX_USER_CONNECTIONS 3;
+	GRANT SELECT ON performance_schema.* TO '${ACCOUNTS}_monitor'@'%';
 SQL

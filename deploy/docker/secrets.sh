@@ -22,27 +22,36 @@ make() {
 	fi
 }
 
-for name in main_root main_ddl main_app user_root user_ddl user_app temporal_db operator grafana; do
+for name in main_root main_ddl main_app main_monitor user_root user_ddl user_app user_monitor temporal_db operator grafana; do
 	make ${name}_password openssl rand -hex 24
 done
 make jwt_private_key.pem openssl genpkey -algorithm ed25519
 
-# give SERVICE NAME... copies secrets. They are readable to whatever account the service runs as: nobody else
-# mounts its volume.
+# What an exporter of MySQL's figures logs in with.
+for database in main user; do
+	make ${database}_monitor.cnf printf '[client]\nuser = %s_monitor\npassword = %s\n' \
+		"$database" "$(cat "$folder/all/${database}_monitor_password")"
+done
+
+# give SERVICE NAME... copies secrets; NAME=FILE copies one under another name. They are readable to whatever account
+# the service runs as: nobody else mounts its volume.
 give() {
 	service=$1
 	shift
 	mkdir -p "$folder/$service"
 	chmod 0755 "$folder/$service"
 	for name in "$@"; do
-		cp "$folder/all/$name" "$folder/$service/$name.new"
-		chmod 0444 "$folder/$service/$name.new"
-		mv -f "$folder/$service/$name.new" "$folder/$service/$name"
+		file=${name#*=}
+		cp "$folder/all/${name%%=*}" "$folder/$service/$file.new"
+		chmod 0444 "$folder/$service/$file.new"
+		mv -f "$folder/$service/$file.new" "$folder/$service/$file"
 	done
 }
 
-give main-db main_root_password main_ddl_password main_app_password
-give user-db user_root_password user_ddl_password user_app_password
+give main-db main_root_password main_ddl_password main_app_password main_monitor_password
+give user-db user_root_password user_ddl_password user_app_password user_monitor_password
+give main-db-exporter main_monitor.cnf=my.cnf
+give user-db-exporter user_monitor.cnf=my.cnf
 give migrate main_ddl_password main_app_password user_ddl_password user_app_password
 give operator user_app_password operator_password
 give api main_app_password user_app_password jwt_private_key.pem

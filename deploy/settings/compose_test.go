@@ -95,8 +95,8 @@ func TestComposeKeepsApart(t *testing.T) {
 		slices.Sort(names)
 		return names
 	}
-	require.Equal(t, []string{"api", "main-db", "migrate", "worker"}, on("main-db"))
-	require.Equal(t, []string{"api", "migrate", "operator", "user-db", "worker"}, on("user-db"))
+	require.Equal(t, []string{"api", "main-db", "main-db-exporter", "migrate", "worker"}, on("main-db"))
+	require.Equal(t, []string{"api", "migrate", "operator", "user-db", "user-db-exporter", "worker"}, on("user-db"))
 	require.Equal(t, []string{"temporal", "temporal-db", "temporal-schema"}, on("temporal-db"))
 	for _, network := range []string{"main-db", "user-db", "temporal-db", "engine", "watch"} {
 		require.True(t, p.Networks[network].Internal, network)
@@ -114,6 +114,54 @@ func TestComposeKeepsApart(t *testing.T) {
 			require.True(t, volume.ReadOnly, name)
 			require.True(t, owner == name || owner == "temporal" && strings.HasPrefix(name, "temporal-"), "%s has the secrets of %s", name, owner)
 		}
+	}
+}
+
+// TestComposeBuildsEachImageOnce: under Bake, Compose's builder, two services that
+// build one tag race each other ("image already exists"). A service that builds
+// nothing runs what another one builds.
+func TestComposeBuildsEachImageOnce(t *testing.T) {
+	t.Parallel()
+	builders := map[string][]string{}
+	for name, service := range project(t).Services {
+		if service.Build != nil {
+			builders[service.Image] = append(builders[service.Image], name)
+		}
+	}
+	for image, names := range builders {
+		require.Len(t, names, 1, "%s", image)
+	}
+	for name, service := range project(t).Services {
+		if strings.HasPrefix(service.Image, "mrmrthon/") {
+			require.Contains(t, builders, service.Image, "nothing builds the image of %s", name)
+		}
+	}
+}
+
+// TestComposeWaits: `docker compose up --wait` fails when a service exits, even
+// with 0, unless another service depends on its completion (docker/compose#10596).
+func TestComposeWaits(t *testing.T) {
+	t.Parallel()
+	awaited := map[string]bool{}
+	for _, service := range project(t).Services {
+		for dependency, condition := range service.DependsOn {
+			awaited[dependency] = awaited[dependency] || condition.Condition == types.ServiceConditionCompletedSuccessfully
+		}
+	}
+	for name, service := range project(t).Services {
+		if service.Restart == "no" {
+			require.True(t, awaited[name], "nothing waits for %s to complete, so that up --wait would fail", name)
+		}
+	}
+}
+
+// TestComposeTemporal: server and tools are of one release, as its schema is.
+func TestComposeTemporal(t *testing.T) {
+	t.Parallel()
+	services := project(t).Services
+	_, version, _ := strings.Cut(services["temporal"].Image, ":")
+	for _, name := range []string{"temporal-schema", "temporal-namespace"} {
+		require.Equal(t, "temporalio/admin-tools:"+version, services[name].Image, name)
 	}
 }
 

@@ -6,9 +6,14 @@ package temporal
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 )
 
@@ -49,6 +54,49 @@ func (c Config) Check(prefix string) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// Expiry returns when the credentials stop being accepted. An API key of Temporal
+// Cloud is a JWT whose payload names its end; a client certificate says so
+// itself. Zero means that there are no credentials, or that they do not say.
+func (c Config) Expiry() time.Time {
+	if c.TLSCert != "" {
+		pair, err := tls.X509KeyPair([]byte(c.TLSCert), []byte(c.TLSKey))
+		if err != nil || pair.Leaf == nil {
+			return time.Time{}
+		}
+		return pair.Leaf.NotAfter
+	}
+	parts := strings.Split(c.APIKey, ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return time.Time{}
+	}
+	var claims struct {
+		Expires int64 `json:"exp"`
+	}
+	if json.Unmarshal(payload, &claims) != nil || claims.Expires <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(claims.Expires, 0)
+}
+
+// Register exports the expiry of the credentials, if they have one, so that
+// somebody is told before every workflow stops.
+func (c Config) Register(registry prometheus.Registerer) {
+	expiry := c.Expiry()
+	if expiry.IsZero() {
+		return
+	}
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "mrmrthon_temporal_credential_expires_timestamp_seconds",
+		Help: "When the API key or client certificate for Temporal expires, in Unix time.",
+	})
+	gauge.Set(float64(expiry.Unix()))
+	registry.MustRegister(gauge)
 }
 
 // Options are the part of a client's options that says how to reach the server.

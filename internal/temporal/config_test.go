@@ -3,11 +3,14 @@ package temporal
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -146,6 +149,43 @@ func TestCheck(t *testing.T) {
 			}
 			require.ErrorContains(t, err, test.want)
 			require.NotContains(t, err.Error(), "hunter2")
+		})
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	authority := tlstest.NewAuthority(t)
+	cert, key := authority.Issue(t, "client")
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	require.NoError(t, err)
+	claims := func(payload string) string {
+		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".signature"
+	}
+	for name, test := range map[string]struct {
+		cfg  Config
+		want time.Time
+	}{
+		"an API key":               {Config{APIKey: claims(`{"exp":1800000000,"iss":"temporal.io"}`)}, time.Unix(1800000000, 0)},
+		"a key that does not say":  {Config{APIKey: claims(`{"iss":"temporal.io"}`)}, time.Time{}},
+		"a key that is not a JWT":  {Config{APIKey: "secret"}, time.Time{}},
+		"a payload that is broken": {Config{APIKey: "a.%%%.c"}, time.Time{}},
+		"a payload of other types": {Config{APIKey: claims(`{"exp":"soon"}`)}, time.Time{}},
+		"a certificate":            {Config{TLSCert: cert, TLSKey: key}, pair.Leaf.NotAfter},
+		"no credentials":           {Config{}, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.True(t, test.want.Equal(test.cfg.Expiry()), "%s", test.cfg.Expiry())
+			registry := prometheus.NewRegistry()
+			test.cfg.Register(registry)
+			found, err := registry.Gather()
+			require.NoError(t, err)
+			if test.want.IsZero() {
+				require.Empty(t, found)
+				return
+			}
+			require.InDelta(t, test.want.Unix(), found[0].GetMetric()[0].GetGauge().GetValue(), 0)
 		})
 	}
 }
