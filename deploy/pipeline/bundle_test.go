@@ -44,7 +44,7 @@ func setup(t *testing.T) *bundle {
 		"ECS_CLUSTER=mrmrthon-test", "ECR_REGISTRY=registry.example", "GITHUB_REPOSITORY=mrmrthon/mrmrthon",
 		"MIGRATE_TASK_FAMILY=mrmrthon-test-migrate", "MIGRATE_LOG_GROUP=/mrmrthon-test-migrate",
 		"TASK_SUBNETS=subnet-1,subnet-2", "TASK_SECURITY_GROUP=sg-1",
-		"AWS_EVERY=0", "CI_EVERY=0", "SLACK_WEBHOOK_URL=", "RUN_URL=",
+		"AWS_EVERY=0", "CI_EVERY=0", "TURN_EVERY=0", "GITHUB_RUN_ID=20", "SLACK_WEBHOOK_URL=", "RUN_URL=",
 		// git as on a machine where nobody has set anything
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 		"GIT_AUTHOR_NAME=test", "GIT_AUTHOR_EMAIL=test@example.org", "GIT_COMMITTER_NAME=test", "GIT_COMMITTER_EMAIL=test@example.org")
