@@ -4,24 +4,44 @@
 locals {
   name  = "mrmrthon-${var.environment}"
   zones = slice(data.aws_availability_zones.this.names, 0, 2)
+
+  # Zones, by their ID, that lack something of what is used here. Names of zones differ from account to account, IDs do
+  # not. The regions that CloudFront's page on VPC origins and Fargate's page on regions list with exceptions.
+  zones_without = {
+    # Neither Graviton for Fargate nor most newer instance classes.
+    fargate_arm = ["use1-az3"]
+    # us-west-1 and ap-northeast-1: Fargate runs in the zones az1 and az3, and az1, az2 and az4 only.
+    fargate     = ["usw1-az2", "apne1-az3"]
+    vpc_origins = ["usw1-az2", "apne1-az3", "cac1-az3"]
+  }
+  excluded_zones = sort(setunion(
+    local.zones_without.fargate,
+    local.zones_without.vpc_origins,
+    var.cpu_architecture == "ARM64" ? local.zones_without.fargate_arm : [],
+    var.excluded_zones,
+  ))
+
   tags = {
     Project     = "mrmrthon"
     Environment = var.environment
     ManagedBy   = "terraform"
   }
 
-  account  = data.aws_caller_identity.this.account_id
-  registry = "${local.account}.dkr.ecr.${var.region}.amazonaws.com"
-  images   = { for program in ["api", "worker"] : program => "${local.registry}/mrmrthon/${program}" }
+  account = data.aws_caller_identity.this.account_id
+  # Images are pushed to one account and pulled from it by the environments of every account.
+  registry         = coalesce(var.registry, "${local.account}.dkr.ecr.${var.region}.amazonaws.com")
+  registry_account = split(".", local.registry)[0]
+  images           = { for program in ["api", "worker"] : program => "${local.registry}/mrmrthon/${program}" }
   repository_arns = {
-    for program in ["api", "worker"] : program => "arn:aws:ecr:${var.region}:${local.account}:repository/mrmrthon/${program}"
+    for program in ["api", "worker"] : program => "arn:aws:ecr:${var.region}:${local.registry_account}:repository/mrmrthon/${program}"
   }
 }
 
 data "aws_caller_identity" "this" {}
 
 data "aws_availability_zones" "this" {
-  state = "available"
+  state            = "available"
+  exclude_zone_ids = local.excluded_zones
   filter {
     name   = "opt-in-status"
     values = ["opt-in-not-required"] # no local zones
@@ -53,8 +73,10 @@ module "edge" {
   api_port              = local.api_port
   api_paths             = ["/v1/*", "/docs*", "/openapi.json", "/.well-known/*"]
   request_limit         = var.request_limit
+  read_limit            = var.read_limit
   login_limit           = var.login_limit
   price_class           = var.price_class
+  log_days              = var.access_log_days
   deletion_protection   = var.deletion_protection
   providers = {
     aws.us_east_1 = aws.us_east_1
@@ -129,6 +151,7 @@ module "registry" {
   count        = var.create_registry ? 1 : 0
   source       = "./modules/registry"
   repositories = ["mrmrthon/api", "mrmrthon/worker"]
+  readers      = var.registry_readers
 }
 
 module "observability" {
@@ -145,18 +168,35 @@ module "observability" {
   queue_name          = module.queues.name
   dead_letter_name    = module.queues.dead_letter_name
   balancer_suffix     = module.edge.balancer_suffix
+  distribution_id     = module.edge.distribution_id
   target_group_suffix = module.edge.target_group_suffix
   database_clusters   = { main_db = module.main_db.cluster_identifier, user_db = module.user_db.cluster_identifier }
+  storage_alarm_bytes = var.storage_alarm_gb * 1000000000
+  database_memory     = { main_db = module.main_db.memory_alarm, user_db = module.user_db.memory_alarm }
+  serverless          = { main_db = var.main_db.class == "db.serverless", user_db = var.user_db.class == "db.serverless" }
+  providers = {
+    aws.us_east_1 = aws.us_east_1
+  }
   # Twice the pools of all tasks: during a rolling update old and new are there.
   connection_limit = 2 * (var.api.max * var.api.connections + var.worker.max * var.worker.connections)
 }
 
 module "metrics" {
-  source    = "./modules/metrics"
-  name      = local.name
-  region    = var.region
-  rules     = file("${path.module}/../prometheus/rules.yml")
+  source = "./modules/metrics"
+  name   = local.name
+  region = var.region
+  # Without programs there is nothing to watch, and AuditSilent and ProgramGone would only say so.
+  rules     = var.running ? file("${path.module}/../prometheus/rules.yml") : null
   topic_arn = module.observability.topic_arn
+}
+
+module "backup" {
+  source       = "./modules/backup"
+  name         = local.name
+  cluster_arns = { main_db = module.main_db.cluster_arn, user_db = module.user_db.cluster_arn }
+  days         = var.locked_backup_days
+  lock_grace   = var.backup_lock_grace_days
+  topic_arn    = module.observability.topic_arn
 }
 
 module "budget" {

@@ -27,6 +27,7 @@ type module struct {
 type reference struct {
 	to    hcl.Traversal
 	where hcl.Range
+	check bool // in the declaration of a variable: its validation reads it, and nothing else may
 }
 
 // path is the reference without its indexes, as in module.edge.url.
@@ -111,17 +112,17 @@ func (m *module) add(body *hclsyntax.Body) {
 				m.locals[name] = true
 			}
 		}
-		m.collect(block.Body, nil)
+		m.collect(block.Body, nil, block.Type == "variable")
 	}
 }
 
 // collect notes what a body's expressions refer to, except for the iterators of
 // the dynamic blocks around them.
-func (m *module) collect(body *hclsyntax.Body, iterators []string) {
+func (m *module) collect(body *hclsyntax.Body, iterators []string, check bool) {
 	for _, name := range slices.Sorted(maps.Keys(body.Attributes)) {
 		for _, to := range body.Attributes[name].Expr.Variables() {
 			if !slices.Contains(iterators, to.RootName()) {
-				m.reference = append(m.reference, reference{to, to.SourceRange()})
+				m.reference = append(m.reference, reference{to, to.SourceRange(), check})
 			}
 		}
 	}
@@ -130,7 +131,7 @@ func (m *module) collect(body *hclsyntax.Body, iterators []string) {
 		if block.Type == "dynamic" {
 			within = append(slices.Clone(iterators), block.Labels[0])
 		}
-		m.collect(block.Body, within)
+		m.collect(block.Body, within, check)
 	}
 }
 

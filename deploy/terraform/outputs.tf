@@ -1,6 +1,15 @@
 # What the pipelines and the operator need. The first block goes into the
 # variables of the GitHub environment: terraform output -json pipeline.
 
+output "images" {
+  description = "Variables of the GitHub repository for release.yml; null where the registry is another environment's."
+  value = var.create_registry ? {
+    AWS_REGION      = var.region
+    IMAGES_ROLE_ARN = aws_iam_role.images[0].arn
+    ECR_REGISTRY    = local.registry
+  } : null
+}
+
 output "pipeline" {
   description = "Variables of the GitHub environment for release.yml and rollback.yml."
   value = {
@@ -14,6 +23,7 @@ output "pipeline" {
     TASK_SUBNETS          = join(",", module.network.private_subnets)
     TASK_SECURITY_GROUP   = aws_security_group.jobs.id
     MIGRATE_LOG_GROUP     = module.migrate_task.log_group
+    API_URL               = "https://${var.domain}"
     TEMPORAL_NAMESPACE    = var.temporal_namespace
     PAGES_BUCKET          = module.edge.pages_bucket
     PAGES_DISTRIBUTION_ID = module.edge.distribution_id

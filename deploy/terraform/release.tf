@@ -1,10 +1,23 @@
-# The role that the release pipeline takes by OIDC: no key of ours is kept at
-# GitHub. It may push images, register task definitions, run the migration and
-# update the two services of this environment.
+# The roles that the pipelines take by OIDC: no key of ours is kept at GitHub.
+# Whoever may push a tag can start a job on it, so a tag gets a role that pushes
+# images and nothing else. The role that deploys is given to jobs that name the
+# GitHub environment, whose reviewers have approved them by then.
 
 locals {
   github_issuer = "token.actions.githubusercontent.com"
   services      = [module.api_service.arn, module.worker_service.arn]
+
+  # Who a job says that it is. Repositories that were created, renamed or
+  # transferred since 15 July 2026, or that opted in, name the immutable IDs of
+  # owner and repository too: repo:owner@1/name@2:… The older form is trusted
+  # only where no IDs are given: whoever takes over a name that is free again
+  # could send it.
+  github_owner = split("/", var.github_repository)[0]
+  github_name  = split("/", var.github_repository)[1]
+  github_subject = (var.github_ids == null ? "repo:${var.github_repository}"
+  : "repo:${local.github_owner}@${var.github_ids.owner}/${local.github_name}@${var.github_ids.repository}")
+  deploy_subject = "${local.github_subject}:environment:${var.environment}"
+  images_subject = "${local.github_subject}:ref:refs/tags/v*"
 }
 
 resource "aws_iam_openid_connect_provider" "github" {
@@ -15,7 +28,30 @@ resource "aws_iam_openid_connect_provider" "github" {
 
 resource "aws_iam_role" "deploy" {
   name                 = "${local.name}-deploy"
-  description          = "Releases from ${var.github_repository}"
+  description          = "Deployments from ${var.github_repository}"
+  max_session_duration = 3600
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Federated = "arn:aws:iam::${local.account}:oidc-provider/${local.github_issuer}" }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringEquals = {
+          "${local.github_issuer}:aud" = "sts.amazonaws.com"
+          "${local.github_issuer}:sub" = local.deploy_subject
+        }
+      }
+    }]
+  })
+  depends_on = [aws_iam_openid_connect_provider.github]
+}
+
+# There where the repositories are.
+resource "aws_iam_role" "images" {
+  count                = var.create_registry ? 1 : 0
+  name                 = "mrmrthon-images"
+  description          = "Images of releases from ${var.github_repository}"
   max_session_duration = 3600
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -25,17 +61,37 @@ resource "aws_iam_role" "deploy" {
       Action    = "sts:AssumeRoleWithWebIdentity"
       Condition = {
         StringEquals = { "${local.github_issuer}:aud" = "sts.amazonaws.com" }
-        # A job names the environment; one that names none must run on a tag.
-        StringLike = {
-          "${local.github_issuer}:sub" = [
-            "repo:${var.github_repository}:environment:${var.environment}",
-            "repo:${var.github_repository}:ref:refs/tags/v*",
-          ]
-        }
+        StringLike   = { "${local.github_issuer}:sub" = local.images_subject }
       }
     }]
   })
   depends_on = [aws_iam_openid_connect_provider.github]
+}
+
+resource "aws_iam_role_policy" "images" {
+  count = var.create_registry ? 1 : 0
+  name  = "push"
+  role  = aws_iam_role.images[0].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "Login"
+        Effect   = "Allow"
+        Action   = "ecr:GetAuthorizationToken"
+        Resource = "*"
+      },
+      {
+        Sid    = "Push"
+        Effect = "Allow"
+        Action = [
+          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages",
+          "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
+        ]
+        Resource = values(local.repository_arns)
+      },
+    ]
+  })
 }
 
 resource "aws_iam_role_policy" "deploy" {
@@ -51,12 +107,9 @@ resource "aws_iam_role_policy" "deploy" {
         Resource = "*"
       },
       {
-        Sid    = "Images"
-        Effect = "Allow"
-        Action = [
-          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages",
-          "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
-        ]
+        Sid      = "Images" # to verify their signatures
+        Effect   = "Allow"
+        Action   = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"]
         Resource = values(local.repository_arns)
       },
       {

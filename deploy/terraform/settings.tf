@@ -31,6 +31,11 @@ locals {
     USER_DB_TLS       = "true"
     USER_DB_TLS_CA    = local.database_ca
 
+    # The collector in the same task; a share of the traces, each whole.
+    OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
+    OTEL_TRACES_SAMPLER         = "parentbased_traceidratio"
+    OTEL_TRACES_SAMPLER_ARG     = tostring(var.trace_share)
+
     AWS_REGION            = var.region
     QUEUE_URL             = module.queues.url
     DEAD_LETTER_QUEUE_URL = module.queues.dead_letter_url
@@ -62,6 +67,8 @@ locals {
     LOG_LEVEL   = var.log_level
     WORKER_ADDR = ":8081"
 
+    WAKE_INTERVAL = var.standings_interval
+
     MAIN_DB_ADDR      = module.main_db.address
     MAIN_DB_NAME      = "main_db"
     MAIN_DB_USER      = "main_app"
@@ -74,6 +81,11 @@ locals {
     USER_DB_MAX_CONNS = tostring(var.worker.connections)
     USER_DB_TLS       = "true"
     USER_DB_TLS_CA    = local.database_ca
+
+    # The collector in the same task; a share of the traces, each whole.
+    OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
+    OTEL_TRACES_SAMPLER         = "parentbased_traceidratio"
+    OTEL_TRACES_SAMPLER_ARG     = tostring(var.trace_share)
 
     AWS_REGION            = var.region
     QUEUE_URL             = module.queues.url

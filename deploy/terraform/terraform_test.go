@@ -73,12 +73,14 @@ func TestReferencesResolve(t *testing.T) {
 	}
 }
 
+// TestNothingIsUnused: a variable that only its own validation reads is set by
+// somebody, accepted, and reaches nothing.
 func TestNothingIsUnused(t *testing.T) {
 	t.Parallel()
 	for _, m := range modules(t) {
 		used := map[string]bool{}
 		for _, r := range m.reference {
-			if path := r.path(); len(path) > 1 {
+			if path := r.path(); len(path) > 1 && !r.check {
 				used[path[0]+"."+path[1]] = true
 			}
 		}

@@ -91,10 +91,32 @@ variable "price_class" {
   }
 }
 
-variable "request_limit" {
-  description = "Requests in 5 minutes from one address before the firewall refuses it."
+variable "excluded_zones" {
+  description = "IDs of zones to leave out besides those that are known to lack something, as in use1-az3."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for id in var.excluded_zones : can(regex("^[a-z]+[0-9]-az[0-9]+$", id))])
+    error_message = "excluded_zones must be IDs of zones, as in use1-az3; names such as us-east-1a mean another zone in every account."
+  }
+}
+
+variable "read_limit" {
+  description = "Public reads (GET and HEAD without a login) in 5 minutes from one address before the firewall refuses it."
   type        = number
-  default     = 20000 # a mobile network puts thousands of readers behind one
+  # A carrier's NAT can hide a city behind one address: 50,000 people who look every 10 s make 1.5 million reads in 5
+  # minutes. Nearly all are answered from CloudFront's cache; this limit stops only what no crowd does.
+  default = 2000000
+  validation {
+    condition     = var.read_limit >= 1500000 && var.read_limit <= 2000000000
+    error_message = "read_limit must be 1,500,000 (a city behind one address, reading every 10 s) to 2,000,000,000 in 5 minutes."
+  }
+}
+
+variable "request_limit" {
+  description = "Other requests (with a login, or that write) in 5 minutes from one address before the firewall refuses it."
+  type        = number
+  default     = 20000 # a timing company and its devices share one
   validation {
     condition     = var.request_limit >= 100 && var.request_limit <= 2000000000
     error_message = "request_limit must be 100 to 2,000,000,000 in 5 minutes."
@@ -108,6 +130,16 @@ variable "login_limit" {
   validation {
     condition     = var.login_limit >= 10 && var.login_limit <= 2000000000
     error_message = "login_limit must be 10 to 2,000,000,000 in 5 minutes."
+  }
+}
+
+variable "access_log_days" {
+  description = "Days that the logs of CDN, firewall and load balancer are kept. They hold the addresses of people: no longer than the privacy notice says."
+  type        = number
+  default     = 30
+  validation {
+    condition     = contains([7, 14, 30, 60, 90, 180, 365], var.access_log_days)
+    error_message = "access_log_days must be 7, 14, 30, 60, 90, 180 or 365."
   }
 }
 
@@ -292,6 +324,26 @@ variable "backup_days" {
   }
 }
 
+variable "locked_backup_days" {
+  description = "Days that the daily backups in the locked vault are kept; nobody can delete them earlier, not even root."
+  type        = number
+  default     = 35
+  validation {
+    condition     = var.locked_backup_days >= 7 && var.locked_backup_days <= 365
+    error_message = "locked_backup_days must be 7 to 365: what is locked is paid for until it ends."
+  }
+}
+
+variable "backup_lock_grace_days" {
+  description = "Days after which the vault's lock can no longer be removed; null for a lock that an administrator can remove."
+  type        = number
+  default     = null
+  validation {
+    condition     = var.backup_lock_grace_days == null || try(var.backup_lock_grace_days >= 3, false)
+    error_message = "backup_lock_grace_days must be at least 3, or null: Amazon has no shorter grace."
+  }
+}
+
 variable "database_ca_file" {
   description = "File with Amazon's certificates of the region's databases, from https://truststore.pki.rds.amazonaws.com/<region>/<region>-bundle.pem."
   type        = string
@@ -391,7 +443,7 @@ variable "alarm_emails" {
 }
 
 variable "slack" {
-  description = "Slack workspace (T…) and channel (C…) that are told of alarms and of the budget; null for none."
+  description = "Slack workspace (T…) and channel (C…) that are told of alarms and of the budget; null for none. The workspace is authorized by hand first, in the console of Amazon Q Developer in chat applications, and a channel may be in one environment only."
   type        = object({ team_id = string, channel_id = string })
   default     = null
   validation {
@@ -403,7 +455,27 @@ variable "slack" {
 variable "collector_image" {
   description = "Image of the OpenTelemetry collector that sends each task's metrics to Prometheus."
   type        = string
-  default     = "public.ecr.aws/aws-observability/aws-otel-collector:v0.48.0"
+  default     = "public.ecr.aws/aws-observability/aws-otel-collector:v0.49.0"
+}
+
+variable "trace_share" {
+  description = "Share of calls and records whose traces go to X-Ray, which charges by the trace."
+  type        = number
+  default     = 0.01
+  validation {
+    condition     = var.trace_share >= 0 && var.trace_share <= 1
+    error_message = "trace_share must be 0 to 1."
+  }
+}
+
+variable "storage_alarm_gb" {
+  description = "GB of one database at which an alarm asks whether it grows as planned (../GROWING.md)."
+  type        = number
+  default     = 500
+  validation {
+    condition     = var.storage_alarm_gb > 0
+    error_message = "storage_alarm_gb must be above 0."
+  }
 }
 
 variable "container_insights" {
@@ -430,6 +502,40 @@ variable "github_repository" {
   validation {
     condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
     error_message = "github_repository must be owner/name, as in mrmrthon/mrmrthon."
+  }
+}
+
+variable "github_ids" {
+  description = "Immutable IDs of the repository's owner and of the repository, which jobs of repositories made, renamed or transferred since 15 July 2026 send; null for an older repository that has not opted in. gh api repos/OWNER/NAME --jq '{owner: .owner.id, repository: .id}' prints them."
+  type        = object({ owner = number, repository = number })
+  default     = null
+  validation {
+    condition     = var.github_ids == null || try(var.github_ids.owner > 0 && var.github_ids.repository > 0, false)
+    error_message = "github_ids must be the two numbers that GitHub gave, as in { owner = 123456, repository = 456789 }."
+  }
+}
+
+variable "registry" {
+  description = "Registry that images come from, when it is another account's; null for this account's. It is in the same region."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.registry == null || can(regex("^[0-9]{12}\\.dkr\\.ecr\\.${var.region}\\.amazonaws\\.com$", var.registry))
+    error_message = "registry must be an account's registry in this region, as in 123456789012.dkr.ecr.us-east-1.amazonaws.com."
+  }
+  validation {
+    condition     = var.registry == null || !var.create_registry
+    error_message = "create_registry must be false where registry names another account's."
+  }
+}
+
+variable "registry_readers" {
+  description = "Accounts, besides this one, whose environments pull the images."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for account in var.registry_readers : can(regex("^[0-9]{12}$", account))])
+    error_message = "registry_readers must be account IDs of 12 digits."
   }
 }
 

@@ -5,7 +5,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 5.100.0" # the release that these files were validated with
+      version = "~> 6.67" # 5.x gets no more releases
     }
   }
 

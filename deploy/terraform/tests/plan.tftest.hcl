@@ -46,6 +46,11 @@ override_data {
 }
 
 override_data {
+  target = module.edge.data.aws_caller_identity.this
+  values = { account_id = "123456789012" }
+}
+
+override_data {
   target = module.observability.data.aws_caller_identity.this
   values = { account_id = "123456789012" }
 }
@@ -76,6 +81,18 @@ run "everything_is_made" {
     error_message = "the pipelines rely on this family"
   }
   assert {
+    condition     = local.worker_environment.WAKE_INTERVAL == var.standings_interval
+    error_message = "the interval of standings is to reach the worker"
+  }
+  assert {
+    condition     = contains(local.excluded_zones, "use1-az3")
+    error_message = "Fargate has no ARM in use1-az3"
+  }
+  assert {
+    condition     = local.deploy_subject == "repo:mrmrthon/mrmrthon:environment:check" && local.images_subject == "repo:mrmrthon/mrmrthon:ref:refs/tags/v*"
+    error_message = "an older repository names no IDs"
+  }
+  assert {
     condition     = local.api_secrets.TEMPORAL_TLS_CERT == null && local.api_secrets.TEMPORAL_TLS_KEY == null
     error_message = "with an API key the programs are to get no certificate"
   }
@@ -98,6 +115,42 @@ run "mtls" {
   assert {
     condition     = length(output.nat_addresses) == 2
     error_message = "a NAT gateway for each zone was asked for"
+  }
+}
+
+run "second_account" {
+  command = plan
+  variables {
+    region                 = "us-east-1"
+    create_registry        = false
+    create_github_provider = false
+    registry               = "210987654321.dkr.ecr.us-east-1.amazonaws.com"
+    github_ids             = { owner = 123456, repository = 456789 }
+    cpu_architecture       = "X86_64"
+    backup_lock_grace_days = 3
+  }
+  assert {
+    condition     = output.ecr_urls.api == "210987654321.dkr.ecr.us-east-1.amazonaws.com/mrmrthon/api" && output.images == null
+    error_message = "images are pulled from the other account and pushed to no registry here"
+  }
+  assert {
+    condition     = local.deploy_subject == "repo:mrmrthon@123456/mrmrthon@456789:environment:check"
+    error_message = "a newer repository names its IDs"
+  }
+}
+
+run "registry_for_others" {
+  command = plan
+  variables {
+    registry_readers = ["210987654321"]
+    excluded_zones   = ["use1-az2"]
+  }
+}
+
+run "another_region" {
+  command = plan
+  variables {
+    region = "eu-central-1"
   }
 }
 
@@ -124,9 +177,22 @@ run "faults_are_named" {
     monthly_budget      = 0
     log_days            = 31
     database_ca_file    = "tests/plan.tftest.hcl"
+
+    read_limit             = 20000
+    excluded_zones         = ["us-east-1a"]
+    registry               = "docker.io"
+    registry_readers       = ["us"]
+    github_ids             = { owner = 0, repository = 1 }
+    locked_backup_days     = 1
+    backup_lock_grace_days = 1
+    access_log_days        = 1
+    trace_share            = 2
+    storage_alarm_gb       = 0
   }
   expect_failures = [
     var.environment, var.domain, var.vpc_cidr, var.nat, var.interface_endpoints, var.temporal_address, var.temporal_tls,
-    var.main_db, var.monthly_budget, var.log_days, var.database_ca_file,
+    var.main_db, var.monthly_budget, var.log_days, var.database_ca_file, var.read_limit, var.excluded_zones, var.registry,
+    var.registry_readers, var.github_ids, var.locked_backup_days, var.backup_lock_grace_days, var.access_log_days,
+    var.trace_share, var.storage_alarm_gb,
   ]
 }

@@ -5,6 +5,10 @@
 locals {
   port       = 3306
   serverless = var.instance_class == "db.serverless"
+  # GiB of the sizes of Aurora's r classes; burstable ones have half of it and more.
+  memory_gib = {
+    medium = 4, large = 16, xlarge = 32, "2xlarge" = 64, "4xlarge" = 128, "8xlarge" = 256, "12xlarge" = 384, "16xlarge" = 512, "24xlarge" = 768
+  }
 }
 
 resource "aws_kms_key" "this" {

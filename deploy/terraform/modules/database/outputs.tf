@@ -22,3 +22,13 @@ output "security_group_id" {
   description = "Security group of the cluster."
   value       = aws_security_group.this.id
 }
+
+output "cluster_arn" {
+  description = "ARN of the cluster, for backups."
+  value       = aws_rds_cluster.this.arn
+}
+
+output "memory_alarm" {
+  description = "Bytes of free memory below which an instance is short of it: a twentieth of a fixed class, a quarter of a GiB of a serverless one at its smallest."
+  value       = local.serverless ? 256 * 1024 * 1024 : local.memory_gib[split(".", var.instance_class)[2]] * 1024 * 1024 * 1024 / 20
+}

@@ -39,11 +39,19 @@ resource "aws_lb" "this" {
   security_groups            = [aws_security_group.balancer.id]
   drop_invalid_header_fields = true
   enable_deletion_protection = var.deletion_protection
-  # Above the API's 15 s between two signs of life on an event stream.
+  # Above the API's 15 s between two signs of life on an event stream, and below
+  # the 150 s for which the API keeps an idle connection (api/stop.go).
   idle_timeout = 120
   # CloudFront has put the viewer's address in X-Forwarded-For; another one,
   # CloudFront's own, would hide it from the API's limits.
   xff_header_processing_mode = "preserve"
+
+  access_logs {
+    bucket  = aws_s3_bucket.logs.id
+    prefix  = "balancer"
+    enabled = true
+  }
+  depends_on = [aws_s3_bucket_policy.logs] # it tries to write when it is made
 }
 
 resource "aws_lb_target_group" "api" {

@@ -1,6 +1,7 @@
-# The firewall stands before CloudFront's cache and counts by viewer. Its limits
-# are far above the API's own, which know accounts: a stadium full of phones
-# comes from few addresses.
+# The firewall stands before CloudFront's cache and counts by viewer's address.
+# Its limits are far above the API's own, which know accounts: a mobile carrier
+# puts a city behind one address. So public reads have a limit of their own,
+# which only a machine reaches; nearly all of them are answered by the cache.
 
 locals {
   rule_groups = {
@@ -57,9 +58,91 @@ resource "aws_wafv2_web_acl" "this" {
     }
   }
 
+  # Marks reads without a login; the next two rules count by the mark.
+  rule {
+    name     = "public-reads"
+    priority = 2
+    action {
+      count {}
+    }
+    rule_label {
+      name = "public-read"
+    }
+    statement {
+      and_statement {
+        statement {
+          regex_match_statement {
+            regex_string = "^(GET|HEAD|OPTIONS)$"
+            field_to_match {
+              method {}
+            }
+            text_transformation {
+              priority = 0
+              type     = "NONE"
+            }
+          }
+        }
+        statement {
+          not_statement {
+            statement {
+              size_constraint_statement {
+                comparison_operator = "GT"
+                size                = 0
+                field_to_match {
+                  single_header {
+                    name = "authorization"
+                  }
+                }
+                text_transformation {
+                  priority = 0
+                  type     = "NONE"
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    visibility_config {
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = false
+      metric_name                = "${var.name}-public-reads"
+    }
+  }
+
+  rule {
+    name     = "reads"
+    priority = 3
+    action {
+      block {
+        custom_response {
+          response_code = 429
+        }
+      }
+    }
+    statement {
+      rate_based_statement {
+        limit                 = var.read_limit
+        evaluation_window_sec = 300
+        aggregate_key_type    = "IP"
+        scope_down_statement {
+          label_match_statement {
+            scope = "LABEL"
+            key   = "public-read"
+          }
+        }
+      }
+    }
+    visibility_config {
+      cloudwatch_metrics_enabled = true
+      sampled_requests_enabled   = false
+      metric_name                = "${var.name}-reads"
+    }
+  }
+
   rule {
     name     = "requests"
-    priority = 2
+    priority = 4
     action {
       block {
         custom_response {
@@ -72,6 +155,16 @@ resource "aws_wafv2_web_acl" "this" {
         limit                 = var.request_limit
         evaluation_window_sec = 300
         aggregate_key_type    = "IP"
+        scope_down_statement {
+          not_statement {
+            statement {
+              label_match_statement {
+                scope = "LABEL"
+                key   = "public-read"
+              }
+            }
+          }
+        }
       }
     }
     visibility_config {

@@ -38,8 +38,18 @@ variable "api_paths" {
   type        = list(string)
 }
 
+variable "read_limit" {
+  description = "Reads without a login in 5 minutes from one address."
+  type        = number
+}
+
+variable "log_days" {
+  description = "Days that the logs of CDN, firewall and load balancer are kept."
+  type        = number
+}
+
 variable "request_limit" {
-  description = "Requests in 5 minutes from one address."
+  description = "Other requests in 5 minutes from one address."
   type        = number
 }
 

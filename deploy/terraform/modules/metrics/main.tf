@@ -8,6 +8,7 @@ resource "aws_prometheus_workspace" "this" {
 }
 
 resource "aws_prometheus_rule_group_namespace" "this" {
+  count        = var.rules == null ? 0 : 1
   name         = var.name
   workspace_id = aws_prometheus_workspace.this.id
   data         = var.rules

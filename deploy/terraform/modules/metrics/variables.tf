@@ -9,7 +9,7 @@ variable "region" {
 }
 
 variable "rules" {
-  description = "Prometheus rules, YAML."
+  description = "Prometheus rules, YAML; null for none."
   type        = string
 }
 

@@ -1,5 +1,10 @@
 # What AWS sees by itself, and would see with the programs and Prometheus gone.
 # What stands before a colon is a section of deploy/prometheus/RUNBOOK.md.
+#
+# over and under: beyond which value it is bad. missing: what no data means.
+# "breaching" where only the dead send none: healthy targets and tasks. A queue
+# without messages, a site without readers and a log without errors send none
+# either, and are well.
 
 locals {
   queue         = { QueueName = var.queue_name }
@@ -30,16 +35,38 @@ locals {
       namespace = "AWS/ApplicationELB", metric = "UnHealthyHostCount", dimensions = local.target_group
       statistic = "Minimum", over = 0, minutes = 5, missing = "notBreaching"
     }
-  }
-
-  # A service without tasks reports no use of CPU, which is an alarm too.
-  service_alarms = {
-    for program, dimensions in local.service : "${program}-cpu" => {
-      text      = "InstanceDown, HostCPUBusy: ${program} has no task, or is busy"
-      namespace = "AWS/ECS", metric = "CPUUtilization", dimensions = dimensions
-      statistic = "Average", over = 90, minutes = 15, missing = "breaching"
+    api-no-target = {
+      text      = "ProgramGone: the load balancer has no healthy task of the API, nobody gets an answer"
+      namespace = "AWS/ApplicationELB", metric = "HealthyHostCount", dimensions = local.target_group
+      statistic = "Maximum", under = 1, minutes = 2, missing = "breaching"
+    }
+    balancer-errors = {
+      text      = "ErrorRate: the load balancer itself answers with 5xx: no task takes the calls, or they end in the middle"
+      namespace = "AWS/ApplicationELB", metric = "HTTPCode_ELB_5XX_Count", dimensions = local.balancer
+      statistic = "Sum", over = 60, minutes = 5, missing = "notBreaching"
     }
   }
+
+  # Each task reports its use of CPU once a minute: no samples, no task.
+  service_alarms = merge([
+    for program, dimensions in local.service : {
+      "${program}-gone" = {
+        text      = "ProgramGone: ${program} has no running task"
+        namespace = "AWS/ECS", metric = "CPUUtilization", dimensions = dimensions
+        statistic = "SampleCount", under = 1, minutes = 3, missing = "breaching"
+      }
+      "${program}-cpu" = {
+        text      = "HostCPUBusy: the tasks of ${program} are busy"
+        namespace = "AWS/ECS", metric = "CPUUtilization", dimensions = dimensions
+        statistic = "Average", over = 90, minutes = 15, missing = "notBreaching"
+      }
+      "${program}-memory" = {
+        text      = "HostMemoryLow: the tasks of ${program} use more than 85 % of their memory; at 100 % they are ended"
+        namespace = "AWS/ECS", metric = "MemoryUtilization", dimensions = dimensions
+        statistic = "Maximum", over = 85, minutes = 10, missing = "notBreaching"
+      }
+    }
+  ]...)
 
   database_alarms = merge([
     for database, dimensions in local.database_name : {
@@ -58,8 +85,32 @@ locals {
         namespace = "AWS/RDS", metric = "Deadlocks", dimensions = dimensions
         statistic = "Average", over = 1, minutes = 10, missing = "notBreaching"
       }
+      "${database}-memory" = {
+        text      = "${database} has little free memory; it restarts when there is none"
+        namespace = "AWS/RDS", metric = "FreeableMemory", dimensions = dimensions
+        statistic = "Minimum", under = var.database_memory[database], minutes = 15, missing = "notBreaching"
+      }
+      "${database}-storage" = {
+        text      = "${database} is larger than planned: is something growing without end? deploy/GROWING.md"
+        namespace = "AWS/RDS", metric = "VolumeBytesUsed", dimensions = dimensions
+        statistic = "Maximum", over = var.storage_alarm_bytes, minutes = 60, missing = "notBreaching"
+      }
+      "${database}-volume" = {
+        text      = "HostDiskFull: less than a tenth of the largest volume that Aurora has is left to ${database}"
+        namespace = "AWS/RDS", metric = "AuroraVolumeBytesLeftTotal", dimensions = dimensions
+        statistic = "Minimum", under = 12 * pow(1024, 4), minutes = 60, missing = "notBreaching"
+      }
     }
   ]...)
+
+  # A serverless instance at its upper bound is slow and cannot grow any more.
+  capacity_alarms = {
+    for database, dimensions in local.database_name : "${database}-capacity" => {
+      text      = "${database} uses more than 90 % of the capacity that it may grow to: raise capacity.max"
+      namespace = "AWS/RDS", metric = "ACUUtilization", dimensions = dimensions
+      statistic = "Maximum", over = 90, minutes = 15, missing = "notBreaching"
+    } if var.serverless[database]
+  }
 
   log_alarms = {
     for program in keys(var.log_groups) : "${program}-log-errors" => {
@@ -69,7 +120,7 @@ locals {
     }
   }
 
-  alarms = merge(local.path_alarms, local.service_alarms, local.database_alarms, local.log_alarms)
+  alarms = merge(local.path_alarms, local.service_alarms, local.database_alarms, local.capacity_alarms, local.log_alarms)
 }
 
 resource "aws_cloudwatch_log_metric_filter" "errors" {
@@ -92,12 +143,33 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
   statistic           = each.value.statistic
+  comparison_operator = can(each.value.under) ? "LessThanThreshold" : "GreaterThanThreshold"
+  threshold           = try(each.value.under, each.value.over)
+  # A volume's size comes every few minutes.
+  period             = each.value.minutes < 60 ? 60 : 3600
+  evaluation_periods = each.value.minutes < 60 ? each.value.minutes : each.value.minutes / 60
+  treat_missing_data = each.value.missing
+  actions_enabled    = var.active
+  alarm_actions      = [aws_sns_topic.alarms.arn]
+  ok_actions         = [aws_sns_topic.alarms.arn]
+}
+
+# CloudFront reports from us-east-1 alone, and an alarm can only tell a topic of
+# its own region.
+resource "aws_cloudwatch_metric_alarm" "cdn" {
+  provider            = aws.us_east_1
+  alarm_name          = "${var.name}-cdn-errors"
+  alarm_description   = "ErrorRate: more than 5 % of what CloudFront answers are 5xx: readers see errors"
+  namespace           = "AWS/CloudFront"
+  metric_name         = "5xxErrorRate"
+  dimensions          = { DistributionId = var.distribution_id, Region = "Global" }
+  statistic           = "Average"
   comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value.over
+  threshold           = 5 # percent
   period              = 60
-  evaluation_periods  = each.value.minutes
-  treat_missing_data  = each.value.missing
+  evaluation_periods  = 5
+  treat_missing_data  = "notBreaching" # nobody reads
   actions_enabled     = var.active
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-  ok_actions          = [aws_sns_topic.alarms.arn]
+  alarm_actions       = [local.cdn_topic]
+  ok_actions          = [local.cdn_topic]
 }

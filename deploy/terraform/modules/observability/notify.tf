@@ -8,6 +8,43 @@ resource "aws_sns_topic" "alarms" {
   name = "${var.name}-alarms"
 }
 
+# For CloudFront's alarm, where the environment is in another region.
+locals {
+  cdn_topics = var.region == "us-east-1" ? [] : ["us-east-1"]
+  cdn_topic  = try(aws_sns_topic.cdn["us-east-1"].arn, aws_sns_topic.alarms.arn)
+}
+
+resource "aws_sns_topic" "cdn" {
+  for_each = toset(local.cdn_topics)
+  provider = aws.us_east_1
+  name     = "${var.name}-cdn-alarms"
+}
+
+resource "aws_sns_topic_policy" "cdn" {
+  for_each = aws_sns_topic.cdn
+  provider = aws.us_east_1
+  arn      = each.value.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "AlarmsOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = each.value.arn
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+    }]
+  })
+}
+
+resource "aws_sns_topic_subscription" "cdn_email" {
+  for_each  = { for pair in setproduct(local.cdn_topics, var.emails) : pair[1] => pair[0] }
+  provider  = aws.us_east_1
+  topic_arn = aws_sns_topic.cdn[each.value].arn
+  protocol  = "email"
+  endpoint  = each.key
+}
+
 resource "aws_sns_topic_policy" "alarms" {
   arn = aws_sns_topic.alarms.arn
   policy = jsonencode({
@@ -73,7 +110,7 @@ resource "aws_chatbot_slack_channel_configuration" "alarms" {
   iam_role_arn          = aws_iam_role.slack[0].arn
   slack_team_id         = var.slack.team_id
   slack_channel_id      = var.slack.channel_id
-  sns_topic_arns        = [aws_sns_topic.alarms.arn]
+  sns_topic_arns        = concat([aws_sns_topic.alarms.arn], [for topic in aws_sns_topic.cdn : topic.arn])
   guardrail_policy_arns = ["arn:aws:iam::aws:policy/CloudWatchReadOnlyAccess"] # nobody acts from Slack
   logging_level         = "ERROR"
 }

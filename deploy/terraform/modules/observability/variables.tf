@@ -72,3 +72,23 @@ variable "connection_limit" {
   description = "Connections to one database that the programs' pools can come to."
   type        = number
 }
+
+variable "distribution_id" {
+  description = "CloudFront distribution."
+  type        = string
+}
+
+variable "database_memory" {
+  description = "Bytes of free memory below which each database is short of it."
+  type        = map(number)
+}
+
+variable "serverless" {
+  description = "Whether each database grows and shrinks by itself."
+  type        = map(bool)
+}
+
+variable "storage_alarm_bytes" {
+  description = "Bytes of one database at which somebody looks."
+  type        = number
+}

@@ -14,6 +14,22 @@ resource "aws_ecr_repository" "this" {
   }
 }
 
+# Environments in other accounts pull from here: their tasks, and the role that
+# verifies signatures before a deployment.
+resource "aws_ecr_repository_policy" "readers" {
+  for_each   = { for name, repository in aws_ecr_repository.this : name => repository.name if length(var.readers) > 0 }
+  repository = each.value
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "Pull"
+      Effect    = "Allow"
+      Principal = { AWS = [for account in var.readers : "arn:aws:iam::${account}:root"] }
+      Action    = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"]
+    }]
+  })
+}
+
 # Signatures and SBOMs are tagged sha256-…, so only what has no tag ages.
 resource "aws_ecr_lifecycle_policy" "this" {
   for_each   = aws_ecr_repository.this
