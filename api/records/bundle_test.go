@@ -151,10 +151,16 @@ type shown struct {
 	Removed  bool        `json:"removed"`
 	Waiting  bool        `json:"waiting_for_bib"`
 	Credit   shownCredit `json:"credit"`
+
+	Implausible   string `json:"implausible"`
+	TimeConfirmed bool   `json:"time_confirmed"`
 	// Of a record that was looked up.
 	Revisions []struct {
-		GunTime   string `json:"gun_time"`
-		Reason    string `json:"reason"`
+		GunTime string `json:"gun_time"`
+		Reason  string `json:"reason"`
+
+		TimeConfirmed bool `json:"time_confirmed"`
+
 		ChangedBy string `json:"changed_by"`
 		TraceURL  string `json:"trace_url"`
 	} `json:"revisions"`

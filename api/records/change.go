@@ -24,6 +24,7 @@ type changer interface {
 
 type change struct {
 	store   changer
+	times   times
 	credits credits
 	poke    func()
 }
@@ -43,7 +44,10 @@ type patchInput struct {
 		NetTime  text               `json:"net_time,omitzero" example:"2:10:19" doc:"Null clears it."`
 		Status   *race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" doc:"DNS needs the times to be null."`
 		Sequence number             `json:"sequence,omitzero" doc:"Null clears it."`
-		Reason   string             `json:"reason" minLength:"1" maxLength:"500" example:"chip read late, corrected from the finish video" doc:"Kept with the revision."`
+
+		ConfirmTime *bool `json:"confirm_time,omitempty" doc:"True vouches for a time that is held as implausible: it is ranked and credited from then on, until a time changes. False takes that back."`
+
+		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"chip read late, corrected from the finish video" doc:"Kept with the revision."`
 	}
 }
 
@@ -112,11 +116,13 @@ func (c change) answer(ctx context.Context, r race.Record, changed bool, err err
 	if err != nil {
 		return nil, err
 	}
-	if !changed {
-		return answer(r, c.credits.of(ctx, []race.Record{r})[0]), nil
+	shown := c.credits.pending(r)
+	if changed {
+		c.poke()
+	} else {
+		shown = c.credits.of(ctx, []race.Record{r})[0]
 	}
-	c.poke()
-	return answer(r, c.credits.pending(r)), nil
+	return c.times.answer(ctx, r, shown), nil
 }
 
 // expected reads If-Match: 3 or "3". A record ID that is none is not found.
@@ -161,6 +167,7 @@ func (in *patchInput) parse() (patch maindb.RecordPatch, reason string, err erro
 	if in.Body.Sequence.given {
 		patch.Sequence = &in.Body.Sequence.value
 	}
+	patch.ConfirmTime = in.Body.ConfirmTime
 	reason = wrong.parseReason(in.Body.Reason)
 	return patch, reason, wrong.Err()
 }

@@ -20,6 +20,7 @@ type poster interface {
 
 type post struct {
 	store   poster
+	times   times
 	credits credits
 	poke    func()
 }
@@ -56,11 +57,13 @@ func (p post) handle(ctx context.Context, in *postInput) (*recordOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	if !added {
-		return answer(r, p.credits.of(ctx, []race.Record{r})[0]), nil
+	shown := p.credits.pending(r)
+	if added {
+		p.poke()
+	} else {
+		shown = p.credits.of(ctx, []race.Record{r})[0]
 	}
-	p.poke()
-	return answer(r, p.credits.pending(r)), nil
+	return p.times.answer(ctx, r, shown), nil
 }
 
 func (in *postInput) parse() (result race.Result, reason string, err error) {

@@ -16,6 +16,7 @@ type recordReader interface {
 	Record(ctx context.Context, raceID, recordID string) (race.Record, error)
 	// Revisions returns them all, the first one first.
 	Revisions(ctx context.Context, recordID string) ([]race.Revision, error)
+	factsReader
 }
 
 type get struct {
@@ -67,6 +68,13 @@ func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
 	}
 	out := &getOutput{ETag: etag(r.Revision)}
 	out.Body.Record = viewOf(r, g.credits.of(ctx, []race.Record{r})[0])
+	if !r.Removed {
+		facts, err := g.store.Facts(ctx, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Implausible = facts.Implausible()
+	}
 	out.Body.Revisions = make([]revision, len(revisions))
 	for i, step := range revisions {
 		out.Body.Revisions[i] = g.step(r, step, owner)
@@ -80,7 +88,7 @@ func (g get) step(r race.Record, step race.Revision, owner bool) revision {
 		Revision: step.Number, Bib: step.Result.Bib,
 		GunTime: step.Result.Gun.String(), NetTime: step.Result.Net.String(),
 		Status: step.Result.Status, Sequence: step.Result.Sequence, Removed: step.Removed,
-		Reason: step.Reason, ChangedAt: step.ChangedAt, TraceURL: g.credits.trace(r),
+		Confirmed: step.TimeConfirmed, Reason: step.Reason, ChangedAt: step.ChangedAt, TraceURL: g.credits.trace(r),
 	}
 	if owner {
 		shown.ChangedBy = step.ChangedBy

@@ -59,12 +59,13 @@ type Config struct {
 func Register(api huma.API, cfg Config) {
 	trace := func(r race.Record) string { return cfg.TraceURL(cfg.WorkflowID(r.RaceID, r.ID, r.Revision)) }
 	credits := credits{ledger: cfg.Ledger, trace: trace, log: cfg.Log}
+	times := times{store: cfg.Store, log: cfg.Log}
 	gate := gate{races: cfg.Store}
-	post{store: cfg.Store, credits: credits, poke: cfg.Poke}.register(api)
+	post{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
 	importing{store: cfg.Store, poke: cfg.Poke}.register(api)
 	list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate}.register(api)
 	get{store: cfg.Store, credits: credits, gate: gate}.register(api)
-	change{store: cfg.Store, credits: credits, poke: cfg.Poke}.register(api)
+	change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
 	progress{store: cfg.Store, ledger: cfg.Ledger}.register(api)
 }
 

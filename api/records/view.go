@@ -1,10 +1,14 @@
 package records
 
 import (
+	"context"
+	"log/slog"
 	"strconv"
 	"time"
 
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
 // Record is an official record as the API shows it.
@@ -19,7 +23,10 @@ type Record struct {
 	Sequence int               `json:"sequence,omitempty" doc:"Order of finish as the organizer gave it."`
 	Removed  bool              `json:"removed,omitempty" doc:"The record was taken back; its revisions stay."`
 	Waiting  bool              `json:"waiting_for_bib,omitempty" doc:"Another record holds the bib. This one takes it over, in a new revision, as soon as it is free."`
-	Credit   credit            `json:"credit"`
+	// Implausible is told of one record, not in lists, where the credit tells it.
+	Implausible   string `json:"implausible,omitempty" doc:"Why a time cannot be right and what to write instead. The record is neither ranked nor credited until its time is corrected or confirmed."`
+	TimeConfirmed bool   `json:"time_confirmed,omitempty" doc:"The organizer vouched for an implausible time."`
+	Credit        credit `json:"credit"`
 }
 
 // revision is one immutable step in the life of a record.
@@ -31,6 +38,7 @@ type revision struct {
 	Status    race.ResultStatus `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
 	Sequence  int               `json:"sequence,omitempty"`
 	Removed   bool              `json:"removed,omitempty"`
+	Confirmed bool              `json:"time_confirmed,omitempty"`
 	Reason    string            `json:"reason,omitempty" doc:"Why it was made."`
 	ChangedBy string            `json:"changed_by,omitempty" doc:"User ID of the organizer, or \"system\". For the owner of the race alone."`
 	ChangedAt time.Time         `json:"changed_at"`
@@ -43,7 +51,7 @@ func viewOf(r race.Record, c credit) Record {
 		Bib: r.Result.Bib, GunTime: r.Result.Gun.String(), NetTime: r.Result.Net.String(),
 		Status: r.Result.Status, Sequence: r.Result.Sequence,
 		Removed: r.Removed, Waiting: !r.Removed && !r.HoldsBib,
-		Credit: c,
+		TimeConfirmed: r.TimeConfirmed, Credit: c,
 	}
 }
 
@@ -53,8 +61,31 @@ type recordOutput struct {
 	Body Record
 }
 
-func answer(r race.Record, c credit) *recordOutput {
-	return &recordOutput{ETag: etag(r.Revision), Body: viewOf(r, c)}
+// times says whether the times of a record that was just written are believed.
+type times struct {
+	store factsReader
+	log   *slog.Logger
+}
+
+type factsReader interface {
+	// Facts returns what decides the record's credit.
+	Facts(ctx context.Context, recordID string) (scoring.Facts, error)
+}
+
+// answer shows a record of the race that the call is about. Who ran is looked up
+// only for times that would be implausible for somebody.
+func (t times) answer(ctx context.Context, r race.Record, c credit) *recordOutput {
+	out := &recordOutput{ETag: etag(r.Revision), Body: viewOf(r, c)}
+	if r.Removed || r.TimeConfirmed || !scoring.MayBeImplausible(server.RaceFrom(ctx), r.Result) {
+		return out
+	}
+	facts, err := t.store.Facts(ctx, r.ID)
+	if err != nil { // the record is written, and its credit will say the same
+		t.log.WarnContext(ctx, "read who ran a suspicious time; the record is answered without a verdict", "record_id", r.ID, "error", err)
+		return out
+	}
+	out.Body.Implausible = facts.Implausible()
+	return out
 }
 
 func etag(revision int) string { return strconv.Quote(strconv.Itoa(revision)) }

@@ -32,7 +32,7 @@ type readInput struct {
 // placing is one row of standings. A place, time or age that there is not is left
 // out.
 type placing struct {
-	Place         int    `json:"place,omitempty" doc:"In the field; none for who did not finish, was disqualified or has no time that ranks."`
+	Place         int    `json:"place,omitempty" doc:"In the field; none for who did not finish, was disqualified, has no time that ranks or one that is implausible."`
 	SexPlace      int    `json:"sex_place,omitempty"`
 	Division      string `json:"division,omitempty"`
 	DivisionPlace int    `json:"division_place,omitempty"`
@@ -44,6 +44,7 @@ type placing struct {
 	NetTime       string `json:"net_time,omitempty" doc:"From the runner's own crossing of the start line."`
 	Status        string `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
 	Points        *int64 `json:"points,omitempty" doc:"Once they are credited."`
+	Implausible   string `json:"implausible,omitempty" doc:"Why the time is not believed. The entry has no place until the organizer corrects or confirms it."`
 	RecordID      string `json:"record_id" format:"uuid"`
 }
 
@@ -148,7 +149,7 @@ func placingOf(row *standings.Row, names map[string]name) placing {
 		Place: row.Place, SexPlace: row.SexPlace, Division: row.Division, DivisionPlace: row.DivisionPlace,
 		Bib: row.Result.Bib, Name: names[row.UserID].plain, Sex: string(row.Sex),
 		GunTime: row.Result.Gun.String(), NetTime: row.Result.Net.String(), Status: string(row.Result.Status),
-		RecordID: row.RecordID,
+		Implausible: row.Implausible, RecordID: row.RecordID,
 	}
 	if row.Age != race.UnknownAge {
 		shown.Age = &row.Age

@@ -29,12 +29,14 @@ func (s *Store) Facts(ctx context.Context, recordID string) (scoring.Facts, erro
 				Bib: row.Bib, Gun: race.Time(row.GunMs.Int64), Net: race.Time(row.NetMs.Int64),
 				Status: race.ResultStatus(row.Status), Sequence: int(row.FinishSequence.Int32),
 			},
-			Removed: row.Removed, HoldsBib: row.HeldBib.Valid,
+			Removed: row.Removed, HoldsBib: row.HeldBib.Valid, TimeConfirmed: row.TimeConfirmed,
 		},
 		ChangedAt: row.UpdatedAt,
 		Race: race.Race{
-			ID: row.RaceID, Distance: race.Distance(row.DistanceMm), Ranking: race.Ranking{Basis: race.Basis(row.RankingBasis)},
-			Scoring: row.Scoring, Points: row.Points,
+			ID: row.RaceID, Distance: race.Distance(row.DistanceMm), Scoring: row.Scoring, Points: row.Points,
+			Ranking: race.Ranking{
+				Basis: race.Basis(row.RankingBasis), DivisionsBasis: race.Basis(row.DivisionsBasis), Ties: race.Ties(row.Ties),
+			},
 		},
 		Entrant: entrantOf(row),
 	}, nil

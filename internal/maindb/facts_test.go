@@ -33,7 +33,7 @@ func (b *testBundle) addRecord(t *testing.T, raceID, bib string, revision int, h
 		held = race.BibKey(bib)
 	}
 	b.exec(t, `INSERT INTO official_record (record_id, race_id, revision, bib, bib_key, held_bib, gun_ms, net_ms, status,
-		removed, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 7200000, 7190000, 'OK', FALSE, ?, ?)`,
+		removed, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 10200000, 10190000, 'OK', FALSE, ?, ?)`,
 		recordID, raceID, revision, bib, race.BibKey(bib), held, b.clock.Now(), b.clock.Now())
 	return recordID
 }
@@ -65,11 +65,12 @@ func TestFactsOfARecordWithItsEntrant(t *testing.T) {
 	require.Equal(t, scoring.Facts{
 		Record: race.Record{
 			ID: recordID, RaceID: raceID, Revision: 3, HoldsBib: true,
-			Result: race.Result{Bib: "0042", Gun: 7_200_000, Net: 7_190_000, Status: race.Finished},
+			Result: race.Result{Bib: "0042", Gun: 10_200_000, Net: 10_190_000, Status: race.Finished},
 		},
 		ChangedAt: b.clock.Now(),
 		Race: race.Race{
-			ID: raceID, Scoring: "agegrade-2025", Points: 7, Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Net},
+			ID: raceID, Scoring: "agegrade-2025", Points: 7, Distance: 42_195_000,
+			Ranking: race.Ranking{Basis: race.Net, DivisionsBasis: race.Net, Ties: race.TiesShare},
 		},
 		Entrant: &race.Participant{
 			ID: "p-" + userID[:30], RaceID: raceID, UserID: userID, Bib: "0042",

@@ -11,6 +11,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
 // BirthDates tells the birth dates of runners, without those it does not know.
@@ -63,10 +64,13 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 
 // creditSettings names the changed settings that points rest on.
 func creditSettings(old, updated race.Race) []string {
+	clocks := !slices.Equal(scoring.Clocks(old.Ranking), scoring.Clocks(updated.Ranking)) // whose times must be plausible
 	return changedOf(
 		setting{"date", old.Date != updated.Date},
 		setting{"distance_m", old.Distance != updated.Distance},
 		setting{"ranking.basis", old.Ranking.Basis != updated.Ranking.Basis},
+		setting{"ranking.divisions_basis", clocks && old.Ranking.DivisionsBasis != updated.Ranking.DivisionsBasis},
+		setting{"ranking.ties", clocks && old.Ranking.Ties != updated.Ranking.Ties},
 		setting{"scoring", old.Scoring != updated.Scoring},
 		setting{"points", old.Points != updated.Points},
 	)

@@ -21,6 +21,10 @@ type RecordPatch struct {
 	Net      *race.Time
 	Status   *race.ResultStatus
 	Sequence *int
+
+	// ConfirmTime vouches for the times that the record then has, implausible as
+	// they may be; a pointer to false takes that back.
+	ConfirmTime *bool
 }
 
 // apply returns r with the patch on it, or everything that is wrong with that.
@@ -56,12 +60,16 @@ func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expect
 			return &race.ConflictError{Message: "the record was removed: post a new one"}
 		}
 		result, err := patch.apply(record.Result)
-		if err != nil || result == record.Result {
+		if err != nil {
 			return err
 		}
-		changed = true
 		next := nextRevision(row, change)
-		next.Result = result
+		next.Correct(result)
+		next.TimeConfirmed = or(patch.ConfirmTime, next.TimeConfirmed)
+		if result == record.Result && next.TimeConfirmed == record.TimeConfirmed {
+			return nil
+		}
+		changed = true
 		record, err = s.advance(ctx, tx, row, next)
 		return err
 	})

@@ -120,7 +120,7 @@ func (p *importPlan) take(result race.Result, holder gen.OfficialRecord) error {
 		p.unchanged++
 		return nil
 	}
-	next.Result = result
+	next.Correct(result)
 	p.changed = append(p.changed, next)
 	return nil
 }

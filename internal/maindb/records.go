@@ -40,10 +40,13 @@ func (s *Store) Revisions(ctx context.Context, recordID string) ([]race.Revision
 	revisions := make([]race.Revision, len(rows))
 	for i, row := range rows {
 		revisions[i] = race.Revision{
-			RecordID:  row.RecordID,
-			Number:    int(row.Revision),
-			Result:    resultOf(row.Bib, row.GunMs, row.NetMs, row.Status, row.FinishSequence),
-			Removed:   row.Removed,
+			RecordID: row.RecordID,
+			Number:   int(row.Revision),
+			Result:   resultOf(row.Bib, row.GunMs, row.NetMs, row.Status, row.FinishSequence),
+			Removed:  row.Removed,
+
+			TimeConfirmed: row.TimeConfirmed,
+
 			Reason:    row.Reason,
 			ChangedBy: row.ChangedBy,
 			ChangedAt: row.ChangedAt,
@@ -133,6 +136,8 @@ func recordOf(row gen.OfficialRecord) race.Record {
 		Result:   resultOf(row.Bib, row.GunMs, row.NetMs, row.Status, row.FinishSequence),
 		Removed:  row.Removed,
 		HoldsBib: row.HeldBib.Valid,
+
+		TimeConfirmed: row.TimeConfirmed,
 	}
 }
 

@@ -72,10 +72,11 @@ func insertRecords(ctx context.Context, tx *sql.Tx, added []revision, now time.T
 
 func insertRevisions(ctx context.Context, tx *sql.Tx, revisions []revision, now time.Time) error {
 	const intoRevisions = `INSERT INTO official_record_revision
-    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at) VALUES `
+    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, time_confirmed,
+     reason, changed_by, changed_at) VALUES `
 	err := insertRows(ctx, tx, intoRevisions, revisions, func(args []any, r revision) []any {
 		return append(args, r.ID, r.Revision, r.Result.Bib, nullTime(r.Result.Gun), nullTime(r.Result.Net),
-			string(r.Result.Status), nullSequence(r.Result.Sequence), r.Removed, r.Reason, r.By, now)
+			string(r.Result.Status), nullSequence(r.Result.Sequence), r.Removed, r.TimeConfirmed, r.Reason, r.By, now)
 	})
 	if err != nil {
 		return err
@@ -112,7 +113,8 @@ STRAIGHT_JOIN official_record_revision AS v FORCE INDEX (PRIMARY)
     ON v.record_id = next.record_id AND v.revision = next.revision
 SET r.revision = v.revision, r.bib = v.bib, r.bib_key = next.bib_key, r.held_bib = next.held_bib,
     r.waiting_since = next.waiting_since, r.gun_ms = v.gun_ms, r.net_ms = v.net_ms, r.status = v.status,
-    r.finish_sequence = v.finish_sequence, r.removed = v.removed, r.updated_at = v.changed_at`
+    r.finish_sequence = v.finish_sequence, r.removed = v.removed,
+    r.time_confirmed = v.time_confirmed, r.updated_at = v.changed_at`
 
 // advanceRecords makes records say what the revisions just written for them say.
 func advanceRecords(ctx context.Context, tx *sql.Tx, revisions []revision) error {
@@ -150,8 +152,8 @@ func reviseAgain(ctx context.Context, tx *sql.Tx, recordIDs []string, reason str
 			args      []any
 		}{
 			{`INSERT INTO official_record_revision
-    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at)
-SELECT r.record_id, r.revision + 1, r.bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed, ?, ?, ?
+    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, time_confirmed, reason, changed_by, changed_at)
+SELECT r.record_id, r.revision + 1, r.bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed, r.time_confirmed, ?, ?, ?
 FROM ` + revisedRecords, []any{reason, race.SystemActor, now, list}},
 			{`INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
 SELECT r.race_id, r.record_id, r.revision + 1, ?, ? FROM ` + revisedRecords, []any{now, traceOf(ctx), list}},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -20,6 +21,10 @@ var snapshotColumns = []string{
 	"place", "sex_place", "division", "division_place", "bib", "sex", "age", "field", "status", "gun_ms", "net_ms",
 	"sequence", "points", "record_id", "revision", "user_id",
 }
+
+// implausibleColumn follows the others where a row has something to say in it,
+// so that the snapshots of all other races are what every release reads.
+const implausibleColumn = "implausible"
 
 // sizeBytes is the length of what COMPRESS of MySQL puts before a zlib stream:
 // the size of the plain text, little endian.
@@ -36,10 +41,14 @@ func encodeSnapshot(rows []standings.Row) ([]byte, error) {
 	}
 	counted := &countingWriter{to: deflate}
 	table := csv.NewWriter(counted)
-	if err := table.Write(snapshotColumns); err != nil {
+	columns := snapshotColumns
+	if slices.ContainsFunc(rows, func(r standings.Row) bool { return r.Implausible != "" }) {
+		columns = append(slices.Clone(columns), implausibleColumn)
+	}
+	if err := table.Write(columns); err != nil {
 		return nil, err
 	}
-	cells := make([]string, len(snapshotColumns))
+	cells := make([]string, len(columns))
 	for i := range rows {
 		fillCells(cells, &rows[i])
 		if err := table.Write(cells); err != nil {
@@ -81,6 +90,9 @@ func fillCells(cells []string, r *standings.Row) {
 		string(r.Field), string(r.Result.Status), positive(int(r.Result.Gun)), positive(int(r.Result.Net)),
 		positive(r.Result.Sequence), points, r.RecordID, strconv.Itoa(r.Revision), r.UserID,
 	})
+	if len(cells) > len(snapshotColumns) {
+		cells[len(snapshotColumns)] = r.Implausible
+	}
 }
 
 // positive writes a number of which zero is none.
@@ -100,8 +112,12 @@ func decodeSnapshot(body []byte, entries int) ([]standings.Row, error) {
 		return nil, fmt.Errorf("open the snapshot: %w", err)
 	}
 	table := csv.NewReader(inflate)
-	table.ReuseRecord, table.FieldsPerRecord = true, len(snapshotColumns)
-	if _, err := table.Read(); err != nil {
+	table.ReuseRecord = true // and as many cells in each row as in the first
+	columns, err := table.Read()
+	if err == nil && len(columns) < len(snapshotColumns) {
+		err = fmt.Errorf("%d columns are too few", len(columns))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read the snapshot's columns: %w", err)
 	}
 	rows := make([]standings.Row, 0, entries)
@@ -131,6 +147,10 @@ func rowOf(cells []string) (standings.Row, error) {
 		failed = errors.Join(failed, err)
 		return n
 	}
+	implausible := ""
+	if len(cells) > len(snapshotColumns) {
+		implausible = cells[len(snapshotColumns)]
+	}
 	return standings.Row{
 		Place: int(number(cells[0], 0)), SexPlace: int(number(cells[1], 0)),
 		Division: cells[2], DivisionPlace: int(number(cells[3], 0)),
@@ -141,7 +161,7 @@ func rowOf(cells []string) (standings.Row, error) {
 				Net: race.Time(number(cells[10], 0)), Sequence: int(number(cells[11], 0)),
 			},
 			Credited: cells[12] != "", Points: number(cells[12], 0),
-			RecordID: cells[13], Revision: int(number(cells[14], 0)), UserID: cells[15],
+			RecordID: cells[13], Revision: int(number(cells[14], 0)), UserID: cells[15], Implausible: implausible,
 		},
 	}, failed
 }

@@ -47,7 +47,7 @@ func TestStandingsInputs(t *testing.T) {
 	require.Equal(t, raceID, in.Race.ID)
 	require.EqualValues(t, 7, in.Mark.RecordRevisions)
 	result := func(bib string) race.Result {
-		return race.Result{Bib: bib, Gun: 7_200_000, Net: 7_190_000, Status: race.Finished}
+		return race.Result{Bib: bib, Gun: 10_200_000, Net: 10_190_000, Status: race.Finished}
 	}
 	require.ElementsMatch(t, []standings.Entry{
 		{RecordID: ran, Revision: 3, UserID: userID, Sex: race.Female, Age: 35, Field: race.Runner, Result: result("0042")},
@@ -74,6 +74,7 @@ func TestStandingsAreReadAsTheyWereWritten(t *testing.T) {
 	in.Race.Divisions = []race.Division{{Name: `Masters, "40+"`, MinAge: &forty}}
 	in.Entries[0].Credited, in.Entries[0].Points = true, 0
 	in.Entries[1].Credited, in.Entries[1].Points = true, 765
+	in.Entries[2].Implausible = "implausible net time 0:02:10: faster"
 	added := version(t, in, b.clock.Now())
 	added.Reason = "bib 3: jury"
 	require.NoError(t, b.store.AddStandings(t.Context(), added))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
@@ -60,13 +61,13 @@ func readRanked(ctx context.Context, q *gen.Queries, raceID string) (in Standing
 	for i := range rows {
 		in.Mark.RecordRevisions += int64(rows[i].Revision)
 		if !rows[i].Removed {
-			in.Entries = append(in.Entries, standingsEntry(&rows[i]))
+			in.Entries = append(in.Entries, standingsEntry(&in.Race, &rows[i]))
 		}
 	}
 	return in, nil
 }
 
-func standingsEntry(row *gen.StandingsEntriesRow) standings.Entry {
+func standingsEntry(r *race.Race, row *gen.StandingsEntriesRow) standings.Entry {
 	e := standings.Entry{
 		RecordID: row.RecordID, Revision: int(row.Revision),
 		Result: resultOf(row.Bib, row.GunMs, row.NetMs, row.Status, row.FinishSequence),
@@ -76,6 +77,9 @@ func standingsEntry(row *gen.StandingsEntriesRow) standings.Entry {
 		e.UserID, e.Sex, e.Field = row.UserID.String, race.Sex(row.Sex.String), race.Field(row.Field.String)
 		if row.Age.Valid {
 			e.Age = int(row.Age.Int16)
+		}
+		if !row.TimeConfirmed {
+			e.Implausible = scoring.Implausible(*r, &race.Participant{Sex: e.Sex, Field: e.Field}, e.Result)
 		}
 	}
 	return e

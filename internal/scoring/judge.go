@@ -55,6 +55,9 @@ func Judge(facts Facts) (Award, error) {
 	if elapsed == 0 {
 		return Award{}, &race.Rejection{Reason: fmt.Sprintf("no %s time, which ranks this race", facts.Race.Ranking.Basis)}
 	}
+	if reason := facts.Implausible(); reason != "" {
+		return Award{}, &race.Rejection{Reason: reason}
+	}
 	if rule != Fixed && entrant.Field != race.Runner {
 		award.Reason = fmt.Sprintf("the scoring rule covers runners, not the field %s", entrant.Field)
 		return award, nil

@@ -37,7 +37,7 @@ func Hash(rules Rules, entries []Entry) ([sha256.Size]byte, error) {
 	return [sha256.Size]byte(sum.Sum(nil)), nil
 }
 
-// appendEntry writes the fields one behind the other; each says where it ends,
+// appendEntry writes the fields one after the other; each says where it ends,
 // so that no two entries read the same.
 func appendEntry(b []byte, e *Entry) []byte {
 	for _, text := range [...]string{
@@ -50,10 +50,14 @@ func appendEntry(b []byte, e *Entry) []byte {
 	} {
 		b = binary.AppendVarint(b, number)
 	}
+	credited := byte(0)
 	if e.Credited {
-		return append(b, 1)
+		credited = 1
 	}
-	return append(b, 0)
+	if e.Implausible == "" {
+		return append(b, credited) // as before there were implausible times
+	}
+	return appendText(append(b, credited+2), e.Implausible)
 }
 
 func appendText(b []byte, text string) []byte {

@@ -30,6 +30,9 @@ type Entry struct {
 	Result   race.Result
 	Credited bool // this revision, to this runner
 	Points   int64
+	// Implausible says why the time is not believed until somebody confirms it;
+	// empty: it is. Such an entry has no place.
+	Implausible string
 }
 
 // Row is an entry with its places. A place is one more than the number of
@@ -81,9 +84,9 @@ func Rank(rules Rules, entries []Entry) []Row {
 }
 
 // placed reports whether an entry can have a place: somebody ran, finished, and
-// has the time that ranks overall.
+// has a time that ranks overall and is believed.
 func (r *Rules) placed(e *Entry) bool {
-	return e.UserID != "" && e.Result.Status == race.Finished && r.Ranking.RankingTime(e.Result) != 0
+	return e.UserID != "" && e.Result.Status == race.Finished && r.Ranking.RankingTime(e.Result) != 0 && e.Implausible == ""
 }
 
 func (r *Rules) divisionOf(e *Entry) *race.Division {

@@ -24,13 +24,14 @@ func TestEntriesWithoutAPlaceAreListed(t *testing.T) {
 	rows := standings.Rank(rules, []standings.Entry{
 		entry("1", "u1", race.DidNotStart, 0), entry("2", "u2", race.Disqualified, 9000), entry("3", "u3", race.DidNotFinish, 0),
 		entry("4", "u4", race.Overtime, 9000), entry("5", "u5", race.Finished, 0), entry("6", "", race.Finished, 8000),
+		{RecordID: "8", UserID: "u8", Field: race.Runner, Result: race.Result{Bib: "8", Status: race.Finished, Gun: 1, Net: 1}, Implausible: "too fast"},
 		entry("7", "u7", race.Finished, 9000), entry("10", "u10", race.Finished, 9000), entry("9", "u9", race.Finished, 9500),
 	})
 	var got []string
 	for _, r := range rows {
 		got = append(got, fmt.Sprintf("%s:%d", r.Result.Bib, r.Place))
 	}
-	require.Equal(t, []string{"7:1", "10:1", "9:3", "5:0", "6:0", "4:0", "3:0", "2:0", "1:0"}, got)
+	require.Equal(t, []string{"7:1", "10:1", "9:3", "5:0", "6:0", "8:0", "4:0", "3:0", "2:0", "1:0"}, got)
 }
 
 func TestTies(t *testing.T) {
@@ -207,6 +208,7 @@ func TestHashCoversAllButTheRevision(t *testing.T) {
 		"gun": func(e *standings.Entry) { e.Result.Gun++ }, "net": func(e *standings.Entry) { e.Result.Net++ },
 		"status": func(e *standings.Entry) { e.Result.Status += "x" }, "sequence": func(e *standings.Entry) { e.Result.Sequence++ },
 		"credited": func(e *standings.Entry) { e.Credited = !e.Credited }, "points": func(e *standings.Entry) { e.Points++ },
+		"implausible": func(e *standings.Entry) { e.Implausible = "too fast" },
 	} {
 		changed := slices.Clone(entries)
 		change(&changed[7])

@@ -12,8 +12,9 @@ import (
 )
 
 const facts = `-- name: Facts :one
-SELECT r.record_id, r.race_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed, r.updated_at,
-       c.scoring, c.points, c.distance_mm, c.ranking_basis,
+SELECT r.record_id, r.race_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed,
+       r.time_confirmed, r.updated_at,
+       c.scoring, c.points, c.distance_mm, c.ranking_basis, c.divisions_basis, c.ties,
        p.participant_id, p.user_id, p.sex, p.age, p.field
 FROM official_record AS r
 JOIN race AS c ON c.race_id = r.race_id
@@ -32,11 +33,14 @@ type FactsRow struct {
 	Status         string
 	FinishSequence sql.NullInt32
 	Removed        bool
+	TimeConfirmed  bool
 	UpdatedAt      time.Time
 	Scoring        string
 	Points         int64
 	DistanceMm     int64
 	RankingBasis   string
+	DivisionsBasis string
+	Ties           string
 	ParticipantID  sql.NullString
 	UserID         sql.NullString
 	Sex            sql.NullString
@@ -58,11 +62,14 @@ func (q *Queries) Facts(ctx context.Context, recordID string) (FactsRow, error) 
 		&i.Status,
 		&i.FinishSequence,
 		&i.Removed,
+		&i.TimeConfirmed,
 		&i.UpdatedAt,
 		&i.Scoring,
 		&i.Points,
 		&i.DistanceMm,
 		&i.RankingBasis,
+		&i.DivisionsBasis,
+		&i.Ties,
 		&i.ParticipantID,
 		&i.UserID,
 		&i.Sex,

@@ -46,7 +46,7 @@ func (q *Queries) HoldRaceForRecords(ctx context.Context, raceID string) (string
 
 const listRecords = `-- name: ListRecords :many
 
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record
 WHERE race_id = ? AND record_id > ?
   AND status LIKE ? AND removed <= ?
 ORDER BY record_id
@@ -92,6 +92,7 @@ func (q *Queries) ListRecords(ctx context.Context, arg ListRecordsParams) ([]Off
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
 		}
@@ -107,7 +108,7 @@ func (q *Queries) ListRecords(ctx context.Context, arg ListRecordsParams) ([]Off
 }
 
 const listRecordsOfBib = `-- name: ListRecordsOfBib :many
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record
 WHERE race_id = ? AND bib_key = ? AND record_id > ?
   AND status LIKE ? AND removed <= ?
 ORDER BY record_id
@@ -154,6 +155,7 @@ func (q *Queries) ListRecordsOfBib(ctx context.Context, arg ListRecordsOfBibPara
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
 		}
@@ -235,7 +237,7 @@ func (q *Queries) LiveRecordsOfRace(ctx context.Context, raceID string) ([]strin
 }
 
 const record = `-- name: Record :one
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record WHERE record_id = ? AND race_id = ?
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record WHERE record_id = ? AND race_id = ?
 `
 
 func (q *Queries) Record(ctx context.Context, recordID string, raceID string) (OfficialRecord, error) {
@@ -256,6 +258,7 @@ func (q *Queries) Record(ctx context.Context, recordID string, raceID string) (O
 		&i.Removed,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.TimeConfirmed,
 	)
 	return i, err
 }
@@ -272,7 +275,7 @@ func (q *Queries) RecordHoldingBib(ctx context.Context, raceID string, heldBib s
 }
 
 const recordsByID = `-- name: RecordsByID :many
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record WHERE race_id = ? AND record_id IN (/*SLICE:record_ids*/?)
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record WHERE race_id = ? AND record_id IN (/*SLICE:record_ids*/?)
 `
 
 func (q *Queries) RecordsByID(ctx context.Context, raceID string, recordIds []string) ([]OfficialRecord, error) {
@@ -310,6 +313,7 @@ func (q *Queries) RecordsByID(ctx context.Context, raceID string, recordIds []st
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
 		}
@@ -325,7 +329,7 @@ func (q *Queries) RecordsByID(ctx context.Context, raceID string, recordIds []st
 }
 
 const recordsHoldingBibs = `-- name: RecordsHoldingBibs :many
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NOT NULL
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NOT NULL
 `
 
 func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys []string) ([]OfficialRecord, error) {
@@ -363,6 +367,7 @@ func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
 		}
@@ -378,7 +383,7 @@ func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys
 }
 
 const recordsWaiting = `-- name: RecordsWaiting :many
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at FROM official_record
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record
 WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NULL AND removed = FALSE
 ORDER BY waiting_since, record_id
 `
@@ -419,6 +424,7 @@ func (q *Queries) RecordsWaiting(ctx context.Context, raceID string, bibKeys []s
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
 		}
@@ -434,7 +440,7 @@ func (q *Queries) RecordsWaiting(ctx context.Context, raceID string, bibKeys []s
 }
 
 const revisions = `-- name: Revisions :many
-SELECT record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at FROM official_record_revision WHERE record_id = ? ORDER BY revision
+SELECT record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at, time_confirmed FROM official_record_revision WHERE record_id = ? ORDER BY revision
 `
 
 func (q *Queries) Revisions(ctx context.Context, recordID string) ([]OfficialRecordRevision, error) {
@@ -458,6 +464,7 @@ func (q *Queries) Revisions(ctx context.Context, recordID string) ([]OfficialRec
 			&i.Reason,
 			&i.ChangedBy,
 			&i.ChangedAt,
+			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
 		}

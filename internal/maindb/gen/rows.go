@@ -40,6 +40,7 @@ type OfficialRecord struct {
 	Removed        bool
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+	TimeConfirmed  bool
 }
 
 type OfficialRecordRevision struct {
@@ -54,6 +55,7 @@ type OfficialRecordRevision struct {
 	Reason         string
 	ChangedBy      string
 	ChangedAt      time.Time
+	TimeConfirmed  bool
 }
 
 type OperatorAction struct {

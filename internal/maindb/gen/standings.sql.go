@@ -199,7 +199,7 @@ func (q *Queries) StandingsBefore(ctx context.Context, raceID string, version in
 
 const standingsEntries = `-- name: StandingsEntries :many
 SELECT r.record_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed,
-       p.user_id, p.sex, p.age, p.field
+       r.time_confirmed, p.user_id, p.sex, p.age, p.field
 FROM official_record AS r
 LEFT JOIN participant AS p ON p.race_id = r.race_id AND p.bib_key = r.held_bib AND p.status = 'entered'
 WHERE r.race_id = ?
@@ -216,6 +216,7 @@ type StandingsEntriesRow struct {
 	Status         string
 	FinishSequence sql.NullInt32
 	Removed        bool
+	TimeConfirmed  bool
 	UserID         sql.NullString
 	Sex            sql.NullString
 	Age            sql.NullInt16
@@ -242,6 +243,7 @@ func (q *Queries) StandingsEntries(ctx context.Context, raceID string) ([]Standi
 			&i.Status,
 			&i.FinishSequence,
 			&i.Removed,
+			&i.TimeConfirmed,
 			&i.UserID,
 			&i.Sex,
 			&i.Age,
