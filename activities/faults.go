@@ -11,7 +11,6 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
@@ -125,7 +124,7 @@ func translate(err error) error {
 		})
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable("no answer in time, from a database that is away or has the row locked: " + err.Error())
-	case mysql.IsUnavailable(err):
+	case errors.Is(err, race.ErrUnavailable):
 		return unavailable(err.Error())
 	}
 	return temporal.NewApplicationError(err.Error(), FaultType)

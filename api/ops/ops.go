@@ -19,7 +19,6 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -105,7 +104,7 @@ func nameUnavailable(ctx context.Context, err error) error {
 		return server.Unavailable("Temporal does not answer. What the databases know is still shown: GET " + creditsPath + "?status=pending and GET " + creditPath)
 	case errors.As(err, &queue):
 		return server.Unavailable("the queue does not answer. Records wait in the outbox and are sent when it is back")
-	case !mysql.IsUnavailable(err) && !errors.Is(err, context.DeadlineExceeded):
+	case !errors.Is(err, race.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.As(err, &ledger):
 		return server.Unavailable("user_db does not answer, so it is not known what is credited. GET " + creditPath + " still shows a record's revisions and workflows; credits wait and go on by themselves")

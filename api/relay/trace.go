@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mrmrthon/mrmrthon/internal/queue"
-	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 )
 
 // Traced returns a sender with a span for each message, in the trace that the
@@ -31,13 +31,13 @@ func (s traced) Send(ctx context.Context, messages []queue.Message) []queue.Fail
 	spans, sent := make([]trace.Span, len(messages)), make([]queue.Message, len(messages))
 	for i, m := range messages {
 		var within context.Context
-		within, spans[i] = telemetry.StartFrom(ctx, s.tracer, "send records", m.Trace.Parent, m.Trace.Link,
+		within, spans[i] = tracecontext.StartFrom(ctx, s.tracer, "send records", m.Trace.Parent, m.Trace.Link,
 			trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 				attribute.String("messaging.system", "aws_sqs"), attribute.String("messaging.operation.type", "send"),
 				attribute.String("race_id", m.RaceID), attribute.String("record_id", m.RecordID),
 				attribute.Int("revision", m.Revision),
 			))
-		m.Trace = queue.Trace{Parent: telemetry.TraceParent(within)}
+		m.Trace = queue.Trace{Parent: tracecontext.TraceParent(within)}
 		sent[i] = m
 	}
 	failures := s.next.Send(ctx, sent)

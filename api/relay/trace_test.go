@@ -13,6 +13,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/relay"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 )
 
 // TestSentMessagesGoOnFromTheirOwnSpan: of one message within the trace that it
@@ -23,7 +24,7 @@ func TestSentMessagesGoOnFromTheirOwnSpan(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))
 	ctx, request := provider.Tracer("test").Start(t.Context(), "request")
-	from := telemetry.TraceParent(ctx)
+	from := tracecontext.TraceParent(ctx)
 	var sent []queue.Message
 	traced := relay.Traced(sender(func(_ context.Context, messages []queue.Message) []queue.Failure {
 		sent = messages

@@ -13,7 +13,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
@@ -76,11 +75,11 @@ func translate(ctx context.Context, log *slog.Logger, err error) error {
 		return Unavailable("this process is stopping: ask again")
 	case errors.Is(ctx.Err(), context.Canceled):
 		return huma.NewError(statusClientClosedRequest, "the caller went away")
-	case mysql.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded):
-		log.WarnContext(ctx, "call answered with 503: something that it needs is unavailable", "error", mysql.Describe(err))
+	case errors.Is(err, race.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		log.WarnContext(ctx, "call answered with 503: something that it needs is unavailable", "error", err)
 		return Unavailable("a part of the service is down")
 	}
-	log.ErrorContext(ctx, "unexpected error", "error", mysql.Describe(err))
+	log.ErrorContext(ctx, "unexpected error", "error", err)
 	return huma.Error500InternalServerError("something went wrong on our side; it has been logged")
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
-	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 )
 
 // OutboxRow is a record revision that is not on the queue yet.
@@ -27,7 +27,7 @@ type OutboxRow struct {
 }
 
 // traceOf returns the context's trace as the outbox keeps it.
-func traceOf(ctx context.Context) sql.NullString { return nullString(telemetry.TraceParent(ctx)) }
+func traceOf(ctx context.Context) sql.NullString { return nullString(tracecontext.TraceParent(ctx)) }
 
 const deleteOutbox = `DELETE o
 FROM JSON_TABLE(?, '$[*]' COLUMNS (outbox_id BIGINT PATH '$')) AS sent

@@ -9,7 +9,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
-	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 )
 
 // TestTheOutboxKeepsTheTrace: of one record's change the trace goes on, from a
@@ -20,7 +20,7 @@ func TestTheOutboxKeepsTheTrace(t *testing.T) {
 	raceID := b.scheduledRace(t)
 	ctx, span := sdktrace.NewTracerProvider().Tracer("test").Start(t.Context(), "request")
 	defer span.End()
-	trace := telemetry.TraceParent(ctx)
+	trace := tracecontext.TraceParent(ctx)
 	require.Regexp(t, `^00-[0-9a-f]{32}-[0-9a-f]{16}-01$`, trace)
 	taken := func() maindb.OutboxRow {
 		var row maindb.OutboxRow

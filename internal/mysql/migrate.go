@@ -38,7 +38,7 @@ func Migrate(ctx context.Context, db *sql.DB, files fs.FS) (applied int, err err
 	}
 	results, err := provider.Up(ctx)
 	if err != nil {
-		return len(results), fmt.Errorf("migrate: %w", err)
+		return len(results), fmt.Errorf("migrate: %w", full(err))
 	}
 	return len(results), nil
 }
@@ -54,7 +54,7 @@ func Grant(ctx context.Context, db *sql.DB, statements, account string) error {
 			continue
 		}
 		if _, err := db.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("grant: %w", err)
+			return fmt.Errorf("grant: %w", full(err))
 		}
 	}
 	return nil

@@ -40,7 +40,9 @@ const (
 
 // Open returns a pool for the database. It does not connect yet: a program may
 // start before its database does. Times are UTC, transactions read committed,
-// and an UPDATE counts the rows it matched.
+// and an UPDATE counts the rows it matched. The pool's errors are
+// race.ErrUnavailable while the server cannot be reached or cannot do its work,
+// and their texts never quote a value.
 func Open(cfg Config) (*sql.DB, error) {
 	connector, err := connector(cfg)
 	if err != nil {
@@ -68,7 +70,7 @@ func connector(cfg Config) (driver.Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", cfg.Name, err)
 	}
-	return readCommitted{connector}, nil
+	return translating{readCommitted{connector}}, nil
 }
 
 // pool sets the limits of a pool.

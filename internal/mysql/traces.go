@@ -4,12 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/XSAM/otelsql"
-	"github.com/go-sql-driver/mysql"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
@@ -27,7 +24,7 @@ func OpenTraced(cfg Config, provider trace.TracerProvider) (*sql.DB, error) {
 		return nil, err
 	}
 	return pool(cfg, otelsql.OpenDB(connector,
-		otelsql.WithTracerProvider(discreet{provider}), otelsql.WithMeterProvider(noop.NewMeterProvider()),
+		otelsql.WithTracerProvider(provider), otelsql.WithMeterProvider(noop.NewMeterProvider()),
 		otelsql.WithAttributes(attribute.String("db.system.name", "mysql"), attribute.String("db.namespace", cfg.Name)),
 		otelsql.WithSpanNameFormatter(spanName), otelsql.WithAttributesGetter(statementText),
 		otelsql.WithSpanOptions(otelsql.SpanOptions{
@@ -68,44 +65,4 @@ func statementText(_ context.Context, _ otelsql.Method, statement string, _ []dr
 		statement = strings.ToValidUTF8(statement[:statementLimit], "") + "…"
 	}
 	return []attribute.KeyValue{attribute.String("db.query.text", statement)}
-}
-
-// discreet makes spans that do not repeat what a server says of an error: it
-// quotes values (Duplicate entry 'somebody@example.org' for key …).
-type discreet struct{ trace.TracerProvider }
-
-func (p discreet) Tracer(name string, options ...trace.TracerOption) trace.Tracer {
-	return discreetTracer{p.TracerProvider.Tracer(name, options...)}
-}
-
-type discreetTracer struct{ trace.Tracer }
-
-func (t discreetTracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
-	ctx, span := t.Tracer.Start(ctx, name, options...)
-	return ctx, discreetSpan{span}
-}
-
-type discreetSpan struct{ trace.Span }
-
-// RecordError records the server's error number and SQL state, or an error that
-// is not the server's as it is.
-func (s discreetSpan) RecordError(err error, options ...trace.EventOption) {
-	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		err = errors.New(numberOf(server))
-	}
-	s.Span.RecordError(err, options...)
-}
-
-// Describe returns the text of err for a log. Of what the server said it keeps the
-// error number and SQL state: the rest may repeat a value, such as somebody's login.
-func Describe(err error) string {
-	text := err.Error()
-	if server, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		text = strings.ReplaceAll(text, server.Error(), numberOf(server))
-	}
-	return text
-}
-
-func numberOf(server *mysql.MySQLError) string {
-	return fmt.Sprintf("MySQL error %d (%s)", server.Number, server.SQLState[:])
 }

@@ -6,18 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
-
-	"github.com/go-sql-driver/mysql"
-)
-
-// Server error numbers, from the MySQL reference's "Server Error Message
-// Reference"; MariaDB has the same.
-const (
-	duplicateEntry  = 1062
-	lockWaitTimeout = 1205
-	deadlock        = 1213
 )
 
 const (
@@ -79,17 +68,4 @@ func within(ctx context.Context, end func() error) error {
 	default:
 		return ctx.Err()
 	}
-}
-
-// IsDuplicate reports whether err says that a unique key is already taken.
-func IsDuplicate(err error) bool { return hasNumber(err, duplicateEntry) }
-
-func isContention(err error) bool { return hasNumber(err, deadlock, lockWaitTimeout) }
-
-func hasNumber(err error, numbers ...uint16) bool {
-	var server *mysql.MySQLError
-	if !errors.As(err, &server) {
-		return false
-	}
-	return slices.Contains(numbers, server.Number)
 }

@@ -10,6 +10,9 @@ import (
 var (
 	// ErrNotFound: there is no such thing, or the caller may not know of it.
 	ErrNotFound = errors.New("not found")
+	// ErrUnavailable: a database cannot be reached or cannot do its work just now;
+	// the same call may succeed later.
+	ErrUnavailable = errors.New("unavailable")
 	// ErrStale: the revision that a change was based on is not the latest.
 	ErrStale = errors.New("the record has a newer revision")
 )

@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mrmrthon/mrmrthon/internal/queue"
-	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 )
 
 // Traced returns a starter with a span for each attempt to start, in the trace
@@ -28,7 +28,7 @@ type traced struct {
 
 // Start starts the workflow of a message within the message's trace.
 func (s traced) Start(ctx context.Context, m queue.Message) error {
-	ctx, span := telemetry.StartFrom(ctx, s.tracer, "process records", m.Trace.Parent, m.Trace.Link,
+	ctx, span := tracecontext.StartFrom(ctx, s.tracer, "process records", m.Trace.Parent, m.Trace.Link,
 		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 			attribute.String("messaging.system", "aws_sqs"), attribute.String("messaging.operation.type", "process"),
 			attribute.String("race_id", m.RaceID), attribute.String("record_id", m.RecordID),

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 )
 
@@ -30,7 +31,7 @@ func TestAStartIsPartOfItsMessagesTrace(t *testing.T) {
 		return outcomes[tries-1]
 	}), provider)
 	for _, want := range outcomes {
-		m := queue.Message{RaceID: "race", RecordID: "record", Revision: 1, Trace: queue.Trace{Parent: telemetry.TraceParent(ctx)}}
+		m := queue.Message{RaceID: "race", RecordID: "record", Revision: 1, Trace: queue.Trace{Parent: tracecontext.TraceParent(ctx)}}
 		require.ErrorIs(t, starter.Start(t.Context(), m), want)
 	}
 	ended := recorder.Ended()

@@ -1,4 +1,4 @@
-package telemetry_test
+package tracecontext_test
 
 import (
 	"testing"
@@ -7,19 +7,19 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
-	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 )
 
 func TestASpanGoesOnWithWhatAnotherProcessBegan(t *testing.T) {
 	t.Parallel()
 	recorder := tracetest.NewSpanRecorder()
 	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)).Tracer("test")
-	require.Empty(t, telemetry.TraceParent(t.Context()))
+	require.Empty(t, tracecontext.TraceParent(t.Context()))
 	ctx, first := tracer.Start(t.Context(), "first")
-	text := telemetry.TraceParent(ctx)
+	text := tracecontext.TraceParent(ctx)
 
 	for _, how := range []struct{ parent, link string }{{text, ""}, {"", text}, {"", ""}, {"nonsense", "nonsense"}} {
-		_, span := telemetry.StartFrom(t.Context(), tracer, "next", how.parent, how.link)
+		_, span := tracecontext.StartFrom(t.Context(), tracer, "next", how.parent, how.link)
 		span.End()
 	}
 	ended := recorder.Ended()

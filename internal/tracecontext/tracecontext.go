@@ -1,4 +1,6 @@
-package telemetry
+// Package tracecontext carries an OpenTelemetry span from one process to another
+// as W3C Trace Context text: through the outbox, the queue and workflows.
+package tracecontext
 
 import (
 	"context"
@@ -7,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// traceparent is W3C Trace Context's header, and what we call it wherever it
-// goes. Traces begin at our own edge, so the state of other vendors, which the
+// traceparent is the header of W3C Trace Context, and its name wherever we keep it.
+// Traces begin at our own edge, so the state of other vendors, which the
 // standard's tracestate carries, is always empty.
 const traceparent = "traceparent"
 
