@@ -12,7 +12,6 @@ import (
 	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/mrmrthon/mrmrthon/internal/queue"
-	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 )
