@@ -111,6 +111,9 @@ const (
 	tidyInterval = time.Hour
 	// keyLifetime is how long an Idempotency-Key is honoured.
 	keyLifetime = 24 * time.Hour
+	// unmatchedLifetime is how long operators see what messages named and main_db
+	// did not have.
+	unmatchedLifetime = 90 * 24 * time.Hour
 )
 
 // tidy forgets expired idempotency keys and refresh tokens. What it fails to
@@ -119,6 +122,9 @@ func tidy(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, userDB *u
 	for {
 		if _, err := mainDB.PurgeKeys(ctx, keyLifetime); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "idempotency keys not purged", "error", err)
+		}
+		if _, err := mainDB.PurgeUnmatched(ctx, unmatchedLifetime); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "unmatched revisions were not purged; they are tried again in an hour", "error", err)
 		}
 		if _, err := userDB.PurgeExpired(ctx); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "refresh tokens not purged", "error", err)

@@ -95,13 +95,15 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	metrics := activities.NewMetrics(registry)
 	main, user := maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
 	standings := newStandingsWork(m.Config, temporalClient, main, user, m.Log, registry)
+	runs := temporal.NewWorkflows(temporalClient, m.Config.Temporal.Namespace)
 	return m.serve(ctx, health, &work{
 		cfg: m.Config, log: m.Log, temporal: temporalClient, records: records, registry: registry, metrics: metrics,
 		starter: bridge.Traced(bridge.CreditStarter{Client: temporalClient, Log: m.Log}, tracing.Provider()),
 		credits: activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
+		notes:   activities.NewNotes(main, runs),
 		audits:  activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
 		checks: activities.NewChecks(m.Config.Audit, main, user,
-			creditRuns{temporal.NewWorkflows(temporalClient, m.Config.Temporal.Namespace)}, time.Now, metrics),
+			creditRuns{runs}, time.Now, metrics),
 		standings: standings,
 		depths:    newDepths(records, m.Log, registry),
 	})
@@ -144,6 +146,7 @@ type work struct {
 	registry  prometheus.Registerer
 	metrics   *activities.Metrics
 	credits   *activities.Credits
+	notes     *activities.Notes
 	audits    *activities.Audits
 	checks    *activities.Checks
 	standings standingsWork

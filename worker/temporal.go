@@ -42,6 +42,7 @@ func (w *work) newWorker(gaveUp func(error)) worker.Worker {
 	records.RegisterWorkflow(workflows.CreditRecord)
 	records.RegisterWorkflow(workflows.AuditCredits)
 	records.RegisterActivity(w.credits)
+	records.RegisterActivity(w.notes)
 	records.RegisterActivity(w.audits)
 	records.RegisterActivity(w.checks)
 	return records

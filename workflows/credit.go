@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -30,28 +31,91 @@ type CreditResult struct {
 // answer, is committed like any other and completes the workflow; only a fault
 // in the system makes it wait.
 func CreditRecord(ctx workflow.Context, input CreditInput) (CreditResult, error) {
-	return newCredit(input).run(ctx)
+	return newCredit(ctx, input).run(ctx)
 }
 
 // credit is the state of a CreditRecord.
 type credit struct {
 	input CreditInput
+	bib   string              // as far as it is known
 	steps *activities.Credits // never set: the worker's own is called by name
+	notes *activities.Notes   // likewise
 }
 
-func newCredit(input CreditInput) *credit { return &credit{input: input} }
+func newCredit(ctx workflow.Context, input CreditInput) *credit {
+	bib, _ := workflow.GetTypedSearchAttributes(ctx).GetKeyword(BibKey)
+	return &credit{input: input, bib: bib}
+}
+
+// The changes of this workflow that histories tell apart.
+const (
+	resetNoted     = "reset-noted"
+	resetNotedLate = "reset-noted-late"
+	unmatchedNoted = "unmatched-noted"
+)
 
 func (c *credit) run(ctx workflow.Context) (CreditResult, error) {
+	noted := c.noteReset(ctx, resetNoted)
 	result, err := c.settle(ctx)
 	var failure *temporal.ApplicationError
 	if errors.As(err, &failure) && failure.Type() == activities.RejectionType {
 		// There is no such revision, so there is nothing to commit this to.
-		result, err = CreditResult{Status: race.Rejected, Reason: failure.Message()}, nil
+		result = CreditResult{Status: race.Rejected, Reason: failure.Message()}
+		err = c.noteUnmatched(ctx, result.Reason)
 	}
 	if err != nil {
 		return CreditResult{}, err
 	}
+	c.awaitNote(ctx, noted)
 	return result, c.publish(ctx, result)
+}
+
+// noteUnmatched writes down a rejection that the ledger cannot hold, where
+// operators find it.
+func (c *credit) noteUnmatched(ctx workflow.Context, reason string) error {
+	if workflow.GetVersion(ctx, unmatchedNoted, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	return step(ctx, "note for operators: "+reason, c.notes.NoteUnmatched, activities.UnmatchedInput{Credit: c.input, Reason: reason}, nil)
+}
+
+// noteReset starts writing down that this run was begun by a reset; nil when it was
+// not. A reset to a later task replays this far without the note, so that change
+// says where it was missed.
+func (c *credit) noteReset(ctx workflow.Context, change string) workflow.Future {
+	info := workflow.GetInfo(ctx)
+	if info.OriginalRunID == info.WorkflowExecution.RunID ||
+		workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	options := durableOptions
+	options.ScheduleToCloseTimeout = noteTimeout // a credit does not wait for a note for ever
+	options.Summary = "note for operators: this run was begun by a reset"
+	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), c.notes.NoteReset, c.input)
+}
+
+// noteTimeout is how long a note of a reset may take before the credit completes
+// without it.
+const noteTimeout = time.Minute
+
+// awaitNote waits for the note of a reset. A note that the history has from an
+// earlier reset is not the one for this run.
+func (c *credit) awaitNote(ctx workflow.Context, noted workflow.Future) {
+	var runID string
+	if noted != nil {
+		if err := noted.Get(ctx, &runID); err != nil {
+			workflow.GetLogger(ctx).Error("a reset was not written into the log of actions; the credit completes without it", "error", err)
+			return
+		}
+	}
+	if runID == workflow.GetInfo(ctx).WorkflowExecution.RunID {
+		return
+	}
+	if late := c.noteReset(ctx, resetNotedLate); late != nil {
+		if err := late.Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Error("a reset was not written into the log of actions; the credit completes without it", "error", err)
+		}
+	}
 }
 
 // settle runs the three activities in turn. What the runner's points depend on
@@ -60,9 +124,14 @@ func (c *credit) run(ctx workflow.Context) (CreditResult, error) {
 // ComputePoints finds it there or else reads it again.
 func (c *credit) settle(ctx workflow.Context) (CreditResult, error) {
 	var validated activities.Validated
-	if err := step(ctx, "validate: who ran with this bib", c.steps.ValidateParticipant, c.input, &validated); err != nil {
+	who := "this bib" // of a message without its bib
+	if c.bib != "" {
+		who = "bib " + c.bib
+	}
+	if err := step(ctx, "validate: who ran with "+who, c.steps.ValidateParticipant, c.input, &validated); err != nil {
 		return CreditResult{}, err
 	}
+	c.bib = validated.Bib
 	award := scoring.Award{Status: race.Rejected, Reason: validated.Rejection}
 	switch {
 	case validated.Superseded:
@@ -92,6 +161,9 @@ func (c *credit) settle(ctx workflow.Context) (CreditResult, error) {
 // each upsert is an event and a write of its own.
 func (c *credit) publish(ctx workflow.Context, result CreditResult) error {
 	attributes := []temporal.SearchAttributeUpdate{CreditStatusKey.ValueSet(string(result.Status))}
+	if known, _ := workflow.GetTypedSearchAttributes(ctx).GetKeyword(BibKey); c.bib != "" && c.bib != known {
+		attributes = append(attributes, BibKey.ValueSet(c.bib))
+	}
 	if result.RunnerID != "" {
 		attributes = append(attributes, RunnerIDKey.ValueSet(result.RunnerID))
 	}

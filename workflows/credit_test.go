@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -33,6 +34,7 @@ type world struct {
 
 	mu        sync.Mutex
 	committed []race.Credit
+	unmatched []maindb.Unmatched
 	durable   int // calls by ordinary activities
 }
 
@@ -51,6 +53,19 @@ func (w *world) ApplyCredit(ctx context.Context, c race.Credit) (userdb.Applied,
 	}
 	return applied, err
 }
+
+func (w *world) AddUnmatched(_ context.Context, u maindb.Unmatched) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unmatched = append(w.unmatched, u)
+	return nil
+}
+
+func (w *world) AddOutsideAction(context.Context, maindb.Action, string) (bool, error) {
+	return false, errors.New("nothing was reset")
+}
+
+func (w *world) HasAction(context.Context, string) (bool, error) { return false, nil }
 
 func (w *world) note(ctx context.Context) {
 	if isLocal(ctx) {
@@ -90,6 +105,7 @@ func setupCredit(t *testing.T) (*world, *testsuite.TestWorkflowEnvironment) {
 	env.RegisterActivity(activities.NewCredits(w, w, metrics).ValidateParticipant)
 	env.RegisterActivity(activities.NewCredits(w, w, metrics).ComputePoints)
 	env.RegisterActivity(activities.NewCredits(w, w, metrics).CommitPoints)
+	env.RegisterActivity(activities.NewNotes(w, nil))
 	return w, env
 }
 
@@ -148,6 +164,7 @@ func TestCreditRecordRejections(t *testing.T) {
 		"while validating": {func(f *scoring.Facts) { f.Entrant = nil }, "no participant with bib 34", 1},
 		"while computing":  {func(f *scoring.Facts) { f.Record.Result.Gun = 0 }, "no gun time, which ranks this race", 1},
 		"race mismatch":    {func(f *scoring.Facts) { f.Record.RaceID = "another" }, "the record is of another race", 0},
+		"no such revision": {func(f *scoring.Facts) { f.Record.Revision = 1 }, "the record has no revision 2", 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -160,6 +177,11 @@ func TestCreditRecordRejections(t *testing.T) {
 			require.Equal(t, workflows.CreditResult{Status: race.Rejected, Reason: test.reason}, result)
 			require.Len(t, w.committed, test.committed)
 			require.Zero(t, w.durable, "a rejection is not retried")
+			if test.committed == 0 { // operators find it all the same
+				require.Equal(t, []maindb.Unmatched{{RaceID: "race", RecordID: "record", Revision: 2, Reason: test.reason}}, w.unmatched)
+			} else {
+				require.Empty(t, w.unmatched)
+			}
 		})
 	}
 }

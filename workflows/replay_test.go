@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
@@ -26,18 +27,38 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	const folder = "testdata/histories"
 	files := histories(t, folder)
-	require.Len(t, files, 19, "one history for each way through a workflow, and older ones while they may be running")
+	require.Len(t, files, 21, "one history for each way through a workflow, and older ones while they may be running")
 	if others := os.Getenv("REPLAY_HISTORIES"); others != "" {
 		files = append(files, histories(t, others)...)
 	}
 	for _, file := range files {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			require.NoError(t, newReplayer(t).ReplayWorkflowHistoryFromJSONFile(nil, file))
+			require.NoError(t, replay(t, newReplayer(t), file))
 			tracing := telemetry.WorkflowTracing(sdktrace.NewTracerProvider())
-			require.NoError(t, newReplayer(t, tracing).ReplayWorkflowHistoryFromJSONFile(nil, file))
+			require.NoError(t, replay(t, newReplayer(t, tracing), file))
 		})
 	}
+}
+
+// replay replays a history as the run that it is of: CreditRecord asks whether a
+// reset began its run, and the replayer takes every run for the one before the
+// reset unless it is told otherwise.
+func replay(t *testing.T, replayer worker.WorkflowReplayer, file string) error {
+	t.Helper()
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	history, err := client.HistoryFromJSON(f, client.HistoryJSONOptions{})
+	require.NoError(t, err)
+	var options worker.ReplayWorkflowHistoryOptions
+	options.OriginalExecution.ID = history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowId()
+	for _, event := range history.GetEvents() {
+		if failed := event.GetWorkflowTaskFailedEventAttributes(); failed.GetNewRunId() != "" {
+			options.OriginalExecution.RunID = failed.GetNewRunId()
+		}
+	}
+	return replayer.ReplayWorkflowHistoryWithOptions(nil, history, options)
 }
 
 // histories are the files of a folder, of which there must be some.

@@ -18,14 +18,15 @@ type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings"`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,reset-credit"`
 	Target string        `query:"target" maxLength:"100" doc:"ID of a record, user or message."`
 }
 
 // shownAction is an action as the API shows it.
 type shownAction struct {
 	ActionID   string          `json:"action_id" format:"uuid"`
-	OperatorID string          `json:"operator_id" format:"uuid"`
+	Actor      string          `json:"actor" enum:"operator,temporal,audit" doc:"operator: through this API. temporal: somebody reset a workflow in the Temporal Web UI or at its command line; it does not say who. audit: the scheduled audit."`
+	OperatorID string          `json:"operator_id" doc:"User ID of the operator; empty for other actors."`
 	Action     string          `json:"action"`
 	Target     string          `json:"target,omitempty" doc:"ID of a record, user or message; none when it was about several."`
 	Reason     string          `json:"reason,omitempty" doc:"As the operator gave it."`
@@ -73,7 +74,7 @@ func (a actions) handle(ctx context.Context, in *actionsInput) (*actionsOutput, 
 	out.Body.Items = make([]shownAction, len(found))
 	for i, action := range found {
 		out.Body.Items[i] = shownAction{
-			ActionID: action.ID, OperatorID: action.OperatorID, Action: action.Name, Target: action.Target,
+			ActionID: action.ID, Actor: action.Actor, OperatorID: action.OperatorID, Action: action.Name, Target: action.Target,
 			Reason: action.Reason, Before: action.Before, After: action.After, StartedAt: action.StartedAt,
 		}
 		if !action.FinishedAt.IsZero() {

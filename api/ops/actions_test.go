@@ -1,6 +1,7 @@
 package ops_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 )
@@ -144,4 +146,25 @@ func TestRecomputeARace(t *testing.T) {
 	}
 	b.wake = func(string) error { return errors.New("no answer") }
 	require.Equal(t, http.StatusServiceUnavailable, b.call(t, http.MethodPost, path, nil).Code)
+}
+
+func TestResetsOutsideTheAPIAreListedOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	outside := maindb.Action{
+		ID: newID(), Actor: maindb.ActorTemporal, Name: "reset-credit", Target: newID(), Reason: "by hand",
+		Before: json.RawMessage(`{"run_id":"a"}`), After: json.RawMessage(`{"run_id":"b"}`), StartedAt: time.Now(), FinishedAt: time.Now(),
+	}
+	run := newID()
+	for i := range 2 {
+		outside.ID = newID()
+		added, err := b.main.AddOutsideAction(t.Context(), outside, run)
+		require.NoError(t, err)
+		require.Equal(t, i == 0, added)
+	}
+	items, _ := b.actions(t, "?action=reset-credit")
+	require.Len(t, items, 1)
+	require.Equal(t, "temporal", items[0].Actor)
+	require.Empty(t, items[0].OperatorID)
+	require.Equal(t, "by hand", items[0].Reason)
 }

@@ -48,7 +48,7 @@ type auditOutput struct {
 func (a audits) run(ctx context.Context, in *auditInput) (*auditOutput, error) {
 	order := repair.Order{Action: repair.RunAudit, OperatorID: operator(ctx), Reason: reasonOf(in.Body), Before: struct{}{}}
 	out := &auditOutput{}
-	err := a.log.Do(ctx, order, func(ctx context.Context) (any, error) {
+	err := a.log.Do(ctx, order, func(ctx context.Context, _ string) (any, error) {
 		run, err := a.workflows.Start(ctx, workflows.AuditNowOptions(), workflows.AuditCredits)
 		if err != nil {
 			return nil, err

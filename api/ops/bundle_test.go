@@ -292,6 +292,7 @@ func (b *bundle) outbox(t *testing.T) int {
 
 // action is an operator's action as the API shows it.
 type action struct {
+	Actor      string         `json:"actor"`
 	OperatorID string         `json:"operator_id"`
 	Action     string         `json:"action"`
 	Target     string         `json:"target"`

@@ -2,7 +2,10 @@ package ops
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -32,7 +35,7 @@ type credits struct {
 func (c credits) register(api huma.API) {
 	register(api, huma.Operation{
 		OperationID: "list-credits", Method: http.MethodGet, Path: creditsPath,
-		Summary: "List credits that are pending, stuck, failed or rejected",
+		Summary: "List credits that are pending, stuck, failed, rejected or unmatched, or those of a bib",
 		Description: "What is pending or rejected is exact: it is decided by the two databases. What failed comes from Temporal's visibility, which may lag " +
 			"behind by a second or so; when Temporal does not answer, its last answer is used, as_of says how old it is, and unavailable names it.",
 		Errors: statusesOf(http.StatusUnprocessableEntity),
@@ -62,7 +65,8 @@ func (c credits) register(api huma.API) {
 
 type creditsInput struct {
 	server.Page
-	Status    string `query:"status" required:"true" enum:"pending,failed,rejected,stuck" doc:"pending: the ledger does not have the latest revision. stuck: pending for longer than older_than_s. failed: pending, and the workflow was closed without completing. rejected: an answer; correct the record or the start list."`
+	Status    string `query:"status" enum:"pending,failed,rejected,stuck,unmatched" doc:"pending: the ledger does not have the latest revision. stuck: pending for longer than older_than_s. failed: pending, and the workflow was closed without completing. rejected: an answer; correct the record or the start list. unmatched: rejected because main_db has no such record or revision. Required without bib; with it, only credits of that status."`
+	Bib       string `query:"bib" maxLength:"16" doc:"Only credits of this bib, settled ones included, in the given race or in all. Leading zeros do not matter."`
 	RaceID    string `query:"race_id" format:"uuid" doc:"Only credits of this race."`
 	Reason    string `query:"reason" maxLength:"200" doc:"Only credits rejected for a reason that contains this."`
 	OlderThan int    `query:"older_than_s" minimum:"0" maximum:"31536000" default:"600" doc:"Age of the latest revision, in seconds, from which a pending credit counts as stuck."`
@@ -72,9 +76,11 @@ type creditsInput struct {
 type listed struct {
 	RecordID    string    `json:"record_id" format:"uuid"`
 	RaceID      string    `json:"race_id" format:"uuid"`
-	Revision    int       `json:"revision" doc:"The latest."`
-	Status      string    `json:"status" enum:"pending,failed,rejected,credited" doc:"Credited: it was settled while this list was made."`
-	ChangedAt   time.Time `json:"changed_at" doc:"When the revision was made."`
+	Bib         string    `json:"bib,omitempty"`
+	RaceName    string    `json:"race_name,omitempty"`
+	Revision    int       `json:"revision" doc:"The latest, or of unmatched ones the one rejected."`
+	Status      string    `json:"status" enum:"pending,failed,rejected,credited,unmatched,ahead" doc:"credited: with bib, or settled while this list was made. ahead: the ledger has a newer revision than main_db."`
+	ChangedAt   time.Time `json:"changed_at" doc:"When the revision was made, or of unmatched ones rejected."`
 	PendingFor  int64     `json:"pending_s,omitempty" doc:"Seconds since then, for a pending credit."`
 	CreditedTo  int       `json:"credited_revision,omitempty" doc:"The older revision that the ledger has of a pending credit."`
 	Reason      string    `json:"reason,omitempty" doc:"Why it is rejected."`
@@ -88,21 +94,46 @@ type creditsOutput struct {
 		Items       []listed        `json:"items" nullable:"false" doc:"By race and record."`
 		NextCursor  string          `json:"next_cursor,omitempty"`
 		Counts      *history.Counts `json:"counts,omitempty" doc:"With the first page."`
+		Matching    *int            `json:"matching,omitempty" doc:"How many there are, with status=unmatched."`
 		AsOf        *time.Time      `json:"as_of,omitempty" doc:"When Temporal said which credits failed; with the first page and with status=failed."`
 		Unavailable []string        `json:"unavailable,omitempty" doc:"Parts that did not answer: what failed is as of as_of and was not checked, or not known at all without as_of."`
 		Detail      string          `json:"detail,omitempty" doc:"What is missing, in words."`
 	}
 }
 
+// listUnmatched is the list of what main_db does not have.
+const listUnmatched = "unmatched"
+
+func (in *creditsInput) check() error {
+	wrong := func(name, message string) error {
+		return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: "query." + name, Message: message})
+	}
+	switch {
+	case in.Status == "" && in.Bib == "":
+		return wrong("status", "is required without bib")
+	case in.Bib != "" && race.CheckBib(in.Bib) != nil:
+		return wrong("bib", race.CheckBib(in.Bib).Error())
+	case in.Bib != "" && in.Status == listUnmatched:
+		return wrong("bib", "is not known of what main_db does not have")
+	case in.Reason != "" && (in.Status != history.ListRejected || in.Bib != ""):
+		return wrong("reason", "is for status=rejected without bib: a pending credit has no reason yet")
+	}
+	return nil
+}
+
 func (c credits) list(ctx context.Context, in *creditsInput) (*creditsOutput, error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	if in.Status == listUnmatched {
+		return c.listUnmatched(ctx, in)
+	}
 	after, err := parsePosition(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	if in.Reason != "" && in.Status != history.ListRejected {
-		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-			Location: "query.reason", Message: "is for status=rejected: a pending credit has no reason yet",
-		})
+	if in.Bib != "" {
+		return c.listBib(ctx, in, after)
 	}
 	wanted := history.Search{List: in.Status, RaceID: in.RaceID, Reason: in.Reason, OlderThan: time.Duration(in.OlderThan) * time.Second}
 	page, err := c.reader.Find(ctx, wanted, after, in.Limit)
@@ -114,11 +145,84 @@ func (c credits) list(ctx context.Context, in *creditsInput) (*creditsOutput, er
 		return nil, err
 	}
 	out.Body.Counts, out.Body.NextCursor, out.Body.AsOf = page.Counts, nextCursor(page), orNil(page.FailedAsOf)
-	if page.Unavailable {
-		out.Body.Unavailable = []string{history.Temporal}
-		out.Body.Detail = "Temporal does not answer: which of the pending credits failed is not known. status=pending lists them all."
-		if !page.FailedAsOf.IsZero() {
-			out.Body.Detail = "Temporal does not answer: which of the pending credits failed is what it said at as_of."
+	out.sayUnavailable(page)
+	return out, nil
+}
+
+func (out *creditsOutput) sayUnavailable(page history.Found) {
+	if !page.Unavailable {
+		return
+	}
+	out.Body.Unavailable = []string{history.Temporal}
+	out.Body.Detail = "Temporal does not answer: which of the pending credits failed is not known. status=pending lists them all."
+	if !page.FailedAsOf.IsZero() {
+		out.Body.Detail = "Temporal does not answer: which of the pending credits failed is what it said at as_of."
+	}
+}
+
+// listBib lists the credits of a bib, whatever their status, or those of one
+// status.
+func (c credits) listBib(ctx context.Context, in *creditsInput, after history.Position) (*creditsOutput, error) {
+	page, err := c.reader.FindBib(ctx, in.RaceID, in.Bib, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	items, err := c.show(ctx, page.Hits)
+	if err != nil {
+		return nil, err
+	}
+	out := &creditsOutput{CacheControl: "no-store"}
+	out.Body.Items, out.Body.NextCursor, out.Body.AsOf = []listed{}, nextCursor(page), orNil(page.FailedAsOf)
+	for _, item := range items {
+		pending := item.Status == string(race.Pending) || item.Status == history.ListFailed
+		switch in.Status {
+		case "", item.Status:
+		case history.ListPending:
+			if !pending {
+				continue
+			}
+		case history.ListStuck:
+			if !pending || item.PendingFor <= int64(in.OlderThan) {
+				continue
+			}
+		default:
+			continue
+		}
+		out.Body.Items = append(out.Body.Items, item)
+	}
+	out.sayUnavailable(page)
+	return out, nil
+}
+
+// listUnmatched lists what messages named and main_db does not have.
+func (c credits) listUnmatched(ctx context.Context, in *creditsInput) (*creditsOutput, error) {
+	var after maindb.Unmatched
+	parts, err := server.DecodeCursor(in.Cursor, 3)
+	if err != nil {
+		return nil, err
+	}
+	if parts != nil {
+		after.RaceID, after.RecordID = parts[0], parts[1]
+		if after.Revision, err = strconv.Atoi(parts[2]); err != nil || after.Revision < 1 || after.Revision > math.MaxInt32 {
+			return nil, server.BadCursor()
+		}
+	}
+	found, total, err := c.store.Unmatched(ctx, in.RaceID, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &creditsOutput{CacheControl: "no-store"}
+	if len(found) > in.Limit {
+		found = found[:in.Limit]
+		last := found[in.Limit-1]
+		out.Body.NextCursor = server.EncodeCursor(last.RaceID, last.RecordID, strconv.Itoa(last.Revision))
+	}
+	out.Body.Matching = &total
+	out.Body.Items = make([]listed, len(found))
+	for i, u := range found {
+		out.Body.Items[i] = listed{
+			RecordID: u.RecordID, RaceID: u.RaceID, Revision: u.Revision, Status: listUnmatched, ChangedAt: u.RejectedAt, Reason: u.Reason,
+			HistoryPath: creditsPath + "/" + u.RecordID, TraceURL: c.links.traceURL(workflows.CreditWorkflowID(u.RaceID, u.RecordID, u.Revision)),
 		}
 	}
 	return out, nil
@@ -151,13 +255,17 @@ func (c credits) show(ctx context.Context, hits []history.Hit) ([]listed, error)
 	if err != nil {
 		return nil, err
 	}
+	labels, err := c.store.RecordLabels(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	credits, err := c.ledger.Credits(ctx, ids)
 	if err != nil {
 		return nil, &history.LedgerError{Err: err}
 	}
 	items := make([]listed, len(hits))
 	for i, hit := range hits {
-		items[i] = c.item(hit, latest[hit.RecordID], credits[hit.RecordID])
+		items[i] = c.item(hit, latest[hit.RecordID], labels[hit.RecordID], credits[hit.RecordID])
 	}
 	return items, nil
 }
@@ -170,13 +278,17 @@ func idsOf(hits []history.Hit) []string {
 	return ids
 }
 
-func (c credits) item(hit history.Hit, record maindb.LatestRevision, credit race.Credit) listed {
+func (c credits) item(hit history.Hit, record maindb.LatestRevision, label maindb.RecordLabel, credit race.Credit) listed {
 	shown := listed{
-		RecordID: hit.RecordID, RaceID: hit.RaceID, Revision: record.Revision, ChangedAt: record.ChangedAt,
+		RecordID: hit.RecordID, RaceID: hit.RaceID, Bib: label.Bib, RaceName: label.RaceName, Revision: record.Revision, ChangedAt: record.ChangedAt,
 		Status: string(race.Pending), HistoryPath: creditsPath + "/" + hit.RecordID,
 		TraceURL: c.links.traceURL(workflows.CreditWorkflowID(hit.RaceID, hit.RecordID, record.Revision)),
 	}
-	if credit.Revision >= record.Revision {
+	switch {
+	case credit.Revision > record.Revision:
+		shown.Status, shown.Reason = string(history.Ahead), fmt.Sprintf("the ledger has revision %d, which main_db does not have", credit.Revision)
+		return shown
+	case credit.Revision == record.Revision:
 		shown.Status, shown.Reason = string(credit.Status), credit.Reason
 		return shown
 	}
@@ -206,7 +318,7 @@ type retried struct {
 	RaceID     string            `json:"race_id" format:"uuid"`
 	Revision   int               `json:"revision" doc:"The latest."`
 	Outcome    repair.Outcome    `json:"outcome" enum:"unchanged,on_its_way,needs_confirmation,sent,reset" doc:"Only sent and reset changed something."`
-	Condition  history.Condition `json:"condition" enum:"settled,damaged,in_outbox,no_workflow,running,failed,lost" doc:"As it was before."`
+	Condition  history.Condition `json:"condition" enum:"settled,damaged,in_outbox,no_workflow,running,failed,lost,ahead" doc:"As it was before."`
 	Detail     string            `json:"detail" doc:"The outcome in words."`
 	WorkflowID string            `json:"workflow_id"`
 	RunID      string            `json:"run_id,omitempty" doc:"Of the run that a reset began."`
@@ -230,8 +342,8 @@ func (c credits) retry(ctx context.Context, in *retryInput) (*retryOutput, error
 	}
 	var done repair.Result
 	order := repair.Order{Action: repair.RetryCredit, OperatorID: operator(ctx), Target: in.RecordID, Reason: reason, Before: stateOf(found[0])}
-	err = c.log.Do(ctx, order, func(ctx context.Context) (any, error) {
-		done = c.repairs.Retry(ctx, found, confirm, resetReason(ctx, reason))[0]
+	err = c.log.Do(ctx, order, func(ctx context.Context, actionID string) (any, error) {
+		done = c.repairs.Retry(ctx, found, confirm, resetReason(ctx, actionID, reason))[0]
 		return doneState{Outcome: done.Outcome, RunID: done.RunID, Error: textOf(done.Err)}, done.Err
 	})
 	if err != nil {
@@ -245,9 +357,10 @@ func (c credits) retry(ctx context.Context, in *retryInput) (*retryOutput, error
 	}}, nil
 }
 
-// resetReason is what the history of a workflow says of its reset.
-func resetReason(ctx context.Context, reason string) string {
-	text := "operator " + operator(ctx)
+// resetReason is what the history of a workflow says about its reset. By the ID of
+// the action the worker knows that the log has it (activities.Notes).
+func resetReason(ctx context.Context, actionID, reason string) string {
+	text := "operator " + operator(ctx) + ", action " + actionID
 	if reason != "" {
 		text += ": " + reason
 	}
@@ -256,6 +369,8 @@ func resetReason(ctx context.Context, reason string) string {
 
 type retryAllInput struct {
 	Body struct {
+		Bib       string `json:"bib,omitempty"`
+		RaceName  string `json:"race_name,omitempty"`
 		Status    string `json:"status" enum:"pending,failed,stuck" doc:"The list. A rejection is an answer: correct the record or the start list instead."`
 		RaceID    string `json:"race_id,omitempty" format:"uuid" doc:"Only credits of this race."`
 		OlderThan *int   `json:"older_than_s,omitempty" minimum:"0" maximum:"31536000" doc:"Age in seconds from which a pending credit counts as stuck; 600 when not given."`
@@ -309,8 +424,8 @@ func (c credits) retryAll(ctx context.Context, in *retryAllInput) (*retryAllOutp
 	}
 	var done []repair.Result
 	order := repair.Order{Action: repair.RetryCredits, OperatorID: operator(ctx), Reason: in.Body.Reason, Before: beforeAll(in, found)}
-	err = c.log.Do(ctx, order, func(ctx context.Context) (any, error) {
-		done = c.repairs.Retry(ctx, found, in.Body.Confirm, resetReason(ctx, in.Body.Reason))
+	err = c.log.Do(ctx, order, func(ctx context.Context, actionID string) (any, error) {
+		done = c.repairs.Retry(ctx, found, in.Body.Confirm, resetReason(ctx, actionID, in.Body.Reason))
 		return afterAll(done), nil
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 )
@@ -16,6 +17,8 @@ type listPage struct {
 	Items []struct {
 		RecordID         string `json:"record_id"`
 		RaceID           string `json:"race_id"`
+		Bib              string `json:"bib"`
+		RaceName         string `json:"race_name"`
 		Revision         int    `json:"revision"`
 		Status           string `json:"status"`
 		PendingS         int    `json:"pending_s"`
@@ -27,6 +30,7 @@ type listPage struct {
 	Counts      *counts    `json:"counts"`
 	AsOf        *time.Time `json:"as_of"`
 	Unavailable []string   `json:"unavailable"`
+	Matching    int        `json:"matching"`
 	Detail      string     `json:"detail"`
 }
 
@@ -190,6 +194,9 @@ func TestListsRefuseWhatTheyCannotAnswer(t *testing.T) {
 		"status=pending&reason=x":      "query.reason",
 		"status=pending&race_id=7":     "query.race_id",
 		"status=pending&cursor=x":      "query.cursor",
+		"status=unmatched&cursor=x":    "query.cursor",
+		"bib=%3C":                      "query.bib",
+		"bib=1&status=unmatched":       "query.bib",
 		"status=pending&limit=0":       "query.limit",
 		"status=stuck&older_than_s=-1": "query.older_than_s",
 	} {
@@ -197,4 +204,83 @@ func TestListsRefuseWhatTheyCannotAnswer(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, answer.Code, query)
 		require.Contains(t, answer.Body.String(), location, query)
 	}
+}
+
+func TestCreditsOfABib(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	elsewhere := b.addRace(t)
+	credited, other := b.post(t, b.raceID, "0101"), b.post(t, b.raceID, "102")
+	b.settle(t, credited, race.Credited)
+	b.settle(t, other, race.Credited)
+	failed, pending := b.post(t, elsewhere, "101"), b.post(t, b.addRace(t), "101")
+	b.runs(failed, "Terminated")
+	b.temporal.failed = []temporal.Run{{WorkflowID: workflowID(elsewhere, failed.ID, 1)}}
+
+	for query, want := range map[string][]string{
+		"bib=101":                       {credited.ID, failed.ID, pending.ID},
+		"bib=00101&race_id=" + b.raceID: {credited.ID},
+		"bib=101&status=pending":        {failed.ID, pending.ID},
+		"bib=101&status=failed":         {failed.ID},
+		"bib=101&status=stuck":          nil,
+		"bib=101&status=stuck&older_than_s=0&race_id=" + newID(): nil,
+		"bib=7": nil,
+	} {
+		require.Equal(t, want, b.list(t, query).ids(), query)
+	}
+	items := b.list(t, "bib=101").Items
+	require.Equal(t, "0101", items[0].Bib)
+	require.Equal(t, "Harbour Half", items[0].RaceName)
+	require.Equal(t, "credited", items[0].Status)
+	require.Equal(t, "failed", items[1].Status)
+	require.Equal(t, "pending", items[2].Status)
+
+	var got []string
+	for cursor := ""; ; {
+		page := b.list(t, "bib=101&limit=1&cursor="+cursor)
+		got = append(got, page.ids()...)
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	require.Equal(t, []string{credited.ID, failed.ID, pending.ID}, got)
+
+	b.temporal.down = true
+	page := b.list(t, "bib=101")
+	require.Len(t, page.Items, 3)
+	require.Equal(t, []string{"temporal"}, page.Unavailable)
+}
+
+func TestUnmatchedRevisionsAreListed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	known := b.post(t, b.raceID, "1")
+	unknown := maindb.Unmatched{RaceID: b.raceID, RecordID: newID(), Revision: 1, Reason: "there is no such record"}
+	ahead := maindb.Unmatched{RaceID: b.raceID, RecordID: known.ID, Revision: 2, Reason: "the record has no revision 2"}
+	for range 2 { // the same message again
+		require.NoError(t, b.main.AddUnmatched(t.Context(), unknown))
+		require.NoError(t, b.main.AddUnmatched(t.Context(), ahead))
+	}
+	got := b.list(t, "status=unmatched&race_id="+b.raceID)
+	require.ElementsMatch(t, []string{unknown.RecordID, known.ID}, got.ids())
+	require.Equal(t, 2, got.Matching)
+	require.Empty(t, b.list(t, "status=unmatched&race_id="+newID()).Items)
+	first := b.list(t, "status=unmatched&limit=1")
+	require.NotEmpty(t, first.NextCursor)
+	second := b.list(t, "status=unmatched&limit=1&cursor="+first.NextCursor)
+	require.Empty(t, second.NextCursor)
+	require.ElementsMatch(t, got.ids(), append(first.ids(), second.ids()...))
+	for _, item := range got.Items {
+		require.Equal(t, "unmatched", item.Status)
+		require.NotEmpty(t, item.Reason)
+		require.Equal(t, "http://ui/"+workflowID(b.raceID, item.RecordID, item.Revision), item.TraceURL)
+	}
+
+	// The revision appears, as after a restore: it is no longer unmatched.
+	b.correct(t, known, 5_100_000)
+	require.Equal(t, []string{unknown.RecordID}, b.list(t, "status=unmatched").ids())
+	b.ahead = 0
+	purged, err := b.main.PurgeUnmatched(t.Context(), -time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, 2, purged)
 }

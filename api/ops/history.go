@@ -25,17 +25,27 @@ type recordHistory struct {
 	RecordID    string            `json:"record_id" format:"uuid"`
 	RaceID      string            `json:"race_id" format:"uuid"`
 	Revision    int               `json:"revision" doc:"The latest."`
+	RaceName    string            `json:"race_name,omitempty"`
 	Bib         string            `json:"bib"`
 	Removed     bool              `json:"removed,omitempty"`
 	Waiting     bool              `json:"waiting_for_bib,omitempty" doc:"Another record holds the bib."`
-	Condition   history.Condition `json:"condition" enum:"settled,damaged,in_outbox,no_workflow,running,failed,lost,unknown"`
+	Condition   history.Condition `json:"condition" enum:"settled,damaged,in_outbox,no_workflow,running,failed,lost,ahead,no_record,unknown"`
 	Explanation string            `json:"explanation" doc:"The condition in words, and what to do about it."`
 	Unavailable []string          `json:"unavailable,omitempty" doc:"Parts that did not answer, so that what they know is missing here."`
+	Unmatched   []shownUnmatched  `json:"unmatched,omitempty" doc:"Revisions that messages named and main_db did not have."`
 	Revisions   []shownRevision   `json:"revisions" nullable:"false" doc:"The first one first."`
 	Outbox      []shownUnsent     `json:"outbox" nullable:"false" doc:"Revisions that have not been sent to the queue."`
 	Credit      *shownCredit      `json:"credit,omitempty" doc:"What the ledger has for the record."`
 	Ledger      []shownLine       `json:"ledger" nullable:"false" doc:"The oldest line first."`
 	Standings   *shownStandings   `json:"standings,omitempty" doc:"The first version that has the latest revision with its points; none when it has not been computed yet."`
+}
+
+type shownUnmatched struct {
+	RaceID     string    `json:"race_id" format:"uuid"`
+	Revision   int       `json:"revision"`
+	Reason     string    `json:"reason"`
+	RejectedAt time.Time `json:"rejected_at"`
+	TraceURL   string    `json:"trace_url"`
 }
 
 type shownRevision struct {
@@ -128,13 +138,19 @@ func (c credits) history(ctx context.Context, in *historyInput) (*historyOutput,
 
 func (c credits) showHistory(h *history.Record) recordHistory {
 	shown := recordHistory{
-		RecordID: h.Live.ID, RaceID: h.Live.RaceID, Revision: h.Live.Revision, Bib: h.Live.Result.Bib,
-		Removed: h.Live.Removed, Waiting: !h.Live.Removed && !h.Live.HoldsBib, Unavailable: h.Unavailable,
+		RecordID: h.Live.ID, RaceID: h.Live.RaceID, Revision: h.Live.Revision, RaceName: h.RaceName, Bib: h.Live.Result.Bib,
+		Removed: h.Live.Removed, Waiting: h.Live.Revision > 0 && !h.Live.Removed && !h.Live.HoldsBib, Unavailable: h.Unavailable,
 		Outbox: []shownUnsent{}, Ledger: []shownLine{}, Revisions: make([]shownRevision, len(h.Revisions)),
 	}
 	shown.Condition, shown.Explanation = h.Verdict()
 	for i, revision := range h.Revisions {
 		shown.Revisions[i] = c.showRevision(h, revision)
+	}
+	for _, u := range h.Unmatched {
+		shown.Unmatched = append(shown.Unmatched, shownUnmatched{
+			RaceID: u.RaceID, Revision: u.Revision, Reason: u.Reason, RejectedAt: u.RejectedAt,
+			TraceURL: c.links.traceURL(workflows.CreditWorkflowID(u.RaceID, u.RecordID, u.Revision)),
+		})
 	}
 	for _, row := range h.Outbox {
 		shown.Outbox = append(shown.Outbox, shownUnsent{OutboxID: row.ID, Revision: row.Revision, CreatedAt: row.CreatedAt})

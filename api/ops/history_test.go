@@ -20,7 +20,12 @@ type recordHistory struct {
 	Condition   string   `json:"condition"`
 	Explanation string   `json:"explanation"`
 	Unavailable []string `json:"unavailable"`
-	Revisions   []struct {
+	RaceName    string   `json:"race_name"`
+	Unmatched   []struct {
+		Revision int    `json:"revision"`
+		Reason   string `json:"reason"`
+	} `json:"unmatched"`
+	Revisions []struct {
 		Revision  int    `json:"revision"`
 		GunTime   string `json:"gun_time"`
 		Reason    string `json:"reason"`
@@ -106,6 +111,7 @@ func TestHistoryOfACorrectedRecord(t *testing.T) {
 	b.rank(t)
 
 	got := b.history(t, r)
+	require.Equal(t, "Harbour Half", got.RaceName)
 	require.Equal(t, "settled", got.Condition)
 	require.Equal(t, "Revision 2 is credited with 702 points.", got.Explanation)
 	require.Empty(t, got.Unavailable)
@@ -214,7 +220,10 @@ func TestWhatIsDownIsNamed(t *testing.T) {
 		{http.MethodGet, "/v1/ops/credits?status=stuck", nil},
 		{http.MethodGet, "/v1/ops/credits?status=failed", nil},
 		{http.MethodGet, "/v1/ops/credits?status=rejected", nil},
+		{http.MethodGet, "/v1/ops/credits?status=unmatched", nil},
+		{http.MethodGet, "/v1/ops/credits?bib=7", nil},
 		{http.MethodGet, credit, nil},
+		{http.MethodGet, "/v1/ops/credits/" + newID(), nil},
 		{http.MethodPost, credit + "/retry", nil},
 		{http.MethodPost, "/v1/ops/credits/retry", object{"status": "pending"}},
 		{http.MethodGet, "/v1/ops/dead-letters", nil},
@@ -239,7 +248,7 @@ func TestWhatIsDownIsNamed(t *testing.T) {
 		b.mount(main, ledger)
 		for _, c := range calls {
 			answer := b.call(t, c.method, c.path, c.body)
-			if answer.Code < http.StatusBadRequest {
+			if answer.Code < http.StatusBadRequest || answer.Code == http.StatusNotFound {
 				continue // it does without
 			}
 			require.Equal(t, http.StatusServiceUnavailable, answer.Code, "%s without %s: %s", c.path, part, answer.Body)
@@ -260,4 +269,38 @@ func TestHistoryHoldsNoPersonalData(t *testing.T) {
 	for _, personal := range []string{"Pheidippides", "1980", "example.org", `"sex"`, `"age"`, `"name"`} {
 		require.NotContains(t, answer.Body.String(), personal)
 	}
+}
+
+func TestHistoryOfWhatMainDBLost(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.post(t, b.raceID, "7")
+	b.settle(t, r, race.Credited)
+	r = b.correct(t, r, 5_100_000)
+	b.settle(t, r, race.Credited)
+
+	b.inMain(t, "UPDATE official_record SET revision = 1")
+	b.inMain(t, "DELETE FROM official_record_revision WHERE revision = 2")
+	got := b.history(t, r)
+	require.Equal(t, "ahead", got.Condition)
+	require.Contains(t, got.Explanation, "The ledger has revision 2, main_db only revision 1")
+	item := b.list(t, "bib=7").Items[0]
+	require.Equal(t, "ahead", item.Status)
+	require.Equal(t, "unchanged", b.retry(t, r, object{"confirm": true}).Outcome)
+
+	b.inMain(t, "DELETE FROM official_record")
+	got = b.history(t, r)
+	require.Equal(t, "no_record", got.Condition)
+	require.Contains(t, got.Explanation, "the ledger has revision 2 of it with 702 points")
+	require.Len(t, got.Ledger, 3)
+
+	stray := race.Record{ID: newID(), RaceID: b.raceID}
+	require.Equal(t, http.StatusNotFound, b.call(t, http.MethodGet, "/v1/ops/credits/"+stray.ID, nil).Code)
+	require.NoError(t, b.main.AddUnmatched(t.Context(), maindb.Unmatched{RaceID: b.raceID, RecordID: stray.ID, Revision: 3, Reason: "there is no such record"}))
+	b.temporal.down = true
+	got = b.history(t, stray)
+	require.Equal(t, "no_record", got.Condition)
+	require.Equal(t, []string{"temporal"}, got.Unavailable)
+	require.Len(t, got.Unmatched, 1)
+	require.Equal(t, 3, got.Unmatched[0].Revision)
 }

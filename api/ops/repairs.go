@@ -74,7 +74,7 @@ func (r repairs) rebuildTotal(ctx context.Context, in *totalInput) (*totalOutput
 	}
 	out := &totalOutput{}
 	out.Body.UserID = in.UserID
-	err = r.log.Do(ctx, order, func(ctx context.Context) (any, error) {
+	err = r.log.Do(ctx, order, func(ctx context.Context, _ string) (any, error) {
 		before, after, err := r.ledger.RebuildTotal(ctx, in.UserID)
 		if err != nil {
 			return nil, ofLedger(err)
@@ -116,7 +116,7 @@ func (r repairs) recompute(ctx context.Context, in *recomputeInput) (*recomputeO
 	}
 	order := repair.Order{Action: repair.RecomputeRace, OperatorID: operator(ctx), Target: in.RaceID, Reason: reasonOf(in.Body), Before: struct{}{}}
 	out := &recomputeOutput{}
-	err := r.log.Do(ctx, order, func(ctx context.Context) (any, error) {
+	err := r.log.Do(ctx, order, func(ctx context.Context, _ string) (any, error) {
 		workflowID, err := r.wake(ctx, in.RaceID)
 		if err != nil {
 			return nil, errors.Join(temporal.ErrUnavailable, err)

@@ -93,7 +93,7 @@ func TestRetryBringsACreditOnItsWayAgain(t *testing.T) {
 			require.Len(t, b.temporal.resets, c.resets)
 			if c.resets == 1 {
 				require.Equal(t, "new-run", got.RunID)
-				require.Contains(t, b.temporal.resets[0], got.WorkflowID+" run-of-7 operator "+operatorID)
+				require.Contains(t, b.temporal.resets[0], got.WorkflowID+" run-of-7 operator "+operatorID+", action ")
 			}
 			last := b.lastAction(t)
 			require.Equal(t, c.outcome, last.After["outcome"])

@@ -29,6 +29,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	mrmtemporal "github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
@@ -72,6 +73,9 @@ func recordPlain(ctx context.Context, temporal client.Client, folder string) err
 	if err := play(ctx, temporal, folder, scenes()); err != nil {
 		return err
 	}
+	if err := recordReset(ctx, temporal, folder); err != nil {
+		return err
+	}
 	options := client.StartWorkflowOptions{ID: workflows.AuditScheduleID, TaskQueue: workflows.RecordsTaskQueue}
 	run, err := temporal.ExecuteWorkflow(ctx, options, workflows.AuditCredits)
 	if err != nil {
@@ -92,6 +96,7 @@ func startWorker(temporal client.Client) (worker.Worker, error) {
 	records.RegisterWorkflow(workflows.CreditRecord)
 	records.RegisterWorkflow(workflows.AuditCredits)
 	records.RegisterActivity(activities.NewCredits(stage{}, stage{}, metrics))
+	records.RegisterActivity(activities.NewNotes(stage{}, stage{}))
 	records.RegisterActivity(activities.NewAudits(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
 	records.RegisterActivity(activities.NewChecks(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
 	if err := records.Start(); err != nil {
@@ -113,6 +118,23 @@ func play(ctx context.Context, temporal client.Client, folder string, scenes []s
 		}
 	}
 	return nil
+}
+
+// recordReset resets the first scene's workflow, which has completed, as the Web
+// UI does, and saves the history of the run that this begins.
+func recordReset(ctx context.Context, temporal client.Client, folder string) error {
+	input := workflows.CreditInput{RaceID: raceID, RecordID: scenes()[0].recordID, Revision: 2}
+	id := workflows.CreditWorkflowID(input.RaceID, input.RecordID, input.Revision)
+	described, err := temporal.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return fmt.Errorf("describe %s: %w", id, err)
+	}
+	base := described.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	runID, err := mrmtemporal.NewWorkflows(temporal, "default").Reset(ctx, mrmtemporal.Run{WorkflowID: id, RunID: base}, "by hand")
+	if err != nil {
+		return err
+	}
+	return save(ctx, temporal, temporal.GetWorkflow(ctx, id, runID), filepath.Join(folder, "credited_reset.json"))
 }
 
 func startServer(ctx context.Context) (*testsuite.DevServer, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -147,3 +148,13 @@ func (stage) OutboxIsEmpty(context.Context) (bool, error) { return true, nil }
 func (stage) CreditRevisions(context.Context, []string) (map[string]int, error) { return nil, nil }
 
 func (stage) Depth(context.Context) (queue.Depth, error) { return queue.Depth{}, nil }
+
+func (stage) AddUnmatched(context.Context, maindb.Unmatched) error { return nil }
+
+func (stage) AddOutsideAction(context.Context, maindb.Action, string) (bool, error) { return true, nil }
+
+func (stage) HasAction(context.Context, string) (bool, error) { return false, nil }
+
+func (stage) ResetCause(context.Context, temporal.Run) (temporal.ResetCause, error) {
+	return temporal.ResetCause{Reason: "by hand", At: time.Now()}, nil
+}

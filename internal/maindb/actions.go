@@ -10,12 +10,20 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 )
 
+// The actors of actions.
+const (
+	ActorOperator = "operator" // through the API; OperatorID says who
+	ActorTemporal = "temporal" // somebody in Temporal's Web UI or at its command line
+	ActorAudit    = "audit"
+)
+
 // Action is something that an operator did.
 type Action struct {
 	ID         string // UUIDv7: later actions have higher ones
-	OperatorID string
+	Actor      string
+	OperatorID string // of ActorOperator
 	Name       string // at most 32 characters
-	Target     string // ID of a record, user or message; empty for several
+	Target     string // ID of a record, race, user or message; empty for several
 	Reason     string // at most 500 characters
 	Before     json.RawMessage
 	After      json.RawMessage // null when it was cut off, or is not over
@@ -36,7 +44,7 @@ func (s *Store) BeginAction(ctx context.Context, a Action) error {
 		StateBefore: a.Before, StartedAt: s.now(),
 	})
 	if err != nil {
-		return fmt.Errorf("note action %s %s: %w", a.Name, a.ID, err)
+		return fmt.Errorf("log action %s %s: %w", a.Name, a.ID, err)
 	}
 	return nil
 }
@@ -44,16 +52,40 @@ func (s *Store) BeginAction(ctx context.Context, a Action) error {
 // FinishAction writes how things stand after an action.
 func (s *Store) FinishAction(ctx context.Context, actionID string, after json.RawMessage) error {
 	if err := s.queries.FinishAction(ctx, after, sql.NullTime{Time: s.now(), Valid: true}, actionID); err != nil {
-		return fmt.Errorf("note the end of action %s: %w", actionID, err)
+		return fmt.Errorf("log the end of action %s: %w", actionID, err)
 	}
 	return nil
 }
 
-// lastID is behind every ID.
+// AddOutsideAction logs what was done past the API, by the run that it began: once
+// however often it is called. added is false for a run that is
+// in the log already.
+func (s *Store) AddOutsideAction(ctx context.Context, a Action, runID string) (added bool, err error) {
+	rows, err := s.queries.InsertOutsideAction(ctx, gen.InsertOutsideActionParams{
+		ActionID: a.ID, Actor: a.Actor, RunID: sql.NullString{String: runID, Valid: true}, Action: a.Name, Target: a.Target,
+		Reason: a.Reason, StateBefore: a.Before, StateAfter: a.After, StartedAt: a.StartedAt,
+		FinishedAt: sql.NullTime{Time: a.FinishedAt, Valid: true},
+	})
+	if err != nil {
+		return false, fmt.Errorf("log the reset of run %s: %w", runID, err)
+	}
+	return rows > 0, nil
+}
+
+// HasAction reports whether an action is in the log.
+func (s *Store) HasAction(ctx context.Context, actionID string) (bool, error) {
+	found, err := s.queries.HasAction(ctx, actionID)
+	if err != nil {
+		return false, fmt.Errorf("look for action %s: %w", actionID, err)
+	}
+	return found, nil
+}
+
+// lastID sorts after every ID.
 const lastID = "~"
 
 // Actions returns up to limit actions that are older than the one with that ID,
-// the newest first; an empty ID stands behind the newest.
+// the newest first; an empty ID stands for the end of the log.
 func (s *Store) Actions(ctx context.Context, filter ActionFilter, before string, limit int) ([]Action, error) {
 	if before == "" {
 		before = lastID
@@ -67,7 +99,7 @@ func (s *Store) Actions(ctx context.Context, filter ActionFilter, before string,
 	actions := make([]Action, len(rows))
 	for i, row := range rows {
 		actions[i] = Action{
-			ID: row.ActionID, OperatorID: row.OperatorID, Name: row.Action, Target: row.Target, Reason: row.Reason,
+			ID: row.ActionID, Actor: row.Actor, OperatorID: row.OperatorID, Name: row.Action, Target: row.Target, Reason: row.Reason,
 			Before: row.StateBefore, After: row.StateAfter, StartedAt: row.StartedAt, FinishedAt: row.FinishedAt.Time,
 		}
 	}

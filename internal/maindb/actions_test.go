@@ -26,6 +26,7 @@ func TestActionsAreKeptWithWhatWasBeforeAndAfter(t *testing.T) {
 	b.clock.Advance(time.Second)
 	require.NoError(t, b.store.FinishAction(t.Context(), over.ID, json.RawMessage(`{"outcome": "sent"}`)))
 
+	cutOff.Actor, over.Actor = maindb.ActorOperator, maindb.ActorOperator
 	cutOff.After, cutOff.StartedAt = json.RawMessage("null"), began
 	over.After, over.StartedAt, over.FinishedAt = json.RawMessage(`{"outcome": "sent"}`), began, b.clock.Now()
 	all, err := b.store.Actions(t.Context(), maindb.ActionFilter{}, "", 10)

@@ -11,3 +11,4 @@ GRANT SELECT, INSERT, UPDATE ON standings_mark TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON publication TO {account};
 GRANT SELECT, INSERT, UPDATE ON operator_action TO {account};
 GRANT SELECT, INSERT, UPDATE ON audit_position TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON unmatched_revision TO {account};

@@ -42,6 +42,51 @@ func (s *Store) LatestRevisionsByID(ctx context.Context, recordIDs []string) (ma
 	return found, nil
 }
 
+// RecordsByBib returns up to limit records with a bib, removed ones included, of
+// one race or of all when raceID is empty, in the order of race and record and
+// after the given one. Only their IDs are set. Leading zeros of the bib do not
+// matter.
+func (s *Store) RecordsByBib(ctx context.Context, raceID, bib string, after LatestRevision, limit int) ([]LatestRevision, error) {
+	first, last := raceID, raceID
+	if raceID == "" {
+		last = lastID
+	}
+	rows, err := s.queries.RecordsByBib(ctx, gen.RecordsByBibParams{
+		BibKey: race.BibKey(bib), FirstRace: first, LastRace: last, AfterRace: after.RaceID, AfterRecord: after.RecordID,
+		Limit: count32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find records by bib: %w", err)
+	}
+	found := make([]LatestRevision, len(rows))
+	for i, row := range rows {
+		found[i] = LatestRevision{RecordID: row.RecordID, RaceID: row.RaceID}
+	}
+	return found, nil
+}
+
+// RecordLabel is what people call a record.
+type RecordLabel struct {
+	Bib      string // as the organizer wrote it
+	RaceName string
+}
+
+// RecordLabels returns the labels of those of the records that exist, by record
+// ID.
+func (s *Store) RecordLabels(ctx context.Context, recordIDs []string) (map[string]RecordLabel, error) {
+	found := make(map[string]RecordLabel, len(recordIDs))
+	for ids := range slices.Chunk(recordIDs, chunk) {
+		rows, err := s.queries.RecordLabels(ctx, ids)
+		if err != nil {
+			return nil, fmt.Errorf("read the bibs of %d records: %w", len(ids), err)
+		}
+		for _, row := range rows {
+			found[row.RecordID] = RecordLabel{Bib: row.Bib, RaceName: row.RaceName}
+		}
+	}
+	return found, nil
+}
+
 // Unsent is a row of the outbox.
 type Unsent struct {
 	OutboxRow

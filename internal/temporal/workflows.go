@@ -233,14 +233,15 @@ func (w Workflows) firstTask(ctx context.Context, run Run) (int64, error) {
 	return 0, ErrNotStarted
 }
 
-// ResetCause is why and from which run another run was reset, as its history has
-// it; the zero value for a run that was started otherwise.
+// ResetCause is when, why and from which run another run was reset, as its history
+// has it; the zero value for a run that was started otherwise.
 type ResetCause struct {
 	BaseRunID string
 	Reason    string
+	At        time.Time
 }
 
-// ResetCause returns what the history of a run says of the reset that began it.
+// ResetCause returns what the history of a run says about the reset that began it.
 func (w Workflows) ResetCause(ctx context.Context, run Run) (ResetCause, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -252,7 +253,7 @@ func (w Workflows) ResetCause(ctx context.Context, run Run) (ResetCause, error) 
 		}
 		failed := event.GetWorkflowTaskFailedEventAttributes()
 		if failed.GetCause() == enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW && failed.GetNewRunId() == run.RunID {
-			return ResetCause{BaseRunID: failed.GetBaseRunId(), Reason: failed.GetFailure().GetMessage()}, nil
+			return ResetCause{BaseRunID: failed.GetBaseRunId(), Reason: failed.GetFailure().GetMessage(), At: timeOf(event.GetEventTime())}, nil
 		}
 	}
 	return ResetCause{}, nil

@@ -27,9 +27,11 @@ const (
 	InOutbox   Condition = "in_outbox"   // the revision has not been sent to the queue
 	NoWorkflow Condition = "no_workflow" // sent, and no workflow of it is known
 	Running    Condition = "running"
-	Failed     Condition = "failed"  // the workflow was closed without completing
-	Lost       Condition = "lost"    // the workflow completed, but the ledger does not have the revision
-	Unknown    Condition = "unknown" // a part that knows does not answer
+	Failed     Condition = "failed"    // the workflow was closed without completing
+	Lost       Condition = "lost"      // the workflow completed, but the ledger does not have the revision
+	Ahead      Condition = "ahead"     // the ledger has a newer revision than main_db
+	NoRecord   Condition = "no_record" // main_db does not have the record
+	Unknown    Condition = "unknown"   // a part that knows does not answer
 )
 
 // Evidence is what is known of a record's latest revision.
@@ -71,7 +73,11 @@ func (e Evidence) Condition() Condition {
 	switch {
 	case !e.Ledger.balanced():
 		return Damaged
-	case e.Ledger.Credit.Revision >= e.Record.Revision:
+	case e.Record.Revision == 0:
+		return NoRecord
+	case e.Ledger.Credit.Revision > e.Record.Revision:
+		return Ahead
+	case e.Ledger.Credit.Revision == e.Record.Revision:
 		return Settled
 	case e.Unsent != nil:
 		return InOutbox
@@ -108,6 +114,15 @@ func (e Evidence) Explain() string {
 			text += " (" + e.Workflow.Failure + ")"
 		}
 		return text + ". A retry starts it again."
+	case Ahead:
+		return fmt.Sprintf("The ledger has revision %d, main_db only revision %d: main_db has lost what came after, as after a restore from a backup. "+
+			"A retry does not repair this; the audit does (POST /v1/ops/audit).", e.Ledger.Credit.Revision, revision)
+	case NoRecord:
+		if e.Ledger.Credit.Revision == 0 {
+			return "main_db has no such record, and the ledger has no credit of it: a message named it. If main_db was restored from a backup, post the record again."
+		}
+		return fmt.Sprintf("main_db has no such record, but the ledger has revision %d of it with %d points, as after main_db was restored from a backup. "+
+			"The audit repairs this (POST /v1/ops/audit).", e.Ledger.Credit.Revision, e.Ledger.Credit.Points)
 	case Unknown:
 	}
 	return "The state of the credit is not known."

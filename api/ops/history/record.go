@@ -24,8 +24,10 @@ const (
 // Record is everything that is known of a record and its credit.
 type Record struct {
 	Evidence
-	Live        race.Record
-	Revisions   []race.Revision // the first one first
+	Live        race.Record // with the ID alone when main_db does not have it
+	RaceName    string
+	Unmatched   []maindb.Unmatched // revisions that were rejected because main_db did not have them
+	Revisions   []race.Revision    // the first one first
 	Outbox      []maindb.Unsent
 	Committed   *userdb.CommittedCredit
 	Executions  map[int]temporal.Execution // the latest run of each revision's workflow
@@ -55,9 +57,19 @@ func (h *Record) Verdict() (Condition, string) {
 func (r *Reader) Record(ctx context.Context, recordID string) (*Record, error) {
 	h := &Record{}
 	var err error
-	if h.Live, err = r.records.RecordByID(ctx, recordID); err != nil {
+	if h.Unmatched, err = r.records.UnmatchedOfRecord(ctx, recordID); err != nil {
 		return nil, err
 	}
+	if h.Live, err = r.records.RecordByID(ctx, recordID); errors.Is(err, race.ErrNotFound) {
+		return r.withoutRecord(ctx, recordID, h)
+	} else if err != nil {
+		return nil, err
+	}
+	labels, err := r.records.RecordLabels(ctx, []string{recordID})
+	if err != nil {
+		return nil, err
+	}
+	h.RaceName = labels[recordID].RaceName
 	if h.Revisions, err = r.records.Revisions(ctx, recordID); err != nil {
 		return nil, err
 	}
@@ -73,6 +85,33 @@ func (r *Reader) Record(ctx context.Context, recordID string) (*Record, error) {
 	}
 	if h.Standings, err = r.includedIn(ctx, h); err != nil {
 		return nil, err
+	}
+	return h, nil
+}
+
+// withoutRecord returns what is known of a record that main_db does not have: what
+// messages named, and what the ledger kept when main_db lost it.
+func (r *Reader) withoutRecord(ctx context.Context, recordID string, h *Record) (*Record, error) {
+	h.Live.ID = recordID
+	r.addLedger(ctx, h)
+	switch {
+	case h.Committed != nil:
+		h.Live.RaceID = h.Committed.RaceID
+	case len(h.Ledger.Lines) > 0 || len(h.Unmatched) > 0:
+	case !h.Has(UserDB):
+		return nil, ofLedger(context.DeadlineExceeded) // only user_db may know it
+	default:
+		return nil, race.ErrNotFound
+	}
+	if h.Live.RaceID == "" && len(h.Unmatched) > 0 {
+		h.Live.RaceID = h.Unmatched[0].RaceID
+	}
+	h.Evidence.Record = maindb.LatestRevision{RecordID: recordID, RaceID: h.Live.RaceID}
+	var err error
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if h.Runs, err = r.workflows.List(bounded, workflows.RecordIDKey.GetName()+" = '"+recordID+"'", 0); err != nil {
+		h.Unavailable = append(h.Unavailable, Temporal)
 	}
 	return h, nil
 }
@@ -149,7 +188,7 @@ const versionsSearched = 4
 // includedIn returns the first version of the standings that has the settled
 // revision, nil when there is none yet.
 func (r *Reader) includedIn(ctx context.Context, h *Record) (*maindb.StandingsHead, error) {
-	if h.Committed == nil || h.Committed.Revision < h.Live.Revision {
+	if h.Committed == nil || h.Committed.Revision != h.Live.Revision {
 		return nil, nil //nolint:nilnil // none is an answer
 	}
 	heads, err := r.records.StandingsAround(ctx, h.Live.RaceID, h.Committed.CommittedAt, versionsSearched)

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/workflows"
@@ -130,6 +131,49 @@ func (p *Found) add(raceID string, ids []string, after Position, limit int, fail
 			p.Hits = append(p.Hits, Hit{Position: Position{RaceID: raceID, RecordID: id}, Failed: failed})
 		}
 	}
+}
+
+// FindBib returns up to limit records with a bib after a position, of one race or
+// of all when raceID is empty, whatever the status of their credits.
+func (r *Reader) FindBib(ctx context.Context, raceID, bib string, after Position, limit int) (page Found, err error) {
+	records, err := r.records.RecordsByBib(ctx, raceID, bib, maindb.LatestRevision{RaceID: after.RaceID, RecordID: after.RecordID}, limit+1)
+	if err != nil {
+		return Found{}, err
+	}
+	if page.More = len(records) > limit; page.More {
+		records = records[:limit]
+	}
+	ids := make([]string, len(records))
+	for i, record := range records {
+		ids[i] = record.RecordID
+	}
+	latest, err := r.records.LatestRevisionsByID(ctx, ids)
+	if err != nil {
+		return Found{}, err
+	}
+	credits, err := r.ledger.Credits(ctx, ids)
+	if err != nil {
+		return Found{}, ofLedger(err)
+	}
+	failed, err := r.failures(ctx, raceID)
+	if err != nil {
+		return Found{}, err
+	}
+	for _, record := range records {
+		hit := Hit{Position: Position{RaceID: record.RaceID, RecordID: record.RecordID}}
+		revision := latest[record.RecordID].Revision
+		if credits[record.RecordID].Revision < revision && failed.revisions[record.RecordID] == revision {
+			pending := balance{pending: map[string]int{record.RecordID: revision}}
+			still, err := r.stillFailed(ctx, record.RaceID, pending, []string{record.RecordID}, &failed)
+			if err != nil {
+				return Found{}, err
+			}
+			hit.Failed = len(still) > 0
+		}
+		page.Hits = append(page.Hits, hit)
+	}
+	page.FailedAsOf, page.Unavailable = failed.asOf, failed.stale
+	return page, nil
 }
 
 // sublists are parts of what is pending in a race.

@@ -104,7 +104,7 @@ func (d DeadLetters) Redrive(ctx context.Context, operatorID, messageID, reason 
 	}
 	var done Redriven
 	order := Order{Action: RedriveLetters, OperatorID: operatorID, Target: messageID, Reason: reason, Before: shown(good)}
-	err = d.log.Do(ctx, order, func(ctx context.Context) (any, error) {
+	err = d.log.Do(ctx, order, func(ctx context.Context, _ string) (any, error) {
 		failures := d.queue.Redrive(ctx, good)
 		d.giveBack(ctx, broken)
 		done = Redriven{Redriven: len(good) - len(failures), Broken: len(broken), Failed: len(failures)}
@@ -125,7 +125,7 @@ func (d DeadLetters) Discard(ctx context.Context, operatorID, messageID, reason 
 		return queue.Letter{}, err
 	}
 	order := Order{Action: DiscardLetter, OperatorID: operatorID, Target: messageID, Reason: reason, Before: shown(taken)}
-	err = d.log.Do(ctx, order, func(ctx context.Context) (any, error) {
+	err = d.log.Do(ctx, order, func(ctx context.Context, _ string) (any, error) {
 		if failures := d.queue.DeleteLetters(ctx, taken); len(failures) > 0 {
 			return nil, &QueueError{Err: failures[0].Err}
 		}

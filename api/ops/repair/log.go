@@ -67,9 +67,9 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 // gone away.
 const finishTimeout = 5 * time.Second
 
-// Do logs an action, does it, and logs its outcome. An action that cannot be
-// logged is not done.
-func (l Log) Do(ctx context.Context, o Order, act func(ctx context.Context) (after any, err error)) error {
+// Do logs an action, does it, and logs its outcome. act is told the ID by which
+// the action is in the log. An action that cannot be logged is not done.
+func (l Log) Do(ctx context.Context, o Order, act func(ctx context.Context, actionID string) (after any, err error)) error {
 	before, err := json.Marshal(o.Before)
 	if err != nil {
 		return fmt.Errorf("log %s: %w", o.Action, err)
@@ -85,7 +85,7 @@ func (l Log) Do(ctx context.Context, o Order, act func(ctx context.Context) (aft
 	if err != nil {
 		return err
 	}
-	after, failure := act(ctx)
+	after, failure := act(ctx, id.String())
 	if failure != nil && after == nil {
 		after = map[string]string{"error": failure.Error()}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 const actions = `-- name: Actions :many
-SELECT action_id, operator_id, action, target, reason, state_before, state_after, started_at, finished_at FROM operator_action
+SELECT action_id, operator_id, action, target, reason, state_before, state_after, started_at, finished_at, actor, run_id FROM operator_action
 WHERE action_id < ?
   AND (? = '' OR target = ?)
   AND (? = '' OR action = ?)
@@ -55,6 +55,8 @@ func (q *Queries) Actions(ctx context.Context, arg ActionsParams) ([]OperatorAct
 			&i.StateAfter,
 			&i.StartedAt,
 			&i.FinishedAt,
+			&i.Actor,
+			&i.RunID,
 		); err != nil {
 			return nil, err
 		}
@@ -76,6 +78,17 @@ UPDATE operator_action SET state_after = ?, finished_at = ? WHERE action_id = ?
 func (q *Queries) FinishAction(ctx context.Context, stateAfter json.RawMessage, finishedAt sql.NullTime, actionID string) error {
 	_, err := q.db.ExecContext(ctx, finishAction, stateAfter, finishedAt, actionID)
 	return err
+}
+
+const hasAction = `-- name: HasAction :one
+SELECT EXISTS (SELECT 1 FROM operator_action WHERE action_id = ?)
+`
+
+func (q *Queries) HasAction(ctx context.Context, actionID string) (bool, error) {
+	row := q.db.QueryRowContext(ctx, hasAction, actionID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }
 
 const insertAction = `-- name: InsertAction :exec
@@ -104,4 +117,43 @@ func (q *Queries) InsertAction(ctx context.Context, arg InsertActionParams) erro
 		arg.StartedAt,
 	)
 	return err
+}
+
+const insertOutsideAction = `-- name: InsertOutsideAction :execrows
+INSERT IGNORE INTO operator_action
+    (action_id, operator_id, actor, run_id, action, target, reason, state_before, state_after, started_at, finished_at)
+VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+`
+
+type InsertOutsideActionParams struct {
+	ActionID    string
+	Actor       string
+	RunID       sql.NullString
+	Action      string
+	Target      string
+	Reason      string
+	StateBefore json.RawMessage
+	StateAfter  json.RawMessage
+	StartedAt   time.Time
+	FinishedAt  sql.NullTime
+}
+
+// Nothing for a run that is in the log already.
+func (q *Queries) InsertOutsideAction(ctx context.Context, arg InsertOutsideActionParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertOutsideAction,
+		arg.ActionID,
+		arg.Actor,
+		arg.RunID,
+		arg.Action,
+		arg.Target,
+		arg.Reason,
+		arg.StateBefore,
+		arg.StateAfter,
+		arg.StartedAt,
+		arg.FinishedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

@@ -68,6 +68,8 @@ type OperatorAction struct {
 	StateAfter  json.RawMessage
 	StartedAt   time.Time
 	FinishedAt  sql.NullTime
+	Actor       string
+	RunID       sql.NullString
 }
 
 type Outbox struct {
@@ -139,6 +141,14 @@ type StandingsMark struct {
 	RecordRevisions int64
 	CreditRevisions int64
 	RaceChangedAt   time.Time
+}
+
+type UnmatchedRevision struct {
+	RaceID     string
+	RecordID   string
+	Revision   int32
+	Reason     string
+	RejectedAt time.Time
 }
 
 type UnofficialRecord struct {

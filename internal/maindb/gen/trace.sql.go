@@ -141,6 +141,106 @@ func (q *Queries) RecordByID(ctx context.Context, recordID string) (OfficialReco
 	return i, err
 }
 
+const recordLabels = `-- name: RecordLabels :many
+SELECT o.record_id, o.bib, COALESCE(r.name, '') AS race_name
+FROM official_record AS o LEFT JOIN race AS r ON r.race_id = o.race_id
+WHERE o.record_id IN (/*SLICE:record_ids*/?)
+`
+
+type RecordLabelsRow struct {
+	RecordID string
+	Bib      string
+	RaceName string
+}
+
+func (q *Queries) RecordLabels(ctx context.Context, recordIds []string) ([]RecordLabelsRow, error) {
+	query := recordLabels
+	var queryParams []interface{}
+	if len(recordIds) > 0 {
+		for _, v := range recordIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", strings.Repeat(",?", len(recordIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RecordLabelsRow
+	for rows.Next() {
+		var i RecordLabelsRow
+		if err := rows.Scan(&i.RecordID, &i.Bib, &i.RaceName); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recordsByBib = `-- name: RecordsByBib :many
+SELECT record_id, race_id FROM official_record
+WHERE bib_key = ? AND race_id >= ? AND race_id <= ?
+  AND (race_id > ? OR race_id = ? AND record_id > ?)
+ORDER BY race_id, record_id
+LIMIT ?
+`
+
+type RecordsByBibParams struct {
+	BibKey      string
+	FirstRace   string
+	LastRace    string
+	AfterRace   string
+	AfterRecord string
+	Limit       int32
+}
+
+type RecordsByBibRow struct {
+	RecordID string
+	RaceID   string
+}
+
+// The records with a bib, removed ones included, in one race or in all: then the
+// races are from the empty one to the last ID.
+func (q *Queries) RecordsByBib(ctx context.Context, arg RecordsByBibParams) ([]RecordsByBibRow, error) {
+	rows, err := q.db.QueryContext(ctx, recordsByBib,
+		arg.BibKey,
+		arg.FirstRace,
+		arg.LastRace,
+		arg.AfterRace,
+		arg.AfterRace,
+		arg.AfterRecord,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RecordsByBibRow
+	for rows.Next() {
+		var i RecordsByBibRow
+		if err := rows.Scan(&i.RecordID, &i.RaceID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const revisionSums = `-- name: RevisionSums :many
 SELECT race_id, COUNT(*) AS records, CAST(SUM(CRC32(CONCAT(record_id, revision))) AS SIGNED) AS fingerprint
 FROM official_record WHERE race_id LIKE ? GROUP BY race_id

@@ -13,3 +13,12 @@ WHERE action_id < sqlc.arg(before_id)
   AND (sqlc.arg(action) = '' OR action = sqlc.arg(action))
 ORDER BY action_id DESC
 LIMIT ?;
+
+-- name: InsertOutsideAction :execrows
+-- Nothing for a run that is in the log already.
+INSERT IGNORE INTO operator_action
+    (action_id, operator_id, actor, run_id, action, target, reason, state_before, state_after, started_at, finished_at)
+VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: HasAction :one
+SELECT EXISTS (SELECT 1 FROM operator_action WHERE action_id = ?);

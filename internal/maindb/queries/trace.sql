@@ -23,3 +23,17 @@ WHERE s.race_id = sqlc.arg(race_id) AND s.version >= (
     WHERE b.race_id = sqlc.arg(race_id) AND b.computed_at < sqlc.arg(read_at))
 ORDER BY s.version
 LIMIT ?;
+
+-- name: RecordsByBib :many
+-- The records with a bib, removed ones included, in one race or in all: then the
+-- races are from the empty one to the last ID.
+SELECT record_id, race_id FROM official_record
+WHERE bib_key = sqlc.arg(bib_key) AND race_id >= sqlc.arg(first_race) AND race_id <= sqlc.arg(last_race)
+  AND (race_id > sqlc.arg(after_race) OR race_id = sqlc.arg(after_race) AND record_id > sqlc.arg(after_record))
+ORDER BY race_id, record_id
+LIMIT ?;
+
+-- name: RecordLabels :many
+SELECT o.record_id, o.bib, COALESCE(r.name, '') AS race_name
+FROM official_record AS o LEFT JOIN race AS r ON r.race_id = o.race_id
+WHERE o.record_id IN (sqlc.slice(record_ids));
