@@ -33,6 +33,7 @@ type settings struct {
 	MainDB         mysql.Config   `envPrefix:"MAIN_DB_"`
 	UserDB         mysql.Config   `envPrefix:"USER_DB_"`
 	Queue          queue.Config
+	Outbox         relay.Config
 	Auth           auth.Config
 	SignUps        auth.SignUpConfig
 	Temporal       temporal.Config `envPrefix:"TEMPORAL_"`
@@ -83,7 +84,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	}
 	defer temporalClient.Close()
 	mainDB, userDB := maindb.New(mainPool, time.Now), userdb.New(userPool, time.Now)
-	outbox := relay.New(mainDB, relay.Traced(records, tracing.Provider()), log, registry)
+	outbox := relay.New(cfg.Outbox, mainDB, relay.Traced(records, tracing.Provider()), log, registry)
 	health := telemetry.Handler(registry, log, telemetry.Running(ctx.Done()), telemetry.Check{Name: "main_db", Ping: mainPool.PingContext})
 	handler, err := newHandler(parts{ //nolint:contextcheck // every call has a context of its own
 		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, health: health, registry: registry, traces: tracing.Provider(), log: log, now: time.Now,

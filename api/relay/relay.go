@@ -1,6 +1,10 @@
-// Package relay carries record revisions from main_db's outbox to the records
+// Package relay sends record revisions from main_db's outbox to the records
 // queue. Every API process runs one: it sends what its own handlers have just
 // committed, and what other processes left behind.
+//
+// The outbox is where records wait when there are more than the workers can
+// credit, because there races take turns. The queue is kept short, since what is
+// on it leaves more or less in the order in which it came.
 package relay
 
 import (
@@ -9,26 +13,39 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sethvargo/go-retry"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 )
 
-// Store is the outbox.
-type Store interface {
-	// SendOutbox calls send with up to limit of the oldest rows that nobody else
-	// is sending, deletes those that it returns and reports how many they were,
-	// beside its error.
-	SendOutbox(ctx context.Context, limit int,
-		send func(context.Context, []maindb.OutboxRow) ([]maindb.OutboxRow, error)) (int, error)
-	// OutboxDepth returns how many rows wait and for how long the oldest has.
-	OutboxDepth(ctx context.Context) (rows int, oldest time.Duration, err error)
+// Config sets how the outbox is sent.
+type Config struct {
+	// Ahead is how many messages may wait on the queue before the rest waits in
+	// the outbox; 0 is no limit. It should last the workers for half a second: more
+	// delays small races wherever the queue itself is not fair, less leaves workers
+	// idle while this process looks away.
+	Ahead int `env:"OUTBOX_AHEAD" envDefault:"256" min:"0" unit:"messages" help:"how many messages may wait on the queue before records wait in the outbox, where races take turns; 0 is no limit"`
 }
 
-// Sender is the records queue.
-type Sender interface {
+// Store is the outbox.
+type Store interface {
+	// SendOutbox calls send with up to limit rows that nobody else is sending,
+	// taken from races in turns, deletes those that it returns and reports how many
+	// they were, beside its error.
+	SendOutbox(ctx context.Context, limit int,
+		send func(context.Context, []maindb.OutboxRow) ([]maindb.OutboxRow, error)) (int, error)
+	// OutboxDepth returns how many rows of each race wait, and for how long the
+	// oldest has.
+	OutboxDepth(ctx context.Context) (ofRace map[string]int, oldest time.Duration, err error)
+}
+
+// Queue is the records queue.
+type Queue interface {
 	// Send returns the messages that were not accepted; any number may be given.
 	Send(ctx context.Context, messages []queue.Message) []queue.Failure
+	// Depth returns how many messages are on the queue.
+	Depth(ctx context.Context) (queue.Depth, error)
 }
 
 const (
@@ -37,40 +54,51 @@ const (
 	batch = 500
 	// tick is how often the relay looks for rows that others left.
 	tick = time.Second
-	// After a failure the relay waits, twice as long each time.
-	firstBackoff = 50 * time.Millisecond
-	maxBackoff   = 2 * time.Second
 	// sendTimeout bounds one transaction with its requests.
 	sendTimeout = 20 * time.Second
-	// stopTimeout is what remains of that once the relay is to stop: what is in
-	// flight is finished, if database and queue answer. If not, the rows stay
-	// where they are, and another relay sends them, some perhaps again.
+	// stopTimeout is what remains of that once the relay is told to stop: what is
+	// in flight is finished if database and queue respond. If not, the rows stay
+	// where they are and another relay sends them, some perhaps again.
 	stopTimeout = 3 * time.Second
 )
 
+// afterFailure is how long the relay waits after one failure and the next.
+func afterFailure() retry.Backoff {
+	return retry.WithCappedDuration(2*time.Second, retry.NewExponential(50*time.Millisecond))
+}
+
+// whileFull is how long it waits before it asks again whether a full queue has
+// room: shortly while workers empty it, less often when they do not.
+func whileFull() retry.Backoff {
+	return retry.WithCappedDuration(tick, retry.NewExponential(20*time.Millisecond))
+}
+
 // Relay sends the outbox. Make one with New and run it with Run.
 type Relay struct {
+	cfg     Config
 	store   Store
-	sender  Sender
+	queue   Queue
 	log     *slog.Logger
 	metrics *metrics
 	poke    chan struct{}
+	backlog backlog
 
 	// Of Run alone.
-	failing  bool      // the last try failed
-	measured time.Time // when the depth was read last
+	failing  bool      // the last attempt failed
+	room     int       // how many messages the queue takes before its depth is read again
+	measured time.Time // when the backlog may be measured again
 }
 
 // New returns a relay whose metrics are registered with registry.
-func New(store Store, sender Sender, log *slog.Logger, registry prometheus.Registerer) *Relay {
+func New(cfg Config, store Store, q Queue, log *slog.Logger, registry prometheus.Registerer) *Relay {
 	return &Relay{
-		store: store, sender: sender, log: log, metrics: newMetrics(registry),
+		cfg: cfg, store: store, queue: q, log: log, metrics: newMetrics(registry),
 		poke: make(chan struct{}, 1),
 	}
 }
 
-// Poke says that there are new rows. It never blocks; pokes that come while the
-// relay is at work are one.
+// Poke says that there are new rows. It never blocks; several pokes while the
+// relay is busy count as one.
 func (r *Relay) Poke() {
 	select {
 	case r.poke <- struct{}{}:
@@ -78,31 +106,32 @@ func (r *Relay) Poke() {
 	}
 }
 
-// Run sends until ctx is done, and returns once what is in flight, and what was
-// committed last, is sent. While the database or the queue is down it keeps
+// Run sends until ctx is done, and returns once what is in flight and what was
+// committed last is sent. While the database or the queue is down it keeps
 // trying.
 func (r *Relay) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	backoff := time.Duration(0)
+	failures, full := afterFailure(), whileFull()
 	for ctx.Err() == nil {
-		more, err := r.send(ctx)
+		sent, err := r.send(ctx)
 		r.note(ctx, err)
 		r.measure(ctx)
 		switch {
 		case err != nil:
-			backoff = min(max(2*backoff, firstBackoff), maxBackoff)
-			wait(ctx, backoff) // a poke does not shorten it: the row waits for the same cure
+			wait(ctx, failures) // a poke does not shorten it: the new row waits for the same repair
 			continue
-		case more:
-		default:
+		case sent == queueFull:
+			wait(ctx, full)
+			continue
+		case sent == allSent:
 			select {
 			case <-ctx.Done():
 			case <-r.poke:
 			case <-ticker.C:
 			}
 		}
-		backoff = 0
+		failures, full = afterFailure(), whileFull()
 	}
 	if !r.failing {
 		_, err := r.send(ctx)
@@ -110,14 +139,54 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 }
 
-// send sends one batch and tells whether there may be more right away.
-func (r *Relay) send(ctx context.Context) (more bool, err error) {
+// outcome is what a successful attempt to send left behind.
+type outcome int
+
+const (
+	allSent   outcome = iota
+	moreToDo          // there may be more rows, and room for them
+	queueFull         // nothing was sent, because enough messages wait on the queue
+)
+
+// send sends one batch.
+func (r *Relay) send(ctx context.Context) (outcome, error) {
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, cancel) })()
-	n, err := r.store.SendOutbox(sending, batch, r.pass)
+	most := r.mostToSend(sending)
+	if most == 0 {
+		return queueFull, nil
+	}
+	n, err := r.store.SendOutbox(sending, most, r.pass)
 	r.metrics.sent.Add(float64(n))
-	return n == batch, err
+	r.room -= n
+	if n == most {
+		return moreToDo, err
+	}
+	return allSent, err
+}
+
+// mostToSend returns how many rows may be sent now. It reads the depth of the
+// queue only when what it let through since the last time has used up the room,
+// so that a record posted to an idle system costs no call more. A queue that does
+// not tell its depth gets what it would take if it were empty: a late record is
+// worse than an unfair one.
+func (r *Relay) mostToSend(ctx context.Context) int {
+	if r.cfg.Ahead == 0 {
+		return batch
+	}
+	least := (r.cfg.Ahead + 3) / 4 // not a transaction for every few messages
+	if r.room < least {
+		depth, err := r.queue.Depth(ctx)
+		if err != nil {
+			depth = queue.Depth{}
+		}
+		r.room = r.cfg.Ahead - depth.Visible
+	}
+	if r.room < least {
+		return 0
+	}
+	return min(batch, r.room)
 }
 
 // pass puts rows on the queue and returns those that are there now.
@@ -130,7 +199,7 @@ func (r *Relay) pass(ctx context.Context, rows []maindb.OutboxRow) ([]maindb.Out
 			Trace: queue.Trace{Parent: row.TraceParent, Link: row.TraceLink},
 		}
 	}
-	failures := r.sender.Send(ctx, messages)
+	failures := r.queue.Send(ctx, messages)
 	if len(failures) == 0 {
 		return rows, nil
 	}
@@ -156,31 +225,16 @@ func (r *Relay) note(ctx context.Context, err error) {
 		return
 	case failing:
 		r.failing = true
-		r.log.WarnContext(ctx, "the outbox is not sent; trying on", "error", err)
+		r.log.WarnContext(ctx, "sending the outbox to the queue failed; records wait there until a retry succeeds", "error", err)
 	default:
 		r.failing = false
-		r.log.InfoContext(ctx, "the outbox is sent again")
+		r.log.InfoContext(ctx, "sending the outbox to the queue works again")
 	}
 }
 
-// measure reads the depth of the outbox, at most once a tick. A failure leaves
-// the last figures, and nothing to say: sending has failed for the same reason.
-func (r *Relay) measure(ctx context.Context) {
-	if time.Since(r.measured) < tick {
-		return
-	}
-	r.measured = time.Now()
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	rows, oldest, err := r.store.OutboxDepth(ctx)
-	if err != nil {
-		return
-	}
-	r.metrics.rows.Set(float64(rows))
-	r.metrics.oldest.Set(oldest.Seconds())
-}
-
-func wait(ctx context.Context, d time.Duration) {
+// wait waits as long as the backoff says, or until ctx ends.
+func wait(ctx context.Context, backoff retry.Backoff) {
+	d, _ := backoff.Next() // it never stops
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -49,10 +49,14 @@ func (o *outbox) SendOutbox(ctx context.Context, limit int, send func(context.Co
 	return len(sent), err
 }
 
-func (o *outbox) OutboxDepth(context.Context) (int, time.Duration, error) {
+func (o *outbox) OutboxDepth(context.Context) (map[string]int, time.Duration, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.rows), time.Duration(len(o.rows)) * time.Second, o.down
+	ofRace := map[string]int{}
+	for _, row := range o.rows {
+		ofRace[row.RaceID]++
+	}
+	return ofRace, time.Duration(len(o.rows)) * time.Second, o.down
 }
 
 func (o *outbox) set(down error) {
@@ -67,6 +71,8 @@ type sender func(ctx context.Context, messages []queue.Message) []queue.Failure
 func (s sender) Send(ctx context.Context, messages []queue.Message) []queue.Failure {
 	return s(ctx, messages)
 }
+
+func (s sender) Depth(context.Context) (queue.Depth, error) { return queue.Depth{}, nil }
 
 func acceptAll(context.Context, []queue.Message) []queue.Failure { return nil }
 
@@ -86,10 +92,10 @@ type testBundle struct {
 	stop     func() // and waits until Run has returned
 }
 
-func start(t *testing.T, store relay.Store, sender relay.Sender) *testBundle {
+func start(t *testing.T, store relay.Store, q relay.Queue) *testBundle {
 	t.Helper()
 	b := &testBundle{registry: prometheus.NewRegistry(), log: &bytes.Buffer{}}
-	b.Relay = relay.New(store, sender, slog.New(slog.NewTextHandler(b.log, nil)), b.registry)
+	b.Relay = relay.New(relay.Config{Ahead: 1000}, store, q, slog.New(slog.NewTextHandler(b.log, nil)), b.registry)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -290,5 +296,111 @@ func TestStoppingSendsWhatWasCommittedLast(t *testing.T) {
 		b.Poke()
 		b.stop()
 		require.Empty(t, store.rows)
+	})
+}
+
+// shortQueue is a queue that holds what it is sent until it is taken.
+type shortQueue struct {
+	mu      sync.Mutex
+	held    int
+	most    int // ever held
+	asked   int // how often
+	unknown error
+}
+
+func (q *shortQueue) Send(_ context.Context, messages []queue.Message) []queue.Failure {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held += len(messages)
+	q.most = max(q.most, q.held)
+	return nil
+}
+
+func (q *shortQueue) Depth(context.Context) (queue.Depth, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asked++
+	if q.unknown != nil {
+		return queue.Depth{}, q.unknown
+	}
+	return queue.Depth{Visible: q.held, InFlight: 40}, nil
+}
+
+func (q *shortQueue) take(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held -= min(n, q.held)
+}
+
+func TestTheQueueIsKeptShort(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store, q := &outbox{}, &shortQueue{}
+		store.add(3000)
+		b := start(t, store, q)
+		synctest.Wait()
+		require.Equal(t, 1000, q.held)
+		asked := q.asked
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, 1000, q.held, "nobody takes any")
+		require.Less(t, q.asked-asked, 200, "and it is not asked all the time")
+
+		began := time.Now()
+		for len(store.rows) > 0 {
+			q.take(20)
+			time.Sleep(10 * time.Millisecond) // of the bubble's clock
+			require.Positive(t, q.held, "workers are never idle")
+			require.Less(t, time.Since(began), time.Minute)
+		}
+		require.LessOrEqual(t, q.most, 1000)
+		b.stop()
+	})
+}
+
+func TestAQueueThatHidesItsDepthIsSentTo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &outbox{}
+		store.add(3000)
+		b := start(t, store, &shortQueue{unknown: errors.New("no right to ask")})
+		synctest.Wait()
+		require.Zero(t, len(store.rows))
+		b.stop()
+	})
+}
+
+func TestAheadCountsTheTurnsOfTheOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store, q := &outbox{}, &shortQueue{}
+		for race, rows := range map[string]int{"big": 5000, "middle": 700, "small": 100} {
+			for range rows {
+				store.rows = append(store.rows, maindb.OutboxRow{ID: int64(len(store.rows) + 1), RaceID: race})
+			}
+		}
+		b := start(t, store, q)
+		records, seconds := b.Ahead("small", 0)
+		require.Zero(t, records)
+		require.Zero(t, seconds)
+		for range 100 { // 250 a second
+			time.Sleep(100 * time.Millisecond)
+			q.take(25)
+		}
+		synctest.Wait()
+		left := map[string]int{}
+		store.mu.Lock()
+		for _, row := range store.rows {
+			left[row.RaceID]++
+		}
+		store.mu.Unlock()
+		records, seconds = b.Ahead("small", 100)
+		require.InDelta(t, 1040+left["small"]+min(left["small"], left["middle"])+min(left["small"], left["big"]), records, 500, "those on the queue, then three races in turn")
+		require.InDelta(t, float64(records)/250, seconds, 2)
+		records, _ = b.Ahead("big", left["big"])
+		require.InDelta(t, 1040+left["big"]+min(left["big"], left["middle"])+min(left["big"], left["small"]), records, 500)
+		records, _ = b.Ahead("all on the queue", 3)
+		require.InDelta(t, 1040, records, 300)
+		b.stop()
 	})
 }

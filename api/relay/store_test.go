@@ -60,8 +60,8 @@ func TestTwoRelaysShareOneOutbox(t *testing.T) {
 		relays[i%2].Poke()
 	}
 	require.Eventually(t, func() bool {
-		rows, _, err := store.OutboxDepth(t.Context())
-		return err == nil && rows == 0
+		waiting, _, err := store.OutboxDepth(t.Context())
+		return err == nil && len(waiting) == 0
 	}, 20*time.Second, 10*time.Millisecond)
 	for _, relay := range relays {
 		relay.stop()

@@ -10,9 +10,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 )
 
-// Traced returns a sender with a span for each message, in the trace that the
-// message belongs to. Without a provider it is next itself.
-func Traced(next Sender, provider trace.TracerProvider) Sender {
+// Traced returns a queue that records a span for each message sent, in the trace
+// that the message belongs to. Without a provider it is next itself.
+func Traced(next Queue, provider trace.TracerProvider) Queue {
 	if provider == nil {
 		return next
 	}
@@ -20,13 +20,13 @@ func Traced(next Sender, provider trace.TracerProvider) Sender {
 }
 
 type traced struct {
-	next   Sender
+	Queue
 	tracer trace.Tracer
 }
 
-// Send hands on copies of the messages, whose trace goes on from their own span.
-// One that fails is tried again, for hours if it has to be: only the span of the
-// send that succeeds is kept, since one that is not ended is forgotten.
+// Send passes on copies of the messages, whose traces continue from their own
+// spans. A message that fails is retried, for hours if need be: only the span of
+// the send that succeeds is kept, since a span that is not ended is dropped.
 func (s traced) Send(ctx context.Context, messages []queue.Message) []queue.Failure {
 	spans, sent := make([]trace.Span, len(messages)), make([]queue.Message, len(messages))
 	for i, m := range messages {
@@ -40,7 +40,7 @@ func (s traced) Send(ctx context.Context, messages []queue.Message) []queue.Fail
 		m.Trace = queue.Trace{Parent: tracecontext.TraceParent(within)}
 		sent[i] = m
 	}
-	failures := s.next.Send(ctx, sent)
+	failures := s.Queue.Send(ctx, sent)
 	for _, failure := range failures {
 		spans[failure.Index] = nil
 	}

@@ -40,6 +40,9 @@ locals {
     QUEUE_URL             = module.queues.url
     DEAD_LETTER_QUEUE_URL = module.queues.dead_letter_url
 
+    # Amazon's count of messages lags, and its queue is fair by itself.
+    OUTBOX_AHEAD = "2000"
+
     TEMPORAL_ADDRESS   = var.temporal_address
     TEMPORAL_NAMESPACE = var.temporal_namespace
     TEMPORAL_UI_URL    = var.temporal_ui_url

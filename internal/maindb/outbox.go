@@ -206,19 +206,23 @@ func takeOutbox(ctx context.Context, tx *sql.Tx, races []waitingRace, limit int)
 	return inTurns, nil
 }
 
-// OutboxDepth returns how many rows wait to be sent and how long the oldest has
-// waited.
-func (s *Store) OutboxDepth(ctx context.Context) (rows int, oldest time.Duration, err error) {
+// OutboxDepth returns how many rows of each race wait to be sent and how long
+// the oldest has waited.
+func (s *Store) OutboxDepth(ctx context.Context) (ofRace map[string]int, oldest time.Duration, err error) {
 	createdAt, err := s.queries.OldestOutbox(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, 0, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("read oldest outbox row: %w", err)
+		return nil, 0, fmt.Errorf("read oldest outbox row: %w", err)
 	}
-	count, err := s.queries.CountOutbox(ctx)
+	rows, err := s.queries.CountOutbox(ctx)
 	if err != nil {
-		return 0, 0, fmt.Errorf("count outbox rows: %w", err)
+		return nil, 0, fmt.Errorf("count outbox rows: %w", err)
 	}
-	return int(count), s.now().Sub(createdAt), nil
+	ofRace = make(map[string]int, len(rows))
+	for _, row := range rows {
+		ofRace[row.RaceID] = int(row.Waiting)
+	}
+	return ofRace, s.now().Sub(createdAt), nil
 }

@@ -40,9 +40,9 @@ func TestSendOutboxKeepsWhatWasNotSent(t *testing.T) {
 	_, err := b.store.ImportResults(t.Context(), raceID, results(5), organizer)
 	require.NoError(t, err)
 	b.clock.Advance(time.Minute)
-	rows, oldest, err := b.store.OutboxDepth(t.Context())
+	waiting, oldest, err := b.store.OutboxDepth(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 5, rows)
+	require.Equal(t, map[string]int{raceID: 5}, waiting)
 	require.Equal(t, time.Minute, oldest)
 
 	down := errors.New("the queue refused two")
@@ -59,9 +59,9 @@ func TestSendOutboxKeepsWhatWasNotSent(t *testing.T) {
 	require.Zero(t, n)
 
 	require.Len(t, b.outbox(t), 3)
-	rows, oldest, err = b.store.OutboxDepth(t.Context())
+	waiting, oldest, err = b.store.OutboxDepth(t.Context())
 	require.NoError(t, err)
-	require.Zero(t, rows)
+	require.Empty(t, waiting)
 	require.Zero(t, oldest)
 }
 

@@ -1,5 +1,5 @@
-// Package bridge takes messages off the records queue and starts the workflow of
-// each, so that a message is gone only when Temporal has its workflow.
+// Package bridge receives messages from the records queue and starts a workflow
+// for each. A message is deleted only once Temporal has its workflow.
 package bridge
 
 import (
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sethvargo/go-retry"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/internal/queue"
@@ -18,43 +19,33 @@ import (
 
 // Config sets the pace of the bridge.
 type Config struct {
-	// Receivers is how many batches are received and handled at once.
+	// Receivers is how many batches are received and handled at once, and so how many messages the bridge
+	// holds: few enough that a message of another race does not wait long behind them.
 	Receivers int `env:"BRIDGE_RECEIVERS" envDefault:"4" unit:"batches" help:"how many batches are received and handled at once"`
 	// Starts is how many workflows are being started at once. Measured: 200 are no faster than 16.
 	Starts int `env:"BRIDGE_STARTS" envDefault:"16" unit:"workflows" help:"how many workflows are being started at once"`
 	// Wait is how long a receive waits for a message; at most 20 s.
 	Wait time.Duration `env:"BRIDGE_WAIT" envDefault:"20s" min:"0s" max:"20s" help:"how long a receive waits for a message"`
-	// Visibility is how long a message stays hidden after each sign of life; what a crash of the bridge
-	// held comes again after it. It should be the queue's own visibility timeout.
-	Visibility time.Duration `env:"BRIDGE_VISIBILITY" envDefault:"10s" min:"1s" max:"12h" help:"how long a message stays hidden after each sign of life; the queue's own timeout"`
-	// RetryAfter is the pause after a first failure of the queue or of Temporal; it doubles up to
+	// Visibility is how long a message stays hidden each time the bridge extends it; what the bridge held
+	// when it crashed is received again after that. It should be the queue's own visibility timeout.
+	Visibility time.Duration `env:"BRIDGE_VISIBILITY" envDefault:"10s" min:"1s" max:"12h" help:"how long a message stays hidden each time the worker extends it; should equal the queue's own timeout"`
+	// RetryAfter is the pause after the first failure of the queue or of Temporal; it doubles up to
 	// MaxRetryAfter.
-	RetryAfter    time.Duration `env:"BRIDGE_RETRY_AFTER" envDefault:"100ms" help:"the pause after a first failure of the queue or of Temporal; it doubles"`
+	RetryAfter    time.Duration `env:"BRIDGE_RETRY_AFTER" envDefault:"100ms" help:"the pause after the first failure of the queue or of Temporal; it doubles with each"`
 	MaxRetryAfter time.Duration `env:"BRIDGE_MAX_RETRY_AFTER" envDefault:"2s" help:"the longest such pause"`
 }
 
-// callTimeout bounds a start and what is said to the queue during shutdown.
+// callTimeout bounds a start, and each call of the queue during shutdown.
 const callTimeout = 5 * time.Second
 
-// Source gives out messages and takes them back for good. Delete returns those
-// that it could not delete, which come again.
-type Source interface {
+// Queue is the records queue. Delete, ExtendVisibility and Release return the
+// messages for which they failed; those are received again.
+type Queue interface {
 	Receive(ctx context.Context, most int, wait time.Duration) ([]queue.Received, error)
 	Delete(ctx context.Context, received []queue.Received) []queue.Failure
 	DeadLetter(ctx context.Context, received queue.Received, reason string) error
-}
-
-// Visibility keeps received messages from other receivers, or gives them back.
-// Both return those for which that failed.
-type Visibility interface {
 	ExtendVisibility(ctx context.Context, received []queue.Received, d time.Duration) []queue.Failure
 	Release(ctx context.Context, received []queue.Received) []queue.Failure
-}
-
-// Queue is what the bridge needs of the records queue.
-type Queue interface {
-	Source
-	Visibility
 }
 
 // ErrAlreadyStarted says that the workflow of a message had been started before.
@@ -74,7 +65,7 @@ type Bridge struct {
 	starter  Starter
 	log      *slog.Logger
 	metrics  *metrics
-	slots    chan struct{} // one for each start under way
+	starts   *turns
 	source   *telemetry.Link
 	temporal *telemetry.Link
 }
@@ -83,14 +74,15 @@ type Bridge struct {
 func New(cfg Config, q Queue, starter Starter, log *slog.Logger, registry prometheus.Registerer) *Bridge {
 	return &Bridge{
 		cfg: cfg, queue: q, starter: starter, log: log, metrics: newMetrics(registry),
-		slots:    make(chan struct{}, cfg.Starts),
+		starts:   newTurns(cfg.Starts),
 		source:   telemetry.NewLink("queue", log),
 		temporal: telemetry.NewLink("Temporal", log),
 	}
 }
 
-// Run carries messages until ctx ends. It returns when every message it held is
-// deleted or released, or has not been within 10 s. It waits through outages of the queue and of Temporal.
+// Run carries messages until ctx ends. It returns once every message it held is
+// deleted or released, or after 10 s. It waits through outages of the queue and of
+// Temporal.
 func (b *Bridge) Run(ctx context.Context) {
 	var receivers sync.WaitGroup
 	for range b.cfg.Receivers {
@@ -102,7 +94,7 @@ func (b *Bridge) Run(ctx context.Context) {
 // receive handles one batch after another, so that messages which cannot be
 // started keep their receiver from taking more.
 func (b *Bridge) receive(ctx context.Context) {
-	retry := b.newBackoff()
+	failures := b.backoff()
 	for ctx.Err() == nil {
 		batch, err := b.queue.Receive(ctx, queue.MaxBatch, b.cfg.Wait)
 		if ctx.Err() != nil {
@@ -111,10 +103,10 @@ func (b *Bridge) receive(ctx context.Context) {
 		}
 		b.source.Report(err)
 		if err != nil {
-			retry.wait(ctx)
+			wait(ctx, failures)
 			continue
 		}
-		retry.reset()
+		failures = b.backoff()
 		if len(batch) > 0 {
 			b.metrics.received.Add(float64(len(batch)))
 			b.handle(ctx, batch)
@@ -122,8 +114,9 @@ func (b *Bridge) receive(ctx context.Context) {
 	}
 }
 
-// handle brings every message of a batch to its end, keeping all of them hidden
-// meanwhile, deletes what is done and releases what is not because ctx ended.
+// handle starts the workflow of every message of a batch and keeps all of them
+// hidden meanwhile. It deletes what is done, and releases what is not because ctx
+// ended.
 func (b *Bridge) handle(ctx context.Context, batch []queue.Received) {
 	defer b.metrics.held.take(batch)()
 	stop := b.keepHidden(ctx, batch)
@@ -131,11 +124,11 @@ func (b *Bridge) handle(ctx context.Context, batch []queue.Received) {
 	var all errgroup.Group
 	for i, received := range batch {
 		all.Go(func() error {
-			ends[i] = b.bring(ctx, received)
+			ends[i] = b.process(ctx, received)
 			return nil
 		})
 	}
-	_ = all.Wait() // bring reports through ends
+	_ = all.Wait() // process reports through ends
 	stop()
 	var done, undone []queue.Received
 	for i, received := range batch {
@@ -147,15 +140,15 @@ func (b *Bridge) handle(ctx context.Context, batch []queue.Received) {
 		case gone:
 		}
 	}
-	var parting sync.WaitGroup
-	parting.Go(func() { b.delete(ctx, done) })
-	parting.Go(func() { b.release(ctx, undone) })
-	parting.Wait()
+	var closing sync.WaitGroup
+	closing.Go(func() { b.delete(ctx, done) })
+	closing.Go(func() { b.release(ctx, undone) })
+	closing.Wait()
 }
 
-// keepHidden extends the visibility of a batch again and again until stop is
-// called, so that an outage does not use up the few receives after which the
-// queue gives a message up.
+// keepHidden keeps extending the visibility of a batch until stop is called, so
+// that an outage does not use up the few receives after which the queue moves a
+// message to the dead-letter queue.
 func (b *Bridge) keepHidden(ctx context.Context, batch []queue.Received) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var beat sync.WaitGroup
@@ -167,14 +160,14 @@ func (b *Bridge) keepHidden(ctx context.Context, batch []queue.Received) (stop f
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				b.queue.ExtendVisibility(ctx, batch, b.cfg.Visibility) // failing, they come again: harmless
+				b.queue.ExtendVisibility(ctx, batch, b.cfg.Visibility) // if that fails they are received again, which is harmless
 			}
 		}
 	})
 	return func() { cancel(); beat.Wait() }
 }
 
-// delete takes messages off the queue, also during a shutdown.
+// delete deletes messages, also during a shutdown.
 func (b *Bridge) delete(ctx context.Context, done []queue.Received) {
 	if len(done) == 0 {
 		return
@@ -182,7 +175,7 @@ func (b *Bridge) delete(ctx context.Context, done []queue.Received) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	if failures := b.queue.Delete(ctx, done); len(failures) > 0 {
-		b.log.Warn("messages were not deleted and come again", "count", len(failures), "error", failures[0].Err)
+		b.log.Warn("deleting messages failed; they are received again, which changes nothing", "count", len(failures), "error", failures[0].Err)
 	}
 }
 
@@ -195,6 +188,90 @@ func (b *Bridge) release(ctx context.Context, undone []queue.Received) {
 	defer cancel()
 	b.metrics.released.Add(float64(len(undone)))
 	if failures := b.queue.Release(ctx, undone); len(failures) > 0 {
-		b.log.Warn("messages were not released and come again later", "count", len(failures), "error", failures[0].Err)
+		b.log.Warn("releasing messages at shutdown failed; they are received again after their visibility timeout", "count", len(failures), "error", failures[0].Err)
+	}
+}
+
+// end is how the processing of a message ended.
+type end int
+
+const (
+	interrupted end = iota // by a shutdown: release it
+	finished               // its workflow exists: delete it
+	gone                   // dead-lettered, or left to be received again
+)
+
+// process starts the workflow of a message, however long that takes, or moves a
+// message that is not ours to the dead-letter queue.
+func (b *Bridge) process(ctx context.Context, received queue.Received) end {
+	message, err := queue.Decode(received.Body)
+	if err != nil {
+		return b.deadLetter(ctx, received, err)
+	}
+	message.Label, message.Trace = received.Label, received.Trace
+	failures := b.backoff()
+	for {
+		if !b.starts.take(ctx, message.RaceID) {
+			return interrupted
+		}
+		err := b.start(ctx, message)
+		b.starts.give()
+		switch {
+		case errors.Is(err, ErrAlreadyStarted):
+			b.temporal.Report(nil)
+			b.metrics.alreadyStarted.Inc()
+			return finished
+		case err == nil:
+			b.temporal.Report(nil)
+			b.metrics.startedAfter(received.SentAt)
+			return finished
+		}
+		// The message was checked, so it cannot be the reason. Retry until whatever
+		// is has passed.
+		b.temporal.Report(err)
+		b.metrics.retried.Inc()
+		if !wait(ctx, failures) {
+			return interrupted
+		}
+	}
+}
+
+// start lets a start that is under way finish when ctx ends: after cutting it off
+// nobody would know whether the workflow exists.
+func (b *Bridge) start(ctx context.Context, message queue.Message) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	return b.starter.Start(ctx, message)
+}
+
+func (b *Bridge) deadLetter(ctx context.Context, received queue.Received, reason error) end {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	if err := b.queue.DeadLetter(ctx, received, reason.Error()); err != nil {
+		b.log.Warn("moving a message that is not ours to the dead-letter queue failed; it is received again",
+			"message_id", received.MessageID, "reason", reason, "error", err)
+		return gone
+	}
+	b.metrics.deadLettered.Inc()
+	b.log.Warn("moved a message that is not ours to the dead-letter queue",
+		"message_id", received.MessageID, "reason", reason)
+	return gone
+}
+
+// backoff is how long to wait after one failure and the next, with jitter.
+func (b *Bridge) backoff() retry.Backoff {
+	return retry.WithJitterPercent(25, retry.WithCappedDuration(b.cfg.MaxRetryAfter, retry.NewExponential(max(b.cfg.RetryAfter, time.Millisecond))))
+}
+
+// wait waits as long as the backoff says; false when ctx ended first.
+func wait(ctx context.Context, backoff retry.Backoff) bool {
+	d, _ := backoff.Next() // it never stops
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -1,9 +1,12 @@
 package bridge
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mrmrthon/mrmrthon/internal/queue"
 )
 
 type metrics struct {
@@ -28,8 +31,8 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		started:        counter("started_total", "Messages whose workflow was started."),
 		alreadyStarted: counter("already_started_total", "Messages whose workflow had been started before."),
 		deadLettered:   counter("dead_lettered_total", "Messages that were not ours and moved to the dead-letter queue."),
-		retried:        counter("start_retries_total", "Starts that failed and are tried again."),
-		released:       counter("released_total", "Messages given back to the queue at a shutdown."),
+		retried:        counter("start_retries_total", "Starts that failed and are retried."),
+		released:       counter("released_total", "Messages released to the queue at a shutdown."),
 		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "mrmrthon", Subsystem: "bridge", Name: "wait_seconds",
 			Help:    "Time from the sending of a message to the start of its workflow.",
@@ -42,4 +45,58 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		Help: "Age of the oldest message that this process has received and not finished; 0 when it has none.",
 	}, func() float64 { return m.held.age(time.Now()).Seconds() }))
 	return m
+}
+
+// startedAfter counts a start and how long its message was on the way.
+func (m *metrics) startedAfter(sentAt time.Time) {
+	m.started.Inc()
+	if !sentAt.IsZero() {
+		m.wait.Observe(time.Since(sentAt).Seconds())
+	}
+}
+
+// held keeps track of the batches in hand. SQS does not say how old its oldest
+// message is (CloudWatch does, minutes late), but it delivers old ones first, more
+// or less: when messages wait, the oldest in hand is about as old as the oldest of
+// all.
+type held struct {
+	mu      sync.Mutex
+	next    int
+	batches map[int]time.Time // when the oldest message of each was sent
+}
+
+// take notes a batch until done is called.
+func (h *held) take(batch []queue.Received) (done func()) {
+	var oldest time.Time
+	for _, received := range batch {
+		if at := received.SentAt; !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {
+			oldest = at
+		}
+	}
+	if oldest.IsZero() {
+		return func() {}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id := h.next
+	h.next++
+	h.batches[id] = oldest
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.batches, id)
+	}
+}
+
+// age returns the age of the oldest message in hand, 0 when there is none.
+func (h *held) age(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	oldest := now
+	for _, at := range h.batches {
+		if at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return now.Sub(oldest)
 }

@@ -10,15 +10,36 @@ import (
 	"time"
 )
 
-const countOutbox = `-- name: CountOutbox :one
-SELECT COUNT(*) FROM outbox
+const countOutbox = `-- name: CountOutbox :many
+SELECT race_id, COUNT(*) AS waiting FROM outbox GROUP BY race_id
 `
 
-func (q *Queries) CountOutbox(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOutbox)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+type CountOutboxRow struct {
+	RaceID  string
+	Waiting int64
+}
+
+func (q *Queries) CountOutbox(ctx context.Context) ([]CountOutboxRow, error) {
+	rows, err := q.db.QueryContext(ctx, countOutbox)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountOutboxRow
+	for rows.Next() {
+		var i CountOutboxRow
+		if err := rows.Scan(&i.RaceID, &i.Waiting); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const oldestOutbox = `-- name: OldestOutbox :one
