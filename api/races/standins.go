@@ -89,19 +89,17 @@ func (s startLists) namedRunners(ctx context.Context, rows []imports.StartListRo
 	return named, nil
 }
 
-// describeStandIn tells the entry what its stand-in's account will say.
+// describeStandIn notes in the entry what its stand-in's account will say.
 func (l *startList) describeStandIn(i int) {
 	entry := &l.entries[i]
-	runner := l.corrected(i)
+	runner := corrected(l.standIns[entry.StandIn.UserID], entry.StandIn.UserID, l.rows[i])
 	entry.Claimed = runner.Owned
 	entry.StandIn.Sex, entry.StandIn.BirthDate = runner.Sex, runner.BirthDate
 }
 
-// corrected is the stand-in's account after the row has corrected it, which it
+// corrected is a stand-in's account after the row has corrected it, which it
 // does not once the account is somebody's own.
-func (l *startList) corrected(i int) userdb.Runner {
-	id, row := l.entries[i].StandIn.UserID, l.rows[i]
-	runner := l.standIns[id]
+func corrected(runner userdb.Runner, id string, row imports.StartListRow) userdb.Runner {
 	if runner.Owned {
 		return runner
 	}
@@ -119,14 +117,21 @@ func (l *startList) corrected(i int) userdb.Runner {
 }
 
 // corrections returns, by ID, the accounts of stand-ins that are missing or say
-// something else than the list, for the rows that were not refused.
+// something else than the list, for the rows that were not refused. A stand-in
+// that is added to the race is for another person than one that was there before.
 func (l *startList) corrections(planned []maindb.PlannedRow) map[string]userdb.Runner {
 	corrections := make(map[string]userdb.Runner)
 	for i, p := range planned {
 		if p.Outcome == maindb.RowRefused || p.UserID != l.entries[i].StandIn.UserID {
 			continue
 		}
-		if wanted := l.corrected(i); wanted != l.standIns[p.UserID] {
+		known := l.standIns[p.UserID]
+		wanted := corrected(known, p.UserID, l.rows[i])
+		if p.Outcome == maindb.RowAdded && !known.Owned { // whoever it stood in for before is gone
+			wanted = corrected(userdb.Runner{}, p.UserID, l.rows[i])
+		}
+		if wanted != known {
+			wanted.Anew = p.Outcome == maindb.RowAdded
 			corrections[p.UserID] = wanted
 		}
 	}

@@ -253,3 +253,31 @@ func BenchmarkImportStartList(b *testing.B) {
 		})
 	}
 }
+
+func TestABibThatGoesToAnAccountDoesNotShowWhoHadIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, "") + "/participants"
+	requireCounts(t, b.imports(t, path, "bib,name,sex,birth_date\n1,Ada,F,1980-05-01\n"), 1, 0, 0, 0)
+	_, ben := b.runner(t, "ben@example.org", "", race.Date{})
+	requireCounts(t, b.imports(t, path, "bib,login_id\n1,ben@example.org\n"), 0, 1, 0, 0)
+	mine := b.call(t, http.MethodGet, path+"/me", ben, "").body
+	require.Equal(t, "1", mine["bib"])
+	require.NotContains(t, mine, "age")
+	require.Empty(t, mine["sex"])
+
+	_, cem := b.runner(t, "cem@example.org", "", race.Date{})
+	require.Equal(t, http.StatusCreated, b.call(t, http.MethodPost, path, cem, "").status)
+	requireCounts(t, b.imports(t, path, "bib,login_id\n2,cem@example.org\n"), 0, 1, 0, 0)
+	got := b.imports(t, path, "bib,login_id\n2,ben@example.org\n")
+	requireCounts(t, got, 0, 0, 0, 1)
+	require.NotContains(t, got.raw, "cem")
+
+	// Bib 1 stands in for somebody else than Ada.
+	requireCounts(t, b.imports(t, path, "bib,name,login_id\n9,,ben@example.org\n1,Cara,\n"), 1, 1, 0, 0)
+	raceID := strings.Split(path, "/")[3]
+	id := userdb.StandInID(raceID, "1")
+	found, err := b.users.Runners(t.Context(), []string{id})
+	require.NoError(t, err)
+	require.Equal(t, userdb.Runner{UserID: id, Name: "Cara"}, found[id])
+}

@@ -71,7 +71,9 @@ func TestWhatRanksDecidesWhatIsImplausible(t *testing.T) {
 		{func(r *race.Race) { r.Ranking.Ties = race.TiesNet }, 1, false},
 		{func(r *race.Race) { r.Ranking.Ties, r.Ranking.DivisionsBasis = race.TiesShare, race.Net }, 0, false}, // the same clocks
 		{func(r *race.Race) { r.Ranking.DivisionsBasis = race.Gun }, 1, true},
-		{func(r *race.Race) { r.Ranking, r.Distance = race.Ranking{Basis: race.Net, Ties: race.TiesShare}, 800_000 }, 1, true},
+		{func(r *race.Race) {
+			r.Ranking, r.Distance = race.Ranking{Basis: race.Net, Ties: race.TiesShare}, 800_000
+		}, 1, true},
 	} {
 		_, revised, err := b.store.UpdateRace(t.Context(), raceID, func(r *race.Race) error { step.edit(r); return nil }, nil)
 		require.NoError(t, err)

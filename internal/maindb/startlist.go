@@ -105,7 +105,9 @@ func (s *Store) planStartList(ctx context.Context, q *gen.Queries, r race.Race, 
 	}
 	entries := make([]entry, len(existing))
 	for i, row := range existing {
-		entries[i] = entry{Participant: participantOf(row), ageStated: row.AgeStated, bibKey: row.BibKey.String}
+		entries[i] = entry{
+			Participant: participantOf(row), ageStated: row.AgeStated, listed: row.Listed, bibKey: row.BibKey.String,
+		}
 	}
 	return newStartListPlan(r, entries, rows), nil
 }
@@ -154,19 +156,19 @@ func (s *Store) writeStartList(ctx context.Context, tx *sql.Tx, plan *startListP
 
 // putEntries adds entries, or changes those whose ID there is.
 func putEntries(ctx context.Context, tx *sql.Tx, entries []entry, now time.Time) error {
-	const columns = 12
+	const columns = 13
 	args := make([]any, 0, columns*len(entries))
 	for _, e := range entries {
 		args = append(args, e.ID, e.RaceID, e.UserID, nullString(e.Bib), nullString(e.bibKey),
-			string(e.Sex), nullAge(e.Age), e.ageStated, string(e.Field), string(e.Status), now, now)
+			string(e.Sex), nullAge(e.Age), e.ageStated, e.listed, string(e.Field), string(e.Status), now, now)
 	}
 	row := ",(" + strings.Repeat(",?", columns)[1:] + ")"
 	//nolint:gosec // what is concatenated is placeholders alone
 	statement := `INSERT INTO participant
-		(participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at)
+		(participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, listed, field, status, created_at, updated_at)
 		VALUES ` + strings.Repeat(row, len(entries))[1:] + `
 		ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), bib = VALUES(bib), bib_key = VALUES(bib_key),
-			sex = VALUES(sex), age = VALUES(age), age_stated = VALUES(age_stated), field = VALUES(field),
+			sex = VALUES(sex), age = VALUES(age), age_stated = VALUES(age_stated), listed = VALUES(listed), field = VALUES(field),
 			status = VALUES(status), updated_at = VALUES(updated_at)`
 	_, err := tx.ExecContext(ctx, statement, args...)
 	return err

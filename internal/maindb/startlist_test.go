@@ -269,3 +269,84 @@ func TestImportLargeStartList(t *testing.T) {
 	require.Len(t, entries, len(list))
 	require.Equal(t, "1", entries[0].Bib, "in the order of the list")
 }
+
+func TestABibThatGoesToAnotherRunnerTakesNothingWithIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.created(t, spring(19))
+	former := row("1", "")
+	former.Sex, former.Age, former.Field = race.Female, 40, race.Wheelchair
+	wrong := row("2", newID())
+	wrong.Sex, wrong.Age = race.Female, 41
+	b.imports(t, r.ID, former, wrong)
+	records := []race.Record{b.post(t, r.ID, finish("1", 9000)), b.post(t, r.ID, finish("2", 9000))}
+	b.outbox(t)
+
+	ann, ben := newID(), newID()
+	born := row("2", ben)
+	born.Account.Sex, born.Account.BirthDate = race.Male, race.Date{Year: 2000, Month: time.January, Day: 1}
+	planned, revised := b.imports(t, r.ID, row("1", ann), born) // instead of the stand-in, and of an account named by mistake
+	require.Equal(t, []maindb.RowOutcome{changed, changed}, outcomes(planned))
+	require.Equal(t, 2, revised)
+	p, err := b.store.Participant(t.Context(), r.ID, ann)
+	require.NoError(t, err)
+	require.Equal(t, race.Participant{
+		ID: p.ID, RaceID: r.ID, UserID: ann, Bib: "1", Age: race.UnknownAge, Field: race.Runner, Status: race.Entered,
+	}, p)
+	p, err = b.store.Participant(t.Context(), r.ID, ben)
+	require.NoError(t, err)
+	require.Equal(t, race.Male, p.Sex)
+	require.Equal(t, 26, p.Age)
+	var stated bool
+	require.NoError(t, b.db.QueryRowContext(t.Context(), "SELECT age_stated FROM participant WHERE user_id = ?", ben).Scan(&stated))
+	require.False(t, stated, "the age follows the day of the race again")
+	facts, err := b.store.Facts(t.Context(), records[0].ID)
+	require.NoError(t, err)
+	require.Equal(t, ann, facts.Entrant.UserID)
+	require.Empty(t, facts.Entrant.Sex)
+
+	planned, _ = b.imports(t, r.ID, row("3", ann), row("1", "")) // the stand-in is for somebody else than the first time
+	require.Equal(t, []maindb.RowOutcome{changed, added}, outcomes(planned))
+	someone := row("1", "")
+	someone.StandIn.Sex, someone.StandIn.BirthDate = race.Female, race.Date{Year: 1980, Month: time.May, Day: 1}
+	b.exec(t, "DELETE FROM participant WHERE user_id = ?", standIn("1"))
+	b.imports(t, r.ID, someone)
+	p, err = b.store.Participant(t.Context(), r.ID, standIn("1"))
+	require.NoError(t, err)
+	require.Empty(t, p.Sex, "what the account says of who had the bib before")
+	require.Equal(t, race.UnknownAge, p.Age)
+}
+
+func TestAStartListDisplacesNobodyWhoEnteredInPerson(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.created(t, spring(19))
+	ann, ben, cem := newID(), newID(), newID()
+	for _, userID := range []string{ann, ben} {
+		_, err := b.store.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: r.ID, UserID: userID, Sex: race.Female})
+		require.NoError(t, err)
+	}
+	b.imports(t, r.ID, row("1", ann), row("2", ben))
+	planned, revised := b.imports(t, r.ID, row("1", cem), row("3", ""))
+	require.Equal(t, []maindb.RowOutcome{refused, added}, outcomes(planned))
+	require.Equal(t, "bib", planned[0].Wrong[0].Field)
+	require.Zero(t, revised)
+	require.Equal(t, map[string]string{"1": ann, "2": ben, "3": standIn("3")}, b.bibs(t, r.ID))
+
+	planned, _ = b.imports(t, r.ID, row("1", cem), row("4", ann))
+	require.Equal(t, []maindb.RowOutcome{added, changed}, outcomes(planned), "who moves away in the list gives the bib up")
+	require.NoError(t, b.store.CancelEntry(t.Context(), r.ID, ben))
+	planned, _ = b.imports(t, r.ID, row("2", cem))
+	require.Equal(t, []maindb.RowOutcome{changed}, outcomes(planned), "as does who cancels")
+
+	claimed := row("3", newID()) // the stand-in of bib 3 is somebody's own by now
+	claimed.Claimed = true
+	planned, _ = b.imports(t, r.ID, claimed)
+	require.Equal(t, []maindb.RowOutcome{refused}, outcomes(planned))
+
+	require.NoError(t, b.store.CancelEntry(t.Context(), r.ID, standIn("3")))
+	again := row("3", "")
+	again.Claimed = true
+	planned, _ = b.imports(t, r.ID, again)
+	require.Equal(t, []maindb.RowOutcome{refused}, outcomes(planned), "whoever cancelled is not entered for somebody else")
+}

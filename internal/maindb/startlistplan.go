@@ -12,6 +12,7 @@ import (
 type entry struct {
 	race.Participant
 	ageStated bool
+	listed    bool // a start list made the entry for this runner
 	bibKey    string
 }
 
@@ -21,7 +22,9 @@ type entry struct {
 // A row finds its entry by the account that it names, else by its bib. The list
 // is taken as a whole: a bib is free when its holder moves to another bib in
 // the same list, so two runners can swap. What a row leaves out stays as it is,
-// but for the field, which is runner when it is not said.
+// but for the field, which is runner when it is not said. An entry that goes to
+// another runner keeps nothing of the former one but the bib, and it does not go
+// if the former one entered in person or has claimed it.
 type startListPlan struct {
 	rows      []PlannedRow // as the list has them
 	writes    []entry      // to be added or changed
@@ -131,25 +134,29 @@ func (p *startListPlan) spotOfAccount(i int) (_ spot, problem string) {
 	row, holder := p.list[i], p.holder(i)
 	own := p.byUser[row.Account.UserID]
 	switch {
-	case own == nil:
-		return spot{target: holder}, ""
 	case holder == nil || holder == own:
 		return spot{target: own}, ""
-	case holder.UserID == row.StandIn.UserID && !row.Claimed:
+	case holder.UserID == row.StandIn.UserID && !row.Claimed: // nobody's account
+		if own == nil {
+			return spot{target: holder}, ""
+		}
 		return spot{target: own, displaced: holder}, ""
+	case own == nil && holder.listed && holder.UserID != row.StandIn.UserID:
+		return spot{target: holder}, "" // the list named another account for it before
 	}
-	return spot{}, "is held by another runner"
+	return spot{}, "is held by another runner: give that runner another bib in the same list, or this row another one"
 }
 
-// spotOfBib: the entry that has the bib; without one, the stand-in's.
+// spotOfBib: the entry that has the bib; without one, the stand-in's, unless the
+// stand-in is somebody's own account, who has another bib or has cancelled.
 func (p *startListPlan) spotOfBib(i int) (_ spot, problem string) {
 	if holder := p.holder(i); holder != nil {
 		return spot{target: holder}, ""
 	}
 	userID := p.list[i].StandIn.UserID
 	own := p.byUser[userID]
-	if p.named[userID] || own != nil && own.bibKey != "" {
-		return spot{}, "is the former bib of a runner who has another one: name the account (login_id) of who has it now"
+	if p.named[userID] || p.list[i].Claimed || own != nil && own.bibKey != "" {
+		return spot{}, "is the former bib of a runner with an account: name the account (login_id) of who has it now"
 	}
 	return spot{target: own}, ""
 }
@@ -233,21 +240,26 @@ func scoresOtherwise(old, wanted entry) bool {
 // wanted is the entry that a row asks for.
 func (p *startListPlan) wanted(i int) entry {
 	row, target := p.list[i], p.spots[i].target
-	w := entry{Participant: race.Participant{RaceID: p.race.ID, UserID: row.StandIn.UserID, Age: race.UnknownAge}}
-	if target != nil {
-		w = *target
-	} else {
-		w.ID = uuid.Must(uuid.NewV7()).String()
-	}
-	account := RunnerAccount{UserID: w.UserID}
+	account := row.StandIn
 	switch {
 	case row.Account != nil:
 		account = *row.Account
-	case w.UserID == row.StandIn.UserID:
-		account = row.StandIn
+	case target == nil: // whoever the stand-in was for before is gone
+		account.Sex, account.BirthDate = row.Sex, row.BirthDate
+	case target.UserID != row.StandIn.UserID:
+		account = RunnerAccount{UserID: target.UserID}
 	}
-	newRunner := target == nil || w.UserID != account.UserID
-	w.UserID, w.Bib, w.bibKey = account.UserID, row.Bib, p.keys[i]
+	newRunner := target == nil || target.UserID != account.UserID
+	w := entry{Participant: race.Participant{RaceID: p.race.ID, UserID: account.UserID, Age: race.UnknownAge}, listed: true}
+	switch {
+	case target == nil:
+		w.ID = uuid.Must(uuid.NewV7()).String()
+	case newRunner:
+		w.ID = target.ID
+	default:
+		w = *target
+	}
+	w.Bib, w.bibKey = row.Bib, p.keys[i]
 	w.Field, w.Status = row.Field, race.Entered
 	if newRunner && account.Sex != "" {
 		w.Sex = account.Sex

@@ -25,6 +25,8 @@ type Runner struct {
 	// one until its holder left. Otherwise it stands in for somebody on a start
 	// list, and the list may correct it.
 	Owned bool
+	// Anew says that the stand-in is for another person from now on.
+	Anew bool
 }
 
 // runnerChunk is how many accounts one statement asks for or writes.
@@ -89,13 +91,26 @@ func (s *Store) RunnersByLogin(ctx context.Context, loginIDs []string) (map[stri
 }
 
 // EnsureRunners makes sure that there is an account for each of those stand-ins
-// and that it says what they say; what they leave empty stays as it is. An
-// account that is a person's own by now is left alone. To repeat it changes
-// nothing.
+// and that it says what they say. What they leave empty stays as it is, and is
+// cleared of one that is for another person now. An account that is a person's
+// own by now is left alone. To repeat it changes nothing.
 func (s *Store) EnsureRunners(ctx context.Context, standIns []Runner) error {
 	now := s.now()
 	for runners := range slices.Chunk(standIns, runnerChunk) {
-		err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error { return putRunners(ctx, tx, runners, now) })
+		var anew []string
+		for _, r := range runners {
+			if r.Anew {
+				anew = append(anew, r.UserID)
+			}
+		}
+		err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+			if len(anew) > 0 {
+				if err := s.queries.WithTx(tx).ForgetStandIns(ctx, anew); err != nil {
+					return err
+				}
+			}
+			return putRunners(ctx, tx, runners, now)
+		})
 		if err != nil {
 			return fmt.Errorf("ensure runners: %w", err)
 		}

@@ -62,7 +62,7 @@ func (q *Queries) DeleteParticipantsOfRace(ctx context.Context, raceID string) e
 
 const enterAgain = `-- name: EnterAgain :exec
 UPDATE participant
-SET participant_id = ?, sex = ?, age = ?, age_stated = FALSE, field = ?,
+SET participant_id = ?, sex = ?, age = ?, age_stated = FALSE, listed = FALSE, field = ?,
     status = 'entered', updated_at = ?
 WHERE participant_id = ?
 `
@@ -127,7 +127,7 @@ func (q *Queries) InsertParticipant(ctx context.Context, arg InsertParticipantPa
 }
 
 const participantOf = `-- name: ParticipantOf :one
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at FROM participant WHERE race_id = ? AND user_id = ?
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed FROM participant WHERE race_id = ? AND user_id = ?
 `
 
 func (q *Queries) ParticipantOf(ctx context.Context, raceID string, userID string) (Participant, error) {
@@ -146,12 +146,13 @@ func (q *Queries) ParticipantOf(ctx context.Context, raceID string, userID strin
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Listed,
 	)
 	return i, err
 }
 
 const participantsAfter = `-- name: ParticipantsAfter :many
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at FROM participant WHERE race_id = ? AND participant_id > ? ORDER BY participant_id LIMIT ?
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed FROM participant WHERE race_id = ? AND participant_id > ? ORDER BY participant_id LIMIT ?
 `
 
 func (q *Queries) ParticipantsAfter(ctx context.Context, raceID string, participantID string, limit int32) ([]Participant, error) {
@@ -176,6 +177,7 @@ func (q *Queries) ParticipantsAfter(ctx context.Context, raceID string, particip
 			&i.Status,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Listed,
 		); err != nil {
 			return nil, err
 		}
@@ -191,7 +193,7 @@ func (q *Queries) ParticipantsAfter(ctx context.Context, raceID string, particip
 }
 
 const participantsOfRace = `-- name: ParticipantsOfRace :many
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at FROM participant WHERE race_id = ? ORDER BY participant_id
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed FROM participant WHERE race_id = ? ORDER BY participant_id
 `
 
 func (q *Queries) ParticipantsOfRace(ctx context.Context, raceID string) ([]Participant, error) {
@@ -216,6 +218,7 @@ func (q *Queries) ParticipantsOfRace(ctx context.Context, raceID string) ([]Part
 			&i.Status,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Listed,
 		); err != nil {
 			return nil, err
 		}

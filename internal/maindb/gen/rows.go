@@ -95,6 +95,7 @@ type Participant struct {
 	Status        string
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	Listed        bool
 }
 
 type Publication struct {

@@ -10,7 +10,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: EnterAgain :exec
 UPDATE participant
-SET participant_id = sqlc.arg(new_id), sex = sqlc.arg(sex), age = sqlc.arg(age), age_stated = FALSE, field = sqlc.arg(field),
+SET participant_id = sqlc.arg(new_id), sex = sqlc.arg(sex), age = sqlc.arg(age), age_stated = FALSE, listed = FALSE, field = sqlc.arg(field),
     status = 'entered', updated_at = sqlc.arg(updated_at)
 WHERE participant_id = sqlc.arg(old_id);
 

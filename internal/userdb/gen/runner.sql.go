@@ -11,6 +11,27 @@ import (
 	"strings"
 )
 
+const forgetStandIns = `-- name: ForgetStandIns :exec
+UPDATE user SET name = '', birth_date = NULL, sex = ''
+WHERE user_id IN (/*SLICE:user_ids*/?) AND login_id IS NULL AND erased_at IS NULL
+`
+
+// What stand-ins say of a person; accounts that are somebody's own stay.
+func (q *Queries) ForgetStandIns(ctx context.Context, userIds []string) error {
+	query := forgetStandIns
+	var queryParams []interface{}
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
 const runners = `-- name: Runners :many
 SELECT user_id, name, sex, birth_date, (login_id IS NOT NULL OR erased_at IS NOT NULL) AS owned
 FROM user

@@ -7,3 +7,8 @@ WHERE user_id IN (sqlc.slice(user_ids));
 SELECT user_id, login_id, name, sex, birth_date
 FROM user
 WHERE login_id IN (sqlc.slice(login_ids)) AND user_type = 'runner';
+
+-- name: ForgetStandIns :exec
+-- What stand-ins say of a person; accounts that are somebody's own stay.
+UPDATE user SET name = '', birth_date = NULL, sex = ''
+WHERE user_id IN (sqlc.slice(user_ids)) AND login_id IS NULL AND erased_at IS NULL;
