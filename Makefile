@@ -62,6 +62,14 @@ profile: setup-run ## Profile API and worker while credits come in, into .local/
 sample: setup-go $(LOCAL) ## Load the sample race into a stack that runs already, such as docker compose up (API_PORT=8080)
 	@$(LOCAL) sample --api http://127.0.0.1:$(or $(API_PORT),8080)
 
+.PHONY: smoke
+smoke: setup-go ## Send a race of ten through a running API and remove it again (API=http://…, SMOKE_PASSWORD=…)
+	@go run ./deploy/smoke -api $(or $(API),http://127.0.0.1:$(or $(API_PORT),8080))
+
+.PHONY: preflight
+preflight: setup-go ## Check AWS accounts, GitHub and Temporal before the first apply (ENVIRONMENTS="PROFILE=size.tfvars,own.tfvars …")
+	@go run ./deploy/preflight $(addprefix -environment ,$(ENVIRONMENTS))
+
 .PHONY: lint
 lint: setup-lint tool-golangci-lint tool-workflowcheck tool-sqlc tool-actionlint tool-govulncheck ## Check style, layering, workflow determinism, generated code, pipelines, scripts and known vulnerabilities
 	$(BIN)/golangci-lint run --allow-parallel-runners
