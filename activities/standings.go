@@ -17,6 +17,9 @@ const (
 	// publicationPatience is how long past its protest window a publication waits
 	// for credits that are under way, so that one that is stuck holds up nobody.
 	publicationPatience = 10 * time.Minute
+	// ThinAfter is for how long the rows of every version are kept, so that whoever
+	// reads one page by page can finish.
+	ThinAfter = 30 * time.Second
 	// recomputeTries is how often a recompute starts again at once because
 	// another one wrote a version meanwhile.
 	recomputeTries = 5
@@ -32,6 +35,8 @@ type StandingsStore interface {
 	// Standings returns race.ErrNotFound without such a version.
 	Standings(ctx context.Context, raceID string, version int) (maindb.StandingsHead, []standings.Row, error)
 	RevisionReasons(ctx context.Context, recordIDs []string) (map[string][]maindb.RevisionReason, error)
+	// ThinStandings may be repeated and interrupted.
+	ThinStandings(ctx context.Context, raceID string, before time.Time) (maindb.Thinned, error)
 }
 
 // RaceCredits tells what the ledger says of the records of a race, by record ID.
@@ -56,6 +61,9 @@ func NewStandings(store StandingsStore, credits RaceCredits, now func() time.Tim
 // RecomputeInput names a race.
 type RecomputeInput struct {
 	RaceID string `json:"race_id"`
+	// PublishApart leaves publishing to PublishStandings. Workflows begun before
+	// that was a step of its own do not set it.
+	PublishApart bool `json:"publish_apart,omitempty"`
 }
 
 // Recomputed says how the standings of a race are after a recompute.
@@ -68,18 +76,30 @@ type Recomputed struct {
 	// PublishAt is when the open protest window ends; zero: none is open. It is
 	// in the past while the publication waits for pending credits.
 	PublishAt time.Time `json:"publish_at,omitzero"`
-	// Took is how long reading, ranking and writing took, in nanoseconds.
-	Took time.Duration `json:"took_ns,omitempty"`
+	// Due says that the standings are to be published now: the window has ended and
+	// no credit is waited for. Only with PublishApart.
+	Due bool `json:"due,omitempty"`
+	// Race is the name of the race, which is public.
+	Race string `json:"race,omitempty"`
+	// Elapsed is how long reading, ranking and writing took, in nanoseconds. The
+	// name took_ns is used up: see workflows.FinalizeRace.
+	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
 }
 
-// RecomputeStandings brings the standings of a race up to what the databases
-// say: it ranks, writes a new version if that differs from the latest, and
-// publishes when a protest window has ended. Repeated, or done twice at once, it
-// changes nothing more. A race that is gone has no standings.
+// ThinInput names a race.
+type ThinInput struct {
+	RaceID string `json:"race_id"`
+}
+
+// RecomputeStandings updates the standings of a race from the databases: it
+// ranks, writes a new version if that differs from the latest, and, unless that
+// is a step of its own, publishes when a protest window has ended. Repeated, or
+// done twice at once, it changes nothing more. A race that is gone has no
+// standings.
 func (s *Standings) RecomputeStandings(ctx context.Context, in RecomputeInput) (Recomputed, error) {
 	defer keepAlive(ctx)()
 	for range recomputeTries {
-		result, err := s.recompute(ctx, in.RaceID)
+		result, err := s.recompute(ctx, in)
 		switch {
 		case errors.Is(err, maindb.ErrOvertaken):
 			continue
@@ -91,8 +111,22 @@ func (s *Standings) RecomputeStandings(ctx context.Context, in RecomputeInput) (
 	return Recomputed{}, fmt.Errorf("race %s: %w", in.RaceID, maindb.ErrOvertaken)
 }
 
-func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, error) {
-	timer := newStopwatch()
+// PublishStandings makes the standings of a race official if its publication is
+// due. If it no longer is, as after a correction whose credit is on its way, it
+// does what RecomputeStandings does.
+func (s *Standings) PublishStandings(ctx context.Context, in RecomputeInput) (Recomputed, error) {
+	in.PublishApart = false
+	return s.RecomputeStandings(ctx, in)
+}
+
+// ThinStandings drops or shrinks the rows of old versions of a race.
+func (s *Standings) ThinStandings(ctx context.Context, in ThinInput) (maindb.Thinned, error) {
+	defer keepAlive(ctx)()
+	return s.store.ThinStandings(ctx, in.RaceID, s.now().Add(-ThinAfter))
+}
+
+func (s *Standings) recompute(ctx context.Context, of RecomputeInput) (Recomputed, error) {
+	raceID, timer := of.RaceID, newStopwatch()
 	at := s.now().UTC().Truncate(time.Microsecond)
 	in, waited, err := s.read(ctx, raceID)
 	if err != nil {
@@ -106,15 +140,20 @@ func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, e
 	}
 	result := Recomputed{
 		Version: in.Latest.Version, Status: in.Latest.Status, Entries: len(in.Entries), Pending: waited.pending,
+		Race: in.Race.Name,
 	}
 	if in.Publication.Open() {
 		result.PublishAt = in.Publication.EndsAt
 	}
 	publish := isDue(in.Publication, waited.pending, at)
+	if publish && of.PublishApart {
+		result.Due = true // the publishing step ranks; a provisional version just before it would say the same
+		return result, nil
+	}
 	nothing := in.Latest.Version == 0 && len(in.Entries) == 0
 	if !publish && (nothing || in.Latest.Version > 0 && in.Latest.InputsHash == hash) {
 		s.metrics.recomputed(false, timer)
-		result.Took = timer.total()
+		result.Elapsed = timer.total()
 		return result, s.store.MarkStandings(ctx, raceID, in.Mark)
 	}
 	rows := standings.Rank(rules.Rules, in.Entries)
@@ -140,7 +179,7 @@ func (s *Standings) recompute(ctx context.Context, raceID string) (Recomputed, e
 	timer.lap(&timer.write)
 	s.metrics.recomputed(true, timer)
 	s.metrics.tookIn(waited.first, s.now())
-	result.Version, result.Status, result.Changed, result.Took = next.Version, next.Status, true, timer.total()
+	result.Version, result.Status, result.Changed, result.Elapsed = next.Version, next.Status, true, timer.total()
 	return result, nil
 }
 
@@ -150,8 +189,9 @@ type waits struct {
 	first   time.Time // the first credit since the latest version; zero: none
 }
 
-// read returns the inputs with the credits on their entries, and what waits. Points count only of the record's latest revision and
-// for who ran, so that no row mixes a new time with old points.
+// read returns the inputs with the credits on their entries, and what waits.
+// Points count only of the record's latest revision and for who ran, so that no
+// row mixes a new time with old points.
 func (s *Standings) read(ctx context.Context, raceID string) (in maindb.StandingsInputs, waited waits, err error) {
 	var credits map[string]race.Credit
 	group, reading := errgroup.WithContext(ctx) // two servers at once
@@ -186,7 +226,7 @@ func (s *Standings) read(ctx context.Context, raceID string) (in maindb.Standing
 	return in, waited, nil
 }
 
-// isDue tells whether an open publication is to be carried out now.
+// isDue reports whether an open publication is to be carried out now.
 func isDue(p maindb.Publication, pending int, now time.Time) bool {
 	return p.Open() && !now.Before(p.EndsAt) && (pending == 0 || !now.Before(p.EndsAt.Add(publicationPatience)))
 }

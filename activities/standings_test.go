@@ -24,6 +24,8 @@ type standingsStore struct {
 	reasons  map[string][]maindb.RevisionReason
 	// beforeAdd, when set, runs before the next version is added, and once.
 	beforeAdd func()
+	// thinnedBefore is what versions had to be older than when they were thinned.
+	thinnedBefore time.Time
 }
 
 func (s *standingsStore) StandingsInputs(_ context.Context, raceID string) (maindb.StandingsInputs, error) {
@@ -62,6 +64,11 @@ func (s *standingsStore) MarkStandings(context.Context, string, maindb.Standings
 
 func (s *standingsStore) Standings(_ context.Context, _ string, version int) (maindb.StandingsHead, []standings.Row, error) {
 	return maindb.StandingsHead{}, s.versions[version-1].Rows, nil
+}
+
+func (s *standingsStore) ThinStandings(_ context.Context, _ string, before time.Time) (maindb.Thinned, error) {
+	s.thinnedBefore = before
+	return maindb.Thinned{Dropped: 2}, nil
 }
 
 func (s *standingsStore) RevisionReasons(context.Context, []string) (map[string][]maindb.RevisionReason, error) {
@@ -110,8 +117,8 @@ func (b *standingsBundle) recompute(t *testing.T) activities.Recomputed {
 	t.Helper()
 	result, err := b.steps.RecomputeStandings(t.Context(), activities.RecomputeInput{RaceID: "race"})
 	require.NoError(t, err)
-	require.Positive(t, result.Took)
-	result.Took = 0
+	require.Positive(t, result.Elapsed)
+	result.Elapsed = 0
 	return result
 }
 
@@ -225,6 +232,36 @@ func TestAChangeOfRulesIsAReasonOfItsOwn(t *testing.T) {
 	b.credits["r1"] = race.Credit{Revision: 2, Status: race.Credited, UserID: "u1", Points: 900}
 	require.Equal(t, 4, b.recompute(t).Version)
 	require.Equal(t, "scoring changed", b.store.versions[3].Reason)
+}
+
+func TestPublishingAsAStepOfItsOwn(t *testing.T) {
+	t.Parallel()
+	b := setupStandings(t)
+	b.store.in.Race.Name = "Park 10K"
+	require.Equal(t, "Park 10K", b.recompute(t).Race)
+	b.store.in.Publication = maindb.Publication{RaceID: "race", EndsAt: b.now}
+	in := activities.RecomputeInput{RaceID: "race", PublishApart: true}
+	for range 2 {
+		due, err := b.steps.RecomputeStandings(t.Context(), in)
+		require.NoError(t, err)
+		require.True(t, due.Due)
+		require.Equal(t, race.Provisional, due.Status)
+	}
+	published, err := b.steps.PublishStandings(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, race.Official, published.Status)
+	require.Equal(t, 2, published.Version)
+
+	b.store.in.Publication = maindb.Publication{RaceID: "race", EndsAt: b.now}
+	delete(b.credits, "r2") // a correction came in between
+	waits, err := b.steps.PublishStandings(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, b.now, waits.PublishAt)
+
+	thinned, err := b.steps.ThinStandings(t.Context(), activities.ThinInput{RaceID: "race"})
+	require.NoError(t, err)
+	require.Equal(t, maindb.Thinned{Dropped: 2}, thinned)
+	require.Equal(t, b.now.Add(-30*time.Second), b.store.thinnedBefore)
 }
 
 func TestPublishingWaitsForCreditsUnderWayButNotForever(t *testing.T) {

@@ -16,9 +16,12 @@ const (
 	// nothing: what changed is read, not told.
 	WakeSignal = "wake"
 
-	// linger is how long a run waits for more before it ends: while a race goes on
-	// a signal comes every second, and need not begin a run of its own.
+	// linger is how long a run that wrote nothing waits for more before it ends:
+	// while a race goes on a signal comes every second, and need not begin a run of
+	// its own. One that wrote versions waits until they can be thinned out.
 	linger = 10 * time.Second
+	// settled is when the versions of a run can be thinned out.
+	settled = activities.ThinAfter + time.Second
 	// overdue is when a publication looks again that was not carried out at the end
 	// of its window: a worker's clock may be behind, and a credit that it waits for
 	// may never come. Those that come send a signal.
@@ -29,7 +32,20 @@ const (
 	prompt = time.Second
 	// maxRecomputes bounds the history of a run: each takes some 12 events.
 	maxRecomputes = 40
+	// maxUnthinned bounds how many versions a run adds before it thins them out,
+	// though a burst goes on: those of 30,000 entries take 1.45 MB each.
+	maxUnthinned = 20
 )
+
+// separateSteps is the change since which publishing and thinning are steps of
+// their own and a long recompute is followed by a rest under this version.
+//
+// How a workflow behaves may depend on a new field of an activity's result only
+// under a version: a new worker's activity may answer an old worker's workflow,
+// whose history the new one then replays. Rests once depended on took_ns without
+// one. Histories of those workers still replay by it, and no activity writes it
+// any more, so that it says nothing in histories that know no rests.
+const separateSteps = "separate-steps"
 
 // recomputeOptions let a recompute be retried for as long as it takes: it shows
 // as pending, with its last failure, in the Web UI. 30,000 entries take about a
@@ -46,6 +62,8 @@ var recomputeOptions = workflow.ActivityOptions{
 // FinalizeInput names the race whose standings FinalizeRace keeps.
 type FinalizeInput struct {
 	RaceID string `json:"race_id"`
+	// Unthinned says that the run before left versions to be thinned out.
+	Unthinned bool `json:"unthinned,omitempty"`
 }
 
 // FinalizeResult is how a run left the standings. The next signal begins
@@ -71,10 +89,23 @@ type finalize struct {
 	steps      *activities.Standings // never set: the worker's own is called by name
 	wakes      workflow.ReceiveChannel
 	recomputes int
+	unthinned  int  // versions written since the last thinning
+	separate   bool // separateSteps holds for this run
+}
+
+// recomputed is a recompute's answer, as today's and earlier workers write it.
+type recomputed struct {
+	activities.Recomputed
+	Took time.Duration `json:"took_ns,omitempty"` // see separateSteps
 }
 
 func newFinalize(ctx workflow.Context, input FinalizeInput) *finalize {
-	return &finalize{input: input, wakes: workflow.GetSignalChannel(ctx, WakeSignal)}
+	f := &finalize{input: input, wakes: workflow.GetSignalChannel(ctx, WakeSignal)}
+	f.separate = workflow.GetVersion(ctx, separateSteps, workflow.DefaultVersion, 1) >= 1
+	if input.Unthinned {
+		f.unthinned = 1
+	}
+	return f
 }
 
 func (f *finalize) run(ctx workflow.Context) (FinalizeResult, error) {
@@ -85,20 +116,21 @@ func (f *finalize) run(ctx workflow.Context) (FinalizeResult, error) {
 		// coalescer's: a timer of the server is only exact to the second.
 		f.drain()
 		now, err := f.recompute(ctx)
+		if err == nil {
+			err = f.rest(ctx, now)
+		}
 		if err != nil {
 			return FinalizeResult{}, err
 		}
-		if err := rest(ctx, now); err != nil {
-			return FinalizeResult{}, err
-		}
-		woken, err := f.await(ctx, untilNext(ctx, now))
+		woken, err := f.wait(ctx, now)
 		switch {
 		case err != nil:
 			return FinalizeResult{}, err
 		case f.recomputes >= maxRecomputes || workflow.GetInfo(ctx).GetContinueAsNewSuggested():
 			// The next run recomputes first of all, which covers the signals seen here.
 			f.drain()
-			return FinalizeResult{}, workflow.NewContinueAsNewError(ctx, FinalizeRace, f.input)
+			next := FinalizeInput{RaceID: f.input.RaceID, Unthinned: f.separate && f.unthinned > 0}
+			return FinalizeResult{}, workflow.NewContinueAsNewError(ctx, FinalizeRace, next)
 		case !woken && now.PublishAt.IsZero():
 			return FinalizeResult{Version: now.Version, Status: now.Status, Recomputes: f.recomputes}, nil
 		}
@@ -111,32 +143,83 @@ func (f *finalize) drain() {
 	}
 }
 
-func (f *finalize) recompute(ctx workflow.Context) (activities.Recomputed, error) {
+// recompute brings the standings up to date, and publishes them when that is due.
+func (f *finalize) recompute(ctx workflow.Context) (recomputed, error) {
 	f.recomputes++
-	options := recomputeOptions
-	options.Summary = "recompute: rank the race, write what changed"
-	var now activities.Recomputed
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), f.steps.RecomputeStandings,
-		activities.RecomputeInput{RaceID: f.input.RaceID}).Get(ctx, &now)
-	if err == nil {
-		workflow.SetCurrentDetails(ctx, inDetail(now))
+	in := activities.RecomputeInput{RaceID: f.input.RaceID, PublishApart: f.separate}
+	var now recomputed
+	err := f.do(ctx, "recompute: rank the race, write what changed", f.steps.RecomputeStandings, in, &now)
+	if err == nil && f.separate && now.Due {
+		summary := "publish: the protest window ended at " + clock(ctx, now.PublishAt) + ", make the standings official"
+		now = recomputed{}
+		err = f.do(ctx, summary, f.steps.PublishStandings, in, &now)
 	}
-	return now, err
+	if err != nil {
+		return now, err
+	}
+	if now.Changed {
+		f.unthinned++
+	}
+	workflow.SetCurrentDetails(ctx, inDetail(ctx, now.Recomputed))
+	return now, nil
+}
+
+func (f *finalize) do(ctx workflow.Context, summary string, step, in, result any) error {
+	options := recomputeOptions
+	options.Summary = summary
+	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), step, in).Get(ctx, result)
+}
+
+// thin drops the rows of versions that nobody needs any more.
+func (f *finalize) thin(ctx workflow.Context) error {
+	f.unthinned = 0
+	return f.do(ctx, "thin out: drop the rows of old provisional versions", f.steps.ThinStandings,
+		activities.ThinInput{RaceID: f.input.RaceID}, nil)
 }
 
 // rest makes a long recompute be followed by a pause as long, so that standings
 // take half of the time at most. Signals that come meanwhile stay in the channel.
-func rest(ctx workflow.Context, last activities.Recomputed) error {
-	if last.Took <= prompt {
+func (f *finalize) rest(ctx workflow.Context, last recomputed) error {
+	took := last.Took
+	if f.separate {
+		took = max(took, last.Elapsed)
+	}
+	if took <= prompt {
 		return nil
 	}
-	summary := fmt.Sprintf("rest: the recompute took %s", last.Took.Round(100*time.Millisecond))
-	return workflow.NewTimerWithOptions(ctx, last.Took, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
+	summary := fmt.Sprintf("rest: the recompute took %s", took.Round(100*time.Millisecond))
+	return workflow.NewTimerWithOptions(ctx, took, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
+}
+
+// wait waits for a signal until the next recompute is due or the run may end, and
+// reports whether one came. Versions that this run wrote are thinned out when it
+// has been quiet for long enough, and during a long burst.
+func (f *finalize) wait(ctx workflow.Context, now recomputed) (woken bool, err error) {
+	if !f.separate || f.unthinned == 0 {
+		return f.await(ctx, now, untilNext(ctx, now))
+	}
+	if f.unthinned >= maxUnthinned {
+		if err := f.thin(ctx); err != nil {
+			return false, err
+		}
+		f.unthinned = 1 // the newest are not thinned out yet
+	}
+	ends := !now.PublishAt.IsZero()
+	if next := untilNext(ctx, now); ends && next <= settled {
+		return f.await(ctx, now, next)
+	}
+	if woken, err := f.await(ctx, now, settled); woken || err != nil {
+		return woken, err
+	}
+	if err := f.thin(ctx); err != nil || !ends {
+		return f.wakes.Len() > 0, err
+	}
+	return f.await(ctx, now, untilNext(ctx, now))
 }
 
 // untilNext returns how long a run may wait for a signal: until the protest
 // window ends, or until it is no longer worth staying.
-func untilNext(ctx workflow.Context, now activities.Recomputed) time.Duration {
+func untilNext(ctx workflow.Context, now recomputed) time.Duration {
 	if now.PublishAt.IsZero() {
 		return linger
 	}
@@ -146,12 +229,19 @@ func untilNext(ctx workflow.Context, now activities.Recomputed) time.Duration {
 	return overdue
 }
 
-// await waits for a signal, and tells whether there is one. The signal stays in
+// await waits for a signal, and reports whether there is one. The signal stays in
 // the channel.
-func (f *finalize) await(ctx workflow.Context, limit time.Duration) (woken bool, err error) {
+func (f *finalize) await(ctx workflow.Context, now recomputed, limit time.Duration) (woken bool, err error) {
+	summary := "wait for the next wake-up"
+	switch {
+	case now.PublishAt.After(workflow.Now(ctx)):
+		summary = "protest window until " + clock(ctx, now.PublishAt)
+	case now.Pending > 0 && !now.PublishAt.IsZero():
+		summary = fmt.Sprintf("publishing waits for the credits of %d records", now.Pending)
+	}
 	timing, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	timer := workflow.NewTimerWithOptions(timing, limit, workflow.TimerOptions{Summary: "wait for the next wake-up"})
+	timer := workflow.NewTimerWithOptions(timing, limit, workflow.TimerOptions{Summary: summary})
 	workflow.NewSelector(ctx).
 		AddFuture(timer, func(workflow.Future) {}).
 		AddReceive(f.wakes, func(workflow.ReceiveChannel, bool) {}).
@@ -159,17 +249,32 @@ func (f *finalize) await(ctx workflow.Context, limit time.Duration) (woken bool,
 	return f.wakes.Len() > 0, ctx.Err()
 }
 
-// inDetail says how the standings are, for the Web UI.
-func inDetail(now activities.Recomputed) string {
-	if now.Version == 0 {
-		return "There is nothing to rank yet."
+// clock writes a time for the Web UI: the day only when it is another one.
+func clock(ctx workflow.Context, at time.Time) string {
+	at = at.UTC()
+	if at.Format(time.DateOnly) == workflow.Now(ctx).UTC().Format(time.DateOnly) {
+		return at.Format("15:04 UTC")
 	}
-	detail := fmt.Sprintf("Version %d, %s, %d entries.", now.Version, now.Status, now.Entries)
+	return at.Format("2006-01-02 15:04 UTC")
+}
+
+// inDetail says how the standings are, for the Web UI, as in "Park 10K: version
+// 12, provisional, 300 entries, protest window until 15:04 UTC."
+func inDetail(ctx workflow.Context, now activities.Recomputed) string {
+	name := now.Race
+	if name == "" {
+		name = "This race"
+	}
+	if now.Version == 0 {
+		return name + ": nothing to rank yet."
+	}
+	detail := fmt.Sprintf("%s: version %d, %s, %d entries", name, now.Version, now.Status, now.Entries)
+	if !now.PublishAt.IsZero() {
+		detail += ", protest window until " + clock(ctx, now.PublishAt)
+	}
+	detail += "."
 	if now.Pending > 0 {
 		detail += fmt.Sprintf(" %d records wait for their credit.", now.Pending)
-	}
-	if !now.PublishAt.IsZero() {
-		detail += " The protest window ends at " + now.PublishAt.UTC().Format(time.RFC3339) + "."
 	}
 	return detail
 }

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
@@ -24,6 +25,10 @@ import (
 type finalizeBundle struct {
 	env        *testsuite.TestWorkflowEnvironment
 	recomputes int
+	published  int
+	thinnedAt  []time.Time
+	// earlier makes the run one that began before publishing was a step of its own.
+	earlier bool
 }
 
 func setupFinalize(t *testing.T, recompute func(b *finalizeBundle, call int) (activities.Recomputed, error)) *finalizeBundle {
@@ -38,10 +43,22 @@ func setupFinalize(t *testing.T, recompute func(b *finalizeBundle, call int) (ac
 		b.recomputes++
 		return recompute(b, b.recomputes)
 	}, activity.RegisterOptions{Name: "RecomputeStandings"})
+	b.env.RegisterActivityWithOptions(func(_ context.Context, in activities.RecomputeInput) (activities.Recomputed, error) {
+		require.Equal(t, "race", in.RaceID)
+		b.published++
+		return activities.Recomputed{Version: 9, Status: race.Official, Changed: true}, nil
+	}, activity.RegisterOptions{Name: "PublishStandings"})
+	b.env.RegisterActivityWithOptions(func(context.Context, activities.ThinInput) (maindb.Thinned, error) {
+		b.thinnedAt = append(b.thinnedAt, b.env.Now())
+		return maindb.Thinned{Dropped: 1}, nil
+	}, activity.RegisterOptions{Name: "ThinStandings"})
 	return b
 }
 
 func (b *finalizeBundle) run() {
+	if b.earlier {
+		b.env.OnGetVersion("separate-steps", workflow.DefaultVersion, workflow.Version(1)).Return(workflow.DefaultVersion)
+	}
 	b.env.ExecuteWorkflow(workflows.FinalizeRace, workflows.FinalizeInput{RaceID: "race"})
 }
 
@@ -172,13 +189,92 @@ func TestALongRecomputeIsFollowedByARest(t *testing.T) {
 			b.wake()
 		}
 		took := map[int]time.Duration{2: time.Second, 3: 3 * time.Second}[call]
-		return activities.Recomputed{Version: call, Took: took}, nil
+		return activities.Recomputed{Version: call, Elapsed: took}, nil
 	})
 	b.run()
 	require.Equal(t, 4, b.result(t).Version, "no signal is lost to a rest")
 	require.Less(t, at[1].Sub(at[0]), time.Second)
 	require.Less(t, at[2].Sub(at[1]), time.Second)
 	require.GreaterOrEqual(t, at[3].Sub(at[2]), 3*time.Second)
+}
+
+func TestARunThatBeganEarlierKnowsNoRestAndPublishesWithinTheRecompute(t *testing.T) {
+	t.Parallel()
+	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
+		if call == 1 {
+			b.wake()
+		}
+		return activities.Recomputed{Version: call, Elapsed: time.Hour, Due: true, Changed: true}, nil
+	})
+	b.earlier = true
+	start := b.env.Now()
+	b.run()
+	require.Equal(t, 2, b.result(t).Version)
+	require.Less(t, b.env.Now().Sub(start), time.Minute)
+	require.Zero(t, b.published)
+	require.Empty(t, b.thinnedAt)
+}
+
+func TestPublishingIsAStepOfItsOwn(t *testing.T) {
+	t.Parallel()
+	var ends time.Time
+	b := setupFinalize(t, func(b *finalizeBundle, _ int) (activities.Recomputed, error) {
+		if ends.IsZero() {
+			ends = b.env.Now().Add(30 * time.Minute)
+		}
+		return activities.Recomputed{
+			Version: 8, Status: race.Provisional, Race: "Park 10K", PublishAt: ends, Due: !b.env.Now().Before(ends),
+		}, nil
+	})
+	b.run()
+	require.Equal(t, workflows.FinalizeResult{Version: 9, Status: race.Official, Recomputes: 2}, b.result(t))
+	require.Equal(t, 1, b.published)
+	require.Len(t, b.thinnedAt, 1)
+}
+
+func TestVersionsAreThinnedOutWhenTheRunIsQuiet(t *testing.T) {
+	t.Parallel()
+	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
+		return activities.Recomputed{Version: call, Changed: call < 3}, nil
+	})
+	b.env.RegisterDelayedCallback(b.wake, 20*time.Second)
+	b.env.RegisterDelayedCallback(b.wake, 30*time.Second)
+	start := b.env.Now()
+	b.run()
+	require.Equal(t, 3, b.result(t).Recomputes)
+	require.Len(t, b.thinnedAt, 1)
+	require.GreaterOrEqual(t, b.thinnedAt[0].Sub(start), 30*time.Second+activities.ThinAfter)
+}
+
+func TestVersionsAreThinnedOutDuringABurstAndAWindow(t *testing.T) {
+	t.Parallel()
+	ends := time.Now().Add(24 * time.Hour)
+	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
+		if call < 30 {
+			b.wake()
+		}
+		if call == 31 {
+			return activities.Recomputed{Version: 30}, nil // the window is cancelled
+		}
+		return activities.Recomputed{Version: call, Changed: true, PublishAt: ends}, nil
+	})
+	b.env.RegisterDelayedCallback(b.wake, time.Hour)
+	start := b.env.Now()
+	b.run()
+	require.Equal(t, 31, b.result(t).Recomputes)
+	require.Len(t, b.thinnedAt, 2)
+	require.Less(t, b.thinnedAt[0].Sub(start), time.Second, "a long burst is thinned out while it goes on")
+	require.Less(t, b.thinnedAt[1].Sub(start), time.Minute, "and not only when the window ends")
+}
+
+func TestARunHandsOverWhatIsNotThinnedOut(t *testing.T) {
+	t.Parallel()
+	b := setupFinalize(t, func(*finalizeBundle, int) (activities.Recomputed, error) {
+		return activities.Recomputed{Version: 5}, nil
+	})
+	b.env.ExecuteWorkflow(workflows.FinalizeRace, workflows.FinalizeInput{RaceID: "race", Unthinned: true})
+	require.Equal(t, 1, b.result(t).Recomputes)
+	require.Len(t, b.thinnedAt, 1)
 }
 
 func TestARecomputeIsRetriedUntilTheDatabasesAreBack(t *testing.T) {

@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -55,4 +56,13 @@ func TraceURL(uiURL, namespace, workflowID string) string {
 	return strings.TrimRight(uiURL, "/") +
 		"/namespaces/" + url.PathEscape(namespace) +
 		"/workflows/" + url.PathEscape(workflowID)
+}
+
+// Inputs returns the type of each workflow's input by the workflow's name, nil for
+// one without. Replays add to saved inputs the fields of later releases.
+func Inputs() map[string]reflect.Type {
+	return map[string]reflect.Type{
+		"CreditRecord": reflect.TypeFor[CreditInput](), "FinalizeRace": reflect.TypeFor[FinalizeInput](),
+		"AuditCredits": nil, "SweepStandings": nil,
+	}
 }

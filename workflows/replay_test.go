@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.temporal.io/sdk/client"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
@@ -21,13 +21,14 @@ import (
 // TestReplay runs today's workflows over histories that a real server wrote
 // (`make histories`), with the worker's interceptor: a change that would stop
 // workflows which are under way fails here. Each is replayed with tracing and
-// without, whichever it was recorded with: both may change at a restart. REPLAY_HISTORIES names a folder of
-// others, such as those of the last release (.ci/replay).
+// without, whichever it was recorded with: both may change at a restart.
+// REPLAY_HISTORIES names a folder of others, such as those of the last release
+// (.ci/replay).
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	const folder = "testdata/histories"
 	files := histories(t, folder)
-	require.Len(t, files, 21, "one history for each way through a workflow, and older ones while they may be running")
+	require.Len(t, files, 26, "one history for each way through a workflow, and older ones while they may be running")
 	if others := os.Getenv("REPLAY_HISTORIES"); others != "" {
 		files = append(files, histories(t, others)...)
 	}
@@ -46,11 +47,10 @@ func TestReplay(t *testing.T) {
 // reset unless it is told otherwise.
 func replay(t *testing.T, replayer worker.WorkflowReplayer, file string) error {
 	t.Helper()
-	f, err := os.Open(file)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, f.Close()) }()
-	history, err := client.HistoryFromJSON(f, client.HistoryJSONOptions{})
-	require.NoError(t, err)
+	return replayHistory(replayer, readHistory(t, file))
+}
+
+func replayHistory(replayer worker.WorkflowReplayer, history *historypb.History) error {
 	var options worker.ReplayWorkflowHistoryOptions
 	options.OriginalExecution.ID = history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowId()
 	for _, event := range history.GetEvents() {

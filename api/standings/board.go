@@ -2,10 +2,12 @@ package standings
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -34,7 +36,8 @@ type boardStore interface {
 	Race(ctx context.Context, raceID string) (race.Race, error)
 	// LatestStandings returns the zero value when there is no version.
 	LatestStandings(ctx context.Context, raceID string) (maindb.StandingsHead, error)
-	// Standings returns race.ErrNotFound without such a version.
+	// Standings returns race.ErrNotFound without such a version, and a
+	// *maindb.NotKeptError when its rows were dropped.
 	Standings(ctx context.Context, raceID string, version int) (maindb.StandingsHead, []standings.Row, error)
 	// Publication returns the zero value when nobody asked for one.
 	Publication(ctx context.Context, raceID string) (maindb.Publication, error)
@@ -142,7 +145,8 @@ func (b *board) forget(raceID string) {
 	delete(b.heads, raceID)
 }
 
-// load returns a version with its rows, or race.ErrNotFound.
+// load returns a version with its rows, race.ErrNotFound, or a problem (410) that
+// names the nearest versions with rows when those of this one were dropped.
 func (b *board) load(ctx context.Context, raceID string, version int) (*loaded, error) {
 	key := versionKey{raceID, version}
 	b.mu.Lock()
@@ -156,6 +160,9 @@ func (b *board) load(ctx context.Context, raceID string, version int) (*loaded, 
 	}
 	return shared(ctx, &b.group, fmt.Sprintf("version/%s/%d", raceID, version), func(ctx context.Context) (*loaded, error) {
 		head, rows, err := b.store.Standings(ctx, raceID, version)
+		if gone, ok := errors.AsType[*maindb.NotKeptError](err); ok {
+			return nil, huma.Error410Gone(gone.Error())
+		}
 		if err != nil {
 			return nil, err
 		}

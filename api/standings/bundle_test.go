@@ -26,6 +26,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	ranked "github.com/mrmrthon/mrmrthon/internal/standings"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -74,6 +75,20 @@ type counting struct {
 	*maindb.Store
 	mu    sync.Mutex
 	heads int
+	loads int // of versions with their rows
+}
+
+func (c *counting) Standings(ctx context.Context, raceID string, version int) (maindb.StandingsHead, []ranked.Row, error) {
+	c.mu.Lock()
+	c.loads++
+	c.mu.Unlock()
+	return c.Store.Standings(ctx, raceID, version)
+}
+
+func (c *counting) versionsLoaded() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.loads
 }
 
 func (c *counting) LatestStandings(ctx context.Context, raceID string) (maindb.StandingsHead, error) {

@@ -41,7 +41,7 @@ func (r reading) registerExport(api huma.API) {
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The table, with a header line.", Content: map[string]*huma.MediaType{"text/csv": {}},
 		}},
-		Errors: []int{http.StatusNotModified, http.StatusNotFound, http.StatusUnprocessableEntity},
+		Errors: []int{http.StatusNotModified, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity},
 	}, r.export)
 }
 

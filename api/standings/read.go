@@ -69,8 +69,9 @@ func (r reading) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "get-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings",
 		Summary: "Read the standings of a race", Tags: []string{tag},
-		Description: "Pages stay on the version of the first one. A change is there within two seconds of its credit.",
-		Errors:      []int{http.StatusNotModified, http.StatusNotFound, http.StatusUnprocessableEntity},
+		Description: "Pages stay on the version of the first one. A change is there within two seconds of its credit. " +
+			"The rows of old provisional versions are not kept for ever: asking for one of those answers 410 and names the nearest versions that can be read.",
+		Errors: []int{http.StatusNotModified, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity},
 	}, r.handle)
 }
 

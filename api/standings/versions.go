@@ -47,6 +47,7 @@ type version struct {
 	ComputedAt time.Time `json:"computed_at" doc:"When the records and credits were read."`
 	Entries    int       `json:"entries" doc:"Rows of all fields, with and without a place."`
 	InputsHash string    `json:"inputs_hash" doc:"SHA-256 of all that the places follow from: two versions with the same hash have the same places."`
+	Rows       bool      `json:"rows" doc:"Whether the rows can be read and compared. Those of the first, the latest and all official versions are kept for ever; those of other provisional ones are dropped after half a minute, but for ever sparser ones."`
 	Ruleset    ruleset   `json:"ruleset" doc:"As used."`
 	Reason     string    `json:"reason,omitempty" doc:"Of an official version: which rules or records were changed, and why; of a provisional one, which rules."`
 }
@@ -63,7 +64,8 @@ func (v versions) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "list-standings-versions", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings/versions",
 		Summary: "List the versions of a race's standings", Tags: []string{tag},
-		Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
+		Description: "All versions there ever were, with number, status, time, hash and reason; the rows of old provisional ones are not kept.",
+		Errors:      []int{http.StatusNotFound, http.StatusUnprocessableEntity},
 	}, v.handle)
 }
 
@@ -92,6 +94,7 @@ func (v versions) handle(ctx context.Context, in *versionsInput) (*versionsOutpu
 		shown := version{
 			Version: head.Version, Status: string(head.Status), ComputedAt: head.ComputedAt, Entries: head.Entries,
 			InputsHash: hex.EncodeToString(head.InputsHash[:]), Reason: head.Reason,
+			Rows: head.RowsKept,
 		}
 		if err := json.Unmarshal(head.Ruleset, &shown.Ruleset); err != nil {
 			return nil, fmt.Errorf("ruleset of standings %d of race %s: %w", head.Version, in.RaceID, err)

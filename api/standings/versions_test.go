@@ -1,13 +1,18 @@
 package standings_test
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -144,6 +149,52 @@ func TestPublishing(t *testing.T) {
 	require.Equal(t, []any{"official", "official", "provisional", "provisional"}, list.items(t, "status"))
 	require.Equal(t, []any{"bib 2: a pacer carried the chip", "published", nil, nil}, list.items(t, "reason"))
 	require.Equal(t, []any{"2", "1", "3", "4"}, b.get(t, "/standings?version=3").items(t, "bib"))
+}
+
+// TestRowsThatAreNotKept reads and compares a version whose rows were dropped: the
+// answer says so and names the nearest ones, and the list says it beforehand.
+func TestRowsThatAreNotKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.recompute(t)
+	for i := range 5 {
+		b.credit(t, fmt.Sprint(i+1), 500)
+		b.recompute(t)
+	}
+	b.clock.Advance(time.Minute)
+	thinned, err := b.steps.ThinStandings(t.Context(), activities.ThinInput{RaceID: b.raceID})
+	require.NoError(t, err)
+	require.Equal(t, maindb.Thinned{Dropped: 3}, thinned)
+	list := b.get(t, "/standings/versions")
+	require.Equal(t, []any{6., 5., 4., 3., 2., 1.}, list.items(t, "version"))
+	require.Equal(t, []any{true, false, true, false, false, true}, list.items(t, "rows"))
+	for _, path := range []string{"/standings?version=3", "/standings.csv?version=3", "/standings/compare?from=3&to=6", "/standings/compare?from=1&to=3"} {
+		gone := b.get(t, path)
+		require.Equal(t, http.StatusGone, gone.status, path)
+		require.Equal(t, "the rows of version 3 are no longer kept; the nearest versions that have theirs are 1 and 4", gone.body["detail"], path)
+	}
+	require.Equal(t, http.StatusOK, b.get(t, "/standings/compare?from=1&to=4").status)
+	require.Equal(t, http.StatusNotFound, b.get(t, "/standings?version=7").status)
+}
+
+// TestAComparisonIsWorkedOutOnce has a crowd ask for the same one.
+func TestAComparisonIsWorkedOutOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.recompute(t)
+	b.creditAll(t)
+	b.recompute(t)
+	var all sync.WaitGroup
+	for range 30 {
+		all.Go(func() {
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/races/"+b.raceID+"/standings/compare?from=1&to=2", http.NoBody)
+			recorder := httptest.NewRecorder()
+			b.router.ServeHTTP(recorder, request)
+			assert.Equal(t, http.StatusOK, recorder.Code)
+		})
+	}
+	all.Wait()
+	require.Equal(t, 2, b.main.versionsLoaded(), "each version once")
 }
 
 func TestWhoMayPublishAndWhen(t *testing.T) {

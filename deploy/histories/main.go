@@ -12,9 +12,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -181,5 +184,39 @@ func save(ctx context.Context, temporal client.Client, run client.WorkflowRun, p
 		return err
 	}
 	text = bytes.ReplaceAll(text, []byte(`"`+machine+`:`), []byte(`"histories:`))
+	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil { //nolint:gosec // part of the source
+		return err
+	}
+	return saveFields(path)
+}
+
+// saveFields notes beside the folder, in fields.json, which fields the results of
+// activities and the inputs of workflows have today: the replay of mixed
+// histories adds those of later releases.
+func saveFields(history string) error {
+	path := filepath.Join(filepath.Dir(filepath.Dir(history)), "fields.json")
+	fields := map[string]map[string][]string{}
+	switch text, err := os.ReadFile(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		if err := json.Unmarshal(text, &fields); err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+	}
+	types := activities.Results()
+	maps.Copy(types, workflows.Inputs())
+	today := map[string][]string{}
+	for name, of := range types {
+		if of != nil {
+			today[name] = activities.JSONPaths(of)
+		}
+	}
+	fields[filepath.Base(history)] = today
+	text, err := json.MarshalIndent(fields, "", "\t")
+	if err != nil {
+		return err
+	}
 	return os.WriteFile(path, append(text, '\n'), 0o644) //nolint:gosec // part of the source
 }

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
@@ -23,22 +24,45 @@ import (
 const protestWindow = 3 * time.Second
 
 // standingsScenes are the ways through FinalizeRace: what a recompute finds, by
-// its number. woken asks for a signal while the recompute is under way.
-var standingsScenes = map[string]func(call int, began time.Time) (found activities.Recomputed, woken bool){
-	"standings": func(call int, _ time.Time) (activities.Recomputed, bool) {
-		return activities.Recomputed{Version: call, Status: race.Provisional, Entries: 3, Changed: true}, call == 1
+// its number. woken asks for a signal while the recompute is under way. The
+// histories standings*.json without "steps" in their names are of workers that
+// published within the recompute; they can be recorded no more.
+var standingsScenes = map[string]func(call int, in activities.RecomputeInput, began time.Time) (found any, woken bool){
+	"standings_steps": func(call int, _ activities.RecomputeInput, _ time.Time) (any, bool) {
+		return activities.Recomputed{Version: call, Status: race.Provisional, Entries: 3, Changed: true, Race: "Park 10K"}, call == 1
 	},
-	"standings_published": func(call int, began time.Time) (activities.Recomputed, bool) {
-		if ends := began.Add(protestWindow); time.Now().Before(ends) {
-			return activities.Recomputed{Version: 1, Status: race.Provisional, Entries: 3, PublishAt: ends}, call == 1
+	"standings_steps_published": func(call int, in activities.RecomputeInput, began time.Time) (any, bool) {
+		found := activities.Recomputed{Version: 1, Status: race.Provisional, Entries: 3, Race: "Park 10K", PublishAt: began.Add(protestWindow)}
+		switch {
+		case time.Now().Before(found.PublishAt):
+			return found, call == 1
+		case in.PublishApart:
+			found.Due = true
+			return found, false
 		}
-		return activities.Recomputed{Version: 2, Status: race.Official, Entries: 3, Changed: true}, false
+		return activities.Recomputed{Version: 2, Status: race.Official, Entries: 3, Changed: true, Race: "Park 10K"}, false
 	},
-	"standings_long": func(call int, _ time.Time) (activities.Recomputed, bool) {
-		return activities.Recomputed{Version: call, Status: race.Provisional, Entries: 3, Changed: true, Took: 1100 * time.Millisecond}, call == 1
+	"standings_steps_long": func(call int, _ activities.RecomputeInput, _ time.Time) (any, bool) {
+		return activities.Recomputed{Version: call, Status: race.Provisional, Entries: 3, Race: "Park 10K", Elapsed: 1100 * time.Millisecond}, call == 1
 	},
-	"standings_continued": func(call int, _ time.Time) (activities.Recomputed, bool) {
+	"standings_steps_continued": func(call int, _ activities.RecomputeInput, _ time.Time) (any, bool) {
 		return activities.Recomputed{Version: call, Status: race.Provisional, Entries: 3, Changed: true}, call < 45
+	},
+	// What an earlier worker's recompute answers: it publishes by itself, and says
+	// how long it took under another name.
+	"standings_steps_earlier_recompute": func(call int, _ activities.RecomputeInput, began time.Time) (any, bool) {
+		type earlier struct {
+			Version   int         `json:"version"`
+			Status    race.Status `json:"status"`
+			Entries   int         `json:"entries"`
+			Changed   bool        `json:"changed,omitempty"`
+			PublishAt time.Time   `json:"publish_at,omitzero"`
+			TookNS    int64       `json:"took_ns,omitempty"`
+		}
+		if ends := began.Add(protestWindow); time.Now().Before(ends) {
+			return earlier{Version: 1, Status: race.Provisional, Entries: 3, PublishAt: ends, TookNS: 1_100_000_000}, call == 1
+		}
+		return earlier{Version: 2, Status: race.Official, Entries: 3, Changed: true}, false
 	},
 }
 
@@ -47,22 +71,34 @@ type standingsStage struct {
 	temporal client.Client
 	began    time.Time
 
-	mu    sync.Mutex
-	calls map[string]int
+	mu             sync.Mutex
+	calls, thinned map[string]int
 }
 
-func (s *standingsStage) recompute(ctx context.Context, in activities.RecomputeInput) (activities.Recomputed, error) {
+func (s *standingsStage) recompute(ctx context.Context, in activities.RecomputeInput) (any, error) {
 	s.mu.Lock()
 	s.calls[in.RaceID]++
 	call := s.calls[in.RaceID]
 	s.mu.Unlock()
-	found, woken := standingsScenes[in.RaceID](call, s.began)
+	found, woken := standingsScenes[in.RaceID](call, in, s.began)
 	if woken {
 		if err := workflows.WakeStandings(ctx, s.temporal, in.RaceID); err != nil {
-			return activities.Recomputed{}, err
+			return nil, err
 		}
 	}
 	return found, nil
+}
+
+func (s *standingsStage) publish(ctx context.Context, in activities.RecomputeInput) (any, error) {
+	in.PublishApart = false
+	return s.recompute(ctx, in)
+}
+
+func (s *standingsStage) thin(_ context.Context, in activities.ThinInput) (maindb.Thinned, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.thinned[in.RaceID]++
+	return maindb.Thinned{Dropped: 1}, nil
 }
 
 func sweepNothing(context.Context) (activities.Swept, error) {
@@ -71,7 +107,7 @@ func sweepNothing(context.Context) (activities.Swept, error) {
 
 // recordStandings writes the histories of the workflows that keep standings.
 func recordStandings(ctx context.Context, temporal client.Client, folder string) error {
-	stage := &standingsStage{temporal: temporal, began: time.Now(), calls: map[string]int{}}
+	stage := &standingsStage{temporal: temporal, began: time.Now(), calls: map[string]int{}, thinned: map[string]int{}}
 	metrics := activities.NewMetrics(prometheus.NewRegistry())
 	standings := worker.New(temporal, workflows.StandingsTaskQueue, worker.Options{
 		Interceptors: []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},
@@ -79,6 +115,8 @@ func recordStandings(ctx context.Context, temporal client.Client, folder string)
 	standings.RegisterWorkflow(workflows.FinalizeRace)
 	standings.RegisterWorkflow(workflows.SweepStandings)
 	standings.RegisterActivityWithOptions(stage.recompute, activity.RegisterOptions{Name: "RecomputeStandings"})
+	standings.RegisterActivityWithOptions(stage.publish, activity.RegisterOptions{Name: "PublishStandings"})
+	standings.RegisterActivityWithOptions(stage.thin, activity.RegisterOptions{Name: "ThinStandings"})
 	standings.RegisterActivityWithOptions(sweepNothing, activity.RegisterOptions{Name: "WakeStaleStandings"})
 	if err := standings.Start(); err != nil {
 		return fmt.Errorf("start the worker of standings: %w", err)
@@ -111,14 +149,23 @@ func recordStandings(ctx context.Context, temporal client.Client, folder string)
 	return stage.check()
 }
 
-// check makes sure that no signal was lost: every one that was sent during a
-// recompute, and the end of the window, made another.
+// check makes sure that no signal was lost, since every one that was sent during a
+// recompute and the end of the window made another, and that versions were thinned
+// out.
 func (s *standingsStage) check() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for scene, least := range map[string]int{"standings": 2, "standings_long": 2, "standings_published": 3, "standings_continued": 45} {
+	for scene, least := range map[string]int{
+		"standings_steps": 2, "standings_steps_long": 2, "standings_steps_published": 4, "standings_steps_continued": 45,
+		"standings_steps_earlier_recompute": 3,
+	} {
 		if s.calls[scene] < least {
 			return fmt.Errorf("%s: %d recomputes instead of %d", scene, s.calls[scene], least)
+		}
+	}
+	for _, scene := range []string{"standings_steps", "standings_steps_published", "standings_steps_continued"} {
+		if s.thinned[scene] == 0 {
+			return fmt.Errorf("%s: nothing was thinned out", scene)
 		}
 	}
 	return nil

@@ -6,7 +6,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON unofficial_record TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO {account};
 GRANT SELECT ON goose_db_version TO {account};
-GRANT SELECT, INSERT ON standings TO {account};
+GRANT SELECT, INSERT, UPDATE (body, body_kind, body_base) ON standings TO {account};
 GRANT SELECT, INSERT, UPDATE ON standings_mark TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON publication TO {account};
 GRANT SELECT, INSERT, UPDATE ON operator_action TO {account};

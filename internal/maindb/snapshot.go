@@ -30,27 +30,51 @@ const implausibleColumn = "implausible"
 // the size of the plain text, little endian.
 const sizeBytes = 4
 
+// differenceColumns are those of a difference. That there are more keeps programs
+// that do not know of differences from reading one as all rows.
+var differenceColumns = append(slices.Clone(snapshotColumns), implausibleColumn, "removed")
+
 // encodeSnapshot writes rows as CSV, compressed as the database's own COMPRESS
-// does, so that an operator reads it by UNCOMPRESS. 30,000 rows take some 1 MB.
+// does, so that an operator reads it by UNCOMPRESS. 30,000 rows
+// take 1.45 MB.
 func encodeSnapshot(rows []standings.Row) ([]byte, error) {
+	columns := snapshotColumns
+	if slices.ContainsFunc(rows, func(r standings.Row) bool { return r.Implausible != "" }) {
+		columns = append(slices.Clone(columns), implausibleColumn)
+	}
+	return encodeTable(columns, len(rows), func(i int, cells []string) { fillCells(cells, &rows[i]) })
+}
+
+func encodeDifference(changed []changedRow) ([]byte, error) {
+	return encodeTable(differenceColumns, len(changed), func(i int, cells []string) {
+		fillCells(cells, &changed[i].Row)
+		cells[len(cells)-1] = ""
+		if changed[i].removed {
+			cells[len(cells)-1] = "1"
+		}
+	})
+}
+
+// packing is where more time no longer pays: for 30,000 rows level 1 takes 55 ms
+// and 1.65 MB, level 4 takes 90 ms and 1.45 MB, level 9 takes 170 ms and 1.41 MB.
+// Most of it is IDs.
+const packing = 4
+
+func encodeTable(columns []string, rows int, fill func(i int, cells []string)) ([]byte, error) {
 	var packed bytes.Buffer
 	packed.Write(make([]byte, sizeBytes))
-	deflate, err := zlib.NewWriterLevel(&packed, zlib.BestSpeed)
+	deflate, err := zlib.NewWriterLevel(&packed, packing)
 	if err != nil {
 		return nil, err
 	}
 	counted := &countingWriter{to: deflate}
 	table := csv.NewWriter(counted)
-	columns := snapshotColumns
-	if slices.ContainsFunc(rows, func(r standings.Row) bool { return r.Implausible != "" }) {
-		columns = append(slices.Clone(columns), implausibleColumn)
-	}
 	if err := table.Write(columns); err != nil {
 		return nil, err
 	}
 	cells := make([]string, len(columns))
 	for i := range rows {
-		fillCells(cells, &rows[i])
+		fill(i, cells)
 		if err := table.Write(cells); err != nil {
 			return nil, err
 		}
@@ -104,36 +128,55 @@ func positive(n int) string {
 }
 
 func decodeSnapshot(body []byte, entries int) ([]standings.Row, error) {
+	rows := make([]standings.Row, 0, entries)
+	err := decodeTable(body, len(snapshotColumns), func(cells []string) error {
+		row, err := rowOf(cells)
+		rows = append(rows, row)
+		return err
+	})
+	return rows, err
+}
+
+func decodeDifference(body []byte) ([]changedRow, error) {
+	var changed []changedRow
+	err := decodeTable(body, len(differenceColumns), func(cells []string) error {
+		row, err := rowOf(cells)
+		changed = append(changed, changedRow{Row: row, removed: cells[len(cells)-1] != ""})
+		return err
+	})
+	return changed, err
+}
+
+// decodeTable calls take with the cells of each row, of which there are at least
+// some. It uses them again for the next row.
+func decodeTable(body []byte, least int, take func(cells []string) error) error {
 	if len(body) < sizeBytes {
-		return nil, errors.New("the snapshot is cut short")
+		return errors.New("the snapshot is cut short")
 	}
 	inflate, err := zlib.NewReader(bytes.NewReader(body[sizeBytes:]))
 	if err != nil {
-		return nil, fmt.Errorf("open the snapshot: %w", err)
+		return fmt.Errorf("open the snapshot: %w", err)
 	}
 	table := csv.NewReader(inflate)
 	table.ReuseRecord = true // and as many cells in each row as in the first
 	columns, err := table.Read()
-	if err == nil && len(columns) < len(snapshotColumns) {
+	if err == nil && len(columns) < least {
 		err = fmt.Errorf("%d columns are too few", len(columns))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the snapshot's columns: %w", err)
+		return fmt.Errorf("read the snapshot's columns: %w", err)
 	}
-	rows := make([]standings.Row, 0, entries)
-	for {
+	for row := 1; ; row++ {
 		cells, err := table.Read()
 		if errors.Is(err, io.EOF) {
-			return rows, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the snapshot: %w", err)
+			return fmt.Errorf("read the snapshot: %w", err)
 		}
-		row, err := rowOf(cells)
-		if err != nil {
-			return nil, fmt.Errorf("read row %d of the snapshot: %w", len(rows)+1, err)
+		if err := take(cells); err != nil {
+			return fmt.Errorf("read row %d of the snapshot: %w", row, err)
 		}
-		rows = append(rows, row)
 	}
 }
 

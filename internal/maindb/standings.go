@@ -32,6 +32,7 @@ type StandingsHead struct {
 	Ruleset    json.RawMessage // the edition of the engine and the rules, as used
 	Reason     string          // of an official version, or one after a change of rules; else empty
 	Entries    int             // rows
+	RowsKept   bool            // false: they were dropped, see NotKeptError
 }
 
 // Ruleset is the content of StandingsHead.Ruleset.
@@ -98,7 +99,8 @@ func (s *Store) StandingsBefore(ctx context.Context, raceID string, before, limi
 	return heads, nil
 }
 
-// Standings returns one version with its rows, or race.ErrNotFound.
+// Standings returns one version with its rows. It returns race.ErrNotFound when
+// there is no such version, and a *NotKeptError when its rows were dropped.
 func (s *Store) Standings(ctx context.Context, raceID string, version int) (StandingsHead, []standings.Row, error) {
 	row, err := s.queries.StandingsVersion(ctx, raceID, count32(version))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -107,14 +109,15 @@ func (s *Store) Standings(ctx context.Context, raceID string, version int) (Stan
 	if err != nil {
 		return StandingsHead{}, nil, fmt.Errorf("read standings %d of race %s: %w", version, raceID, err)
 	}
-	rows, err := decodeSnapshot(row.Body, int(row.Entries))
+	head := headOf(gen.StandingsBeforeRow{
+		Version: row.Version, Status: row.Status, ComputedAt: row.ComputedAt, InputsHash: row.InputsHash,
+		Ruleset: row.Ruleset, Reason: row.Reason, Entries: row.Entries, BodyKind: row.BodyKind,
+	})
+	rows, err := s.rowsOf(ctx, &row, &head)
 	if err != nil {
 		return StandingsHead{}, nil, fmt.Errorf("standings %d of race %s: %w", version, raceID, err)
 	}
-	return headOf(gen.StandingsBeforeRow{
-		Version: row.Version, Status: row.Status, ComputedAt: row.ComputedAt, InputsHash: row.InputsHash,
-		Ruleset: row.Ruleset, Reason: row.Reason, Entries: row.Entries,
-	}), rows, nil
+	return head, rows, nil
 }
 
 // NewStandings is a version to be written.
@@ -177,7 +180,7 @@ func (s *Store) AddStandings(ctx context.Context, n NewStandings) error {
 func headOf(row gen.StandingsBeforeRow) StandingsHead {
 	head := StandingsHead{
 		Version: int(row.Version), Status: race.Status(row.Status), ComputedAt: row.ComputedAt,
-		Ruleset: row.Ruleset, Reason: row.Reason, Entries: int(row.Entries),
+		Ruleset: row.Ruleset, Reason: row.Reason, Entries: int(row.Entries), RowsKept: row.BodyKind != dropped,
 	}
 	copy(head.InputsHash[:], row.InputsHash)
 	return head

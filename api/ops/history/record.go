@@ -197,6 +197,12 @@ func (r *Reader) includedIn(ctx context.Context, h *Record) (*maindb.StandingsHe
 	}
 	for _, head := range heads {
 		_, rows, err := r.records.Standings(ctx, h.Live.RaceID, head.Version)
+		if _, gone := errors.AsType[*maindb.NotKeptError](err); gone {
+			if head.ComputedAt.After(h.Committed.CommittedAt) {
+				return &head, nil // its rows are gone, but it read the ledger after the commit
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

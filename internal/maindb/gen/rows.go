@@ -135,6 +135,8 @@ type Standing struct {
 	Reason     string
 	Entries    int32
 	Body       []byte
+	BodyKind   string
+	BodyBase   sql.NullInt32
 }
 
 type StandingsMark struct {

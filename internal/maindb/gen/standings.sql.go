@@ -13,6 +13,16 @@ import (
 	"time"
 )
 
+const dropStandingsRows = `-- name: DropStandingsRows :exec
+UPDATE standings SET body = '', body_kind = 'dropped'
+WHERE race_id = ? AND version = ? AND body_kind = 'rows' AND status = 'provisional'
+`
+
+func (q *Queries) DropStandingsRows(ctx context.Context, raceID string, version int32) error {
+	_, err := q.db.ExecContext(ctx, dropStandingsRows, raceID, version)
+	return err
+}
+
 const insertStandings = `-- name: InsertStandings :exec
 INSERT INTO standings (race_id, version, status, computed_at, inputs_hash, ruleset, reason, entries, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -45,8 +55,30 @@ func (q *Queries) InsertStandings(ctx context.Context, arg InsertStandingsParams
 	return err
 }
 
+const keptStandingsAfter = `-- name: KeptStandingsAfter :one
+SELECT version FROM standings WHERE race_id = ? AND version > ? AND body_kind <> 'dropped' ORDER BY version LIMIT 1
+`
+
+func (q *Queries) KeptStandingsAfter(ctx context.Context, raceID string, version int32) (int32, error) {
+	row := q.db.QueryRowContext(ctx, keptStandingsAfter, raceID, version)
+	var version_2 int32
+	err := row.Scan(&version_2)
+	return version_2, err
+}
+
+const keptStandingsBefore = `-- name: KeptStandingsBefore :one
+SELECT version FROM standings WHERE race_id = ? AND version < ? AND body_kind <> 'dropped' ORDER BY version DESC LIMIT 1
+`
+
+func (q *Queries) KeptStandingsBefore(ctx context.Context, raceID string, version int32) (int32, error) {
+	row := q.db.QueryRowContext(ctx, keptStandingsBefore, raceID, version)
+	var version_2 int32
+	err := row.Scan(&version_2)
+	return version_2, err
+}
+
 const latestStandings = `-- name: LatestStandings :one
-SELECT version, status, computed_at, inputs_hash, ruleset, reason, entries
+SELECT version, status, computed_at, inputs_hash, ruleset, reason, entries, body_kind
 FROM standings WHERE race_id = ? ORDER BY version DESC LIMIT 1
 `
 
@@ -58,6 +90,7 @@ type LatestStandingsRow struct {
 	Ruleset    json.RawMessage
 	Reason     string
 	Entries    int32
+	BodyKind   string
 }
 
 func (q *Queries) LatestStandings(ctx context.Context, raceID string) (LatestStandingsRow, error) {
@@ -71,8 +104,18 @@ func (q *Queries) LatestStandings(ctx context.Context, raceID string) (LatestSta
 		&i.Ruleset,
 		&i.Reason,
 		&i.Entries,
+		&i.BodyKind,
 	)
 	return i, err
+}
+
+const makeStandingsBase = `-- name: MakeStandingsBase :exec
+UPDATE standings SET body_kind = 'base' WHERE race_id = ? AND version = ? AND body_kind = 'rows'
+`
+
+func (q *Queries) MakeStandingsBase(ctx context.Context, raceID string, version int32) error {
+	_, err := q.db.ExecContext(ctx, makeStandingsBase, raceID, version)
+	return err
 }
 
 const revisionReasons = `-- name: RevisionReasons :many
@@ -152,7 +195,7 @@ func (q *Queries) SetStandingsMark(ctx context.Context, arg SetStandingsMarkPara
 }
 
 const standingsBefore = `-- name: StandingsBefore :many
-SELECT version, status, computed_at, inputs_hash, ruleset, reason, entries
+SELECT version, status, computed_at, inputs_hash, ruleset, reason, entries, body_kind
 FROM standings WHERE race_id = ? AND version < ? ORDER BY version DESC LIMIT ?
 `
 
@@ -164,6 +207,7 @@ type StandingsBeforeRow struct {
 	Ruleset    json.RawMessage
 	Reason     string
 	Entries    int32
+	BodyKind   string
 }
 
 func (q *Queries) StandingsBefore(ctx context.Context, raceID string, version int32, limit int32) ([]StandingsBeforeRow, error) {
@@ -183,6 +227,50 @@ func (q *Queries) StandingsBefore(ctx context.Context, raceID string, version in
 			&i.Ruleset,
 			&i.Reason,
 			&i.Entries,
+			&i.BodyKind,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const standingsBodies = `-- name: StandingsBodies :many
+SELECT version, status, computed_at, body_kind, body_base
+FROM standings WHERE race_id = ? AND body_kind <> 'dropped' ORDER BY version
+`
+
+type StandingsBodiesRow struct {
+	Version    int32
+	Status     string
+	ComputedAt time.Time
+	BodyKind   string
+	BodyBase   sql.NullInt32
+}
+
+// Which versions have rows, without reading them.
+func (q *Queries) StandingsBodies(ctx context.Context, raceID string) ([]StandingsBodiesRow, error) {
+	rows, err := q.db.QueryContext(ctx, standingsBodies, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StandingsBodiesRow
+	for rows.Next() {
+		var i StandingsBodiesRow
+		if err := rows.Scan(
+			&i.Version,
+			&i.Status,
+			&i.ComputedAt,
+			&i.BodyKind,
+			&i.BodyBase,
 		); err != nil {
 			return nil, err
 		}
@@ -263,7 +351,7 @@ func (q *Queries) StandingsEntries(ctx context.Context, raceID string) ([]Standi
 }
 
 const standingsVersion = `-- name: StandingsVersion :one
-SELECT race_id, version, status, computed_at, inputs_hash, ruleset, reason, entries, body FROM standings WHERE race_id = ? AND version = ?
+SELECT race_id, version, status, computed_at, inputs_hash, ruleset, reason, entries, body, body_kind, body_base FROM standings WHERE race_id = ? AND version = ?
 `
 
 func (q *Queries) StandingsVersion(ctx context.Context, raceID string, version int32) (Standing, error) {
@@ -279,6 +367,30 @@ func (q *Queries) StandingsVersion(ctx context.Context, raceID string, version i
 		&i.Reason,
 		&i.Entries,
 		&i.Body,
+		&i.BodyKind,
+		&i.BodyBase,
 	)
 	return i, err
+}
+
+const storeStandingsDifference = `-- name: StoreStandingsDifference :exec
+UPDATE standings SET body = ?, body_kind = 'difference', body_base = ?
+WHERE race_id = ? AND version = ? AND body_kind = 'rows'
+`
+
+type StoreStandingsDifferenceParams struct {
+	Body     []byte
+	BodyBase sql.NullInt32
+	RaceID   string
+	Version  int32
+}
+
+func (q *Queries) StoreStandingsDifference(ctx context.Context, arg StoreStandingsDifferenceParams) error {
+	_, err := q.db.ExecContext(ctx, storeStandingsDifference,
+		arg.Body,
+		arg.BodyBase,
+		arg.RaceID,
+		arg.Version,
+	)
+	return err
 }

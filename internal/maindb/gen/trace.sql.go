@@ -277,7 +277,7 @@ func (q *Queries) RevisionSums(ctx context.Context, raceID string) ([]RevisionSu
 }
 
 const standingsAround = `-- name: StandingsAround :many
-SELECT s.version, s.status, s.computed_at, s.inputs_hash, s.ruleset, s.reason, s.entries
+SELECT s.version, s.status, s.computed_at, s.inputs_hash, s.ruleset, s.reason, s.entries, s.body_kind
 FROM standings AS s
 WHERE s.race_id = ? AND s.version >= (
     SELECT COALESCE(MAX(b.version), 1) FROM standings AS b
@@ -300,6 +300,7 @@ type StandingsAroundRow struct {
 	Ruleset    json.RawMessage
 	Reason     string
 	Entries    int32
+	BodyKind   string
 }
 
 // The last version whose inputs were read before a time, and those after it.
@@ -325,6 +326,7 @@ func (q *Queries) StandingsAround(ctx context.Context, arg StandingsAroundParams
 			&i.Ruleset,
 			&i.Reason,
 			&i.Entries,
+			&i.BodyKind,
 		); err != nil {
 			return nil, err
 		}

@@ -1,13 +1,35 @@
 -- name: LatestStandings :one
-SELECT version, status, computed_at, inputs_hash, ruleset, reason, entries
+SELECT version, status, computed_at, inputs_hash, ruleset, reason, entries, body_kind
 FROM standings WHERE race_id = ? ORDER BY version DESC LIMIT 1;
 
 -- name: StandingsVersion :one
 SELECT * FROM standings WHERE race_id = ? AND version = ?;
 
 -- name: StandingsBefore :many
-SELECT version, status, computed_at, inputs_hash, ruleset, reason, entries
+SELECT version, status, computed_at, inputs_hash, ruleset, reason, entries, body_kind
 FROM standings WHERE race_id = ? AND version < ? ORDER BY version DESC LIMIT ?;
+
+-- name: StandingsBodies :many
+-- Which versions have rows, without reading them.
+SELECT version, status, computed_at, body_kind, body_base
+FROM standings WHERE race_id = ? AND body_kind <> 'dropped' ORDER BY version;
+
+-- name: MakeStandingsBase :exec
+UPDATE standings SET body_kind = 'base' WHERE race_id = ? AND version = ? AND body_kind = 'rows';
+
+-- name: StoreStandingsDifference :exec
+UPDATE standings SET body = sqlc.arg(body), body_kind = 'difference', body_base = sqlc.arg(body_base)
+WHERE race_id = sqlc.arg(race_id) AND version = sqlc.arg(version) AND body_kind = 'rows';
+
+-- name: DropStandingsRows :exec
+UPDATE standings SET body = '', body_kind = 'dropped'
+WHERE race_id = sqlc.arg(race_id) AND version = sqlc.arg(version) AND body_kind = 'rows' AND status = 'provisional';
+
+-- name: KeptStandingsBefore :one
+SELECT version FROM standings WHERE race_id = ? AND version < ? AND body_kind <> 'dropped' ORDER BY version DESC LIMIT 1;
+
+-- name: KeptStandingsAfter :one
+SELECT version FROM standings WHERE race_id = ? AND version > ? AND body_kind <> 'dropped' ORDER BY version LIMIT 1;
 
 -- name: InsertStandings :exec
 INSERT INTO standings (race_id, version, status, computed_at, inputs_hash, ruleset, reason, entries, body)

@@ -16,7 +16,7 @@ FROM official_record WHERE race_id LIKE sqlc.arg(race_id) GROUP BY race_id;
 
 -- name: StandingsAround :many
 -- The last version whose inputs were read before a time, and those after it.
-SELECT s.version, s.status, s.computed_at, s.inputs_hash, s.ruleset, s.reason, s.entries
+SELECT s.version, s.status, s.computed_at, s.inputs_hash, s.ruleset, s.reason, s.entries, s.body_kind
 FROM standings AS s
 WHERE s.race_id = sqlc.arg(race_id) AND s.version >= (
     SELECT COALESCE(MAX(b.version), 1) FROM standings AS b
