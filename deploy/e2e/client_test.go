@@ -250,6 +250,9 @@ type progress struct {
 	Rejected   int `json:"rejected"`
 	Superseded int `json:"superseded"`
 	Total      int `json:"total"`
+
+	Ahead            int `json:"ahead"`
+	EstimatedSeconds int `json:"estimated_seconds"`
 }
 
 func (c *caller) credits(t *testing.T, raceID string) progress {
