@@ -28,8 +28,8 @@ import (
 //	SQS_CONFORMANCE_AWS=1 AWS_REGION=eu-central-1  go test -run Conformance ./deploy/local/sqs
 //
 // They therefore wait as Amazon's distributed queues demand, and leave to the other tests what ElasticMQ
-// is known to answer differently: the codes of rare errors, deleting twice, changing the visibility of a
-// message that is not in flight.
+// does differently: the codes of rare errors, deleting twice, changing the visibility of a message that is
+// not in flight, and fairness among message groups.
 
 // patience is how long a test waits for what Amazon promises "eventually", at most a minute for most.
 const patience = 2 * time.Minute

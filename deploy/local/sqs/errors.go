@@ -34,7 +34,6 @@ var (
 	errNoQueue               = modeled("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 	errQueueNameExists       = modeled("QueueNameExists", "QueueAlreadyExists")
 	errReceiptHandle         = modeled("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid")
-	errNoResource            = modeled("ResourceNotFoundException", "ResourceNotFoundException")
 	errTooManyEntries        = modeled("TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
 	errUnsupported           = modeled("UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation")
 
@@ -44,7 +43,7 @@ var (
 	errUnknownOperation = common("UnknownOperationException", "InvalidAction")
 )
 
-// errClientGone ends a request whose client has hung up; nobody reads the answer.
+// errClientGone ends a request whose client has hung up; nobody reads the response.
 var errClientGone = errors.New("client closed the connection")
 
 // apiError is an answer that refuses a request or one entry of a batch.

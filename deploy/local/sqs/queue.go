@@ -3,7 +3,11 @@ package sqs
 import (
 	"container/heap"
 	"container/list"
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -19,7 +23,7 @@ type queue struct {
 	settings settings
 
 	messages map[uuid.UUID]*message
-	ready    *list.List // of *message, visible, oldest first
+	ready    turns      // visible
 	hidden   hiddenHeap // delayed and in flight, next to become visible first
 	delayed  int        // how many of hidden are delayed
 	oldest   time.Time  // no message was sent before this
@@ -38,7 +42,7 @@ func newQueue(name, arn string, set settings, now time.Time) *queue {
 // clear drops every message.
 func (q *queue) clear() {
 	q.messages = map[uuid.UUID]*message{}
-	q.ready = list.New()
+	q.ready = newTurns()
 	q.hidden = nil
 	q.delayed = 0
 }
@@ -56,9 +60,9 @@ func (q *queue) add(m *message, now time.Time, delay time.Duration) {
 	q.show(m)
 }
 
-// show makes a message that is in no list visible, behind those that are visible already: a message that
-// always fails does not keep others waiting.
-func (q *queue) show(m *message) { m.place = q.ready.PushBack(m) }
+// show makes a message that is in no list visible, after those of its group that are visible already: a
+// message that always fails does not keep others waiting.
+func (q *queue) show(m *message) { q.ready.push(m) }
 
 // hide keeps a message that is in no list out of sight until then.
 func (q *queue) hide(m *message, until time.Time, delayed bool) {
@@ -72,8 +76,7 @@ func (q *queue) hide(m *message, until time.Time, delayed bool) {
 // lift takes a message out of the list it is in.
 func (q *queue) lift(m *message) {
 	if m.place != nil {
-		q.ready.Remove(m.place)
-		m.place = nil
+		q.ready.remove(m)
 		return
 	}
 	heap.Remove(&q.hidden, m.index)
@@ -89,8 +92,8 @@ func (q *queue) remove(m *message) {
 	delete(q.messages, m.id)
 }
 
-// advance brings the queue to the present: what was hidden until now becomes visible, what is older than
-// the retention period is dropped.
+// advance brings the queue up to date: messages whose time has come become visible, and those older than the
+// retention period are dropped.
 func (q *queue) advance(now time.Time) {
 	for len(q.hidden) > 0 && !q.hidden[0].visibleAt.After(now) {
 		m := q.hidden[0]
@@ -121,6 +124,50 @@ func (q *queue) dropExpired(now time.Time) {
 
 // inFlight is how many messages are received and neither deleted nor visible again.
 func (q *queue) inFlight() int { return len(q.hidden) - q.delayed }
+
+// turns holds the visible messages of a queue. Message groups take turns, one message each, so that a group
+// with thousands of messages does not delay the others. A message without a group has a turn of its own, as
+// on Amazon.
+type turns struct {
+	line   *list.List               // of *list.List of *message: one for each group, the next turn first
+	groups map[string]*list.Element // of line
+	count  int
+}
+
+func newTurns() turns { return turns{line: list.New(), groups: map[string]*list.Element{}} }
+
+func (t *turns) push(m *message) {
+	turn := t.groups[m.group]
+	if turn == nil {
+		turn = t.line.PushBack(list.New())
+		if m.group != "" {
+			t.groups[m.group] = turn
+		}
+	}
+	m.turn, m.place = turn, messagesOf(turn).PushBack(m)
+	t.count++
+}
+
+// remove takes a message out. Its group has had its turn.
+func (t *turns) remove(m *message) {
+	messages := messagesOf(m.turn)
+	messages.Remove(m.place)
+	t.count--
+	if messages.Len() > 0 {
+		t.line.MoveToBack(m.turn)
+	} else {
+		t.line.Remove(m.turn)
+		delete(t.groups, m.group)
+	}
+	m.turn, m.place = nil, nil
+}
+
+// next is the message whose turn it is; there must be one.
+func (t *turns) next() *message { return front[*message](front[*list.List](t.line)) }
+
+func messagesOf(turn *list.Element) *list.List {
+	return turn.Value.(*list.List) //nolint:errcheck,forcetypeassert // line holds lists alone
+}
 
 // front is the first value of a list that is not empty and holds values of this type alone.
 func front[T any](l *list.List) T {
@@ -153,4 +200,83 @@ func (h *hiddenHeap) Pop() any {
 	old[last] = nil
 	*h = old[:last]
 	return m
+}
+
+// message is one message of a queue. Its content never changes after it was sent; the rest is guarded by
+// the server's lock.
+type message struct {
+	id     uuid.UUID
+	sentAt time.Time
+	content
+
+	source       string // ARN of the queue that gave it up to this dead-letter queue, or empty
+	receives     int    // over all queues
+	receivesHere int    // in this queue, for its redrive policy
+	firstReceive time.Time
+	lastReceive  time.Time
+
+	place     *list.Element // in its turn, when it is visible
+	turn      *list.Element // its group's place among the turns, when it is visible
+	index     int           // among the hidden
+	visibleAt time.Time     // when hidden
+	delayed   bool          // hidden since it was sent, not since it was received
+}
+
+// content is what a sender wrote.
+type content struct {
+	body        string
+	bodyMD5     string
+	attributes  map[string]attribute
+	group       string
+	traceHeader string
+}
+
+// size is what counts against the limits: body, and names, types and values of attributes, in bytes.
+func (c content) size() int {
+	n := len(c.body)
+	for name, a := range c.attributes {
+		n += len(name) + len(a.DataType) + len(a.bytes())
+	}
+	return n
+}
+
+// checkText reports the first character that a message cannot hold. Allowed are #x9, #xA, #xD, #x20 to
+// #xD7FF, #xE000 to #xFFFD and #x10000 to #x10FFFF.
+func checkText(text string) error {
+	for _, r := range text {
+		allowed := r == 0x9 || r == 0xA || r == 0xD || (r >= 0x20 && r <= 0xD7FF) ||
+			(r >= 0xE000 && r <= 0xFFFD) || (r >= 0x10000 && r <= utf8.MaxRune)
+		if !allowed {
+			return errInvalidContents.errorf("the message contains the character #x%X, which is not allowed", r)
+		}
+	}
+	return nil
+}
+
+// receiptHandle names one receive of one message of one queue.
+func receiptHandle(q *queue, m *message) string {
+	raw := make([]byte, 0, 40)
+	raw = append(raw, q.id[:]...)
+	raw = append(raw, m.id[:]...)
+	raw = binary.BigEndian.AppendUint64(raw, uint64(m.receives)) //nolint:gosec // a count, never negative
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// receipt is a receipt handle, read.
+type receipt struct {
+	message *message // nil when it is deleted or expired
+	latest  bool     // the message was not received again since
+}
+
+// receipt finds what a handle names. A handle that this queue did not give out is refused.
+func (q *queue) receipt(handle string) (receipt, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(handle))
+	if err != nil || len(raw) != 40 || uuid.UUID(raw[:16]) != q.id {
+		return receipt{}, errReceiptHandle.errorf("the receipt handle is not one of this queue")
+	}
+	m := q.messages[uuid.UUID(raw[16:32])]
+	if m == nil {
+		return receipt{}, nil
+	}
+	return receipt{message: m, latest: binary.BigEndian.Uint64(raw[32:]) == uint64(m.receives)}, nil //nolint:gosec // a count, never negative
 }

@@ -1,8 +1,12 @@
 package sqs
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -171,4 +175,167 @@ func (s *Server) purgeQueue(_ *http.Request, in queueRequest) (any, error) {
 	q.purged = now
 	q.clear()
 	return empty{}, nil
+}
+
+// Amazon's limits and defaults, as documented since August 2025 (before, a message was at most 256 KiB).
+const (
+	maxPayload        = 1 << 20 // bytes of one message and of one batch
+	maxDelay          = 15 * time.Minute
+	maxVisibility     = 12 * time.Hour
+	maxWait           = 20 * time.Second
+	maxReceiveCount   = 1000
+	defaultVisibility = 30 * time.Second
+	defaultRetention  = 4 * 24 * time.Hour
+	maxRetention      = 14 * 24 * time.Hour
+)
+
+// settings are the attributes that a queue's owner can set.
+type settings struct {
+	delay      time.Duration
+	maxSize    int // bytes
+	retention  time.Duration
+	wait       time.Duration
+	visibility time.Duration
+	redrive    redrivePolicy
+}
+
+// redrivePolicy says where a message goes that was received too often; the zero value is no policy.
+type redrivePolicy struct {
+	target      string // ARN
+	maxReceives int
+}
+
+func defaultSettings() settings {
+	return settings{maxSize: maxPayload, retention: defaultRetention, visibility: defaultVisibility}
+}
+
+// with returns the settings changed by attributes as they come in a request. It does not check that a
+// dead-letter queue exists.
+func (set settings) with(attributes map[string]string) (settings, error) {
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		value := attributes[name]
+		var err error
+		switch name {
+		case "DelaySeconds":
+			set.delay, err = secondsAttribute(name, value, 0, maxDelay)
+		case "MaximumMessageSize":
+			set.maxSize, err = numberAttribute(name, value, 1024, maxPayload)
+		case "MessageRetentionPeriod":
+			set.retention, err = secondsAttribute(name, value, time.Minute, maxRetention)
+		case "ReceiveMessageWaitTimeSeconds":
+			set.wait, err = secondsAttribute(name, value, 0, maxWait)
+		case "VisibilityTimeout":
+			set.visibility, err = secondsAttribute(name, value, 0, maxVisibility)
+		case "RedrivePolicy":
+			set.redrive, err = parseRedrivePolicy(value)
+		case "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit":
+			err = errUnsupported.errorf("%s: FIFO queues are not served here", name)
+		default:
+			err = errInvalidAttributeName.errorf("unknown attribute %s, or one that is not served here", name)
+		}
+		if err != nil {
+			return settings{}, err
+		}
+	}
+	return set, nil
+}
+
+func numberAttribute(name, value string, least, most int) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least || n > most {
+		return 0, errInvalidAttributeValue.errorf("invalid value for the parameter %s: it must be a whole number from %d to %d",
+			name, least, most)
+	}
+	return n, nil
+}
+
+func secondsAttribute(name, value string, least, most time.Duration) (time.Duration, error) {
+	n, err := numberAttribute(name, value, int(least/time.Second), int(most/time.Second))
+	return seconds(n), err
+}
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// parseRedrivePolicy reads {"deadLetterTargetArn": "…", "maxReceiveCount": 5}; the count may be a string,
+// and empty text removes the policy.
+func parseRedrivePolicy(text string) (redrivePolicy, error) {
+	if text == "" {
+		return redrivePolicy{}, nil
+	}
+	var fields struct {
+		Target string          `json:"deadLetterTargetArn"`
+		Count  json.RawMessage `json:"maxReceiveCount"`
+	}
+	if err := json.Unmarshal([]byte(text), &fields); err != nil || fields.Target == "" || fields.Count == nil {
+		return redrivePolicy{}, errInvalidParameter.errorf(
+			"RedrivePolicy must be JSON with deadLetterTargetArn and maxReceiveCount")
+	}
+	count, err := strconv.Atoi(strings.Trim(string(fields.Count), `"`))
+	if err != nil || count < 1 || count > maxReceiveCount {
+		return redrivePolicy{}, errInvalidParameter.errorf(
+			"RedrivePolicy: maxReceiveCount must be a whole number from 1 to %d", maxReceiveCount)
+	}
+	return redrivePolicy{target: fields.Target, maxReceives: count}, nil
+}
+
+// String is the policy as GetQueueAttributes shows it.
+func (p redrivePolicy) String() string {
+	return `{"deadLetterTargetArn":"` + p.target + `","maxReceiveCount":` + strconv.Itoa(p.maxReceives) + `}`
+}
+
+// attributes are all that GetQueueAttributes can show, by name.
+func (q *queue) attributes() map[string]string {
+	whole := func(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
+	all := map[string]string{
+		"ApproximateNumberOfMessages":           strconv.Itoa(q.ready.count),
+		"ApproximateNumberOfMessagesNotVisible": strconv.Itoa(q.inFlight()),
+		"ApproximateNumberOfMessagesDelayed":    strconv.Itoa(q.delayed),
+		"CreatedTimestamp":                      strconv.FormatInt(q.created.Unix(), 10),
+		"LastModifiedTimestamp":                 strconv.FormatInt(q.modified.Unix(), 10),
+		"QueueArn":                              q.arn,
+		"DelaySeconds":                          whole(q.settings.delay),
+		"MaximumMessageSize":                    strconv.Itoa(q.settings.maxSize),
+		"MessageRetentionPeriod":                whole(q.settings.retention),
+		"ReceiveMessageWaitTimeSeconds":         whole(q.settings.wait),
+		"VisibilityTimeout":                     whole(q.settings.visibility),
+	}
+	if q.settings.redrive.target != "" {
+		all["RedrivePolicy"] = q.settings.redrive.String()
+	}
+	return all
+}
+
+type attributesRequest struct {
+	queueRequest
+	AttributeNames []string
+}
+
+type attributesAnswer struct {
+	Attributes map[string]string `json:",omitempty"`
+}
+
+func (s *Server) getQueueAttributes(_ *http.Request, in attributesRequest) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, err := s.byURL(in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	now := s.clock.Now()
+	s.dispatch(q, now)
+	all := q.attributes()
+	if slices.Contains(in.AttributeNames, "All") {
+		return attributesAnswer{all}, nil
+	}
+	picked := map[string]string{}
+	for _, name := range in.AttributeNames {
+		value, ok := all[name]
+		switch {
+		case ok:
+			picked[name] = value
+		case name != "RedrivePolicy":
+			return nil, errInvalidAttributeName.errorf("unknown attribute %s, or one that is not served here", name)
+		}
+	}
+	return attributesAnswer{picked}, nil
 }

@@ -1,3 +1,23 @@
+// Package sqs is a small server that speaks Amazon SQS's JSON protocol, for the one-machine stack and
+// for tests. Production uses Amazon SQS and the compose file ElasticMQ; the program that uses the queue
+// knows only an endpoint. The conformance tests of this package hold all three to the same behaviour.
+//
+// It exists because credits must be quick on one machine as well: a waiting receive is answered as soon as
+// there is a message, whereas the emulators that need no container answer only when the batch is full or
+// the wait is over.
+//
+// What differs from Amazon SQS:
+//
+//   - Queues live in memory and are gone when the process ends.
+//   - Only the calls that our own programs and tests make. Standard queues only: FIFO queues, tags, policies
+//     and encryption are refused.
+//   - Message groups always take turns, one message each, where Amazon begins to prefer quiet groups once a
+//     group has 30 messages and a tenth of all in flight.
+//   - Signatures are not checked. Listen on a loopback address.
+//   - A change takes effect at once: no minute of waiting after a purge or a deletion, and a deleted queue's
+//     name can be used again.
+//   - There are no duplicates, and the messages of a group leave in the order in which they became visible,
+//     which a consumer must not rely on.
 package sqs
 
 import (
@@ -8,6 +28,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -36,7 +57,6 @@ type Server struct {
 
 	mu     sync.Mutex
 	queues map[string]*queue
-	tasks  []*moveTask // newest first
 	closed bool
 }
 
@@ -62,9 +82,6 @@ func (s *Server) Close() {
 	s.closed = true
 	for _, q := range s.queues {
 		q.dismissWaiters(nil)
-	}
-	for _, t := range s.tasks {
-		t.stop()
 	}
 }
 
@@ -113,4 +130,56 @@ func writeJSON(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that hung up sees its message again after the visibility timeout
+}
+
+// operation runs one call: it decodes the body, does the work and returns what to answer.
+type operation func(s *Server, r *http.Request, body []byte) (any, error)
+
+// empty is the answer of operations that have nothing to say.
+type empty struct{}
+
+// operations are the calls of the JSON protocol that this server answers.
+var operations = map[string]operation{
+	"CreateQueue":                  decoded((*Server).createQueue),
+	"GetQueueUrl":                  decoded((*Server).getQueueURL),
+	"DeleteQueue":                  decoded((*Server).deleteQueue),
+	"PurgeQueue":                   decoded((*Server).purgeQueue),
+	"GetQueueAttributes":           decoded((*Server).getQueueAttributes),
+	"SendMessage":                  decoded((*Server).sendMessage),
+	"SendMessageBatch":             decoded((*Server).sendMessageBatch),
+	"ReceiveMessage":               decoded((*Server).receiveMessage),
+	"DeleteMessage":                decoded((*Server).deleteMessage),
+	"DeleteMessageBatch":           decoded((*Server).deleteMessageBatch),
+	"ChangeMessageVisibility":      decoded((*Server).changeVisibility),
+	"ChangeMessageVisibilityBatch": decoded((*Server).changeVisibilityBatch),
+}
+
+// decoded makes an operation of a method that takes its request decoded.
+func decoded[In any](run func(s *Server, r *http.Request, in In) (any, error)) operation {
+	return func(s *Server, r *http.Request, body []byte) (any, error) {
+		var in In
+		if err := json.Unmarshal(body, &in); err != nil {
+			return nil, errSerialization.errorf("the request is not the JSON that this operation takes")
+		}
+		return run(s, r, in)
+	}
+}
+
+// Clock is the server's only source of time, so that a test can let hours pass in a moment.
+type Clock interface {
+	// Now returns the current time.
+	Now() time.Time
+	// AfterFunc calls f once, in a goroutine of its own, when d has passed, and returns a function that
+	// calls it off. Calling off what has already happened does nothing.
+	AfterFunc(d time.Duration, f func()) (stop func())
+}
+
+// wallClock is the machine's clock.
+type wallClock struct{}
+
+func (wallClock) Now() time.Time { return time.Now() }
+
+func (wallClock) AfterFunc(d time.Duration, f func()) func() {
+	timer := time.AfterFunc(d, f)
+	return func() { timer.Stop() }
 }

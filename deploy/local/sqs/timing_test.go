@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	client "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/require"
@@ -151,95 +150,4 @@ func TestDeadLetterQueueKeepsTheMessageAndItsAge(t *testing.T) {
 	again := b.take(t, deadLetters)[0]
 	require.Equal(t, "4", again.Attributes["ApproximateReceiveCount"], "counted over all queues")
 	require.Equal(t, milliseconds(sent), again.Attributes["SentTimestamp"])
-}
-
-// Two queues that are each other's dead-letter queue pass a message on and on, one receive at a time.
-func TestDeadLetterQueuesInACircle(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	first, second := newQueueWithDeadLetters(t, b.Client, "1")
-	_, err := b.SetQueueAttributes(t.Context(), &client.SetQueueAttributesInput{QueueUrl: second, Attributes: map[string]string{
-		"RedrivePolicy":     `{"deadLetterTargetArn":"` + attribute(t, b.Client, first, "QueueArn") + `","maxReceiveCount":1}`,
-		"VisibilityTimeout": "1",
-	}})
-	require.NoError(t, err)
-	send(t, b.Client, first, "x")
-	for range 3 {
-		for _, url := range []*string{first, second} {
-			require.Len(t, b.take(t, url), 1)
-			b.clock.advance(time.Second)
-			require.Empty(t, b.take(t, url))
-		}
-	}
-}
-
-func TestMoveTaskWithARate(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	queue, deadLetters := newQueueWithDeadLetters(t, b.Client, "1")
-	target := newQueue(t, b.Client, nil)
-	_, err := b.SendMessageBatch(t.Context(), &client.SendMessageBatchInput{QueueUrl: deadLetters, Entries: entries(10)})
-	require.NoError(t, err)
-	source := attribute(t, b.Client, deadLetters, "QueueArn")
-	start := func() (*client.StartMessageMoveTaskOutput, error) {
-		return b.StartMessageMoveTask(t.Context(), &client.StartMessageMoveTaskInput{
-			SourceArn: &source, DestinationArn: aws.String(attribute(t, b.Client, target, "QueueArn")),
-			MaxNumberOfMessagesPerSecond: aws.Int32(2),
-		})
-	}
-	task, err := start()
-	require.NoError(t, err)
-	_, err = start()
-	var unsupported *types.UnsupportedOperation
-	require.ErrorAs(t, err, &unsupported, "one at a time")
-
-	b.clock.advance(2 * time.Second)
-	require.Equal(t, "5", attribute(t, b.Client, target, "ApproximateNumberOfMessages"))
-	tasks, err := b.ListMessageMoveTasks(t.Context(), &client.ListMessageMoveTasksInput{SourceArn: &source})
-	require.NoError(t, err)
-	require.Equal(t, "RUNNING", *tasks.Results[0].Status)
-	require.Equal(t, task.TaskHandle, tasks.Results[0].TaskHandle)
-	require.EqualValues(t, 10, *tasks.Results[0].ApproximateNumberOfMessagesToMove)
-
-	cancelled, err := b.CancelMessageMoveTask(t.Context(), &client.CancelMessageMoveTaskInput{TaskHandle: task.TaskHandle})
-	require.NoError(t, err)
-	require.EqualValues(t, 5, cancelled.ApproximateNumberOfMessagesMoved)
-	b.clock.advance(time.Minute)
-	require.Equal(t, "5", attribute(t, b.Client, target, "ApproximateNumberOfMessages"))
-	require.Empty(t, b.take(t, queue))
-}
-
-func TestMoveTaskCannotFindTheSourceOfAMessageSentByAProgram(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	_, deadLetters := newQueueWithDeadLetters(t, b.Client, "1")
-	send(t, b.Client, deadLetters, "put here by hand")
-	source := attribute(t, b.Client, deadLetters, "QueueArn")
-	_, err := b.StartMessageMoveTask(t.Context(), &client.StartMessageMoveTaskInput{SourceArn: &source})
-	require.NoError(t, err)
-	tasks, err := b.ListMessageMoveTasks(t.Context(), &client.ListMessageMoveTasksInput{SourceArn: &source})
-	require.NoError(t, err)
-	require.Equal(t, "FAILED", *tasks.Results[0].Status)
-	require.Equal(t, "CouldNotDetermineMessageSource", *tasks.Results[0].FailureReason)
-	require.Len(t, b.take(t, deadLetters), 1, "and nothing is lost")
-}
-
-func TestTheTenNewestMoveTasksAreKept(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	_, deadLetters := newQueueWithDeadLetters(t, b.Client, "1")
-	source := attribute(t, b.Client, deadLetters, "QueueArn")
-	var newest time.Time
-	for range 12 {
-		b.clock.advance(time.Second)
-		newest = b.clock.Now()
-		_, err := b.StartMessageMoveTask(t.Context(), &client.StartMessageMoveTaskInput{SourceArn: &source})
-		require.NoError(t, err)
-	}
-	tasks, err := b.ListMessageMoveTasks(t.Context(), &client.ListMessageMoveTasksInput{SourceArn: &source, MaxResults: aws.Int32(10)})
-	require.NoError(t, err)
-	require.Len(t, tasks.Results, 10)
-	for i, task := range tasks.Results {
-		require.Equal(t, newest.Add(time.Duration(-i)*time.Second).UnixMilli(), task.StartedTimestamp)
-	}
 }
