@@ -92,6 +92,16 @@ func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 	return ""
 }
 
+// textOf takes off the apostrophe by which our exports keep a spreadsheet from
+// running a cell as a formula, so that an exported file is read back as it was.
+func textOf(cell string) string {
+	text, quoted := strings.CutPrefix(cell, "'")
+	if first := strings.TrimSpace(text); quoted && first != "" && strings.ContainsAny(first[:1], "=+-@") {
+		return text
+	}
+	return cell
+}
+
 func (s *csvSource) ignored() []string { return s.unknown }
 
 func (s *csvSource) next(rec *record) error {
@@ -105,7 +115,7 @@ func (s *csvSource) next(rec *record) error {
 	rec.row = row
 	for i, cell := range cells {
 		if c := s.columns[i]; c != unused {
-			rec.cells[c] = strings.TrimSpace(cell)
+			rec.cells[c] = textOf(strings.TrimSpace(cell))
 		}
 	}
 	return nil

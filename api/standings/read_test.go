@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/api/imports"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -190,4 +191,27 @@ func TestExportedTextIsNoFormula(t *testing.T) {
 		require.Equal(t, "'"+name, rows[1][2])
 		require.Equal(t, "Öffentlich, \"offen\"", rows[3][2])
 	}
+}
+
+// TestAnExportIsReadBackByOurOwnImport reads the file as a results file and as a
+// start list: neither the byte order mark nor the apostrophes get in the way.
+func TestAnExportIsReadBackByOurOwnImport(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.creditAll(t)
+	b.patch(t, "2", "cut the course", maindb.RecordPatch{Status: new(race.Disqualified)})
+	b.recompute(t)
+	exported := b.get(t, "/standings.csv").raw
+	results, err := imports.Results(strings.NewReader(exported), "text/csv; charset=utf-8", 1000)
+	require.NoError(t, err)
+	require.Empty(t, results.Errors)
+	require.Len(t, results.Rows, 4)
+	list, err := imports.StartList(strings.NewReader(exported), "text/csv; charset=utf-8", 1000)
+	require.NoError(t, err)
+	require.Empty(t, list.Errors)
+	var names []string
+	for _, row := range list.Rows {
+		names = append(names, row.Name)
+	}
+	require.Equal(t, []string{"Ada Alm", "Cem Can", "=Dan Dow", "Bea Bok"}, names)
 }

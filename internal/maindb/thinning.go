@@ -71,13 +71,13 @@ func (s *Store) ThinStandings(ctx context.Context, raceID string, before time.Ti
 	latest := int(bodies[len(bodies)-1].Version)
 	var base *whole
 	for _, body := range bodies[:len(bodies)-1] {
-		official := body.Status == string(race.Official)
+		final := body.Status != string(race.Provisional) // official, or of a void race
 		version := int(body.Version)
 		switch {
 		case body.BodyKind == baseRows:
 			base = &whole{version: version}
 		case body.BodyKind != wholeRows, !body.ComputedAt.Before(before):
-		case official:
+		case final:
 			made, err := s.shrink(ctx, raceID, version, &base)
 			if err != nil {
 				return done, wrapThinning(raceID, err)
