@@ -71,10 +71,11 @@ preflight: setup-go ## Check AWS accounts, GitHub and Temporal before the first 
 	@go run ./deploy/preflight $(addprefix -environment ,$(ENVIRONMENTS))
 
 .PHONY: lint
-lint: setup-lint tool-golangci-lint tool-workflowcheck tool-sqlc tool-actionlint tool-govulncheck ## Check style, layering, workflow determinism, generated code, pipelines, scripts and known vulnerabilities
+lint: setup-lint tool-golangci-lint tool-workflowcheck tool-sqlc tool-actionlint tool-govulncheck ## Check style, layering, workflow determinism, generated code, the OpenAPI document, pipelines, scripts and known vulnerabilities
 	$(BIN)/golangci-lint run --allow-parallel-runners
 	$(BIN)/workflowcheck ./workflows/...
 	$(BIN)/sqlc diff
+	go test -count=1 -run TestOpenAPIDocument ./api
 	$(BIN)/actionlint .github/workflows/*.yml
 	shellcheck .ci/* .github/scripts/* deploy/*/*.sh deploy/pipeline/testdata/stub
 	@.ci/vulncheck $(BIN)/govulncheck

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,8 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
-	"github.com/mrmrthon/mrmrthon/api/ops"
-	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -53,13 +52,38 @@ var mayCall = map[server.Who][]kind{
 }
 
 type testBundle struct {
-	router *chi.Mux
-	tokens map[kind]string
-	race   race.Race
+	router   *chi.Mux
+	tokens   map[kind]string
+	race     race.Race
+	runnerID string
+	logs     *lockedBuffer
 }
 
-func setup(t *testing.T) *testBundle {
+// lockedBuffer is a log that handlers write at once.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// drain returns what was logged since the last call.
+func (l *lockedBuffer) drain() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.text.Reset()
+	return l.text.String()
+}
+
+// setup returns the whole API on databases of its own; no account stands behind the
+// tokens but the runner's.
+func setup(t testing.TB) *testBundle {
 	t.Helper()
+	logs := &lockedBuffer{}
 	mainPool, _ := mysqltest.New(t, maindb.Migrations())
 	userPool, _ := mysqltest.New(t, userdb.Migrations())
 	stopped := make(chan struct{})
@@ -70,7 +94,7 @@ func setup(t *testing.T) *testBundle {
 			SignUps: auth.SignUpConfig{PerAddress: 1000, PerMinute: 1000},
 		},
 		mainDB: maindb.New(mainPool, time.Now), userDB: userdb.New(userPool, time.Now),
-		poke: func() {}, wake: func(context.Context, string) error { return nil }, stopping: stopped, temporal: nothing{}, letters: nothing{}, registry: telemetry.NewRegistry(), log: slog.New(slog.DiscardHandler), now: time.Now,
+		poke: func() {}, wake: func(context.Context, string) error { return nil }, stopping: stopped, temporal: nothing{}, letters: nothing{}, registry: telemetry.NewRegistry(), log: slog.New(slog.NewTextHandler(logs, nil)), now: time.Now,
 	}
 	p.health = telemetry.Handler(telemetry.NewRegistry(), p.log)
 	router, err := newHandler(p)
@@ -79,7 +103,7 @@ func setup(t *testing.T) *testBundle {
 	keys, err := auth.LoadKeys(p.cfg.Auth)
 	require.NoError(t, err)
 	issuer := auth.NewIssuer(keys, p.cfg.Auth, time.Now)
-	b := &testBundle{router: router, tokens: map[kind]string{}}
+	b := &testBundle{router: router, tokens: map[kind]string{}, logs: logs}
 	for who, identity := range map[kind]auth.Identity{
 		runner:         {UserID: newID(), Type: auth.Runner},
 		owner:          {UserID: newID(), Type: auth.Organizer},
@@ -96,28 +120,55 @@ func setup(t *testing.T) *testBundle {
 			})
 			require.NoError(t, err)
 		}
+		if who == runner {
+			b.runnerID = identity.UserID
+			_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{
+				UserID: identity.UserID, LoginID: "runner@example.net", Type: auth.Runner, Name: "Ada Example", Sex: race.Female,
+				BirthDate: race.Date{Year: 1990, Month: 5, Day: 1},
+			})
+			require.NoError(t, err)
+		}
 	}
 	return b
 }
 
-// nothing stands in for Temporal and the queue: only the calls of operators get as
-// far as these, and learn that they do not answer.
-type nothing struct {
-	ops.Workflows
-	repair.Queue
+// nothing stands in for Temporal and the queue, which only the calls of operators
+// use: neither answers.
+type nothing struct{}
+
+var errNoQueue = errors.New("there is no queue")
+
+func (nothing) Describe(context.Context, string) (temporal.Execution, error) {
+	return temporal.Execution{}, temporal.ErrUnavailable
 }
 
 func (nothing) List(context.Context, string, int) ([]temporal.Run, error) {
 	return nil, temporal.ErrUnavailable
 }
 
+func (nothing) Reset(context.Context, temporal.Run, string) (string, error) {
+	return "", temporal.ErrUnavailable
+}
+
 func (nothing) Start(context.Context, client.StartWorkflowOptions, any, ...any) (temporal.Run, error) {
 	return temporal.Run{}, temporal.ErrUnavailable
 }
 
+func (nothing) Result(context.Context, temporal.Run, any) error { return temporal.ErrUnavailable }
+
 func (nothing) DeadLetterDepth(context.Context) (queue.Depth, error) {
-	return queue.Depth{}, errors.New("there is no queue")
+	return queue.Depth{}, errNoQueue
 }
+
+func (nothing) TakeLetters(context.Context, int, time.Duration) ([]queue.Letter, error) {
+	return nil, errNoQueue
+}
+
+func (nothing) ReleaseLetters(context.Context, []queue.Letter) []queue.Failure { return nil }
+
+func (nothing) Redrive(context.Context, []queue.Letter) []queue.Failure { return nil }
+
+func (nothing) DeleteLetters(context.Context, []queue.Letter) []queue.Failure { return nil }
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 

@@ -83,7 +83,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	}
 	router, api := server.New(server.Config{
 		Verifier: auth.NewVerifier(keys, p.cfg.Auth, p.now), Races: p.mainDB, Keys: p.mainDB, Fingerprint: fingerprint,
-		Log: p.log, Registry: p.registry, Traces: p.traces, Health: p.health, Version: build.Version(),
+		Log: p.log, Registry: p.registry, Traces: p.traces, Health: p.health, Version: build.Version(), PublicURL: p.cfg.PublicURL,
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
 	accounts.Register(api, accounts.Config{

@@ -29,6 +29,7 @@ import (
 // settings are what the API reads from its environment.
 type settings struct {
 	Addr           string         `env:"API_ADDR" envDefault:":8080" check:":port" help:"where the API serves"`
+	PublicURL      string         `env:"API_PUBLIC_URL" check:"URL" help:"where callers reach the API, for its OpenAPI document"`
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"proxies whose X-Forwarded-For is believed when logins and sign-ups are limited by address"`
 	MainDB         mysql.Config   `envPrefix:"MAIN_DB_"`
 	UserDB         mysql.Config   `envPrefix:"USER_DB_"`

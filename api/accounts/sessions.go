@@ -30,7 +30,7 @@ type sessions struct {
 
 type refreshInput struct {
 	Body struct {
-		RefreshToken string `json:"refresh_token" minLength:"1" maxLength:"100"`
+		RefreshToken string `json:"refresh_token" minLength:"1" maxLength:"100" example:"kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE"`
 	}
 }
 

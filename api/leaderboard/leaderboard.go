@@ -42,7 +42,7 @@ type board struct {
 
 type input struct {
 	server.Page
-	Season   int    `query:"season" required:"true" minimum:"1900" maximum:"2200" doc:"A calendar year: the races of its days."`
+	Season   int    `query:"season" required:"true" example:"2026" minimum:"1900" maximum:"2200" doc:"A calendar year: the races of its days."`
 	Sex      string `query:"sex" enum:"M,F,X" doc:"As entered in the last race of the season."`
 	AgeGroup string `query:"age_group" maxLength:"7" example:"40-44" doc:"Years of age on the day of the last race of the season: 40-44, 70+ or -19."`
 	Best     int    `query:"best" minimum:"1" maximum:"100" doc:"Only so many best races of each runner count; all when left out."`

@@ -18,7 +18,7 @@ type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,reset-credit"`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,reset-credit" doc:"Only actions of this kind."`
 	Target string        `query:"target" maxLength:"100" doc:"ID of a record, user or message."`
 }
 

@@ -65,7 +65,7 @@ func (c credits) register(api huma.API) {
 
 type creditsInput struct {
 	server.Page
-	Status    string `query:"status" enum:"pending,failed,rejected,stuck,unmatched" doc:"pending: the ledger does not have the latest revision. stuck: pending for longer than older_than_s. failed: pending, and the workflow was closed without completing. rejected: an answer; correct the record or the start list. unmatched: rejected because main_db has no such record or revision. Required without bib; with it, only credits of that status."`
+	Status    string `query:"status" example:"pending" enum:"pending,failed,rejected,stuck,unmatched" doc:"pending: the ledger does not have the latest revision. stuck: pending for longer than older_than_s. failed: pending, and the workflow was closed without completing. rejected: an answer; correct the record or the start list. unmatched: rejected because main_db has no such record or revision. Required without bib; with it, only credits of that status."`
 	Bib       string `query:"bib" maxLength:"16" doc:"Only credits of this bib, settled ones included, in the given race or in all. Leading zeros do not matter."`
 	RaceID    string `query:"race_id" format:"uuid" doc:"Only credits of this race."`
 	Reason    string `query:"reason" maxLength:"200" doc:"Only credits rejected for a reason that contains this."`

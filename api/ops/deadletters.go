@@ -115,7 +115,7 @@ func (l letters) list(ctx context.Context, in *lettersInput) (*lettersOutput, er
 type redriveInput struct {
 	Body struct {
 		MessageID string `json:"message_id,omitempty" maxLength:"100" doc:"The one to send again."`
-		All       bool   `json:"all,omitempty" doc:"All of them, up to 1000 in one call."`
+		All       bool   `json:"all,omitempty" example:"true" doc:"All of them, up to 1000 in one call."`
 		Reason    string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the log of actions. No names."`
 	}
 }
@@ -140,7 +140,7 @@ func (l letters) redrive(ctx context.Context, in *redriveInput) (*redriveOutput,
 type discardInput struct {
 	MessageID string `path:"message_id" maxLength:"100"`
 	Body      struct {
-		Reason string `json:"reason" minLength:"1" maxLength:"500" doc:"Why, for the log of actions. No names."`
+		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"sent by a test" doc:"Why, for the log of actions. No names."`
 	}
 }
 

@@ -33,7 +33,7 @@ type change struct {
 type Target struct {
 	RaceID   string `path:"race_id"`
 	RecordID string `path:"record_id"`
-	IfMatch  string `header:"If-Match" example:"3" doc:"Required: the revision that the change is based on, as ETag has it. 412 when there is a newer one."`
+	IfMatch  string `header:"If-Match" example:"1" doc:"Required: the revision that the change is based on, as ETag has it. 412 when there is a newer one."`
 }
 
 type patchInput struct {

@@ -24,6 +24,8 @@ type Rule struct {
 	// with the same Idempotency-Key runs the handler again, with the same
 	// ResourceID.
 	Secret bool
+	// MoreForOwner marks a route for Anyone that shows the race's owner more.
+	MoreForOwner bool
 	// Streams marks a GET whose answer continues until its reader leaves, so it has
 	// no deadline.
 	Streams bool
@@ -68,8 +70,8 @@ var Access = map[string]Rule{
 
 	"POST /v1/races/{race_id}/official-records":               {Who: Owner, Creates: true},
 	"POST /v1/races/{race_id}/official-records/import":        {Who: Owner, Creates: true},
-	"GET /v1/races/{race_id}/official-records":                {Who: Anyone}, // the owner, and anyone once published
-	"GET /v1/races/{race_id}/official-records/{record_id}":    {Who: Anyone}, // likewise
+	"GET /v1/races/{race_id}/official-records":                {Who: Anyone, MoreForOwner: true}, // the owner, and anyone once published
+	"GET /v1/races/{race_id}/official-records/{record_id}":    {Who: Anyone, MoreForOwner: true}, // likewise
 	"PATCH /v1/races/{race_id}/official-records/{record_id}":  {Who: Owner},
 	"DELETE /v1/races/{race_id}/official-records/{record_id}": {Who: Owner},
 	"GET /v1/races/{race_id}/credits":                         {Who: Owner},
@@ -78,8 +80,8 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}/standings":          {Who: Anyone},
 	"GET /v1/races/{race_id}/standings.csv":      {Who: Anyone},
 	"GET /v1/races/{race_id}/standings/versions": {Who: Anyone},
-	"GET /v1/races/{race_id}/standings/compare":  {Who: Anyone}, // reasons: the owner, and anyone once published
-	"POST /v1/races/{race_id}/finalize":          {Who: Owner},  // to repeat it changes nothing: no key is needed
+	"GET /v1/races/{race_id}/standings/compare":  {Who: Anyone, MoreForOwner: true}, // reasons: the owner, and anyone once published
+	"POST /v1/races/{race_id}/finalize":          {Who: Owner},                      // to repeat it changes nothing: no key is needed
 	"DELETE /v1/races/{race_id}/finalize":        {Who: Owner},
 	"GET /v1/races/{race_id}/events":             {Who: Anyone, Streams: true},
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"reflect"
 	"regexp"
 	"strconv"
 	"time"
@@ -131,6 +132,8 @@ func writeProblem(w http.ResponseWriter, err error) {
 	w.WriteHeader(problem.Status)
 	_ = json.NewEncoder(w).Encode(problem) //nolint:errchkjson // likewise; without values it always encodes
 }
+
+var problemType = reflect.TypeFor[huma.ErrorModel]()
 
 func problemOf(err error) (*huma.ErrorModel, http.Header) {
 	var headers http.Header

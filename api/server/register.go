@@ -13,13 +13,10 @@ import (
 // bearer is the name of the access token in the OpenAPI document.
 const bearer = "bearer"
 
-// Register adds an operation to the API. Errors of the handler become problem
-// documents: domain errors by their meaning, unavailable parts as 503, and
-// everything else as a 500 that hides its cause.
+// Register adds an operation to the API. It is where the errors of handlers become
+// problem documents: domain errors by their meaning, a database or queue that is
+// unavailable as 503, and everything else as a 500 that hides its cause.
 func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	if rule := Access[op.Method+" "+op.Path]; rule.Who != Anyone {
-		op.Security = []map[string][]string{{bearer: {}}}
-	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		bodyIsRead(ctx)
 		if err := checkBody(reflect.ValueOf(in).Elem()); err != nil {
@@ -35,12 +32,12 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 
 type readerKey struct{}
 
-// bodyIsRead lifts the time limit for reading the body, which huma sets and
-// leaves: when it passes, net/http takes the caller to be gone and ends the
-// call's context. From here on the limit of the call itself holds.
+// bodyIsRead lifts the time limit for reading the body, which huma sets and does
+// not lift: when it passes, net/http takes the caller for gone and cancels the
+// call's context. From here on only the time limit of the call itself applies.
 func bodyIsRead(ctx context.Context) {
 	if reader, ok := ctx.Value(readerKey{}).(*http.ResponseController); ok {
-		_ = reader.SetReadDeadline(time.Time{}) // what has no deadline needs none lifted
+		_ = reader.SetReadDeadline(time.Time{}) // a connection without deadlines needs none lifted
 	}
 }
 

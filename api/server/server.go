@@ -16,7 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Config is what the frame stands on.
+// Config is what the server needs.
 type Config struct {
 	Verifier    Verifier
 	Races       RaceReader
@@ -27,28 +27,29 @@ type Config struct {
 	Traces      trace.TracerProvider // nil: nothing is traced
 	Health      http.Handler         // answers /healthz, /readyz and /metrics
 	Version     string
+	PublicURL   string // where callers reach the API; empty when that is unknown
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 }
 
-// requestTimeout bounds a call, so that a part that hangs is answered with 503.
-// The longest one, an import of 50,000 rows, takes seconds.
+// requestTimeout bounds a call, so that a database that hangs leads to a 503. The
+// longest call, an import of 50,000 rows, takes seconds.
 const requestTimeout = 60 * time.Second
 
-// New returns the router and the API on it, to which the packages beside this
-// one add their operations.
+// New returns the router and the API on it, to which the other packages below api
+// add their operations.
 func New(cfg Config) (*chi.Mux, huma.API) {
 	router := chi.NewMux()
 	if cfg.Traces != nil {
 		router.Use(traced(cfg.Traces))
 	}
 	router.Use(forwarded(cfg.TrustedProxies), observe(cfg.Log, cfg.Registry), secure,
-		checkText, authenticate(cfg.Verifier))
+		checkText, preflight(router), authenticate(cfg.Verifier))
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, huma.Error404NotFound("there is no such path: see /docs"))
+		writeProblem(w, huma.Error404NotFound("this path does not exist: see /docs"))
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, huma.Error405MethodNotAllowed("the path has no such method: see /docs"))
+		writeProblem(w, huma.Error405MethodNotAllowed("this path does not have this method: see /docs"))
 	})
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		router.Method(http.MethodGet, path, cfg.Health)
@@ -60,15 +61,15 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 	router.Method(http.MethodGet, "/docs", docs)
 	router.Method(http.MethodGet, "/docs/*", docs)
 
-	api := humachi.New(router, openAPI(cfg.Version))
+	api := humachi.New(router, openAPI(cfg))
 	idempotent := idempotency{api: api, keys: cfg.Keys, fingerprint: cfg.Fingerprint, log: cfg.Log}
-	api.UseMiddleware(bounded, authorize(api, cfg.Races, cfg.Log), checkInput(api), idempotent.middleware)
+	api.UseMiddleware(crossOrigin, bounded, authorize(api, cfg.Races, cfg.Log), checkInput(api), idempotent.middleware)
 	router.Get("/openapi.json", serveOpenAPI(api))
 	return router, api
 }
 
-// bounded gives each call a deadline, but for those that go on until their
-// reader leaves. A handler that runs into it answers 503, as translate has it.
+// bounded gives each call a deadline, except those that continue until their
+// reader leaves. A handler that runs into it answers 503 (see translate).
 func bounded(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
 	if Access[op.Method+" "+op.Path].Streams {
@@ -80,7 +81,7 @@ func bounded(ctx huma.Context, next func(huma.Context)) {
 	next(huma.WithContext(ctx, limited))
 }
 
-// secure sets the headers that cost nothing and close old holes.
+// secure sets headers that make browsers strict.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")

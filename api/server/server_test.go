@@ -402,3 +402,33 @@ func TestDocumentAndReadingRoom(t *testing.T) {
 	require.NotRegexp(t, `(src|href)="(https?:)?//`, page.Body.String(), "readable without the internet")
 	require.Equal(t, 200, b.call(http.MethodGet, "/docs/swagger-ui-bundle.js", "", "").Code)
 }
+
+// TestCrossOrigin: any web page may make public reads, without a token; browsers
+// keep pages away from everything else.
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	b := setupInput(t)
+	path := "/v1/races/" + raceID + "/standings"
+	preflight := func(method, path string) answer {
+		return b.call(http.MethodOptions, path, "", "", "Origin", "https://club.example", "Access-Control-Request-Method", method,
+			"Access-Control-Request-Headers", "authorization")
+	}
+	got := preflight(http.MethodGet, path)
+	require.Equal(t, http.StatusNoContent, got.Code)
+	require.Equal(t, "*", got.Header().Get("Access-Control-Allow-Origin"))
+	require.Equal(t, "GET", got.Header().Get("Access-Control-Allow-Methods"))
+	require.NotContains(t, got.Header().Get("Access-Control-Allow-Headers"), "Authorization")
+	require.Empty(t, got.Header().Get("Access-Control-Allow-Credentials"))
+
+	for _, target := range []string{path, path + "?bad=1", "/openapi.json"} {
+		got = b.call(http.MethodGet, target, "", "", "Origin", "https://club.example")
+		require.Equal(t, "*", got.Header().Get("Access-Control-Allow-Origin"), target)
+		require.Contains(t, got.Header().Get("Access-Control-Expose-Headers"), "ETag", target)
+	}
+	for method, path := range map[string]string{http.MethodPost: "/v1/races", http.MethodGet: "/v1/me", http.MethodDelete: path} {
+		got = preflight(method, path)
+		require.GreaterOrEqual(t, got.Code, http.StatusBadRequest, path)
+		require.Empty(t, got.Header().Get("Access-Control-Allow-Origin"), path)
+	}
+	require.Empty(t, b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"a"}`).Header().Get("Access-Control-Allow-Origin"))
+}

@@ -32,8 +32,8 @@ type comparison struct {
 
 type compareInput struct {
 	RaceID string `path:"race_id"`
-	From   int    `query:"from" required:"true" minimum:"1" maximum:"2147483647" doc:"The version to begin with."`
-	To     int    `query:"to" required:"true" minimum:"1" maximum:"2147483647" doc:"The version to end with."`
+	From   int    `query:"from" required:"true" example:"1" minimum:"1" maximum:"2147483647" doc:"The version to begin with."`
+	To     int    `query:"to" required:"true" example:"2" minimum:"1" maximum:"2147483647" doc:"The version to end with."`
 	server.Page
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 when it still holds."`
 }

@@ -49,6 +49,7 @@ locals {
     TEMPORAL_TLS       = tostring(var.temporal_tls)
     TEMPORAL_TLS_CA    = local.temporal_ca
 
+    API_PUBLIC_URL           = "https://${var.domain}"
     JWT_ISSUER               = "https://${var.domain}"
     JWT_PREVIOUS_PUBLIC_KEYS = var.jwt_previous_public_keys
     SIGN_UPS_PER_ADDRESS     = tostring(var.sign_ups_per_address)

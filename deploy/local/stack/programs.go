@@ -134,6 +134,7 @@ func (s *Stack) Env(part Part) map[string]string {
 	}
 	if part == API {
 		env["JWT_PRIVATE_KEY_PATH"] = s.folder.path(keyFile)
+		env["API_PUBLIC_URL"] = "http://" + address(s.ports.API)
 		// Everybody on one machine has the same address, tests and the sample too.
 		for _, limit := range []string{"SIGN_UPS_PER_ADDRESS", "SIGN_UPS_PER_MINUTE"} {
 			if os.Getenv(limit) == "" {

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-chi/chi/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+)
+
+// document returns the OpenAPI document as a client gets it.
+func document(tb testing.TB, router http.Handler) *openapi3.T {
+	tb.Helper()
+	answer := httptest.NewRecorder()
+	router.ServeHTTP(answer, httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/openapi.json", http.NoBody))
+	require.Equal(tb, http.StatusOK, answer.Code)
+	loaded, err := openapi3.NewLoader().LoadFromData(answer.Body.Bytes())
+	require.NoError(tb, err)
+	return loaded
+}
+
+// operation is an operation of the document.
+type operation struct {
+	*openapi3.Operation
+	method, path string
+}
+
+func (o operation) rule() server.Rule { return server.Access[o.method+" "+o.path] }
+
+func operations(doc *openapi3.T) (list []operation) {
+	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
+		methods := doc.Paths.Value(path).Operations()
+		for _, method := range slices.Sorted(maps.Keys(methods)) {
+			list = append(list, operation{methods[method], method, path})
+		}
+	}
+	return list
+}
+
+// withoutDatabase is the API as far as its document needs it.
+func withoutDatabase(t *testing.T) *chi.Mux {
+	t.Helper()
+	p := parts{
+		cfg: settings{
+			PublicURL: "https://api.example.org/",
+			Auth:      auth.Config{PrivateKeyPath: t.TempDir() + "/jwt.pem", Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour},
+		},
+		health: http.NotFoundHandler(), registry: telemetry.NewRegistry(), log: slog.New(slog.DiscardHandler), now: time.Now,
+	}
+	router, err := newHandler(p)
+	require.NoError(t, err)
+	return router
+}
+
+// TestOpenAPIDocument is the linter of the document: `make lint` runs it too.
+func TestOpenAPIDocument(t *testing.T) {
+	t.Parallel()
+	doc := document(t, withoutDatabase(t))
+	require.NoError(t, doc.Validate(t.Context()))
+	require.Equal(t, "https://api.example.org", doc.Servers[0].URL)
+	require.Contains(t, doc.Info.Description, "## Getting started")
+	for _, op := range operations(doc) {
+		t.Run(op.OperationID, func(t *testing.T) {
+			t.Parallel()
+			lint(t, op)
+		})
+	}
+}
+
+func lint(t *testing.T, op operation) {
+	t.Helper()
+	rule := op.rule()
+	require.NotEmpty(t, op.Summary)
+	require.False(t, strings.HasSuffix(op.Summary, "."), "a summary is a phrase")
+	require.Len(t, op.Tags, 1)
+	require.NotNil(t, op.Security, "security is said even where there is none")
+	needsToken := !slices.ContainsFunc(*op.Security, func(s openapi3.SecurityRequirement) bool { return len(s) == 0 })
+	require.Equal(t, rule.Who != server.Anyone, needsToken)
+	require.NotNil(t, op.Parameters.GetByInAndName("header", "X-Request-Id"))
+	require.Equal(t, rule.Creates, op.Parameters.GetByInAndName("header", "Idempotency-Key") != nil)
+	for _, p := range op.Parameters {
+		require.NotEmpty(t, p.Value.Description, "parameter %s", p.Value.Name)
+	}
+	for code, response := range op.Responses.Map() {
+		require.Contains(t, response.Value.Headers, "X-Request-Id", code)
+		if code == "429" || code == "503" {
+			require.Contains(t, response.Value.Headers, "Retry-After", code)
+		}
+	}
+	if op.RequestBody != nil {
+		for mediaType, media := range op.RequestBody.Value.Content {
+			if mediaType == "application/json" {
+				require.NotNil(t, media.Example, "the body has no example")
+			}
+		}
+	}
+	if rule.Who == server.Anyone && rule.Creates {
+		text, err := json.Marshal(op.Responses.Value("201"))
+		require.NoError(t, err)
+		for _, secret := range []string{"token", "password", "secret"} {
+			require.NotContains(t, string(text), secret, "the answer of an anonymous caller is stored")
+		}
+	}
+}
+
+// TestExamplesAreAccepted sends the example of every operation as it stands, with
+// IDs of things that exist.
+func TestExamplesAreAccepted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	list := operations(document(t, b.router))
+	signUp := `{"login_id":"office@example.net","password":"six stars to go","name":"Race Office","user_type":"organizer"}`
+	answer := b.send(t, http.MethodPost, "/v1/users", "", signUp, http.Header{"Content-Type": {"application/json"}})
+	require.Equal(t, http.StatusCreated, answer.Code, answer.Body)
+	// The example of the login is the account of the sign-up's example.
+	slices.SortStableFunc(list, func(a, b operation) int { return order(a) - order(b) })
+	for _, op := range list {
+		t.Run(op.OperationID, func(t *testing.T) { b.sendExample(t, op) }) //nolint:paralleltest // in their order
+	}
+}
+
+func order(op operation) int {
+	switch op.OperationID {
+	case "sign-up":
+		return 0
+	case "delete-me":
+		return 2
+	default:
+		return 1
+	}
+}
+
+func (b *testBundle) sendExample(t *testing.T, op operation) {
+	t.Helper()
+	ids := b.things(t, op.OperationID)
+	path, query, headers := op.path, url.Values{}, http.Header{}
+	known := op.OperationID != "compare-standings" // versions are made by a workflow
+	for _, p := range op.Parameters {
+		example := p.Value.Example
+		if example == nil && p.Value.Required && p.Value.Schema.Value.Enum != nil {
+			example = p.Value.Schema.Value.Enum[0]
+		}
+		require.False(t, example == nil && p.Value.Required, "%s: parameter %s has no example", op.OperationID, p.Value.Name)
+		switch {
+		case p.Value.In == "path":
+			id, exists := ids[p.Value.Name]
+			if !exists {
+				id, known = newID(), false
+			}
+			path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", id)
+		case example == nil:
+		case p.Value.In == "query":
+			query.Set(p.Value.Name, fmt.Sprint(example))
+		case p.Value.In == "header":
+			headers.Set(p.Value.Name, fmt.Sprint(example))
+		}
+	}
+	body := ""
+	if op.RequestBody != nil {
+		if media := op.RequestBody.Value.Content["application/json"]; media != nil {
+			text, err := json.Marshal(media.Example)
+			require.NoError(t, err)
+			body = strings.ReplaceAll(string(text), exampleToken, ids["refresh_token"])
+			headers.Set("Content-Type", "application/json")
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	answer := b.send(t, op.method, path, b.tokens[callerOf(op.rule())], body, headers)
+	switch {
+	case answer.Code < http.StatusBadRequest:
+	case !known && answer.Code == http.StatusNotFound: // what it is about does not exist here
+	case strings.HasPrefix(op.path, "/v1/ops/") && answer.Code == http.StatusServiceUnavailable: // nor do Temporal and the queue
+	default:
+		require.Fail(t, "the example is refused", "%s (%s %s) %s\n%d %s", op.OperationID, op.method, path, body, answer.Code, answer.Body)
+	}
+}
+
+// exampleToken stands in examples for a token, of which there is none that is good.
+const exampleToken = "kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE" //nolint:gosec // of nobody
+
+func callerOf(rule server.Rule) kind {
+	switch {
+	case rule.Who == server.Owner, rule.Who == server.Organizer, rule.MoreForOwner:
+		return owner
+	case rule.Who == server.Operator:
+		return operator
+	case rule.Who == server.Runner, rule.Who == server.Holder:
+		return runner
+	default:
+		return anonymous
+	}
+}
+
+// things returns the IDs of new things of each kind, by the name that a path has
+// for them: a race with a start list and a record, unless the operation is refused
+// because of those.
+func (b *testBundle) things(t testing.TB, operationID string) map[string]string {
+	t.Helper()
+	ids := map[string]string{"user_id": b.runnerID, "message_id": newID()}
+	create := func(path string, who kind, contentType, body, field, name string) {
+		answer := b.send(t, http.MethodPost, path, b.tokens[who], body, http.Header{"Content-Type": {contentType}})
+		require.Less(t, answer.Code, http.StatusBadRequest, "%s: %s", path, answer.Body)
+		var created map[string]any
+		require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &created))
+		ids[name] = fmt.Sprint(created[field])
+	}
+	const file = "application/json"
+	create("/v1/races", owner, file, `{"name":"A","date":"2026-04-19","distance_m":42195,"ranking":{"basis":"gun"}}`, "race_id", "race_id")
+	race := "/v1/races/" + ids["race_id"]
+	if operationID != "enter-race" {
+		create(race+"/participants", runner, file, "", "participant_id", "participant_id")
+	}
+	create(race+"/participants/import", owner, "text/csv", "bib,name,sex,age\n9001,Ada Example,F,34\n9002,Bo Example,M,41\n", "added", "")
+	if !slices.Contains([]string{"delete-race", "cancel-my-entry", "enter-race"}, operationID) {
+		create(race+"/official-records", owner, file, `{"bib":"9001","gun_time":"2:41:05"}`, "record_id", "record_id")
+	}
+	create("/v1/me/unofficial-records", runner, file, `{"date":"2026-05-09","distance_m":5000,"time":"21:40"}`, "unofficial_record_id", "id")
+	create("/v1/login", anonymous, file, `{"login_id":"office@example.net","password":"six stars to go"}`, "refresh_token", "refresh_token")
+	return ids
+}
+
+func (b *testBundle) send(tb testing.TB, method, path, token, body string, headers http.Header) *httptest.ResponseRecorder {
+	tb.Helper()
+	request := httptest.NewRequestWithContext(tb.Context(), method, path, strings.NewReader(body))
+	maps.Copy(request.Header, headers)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	answer := httptest.NewRecorder()
+	b.router.ServeHTTP(answer, request)
+	return answer
+}

@@ -1,0 +1,51 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+)
+
+// Web pages of any origin may make the GET calls that are open to anyone, as a
+// club's page does to show its results. They cannot send a token: the preflight
+// does not allow the Authorization header. All other calls have no CORS headers, so
+// browsers keep other origins away from them.
+
+func allowAnyOrigin(setHeader func(name, value string)) {
+	setHeader("Access-Control-Allow-Origin", "*")
+	setHeader("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id")
+}
+
+// isPublicRead reports whether a route is a GET that is open to anyone.
+func isPublicRead(method, pattern string) bool {
+	return method == http.MethodGet && Access[method+" "+pattern].Who == Anyone
+}
+
+// crossOrigin marks the answers of public reads, whoever asks: shared caches then
+// need not keep one per origin.
+func crossOrigin(ctx huma.Context, next func(huma.Context)) {
+	if op := ctx.Operation(); isPublicRead(op.Method, op.Path) {
+		allowAnyOrigin(ctx.SetHeader)
+	}
+	next(ctx)
+}
+
+// preflight answers a browser that asks whether a page may make a public read. To
+// others it leaves the 405 of every OPTIONS request.
+func preflight(routes chi.Routes) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			method := r.Header.Get("Access-Control-Request-Method")
+			if r.Method != http.MethodOptions || method == "" || !isPublicRead(method, routes.Find(chi.NewRouteContext(), method, r.URL.Path)) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			allowAnyOrigin(w.Header().Set)
+			w.Header().Set("Access-Control-Allow-Methods", http.MethodGet)
+			w.Header().Set("Access-Control-Allow-Headers", "Accept, Content-Type, If-None-Match, Last-Event-ID, X-Request-Id")
+			w.Header().Set("Access-Control-Max-Age", "86400")
+			w.WriteHeader(http.StatusNoContent)
+		})
+	}
+}
