@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/chatbot"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
@@ -220,22 +221,24 @@ func checkProvider(ctx context.Context, r *report, env *environment, api provide
 var repositories = []string{"mrmrthon/api", "mrmrthon/worker"}
 
 func checkRegistry(ctx context.Context, r *report, env *environment, api registryAPI) {
-	in := &ecr.DescribeRepositoriesInput{RepositoryNames: repositories}
-	if env.Registry != "" {
-		id, _, _ := strings.Cut(env.Registry, ".")
-		in.RegistryId = &id
-	}
-	_, err := api.DescribeRepositories(ctx, in)
-	missing := err != nil && strings.Contains(err.Error(), "RepositoryNotFoundException")
-	switch {
-	case err != nil && !missing:
-		r.add(env, unknown, "registry: %v", err)
-	case env.CreateRegistry && err == nil:
-		r.add(env, bad, "the repositories %s exist already: set create_registry = false (or import them)", strings.Join(repositories, " and "))
-	case !env.CreateRegistry && missing:
-		r.add(env, unknown, "the registry has no %s and create_registry is false: apply the environment that creates them first", strings.Join(repositories, " and "))
-	default:
-		r.add(env, good, "registry")
+	for _, name := range repositories {
+		in := &ecr.DescribeRepositoriesInput{RepositoryNames: []string{name}}
+		if env.Registry != "" {
+			id, _, _ := strings.Cut(env.Registry, ".")
+			in.RegistryId = &id
+		}
+		_, err := api.DescribeRepositories(ctx, in)
+		_, missing := errors.AsType[*ecrtypes.RepositoryNotFoundException](err)
+		switch {
+		case err != nil && !missing:
+			r.add(env, unknown, "image repository %s: %v", name, err)
+		case env.CreateRegistry && err == nil:
+			r.add(env, bad, "the image repository %s exists already: set create_registry = false (or import it)", name)
+		case !env.CreateRegistry && missing:
+			r.add(env, unknown, "there is no image repository %s and create_registry is false: apply the environment that creates it first", name)
+		default:
+			r.add(env, good, "image repository %s", name)
+		}
 	}
 }
 

@@ -316,7 +316,7 @@ func TestWhatCannotBeAsked(t *testing.T) {
 	b.repository, b.temporal = nil, errNoCredentials
 	out, err := b.run(t, [3]string{"club", "small", production})
 	require.NoError(t, err, out)
-	require.Equal(t, 11, strings.Count(out, "unknown  "), out)
+	require.Equal(t, 12, strings.Count(out, "unknown  "), out)
 
 	b = setup(t)
 	b.clouds["club"].quotaName = "Something else"

@@ -304,8 +304,11 @@ func (r *smokeRace) removeRecords(ctx context.Context) error {
 		return err
 	}
 	for _, found := range records {
-		err := r.organizer.JSON(ctx, http.MethodDelete, r.path+"/official-records/"+url.PathEscape(found.RecordID),
-			map[string]string{"reason": "end of the smoke test"}, nil, "If-Match", strconv.Itoa(found.Revision))
+		query := url.Values{"reason": {"end of the smoke test"}} // not in a body: not every proxy passes one on with DELETE
+		err := r.organizer.Call(ctx, apiclient.Request{
+			Method: http.MethodDelete, Path: r.path + "/official-records/" + url.PathEscape(found.RecordID) + "?" + query.Encode(),
+			Header: map[string]string{"If-Match": strconv.Itoa(found.Revision)},
+		}, nil)
 		if err != nil {
 			return err
 		}

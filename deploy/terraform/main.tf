@@ -1,4 +1,4 @@
-# Everything of one environment, in the order of a record's path. Names are
+# All parts of one environment, in the order of a record's path. Names are
 # mrmrthon-<environment>[-<part>]; the release pipeline relies on them.
 
 locals {

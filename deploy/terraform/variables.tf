@@ -1,5 +1,5 @@
-# What an environment is told. Sizes are in sizes/*.tfvars, the rest in a file
-# of the environment's own; example.tfvars shows one.
+# The variables of an environment. Sizes are in sizes/*.tfvars, the rest in the
+# environment's own file; example.tfvars is a template.
 
 variable "environment" {
   description = "Name of the environment, a part of every name."
@@ -354,13 +354,13 @@ variable "database_ca_file" {
 }
 
 variable "make_passwords" {
-  description = "Make the passwords of the databases' accounts and of the operator; false where they are put in by hand like the other secrets, of letters and digits alone."
+  description = "Generate the passwords of the database accounts and of the operator; false if they are entered by hand like the other secrets (letters and digits only)."
   type        = bool
   default     = true
 }
 
 variable "password_version" {
-  description = "Count up to replace all passwords of the databases' accounts and of the operator; then run the accounts task and a release."
+  description = "Increase to replace all passwords of the database accounts and of the operator; then run the accounts task and release."
   type        = number
   default     = 1
   validation {
@@ -396,7 +396,7 @@ variable "temporal_namespace" {
 }
 
 variable "temporal_credentials" {
-  description = "How the programs prove who they are: api_key or mtls (Temporal Cloud, values in Secrets Manager), or none."
+  description = "How the programs authenticate: api_key or mtls (Temporal Cloud, values in Secrets Manager), or none."
   type        = string
   validation {
     condition     = contains(["api_key", "mtls", "none"], var.temporal_credentials)
@@ -405,7 +405,7 @@ variable "temporal_credentials" {
 }
 
 variable "temporal_tls" {
-  description = "Whether Temporal is called by TLS; Temporal Cloud always is."
+  description = "Whether Temporal is called over TLS; required for Temporal Cloud."
   type        = bool
   default     = true
   validation {
@@ -434,16 +434,16 @@ variable "temporal_ui_url" {
   }
 }
 
-# Watching and paying
+# Monitoring and cost
 
 variable "alarm_emails" {
-  description = "Addresses that are told of alarms and of the budget."
+  description = "Addresses that receive alarms and budget notices."
   type        = list(string)
   default     = []
 }
 
 variable "slack" {
-  description = "Slack workspace (T…) and channel (C…) that are told of alarms and of the budget; null for none. The workspace is authorized by hand first, in the console of Amazon Q Developer in chat applications, and a channel may be in one environment only."
+  description = "Slack workspace (T…) and channel (C…) that receive alarms and budget notices; null for none. The workspace is authorized by hand first, in the console of Amazon Q Developer in chat applications, and a channel may be in one environment only."
   type        = object({ team_id = string, channel_id = string })
   default     = null
   validation {

@@ -14,9 +14,9 @@ resource "aws_backup_vault" "this" {
   kms_key_arn = aws_kms_key.this.arn
 }
 
-# Without a grace the lock is of the governance kind: it holds against everybody
-# who may not change it. With one it can no longer be taken off when the grace is
-# over, not even by Amazon.
+# Without a grace period the lock is in governance mode: principals with the
+# permission can remove it. With one it is in compliance mode: after the grace
+# period nobody can remove it, not even Amazon.
 resource "aws_backup_vault_lock_configuration" "this" {
   backup_vault_name   = aws_backup_vault.this.name
   min_retention_days  = var.days
@@ -63,7 +63,7 @@ resource "aws_backup_selection" "databases" {
   resources    = values(var.cluster_arns)
 }
 
-# A backup that failed is told at once: nobody looks for it until it is needed.
+# A failed backup raises an alarm: otherwise nobody would notice before it is needed.
 resource "aws_cloudwatch_event_rule" "failed" {
   name        = "${var.name}-backup-failed"
   description = "A backup of a database did not complete"

@@ -19,6 +19,6 @@ variable "lock_grace" {
 }
 
 variable "topic_arn" {
-  description = "SNS topic that is told of failed backups."
+  description = "SNS topic that receives failed backups."
   type        = string
 }

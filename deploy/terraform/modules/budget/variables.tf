@@ -9,11 +9,11 @@ variable "dollars" {
 }
 
 variable "topic_arn" {
-  description = "SNS topic that is told."
+  description = "SNS topic that receives the notices."
   type        = string
 }
 
 variable "emails" {
-  description = "Addresses that are told too."
+  description = "Addresses that receive them as well."
   type        = list(string)
 }

@@ -1,7 +1,7 @@
 # The firewall stands before CloudFront's cache and counts by viewer's address.
-# Its limits are far above the API's own, which know accounts: a mobile carrier
-# puts a city behind one address. So public reads have a limit of their own,
-# which only a machine reaches; nearly all of them are answered by the cache.
+# Its limits are far above the API's own, which are per account: a mobile carrier
+# can put a whole city behind one address. Public reads therefore have their own
+# limit, which no crowd reaches; nearly all of them are served from the cache.
 
 locals {
   rule_groups = {
@@ -58,7 +58,7 @@ resource "aws_wafv2_web_acl" "this" {
     }
   }
 
-  # Marks reads without a login; the next two rules count by the mark.
+  # Labels reads without a login; the next two rules count by that label.
   rule {
     name     = "public-reads"
     priority = 2

@@ -1,6 +1,5 @@
-# Who called what, and what was refused: the logs of CDN, firewall and load
-# balancer in one bucket. They hold the addresses of people, so they end by
-# themselves; URLs of the API hold no personal data.
+# Access logs of CDN, firewall and load balancer, in one bucket. They contain IP
+# addresses of people, so they expire; the API's URLs contain no personal data.
 
 data "aws_caller_identity" "this" {}
 
@@ -17,7 +16,7 @@ resource "aws_s3_bucket_public_access_block" "logs" {
   restrict_public_buckets = true
 }
 
-# The load balancer writes to no bucket with a key of its own.
+# The load balancer cannot write to a bucket that is encrypted with a KMS key.
 resource "aws_s3_bucket_server_side_encryption_configuration" "logs" {
   bucket = aws_s3_bucket.logs.id
   rule {

@@ -1,10 +1,10 @@
-# What AWS sees by itself, and would see with the programs and Prometheus gone.
-# What stands before a colon is a section of deploy/prometheus/RUNBOOK.md.
+# Alarms on AWS's own metrics, which work without the programs and Prometheus.
+# The words before a colon are sections of deploy/prometheus/RUNBOOK.md.
 #
-# over and under: beyond which value it is bad. missing: what no data means.
-# "breaching" where only the dead send none: healthy targets and tasks. A queue
-# without messages, a site without readers and a log without errors send none
-# either, and are well.
+# over and under: the threshold. missing: what it means when there is no data:
+# "breaching" only where no data means that nothing is running, as with healthy
+# targets and tasks. A queue without messages, a site without readers and a log
+# without errors report nothing either, and are fine.
 
 locals {
   queue         = { QueueName = var.queue_name }

@@ -14,12 +14,12 @@ variable "active" {
 }
 
 variable "emails" {
-  description = "Addresses that are told of alarms."
+  description = "Addresses that receive alarms."
   type        = list(string)
 }
 
 variable "slack" {
-  description = "Slack workspace and channel that are told; null for none."
+  description = "Slack workspace and channel that receive alarms; null for none."
   type        = object({ team_id = string, channel_id = string })
 }
 
