@@ -1,8 +1,8 @@
-// Command worker brings official records to the ledger: it takes messages off
-// the records queue, starts a workflow for each, and executes the workflows'
-// steps. Bridge and workers share the process and its client to Temporal, so
-// that a workflow's first task comes back with its start. `worker --help` lists
-// its settings.
+// Command worker credits official records: it receives messages from the records
+// queue, starts a workflow for each, and runs the workflows and their activities.
+// Bridge and workers share the process and its Temporal client, so that a
+// workflow's first task comes back with its start. `worker --help` lists its
+// settings.
 package main
 
 import (
@@ -10,10 +10,16 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
 
+	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/command"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
+	"github.com/mrmrthon/mrmrthon/worker/bridge"
+	"github.com/mrmrthon/mrmrthon/worker/wake"
 )
 
 func main() {
@@ -28,7 +34,7 @@ func program() command.Program {
 		probe probeSettings
 	)
 	return command.Program{Name: "worker", Commands: append([]command.Command{{
-		Does:   "take records off the queue and credit them",
+		Does:   "credit the records on the queue",
 		Config: &cfg, Ambient: []any{&queue.SDKSettings{}, &telemetry.TracingSDKSettings{}},
 		Run: func(ctx context.Context, log *slog.Logger) error {
 			collectLess()
@@ -49,3 +55,43 @@ func collectLess() {
 		debug.SetGCPercent(gcPercent)
 	}
 }
+
+// Config is what the worker reads from its environment.
+type Config struct {
+	MainDB   mysql.Config `envPrefix:"MAIN_DB_"`
+	UserDB   mysql.Config `envPrefix:"USER_DB_"`
+	Queue    queue.Config
+	Temporal temporal.Config `envPrefix:"TEMPORAL_"`
+	Tracing  telemetry.TracingConfig
+	Profiles telemetry.ProfilesConfig
+	Bridge   bridge.Config
+	Audit    activities.AuditConfig
+	// AuditInterval is the time from one audit of credits to the next.
+	AuditInterval time.Duration `env:"AUDIT_INTERVAL" envDefault:"5m" min:"1s" help:"the time from one audit of credits to the next"`
+	Wake          wake.Config
+	Sweep         activities.SweepConfig
+	// SweepInterval is the time from one sweep of standings to the next.
+	SweepInterval time.Duration `env:"SWEEP_INTERVAL" envDefault:"1m" min:"1s" help:"the time from one sweep of standings to the next"`
+	// Addr is where /healthz, /readyz and /metrics are served.
+	Addr string `env:"WORKER_ADDR" envDefault:":8081" check:":port" help:"where health and metrics are served"`
+}
+
+// probeSettings say where the worker serves.
+type probeSettings struct {
+	Addr string `env:"WORKER_ADDR" envDefault:":8081" check:":port" help:"where health and metrics are served"`
+}
+
+// errorsOnly is the Temporal SDK's log handler. In an outage the SDK warns about
+// every poll and every local attempt of thousands of workflows, where one line of
+// our own is enough. LOG_LEVEL=debug shows all of them.
+type errorsOnly struct{ slog.Handler }
+
+func (h errorsOnly) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.Handler.Enabled(ctx, level) && (level >= slog.LevelError || h.Handler.Enabled(ctx, slog.LevelDebug))
+}
+
+func (h errorsOnly) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return errorsOnly{h.Handler.WithAttrs(attributes)}
+}
+
+func (h errorsOnly) WithGroup(name string) slog.Handler { return errorsOnly{h.Handler.WithGroup(name)} }

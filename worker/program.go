@@ -40,10 +40,10 @@ type Main struct {
 	Listening func(net.Addr)
 }
 
-// Run works until ctx ends, then stops in the order bridge, HTTP, workers,
-// client, databases, traces, so that nothing loses what it stands on. It needs nothing
-// to be up when it starts: it waits for what is not. It returns an error when it
-// cannot work at all, or when a worker gives up.
+// Run runs the worker until ctx ends, then stops in the order bridge, HTTP,
+// workers, client, databases, traces, so that nothing loses what it depends on.
+// Nothing needs to be up when it starts: it waits for what is not. It returns an
+// error when its settings are wrong, or when a Temporal worker stops by itself.
 func (m *Main) Run(ctx context.Context) (err error) {
 	tracing, err := telemetry.NewTracing(ctx, m.Config.Tracing, "mrmrthon-worker", build.Version(), m.Log)
 	if err != nil {
@@ -109,8 +109,8 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	})
 }
 
-// serve answers for the program's health while it works. Workers start before
-// the bridge, so that starts can be eager, and stop after it.
+// serve serves health and metrics while bridge and workers run. Workers start
+// before the bridge, so that starts can be eager, and stop after it.
 func (m *Main) serve(ctx context.Context, health http.Handler, w *work) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", m.Config.Addr)
 	if err != nil {
@@ -120,7 +120,7 @@ func (m *Main) serve(ctx context.Context, health http.Handler, w *work) error {
 		m.Listening(listener.Addr())
 	}
 	server := &http.Server{Handler: health, ReadHeaderTimeout: httpTimeout, WriteTimeout: 2 * httpTimeout}
-	m.Log.Info("worker serves its health", "address", listener.Addr().String(),
+	m.Log.Info("serving health and metrics", "address", listener.Addr().String(),
 		"version", build.Version(), "commit", build.Commit())
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -136,7 +136,7 @@ func (m *Main) serve(ctx context.Context, health http.Handler, w *work) error {
 	return group.Wait()
 }
 
-// work is bridge and workers, and what they stand on.
+// work is the bridge and the workers, and what they use.
 type work struct {
 	cfg       Config
 	log       *slog.Logger
@@ -153,8 +153,8 @@ type work struct {
 	depths    *depths
 }
 
-// run works until ctx ends or a worker gives up. It calls stopHTTP after the
-// bridge has stopped and before the workers do.
+// run runs bridge and workers until ctx ends or a worker stops by itself. It calls
+// stopHTTP after the bridge has stopped and before the workers do.
 func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	defer stopHTTP() // on every way out; a second call does nothing
 	if !w.awaitTemporal(ctx) {
@@ -162,7 +162,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	gaveUp := func(err error) { cancel(fmt.Errorf("the worker gave up: %w", err)) }
+	gaveUp := func(err error) { cancel(fmt.Errorf("a Temporal worker stopped by itself: %w", err)) }
 	var started []worker.Worker
 	defer func() { w.stopWorkers(started) }()
 	for _, each := range []worker.Worker{w.newStandingsWorker(gaveUp), w.newWorker(gaveUp)} {
@@ -172,16 +172,121 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 		started = append(started, each)
 	}
 	defer stopHTTP()
-	w.log.Info("worker works", "namespace", w.cfg.Temporal.Namespace)
+	w.log.Info("worker started", "namespace", w.cfg.Temporal.Namespace)
 	var scheduling sync.WaitGroup
 	scheduling.Go(func() { w.depths.run(ctx) })
 	scheduling.Go(func() { w.scheduleAudit(ctx) })
 	scheduling.Go(func() { w.scheduleSweep(ctx) })
 	bridge.New(w.cfg.Bridge, w.records, w.starter, w.log, w.registry).Run(ctx)
 	scheduling.Wait()
-	w.log.Info("worker stops")
+	w.log.Info("worker stopping: the bridge has released its messages")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
+	return nil
+}
+
+// A stop takes as long as the activities under way, a second or so. In the worst
+// case, with nothing that responds, it takes 26 s, below the 30 s after which
+// programs are usually killed: 10 s for the bridge's last start and calls of the
+// queue, then the times below, then 2 s for signals still owed and 3 s for the
+// last traces.
+const (
+	// scrapeTime is how long a request for /metrics at that moment may take.
+	scrapeTime = time.Second
+	// stopTimeout is how long the activities under way may take: as long as one may
+	// at all, except those of the audit and of standings, which begin again.
+	stopTimeout = 10 * time.Second
+)
+
+// stopWorkers stops all workers at once when their activities under way are done,
+// then sends the signals that those still owe. An activity that does not end in
+// time is left alone: Temporal gives it to another worker when it times out.
+func (w *work) stopWorkers(started []worker.Worker) {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		var all sync.WaitGroup
+		for _, each := range started {
+			all.Go(each.Stop)
+		}
+		all.Wait()
+	}()
+	limit := time.NewTimer(stopTimeout)
+	defer limit.Stop()
+	select {
+	case <-stopped:
+	case <-limit.C:
+		w.log.Warn("stopping took too long; activities under way are left for other workers")
+	}
+	w.standings.wakes.Close()
+}
+
+// shutDown stops the health server. Requests that take too long are cut off.
+func (m *Main) shutDown(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scrapeTime)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		m.Log.Warn("closing connections to the health server that are still busy", "error", errors.Join(err, server.Close()))
+	}
+}
+
+// depthInterval is how often the depths are read: Amazon's numbers are up to a
+// minute old, and each call costs.
+const depthInterval = 10 * time.Second
+
+// depths exports how many messages the queues hold. The numbers are the queues'
+// own, so every worker exports the same.
+type depths struct {
+	queues      *queue.Client
+	link        *telemetry.Link
+	messages    *prometheus.GaugeVec
+	deadLetters prometheus.Gauge
+}
+
+func newDepths(queues *queue.Client, log *slog.Logger, registry prometheus.Registerer) *depths {
+	d := &depths{
+		queues: queues, link: telemetry.NewLink("the depth of the queues", log),
+		messages: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "mrmrthon_queue_messages",
+			Help: "Messages on the records queue, by state (visible, in_flight, delayed). Approximate.",
+		}, []string{"state"}),
+		deadLetters: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mrmrthon_dead_letters", Help: "Messages on the dead-letter queue. Approximate.",
+		}),
+	}
+	registry.MustRegister(d.messages, d.deadLetters)
+	return d
+}
+
+// run measures until ctx ends. After a failure the last numbers stay.
+func (d *depths) run(ctx context.Context) {
+	tick := time.NewTicker(depthInterval)
+	defer tick.Stop()
+	for {
+		if err := d.measure(ctx); ctx.Err() == nil {
+			d.link.Report(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (d *depths) measure(ctx context.Context) error {
+	records, err := d.queues.Depth(ctx)
+	if err != nil {
+		return err
+	}
+	d.messages.WithLabelValues("visible").Set(float64(records.Visible))
+	d.messages.WithLabelValues("in_flight").Set(float64(records.InFlight))
+	d.messages.WithLabelValues("delayed").Set(float64(records.Delayed))
+	dead, err := d.queues.DeadLetterDepth(ctx)
+	if err != nil {
+		return err
+	}
+	d.deadLetters.Set(float64(dead.Visible + dead.InFlight + dead.Delayed))
 	return nil
 }

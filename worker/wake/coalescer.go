@@ -1,5 +1,4 @@
-// Package wake asks for standings to be recomputed after credits, without ever
-// being in their way.
+// Package wake has standings recomputed after credits, without delaying them.
 package wake
 
 import (
@@ -10,6 +9,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // Config says how often wake-ups are sent.
@@ -28,14 +31,14 @@ const (
 	closeTimeout = 2 * time.Second
 )
 
-// errClosed is the outcome of a wish that came too late.
-var errClosed = errors.New("standings are not woken any more: the worker is stopping")
+// errClosed is the outcome of a request that came too late.
+var errClosed = errors.New("standings are no longer woken: the worker is stopping")
 
 // Coalescer sends at most one signal for a race in each interval, however often
 // it is asked to.
 //
-// Credits ask by Nudge, which costs a map look-up: it remembers the wish and
-// returns, since a credit must neither wait up to a second for a signal nor fail
+// Credits ask by Nudge, which costs a map look-up: it remembers the request
+// and returns, since a credit must neither wait up to a second for a signal nor fail
 // with it. What a killed process remembered is lost, and found by the sweep of
 // standings, which every worker also starts with. Whoever has to know that a
 // signal was sent calls Wake.
@@ -58,7 +61,7 @@ type Coalescer struct {
 // pending is a race that is owed a signal, or had one less than an interval ago.
 type pending struct {
 	owed    bool
-	waiting []chan error // told the outcome of the next signal
+	waiting []chan error // each gets the outcome of the next signal
 }
 
 // New returns a coalescer that sends by send, which returns nil when the signal
@@ -71,15 +74,14 @@ func New(cfg Config, send func(ctx context.Context, raceID string) error, log *s
 			Name: "mrmrthon_standings_signals_total", Help: "Signals sent to the standings of races, by outcome (ok, error).",
 		}, []string{"outcome"}),
 		nudges: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "mrmrthon_standings_nudges_total", Help: "Wishes for a recompute, which signals are merged from.",
+			Name: "mrmrthon_standings_nudges_total", Help: "Requests for a recompute, many of which one signal serves.",
 		}),
 	}
 	registry.MustRegister(c.signals, c.nudges)
 	return c
 }
 
-// Nudge sees to it that a signal for the race is sent after this call, and
-// returns at once.
+// Nudge has a signal for the race sent after this call, and returns at once.
 func (c *Coalescer) Nudge(raceID string) { c.owe(raceID, nil) }
 
 // Wake returns nil once a signal for the race was accepted that was sent after
@@ -173,7 +175,7 @@ func (c *Coalescer) signal(raceID string) error {
 	err := c.send(ctx, raceID)
 	if err != nil {
 		c.signals.WithLabelValues("error").Inc()
-		c.log.Warn("standings not woken: trying again", "race_id", raceID, "error", err)
+		c.log.Warn("waking standings failed; retrying", "race_id", raceID, "error", err)
 		return err
 	}
 	c.signals.WithLabelValues("ok").Inc()
@@ -190,4 +192,20 @@ func (c *Coalescer) Close() {
 	defer c.stopSending()
 	defer time.AfterFunc(closeTimeout, c.stopSending).Stop()
 	c.working.Wait()
+}
+
+// Ledger is a ledger whose commits wake the standings of their race.
+type Ledger struct {
+	activities.Ledger
+	Nudge func(raceID string)
+}
+
+// ApplyCredit applies the credit, then nudges. It nudges for a credit that was
+// there already too: the process that committed it may have died before it did.
+func (l Ledger) ApplyCredit(ctx context.Context, c race.Credit) (userdb.Applied, error) {
+	applied, err := l.Ledger.ApplyCredit(ctx, c)
+	if err == nil {
+		l.Nudge(c.RaceID)
+	}
+	return applied, err
 }

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sethvargo/go-retry"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/temporal"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/worker/wake"
+	"github.com/mrmrthon/mrmrthon/workflows"
+)
+
+const (
+	// slotsPerConnection is how many activities may run for each connection of a
+	// database's pool; more would only queue up at the pool. An activity uses one
+	// of the two pools.
+	slotsPerConnection = 2
+	// cachedWorkflows is how many open workflows are kept in memory. Usually a
+	// handful is open; in an outage each one that waits costs some 30 kB.
+	cachedWorkflows = 2000
+	// temporalRetry is the pause between attempts to reach Temporal at the start.
+	temporalRetry = 500 * time.Millisecond
+	// temporalTimeout bounds one such attempt.
+	temporalTimeout = 5 * time.Second
+)
+
+// newWorker returns the worker of the records task queue, not started; gaveUp is
+// called if it stops for good by itself.
+func (w *work) newWorker(gaveUp func(error)) worker.Worker {
+	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
+	slots := slotsPerConnection * min(w.cfg.MainDB.MaxConns, w.cfg.UserDB.MaxConns)
+	records := worker.New(w.temporal, workflows.RecordsTaskQueue, worker.Options{
+		MaxConcurrentLocalActivityExecutionSize: slots,
+		MaxConcurrentActivityExecutionSize:      slots,
+		WorkerStopTimeout:                       stopTimeout,
+		OnFatalError:                            gaveUp,
+		Interceptors:                            []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
+	})
+	records.RegisterWorkflow(workflows.CreditRecord)
+	records.RegisterWorkflow(workflows.AuditCredits)
+	records.RegisterActivity(w.credits)
+	records.RegisterActivity(w.notes)
+	records.RegisterActivity(w.audits)
+	records.RegisterActivity(w.checks)
+	return records
+}
+
+// awaitTemporal waits until Temporal answers and knows the namespace, without
+// which a worker does not start; false when ctx ended first.
+func (w *work) awaitTemporal(ctx context.Context) bool {
+	return w.untilDone(ctx, "reach Temporal", func(ctx context.Context) error {
+		if _, err := w.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+			return err
+		}
+		_, err := w.temporal.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{
+			Namespace: w.cfg.Temporal.Namespace,
+		})
+		return err
+	})
+}
+
+// scheduleAudit makes or updates the audit's schedule.
+func (w *work) scheduleAudit(ctx context.Context) {
+	w.untilDone(ctx, "schedule the audit", func(ctx context.Context) error {
+		return workflows.ScheduleAudit(ctx, w.temporal.ScheduleClient(), w.cfg.AuditInterval)
+	})
+}
+
+// untilDone repeats a call until it succeeds and logs the first failure; false
+// when ctx ended first.
+func (w *work) untilDone(ctx context.Context, what string, call func(context.Context) error) bool {
+	warned := false
+	return retry.Do(ctx, retry.NewConstant(temporalRetry), func(ctx context.Context) error {
+		bounded, cancel := context.WithTimeout(ctx, temporalTimeout)
+		defer cancel()
+		err := call(bounded)
+		if err != nil && ctx.Err() == nil && !warned {
+			warned = true
+			w.log.Warn("calling Temporal failed; retrying until it succeeds", "call", what, "error", err)
+		}
+		return retry.RetryableError(err)
+	}) == nil && ctx.Err() == nil
+}
+
+// recomputeSlots is how many races a process recomputes at once: one with 30,000
+// entries takes a processor for a second, and commits come first.
+const recomputeSlots = 2
+
+// standingsWork is what keeps standings up to date: what wakes them, what
+// recomputes them, and the sweep that finds those that nobody woke.
+type standingsWork struct {
+	wakes      *wake.Coalescer
+	recomputes *activities.Standings
+	sweeps     *activities.Sweeps
+}
+
+func newStandingsWork(cfg Config, temporal client.Client, main *maindb.Store, user *userdb.Store, log *slog.Logger, registry prometheus.Registerer) standingsWork {
+	metrics := activities.NewStandingsMetrics(registry)
+	wakes := wake.New(cfg.Wake, func(ctx context.Context, raceID string) error {
+		return workflows.WakeStandings(ctx, temporal, raceID)
+	}, log, registry)
+	return standingsWork{
+		wakes:      wakes,
+		recomputes: activities.NewStandings(main, user, time.Now, metrics),
+		sweeps:     activities.NewSweeps(cfg.Sweep, main, user, wakes.Wake, time.Now, metrics),
+	}
+}
+
+// newStandingsWorker returns the worker of the standings task queue, not
+// started; gaveUp is called if it stops for good by itself.
+func (w *work) newStandingsWorker(gaveUp func(error)) worker.Worker {
+	standings := worker.New(w.temporal, workflows.StandingsTaskQueue, worker.Options{
+		MaxConcurrentActivityExecutionSize: recomputeSlots,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       gaveUp,
+		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
+	})
+	standings.RegisterWorkflow(workflows.FinalizeRace)
+	standings.RegisterWorkflow(workflows.SweepStandings)
+	standings.RegisterActivity(w.standings.recomputes)
+	standings.RegisterActivity(w.standings.sweeps)
+	return standings
+}
+
+// scheduleSweep makes or updates the sweep's schedule, and sweeps once.
+func (w *work) scheduleSweep(ctx context.Context) {
+	w.untilDone(ctx, "schedule the sweep of standings", func(ctx context.Context) error {
+		return workflows.ScheduleSweep(ctx, w.temporal.ScheduleClient(), w.cfg.SweepInterval)
+	})
+}
+
+// creditRuns tells the audit about the workflows of credits. It stands here
+// because activities do not know the workflows' IDs.
+type creditRuns struct{ temporal.Workflows }
+
+// Completed returns the latest run of a revision's workflow if it completed, and
+// an empty ID otherwise.
+func (r creditRuns) Completed(ctx context.Context, of activities.CreditInput) (runID string, err error) {
+	latest, err := r.Describe(ctx, workflows.CreditWorkflowID(of.RaceID, of.RecordID, of.Revision))
+	if errors.Is(err, race.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil || latest.Status != temporal.Completed {
+		return "", err
+	}
+	return latest.RunID, nil
+}
+
+// Reset begins a run of a revision's workflow again from its first task.
+func (r creditRuns) Reset(ctx context.Context, of activities.CreditInput, runID, reason string) error {
+	run := temporal.Run{WorkflowID: workflows.CreditWorkflowID(of.RaceID, of.RecordID, of.Revision), RunID: runID}
+	_, err := r.Workflows.Reset(ctx, run, reason)
+	return err
+}
+
+// OpenSince counts the workflows of credits that were started before a time and
+// are still open, and returns the IDs of up to limit of them. Visibility may lag
+// behind by a second or so.
+func (r creditRuns) OpenSince(ctx context.Context, before time.Time, limit int) (open int, workflowIDs []string, err error) {
+	query := fmt.Sprintf("WorkflowType = 'CreditRecord' AND ExecutionStatus = 'Running' AND StartTime < '%s'",
+		before.UTC().Format(time.RFC3339Nano))
+	if open, err = r.Count(ctx, query); err != nil {
+		return 0, nil, err
+	}
+	runs, err := r.List(ctx, query, limit)
+	for _, run := range runs {
+		workflowIDs = append(workflowIDs, run.WorkflowID)
+	}
+	return open, workflowIDs, err
+}
