@@ -12,9 +12,8 @@ import (
 func Results() map[string]reflect.Type {
 	results := map[string]reflect.Type{}
 	for _, steps := range []any{(*Credits)(nil), (*Notes)(nil), (*Audits)(nil), (*Checks)(nil), (*Standings)(nil), (*Sweeps)(nil)} {
-		methods := reflect.TypeOf(steps)
-		for i := range methods.NumMethod() {
-			if method := methods.Method(i); method.Type.NumOut() == 2 { // a result and an error
+		for method := range reflect.TypeOf(steps).Methods() {
+			if method.Type.NumOut() == 2 { // a result and an error
 				results[method.Name] = method.Type.Out(0)
 			}
 		}

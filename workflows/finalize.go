@@ -16,12 +16,12 @@ const (
 	// nothing: what changed is read, not told.
 	WakeSignal = "wake"
 
-	// linger is how long a run that wrote nothing waits for more before it ends:
-	// while a race goes on a signal comes every second, and need not begin a run of
-	// its own. One that wrote versions waits until they can be thinned out.
-	linger = 10 * time.Second
-	// settled is when the versions of a run can be thinned out.
+	// settled is how long a run waits for more before it thins out the versions and
+	// ends: while a race goes on a signal comes every second, and need not begin a
+	// run of its own.
 	settled = activities.ThinAfter + time.Second
+	// linger is what runs without a thinning wait.
+	linger = 10 * time.Second
 	// overdue is when a publication looks again that was not carried out at the end
 	// of its window: a worker's clock may be behind, and a credit that it waits for
 	// may never come. Those that come send a signal.
@@ -62,8 +62,6 @@ var recomputeOptions = workflow.ActivityOptions{
 // FinalizeInput names the race whose standings FinalizeRace keeps.
 type FinalizeInput struct {
 	RaceID string `json:"race_id"`
-	// Unthinned says that the run before left versions to be thinned out.
-	Unthinned bool `json:"unthinned,omitempty"`
 }
 
 // FinalizeResult is how a run left the standings. The next signal begins
@@ -89,7 +87,7 @@ type finalize struct {
 	steps      *activities.Standings // never set: the worker's own is called by name
 	wakes      workflow.ReceiveChannel
 	recomputes int
-	unthinned  int  // versions written since the last thinning
+	unthinned  int  // versions written since the last thinning; 1 at first, for what earlier runs left
 	separate   bool // separateSteps holds for this run
 }
 
@@ -100,12 +98,10 @@ type recomputed struct {
 }
 
 func newFinalize(ctx workflow.Context, input FinalizeInput) *finalize {
-	f := &finalize{input: input, wakes: workflow.GetSignalChannel(ctx, WakeSignal)}
-	f.separate = workflow.GetVersion(ctx, separateSteps, workflow.DefaultVersion, 1) >= 1
-	if input.Unthinned {
-		f.unthinned = 1
+	return &finalize{
+		input: input, wakes: workflow.GetSignalChannel(ctx, WakeSignal), unthinned: 1,
+		separate: workflow.GetVersion(ctx, separateSteps, workflow.DefaultVersion, 1) >= 1,
 	}
-	return f
 }
 
 func (f *finalize) run(ctx workflow.Context) (FinalizeResult, error) {
@@ -129,8 +125,7 @@ func (f *finalize) run(ctx workflow.Context) (FinalizeResult, error) {
 		case f.recomputes >= maxRecomputes || workflow.GetInfo(ctx).GetContinueAsNewSuggested():
 			// The next run recomputes first of all, which covers the signals seen here.
 			f.drain()
-			next := FinalizeInput{RaceID: f.input.RaceID, Unthinned: f.separate && f.unthinned > 0}
-			return FinalizeResult{}, workflow.NewContinueAsNewError(ctx, FinalizeRace, next)
+			return FinalizeResult{}, workflow.NewContinueAsNewError(ctx, FinalizeRace, f.input)
 		case !woken && now.PublishAt.IsZero():
 			return FinalizeResult{Version: now.Version, Status: now.Status, Recomputes: f.recomputes}, nil
 		}
@@ -192,8 +187,8 @@ func (f *finalize) rest(ctx workflow.Context, last recomputed) error {
 }
 
 // wait waits for a signal until the next recompute is due or the run may end, and
-// reports whether one came. Versions that this run wrote are thinned out when it
-// has been quiet for long enough, and during a long burst.
+// reports whether one came. Versions are thinned out when it has been quiet for
+// long enough, and during a long burst.
 func (f *finalize) wait(ctx workflow.Context, now recomputed) (woken bool, err error) {
 	if !f.separate || f.unthinned == 0 {
 		return f.await(ctx, now, untilNext(ctx, now))
@@ -204,14 +199,14 @@ func (f *finalize) wait(ctx workflow.Context, now recomputed) (woken bool, err e
 		}
 		f.unthinned = 1 // the newest are not thinned out yet
 	}
-	ends := !now.PublishAt.IsZero()
-	if next := untilNext(ctx, now); ends && next <= settled {
+	window := !now.PublishAt.IsZero()
+	if next := untilNext(ctx, now); window && next <= settled {
 		return f.await(ctx, now, next)
 	}
 	if woken, err := f.await(ctx, now, settled); woken || err != nil {
 		return woken, err
 	}
-	if err := f.thin(ctx); err != nil || !ends {
+	if err := f.thin(ctx); err != nil || !window {
 		return f.wakes.Len() > 0, err
 	}
 	return f.await(ctx, now, untilNext(ctx, now))

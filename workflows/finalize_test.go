@@ -114,7 +114,7 @@ func TestASignalWhileARunLingersIsTakenUp(t *testing.T) {
 	start := b.env.Now()
 	b.run()
 	require.Equal(t, 3, b.result(t).Recomputes)
-	require.Less(t, b.env.Now().Sub(start), 30*time.Second)
+	require.Less(t, b.env.Now().Sub(start), time.Minute)
 }
 
 func TestARunThatIsLongGoesOnAsNew(t *testing.T) {
@@ -229,12 +229,12 @@ func TestPublishingIsAStepOfItsOwn(t *testing.T) {
 	b.run()
 	require.Equal(t, workflows.FinalizeResult{Version: 9, Status: race.Official, Recomputes: 2}, b.result(t))
 	require.Equal(t, 1, b.published)
-	require.Len(t, b.thinnedAt, 1)
+	require.Len(t, b.thinnedAt, 2, "while the window is open, and after it")
 }
 
 func TestVersionsAreThinnedOutWhenTheRunIsQuiet(t *testing.T) {
 	t.Parallel()
-	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
+	b := setupFinalize(t, func(_ *finalizeBundle, call int) (activities.Recomputed, error) {
 		return activities.Recomputed{Version: call, Changed: call < 3}, nil
 	})
 	b.env.RegisterDelayedCallback(b.wake, 20*time.Second)
@@ -267,12 +267,12 @@ func TestVersionsAreThinnedOutDuringABurstAndAWindow(t *testing.T) {
 	require.Less(t, b.thinnedAt[1].Sub(start), time.Minute, "and not only when the window ends")
 }
 
-func TestARunHandsOverWhatIsNotThinnedOut(t *testing.T) {
+func TestARunThatChangesNothingThinsOutWhatIsThere(t *testing.T) {
 	t.Parallel()
 	b := setupFinalize(t, func(*finalizeBundle, int) (activities.Recomputed, error) {
 		return activities.Recomputed{Version: 5}, nil
 	})
-	b.env.ExecuteWorkflow(workflows.FinalizeRace, workflows.FinalizeInput{RaceID: "race", Unthinned: true})
+	b.run()
 	require.Equal(t, 1, b.result(t).Recomputes)
 	require.Len(t, b.thinnedAt, 1)
 }

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 // placed is a row of standings as the API shows it.
@@ -181,6 +183,20 @@ func (b *boston) liveVersions(t *testing.T) <-chan int {
 	return versions
 }
 
+// standingsSteps lists the activities of the latest run of a race's workflow.
+func (s *system) standingsSteps(t *testing.T, raceID string) (steps []string) {
+	t.Helper()
+	events := s.temporal.GetWorkflowHistory(t.Context(), workflows.StandingsWorkflowID(raceID), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(t, err)
+		if scheduled := event.GetActivityTaskScheduledEventAttributes(); scheduled != nil {
+			steps = append(steps, scheduled.GetActivityType().GetName())
+		}
+	}
+	return steps
+}
+
 // TestStandings leads a race to official standings: places follow credits by
 // themselves, corrections re-rank, and what was published stays readable.
 func TestStandings(t *testing.T) {
@@ -215,6 +231,7 @@ func TestStandings(t *testing.T) {
 		return nil
 	})
 	official := b.anonymous().standings(t, b.raceID, "runner").Version
+	require.Contains(t, b.standingsSteps(t, b.raceID), "PublishStandings", "publishing is a step of its own in the race's workflow")
 	disqualify()
 	b.standingsFollow(t, b.raceID)
 	now := b.anonymous().standings(t, b.raceID, "runner")

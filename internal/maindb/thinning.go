@@ -47,7 +47,7 @@ func (e *NotKeptError) Error() string {
 // latest, of 10,000 versions 1, 8192, 9216 and 9984. The rows of 30,000 entries
 // take 1.45 MB.
 func keepsRows(version, latest int) bool {
-	fours := bits.TrailingZeros(uint(version)) / 2 //nolint:gosec // positive
+	fours := bits.TrailingZeros(uint(version)) / 2
 	return version == 1 || version == latest || latest-version < 1<<(2*fours)
 }
 
@@ -116,35 +116,37 @@ func (s *Store) shrink(ctx context.Context, raceID string, version int, base **w
 	if err != nil {
 		return false, err
 	}
-	if *base != nil {
-		if (*base).rows == nil {
-			if _, (*base).rows, err = s.Standings(ctx, raceID, (*base).version); err != nil {
-				return false, err
-			}
-		}
-		packed, err := packDifference((*base).rows, rows, &head)
-		if err != nil {
-			return false, err
-		}
-		if packed != nil {
-			return true, s.queries.StoreStandingsDifference(ctx, gen.StoreStandingsDifferenceParams{
-				Body: packed, BodyBase: sql.NullInt32{Int32: count32((*base).version), Valid: true},
-				RaceID: raceID, Version: count32(version),
-			})
-		}
+	packed, err := s.packDifference(ctx, raceID, *base, rows, &head)
+	if err != nil {
+		return false, err
 	}
-	*base = &whole{version: version, rows: rows}
-	return false, s.queries.MakeStandingsBase(ctx, raceID, count32(version))
+	if packed == nil {
+		*base = &whole{version: version, rows: rows}
+		return false, s.queries.MakeStandingsBase(ctx, raceID, count32(version))
+	}
+	return true, s.queries.StoreStandingsDifference(ctx, gen.StoreStandingsDifferenceParams{
+		Body: packed, BodyBase: sql.NullInt32{Int32: count32((*base).version), Valid: true},
+		RaceID: raceID, Version: count32(version),
+	})
 }
 
-// packDifference returns the body of a version as a difference, or nil when that
-// is not worth it or would not lead back to exactly the same rows.
-func packDifference(base, rows []standings.Row, head *StandingsHead) ([]byte, error) {
-	changed := differing(base, rows)
+// packDifference returns the body of a version as a difference to the base, nil
+// when there is none, when that is not worth it, or when it would not lead back to
+// exactly the same rows.
+func (s *Store) packDifference(ctx context.Context, raceID string, base *whole, rows []standings.Row, head *StandingsHead) (packed []byte, err error) {
+	if base == nil {
+		return nil, nil
+	}
+	if base.rows == nil {
+		if _, base.rows, err = s.Standings(ctx, raceID, base.version); err != nil {
+			return nil, err
+		}
+	}
+	changed := differing(base.rows, rows)
 	if len(changed)*smallest > len(rows) {
 		return nil, nil
 	}
-	again, err := applyDifference(base, changed, head)
+	again, err := applyDifference(base.rows, changed, head)
 	if err != nil || !slices.Equal(again, rows) {
 		return nil, nil //nolint:nilerr // another edition of the engine ranked it: it keeps its rows
 	}

@@ -198,7 +198,7 @@ func TestOfficialVersionsAreKeptAsDifferences(t *testing.T) {
 	kinds := map[string]int{}
 	rows, err := g.db.QueryContext(t.Context(), "SELECT body_kind, COUNT(*) FROM standings GROUP BY body_kind")
 	require.NoError(t, err)
-	defer rows.Close()
+	defer func() { require.NoError(t, rows.Close()) }()
 	for rows.Next() {
 		var kind string
 		var n int
@@ -266,7 +266,7 @@ func TestTheProgramsMayChangeBodiesAlone(t *testing.T) {
 	cfg.User, cfg.Password = account, "secret"
 	db, err := mysql.Open(cfg)
 	require.NoError(t, err)
-	defer db.Close()
+	defer func() { require.NoError(t, db.Close()) }()
 	_, err = db.ExecContext(t.Context(), "UPDATE standings SET body = '', body_kind = 'dropped' WHERE race_id = 'none' AND version = 1")
 	require.NoError(t, err)
 	for _, statement := range []string{
