@@ -104,9 +104,10 @@ func complete(api *huma.OpenAPI, op *huma.Operation) {
 		}
 		maps.Copy(response.Headers, responseHeaders(code, rule))
 	}
+	documentUpload(op)
 	if op.RequestBody != nil {
-		for _, media := range op.RequestBody.Content {
-			if media.Example == nil && media.Schema != nil {
+		for mediaType, media := range op.RequestBody.Content {
+			if mediaType == "application/json" && media.Example == nil && media.Schema != nil {
 				media.Example = exampleOf(api.Components.Schemas, media.Schema)
 			}
 		}

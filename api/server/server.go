@@ -63,7 +63,7 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 
 	api := humachi.New(router, openAPI(cfg))
 	idempotent := idempotency{api: api, keys: cfg.Keys, fingerprint: cfg.Fingerprint, log: cfg.Log}
-	api.UseMiddleware(crossOrigin, bounded, authorize(api, cfg.Races, cfg.Log), checkInput(api), idempotent.middleware)
+	api.UseMiddleware(crossOrigin, bounded, authorize(api, cfg.Races, cfg.Log), checkInput(api), unwrapUpload(api), idempotent.middleware)
 	router.Get("/openapi.json", serveOpenAPI(api))
 	return router, api
 }

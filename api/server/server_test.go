@@ -432,3 +432,47 @@ func TestCrossOrigin(t *testing.T) {
 	}
 	require.Empty(t, b.call(http.MethodPost, "/v1/races", "organizer", `{"name":"a"}`).Header().Get("Access-Control-Allow-Origin"))
 }
+
+type upload struct {
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte `contentType:"text/csv"`
+}
+
+type uploaded struct {
+	Body struct {
+		Type, Text string
+	}
+}
+
+// TestUploadByForm: what a browser's form or curl -F sends arrives as the file alone.
+func TestUploadByForm(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	calls := 0
+	server.Register(b.api, huma.Operation{OperationID: "import", Method: http.MethodPost, Path: "/v1/races", MaxBodyBytes: 1000},
+		func(_ context.Context, in *upload) (*uploaded, error) {
+			calls++
+			out := &uploaded{}
+			out.Body.Type, out.Body.Text = in.ContentType, string(in.RawBody)
+			return out, nil
+		})
+	form := func(boundary, field, headers, text string) (body, contentType string) {
+		return "--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + field + "\"; filename=\"Results 2026.CSV\"\r\n" + headers +
+			"\r\n" + text + "\r\n--" + boundary + "--\r\n", "multipart/form-data; boundary=" + boundary
+	}
+	send := func(body, contentType string) answer {
+		return b.call(http.MethodPost, "/v1/races", "organizer", body, "Content-Type", contentType, "Idempotency-Key", "1")
+	}
+	got := send(form("aaa", "file", "Content-Type: application/octet-stream\r\n", "bib,time\r\n1,41:05\r\n"))
+	require.Equal(t, http.StatusOK, got.Code, got.Body)
+	require.JSONEq(t, `{"Type":"text/csv","Text":"bib,time\r\n1,41:05\r\n"}`, got.Body.String())
+	got = send(form("bbb", "file", "", "bib,time\r\n1,41:05\r\n"))
+	require.Equal(t, "true", got.Header().Get("Idempotency-Replayed"), "another boundary, the same file")
+	require.Equal(t, 1, calls)
+
+	require.Equal(t, http.StatusUnprocessableEntity, send(form("aaa", "dry_run", "", "true")).Code)
+	require.Equal(t, http.StatusUnprocessableEntity, send("--aaa--\r\n", "multipart/form-data; boundary=aaa").Code)
+	require.Equal(t, http.StatusBadRequest, send("--aaa\r\nhalf", "multipart/form-data; boundary=aaa").Code)
+	require.Equal(t, http.StatusBadRequest, send("", "multipart/form-data").Code)
+	require.Equal(t, http.StatusRequestEntityTooLarge, send(form("aaa", "file", "", strings.Repeat("x", 1000))).Code)
+}
