@@ -33,6 +33,7 @@ type parts struct {
 	mainDB   *maindb.Store
 	userDB   *userdb.Store
 	poke     func()                                         // wakes the relay after a commit to the outbox
+	ahead    records.Ahead                                  // nil: unknown
 	wake     func(ctx context.Context, raceID string) error // has a race's standings recomputed
 	stopping <-chan struct{}                                // closed when calls are to end
 	temporal ops.Workflows
@@ -93,12 +94,12 @@ func newHandler(p parts) (*chi.Mux, error) {
 	})
 	races.Register(api, races.Config{Races: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings})
 	records.Register(api, records.Config{
-		Store: p.mainDB, Ledger: p.userDB, Poke: p.poke,
+		Store: p.mainDB, Ledger: p.userDB, Poke: p.poke, Ahead: p.ahead,
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
 	})
 	unofficial.Register(api, p.mainDB)
 	leaderboard.Register(api, p.mainDB, p.userDB, p.now)
-	count := records.Counter(p.mainDB, p.userDB)
+	count := records.Counter(p.mainDB, p.userDB, p.ahead)
 	standings.Register(api, standings.Config{
 		Store: p.mainDB, Ledger: p.userDB, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
 		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {

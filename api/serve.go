@@ -88,7 +88,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	outbox := relay.New(cfg.Outbox, mainDB, relay.Traced(records, tracing.Provider()), log, registry)
 	health := telemetry.Handler(registry, log, telemetry.Running(ctx.Done()), telemetry.Check{Name: "main_db", Ping: mainPool.PingContext})
 	handler, err := newHandler(parts{ //nolint:contextcheck // every call has a context of its own
-		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, health: health, registry: registry, traces: tracing.Provider(), log: log, now: time.Now,
+		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, ahead: outbox.Ahead, health: health, registry: registry, traces: tracing.Provider(), log: log, now: time.Now,
 		wake: func(ctx context.Context, raceID string) error {
 			return workflows.WakeStandings(ctx, temporalClient, raceID)
 		},

@@ -44,6 +44,7 @@ type bundle struct {
 	raceID string
 	path   string // of the race's records
 	pokes  *atomic.Int64
+	ahead  records.Ahead
 }
 
 type tokens map[string]auth.Identity
@@ -100,6 +101,12 @@ func (b *bundle) mount(ledger records.Ledger) {
 	records.Register(api, records.Config{
 		Store: b.main, Ledger: ledger, Log: slog.New(slog.DiscardHandler),
 		Poke: func() { b.pokes.Add(1) },
+		Ahead: func(raceID string, pending int) (records, seconds int) {
+			if b.ahead == nil {
+				return 0, 0
+			}
+			return b.ahead(raceID, pending)
+		},
 		WorkflowID: func(raceID, recordID string, revision int) string {
 			return fmt.Sprintf("credit/%s/%s/r%d", raceID, recordID, revision)
 		},

@@ -7,6 +7,6 @@ type Tally = tally
 
 // Counter returns what the progress of a race's credits is counted by, for
 // those who show it live.
-func Counter(store Store, ledger Ledger) func(ctx context.Context, raceID string) (Tally, error) {
-	return progress{store: store, ledger: ledger}.count
+func Counter(store Store, ledger Ledger, ahead Ahead) func(ctx context.Context, raceID string) (Tally, error) {
+	return progress{store: store, ledger: ledger, ahead: ahead}.count
 }

@@ -27,9 +27,14 @@ type creditCounter interface {
 	CreditTotals(ctx context.Context, raceID string) (userdb.CreditTotals, error)
 }
 
+// Ahead estimates how many records are credited until the last pending one of a
+// race is, and in how many seconds; zeros are unknown.
+type Ahead func(raceID string, pending int) (records, seconds int)
+
 type progress struct {
 	store  counter
 	ledger creditCounter
+	ahead  Ahead // may be nil
 }
 
 type progressInput struct {
@@ -43,6 +48,9 @@ type tally struct {
 	Rejected   int `json:"rejected"`
 	Superseded int `json:"superseded" doc:"Revisions that a newer one of their record overtook."`
 	Total      int `json:"total" doc:"All revisions ever posted: the sum of the four."`
+
+	Ahead            int `json:"ahead,omitempty" doc:"Records of all races that are credited until the last pending one of this race is, that one included: races take turns. Absent when nothing is pending or it is unknown."`
+	EstimatedSeconds int `json:"estimated_seconds,omitempty" doc:"In how many seconds that is, at the rate of the last minute. Absent when it is unknown."`
 }
 
 type progressOutput struct {
@@ -94,6 +102,9 @@ func (p progress) count(ctx context.Context, raceID string) (tally, error) {
 		counted.Rejected = max(0, counted.Rejected-behind[race.Rejected])
 	}
 	counted.Pending = records - counted.Credited - counted.Rejected
+	if p.ahead != nil {
+		counted.Ahead, counted.EstimatedSeconds = p.ahead(raceID, counted.Pending)
+	}
 	return counted, nil
 }
 

@@ -135,6 +135,14 @@ func TestProgress(t *testing.T) {
 		all[i] = b.post(t, object{"bib": fmt.Sprint(i), "gun_time": "1:10:00"})
 	}
 	counts(4, 0, 0, 0)
+	b.ahead = func(raceID string, pending int) (records, seconds int) {
+		require.Equal(t, b.raceID, raceID)
+		return 100 * pending, 3
+	}
+	told := decode[map[string]int](t, b.call(t, "organizer", http.MethodGet, "/v1/races/"+b.raceID+"/credits", nil), http.StatusOK)
+	require.Equal(t, 400, told["ahead"])
+	require.Equal(t, 3, told["estimated_seconds"])
+	b.ahead = nil // nothing is known
 	b.settle(t, all[0], 1, race.Credited)
 	b.settle(t, all[1], 1, race.Rejected)
 	counts(2, 1, 1, 0)

@@ -49,6 +49,8 @@ type Config struct {
 	Ledger Ledger
 	// Poke says that there are new outbox rows. It does not block.
 	Poke func()
+	// Ahead estimates how long pending records wait; nil is unknown.
+	Ahead Ahead
 	// WorkflowID names the workflow that credits a revision, TraceURL its page.
 	WorkflowID func(raceID, recordID string, revision int) string
 	TraceURL   func(workflowID string) string
@@ -66,7 +68,7 @@ func Register(api huma.API, cfg Config) {
 	list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate}.register(api)
 	get{store: cfg.Store, credits: credits, gate: gate}.register(api)
 	change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
-	progress{store: cfg.Store, ledger: cfg.Ledger}.register(api)
+	progress{store: cfg.Store, ledger: cfg.Ledger, ahead: cfg.Ahead}.register(api)
 }
 
 type raceReader interface {

@@ -27,6 +27,9 @@ type Tally struct {
 	Rejected   int `json:"rejected"`
 	Superseded int `json:"superseded"`
 	Total      int `json:"total"`
+
+	Ahead            int `json:"ahead,omitempty"`
+	EstimatedSeconds int `json:"estimated_seconds,omitempty"`
 }
 
 // CountCredits tells how far the credits of a race are.

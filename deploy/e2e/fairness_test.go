@@ -27,9 +27,11 @@ func TestFairness(t *testing.T) {
 	began := time.Now()
 	require.Equal(t, *fairBig, organizer.importResults(t, big, "", finishers(*fairBig)).Added)
 	eventually(t, patience, func() error {
-		if done := organizer.credits(t, big).Credited; done < *fairBig/20 {
-			return fmt.Errorf("%d of %d credited", done, *fairBig)
+		p := organizer.credits(t, big)
+		if p.Credited < *fairBig/20 || p.Ahead == 0 || p.EstimatedSeconds == 0 {
+			return fmt.Errorf("%d of %d credited, %d ahead, %d s", p.Credited, *fairBig, p.Ahead, p.EstimatedSeconds)
 		}
+		require.InDelta(t, p.Pending, p.Ahead, float64(*fairBig)/5, "nothing else waits")
 		return nil
 	})
 	posted := time.Now()
