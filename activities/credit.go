@@ -48,7 +48,7 @@ type Validated struct {
 	Superseded bool `json:"superseded,omitempty"`
 	// ChangedAt is when the revision was made.
 	ChangedAt time.Time `json:"changed_at,omitzero"`
-	// Facts is the ticket of what was read, for ComputePoints.
+	// Facts is the ticket of what was read, for the activities that follow.
 	Facts FactsTicket `json:"facts,omitempty"`
 }
 
@@ -86,7 +86,7 @@ type ComputeInput struct {
 // the ticket or, when they are no longer held here, by what it reads itself. The
 // award goes to whoever is entered with the bib at that moment.
 func (c *Credits) ComputePoints(ctx context.Context, in ComputeInput) (scoring.Award, error) {
-	facts, held := c.held.take(in.Facts)
+	facts, held := c.held.find(in.Facts)
 	if !held {
 		var err error
 		if facts, err = c.factsOf(ctx, in.CreditInput); err != nil {
@@ -108,7 +108,8 @@ type CommitInput struct {
 	Credit CreditInput   `json:"credit"`
 	Award  scoring.Award `json:"award"` // Credited or Rejected
 	// ChangedAt is when the revision was made; zero: unknown, and not measured.
-	ChangedAt time.Time `json:"changed_at,omitzero"`
+	ChangedAt time.Time   `json:"changed_at,omitzero"`
+	Facts     FactsTicket `json:"facts,omitempty"` // empty: none are held
 }
 
 // Committed says what the ledger holds after CommitPoints.
@@ -127,12 +128,13 @@ func (c *Credits) CommitPoints(ctx context.Context, in CommitInput) (Committed, 
 	applied, err := c.ledger.ApplyCredit(ctx, race.Credit{
 		RecordID: in.Credit.RecordID, RaceID: in.Credit.RaceID, Revision: in.Credit.Revision,
 		Status: in.Award.Status, UserID: in.Award.RunnerID, Points: in.Award.Points,
-		Rule: in.Award.Rule, Edition: in.Award.Edition, Reason: in.Award.Reason,
+		Rule: in.Award.Rule, Edition: in.Award.Edition, Reason: in.Award.Reason, Parts: c.parts(ctx, in),
 		WorkflowID: activity.GetInfo(ctx).WorkflowExecution.ID,
 	})
 	if err != nil {
 		return Committed{}, err
 	}
+	c.held.drop(in.Facts)
 	standing := applied.Standing
 	if standing.Revision > in.Credit.Revision {
 		c.metrics.committed(race.Superseded, false)
@@ -146,4 +148,32 @@ func (c *Credits) CommitPoints(ctx context.Context, in CommitInput) (Committed, 
 		Status: standing.Status, Repeated: !applied.Changed,
 		RunnerID: standing.UserID, Points: standing.Points, Reason: standing.Reason,
 	}, nil
+}
+
+// partsPatience is how long a commit waits for main_db to explain its points.
+const partsPatience = 300 * time.Millisecond
+
+// parts returns what the points of an award were computed from, which did not
+// come through the workflow since it holds sex and age. It is nil when there was
+// nothing to compute, and when main_db cannot be read or says something else by
+// now: points are committed without an explanation rather than not at all.
+func (c *Credits) parts(ctx context.Context, in CommitInput) *race.Parts {
+	if in.Award.Status != race.Credited || in.Award.RunnerID == "" || in.Award.Reason != "" {
+		return nil
+	}
+	facts, held := c.held.find(in.Facts)
+	if !held {
+		bounded, cancel := context.WithTimeout(ctx, partsPatience)
+		defer cancel()
+		var err error
+		if facts, err = c.factsOf(bounded, in.Credit); err != nil {
+			return nil
+		}
+	}
+	award, err := scoring.Judge(facts)
+	if err != nil || facts.Record.Revision != in.Credit.Revision || award.RunnerID != in.Award.RunnerID ||
+		award.Points != in.Award.Points || award.Rule != in.Award.Rule || award.Edition != in.Award.Edition {
+		return nil
+	}
+	return award.Parts
 }

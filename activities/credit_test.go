@@ -178,7 +178,7 @@ func TestCommitPoints(t *testing.T) {
 		Award:  scoring.Award{Status: race.Credited, RunnerID: "runner", Points: 700, Rule: "agegrade", Edition: "2025"},
 	}
 	var written race.Credit
-	env, credits := environment(t, nil, func(c race.Credit) (userdb.Applied, error) {
+	env, credits := environment(t, factsThat(nil), func(c race.Credit) (userdb.Applied, error) {
 		written = c
 		return userdb.Applied{Changed: true, Standing: c}, nil
 	})
@@ -192,12 +192,12 @@ func TestCommitPoints(t *testing.T) {
 		Rule: "agegrade", Edition: "2025",
 	}, written)
 
-	env, credits = environment(t, nil, func(c race.Credit) (userdb.Applied, error) { return userdb.Applied{Standing: c}, nil })
+	env, credits = environment(t, factsThat(nil), func(c race.Credit) (userdb.Applied, error) { return userdb.Applied{Standing: c}, nil })
 	committed, err = run[activities.Committed](t, env, credits.CommitPoints, in)
 	require.NoError(t, err)
 	require.Equal(t, activities.Committed{Status: race.Credited, RunnerID: "runner", Points: 700, Repeated: true}, committed)
 
-	env, credits = environment(t, nil, func(c race.Credit) (userdb.Applied, error) {
+	env, credits = environment(t, factsThat(nil), func(c race.Credit) (userdb.Applied, error) {
 		c.Revision = 3
 		return userdb.Applied{Standing: c}, nil
 	})
@@ -212,7 +212,7 @@ func TestFaultsAreRetriedAndNamed(t *testing.T) {
 		activities.UnavailableType: context.DeadlineExceeded,
 		activities.FaultType:       errors.New("runner has no account"),
 	} {
-		env, credits := environment(t, nil, func(race.Credit) (userdb.Applied, error) {
+		env, credits := environment(t, factsThat(nil), func(race.Credit) (userdb.Applied, error) {
 			return userdb.Applied{}, fmt.Errorf("apply credit: %w", cause)
 		})
 		_, err := run[activities.Committed](t, env, credits.CommitPoints, activities.CommitInput{Credit: second})
@@ -222,4 +222,42 @@ func TestFaultsAreRetriedAndNamed(t *testing.T) {
 		require.False(t, failure.NonRetryable())
 		require.Contains(t, failure.Message(), "apply credit: ")
 	}
+}
+
+func TestCommittedPointsAreExplained(t *testing.T) {
+	t.Parallel()
+	reads, outage := 0, error(nil)
+	facts := fakeFacts(func(recordID string) (scoring.Facts, error) {
+		reads++
+		if outage != nil {
+			return scoring.Facts{}, outage
+		}
+		return factsThat(nil)(recordID)
+	})
+	var written race.Credit
+	env, credits := environment(t, facts, func(c race.Credit) (userdb.Applied, error) {
+		written = c
+		return userdb.Applied{Changed: true, Standing: c}, nil
+	})
+	validated, err := run[activities.Validated](t, env, credits.ValidateParticipant, second)
+	require.NoError(t, err)
+	award, err := run[scoring.Award](t, env, credits.ComputePoints, activities.ComputeInput{CreditInput: second, Facts: validated.Facts})
+	require.NoError(t, err)
+	commit := func(change func(*activities.CommitInput)) *race.Parts {
+		in := activities.CommitInput{Credit: second, Award: award, Facts: validated.Facts}
+		change(&in)
+		_, err := run[activities.Committed](t, env, credits.CommitPoints, in)
+		require.NoError(t, err)
+		return written.Parts
+	}
+	require.Equal(t, 35, *commit(func(*activities.CommitInput) {}).Age)
+	require.Equal(t, 1, reads, "the facts are read once on the fast path")
+	require.NotNil(t, commit(func(*activities.CommitInput) {}), "a second attempt reads them")
+	require.Equal(t, 2, reads)
+	require.Nil(t, commit(func(in *activities.CommitInput) { in.Award.Points++ }), "the facts are no longer those of the award")
+	require.Nil(t, commit(func(in *activities.CommitInput) { in.Award.RunnerID = "another" }))
+	require.Nil(t, commit(func(in *activities.CommitInput) { in.Award.Points, in.Award.Reason = 0, "did not finish" }))
+	require.Nil(t, commit(func(in *activities.CommitInput) { in.Award = scoring.Award{Status: race.Rejected, Reason: "no"} }))
+	outage = errors.New("main_db is away")
+	require.Nil(t, commit(func(*activities.CommitInput) {}), "and points do not wait for it")
 }

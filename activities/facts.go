@@ -35,15 +35,15 @@ func (c *Credits) factsOf(ctx context.Context, in CreditInput) (scoring.Facts, e
 	return facts, nil
 }
 
-// FactsTicket names facts that one activity has read and holds for the next.
+// FactsTicket names facts that one activity has read and holds for the others.
 //
 // The sex and age that decide a credit must not travel through the workflow:
 // what activities return stays in its history, next to the runner's ID. So
 // ValidateParticipant keeps what it read in the memory of its worker and
-// returns a ticket; the workflow passes the ticket to ComputePoints, which takes
-// the facts if it runs in the same process within a second, as it does on the
-// fast path, and reads them again otherwise. A ticket saves one read per
-// record, and nothing depends on it.
+// returns a ticket; the workflow passes the ticket to ComputePoints, for the
+// points, and to CommitPoints, for what explains them. Each finds the facts if it
+// runs in the same process within a second, as on the fast path, and reads them
+// again otherwise. A ticket saves reads, and nothing else depends on it.
 type FactsTicket string
 
 const (
@@ -78,11 +78,17 @@ func (h *heldFacts) hold(facts scoring.Facts) FactsTicket {
 	return ticket
 }
 
-// take returns the facts of a ticket once: a second attempt reads them again.
-func (h *heldFacts) take(ticket FactsTicket) (scoring.Facts, bool) {
+// find returns the facts of a ticket.
+func (h *heldFacts) find(ticket FactsTicket) (scoring.Facts, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	held, ok := h.byTicket[ticket]
-	delete(h.byTicket, ticket)
 	return held.facts, ok && time.Since(held.at) < factsLifetime
+}
+
+// drop forgets the facts of a ticket that nobody will ask for again.
+func (h *heldFacts) drop(ticket FactsTicket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.byTicket, ticket)
 }

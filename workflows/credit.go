@@ -121,7 +121,7 @@ func (c *credit) awaitNote(ctx workflow.Context, noted workflow.Future) {
 // settle runs the three activities in turn. What the runner's points depend on
 // beyond IDs (sex and age) stays out of the history: ValidateParticipant keeps it
 // in its worker's memory, and validated.Facts is the ticket by which
-// ComputePoints finds it there or else reads it again.
+// the two others find it there or else read it again.
 func (c *credit) settle(ctx workflow.Context) (CreditResult, error) {
 	var validated activities.Validated
 	who := "this bib" // of a message without its bib
@@ -147,7 +147,7 @@ func (c *credit) settle(ctx workflow.Context) (CreditResult, error) {
 		return CreditResult{Status: race.Superseded}, nil
 	}
 	var committed activities.Committed
-	in := activities.CommitInput{Credit: c.input, Award: award, ChangedAt: validated.ChangedAt}
+	in := activities.CommitInput{Credit: c.input, Award: award, ChangedAt: validated.ChangedAt, Facts: validated.Facts}
 	if err := step(ctx, "commit: "+inWords(award), c.steps.CommitPoints, in, &committed); err != nil {
 		return CreditResult{}, err
 	}

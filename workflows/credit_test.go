@@ -289,7 +289,7 @@ func TestCreditRecordTakesTheDurablePathThroughAnOutage(t *testing.T) {
 			return userdb.Applied{Changed: true, Standing: c}, nil
 		}
 		require.Equal(t, workflows.CreditResult{Status: race.Credited, RunnerID: "runner", Points: 7}, runCredit(t, env))
-		require.Equal(t, 1, w.durable)
+		require.Equal(t, 2, w.durable, "the commit, and a read of what explains its points")
 	})
 	t.Run("and finds a rejection there", func(t *testing.T) {
 		t.Parallel()

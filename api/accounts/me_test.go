@@ -128,6 +128,7 @@ func TestMyPoints(t *testing.T) {
 		_, err := b.store.ApplyCredit(t.Context(), race.Credit{
 			RecordID: recordID, RaceID: raceID, Revision: revision + 1, Status: race.Credited, UserID: userID,
 			Points: points, Rule: "agegrade", Edition: "2025", WorkflowID: "credit/w",
+			Parts: &race.Parts{Rule: "agegrade-2025", Clock: race.Net, AgeGradePercent: float64(points) / 10},
 		})
 		require.NoError(t, err)
 	}
@@ -141,6 +142,7 @@ func TestMyPoints(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, fields{
 		"race_id": raceID, "record_id": recordID, "revision": 2.0, "points": 712.0, "rule": "agegrade", "edition": "2025",
+		"parts":  fields{"rule": "agegrade-2025", "clock": "net", "age_grade_percent": 71.2},
 		"reason": "", "created_at": "2026-04-20T12:00:00Z", "trace_url": "http://ui/credit/w",
 	}, newest)
 	cursor, ok := first.body["next_cursor"].(string)
@@ -148,6 +150,7 @@ func TestMyPoints(t *testing.T) {
 
 	last := b.get("/v1/me/points?limit=2&cursor="+cursor, token)
 	require.Len(t, last.body["items"], 1)
+	require.NotContains(t, items[1], "parts", "a reversal")
 	require.NotContains(t, last.body, "next_cursor")
 	a = b.get("/v1/me/points?cursor=nonsense", token)
 	require.Equal(t, http.StatusUnprocessableEntity, a.status)

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -27,15 +28,16 @@ type pointsInput struct {
 }
 
 type pointItem struct {
-	RaceID    string    `json:"race_id"`
-	RecordID  string    `json:"record_id"`
-	Revision  int       `json:"revision" doc:"Of the official record."`
-	Points    int64     `json:"points" doc:"Negative where a correction takes points back."`
-	Rule      string    `json:"rule" example:"agegrade"`
-	Edition   string    `json:"edition" example:"2025"`
-	Reason    string    `json:"reason" doc:"Why points were taken back or why there are none; empty otherwise."`
-	CreatedAt time.Time `json:"created_at"`
-	TraceURL  string    `json:"trace_url" doc:"The credit's workflow in the Temporal Web UI."`
+	RaceID    string      `json:"race_id"`
+	RecordID  string      `json:"record_id"`
+	Revision  int         `json:"revision" doc:"Of the official record."`
+	Points    int64       `json:"points" doc:"Negative where a correction takes points back."`
+	Rule      string      `json:"rule" example:"agegrade"`
+	Edition   string      `json:"edition" example:"2025"`
+	Reason    string      `json:"reason" doc:"Why points were taken back or why there are none; empty otherwise."`
+	Parts     *race.Parts `json:"parts,omitempty" doc:"What the points were computed from. Left out where there was nothing to compute, where points are taken back, and in lines from before this was kept."`
+	CreatedAt time.Time   `json:"created_at"`
+	TraceURL  string      `json:"trace_url" doc:"The credit's workflow in the Temporal Web UI."`
 }
 
 type pointsOutput struct {
@@ -71,7 +73,7 @@ func (p points) handle(ctx context.Context, in *pointsInput) (*pointsOutput, err
 	for _, line := range lines {
 		out.Body.Items = append(out.Body.Items, pointItem{
 			RaceID: line.RaceID, RecordID: line.RecordID, Revision: line.Revision, Points: line.Points,
-			Rule: line.Rule, Edition: line.Edition, Reason: line.Reason, CreatedAt: line.CreatedAt,
+			Rule: line.Rule, Edition: line.Edition, Reason: line.Reason, Parts: line.Parts, CreatedAt: line.CreatedAt,
 			TraceURL: p.traceURL(line.WorkflowID),
 		})
 	}

@@ -176,6 +176,7 @@ type shown struct {
 type shownCredit struct {
 	Status   string `json:"status"`
 	Points   *int64 `json:"points"`
+	Parts    object `json:"parts"`
 	Reason   string `json:"reason"`
 	TraceURL string `json:"trace_url"`
 }
@@ -253,7 +254,7 @@ func (b *bundle) settle(t *testing.T, r shown, revision int, status race.CreditS
 		Rule: "agegrade", Edition: "2025", WorkflowID: "w",
 	}
 	if status == race.Credited {
-		c.UserID, c.Points = runnerID, 700
+		c.UserID, c.Points, c.Parts = runnerID, 700, &race.Parts{Rule: "agegrade-2025"}
 	} else {
 		c.Reason = "no participant with bib " + r.Bib
 	}

@@ -10,10 +10,11 @@ import (
 
 // credit is what has become of a record's latest revision.
 type credit struct {
-	Status   string `json:"status" enum:"pending,credited,rejected,unknown" doc:"Unknown while the ledger cannot be read."`
-	Points   *int64 `json:"points,omitempty" doc:"Of a credited record."`
-	Reason   string `json:"reason,omitempty" doc:"Why there are no points, or no status."`
-	TraceURL string `json:"trace_url" doc:"The workflow that credits the revision, in the Temporal Web UI: there as soon as the queue has brought it."`
+	Status   string      `json:"status" enum:"pending,credited,rejected,unknown" doc:"Unknown while the ledger cannot be read."`
+	Points   *int64      `json:"points,omitempty" doc:"Of a credited record."`
+	Reason   string      `json:"reason,omitempty" doc:"Why there are no points, or no status."`
+	Parts    *race.Parts `json:"parts,omitempty" doc:"What the points were computed from. Left out where there was nothing to compute, and in credits from before this was kept."`
+	TraceURL string      `json:"trace_url" doc:"The workflow that credits the revision, in the Temporal Web UI: there as soon as the queue has brought it."`
 }
 
 // unknown is no outcome: saying pending of a record that may be credited would
@@ -77,7 +78,7 @@ func (c credits) outcome(r race.Record, found race.Credit) credit {
 	}
 	shown.Status, shown.Reason = string(found.Status), found.Reason
 	if found.Status == race.Credited {
-		shown.Points = &found.Points
+		shown.Points, shown.Parts = &found.Points, found.Parts
 	}
 	return shown
 }

@@ -53,7 +53,7 @@ func TestGetShowsTheCreditOfTheLatestRevision(t *testing.T) {
 	r := b.post(t, object{"bib": "1", "gun_time": "1:10:00"})
 	points := int64(700)
 	b.settle(t, r, 1, race.Credited)
-	require.Equal(t, shownCredit{Status: "credited", Points: &points, TraceURL: b.trace(r, 1)}, b.get(t, r).Credit)
+	require.Equal(t, shownCredit{Status: "credited", Points: &points, Parts: object{"rule": "agegrade-2025"}, TraceURL: b.trace(r, 1)}, b.get(t, r).Credit)
 
 	r = b.patch(t, r, object{"gun_time": "1:09:00", "reason": "video"})
 	require.Equal(t, shownCredit{Status: "pending", TraceURL: b.trace(r, 2)}, b.get(t, r).Credit, "the ledger has an older revision")

@@ -219,6 +219,7 @@ func (b *testBundle) credit(t *testing.T, bib string, points int64) {
 	_, err = b.user.ApplyCredit(t.Context(), race.Credit{
 		RecordID: record.ID, RaceID: b.raceID, Revision: record.Revision, Status: race.Credited, UserID: b.users[bib],
 		Points: points, Rule: "agegrade", Edition: "2025", WorkflowID: fmt.Sprintf("credit/%s/r%d", bib, record.Revision),
+		Parts: &race.Parts{Rule: "agegrade-2025", AgeGradePercent: float64(points) / 10},
 	})
 	require.NoError(t, err)
 }

@@ -20,7 +20,8 @@ const tag = "Standings"
 
 type reading struct {
 	selector
-	log *slog.Logger
+	credits creditStore
+	log     *slog.Logger
 }
 
 type readInput struct {
@@ -32,20 +33,21 @@ type readInput struct {
 // placing is one row of standings. A place, time or age that there is not is left
 // out.
 type placing struct {
-	Place         int    `json:"place,omitempty" doc:"In the field; none for who did not finish, was disqualified, has no time that ranks or one that is implausible."`
-	SexPlace      int    `json:"sex_place,omitempty"`
-	Division      string `json:"division,omitempty"`
-	DivisionPlace int    `json:"division_place,omitempty"`
-	Bib           string `json:"bib" example:"1234"`
-	Name          string `json:"name" doc:"Empty for who has left."`
-	Sex           string `json:"sex,omitempty" enum:"M,F,X"`
-	Age           *int   `json:"age,omitempty" doc:"On race day, in years."`
-	GunTime       string `json:"gun_time,omitempty" doc:"From the starting gun." example:"2:10:22.4"`
-	NetTime       string `json:"net_time,omitempty" doc:"From the runner's own crossing of the start line."`
-	Status        string `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
-	Points        *int64 `json:"points,omitempty" doc:"Once they are credited."`
-	Implausible   string `json:"implausible,omitempty" doc:"Why the time is not believed. The entry has no place until the organizer corrects or confirms it."`
-	RecordID      string `json:"record_id" format:"uuid"`
+	Place         int         `json:"place,omitempty" doc:"In the field; none for who did not finish, was disqualified, has no time that ranks or one that is implausible."`
+	SexPlace      int         `json:"sex_place,omitempty"`
+	Division      string      `json:"division,omitempty"`
+	DivisionPlace int         `json:"division_place,omitempty"`
+	Bib           string      `json:"bib" example:"1234"`
+	Name          string      `json:"name" doc:"Empty for who has left."`
+	Sex           string      `json:"sex,omitempty" enum:"M,F,X"`
+	Age           *int        `json:"age,omitempty" doc:"On race day, in years."`
+	GunTime       string      `json:"gun_time,omitempty" doc:"From the starting gun." example:"2:10:22.4"`
+	NetTime       string      `json:"net_time,omitempty" doc:"From the runner's own crossing of the start line."`
+	Status        string      `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
+	Points        *int64      `json:"points,omitempty" doc:"Once they are credited."`
+	Parts         *race.Parts `json:"parts,omitempty" doc:"What the points were computed from, if it was kept. Only where a bib is asked for."`
+	Implausible   string      `json:"implausible,omitempty" doc:"Why the time is not believed. The entry has no place until the organizer corrects or confirms it."`
+	RecordID      string      `json:"record_id" format:"uuid"`
 }
 
 type page struct {
@@ -119,6 +121,9 @@ func (r reading) page(ctx context.Context, in *readInput, version, position int,
 	}
 	if picked.version != nil {
 		made.body.fill(picked)
+		if in.Bib != "" && !r.explain(ctx, picked, &made.body) {
+			picked.named = false // what is missing is asked for again soon
+		}
 	}
 	made.tag = entityTag(in.Query, in.Limit, position, made.body.ProtestUntil, picked)
 	if picked.named && in.shared() {
@@ -143,6 +148,26 @@ func (p *page) fill(picked selection) {
 	if picked.next > 0 {
 		p.NextCursor = server.EncodeCursor(strconv.Itoa(p.Version), strconv.Itoa(picked.next))
 	}
+}
+
+// explain says how the points of the entries came about, as far as the ledger can
+// be read, which it reports.
+func (r reading) explain(ctx context.Context, picked selection, body *page) bool {
+	ids := make([]string, len(picked.rows))
+	for i, row := range picked.rows {
+		ids[i] = row.RecordID
+	}
+	credits, err := r.credits.Credits(ctx, ids)
+	if err != nil {
+		r.log.WarnContext(ctx, "read credits for standings; the entries are answered without what their points were computed from", "error", err)
+		return false
+	}
+	for i, row := range picked.rows {
+		if credit := credits[row.RecordID]; row.Credited && credit.Revision == row.Revision && credit.Points == row.Points {
+			body.Items[i].Parts = credit.Parts
+		}
+	}
+	return true
 }
 
 func placingOf(row *standings.Row, names map[string]name) placing {

@@ -35,6 +35,10 @@ func TestStandings(t *testing.T) {
 		"gun_time": "2:13:22", "net_time": "2:13:06", "status": "OK", "points": 300., "record_id": b.records["3"],
 	}, list[2])
 
+	explained := []any{map[string]any{"rule": "agegrade-2025", "age_grade_percent": 30.}}
+	require.Equal(t, explained, b.get(t, "/standings?bib=3").items(t, "parts"))
+	require.Equal(t, []any{nil}, b.get(t, "/standings?q=3").items(t, "parts"), "of a bib that was asked for alone")
+
 	for path, bibs := range map[string][]any{
 		"?sex=F":              {"1", "2"},
 		"?sex=M":              {"3", "4"},

@@ -37,10 +37,11 @@ type resultsInput struct {
 }
 
 type resultCredit struct {
-	Status   string `json:"status" enum:"pending,credited,rejected"`
-	Points   *int64 `json:"points,omitempty"`
-	Reason   string `json:"reason,omitempty" doc:"Why there are no points."`
-	TraceURL string `json:"trace_url" doc:"The workflow that credits the record, in the Temporal Web UI."`
+	Status   string      `json:"status" enum:"pending,credited,rejected"`
+	Points   *int64      `json:"points,omitempty"`
+	Reason   string      `json:"reason,omitempty" doc:"Why there are no points."`
+	Parts    *race.Parts `json:"parts,omitempty" doc:"What the points were computed from. Left out where there was nothing to compute, and in credits from before this was kept."`
+	TraceURL string      `json:"trace_url" doc:"The workflow that credits the record, in the Temporal Web UI."`
 }
 
 type result struct {
@@ -138,7 +139,7 @@ func (r results) creditOf(record race.Record, credit race.Credit) resultCredit {
 	}
 	shown := resultCredit{Status: string(credit.Status), Reason: credit.Reason, TraceURL: r.traceURL(credit.WorkflowID)}
 	if credit.Status == race.Credited {
-		shown.Points = &credit.Points
+		shown.Points, shown.Parts = &credit.Points, credit.Parts
 	}
 	return shown
 }

@@ -44,7 +44,7 @@ type Config struct {
 func Register(api huma.API, cfg Config) {
 	board := newBoard(cfg.Store, cfg.Now)
 	from := selector{board: board, names: newNames(cfg.Ledger, cfg.Now)}
-	read := reading{selector: from, log: cfg.Log}
+	read := reading{selector: from, credits: cfg.Ledger, log: cfg.Log}
 	read.register(api)
 	read.registerExport(api)
 	versions{store: cfg.Store, board: board}.register(api)

@@ -101,7 +101,7 @@ func (c consumer) Start(ctx context.Context, m queue.Message) error {
 	}
 	_, err = c.user.ApplyCredit(ctx, race.Credit{
 		RecordID: m.RecordID, RaceID: m.RaceID, Revision: m.Revision, Status: award.Status, UserID: award.RunnerID,
-		Points: award.Points, Rule: award.Rule, Edition: award.Edition, Reason: award.Reason,
+		Points: award.Points, Rule: award.Rule, Edition: award.Edition, Reason: award.Reason, Parts: award.Parts,
 		WorkflowID: workflows.CreditWorkflowID(m.RaceID, m.RecordID, m.Revision),
 	})
 	return err
@@ -158,5 +158,5 @@ func PlainCredit(ctx workflow.Context, input workflows.CreditInput) error {
 	if err := workflow.ExecuteActivity(ctx, steps.ComputePoints, compute).Get(ctx, &award); err != nil {
 		return err
 	}
-	return workflow.ExecuteActivity(ctx, steps.CommitPoints, activities.CommitInput{Credit: input, Award: award}).Get(ctx, nil)
+	return workflow.ExecuteActivity(ctx, steps.CommitPoints, activities.CommitInput{Credit: input, Award: award, Facts: validated.Facts}).Get(ctx, nil)
 }

@@ -27,5 +27,28 @@ type Credit struct {
 	Edition    string // e.g. "2025"
 	Reason     string // why rejected, or why it is worth no points; empty otherwise
 	WorkflowID string
+	Parts      *Parts    // what Points were computed from; nil: nothing, or not kept
 	AppliedAt  time.Time // when the ledger took it; zero when not read
+}
+
+// Parts are what a scoring rule computed points from. The ledger keeps them as
+// JSON and the API shows them as they are. They hold sex and age, so they have no
+// place in a workflow's history.
+type Parts struct {
+	Rule      string  `json:"rule" example:"agegrade-2025" doc:"The scoring rule with its edition."`
+	Clock     Basis   `json:"clock,omitempty" enum:"gun,net" doc:"The clock whose time was scored: the one that ranks the race."`
+	Time      string  `json:"time,omitempty" example:"2:30:00" doc:"The time that was scored."`
+	DistanceM float64 `json:"distance_m,omitempty" example:"42195"`
+	Sex       Sex     `json:"sex,omitempty" enum:"M,F" doc:"Of the table that was used."`
+
+	Age             *int    `json:"age,omitempty" example:"35" doc:"On race day. For age grades."`
+	OpenStandard    string  `json:"open_standard,omitempty" example:"2:09:56" doc:"The time worth 100 % at the best age, for the distance and sex. For age grades."`
+	AgeFactor       float64 `json:"age_factor,omitempty" example:"0.9903" doc:"The open standard divided by it is the standard for the age. For age grades."`
+	AgeGradePercent float64 `json:"age_grade_percent,omitempty" example:"87.46" doc:"100 × open standard ÷ age factor ÷ time, rounded down. Points are ten times it, rounded down."`
+
+	Numerator int64  `json:"numerator,omitempty" doc:"Points are numerator × (cutoff − time)² ÷ divisor in whole seconds, rounded down, the time rounded up. For World Athletics."`
+	Divisor   int64  `json:"divisor,omitempty" doc:"For World Athletics."`
+	Cutoff    string `json:"cutoff,omitempty" example:"4:16:40" doc:"The slowest time is worth no points. For World Athletics."`
+
+	FixedPoints *int64 `json:"fixed_points,omitempty" doc:"What the race gives every finisher. For the rule fixed."`
 }

@@ -3,6 +3,8 @@ package scoring
 import (
 	"math"
 	"sort"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 // Ages that the tables cover, in whole years.
@@ -15,7 +17,7 @@ const (
 // 100 × open standard ÷ factor ÷ time. The quotient is taken on integers, so
 // that a performance on the boundary of two points is never off by one:
 // floor(floor(a ÷ b) ÷ c) equals floor(a ÷ (b × c)) and cannot overflow.
-func ageGradePoints(edition string, p Performance) (int64, error) {
+func ageGradePoints(edition string, p Performance, parts *race.Parts) (int64, error) {
 	if !ageGradeSupports(edition, p.DistanceMM) {
 		return 0, ErrDistanceNotListed
 	}
@@ -29,7 +31,9 @@ func ageGradePoints(edition string, p Performance) (int64, error) {
 		return 0, ErrAgeOutOfRange
 	}
 	standardMS, factor := columns.at(p.DistanceMM, p.Age)
-	const perMille = 1000
+	const perMille, perTenThousand = 1000, 10_000
+	parts.Age, parts.OpenStandard, parts.AgeFactor = &p.Age, race.Time(standardMS).String(), float64(factor)/factorUnit
+	parts.AgeGradePercent = float64(perTenThousand*standardMS*factorUnit/p.TimeMS/factor) / 100
 	return perMille * standardMS * factorUnit / p.TimeMS / factor, nil
 }
 

@@ -25,6 +25,7 @@ type Award struct {
 	Rule     string            `json:"rule,omitempty"`    // without its edition
 	Edition  string            `json:"edition,omitempty"` // of the rule
 	Reason   string            `json:"reason,omitempty"`  // why rejected, or why it is worth no points
+	Parts    *race.Parts       `json:"-"`                 // what Points were computed from; they are personal data
 }
 
 // Judge decides what a record earns. It returns a *race.Rejection when the
@@ -62,14 +63,20 @@ func Judge(facts Facts) (Award, error) {
 		award.Reason = fmt.Sprintf("the scoring rule covers runners, not the field %s", entrant.Field)
 		return award, nil
 	}
-	points, err := Points(rule, Performance{
+	points, parts, err := score(rule, Performance{
 		DistanceMM: int64(facts.Race.Distance), Sex: string(entrant.Sex), Age: entrant.Age,
 		TimeMS: int64(elapsed), FixedPoints: facts.Race.Points,
 	})
 	if err != nil {
 		return unscored(award, entrant, err)
 	}
-	award.Points = points
+	award.Points, award.Parts = points, &parts
+	if rule != Fixed {
+		parts.Clock = race.Gun
+		if facts.Race.Ranking.Basis == race.Net {
+			parts.Clock = race.Net
+		}
+	}
 	return award, nil
 }
 

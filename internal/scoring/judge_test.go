@@ -1,6 +1,8 @@
 package scoring_test
 
 import (
+	"encoding/json"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -138,6 +140,8 @@ func TestJudge(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
+			require.Equal(t, test.award.Reason == "", award.Parts != nil, "points are explained, or why there are none")
+			award.Parts = nil
 			require.Equal(t, test.award, award)
 		})
 	}
@@ -151,4 +155,60 @@ func TestJudgeFailsOnARuleThatItDoesNotKnow(t *testing.T) {
 	require.ErrorIs(t, err, scoring.ErrUnknownRule)
 	var rejection *race.Rejection
 	require.NotErrorAs(t, err, &rejection, "a newer release may have written it: wait, do not reject")
+}
+
+func TestPointsAreExplained(t *testing.T) {
+	t.Parallel()
+	explain := func(change func(*scoring.Facts)) (int64, string) {
+		facts := finisher()
+		change(&facts)
+		award, err := scoring.Judge(facts)
+		require.NoError(t, err)
+		parts, err := json.Marshal(award.Parts)
+		require.NoError(t, err)
+		return award.Points, string(parts)
+	}
+	points, parts := explain(func(*scoring.Facts) {})
+	require.EqualValues(t, 876, points)
+	require.JSONEq(t, `{"rule":"agegrade-2025","clock":"gun","time":"2:30:00","distance_m":42195,"sex":"F","age":35,
+		"open_standard":"2:09:56","age_factor":0.9879,"age_grade_percent":87.68}`, parts)
+
+	_, parts = explain(func(f *scoring.Facts) { f.Race.Ranking.Basis, f.Race.Distance = race.Net, 40_000_000 })
+	require.Contains(t, parts, `"clock":"net","time":"2:29:50","distance_m":40000`)
+
+	points, parts = explain(func(f *scoring.Facts) { f.Race.Scoring = "wa-2025" })
+	var wa race.Parts
+	require.NoError(t, json.Unmarshal([]byte(parts), &wa))
+	cutoff, err := race.ParseTime(wa.Cutoff)
+	require.NoError(t, err)
+	behind := int64(cutoff-9_000_000) / 1000
+	require.Equal(t, points, wa.Numerator*behind*behind/wa.Divisor)
+	require.Nil(t, wa.Age, "the rule does not look at it")
+
+	points, parts = explain(func(f *scoring.Facts) { f.Race.Scoring, f.Race.Points = "fixed", 0 })
+	require.Zero(t, points)
+	require.JSONEq(t, `{"rule":"fixed","fixed_points":0}`, parts)
+}
+
+func TestTheShownPercentGivesThePoints(t *testing.T) {
+	t.Parallel()
+	for millis := race.Time(7_900_000); millis < 8_400_000; millis += 997 {
+		facts := finisher()
+		facts.Record.Result.Gun = millis
+		award, err := scoring.Judge(facts)
+		require.NoError(t, err)
+		require.Equal(t, award.Points, int64(math.Round(award.Parts.AgeGradePercent*100))/10)
+	}
+}
+
+// What an activity returns stays in the history of its workflow.
+func TestAnAwardDoesNotCarrySexAndAge(t *testing.T) {
+	t.Parallel()
+	award, err := scoring.Judge(finisher())
+	require.NoError(t, err)
+	text, err := json.Marshal(award)
+	require.NoError(t, err)
+	for _, part := range []string{"parts", "age_", `"F"`, "35"} {
+		require.NotContains(t, string(text), part)
+	}
 }

@@ -3,7 +3,11 @@
 // same points for ever.
 package scoring
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
 
 // listedWithinMM is how far, in millimetres, a race's distance may be from a
 // listed one and still count as that one. Organizers write 21097 or 21098
@@ -23,19 +27,31 @@ type Performance struct {
 // performance that the rule cannot score gives an *Unscorable, a rule that does
 // not exist an error that matches ErrUnknownRule.
 func Points(rule Rule, p Performance) (int64, error) {
+	points, _, err := score(rule, p)
+	return points, err
+}
+
+// score returns points and what they were computed from.
+func score(rule Rule, p Performance) (points int64, parts race.Parts, err error) {
 	if p.TimeMS <= 0 {
-		return 0, ErrTimeNotPositive
+		return 0, race.Parts{}, ErrTimeNotPositive
+	}
+	if rule == Fixed {
+		points, err = fixedPoints(p)
+		return points, race.Parts{Rule: string(rule), FixedPoints: &points}, err
+	}
+	parts = race.Parts{
+		Rule: string(rule), Time: race.Time(p.TimeMS).String(), DistanceM: race.Distance(p.DistanceMM).Metres(), Sex: race.Sex(p.Sex),
 	}
 	switch rule {
 	case AgeGrade2020, AgeGrade2025:
-		return ageGradePoints(rule.Edition(), p)
+		points, err = ageGradePoints(rule.Edition(), p, &parts)
 	case WorldAthletics2022, WorldAthletics2025:
-		return worldAthleticsPoints(rule.Edition(), p)
-	case Fixed:
-		return fixedPoints(p)
+		points, err = worldAthleticsPoints(rule.Edition(), p, &parts)
 	default:
-		return 0, fmt.Errorf("%w: %q", ErrUnknownRule, rule)
+		err = fmt.Errorf("%w: %q", ErrUnknownRule, rule)
 	}
+	return points, parts, err
 }
 
 // Supports tells whether a rule can score races of that length, in

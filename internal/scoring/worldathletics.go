@@ -1,6 +1,10 @@
 package scoring
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
 
 // event is one row of the World Athletics tables: a performance of t whole
 // seconds has numerator × (cutoff − t)² ÷ divisor points, rounded down.
@@ -45,12 +49,13 @@ func readEvents() []event {
 	return out
 }
 
-func worldAthleticsPoints(edition string, p Performance) (int64, error) {
+func worldAthleticsPoints(edition string, p Performance, parts *race.Parts) (int64, error) {
 	if !worldAthleticsSupports(edition, p.DistanceMM) {
 		return 0, ErrDistanceNotListed
 	}
 	for _, e := range events() {
 		if e.edition == edition && e.sex == p.Sex && sameDistance(p.DistanceMM, e.distanceMM) {
+			parts.Numerator, parts.Divisor, parts.Cutoff = e.numerator, e.divisor, race.Time(e.cutoffS*1000).String()
 			return e.points(p.TimeMS), nil
 		}
 	}

@@ -152,6 +152,12 @@ func (s *Store) EraseAccount(ctx context.Context, userID string) error {
 		if err := queries.EraseUser(ctx, moment(now), now, userID); err != nil {
 			return err
 		}
+		if err := queries.EraseCreditParts(ctx, optional(userID)); err != nil { // they hold sex and age
+			return err
+		}
+		if err := queries.ErasePointParts(ctx, userID); err != nil {
+			return err
+		}
 		return queries.RevokeOthers(ctx, moment(now), userID, noSession)
 	})
 	if err != nil {

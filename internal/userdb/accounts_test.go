@@ -202,7 +202,7 @@ func TestEraseAccount(t *testing.T) {
 	going := b.session(t, a)
 	_, err := b.store.ApplyCredit(t.Context(), race.Credit{
 		RecordID: uuid.NewString(), RaceID: uuid.NewString(), Revision: 1, Status: race.Credited, UserID: a.UserID, Points: 812,
-		Rule: "agegrade", Edition: "2025", WorkflowID: "w",
+		Rule: "agegrade", Edition: "2025", WorkflowID: "w", Parts: &race.Parts{Sex: race.Female},
 	})
 	require.NoError(t, err)
 
@@ -222,7 +222,8 @@ func TestEraseAccount(t *testing.T) {
 	var total, lines int64
 	var left string
 	require.NoError(t, b.db.QueryRowContext(t.Context(), `SELECT u.total_point, COUNT(p.point_id),
-		CONCAT(COALESCE(u.login_id, ''), COALESCE(u.password_hash, ''), u.name, u.phone, COALESCE(u.birth_date, ''), u.sex)
+		CONCAT(COALESCE(u.login_id, ''), COALESCE(u.password_hash, ''), u.name, u.phone, COALESCE(u.birth_date, ''), u.sex,
+		COALESCE((SELECT MAX(parts) FROM credit), ''), COALESCE(MAX(p.parts), ''))
 		FROM user u JOIN point p ON p.user_id = u.user_id WHERE u.user_id = ? GROUP BY u.user_id`, a.UserID).
 		Scan(&total, &lines, &left))
 	require.EqualValues(t, 812, total)

@@ -3,6 +3,7 @@ package userdb
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -74,8 +75,8 @@ func (s *Store) applyFirst(ctx context.Context, c race.Credit) (Applied, error) 
 		now, queries := s.now(), s.queries.WithTx(tx)
 		err := queries.InsertCredit(ctx, gen.InsertCreditParams{
 			RecordID: c.RecordID, RaceID: c.RaceID, Revision: number(c.Revision),
-			Status: string(c.Status), UserID: optional(c.UserID), Points: c.Points, Rule: c.Rule, Edition: c.Edition,
-			Reason: c.Reason, WorkflowID: c.WorkflowID, UpdatedAt: now,
+			Status: string(c.Status), UserID: optional(c.UserID), Points: c.Points, Parts: partsColumn(c.Parts),
+			Rule: c.Rule, Edition: c.Edition, Reason: c.Reason, WorkflowID: c.WorkflowID, UpdatedAt: now,
 		})
 		if err != nil {
 			return err
@@ -100,8 +101,8 @@ func (s *Store) applyNext(ctx context.Context, c race.Credit) (applied Applied, 
 		}
 		applied = Applied{Changed: true, Standing: c}
 		err = queries.UpdateCredit(ctx, gen.UpdateCreditParams{
-			Revision: number(c.Revision), Status: string(c.Status), UserID: optional(c.UserID), Points: c.Points, Rule: c.Rule, Edition: c.Edition,
-			Reason: c.Reason, WorkflowID: c.WorkflowID, UpdatedAt: now, RecordID: c.RecordID,
+			Revision: number(c.Revision), Status: string(c.Status), UserID: optional(c.UserID), Points: c.Points, Parts: partsColumn(c.Parts),
+			Rule: c.Rule, Edition: c.Edition, Reason: c.Reason, WorkflowID: c.WorkflowID, UpdatedAt: now, RecordID: c.RecordID,
 		})
 		if err != nil {
 			return err
@@ -145,7 +146,7 @@ func move(ctx context.Context, queries *gen.Queries, old, c race.Credit, now tim
 func line(c race.Credit, now time.Time) gen.InsertPointParams {
 	return gen.InsertPointParams{
 		UserID: c.UserID, RaceID: c.RaceID, RecordID: c.RecordID, Revision: number(c.Revision),
-		Entry: entryCredit, Rule: c.Rule, Edition: c.Edition, Points: c.Points, Reason: c.Reason,
+		Entry: entryCredit, Rule: c.Rule, Edition: c.Edition, Points: c.Points, Parts: partsColumn(c.Parts), Reason: c.Reason,
 		WorkflowID: c.WorkflowID, CreatedAt: now,
 	}
 }
@@ -181,9 +182,27 @@ func (s *Store) CreditRevisions(ctx context.Context, recordIDs []string) (map[st
 func creditOf(row gen.Credit) race.Credit {
 	return race.Credit{
 		RecordID: row.RecordID, RaceID: row.RaceID, Revision: int(row.Revision), Status: race.CreditStatus(row.Status),
-		UserID: row.UserID.String, Points: row.Points, Rule: row.Rule, Edition: row.Edition,
+		UserID: row.UserID.String, Points: row.Points, Parts: partsOf(row.Parts), Rule: row.Rule, Edition: row.Edition,
 		Reason: row.Reason, WorkflowID: row.WorkflowID,
 	}
+}
+
+// partsColumn is NULL where there are no parts.
+func partsColumn(parts *race.Parts) sql.NullString {
+	if parts == nil {
+		return sql.NullString{}
+	}
+	column, err := json.Marshal(parts)
+	return sql.NullString{String: string(column), Valid: err == nil} // no number in them is infinite
+}
+
+// partsOf is nil also for what a later release may have written.
+func partsOf(column sql.NullString) *race.Parts {
+	parts := &race.Parts{}
+	if !column.Valid || json.Unmarshal([]byte(column.String), parts) != nil {
+		return nil
+	}
+	return parts
 }
 
 // number is a revision, or the size of a page, as SQL takes it.

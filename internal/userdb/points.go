@@ -15,7 +15,8 @@ type PointLine struct {
 	RaceID     string
 	RecordID   string
 	Revision   int
-	Points     int64 // negative in a reversal
+	Points     int64       // negative in a reversal
+	Parts      *race.Parts // what Points were computed from; nil: nothing, or not kept
 	Rule       string
 	Edition    string
 	Reason     string
@@ -50,7 +51,7 @@ func (s *Store) Points(ctx context.Context, userID string, before int64, limit i
 		}
 		points.Lines = append(points.Lines, PointLine{
 			ID: row.PointID.Int64, RaceID: row.RaceID.String, RecordID: row.RecordID.String, Revision: int(row.Revision.Int32),
-			Points: row.Points.Int64, Rule: row.Rule.String, Edition: row.Edition.String, Reason: row.Reason.String,
+			Points: row.Points.Int64, Parts: partsOf(row.Parts), Rule: row.Rule.String, Edition: row.Edition.String, Reason: row.Reason.String,
 			WorkflowID: row.WorkflowID.String, CreatedAt: row.CreatedAt.Time,
 		})
 	}

@@ -89,7 +89,7 @@ func (q *Queries) CreditRevisionsOfRaces(ctx context.Context, raceIds []string) 
 }
 
 const credits = `-- name: Credits :many
-SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at FROM credit WHERE record_id IN (/*SLICE:record_ids*/?)
+SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at, parts FROM credit WHERE record_id IN (/*SLICE:record_ids*/?)
 `
 
 func (q *Queries) Credits(ctx context.Context, recordIds []string) ([]Credit, error) {
@@ -125,6 +125,7 @@ func (q *Queries) Credits(ctx context.Context, recordIds []string) ([]Credit, er
 			&i.UpdatedAt,
 			&i.Fingerprint,
 			&i.OrphanedAt,
+			&i.Parts,
 		); err != nil {
 			return nil, err
 		}
@@ -140,7 +141,7 @@ func (q *Queries) Credits(ctx context.Context, recordIds []string) ([]Credit, er
 }
 
 const creditsOfRace = `-- name: CreditsOfRace :many
-SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at FROM credit
+SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at, parts FROM credit
 WHERE race_id = ? AND status = ? AND record_id > ?
 ORDER BY record_id
 LIMIT ?
@@ -181,6 +182,7 @@ func (q *Queries) CreditsOfRace(ctx context.Context, arg CreditsOfRaceParams) ([
 			&i.UpdatedAt,
 			&i.Fingerprint,
 			&i.OrphanedAt,
+			&i.Parts,
 		); err != nil {
 			return nil, err
 		}

@@ -68,8 +68,8 @@ func (q *Queries) CreditRevisions(ctx context.Context, recordIds []string) ([]Cr
 }
 
 const insertCredit = `-- name: InsertCredit :exec
-INSERT INTO credit (record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO credit (record_id, race_id, revision, status, user_id, points, parts, rule, edition, reason, workflow_id, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertCreditParams struct {
@@ -79,6 +79,7 @@ type InsertCreditParams struct {
 	Status     string
 	UserID     sql.NullString
 	Points     int64
+	Parts      sql.NullString
 	Rule       string
 	Edition    string
 	Reason     string
@@ -94,6 +95,7 @@ func (q *Queries) InsertCredit(ctx context.Context, arg InsertCreditParams) erro
 		arg.Status,
 		arg.UserID,
 		arg.Points,
+		arg.Parts,
 		arg.Rule,
 		arg.Edition,
 		arg.Reason,
@@ -104,8 +106,8 @@ func (q *Queries) InsertCredit(ctx context.Context, arg InsertCreditParams) erro
 }
 
 const insertPoint = `-- name: InsertPoint :exec
-INSERT INTO point (user_id, race_id, record_id, revision, entry, rule, edition, points, reason, workflow_id, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO point (user_id, race_id, record_id, revision, entry, rule, edition, points, parts, reason, workflow_id, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertPointParams struct {
@@ -117,6 +119,7 @@ type InsertPointParams struct {
 	Rule       string
 	Edition    string
 	Points     int64
+	Parts      sql.NullString
 	Reason     string
 	WorkflowID string
 	CreatedAt  time.Time
@@ -132,6 +135,7 @@ func (q *Queries) InsertPoint(ctx context.Context, arg InsertPointParams) error 
 		arg.Rule,
 		arg.Edition,
 		arg.Points,
+		arg.Parts,
 		arg.Reason,
 		arg.WorkflowID,
 		arg.CreatedAt,
@@ -140,7 +144,7 @@ func (q *Queries) InsertPoint(ctx context.Context, arg InsertPointParams) error 
 }
 
 const lockCredit = `-- name: LockCredit :one
-SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at FROM credit WHERE record_id = ? FOR UPDATE
+SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at, parts FROM credit WHERE record_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockCredit(ctx context.Context, recordID string) (Credit, error) {
@@ -160,13 +164,14 @@ func (q *Queries) LockCredit(ctx context.Context, recordID string) (Credit, erro
 		&i.UpdatedAt,
 		&i.Fingerprint,
 		&i.OrphanedAt,
+		&i.Parts,
 	)
 	return i, err
 }
 
 const updateCredit = `-- name: UpdateCredit :exec
 UPDATE credit
-SET revision = ?, status = ?, user_id = ?, points = ?, rule = ?, edition = ?, reason = ?, workflow_id = ?, updated_at = ?
+SET revision = ?, status = ?, user_id = ?, points = ?, parts = ?, rule = ?, edition = ?, reason = ?, workflow_id = ?, updated_at = ?
 WHERE record_id = ?
 `
 
@@ -175,6 +180,7 @@ type UpdateCreditParams struct {
 	Status     string
 	UserID     sql.NullString
 	Points     int64
+	Parts      sql.NullString
 	Rule       string
 	Edition    string
 	Reason     string
@@ -189,6 +195,7 @@ func (q *Queries) UpdateCredit(ctx context.Context, arg UpdateCreditParams) erro
 		arg.Status,
 		arg.UserID,
 		arg.Points,
+		arg.Parts,
 		arg.Rule,
 		arg.Edition,
 		arg.Reason,

@@ -11,7 +11,7 @@ import (
 )
 
 const pointLines = `-- name: PointLines :many
-SELECT u.total_point, p.point_id, p.race_id, p.record_id, p.revision, p.rule, p.edition, p.points, p.reason,
+SELECT u.total_point, p.point_id, p.race_id, p.record_id, p.revision, p.rule, p.edition, p.points, p.parts, p.reason,
        p.workflow_id, p.created_at
 FROM user u
 LEFT JOIN point p ON p.user_id = u.user_id AND p.point_id < ?
@@ -29,6 +29,7 @@ type PointLinesRow struct {
 	Rule       sql.NullString
 	Edition    sql.NullString
 	Points     sql.NullInt64
+	Parts      sql.NullString
 	Reason     sql.NullString
 	WorkflowID sql.NullString
 	CreatedAt  sql.NullTime
@@ -54,6 +55,7 @@ func (q *Queries) PointLines(ctx context.Context, beforePointID int64, userID st
 			&i.Rule,
 			&i.Edition,
 			&i.Points,
+			&i.Parts,
 			&i.Reason,
 			&i.WorkflowID,
 			&i.CreatedAt,

@@ -23,6 +23,7 @@ type Credit struct {
 	UpdatedAt   time.Time
 	Fingerprint sql.NullString
 	OrphanedAt  sql.NullTime
+	Parts       sql.NullString
 }
 
 type Point struct {
@@ -38,6 +39,7 @@ type Point struct {
 	Reason     string
 	WorkflowID string
 	CreatedAt  time.Time
+	Parts      sql.NullString
 }
 
 type RefreshToken struct {

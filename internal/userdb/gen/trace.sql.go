@@ -12,7 +12,7 @@ import (
 )
 
 const creditRow = `-- name: CreditRow :one
-SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at FROM credit WHERE record_id = ?
+SELECT record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at, fingerprint, orphaned_at, parts FROM credit WHERE record_id = ?
 `
 
 func (q *Queries) CreditRow(ctx context.Context, recordID string) (Credit, error) {
@@ -32,6 +32,7 @@ func (q *Queries) CreditRow(ctx context.Context, recordID string) (Credit, error
 		&i.UpdatedAt,
 		&i.Fingerprint,
 		&i.OrphanedAt,
+		&i.Parts,
 	)
 	return i, err
 }
@@ -78,7 +79,7 @@ func (q *Queries) CreditSums(ctx context.Context, raceID string) ([]CreditSumsRo
 }
 
 const linesOfRecords = `-- name: LinesOfRecords :many
-SELECT point_id, user_id, race_id, record_id, revision, entry, rule, edition, points, reason, workflow_id, created_at FROM point WHERE record_id IN (/*SLICE:record_ids*/?) ORDER BY point_id
+SELECT point_id, user_id, race_id, record_id, revision, entry, rule, edition, points, reason, workflow_id, created_at, parts FROM point WHERE record_id IN (/*SLICE:record_ids*/?) ORDER BY point_id
 `
 
 func (q *Queries) LinesOfRecords(ctx context.Context, recordIds []string) ([]Point, error) {
@@ -113,6 +114,7 @@ func (q *Queries) LinesOfRecords(ctx context.Context, recordIds []string) ([]Poi
 			&i.Reason,
 			&i.WorkflowID,
 			&i.CreatedAt,
+			&i.Parts,
 		); err != nil {
 			return nil, err
 		}

@@ -11,6 +11,24 @@ import (
 	"time"
 )
 
+const eraseCreditParts = `-- name: EraseCreditParts :exec
+UPDATE credit SET parts = NULL WHERE user_id = ?
+`
+
+func (q *Queries) EraseCreditParts(ctx context.Context, userID sql.NullString) error {
+	_, err := q.db.ExecContext(ctx, eraseCreditParts, userID)
+	return err
+}
+
+const erasePointParts = `-- name: ErasePointParts :exec
+UPDATE point SET parts = NULL WHERE user_id = ?
+`
+
+func (q *Queries) ErasePointParts(ctx context.Context, userID string) error {
+	_, err := q.db.ExecContext(ctx, erasePointParts, userID)
+	return err
+}
+
 const eraseUser = `-- name: EraseUser :exec
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',

@@ -24,3 +24,9 @@ UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
     erased_at = sqlc.arg(erased_at), updated_at = sqlc.arg(updated_at)
 WHERE user_id = sqlc.arg(user_id);
+
+-- name: EraseCreditParts :exec
+UPDATE credit SET parts = NULL WHERE user_id = sqlc.arg(user_id);
+
+-- name: ErasePointParts :exec
+UPDATE point SET parts = NULL WHERE user_id = sqlc.arg(user_id);
