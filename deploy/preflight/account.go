@@ -2,110 +2,89 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/chatbot"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/route53"
-	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
-	quotatypes "github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// account is an AWS account, each service as far as it is asked here.
-type account struct {
-	identity identityAPI
-	zones    zonesAPI
-	quotas   quotasAPI
-	iam      providersAPI
-	slack    slackAPI
-	dns      dnsAPI
-	registry registryAPI
+// account asks an AWS account by one call of the AWS CLI and decodes its answer
+// into out. An error of the service is a *serviceError. The CLI and not the SDK:
+// whoever applies Terraform has it, and the SDK's modules for these services take
+// longer to compile than the rest of the project.
+type account func(ctx context.Context, out any, args ...string) error
+
+// serviceError is what the AWS CLI prints of a call that a service refused.
+type serviceError struct {
+	code string // such as AccessDenied
+	text string
 }
 
-type identityAPI interface {
-	GetCallerIdentity(ctx context.Context, in *sts.GetCallerIdentityInput, opts ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
+func (e *serviceError) Error() string { return e.text }
+
+func isCode(err error, code string) bool {
+	refused, ok := errors.AsType[*serviceError](err)
+	return ok && refused.code == code
 }
 
-type zonesAPI interface {
-	DescribeAvailabilityZones(ctx context.Context, in *ec2.DescribeAvailabilityZonesInput, opts ...func(*ec2.Options)) (*ec2.DescribeAvailabilityZonesOutput, error)
-}
+var codeInText = regexp.MustCompile(`An error occurred \((\w+)\)`)
 
-type quotasAPI interface {
-	GetServiceQuota(ctx context.Context, in *servicequotas.GetServiceQuotaInput, opts ...func(*servicequotas.Options)) (*servicequotas.GetServiceQuotaOutput, error)
-	GetAWSDefaultServiceQuota(ctx context.Context, in *servicequotas.GetAWSDefaultServiceQuotaInput, opts ...func(*servicequotas.Options)) (*servicequotas.GetAWSDefaultServiceQuotaOutput, error)
-}
-
-type providersAPI interface {
-	ListOpenIDConnectProviders(ctx context.Context, in *iam.ListOpenIDConnectProvidersInput, opts ...func(*iam.Options)) (*iam.ListOpenIDConnectProvidersOutput, error)
-}
-
-type slackAPI interface {
-	DescribeSlackWorkspaces(ctx context.Context, in *chatbot.DescribeSlackWorkspacesInput, opts ...func(*chatbot.Options)) (*chatbot.DescribeSlackWorkspacesOutput, error)
-	DescribeSlackChannelConfigurations(ctx context.Context, in *chatbot.DescribeSlackChannelConfigurationsInput, opts ...func(*chatbot.Options)) (*chatbot.DescribeSlackChannelConfigurationsOutput, error)
-}
-
-type dnsAPI interface {
-	ListHostedZonesByName(ctx context.Context, in *route53.ListHostedZonesByNameInput, opts ...func(*route53.Options)) (*route53.ListHostedZonesByNameOutput, error)
-}
-
-type registryAPI interface {
-	DescribeRepositories(ctx context.Context, in *ecr.DescribeRepositoriesInput, opts ...func(*ecr.Options)) (*ecr.DescribeRepositoriesOutput, error)
-}
-
-// awsAccount opens the account of a profile; empty takes the usual credentials.
-func awsAccount(ctx context.Context, profile, region string) (account, error) {
-	options := []func(*config.LoadOptions) error{config.WithRegion(region)}
-	if profile != "" {
-		options = append(options, config.WithSharedConfigProfile(profile))
+// awsAccount asks the account of a profile; empty takes the usual credentials.
+func awsAccount(profile, region string) account {
+	return func(ctx context.Context, out any, args ...string) error {
+		args = append(args, "--output", "json")
+		if !slices.Contains(args, "--region") {
+			args = append(args, "--region", region)
+		}
+		if profile != "" {
+			args = append(args, "--profile", profile)
+		}
+		answer, err := exec.CommandContext(ctx, "aws", args...).Output()
+		failed, ran := errors.AsType[*exec.ExitError](err)
+		switch {
+		case errors.Is(err, exec.ErrNotFound):
+			return errors.New("the AWS CLI is not on PATH: see https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html")
+		case ran:
+			refused := &serviceError{text: strings.TrimSpace(string(failed.Stderr))}
+			if match := codeInText.FindStringSubmatch(refused.text); match != nil {
+				refused.code = match[1]
+			}
+			return refused
+		case err != nil:
+			return err
+		}
+		return json.Unmarshal(answer, out)
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return account{}, fmt.Errorf("AWS profile %q: %w", profile, err)
-	}
-	return account{
-		identity: sts.NewFromConfig(cfg), zones: ec2.NewFromConfig(cfg), quotas: servicequotas.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg),
-		// The service that posts to Slack has one endpoint for all regions.
-		slack: chatbot.NewFromConfig(cfg, func(o *chatbot.Options) { o.Region = "us-east-2" }),
-		dns:   route53.NewFromConfig(cfg), registry: ecr.NewFromConfig(cfg),
-	}, nil
 }
 
 func checkEnvironment(ctx context.Context, r *report, env *environment, ask outside) {
-	a, err := ask.account(ctx, env.profile, env.Region)
-	if err == nil {
-		var who *sts.GetCallerIdentityOutput
-		if who, err = a.identity.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err == nil {
-			env.account = aws.ToString(who.Account)
-			r.add(env, good, "credentials: account %s", env.account)
-		}
-	}
-	if err != nil {
+	aws := ask.account(env.profile, env.Region)
+	var who struct{ Account string }
+	if err := aws(ctx, &who, "sts", "get-caller-identity"); err != nil {
 		r.add(env, bad, "credentials of profile %q: %v", env.profile, err)
 	} else {
-		checkZones(ctx, r, env, a.zones)
-		checkQuotas(ctx, r, env, a.quotas)
-		checkDNS(ctx, r, env, a.dns)
-		checkProvider(ctx, r, env, a.iam)
-		checkRegistry(ctx, r, env, a.registry)
-		checkSlack(ctx, r, env, a.slack)
+		env.account = who.Account
+		r.add(env, good, "credentials: account %s", env.account)
+		checkZones(ctx, r, env, aws)
+		checkQuotas(ctx, r, env, aws)
+		checkDNS(ctx, r, env, aws)
+		checkProvider(ctx, r, env, aws)
+		checkRegistry(ctx, r, env, aws)
+		checkSlack(ctx, r, env, aws)
 	}
 	checkGitHub(ctx, r, env, ask.github)
 	checkTemporal(ctx, r, env, ask.temporal)
 }
 
 // checkZones wants two zones that have everything, as main.tf takes them.
-func checkZones(ctx context.Context, r *report, env *environment, api zonesAPI) {
-	out, err := api.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{})
-	if err != nil {
+func checkZones(ctx context.Context, r *report, env *environment, aws account) {
+	var out struct {
+		AvailabilityZones []struct{ ZoneName, ZoneId, State, OptInStatus string } //nolint:revive // ZoneId is the service's name
+	}
+	if err := aws(ctx, &out, "ec2", "describe-availability-zones"); err != nil {
 		r.add(env, unknown, "zones of %s: %v", env.Region, err)
 		return
 	}
@@ -115,8 +94,8 @@ func checkZones(ctx context.Context, r *report, env *environment, api zonesAPI) 
 	}
 	var usable []string
 	for _, zone := range out.AvailabilityZones {
-		if zone.OptInStatus == "opt-in-not-required" && zone.State == "available" && !slices.Contains(excluded, aws.ToString(zone.ZoneId)) {
-			usable = append(usable, aws.ToString(zone.ZoneName)+" ("+aws.ToString(zone.ZoneId)+")")
+		if zone.OptInStatus == "opt-in-not-required" && zone.State == "available" && !slices.Contains(excluded, zone.ZoneId) {
+			usable = append(usable, zone.ZoneName+" ("+zone.ZoneId+")")
 		}
 	}
 	r.expect(env, len(usable) >= 2, "zones: "+strings.Join(usable, ", "),
@@ -145,48 +124,49 @@ func quotasOf(env *environment) []quota {
 	}
 }
 
-// checkQuotas compares the limits of the account, not what is left of them: what
-// is in use already is named by no single call.
-func checkQuotas(ctx context.Context, r *report, env *environment, api quotasAPI) {
+// checkQuotas compares the limits of the account, not what is left of them: no
+// single call names what is in use already.
+func checkQuotas(ctx context.Context, r *report, env *environment, aws account) {
 	for _, q := range quotasOf(env) {
-		found, err := serviceQuota(ctx, api, q)
-		switch {
+		var out struct {
+			Quota struct {
+				QuotaName string
+				Value     float64
+			}
+		}
+		call := func(name string) error {
+			return aws(ctx, &out, "service-quotas", name, "--service-code", q.service, "--quota-code", q.code)
+		}
+		err := call("get-service-quota")
+		if isCode(err, "NoSuchResourceException") { // one that was never used or changed
+			err = call("get-aws-default-service-quota")
+		}
+		switch found := out.Quota; {
 		case err != nil:
 			r.add(env, unknown, "quota %s %s: %v", q.service, q.code, err)
-		case !strings.Contains(aws.ToString(found.QuotaName), q.name):
-			r.add(env, unknown, "quota %s %s is called %q now: compare it by hand", q.service, q.code, aws.ToString(found.QuotaName))
+		case !strings.Contains(found.QuotaName, q.name):
+			r.add(env, unknown, "quota %s %s is called %q now: compare it by hand", q.service, q.code, found.QuotaName)
 		default:
-			text := fmt.Sprintf("quota %s: %g, this environment needs %g", aws.ToString(found.QuotaName), aws.ToFloat64(found.Value), q.needed)
-			r.expect(env, aws.ToFloat64(found.Value) >= q.needed, text, text+": ask for more in Service Quotas, which can take days")
+			text := fmt.Sprintf("quota %s: %g, this environment needs %g", found.QuotaName, found.Value, q.needed)
+			r.expect(env, found.Value >= q.needed, text, text+": ask for more in Service Quotas, which can take days")
 		}
 	}
 }
 
-func serviceQuota(ctx context.Context, api quotasAPI, q quota) (*quotatypes.ServiceQuota, error) {
-	out, err := api.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &q.service, QuotaCode: &q.code})
-	if err == nil {
-		return out.Quota, nil
+func checkDNS(ctx context.Context, r *report, env *environment, aws account) {
+	var out struct {
+		HostedZones []struct {
+			Name   string
+			Config struct{ PrivateZone bool }
+		}
 	}
-	// A quota that was never used or changed is found among the defaults alone.
-	if _, missing := errors.AsType[*quotatypes.NoSuchResourceException](err); !missing {
-		return nil, err
-	}
-	fallback, err := api.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: &q.service, QuotaCode: &q.code})
-	if err != nil {
-		return nil, err
-	}
-	return fallback.Quota, nil
-}
-
-func checkDNS(ctx context.Context, r *report, env *environment, api dnsAPI) {
-	out, err := api.ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{DNSName: &env.Zone})
-	if err != nil {
+	if err := aws(ctx, &out, "route53", "list-hosted-zones-by-name", "--dns-name", env.Zone); err != nil {
 		r.add(env, unknown, "hosted zone %s: %v", env.Zone, err)
 		return
 	}
 	public := 0
 	for _, zone := range out.HostedZones {
-		if strings.TrimSuffix(aws.ToString(zone.Name), ".") == env.Zone && (zone.Config == nil || !zone.Config.PrivateZone) {
+		if strings.TrimSuffix(zone.Name, ".") == env.Zone && !zone.Config.PrivateZone {
 			public++
 		}
 	}
@@ -198,15 +178,17 @@ func checkDNS(ctx context.Context, r *report, env *environment, api dnsAPI) {
 
 const githubIssuer = "token.actions.githubusercontent.com"
 
-func checkProvider(ctx context.Context, r *report, env *environment, api providersAPI) {
-	out, err := api.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{})
-	if err != nil {
+func checkProvider(ctx context.Context, r *report, env *environment, aws account) {
+	var out struct {
+		OpenIDConnectProviderList []struct{ Arn string }
+	}
+	if err := aws(ctx, &out, "iam", "list-open-id-connect-providers"); err != nil {
 		r.add(env, unknown, "OIDC provider: %v", err)
 		return
 	}
 	exists := false
 	for _, provider := range out.OpenIDConnectProviderList {
-		exists = exists || strings.HasSuffix(aws.ToString(provider.Arn), "/"+githubIssuer)
+		exists = exists || strings.HasSuffix(provider.Arn, "/"+githubIssuer)
 	}
 	switch {
 	case exists && env.CreateProvider:
@@ -220,15 +202,15 @@ func checkProvider(ctx context.Context, r *report, env *environment, api provide
 
 var repositories = []string{"mrmrthon/api", "mrmrthon/worker"}
 
-func checkRegistry(ctx context.Context, r *report, env *environment, api registryAPI) {
+func checkRegistry(ctx context.Context, r *report, env *environment, aws account) {
 	for _, name := range repositories {
-		in := &ecr.DescribeRepositoriesInput{RepositoryNames: []string{name}}
+		call := []string{"ecr", "describe-repositories", "--repository-names", name}
 		if env.Registry != "" {
 			id, _, _ := strings.Cut(env.Registry, ".")
-			in.RegistryId = &id
+			call = append(call, "--registry-id", id)
 		}
-		_, err := api.DescribeRepositories(ctx, in)
-		_, missing := errors.AsType[*ecrtypes.RepositoryNotFoundException](err)
+		err := aws(ctx, &struct{}{}, call...)
+		missing := isCode(err, "RepositoryNotFoundException")
 		switch {
 		case err != nil && !missing:
 			r.add(env, unknown, "image repository %s: %v", name, err)
@@ -244,34 +226,41 @@ func checkRegistry(ctx context.Context, r *report, env *environment, api registr
 
 // checkSlack: Terraform cannot authorize a workspace, and a channel can have one
 // configuration only.
-func checkSlack(ctx context.Context, r *report, env *environment, api slackAPI) {
+func checkSlack(ctx context.Context, r *report, env *environment, aws account) {
 	if env.Slack == nil {
 		r.add(env, good, "Slack is off")
 		return
 	}
-	spaces, err := api.DescribeSlackWorkspaces(ctx, &chatbot.DescribeSlackWorkspacesInput{})
-	if err != nil {
+	var spaces struct {
+		SlackWorkspaces []struct{ SlackTeamId string } //nolint:revive // the service's name
+	}
+	// The service that posts to Slack has one endpoint for all regions.
+	if err := aws(ctx, &spaces, "chatbot", "describe-slack-workspaces", "--region", slackRegion); err != nil {
 		r.add(env, unknown, "Slack: %v", err)
 		return
 	}
 	authorized := false
 	for _, space := range spaces.SlackWorkspaces {
-		authorized = authorized || aws.ToString(space.SlackTeamId) == env.Slack.Team
+		authorized = authorized || space.SlackTeamId == env.Slack.Team
 	}
 	r.expect(env, authorized, "Slack workspace "+env.Slack.Team, fmt.Sprintf(
 		"the Slack workspace %s is not authorized: open the console of Amazon Q Developer in chat applications and choose Configure new client", env.Slack.Team))
-	taken, err := api.DescribeSlackChannelConfigurations(ctx, &chatbot.DescribeSlackChannelConfigurationsInput{})
-	if err != nil {
+	var taken struct {
+		SlackChannelConfigurations []struct{ SlackChannelId, ConfigurationName string } //nolint:revive // the service's name
+	}
+	if err := aws(ctx, &taken, "chatbot", "describe-slack-channel-configurations", "--region", slackRegion); err != nil {
 		r.add(env, unknown, "Slack channels: %v", err)
 		return
 	}
 	ours := "mrmrthon-" + env.Name + "-alarms"
 	for _, channel := range taken.SlackChannelConfigurations {
-		if aws.ToString(channel.SlackChannelId) == env.Slack.Channel && aws.ToString(channel.ConfigurationName) != ours {
-			r.add(env, bad, "the Slack channel %s has the configuration %s already: take another channel", env.Slack.Channel, aws.ToString(channel.ConfigurationName))
+		if channel.SlackChannelId == env.Slack.Channel && channel.ConfigurationName != ours {
+			r.add(env, bad, "the Slack channel %s has the configuration %s already: take another channel", env.Slack.Channel, channel.ConfigurationName)
 		}
 	}
 }
+
+const slackRegion = "us-east-2"
 
 // checkTogether compares the environments with each other.
 func checkTogether(r *report, all []environment) {

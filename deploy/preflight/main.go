@@ -9,7 +9,7 @@
 //
 // The word before the equals sign is the AWS profile whose account the
 // environment is in; without one (=file,file) the usual credentials count.
-// GITHUB_TOKEN reads the repository, TEMPORAL_API_KEY (or TEMPORAL_TLS_CERT and
+// The AWS CLI asks AWS, GITHUB_TOKEN reads the repository, TEMPORAL_API_KEY (or TEMPORAL_TLS_CERT and
 // TEMPORAL_TLS_KEY) the namespace; what cannot be asked is listed as unknown.
 package main
 
@@ -39,7 +39,7 @@ func main() {
 
 // outside is what preflight asks.
 type outside struct {
-	account  func(ctx context.Context, profile, region string) (account, error)
+	account  func(profile, region string) account
 	github   github
 	temporal func(ctx context.Context, env environment) (temporalNamespace, error)
 }

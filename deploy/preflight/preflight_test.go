@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,24 +13,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/chatbot"
-	chatbottypes "github.com/aws/aws-sdk-go-v2/service/chatbot/types"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
-	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
-	"github.com/aws/aws-sdk-go-v2/service/route53"
-	route53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
-	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
-	quotatypes "github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -54,90 +42,71 @@ type cloud struct {
 	refuses    error // every call but the identity's
 }
 
-func (c *cloud) GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
-	if c.id == "" {
-		return nil, errors.New("no credentials")
-	}
-	return &sts.GetCallerIdentityOutput{Account: &c.id}, nil
-}
-
-func (c *cloud) DescribeAvailabilityZones(context.Context, *ec2.DescribeAvailabilityZonesInput, ...func(*ec2.Options)) (*ec2.DescribeAvailabilityZonesOutput, error) {
-	var out ec2.DescribeAvailabilityZonesOutput
-	for name, id := range c.zones {
-		out.AvailabilityZones = append(out.AvailabilityZones, ec2types.AvailabilityZone{
-			ZoneName: aws.String(name), ZoneId: aws.String(id), State: "available", OptInStatus: "opt-in-not-required",
-		})
-	}
-	return &out, c.refuses
-}
-
 var quotaNames = map[string]string{
 	"L-3032A538": "Fargate On-Demand vCPU resource count", "L-0263D0A3": "EC2-VPC Elastic IPs", "L-F678F1CE": "VPCs per Region", "L-952B80B8": "DB clusters",
 }
 
-func (c *cloud) quota(code string) *quotatypes.ServiceQuota {
-	name := c.quotaName
-	if name == "" {
-		name = quotaNames[code]
+// call answers as the AWS CLI does: in the services' JSON.
+func (c *cloud) call(_ context.Context, out any, args ...string) error {
+	if c == nil || c.id == "" {
+		return &serviceError{text: "Unable to locate credentials"}
 	}
-	return &quotatypes.ServiceQuota{QuotaName: &name, Value: aws.Float64(c.quotas[code])}
-}
-
-func (c *cloud) GetServiceQuota(_ context.Context, in *servicequotas.GetServiceQuotaInput, _ ...func(*servicequotas.Options)) (*servicequotas.GetServiceQuotaOutput, error) {
-	if _, set := c.quotas[*in.QuotaCode]; !set && c.refuses == nil {
-		return nil, &quotatypes.NoSuchResourceException{}
+	answer := map[string]any{}
+	list := func(key string, items ...map[string]any) { answer[key] = append([]map[string]any{}, items...) }
+	var items []map[string]any
+	switch args[1] {
+	case "get-caller-identity":
+		answer["Account"] = c.id
+	case "describe-availability-zones":
+		for name, id := range c.zones {
+			items = append(items, map[string]any{"ZoneName": name, "ZoneId": id, "State": "available", "OptInStatus": "opt-in-not-required"})
+		}
+		list("AvailabilityZones", items...)
+	case "get-service-quota", "get-aws-default-service-quota":
+		code := args[slices.Index(args, "--quota-code")+1]
+		value, set := c.quotas[code]
+		if args[1] == "get-aws-default-service-quota" {
+			value = 40
+		} else if !set && c.refuses == nil {
+			return &serviceError{code: "NoSuchResourceException"}
+		}
+		answer["Quota"] = map[string]any{"QuotaName": cmp.Or(c.quotaName, quotaNames[code]), "Value": value}
+	case "list-open-id-connect-providers":
+		for _, name := range c.providers {
+			items = append(items, map[string]any{"Arn": "arn:aws:iam::1:oidc-provider/" + name})
+		}
+		list("OpenIDConnectProviderList", items...)
+	case "describe-slack-workspaces":
+		for _, id := range c.workspaces {
+			items = append(items, map[string]any{"SlackTeamId": id})
+		}
+		list("SlackWorkspaces", items...)
+	case "describe-slack-channel-configurations":
+		for id, name := range c.channels {
+			items = append(items, map[string]any{"SlackChannelId": id, "ConfigurationName": name})
+		}
+		list("SlackChannelConfigurations", items...)
+	case "list-hosted-zones-by-name":
+		for _, name := range c.hosted {
+			public, private := strings.CutPrefix(name, "private ")
+			items = append(items, map[string]any{"Name": public + ".", "Config": map[string]any{"PrivateZone": private}})
+		}
+		list("HostedZones", items...)
+	case "describe-repositories":
+		if !c.repos && c.refuses == nil {
+			return &serviceError{code: "RepositoryNotFoundException"}
+		}
+	default:
+		return fmt.Errorf("no answer to %v", args)
 	}
-	return &servicequotas.GetServiceQuotaOutput{Quota: c.quota(*in.QuotaCode)}, c.refuses
-}
-
-func (c *cloud) GetAWSDefaultServiceQuota(_ context.Context, in *servicequotas.GetAWSDefaultServiceQuotaInput, _ ...func(*servicequotas.Options)) (*servicequotas.GetAWSDefaultServiceQuotaOutput, error) {
-	fallback := c.quota(*in.QuotaCode)
-	fallback.Value = aws.Float64(40)
-	return &servicequotas.GetAWSDefaultServiceQuotaOutput{Quota: fallback}, nil
-}
-
-func (c *cloud) ListOpenIDConnectProviders(context.Context, *iam.ListOpenIDConnectProvidersInput, ...func(*iam.Options)) (*iam.ListOpenIDConnectProvidersOutput, error) {
-	var out iam.ListOpenIDConnectProvidersOutput
-	for _, name := range c.providers {
-		out.OpenIDConnectProviderList = append(out.OpenIDConnectProviderList,
-			iamtypes.OpenIDConnectProviderListEntry{Arn: aws.String("arn:aws:iam::1:oidc-provider/" + name)})
+	if c.refuses != nil && args[1] != "get-caller-identity" {
+		return c.refuses
 	}
-	return &out, c.refuses
-}
-
-func (c *cloud) DescribeSlackWorkspaces(context.Context, *chatbot.DescribeSlackWorkspacesInput, ...func(*chatbot.Options)) (*chatbot.DescribeSlackWorkspacesOutput, error) {
-	var out chatbot.DescribeSlackWorkspacesOutput
-	for _, id := range c.workspaces {
-		out.SlackWorkspaces = append(out.SlackWorkspaces, chatbottypes.SlackWorkspace{SlackTeamId: aws.String(id)})
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return err
 	}
-	return &out, c.refuses
-}
-
-func (c *cloud) DescribeSlackChannelConfigurations(context.Context, *chatbot.DescribeSlackChannelConfigurationsInput, ...func(*chatbot.Options)) (*chatbot.DescribeSlackChannelConfigurationsOutput, error) {
-	var out chatbot.DescribeSlackChannelConfigurationsOutput
-	for id, name := range c.channels {
-		out.SlackChannelConfigurations = append(out.SlackChannelConfigurations,
-			chatbottypes.SlackChannelConfiguration{SlackChannelId: aws.String(id), ConfigurationName: aws.String(name)})
-	}
-	return &out, c.refuses
-}
-
-func (c *cloud) ListHostedZonesByName(context.Context, *route53.ListHostedZonesByNameInput, ...func(*route53.Options)) (*route53.ListHostedZonesByNameOutput, error) {
-	var out route53.ListHostedZonesByNameOutput
-	for _, name := range c.hosted {
-		private := strings.HasPrefix(name, "private ")
-		out.HostedZones = append(out.HostedZones, route53types.HostedZone{
-			Name: aws.String(strings.TrimPrefix(name, "private ") + "."), Config: &route53types.HostedZoneConfig{PrivateZone: private},
-		})
-	}
-	return &out, c.refuses
-}
-
-func (c *cloud) DescribeRepositories(context.Context, *ecr.DescribeRepositoriesInput, ...func(*ecr.Options)) (*ecr.DescribeRepositoriesOutput, error) {
-	if !c.repos && c.refuses == nil {
-		return nil, &ecrtypes.RepositoryNotFoundException{}
-	}
-	return &ecr.DescribeRepositoriesOutput{}, c.refuses
+	return json.Unmarshal(text, out)
 }
 
 // testBundle is an outside in which everything is as it should be.
@@ -213,13 +182,7 @@ func (b *testBundle) run(t *testing.T, environments ...[3]string) (string, error
 	}
 	var out bytes.Buffer
 	err := run(t.Context(), args, &out, outside{
-		account: func(_ context.Context, profile, _ string) (account, error) {
-			c := b.clouds[profile]
-			if c == nil {
-				return account{}, errors.New("no such profile")
-			}
-			return account{identity: c, zones: c, quotas: c, iam: c, slack: c, dns: c, registry: c}, nil
-		},
+		account:  func(profile, _ string) account { return b.clouds[profile].call },
 		github:   github{base: b.server.URL},
 		temporal: func(context.Context, environment) (temporalNamespace, error) { return b.namespace, b.temporal },
 	})
@@ -439,4 +402,24 @@ func TestTemporalIsAsked(t *testing.T) {
 		require.Equal(t, bad, found.state, found.text)
 		require.Contains(t, found.text, "has no namespace elsewhere")
 	})
+}
+
+// TestTheCLIIsCalled runs a stand-in for the AWS CLI: the arguments that it is
+// given, its answer, and what it prints of a refused call.
+func TestTheCLIIsCalled(t *testing.T) { //nolint:paralleltest // it sets PATH
+	bin := t.TempDir()
+	t.Setenv("PATH", bin+":/bin:/usr/bin")
+	write := func(script string) {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, "aws"), []byte("#!/bin/sh\n"+script), 0o700)) //nolint:gosec // it is run
+	}
+	ask := awsAccount("club", "eu-west-1")
+	var out struct{ Arguments string }
+	write(`echo "{\"Arguments\": \"$*\"}"`)
+	require.NoError(t, ask(t.Context(), &out, "ec2", "describe-availability-zones"))
+	require.Equal(t, "ec2 describe-availability-zones --output json --region eu-west-1 --profile club", out.Arguments)
+	write(`echo "An error occurred (RepositoryNotFoundException) when calling the DescribeRepositories operation" >&2; exit 254`)
+	err := ask(t.Context(), &out, "ecr", "describe-repositories")
+	require.True(t, isCode(err, "RepositoryNotFoundException"), err)
+	t.Setenv("PATH", t.TempDir())
+	require.ErrorContains(t, ask(t.Context(), &out, "sts", "get-caller-identity"), "the AWS CLI is not on PATH")
 }
