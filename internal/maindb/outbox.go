@@ -33,19 +33,6 @@ const deleteOutbox = `DELETE o
 FROM JSON_TABLE(?, '$[*]' COLUMNS (outbox_id BIGINT PATH '$')) AS sent
 STRAIGHT_JOIN outbox AS o FORCE INDEX (PRIMARY) ON o.outbox_id = sent.outbox_id`
 
-// racesInOutbox lists up to max races with rows and their names, in order of
-// their ID from the one after a given one. Each race costs one look into the
-// index, however many rows it has; SELECT DISTINCT would read all rows whenever
-// the table's statistics are old.
-const racesInOutbox = `WITH RECURSIVE waiting AS (
-	SELECT MIN(o.race_id) AS race_id, 1 AS n FROM outbox AS o FORCE INDEX (outbox_by_race) WHERE o.race_id > ?
-	UNION ALL
-	SELECT (SELECT MIN(o.race_id) FROM outbox AS o FORCE INDEX (outbox_by_race) WHERE o.race_id > w.race_id), w.n + 1
-	FROM waiting AS w WHERE w.race_id IS NOT NULL AND w.n < ?
-)
-SELECT w.race_id, COALESCE(r.name, '') FROM waiting AS w LEFT JOIN race AS r ON r.race_id = w.race_id
-WHERE w.race_id IS NOT NULL ORDER BY w.n`
-
 // outboxRaces is how many races one transaction sends rows of. Those that come
 // after them have their turn in the next.
 const outboxRaces = 50
@@ -82,20 +69,24 @@ func (s *Store) nextRaces(ctx context.Context, most int) ([]waitingRace, error) 
 	return races, nil
 }
 
-func (s *Store) racesAfter(ctx context.Context, after string, most int) (races []waitingRace, err error) {
-	rows, err := s.db.QueryContext(ctx, racesInOutbox, after, most)
-	if err != nil {
-		return nil, fmt.Errorf("list the races in the outbox: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var r waitingRace
-		if err := rows.Scan(&r.id, &r.name); err != nil {
+// racesAfter lists up to most races with rows, in order of their ID from the one
+// after a given one. Each costs one look into the index, however many rows it
+// has. No single statement does that everywhere: DISTINCT, MIN and recursion read
+// all rows, depending on the server and the age of its statistics.
+func (s *Store) racesAfter(ctx context.Context, after string, most int) ([]waitingRace, error) {
+	var races []waitingRace
+	for len(races) < most {
+		row, err := s.queries.RaceInOutboxAfter(ctx, after)
+		if errors.Is(err, sql.ErrNoRows) {
+			break
+		}
+		if err != nil {
 			return nil, fmt.Errorf("list the races in the outbox: %w", err)
 		}
-		races = append(races, r)
+		races = append(races, waitingRace{id: row.RaceID, name: row.Name.String})
+		after = row.RaceID
 	}
-	return races, rows.Err()
+	return races, nil
 }
 
 // SendOutbox takes up to limit rows that nobody else is sending, calls send with

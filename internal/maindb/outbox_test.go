@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -216,4 +217,47 @@ func TestRowsOfADeletedRaceAreSentToo(t *testing.T) {
 	n, err := b.store.SendOutbox(t.Context(), 10, recordRows(&got))
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
+}
+
+// TestSendingCostsWhatIsSent: not what waits. Of 1,000 races with 50 rows each a
+// batch of 500 reads a few thousand entries of indexes.
+func TestSendingCostsWhatIsSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.db.SetMaxOpenConns(1) // the counters are the connection's
+	digits := "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 " +
+		"UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+	_, err := b.db.ExecContext(t.Context(), "INSERT INTO outbox (race_id, record_id, revision, created_at) "+
+		"SELECT CONCAT('race-', LPAD(a.d * 100 + b.d * 10 + c.d, 4, '0')), UUID(), 1, NOW(6) "+
+		"FROM "+digits+" AS a, "+digits+" AS b, "+digits+" AS c, "+digits+" AS e, (SELECT 1 AS d UNION ALL SELECT 2 "+
+		"UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5) AS f")
+	require.NoError(t, err)
+	reads := func() (sum int) {
+		rows, err := b.db.QueryContext(t.Context(), "SHOW SESSION STATUS LIKE 'Handler_read%'")
+		require.NoError(t, err)
+		for rows.Next() {
+			var name string
+			var n int
+			require.NoError(t, rows.Scan(&name, &n))
+			if !strings.Contains(name, "tmp") && !strings.Contains(name, "rnd_next") {
+				sum += n
+			}
+		}
+		require.NoError(t, rows.Err())
+		return sum
+	}
+	served := map[string]int{}
+	for range 3 {
+		before := reads()
+		n, err := b.store.SendOutbox(t.Context(), 500, func(_ context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+			for _, row := range rows {
+				served[row.RaceID]++
+			}
+			return rows, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, 500, n)
+		require.Less(t, reads()-before, 5000)
+	}
+	require.Len(t, served, 150, "ten rows of each of fifty races, then of the next fifty")
 }

@@ -7,6 +7,7 @@ package gen
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -51,4 +52,22 @@ func (q *Queries) OldestOutbox(ctx context.Context) (time.Time, error) {
 	var created_at time.Time
 	err := row.Scan(&created_at)
 	return created_at, err
+}
+
+const raceInOutboxAfter = `-- name: RaceInOutboxAfter :one
+SELECT o.race_id, r.name
+FROM outbox AS o FORCE INDEX (outbox_by_race) LEFT JOIN race AS r ON r.race_id = o.race_id
+WHERE o.race_id > ? ORDER BY o.race_id LIMIT 1
+`
+
+type RaceInOutboxAfterRow struct {
+	RaceID string
+	Name   sql.NullString
+}
+
+func (q *Queries) RaceInOutboxAfter(ctx context.Context, raceID string) (RaceInOutboxAfterRow, error) {
+	row := q.db.QueryRowContext(ctx, raceInOutboxAfter, raceID)
+	var i RaceInOutboxAfterRow
+	err := row.Scan(&i.RaceID, &i.Name)
+	return i, err
 }
