@@ -151,7 +151,8 @@ func (s *Standings) recompute(ctx context.Context, of RecomputeInput) (Recompute
 		return result, nil
 	}
 	nothing := in.Latest.Version == 0 && len(in.Entries) == 0
-	if !publish && (nothing || in.Latest.Version > 0 && in.Latest.InputsHash == hash) {
+	voided := in.Race.Status == race.Void && in.Latest.Version > 0 && in.Latest.Status != race.Void
+	if !publish && !voided && (nothing || in.Latest.Version > 0 && in.Latest.InputsHash == hash) {
 		s.metrics.recomputed(false, timer)
 		result.Elapsed = timer.total()
 		return result, s.store.MarkStandings(ctx, raceID, in.Mark)
@@ -166,8 +167,8 @@ func (s *Standings) recompute(ctx context.Context, of RecomputeInput) (Recompute
 		next.Status, next.Publishes, next.Reason = race.Official, &in.Publication, "published"
 		result.PublishAt = time.Time{}
 	} else {
-		if in.Race.Status == race.Official {
-			next.Status = race.Official
+		if in.Race.Status == race.Official || in.Race.Status == race.Void {
+			next.Status = in.Race.Status
 		}
 		if next.Reason, err = s.reason(ctx, in, rows); err != nil {
 			return Recomputed{}, err

@@ -44,7 +44,7 @@ func BenchmarkRecompute30000(b *testing.B) {
 	require.NoError(b, err)
 	_, err = main.ImportStartList(b.Context(), r.ID, list, planned)
 	require.NoError(b, err)
-	_, err = main.ImportResults(b.Context(), r.ID, results, maindb.Change{By: "organizer"})
+	_, err = main.ImportResults(b.Context(), rows(r.ID, results), maindb.Change{By: "organizer"})
 	require.NoError(b, err)
 	in, err := main.StandingsInputs(b.Context(), r.ID)
 	require.NoError(b, err)
@@ -76,4 +76,13 @@ func BenchmarkRecompute30000(b *testing.B) {
 			}
 		}
 	}
+}
+
+// rows is a file with the times of results.
+func rows(raceID string, results []race.Result) maindb.ResultsFile {
+	file := maindb.ResultsFile{ImportID: uuid.NewString(), RaceID: raceID}
+	for _, r := range results {
+		file.Rows = append(file.Rows, race.ResultRow{Bib: r.Bib, Gun: &r.Gun})
+	}
+	return file
 }

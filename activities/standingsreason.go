@@ -19,6 +19,9 @@ const (
 // were revised, and why. Provisional versions, of which a burst writes one every
 // second, name changes of the rules alone.
 func (s *Standings) reason(ctx context.Context, in maindb.StandingsInputs, rows []standings.Row) (string, error) {
+	if in.Race.Voided != nil {
+		return shorten("race voided: "+in.Race.Voided.Reason, maxReasonLength), nil
+	}
 	rules, err := changedRules(in)
 	if err != nil {
 		return "", err

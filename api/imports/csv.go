@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -16,13 +17,15 @@ const unused = column(-1)
 type csvSource struct {
 	reader  *csv.Reader
 	columns []column // by place; unused where nothing is taken
-	unknown []string // headers that mean nothing
-	breaks  int      // line breaks inside cells so far
+	headers []string
+	unknown []IgnoredColumn
+	places  []int // of the unknown columns
+	breaks  int   // line breaks inside cells so far
 }
 
 // openCSV reads the header. start is the beginning of the file, unread.
 func openCSV(r io.Reader, start []byte, wanted columnSet) (*csvSource, error) {
-	s := &csvSource{reader: csv.NewReader(r), unknown: []string{}}
+	s := &csvSource{reader: csv.NewReader(r), unknown: []IgnoredColumn{}}
 	s.reader.Comma = sniffDelimiter(start)
 	s.reader.FieldsPerRecord = -1
 	s.reader.ReuseRecord = true
@@ -71,10 +74,11 @@ func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 		c, known := findColumn(title)
 		switch {
 		case !known && strings.TrimSpace(title) == "":
-			s.unknown = append(s.unknown, fmt.Sprintf("(column %d)", i+1))
+			title = fmt.Sprintf("(column %d)", i+1)
+			s.ignore(i, title)
 			c = unused
 		case !known:
-			s.unknown = append(s.unknown, strings.TrimSpace(title))
+			s.ignore(i, strings.TrimSpace(title))
 			c = unused
 		case !wanted.has(c):
 			c = unused
@@ -84,10 +88,11 @@ func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 			}
 		}
 		s.columns = append(s.columns, c)
+		s.headers = append(s.headers, strings.TrimSpace(title))
 	}
 	if taken[bibColumn] == "" {
 		return "there is no column for the bib; the header must have one of " +
-			strings.Join(columnNames[bibColumn], ", ")
+			strings.Join(columnNames[bibColumn], ", ") + "; it has " + quoted(s.headers)
 	}
 	return ""
 }
@@ -102,7 +107,14 @@ func textOf(cell string) string {
 	return cell
 }
 
-func (s *csvSource) ignored() []string { return s.unknown }
+func (s *csvSource) ignore(place int, title string) {
+	s.unknown = append(s.unknown, IgnoredColumn{Column: title})
+	s.places = append(s.places, place)
+}
+
+func (s *csvSource) titles() []string { return s.headers }
+
+func (s *csvSource) ignored() []IgnoredColumn { return s.unknown }
 
 func (s *csvSource) next(rec *record) error {
 	cells, line, row, err := s.cells()
@@ -118,7 +130,29 @@ func (s *csvSource) next(rec *record) error {
 			rec.cells[c] = textOf(strings.TrimSpace(cell))
 		}
 	}
+	for i, place := range s.places {
+		if sample := &s.unknown[i].Sample; *sample == "" && place < len(cells) {
+			*sample = sampleOf(cells[place])
+		}
+	}
 	return nil
+}
+
+// maxSample is how many characters of a cell are shown as a sample.
+const maxSample = 40
+
+func sampleOf(cell string) string {
+	sample := []rune(strings.TrimSpace(cell))
+	return string(sample[:min(len(sample), maxSample)])
+}
+
+// quoted lists titles for a person to read, at most the first 30.
+func quoted(titles []string) string {
+	list := make([]string, 0, len(titles))
+	for _, title := range titles[:min(len(titles), 30)] {
+		list = append(list, strconv.Quote(sampleOf(title)))
+	}
+	return strings.Join(list, ", ")
 }
 
 // cells returns the next row that is not blank, without the empty cells at its

@@ -27,8 +27,24 @@ const DefaultMaxRows = 50_000
 type Sheet[R any] struct {
 	Rows           []R
 	Errors         []RowError // in the order of the rows
-	IgnoredColumns []string   // CSV columns that mean nothing here, as the file writes them
+	Headers        []string   // of a CSV file, as it writes them
+	IgnoredColumns []IgnoredColumn
 	Total          int
+}
+
+// IgnoredColumn is a CSV column that means nothing here.
+type IgnoredColumn struct {
+	Column string `json:"column" doc:"As the file writes it."`
+	Sample string `json:"sample" doc:"Its first value."`
+}
+
+// Names returns the headers of the columns.
+func Names(columns []IgnoredColumn) []string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Column
+	}
+	return names
 }
 
 // RowError is one thing that is wrong with one row.
@@ -70,11 +86,12 @@ type record struct {
 	wrong []race.FieldError   // what the format itself found
 }
 
-// source yields the data rows of one file. next returns io.EOF behind the last,
+// source yields the data rows of one file. next returns io.EOF after the last,
 // and otherwise what read documents.
 type source interface {
 	next(rec *record) error
-	ignored() []string
+	titles() []string
+	ignored() []IgnoredColumn
 }
 
 // read collects the rows of a file. Its errors are a *FileError, a
@@ -109,7 +126,7 @@ func read[R any](r io.Reader, contentType string, maxRows int, wanted columnSet,
 		return nil, &FileError{Message: "the file has no rows"}
 	}
 	sheet := collected.sheet()
-	sheet.IgnoredColumns = src.ignored()
+	sheet.Headers, sheet.IgnoredColumns = src.titles(), src.ignored()
 	return sheet, nil
 }
 

@@ -50,7 +50,9 @@ func openJSON(r io.Reader, wanted columnSet) (*jsonSource, error) {
 
 var errNotRows = &FileError{Message: `must be an array of rows, or an object with nothing but that array as "items"`}
 
-func (s *jsonSource) ignored() []string { return []string{} }
+func (s *jsonSource) titles() []string { return nil }
+
+func (s *jsonSource) ignored() []IgnoredColumn { return []IgnoredColumn{} }
 
 func (s *jsonSource) next(rec *record) error {
 	if !s.decoder.More() {
@@ -88,7 +90,7 @@ func (s *jsonSource) end() error {
 		}
 	}
 	if _, err := s.decoder.Token(); !errors.Is(err, io.EOF) {
-		return &FileError{Message: "there is something behind the end of the rows"}
+		return &FileError{Message: "there is something after the end of the rows"}
 	}
 	return io.EOF
 }

@@ -27,8 +27,8 @@ func TestJSONForms(t *testing.T) {
 				sheet, err := imports.Results(strings.NewReader(file), contentType, 0)
 				require.NoError(t, err)
 				require.Empty(t, sheet.Errors)
-				require.Equal(t, []imports.ResultRow{
-					{Row: 1, Result: race.Result{Bib: "034", Gun: clock(t, "2:10:22"), Status: race.Finished, Sequence: 7}},
+				require.Equal(t, []race.ResultRow{
+					{Row: 1, Bib: "034", Gun: new(clock(t, "2:10:22")), Sequence: new(7)},
 				}, sheet.Rows)
 			}
 		})
@@ -107,8 +107,8 @@ func TestUnreadableJSON(t *testing.T) {
 		"comma missing":      {`[{"bib":"1"} {"bib":"2"}]`, "in row 2"},
 		"wrong bracket":      {`[{"bib":"1"}}`, "JSON"},
 		"broken in an array": {`[[1,}]`, "in row 1"},
-		"two files":          {`[{"bib":"1"}][{"bib":"2"}]`, "behind the end"},
-		"rubbish behind":     {`[{"bib":"1"}]x`, "behind the end"},
+		"two files":          {`[{"bib":"1"}][{"bib":"2"}]`, "after the end"},
+		"rubbish behind":     {`[{"bib":"1"}]x`, "after the end"},
 		"not UTF-8":          {"[{\"bib\":\"1\",\n\"name\":\"Andr\xe9\"}]", "UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {

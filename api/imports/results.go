@@ -5,66 +5,87 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// ResultRow is one line of a results file.
-type ResultRow struct {
-	Row    int // as in RowError
-	Result race.Result
-}
-
 var resultColumns = columnSet{bibColumn, gunTimeColumn, netTimeColumn, statusColumn, sequenceColumn}
 
+// clears is what a cell says to clear the value that there is.
+const clears = "-"
+
 // Results reads official results of at most maxRows rows (0: DefaultMaxRows).
-// The content type may be empty. DNF, DNS, DQ or OVERTIME in the place of a
-// time sets the status. An error is a *FileError, a *TooManyRowsError, or what
+// The content type may be empty. An empty cell says nothing, and - clears the
+// value. DNF, DNS, DQ or OVERTIME in the cell of a time states the status, and
+// nothing about the time. An error is a *FileError, a *TooManyRowsError, or what
 // the reader returned.
-func Results(r io.Reader, contentType string, maxRows int) (*Sheet[ResultRow], error) {
+func Results(r io.Reader, contentType string, maxRows int) (*Sheet[race.ResultRow], error) {
 	return read(r, contentType, maxRows, resultColumns, resultRow)
 }
 
-func resultRow(rec *record) (ResultRow, []race.FieldError) {
-	var wrong faults
-	result := race.Result{Bib: rec.cells[bibColumn]}
-	var err error
-	result.Status, err = race.ParseResultStatus(rec.cells[statusColumn])
-	wrong.add(statusColumn, err)
-	stated := rec.cells[statusColumn] != ""
-	for _, clock := range []struct {
-		column column
-		time   *race.Time
-	}{{gunTimeColumn, &result.Gun}, {netTimeColumn, &result.Net}} {
-		cell := rec.cells[clock.column]
-		if word, isWord := statusWord(cell); isWord {
-			if stated && result.Status != "" && result.Status != word {
-				wrong.add(clock.column, fmt.Errorf("says %s, but the row is %s", word, result.Status))
-				continue
-			}
-			result.Status, stated = word, true
-			continue
-		}
-		if cell != "" {
-			*clock.time, err = race.ParseTime(cell)
-			wrong.add(clock.column, err)
-		}
+// NoRankingTime says why a file is refused that would leave finishers without
+// the time that ranks: most likely its column has a name that is not known.
+func NoRankingTime(headers []string, basis race.Basis) error {
+	column := gunTimeColumn
+	if basis == race.Net {
+		column = netTimeColumn
 	}
-	result.Sequence, err = parseSequence(rec.cells[sequenceColumn])
-	wrong.add(sequenceColumn, err)
-	return ResultRow{Row: rec.row, Result: result}, append(wrong, result.Check()...)
+	message := "no row has the time that ranks the race, nor a status that needs none (DNF, DNS, DQ, OVERTIME)"
+	if len(headers) > 0 {
+		message += "; the columns are " + quoted(headers)
+	}
+	return &FileError{Message: message + "; expected is one of " + strings.Join(columnNames[column], ", ") +
+		fmt.Sprintf(", since the race ranks by %s time", basis)}
 }
 
-// statusWord tells whether the cell of a time holds a status in its place.
+func resultRow(rec *record) (race.ResultRow, []race.FieldError) {
+	var wrong faults
+	row := race.ResultRow{Row: rec.row, Bib: rec.cells[bibColumn]}
+	row.Status = parsed(rec, statusColumn, race.ParseResultStatus, &wrong)
+	for _, clock := range []struct {
+		column column
+		time   **race.Time
+	}{{gunTimeColumn, &row.Gun}, {netTimeColumn, &row.Net}} {
+		word, isWord := statusWord(rec.cells[clock.column])
+		switch {
+		case !isWord:
+			*clock.time = parsed(rec, clock.column, race.ParseTime, &wrong)
+		case row.Status != nil && *row.Status != "" && *row.Status != word:
+			wrong.add(clock.column, fmt.Errorf("says %s, but the row is %s", word, *row.Status))
+		default:
+			row.Status = &word
+		}
+	}
+	row.Sequence = parsed(rec, sequenceColumn, parseSequence, &wrong)
+	return row, append(wrong, row.Check()...)
+}
+
+// parsed returns what a cell states: nil when it says nothing, a pointer to the
+// zero value when it clears.
+func parsed[T any](rec *record, c column, parse func(string) (T, error), wrong *faults) *T {
+	var value T
+	switch cell := rec.cells[c]; cell {
+	case "":
+		return nil
+	case clears:
+	default:
+		var err error
+		if value, err = parse(cell); err != nil {
+			wrong.add(c, err)
+			return nil
+		}
+	}
+	return &value
+}
+
+// statusWord returns the status that the cell of a time holds instead of a time.
 func statusWord(cell string) (race.ResultStatus, bool) {
 	status, err := race.ParseResultStatus(cell)
 	return status, err == nil && status != race.Finished
 }
 
 func parseSequence(s string) (int, error) {
-	if s == "" {
-		return 0, nil
-	}
 	n, err := strconv.ParseUint(s, 10, 31) // race.MaxSequence has 31 bits
 	if err != nil || n == 0 {
 		return 0, errors.New("must be a whole number from 1 to 2147483647")

@@ -16,10 +16,10 @@ func TestResults(t *testing.T) {
 		"W16,1:30:00,,,2\n"+
 		"7,,,DNS,\n")
 	require.Empty(t, sheet.Errors)
-	require.Equal(t, []imports.ResultRow{
-		{Row: 2, Result: race.Result{Bib: "0034", Gun: clock(t, "2:10:22"), Net: clock(t, "2:10:20.4"), Status: race.Finished, Sequence: 1}},
-		{Row: 3, Result: race.Result{Bib: "W16", Gun: clock(t, "1:30:00"), Status: race.Finished, Sequence: 2}},
-		{Row: 4, Result: race.Result{Bib: "7", Status: race.DidNotStart}},
+	require.Equal(t, []race.ResultRow{
+		{Row: 2, Bib: "0034", Gun: new(clock(t, "2:10:22")), Net: new(clock(t, "2:10:20.4")), Status: new(race.Finished), Sequence: new(1)},
+		{Row: 3, Bib: "W16", Gun: new(clock(t, "1:30:00")), Sequence: new(2)},
+		{Row: 4, Bib: "7", Status: new(race.DidNotStart)},
 	}, sheet.Rows)
 	require.Equal(t, 3, sheet.Total)
 }
@@ -40,7 +40,7 @@ func TestStatusInTheCellOfATime(t *testing.T) {
 	} {
 		sheet := results(t, header+row)
 		require.Empty(t, sheet.Errors, row)
-		require.Equal(t, want, sheet.Rows[0].Result, row)
+		require.Equal(t, want, sheet.Rows[0].Stated(), row)
 	}
 	for row, field := range map[string]string{
 		"1,DNF,,OK":      "gun_time",
@@ -99,14 +99,39 @@ func TestSameBibTwice(t *testing.T) {
 		{Row: 7, Field: "bib", Message: "is also in row 5"},
 	}, sheet.Errors)
 	require.Len(t, sheet.Rows, 1)
-	require.Equal(t, "35", sheet.Rows[0].Result.Bib)
+	require.Equal(t, "35", sheet.Rows[0].Bib)
 }
 
 func TestGoodRowsStandBesideBadOnes(t *testing.T) {
 	t.Parallel()
 	sheet := results(t, "bib,gun_time\n1,2:00:00\n2,nonsense\n3,2:02:00\n")
 	require.Len(t, sheet.Rows, 2)
-	require.Equal(t, "3", sheet.Rows[1].Result.Bib)
+	require.Equal(t, "3", sheet.Rows[1].Bib)
 	require.Equal(t, 3, sheet.Errors[0].Row)
 	require.Equal(t, 3, sheet.Total)
+}
+
+func TestCellsThatSayNothingAndCellsThatClear(t *testing.T) {
+	t.Parallel()
+	sheet := results(t, "bib,gun_time,net_time,status,sequence\n1,,,,\n2,-,-,-,-\n3, - ,1:00:00,,\n4,DNF,-,-,\n")
+	require.Empty(t, sheet.Errors)
+	none, noStatus := race.Time(0), race.ResultStatus("")
+	require.Equal(t, []race.ResultRow{
+		{Row: 2, Bib: "1"},
+		{Row: 3, Bib: "2", Gun: &none, Net: &none, Status: &noStatus, Sequence: new(0)},
+		{Row: 4, Bib: "3", Gun: &none, Net: new(clock(t, "1:00:00"))},
+		{Row: 5, Bib: "4", Net: &none, Status: new(race.DidNotFinish)},
+	}, sheet.Rows)
+	require.Equal(t, []string{"gun_time", "net_time", "status", "sequence"}, sheet.Rows[1].Cleared())
+
+	asJSON := results(t, `[{"bib":"1","gun_time":"","net_time":null},{"bib":"2","gun_time":"-","net_time":"-","status":"-","sequence":"-"}]`)
+	require.Equal(t, sheet.Rows[0].Stated(), asJSON.Rows[0].Stated())
+	require.Equal(t, sheet.Rows[1].Cleared(), asJSON.Rows[1].Cleared())
+}
+
+func TestIgnoredColumnsHaveASample(t *testing.T) {
+	t.Parallel()
+	sheet := results(t, "bib,Finish,gun_time,Empty\n1,,1:00:00,\n2,2:10:22,1:00:01,\n")
+	require.Equal(t, []imports.IgnoredColumn{{Column: "Finish", Sample: "2:10:22"}, {Column: "Empty"}}, sheet.IgnoredColumns)
+	require.Equal(t, []string{"bib", "Finish", "gun_time", "Empty"}, sheet.Headers)
 }

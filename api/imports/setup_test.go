@@ -10,7 +10,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-func results(t *testing.T, file string) *imports.Sheet[imports.ResultRow] {
+func results(t *testing.T, file string) *imports.Sheet[race.ResultRow] {
 	t.Helper()
 	sheet, err := imports.Results(strings.NewReader(file), "", 0)
 	require.NoError(t, err, file)

@@ -62,8 +62,14 @@ type raceBody struct {
 	Scoring     string         `json:"scoring" example:"agegrade-2025"`
 	Points      *int64         `json:"points,omitempty"`
 	Capacity    int            `json:"capacity,omitempty" doc:"Left out when there is no bound."`
-	Status      race.Status    `json:"status" enum:"scheduled,provisional,official"`
+	Status      race.Status    `json:"status" enum:"scheduled,provisional,official,void"`
+	Voided      *voidedBody    `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
 	CreatedAt   time.Time      `json:"created_at"`
+}
+
+type voidedBody struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
 }
 
 type raceOutput struct {
@@ -84,6 +90,9 @@ func bodyOf(r race.Race) raceBody {
 	}
 	if isFixed(r) {
 		body.Points = &r.Points
+	}
+	if r.Voided != nil {
+		body.Voided = &voidedBody{At: r.Voided.At, Reason: r.Voided.Reason}
 	}
 	return body
 }

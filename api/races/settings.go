@@ -3,6 +3,7 @@ package races
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -20,6 +21,8 @@ type settingsStore interface {
 	// DeleteRace returns race.ErrNotFound, or a *race.ConflictError once there
 	// are records.
 	DeleteRace(ctx context.Context, raceID string) error
+	// VoidRace returns voided false for a race that is void already.
+	VoidRace(ctx context.Context, raceID string, change maindb.Change) (r race.Race, voided bool, err error)
 }
 
 // settings is what organizers do with their races.
@@ -37,6 +40,13 @@ type newRaceInput struct {
 type raceChangeInput struct {
 	RacePath
 	Body raceChangeBody
+}
+
+type voidInput struct {
+	RacePath
+	Body struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"entered twice by mistake" doc:"Shown with the race."`
+	}
 }
 
 func (s settings) register(api huma.API) {
@@ -57,6 +67,13 @@ func (s settings) register(api huma.API) {
 		Summary: "Delete a race without official records", Tags: []string{racesTag},
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict},
 	}, s.delete)
+	server.Register(api, huma.Operation{
+		OperationID: "void-race", Method: http.MethodPost, Path: "/v1/races/{race_id}/void", DefaultStatus: http.StatusOK,
+		Summary: "Void a race that was a mistake", Tags: []string{racesTag}, MaxBodyBytes: maxBody,
+		Description: "For its organizer and for operators, and for good. Every record is worth 0 points from then on and says so, " +
+			"the standings say void, and no records, files or publications are accepted any more. Calling it again changes nothing.",
+		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity},
+	}, s.void)
 }
 
 func (s settings) create(ctx context.Context, in *newRaceInput) (*raceOutput, error) {
@@ -84,6 +101,23 @@ func (s settings) change(ctx context.Context, in *raceChangeInput) (*raceOutput,
 		s.poke()
 	}
 	if r.Status != race.Scheduled { // places may rest on what changed when no points do
+		s.wake(ctx, r.ID)
+	}
+	return &raceOutput{Body: bodyOf(r)}, nil
+}
+
+func (s settings) void(ctx context.Context, in *voidInput) (*raceOutput, error) {
+	reason := strings.TrimSpace(in.Body.Reason)
+	if reason == "" {
+		return nil, &race.InvalidError{Fields: []race.FieldError{{Field: "reason", Message: "must say why, in 1 to 500 characters"}}}
+	}
+	by := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
+	r, voided, err := s.store.VoidRace(ctx, server.RaceFrom(ctx).ID, by)
+	if err != nil {
+		return nil, err
+	}
+	if voided {
+		s.poke()
 		s.wake(ctx, r.ID)
 	}
 	return &raceOutput{Body: bodyOf(r)}, nil

@@ -47,11 +47,12 @@ type startListInput struct {
 
 type startListOutput struct {
 	Body struct {
-		Added          int                `json:"added"`
-		Changed        int                `json:"changed"`
-		Unchanged      int                `json:"unchanged"`
-		Errors         []imports.RowError `json:"errors" nullable:"false" doc:"The rows that did not go in. In CSV the header is row 1; in JSON the first item is row 1."`
-		IgnoredColumns []string           `json:"ignored_columns,omitempty" nullable:"false" doc:"Columns of the file that mean nothing here."`
+		Added          int                     `json:"added"`
+		Changed        int                     `json:"changed"`
+		Unchanged      int                     `json:"unchanged"`
+		Errors         []imports.RowError      `json:"errors" nullable:"false" doc:"The rows that did not go in. In CSV the header is row 1; in JSON the first item is row 1."`
+		IgnoredColumns []string                `json:"ignored_columns,omitempty" nullable:"false" doc:"Columns of the file that mean nothing here."`
+		IgnoredSamples []imports.IgnoredColumn `json:"ignored_samples,omitempty" nullable:"false" doc:"The same columns, each with its first value."`
 	}
 }
 
@@ -96,7 +97,7 @@ func (s startLists) handle(ctx context.Context, in *startListInput) (*startListO
 		}
 	}
 	out := &startListOutput{}
-	out.Body.IgnoredColumns = sheet.IgnoredColumns
+	out.Body.IgnoredColumns, out.Body.IgnoredSamples = imports.Names(sheet.IgnoredColumns), sheet.IgnoredColumns
 	out.Body.Errors = append(append([]imports.RowError{}, sheet.Errors...), list.errors...)
 	for i, p := range planned {
 		_, corrected := corrections[p.UserID]

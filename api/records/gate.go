@@ -33,6 +33,8 @@ func (g gate) open(ctx context.Context, raceID string) (owner bool, err error) {
 		return true, nil
 	case r.Status == race.Official:
 		return false, nil
+	case r.Status == race.Void:
+		return false, huma.Error403Forbidden("the race was voided: only its organizer sees its records")
 	case caller.UserID == "":
 		return false, server.Unauthorized("the results of this race are not official yet; its organizer can log in at POST /v1/login")
 	}

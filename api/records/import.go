@@ -2,8 +2,12 @@ package records
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,10 +27,10 @@ const (
 )
 
 type importer interface {
-	// ImportResults does all of it or nothing. An empty reason is given one.
-	ImportResults(ctx context.Context, raceID string, results []race.Result, change maindb.Change) (maindb.Imported, error)
-	// PreviewImport says what ImportResults would do.
-	PreviewImport(ctx context.Context, raceID string, results []race.Result) (maindb.Imported, error)
+	// ImportResults does all of it or nothing; see maindb.Store.
+	ImportResults(ctx context.Context, file maindb.ResultsFile, change maindb.Change) (maindb.Imported, error)
+	// PreviewImport returns what ImportResults would do.
+	PreviewImport(ctx context.Context, file maindb.ResultsFile) (maindb.Imported, error)
 }
 
 type importing struct {
@@ -37,18 +41,20 @@ type importing struct {
 type importInput struct {
 	RaceID      string `path:"race_id"`
 	ContentType string `header:"Content-Type"`
-	DryRun      bool   `query:"dry_run" doc:"Tell what would happen, and change nothing."`
-	Reason      string `query:"reason" maxLength:"500" doc:"Kept with the revisions; \"results file imported\" when empty."`
+	DryRun      bool   `query:"dry_run" doc:"Answer what would happen, and change nothing."`
+	Reason      string `query:"reason" maxLength:"500" doc:"Kept with the revisions; \"results file imported\" when empty. Required with official or override."`
+	Official    bool   `query:"official" doc:"Let the file change a race whose standings are official."`
+	Override    string `query:"override" maxLength:"4000" example:"344,W16" doc:"Let the file change what a person decided: all, or the bibs of the rows that may, separated by commas."`
+	Name        string `query:"name" maxLength:"255" example:"results-final.csv" doc:"The name of the file, kept with the import."`
 	RawBody     []byte `contentType:"text/csv"`
 }
 
 type importOutput struct {
 	Body struct {
-		Added     int                `json:"added" doc:"Records posted."`
-		Changed   int                `json:"changed" doc:"Records that got a new revision."`
-		Unchanged int                `json:"unchanged" doc:"Rows that say what the record says already."`
-		Errors    []imports.RowError `json:"errors" nullable:"false" doc:"Rows that were left out, and why."`
-		Ignored   []string           `json:"ignored_columns,omitempty" doc:"Columns that mean nothing here."`
+		maindb.Imported
+		Errors         []imports.RowError      `json:"errors" nullable:"false" doc:"Rows that were left out, and why."`
+		Ignored        []string                `json:"ignored_columns,omitempty" doc:"Columns that mean nothing here."`
+		IgnoredSamples []imports.IgnoredColumn `json:"ignored_samples,omitempty" doc:"The same columns, each with its first value."`
 	}
 }
 
@@ -56,15 +62,23 @@ func (i importing) register(api huma.API) {
 	op := huma.Operation{
 		OperationID: "import-official-records", Method: http.MethodPost, Path: recordsPath + "/import",
 		Summary: "Import official results from a CSV or JSON file", Tags: []string{tag},
-		Description: "Good rows go in, all at once; bad rows are listed. A row whose bib has a record replaces its result. " +
-			"The same file again changes nothing. Columns: bib, gun_time, net_time, status, sequence.",
+		Description: "Columns: bib, gun_time, net_time, status, sequence. Good rows go in, all at once; bad rows are listed. " +
+			"The same file again changes nothing.\n\n" +
+			"A column that the file does not have leaves the value that a record has, and so does an empty cell; `-` clears it. " +
+			"Only a row that states a status changes the status: a time for a record that stands as DNF or DQ is kept with it, " +
+			"DNS clears the times, and a time for a record that stands as DNS needs a status beside it. " +
+			"A status word in the cell of a time states the status.\n\n" +
+			"What a person has decided (a correction, a removal, a disqualification with a reason) stays: " +
+			"such rows are listed as `kept` unless `override` names them. " +
+			"A race whose standings are official takes a file that changes something only with `official=true`. Both need a reason. " +
+			"A file that would leave finishers without a time that ranks is refused as a whole.",
 		DefaultStatus: http.StatusOK, MaxBodyBytes: maxFile, BodyReadTimeout: uploadTimeout,
 		SkipValidateBody: true, // the reader of files does it, row by row
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/json": {Schema: &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}},
 		}},
 		Errors: []int{
-			http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+			http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
 			http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity,
 		},
 	}
@@ -72,33 +86,64 @@ func (i importing) register(api huma.API) {
 }
 
 func (i importing) handle(ctx context.Context, in *importInput) (*importOutput, error) {
+	r := server.RaceFrom(ctx)
 	sheet, err := imports.Results(bytes.NewReader(in.RawBody), in.ContentType, imports.DefaultMaxRows)
 	if err != nil {
 		return nil, imports.Problem(err)
 	}
-	results := make([]race.Result, len(sheet.Rows))
-	for n, row := range sheet.Rows {
-		results[n] = row.Result
+	file, err := in.file(ctx, r.ID, sheet.Rows)
+	if err != nil {
+		return nil, err
 	}
-	imported, err := i.carryOut(ctx, in, results)
+	imported, err := i.carryOut(ctx, in, file)
+	if errors.Is(err, maindb.ErrNoRankingTime) {
+		return nil, imports.Problem(imports.NoRankingTime(sheet.Headers, r.Ranking.Basis))
+	}
 	if err != nil {
 		return nil, err
 	}
 	out := &importOutput{}
-	out.Body.Added, out.Body.Changed, out.Body.Unchanged = imported.Added, imported.Changed, imported.Unchanged
-	out.Body.Errors, out.Body.Ignored = sheet.Errors, sheet.IgnoredColumns
-	if out.Body.Errors == nil {
-		out.Body.Errors = []imports.RowError{}
+	out.Body.Imported = imported
+	out.Body.Ignored, out.Body.IgnoredSamples = imports.Names(sheet.IgnoredColumns), sheet.IgnoredColumns
+	out.Body.Errors = append([]imports.RowError{}, sheet.Errors...)
+	for _, refused := range imported.Refused {
+		for _, wrong := range refused.Wrong {
+			out.Body.Errors = append(out.Body.Errors, imports.RowError{Row: refused.Row, Field: wrong.Field, Message: wrong.Message})
+		}
 	}
+	slices.SortStableFunc(out.Body.Errors, func(a, b imports.RowError) int { return cmp.Compare(a.Row, b.Row) })
 	return out, nil
 }
 
-func (i importing) carryOut(ctx context.Context, in *importInput, results []race.Result) (maindb.Imported, error) {
-	raceID := server.RaceFrom(ctx).ID
-	if in.DryRun {
-		return i.store.PreviewImport(ctx, raceID, results)
+func (in *importInput) file(ctx context.Context, raceID string, rows []race.ResultRow) (maindb.ResultsFile, error) {
+	file := maindb.ResultsFile{
+		ImportID: server.ResourceID(ctx), RaceID: raceID, Rows: rows, Name: strings.TrimSpace(in.Name),
+		Hash: sha256.Sum256(in.RawBody), Official: in.Official,
 	}
-	imported, err := i.store.ImportResults(ctx, raceID, results,
+	switch override := strings.TrimSpace(in.Override); {
+	case override == "":
+	case strings.EqualFold(override, "all"):
+		file.OverrideAll = true
+	default:
+		for bib := range strings.SplitSeq(override, ",") {
+			bib = strings.TrimSpace(bib)
+			if race.CheckBib(bib) != nil {
+				return file, invalidQuery("override", "must be all, or bibs separated by commas, for example 344,W16")
+			}
+			file.OverrideBibs = append(file.OverrideBibs, bib)
+		}
+	}
+	if (file.Official || file.OverrideAll || len(file.OverrideBibs) > 0) && !in.DryRun && strings.TrimSpace(in.Reason) == "" {
+		return file, invalidQuery("reason", "must say why official standings change or a person's decision is overridden")
+	}
+	return file, nil
+}
+
+func (i importing) carryOut(ctx context.Context, in *importInput, file maindb.ResultsFile) (maindb.Imported, error) {
+	if in.DryRun {
+		return i.store.PreviewImport(ctx, file)
+	}
+	imported, err := i.store.ImportResults(ctx, file,
 		maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: strings.TrimSpace(in.Reason)})
 	if err == nil && imported.Added+imported.Changed > 0 {
 		i.poke()

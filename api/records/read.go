@@ -88,10 +88,10 @@ func (g get) step(r race.Record, step race.Revision, owner bool) revision {
 		Revision: step.Number, Bib: step.Result.Bib,
 		GunTime: step.Result.Gun.String(), NetTime: step.Result.Net.String(),
 		Status: step.Result.Status, Sequence: step.Result.Sequence, Removed: step.Removed,
-		Confirmed: step.TimeConfirmed, Reason: step.Reason, ChangedAt: step.ChangedAt, TraceURL: g.credits.trace(r),
+		Confirmed: step.TimeConfirmed, Reason: step.Reason, Origin: step.Origin, ChangedAt: step.ChangedAt, TraceURL: g.credits.trace(r),
 	}
 	if owner {
-		shown.ChangedBy = step.ChangedBy
+		shown.ChangedBy, shown.ImportID = step.ChangedBy, step.ImportID
 	}
 	return shown
 }

@@ -31,6 +31,7 @@ type Store interface {
 	poster
 	changer
 	importer
+	importStore
 	recordReader
 	lister
 	counter
@@ -65,6 +66,7 @@ func Register(api huma.API, cfg Config) {
 	gate := gate{races: cfg.Store}
 	post{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
 	importing{store: cfg.Store, poke: cfg.Poke}.register(api)
+	imported{store: cfg.Store, poke: cfg.Poke}.register(api)
 	list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate}.register(api)
 	get{store: cfg.Store, credits: credits, gate: gate}.register(api)
 	change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)

@@ -22,6 +22,7 @@ type Record struct {
 	Status   race.ResultStatus `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
 	Sequence int               `json:"sequence,omitempty" doc:"Order of finish as the organizer gave it."`
 	Removed  bool              `json:"removed,omitempty" doc:"The record was taken back; its revisions stay."`
+	Decided  bool              `json:"decided_by_hand,omitempty" doc:"A person decided: a results file does not change it unless it is told to override."`
 	Waiting  bool              `json:"waiting_for_bib,omitempty" doc:"Another record holds the bib. This one takes it over, in a new revision, as soon as it is free."`
 	// Implausible is told of one record, not in lists, where the credit tells it.
 	Implausible   string `json:"implausible,omitempty" doc:"Why a time cannot be right and what to write instead. The record is neither ranked nor credited until its time is corrected or confirmed."`
@@ -40,6 +41,8 @@ type revision struct {
 	Removed   bool              `json:"removed,omitempty"`
 	Confirmed bool              `json:"time_confirmed,omitempty"`
 	Reason    string            `json:"reason,omitempty" doc:"Why it was made."`
+	Origin    race.Origin       `json:"origin,omitempty" enum:"hand,post,file,undo,system" doc:"What made it: a person's decision, a single post, a results file, the undoing of one, or the system, which leaves the result as it is."`
+	ImportID  string            `json:"import_id,omitempty" doc:"The import that made or undid it. For the owner of the race alone."`
 	ChangedBy string            `json:"changed_by,omitempty" doc:"User ID of the organizer, or \"system\". For the owner of the race alone."`
 	ChangedAt time.Time         `json:"changed_at"`
 	TraceURL  string            `json:"trace_url" doc:"The workflow that credits this revision, in the Temporal Web UI."`
@@ -50,7 +53,7 @@ func viewOf(r race.Record, c credit) Record {
 		RecordID: r.ID, RaceID: r.RaceID, Revision: r.Revision,
 		Bib: r.Result.Bib, GunTime: r.Result.Gun.String(), NetTime: r.Result.Net.String(),
 		Status: r.Result.Status, Sequence: r.Result.Sequence,
-		Removed: r.Removed, Waiting: !r.Removed && !r.HoldsBib,
+		Removed: r.Removed, Decided: r.Decided, Waiting: !r.Removed && !r.HoldsBib,
 		TimeConfirmed: r.TimeConfirmed, Credit: c,
 	}
 }

@@ -51,7 +51,7 @@ func TestTwoRelaysShareOneOutbox(t *testing.T) {
 		file[i] = race.Result{Bib: fmt.Sprint(i + 1), Gun: race.Time(1_800_000 + i), Status: race.Finished}
 	}
 	change := maindb.Change{By: r.OrganizerID}
-	_, err = store.ImportResults(t.Context(), r.ID, file, change)
+	_, err = store.ImportResults(t.Context(), rows(r.ID, file), change)
 	require.NoError(t, err)
 	for i := range posted {
 		result := race.Result{Bib: fmt.Sprint(imported + i + 1), Gun: 2_000_000, Status: race.Finished}
@@ -67,4 +67,13 @@ func TestTwoRelaysShareOneOutbox(t *testing.T) {
 		relay.stop()
 	}
 	require.Len(t, arrived, imported+posted)
+}
+
+// rows is a file with the times of results.
+func rows(raceID string, results []race.Result) maindb.ResultsFile {
+	file := maindb.ResultsFile{ImportID: uuid.NewString(), RaceID: raceID}
+	for _, r := range results {
+		file.Rows = append(file.Rows, race.ResultRow{Bib: r.Bib, Gun: &r.Gun})
+	}
+	return file
 }

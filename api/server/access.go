@@ -3,7 +3,8 @@ package server
 // Who is a kind of caller that a route is open to.
 type Who int
 
-// Owner is an organizer to whom the race in the path belongs. A route that shows
+// Owner is an organizer to whom the race in the path belongs; OwnerOrOperator
+// lets operators act on any race as well. A route that shows
 // different callers different things is open to Anyone here, and its handler
 // decides.
 const (
@@ -12,6 +13,7 @@ const (
 	Runner
 	Organizer
 	Owner
+	OwnerOrOperator
 	Operator
 )
 
@@ -56,11 +58,12 @@ var Access = map[string]Rule{
 	"PATCH /v1/me/unofficial-records/{id}":  {Who: Runner},
 	"DELETE /v1/me/unofficial-records/{id}": {Who: Runner},
 
-	"POST /v1/races":             {Who: Organizer, Creates: true},
-	"GET /v1/races":              {Who: Anyone},
-	"GET /v1/races/{race_id}":    {Who: Anyone},
-	"PATCH /v1/races/{race_id}":  {Who: Owner},
-	"DELETE /v1/races/{race_id}": {Who: Owner},
+	"POST /v1/races":                {Who: Organizer, Creates: true},
+	"GET /v1/races":                 {Who: Anyone},
+	"GET /v1/races/{race_id}":       {Who: Anyone},
+	"PATCH /v1/races/{race_id}":     {Who: Owner},
+	"DELETE /v1/races/{race_id}":    {Who: Owner},
+	"POST /v1/races/{race_id}/void": {Who: OwnerOrOperator}, // to repeat it changes nothing: no key is needed
 
 	"POST /v1/races/{race_id}/participants":        {Who: Runner, Creates: true},
 	"GET /v1/races/{race_id}/participants/me":      {Who: Runner},
@@ -75,6 +78,9 @@ var Access = map[string]Rule{
 	"PATCH /v1/races/{race_id}/official-records/{record_id}":  {Who: Owner},
 	"DELETE /v1/races/{race_id}/official-records/{record_id}": {Who: Owner},
 	"GET /v1/races/{race_id}/credits":                         {Who: Owner},
+	"GET /v1/races/{race_id}/imports":                         {Who: Owner},
+	"GET /v1/races/{race_id}/imports/{import_id}":             {Who: Owner},
+	"POST /v1/races/{race_id}/imports/{import_id}/undo":       {Who: Owner}, // to repeat it changes nothing: no key is needed
 
 	"GET /v1/leaderboard":                        {Who: Anyone},
 	"GET /v1/races/{race_id}/standings":          {Who: Anyone},

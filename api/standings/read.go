@@ -52,7 +52,7 @@ type placing struct {
 
 type page struct {
 	Version      int        `json:"version" doc:"From 1; 0 while there is none."`
-	Status       string     `json:"status" enum:"provisional,official"`
+	Status       string     `json:"status" enum:"provisional,official,void"`
 	ComputedAt   *time.Time `json:"computed_at,omitempty" doc:"When the records and credits were read."`
 	ProtestUntil *time.Time `json:"protest_until,omitempty" doc:"When the open protest window ends and the standings become official."`
 	Items        []placing  `json:"items" nullable:"false"`

@@ -43,7 +43,7 @@ type ruleset struct {
 // version is what one version of standings rests on.
 type version struct {
 	Version    int       `json:"version"`
-	Status     string    `json:"status" enum:"provisional,official"`
+	Status     string    `json:"status" enum:"provisional,official,void"`
 	ComputedAt time.Time `json:"computed_at" doc:"When the records and credits were read."`
 	Entries    int       `json:"entries" doc:"Rows of all fields, with and without a place."`
 	InputsHash string    `json:"inputs_hash" doc:"SHA-256 of all that the places follow from: two versions with the same hash have the same places."`

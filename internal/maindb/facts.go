@@ -29,11 +29,12 @@ func (s *Store) Facts(ctx context.Context, recordID string) (scoring.Facts, erro
 				Bib: row.Bib, Gun: race.Time(row.GunMs.Int64), Net: race.Time(row.NetMs.Int64),
 				Status: race.ResultStatus(row.Status), Sequence: int(row.FinishSequence.Int32),
 			},
-			Removed: row.Removed, HoldsBib: row.HeldBib.Valid, TimeConfirmed: row.TimeConfirmed,
+			Removed: row.Removed, HoldsBib: row.HeldBib.Valid, Decided: row.Decided,
+			TimeConfirmed: row.TimeConfirmed,
 		},
 		ChangedAt: row.UpdatedAt,
 		Race: race.Race{
-			ID: row.RaceID, Distance: race.Distance(row.DistanceMm), Scoring: row.Scoring, Points: row.Points,
+			ID: row.RaceID, Status: race.Status(row.RaceStatus), Distance: race.Distance(row.DistanceMm), Scoring: row.Scoring, Points: row.Points,
 			Ranking: race.Ranking{
 				Basis: race.Basis(row.RankingBasis), DivisionsBasis: race.Basis(row.DivisionsBasis), Ties: race.Ties(row.Ties),
 			},

@@ -12,3 +12,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON publication TO {account};
 GRANT SELECT, INSERT, UPDATE ON operator_action TO {account};
 GRANT SELECT, INSERT, UPDATE ON audit_position TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON unmatched_revision TO {account};
+GRANT SELECT, INSERT, UPDATE ON race_import TO {account};

@@ -38,7 +38,7 @@ func TestSendOutboxKeepsWhatWasNotSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	raceID := b.scheduledRace(t)
-	_, err := b.store.ImportResults(t.Context(), raceID, results(5), organizer)
+	_, err := b.store.ImportResults(t.Context(), fileOf(raceID, results(5)), organizer)
 	require.NoError(t, err)
 	b.clock.Advance(time.Minute)
 	waiting, oldest, err := b.store.OutboxDepth(t.Context())
@@ -69,7 +69,7 @@ func TestSendOutboxKeepsWhatWasNotSent(t *testing.T) {
 func TestSendOutboxAfterACrash(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	_, err := b.store.ImportResults(t.Context(), b.scheduledRace(t), results(3), organizer)
+	_, err := b.store.ImportResults(t.Context(), fileOf(b.scheduledRace(t), results(3)), organizer)
 	require.NoError(t, err)
 	dying, kill := context.WithCancel(t.Context())
 	_, err = b.store.SendOutbox(dying, 10, func(_ context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
@@ -89,7 +89,7 @@ func TestSendersAtOnceShareTheOutbox(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const total = 2000
-	_, err := b.store.ImportResults(t.Context(), b.scheduledRace(t), results(total), organizer)
+	_, err := b.store.ImportResults(t.Context(), fileOf(b.scheduledRace(t), results(total)), organizer)
 	require.NoError(t, err)
 	var group sync.WaitGroup
 	sent := make([][]string, 4)
@@ -122,10 +122,10 @@ func TestLateOutbox(t *testing.T) {
 	b := setup(t)
 	raceID := b.scheduledRace(t)
 	early := b.clock.Now()
-	_, err := b.store.ImportResults(t.Context(), raceID, results(3), organizer)
+	_, err := b.store.ImportResults(t.Context(), fileOf(raceID, results(3)), organizer)
 	require.NoError(t, err)
 	b.clock.Advance(time.Minute)
-	_, err = b.store.ImportResults(t.Context(), raceID, append(results(3), finish("99", 8000)), organizer)
+	_, err = b.store.ImportResults(t.Context(), fileOf(raceID, append(results(3), finish("99", 8000))), organizer)
 	require.NoError(t, err)
 
 	rows, oldest, err := b.store.LateOutbox(t.Context(), early, 2)
@@ -148,9 +148,9 @@ func TestRacesTakeTurnsInTheOutbox(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	big, small := b.scheduledRace(t), b.scheduledRace(t)
-	_, err := b.store.ImportResults(t.Context(), big, results(500), organizer)
+	_, err := b.store.ImportResults(t.Context(), fileOf(big, results(500)), organizer)
 	require.NoError(t, err)
-	_, err = b.store.ImportResults(t.Context(), small, results(30), organizer)
+	_, err = b.store.ImportResults(t.Context(), fileOf(small, results(30)), organizer)
 	require.NoError(t, err)
 
 	var sent []maindb.OutboxRow
@@ -190,7 +190,7 @@ func TestEveryRaceHasItsTurn(t *testing.T) {
 	b := setup(t)
 	const races = 120
 	for range races {
-		_, err := b.store.ImportResults(t.Context(), b.scheduledRace(t), results(20), organizer)
+		_, err := b.store.ImportResults(t.Context(), fileOf(b.scheduledRace(t), results(20)), organizer)
 		require.NoError(t, err)
 	}
 	served := map[string]int{}

@@ -52,7 +52,9 @@ func TestTheOutboxKeepsTheTrace(t *testing.T) {
 	check(corrected)
 
 	parent, link = "", trace
-	_, err = b.store.ImportResults(ctx, raceID, []race.Result{finish("1", 8002)}, organizer)
+	file := fileOf(raceID, []race.Result{finish("1", 8002)})
+	file.OverrideAll = true
+	_, err = b.store.ImportResults(ctx, file, organizer)
 	require.NoError(t, err)
 	imported := b.record(t, posted)
 	check(imported)

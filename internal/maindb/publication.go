@@ -44,7 +44,7 @@ func (s *Store) Publication(ctx context.Context, raceID string) (Publication, er
 func (s *Store) OpenPublication(ctx context.Context, raceID, by string, window time.Duration) (p Publication, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
-		status, err := holdRace(ctx, q, raceID)
+		status, err := holdLiveRace(ctx, q, raceID)
 		if err != nil {
 			return err
 		}

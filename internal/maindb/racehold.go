@@ -26,12 +26,26 @@ func holdRace(ctx context.Context, q *gen.Queries, raceID string) (race.Status, 
 	return race.Status(status), nil
 }
 
+// errVoid is the answer to whoever would change the records of a void race.
+var errVoid = &race.ConflictError{Message: "the race is void: its records no longer change"}
+
+// holdLiveRace is holdRace for those who change results: it returns a
+// *race.ConflictError for a void race.
+func holdLiveRace(ctx context.Context, q *gen.Queries, raceID string) (race.Status, error) {
+	status, err := holdRace(ctx, q, raceID)
+	if err == nil && status == race.Void {
+		return "", errVoid
+	}
+	return status, err
+}
+
 // errScheduled says that a race has no records yet, so that the first one has
 // to change the race, which a shared hold of it does not allow.
 var errScheduled = errors.New("the race is still scheduled")
 
 // shareRace keeps those out that change records, but not those that add one. It
-// returns errScheduled for a race without records.
+// returns errScheduled for a race without records and a *race.ConflictError for
+// a void one.
 func shareRace(ctx context.Context, q *gen.Queries, raceID string) (race.Status, error) {
 	status, err := q.ShareRaceForRecords(ctx, raceID)
 	switch {
@@ -41,6 +55,8 @@ func shareRace(ctx context.Context, q *gen.Queries, raceID string) (race.Status,
 		return "", fmt.Errorf("share race %s: %w", raceID, err)
 	case race.Status(status) == race.Scheduled:
 		return "", errScheduled
+	case race.Status(status) == race.Void:
+		return "", errVoid
 	}
 	return race.Status(status), nil
 }

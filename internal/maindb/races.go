@@ -111,6 +111,36 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 	})
 }
 
+// VoidRace makes a race void for good: its publication is cancelled when it was
+// still to come, and every live record gets a revision, so that its points are
+// taken back the way they came. A race that is void already is returned as it
+// is, with voided false. It returns race.ErrNotFound.
+func (s *Store) VoidRace(ctx context.Context, raceID string, change Change) (r race.Race, voided bool, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		voided = false
+		if r, err = lockRace(ctx, q, raceID); err != nil || r.Status == race.Void {
+			return err
+		}
+		now := s.now().UTC().Truncate(time.Microsecond)
+		voided = true
+		r.Status, r.Voided = race.Void, &race.Voiding{At: now, By: change.By, Reason: change.Reason}
+		err := q.VoidRace(ctx, gen.VoidRaceParams{
+			VoidedAt: sql.NullTime{Time: now, Valid: true}, VoidedBy: nullString(change.By),
+			VoidReason: nullString(change.Reason), UpdatedAt: now, RaceID: raceID,
+		})
+		if err != nil {
+			return fmt.Errorf("void race %s: %w", raceID, err)
+		}
+		if err := q.DeletePublication(ctx, raceID); err != nil {
+			return fmt.Errorf("cancel the publication of race %s: %w", raceID, err)
+		}
+		_, err = s.reviseRace(ctx, tx, raceID, fit("race voided: "+change.Reason))
+		return err
+	})
+	return r, voided, err
+}
+
 // lockRace keeps every other writer of the race, its entries and its records
 // out until the transaction ends, and returns it, or race.ErrNotFound.
 func lockRace(ctx context.Context, q *gen.Queries, raceID string) (race.Race, error) {
@@ -146,6 +176,9 @@ func raceOf(row gen.Race) (race.Race, error) {
 		Capacity:  int(row.Capacity),
 		Status:    race.Status(row.Status),
 		CreatedAt: row.CreatedAt,
+	}
+	if row.VoidedAt.Valid {
+		r.Voided = &race.Voiding{At: row.VoidedAt.Time, By: row.VoidedBy.String, Reason: row.VoidReason.String}
 	}
 	if err := json.Unmarshal(row.Divisions, &r.Divisions); err != nil {
 		return race.Race{}, fmt.Errorf("read divisions of race %s: %w", row.RaceID, err)

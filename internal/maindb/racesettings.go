@@ -101,9 +101,9 @@ func changedOf(settings ...setting) []string {
 }
 
 func mayChange(ctx context.Context, q *gen.Queries, old, updated race.Race) error {
-	if old.Status == race.Official {
+	if old.Status == race.Official || old.Status == race.Void {
 		if fixed := append(creditSettings(old, updated), placeSettings(old, updated)...); len(fixed) > 0 {
-			return &race.ConflictError{Field: fixed[0], Message: "the race is official: its points and places stand"}
+			return &race.ConflictError{Field: fixed[0], Message: fmt.Sprintf("the race is %s: its points and places stand", old.Status)}
 		}
 	}
 	if updated.Capacity == 0 || updated.Capacity == old.Capacity {

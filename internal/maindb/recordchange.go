@@ -63,9 +63,9 @@ func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expect
 		if err != nil {
 			return err
 		}
-		next := nextRevision(row, change)
+		next := nextRevision(row, race.ByHand, change)
 		next.Correct(result)
-		next.TimeConfirmed = or(patch.ConfirmTime, next.TimeConfirmed)
+		next.TimeConfirmed, next.Decided = or(patch.ConfirmTime, next.TimeConfirmed), true
 		if result == record.Result && next.TimeConfirmed == record.TimeConfirmed {
 			return nil
 		}
@@ -90,8 +90,8 @@ func (s *Store) RemoveRecord(ctx context.Context, raceID, recordID string, expec
 			return nil
 		}
 		removed = true
-		next := nextRevision(row, change)
-		next.Removed = true
+		next := nextRevision(row, race.ByHand, change)
+		next.Removed, next.Decided = true, true
 		var err error
 		record, err = s.advance(ctx, tx, row, next)
 		return err
@@ -107,7 +107,7 @@ func (s *Store) RemoveRecord(ctx context.Context, raceID, recordID string, expec
 func (s *Store) changeRecord(ctx context.Context, raceID, recordID string, expected int, change func(*sql.Tx, gen.OfficialRecord) error) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
-		if _, err := holdRace(ctx, q, raceID); err != nil {
+		if _, err := holdLiveRace(ctx, q, raceID); err != nil {
 			return err
 		}
 		row, err := q.Record(ctx, recordID, raceID)
@@ -179,7 +179,7 @@ func (s *Store) handOver(ctx context.Context, tx *sql.Tx, givers []gen.OfficialR
 				continue
 			}
 			delete(giverOf, row.BibKey)
-			heir := nextRevision(row, Change{
+			heir := nextRevision(row, race.BySystem, Change{
 				By:     race.SystemActor,
 				Reason: fmt.Sprintf("bib %s is free: record %s has given it up", row.Bib, giver),
 			})

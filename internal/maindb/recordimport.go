@@ -2,9 +2,13 @@ package maindb
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -16,77 +20,254 @@ import (
 // importReason is why an import corrected a record, unless its caller says.
 const importReason = "results file imported"
 
-// Imported counts what became of the rows of a results file.
-type Imported struct {
-	Added     int // records posted
-	Changed   int // records that got a new revision
-	Unchanged int // rows that say what the record says already
+// ErrNoRankingTime says that no row of a file states the time that ranks the
+// race, though finishers would be left without one, or that none states anything.
+var ErrNoRankingTime = errors.New("the file has no ranking time")
+
+// maxListed is how many rows of each kind an import's answer lists.
+const maxListed = 200
+
+// ResultsFile is a results file and how it is to be applied.
+type ResultsFile struct {
+	ImportID string // of the import that it becomes; an ID that is known already returns what that one did
+	RaceID   string
+	Rows     []race.ResultRow // checked, each with a bib of its own
+	Name     string           // empty: unknown
+	Hash     [sha256.Size]byte
+	// Official lets the file change a race whose standings are official. It needs
+	// a reason.
+	Official bool
+	// OverrideAll, or the bibs of single rows, let the file change what a person
+	// has decided. It needs a reason.
+	OverrideAll  bool
+	OverrideBibs []string
 }
 
-// ImportResults brings the records of a race up to a results file: a bib
-// without a record gets one, a record that says otherwise gets a new revision,
-// all in one transaction. A row is matched with the record that holds its bib,
-// and replaces the whole result. The results must be checked already and each
-// have a bib of its own. Errors: race.ErrNotFound.
-func (s *Store) ImportResults(ctx context.Context, raceID string, results []race.Result, change Change) (Imported, error) {
-	change.File = true
+// Imported says what became of the rows of a results file, or what would. Each
+// list holds the first rows of its kind, and its total how many there are.
+type Imported struct {
+	ImportID     string         `json:"import_id,omitempty" doc:"For undoing it. Left out when nothing was written."`
+	Added        int            `json:"added" doc:"Records posted."`
+	Changed      int            `json:"changed" doc:"Records that got a new revision."`
+	Unchanged    int            `json:"unchanged" doc:"Rows that say what the record says already."`
+	Changes      []FieldChange  `json:"changes" nullable:"false" doc:"What changes in records that exist, field by field; at most 200."`
+	ChangesTotal int            `json:"changes_total"`
+	Cleared      []ClearedField `json:"cleared" nullable:"false" doc:"Values that a - in the file cleared; at most 200."`
+	ClearedTotal int            `json:"cleared_total"`
+	Kept         []KeptRow      `json:"kept" nullable:"false" doc:"Rows that were not applied because a person decided otherwise; at most 200. Override them by all or by bib."`
+	KeptTotal    int            `json:"kept_total"`
+	UnknownBib   []BibRow       `json:"unknown_bib" nullable:"false" doc:"Rows whose bib nobody is entered with, applied or not; at most 200."`
+	UnknownTotal int            `json:"unknown_bib_total"`
+	Official     bool           `json:"official,omitempty" doc:"The standings are official: only official=true with a reason lets the file change them."`
+	PlacesMoved  []PlaceMove    `json:"places_moved,omitempty" doc:"Of an official race: the places that change, in the new order; at most 200."`
+	PlacesTotal  int            `json:"places_moved_total,omitempty"`
+	Refused      []RefusedRow   `json:"-"` // rows that contradict what is known
+}
+
+// BibRow is a row of a file.
+type BibRow struct {
+	Row int    `json:"row"`
+	Bib string `json:"bib"`
+}
+
+// FieldChange is one field of a record that a row changes.
+type FieldChange struct {
+	BibRow
+	RecordID string `json:"record_id"`
+	Field    string `json:"field" example:"gun_time"`
+	Before   string `json:"before" doc:"Empty: there was no value."`
+	After    string `json:"after" doc:"Empty: there is no value."`
+}
+
+// ClearedField is one field of a record that a row clears.
+type ClearedField struct {
+	BibRow
+	Field  string `json:"field"`
+	Before string `json:"before"`
+}
+
+// KeptRow is a row that a person's decision outranks.
+type KeptRow struct {
+	BibRow
+	RecordID string            `json:"record_id"`
+	Says     map[string]string `json:"says" doc:"What the file says, by field; - where it clears the value."`
+	Stands   map[string]string `json:"stands" doc:"What the record says, by field."`
+	Message  string            `json:"message" example:"kept: decided by hand"`
+}
+
+// RefusedRow is a row that cannot go in because of what the record says.
+type RefusedRow struct {
+	Row   int
+	Wrong []race.FieldError
+}
+
+func list[T any](items *[]T, total *int, item T) {
+	if *total++; len(*items) < maxListed {
+		*items = append(*items, item)
+	}
+}
+
+// ImportResults brings the records of a race up to a results file, all in one
+// transaction: a bib without a record gets one, and the record that holds a bib
+// takes what the row says. What a person has decided stays, unless the file may
+// override it. A file that changes something is kept as an import, which can be
+// undone; to import under the ID of one that there is changes nothing and
+// returns what that one did. Errors: race.ErrNotFound, *race.InvalidError when
+// the reason is missing, ErrNoRankingTime, *race.ConflictError for a void race and for an official
+// one that the file would change without being allowed to.
+func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Change) (Imported, error) {
+	overrides := file.OverrideAll || len(file.OverrideBibs) > 0
+	if (file.Official || overrides) && change.Reason == "" {
+		return Imported{}, &race.InvalidError{Fields: []race.FieldError{{
+			Field: "reason", Message: "is needed to change official standings or to override what a person decided",
+		}}}
+	}
 	if change.Reason == "" {
 		change.Reason = importReason
 	}
-	var plan *importPlan
+	var done Imported
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
-		status, err := holdRace(ctx, q, raceID)
+		r, err := lockRace(ctx, q, file.RaceID)
 		if err != nil {
 			return err
 		}
-		if plan, err = planImport(ctx, q, raceID, results, change); err != nil {
+		row, err := q.RaceImport(ctx, file.ImportID, file.RaceID)
+		if err == nil {
+			done, err = outcomeOf(row)
 			return err
 		}
-		return s.carryOut(ctx, tx, plan, status)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("look for the import: %w", err)
+		}
+		if r.Status == race.Void {
+			return errVoid
+		}
+		plan, err := planImport(ctx, q, r, file, change)
+		if err != nil {
+			return err
+		}
+		done = plan.outcome
+		if len(plan.revisions) == 0 {
+			return nil
+		}
+		if r.Status == race.Official && !file.Official {
+			return &race.ConflictError{Field: "official", Message: fmt.Sprintf(
+				"the standings of the race are official, and the file would add %d records and change %d: "+
+					"send official=true with a reason to import it all the same; dry_run=true shows the places that would move",
+				done.Added, done.Changed)}
+		}
+		done.ImportID = file.ImportID
+		return s.carryOut(ctx, tx, plan, r.Status, &done)
 	})
 	if err != nil {
-		return Imported{}, fmt.Errorf("import results of race %s: %w", raceID, err)
+		return Imported{}, fmt.Errorf("import results of race %s: %w", file.RaceID, err)
 	}
-	return plan.outcome(), nil
+	return done, nil
 }
 
-// PreviewImport returns what ImportResults would do now, and does nothing.
-func (s *Store) PreviewImport(ctx context.Context, raceID string, results []race.Result) (Imported, error) {
-	plan, err := planImport(ctx, s.queries, raceID, results, Change{})
+// PreviewImport returns what ImportResults would do now if it were allowed to,
+// and does nothing.
+func (s *Store) PreviewImport(ctx context.Context, file ResultsFile) (Imported, error) {
+	r, err := s.Race(ctx, file.RaceID)
 	if err != nil {
-		return Imported{}, fmt.Errorf("preview results of race %s: %w", raceID, err)
+		return Imported{}, err
 	}
-	return plan.outcome(), nil
+	if r.Status == race.Void {
+		return Imported{}, errVoid
+	}
+	plan, err := planImport(ctx, s.queries, r, file, Change{})
+	if err != nil {
+		return Imported{}, fmt.Errorf("preview results of race %s: %w", file.RaceID, err)
+	}
+	return plan.outcome, nil
 }
 
-// importPlan is what a results file changes.
+// carryOut writes the plan and keeps the import. The transaction holds the race.
+func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, plan *importPlan, status race.Status, done *Imported) error {
+	q, now := s.queries.WithTx(tx), s.now()
+	if done.Added > 0 {
+		if err := startResults(ctx, q, plan.race.ID, status, now); err != nil {
+			return err
+		}
+	}
+	if err := writeRevisions(ctx, tx, plan.revisions, now); err != nil {
+		return err
+	}
+	outcome, err := json.Marshal(storedOutcome{done, done.Refused})
+	if err != nil {
+		return fmt.Errorf("write the outcome: %w", err)
+	}
+	err = q.InsertRaceImport(ctx, gen.InsertRaceImportParams{
+		ImportID: plan.file.ImportID, RaceID: plan.race.ID, FileName: plan.file.Name, FileHash: plan.file.Hash[:],
+		Reason: plan.change.Reason, ImportedBy: plan.change.By, ImportedAt: now, Outcome: outcome,
+	})
+	if err != nil {
+		return fmt.Errorf("keep the import: %w", err)
+	}
+	return nil
+}
+
+// storedOutcome is an import's outcome as it is kept.
+type storedOutcome struct {
+	*Imported
+	Refused []RefusedRow `json:"refused,omitempty"`
+}
+
+func outcomeOf(row gen.RaceImport) (Imported, error) {
+	var done Imported
+	stored := storedOutcome{Imported: &done}
+	if err := json.Unmarshal(row.Outcome, &stored); err != nil {
+		return Imported{}, fmt.Errorf("read the outcome of import %s: %w", row.ImportID, err)
+	}
+	done.Refused = stored.Refused
+	return done, nil
+}
+
+// importPlan is what a results file does to the records of a race.
 type importPlan struct {
-	raceID    string
+	race      race.Race
+	file      ResultsFile
 	change    Change
-	added     []revision
-	changed   []revision
-	unchanged int
-}
+	override  map[string]bool // bib keys
+	revisions []revision
+	outcome   Imported
+	speaks    bool // some row states something
+	timed     bool // some row states the time that ranks
+	timeless  bool // some finisher would have no such time
 
-func (p *importPlan) outcome() Imported {
-	return Imported{Added: len(p.added), Changed: len(p.changed), Unchanged: p.unchanged}
+	entrants map[string]gen.EnteredBibsRow // by bib key
+	decided  map[string]gen.OfficialRecord // by the bib keys that files knew them by; nil: not read yet
 }
 
 // planImport reads the records that hold the bibs of the file, and no others.
-func planImport(ctx context.Context, q *gen.Queries, raceID string, results []race.Result, change Change) (*importPlan, error) {
-	plan := &importPlan{raceID: raceID, change: change}
-	seen := make(map[string]bool, len(results))
-	for part := range slices.Chunk(results, chunk) {
+func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFile, change Change) (*importPlan, error) {
+	p := &importPlan{
+		race: r, file: file, change: change, override: make(map[string]bool, len(file.OverrideBibs)),
+		revisions: make([]revision, 0, len(file.Rows)),
+		outcome: Imported{
+			Changes: []FieldChange{}, Cleared: []ClearedField{}, Kept: []KeptRow{}, UnknownBib: []BibRow{},
+			Official: r.Status == race.Official,
+		},
+	}
+	for _, bib := range file.OverrideBibs {
+		p.override[race.BibKey(bib)] = true
+	}
+	var err error
+	if p.entrants, err = enteredBibs(ctx, q, r.ID); err != nil {
+		return nil, err
+	}
+	seen := make(map[string]bool, len(file.Rows))
+	for part := range slices.Chunk(file.Rows, chunk) {
 		keys := make([]string, len(part))
-		for i, result := range part {
-			keys[i] = race.BibKey(result.Bib)
+		for i, row := range part {
+			keys[i] = race.BibKey(row.Bib)
 			if seen[keys[i]] {
 				return nil, fmt.Errorf("bib %s is there twice", keys[i])
 			}
 			seen[keys[i]] = true
 		}
-		rows, err := q.RecordsHoldingBibs(ctx, raceID, keys)
+		rows, err := q.RecordsHoldingBibs(ctx, r.ID, keys)
 		if err != nil {
 			return nil, fmt.Errorf("read records: %w", err)
 		}
@@ -94,47 +275,166 @@ func planImport(ctx context.Context, q *gen.Queries, raceID string, results []ra
 		for _, row := range rows {
 			holders[row.BibKey] = row
 		}
-		for i, result := range part {
-			if err := plan.take(result, holders[keys[i]]); err != nil {
+		for i, row := range part {
+			if _, entered := p.entrants[keys[i]]; !entered {
+				list(&p.outcome.UnknownBib, &p.outcome.UnknownTotal, BibRow{row.Row, row.Bib})
+			}
+			p.speaks = p.speaks || row.Gun != nil || row.Net != nil || row.Status != nil || row.Sequence != nil
+			p.timed = p.timed || r.Ranking.Basis == race.Gun && row.Gun != nil || r.Ranking.Basis == race.Net && row.Net != nil
+			if holder, held := holders[keys[i]]; held {
+				p.correct(row, holder)
+			} else if err := p.add(ctx, q, keys[i], row); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return plan, nil
+	if len(file.Rows) > 0 && !p.speaks || p.timeless && !p.timed {
+		return nil, ErrNoRankingTime
+	}
+	if r.Status == race.Official && len(p.revisions) > 0 {
+		p.outcome.PlacesMoved, p.outcome.PlacesTotal, err = placesMoved(ctx, q, r, p.revisions, p.entrants)
+	}
+	return p, err
 }
 
-// take decides what one row does to the record that holds its bib, if any. A
-// bib that is only written differently, 007 for 7, is no change.
-func (p *importPlan) take(result race.Result, holder gen.OfficialRecord) error {
-	if holder.RecordID == "" {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("make a record ID: %w", err)
-		}
-		p.added = append(p.added, firstRevision(p.raceID, id.String(), result, p.change))
-		return nil
-	}
-	next := nextRevision(holder, p.change)
-	result.Bib = next.Result.Bib
-	if result == next.Result {
-		p.unchanged++
-		return nil
+// correct decides what a row does to the record that holds its bib. A bib that
+// is only written differently, 007 for 7, is no change.
+func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
+	next := nextRevision(holder, race.ByFile, p.change)
+	known := next.Result
+	result, wrong := row.Apply(known)
+	switch {
+	case len(wrong) == 0 && result == known:
+		p.outcome.Unchanged++
+		return
+	case holder.Decided && !p.overrides(holder.BibKey):
+		p.keep(row, holder)
+		return
+	case len(wrong) > 0:
+		p.outcome.Refused = append(p.outcome.Refused, RefusedRow{row.Row, wrong})
+		return
 	}
 	next.Correct(result)
-	p.changed = append(p.changed, next)
-	return nil
+	next.Decided, next.importID = false, p.file.ImportID
+	p.revise(next)
+	p.outcome.Changed++
+	cleared := row.Cleared()
+	before, after := textsOf(known), textsOf(result)
+	for i, field := range resultFields {
+		if before[i] == after[i] {
+			continue
+		}
+		at := BibRow{row.Row, known.Bib}
+		list(&p.outcome.Changes, &p.outcome.ChangesTotal,
+			FieldChange{BibRow: at, RecordID: next.ID, Field: field, Before: before[i], After: after[i]})
+		if slices.Contains(cleared, field) {
+			list(&p.outcome.Cleared, &p.outcome.ClearedTotal, ClearedField{BibRow: at, Field: field, Before: before[i]})
+		}
+	}
 }
 
-// carryOut writes the plan. The transaction holds the race.
-func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, plan *importPlan, status race.Status) error {
-	now := s.now()
-	if len(plan.added) > 0 {
-		if err := startResults(ctx, s.queries.WithTx(tx), plan.raceID, status, now); err != nil {
+// add decides what a row does whose bib no record holds. A record that a person
+// has removed, or moved to another bib, is not added again.
+func (p *importPlan) add(ctx context.Context, q *gen.Queries, key string, row race.ResultRow) error {
+	if p.decided == nil {
+		var err error
+		if p.decided, err = decidedByBib(ctx, q, p.race.ID); err != nil {
 			return err
 		}
 	}
-	if err := writeRevisions(ctx, tx, plan.added, now); err != nil {
-		return err
+	if decided, known := p.decided[key]; known && !p.overrides(key) {
+		p.keep(row, decided)
+		return nil
 	}
-	return writeRevisions(ctx, tx, plan.changed, now)
+	result, wrong := row.Apply(race.Result{Bib: row.Bib, Status: race.Finished})
+	if len(wrong) > 0 {
+		p.outcome.Refused = append(p.outcome.Refused, RefusedRow{row.Row, wrong})
+		return nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("make a record ID: %w", err)
+	}
+	first := firstRevision(p.race.ID, id.String(), result, race.ByFile, p.change)
+	first.importID = p.file.ImportID
+	p.revise(first)
+	p.outcome.Added++
+	return nil
+}
+
+func (p *importPlan) revise(next revision) {
+	p.revisions = append(p.revisions, next)
+	if next.Result.Status == race.Finished && p.race.Ranking.RankingTime(next.Result) == 0 {
+		p.timeless = true
+	}
+}
+
+func (p *importPlan) overrides(bibKey string) bool { return p.file.OverrideAll || p.override[bibKey] }
+
+// keep lists a row that the decided record outranks.
+func (p *importPlan) keep(row race.ResultRow, decided gen.OfficialRecord) {
+	kept := KeptRow{
+		BibRow: BibRow{row.Row, row.Bib}, RecordID: decided.RecordID,
+		Says: map[string]string{}, Stands: map[string]string{}, Message: "kept: decided by hand",
+	}
+	said := textsOf(row.Stated())
+	stated := []bool{row.Gun != nil, row.Net != nil, row.Status != nil, row.Sequence != nil}
+	stands := textsOf(recordOf(decided).Result)
+	for i, field := range resultFields {
+		if stated[i] {
+			if kept.Says[field] = said[i]; said[i] == "" {
+				kept.Says[field] = "-"
+			}
+		}
+		if stands[i] != "" {
+			kept.Stands[field] = stands[i]
+		}
+	}
+	switch {
+	case decided.Removed:
+		kept.Message += ", the record was removed"
+	case race.BibKey(row.Bib) != decided.BibKey:
+		kept.Message += ", the record was given another bib"
+		kept.Stands["bib"] = decided.Bib
+	}
+	list(&p.outcome.Kept, &p.outcome.KeptTotal, kept)
+}
+
+// resultFields are the fields of a result that a file states, in the order of
+// textsOf.
+var resultFields = []string{"gun_time", "net_time", "status", "sequence"}
+
+func textsOf(r race.Result) [4]string {
+	sequence := ""
+	if r.Sequence != 0 {
+		sequence = strconv.Itoa(r.Sequence)
+	}
+	return [4]string{r.Gun.String(), r.Net.String(), string(r.Status), sequence}
+}
+
+// enteredBibs returns who is entered with each bib of a race, by bib key.
+func enteredBibs(ctx context.Context, q *gen.Queries, raceID string) (map[string]gen.EnteredBibsRow, error) {
+	rows, err := q.EnteredBibs(ctx, raceID)
+	if err != nil {
+		return nil, fmt.Errorf("read the bibs of race %s: %w", raceID, err)
+	}
+	entrants := make(map[string]gen.EnteredBibsRow, len(rows))
+	for _, row := range rows {
+		entrants[row.BibKey.String] = row
+	}
+	return entrants, nil
+}
+
+// decidedByBib returns the records of a race that stand by a person's decision,
+// by the keys of the bibs that files and timing software gave them.
+func decidedByBib(ctx context.Context, q *gen.Queries, raceID string) (map[string]gen.OfficialRecord, error) {
+	rows, err := q.DecidedRecordsWithBibs(ctx, raceID)
+	if err != nil {
+		return nil, fmt.Errorf("read the decisions of race %s: %w", raceID, err)
+	}
+	decided := make(map[string]gen.OfficialRecord, len(rows))
+	for _, row := range rows {
+		decided[race.BibKey(row.HadBib)] = row.OfficialRecord
+	}
+	return decided, nil
 }

@@ -25,7 +25,7 @@ func BenchmarkImportResults(b *testing.B) {
 		})
 		require.NoError(b, err)
 		b.StartTimer()
-		imported, err := store.ImportResults(b.Context(), r.ID, file, organizer)
+		imported, err := store.ImportResults(b.Context(), fileOf(r.ID, file), organizer)
 		require.NoError(b, err)
 		require.Equal(b, len(file), imported.Added)
 	}

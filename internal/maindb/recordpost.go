@@ -20,13 +20,19 @@ const postAttempts = 5
 // first record of a race makes the race provisional. A record of the race that
 // already has the ID is returned as it is, with added false. Errors:
 // race.ErrNotFound without such a race, *race.ConflictError when another record
-// holds the bib.
+// holds the bib or the race is void.
+//
+// What is posted is a statement as a file makes them, since timing software
+// posts too; only a disqualification with a reason is a person's decision.
 func (s *Store) PostRecord(ctx context.Context, raceID, recordID string, result race.Result, change Change) (record race.Record, added bool, err error) {
-	posted := firstRevision(raceID, recordID, result, change)
+	posted := firstRevision(raceID, recordID, result, race.ByPost, change)
+	if result.Status == race.Disqualified && change.Reason != "" {
+		posted.origin, posted.Decided = race.ByHand, true
+	}
 	for range postAttempts {
 		err := s.post(ctx, shareRace, posted)
 		if errors.Is(err, errScheduled) { // once in the life of a race
-			err = s.post(ctx, holdRace, posted)
+			err = s.post(ctx, holdLiveRace, posted)
 		}
 		if err == nil {
 			return posted.Record, true, nil

@@ -50,6 +50,9 @@ func (s *Store) Revisions(ctx context.Context, recordID string) ([]race.Revision
 			Reason:    row.Reason,
 			ChangedBy: row.ChangedBy,
 			ChangedAt: row.ChangedAt,
+			Origin:    race.Origin(row.Origin),
+			Decided:   row.Decided,
+			ImportID:  row.ImportID.String,
 		}
 	}
 	return revisions, nil
@@ -136,6 +139,7 @@ func recordOf(row gen.OfficialRecord) race.Record {
 		Result:   resultOf(row.Bib, row.GunMs, row.NetMs, row.Status, row.FinishSequence),
 		Removed:  row.Removed,
 		HoldsBib: row.HeldBib.Valid,
+		Decided:  row.Decided,
 
 		TimeConfirmed: row.TimeConfirmed,
 	}

@@ -34,6 +34,15 @@ func finish(bib string, seconds int) race.Result {
 	return race.Result{Bib: bib, Gun: race.Time(seconds) * 1000, Status: race.Finished}
 }
 
+// fileOf is a file that states the results.
+func fileOf(raceID string, results []race.Result) maindb.ResultsFile {
+	file := maindb.ResultsFile{ImportID: uuid.Must(uuid.NewV7()).String(), RaceID: raceID}
+	for i, r := range results {
+		file.Rows = append(file.Rows, race.ResultRow{Row: i + 1, Bib: r.Bib, Gun: &r.Gun, Net: &r.Net, Status: &r.Status, Sequence: &r.Sequence})
+	}
+	return file
+}
+
 func (b *testBundle) post(t *testing.T, raceID string, result race.Result) race.Record {
 	t.Helper()
 	record, added, err := b.store.PostRecord(t.Context(), raceID, newID(), result, organizer)
@@ -106,7 +115,7 @@ func TestPostRecord(t *testing.T) {
 	revisions, err := b.store.Revisions(t.Context(), id)
 	require.NoError(t, err)
 	require.Equal(t, []race.Revision{{
-		RecordID: id, Number: 1, Result: want.Result, ChangedBy: organizer.By, ChangedAt: b.clock.Now(),
+		RecordID: id, Number: 1, Result: want.Result, ChangedBy: organizer.By, ChangedAt: b.clock.Now(), Origin: race.ByPost,
 	}}, revisions)
 	require.Equal(t, []string{sentAs(id, 1)}, b.outbox(t))
 }
@@ -137,7 +146,7 @@ func TestPatchRecord(t *testing.T) {
 
 	second := b.patch(t, first, maindb.RecordPatch{Gun: &gun, Net: &none})
 	want := first
-	want.Revision, want.Result.Gun, want.Result.Net = 2, gun, 0
+	want.Revision, want.Result.Gun, want.Result.Net, want.Decided = 2, gun, 0, true
 	require.Equal(t, want, second)
 	require.Equal(t, want, b.record(t, first))
 

@@ -20,13 +20,14 @@ const chunk = 1000
 type Change struct {
 	By     string // user ID of the organizer, or race.SystemActor
 	Reason string // at most 500 characters; may be empty for a first revision
-	File   bool   // a file says it, not a person
 }
 
 // A revision is a record as its next revision has it.
 type revision struct {
 	race.Record
 	Change
+	origin       race.Origin
+	importID     string       // that makes or undoes it; empty: none does
 	waitingSince sql.NullTime // when the record began to wait for its bib; NULL: it does not wait
 }
 
@@ -61,22 +62,23 @@ func writeRevisions(ctx context.Context, tx *sql.Tx, revisions []revision, now t
 func insertRecords(ctx context.Context, tx *sql.Tx, added []revision, now time.Time) error {
 	const into = `INSERT INTO official_record
     (record_id, race_id, revision, bib, bib_key, held_bib, gun_ms, net_ms, status, finish_sequence, removed,
-     created_at, updated_at) VALUES `
+     decided, created_at, updated_at) VALUES `
 	return insertRows(ctx, tx, into, added, func(args []any, r revision) []any {
 		key := race.BibKey(r.Result.Bib)
 		return append(args, r.ID, r.RaceID, r.Revision, r.Result.Bib, key, key,
 			nullTime(r.Result.Gun), nullTime(r.Result.Net), string(r.Result.Status),
-			nullSequence(r.Result.Sequence), r.Removed, now, now)
+			nullSequence(r.Result.Sequence), r.Removed, r.Decided, now, now)
 	})
 }
 
 func insertRevisions(ctx context.Context, tx *sql.Tx, revisions []revision, now time.Time) error {
 	const intoRevisions = `INSERT INTO official_record_revision
     (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, time_confirmed,
-     reason, changed_by, changed_at) VALUES `
+     reason, changed_by, changed_at, origin, decided, import_id) VALUES `
 	err := insertRows(ctx, tx, intoRevisions, revisions, func(args []any, r revision) []any {
 		return append(args, r.ID, r.Revision, r.Result.Bib, nullTime(r.Result.Gun), nullTime(r.Result.Net),
-			string(r.Result.Status), nullSequence(r.Result.Sequence), r.Removed, r.TimeConfirmed, r.Reason, r.By, now)
+			string(r.Result.Status), nullSequence(r.Result.Sequence), r.Removed, r.TimeConfirmed,
+			r.Reason, r.By, now, string(r.origin), r.Decided, nullString(r.importID))
 	})
 	if err != nil {
 		return err
@@ -85,7 +87,7 @@ func insertRevisions(ctx context.Context, tx *sql.Tx, revisions []revision, now 
 	trace := traceOf(ctx)
 	return insertRows(ctx, tx, intoOutbox, revisions, func(args []any, r revision) []any {
 		parent, link := trace, sql.NullString{}
-		if r.File {
+		if r.importID != "" { // many come about at once: see OutboxRow
 			parent, link = link, trace
 		}
 		return append(args, r.RaceID, r.ID, r.Revision, now, parent, link)
@@ -113,7 +115,7 @@ STRAIGHT_JOIN official_record_revision AS v FORCE INDEX (PRIMARY)
     ON v.record_id = next.record_id AND v.revision = next.revision
 SET r.revision = v.revision, r.bib = v.bib, r.bib_key = next.bib_key, r.held_bib = next.held_bib,
     r.waiting_since = next.waiting_since, r.gun_ms = v.gun_ms, r.net_ms = v.net_ms, r.status = v.status,
-    r.finish_sequence = v.finish_sequence, r.removed = v.removed,
+    r.finish_sequence = v.finish_sequence, r.removed = v.removed, r.decided = v.decided,
     r.time_confirmed = v.time_confirmed, r.updated_at = v.changed_at`
 
 // advanceRecords makes records say what the revisions just written for them say.
@@ -152,9 +154,11 @@ func reviseAgain(ctx context.Context, tx *sql.Tx, recordIDs []string, reason str
 			args      []any
 		}{
 			{`INSERT INTO official_record_revision
-    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, time_confirmed, reason, changed_by, changed_at)
-SELECT r.record_id, r.revision + 1, r.bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed, r.time_confirmed, ?, ?, ?
-FROM ` + revisedRecords, []any{reason, race.SystemActor, now, list}},
+    (record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, time_confirmed,
+     reason, changed_by, changed_at, origin, decided)
+SELECT r.record_id, r.revision + 1, r.bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed, r.time_confirmed,
+       ?, ?, ?, ?, r.decided
+FROM ` + revisedRecords, []any{reason, race.SystemActor, now, string(race.BySystem), list}},
 			{`INSERT INTO outbox (race_id, record_id, revision, created_at, tracelink)
 SELECT r.race_id, r.record_id, r.revision + 1, ?, ? FROM ` + revisedRecords, []any{now, traceOf(ctx), list}},
 			{`UPDATE ` + revisedRecords + ` SET r.revision = r.revision + 1, r.updated_at = ?`, []any{list, now}},
@@ -198,16 +202,16 @@ func (s *Store) reviseBibs(ctx context.Context, tx *sql.Tx, raceID string, bibKe
 }
 
 // firstRevision is a record that the race does not have yet.
-func firstRevision(raceID, recordID string, result race.Result, change Change) revision {
+func firstRevision(raceID, recordID string, result race.Result, origin race.Origin, change Change) revision {
 	return revision{
 		Record: race.Record{ID: recordID, RaceID: raceID, Revision: 1, Result: result, HoldsBib: true},
-		Change: change,
+		Change: change, origin: origin,
 	}
 }
 
 // nextRevision is what follows on a record, with nothing changed so far.
-func nextRevision(row gen.OfficialRecord, change Change) revision {
-	r := revision{Record: recordOf(row), Change: change, waitingSince: row.WaitingSince}
+func nextRevision(row gen.OfficialRecord, origin race.Origin, change Change) revision {
+	r := revision{Record: recordOf(row), Change: change, origin: origin, waitingSince: row.WaitingSince}
 	r.Revision++
 	return r
 }

@@ -37,7 +37,11 @@ func setupRevise(t *testing.T, records int) *reviseBundle {
 		b.bibs = append(b.bibs, bib)
 		results[i] = race.Result{Bib: bib, Gun: race.Time(1_800_000 + i), Status: race.Finished}
 	}
-	_, err = b.ImportResults(t.Context(), b.raceID, results, Change{By: "organizer"})
+	file := ResultsFile{ImportID: uuid.NewString(), RaceID: b.raceID}
+	for _, r := range results {
+		file.Rows = append(file.Rows, race.ResultRow{Bib: r.Bib, Gun: &r.Gun})
+	}
+	_, err = b.ImportResults(t.Context(), file, Change{By: "organizer"})
 	require.NoError(t, err)
 	b.exec(t, "DELETE FROM outbox")
 	return b

@@ -26,7 +26,7 @@ var ErrOvertaken = errors.New("the standings' inputs have changed since they wer
 // StandingsHead says what a version is, without its rows.
 type StandingsHead struct {
 	Version    int         // from 1; 0: there is none yet
-	Status     race.Status // Provisional or Official
+	Status     race.Status // Provisional, Official or Void
 	ComputedAt time.Time   // when its inputs were read
 	InputsHash [sha256.Size]byte
 	Ruleset    json.RawMessage // the edition of the engine and the rules, as used
@@ -124,7 +124,7 @@ func (s *Store) Standings(ctx context.Context, raceID string, version int) (Stan
 type NewStandings struct {
 	RaceID     string
 	Version    int         // one more than the latest when the inputs were read
-	Status     race.Status // Provisional or Official
+	Status     race.Status // Provisional, Official or Void
 	ComputedAt time.Time
 	InputsHash [sha256.Size]byte
 	Rules      Ruleset

@@ -51,12 +51,21 @@ type Division struct {
 type Status string
 
 // A race is scheduled until its first official record, then its standings are
-// provisional until the organizer makes them official.
+// provisional until the organizer makes them official. A race that was a mistake
+// is void for good: its records are worth no points.
 const (
 	Scheduled   Status = "scheduled"
 	Provisional Status = "provisional"
 	Official    Status = "official"
+	Void        Status = "void"
 )
+
+// Voiding says when, by whom and why a race was voided.
+type Voiding struct {
+	At     time.Time
+	By     string // user ID of the organizer or an operator
+	Reason string
+}
 
 // Race is an official race as its organizer set it up.
 type Race struct {
@@ -72,6 +81,7 @@ type Race struct {
 	Points      int64  // what every finisher gets under the rule "fixed"
 	Capacity    int    // participants at most; 0: no bound
 	Status      Status
+	Voided      *Voiding // nil unless the status is Void
 	CreatedAt   time.Time
 }
 

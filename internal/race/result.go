@@ -78,3 +78,88 @@ func (r Result) Check() []FieldError {
 	}
 	return wrong
 }
+
+// ResultRow is what one row of a results file says of a bib. Nil says nothing: a
+// column that is missing and a cell that is empty leave what is known. A pointer
+// to the zero value clears it.
+type ResultRow struct {
+	Row      int // that helps a person find it in the file
+	Bib      string
+	Gun      *Time
+	Net      *Time
+	Status   *ResultStatus // cleared, it is Finished
+	Sequence *int
+}
+
+// Check returns everything that is wrong with the row, whatever is known.
+func (row ResultRow) Check() []FieldError {
+	return row.Stated().Check()
+}
+
+// Stated returns what the row says, with zero where it says nothing.
+func (row ResultRow) Stated() Result {
+	return Result{
+		Bib: row.Bib, Gun: valueOf(row.Gun), Net: valueOf(row.Net), Status: valueOf(row.Status), Sequence: valueOf(row.Sequence),
+	}
+}
+
+func valueOf[T any](stated *T) (value T) {
+	if stated != nil {
+		value = *stated
+	}
+	return value
+}
+
+// Apply returns what is known with what the row says, or what is wrong with
+// that. A status is only ever changed by a row that states one, so that files of
+// times and files of statuses may come in either order. Who did not start has no
+// times: a row that states DNS takes them, and a row with a time must state
+// another status for somebody who stands as DNS.
+func (row ResultRow) Apply(known Result) (Result, []FieldError) {
+	result := known
+	if row.Status != nil {
+		if result.Status = *row.Status; result.Status == "" {
+			result.Status = Finished
+		}
+		if result.Status == DidNotStart {
+			result.Gun, result.Net = 0, 0
+		}
+	}
+	for _, clock := range []struct {
+		field  string
+		stated *Time
+		time   *Time
+	}{{"gun_time", row.Gun, &result.Gun}, {"net_time", row.Net, &result.Net}} {
+		if clock.stated == nil {
+			continue
+		}
+		if row.Status == nil && known.Status == DidNotStart && *clock.stated != 0 {
+			return Result{}, []FieldError{{clock.field, "the record stands as DNS, which has no time: state the status too, for example OK"}}
+		}
+		*clock.time = *clock.stated
+	}
+	if row.Sequence != nil {
+		result.Sequence = *row.Sequence
+	}
+	if wrong := result.Check(); len(wrong) > 0 {
+		return Result{}, wrong
+	}
+	return result, nil
+}
+
+// Cleared names the fields that the row clears.
+func (row ResultRow) Cleared() []string {
+	var cleared []string
+	for _, field := range []struct {
+		name string
+		is   bool
+	}{
+		{"gun_time", row.Gun != nil && *row.Gun == 0}, {"net_time", row.Net != nil && *row.Net == 0},
+		{"status", row.Status != nil && *row.Status == ""}, {"sequence", row.Sequence != nil && *row.Sequence == 0},
+	} {
+		if field.is {
+			cleared = append(cleared, field.name)
+		}
+	}
+	return cleared
+}

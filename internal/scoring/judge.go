@@ -12,7 +12,7 @@ import (
 type Facts struct {
 	Record    race.Record       // its latest revision
 	ChangedAt time.Time         // when that revision was made
-	Race      race.Race         // Distance, Ranking, Scoring and Points are read
+	Race      race.Race         // Status, Distance, Ranking, Scoring and Points are read
 	Entrant   *race.Participant // who is entered with the record's bib; nil: nobody
 }
 
@@ -43,6 +43,10 @@ func Judge(facts Facts) (Award, error) {
 		return award, nil
 	}
 	entrant, err := facts.Holder()
+	if facts.Race.Status == race.Void {
+		award.RunnerID, award.Reason = entrant.UserID, "race voided"
+		return award, nil
+	}
 	if err != nil {
 		return Award{}, err
 	}

@@ -13,8 +13,8 @@ import (
 
 const facts = `-- name: Facts :one
 SELECT r.record_id, r.race_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed,
-       r.time_confirmed, r.updated_at,
-       c.scoring, c.points, c.distance_mm, c.ranking_basis, c.divisions_basis, c.ties,
+       r.decided, r.time_confirmed, r.updated_at,
+       c.status AS race_status, c.scoring, c.points, c.distance_mm, c.ranking_basis, c.divisions_basis, c.ties,
        p.participant_id, p.user_id, p.sex, p.age, p.field
 FROM official_record AS r
 JOIN race AS c ON c.race_id = r.race_id
@@ -33,8 +33,10 @@ type FactsRow struct {
 	Status         string
 	FinishSequence sql.NullInt32
 	Removed        bool
+	Decided        bool
 	TimeConfirmed  bool
 	UpdatedAt      time.Time
+	RaceStatus     string
 	Scoring        string
 	Points         int64
 	DistanceMm     int64
@@ -62,8 +64,10 @@ func (q *Queries) Facts(ctx context.Context, recordID string) (FactsRow, error) 
 		&i.Status,
 		&i.FinishSequence,
 		&i.Removed,
+		&i.Decided,
 		&i.TimeConfirmed,
 		&i.UpdatedAt,
+		&i.RaceStatus,
 		&i.Scoring,
 		&i.Points,
 		&i.DistanceMm,

@@ -29,6 +29,62 @@ func (q *Queries) CountRevisions(ctx context.Context, raceID string) (CountRevis
 	return i, err
 }
 
+const decidedRecordsWithBibs = `-- name: DecidedRecordsWithBibs :many
+SELECT r.record_id, r.race_id, r.revision, r.bib, r.bib_key, r.held_bib, r.waiting_since, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed, r.created_at, r.updated_at, r.decided, r.time_confirmed, v.bib AS had_bib
+FROM official_record AS r
+JOIN official_record_revision AS v ON v.record_id = r.record_id
+WHERE r.race_id = ? AND r.decided = TRUE AND (v.revision = 1 OR v.origin NOT IN ('hand', 'system'))
+ORDER BY r.record_id, v.revision
+`
+
+type DecidedRecordsWithBibsRow struct {
+	OfficialRecord OfficialRecord
+	HadBib         string
+}
+
+// Records that stand by a person's decision, once with each bib that a file or
+// timing software gave them.
+func (q *Queries) DecidedRecordsWithBibs(ctx context.Context, raceID string) ([]DecidedRecordsWithBibsRow, error) {
+	rows, err := q.db.QueryContext(ctx, decidedRecordsWithBibs, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DecidedRecordsWithBibsRow
+	for rows.Next() {
+		var i DecidedRecordsWithBibsRow
+		if err := rows.Scan(
+			&i.OfficialRecord.RecordID,
+			&i.OfficialRecord.RaceID,
+			&i.OfficialRecord.Revision,
+			&i.OfficialRecord.Bib,
+			&i.OfficialRecord.BibKey,
+			&i.OfficialRecord.HeldBib,
+			&i.OfficialRecord.WaitingSince,
+			&i.OfficialRecord.GunMs,
+			&i.OfficialRecord.NetMs,
+			&i.OfficialRecord.Status,
+			&i.OfficialRecord.FinishSequence,
+			&i.OfficialRecord.Removed,
+			&i.OfficialRecord.CreatedAt,
+			&i.OfficialRecord.UpdatedAt,
+			&i.OfficialRecord.Decided,
+			&i.OfficialRecord.TimeConfirmed,
+			&i.HadBib,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const holdRaceForRecords = `-- name: HoldRaceForRecords :one
 
 SELECT status FROM race WHERE race_id = ? FOR UPDATE
@@ -46,7 +102,7 @@ func (q *Queries) HoldRaceForRecords(ctx context.Context, raceID string) (string
 
 const listRecords = `-- name: ListRecords :many
 
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, decided, time_confirmed FROM official_record
 WHERE race_id = ? AND record_id > ?
   AND status LIKE ? AND removed <= ?
 ORDER BY record_id
@@ -92,6 +148,7 @@ func (q *Queries) ListRecords(ctx context.Context, arg ListRecordsParams) ([]Off
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Decided,
 			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
@@ -108,7 +165,7 @@ func (q *Queries) ListRecords(ctx context.Context, arg ListRecordsParams) ([]Off
 }
 
 const listRecordsOfBib = `-- name: ListRecordsOfBib :many
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, decided, time_confirmed FROM official_record
 WHERE race_id = ? AND bib_key = ? AND record_id > ?
   AND status LIKE ? AND removed <= ?
 ORDER BY record_id
@@ -155,6 +212,7 @@ func (q *Queries) ListRecordsOfBib(ctx context.Context, arg ListRecordsOfBibPara
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Decided,
 			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
@@ -237,7 +295,7 @@ func (q *Queries) LiveRecordsOfRace(ctx context.Context, raceID string) ([]strin
 }
 
 const record = `-- name: Record :one
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record WHERE record_id = ? AND race_id = ?
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, decided, time_confirmed FROM official_record WHERE record_id = ? AND race_id = ?
 `
 
 func (q *Queries) Record(ctx context.Context, recordID string, raceID string) (OfficialRecord, error) {
@@ -258,6 +316,7 @@ func (q *Queries) Record(ctx context.Context, recordID string, raceID string) (O
 		&i.Removed,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Decided,
 		&i.TimeConfirmed,
 	)
 	return i, err
@@ -275,7 +334,7 @@ func (q *Queries) RecordHoldingBib(ctx context.Context, raceID string, heldBib s
 }
 
 const recordsByID = `-- name: RecordsByID :many
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record WHERE race_id = ? AND record_id IN (/*SLICE:record_ids*/?)
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, decided, time_confirmed FROM official_record WHERE race_id = ? AND record_id IN (/*SLICE:record_ids*/?)
 `
 
 func (q *Queries) RecordsByID(ctx context.Context, raceID string, recordIds []string) ([]OfficialRecord, error) {
@@ -313,6 +372,7 @@ func (q *Queries) RecordsByID(ctx context.Context, raceID string, recordIds []st
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Decided,
 			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
@@ -329,7 +389,7 @@ func (q *Queries) RecordsByID(ctx context.Context, raceID string, recordIds []st
 }
 
 const recordsHoldingBibs = `-- name: RecordsHoldingBibs :many
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NOT NULL
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, decided, time_confirmed FROM official_record WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NOT NULL
 `
 
 func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys []string) ([]OfficialRecord, error) {
@@ -367,6 +427,7 @@ func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Decided,
 			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
@@ -383,7 +444,7 @@ func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys
 }
 
 const recordsWaiting = `-- name: RecordsWaiting :many
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, decided, time_confirmed FROM official_record
 WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NULL AND removed = FALSE
 ORDER BY waiting_since, record_id
 `
@@ -424,6 +485,7 @@ func (q *Queries) RecordsWaiting(ctx context.Context, raceID string, bibKeys []s
 			&i.Removed,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Decided,
 			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err
@@ -440,7 +502,7 @@ func (q *Queries) RecordsWaiting(ctx context.Context, raceID string, bibKeys []s
 }
 
 const revisions = `-- name: Revisions :many
-SELECT record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at, time_confirmed FROM official_record_revision WHERE record_id = ? ORDER BY revision
+SELECT record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at, origin, decided, import_id, time_confirmed FROM official_record_revision WHERE record_id = ? ORDER BY revision
 `
 
 func (q *Queries) Revisions(ctx context.Context, recordID string) ([]OfficialRecordRevision, error) {
@@ -464,6 +526,9 @@ func (q *Queries) Revisions(ctx context.Context, recordID string) ([]OfficialRec
 			&i.Reason,
 			&i.ChangedBy,
 			&i.ChangedAt,
+			&i.Origin,
+			&i.Decided,
+			&i.ImportID,
 			&i.TimeConfirmed,
 		); err != nil {
 			return nil, err

@@ -88,6 +88,47 @@ func (q *Queries) EnterAgain(ctx context.Context, arg EnterAgainParams) error {
 	return err
 }
 
+const enteredBibs = `-- name: EnteredBibs :many
+SELECT bib_key, user_id, sex, age, field FROM participant WHERE race_id = ? AND status = 'entered' AND bib_key IS NOT NULL
+`
+
+type EnteredBibsRow struct {
+	BibKey sql.NullString
+	UserID string
+	Sex    string
+	Age    sql.NullInt16
+	Field  string
+}
+
+func (q *Queries) EnteredBibs(ctx context.Context, raceID string) ([]EnteredBibsRow, error) {
+	rows, err := q.db.QueryContext(ctx, enteredBibs, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EnteredBibsRow
+	for rows.Next() {
+		var i EnteredBibsRow
+		if err := rows.Scan(
+			&i.BibKey,
+			&i.UserID,
+			&i.Sex,
+			&i.Age,
+			&i.Field,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertParticipant = `-- name: InsertParticipant :exec
 INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

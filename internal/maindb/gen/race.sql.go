@@ -7,6 +7,7 @@ package gen
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"time"
 )
@@ -68,7 +69,7 @@ func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
 }
 
 const lockRace = `-- name: LockRace :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at FROM race WHERE race_id = ? FOR UPDATE
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race WHERE race_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
@@ -91,12 +92,15 @@ func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.VoidedAt,
+		&i.VoidedBy,
+		&i.VoidReason,
 	)
 	return i, err
 }
 
 const race = `-- name: Race :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at FROM race WHERE race_id = ?
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race WHERE race_id = ?
 `
 
 func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
@@ -119,6 +123,9 @@ func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
 		&i.Status,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.VoidedAt,
+		&i.VoidedBy,
+		&i.VoidReason,
 	)
 	return i, err
 }
@@ -136,7 +143,7 @@ func (q *Queries) RaceHasRecords(ctx context.Context, raceID string) (bool, erro
 
 const racesBefore = `-- name: RacesBefore :many
 
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race
 WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
 LIMIT ?
@@ -180,6 +187,9 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 			&i.Status,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.VoidedAt,
+			&i.VoidedBy,
+			&i.VoidReason,
 		); err != nil {
 			return nil, err
 		}
@@ -195,7 +205,7 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 }
 
 const racesOfOrganizerBefore = `-- name: RacesOfOrganizerBefore :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race
 WHERE organizer_id = ? AND race_date <= ?
   AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
@@ -241,6 +251,9 @@ func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganiz
 			&i.Status,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.VoidedAt,
+			&i.VoidedBy,
+			&i.VoidReason,
 		); err != nil {
 			return nil, err
 		}
@@ -291,6 +304,29 @@ func (q *Queries) UpdateRace(ctx context.Context, arg UpdateRaceParams) error {
 		arg.Scoring,
 		arg.Points,
 		arg.Capacity,
+		arg.UpdatedAt,
+		arg.RaceID,
+	)
+	return err
+}
+
+const voidRace = `-- name: VoidRace :exec
+UPDATE race SET status = 'void', voided_at = ?, voided_by = ?, void_reason = ?, updated_at = ? WHERE race_id = ?
+`
+
+type VoidRaceParams struct {
+	VoidedAt   sql.NullTime
+	VoidedBy   sql.NullString
+	VoidReason sql.NullString
+	UpdatedAt  time.Time
+	RaceID     string
+}
+
+func (q *Queries) VoidRace(ctx context.Context, arg VoidRaceParams) error {
+	_, err := q.db.ExecContext(ctx, voidRace,
+		arg.VoidedAt,
+		arg.VoidedBy,
+		arg.VoidReason,
 		arg.UpdatedAt,
 		arg.RaceID,
 	)

@@ -45,7 +45,7 @@ func (q *Queries) EntrantsOfRace(ctx context.Context, raceID string) ([]Entrants
 }
 
 const racesOfSeason = `-- name: RacesOfSeason :many
-SELECT race_id FROM race WHERE race_date >= ? AND race_date <= ? AND status <> 'scheduled'
+SELECT race_id FROM race WHERE race_date >= ? AND race_date <= ? AND status NOT IN ('scheduled', 'void')
 ORDER BY race_date, race_id
 `
 

@@ -40,6 +40,7 @@ type OfficialRecord struct {
 	Removed        bool
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+	Decided        bool
 	TimeConfirmed  bool
 }
 
@@ -55,6 +56,9 @@ type OfficialRecordRevision struct {
 	Reason         string
 	ChangedBy      string
 	ChangedAt      time.Time
+	Origin         string
+	Decided        bool
+	ImportID       sql.NullString
 	TimeConfirmed  bool
 }
 
@@ -123,6 +127,25 @@ type Race struct {
 	Status         string
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+	VoidedAt       sql.NullTime
+	VoidedBy       sql.NullString
+	VoidReason     sql.NullString
+}
+
+type RaceImport struct {
+	ImportID   string
+	RaceID     string
+	Kind       string
+	Status     string
+	FileName   string
+	FileHash   []byte
+	Reason     string
+	ImportedBy string
+	ImportedAt time.Time
+	Outcome    json.RawMessage
+	UndoneBy   sql.NullString
+	UndoneAt   sql.NullTime
+	UndoReason sql.NullString
 }
 
 type Standing struct {

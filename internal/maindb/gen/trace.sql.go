@@ -115,7 +115,7 @@ func (q *Queries) OutboxRowsOfRecords(ctx context.Context, recordIds []string) (
 }
 
 const recordByID = `-- name: RecordByID :one
-SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, time_confirmed FROM official_record WHERE record_id = ?
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, decided, time_confirmed FROM official_record WHERE record_id = ?
 `
 
 func (q *Queries) RecordByID(ctx context.Context, recordID string) (OfficialRecord, error) {
@@ -136,6 +136,7 @@ func (q *Queries) RecordByID(ctx context.Context, recordID string) (OfficialReco
 		&i.Removed,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Decided,
 		&i.TimeConfirmed,
 	)
 	return i, err

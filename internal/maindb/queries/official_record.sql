@@ -30,6 +30,15 @@ SELECT record_id FROM official_record WHERE race_id = ? AND held_bib = ?;
 -- name: RecordsHoldingBibs :many
 SELECT * FROM official_record WHERE race_id = ? AND bib_key IN (sqlc.slice(bib_keys)) AND held_bib IS NOT NULL;
 
+-- name: DecidedRecordsWithBibs :many
+-- Records that stand by a person's decision, once with each bib that a file or
+-- timing software gave them.
+SELECT sqlc.embed(r), v.bib AS had_bib
+FROM official_record AS r
+JOIN official_record_revision AS v ON v.record_id = r.record_id
+WHERE r.race_id = ? AND r.decided = TRUE AND (v.revision = 1 OR v.origin NOT IN ('hand', 'system'))
+ORDER BY r.record_id, v.revision;
+
 -- name: RecordsWaiting :many
 -- Who has waited longest comes first.
 SELECT * FROM official_record

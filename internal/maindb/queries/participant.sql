@@ -23,6 +23,9 @@ SELECT * FROM participant WHERE race_id = ? AND participant_id > ? ORDER BY part
 -- name: ParticipantsOfRace :many
 SELECT * FROM participant WHERE race_id = ? ORDER BY participant_id;
 
+-- name: EnteredBibs :many
+SELECT bib_key, user_id, sex, age, field FROM participant WHERE race_id = ? AND status = 'entered' AND bib_key IS NOT NULL;
+
 -- name: UsersWithDerivedAge :many
 SELECT participant_id, user_id, age FROM participant WHERE race_id = ? AND age_stated = FALSE;
 

@@ -15,6 +15,9 @@ SET name = ?, city = ?, race_date = ?, distance_mm = ?, ranking_basis = ?, divis
     divisions = ?, scoring = ?, points = ?, capacity = ?, updated_at = ?
 WHERE race_id = ?;
 
+-- name: VoidRace :exec
+UPDATE race SET status = 'void', voided_at = ?, voided_by = ?, void_reason = ?, updated_at = ? WHERE race_id = ?;
+
 -- name: DeleteRace :exec
 DELETE FROM race WHERE race_id = ?;
 

@@ -11,7 +11,7 @@ ORDER BY c.race_date DESC, c.race_id DESC
 LIMIT ?;
 
 -- name: RacesOfSeason :many
-SELECT race_id FROM race WHERE race_date >= sqlc.arg(first_day) AND race_date <= sqlc.arg(last_day) AND status <> 'scheduled'
+SELECT race_id FROM race WHERE race_date >= sqlc.arg(first_day) AND race_date <= sqlc.arg(last_day) AND status NOT IN ('scheduled', 'void')
 ORDER BY race_date, race_id;
 
 -- name: EntrantsOfRace :many

@@ -1,0 +1,31 @@
+-- name: InsertRaceImport :exec
+INSERT INTO race_import (import_id, race_id, kind, status, file_name, file_hash, reason, imported_by, imported_at, outcome)
+VALUES (?, ?, 'results', 'applied', ?, ?, ?, ?, ?, ?);
+
+-- name: RaceImport :one
+SELECT * FROM race_import WHERE import_id = ? AND race_id = ?;
+
+-- name: RaceImportsBefore :many
+SELECT * FROM race_import WHERE race_id = ? AND import_id < sqlc.arg(before) ORDER BY import_id DESC LIMIT ?;
+
+-- name: UndoRaceImport :exec
+UPDATE race_import SET status = 'undone', undone_by = ?, undone_at = ?, undo_reason = ? WHERE import_id = ?;
+
+-- name: ImportedRecords :many
+-- The records that an import wrote, with what they were before (no revision: it
+-- added them), what it made of them, and whether anything but the system and
+-- imports that are undone has changed them since.
+SELECT sqlc.embed(r), v.revision AS import_revision,
+       b.bib AS before_bib, b.gun_ms AS before_gun_ms, b.net_ms AS before_net_ms, b.status AS before_status,
+       b.finish_sequence AS before_sequence, b.removed AS before_removed, b.decided AS before_decided,
+       b.time_confirmed AS before_time_confirmed, b.revision AS before_revision,
+       EXISTS (SELECT 1 FROM official_record_revision AS n LEFT JOIN race_import AS i ON i.import_id = n.import_id
+               WHERE n.record_id = r.record_id AND n.revision > v.revision AND n.origin <> 'system'
+                 AND COALESCE(i.status, '') <> 'undone') AS changed_since
+FROM official_record AS r
+JOIN official_record_revision AS v ON v.record_id = r.record_id AND v.import_id = sqlc.arg(import_id) AND v.origin = 'file'
+LEFT JOIN official_record_revision AS b ON b.record_id = r.record_id AND b.revision = (
+    SELECT MAX(p.revision) FROM official_record_revision AS p
+    WHERE p.record_id = r.record_id AND p.revision < v.revision)
+WHERE r.race_id = sqlc.arg(race_id)
+ORDER BY r.record_id;

@@ -1,0 +1,177 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// RaceImport is a file that was applied to a race.
+type RaceImport struct {
+	ID         string
+	RaceID     string
+	Kind       string // "results"
+	Status     string // "applied" or "undone"
+	FileName   string // empty: unknown
+	FileHash   string // SHA-256, in hexadecimal
+	Reason     string
+	By         string // user ID
+	At         time.Time
+	Outcome    Imported
+	UndoneBy   string // user ID; empty unless undone
+	UndoneAt   time.Time
+	UndoReason string
+}
+
+// ImportChangedError says that an import cannot be undone because some of what
+// it wrote has been changed since.
+type ImportChangedError struct {
+	Changed []ChangedRecord // the first ones
+	Total   int
+}
+
+// ChangedRecord is a record that was changed after an import wrote it.
+type ChangedRecord struct {
+	RecordID string
+	Bib      string
+	Revision int // the latest
+}
+
+func (e *ImportChangedError) Error() string {
+	return fmt.Sprintf("%d of the records of the import were changed since", e.Total)
+}
+
+// RaceImport returns an import of a race, or race.ErrNotFound.
+func (s *Store) RaceImport(ctx context.Context, raceID, importID string) (RaceImport, error) {
+	return raceImport(ctx, s.queries, raceID, importID)
+}
+
+func raceImport(ctx context.Context, q *gen.Queries, raceID, importID string) (RaceImport, error) {
+	row, err := q.RaceImport(ctx, importID, raceID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return RaceImport{}, race.ErrNotFound
+	}
+	if err != nil {
+		return RaceImport{}, fmt.Errorf("read import %s: %w", importID, err)
+	}
+	return importOf(row)
+}
+
+// RaceImports returns up to limit imports of a race, the newest first, that are
+// older than the one with that ID; the empty ID begins with the newest.
+func (s *Store) RaceImports(ctx context.Context, raceID, before string, limit int) ([]RaceImport, error) {
+	if before == "" {
+		before = endOfIDs
+	}
+	rows, err := s.queries.RaceImportsBefore(ctx, raceID, before, count32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list the imports of race %s: %w", raceID, err)
+	}
+	imports := make([]RaceImport, len(rows))
+	for i, row := range rows {
+		if imports[i], err = importOf(row); err != nil {
+			return nil, err
+		}
+	}
+	return imports, nil
+}
+
+func importOf(row gen.RaceImport) (RaceImport, error) {
+	i := RaceImport{
+		ID: row.ImportID, RaceID: row.RaceID, Kind: row.Kind, Status: row.Status, FileName: row.FileName,
+		FileHash: hex.EncodeToString(row.FileHash), Reason: row.Reason, By: row.ImportedBy, At: row.ImportedAt,
+		UndoneBy: row.UndoneBy.String, UndoneAt: row.UndoneAt.Time, UndoReason: row.UndoReason.String,
+	}
+	var err error
+	i.Outcome, err = outcomeOf(row)
+	return i, err
+}
+
+// UndoImport gives every record that an import changed the result that it had
+// before, and removes those that it added, as new revisions. An import that is
+// undone already is returned as it is, with undone false. Errors:
+// race.ErrNotFound, *ImportChangedError when a record was changed since, except
+// by the system or by imports that are undone, *race.ConflictError for a void
+// race.
+func (s *Store) UndoImport(ctx context.Context, raceID, importID string, change Change) (i RaceImport, undone bool, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		undone = false
+		if _, err := holdLiveRace(ctx, q, raceID); err != nil {
+			return err
+		}
+		if i, err = raceImport(ctx, q, raceID, importID); err != nil || i.Status == "undone" {
+			return err
+		}
+		if err := s.undo(ctx, tx, i, change); err != nil {
+			return err
+		}
+		undone = true
+		i.Status, i.UndoneBy, i.UndoneAt, i.UndoReason = "undone", change.By, s.now(), change.Reason
+		err := q.UndoRaceImport(ctx, gen.UndoRaceImportParams{
+			UndoneBy: nullString(i.UndoneBy), UndoneAt: sql.NullTime{Time: i.UndoneAt, Valid: true},
+			UndoReason: nullString(i.UndoReason), ImportID: importID,
+		})
+		if err != nil {
+			return fmt.Errorf("note that import %s is undone: %w", importID, err)
+		}
+		return nil
+	})
+	return i, undone, err
+}
+
+func (s *Store) undo(ctx context.Context, tx *sql.Tx, i RaceImport, change Change) error {
+	rows, err := s.queries.WithTx(tx).ImportedRecords(ctx, nullString(i.ID), i.RaceID)
+	if err != nil {
+		return fmt.Errorf("read what import %s wrote: %w", i.ID, err)
+	}
+	change.Reason = fit("import undone: " + change.Reason)
+	var changed ImportChangedError
+	var added []gen.OfficialRecord
+	revisions := make([]revision, 0, len(rows))
+	for _, row := range rows {
+		record := row.OfficialRecord
+		if row.ChangedSince {
+			list(&changed.Changed, &changed.Total,
+				ChangedRecord{RecordID: record.RecordID, Bib: record.Bib, Revision: int(record.Revision)})
+			continue
+		}
+		next := nextRevision(record, race.ByUndo, change)
+		next.importID = i.ID
+		if row.BeforeRevision.Valid {
+			next.Result = resultOf(row.BeforeBib.String, row.BeforeGunMs, row.BeforeNetMs, row.BeforeStatus.String, row.BeforeSequence)
+			next.Decided, next.TimeConfirmed = row.BeforeDecided.Bool, row.BeforeTimeConfirmed.Bool
+		} else {
+			next.Removed, next.HoldsBib, next.waitingSince = true, false, sql.NullTime{}
+			if record.HeldBib.Valid {
+				added = append(added, record)
+			}
+		}
+		revisions = append(revisions, next)
+	}
+	if changed.Total > 0 {
+		return &changed
+	}
+	if err := writeRevisions(ctx, tx, revisions, s.now()); err != nil {
+		return err
+	}
+	return s.handOver(ctx, tx, added, s.now())
+}
+
+// fit cuts a reason to what a revision holds.
+func fit(reason string) string {
+	if characters := []rune(reason); len(characters) > maxReason {
+		return string(characters[:maxReason])
+	}
+	return reason
+}
+
+// maxReason is how many characters the reason of a revision may have.
+const maxReason = 500
