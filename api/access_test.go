@@ -43,12 +43,13 @@ const (
 
 // mayCall says, in its own words, which kinds of caller each rule lets in.
 var mayCall = map[server.Who][]kind{
-	server.Anyone:    {anonymous, runner, owner, otherOrganizer, operator},
-	server.Holder:    {runner, owner, otherOrganizer, operator},
-	server.Runner:    {runner},
-	server.Organizer: {owner, otherOrganizer},
-	server.Owner:     {owner},
-	server.Operator:  {operator},
+	server.Anyone:          {anonymous, runner, owner, otherOrganizer, operator},
+	server.Holder:          {runner, owner, otherOrganizer, operator},
+	server.Runner:          {runner},
+	server.Organizer:       {owner, otherOrganizer},
+	server.Owner:           {owner},
+	server.OwnerOrOperator: {owner, operator},
+	server.Operator:        {operator},
 }
 
 type testBundle struct {

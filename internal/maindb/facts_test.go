@@ -69,7 +69,7 @@ func TestFactsOfARecordWithItsEntrant(t *testing.T) {
 		},
 		ChangedAt: b.clock.Now(),
 		Race: race.Race{
-			ID: raceID, Scoring: "agegrade-2025", Points: 7, Distance: 42_195_000,
+			ID: raceID, Status: race.Provisional, Scoring: "agegrade-2025", Points: 7, Distance: 42_195_000,
 			Ranking: race.Ranking{Basis: race.Net, DivisionsBasis: race.Net, Ties: race.TiesShare},
 		},
 		Entrant: &race.Participant{

@@ -44,6 +44,14 @@ func TestJudge(t *testing.T) {
 			change: func(*scoring.Facts) {},
 			award:  agegrade(points(scoring.AgeGrade2025, 9_000_000), ""),
 		},
+		"void race": {
+			change: func(f *scoring.Facts) { f.Race.Status = race.Void },
+			award:  agegrade(0, "race voided"),
+		},
+		"void race, unknown bib": {
+			change: func(f *scoring.Facts) { f.Race.Status, f.Entrant = race.Void, nil },
+			award:  scoring.Award{Status: credited, Rule: "agegrade", Edition: "2025", Reason: "race voided"},
+		},
 		"net time ranks": {
 			change: func(f *scoring.Facts) { f.Race.Ranking.Basis = race.Net },
 			award:  agegrade(points(scoring.AgeGrade2025, 8_990_000), ""),
