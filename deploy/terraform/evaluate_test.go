@@ -104,7 +104,7 @@ func (e *evaluator) value(expr hclsyntax.Expression) cty.Value {
 	locals := map[string]cty.Value{}
 	for _, to := range expr.Variables() {
 		if to.RootName() == "local" {
-			name := to[1].(hcl.TraverseAttr).Name //nolint:forcetypeassert // locals are always followed by a name
+			name := second(e.t, to)
 			if _, done := locals[name]; !done {
 				require.Contains(e.t, e.locals, name)
 				locals[name] = e.value(e.locals[name])
@@ -116,6 +116,14 @@ func (e *evaluator) value(expr hclsyntax.Expression) cty.Value {
 	result, problems := expr.Value(&hcl.EvalContext{Variables: scope, Functions: functions})
 	require.False(e.t, problems.HasErrors(), problems)
 	return result
+}
+
+// second is what follows the root of a reference, as the name in local.name.
+func second(t *testing.T, to hcl.Traversal) string {
+	t.Helper()
+	attribute, ok := to[1].(hcl.TraverseAttr)
+	require.True(t, ok)
+	return attribute.Name
 }
 
 // local decodes a local into out.
@@ -163,7 +171,9 @@ func (p policy) admits(t *testing.T, subject string) bool {
 			case "StringEquals":
 				return want == subject
 			case "StringLike":
-				pattern := strings.ReplaceAll(regexp.QuoteMeta(want.(string)), `\*`, ".*") //nolint:forcetypeassert // fails the test, as it should
+				text, ok := want.(string)
+				require.True(t, ok, "one pattern")
+				pattern := strings.ReplaceAll(regexp.QuoteMeta(text), `\*`, ".*")
 				return regexp.MustCompile("^" + pattern + "$").MatchString(subject)
 			}
 			require.Fail(t, operator)
@@ -244,7 +254,7 @@ func TestZonesThatLackSomething(t *testing.T) {
 	require.Equal(t, []string{"apne1-az3", "cac1-az3", "euc1-az3", "use1-az3", "usw1-az2"}, excluded("ARM64"))
 	require.NotContains(t, excluded("X86_64"), "use1-az3")
 	zones := modules(t)["."].declared["data.aws_availability_zones.this"].Body.Attributes["exclude_zone_ids"]
-	require.Equal(t, "excluded_zones", zones.Expr.Variables()[0][1].(hcl.TraverseAttr).Name) //nolint:forcetypeassert // fails the test, as it should
+	require.Equal(t, "excluded_zones", second(t, zones.Expr.Variables()[0]))
 }
 
 // TestRegistryOfAnotherAccount: the images, and what may be pulled, follow it.
@@ -380,7 +390,7 @@ func TestAlarmsSeeATotalOutage(t *testing.T) {
 	require.NoError(t, err)
 	for name, a := range alarms {
 		sections, _, found := strings.Cut(a.Text, ": ")
-		for _, section := range strings.Split(sections, ", ") {
+		for section := range strings.SplitSeq(sections, ", ") {
 			if found && regexp.MustCompile(`^[A-Z]\w+$`).MatchString(section) {
 				require.Contains(t, string(book), "\n## "+section+"\n", name)
 			}
