@@ -334,7 +334,10 @@ func (c credits) retry(ctx context.Context, in *retryInput) (*retryOutput, error
 		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, race.ErrNotFound
+		if _, err := c.reader.Record(ctx, in.RecordID); err != nil {
+			return nil, err
+		}
+		return nil, &race.ConflictError{Message: "main_db does not have this record, so there is nothing to retry: its history says what is known of it"}
 	}
 	reason, confirm := "", false
 	if in.Body != nil {

@@ -303,4 +303,6 @@ func TestHistoryOfWhatMainDBLost(t *testing.T) {
 	require.Equal(t, []string{"temporal"}, got.Unavailable)
 	require.Len(t, got.Unmatched, 1)
 	require.Equal(t, 3, got.Unmatched[0].Revision)
+	answer := b.call(t, http.MethodPost, "/v1/ops/credits/"+stray.ID+"/retry", nil)
+	require.Equal(t, http.StatusConflict, answer.Code, answer.Body.String())
 }

@@ -78,11 +78,24 @@ func Register(api huma.API, cfg Config) {
 	actions{store: cfg.Store}.register(api)
 }
 
+// A part that hangs must not keep an operator waiting: repairs may take longer than
+// reads, since one call resets up to 1,000 workflows.
+const (
+	readTimeout   = 15 * time.Second
+	repairTimeout = 45 * time.Second
+)
+
 // register adds a call. An error of a part that does not answer names it.
 func register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	op.Tags, op.MaxBodyBytes = []string{tag}, maxBody
+	timeout := readTimeout
+	if op.Method != http.MethodGet {
+		timeout = repairTimeout
+	}
 	server.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
-		out, err := handler(ctx, in)
+		bounded, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		out, err := handler(bounded, in)
 		if err != nil {
 			return nil, nameUnavailable(ctx, err)
 		}
