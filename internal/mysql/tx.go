@@ -5,13 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/sethvargo/go-retry"
 )
 
 const (
-	txAttempts = 10
-	txBackoff  = 5 * time.Millisecond
+	txRetries = 9
+	txBackoff = 5 * time.Millisecond
 )
 
 // InTx runs fn in a transaction and commits it when fn returns nil. A deadlock
@@ -20,18 +21,14 @@ const (
 // returned: whether it took effect is then unknown, and the caller's keys have
 // to make a repetition harmless.
 func InTx(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
-	for attempt := 1; ; attempt++ {
+	backoff := retry.WithMaxRetries(txRetries, retry.WithJitterPercent(50, retry.NewFibonacci(txBackoff)))
+	return retry.Do(ctx, backoff, func(ctx context.Context) error {
 		err := once(ctx, db, fn)
-		if attempt == txAttempts || !isContention(err) {
-			return err
+		if isContention(err) {
+			return retry.RetryableError(err)
 		}
-		wait := time.Duration(attempt) * txBackoff
-		select {
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
-		case <-time.After(wait + rand.N(wait)): //nolint:gosec // jitter needs no secret randomness
-		}
-	}
+		return err
+	})
 }
 
 func once(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
