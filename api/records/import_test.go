@@ -89,3 +89,112 @@ func TestImportRefuses(t *testing.T) {
 	}
 	require.Zero(t, b.outbox(t))
 }
+
+// answered is what an import answers.
+type answered struct {
+	ImportID  string `json:"import_id"`
+	Added     int    `json:"added"`
+	Changed   int    `json:"changed"`
+	KeptTotal int    `json:"kept_total"`
+	Kept      []struct {
+		Bib     string `json:"bib"`
+		Message string `json:"message"`
+	} `json:"kept"`
+	PlacesMoved int `json:"places_moved_total"`
+}
+
+func TestAFileDoesNotUndoADecision(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.path + "/import"
+	const file = "bib,gun_time,status\n344,1:10:00,OK\n2,1:11:00,\n"
+	load := func(query string, headers ...header) answered {
+		t.Helper()
+		return decode[answered](t, b.call(t, "organizer", http.MethodPost, path+query, file, append(headers, csvFile)...), http.StatusOK)
+	}
+	require.Equal(t, 2, load("").Added)
+	jury := b.patch(t, b.list(t, "?bib=344").Items[0], object{"status": "DQ", "reason": "cut the course"})
+
+	for _, query := range []string{"?dry_run=true", ""} {
+		got := load(query)
+		require.Zero(t, got.Changed)
+		require.Equal(t, 1, got.KeptTotal)
+		require.Equal(t, "344", got.Kept[0].Bib)
+		require.Equal(t, "kept: decided by hand", got.Kept[0].Message)
+	}
+	require.Equal(t, jury.Revision, b.get(t, jury).Revision)
+
+	refused := decode[problem](t, b.call(t, "organizer", http.MethodPost, path+"?override=all", file, csvFile), http.StatusUnprocessableEntity)
+	require.Equal(t, []string{"query.reason"}, refused.locations())
+	b.inMain(t, "UPDATE race SET status = 'official'")
+	answer := b.call(t, "organizer", http.MethodPost, path+"?override=344&reason=appeal+upheld", file, csvFile)
+	require.Equal(t, http.StatusConflict, answer.Code)
+	require.Contains(t, answer.Body.String(), "official=true")
+	imported := load("?override=0344&official=true&reason=appeal+upheld&name=final.csv")
+	require.Equal(t, 1, imported.Changed)
+	require.Equal(t, "OK", b.get(t, jury).Status)
+
+	imports := "/v1/races/" + b.raceID + "/imports"
+	listed := decode[object](t, b.call(t, "organizer", http.MethodGet, imports, nil), http.StatusOK)["items"].([]any)
+	require.Len(t, listed, 2)
+	require.Equal(t, "final.csv", listed[0].(object)["file_name"])
+	require.Equal(t, imported.ImportID, listed[0].(object)["import_id"])
+	shown := decode[object](t, b.call(t, "organizer", http.MethodGet, imports+"/"+imported.ImportID, nil), http.StatusOK)
+	require.Equal(t, "appeal upheld", shown["reason"])
+	require.Equal(t, http.StatusForbidden, b.call(t, "rival", http.MethodGet, imports, nil).Code)
+	require.Equal(t, http.StatusNotFound, b.call(t, "organizer", http.MethodGet, imports+"/"+b.raceID, nil).Code)
+
+	undo := imports + "/" + imported.ImportID + "/undo"
+	require.Equal(t, http.StatusUnprocessableEntity, b.call(t, "organizer", http.MethodPost, undo, object{"reason": " "}).Code)
+	require.Equal(t, "undone", decode[object](t, b.call(t, "organizer", http.MethodPost, undo, object{"reason": "wrong file"}), http.StatusOK)["status"])
+	require.Equal(t, "DQ", b.get(t, jury).Status)
+	require.Equal(t, 1, load("").KeptTotal, "the decision stands again")
+
+	first := listed[1].(object)["import_id"].(string)
+	changed := decode[problem](t, b.call(t, "organizer", http.MethodPost, imports+"/"+first+"/undo", object{"reason": "wrong file"}), http.StatusConflict)
+	require.Equal(t, []string{"official-records/" + jury.RecordID}, changed.locations())
+}
+
+// TestAnImportThatComesAgainAfterACrash: the first call reserved its key, wrote
+// its file and died before it could keep its answer.
+func TestAnImportThatComesAgainAfterACrash(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const file = "bib,gun_time\n1,1:10:00\n2,1:11:00\n"
+	key := header{"Idempotency-Key": "file-1"}
+	load := func() answered {
+		t.Helper()
+		return decode[answered](t, b.call(t, "organizer", http.MethodPost, b.path+"/import", file, csvFile, key), http.StatusOK)
+	}
+	forget := func() { b.inMain(t, "UPDATE idempotency_key SET response_status = NULL, response_body = NULL") }
+	first := load()
+	require.Equal(t, 2, first.Added)
+	corrected := b.patch(t, b.list(t, "?bib=1").Items[0], object{"gun_time": "1:09:00", "reason": "finish video"})
+	forget()
+	require.Equal(t, first, load())
+	require.Equal(t, corrected.Revision, b.get(t, corrected).Revision)
+
+	forget()
+	b.inMain(t, "DELETE FROM race_import") // it died before it wrote anything
+	got := load()
+	require.Zero(t, got.Added+got.Changed)
+	require.Equal(t, 1, got.KeptTotal)
+	require.Equal(t, "1:09:00", b.get(t, corrected).GunTime)
+}
+
+func TestAFileWithoutRankingTimesIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, query := range []string{"", "?dry_run=true"} {
+		for _, file := range []string{"Bib,Finish,Pos\n1,1:10:00,1\n", "Bib,Time,Status\n1,1:10:00,OK\n2,,DNF\n"} {
+			answer := b.call(t, "organizer", http.MethodPost, b.path+"/import"+query, file, csvFile)
+			require.Equal(t, http.StatusUnprocessableEntity, answer.Code, answer.Body)
+			for _, part := range []string{"Bib", "gun_time", "clock_time"} {
+				require.Contains(t, answer.Body.String(), part)
+			}
+		}
+	}
+	require.Zero(t, b.outbox(t))
+	got := decode[answered](t, b.call(t, "organizer", http.MethodPost, b.path+"/import", "bib,status\n1,DNS\n2,DQ\n", csvFile), http.StatusOK)
+	require.Equal(t, 2, got.Added)
+}
