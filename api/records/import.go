@@ -71,7 +71,9 @@ func (i importing) register(api huma.API) {
 			"What a person has decided (a correction, a removal, a disqualification with a reason) stays: " +
 			"such rows are listed as `kept` unless `override` names them. " +
 			"A race whose standings are official takes a file that changes something only with `official=true`. Both need a reason. " +
-			"A file that would leave finishers without a time that ranks is refused as a whole.",
+			"A file that would leave finishers without a time that ranks is refused as a whole. " +
+			"Rows with a time that nobody can have run are listed as `implausible`: their records are kept, but neither ranked nor credited " +
+			"until the time is corrected or confirmed.",
 		DefaultStatus: http.StatusOK, MaxBodyBytes: maxFile, BodyReadTimeout: uploadTimeout,
 		SkipValidateBody: true, // the reader of files does it, row by row
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{

@@ -24,7 +24,7 @@ func TestImport(t *testing.T) {
 	want := object{
 		"added": 2.0, "changed": 0.0, "unchanged": 0.0, "errors": errors, "ignored_columns": []any{"Shoe"},
 		"ignored_samples": []any{object{"column": "Shoe", "sample": "red"}},
-		"changes":         []any{}, "changes_total": 0.0, "cleared": []any{}, "cleared_total": 0.0, "kept": []any{}, "kept_total": 0.0,
+		"changes":         []any{}, "changes_total": 0.0, "cleared": []any{}, "cleared_total": 0.0, "kept": []any{}, "kept_total": 0.0, "implausible": []any{}, "implausible_total": 0.0,
 		"unknown_bib": []any{object{"row": 2.0, "bib": "1"}, object{"row": 3.0, "bib": "2"}}, "unknown_bib_total": 2.0,
 	}
 
@@ -197,4 +197,16 @@ func TestAFileWithoutRankingTimesIsRefused(t *testing.T) {
 	require.Zero(t, b.outbox(t))
 	got := decode[answered](t, b.call(t, "organizer", http.MethodPost, b.path+"/import", "bib,status\n1,DNS\n2,DQ\n", csvFile), http.StatusOK)
 	require.Equal(t, 2, got.Added)
+}
+
+func TestAnImportListsImplausibleTimes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	file := "bib,gun_time\n1,1:10\n2,1:10:00\n" // of a half marathon
+	for _, path := range []string{b.path + "/import?dry_run=true", b.path + "/import"} {
+		got := decode[object](t, b.call(t, "organizer", http.MethodPost, path, file, csvFile), http.StatusOK)
+		require.Equal(t, []any{object{"row": 2.0, "bib": "1", "message": "implausible gun time 0:01:10: faster than the world best " +
+			"for the distance and field; 1:10 was read as 1 min 10 s; if it means 1 h 10 min write 1:10:00"}}, got["implausible"])
+		require.InDelta(t, 2, got["added"], 0, "the record is kept")
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
 // importReason is why an import corrected a record, unless its caller says.
@@ -46,22 +47,24 @@ type ResultsFile struct {
 // Imported says what became of the rows of a results file, or what would. Each
 // list holds the first rows of its kind, and its total how many there are.
 type Imported struct {
-	ImportID     string         `json:"import_id,omitempty" doc:"For undoing it. Left out when nothing was written."`
-	Added        int            `json:"added" doc:"Records posted."`
-	Changed      int            `json:"changed" doc:"Records that got a new revision."`
-	Unchanged    int            `json:"unchanged" doc:"Rows that say what the record says already."`
-	Changes      []FieldChange  `json:"changes" nullable:"false" doc:"What changes in records that exist, field by field; at most 200."`
-	ChangesTotal int            `json:"changes_total"`
-	Cleared      []ClearedField `json:"cleared" nullable:"false" doc:"Values that a - in the file cleared; at most 200."`
-	ClearedTotal int            `json:"cleared_total"`
-	Kept         []KeptRow      `json:"kept" nullable:"false" doc:"Rows that were not applied because a person decided otherwise; at most 200. Override them by all or by bib."`
-	KeptTotal    int            `json:"kept_total"`
-	UnknownBib   []BibRow       `json:"unknown_bib" nullable:"false" doc:"Rows whose bib nobody is entered with, applied or not; at most 200."`
-	UnknownTotal int            `json:"unknown_bib_total"`
-	Official     bool           `json:"official,omitempty" doc:"The standings are official: only official=true with a reason lets the file change them."`
-	PlacesMoved  []PlaceMove    `json:"places_moved,omitempty" doc:"Of an official race: the places that change, in the new order; at most 200."`
-	PlacesTotal  int            `json:"places_moved_total,omitempty"`
-	Refused      []RefusedRow   `json:"-"` // rows that contradict what is known
+	ImportID         string           `json:"import_id,omitempty" doc:"For undoing it. Left out when nothing was written."`
+	Added            int              `json:"added" doc:"Records posted."`
+	Changed          int              `json:"changed" doc:"Records that got a new revision."`
+	Unchanged        int              `json:"unchanged" doc:"Rows that say what the record says already."`
+	Changes          []FieldChange    `json:"changes" nullable:"false" doc:"What changes in records that exist, field by field; at most 200."`
+	ChangesTotal     int              `json:"changes_total"`
+	Cleared          []ClearedField   `json:"cleared" nullable:"false" doc:"Values that a - in the file cleared; at most 200."`
+	ClearedTotal     int              `json:"cleared_total"`
+	Kept             []KeptRow        `json:"kept" nullable:"false" doc:"Rows that were not applied because a person decided otherwise; at most 200. Override them by all or by bib."`
+	KeptTotal        int              `json:"kept_total"`
+	UnknownBib       []BibRow         `json:"unknown_bib" nullable:"false" doc:"Rows whose bib nobody is entered with, applied or not; at most 200."`
+	UnknownTotal     int              `json:"unknown_bib_total"`
+	Implausible      []ImplausibleRow `json:"implausible" nullable:"false" doc:"Rows whose record has a time that cannot be right: it is kept, but neither ranked nor credited until it is corrected or confirmed; at most 200."`
+	ImplausibleTotal int              `json:"implausible_total"`
+	Official         bool             `json:"official,omitempty" doc:"The standings are official: only official=true with a reason lets the file change them."`
+	PlacesMoved      []PlaceMove      `json:"places_moved,omitempty" doc:"Of an official race: the places that change, in the new order; at most 200."`
+	PlacesTotal      int              `json:"places_moved_total,omitempty"`
+	Refused          []RefusedRow     `json:"-"` // rows that contradict what is known
 }
 
 // BibRow is a row of a file.
@@ -93,6 +96,12 @@ type KeptRow struct {
 	Says     map[string]string `json:"says" doc:"What the file says, by field; - where it clears the value."`
 	Stands   map[string]string `json:"stands" doc:"What the record says, by field."`
 	Message  string            `json:"message" example:"kept: decided by hand"`
+}
+
+// ImplausibleRow is a row whose record has a time that cannot be right.
+type ImplausibleRow struct {
+	BibRow
+	Message string `json:"message" doc:"Why, and what to write instead."`
 }
 
 // RefusedRow is a row that cannot go in because of what the record says.
@@ -246,7 +255,7 @@ func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFi
 		race: r, file: file, change: change, override: make(map[string]bool, len(file.OverrideBibs)),
 		revisions: make([]revision, 0, len(file.Rows)),
 		outcome: Imported{
-			Changes: []FieldChange{}, Cleared: []ClearedField{}, Kept: []KeptRow{}, UnknownBib: []BibRow{},
+			Changes: []FieldChange{}, Cleared: []ClearedField{}, Kept: []KeptRow{}, UnknownBib: []BibRow{}, Implausible: []ImplausibleRow{},
 			Official: r.Status == race.Official,
 		},
 	}
@@ -306,6 +315,7 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 	switch {
 	case len(wrong) == 0 && result == known:
 		p.outcome.Unchanged++
+		p.checkTime(row, next.Record)
 		return
 	case holder.Decided && !p.overrides(holder.BibKey):
 		p.keep(row, holder)
@@ -317,6 +327,7 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 	next.Correct(result)
 	next.Decided, next.importID = false, p.file.ImportID
 	p.revise(next)
+	p.checkTime(row, next.Record)
 	p.outcome.Changed++
 	cleared := row.Cleared()
 	before, after := textsOf(known), textsOf(result)
@@ -358,8 +369,21 @@ func (p *importPlan) add(ctx context.Context, q *gen.Queries, key string, row ra
 	first := firstRevision(p.race.ID, id.String(), result, race.ByFile, p.change)
 	first.importID = p.file.ImportID
 	p.revise(first)
+	p.checkTime(row, first.Record)
 	p.outcome.Added++
 	return nil
+}
+
+// checkTime lists a row after which its record has an implausible time that
+// nobody has confirmed.
+func (p *importPlan) checkTime(row race.ResultRow, r race.Record) {
+	facts := scoring.Facts{Race: p.race, Record: r}
+	if entrant, known := p.entrants[race.BibKey(r.Result.Bib)]; known {
+		facts.Entrant = &race.Participant{Sex: race.Sex(entrant.Sex), Field: race.Field(entrant.Field)}
+	}
+	if message := facts.Implausible(); message != "" {
+		list(&p.outcome.Implausible, &p.outcome.ImplausibleTotal, ImplausibleRow{BibRow{row.Row, row.Bib}, message})
+	}
 }
 
 func (p *importPlan) revise(next revision) {

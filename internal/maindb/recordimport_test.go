@@ -497,3 +497,34 @@ func TestVoidRace(t *testing.T) {
 func first[T any](_ T, err error) error { return err }
 
 func second[T, U any](_ T, _ U, err error) error { return err }
+
+func TestImplausibleRowsAreListed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.addRace(t) // a marathon by net time
+	b.addEntrant(t, raceID, "1", 35, race.Entered)
+	b.addEntrant(t, raceID, "2", 35, race.Entered)
+	file := fileOf(raceID, []race.Result{
+		{Bib: "1", Net: 130_000, Status: race.Finished}, {Bib: "2", Net: 10_000_000, Status: race.Finished},
+		{Bib: "3", Net: 4_000_000, Status: race.Finished}, // nobody is entered: it may be a handcycle
+		{Bib: "4", Net: 130_000, Status: race.DidNotFinish},
+	})
+	preview, err := b.store.PreviewImport(t.Context(), file)
+	require.NoError(t, err)
+	require.Equal(t, 1, preview.ImplausibleTotal)
+	require.Equal(t, "1", preview.Implausible[0].Bib)
+	require.Contains(t, preview.Implausible[0].Message, "2:10 was read as 2 min 10 s; if it means 2 h 10 min write 2:10:00")
+	imported, err := b.store.ImportResults(t.Context(), file, organizer)
+	require.NoError(t, err)
+	require.Equal(t, preview.Implausible, imported.Implausible)
+
+	again, err := b.store.PreviewImport(t.Context(), file)
+	require.NoError(t, err)
+	require.Equal(t, preview.Implausible, again.Implausible, "as long as it stands")
+	r, err := b.store.ListRecords(t.Context(), raceID, maindb.RecordFilter{Bib: "1"}, "", 1)
+	require.NoError(t, err)
+	b.patch(t, r[0], maindb.RecordPatch{ConfirmTime: new(true)})
+	again, err = b.store.PreviewImport(t.Context(), file)
+	require.NoError(t, err)
+	require.Zero(t, again.ImplausibleTotal, "until somebody confirms it")
+}
