@@ -285,3 +285,18 @@ func TestACancelledWindowPublishesNothing(t *testing.T) {
 	result := b.recompute(t)
 	require.Equal(t, activities.Recomputed{Version: 1, Status: race.Provisional, Entries: 3, Changed: true}, result)
 }
+
+func TestStandingsOfAVoidRaceSaySo(t *testing.T) {
+	t.Parallel()
+	b := setupStandings(t)
+	_, err := b.steps.RecomputeStandings(t.Context(), activities.RecomputeInput{RaceID: "race"})
+	require.NoError(t, err)
+	b.store.in.Race.Status, b.store.in.Race.Voided = race.Void, &race.Voiding{Reason: "entered twice"}
+	for range 2 { // nothing but the status has changed yet, and it is said once
+		done, err := b.steps.RecomputeStandings(t.Context(), activities.RecomputeInput{RaceID: "race"})
+		require.NoError(t, err)
+		require.Equal(t, race.Void, done.Status)
+	}
+	require.Len(t, b.store.versions, 2)
+	require.Equal(t, "race voided: entered twice", b.store.versions[1].Reason)
+}

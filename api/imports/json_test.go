@@ -40,8 +40,8 @@ func TestJSONStartList(t *testing.T) {
 	sheet := startList(t, `[{"bib":"1","first_name":"Ada","last_name":"Lovelace","sex":"F","age":36},{"bib":"2","age":"40"}]`)
 	require.Empty(t, sheet.Errors)
 	require.Equal(t, []imports.StartListRow{
-		{Row: 1, Bib: "1", Name: "Ada Lovelace", Sex: race.Female, Age: 36, Field: race.Runner},
-		{Row: 2, Bib: "2", Age: 40, Field: race.Runner},
+		{Row: 1, Bib: "1", Name: "Ada Lovelace", Sex: race.Female, Age: 36},
+		{Row: 2, Bib: "2", Age: 40},
 	}, sheet.Rows)
 }
 

@@ -23,10 +23,10 @@ type StartListRow struct {
 	Bib       string
 	Name      string // empty when the list has none
 	Sex       race.Sex
-	Age       int       // on race day as the list states it; race.UnknownAge when it does not
-	BirthDate race.Date // zero when the list has none
-	Field     race.Field
-	LoginID   string // lower case; empty: a runner without an account
+	Age       int        // on race day as the list states it; race.UnknownAge when it does not
+	BirthDate race.Date  // zero when the list has none
+	Field     race.Field // empty when the list has none
+	LoginID   string     // lower case; empty: a runner without an account
 }
 
 var startListColumns = columnSet{
@@ -55,8 +55,14 @@ func startListRow(rec *record) (StartListRow, []race.FieldError) {
 		row.BirthDate, err = race.ParseDate(date)
 		wrong.add(birthDateColumn, err)
 	}
-	row.Field, err = race.ParseField(rec.cells[fieldColumn])
-	wrong.add(fieldColumn, err)
+	switch field := rec.cells[fieldColumn]; field {
+	case "": // leaves what the entry has
+	case clears:
+		row.Field = race.Runner
+	default:
+		row.Field, err = race.ParseField(field)
+		wrong.add(fieldColumn, err)
+	}
 	if utf8.RuneCountInString(row.LoginID) > maxLoginLength {
 		wrong.add(loginIDColumn, errors.New("must have at most 190 characters"))
 	}

@@ -19,9 +19,9 @@ func TestStartList(t *testing.T) {
 		"3\n")
 	require.Empty(t, sheet.Errors)
 	require.Equal(t, []imports.StartListRow{
-		{Row: 2, Bib: "1", Name: "Ada Lovelace", Sex: race.Female, Age: 36, Field: race.Runner, LoginID: "ada@example.org"},
+		{Row: 2, Bib: "1", Name: "Ada Lovelace", Sex: race.Female, Age: 36, LoginID: "ada@example.org"},
 		{Row: 3, Bib: "2", Sex: race.Male, Age: race.UnknownAge, BirthDate: race.Date{Year: 1815, Month: time.December, Day: 10}, Field: race.Wheelchair},
-		{Row: 4, Bib: "3", Age: race.UnknownAge, Field: race.Runner},
+		{Row: 4, Bib: "3", Age: race.UnknownAge},
 	}, sheet.Rows)
 	require.Equal(t, []string{"City"}, imports.Names(sheet.IgnoredColumns))
 }
@@ -77,7 +77,7 @@ func TestOneFileServesAsBoth(t *testing.T) {
 
 	entries := startList(t, file)
 	require.Empty(t, entries.IgnoredColumns)
-	require.Equal(t, []imports.StartListRow{{Row: 2, Bib: "1754", Sex: race.Female, Age: 26, Field: race.Runner}}, entries.Rows)
+	require.Equal(t, []imports.StartListRow{{Row: 2, Bib: "1754", Sex: race.Female, Age: 26}}, entries.Rows)
 
 	finishers := results(t, file)
 	require.Empty(t, finishers.IgnoredColumns)

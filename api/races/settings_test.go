@@ -193,3 +193,46 @@ func TestDeleteRace(t *testing.T) {
 	b.post(t, raceID(kept), "1")
 	require.Equal(t, http.StatusConflict, b.call(t, http.MethodDelete, kept, b.organizer, "").status)
 }
+
+func TestVoidRace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, "")
+	b.post(t, raceID(path), "1")
+	void := func(token, reason string) answer {
+		return b.call(t, http.MethodPost, path+"/void", token, `{"reason":"`+reason+`"}`)
+	}
+	require.Equal(t, http.StatusUnauthorized, void("", "mine").status)
+	require.Equal(t, http.StatusUnprocessableEntity, void(b.organizer, " ").status)
+	pokes, wakes := b.pokes.Load(), b.wakes.Load()
+	for _, reason := range []string{"entered twice", "again"} { // the second call changes nothing
+		got := void(b.organizer, reason)
+		require.Equal(t, http.StatusOK, got.status, got.raw)
+		require.Equal(t, "void", got.text("status"))
+		voided, _ := got.body["voided"].(map[string]any)
+		require.Equal(t, "entered twice", voided["reason"])
+		require.NotEmpty(t, voided["at"])
+		require.Equal(t, []int64{int64(pokes) + 1, int64(wakes) + 1}, []int64{int64(b.pokes.Load()), int64(b.wakes.Load())})
+	}
+	require.Equal(t, "void", b.call(t, http.MethodGet, path, "", "").text("status"))
+	require.Equal(t, http.StatusConflict, b.call(t, http.MethodPatch, path, b.organizer, `{"distance_m":10000}`).status)
+}
+
+func TestAStartListWithoutAFieldLeavesIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, "")
+	field := func(list string) string {
+		t.Helper()
+		got := b.imports(t, path+"/participants", list)
+		require.Equal(t, http.StatusOK, got.status, got.raw)
+		entries := b.call(t, http.MethodGet, path+"/participants", b.organizer, "").list(t, "items")
+		require.Len(t, entries, 1)
+		field, _ := entries[0]["field"].(string)
+		return field
+	}
+	require.Equal(t, "wheelchair", field("bib,name,field\nW1,A B,wheelchair\n"))
+	require.Equal(t, "wheelchair", field("bib,name,sex\nW1,A B,F\n"))
+	require.Equal(t, "wheelchair", field("bib,name,field\nW1,A B,\n"))
+	require.Equal(t, "runner", field("bib,name,field\nW1,A B,-\n"))
+}

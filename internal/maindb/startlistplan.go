@@ -1,6 +1,7 @@
 package maindb
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -22,7 +23,7 @@ type entry struct {
 // A row finds its entry by the account that it names, else by its bib. The list
 // is taken as a whole: a bib is free when its holder moves to another bib in
 // the same list, so two runners can swap. What a row leaves out stays as it is,
-// but for the field, which is runner when it is not said. An entry that goes to
+// and the field of a new entry is then runner. An entry that goes to
 // another runner keeps nothing of the former one but the bib, and it does not go
 // if the former one entered in person or has claimed it.
 type startListPlan struct {
@@ -260,7 +261,7 @@ func (p *startListPlan) wanted(i int) entry {
 		w = *target
 	}
 	w.Bib, w.bibKey = row.Bib, p.keys[i]
-	w.Field, w.Status = row.Field, race.Entered
+	w.Field, w.Status = cmp.Or(row.Field, w.Field, race.Runner), race.Entered
 	if newRunner && account.Sex != "" {
 		w.Sex = account.Sex
 	}
