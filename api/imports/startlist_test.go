@@ -77,7 +77,7 @@ func TestOneFileServesAsBoth(t *testing.T) {
 
 	entries := startList(t, file)
 	require.Empty(t, entries.IgnoredColumns)
-	require.Equal(t, []imports.StartListRow{{Row: 2, Bib: "1754", Sex: race.Female, Age: 26}}, entries.Rows)
+	require.Equal(t, []imports.StartListRow{{Row: 2, Bib: "1754", Sex: race.Female, Age: 26, Field: race.Runner}}, entries.Rows)
 
 	finishers := results(t, file)
 	require.Empty(t, finishers.IgnoredColumns)
