@@ -8,7 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// While a local activity retries, nobody sees it: history stands still and
+// While a local activity retries, nobody sees it: the history does not grow and
 // nothing is pending. So its window is short, long enough for a deadlock or a
 // broken connection, and below the workflow task's timeout.
 var localOptions = workflow.LocalActivityOptions{
@@ -48,7 +48,7 @@ func step(ctx workflow.Context, summary string, activity, input, result any) err
 	return err
 }
 
-// isFinal tells whether another attempt would be pointless: the answer is an
+// isFinal reports whether another attempt would be pointless: the answer is an
 // expected one, or the workflow was canceled.
 func isFinal(err error) bool {
 	var failure *temporal.ApplicationError
