@@ -9,6 +9,8 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // auditPage is how many records the audit reads at once.
@@ -29,30 +31,65 @@ type AuditConfig struct {
 	OutboxAge time.Duration `env:"AUDIT_OUTBOX_AGE" envDefault:"5m" help:"how long a revision may wait in the outbox before it is reported"`
 	// WorkflowAge is how long the workflow of a credit may be open before it is reported.
 	WorkflowAge time.Duration `env:"AUDIT_WORKFLOW_AGE" envDefault:"15m" help:"how long a credit's workflow may be open before it is reported"`
+	// OrphanGrace is how long the record of a credit must be missing before its
+	// points are reversed, from when an audit first missed it.
+	OrphanGrace time.Duration `env:"AUDIT_ORPHAN_GRACE" envDefault:"2m" min:"0s" help:"how long the record of a credit must be missing in main_db before its points are reversed"`
+	// MaxOrphans is how many such credits one audit may reverse: when there are more,
+	// main_db is more likely the wrong database than short of so many records.
+	MaxOrphans int `env:"AUDIT_MAX_ORPHANS" envDefault:"1000" min:"0" help:"how many credits without a record one audit may reverse; when there are more it reverses none"`
 }
 
-// Revisions is what the audit reads and writes of main_db.
-type Revisions interface {
+// AuditedRecords is what the audit reads and repairs of main_db.
+type AuditedRecords interface {
 	LatestRevisions(ctx context.Context, after maindb.LatestRevision, before time.Time, limit int) ([]maindb.LatestRevision, error)
+	LatestRevisionsByID(ctx context.Context, recordIDs []string) (map[string]maindb.LatestRevision, error)
+	reconcile.Records
 	Requeue(ctx context.Context, lost []maindb.LatestRevision) (added int, err error)
+	RaiseAbove(ctx context.Context, raceID string, ahead map[string]int) (raised int, err error)
 	OutboxIsEmpty(ctx context.Context) (bool, error)
+	LateOutbox(ctx context.Context, before time.Time, limit int) (rows int, oldest []maindb.Unsent, err error)
+	AuditPosition(ctx context.Context, check string) (maindb.LatestRevision, error)
+	SetAuditPosition(ctx context.Context, check string, at maindb.LatestRevision) error
+	IsReadOnly(ctx context.Context) (bool, error)
 }
 
-// CreditedRevisions tells which revisions have a credit in user_db.
-type CreditedRevisions interface {
-	CreditRevisions(ctx context.Context, recordIDs []string) (map[string]int, error)
+// AuditedLedger is what the audit reads and repairs of user_db.
+type AuditedLedger interface {
+	reconcile.Ledger
+	Ledger
+	MarkOrphans(ctx context.Context, recordIDs []string, staleBefore time.Time) (since map[string]time.Time, err error)
+	UnequalTotals(ctx context.Context, after string, size int) (unequal []userdb.UnequalTotal, next string, err error)
+	UnequalCredits(ctx context.Context, after string, size int) (unequal []userdb.UnequalCredit, next string, err error)
+	LinesOfRecords(ctx context.Context, recordIDs []string) (map[string][]userdb.RecordLine, error)
+	HasUnequalCredit(ctx context.Context, userID string) (bool, error)
+	RebuildTotal(ctx context.Context, userID string) (before, after int64, err error)
 }
 
-// QueueDepth tells how many messages are on the records queue.
+// CreditRuns is what the audit asks of Temporal.
+type CreditRuns interface {
+	// Completed returns the latest run of a revision's workflow if it completed,
+	// else an empty ID.
+	Completed(ctx context.Context, of CreditInput) (runID string, err error)
+	// Reset begins a run again from its first task.
+	Reset(ctx context.Context, of CreditInput, runID, reason string) error
+	// OpenSince counts the workflows of credits that were started before a time and
+	// are open, and returns the IDs of up to limit of them.
+	OpenSince(ctx context.Context, before time.Time, limit int) (open int, workflowIDs []string, err error)
+}
+
+// QueueDepth returns how many messages are on the records queue.
 type QueueDepth interface {
 	Depth(ctx context.Context) (queue.Depth, error)
 }
 
-// Audits compare the two databases, which no transaction spans.
+// Audits are the activities of the audit, one for each kind of finding. They
+// compare the two databases, which no transaction spans.
 type Audits struct {
 	cfg       AuditConfig
-	revisions Revisions
-	credited  CreditedRevisions
+	records   AuditedRecords
+	ledger    AuditedLedger
+	databases reconcile.Databases
+	runs      CreditRuns
 	depth     QueueDepth
 	now       func() time.Time
 	metrics   *Metrics
@@ -60,20 +97,35 @@ type Audits struct {
 
 // NewAudits returns the audit's activities; now is the clock that main_db's
 // times are compared with.
-func NewAudits(cfg AuditConfig, revisions Revisions, credited CreditedRevisions, depth QueueDepth, now func() time.Time, metrics *Metrics) *Audits {
-	return &Audits{cfg: cfg, revisions: revisions, credited: credited, depth: depth, now: now, metrics: metrics}
+func NewAudits(cfg AuditConfig, records AuditedRecords, ledger AuditedLedger, runs CreditRuns, depth QueueDepth, now func() time.Time, metrics *Metrics) *Audits {
+	return &Audits{
+		cfg: cfg, records: records, ledger: ledger, databases: reconcile.Databases{Records: records, Ledger: ledger},
+		runs: runs, depth: depth, now: now, metrics: metrics,
+	}
+}
+
+// resume reads the heartbeat of the attempt before, if there was one, into
+// progress.
+func resume(ctx context.Context, progress any) error {
+	if !activity.HasHeartbeatDetails(ctx) {
+		return nil
+	}
+	if err := activity.GetHeartbeatDetails(ctx, progress); err != nil {
+		return fmt.Errorf("read where the last attempt stopped: %w", err)
+	}
+	return nil
 }
 
 // CreditAudit is what an audit of credits found.
 type CreditAudit struct {
 	Checked  int `json:"checked"`  // latest revisions looked at
 	Lost     int `json:"lost"`     // of these, without a credit
-	Requeued int `json:"requeued"` // of these, sent on their way again
+	Requeued int `json:"requeued"` // of these, sent again
 	// Busy: messages were on their way, so only what was long pending was sent again.
 	Busy bool `json:"busy,omitempty"`
 }
 
-// auditProgress is the heartbeat: where a new attempt goes on.
+// auditProgress is the heartbeat: where a new attempt resumes.
 type auditProgress struct {
 	After maindb.LatestRevision `json:"after"`
 	Found CreditAudit           `json:"found"`
@@ -87,10 +139,8 @@ type auditProgress struct {
 func (a *Audits) RequeueLostCredits(ctx context.Context) (CreditAudit, error) {
 	now := a.now()
 	progress := auditProgress{After: maindb.LatestRevision{ChangedAt: now.Add(-a.cfg.LookBack)}}
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &progress); err != nil {
-			return CreditAudit{}, fmt.Errorf("read where the last attempt was: %w", err)
-		}
+	if err := resume(ctx, &progress); err != nil {
+		return CreditAudit{}, err
 	}
 	quiet, err := a.quiet(ctx)
 	if err != nil {
@@ -98,7 +148,7 @@ func (a *Audits) RequeueLostCredits(ctx context.Context) (CreditAudit, error) {
 	}
 	progress.Found.Busy = !quiet
 	for {
-		page, err := a.revisions.LatestRevisions(ctx, progress.After, now.Add(-a.cfg.Grace), auditPage)
+		page, err := a.records.LatestRevisions(ctx, progress.After, now.Add(-a.cfg.Grace), auditPage)
 		if err != nil {
 			return CreditAudit{}, err
 		}
@@ -113,9 +163,9 @@ func (a *Audits) RequeueLostCredits(ctx context.Context) (CreditAudit, error) {
 	}
 }
 
-// quiet tells whether no revision is on its way to the bridge.
+// quiet reports whether no revision is on its way to the bridge.
 func (a *Audits) quiet(ctx context.Context) (bool, error) {
-	empty, err := a.revisions.OutboxIsEmpty(ctx)
+	empty, err := a.records.OutboxIsEmpty(ctx)
 	if err != nil || !empty {
 		return false, err
 	}
@@ -124,29 +174,73 @@ func (a *Audits) quiet(ctx context.Context) (bool, error) {
 }
 
 func (a *Audits) auditPage(ctx context.Context, page []maindb.LatestRevision, quiet bool, found *CreditAudit) error {
-	ids := make([]string, len(page))
-	for i, revision := range page {
-		ids[i] = revision.RecordID
-	}
-	credited, err := a.credited.CreditRevisions(ctx, ids)
+	pending, err := a.pending(ctx, page)
 	if err != nil {
 		return err
 	}
-	lost, resend := 0, page[:0:0]
-	for _, revision := range page {
-		if credited[revision.RecordID] >= revision.Revision {
-			continue
-		}
-		lost++
+	var resend []maindb.LatestRevision
+	for _, revision := range pending {
 		if quiet || a.now().Sub(revision.ChangedAt) > longPending {
 			resend = append(resend, revision)
 		}
 	}
-	requeued, err := a.revisions.Requeue(ctx, resend)
+	requeued, err := a.records.Requeue(ctx, resend)
 	if err != nil {
 		return err
 	}
-	found.Checked, found.Lost, found.Requeued = found.Checked+len(page), found.Lost+lost, found.Requeued+requeued
-	a.metrics.auditedPage(len(page), lost, requeued)
+	found.Checked, found.Lost, found.Requeued = found.Checked+len(page), found.Lost+len(pending), found.Requeued+requeued
+	a.metrics.auditedPage(len(page), len(pending), requeued)
 	return nil
+}
+
+// pending returns those of the revisions that the ledger does not have.
+func (a *Audits) pending(ctx context.Context, page []maindb.LatestRevision) ([]maindb.LatestRevision, error) {
+	credits, err := a.ledger.Credits(ctx, idsOf(page))
+	if err != nil {
+		return nil, err
+	}
+	var pending []maindb.LatestRevision
+	for _, revision := range page {
+		if reconcile.Of(revision.Revision, "", credits[revision.RecordID]) == reconcile.Pending {
+			pending = append(pending, revision)
+		}
+	}
+	return pending, nil
+}
+
+func idsOf(page []maindb.LatestRevision) []string {
+	ids := make([]string, len(page))
+	for i, revision := range page {
+		ids[i] = revision.RecordID
+	}
+	return ids
+}
+
+// CheckOutbox looks for revisions that have been in the outbox for too long.
+func (a *Audits) CheckOutbox(ctx context.Context) (Tally, error) {
+	tally := Tally{Kind: LateOutbox}
+	now := a.now()
+	rows, oldest, err := a.records.LateOutbox(ctx, now.Add(-a.cfg.OutboxAge), maxExamples)
+	if err != nil {
+		return Tally{}, err
+	}
+	tally.count(a.metrics, rows, 0)
+	for _, row := range oldest {
+		tally.show(Finding{ID: row.RecordID, Detail: fmt.Sprintf("revision %d has waited in the outbox for %s", row.Revision, now.Sub(row.CreatedAt).Round(time.Second))})
+	}
+	return tally, nil
+}
+
+// CheckWorkflows looks for workflows of credits that have been open for too long.
+func (a *Audits) CheckWorkflows(ctx context.Context) (Tally, error) {
+	tally := Tally{Kind: LateWorkflow}
+	open, ids, err := a.runs.OpenSince(ctx, a.now().Add(-a.cfg.WorkflowAge), maxExamples)
+	if err != nil {
+		return Tally{}, err
+	}
+	tally.count(a.metrics, open, 0)
+	for _, id := range ids {
+		tally.show(Finding{ID: id, Detail: fmt.Sprintf("open for more than %s", a.cfg.WorkflowAge)})
+	}
+	return tally, nil
 }

@@ -13,10 +13,15 @@ import (
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// auditWorld stands in for the two databases and the queue.
+// auditWorld stands in for the two databases, the queue and Temporal. What a test
+// does not expect to be called panics.
 type auditWorld struct {
+	activities.AuditedRecords
+	activities.AuditedLedger
+	activities.CreditRuns
 	latest   []maindb.LatestRevision
 	credited map[string]int
 	outbox   bool // has rows
@@ -45,11 +50,11 @@ func (w *auditWorld) Requeue(_ context.Context, lost []maindb.LatestRevision) (i
 
 func (w *auditWorld) OutboxIsEmpty(context.Context) (bool, error) { return !w.outbox, nil }
 
-func (w *auditWorld) CreditRevisions(_ context.Context, ids []string) (map[string]int, error) {
-	found := map[string]int{}
+func (w *auditWorld) Credits(_ context.Context, ids []string) (map[string]race.Credit, error) {
+	found := map[string]race.Credit{}
 	for _, id := range ids {
 		if revision, ok := w.credited[id]; ok {
-			found[id] = revision
+			found[id] = race.Credit{RecordID: id, Revision: revision, Status: race.Rejected}
 		}
 	}
 	return found, nil
@@ -62,7 +67,7 @@ func (w *auditWorld) audit(t *testing.T, now time.Time) (activities.CreditAudit,
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	cfg := activities.AuditConfig{Grace: 30 * time.Second, LookBack: time.Hour}
-	audits := activities.NewAudits(cfg, w, w, w, func() time.Time { return now }, activities.NewMetrics(prometheus.NewRegistry()))
+	audits := activities.NewAudits(cfg, w, w, w, w, func() time.Time { return now }, activities.NewMetrics(prometheus.NewRegistry()))
 	env.RegisterActivity(audits)
 	var found activities.CreditAudit
 	value, err := env.ExecuteActivity(audits.RequeueLostCredits)

@@ -33,6 +33,8 @@ type checkedWorld struct {
 	reset        []string
 	resetErr     error
 	open         []string
+	position     maindb.LatestRevision
+	lookups      []string
 }
 
 func slice[T any](all [][]T, after string) (part []T, next string) {
@@ -84,7 +86,17 @@ func (w *checkedWorld) LateOutbox(_ context.Context, before time.Time, limit int
 	return len(w.outbox), w.outbox[:min(limit, len(w.outbox))], nil
 }
 
+func (w *checkedWorld) AuditPosition(context.Context, string) (maindb.LatestRevision, error) {
+	return w.position, nil
+}
+
+func (w *checkedWorld) SetAuditPosition(_ context.Context, _ string, at maindb.LatestRevision) error {
+	w.position = at
+	return nil
+}
+
 func (w *checkedWorld) Completed(_ context.Context, of activities.CreditInput) (string, error) {
+	w.lookups = append(w.lookups, of.RecordID)
 	if w.meanwhile != nil {
 		w.meanwhile(of.RecordID)
 	}
@@ -107,7 +119,7 @@ func (w *checkedWorld) OpenSince(_ context.Context, before time.Time, limit int)
 var checkedAt = time.Date(2026, 4, 20, 12, 0, 0, 0, time.UTC)
 
 // check runs one of the checks and returns what it tallied and what was counted.
-func (w *checkedWorld) check(t *testing.T, pick func(*activities.Checks) any) (activities.Tally, *prometheus.Registry) {
+func (w *checkedWorld) check(t *testing.T, pick func(*activities.Audits) any) (activities.Tally, *prometheus.Registry) {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
@@ -115,7 +127,7 @@ func (w *checkedWorld) check(t *testing.T, pick func(*activities.Checks) any) (a
 	cfg := activities.AuditConfig{
 		Grace: 30 * time.Second, LookBack: time.Hour, OutboxAge: 5 * time.Minute, WorkflowAge: 15 * time.Minute,
 	}
-	checks := activities.NewChecks(cfg, w, w, w, func() time.Time { return checkedAt }, activities.NewMetrics(registry))
+	checks := activities.NewAudits(cfg, w, w, w, w, func() time.Time { return checkedAt }, activities.NewMetrics(registry))
 	env.RegisterActivity(checks)
 	value, err := env.ExecuteActivity(pick(checks))
 	require.NoError(t, err)
@@ -148,12 +160,12 @@ func TestCheckTotalsRebuildsWhatIsSafe(t *testing.T) {
 	w := &checkedWorld{contradicted: "b", locked: "c", totals: [][]userdb.UnequalTotal{
 		{{UserID: "a", Total: 7, Lines: 700}, {UserID: "b", Total: 1, Lines: 2}}, nil, {{UserID: "c"}, {UserID: "d"}},
 	}}
-	tally, registry := w.check(t, func(c *activities.Checks) any { return c.CheckTotals })
+	tally, registry := w.check(t, func(c *activities.Audits) any { return c.CheckTotals })
 	require.Equal(t, []string{"a", "d"}, w.rebuilt, "one that cannot be rebuilt does not stop the others")
 	require.Equal(t, activities.WrongTotal, tally.Kind)
-	require.Equal(t, [2]int{4, 2}, [2]int{tally.Found, tally.Mended})
+	require.Equal(t, [2]int{4, 2}, [2]int{tally.Found, tally.Repaired})
 	require.Equal(t, []bool{true, false, false, true}, []bool{
-		tally.Examples[0].Mended, tally.Examples[1].Mended, tally.Examples[2].Mended, tally.Examples[3].Mended,
+		tally.Examples[0].Repaired, tally.Examples[1].Repaired, tally.Examples[2].Repaired, tally.Examples[3].Repaired,
 	})
 	require.Contains(t, tally.Examples[0].Detail, "the total was 7, the ledger lines come to 700")
 	require.Contains(t, tally.Examples[1].Detail, "contradict a credit")
@@ -169,8 +181,8 @@ func TestCheckLinesOnlyReports(t *testing.T) {
 		many[i] = userdb.UnequalCredit{RecordID: "r" + strconv.Itoa(i), UserID: "u", Excess: int64(5 - 10*(i%2))}
 	}
 	w := &checkedWorld{lines: [][]userdb.UnequalCredit{many[:10], many[10:]}}
-	tally, registry := w.check(t, func(c *activities.Checks) any { return c.CheckLines })
-	require.Equal(t, [2]int{30, 0}, [2]int{tally.Found, tally.Mended})
+	tally, registry := w.check(t, func(c *activities.Audits) any { return c.CheckLines })
+	require.Equal(t, [2]int{30, 0}, [2]int{tally.Found, tally.Repaired})
 	require.Len(t, tally.Examples, 20, "a history has its limits")
 	require.Contains(t, tally.InWords(), "r0: the ledger lines give user u 5 points more than the credit")
 	require.Contains(t, tally.InWords(), "r1: the ledger lines give user u 5 points less than the credit")
@@ -183,11 +195,11 @@ func TestCheckOutboxAndWorkflowsReportWhatIsLate(t *testing.T) {
 		outbox: []maindb.Unsent{{OutboxRow: maindb.OutboxRow{RecordID: "r", Revision: 2}, CreatedAt: checkedAt.Add(-time.Hour)}},
 		open:   []string{"credit/a/b/r1"},
 	}
-	tally, _ := w.check(t, func(c *activities.Checks) any { return c.CheckOutbox })
+	tally, _ := w.check(t, func(c *activities.Audits) any { return c.CheckOutbox })
 	require.Equal(t, checkedAt.Add(-5*time.Minute), w.lateBefore)
 	require.Equal(t, 1, tally.Found)
 	require.Contains(t, tally.InWords(), "r: revision 2 has waited in the outbox for 1h0m0s")
-	tally, _ = w.check(t, func(c *activities.Checks) any { return c.CheckWorkflows })
+	tally, _ = w.check(t, func(c *activities.Audits) any { return c.CheckWorkflows })
 	require.Equal(t, checkedAt.Add(-15*time.Minute), w.lateBefore)
 	require.Equal(t, 1, tally.Found)
 	require.Contains(t, tally.InWords(), "credit/a/b/r1: open for more than 15m0s")
@@ -195,12 +207,12 @@ func TestCheckOutboxAndWorkflowsReportWhatIsLate(t *testing.T) {
 
 func TestChecksOfAWorldThatIsWell(t *testing.T) {
 	t.Parallel()
-	for _, pick := range []func(*activities.Checks) any{
-		func(c *activities.Checks) any { return c.CheckEnded },
-		func(c *activities.Checks) any { return c.CheckTotals },
-		func(c *activities.Checks) any { return c.CheckLines },
-		func(c *activities.Checks) any { return c.CheckOutbox },
-		func(c *activities.Checks) any { return c.CheckWorkflows },
+	for _, pick := range []func(*activities.Audits) any{
+		func(c *activities.Audits) any { return c.CheckEnded },
+		func(c *activities.Audits) any { return c.CheckTotals },
+		func(c *activities.Audits) any { return c.CheckLines },
+		func(c *activities.Audits) any { return c.CheckOutbox },
+		func(c *activities.Audits) any { return c.CheckWorkflows },
 	} {
 		w := &checkedWorld{}
 		tally, registry := w.check(t, pick)
@@ -219,7 +231,7 @@ func endedWorld() *checkedWorld {
 
 func (w *checkedWorld) checkEnded(t *testing.T) activities.Tally {
 	t.Helper()
-	tally, _ := w.check(t, func(c *activities.Checks) any { return c.CheckEnded })
+	tally, _ := w.check(t, func(c *activities.Audits) any { return c.CheckEnded })
 	return tally
 }
 
@@ -227,10 +239,10 @@ func TestCheckEndedResetsWhatCompletedWithoutACredit(t *testing.T) {
 	t.Parallel()
 	w := endedWorld()
 	tally := w.checkEnded(t)
-	require.Equal(t, [2]int{2, 2}, [2]int{tally.Found, tally.Mended}, tally.InWords())
+	require.Equal(t, [2]int{2, 2}, [2]int{tally.Found, tally.Repaired}, tally.InWords())
 	require.Equal(t, []string{
-		"one behind run 2 audit: the workflow of revision 2 has completed, and the ledger lacks it",
-		"lost run 1 audit: the workflow of revision 1 has completed, and the ledger lacks it",
+		"one behind run 2 audit: the workflow of revision 2 completed, but the ledger does not have it",
+		"lost run 1 audit: the workflow of revision 1 completed, but the ledger does not have it",
 	}, w.reset)
 }
 
@@ -255,19 +267,38 @@ func TestCheckEndedReportsWhatItCannotReset(t *testing.T) {
 	w.recordLines = map[string][]userdb.RecordLine{"lost": {{PointLine: userdb.PointLine{Revision: 1}}}}
 	w.resetErr = errors.New("not now")
 	tally := w.checkEnded(t)
-	require.Equal(t, [2]int{2, 0}, [2]int{tally.Found, tally.Mended})
+	require.Equal(t, [2]int{2, 0}, [2]int{tally.Found, tally.Repaired})
 	require.Contains(t, tally.Examples[0].Detail, "Not reset: not now")
 	require.Contains(t, tally.Examples[1].Detail, "lines of it without a credit")
 }
 
-func TestCheckEndedStopsAtItsLimitAndSaysSo(t *testing.T) {
+// TestCheckEndedGivesEveryRevisionItsTurn has 600 revisions that cannot be
+// repaired before one that can: an audit that always began with the oldest 500
+// would never come to it.
+func TestCheckEndedGivesEveryRevisionItsTurn(t *testing.T) {
 	t.Parallel()
-	w := &checkedWorld{}
-	for i := range 501 {
+	const stuck = 600
+	w := &checkedWorld{completed: map[string]string{"repairable": "run"}}
+	for i := range stuck + 1 {
+		id := strconv.Itoa(i)
+		if i == stuck {
+			id = "repairable"
+		}
 		at := checkedAt.Add(time.Duration(i)*time.Second - 50*time.Minute)
-		w.latest = append(w.latest, maindb.LatestRevision{RecordID: strconv.Itoa(i), Revision: 1, ChangedAt: at})
+		w.latest = append(w.latest, maindb.LatestRevision{RecordID: id, Revision: 1, ChangedAt: at})
 	}
 	tally := w.checkEnded(t)
 	require.True(t, tally.Partial)
-	require.Contains(t, tally.InWords(), "more to look at next time")
+	require.Contains(t, tally.InWords(), "more for the next audit")
+	require.Empty(t, w.reset)
+
+	tally = w.checkEnded(t)
+	require.Equal(t, 1, tally.Repaired, tally.InWords())
+	require.Len(t, w.reset, 1)
+	looked := map[string]bool{}
+	for _, id := range w.lookups {
+		looked[id] = true
+	}
+	require.Len(t, looked, stuck+1, "every one had its turn within two audits")
+	require.Equal(t, "398", w.lookups[len(w.lookups)-1], "the second went on from the beginning, up to its limit")
 }

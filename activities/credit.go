@@ -3,11 +3,13 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -27,14 +29,14 @@ type Ledger interface {
 
 // Credits are the three steps that credit a revision of a record.
 type Credits struct {
-	facts   FactsReader
+	facts   Records
 	ledger  Ledger
 	metrics *Metrics
 	held    heldFacts
 }
 
 // NewCredits returns the steps over main_db and user_db.
-func NewCredits(facts FactsReader, ledger Ledger, metrics *Metrics) *Credits {
+func NewCredits(facts Records, ledger Ledger, metrics *Metrics) *Credits {
 	return &Credits{facts: facts, ledger: ledger, metrics: metrics}
 }
 
@@ -50,6 +52,8 @@ type Validated struct {
 	ChangedAt time.Time `json:"changed_at,omitzero"`
 	// Facts is the ticket of what was read, for the activities that follow.
 	Facts FactsTicket `json:"facts,omitempty"`
+	// Fingerprint is of what was read; it goes to the ledger with a rejection.
+	Fingerprint race.Fingerprint `json:"fingerprint,omitempty"`
 }
 
 // ValidateParticipant finds out who ran with the record's bib. The error is a
@@ -66,7 +70,7 @@ func (c *Credits) ValidateParticipant(ctx context.Context, in CreditInput) (Vali
 	}
 	holder, err := facts.Holder()
 	if rejection, ok := errors.AsType[*race.Rejection](err); ok {
-		validated.Rejection = rejection.Reason
+		validated.Rejection, validated.Fingerprint = rejection.Reason, facts.Fingerprint()
 		return validated, nil
 	}
 	if err == nil {
@@ -98,8 +102,9 @@ func (c *Credits) ComputePoints(ctx context.Context, in ComputeInput) (scoring.A
 	}
 	award, err := scoring.Judge(facts)
 	if rejection, ok := errors.AsType[*race.Rejection](err); ok {
-		return scoring.Award{Status: race.Rejected, Reason: rejection.Reason}, nil
+		award, err = scoring.Award{Status: race.Rejected, Reason: rejection.Reason}, nil
 	}
+	award.Fingerprint = facts.Fingerprint()
 	return award, err
 }
 
@@ -124,21 +129,28 @@ type Committed struct {
 }
 
 // CommitPoints writes the award to the ledger, once however often it is called.
+// When the ledger turns out to be ahead of the record, since main_db lost what
+// user_db kept, it revises the record above the ledger, and that revision
+// supersedes this one.
 func (c *Credits) CommitPoints(ctx context.Context, in CommitInput) (Committed, error) {
 	applied, err := c.ledger.ApplyCredit(ctx, race.Credit{
 		RecordID: in.Credit.RecordID, RaceID: in.Credit.RaceID, Revision: in.Credit.Revision,
 		Status: in.Award.Status, UserID: in.Award.RunnerID, Points: in.Award.Points,
 		Rule: in.Award.Rule, Edition: in.Award.Edition, Reason: in.Award.Reason, Parts: c.parts(ctx, in),
-		WorkflowID: activity.GetInfo(ctx).WorkflowExecution.ID,
+		WorkflowID: activity.GetInfo(ctx).WorkflowExecution.ID, Fingerprint: in.Award.Fingerprint,
 	})
 	if err != nil {
 		return Committed{}, err
 	}
 	c.held.drop(in.Facts)
 	standing := applied.Standing
-	if standing.Revision > in.Credit.Revision {
+	if standing.Revision > in.Credit.Revision || !applied.Changed && standing.Fingerprint.Differs(in.Award.Fingerprint) {
+		reason, err := c.raiseAbove(ctx, in.Credit, standing)
+		if err != nil {
+			return Committed{}, err
+		}
 		c.metrics.committed(race.Superseded, false)
-		return Committed{Status: race.Superseded}, nil
+		return Committed{Status: race.Superseded, Reason: reason}, nil
 	}
 	c.metrics.committed(standing.Status, !applied.Changed)
 	if applied.Changed {
@@ -176,4 +188,25 @@ func (c *Credits) parts(ctx context.Context, in CommitInput) *race.Parts {
 		return nil
 	}
 	return award.Parts
+}
+
+// raiseAbove revises the record above what the ledger holds, if the ledger is
+// ahead of it, and returns why. An ordinary revision that a newer one overtook
+// has no reason.
+func (c *Credits) raiseAbove(ctx context.Context, of CreditInput, ledger race.Credit) (reason string, err error) {
+	facts, err := c.facts.Facts(ctx, of.RecordID)
+	if errors.Is(err, race.ErrNotFound) {
+		return "", nil // for the audit, which makes sure of it
+	}
+	if err != nil {
+		return "", err
+	}
+	if reconcile.Of(facts.Record.Revision, facts.Fingerprint(), ledger) != reconcile.Ahead {
+		return "", nil
+	}
+	if _, err := c.facts.RaiseAbove(ctx, of.RaceID, map[string]int{of.RecordID: ledger.Revision}); err != nil {
+		return "", err
+	}
+	c.metrics.found(LedgerAhead, 1, 1)
+	return fmt.Sprintf("the ledger was ahead at revision %d: the record was revised above it", ledger.Revision), nil
 }

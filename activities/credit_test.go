@@ -26,6 +26,8 @@ func (f fakeFacts) Facts(_ context.Context, recordID string) (scoring.Facts, err
 	return f(recordID)
 }
 
+func (fakeFacts) RaiseAbove(context.Context, string, map[string]int) (int, error) { return 1, nil }
+
 type fakeLedger func(c race.Credit) (userdb.Applied, error)
 
 func (f fakeLedger) ApplyCredit(_ context.Context, c race.Credit) (userdb.Applied, error) {
@@ -112,7 +114,8 @@ func TestValidateParticipant(t *testing.T) {
 			got, err := run[activities.Validated](t, env, credits.ValidateParticipant, second)
 			require.NoError(t, err)
 			require.Equal(t, got.RunnerID != "", got.Facts != "", "facts are held for a runner who is known")
-			got.Facts = ""
+			require.Equal(t, got.Rejection != "", got.Fingerprint != "", "a rejection is committed without ComputePoints")
+			got.Facts, got.Fingerprint = "", ""
 			require.Equal(t, test.want, got)
 		})
 	}
@@ -163,6 +166,8 @@ func TestComputePoints(t *testing.T) {
 	env, credits = environment(t, factsThat(func(f *scoring.Facts) { f.Record.Result.Gun = 0 }), nil)
 	award, err = run[scoring.Award](t, env, credits.ComputePoints, activities.ComputeInput{CreditInput: second})
 	require.NoError(t, err)
+	require.NotEmpty(t, award.Fingerprint)
+	award.Fingerprint = ""
 	require.Equal(t, scoring.Award{Status: race.Rejected, Reason: "no gun time, which ranks this race"}, award)
 
 	env, credits = environment(t, factsThat(func(f *scoring.Facts) { f.Record.Revision = 3 }), nil)
@@ -197,7 +202,7 @@ func TestCommitPoints(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, activities.Committed{Status: race.Credited, RunnerID: "runner", Points: 700, Repeated: true}, committed)
 
-	env, credits = environment(t, factsThat(nil), func(c race.Credit) (userdb.Applied, error) {
+	env, credits = environment(t, factsThat(func(f *scoring.Facts) { f.Record.Revision = 3 }), func(c race.Credit) (userdb.Applied, error) {
 		c.Revision = 3
 		return userdb.Applied{Standing: c}, nil
 	})

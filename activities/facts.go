@@ -12,10 +12,13 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
-// FactsReader reads what decides a credit. Facts returns race.ErrNotFound for a
-// record that does not exist.
-type FactsReader interface {
+// Records is what the credit path needs of main_db.
+type Records interface {
+	// Facts returns what decides a credit, or race.ErrNotFound for a record that
+	// does not exist.
 	Facts(ctx context.Context, recordID string) (scoring.Facts, error)
+	// RaiseAbove gives records a revision above the one that the ledger holds.
+	RaiseAbove(ctx context.Context, raceID string, ahead map[string]int) (raised int, err error)
 }
 
 // factsOf reads the facts of a record. A record that does not exist, belongs to

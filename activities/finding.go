@@ -19,10 +19,12 @@ const (
 	WrongLines      FindingKind = "wrong_lines"      // ledger lines that do not add up to the credit: never touched
 	LateOutbox      FindingKind = "late_outbox"      // a revision that waits in the outbox for too long
 	LateWorkflow    FindingKind = "late_workflow"    // a credit's workflow that is open for too long
+	LedgerAhead     FindingKind = "ledger_ahead"     // a credit of a revision that its record does not have: the record is revised above it
+	OrphanedCredit  FindingKind = "orphaned_credit"  // a credit whose record does not exist: reversed
 )
 
 func findingKinds() []FindingKind {
-	return []FindingKind{LostCredit, EndedUncredited, WrongTotal, WrongLines, LateOutbox, LateWorkflow}
+	return []FindingKind{LostCredit, EndedUncredited, WrongTotal, WrongLines, LateOutbox, LateWorkflow, LedgerAhead, OrphanedCredit}
 }
 
 // Finding is one thing that the audit found. It is kept in a history: IDs and
@@ -30,7 +32,8 @@ func findingKinds() []FindingKind {
 type Finding struct {
 	ID     string `json:"id"`     // of a user, a record or a workflow
 	Detail string `json:"detail"` // in words
-	Mended bool   `json:"mended,omitempty"`
+	// Repaired is called mended in histories and answers.
+	Repaired bool `json:"mended,omitempty"`
 }
 
 // maxExamples is how many findings of a kind an audit's result shows; all are
@@ -41,10 +44,10 @@ const maxExamples = 20
 type Tally struct {
 	Kind     FindingKind `json:"kind"`
 	Found    int         `json:"found"`
-	Mended   int         `json:"mended"`             // of these
+	Repaired int         `json:"mended"`             // of these
 	Examples []Finding   `json:"examples,omitempty"` // the first of them
-	// Partial: there was more to look at than one audit does. The oldest come first,
-	// so the rest has its turn when they are mended.
+	// Partial: there was more to look at than one audit does. The next one goes on
+	// from there.
 	Partial bool `json:"partial,omitempty"`
 }
 
@@ -53,15 +56,17 @@ func (t Tally) InWords() string {
 	if t.Found == 0 && !t.Partial {
 		return ""
 	}
-	lines := []string{fmt.Sprintf("%d %s, %d mended", t.Found, map[FindingKind]string{
-		EndedUncredited: "revisions whose workflow has completed although the ledger lacks them",
+	lines := []string{fmt.Sprintf("%d %s, %d repaired", t.Found, map[FindingKind]string{
+		EndedUncredited: "revisions whose workflow completed although the ledger does not have them",
 		WrongTotal:      "totals that were not the sum of their ledger lines",
-		WrongLines:      "times that the lines of the ledger did not add up to a credit",
-		LateOutbox:      "revisions that wait in the outbox for too long",
-		LateWorkflow:    "workflows of credits that are open for too long",
-	}[t.Kind], t.Mended)}
+		WrongLines:      "credits that the lines of the ledger did not add up to",
+		LateOutbox:      "revisions that have been in the outbox for too long",
+		LateWorkflow:    "workflows of credits that have been open for too long",
+		LedgerAhead:     "records that the ledger was ahead of",
+		OrphanedCredit:  "credits without a record",
+	}[t.Kind], t.Repaired)}
 	if t.Partial {
-		lines[0] += ", and more to look at next time"
+		lines[0] += ", and more for the next audit"
 	}
 	for _, finding := range t.Examples {
 		lines = append(lines, "- "+finding.ID+": "+finding.Detail)
@@ -71,18 +76,18 @@ func (t Tally) InWords() string {
 
 // note adds a finding, counts it and logs it.
 func (t *Tally) note(ctx context.Context, metrics *Metrics, finding Finding) {
-	mended := 0
-	if finding.Mended {
-		mended = 1
+	repaired := 0
+	if finding.Repaired {
+		repaired = 1
 	}
-	t.count(metrics, 1, mended)
+	t.count(metrics, 1, repaired)
 	t.show(finding)
-	activity.GetLogger(ctx).Error("the audit found damage", "kind", t.Kind, "id", finding.ID, "detail", finding.Detail, "mended", finding.Mended)
+	activity.GetLogger(ctx).Error("the audit found damage", "kind", t.Kind, "id", finding.ID, "detail", finding.Detail, "repaired", finding.Repaired)
 }
 
-func (t *Tally) count(metrics *Metrics, found, mended int) {
-	t.Found, t.Mended = t.Found+found, t.Mended+mended
-	metrics.found(t.Kind, found, mended)
+func (t *Tally) count(metrics *Metrics, found, repaired int) {
+	t.Found, t.Repaired = t.Found+found, t.Repaired+repaired
+	metrics.found(t.Kind, found, repaired)
 }
 
 func (t *Tally) show(finding Finding) {

@@ -11,7 +11,7 @@ import (
 // record histories note with each the fields of the day.
 func Results() map[string]reflect.Type {
 	results := map[string]reflect.Type{}
-	for _, steps := range []any{(*Credits)(nil), (*Notes)(nil), (*Audits)(nil), (*Checks)(nil), (*Standings)(nil), (*Sweeps)(nil)} {
+	for _, steps := range []any{(*Credits)(nil), (*Notes)(nil), (*Audits)(nil), (*Standings)(nil), (*Sweeps)(nil)} {
 		for method := range reflect.TypeOf(steps).Methods() {
 			if method.Type.NumOut() == 2 { // a result and an error
 				results[method.Name] = method.Type.Out(0)

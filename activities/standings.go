@@ -10,6 +10,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
@@ -191,8 +192,8 @@ type waits struct {
 }
 
 // read returns the inputs with the credits on their entries, and what waits.
-// Points count only of the record's latest revision and for who ran, so that no
-// row mixes a new time with old points.
+// Points count only of the record as it is and for who ran, so that no row mixes
+// a new time with old points.
 func (s *Standings) read(ctx context.Context, raceID string) (in maindb.StandingsInputs, waited waits, err error) {
 	var credits map[string]race.Credit
 	group, reading := errgroup.WithContext(ctx) // two servers at once
@@ -216,11 +217,10 @@ func (s *Standings) read(ctx context.Context, raceID string) (in maindb.Standing
 	for i := range in.Entries {
 		entry := &in.Entries[i]
 		credit := credits[entry.RecordID]
-		if credit.Revision < entry.Revision {
+		switch {
+		case reconcile.Of(entry.Revision, in.Fingerprint(i), credit) != reconcile.Current:
 			waited.pending++
-			continue
-		}
-		if credit.Revision == entry.Revision && credit.Status == race.Credited && credit.UserID == entry.UserID {
+		case credit.Status == race.Credited && credit.UserID == entry.UserID:
 			entry.Credited, entry.Points = true, credit.Points
 		}
 	}

@@ -98,12 +98,10 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	runs := temporal.NewWorkflows(temporalClient, m.Config.Temporal.Namespace)
 	return m.serve(ctx, health, &work{
 		cfg: m.Config, log: m.Log, temporal: temporalClient, records: records, registry: registry, metrics: metrics,
-		starter: bridge.Traced(bridge.CreditStarter{Client: temporalClient, Log: m.Log}, tracing.Provider()),
-		credits: activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
-		notes:   activities.NewNotes(main, runs),
-		audits:  activities.NewAudits(m.Config.Audit, main, user, records, time.Now, metrics),
-		checks: activities.NewChecks(m.Config.Audit, main, user,
-			creditRuns{runs}, time.Now, metrics),
+		starter:   bridge.Traced(bridge.CreditStarter{Client: temporalClient, Log: m.Log}, tracing.Provider()),
+		credits:   activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
+		notes:     activities.NewNotes(main, runs),
+		audits:    activities.NewAudits(m.Config.Audit, main, user, creditRuns{runs}, records, time.Now, metrics),
 		standings: standings,
 		depths:    newDepths(records, m.Log, registry),
 	})
@@ -148,7 +146,6 @@ type work struct {
 	credits   *activities.Credits
 	notes     *activities.Notes
 	audits    *activities.Audits
-	checks    *activities.Checks
 	standings standingsWork
 	depths    *depths
 }

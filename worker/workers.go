@@ -54,7 +54,6 @@ func (w *work) newWorker(gaveUp func(error)) worker.Worker {
 	records.RegisterActivity(w.credits)
 	records.RegisterActivity(w.notes)
 	records.RegisterActivity(w.audits)
-	records.RegisterActivity(w.checks)
 	return records
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -21,9 +20,6 @@ const (
 	AuditScheduleID = "audit-credits"
 	// auditTimeout is what is left of an audit that hangs: the next one is due.
 	auditTimeout = 30 * time.Minute
-	// auditCatchUp is how late an audit may begin; one that was missed while the
-	// server was down is made up for by the next.
-	auditCatchUp = time.Minute
 )
 
 // Audit is what an audit found.
@@ -33,27 +29,34 @@ type Audit struct {
 	Findings []activities.Tally `json:"findings,omitempty"`
 }
 
-// wholeAudit marks the change from looking for lost credits alone.
+// wholeAudit marks the changes of what an audit looks for: at first for lost
+// credits alone, from version 1 on for damage and delays, from version 2 on for
+// credits of which main_db does not have the revision or the record.
 const wholeAudit = "whole-audit"
 
 // AuditCredits looks once for record revisions without a credit and sends them
-// on their way again; for what contradicts the ledger, and mends what is safe to
-// mend; and for what is on its way for too long. A check that fails does not stop
-// the others.
+// again; for credits that their record or the ledger contradicts, and repairs what
+// is safe to repair; and for what has been under way for too long. A check that
+// fails does not stop the others.
 func AuditCredits(ctx workflow.Context) (Audit, error) {
-	whole := workflow.GetVersion(ctx, wholeAudit, workflow.DefaultVersion, 1) == 1
+	version := workflow.GetVersion(ctx, wholeAudit, workflow.DefaultVersion, 2)
 	var steps *activities.Audits // never set: the worker's own are called by name
-	var checks *activities.Checks
 	lost := audit(ctx, "audit: which revisions have no credit", steps.RequeueLostCredits)
 	var others []workflow.Future
-	if whole {
+	if version >= 1 {
 		others = []workflow.Future{
-			audit(ctx, "audit: which credits are lost although their workflow completed", checks.CheckEnded),
-			audit(ctx, "audit: which totals are not the sum of their ledger lines", checks.CheckTotals),
-			audit(ctx, "audit: which ledger lines do not add up to their credit", checks.CheckLines),
-			audit(ctx, "audit: what waits in the outbox for too long", checks.CheckOutbox),
-			audit(ctx, "audit: which credits' workflows are open for too long", checks.CheckWorkflows),
+			audit(ctx, "audit: which credits are lost although their workflow completed", steps.CheckEnded),
+			audit(ctx, "audit: which totals are not the sum of their ledger lines", steps.CheckTotals),
+			audit(ctx, "audit: which ledger lines do not add up to their credit", steps.CheckLines),
+			audit(ctx, "audit: what waits in the outbox for too long", steps.CheckOutbox),
+			audit(ctx, "audit: which credits' workflows are open for too long", steps.CheckWorkflows),
 		}
+	}
+	if version >= 2 {
+		others = append(others,
+			audit(ctx, "audit: which records is the ledger ahead of", steps.CheckAhead),
+			audit(ctx, "audit: which credits have no record", steps.CheckOrphans),
+		)
 	}
 	var found Audit
 	var failed []error
@@ -122,42 +125,12 @@ func AuditNowOptions() client.StartWorkflowOptions {
 	}
 }
 
-// ScheduleAudit makes the schedule that audits credits, or changes the one that
-// is there to the given interval; a pause by an operator stays. An audit that
-// takes longer than the interval is not overtaken by the next.
+// ScheduleAudit creates or updates the schedule that audits credits.
 func ScheduleAudit(ctx context.Context, schedules client.ScheduleClient, every time.Duration) error {
-	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}}
-	action := &client.ScheduleWorkflowAction{
+	_, err := schedule(ctx, schedules, every, &client.ScheduleWorkflowAction{
 		ID: AuditScheduleID, Workflow: AuditCredits, TaskQueue: RecordsTaskQueue,
 		WorkflowRunTimeout: auditTimeout + time.Minute,
 		StaticSummary:      "audit: credits, totals, outbox and workflows",
-	}
-	_, err := schedules.Create(ctx, client.ScheduleOptions{
-		ID: AuditScheduleID, Spec: spec, Action: action,
-		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: auditCatchUp,
 	})
-	if err == nil {
-		return nil
-	}
-	if !alreadyThere(err) {
-		return fmt.Errorf("schedule the audit: %w", err)
-	}
-	err = schedules.GetHandle(ctx, AuditScheduleID).Update(ctx, client.ScheduleUpdateOptions{
-		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
-			schedule := in.Description.Schedule
-			schedule.Spec, schedule.Action = &spec, action
-			schedule.Policy.Overlap, schedule.Policy.CatchupWindow = enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, auditCatchUp
-			return &client.ScheduleUpdate{Schedule: &schedule}, nil
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("change the audit's schedule: %w", err)
-	}
-	return nil
-}
-
-func alreadyThere(err error) bool {
-	var exists *serviceerror.AlreadyExists
-	var started *serviceerror.WorkflowExecutionAlreadyStarted
-	return errors.Is(err, temporal.ErrScheduleAlreadyRunning) || errors.As(err, &exists) || errors.As(err, &started)
+	return err
 }

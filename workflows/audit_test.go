@@ -40,18 +40,22 @@ func TestAuditCreditsRetriesUntilItHasLooked(t *testing.T) {
 func tallies() []activities.Tally {
 	return []activities.Tally{
 		{Kind: activities.EndedUncredited},
-		{Kind: activities.WrongTotal, Found: 2, Mended: 1},
+		{Kind: activities.WrongTotal, Found: 2, Repaired: 1},
 		{Kind: activities.WrongLines, Found: 1},
 		{Kind: activities.LateOutbox},
 		{Kind: activities.LateWorkflow},
+		{Kind: activities.LedgerAhead, Found: 1, Repaired: 1},
+		{Kind: activities.OrphanedCredit},
 	}
 }
 
 // expectChecks has every check find its tally, but for those that fail.
 func expectChecks(env *testsuite.TestWorkflowEnvironment, failing ...activities.FindingKind) {
-	var checks *activities.Checks
-	env.RegisterActivity(checks)
-	for i, check := range []any{checks.CheckEnded, checks.CheckTotals, checks.CheckLines, checks.CheckOutbox, checks.CheckWorkflows} {
+	var checks *activities.Audits
+	for i, check := range []any{
+		checks.CheckEnded, checks.CheckTotals, checks.CheckLines, checks.CheckOutbox, checks.CheckWorkflows,
+		checks.CheckAhead, checks.CheckOrphans,
+	} {
 		tally, err := tallies()[i], error(nil)
 		if slices.Contains(failing, tally.Kind) {
 			err = temporal.NewNonRetryableApplicationError("no answer", "", nil)
@@ -77,7 +81,8 @@ func TestAuditCreditsShowsWhatItFoundWhenAPartFails(t *testing.T) {
 	var metadata sdkpb.WorkflowMetadata
 	require.NoError(t, value.Get(&metadata))
 	require.Equal(t, "1 of 3 revisions had no credit, 1 were sent again\n\n"+
-		"2 totals that were not the sum of their ledger lines, 1 mended\n\n"+
-		"1 times that the lines of the ledger did not add up to a credit, 0 mended\n\n"+
+		"2 totals that were not the sum of their ledger lines, 1 repaired\n\n"+
+		"1 credits that the lines of the ledger did not add up to, 0 repaired\n\n"+
+		"1 records that the ledger was ahead of, 1 repaired\n\n"+
 		"2 checks failed: see their activities.", metadata.GetCurrentDetails())
 }

@@ -132,7 +132,7 @@ func (c *credit) settle(ctx workflow.Context) (CreditResult, error) {
 		return CreditResult{}, err
 	}
 	c.bib = validated.Bib
-	award := scoring.Award{Status: race.Rejected, Reason: validated.Rejection}
+	award := scoring.Award{Status: race.Rejected, Reason: validated.Rejection, Fingerprint: validated.Fingerprint}
 	switch {
 	case validated.Superseded:
 		return CreditResult{Status: race.Superseded}, nil

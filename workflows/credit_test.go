@@ -36,6 +36,12 @@ type world struct {
 	committed []race.Credit
 	unmatched []maindb.Unmatched
 	durable   int // calls by ordinary activities
+	raised    map[string]int
+}
+
+func (w *world) RaiseAbove(_ context.Context, _ string, ahead map[string]int) (int, error) {
+	w.raised = ahead
+	return len(ahead), nil
 }
 
 func (w *world) Facts(ctx context.Context, recordID string) (scoring.Facts, error) {
@@ -246,9 +252,23 @@ func TestCreditRecordThatANewerRevisionOvertakes(t *testing.T) {
 		w, env := setupCredit(t)
 		w.apply = func(_ context.Context, c race.Credit) (userdb.Applied, error) {
 			c.Revision = 3
+			w.facts = func(context.Context, string) (scoring.Facts, error) { return newer, nil }
 			return userdb.Applied{Standing: c}, nil
 		}
 		require.Equal(t, superseded, runCredit(t, env))
+		require.Empty(t, w.raised)
+	})
+	t.Run("in the ledger alone", func(t *testing.T) { // main_db has lost revision 3
+		t.Parallel()
+		w, env := setupCredit(t)
+		w.apply = func(_ context.Context, c race.Credit) (userdb.Applied, error) {
+			c.Revision = 3
+			return userdb.Applied{Standing: c}, nil
+		}
+		result := runCredit(t, env)
+		require.Equal(t, race.Superseded, result.Status)
+		require.Equal(t, "the ledger was ahead at revision 3: the record was revised above it", result.Reason)
+		require.Equal(t, map[string]int{"record": 3}, w.raised)
 	})
 }
 

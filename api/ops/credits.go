@@ -15,6 +15,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/workflows"
@@ -284,11 +285,11 @@ func (c credits) item(hit history.Hit, record maindb.LatestRevision, label maind
 		Status: string(race.Pending), HistoryPath: creditsPath + "/" + hit.RecordID,
 		TraceURL: c.links.traceURL(workflows.CreditWorkflowID(hit.RaceID, hit.RecordID, record.Revision)),
 	}
-	switch {
-	case credit.Revision > record.Revision:
+	switch reconcile.Of(record.Revision, "", credit) {
+	case reconcile.Ahead:
 		shown.Status, shown.Reason = string(history.Ahead), fmt.Sprintf("the ledger has revision %d, which main_db does not have", credit.Revision)
 		return shown
-	case credit.Revision == record.Revision:
+	case reconcile.Current:
 		shown.Status, shown.Reason = string(credit.Status), credit.Reason
 		return shown
 	}

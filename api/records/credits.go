@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 )
 
 // credit is what has become of a record's latest revision.
@@ -24,16 +25,11 @@ const unknown = "unknown"
 // ledgerPatience is how long a call that can do without credits waits for them.
 const ledgerPatience = 2 * time.Second
 
-type creditReader interface {
-	// Credits returns the credits of those records that have one, by record ID.
-	Credits(ctx context.Context, recordIDs []string) (map[string]race.Credit, error)
-}
-
 // credits shows the credits of records.
 type credits struct {
-	ledger creditReader
-	trace  func(race.Record) string
-	log    *slog.Logger
+	databases reconcile.Databases
+	trace     func(race.Record) string
+	log       *slog.Logger
 }
 
 // pending is the credit of a revision that has only just been written.
@@ -47,15 +43,11 @@ func (c credits) of(ctx context.Context, records []race.Record) []credit {
 	if len(records) == 0 {
 		return nil
 	}
-	ids := make([]string, len(records))
-	for i, r := range records {
-		ids[i] = r.ID
-	}
 	bounded, cancel := context.WithTimeout(ctx, ledgerPatience)
 	defer cancel()
-	found, err := c.ledger.Credits(bounded, ids)
+	found, err := c.databases.Credits(bounded, records)
 	if err != nil {
-		c.log.WarnContext(ctx, "credits cannot be read", "error", err)
+		c.log.WarnContext(ctx, "credits cannot be read; they are shown as unknown", "error", err)
 	}
 	shown := make([]credit, len(records))
 	for i, r := range records {
@@ -65,29 +57,22 @@ func (c credits) of(ctx context.Context, records []race.Record) []credit {
 			}
 			continue
 		}
-		shown[i] = c.outcome(r, found[r.ID])
+		shown[i] = c.outcome(r, found[i])
 	}
 	return shown
 }
 
-// outcome shows what the ledger says of a record.
-func (c credits) outcome(r race.Record, found race.Credit) credit {
+// outcome shows the credit of a record.
+func (c credits) outcome(r race.Record, found reconcile.Credit) credit {
 	shown := c.pending(r)
-	if statusOf(r, found) == race.Pending {
-		return shown
-	}
-	shown.Status, shown.Reason = string(found.Status), found.Reason
-	if found.Status == race.Credited {
-		shown.Points, shown.Parts = &found.Points, found.Parts
+	switch {
+	case found.State == reconcile.Ahead:
+		shown.Reason = "the ledger is ahead of the record: the audit revises the record, and then it is credited anew"
+	case found.Status() != race.Pending:
+		shown.Status, shown.Reason = string(found.Credit.Status), found.Reason
+		if found.Credit.Status == race.Credited {
+			shown.Points, shown.Parts = &found.Points, found.Parts
+		}
 	}
 	return shown
-}
-
-// statusOf is pending while the ledger is behind the record. found is zero when
-// it has never heard of it.
-func statusOf(r race.Record, found race.Credit) race.CreditStatus {
-	if found.Revision < r.Revision {
-		return race.Pending
-	}
-	return found.Status
 }

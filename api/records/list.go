@@ -9,7 +9,6 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
-	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 type lister interface {
@@ -17,23 +16,11 @@ type lister interface {
 	ListRecords(ctx context.Context, raceID string, filter maindb.RecordFilter, after string, limit int) ([]race.Record, error)
 	// RecordsByID returns those of the records that are in the race.
 	RecordsByID(ctx context.Context, raceID string, recordIDs []string) (map[string]race.Record, error)
-	// RevisionsOfRecords returns the latest revision of each record where it is
-	// above the given one.
-	RevisionsOfRecords(ctx context.Context, raceID string, above int) (map[string]int, error)
-}
-
-type creditLister interface {
-	creditReader
-	// SettledRevisions returns what the ledger holds of revisions below that one.
-	SettledRevisions(ctx context.Context, raceID string, below int) ([]userdb.Settled, error)
-	// CreditsOfRace returns up to limit credits of that status, whatever revision
-	// they are of, by their record ID, behind the ID after.
-	CreditsOfRace(ctx context.Context, raceID string, status race.CreditStatus, after string, limit int) ([]race.Credit, error)
 }
 
 type list struct {
 	store   lister
-	ledger  creditLister
+	ledger  Ledger
 	credits credits
 	gate    gate
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 )
 
 const (
@@ -34,14 +35,15 @@ type Store interface {
 	importStore
 	recordReader
 	lister
-	counter
+	reconcile.Records
 }
 
 // Ledger knows the credits, in user_db.
 type Ledger interface {
-	creditReader
-	creditLister
-	creditCounter
+	reconcile.Ledger
+	// CreditsOfRace returns up to limit credits of that status, whatever revision
+	// they are of, by their record ID, after the ID after.
+	CreditsOfRace(ctx context.Context, raceID string, status race.CreditStatus, after string, limit int) ([]race.Credit, error)
 }
 
 // Config is what the calls stand on.
@@ -61,7 +63,8 @@ type Config struct {
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
 	trace := func(r race.Record) string { return cfg.TraceURL(cfg.WorkflowID(r.RaceID, r.ID, r.Revision)) }
-	credits := credits{ledger: cfg.Ledger, trace: trace, log: cfg.Log}
+	databases := reconcile.Databases{Records: cfg.Store, Ledger: cfg.Ledger}
+	credits := credits{databases: databases, trace: trace, log: cfg.Log}
 	times := times{store: cfg.Store, log: cfg.Log}
 	gate := gate{races: cfg.Store}
 	post{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
@@ -70,7 +73,7 @@ func Register(api huma.API, cfg Config) {
 	list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate}.register(api)
 	get{store: cfg.Store, credits: credits, gate: gate}.register(api)
 	change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
-	progress{store: cfg.Store, ledger: cfg.Ledger, ahead: cfg.Ahead}.register(api)
+	progress{databases: databases, ahead: cfg.Ahead}.register(api)
 }
 
 type raceReader interface {

@@ -3,7 +3,6 @@ package records
 import (
 	"context"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -34,7 +33,7 @@ func (h *hits) add(r race.Record, c credit) {
 
 func (h *hits) cut(n int) { h.records, h.credits = h.records[:n], h.credits[:n] }
 
-// find returns up to limit records behind the ID after. A search by credit
+// find returns up to limit records after the ID after. A search by credit
 // status needs both databases, and fails without one: credited and rejected ones
 // are looked up in the ledger, pending ones are what the ledger does not have.
 func (l list) find(ctx context.Context, s search, after string) (hits, error) {
@@ -78,24 +77,20 @@ func (l list) findPending(ctx context.Context, s search, after string) (found hi
 	return found, nil
 }
 
-// pendingIDs returns the records behind the ID after whose latest revision the
+// pendingIDs returns the records after the ID after whose latest revision the
 // ledger does not have, in their order.
 func (l list) pendingIDs(ctx context.Context, raceID, after string) ([]string, error) {
-	latest, err := l.store.RevisionsOfRecords(ctx, raceID, 0)
+	databases := l.credits.databases
+	sums, err := databases.Sums(ctx, raceID)
 	if err != nil {
 		return nil, err
 	}
-	settled, err := l.ledger.SettledRevisions(ctx, raceID, math.MaxInt32)
+	balance, err := databases.Balance(ctx, sums, raceID)
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range settled {
-		if s.Revision >= latest[s.RecordID] {
-			delete(latest, s.RecordID)
-		}
-	}
-	maps.DeleteFunc(latest, func(id string, _ int) bool { return id <= after })
-	return slices.Sorted(maps.Keys(latest)), nil
+	maps.DeleteFunc(balance.Pending, func(id string, _ int) bool { return id <= after })
+	return slices.Sorted(maps.Keys(balance.Pending)), nil
 }
 
 func (l list) findSettled(ctx context.Context, s search, after string) (found hits, err error) {
@@ -112,12 +107,22 @@ func (l list) findSettled(ctx context.Context, s search, after string) (found hi
 		if err != nil {
 			return hits{}, err
 		}
+		var matching []race.Record
+		known := make(map[string]race.Credit, len(credits))
 		for _, c := range credits {
-			r, ok := records[c.RecordID]
-			if !ok || !matches(s.filter, r) || statusOf(r, c) != s.credit {
-				continue // of another status since: a newer revision is on its way
+			if r, ok := records[c.RecordID]; ok && matches(s.filter, r) {
+				matching, known[r.ID] = append(matching, r), c
 			}
-			found.add(r, l.credits.outcome(r, c))
+		}
+		compared, err := l.credits.databases.Compare(ctx, matching, known)
+		if err != nil {
+			return hits{}, err
+		}
+		for i, r := range matching {
+			if compared[i].Status() != s.credit {
+				continue // another status by now: a newer revision is on its way
+			}
+			found.add(r, l.credits.outcome(r, compared[i]))
 			if len(found.records) == s.limit {
 				return found, nil
 			}

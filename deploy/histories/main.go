@@ -100,8 +100,7 @@ func startWorker(temporal client.Client) (worker.Worker, error) {
 	records.RegisterWorkflow(workflows.AuditCredits)
 	records.RegisterActivity(activities.NewCredits(stage{}, stage{}, metrics))
 	records.RegisterActivity(activities.NewNotes(stage{}, stage{}))
-	records.RegisterActivity(activities.NewAudits(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
-	records.RegisterActivity(activities.NewChecks(activities.AuditConfig{}, stage{}, stage{}, stage{}, time.Now, metrics))
+	records.RegisterActivity(activities.NewAudits(activities.AuditConfig{MaxOrphans: 1}, stage{}, stage{}, stage{}, stage{}, time.Now, metrics))
 	if err := records.Start(); err != nil {
 		return nil, fmt.Errorf("start the worker: %w", err)
 	}

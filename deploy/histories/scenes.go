@@ -145,8 +145,6 @@ func (stage) Requeue(context.Context, []maindb.LatestRevision) (int, error) { re
 
 func (stage) OutboxIsEmpty(context.Context) (bool, error) { return true, nil }
 
-func (stage) CreditRevisions(context.Context, []string) (map[string]int, error) { return nil, nil }
-
 func (stage) Depth(context.Context) (queue.Depth, error) { return queue.Depth{}, nil }
 
 func (stage) AddUnmatched(context.Context, maindb.Unmatched) error { return nil }

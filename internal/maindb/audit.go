@@ -3,11 +3,15 @@ package maindb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 // LatestRevision is the latest revision of a record, removed records included.
@@ -19,7 +23,7 @@ type LatestRevision struct {
 }
 
 // LatestRevisions returns up to limit records that were last changed before the
-// given time, in the order of that change and their ID, beginning behind after:
+// given time, in the order of that change and their ID, beginning after after:
 // the last one of the page before, or just the time to begin with.
 func (s *Store) LatestRevisions(ctx context.Context, after LatestRevision, before time.Time, limit int) ([]LatestRevision, error) {
 	rows, err := s.queries.LatestRevisions(ctx, gen.LatestRevisionsParams{
@@ -86,7 +90,78 @@ func notInOutbox(ctx context.Context, queries *gen.Queries, lost []LatestRevisio
 	return missing, nil
 }
 
-// OutboxIsEmpty tells whether every revision has been sent to the queue.
+// RaiseAbove gives each of the records of a race, removed ones too, a revision
+// above the one that the ledger holds, with the result that it has, and returns
+// how many it revised. ahead is what the ledger holds, by record ID; a record
+// whose revision is above that by now stays as it is. Afterwards the ledger takes
+// what the record says by the ordinary path. It returns race.ErrNotFound when
+// there is no such race.
+func (s *Store) RaiseAbove(ctx context.Context, raceID string, ahead map[string]int) (raised int, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		raised = 0
+		q := s.queries.WithTx(tx)
+		if _, err := holdRace(ctx, q, raceID); err != nil {
+			return err
+		}
+		for ids := range slices.Chunk(slices.Sorted(maps.Keys(ahead)), chunk) {
+			rows, err := q.RecordsByID(ctx, raceID, ids)
+			if err != nil {
+				return err
+			}
+			var revisions []revision
+			for _, row := range rows {
+				ledger := ahead[row.RecordID]
+				if int(row.Revision) > ledger {
+					continue
+				}
+				next := nextRevision(row, Change{
+					By: race.SystemActor, Reason: fmt.Sprintf("the ledger is ahead: it holds revision %d of what main_db has lost", ledger),
+					File: true, // one repair of many: their credits link to its trace
+				})
+				next.Revision = ledger + 1
+				revisions = append(revisions, next)
+			}
+			if err := writeRevisions(ctx, tx, revisions, s.now()); err != nil {
+				return err
+			}
+			raised += len(revisions)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("raise %d records of race %s above the ledger: %w", len(ahead), raceID, err)
+	}
+	return raised, nil
+}
+
+// IsReadOnly reports whether the server takes no writes, as a replica does: what
+// it does not have may just not have arrived.
+func (s *Store) IsReadOnly(ctx context.Context) (readOnly bool, err error) {
+	if err := s.db.QueryRowContext(ctx, "SELECT @@GLOBAL.read_only").Scan(&readOnly); err != nil {
+		return false, fmt.Errorf("look whether main_db is a replica: %w", err)
+	}
+	return readOnly, nil
+}
+
+// AuditPosition returns where a check of the audit stopped last; the zero value
+// is the beginning.
+func (s *Store) AuditPosition(ctx context.Context, check string) (LatestRevision, error) {
+	row, err := s.queries.AuditPosition(ctx, check)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return LatestRevision{}, fmt.Errorf("read where check %s stopped: %w", check, err)
+	}
+	return LatestRevision{ChangedAt: row.ChangedAt, RecordID: row.RecordID}, nil
+}
+
+// SetAuditPosition notes where a check of the audit stopped.
+func (s *Store) SetAuditPosition(ctx context.Context, check string, at LatestRevision) error {
+	if err := s.queries.SetAuditPosition(ctx, check, at.ChangedAt, at.RecordID); err != nil {
+		return fmt.Errorf("note where check %s stopped: %w", check, err)
+	}
+	return nil
+}
+
+// OutboxIsEmpty reports whether every revision has been sent to the queue.
 func (s *Store) OutboxIsEmpty(ctx context.Context) (bool, error) {
 	rows, err := s.queries.OutboxHasRows(ctx)
 	if err != nil {

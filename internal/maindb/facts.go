@@ -2,9 +2,8 @@ package maindb
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -15,13 +14,34 @@ import (
 // far as they matter, in one statement. It returns race.ErrNotFound when there
 // is no such record.
 func (s *Store) Facts(ctx context.Context, recordID string) (scoring.Facts, error) {
-	row, err := s.queries.Facts(ctx, recordID)
-	if errors.Is(err, sql.ErrNoRows) {
+	found, err := s.FactsOf(ctx, []string{recordID})
+	if err != nil {
+		return scoring.Facts{}, err
+	}
+	facts, ok := found[recordID]
+	if !ok {
 		return scoring.Facts{}, fmt.Errorf("record %s: %w", recordID, race.ErrNotFound)
 	}
-	if err != nil {
-		return scoring.Facts{}, fmt.Errorf("read the facts of record %s: %w", recordID, err)
+	return facts, nil
+}
+
+// FactsOf reads what decides the credits of those of the records that exist, by
+// record ID.
+func (s *Store) FactsOf(ctx context.Context, recordIDs []string) (map[string]scoring.Facts, error) {
+	found := make(map[string]scoring.Facts, len(recordIDs))
+	for ids := range slices.Chunk(recordIDs, chunk) {
+		rows, err := s.queries.Facts(ctx, ids)
+		if err != nil {
+			return nil, fmt.Errorf("read the facts of %d records: %w", len(ids), err)
+		}
+		for _, row := range rows {
+			found[row.RecordID] = factsOf(row)
+		}
 	}
+	return found, nil
+}
+
+func factsOf(row gen.FactsRow) scoring.Facts {
 	return scoring.Facts{
 		Record: race.Record{
 			ID: row.RecordID, RaceID: row.RaceID, Revision: int(row.Revision),
@@ -40,7 +60,7 @@ func (s *Store) Facts(ctx context.Context, recordID string) (scoring.Facts, erro
 			},
 		},
 		Entrant: entrantOf(row),
-	}, nil
+	}
 }
 
 func entrantOf(row gen.FactsRow) *race.Participant {

@@ -110,9 +110,9 @@ func (s *Store) CountRevisions(ctx context.Context, raceID string) (records, rev
 }
 
 // RevisionsOfRecords returns the latest revision of each record of the race, by
-// record ID, where it is above the given one.
-func (s *Store) RevisionsOfRecords(ctx context.Context, raceID string, above int) (map[string]int, error) {
-	rows, err := s.queries.RevisionsOfRecords(ctx, raceID, count32(above))
+// record ID, removed records included.
+func (s *Store) RevisionsOfRecords(ctx context.Context, raceID string) (map[string]int, error) {
+	rows, err := s.queries.RevisionsOfRecords(ctx, raceID)
 	if err != nil {
 		return nil, fmt.Errorf("read revisions of race %s: %w", raceID, err)
 	}

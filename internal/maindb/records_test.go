@@ -323,7 +323,7 @@ func TestListRecords(t *testing.T) {
 	records, revisions, err := b.store.CountRevisions(t.Context(), raceID)
 	require.NoError(t, err)
 	require.Equal(t, []int{5, 7}, []int{records, revisions})
-	revised, err := b.store.RevisionsOfRecords(t.Context(), raceID, 1)
+	latest, err := b.store.RevisionsOfRecords(t.Context(), raceID)
 	require.NoError(t, err)
-	require.Equal(t, map[string]int{all[3].ID: 2, removed.ID: 2}, revised)
+	require.Equal(t, map[string]int{all[0].ID: 1, all[1].ID: 1, all[2].ID: 1, all[3].ID: 2, removed.ID: 2}, latest)
 }

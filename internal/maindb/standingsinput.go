@@ -20,6 +20,29 @@ type StandingsInputs struct {
 	Race        race.Race
 	Entries     []standings.Entry // of the live records, by record ID; without credits
 	Mark        StandingsMark     // without the credits' part
+
+	entrants []entrant // of each entry
+}
+
+// entrant is what a fingerprint needs of an entry besides the entry itself.
+type entrant struct {
+	participantID string // empty: nobody is entered with the bib
+	holdsBib      bool
+	timeConfirmed bool
+}
+
+// Fingerprint identifies what the i-th entry would be credited from now; it is
+// empty for inputs that were not read from the database.
+func (in StandingsInputs) Fingerprint(i int) race.Fingerprint {
+	if i >= len(in.entrants) {
+		return ""
+	}
+	e, who := in.Entries[i], in.entrants[i]
+	facts := scoring.Facts{Record: race.Record{Result: e.Result, HoldsBib: who.holdsBib, TimeConfirmed: who.timeConfirmed}, Race: in.Race}
+	if who.participantID != "" {
+		facts.Entrant = &race.Participant{ID: who.participantID, UserID: e.UserID, Sex: e.Sex, Age: e.Age, Field: e.Field}
+	}
+	return facts.Fingerprint()
 }
 
 // StandingsMark tells the inputs of one moment from those of a later one.
@@ -57,11 +80,14 @@ func readRanked(ctx context.Context, q *gen.Queries, raceID string) (in Standing
 	if err != nil {
 		return StandingsInputs{}, fmt.Errorf("read the entries of race %s: %w", raceID, err)
 	}
-	in.Entries = make([]standings.Entry, 0, len(rows))
+	in.Entries, in.entrants = make([]standings.Entry, 0, len(rows)), make([]entrant, 0, len(rows))
 	for i := range rows {
 		in.Mark.RecordRevisions += int64(rows[i].Revision)
 		if !rows[i].Removed {
 			in.Entries = append(in.Entries, standingsEntry(&in.Race, &rows[i]))
+			in.entrants = append(in.entrants, entrant{
+				participantID: rows[i].ParticipantID.String, holdsBib: rows[i].HeldBib.Valid, timeConfirmed: rows[i].TimeConfirmed,
+			})
 		}
 	}
 	return in, nil

@@ -72,10 +72,10 @@ func TestRevisionSumsChangeWithEveryRevision(t *testing.T) {
 		}
 		return s
 	}
-	all, err := b.store.RevisionSums(t.Context(), "")
+	all, err := b.store.RevisionSums(t.Context(), "", "", 10)
 	require.NoError(t, err)
 	require.Equal(t, map[string]maindb.RevisionSum{x.RaceID: sum(x, y), other.RaceID: sum(other)}, all)
-	one, err := b.store.RevisionSums(t.Context(), other.RaceID)
+	one, err := b.store.RevisionSums(t.Context(), other.RaceID, "", 10)
 	require.NoError(t, err)
 	require.Equal(t, map[string]maindb.RevisionSum{other.RaceID: sum(other)}, one)
 }

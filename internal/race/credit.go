@@ -14,6 +14,24 @@ const (
 	Superseded CreditStatus = "superseded"
 )
 
+// Reversed is the status in the ledger of a credit whose record does not exist:
+// what it had given was taken back.
+const Reversed CreditStatus = "reversed"
+
+// FingerprintBytes is the size of a fingerprint.
+const FingerprintBytes = 16
+
+// Fingerprint identifies the inputs that a credit was computed from: 16 bytes in
+// hexadecimal, of which the first names the form. Empty means unknown, as for
+// credits from before there were fingerprints.
+type Fingerprint string
+
+// Differs reports whether f and other identify different inputs. Where one is
+// unknown, or they are of different forms, that cannot be told.
+func (f Fingerprint) Differs(other Fingerprint) bool {
+	return len(f) == 2*FingerprintBytes && len(other) == len(f) && f[:2] == other[:2] && f != other
+}
+
 // Credit is the committed outcome of one record: the revision last applied to
 // the ledger and what it came to.
 type Credit struct {
@@ -27,8 +45,10 @@ type Credit struct {
 	Edition    string // e.g. "2025"
 	Reason     string // why rejected, or why it is worth no points; empty otherwise
 	WorkflowID string
-	Parts      *Parts    // what Points were computed from; nil: nothing, or not kept
-	AppliedAt  time.Time // when the ledger took it; zero when not read
+	Parts      *Parts // what Points were computed from; nil: nothing, or not kept
+	// Fingerprint is of the inputs that the credit was computed from.
+	Fingerprint Fingerprint
+	AppliedAt   time.Time // when the ledger took it; zero when not read
 }
 
 // Parts are what a scoring rule computed points from. The ledger keeps them as

@@ -26,6 +26,8 @@ type Award struct {
 	Edition  string            `json:"edition,omitempty"` // of the rule
 	Reason   string            `json:"reason,omitempty"`  // why rejected, or why it is worth no points
 	Parts    *race.Parts       `json:"-"`                 // what Points were computed from; they are personal data
+	// Fingerprint is of the facts; Judge leaves it to its caller.
+	Fingerprint race.Fingerprint `json:"fingerprint,omitempty"`
 }
 
 // Judge decides what a record earns. It returns a *race.Rejection when the

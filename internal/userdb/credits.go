@@ -3,7 +3,6 @@ package userdb
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -58,14 +57,14 @@ func (s *Store) CreditsOfRace(ctx context.Context, raceID string, status race.Cr
 type Settled struct {
 	RecordID string
 	Revision int
-	Status   race.CreditStatus // race.Credited or race.Rejected
+	Status   race.CreditStatus // race.Credited, race.Rejected or race.Reversed
 }
 
 // SettledRevisions returns what the ledger holds of the race's records, in no
-// order, where it is of a revision below the given one: 50,000 of them from an
-// index alone, where Credits would read as many rows.
-func (s *Store) SettledRevisions(ctx context.Context, raceID string, below int) ([]Settled, error) {
-	rows, err := s.queries.SettledRevisions(ctx, raceID, int32(min(below, math.MaxInt32))) //nolint:gosec // bounded
+// order: 50,000 of them from an index alone, where Credits would read as many
+// rows.
+func (s *Store) SettledRevisions(ctx context.Context, raceID string) ([]Settled, error) {
+	rows, err := s.queries.SettledRevisions(ctx, raceID)
 	if err != nil {
 		return nil, fmt.Errorf("read settled revisions of race %s: %w", raceID, err)
 	}
@@ -84,14 +83,16 @@ func (s *Store) CreditTotals(ctx context.Context, raceID string) (CreditTotals, 
 	}
 	var totals CreditTotals
 	for _, row := range rows {
-		totals.Revisions += int(row.Revisions)
 		switch race.CreditStatus(row.Status) {
 		case race.Credited:
 			totals.Credited = int(row.Credits)
 		case race.Rejected:
 			totals.Rejected = int(row.Credits)
+		case race.Reversed: // of a record that does not exist
+			continue
 		case race.Pending, race.Superseded: // never in the ledger
 		}
+		totals.Revisions += int(row.Revisions)
 	}
 	return totals, nil
 }

@@ -3,6 +3,7 @@ package userdb
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,11 +24,13 @@ const (
 
 // Applied says what a call of ApplyCredit came to.
 type Applied struct {
-	// Changed tells whether this call moved the ledger. It is false when the
+	// Changed reports whether this call moved the ledger. It is false when the
 	// revision, or a newer one, had been applied before.
 	Changed bool
 	// Standing is what the ledger now holds of the record. Its revision is newer
-	// than the one applied when that one is superseded.
+	// than the one applied when that one is superseded. After a restore of main_db
+	// it may be of the same revision and still of other inputs: compare the
+	// fingerprints.
 	Standing race.Credit
 }
 
@@ -53,10 +56,10 @@ func (s *Store) ApplyCredit(ctx context.Context, c race.Credit) (Applied, error)
 
 func checkCredit(c race.Credit) error {
 	switch {
-	case c.Status != race.Credited && c.Status != race.Rejected:
+	case c.Status != race.Credited && c.Status != race.Rejected && c.Status != race.Reversed:
 		return fmt.Errorf("status %q is no outcome", c.Status)
-	case c.Status == race.Rejected && c.UserID != "":
-		return errors.New("a rejected credit has no runner")
+	case c.Status != race.Credited && c.UserID != "":
+		return fmt.Errorf("a %s credit has no runner", c.Status)
 	case c.UserID == "" && c.Points != 0:
 		return errors.New("points without a runner")
 	case c.Revision < 1:
@@ -77,6 +80,7 @@ func (s *Store) applyFirst(ctx context.Context, c race.Credit) (Applied, error) 
 			RecordID: c.RecordID, RaceID: c.RaceID, Revision: number(c.Revision),
 			Status: string(c.Status), UserID: optional(c.UserID), Points: c.Points, Parts: partsColumn(c.Parts),
 			Rule: c.Rule, Edition: c.Edition, Reason: c.Reason, WorkflowID: c.WorkflowID, UpdatedAt: now,
+			Fingerprint: fingerprintColumn(c.Fingerprint),
 		})
 		if err != nil {
 			return err
@@ -91,6 +95,9 @@ func (s *Store) applyNext(ctx context.Context, c race.Credit) (applied Applied, 
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		now, queries := s.now(), s.queries.WithTx(tx)
 		row, err := queries.LockCredit(ctx, c.RecordID)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("the ledger has lines of revision %d but no credit: restore the credit's row", c.Revision)
+		}
 		if err != nil {
 			return err
 		}
@@ -103,6 +110,7 @@ func (s *Store) applyNext(ctx context.Context, c race.Credit) (applied Applied, 
 		err = queries.UpdateCredit(ctx, gen.UpdateCreditParams{
 			Revision: number(c.Revision), Status: string(c.Status), UserID: optional(c.UserID), Points: c.Points, Parts: partsColumn(c.Parts),
 			Rule: c.Rule, Edition: c.Edition, Reason: c.Reason, WorkflowID: c.WorkflowID, UpdatedAt: now, RecordID: c.RecordID,
+			Fingerprint: fingerprintColumn(c.Fingerprint),
 		})
 		if err != nil {
 			return err
@@ -165,25 +173,11 @@ func reversal(old, c race.Credit, now time.Time) gen.InsertPointParams {
 	}
 }
 
-// CreditRevisions returns the revision last applied of each of the records that
-// has a credit, by record ID.
-func (s *Store) CreditRevisions(ctx context.Context, recordIDs []string) (map[string]int, error) {
-	rows, err := s.queries.CreditRevisions(ctx, recordIDs)
-	if err != nil {
-		return nil, fmt.Errorf("read the revisions credited: %w", err)
-	}
-	revisions := make(map[string]int, len(rows))
-	for _, row := range rows {
-		revisions[row.RecordID] = int(row.Revision)
-	}
-	return revisions, nil
-}
-
 func creditOf(row gen.Credit) race.Credit {
 	return race.Credit{
 		RecordID: row.RecordID, RaceID: row.RaceID, Revision: int(row.Revision), Status: race.CreditStatus(row.Status),
 		UserID: row.UserID.String, Points: row.Points, Parts: partsOf(row.Parts), Rule: row.Rule, Edition: row.Edition,
-		Reason: row.Reason, WorkflowID: row.WorkflowID,
+		Reason: row.Reason, WorkflowID: row.WorkflowID, Fingerprint: fingerprintOf(row.Fingerprint),
 	}
 }
 
@@ -203,6 +197,19 @@ func partsOf(column sql.NullString) *race.Parts {
 		return nil
 	}
 	return parts
+}
+
+func fingerprintOf(column sql.NullString) race.Fingerprint {
+	return race.Fingerprint(hex.EncodeToString([]byte(column.String)))
+}
+
+// fingerprintColumn is NULL for an unknown fingerprint.
+func fingerprintColumn(f race.Fingerprint) sql.NullString {
+	column, err := hex.DecodeString(string(f))
+	if err != nil || len(column) != race.FingerprintBytes {
+		return sql.NullString{}
+	}
+	return sql.NullString{String: string(column), Valid: true}
 }
 
 // number is a revision, or the size of a page, as SQL takes it.

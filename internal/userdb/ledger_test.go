@@ -134,9 +134,9 @@ func TestApplyCreditKeepsALineForEachStep(t *testing.T) {
 	}, b.lines(t, record))
 	require.Equal(t, map[string]int64{ann: 0, bob: 0}, b.totals(t))
 
-	revisions, err := b.store.CreditRevisions(t.Context(), []string{record, "no such record"})
+	credits, err := b.store.Credits(t.Context(), []string{record, "no such record"})
 	require.NoError(t, err)
-	require.Equal(t, map[string]int{record: 5}, revisions)
+	require.Equal(t, map[string]race.Credit{record: last}, credits)
 }
 
 func TestApplyCreditOfARemovedRecordTakesThePointsBack(t *testing.T) {
@@ -164,9 +164,10 @@ func TestApplyCreditFailsWholeWhenTheRunnerHasNoAccount(t *testing.T) {
 	require.ErrorContains(t, err, "runner nobody has no account")
 
 	require.Equal(t, map[string]int64{b.runners[0]: 700}, b.totals(t))
-	revisions, err := b.store.CreditRevisions(t.Context(), []string{"record-1", "record-2"})
+	credits, err := b.store.Credits(t.Context(), []string{"record-1", "record-2"})
 	require.NoError(t, err)
-	require.Equal(t, map[string]int{"record-1": 1}, revisions)
+	require.Len(t, credits, 1)
+	require.Equal(t, 1, credits["record-1"].Revision)
 }
 
 func TestApplyCreditRefusesWhatIsNoOutcome(t *testing.T) {

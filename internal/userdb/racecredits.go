@@ -19,6 +19,7 @@ func (s *Store) RaceCredits(ctx context.Context, raceID string) (map[string]race
 		credits[row.RecordID] = race.Credit{
 			RecordID: row.RecordID, RaceID: raceID, Revision: int(row.Revision), Status: race.CreditStatus(row.Status),
 			UserID: row.UserID.String, Points: row.Points, AppliedAt: row.UpdatedAt,
+			Fingerprint: fingerprintOf(row.Fingerprint),
 		}
 	}
 	return credits, nil

@@ -60,36 +60,28 @@ func (s *Store) LinesOfRecords(ctx context.Context, recordIDs []string) (map[str
 	return lines, nil
 }
 
-// CreditSum counts the credits of a race, and tells the revisions that they are
-// of from another such set without reading them.
+// CreditSum counts the credits of a race and identifies the revisions that they
+// are of, so that two databases can be compared without reading each.
 type CreditSum struct {
 	Credited    int
 	Rejected    int
 	Fingerprint int64 // sum of the CRC-32 of each record's ID followed by its revision
 }
 
-// CreditSums returns the sum of a race, or of every race that has credits when
-// raceID is empty, by race ID. A million credits took 0.65 s on two busy cores.
-func (s *Store) CreditSums(ctx context.Context, raceID string) (map[string]CreditSum, error) {
+// CreditSums returns the sum of a race, or of up to limit races that have credits
+// after the ID after when raceID is empty, by race ID. A million credits took
+// 0.65 s on two busy cores.
+func (s *Store) CreditSums(ctx context.Context, raceID, after string, limit int) (map[string]CreditSum, error) {
 	if raceID == "" {
 		raceID = "%"
 	}
-	rows, err := s.queries.CreditSums(ctx, raceID)
+	rows, err := s.queries.CreditSums(ctx, raceID, after, number(limit))
 	if err != nil {
 		return nil, fmt.Errorf("sum up credits: %w", err)
 	}
 	sums := make(map[string]CreditSum, len(rows))
 	for _, row := range rows {
-		sum := sums[row.RaceID]
-		sum.Fingerprint += row.Fingerprint
-		switch race.CreditStatus(row.Status) {
-		case race.Credited:
-			sum.Credited = int(row.Credits)
-		case race.Rejected:
-			sum.Rejected = int(row.Credits)
-		case race.Pending, race.Superseded: // never in the ledger
-		}
-		sums[row.RaceID] = sum
+		sums[row.RaceID] = CreditSum{Credited: int(row.Credited), Rejected: int(row.Rejected), Fingerprint: row.Fingerprint}
 	}
 	return sums, nil
 }

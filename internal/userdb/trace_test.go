@@ -58,13 +58,13 @@ func TestCreditSums(t *testing.T) {
 	b.apply(t, elsewhere)
 
 	crc := func(text string) int64 { return int64(crc32.ChecksumIEEE([]byte(text))) }
-	all, err := b.store.CreditSums(t.Context(), "")
+	all, err := b.store.CreditSums(t.Context(), "", "", 10)
 	require.NoError(t, err)
 	mine := userdb.CreditSum{Credited: 1, Rejected: 1, Fingerprint: crc(x+"2") + crc(y+"1")}
 	require.Equal(t, map[string]userdb.CreditSum{
 		b.raceID: mine, elsewhere.RaceID: {Rejected: 1, Fingerprint: crc(fmt.Sprint(other, 1))},
 	}, all)
-	one, err := b.store.CreditSums(t.Context(), b.raceID)
+	one, err := b.store.CreditSums(t.Context(), b.raceID, "", 10)
 	require.NoError(t, err)
 	require.Equal(t, map[string]userdb.CreditSum{b.raceID: mine}, one)
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -29,14 +30,15 @@ const (
 	Running    Condition = "running"
 	Failed     Condition = "failed"    // the workflow was closed without completing
 	Lost       Condition = "lost"      // the workflow completed, but the ledger does not have the revision
-	Ahead      Condition = "ahead"     // the ledger has a newer revision than main_db
+	Ahead      Condition = "ahead"     // the ledger has a revision that the record does not have
 	NoRecord   Condition = "no_record" // main_db does not have the record
 	Unknown    Condition = "unknown"   // a part that knows does not answer
 )
 
 // Evidence is what is known of a record's latest revision.
 type Evidence struct {
-	Record maindb.LatestRevision
+	Record maindb.LatestRevision // its Revision is 0 when there is no such record
+	Inputs race.Fingerprint      // what the record would be credited from now; empty: not known
 	Ledger Entry
 	Unsent *maindb.Unsent // its row in the outbox; nil: none
 	// Workflow is the latest run of the revision's workflow; nil: there is none.
@@ -70,15 +72,19 @@ func (e Entry) balanced() bool {
 
 // Condition returns what the evidence comes to.
 func (e Evidence) Condition() Condition {
-	switch {
-	case !e.Ledger.balanced():
+	if !e.Ledger.balanced() {
 		return Damaged
-	case e.Record.Revision == 0:
+	}
+	switch reconcile.Of(e.Record.Revision, e.Inputs, e.Ledger.Credit) {
+	case reconcile.None, reconcile.Orphaned:
 		return NoRecord
-	case e.Ledger.Credit.Revision > e.Record.Revision:
-		return Ahead
-	case e.Ledger.Credit.Revision == e.Record.Revision:
+	case reconcile.Current:
 		return Settled
+	case reconcile.Ahead:
+		return Ahead
+	case reconcile.Pending:
+	}
+	switch {
 	case e.Unsent != nil:
 		return InOutbox
 	case e.Workflow == nil:
@@ -115,17 +121,24 @@ func (e Evidence) Explain() string {
 		}
 		return text + ". A retry starts it again."
 	case Ahead:
-		return fmt.Sprintf("The ledger has revision %d, main_db only revision %d: main_db has lost what came after, as after a restore from a backup. "+
-			"A retry does not repair this; the audit does (POST /v1/ops/audit).", e.Ledger.Credit.Revision, revision)
+		return fmt.Sprintf("The ledger is ahead of the record: it has revision %d, which main_db has lost or made anew, as after a restore from a backup or a failover. "+
+			"The audit revises the record above it, and so does a retry; then it is credited as it is now.", e.Ledger.Credit.Revision)
 	case NoRecord:
-		if e.Ledger.Credit.Revision == 0 {
-			return "main_db has no such record, and the ledger has no credit of it: a message named it. If main_db was restored from a backup, post the record again."
-		}
-		return fmt.Sprintf("main_db has no such record, but the ledger has revision %d of it with %d points, as after main_db was restored from a backup. "+
-			"The audit repairs this (POST /v1/ops/audit).", e.Ledger.Credit.Revision, e.Ledger.Credit.Points)
+		return e.explainNoRecord()
 	case Unknown:
 	}
 	return "The state of the credit is not known."
+}
+
+func (e Evidence) explainNoRecord() string {
+	switch credit := e.Ledger.Credit; {
+	case credit.Revision == 0:
+		return "main_db has no such record, and the ledger has no credit of it: a message named it. If main_db was restored from a backup, post the record again."
+	case reconcile.Of(0, "", credit) == reconcile.Orphaned:
+		return fmt.Sprintf("main_db has no such record, but the ledger has revision %d of it with %d points, as after main_db was restored from a backup. "+
+			"The audit reverses them once it has missed the record for long enough (AUDIT_ORPHAN_GRACE).", credit.Revision, credit.Points)
+	}
+	return "main_db has no such record, as after it was restored from a backup. The ledger gives nobody points for it: " + e.Ledger.Credit.Reason + "."
 }
 
 func explainCredit(c race.Credit) string {

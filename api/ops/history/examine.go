@@ -10,6 +10,8 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/workflows"
@@ -32,6 +34,7 @@ type Workflows interface {
 type Reader struct {
 	records   *maindb.Store
 	ledger    *userdb.Store
+	databases reconcile.Databases
 	workflows Workflows
 	now       func() time.Time
 	log       *slog.Logger
@@ -41,7 +44,10 @@ type Reader struct {
 // NewReader returns a Reader; now is the clock that main_db's times are compared
 // with.
 func NewReader(records *maindb.Store, ledger *userdb.Store, workflows Workflows, now func() time.Time, log *slog.Logger) *Reader {
-	return &Reader{records: records, ledger: ledger, workflows: workflows, now: now, log: log}
+	return &Reader{
+		records: records, ledger: ledger, databases: reconcile.Databases{Records: records, Ledger: ledger},
+		workflows: workflows, now: now, log: log,
+	}
 }
 
 // Examine returns the evidence for those of the records that exist, in their
@@ -68,17 +74,24 @@ func (r *Reader) Examine(ctx context.Context, recordIDs []string) ([]Evidence, e
 	if err := r.readLedger(ctx, all); err != nil {
 		return nil, err
 	}
+	if err := r.readInputs(ctx, all); err != nil {
+		return nil, err
+	}
 	if err := r.describe(ctx, all); err != nil {
 		return nil, err
 	}
-	// A commit between two reads looks like damage or like a loss: read again.
+	// A commit between two reads looks like damage or like a loss, and a revision
+	// with its commit like a ledger that is ahead: read again.
 	var doubtful []*Evidence
 	for _, e := range all {
-		if c := e.Condition(); c == Damaged || c == Lost {
+		if c := e.Condition(); c == Damaged || c == Lost || c == Ahead {
 			doubtful = append(doubtful, e)
 		}
 	}
-	return found, r.readLedger(ctx, doubtful)
+	if err := r.readLedger(ctx, doubtful); err != nil {
+		return nil, err
+	}
+	return found, r.readInputs(ctx, doubtful)
 }
 
 func (r *Reader) readOutbox(ctx context.Context, of []*Evidence, recordIDs []string) error {
@@ -128,6 +141,28 @@ func (r *Reader) readLedger(ctx context.Context, of []*Evidence) error {
 	return nil
 }
 
+// readInputs reads the records' latest revisions with what decides their credit.
+func (r *Reader) readInputs(ctx context.Context, of []*Evidence) error {
+	ids := make([]string, len(of))
+	for i, e := range of {
+		ids[i] = e.Record.RecordID
+	}
+	facts, err := r.records.FactsOf(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, e := range of {
+		e.setInputs(facts)
+	}
+	return nil
+}
+
+func (e *Evidence) setInputs(facts map[string]scoring.Facts) {
+	if f, ok := facts[e.Record.RecordID]; ok {
+		e.Record.Revision, e.Record.ChangedAt, e.Inputs = f.Record.Revision, f.ChangedAt, f.Fingerprint()
+	}
+}
+
 // describe asks Temporal about what is neither in the ledger nor in the outbox.
 func (r *Reader) describe(ctx context.Context, of []*Evidence) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -151,13 +186,7 @@ func (r *Reader) describe(ctx context.Context, of []*Evidence) error {
 	return group.Wait()
 }
 
-// LedgerError is an error of user_db, so that an answer can name the database
-// that is down.
-type LedgerError struct{ Err error }
-
-func (e *LedgerError) Error() string { return "user_db: " + e.Err.Error() }
-
-// Unwrap returns what the store returned.
-func (e *LedgerError) Unwrap() error { return e.Err }
+// LedgerError is an error of user_db, so that an answer can name the database.
+type LedgerError = reconcile.LedgerError
 
 func ofLedger(err error) error { return &LedgerError{Err: err} }

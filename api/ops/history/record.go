@@ -52,8 +52,8 @@ func (h *Record) Verdict() (Condition, string) {
 }
 
 // Record returns the history of a record. It needs main_db; what another part
-// does not say is left out and named. It returns race.ErrNotFound when there is no
-// such record.
+// does not say is left out and named. A record that main_db has lost is known by
+// its credit alone. It returns race.ErrNotFound when neither database has it.
 func (r *Reader) Record(ctx context.Context, recordID string) (*Record, error) {
 	h := &Record{}
 	var err error
@@ -78,10 +78,22 @@ func (r *Reader) Record(ctx context.Context, recordID string) (*Record, error) {
 	}
 	h.Evidence.Record = maindb.LatestRevision{RecordID: recordID, RaceID: h.Live.RaceID, Revision: h.Live.Revision}
 	h.findUnsent(h.Outbox)
+	facts, err := r.records.FactsOf(ctx, []string{recordID})
+	if err != nil {
+		return nil, err
+	}
+	if f, ok := facts[recordID]; ok && f.Record.Revision == h.Live.Revision {
+		h.Inputs = f.Fingerprint()
+	}
 	r.addWorkflows(ctx, h) // before the ledger, which has what completed
 	r.addLedger(ctx, h)
 	if h.Has(UserDB) && h.Condition() == Damaged {
 		r.addLedger(ctx, h) // a commit between two reads looks like damage
+	}
+	if h.Has(UserDB) && h.Condition() == Ahead {
+		if again, err := r.records.RecordByID(ctx, recordID); err == nil && again.Revision != h.Live.Revision {
+			return r.Record(ctx, recordID) // it was revised while this was read
+		}
 	}
 	if h.Standings, err = r.includedIn(ctx, h); err != nil {
 		return nil, err
@@ -188,7 +200,7 @@ const versionsSearched = 4
 // includedIn returns the first version of the standings that has the settled
 // revision, nil when there is none yet.
 func (r *Reader) includedIn(ctx context.Context, h *Record) (*maindb.StandingsHead, error) {
-	if h.Committed == nil || h.Committed.Revision != h.Live.Revision {
+	if h.Committed == nil || h.Condition() != Settled {
 		return nil, nil //nolint:nilnil // none is an answer
 	}
 	heads, err := r.records.StandingsAround(ctx, h.Live.RaceID, h.Committed.CommittedAt, versionsSearched)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
@@ -70,7 +71,7 @@ type Found struct {
 // what is rejected. Which of the pending ones failed comes from Temporal; when it
 // does not answer in time, from its last answer.
 func (r *Reader) Find(ctx context.Context, s Search, after Position, limit int) (page Found, err error) {
-	sums, err := r.sums(ctx, s.RaceID)
+	sums, err := r.databases.Sums(ctx, s.RaceID)
 	if err != nil {
 		return Found{}, err
 	}
@@ -84,11 +85,11 @@ func (r *Reader) Find(ctx context.Context, s Search, after Position, limit int) 
 	}
 	var total Counts
 	var failures int
-	for _, raceID := range sums.races() {
+	for _, raceID := range sums.Races() {
 		if raceID < after.RaceID {
 			continue
 		}
-		b, err := r.balance(ctx, sums, raceID)
+		b, err := r.databases.Balance(ctx, sums, raceID)
 		if err != nil {
 			return Found{}, err
 		}
@@ -96,7 +97,7 @@ func (r *Reader) Find(ctx context.Context, s Search, after Position, limit int) 
 		if err != nil {
 			return Found{}, err
 		}
-		total.Pending, total.Credited, total.Rejected = total.Pending+len(b.pending), total.Credited+b.credited, total.Rejected+b.rejected
+		total.Pending, total.Credited, total.Rejected = total.Pending+len(b.Pending), total.Credited+b.Credited, total.Rejected+b.Rejected
 		total.Stuck, failures = total.Stuck+len(lists.stuck), failures+len(lists.failed)
 		ids, err := r.choose(ctx, s, raceID, b, lists)
 		if err != nil {
@@ -162,8 +163,8 @@ func (r *Reader) FindBib(ctx context.Context, raceID, bib string, after Position
 	for _, record := range records {
 		hit := Hit{Position: Position{RaceID: record.RaceID, RecordID: record.RecordID}}
 		revision := latest[record.RecordID].Revision
-		if credits[record.RecordID].Revision < revision && failed.revisions[record.RecordID] == revision {
-			pending := balance{pending: map[string]int{record.RecordID: revision}}
+		if reconcile.Of(revision, "", credits[record.RecordID]) == reconcile.Pending && failed.revisions[record.RecordID] == revision {
+			pending := reconcile.Balance{Pending: map[string]int{record.RecordID: revision}}
 			still, err := r.stillFailed(ctx, record.RaceID, pending, []string{record.RecordID}, &failed)
 			if err != nil {
 				return Found{}, err
@@ -179,12 +180,12 @@ func (r *Reader) FindBib(ctx context.Context, raceID, bib string, after Position
 // sublists are parts of what is pending in a race.
 type sublists struct{ stuck, failed []string }
 
-func (r *Reader) lists(ctx context.Context, s Search, raceID string, b balance, failed *failures) (lists sublists, err error) {
-	if len(b.pending) == 0 {
+func (r *Reader) lists(ctx context.Context, s Search, raceID string, b reconcile.Balance, failed *failures) (lists sublists, err error) {
+	if len(b.Pending) == 0 {
 		return sublists{}, nil
 	}
-	ids := make([]string, 0, len(b.pending))
-	for id, revision := range b.pending {
+	ids := make([]string, 0, len(b.Pending))
+	for id, revision := range b.Pending {
 		ids = append(ids, id)
 		if failed.revisions[id] == revision {
 			lists.failed = append(lists.failed, id)
@@ -204,10 +205,10 @@ func (r *Reader) lists(ctx context.Context, s Search, raceID string, b balance, 
 }
 
 // choose returns the records of a race that are on the list, in order.
-func (r *Reader) choose(ctx context.Context, s Search, raceID string, b balance, lists sublists) (ids []string, err error) {
+func (r *Reader) choose(ctx context.Context, s Search, raceID string, b reconcile.Balance, lists sublists) (ids []string, err error) {
 	switch s.List {
 	case ListPending:
-		for id := range b.pending {
+		for id := range b.Pending {
 			ids = append(ids, id)
 		}
 	case ListStuck:
@@ -215,7 +216,7 @@ func (r *Reader) choose(ctx context.Context, s Search, raceID string, b balance,
 	case ListFailed:
 		ids = lists.failed
 	case ListRejected:
-		if b.rejected == 0 {
+		if b.Rejected == 0 {
 			return nil, nil
 		}
 		rejected, err := r.ledger.RejectedOfRace(ctx, raceID, s.Reason)
@@ -223,7 +224,7 @@ func (r *Reader) choose(ctx context.Context, s Search, raceID string, b balance,
 			return nil, ofLedger(err)
 		}
 		for _, credit := range rejected {
-			if _, behind := b.pending[credit.RecordID]; !behind {
+			if _, behind := b.Pending[credit.RecordID]; !behind {
 				ids = append(ids, credit.RecordID)
 			}
 		}
@@ -310,7 +311,7 @@ func (r *Reader) failures(ctx context.Context, raceID string) (failures, error) 
 // stillFailed keeps those whose latest run failed: an earlier one may have been
 // followed by a better one, which visibility does not say. Those that Temporal
 // does not describe in time are kept too.
-func (r *Reader) stillFailed(ctx context.Context, raceID string, b balance, ids []string, failed *failures) ([]string, error) {
+func (r *Reader) stillFailed(ctx context.Context, raceID string, b reconcile.Balance, ids []string, failed *failures) ([]string, error) {
 	if failed.stale {
 		return ids, nil
 	}
@@ -322,7 +323,7 @@ func (r *Reader) stillFailed(ctx context.Context, raceID string, b balance, ids 
 	group.SetLimit(lookups)
 	for _, id := range ids {
 		group.Go(func() error {
-			latest, err := r.workflows.Describe(bounded, workflows.CreditWorkflowID(raceID, id, b.pending[id]))
+			latest, err := r.workflows.Describe(bounded, workflows.CreditWorkflowID(raceID, id, b.Pending[id]))
 			mu.Lock()
 			defer mu.Unlock()
 			switch {

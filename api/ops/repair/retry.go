@@ -74,6 +74,8 @@ func (c Credits) Retry(ctx context.Context, found []history.Evidence, confirmed 
 			c.poke()
 		case condition == history.NoWorkflow, condition == history.Failed:
 			resend = append(resend, result)
+		case condition == history.Ahead:
+			group.Go(func() error { c.raise(ctx, result); return nil })
 		case condition == history.Lost, condition == history.Running && confirmed:
 			group.Go(func() error { c.reset(ctx, result, reason); return nil })
 		case condition == history.Running:
@@ -102,6 +104,18 @@ func (c Credits) resend(ctx context.Context, results []*Result) {
 			result.Outcome, result.Err = Failed, err
 		}
 	}
+	c.poke()
+}
+
+// raise revises a record above what the ledger holds of it.
+func (c Credits) raise(ctx context.Context, result *Result) {
+	ahead := map[string]int{result.Record.RecordID: result.Ledger.Credit.Revision}
+	if _, err := c.records.RaiseAbove(ctx, result.Record.RaceID, ahead); err != nil {
+		result.Outcome, result.Err = Failed, err
+		return
+	}
+	result.Outcome = Sent
+	result.Record.Revision = result.Ledger.Credit.Revision + 1
 	c.poke()
 }
 

@@ -12,6 +12,22 @@ import (
 	"time"
 )
 
+const auditPosition = `-- name: AuditPosition :one
+SELECT changed_at, record_id FROM audit_position WHERE check_name = ?
+`
+
+type AuditPositionRow struct {
+	ChangedAt time.Time
+	RecordID  string
+}
+
+func (q *Queries) AuditPosition(ctx context.Context, checkName string) (AuditPositionRow, error) {
+	row := q.db.QueryRowContext(ctx, auditPosition, checkName)
+	var i AuditPositionRow
+	err := row.Scan(&i.ChangedAt, &i.RecordID)
+	return i, err
+}
+
 const lateOutbox = `-- name: LateOutbox :one
 SELECT COUNT(*) FROM outbox WHERE created_at < ?
 `
@@ -194,4 +210,14 @@ func (q *Queries) RequeueRecords(ctx context.Context, createdAt time.Time, trace
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const setAuditPosition = `-- name: SetAuditPosition :exec
+INSERT INTO audit_position (check_name, changed_at, record_id) VALUES (?, ?, ?)
+ON DUPLICATE KEY UPDATE changed_at = VALUES(changed_at), record_id = VALUES(record_id)
+`
+
+func (q *Queries) SetAuditPosition(ctx context.Context, checkName string, changedAt time.Time, recordID string) error {
+	_, err := q.db.ExecContext(ctx, setAuditPosition, checkName, changedAt, recordID)
+	return err
 }

@@ -8,10 +8,11 @@ package gen
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 )
 
-const facts = `-- name: Facts :one
+const facts = `-- name: Facts :many
 SELECT r.record_id, r.race_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed,
        r.decided, r.time_confirmed, r.updated_at,
        c.status AS race_status, c.scoring, c.points, c.distance_mm, c.ranking_basis, c.divisions_basis, c.ties,
@@ -19,7 +20,7 @@ SELECT r.record_id, r.race_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms
 FROM official_record AS r
 JOIN race AS c ON c.race_id = r.race_id
 LEFT JOIN participant AS p ON p.race_id = r.race_id AND p.bib_key = r.bib_key AND p.status = 'entered'
-WHERE r.record_id = ?
+WHERE r.record_id IN (/*SLICE:record_ids*/?)
 `
 
 type FactsRow struct {
@@ -50,35 +51,61 @@ type FactsRow struct {
 	Field          sql.NullString
 }
 
-func (q *Queries) Facts(ctx context.Context, recordID string) (FactsRow, error) {
-	row := q.db.QueryRowContext(ctx, facts, recordID)
-	var i FactsRow
-	err := row.Scan(
-		&i.RecordID,
-		&i.RaceID,
-		&i.Revision,
-		&i.Bib,
-		&i.HeldBib,
-		&i.GunMs,
-		&i.NetMs,
-		&i.Status,
-		&i.FinishSequence,
-		&i.Removed,
-		&i.Decided,
-		&i.TimeConfirmed,
-		&i.UpdatedAt,
-		&i.RaceStatus,
-		&i.Scoring,
-		&i.Points,
-		&i.DistanceMm,
-		&i.RankingBasis,
-		&i.DivisionsBasis,
-		&i.Ties,
-		&i.ParticipantID,
-		&i.UserID,
-		&i.Sex,
-		&i.Age,
-		&i.Field,
-	)
-	return i, err
+func (q *Queries) Facts(ctx context.Context, recordIds []string) ([]FactsRow, error) {
+	query := facts
+	var queryParams []interface{}
+	if len(recordIds) > 0 {
+		for _, v := range recordIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", strings.Repeat(",?", len(recordIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FactsRow
+	for rows.Next() {
+		var i FactsRow
+		if err := rows.Scan(
+			&i.RecordID,
+			&i.RaceID,
+			&i.Revision,
+			&i.Bib,
+			&i.HeldBib,
+			&i.GunMs,
+			&i.NetMs,
+			&i.Status,
+			&i.FinishSequence,
+			&i.Removed,
+			&i.Decided,
+			&i.TimeConfirmed,
+			&i.UpdatedAt,
+			&i.RaceStatus,
+			&i.Scoring,
+			&i.Points,
+			&i.DistanceMm,
+			&i.RankingBasis,
+			&i.DivisionsBasis,
+			&i.Ties,
+			&i.ParticipantID,
+			&i.UserID,
+			&i.Sex,
+			&i.Age,
+			&i.Field,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -545,7 +545,7 @@ func (q *Queries) Revisions(ctx context.Context, recordID string) ([]OfficialRec
 }
 
 const revisionsOfRecords = `-- name: RevisionsOfRecords :many
-SELECT record_id, revision FROM official_record WHERE race_id = ? AND revision > ?
+SELECT record_id, revision FROM official_record WHERE race_id = ?
 `
 
 type RevisionsOfRecordsRow struct {
@@ -554,8 +554,8 @@ type RevisionsOfRecordsRow struct {
 }
 
 // From the index alone.
-func (q *Queries) RevisionsOfRecords(ctx context.Context, raceID string, revision int32) ([]RevisionsOfRecordsRow, error) {
-	rows, err := q.db.QueryContext(ctx, revisionsOfRecords, raceID, revision)
+func (q *Queries) RevisionsOfRecords(ctx context.Context, raceID string) ([]RevisionsOfRecordsRow, error) {
+	rows, err := q.db.QueryContext(ctx, revisionsOfRecords, raceID)
 	if err != nil {
 		return nil, err
 	}

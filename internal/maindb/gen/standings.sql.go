@@ -287,7 +287,7 @@ func (q *Queries) StandingsBodies(ctx context.Context, raceID string) ([]Standin
 
 const standingsEntries = `-- name: StandingsEntries :many
 SELECT r.record_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed,
-       r.time_confirmed, p.user_id, p.sex, p.age, p.field
+       r.time_confirmed, p.participant_id, p.user_id, p.sex, p.age, p.field
 FROM official_record AS r
 LEFT JOIN participant AS p ON p.race_id = r.race_id AND p.bib_key = r.held_bib AND p.status = 'entered'
 WHERE r.race_id = ?
@@ -305,6 +305,7 @@ type StandingsEntriesRow struct {
 	FinishSequence sql.NullInt32
 	Removed        bool
 	TimeConfirmed  bool
+	ParticipantID  sql.NullString
 	UserID         sql.NullString
 	Sex            sql.NullString
 	Age            sql.NullInt16
@@ -332,6 +333,7 @@ func (q *Queries) StandingsEntries(ctx context.Context, raceID string) ([]Standi
 			&i.FinishSequence,
 			&i.Removed,
 			&i.TimeConfirmed,
+			&i.ParticipantID,
 			&i.UserID,
 			&i.Sex,
 			&i.Age,

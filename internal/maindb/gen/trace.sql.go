@@ -244,7 +244,8 @@ func (q *Queries) RecordsByBib(ctx context.Context, arg RecordsByBibParams) ([]R
 
 const revisionSums = `-- name: RevisionSums :many
 SELECT race_id, COUNT(*) AS records, CAST(SUM(CRC32(CONCAT(record_id, revision))) AS SIGNED) AS fingerprint
-FROM official_record WHERE race_id LIKE ? GROUP BY race_id
+FROM official_record WHERE race_id LIKE ? AND race_id > ?
+GROUP BY race_id ORDER BY race_id LIMIT ?
 `
 
 type RevisionSumsRow struct {
@@ -254,8 +255,8 @@ type RevisionSumsRow struct {
 }
 
 // From an index alone; race_id may be '%'.
-func (q *Queries) RevisionSums(ctx context.Context, raceID string) ([]RevisionSumsRow, error) {
-	rows, err := q.db.QueryContext(ctx, revisionSums, raceID)
+func (q *Queries) RevisionSums(ctx context.Context, raceID string, after string, limit int32) ([]RevisionSumsRow, error) {
+	rows, err := q.db.QueryContext(ctx, revisionSums, raceID, after, limit)
 	if err != nil {
 		return nil, err
 	}

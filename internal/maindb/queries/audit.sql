@@ -24,3 +24,10 @@ SELECT COUNT(*) FROM outbox WHERE created_at < ?;
 
 -- name: OldestLateOutbox :many
 SELECT * FROM outbox WHERE created_at < ? ORDER BY created_at, outbox_id LIMIT ?;
+
+-- name: AuditPosition :one
+SELECT changed_at, record_id FROM audit_position WHERE check_name = ?;
+
+-- name: SetAuditPosition :exec
+INSERT INTO audit_position (check_name, changed_at, record_id) VALUES (?, ?, ?)
+ON DUPLICATE KEY UPDATE changed_at = VALUES(changed_at), record_id = VALUES(record_id);

@@ -70,4 +70,4 @@ FROM official_record WHERE race_id = ?;
 
 -- name: RevisionsOfRecords :many
 -- From the index alone.
-SELECT record_id, revision FROM official_record WHERE race_id = ? AND revision > ?;
+SELECT record_id, revision FROM official_record WHERE race_id = ?;

@@ -12,7 +12,8 @@ WHERE record_id IN (sqlc.slice(record_ids)) ORDER BY outbox_id;
 -- name: RevisionSums :many
 -- From an index alone; race_id may be '%'.
 SELECT race_id, COUNT(*) AS records, CAST(SUM(CRC32(CONCAT(record_id, revision))) AS SIGNED) AS fingerprint
-FROM official_record WHERE race_id LIKE sqlc.arg(race_id) GROUP BY race_id;
+FROM official_record WHERE race_id LIKE sqlc.arg(race_id) AND race_id > sqlc.arg(after)
+GROUP BY race_id ORDER BY race_id LIMIT ?;
 
 -- name: StandingsAround :many
 -- The last version whose inputs were read before a time, and those after it.

@@ -7,6 +7,7 @@ package gen
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 )
 
@@ -197,8 +198,72 @@ func (q *Queries) CreditsOfRace(ctx context.Context, arg CreditsOfRaceParams) ([
 	return items, nil
 }
 
+const markOrphans = `-- name: MarkOrphans :exec
+UPDATE credit SET orphaned_at = ?
+WHERE record_id IN (/*SLICE:record_ids*/?) AND (orphaned_at IS NULL OR orphaned_at < ?)
+`
+
+func (q *Queries) MarkOrphans(ctx context.Context, orphanedAt sql.NullTime, recordIds []string, staleBefore sql.NullTime) error {
+	query := markOrphans
+	var queryParams []interface{}
+	queryParams = append(queryParams, orphanedAt)
+	if len(recordIds) > 0 {
+		for _, v := range recordIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", strings.Repeat(",?", len(recordIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", "NULL", 1)
+	}
+	queryParams = append(queryParams, staleBefore)
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
+const orphanedSince = `-- name: OrphanedSince :many
+SELECT record_id, orphaned_at FROM credit WHERE record_id IN (/*SLICE:record_ids*/?) AND orphaned_at IS NOT NULL
+`
+
+type OrphanedSinceRow struct {
+	RecordID   string
+	OrphanedAt sql.NullTime
+}
+
+func (q *Queries) OrphanedSince(ctx context.Context, recordIds []string) ([]OrphanedSinceRow, error) {
+	query := orphanedSince
+	var queryParams []interface{}
+	if len(recordIds) > 0 {
+		for _, v := range recordIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", strings.Repeat(",?", len(recordIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:record_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OrphanedSinceRow
+	for rows.Next() {
+		var i OrphanedSinceRow
+		if err := rows.Scan(&i.RecordID, &i.OrphanedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const settledRevisions = `-- name: SettledRevisions :many
-SELECT record_id, revision, status FROM credit WHERE race_id = ? AND revision < ?
+SELECT record_id, revision, status FROM credit WHERE race_id = ?
 `
 
 type SettledRevisionsRow struct {
@@ -208,8 +273,8 @@ type SettledRevisionsRow struct {
 }
 
 // From the index alone.
-func (q *Queries) SettledRevisions(ctx context.Context, raceID string, revision int32) ([]SettledRevisionsRow, error) {
-	rows, err := q.db.QueryContext(ctx, settledRevisions, raceID, revision)
+func (q *Queries) SettledRevisions(ctx context.Context, raceID string) ([]SettledRevisionsRow, error) {
+	rows, err := q.db.QueryContext(ctx, settledRevisions, raceID)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ package gen
 import (
 	"context"
 	"database/sql"
-	"strings"
 	"time"
 )
 
@@ -25,66 +24,25 @@ func (q *Queries) AddToTotal(ctx context.Context, points int64, updatedAt time.T
 	return result.RowsAffected()
 }
 
-const creditRevisions = `-- name: CreditRevisions :many
-SELECT record_id, revision FROM credit WHERE record_id IN (/*SLICE:record_ids*/?)
-`
-
-type CreditRevisionsRow struct {
-	RecordID string
-	Revision int32
-}
-
-func (q *Queries) CreditRevisions(ctx context.Context, recordIds []string) ([]CreditRevisionsRow, error) {
-	query := creditRevisions
-	var queryParams []interface{}
-	if len(recordIds) > 0 {
-		for _, v := range recordIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:record_ids*/?", strings.Repeat(",?", len(recordIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:record_ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []CreditRevisionsRow
-	for rows.Next() {
-		var i CreditRevisionsRow
-		if err := rows.Scan(&i.RecordID, &i.Revision); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const insertCredit = `-- name: InsertCredit :exec
-INSERT INTO credit (record_id, race_id, revision, status, user_id, points, parts, rule, edition, reason, workflow_id, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO credit (record_id, race_id, revision, status, user_id, points, parts, rule, edition, reason, workflow_id, updated_at, fingerprint)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertCreditParams struct {
-	RecordID   string
-	RaceID     string
-	Revision   int32
-	Status     string
-	UserID     sql.NullString
-	Points     int64
-	Parts      sql.NullString
-	Rule       string
-	Edition    string
-	Reason     string
-	WorkflowID string
-	UpdatedAt  time.Time
+	RecordID    string
+	RaceID      string
+	Revision    int32
+	Status      string
+	UserID      sql.NullString
+	Points      int64
+	Parts       sql.NullString
+	Rule        string
+	Edition     string
+	Reason      string
+	WorkflowID  string
+	UpdatedAt   time.Time
+	Fingerprint sql.NullString
 }
 
 func (q *Queries) InsertCredit(ctx context.Context, arg InsertCreditParams) error {
@@ -101,6 +59,7 @@ func (q *Queries) InsertCredit(ctx context.Context, arg InsertCreditParams) erro
 		arg.Reason,
 		arg.WorkflowID,
 		arg.UpdatedAt,
+		arg.Fingerprint,
 	)
 	return err
 }
@@ -171,22 +130,24 @@ func (q *Queries) LockCredit(ctx context.Context, recordID string) (Credit, erro
 
 const updateCredit = `-- name: UpdateCredit :exec
 UPDATE credit
-SET revision = ?, status = ?, user_id = ?, points = ?, parts = ?, rule = ?, edition = ?, reason = ?, workflow_id = ?, updated_at = ?
+SET revision = ?, status = ?, user_id = ?, points = ?, parts = ?, rule = ?, edition = ?, reason = ?, workflow_id = ?, updated_at = ?,
+    fingerprint = ?, orphaned_at = NULL
 WHERE record_id = ?
 `
 
 type UpdateCreditParams struct {
-	Revision   int32
-	Status     string
-	UserID     sql.NullString
-	Points     int64
-	Parts      sql.NullString
-	Rule       string
-	Edition    string
-	Reason     string
-	WorkflowID string
-	UpdatedAt  time.Time
-	RecordID   string
+	Revision    int32
+	Status      string
+	UserID      sql.NullString
+	Points      int64
+	Parts       sql.NullString
+	Rule        string
+	Edition     string
+	Reason      string
+	WorkflowID  string
+	UpdatedAt   time.Time
+	Fingerprint sql.NullString
+	RecordID    string
 }
 
 func (q *Queries) UpdateCredit(ctx context.Context, arg UpdateCreditParams) error {
@@ -201,6 +162,7 @@ func (q *Queries) UpdateCredit(ctx context.Context, arg UpdateCreditParams) erro
 		arg.Reason,
 		arg.WorkflowID,
 		arg.UpdatedAt,
+		arg.Fingerprint,
 		arg.RecordID,
 	)
 	return err

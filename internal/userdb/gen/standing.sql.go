@@ -12,16 +12,17 @@ import (
 )
 
 const creditsOfWholeRace = `-- name: CreditsOfWholeRace :many
-SELECT record_id, revision, status, user_id, points, updated_at FROM credit WHERE race_id = ?
+SELECT record_id, revision, status, user_id, points, updated_at, fingerprint FROM credit WHERE race_id = ?
 `
 
 type CreditsOfWholeRaceRow struct {
-	RecordID  string
-	Revision  int32
-	Status    string
-	UserID    sql.NullString
-	Points    int64
-	UpdatedAt time.Time
+	RecordID    string
+	Revision    int32
+	Status      string
+	UserID      sql.NullString
+	Points      int64
+	UpdatedAt   time.Time
+	Fingerprint sql.NullString
 }
 
 func (q *Queries) CreditsOfWholeRace(ctx context.Context, raceID string) ([]CreditsOfWholeRaceRow, error) {
@@ -40,6 +41,7 @@ func (q *Queries) CreditsOfWholeRace(ctx context.Context, raceID string) ([]Cred
 			&i.UserID,
 			&i.Points,
 			&i.UpdatedAt,
+			&i.Fingerprint,
 		); err != nil {
 			return nil, err
 		}

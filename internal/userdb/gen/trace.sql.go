@@ -38,20 +38,23 @@ func (q *Queries) CreditRow(ctx context.Context, recordID string) (Credit, error
 }
 
 const creditSums = `-- name: CreditSums :many
-SELECT race_id, status, COUNT(*) AS credits, CAST(SUM(CRC32(CONCAT(record_id, revision))) AS SIGNED) AS fingerprint
-FROM credit WHERE race_id LIKE ? GROUP BY race_id, status
+SELECT race_id, CAST(SUM(status = 'credited') AS SIGNED) AS credited, CAST(SUM(status = 'rejected') AS SIGNED) AS rejected,
+    CAST(SUM(CASE WHEN status = 'reversed' THEN 0 ELSE CRC32(CONCAT(record_id, revision)) END) AS SIGNED) AS fingerprint
+FROM credit WHERE race_id LIKE ? AND race_id > ?
+GROUP BY race_id ORDER BY race_id LIMIT ?
 `
 
 type CreditSumsRow struct {
 	RaceID      string
-	Status      string
-	Credits     int64
+	Credited    int64
+	Rejected    int64
 	Fingerprint int64
 }
 
-// From an index alone; race_id may be '%'.
-func (q *Queries) CreditSums(ctx context.Context, raceID string) ([]CreditSumsRow, error) {
-	rows, err := q.db.QueryContext(ctx, creditSums, raceID)
+// From an index alone; race_id may be '%'. What was reversed for want of a record
+// does not count.
+func (q *Queries) CreditSums(ctx context.Context, raceID string, after string, limit int32) ([]CreditSumsRow, error) {
+	rows, err := q.db.QueryContext(ctx, creditSums, raceID, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +64,8 @@ func (q *Queries) CreditSums(ctx context.Context, raceID string) ([]CreditSumsRo
 		var i CreditSumsRow
 		if err := rows.Scan(
 			&i.RaceID,
-			&i.Status,
-			&i.Credits,
+			&i.Credited,
+			&i.Rejected,
 			&i.Fingerprint,
 		); err != nil {
 			return nil, err

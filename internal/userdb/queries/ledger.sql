@@ -1,13 +1,14 @@
 -- name: InsertCredit :exec
-INSERT INTO credit (record_id, race_id, revision, status, user_id, points, parts, rule, edition, reason, workflow_id, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO credit (record_id, race_id, revision, status, user_id, points, parts, rule, edition, reason, workflow_id, updated_at, fingerprint)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: LockCredit :one
 SELECT * FROM credit WHERE record_id = ? FOR UPDATE;
 
 -- name: UpdateCredit :exec
 UPDATE credit
-SET revision = ?, status = ?, user_id = ?, points = ?, parts = ?, rule = ?, edition = ?, reason = ?, workflow_id = ?, updated_at = ?
+SET revision = ?, status = ?, user_id = ?, points = ?, parts = ?, rule = ?, edition = ?, reason = ?, workflow_id = ?, updated_at = ?,
+    fingerprint = ?, orphaned_at = NULL
 WHERE record_id = ?;
 
 -- name: InsertPoint :exec
@@ -17,6 +18,3 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: AddToTotal :execrows
 UPDATE user SET total_point = total_point + sqlc.arg(points), updated_at = sqlc.arg(updated_at)
 WHERE user_id = sqlc.arg(user_id);
-
--- name: CreditRevisions :many
-SELECT record_id, revision FROM credit WHERE record_id IN (sqlc.slice('record_ids'));

@@ -5,9 +5,12 @@ SELECT * FROM credit WHERE record_id = ?;
 SELECT * FROM point WHERE record_id IN (sqlc.slice(record_ids)) ORDER BY point_id;
 
 -- name: CreditSums :many
--- From an index alone; race_id may be '%'.
-SELECT race_id, status, COUNT(*) AS credits, CAST(SUM(CRC32(CONCAT(record_id, revision))) AS SIGNED) AS fingerprint
-FROM credit WHERE race_id LIKE sqlc.arg(race_id) GROUP BY race_id, status;
+-- From an index alone; race_id may be '%'. What was reversed for want of a record
+-- does not count.
+SELECT race_id, CAST(SUM(status = 'credited') AS SIGNED) AS credited, CAST(SUM(status = 'rejected') AS SIGNED) AS rejected,
+    CAST(SUM(CASE WHEN status = 'reversed' THEN 0 ELSE CRC32(CONCAT(record_id, revision)) END) AS SIGNED) AS fingerprint
+FROM credit WHERE race_id LIKE sqlc.arg(race_id) AND race_id > sqlc.arg(after)
+GROUP BY race_id ORDER BY race_id LIMIT ?;
 
 -- name: RejectedOfRace :many
 -- An empty reason is part of every reason.

@@ -1,0 +1,297 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
+)
+
+const (
+	// auditRaces is how many races the audit compares by their sums at once.
+	auditRaces = 500
+	// orphanMarkLifetime is for how long after the grace the mark of an orphan
+	// counts. An older one is of an earlier loss, and the grace begins again.
+	orphanMarkLifetime = time.Hour
+)
+
+// aheadProgress is the heartbeat of CheckAhead.
+type aheadProgress struct {
+	Recent    maindb.LatestRevision `json:"recent"`
+	AllRecent bool                  `json:"all_recent"` // next come the races, by their sums
+	RaceID    string                `json:"race_id"`
+	Tally     Tally                 `json:"tally"`
+}
+
+// CheckAhead looks for records that the ledger is ahead of, as after main_db was
+// restored or failed over to a server that lacked its last seconds: the ledger
+// holds a revision that main_db has lost, or whose number it has dealt again. The
+// ordinary path cannot repair that, because the ledger takes newer revisions
+// only. So the record is revised above the ledger.
+//
+// Records changed within the look-back are compared by the fingerprints of their
+// inputs, all others by the sums of their revisions.
+func (a *Audits) CheckAhead(ctx context.Context) (Tally, error) {
+	now := a.now()
+	p := aheadProgress{Recent: maindb.LatestRevision{ChangedAt: now.Add(-a.cfg.LookBack)}, Tally: Tally{Kind: LedgerAhead}}
+	if err := resume(ctx, &p); err != nil {
+		return Tally{}, err
+	}
+	for !p.AllRecent {
+		page, err := a.records.LatestRevisions(ctx, p.Recent, now.Add(-a.cfg.Grace), auditPage)
+		if err != nil {
+			return Tally{}, err
+		}
+		if p.AllRecent = len(page) == 0; !p.AllRecent {
+			if err := a.raiseAll(ctx, idsOf(page), &p.Tally); err != nil {
+				return Tally{}, err
+			}
+			p.Recent = page[len(page)-1]
+		}
+		activity.RecordHeartbeat(ctx, p)
+	}
+	err := a.eachUnequalRace(ctx, &p.RaceID, func(raceID string, balance reconcile.Balance) error {
+		if err := a.raiseAll(ctx, keysOf(balance.Ahead), &p.Tally); err != nil {
+			return err
+		}
+		return a.requeueOld(ctx, balance, now)
+	}, func() { activity.RecordHeartbeat(ctx, p) })
+	return p.Tally, err
+}
+
+// eachUnequalRace calls check for the races after the ID after whose records and
+// credits do not add up to the same; it moves after on and calls beat.
+func (a *Audits) eachUnequalRace(ctx context.Context, after *string, check func(raceID string, balance reconcile.Balance) error, beat func()) error {
+	for {
+		sums, next, err := a.databases.SumsAfter(ctx, *after, auditRaces)
+		if err != nil {
+			return err
+		}
+		for _, raceID := range sums.Races() {
+			if sums.Agree(raceID) {
+				continue
+			}
+			balance, err := a.databases.Balance(ctx, sums, raceID)
+			if err != nil {
+				return err
+			}
+			if err := check(raceID, balance); err != nil {
+				return err
+			}
+			*after = raceID
+			beat()
+		}
+		if next == "" {
+			return nil
+		}
+		*after = next
+		beat()
+	}
+}
+
+// raiseAll revises those of the records above the ledger that it is ahead of.
+func (a *Audits) raiseAll(ctx context.Context, recordIDs []string, tally *Tally) error {
+	for ids := range slices.Chunk(recordIDs, auditPage) {
+		credits, err := a.ledger.Credits(ctx, ids)
+		if err != nil {
+			return err
+		}
+		facts, err := a.records.FactsOf(ctx, ids) // after the ledger
+		if err != nil {
+			return err
+		}
+		ahead := map[string]map[string]int{} // the ledger's revision by record, by race
+		for _, id := range ids {
+			f, exists := facts[id]
+			credit := credits[id]
+			if !exists || reconcile.Of(f.Record.Revision, f.Fingerprint(), credit) != reconcile.Ahead {
+				continue
+			}
+			if ahead[f.Record.RaceID] == nil {
+				ahead[f.Record.RaceID] = map[string]int{}
+			}
+			ahead[f.Record.RaceID][id] = credit.Revision
+		}
+		for _, raceID := range keysOf(ahead) {
+			_, err := a.records.RaiseAbove(ctx, raceID, ahead[raceID])
+			for _, id := range keysOf(ahead[raceID]) {
+				finding := Finding{ID: id, Repaired: err == nil, Detail: fmt.Sprintf(
+					"the ledger holds revision %d, and the record is at another revision %d", ahead[raceID][id], facts[id].Record.Revision)}
+				if err != nil {
+					finding.Detail += ". Not revised: " + err.Error()
+				} else {
+					finding.Detail += fmt.Sprintf(". Revised as %d", ahead[raceID][id]+1)
+				}
+				tally.note(ctx, a.metrics, finding)
+			}
+		}
+	}
+	return nil
+}
+
+// requeueOld sends the pending revisions of a race again that are older than what
+// RequeueLostCredits looks back to, as after user_db was restored from an old
+// backup.
+func (a *Audits) requeueOld(ctx context.Context, balance reconcile.Balance, now time.Time) error {
+	for ids := range slices.Chunk(keysOf(balance.Pending), auditPage) {
+		latest, err := a.records.LatestRevisionsByID(ctx, ids)
+		if err != nil {
+			return err
+		}
+		var old []maindb.LatestRevision
+		for _, id := range ids {
+			if revision := latest[id]; revision.Revision > 0 && revision.ChangedAt.Before(now.Add(-a.cfg.LookBack)) && balance.Ahead[id] == 0 {
+				old = append(old, revision)
+			}
+		}
+		requeued, err := a.records.Requeue(ctx, old)
+		if err != nil {
+			return err
+		}
+		a.metrics.auditedPage(0, len(old), requeued)
+	}
+	return nil
+}
+
+// orphanProgress is the heartbeat of CheckOrphans.
+type orphanProgress struct {
+	RaceID string   `json:"race_id"`
+	Count  int      `json:"count"` // credits whose record has been missing for long enough
+	Due    []string `json:"due"`   // their record IDs, as far as they may be reversed
+	Tally  Tally    `json:"tally"`
+}
+
+// CheckOrphans looks for credits whose record does not exist, as after main_db lost
+// it, and reverses what they gave: a lost record that is posted again is another
+// record, and would give the points twice. Should the record come back, the ledger
+// is ahead of it, and CheckAhead has it credited anew.
+//
+// It takes care. A record must have been missing for a while, counted from when an
+// audit first missed it. It does nothing while main_db is a replica, which may
+// lag. And it reverses nothing when very many records are missing, since main_db
+// may then be the wrong database.
+func (a *Audits) CheckOrphans(ctx context.Context) (Tally, error) {
+	p := orphanProgress{Tally: Tally{Kind: OrphanedCredit}}
+	if err := resume(ctx, &p); err != nil {
+		return Tally{}, err
+	}
+	readOnly, err := a.records.IsReadOnly(ctx)
+	if err != nil {
+		return Tally{}, err
+	}
+	if readOnly {
+		activity.GetLogger(ctx).Warn("main_db is read-only, perhaps a lagging replica: credits without a record are not looked for")
+		p.Tally.Partial = true
+		return p.Tally, nil
+	}
+	err = a.eachUnequalRace(ctx, &p.RaceID, func(_ string, balance reconcile.Balance) error {
+		return a.markOrphans(ctx, balance.Strays, &p)
+	}, func() { activity.RecordHeartbeat(ctx, p) })
+	if err != nil {
+		return Tally{}, err
+	}
+	if p.Count > a.cfg.MaxOrphans {
+		p.Tally.count(a.metrics, p.Count, 0)
+		p.Tally.show(Finding{ID: p.Due[0], Detail: fmt.Sprintf(
+			"this and %d other credits have no record in main_db: more than AUDIT_MAX_ORPHANS, %d. Nothing was reversed: is this the right database?",
+			p.Count-1, a.cfg.MaxOrphans)})
+		return p.Tally, nil
+	}
+	for _, recordID := range p.Due {
+		if err := a.reverse(ctx, recordID, &p.Tally); err != nil {
+			return Tally{}, err
+		}
+		activity.RecordHeartbeat(ctx, p)
+	}
+	return p.Tally, nil
+}
+
+// markOrphans notes since when the records of credits have been missing, and adds
+// those that have been for long enough.
+func (a *Audits) markOrphans(ctx context.Context, strays []string, p *orphanProgress) error {
+	for ids := range slices.Chunk(strays, auditPage) {
+		orphans, err := a.orphans(ctx, ids)
+		if err != nil {
+			return err
+		}
+		now := a.now()
+		since, err := a.ledger.MarkOrphans(ctx, keysOf(orphans), now.Add(-a.cfg.OrphanGrace-orphanMarkLifetime))
+		if err != nil {
+			return err
+		}
+		for _, id := range keysOf(orphans) {
+			if missing, marked := since[id]; !marked || now.Sub(missing) < a.cfg.OrphanGrace {
+				continue
+			}
+			p.Count++
+			if len(p.Due) <= a.cfg.MaxOrphans {
+				p.Due = append(p.Due, id)
+			}
+		}
+	}
+	return nil
+}
+
+// orphans returns those of the credits that give points for a record that does
+// not exist, by record ID.
+func (a *Audits) orphans(ctx context.Context, recordIDs []string) (map[string]race.Credit, error) {
+	credits, err := a.ledger.Credits(ctx, recordIDs)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := a.records.LatestRevisionsByID(ctx, recordIDs) // after the ledger
+	if err != nil {
+		return nil, err
+	}
+	orphans := map[string]race.Credit{}
+	for id, credit := range credits {
+		if reconcile.Of(latest[id].Revision, "", credit) == reconcile.Orphaned {
+			orphans[id] = credit
+		}
+	}
+	return orphans, nil
+}
+
+// reverse takes back what the credit of a missing record gave, by a revision of
+// the ledger's own, which it takes once.
+func (a *Audits) reverse(ctx context.Context, recordID string, tally *Tally) error {
+	ctx, cancel := context.WithTimeout(ctx, repairTimeout)
+	defer cancel()
+	orphans, err := a.orphans(ctx, []string{recordID}) // it may be back, or reversed by another audit
+	if err != nil {
+		return err
+	}
+	credit, still := orphans[recordID]
+	if !still {
+		return nil
+	}
+	finding := Finding{ID: recordID, Detail: fmt.Sprintf(
+		"revision %d gave runner %s %d points in race %s, but main_db has no such record", credit.Revision, credit.UserID, credit.Points, credit.RaceID)}
+	applied, err := a.ledger.ApplyCredit(ctx, race.Credit{
+		RecordID: recordID, RaceID: credit.RaceID, Revision: credit.Revision + 1, Status: race.Reversed,
+		Reason: "the record does not exist: main_db lost it", WorkflowID: activity.GetInfo(ctx).WorkflowExecution.ID,
+	})
+	switch {
+	case err != nil:
+		finding.Detail += ". Not reversed: " + err.Error()
+	case !applied.Changed:
+		return nil // another audit was first
+	default:
+		finding.Repaired = true
+		finding.Detail += fmt.Sprintf(". Reversed as revision %d", credit.Revision+1)
+	}
+	tally.note(ctx, a.metrics, finding)
+	return nil
+}
+
+// keysOf returns the keys of a map in order.
+func keysOf[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}
