@@ -114,9 +114,8 @@ func (s *Store) RaiseAbove(ctx context.Context, raceID string, ahead map[string]
 				if int(row.Revision) > ledger {
 					continue
 				}
-				next := nextRevision(row, Change{
+				next := nextRevision(row, race.BySystem, Change{
 					By: race.SystemActor, Reason: fmt.Sprintf("the ledger is ahead: it holds revision %d of what main_db has lost", ledger),
-					File: true, // one repair of many: their credits link to its trace
 				})
 				next.Revision = ledger + 1
 				revisions = append(revisions, next)

@@ -31,6 +31,7 @@ func (f Facts) Fingerprint() race.Fingerprint {
 		number(int64(result.Gun))
 		number(int64(result.Net))
 		add(f.Race.Scoring)
+		text = strconv.AppendBool(text, f.Race.Status == race.Void)
 		add(string(f.Race.Ranking.Basis))
 		number(int64(f.Race.Distance))
 		number(f.Race.Points)
