@@ -106,10 +106,10 @@ type standingsWork struct {
 	sweeps     *activities.Sweeps
 }
 
-func newStandingsWork(cfg Config, temporal client.Client, main *maindb.Store, user *userdb.Store, log *slog.Logger, registry prometheus.Registerer) standingsWork {
+func newStandingsWork(cfg Config, c client.Client, main *maindb.Store, user *userdb.Store, log *slog.Logger, registry prometheus.Registerer) standingsWork {
 	metrics := activities.NewStandingsMetrics(registry)
 	wakes := wake.New(cfg.Wake, func(ctx context.Context, raceID string) error {
-		return workflows.WakeStandings(ctx, temporal, raceID)
+		return workflows.WakeStandings(ctx, c, raceID)
 	}, log, registry)
 	return standingsWork{
 		wakes:      wakes,

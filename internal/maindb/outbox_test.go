@@ -235,6 +235,7 @@ func TestSendingCostsWhatIsSent(t *testing.T) {
 	reads := func() (sum int) {
 		rows, err := b.db.QueryContext(t.Context(), "SHOW SESSION STATUS LIKE 'Handler_read%'")
 		require.NoError(t, err)
+		defer func() { require.NoError(t, rows.Close()) }()
 		for rows.Next() {
 			var name string
 			var n int

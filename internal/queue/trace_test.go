@@ -30,7 +30,7 @@ func TestTraceAndLabelComeAlong(t *testing.T) {
 	check := func(received []queue.Received) {
 		t.Helper()
 		for _, r := range received {
-			require.Equal(t, want[r.Body], attributes{r.Label, r.Trace})
+			require.Equal(t, attributes{r.Label, r.Trace}, want[r.Body])
 		}
 	}
 
@@ -44,7 +44,7 @@ func TestTraceAndLabelComeAlong(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, letters, len(sent))
 	for _, letter := range letters {
-		require.Equal(t, want[letter.Body], attributes{letter.Label, letter.Trace})
+		require.Equal(t, attributes{letter.Label, letter.Trace}, want[letter.Body])
 		require.Equal(t, "looked at", letter.Reason)
 	}
 	require.Empty(t, b.client.Redrive(t.Context(), letters))

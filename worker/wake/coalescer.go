@@ -110,23 +110,23 @@ func (c *Coalescer) owe(raceID string, waiting chan error) {
 		return
 	default:
 	}
-	race := c.races[raceID]
-	if race == nil {
-		race = &pending{}
-		c.races[raceID] = race
-		c.working.Go(func() { c.serve(raceID, race) })
+	wanted := c.races[raceID]
+	if wanted == nil {
+		wanted = &pending{}
+		c.races[raceID] = wanted
+		c.working.Go(func() { c.serve(raceID, wanted) })
 	}
-	race.owed = true
+	wanted.owed = true
 	if waiting != nil {
-		race.waiting = append(race.waiting, waiting)
+		wanted.waiting = append(wanted.waiting, waiting)
 	}
 }
 
 // serve sends the signals of a race, an interval apart, until none is owed. The
 // first goes at once.
-func (c *Coalescer) serve(raceID string, race *pending) {
+func (c *Coalescer) serve(raceID string, wanted *pending) {
 	for {
-		owed, waiting := c.take(raceID, race)
+		owed, waiting := c.take(raceID, wanted)
 		if !owed {
 			return
 		}
@@ -134,7 +134,7 @@ func (c *Coalescer) serve(raceID string, race *pending) {
 		pause := c.interval
 		if err != nil {
 			pause = max(pause, retryPause)
-			c.putBack(race)
+			c.putBack(wanted)
 		}
 		for _, outcome := range waiting {
 			outcome <- err
@@ -151,22 +151,22 @@ func (c *Coalescer) serve(raceID string, race *pending) {
 
 // take takes what is owed before it is sent: what is owed during the call needs
 // another signal. A race that is owed nothing is forgotten.
-func (c *Coalescer) take(raceID string, race *pending) (owed bool, waiting []chan error) {
+func (c *Coalescer) take(raceID string, wanted *pending) (owed bool, waiting []chan error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !race.owed {
+	if !wanted.owed {
 		delete(c.races, raceID)
 		return false, nil
 	}
-	race.owed = false
-	waiting, race.waiting = race.waiting, nil
+	wanted.owed = false
+	waiting, wanted.waiting = wanted.waiting, nil
 	return true, waiting
 }
 
-func (c *Coalescer) putBack(race *pending) {
+func (c *Coalescer) putBack(wanted *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	race.owed = true
+	wanted.owed = true
 }
 
 func (c *Coalescer) signal(raceID string) error {

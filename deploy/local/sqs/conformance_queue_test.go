@@ -47,7 +47,6 @@ func TestConformanceQueueAttributes(t *testing.T) {
 	require.Equal(t, "900", attribute(t, c, url, types.QueueAttributeNameDelaySeconds))
 	require.Equal(t, "20", attribute(t, c, url, types.QueueAttributeNameReceiveMessageWaitTimeSeconds))
 	require.Regexp(t, `^arn:aws[a-z-]*:sqs:`, attribute(t, c, url, types.QueueAttributeNameQueueArn))
-
 }
 
 func TestConformanceMissingQueue(t *testing.T) {

@@ -104,7 +104,7 @@ func (s *Server) sendMessageBatch(_ *http.Request, in sendBatchRequest) (any, er
 }
 
 // groupID is what a message group ID may be.
-var groupID = regexp.MustCompile(`^[!-~]{1,128}$`)
+var groupID = regexp.MustCompile(`^[[:graph:]]{1,128}$`)
 
 // content checks what a sender wrote and makes it a message's content.
 func (o outgoing) content() (content, error) {
