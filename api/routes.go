@@ -92,7 +92,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Issuer: auth.NewIssuer(keys, p.cfg.Auth, p.now), JWKS: keys.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})
-	races.Register(api, races.Config{Races: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings})
+	races.Register(api, races.Config{Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings})
 	records.Register(api, records.Config{
 		Store: p.mainDB, Ledger: p.userDB, Poke: p.poke, Ahead: p.ahead,
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,

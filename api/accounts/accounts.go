@@ -1,5 +1,5 @@
-// Package accounts answers the calls about accounts: sign-up, login and its
-// tokens, the caller's own account and points.
+// Package accounts serves sign-up, login and tokens, the caller's own account, and
+// its points.
 package accounts
 
 import (
@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // maxBody is far above any body of these calls, in bytes.
@@ -17,19 +18,10 @@ const maxBody = 16 << 10
 // tag groups these calls in the API's description.
 const tag = "Accounts"
 
-// Store keeps the accounts.
-type Store interface {
-	signUpStore
-	loginStore
-	sessionStore
-	meStore
-	pointStore
-}
-
-// Config is what the calls stand on.
+// Config is what the calls need.
 type Config struct {
-	Store           Store
-	OwnRecords      ownRecords // goes with the account
+	Store           *userdb.Store
+	OwnRecords      ownRecords // erased with the account
 	Passwords       Passwords
 	Throttle        *auth.Throttle
 	SignUps         *auth.SignUpLimit

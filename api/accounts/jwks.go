@@ -9,7 +9,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 )
 
-// keysCached is short beside the life of a key, so that a new one is known soon.
+// keysCached is short, so that verifiers soon know a new key.
 const keysCached = "public, max-age=300"
 
 type jwksOutput struct {
@@ -21,7 +21,7 @@ type jwksOutput struct {
 func registerJWKS(api huma.API, set []byte) {
 	server.Register(api, huma.Operation{
 		OperationID: "get-keys", Method: http.MethodGet, Path: "/.well-known/jwks.json",
-		Summary: "The public keys of access tokens", Tags: []string{tag},
+		Summary: "Get the public keys of access tokens", Tags: []string{tag},
 		Description: "A JSON Web Key Set (RFC 7517) of Ed25519 keys (RFC 8037).",
 	}, func(context.Context, *struct{}) (*jwksOutput, error) {
 		return &jwksOutput{ContentType: "application/jwk-set+json", CacheControl: keysCached, Body: set}, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -16,18 +15,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type loginStore interface {
-	// AccountByLogin returns race.ErrNotFound when nobody has the login.
-	AccountByLogin(ctx context.Context, login string) (userdb.Account, error)
-	// UpgradeHash changes nothing when the old hash is no longer there.
-	UpgradeHash(ctx context.Context, userID, oldHash, newHash string) (bool, error)
-	// StartSession returns race.ErrNotFound when the account has gone or changed
-	// its password since it was read.
-	StartSession(ctx context.Context, s userdb.Session, token auth.RefreshTokenHash, expires time.Time) error
-}
-
 type login struct {
-	store     loginStore
+	store     *userdb.Store
 	passwords Passwords
 	throttle  *auth.Throttle
 	tokens    tokens
@@ -46,14 +35,14 @@ func (l login) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "login", Method: http.MethodPost, Path: "/v1/login",
 		Summary: "Log in", Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Description: "Failed attempts are limited by login and by address. A 429 says in Retry-After, in seconds, when the next one is let through: a minute at most.",
+		Description: "Failed attempts are limited by login and by address. A 429 says in Retry-After, in seconds, when to try again: within a minute.",
 		Errors:      []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
 	}, l.handle)
 }
 
-// errCredentials is the one answer to every login that fails: it does not tell
-// whether the login exists.
-func errCredentials() error { return server.Unauthorized("the login or the password is wrong") }
+// errCredentials is the answer to every login that fails. It does not reveal whether
+// the login exists.
+func errCredentials() error { return server.Unauthorized("wrong login or password") }
 
 func (l login) handle(ctx context.Context, in *loginInput) (*tokenOutput, error) {
 	account, err := l.find(ctx, in.Body.LoginID)
@@ -92,8 +81,8 @@ func loginKey(loginID string) string {
 	return key
 }
 
-// upgrade hashes the password with today's parameters and returns the hash that
-// the account has then. A failure does not stop the login: the next one tries
+// upgrade hashes the password with the current parameters and returns the hash that
+// the account has afterwards. A failure does not stop the login: the next login tries
 // again.
 func (l login) upgrade(ctx context.Context, account userdb.Account, password string) string {
 	hash, err := l.passwords.Hash(ctx, password)
@@ -104,7 +93,7 @@ func (l login) upgrade(ctx context.Context, account userdb.Account, password str
 		}
 	}
 	if err != nil {
-		l.log.WarnContext(ctx, "password hash not upgraded", "user_id", account.UserID, "error", err)
+		l.log.WarnContext(ctx, "password hash not upgraded to the current parameters: the next login tries again", "user_id", account.UserID, "error", err)
 	}
 	return account.PasswordHash
 }

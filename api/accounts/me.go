@@ -14,23 +14,15 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type meStore interface {
-	// Each returns race.ErrNotFound when the account's owner has left.
-	Account(ctx context.Context, userID string) (userdb.Account, error)
-	// UpdateAccount returns a *race.ConflictError when the password is no longer
-	// the one that was checked.
-	UpdateAccount(ctx context.Context, userID string, change userdb.Change) (userdb.Account, error)
-	EraseAccount(ctx context.Context, userID string) error
-}
-
-// ownRecords keeps what a runner wrote down for themselves, in main_db.
+// ownRecords keeps runners' unofficial records, in main_db. Tests of this package have
+// no main_db.
 type ownRecords interface {
-	// EraseUnofficialRecords forgets all of it.
+	// EraseUnofficialRecords deletes all records of a runner.
 	EraseUnofficialRecords(ctx context.Context, userID string) error
 }
 
 type me struct {
-	store     meStore
+	store     *userdb.Store
 	own       ownRecords
 	passwords Passwords
 	throttle  *auth.Throttle
@@ -55,12 +47,12 @@ type accountOutput struct {
 type changeInput struct {
 	Client
 	Body struct {
-		Name            *string `json:"name,omitempty" maxLength:"200"`
-		Phone           *string `json:"phone,omitempty" maxLength:"32" doc:"Empty takes it away."`
-		BirthDate       *string `json:"birth_date,omitempty" doc:"YYYY-MM-DD; empty takes it away."`
-		Sex             *string `json:"sex,omitempty" doc:"M, F or X; empty takes it away."`
-		Password        *string `json:"password,omitempty" doc:"The new one. It ends all sessions but the one that the access token belongs to."`
-		CurrentPassword *string `json:"current_password,omitempty" doc:"Needed to change the password."`
+		Name            *string `json:"name,omitempty" maxLength:"200" example:"First Runner"`
+		Phone           *string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820" doc:"An empty string removes it."`
+		BirthDate       *string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD; an empty string removes it."`
+		Sex             *string `json:"sex,omitempty" doc:"M, F or X; an empty string removes it."`
+		Password        *string `json:"password,omitempty" doc:"The new password. Changing it ends all sessions except the one of this access token."`
+		CurrentPassword *string `json:"current_password,omitempty" doc:"Required to change the password."`
 	}
 }
 
@@ -68,22 +60,22 @@ func (m me) register(api huma.API) {
 	const path = "/v1/me"
 	server.Register(api, huma.Operation{
 		OperationID: "get-me", Method: http.MethodGet, Path: path,
-		Summary: "Look at your account", Tags: []string{tag}, Errors: []int{http.StatusUnauthorized},
+		Summary: "Get your account", Tags: []string{tag}, Errors: []int{http.StatusUnauthorized},
 	}, m.get)
 	server.Register(api, huma.Operation{
 		OperationID: "change-me", Method: http.MethodPatch, Path: path,
-		Summary: "Change your account", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Summary: "Update your account", Tags: []string{tag}, MaxBodyBytes: maxBody,
 		Errors: []int{http.StatusUnauthorized, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
 	}, m.change)
 	server.Register(api, huma.Operation{
 		OperationID: "delete-me", Method: http.MethodDelete, Path: path, DefaultStatus: http.StatusNoContent,
-		Summary: "Leave", Tags: []string{tag}, Errors: []int{http.StatusUnauthorized},
-		Description: "Erases login, personal data and unofficial records and ends all sessions. Points stay under the bare ID. It cannot be undone.",
+		Summary: "Delete your account", Tags: []string{tag}, Errors: []int{http.StatusUnauthorized},
+		Description: "Erases your login, personal data and unofficial records, and ends all sessions. Points stay in the ledger under the account's ID alone. This cannot be undone.",
 	}, m.leave)
 }
 
-// gone is the answer to an access token that has outlived its account: 401, so
-// that a client does what it does with every token that is no longer good.
+// gone is the answer to an access token whose account has been deleted: 401, so that
+// a client treats it like any other token that is no longer valid.
 func gone(err error) error {
 	if errors.Is(err, race.ErrNotFound) {
 		return server.Unauthorized("the account of this access token has been deleted")
@@ -140,16 +132,16 @@ func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error
 	}
 	switch {
 	case in.Body.Password != nil && in.Body.CurrentPassword == nil:
-		wrong.Add("current_password", errors.New("is needed to change the password"))
+		wrong.Add("current_password", errors.New("is required to change the password"))
 	case in.Body.Password == nil && in.Body.CurrentPassword != nil:
-		wrong.Add("password", errors.New("is missing: current_password serves only to change it"))
+		wrong.Add("password", errors.New("is required: current_password is only used to change it"))
 	case in.Body.Password != nil:
 		wrong.Add("password", auth.CheckPassword(*in.Body.Password, account.LoginID))
 	}
 	return change, wrong.Err()
 }
 
-// parsed reads an optional field, nil when it is not there.
+// parsed reads an optional field and returns nil when it is missing.
 func parsed[T any](wrong *race.Faults, field string, value *string, parse func(string) (T, error)) *T {
 	if value == nil {
 		return nil

@@ -12,14 +12,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type pointStore interface {
-	// Points returns up to limit lines older than the line before (0: the
-	// newest), and race.ErrNotFound when the account's owner has left.
-	Points(ctx context.Context, userID string, before int64, limit int) (userdb.Points, error)
-}
-
 type points struct {
-	store    pointStore
+	store    *userdb.Store
 	traceURL func(workflowID string) string
 }
 
@@ -30,21 +24,21 @@ type pointsInput struct {
 type pointItem struct {
 	RaceID    string      `json:"race_id"`
 	RecordID  string      `json:"record_id"`
-	Revision  int         `json:"revision" doc:"Of the official record."`
+	Revision  int         `json:"revision" doc:"Revision of the official record."`
 	Points    int64       `json:"points" doc:"Negative where a correction takes points back."`
 	Rule      string      `json:"rule" example:"agegrade"`
 	Edition   string      `json:"edition" example:"2025"`
 	Reason    string      `json:"reason" doc:"Why points were taken back or why there are none; empty otherwise."`
 	Parts     *race.Parts `json:"parts,omitempty" doc:"What the points were computed from. Left out where there was nothing to compute, where points are taken back, and in lines from before this was kept."`
 	CreatedAt time.Time   `json:"created_at"`
-	TraceURL  string      `json:"trace_url" doc:"The credit's workflow in the Temporal Web UI."`
+	TraceURL  string      `json:"trace_url" doc:"The workflow that credited this, in the Temporal Web UI."`
 }
 
 type pointsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		TotalPoint int64       `json:"total_point" doc:"The sum of all lines."`
-		Items      []pointItem `json:"items" nullable:"false" doc:"The ledger's lines, newest first."`
+		TotalPoint int64       `json:"total_point" doc:"The sum of all entries."`
+		Items      []pointItem `json:"items" nullable:"false" doc:"The entries of the ledger, newest first."`
 		NextCursor string      `json:"next_cursor,omitempty"`
 	}
 }
@@ -52,7 +46,7 @@ type pointsOutput struct {
 func (p points) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "get-my-points", Method: http.MethodGet, Path: "/v1/me/points",
-		Summary: "Look up your points", Tags: []string{tag},
+		Summary: "Get your points", Tags: []string{tag},
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity},
 	}, p.handle)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,16 +13,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type sessionStore interface {
-	// RotateToken returns userdb.ErrNoSession for a token that is not good, and a
-	// *userdb.ReuseError for one that was used before.
-	RotateToken(ctx context.Context, token, next auth.RefreshTokenHash, expires time.Time) (userdb.Session, error)
-	// EndSession does nothing for a token that is not good.
-	EndSession(ctx context.Context, token auth.RefreshTokenHash) error
-}
-
 type sessions struct {
-	store  sessionStore
+	store  *userdb.Store
 	tokens tokens
 	log    *slog.Logger
 }
@@ -37,14 +28,14 @@ type refreshInput struct {
 func (s sessions) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "refresh-token", Method: http.MethodPost, Path: "/v1/token/refresh",
-		Summary: "Exchange a refresh token for a new pair", Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Description: "A refresh token is good once. Using an old one ends the session, since somebody must have copied it: log in again.",
+		Summary: "Refresh an access token", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Description: "Returns a new access token and a new refresh token. A refresh token can be used once: using it again ends the session, since somebody must have copied it.",
 		Errors:      []int{http.StatusUnauthorized, http.StatusUnprocessableEntity},
 	}, s.refresh)
 	server.Register(api, huma.Operation{
 		OperationID: "logout", Method: http.MethodPost, Path: "/v1/logout", DefaultStatus: http.StatusNoContent,
-		Summary: "End the session of a refresh token", Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Description: "The access token lives on until it expires.",
+		Summary: "Log out", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Description: "Ends the session of the refresh token. Its access token stays valid until it expires.",
 		Errors:      []int{http.StatusUnprocessableEntity},
 	}, s.logout)
 }
@@ -55,7 +46,7 @@ func (s sessions) refresh(ctx context.Context, in *refreshInput) (*tokenOutput, 
 	var reuse *userdb.ReuseError
 	switch {
 	case errors.As(err, &reuse):
-		s.log.WarnContext(ctx, "a refresh token was used twice: its session has been ended",
+		s.log.WarnContext(ctx, "refresh token used twice: its session was ended",
 			"user_id", reuse.UserID, "session", reuse.Session)
 		return nil, errRefresh()
 	case errors.Is(err, userdb.ErrNoSession):
@@ -67,7 +58,7 @@ func (s sessions) refresh(ctx context.Context, in *refreshInput) (*tokenOutput, 
 }
 
 func errRefresh() error {
-	return server.Unauthorized("the refresh token is not good any more: log in again")
+	return server.Unauthorized("the refresh token is no longer valid: log in again")
 }
 
 func (s sessions) logout(ctx context.Context, in *refreshInput) (*struct{}, error) {

@@ -13,14 +13,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type signUpStore interface {
-	// CreateAccount returns what is there when the ID is, and a
-	// *race.ConflictError when the login is taken.
-	CreateAccount(ctx context.Context, a userdb.Account) (userdb.Account, error)
-}
-
 type signUp struct {
-	store     signUpStore
+	store     *userdb.Store
 	passwords Passwords
 	limit     *auth.SignUpLimit
 	now       func() time.Time
@@ -29,8 +23,8 @@ type signUp struct {
 type signUpInput struct {
 	Client
 	Body struct {
-		LoginID   string `json:"login_id" minLength:"3" maxLength:"190" example:"uta@example.org" doc:"What you log in with, in any case; no spaces."`
-		Password  string `json:"password" minLength:"8" example:"six stars to go" doc:"8 to 128 characters of any kind; not one that everybody guesses."`
+		LoginID   string `json:"login_id" minLength:"3" maxLength:"190" example:"uta@example.org" doc:"Upper and lower case are the same; no spaces."`
+		Password  string `json:"password" minLength:"8" example:"six stars to go" doc:"8 to 128 characters of any kind; commonly guessed passwords are refused."`
 		Name      string `json:"name" minLength:"1" maxLength:"200" example:"First Runner"`
 		UserType  string `json:"user_type" enum:"runner,organizer" example:"runner"`
 		BirthDate string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD, in the past."`
@@ -49,7 +43,7 @@ type signUpOutput struct {
 func (s signUp) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "sign-up", Method: http.MethodPost, Path: "/v1/users", DefaultStatus: http.StatusCreated,
-		Summary: "Sign up as a runner or an organizer", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Summary: "Create an account", Tags: []string{tag}, MaxBodyBytes: maxBody,
 		Description: "Sign-ups are limited by address and in all. A 429 says in Retry-After, in seconds, when to try again.",
 		Errors:      []int{http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
 	}, s.handle)

@@ -10,7 +10,7 @@ import (
 // noStore keeps answers that are for the caller alone out of every cache.
 const noStore = "no-store"
 
-// tokens makes the answer that a login or a refresh ends with.
+// tokens makes the answer of a login or a refresh.
 type tokens struct {
 	issuer     *auth.Issuer
 	refreshTTL time.Duration
@@ -22,8 +22,8 @@ type tokenOutput struct {
 	Body         struct {
 		AccessToken  string        `json:"access_token" doc:"For the header Authorization: Bearer <access_token>."`
 		TokenType    string        `json:"token_type" example:"Bearer"`
-		ExpiresIn    int           `json:"expires_in" example:"900" doc:"Seconds that the access token lives."`
-		RefreshToken string        `json:"refresh_token" doc:"Good once, for POST /v1/token/refresh."`
+		ExpiresIn    int           `json:"expires_in" example:"900" doc:"Seconds until the access token expires."`
+		RefreshToken string        `json:"refresh_token" doc:"Can be used once, at POST /v1/token/refresh."`
 		UserID       string        `json:"user_id"`
 		UserType     auth.UserType `json:"user_type" enum:"runner,organizer,operator"`
 	}

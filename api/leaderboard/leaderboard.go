@@ -1,4 +1,4 @@
-// Package leaderboard answers who has the most points of a season.
+// Package leaderboard ranks runners by their points in a season.
 package leaderboard
 
 import (
@@ -17,66 +17,63 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
+// raceStore and ledger are main_db and user_db; tests make up seasons and failures.
 type raceStore interface {
 	// RacesOfSeason returns the races of a calendar year that have results, by date.
 	RacesOfSeason(ctx context.Context, year int) ([]string, error)
 	Entrants(ctx context.Context, raceID string) ([]maindb.Entrant, error)
 }
 
-type creditStore interface {
-	// RaceCredits returns what the ledger holds of each record of a race.
+type ledger interface {
+	// RaceCredits returns the ledger's credit of each record of a race.
 	RaceCredits(ctx context.Context, raceID string) (map[string]race.Credit, error)
-}
-
-// Ledger is what the call reads of user_db.
-type Ledger interface {
-	creditStore
-	// Runners leaves out accounts that do not exist; the name of who has left is empty.
+	// Runners leaves out accounts that do not exist; the name of a deleted account is
+	// empty.
 	Runners(ctx context.Context, userIDs []string) (map[string]userdb.Runner, error)
 }
 
 type board struct {
 	seasons *seasons
-	ledger  Ledger
+	ledger  ledger
 }
 
 type input struct {
 	server.Page
-	Season   int    `query:"season" required:"true" example:"2026" minimum:"1900" maximum:"2200" doc:"A calendar year: the races of its days."`
-	Sex      string `query:"sex" enum:"M,F,X" doc:"As entered in the last race of the season."`
+	Season   int    `query:"season" required:"true" example:"2026" minimum:"1900" maximum:"2200" doc:"A calendar year."`
+	Sex      string `query:"sex" enum:"M,F,X" doc:"Sex, as entered in the last race of the season."`
 	AgeGroup string `query:"age_group" maxLength:"7" example:"40-44" doc:"Years of age on the day of the last race of the season: 40-44, 70+ or -19."`
-	Best     int    `query:"best" minimum:"1" maximum:"100" doc:"Only so many best races of each runner count; all when left out."`
+	Best     int    `query:"best" minimum:"1" maximum:"100" doc:"How many of each runner's best races count; all by default."`
 }
 
 type leader struct {
 	Place  int    `json:"place"`
 	UserID string `json:"user_id" format:"uuid"`
-	Name   string `json:"name" doc:"Empty for who has left."`
+	Name   string `json:"name" doc:"Empty when the account was deleted."`
 	Sex    string `json:"sex,omitempty" enum:"M,F,X"`
 	Age    *int   `json:"age,omitempty" doc:"On the day of the last race of the season."`
-	Points int64  `json:"points" doc:"Of the races that count: what ranks."`
-	Total  int64  `json:"total" doc:"Of all races of the season."`
-	Races  int    `json:"races" doc:"With points."`
+	Points int64  `json:"points" doc:"Points of the races that count. They decide the place."`
+	Total  int64  `json:"total" doc:"Points of all races of the season."`
+	Races  int    `json:"races" doc:"Number of races with points."`
 }
 
 type output struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
 		ComputedAt time.Time `json:"computed_at" doc:"When the ledger was read."`
-		Runners    int       `json:"runners" doc:"On all pages."`
+		Runners    int       `json:"runners" doc:"Number of runners on all pages."`
 		Items      []leader  `json:"items" nullable:"false"`
 		NextCursor string    `json:"next_cursor,omitempty"`
 	}
 }
 
 // Register adds the call to the API.
-func Register(api huma.API, store raceStore, ledger Ledger, now func() time.Time) {
+func Register(api huma.API, store raceStore, ledger ledger, now func() time.Time) {
 	b := board{seasons: &seasons{store: store, ledger: ledger, now: now, known: map[int]*season{}}, ledger: ledger}
 	server.Register(api, huma.Operation{
 		OperationID: "get-leaderboard", Method: http.MethodGet, Path: "/v1/leaderboard",
-		Summary: "See who has the most points of a season", Tags: []string{"Standings"},
-		Description: "Points are those in the ledger, up to a minute old. Equal points: the better best race comes first, then the better " +
-			"second best, and so on over all races of the season; who is equal in all shares the place, and the next is skipped (1, 2, 2, 4).",
+		Summary: "Get the leaderboard of a season", Tags: []string{"Standings"},
+		Description: "The points are those of the ledger and up to a minute old. Among equal points the better best race decides, then the " +
+			"better second best, and so on. Runners who are equal in all races share the place, and the next place is skipped (1, 2, 2, 4).",
 		Errors: []int{http.StatusUnprocessableEntity},
 	}, b.handle)
 }

@@ -52,7 +52,7 @@ func (s *season) ranking(f filter) []ranked {
 // seasons keeps the seasons that are being read in memory.
 type seasons struct {
 	store  raceStore
-	ledger creditStore
+	ledger ledger
 	now    func() time.Time
 	group  singleflight.Group
 

@@ -7,29 +7,29 @@ import (
 )
 
 type rankingBody struct {
-	Basis          race.Basis `json:"basis" enum:"gun,net" example:"gun" doc:"The time that ranks overall and earns points: from the gun, or net (chip)."`
-	DivisionsBasis race.Basis `json:"divisions_basis,omitempty" enum:"gun,net" example:"net" doc:"The time that ranks divisions; as basis when left out."`
-	Ties           race.Ties  `json:"ties,omitempty" enum:"share,net,sequence" default:"share" example:"share" doc:"Equal times share a place, or are ordered by net time or by the finish sequence."`
+	Basis          race.Basis `json:"basis" enum:"gun,net" example:"gun" doc:"The time that decides overall places and points: gun time, or net (chip) time."`
+	DivisionsBasis race.Basis `json:"divisions_basis,omitempty" enum:"gun,net" example:"net" doc:"The time that decides places in divisions; the same as basis by default."`
+	Ties           race.Ties  `json:"ties,omitempty" enum:"share,net,sequence" default:"share" example:"share" doc:"How equal times are ranked: they share a place, or net time or the finish sequence decides."`
 }
 
 type divisionBody struct {
 	Name   string     `json:"name" minLength:"1" maxLength:"100" example:"W40"`
-	Sex    race.Sex   `json:"sex,omitempty" enum:"M,F,X" example:"F" doc:"Everybody when left out."`
+	Sex    race.Sex   `json:"sex,omitempty" enum:"M,F,X" example:"F" doc:"All by default."`
 	MinAge *int       `json:"min_age,omitempty" minimum:"0" maximum:"120" example:"40" doc:"On race day, inclusive."`
 	MaxAge *int       `json:"max_age,omitempty" minimum:"0" maximum:"120" example:"44" doc:"On race day, inclusive."`
-	Field  race.Field `json:"field,omitempty" enum:"runner,wheelchair,handcycle" example:"runner" doc:"Every field when left out."`
+	Field  race.Field `json:"field,omitempty" enum:"runner,wheelchair,handcycle" example:"runner" doc:"All by default."`
 }
 
 type newRaceBody struct {
 	Name      string         `json:"name" minLength:"1" maxLength:"200" example:"Boston Marathon 2004"`
-	Date      string         `json:"date" example:"2004-04-19" doc:"YYYY-MM-DD: the day of the race, on which ages are reckoned."`
+	Date      string         `json:"date" example:"2004-04-19" doc:"YYYY-MM-DD. Ages are those on this day."`
 	DistanceM float64        `json:"distance_m" example:"42195" doc:"Metres, above 0 and at most 1000000, with up to three decimals."`
 	City      string         `json:"city,omitempty" maxLength:"100" example:"Boston"`
 	Ranking   rankingBody    `json:"ranking"`
-	Divisions []divisionBody `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"Rankings of their own. They may overlap: a runner is ranked in the first one, in this order, that fits."`
-	Scoring   string         `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed" default:"agegrade-2025" doc:"The rule, with its edition, by which records earn points."`
-	Points    *int64         `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"What every finisher gets: needed for the rule fixed, and only there."`
-	Capacity  *int           `json:"capacity,omitempty" minimum:"1" maximum:"1000000" example:"20000" doc:"Participants at most; no bound when left out."`
+	Divisions []divisionBody `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"A runner is ranked in the first division that fits, in this order; they may overlap."`
+	Scoring   string         `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed" default:"agegrade-2025" doc:"The rule, with its edition, that turns records into points."`
+	Points    *int64         `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"The points of every finisher. Required for the rule fixed, and only allowed there."`
+	Capacity  *int           `json:"capacity,omitempty" minimum:"1" maximum:"1000000" example:"20000" doc:"The maximum number of participants; unlimited by default."`
 }
 
 type rankingChangeBody struct {
@@ -42,12 +42,12 @@ type raceChangeBody struct {
 	Name      *string            `json:"name,omitempty" minLength:"1" maxLength:"200"`
 	Date      *string            `json:"date,omitempty" example:"2004-04-19"`
 	DistanceM *float64           `json:"distance_m,omitempty" example:"42195"`
-	City      *string            `json:"city,omitempty" maxLength:"100" doc:"Empty takes it away."`
+	City      *string            `json:"city,omitempty" maxLength:"100" doc:"An empty string removes it."`
 	Ranking   *rankingChangeBody `json:"ranking,omitempty"`
-	Divisions *[]divisionBody    `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"All of them; an empty list takes them away."`
+	Divisions *[]divisionBody    `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"Replaces all divisions; an empty list removes them."`
 	Scoring   *string            `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed"`
 	Points    *int64             `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"For the rule fixed."`
-	Capacity  *int               `json:"capacity,omitempty" minimum:"0" maximum:"1000000" doc:"0 takes the bound away."`
+	Capacity  *int               `json:"capacity,omitempty" minimum:"0" maximum:"1000000" doc:"0 means unlimited."`
 }
 
 type raceBody struct {
@@ -61,7 +61,7 @@ type raceBody struct {
 	Divisions   []divisionBody `json:"divisions" nullable:"false"`
 	Scoring     string         `json:"scoring" example:"agegrade-2025"`
 	Points      *int64         `json:"points,omitempty"`
-	Capacity    int            `json:"capacity,omitempty" doc:"Left out when there is no bound."`
+	Capacity    int            `json:"capacity,omitempty" doc:"Missing when unlimited."`
 	Status      race.Status    `json:"status" enum:"scheduled,provisional,official,void"`
 	Voided      *voidedBody    `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
 	CreatedAt   time.Time      `json:"created_at"`

@@ -11,16 +11,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-type listStore interface {
-	// Race returns race.ErrNotFound when there is none.
-	Race(ctx context.Context, raceID string) (race.Race, error)
-	// ListRaces returns the newest first; an empty organizerID is all.
-	ListRaces(ctx context.Context, organizerID string, after maindb.RacePosition, limit int) ([]race.Race, error)
-}
-
-// lists is what everybody may look up.
+// lists serves what anyone may read.
 type lists struct {
-	store listStore
+	store *maindb.Store
 }
 
 type racesInput struct {
@@ -30,7 +23,7 @@ type racesInput struct {
 
 type racesOutput struct {
 	Body struct {
-		Items      []raceBody `json:"items" nullable:"false" doc:"By date, the newest first."`
+		Items      []raceBody `json:"items" nullable:"false" doc:"By date, newest first."`
 		NextCursor string     `json:"next_cursor,omitempty"`
 	}
 }
@@ -42,7 +35,7 @@ func (l lists) register(api huma.API) {
 	}, l.list)
 	server.Register(api, huma.Operation{
 		OperationID: "get-race", Method: http.MethodGet, Path: "/v1/races/{race_id}",
-		Summary: "Look at a race", Tags: []string{racesTag}, Errors: []int{http.StatusNotFound},
+		Summary: "Get a race", Tags: []string{racesTag}, Errors: []int{http.StatusNotFound},
 	}, l.get)
 }
 

@@ -12,29 +12,10 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type entryStore interface {
-	// Enter returns race.ErrNotFound, or a *race.ConflictError when the race
-	// takes no more entries or has the runner's already.
-	Enter(ctx context.Context, e maindb.Entry) (race.Participant, error)
-	// Participant returns race.ErrNotFound; a cancelled entry is one.
-	Participant(ctx context.Context, raceID, userID string) (race.Participant, error)
-	// CancelEntry returns race.ErrNotFound, or a *race.ConflictError once the
-	// race has results.
-	CancelEntry(ctx context.Context, raceID, userID string) error
-	ListParticipants(ctx context.Context, raceID, afterID string, limit int) ([]race.Participant, error)
-}
-
-type accountReader interface {
-	// Account returns race.ErrNotFound when the account's owner has left.
-	Account(ctx context.Context, userID string) (userdb.Account, error)
-	// Runners leaves out the IDs that nobody has.
-	Runners(ctx context.Context, userIDs []string) (map[string]userdb.Runner, error)
-}
-
-// entries is what runners do about taking part, and what organizers see of it.
+// entries serves runners' entries and organizers' lists of them.
 type entries struct {
-	store   entryStore
-	runners accountReader
+	store   *maindb.Store
+	runners *userdb.Store
 }
 
 type enterInput struct {
@@ -42,13 +23,14 @@ type enterInput struct {
 	Body *struct{}
 }
 
-// EntryBody is a runner's entry. It is exported since it is embedded.
+// EntryBody is a runner's entry. It is exported because huma ignores embedded types
+// that are not.
 type EntryBody struct {
 	ParticipantID string           `json:"participant_id"`
 	Status        race.EntryStatus `json:"status" enum:"entered,cancelled"`
-	Bib           string           `json:"bib,omitempty" doc:"Left out until one is given out."`
-	Sex           race.Sex         `json:"sex,omitempty" enum:"M,F,X" doc:"Left out when unknown."`
-	Age           *int             `json:"age,omitempty" doc:"On race day; left out when unknown."`
+	Bib           string           `json:"bib,omitempty" doc:"Missing until one is assigned."`
+	Sex           race.Sex         `json:"sex,omitempty" enum:"M,F,X" doc:"Missing when unknown."`
+	Age           *int             `json:"age,omitempty" doc:"On race day; missing when unknown."`
 	Field         race.Field       `json:"field" enum:"runner,wheelchair,handcycle"`
 }
 
@@ -64,13 +46,13 @@ type participantsInput struct {
 type participantBody struct {
 	EntryBody
 	UserID string `json:"user_id"`
-	Name   string `json:"name" doc:"Empty when it is not known, or its owner has left."`
+	Name   string `json:"name" doc:"Empty when it is unknown or the account was deleted."`
 }
 
 type participantsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items      []participantBody `json:"items" nullable:"false" doc:"In the order in which they came in."`
+		Items      []participantBody `json:"items" nullable:"false" doc:"In the order of entry."`
 		NextCursor string            `json:"next_cursor,omitempty"`
 	}
 }
@@ -81,12 +63,12 @@ func (e entries) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "enter-race", Method: http.MethodPost, Path: path, DefaultStatus: http.StatusCreated,
 		Summary: "Enter a race", Tags: []string{entriesTag}, MaxBodyBytes: maxBody,
-		Description: "Sex, and the age on race day, are those of your account. A cancelled entry can be taken up again.",
+		Description: "Your sex and your age on race day are taken from your account. You can enter again after you cancelled.",
 		Errors:      append(refusals, http.StatusConflict),
 	}, e.enter)
 	server.Register(api, huma.Operation{
 		OperationID: "get-my-entry", Method: http.MethodGet, Path: path + "/me",
-		Summary: "Look at your entry", Tags: []string{entriesTag}, Errors: refusals,
+		Summary: "Get your entry", Tags: []string{entriesTag}, Errors: refusals,
 	}, e.mine)
 	server.Register(api, huma.Operation{
 		OperationID: "cancel-my-entry", Method: http.MethodDelete, Path: path + "/me", DefaultStatus: http.StatusNoContent,
@@ -94,7 +76,7 @@ func (e entries) register(api huma.API) {
 	}, e.cancel)
 	server.Register(api, huma.Operation{
 		OperationID: "list-participants", Method: http.MethodGet, Path: path,
-		Summary: "List who takes part in your race", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Summary: "List the participants of your race", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusUnprocessableEntity),
 	}, e.list)
 }
 

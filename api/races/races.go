@@ -1,5 +1,5 @@
-// Package races answers the calls about races: their settings, who takes part,
-// and the start lists that organizers bring.
+// Package races serves races: their settings, their participants, and the start
+// lists that organizers import.
 package races
 
 import (
@@ -7,7 +7,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const (
@@ -15,32 +17,20 @@ const (
 	entriesTag = "Participants"
 )
 
-// maxBody is far above any body of these calls but a start list, in bytes.
+// maxBody is far above the size of any body of these calls, except a start list.
 const maxBody = 64 << 10
 
-// Config is what the calls stand on.
+// Config is what the calls need.
 type Config struct {
-	Races   Store   // main_db
-	Runners Runners // user_db
+	Races   *maindb.Store
+	Runners *userdb.Store
+	// StartLists is Races, too; a test lets it fail between the two databases.
+	StartLists startListStore
 	// Poke tells the outbox relay that records were revised.
 	Poke func()
-	// Wake has the standings of a race recomputed. It takes no longer than a few
-	// seconds; what it fails to wake is found by the sweep.
+	// Wake has the standings of a race recomputed. It takes a few seconds at most;
+	// when it fails, the sweep recomputes them later.
 	Wake func(ctx context.Context, raceID string)
-}
-
-// Store keeps races and their entries.
-type Store interface {
-	settingsStore
-	listStore
-	entryStore
-	startListStore
-}
-
-// Runners knows the accounts of those who run.
-type Runners interface {
-	accountReader
-	standInStore
 }
 
 // Register adds the calls to the API.
@@ -48,17 +38,17 @@ func Register(api huma.API, cfg Config) {
 	settings{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke, wake: cfg.Wake}.register(api)
 	lists{store: cfg.Races}.register(api)
 	entries{store: cfg.Races, runners: cfg.Runners}.register(api)
-	startLists{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke}.register(api)
+	startLists{store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke}.register(api)
 }
 
-// RacePath is embedded in the inputs of calls below a race. It is exported for
-// huma, which does not look into what is not.
+// RacePath is embedded in the inputs of calls about a race. It is exported because
+// huma ignores embedded types that are not.
 type RacePath struct {
 	RaceID string `path:"race_id" doc:"UUID of the race."`
 }
 
-// birthDates asks for the birth dates of runners.
-func birthDates(ctx context.Context, runners accountReader, userIDs []string) (map[string]race.Date, error) {
+// birthDates returns the birth dates of runners, as far as they are known.
+func birthDates(ctx context.Context, runners *userdb.Store, userIDs []string) (map[string]race.Date, error) {
 	known, err := runners.Runners(ctx, userIDs)
 	if err != nil {
 		return nil, err

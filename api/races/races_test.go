@@ -98,7 +98,7 @@ func setup(tb testing.TB) *testBundle {
 		Log:         slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
 	races.Register(api, races.Config{
-		Races: b.races, Runners: b.users, Poke: func() { b.pokes.Add(1) },
+		Races: b.races.Store, StartLists: b.races, Runners: b.users, Poke: func() { b.pokes.Add(1) },
 		Wake: func(context.Context, string) { b.wakes.Add(1) },
 	})
 	b.router = router

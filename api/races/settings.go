@@ -10,25 +10,13 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type settingsStore interface {
-	// CreateRace returns the race that has the ID already, if one has.
-	CreateRace(ctx context.Context, r race.Race) (race.Race, error)
-	// UpdateRace returns race.ErrNotFound, what edit returns, or a
-	// *race.ConflictError for what can no longer change.
-	UpdateRace(ctx context.Context, raceID string, edit func(*race.Race) error, births maindb.BirthDates) (race.Race, int, error)
-	// DeleteRace returns race.ErrNotFound, or a *race.ConflictError once there
-	// are records.
-	DeleteRace(ctx context.Context, raceID string) error
-	// VoidRace returns voided false for a race that is void already.
-	VoidRace(ctx context.Context, raceID string, change maindb.Change) (r race.Race, voided bool, err error)
-}
-
-// settings is what organizers do with their races.
+// settings serves an organizer's changes to their races.
 type settings struct {
-	store   settingsStore
-	runners accountReader
+	store   *maindb.Store
+	runners *userdb.Store
 	poke    func()
 	wake    func(ctx context.Context, raceID string)
 }
@@ -57,14 +45,14 @@ func (s settings) register(api huma.API) {
 	}, s.create)
 	server.Register(api, huma.Operation{
 		OperationID: "change-race", Method: http.MethodPatch, Path: "/v1/races/{race_id}",
-		Summary: "Change the settings of a race", Tags: []string{racesTag}, MaxBodyBytes: maxBody,
-		Description: "Another date, distance, ranking basis, scoring rule or points sends every official record on its way again, " +
-			"and the runners' points follow. Once the race is official, its points and places stand.",
+		Summary: "Update a race", Tags: []string{racesTag}, MaxBodyBytes: maxBody,
+		Description: "Another date, distance, ranking basis, scoring rule or points credits every official record again. " +
+			"Once the race is official, its points and places no longer change.",
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
 	}, s.change)
 	server.Register(api, huma.Operation{
 		OperationID: "delete-race", Method: http.MethodDelete, Path: "/v1/races/{race_id}", DefaultStatus: http.StatusNoContent,
-		Summary: "Delete a race without official records", Tags: []string{racesTag},
+		Summary: "Delete a race", Tags: []string{racesTag},
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict},
 	}, s.delete)
 	server.Register(api, huma.Operation{
@@ -100,7 +88,7 @@ func (s settings) change(ctx context.Context, in *raceChangeInput) (*raceOutput,
 	if revised > 0 {
 		s.poke()
 	}
-	if r.Status != race.Scheduled { // places may rest on what changed when no points do
+	if r.Status != race.Scheduled { // places may depend on what changed even when points do not
 		s.wake(ctx, r.ID)
 	}
 	return &raceOutput{Body: bodyOf(r)}, nil

@@ -21,8 +21,8 @@ type unofficialChangeBody struct {
 	Date      *string  `json:"date,omitempty"`
 	DistanceM *float64 `json:"distance_m,omitempty"`
 	Time      *string  `json:"time,omitempty"`
-	Title     *string  `json:"title,omitempty" maxLength:"200" doc:"Empty takes it away."`
-	Note      *string  `json:"note,omitempty" maxLength:"2000" doc:"Empty takes it away."`
+	Title     *string  `json:"title,omitempty" maxLength:"200" doc:"An empty string removes it."`
+	Note      *string  `json:"note,omitempty" maxLength:"2000" doc:"An empty string removes it."`
 }
 
 func newRecord(body newUnofficialBody) (race.UnofficialRecord, error) {

@@ -1,5 +1,5 @@
-// Package unofficial answers the calls about runners' own records, which earn
-// no points and which nobody else sees.
+// Package unofficial serves runners' own records, which earn no points and which
+// nobody else sees.
 package unofficial
 
 import (
@@ -19,25 +19,8 @@ const (
 	maxBody = 16 << 10 // bytes, far above any body of these calls
 )
 
-// Store keeps runners' own records. A record of somebody else's is
-// race.ErrNotFound, as one that does not exist.
-type Store interface {
-	// CreateUnofficialRecord returns the record that has the ID already, if one
-	// has.
-	CreateUnofficialRecord(ctx context.Context, r race.UnofficialRecord) (race.UnofficialRecord, error)
-	UnofficialRecord(ctx context.Context, userID, id string) (race.UnofficialRecord, error)
-	ListUnofficialRecords(ctx context.Context, userID string, after maindb.UnofficialPosition, limit int) ([]race.UnofficialRecord, error)
-	changeStore
-}
-
-type changeStore interface {
-	// UpdateUnofficialRecord also returns what edit returns.
-	UpdateUnofficialRecord(ctx context.Context, userID, id string, edit func(*race.UnofficialRecord) error) (race.UnofficialRecord, error)
-	DeleteUnofficialRecord(ctx context.Context, userID, id string) error
-}
-
 type records struct {
-	store Store
+	store *maindb.Store
 }
 
 type newInput struct {
@@ -45,7 +28,7 @@ type newInput struct {
 }
 
 // RecordPath is embedded in the inputs of calls about one record. It is exported
-// for huma, which does not look into what is not.
+// because huma ignores embedded types that are not.
 type RecordPath struct {
 	ID string `path:"id" doc:"UUID of the record."`
 }
@@ -86,7 +69,7 @@ type unofficialBody struct {
 const noStore = "no-store"
 
 // Register adds the calls to the API.
-func Register(api huma.API, store Store) {
+func Register(api huma.API, store *maindb.Store) {
 	const list, one = "/v1/me/unofficial-records", "/v1/me/unofficial-records/{id}"
 	r := records{store: store}
 	refused, missing, invalid := http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity
@@ -96,13 +79,13 @@ func Register(api huma.API, store Store) {
 			MaxBodyBytes: maxBody, Errors: append([]int{http.StatusUnauthorized, refused}, errors...),
 		}
 	}
-	create := add("create-unofficial-record", http.MethodPost, list, "Keep a record of your own", invalid)
+	create := add("create-unofficial-record", http.MethodPost, list, "Create an unofficial record", invalid)
 	create.DefaultStatus = http.StatusCreated
 	server.Register(api, create, r.create)
-	server.Register(api, add("list-unofficial-records", http.MethodGet, list, "List your own records", invalid), r.list)
-	server.Register(api, add("get-unofficial-record", http.MethodGet, one, "Look at a record of your own", missing), r.get)
-	server.Register(api, add("change-unofficial-record", http.MethodPatch, one, "Change a record of your own", missing, invalid), r.change)
-	server.Register(api, add("delete-unofficial-record", http.MethodDelete, one, "Delete a record of your own", missing), r.delete)
+	server.Register(api, add("list-unofficial-records", http.MethodGet, list, "List your unofficial records", invalid), r.list)
+	server.Register(api, add("get-unofficial-record", http.MethodGet, one, "Get an unofficial record", missing), r.get)
+	server.Register(api, add("change-unofficial-record", http.MethodPatch, one, "Update an unofficial record", missing, invalid), r.change)
+	server.Register(api, add("delete-unofficial-record", http.MethodDelete, one, "Delete an unofficial record", missing), r.delete)
 }
 
 func (r records) create(ctx context.Context, in *newInput) (*oneOutput, error) {
