@@ -57,7 +57,7 @@ func (a *Audits) CheckAhead(ctx context.Context) (Tally, error) {
 		}
 		activity.RecordHeartbeat(ctx, p)
 	}
-	err := a.eachUnequalRace(ctx, &p.RaceID, func(raceID string, balance reconcile.Balance) error {
+	err := a.eachUnequalRace(ctx, &p.RaceID, func(_ string, balance reconcile.Balance) error {
 		if err := a.raiseAll(ctx, keysOf(balance.Ahead), &p.Tally); err != nil {
 			return err
 		}

@@ -174,7 +174,8 @@ type stopsHalfway struct {
 }
 
 func (s *stopsHalfway) RacesToSweep(ctx context.Context, after maindb.SweepPosition, limit int) ([]string, maindb.SweepPosition, error) {
-	if s.pages++; s.pages > s.after {
+	s.pages++
+	if s.pages > s.after {
 		return nil, after, errors.New("killed")
 	}
 	return s.Store.RacesToSweep(ctx, after, limit)

@@ -15,17 +15,17 @@ import "github.com/mrmrthon/mrmrthon/internal/race"
 type State string
 
 const (
-	// None: there is neither a record nor a credit that gives anybody anything.
+	// None means that there is neither a record nor a credit that gives anybody anything.
 	None State = "none"
-	// Current: the ledger holds the outcome of the record as it is.
+	// Current means that the ledger holds the outcome of the record as it is.
 	Current State = "current"
-	// Pending: the ledger holds nothing of the record, or an older revision.
+	// Pending means that the ledger holds nothing of the record, or an older revision.
 	Pending State = "pending"
-	// Ahead: the ledger holds a revision that the record does not have. No message
+	// Ahead means that the ledger holds a revision that the record does not have. No message
 	// can change that, because the ledger takes newer revisions only: the record's
 	// revision must rise above the ledger's.
 	Ahead State = "ahead"
-	// Orphaned: the ledger gives points for a record that does not exist. They are
+	// Orphaned means that the ledger gives points for a record that does not exist. They are
 	// to be reversed.
 	Orphaned State = "orphaned"
 )
