@@ -1,3 +1,6 @@
+// Package activities holds the steps of a workflow that touch the world. Each is
+// thin: it reads or writes a store, applies a pure rule, and returns domain
+// errors, which one interceptor translates for Temporal.
 package activities
 
 import (
@@ -135,4 +138,31 @@ func unavailable(message string) error {
 	return temporal.NewApplicationErrorWithOptions(message, UnavailableType, temporal.ApplicationErrorOptions{
 		Category: temporal.ApplicationErrorCategoryBenign,
 	})
+}
+
+// beat is the time between the heartbeats of a long activity.
+const beat = time.Second
+
+// keepAlive sends heartbeats with the given details until stop is called. Without
+// them Temporal takes an activity whose worker died for running until it times
+// out. A short activity ends before the first and costs nothing. The details
+// replace those sent before: pass where a new attempt would resume.
+func keepAlive(ctx context.Context, details ...any) (stop func()) {
+	if !activity.IsActivity(ctx) {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		tick := time.NewTicker(beat)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				activity.RecordHeartbeat(ctx, details...)
+			}
+		}
+	}()
+	return cancel
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -113,4 +114,112 @@ func (l login) start(ctx context.Context, account userdb.Account) (*tokenOutput,
 		return nil, err
 	}
 	return l.tokens.answer(session, refresh)
+}
+
+type sessions struct {
+	store  *userdb.Store
+	tokens tokens
+	log    *slog.Logger
+}
+
+type refreshInput struct {
+	Body struct {
+		RefreshToken string `json:"refresh_token" minLength:"1" maxLength:"100" example:"kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE"`
+	}
+}
+
+func (s sessions) register(api huma.API) {
+	server.Register(api, huma.Operation{
+		OperationID: "refresh-token", Method: http.MethodPost, Path: "/v1/token/refresh",
+		Summary: "Refresh an access token", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Description: "Returns a new access token and a new refresh token. A refresh token can be used once: using it again ends the session, since somebody must have copied it.",
+		Errors:      []int{http.StatusUnauthorized, http.StatusUnprocessableEntity},
+	}, s.refresh)
+	server.Register(api, huma.Operation{
+		OperationID: "logout", Method: http.MethodPost, Path: "/v1/logout", DefaultStatus: http.StatusNoContent,
+		Summary: "Log out", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Description: "Ends the session of the refresh token. Its access token stays valid until it expires.",
+		Errors:      []int{http.StatusUnprocessableEntity},
+	}, s.logout)
+}
+
+func (s sessions) refresh(ctx context.Context, in *refreshInput) (*tokenOutput, error) {
+	refresh, hash := auth.NewRefreshToken()
+	session, err := s.store.RotateToken(ctx, auth.HashRefreshToken(in.Body.RefreshToken), hash, s.tokens.refreshExpiry())
+	var reuse *userdb.ReuseError
+	switch {
+	case errors.As(err, &reuse):
+		s.log.WarnContext(ctx, "refresh token used twice: its session was ended",
+			"user_id", reuse.UserID, "session", reuse.Session)
+		return nil, errRefresh()
+	case errors.Is(err, userdb.ErrNoSession):
+		return nil, errRefresh()
+	case err != nil:
+		return nil, err
+	}
+	return s.tokens.answer(session, refresh)
+}
+
+func errRefresh() error {
+	return server.Unauthorized("the refresh token is no longer valid: log in again")
+}
+
+func (s sessions) logout(ctx context.Context, in *refreshInput) (*struct{}, error) {
+	return nil, s.store.EndSession(ctx, auth.HashRefreshToken(in.Body.RefreshToken))
+}
+
+// noStore keeps answers that are for the caller alone out of every cache.
+const noStore = "no-store"
+
+// tokens makes the answer of a login or a refresh.
+type tokens struct {
+	issuer     *auth.Issuer
+	refreshTTL time.Duration
+	now        func() time.Time
+}
+
+type tokenOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		AccessToken  string        `json:"access_token" doc:"For the header Authorization: Bearer <access_token>."`
+		TokenType    string        `json:"token_type" example:"Bearer"`
+		ExpiresIn    int           `json:"expires_in" example:"900" doc:"Seconds until the access token expires."`
+		RefreshToken string        `json:"refresh_token" doc:"Can be used once, at POST /v1/token/refresh."`
+		UserID       string        `json:"user_id"`
+		UserType     auth.UserType `json:"user_type" enum:"runner,organizer,operator"`
+	}
+}
+
+func (t tokens) refreshExpiry() time.Time { return t.now().Add(t.refreshTTL) }
+
+func (t tokens) answer(session userdb.Session, refresh string) (*tokenOutput, error) {
+	account := session.Account
+	access, ttl, err := t.issuer.Issue(auth.Identity{UserID: account.UserID, Type: account.Type, Session: session.ID})
+	if err != nil {
+		return nil, err
+	}
+	out := &tokenOutput{CacheControl: noStore}
+	out.Body.AccessToken, out.Body.TokenType, out.Body.ExpiresIn = access, "Bearer", int(ttl.Seconds())
+	out.Body.RefreshToken = refresh
+	out.Body.UserID, out.Body.UserType = account.UserID, account.Type
+	return out, nil
+}
+
+// keysCached is short, so that verifiers soon know a new key.
+const keysCached = "public, max-age=300"
+
+type jwksOutput struct {
+	ContentType  string `header:"Content-Type"`
+	CacheControl string `header:"Cache-Control"`
+	Body         []byte
+}
+
+func registerJWKS(api huma.API, set []byte) {
+	server.Register(api, huma.Operation{
+		OperationID: "get-keys", Method: http.MethodGet, Path: "/.well-known/jwks.json",
+		Summary: "Get the public keys of access tokens", Tags: []string{tag},
+		Description: "A JSON Web Key Set (RFC 7517) of Ed25519 keys (RFC 8037).",
+	}, func(context.Context, *struct{}) (*jwksOutput, error) {
+		return &jwksOutput{ContentType: "application/jwk-set+json", CacheControl: keysCached, Body: set}, nil
+	})
 }

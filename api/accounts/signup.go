@@ -2,7 +2,10 @@ package accounts
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -85,4 +88,69 @@ func (s signUp) parse(in *signUpInput) (userdb.Account, error) {
 	account.Phone, err = parsePhone(in.Body.Phone)
 	wrong.Add("phone", err)
 	return account, wrong.Err()
+}
+
+// Passwords hashes and checks passwords. Tests count and slow down what it does.
+// Each method returns ctx's error when it ends while waiting for a free core.
+type Passwords interface {
+	Hash(ctx context.Context, password string) (string, error)
+	// HashForSignUp never makes Hash and Check wait.
+	HashForSignUp(ctx context.Context, password string) (string, error)
+	// Check accepts an empty hash, which matches nothing, at the same cost.
+	Check(ctx context.Context, password, hash string) (auth.Outcome, error)
+}
+
+// guard checks a password within the limits of failed attempts. A refused attempt
+// is a 429 that says when to try again.
+func guard(ctx context.Context, throttle *auth.Throttle, passwords Passwords, c Client, login, password, hash string,
+) (auth.Outcome, error) {
+	attempt, err := throttle.Begin(c.address, login)
+	if err != nil {
+		return auth.Outcome{}, tooMany(err, "too many failed attempts: wait before the next one")
+	}
+	outcome, err := passwords.Check(ctx, password, hash)
+	switch {
+	case err != nil:
+		attempt.Cancel()
+	case outcome.Match:
+		attempt.Succeed()
+	}
+	return outcome, err
+}
+
+func tooMany(err error, detail string) error {
+	var throttled *auth.ThrottledError
+	if !errors.As(err, &throttled) {
+		return err
+	}
+	seconds := (throttled.RetryAfter + time.Second - 1) / time.Second
+	return huma.ErrorWithHeaders(huma.Error429TooManyRequests(detail),
+		http.Header{"Retry-After": {strconv.FormatInt(int64(seconds), 10)}})
+}
+
+// Client is embedded in inputs that need to know where a call comes from.
+type Client struct {
+	address string
+}
+
+// Resolve reads the address from the connection; behind proxies that are trusted
+// the server has put the client's in its place.
+func (c *Client) Resolve(ctx huma.Context) []error {
+	c.address = clientAddress(ctx.RemoteAddr())
+	return nil
+}
+
+// clientAddress names whom to hold responsible for what comes from a remote
+// "address:port": the address, or for IPv6 the network of 64 bits that one
+// subscriber has.
+func clientAddress(remote string) string {
+	parsed, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return remote
+	}
+	address := parsed.Addr().Unmap().WithZone("")
+	if address.Is4() {
+		return address.String()
+	}
+	return netip.PrefixFrom(address, 64).Masked().String()
 }

@@ -9,11 +9,18 @@
 package imports
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
+	"net/http"
 	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -186,4 +193,60 @@ func (c *collector[R]) sheet() *Sheet[R] {
 		}
 	}
 	return out
+}
+
+// sniffSize is how far into a file its format and its header are looked for.
+const sniffSize = 64 << 10
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// open finds out the format of a file: from the content type, or from its first
+// character when that says nothing.
+func open(r io.Reader, contentType string, wanted columnSet) (source, error) {
+	mediaType, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		mediaType = ""
+	}
+	charset := strings.ToLower(params["charset"])
+	if charset != "" && charset != "utf-8" && charset != "utf8" && charset != "us-ascii" {
+		return nil, &FileError{Message: "the charset must be utf-8"}
+	}
+	text := bufio.NewReaderSize(&textReader{src: r, line: 1}, sniffSize)
+	start, err := text.Peek(sniffSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if bytes.HasPrefix(start, byteOrderMark) {
+		if _, err := text.Discard(len(byteOrderMark)); err != nil {
+			return nil, err
+		}
+		start = start[len(byteOrderMark):]
+	}
+	switch mediaType {
+	case "text/csv":
+		return openCSV(text, start, wanted)
+	case "application/json":
+		return openJSON(text, wanted)
+	}
+	if first := bytes.TrimSpace(start); len(first) > 0 && (first[0] == '[' || first[0] == '{') {
+		return openJSON(text, wanted)
+	}
+	return openCSV(text, start, wanted)
+}
+
+// Problem is the answer to a file of which nothing could be taken, for an error
+// that StartList or Results returned.
+func Problem(err error) error {
+	var (
+		file    *FileError
+		tooMany *TooManyRowsError
+	)
+	switch {
+	case errors.As(err, &tooMany):
+		return huma.NewError(http.StatusRequestEntityTooLarge, tooMany.Error()+": split it")
+	case errors.As(err, &file):
+		return huma.Error422UnprocessableEntity("the file cannot be read",
+			&huma.ErrorDetail{Location: "body", Message: file.Error()})
+	}
+	return fmt.Errorf("read the file: %w", err)
 }

@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -76,4 +77,163 @@ func (in *postInput) parse() (result race.Result, reason string, err error) {
 	}
 	wrong.addOthers(result.Check())
 	return result, strings.TrimSpace(in.Body.Reason), wrong.Err()
+}
+
+// changer's errors: race.ErrNotFound, race.ErrStale when another revision than
+// expected is the latest, *race.InvalidError, *race.ConflictError.
+type changer interface {
+	// PatchRecord returns changed false when the patch changes nothing.
+	PatchRecord(ctx context.Context, raceID, recordID string, expected int, patch maindb.RecordPatch, change maindb.Change) (r race.Record, changed bool, err error)
+	// RemoveRecord returns removed false when the record was removed before.
+	RemoveRecord(ctx context.Context, raceID, recordID string, expected int, change maindb.Change) (r race.Record, removed bool, err error)
+}
+
+type change struct {
+	store   changer
+	times   times
+	credits credits
+	poke    func()
+}
+
+// Target is the record of a change and the revision that it is based on.
+type Target struct {
+	RaceID   string `path:"race_id"`
+	RecordID string `path:"record_id"`
+	IfMatch  string `header:"If-Match" example:"1" doc:"Required: the revision that the change is based on, as ETag has it. 412 when there is a newer one."`
+}
+
+type patchInput struct {
+	Target
+	Body struct {
+		Bib      *string            `json:"bib,omitempty" doc:"A bib that another record holds is accepted: this one waits for it. So two corrections swap two bibs."`
+		GunTime  text               `json:"gun_time,omitzero" example:"2:10:22.4" doc:"Null clears it."`
+		NetTime  text               `json:"net_time,omitzero" example:"2:10:19" doc:"Null clears it."`
+		Status   *race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" doc:"DNS needs the times to be null."`
+		Sequence number             `json:"sequence,omitzero" doc:"Null clears it."`
+
+		ConfirmTime *bool `json:"confirm_time,omitempty" doc:"True vouches for a time that is held as implausible: it is ranked and credited from then on, until a time changes. False takes that back."`
+
+		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"chip read late, corrected from the finish video" doc:"Kept with the revision."`
+	}
+}
+
+type removeInput struct {
+	Target
+	Reason string `query:"reason" maxLength:"500" doc:"In place of the body."`
+	Body   *struct {
+		Reason string `json:"reason,omitempty" maxLength:"500" doc:"Kept with the revision."`
+	}
+}
+
+// removalReason is why a record was removed when its organizer does not say.
+const removalReason = "removed by the organizer"
+
+func (c change) register(api huma.API) {
+	errs := []int{
+		http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
+		http.StatusPreconditionFailed, http.StatusUnprocessableEntity, http.StatusPreconditionRequired,
+	}
+	server.Register(api, huma.Operation{
+		OperationID: "correct-official-record", Method: http.MethodPatch, Path: recordPath,
+		Summary: "Correct an official record", Tags: []string{tag},
+		Description:  "What changes becomes a new revision, and the points move by the difference.",
+		MaxBodyBytes: maxBody, Errors: errs,
+	}, c.patch)
+	server.Register(api, huma.Operation{
+		OperationID: "remove-official-record", Method: http.MethodDelete, Path: recordPath,
+		Summary: "Remove an official record", Tags: []string{tag},
+		Description:   "The removal is a revision too: it takes the points back and frees the bib.",
+		DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody, Errors: errs,
+	}, c.remove)
+}
+
+func (c change) patch(ctx context.Context, in *patchInput) (*recordOutput, error) {
+	expected, err := in.expected()
+	if err != nil {
+		return nil, err
+	}
+	patch, reason, err := in.parse()
+	if err != nil {
+		return nil, err
+	}
+	by := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
+	r, changed, err := c.store.PatchRecord(ctx, server.RaceFrom(ctx).ID, in.RecordID, expected, patch, by)
+	return c.answer(ctx, r, changed, err)
+}
+
+func (c change) remove(ctx context.Context, in *removeInput) (*recordOutput, error) {
+	expected, err := in.expected()
+	if err != nil {
+		return nil, err
+	}
+	reason := in.Reason
+	if in.Body != nil && in.Body.Reason != "" {
+		reason = in.Body.Reason
+	}
+	if reason = strings.TrimSpace(reason); reason == "" {
+		reason = removalReason
+	}
+	by := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
+	r, removed, err := c.store.RemoveRecord(ctx, server.RaceFrom(ctx).ID, in.RecordID, expected, by)
+	return c.answer(ctx, r, removed, err)
+}
+
+func (c change) answer(ctx context.Context, r race.Record, changed bool, err error) (*recordOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	shown := c.credits.pending(r)
+	if changed {
+		c.poke()
+	} else {
+		shown = c.credits.of(ctx, []race.Record{r})[0]
+	}
+	return c.times.answer(ctx, r, shown), nil
+}
+
+// expected reads If-Match: 3 or "3". A record ID that is none is not found.
+func (t Target) expected() (int, error) {
+	if !isID(t.RecordID) {
+		return 0, race.ErrNotFound
+	}
+	if t.IfMatch == "" {
+		return 0, huma.NewError(http.StatusPreconditionRequired,
+			"the header If-Match must name the revision that the change is based on: read the record first")
+	}
+	written := strings.TrimSpace(t.IfMatch)
+	if unquoted, ok := strings.CutPrefix(written, `"`); ok {
+		if unquoted, ok = strings.CutSuffix(unquoted, `"`); ok {
+			written = unquoted
+		}
+	}
+	revision, err := strconv.ParseInt(written, 10, 32)
+	if err != nil || revision < 1 {
+		return 0, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+			Location: "header.If-Match", Message: `must be a revision, for example 3 or "3"`,
+		})
+	}
+	return int(revision), nil
+}
+
+func (in *patchInput) parse() (patch maindb.RecordPatch, reason string, err error) {
+	var wrong faults
+	if in.Body.Bib != nil {
+		bib := strings.TrimSpace(*in.Body.Bib)
+		patch.Bib = &bib
+	}
+	if in.Body.GunTime.given {
+		gun := wrong.parseTime("gun_time", in.Body.GunTime)
+		patch.Gun = &gun
+	}
+	if in.Body.NetTime.given {
+		net := wrong.parseTime("net_time", in.Body.NetTime)
+		patch.Net = &net
+	}
+	patch.Status = in.Body.Status
+	if in.Body.Sequence.given {
+		patch.Sequence = &in.Body.Sequence.value
+	}
+	patch.ConfirmTime = in.Body.ConfirmTime
+	reason = wrong.parseReason(in.Body.Reason)
+	return patch, reason, wrong.Err()
 }

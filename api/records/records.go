@@ -6,11 +6,19 @@
 package records
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 )
@@ -79,4 +87,109 @@ func Register(api huma.API, cfg Config) {
 type raceReader interface {
 	// Race returns race.ErrNotFound when there is none.
 	Race(ctx context.Context, raceID string) (race.Race, error)
+}
+
+// gate lets readers in: a race's records are its organizer's until the race is
+// official, and everybody's from then on.
+type gate struct {
+	races raceReader
+}
+
+// open tells whether the caller owns the race. Whoever may not read gets 401 or
+// 403; races are public, so an unknown one is 404 to all.
+func (g gate) open(ctx context.Context, raceID string) (owner bool, err error) {
+	if uuid.Validate(raceID) != nil {
+		return false, race.ErrNotFound
+	}
+	r, err := g.races.Race(ctx, raceID)
+	if err != nil {
+		return false, err
+	}
+	caller := server.CallerFrom(ctx)
+	switch {
+	case caller.Type == auth.Organizer && caller.UserID == r.OrganizerID:
+		return true, nil
+	case r.Status == race.Official:
+		return false, nil
+	case r.Status == race.Void:
+		return false, huma.Error403Forbidden("the race was voided: only its organizer sees its records")
+	case caller.UserID == "":
+		return false, server.Unauthorized("the results of this race are not official yet; its organizer can log in at POST /v1/login")
+	}
+	return false, huma.Error403Forbidden("the results of this race are not official yet: until then only its organizer sees them")
+}
+
+// text is a string of a body that may be absent, null or there, which are three
+// different things to a correction.
+type text struct {
+	given bool
+	null  bool
+	value string
+}
+
+// UnmarshalJSON is called only when the field is there.
+func (t *text) UnmarshalJSON(data []byte) error {
+	t.given = true
+	if t.null = bytes.Equal(data, []byte("null")); t.null {
+		return nil
+	}
+	return json.Unmarshal(data, &t.value)
+}
+
+// number is the same for a whole number; null is 0.
+type number struct {
+	given bool
+	value int
+}
+
+// UnmarshalJSON is called only when the field is there.
+func (n *number) UnmarshalJSON(data []byte) error {
+	n.given = true
+	if bytes.Equal(data, []byte("null")) {
+		return nil
+	}
+	return json.Unmarshal(data, &n.value)
+}
+
+// Schema lets null pass, for the API's description and its validation.
+func (text) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Nullable: true}
+}
+
+// Schema lets null pass, for the API's description and its validation.
+func (number) Schema(huma.Registry) *huma.Schema {
+	least := 1.0
+	return &huma.Schema{Type: huma.TypeInteger, Nullable: true, Minimum: &least}
+}
+
+// faults collects what is wrong with a body, field by field.
+type faults struct{ race.Faults }
+
+// addOthers adds what is wrong with fields that have no fault yet.
+func (f *faults) addOthers(wrong []race.FieldError) {
+	for _, w := range wrong {
+		if !slices.ContainsFunc(f.Faults, func(known race.FieldError) bool { return known.Field == w.Field }) {
+			f.Faults = append(f.Faults, w)
+		}
+	}
+}
+
+// parseTime reads a time in the sport's notation. Null and absent are no time;
+// the empty string is neither.
+func (f *faults) parseTime(field string, in text) race.Time {
+	if !in.given || in.null {
+		return 0
+	}
+	t, err := race.ParseTime(in.value)
+	f.Add(field, err)
+	return t
+}
+
+// parseReason reads why a revision is made.
+func (f *faults) parseReason(s string) string {
+	reason := strings.TrimSpace(s)
+	if reason == "" {
+		f.Add("reason", errors.New("must say why, in 1 to 500 characters"))
+	}
+	return reason
 }

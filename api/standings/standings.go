@@ -1,11 +1,22 @@
+// Package standings answers the calls about places: a race's standings with
+// their versions and what changed between two, the way to official ones, live
+// updates, and a runner's own results.
 package standings
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
 // Store is what the calls read and write of main_db.
@@ -59,4 +70,115 @@ func Register(api huma.API, cfg Config) {
 		},
 		stopping: cfg.Stopping,
 	}.register(api)
+}
+
+// maxViews is how many views of a version are kept: fields, sexes and divisions
+// are few, but a caller may invent some.
+const maxViews = 100
+
+// loaded is a version with its rows in the order in which they are listed.
+type loaded struct {
+	maindb.StandingsHead
+	rows []standings.Row
+
+	mu    sync.Mutex
+	views map[filter][]int
+	pages map[pageKey]answer
+}
+
+// filter selects rows. An empty part selects all of them.
+type filter struct {
+	field    race.Field
+	sex      race.Sex
+	division string
+	bib      string // as race.BibKey writes it
+}
+
+// takes reports whether the filter selects a row.
+func (f filter) takes(r *standings.Row) bool {
+	return (f.field == "" || r.Field == f.field) && (f.sex == "" || r.Sex == f.sex) &&
+		(f.division == "" || r.Division == f.division) && (f.bib == "" || race.BibKey(r.Result.Bib) == f.bib)
+}
+
+// view returns the indexes of the rows that a filter takes, in the order of the
+// ranking that it shows: of a division that is ranked by another time than the
+// race, its own. It must not be changed.
+func (l *loaded) view(f filter) []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known, ok := l.views[f]; ok {
+		return known
+	}
+	view := []int{}
+	for i := range l.rows {
+		if f.takes(&l.rows[i]) {
+			view = append(view, i)
+		}
+	}
+	if f.division != "" {
+		slices.SortStableFunc(view, func(a, b int) int { return lastIfNone(l.rows[a].DivisionPlace, l.rows[b].DivisionPlace) })
+	}
+	if len(l.views) < maxViews && f.bib == "" { // a race has too many bibs to remember a view of each
+		l.views[f] = view
+	}
+	return view
+}
+
+// lastIfNone compares places, of which zero is none.
+func lastIfNone(a, b int) int {
+	if (a == 0) != (b == 0) {
+		return cmp.Compare(b, a)
+	}
+	return cmp.Compare(a, b)
+}
+
+const (
+	// pageLifetime is for how long readers get the bytes that another one got: a
+	// crowd reads the same few pages.
+	pageLifetime = time.Second
+	// maxPages is how many pages of a version are kept, some 25 kB each.
+	maxPages = 200
+)
+
+// pageKey is what makes one page of a version differ from another.
+type pageKey struct {
+	filter
+	position, limit int
+	protestUntil    time.Time
+}
+
+// answer is a page as it was written for its first reader.
+type answer struct {
+	body page
+	tag  string
+	at   time.Time
+}
+
+// EncodedJSON is the page as it was written for its first reader, or nil.
+func (p page) EncodedJSON() []byte { return p.encoded }
+
+var _ server.Encoded = page{}
+
+// page returns what another reader got a moment ago.
+func (l *loaded) page(key pageKey, now time.Time) (answer, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known, ok := l.pages[key]
+	return known, ok && now.Sub(known.at) < pageLifetime
+}
+
+// keepPage remembers a page for the readers of the next moment.
+func (l *loaded) keepPage(key pageKey, a answer) error {
+	var err error
+	if a.body.encoded, err = server.Encode(a.body); err != nil {
+		return err
+	}
+	a.body.Items = nil // written
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.pages) >= maxPages {
+		clear(l.pages)
+	}
+	l.pages[key] = a
+	return nil
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/temporalproto"
@@ -32,6 +33,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	mrmtemporal "github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
@@ -218,4 +220,23 @@ func saveFields(history string) error {
 		return err
 	}
 	return os.WriteFile(path, append(text, '\n'), 0o644) //nolint:gosec // part of the source
+}
+
+// recordTraced records histories whose headers carry a trace.
+func recordTraced(ctx context.Context, address, folder string) error {
+	tracing := telemetry.WorkflowTracing(sdktrace.NewTracerProvider())
+	temporal, err := client.DialContext(ctx, client.Options{
+		HostPort: address, Identity: "histories", // not the name of this machine
+		Interceptors: []interceptor.ClientInterceptor{tracing},
+	})
+	if err != nil {
+		return fmt.Errorf("connect with tracing: %w", err)
+	}
+	defer temporal.Close()
+	records, err := startWorker(temporal)
+	if err != nil {
+		return err
+	}
+	defer records.Stop()
+	return play(ctx, temporal, folder, tracedScenes())
 }

@@ -2,6 +2,9 @@ package auth
 
 import (
 	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -9,6 +12,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -128,3 +134,91 @@ func parsePublicKeys(text string) ([]ed25519.PublicKey, error) {
 // unescape lets a PEM block stand on one line with \n in it: many a tool that
 // sets the environment cannot write more than one line.
 func unescape(text string) string { return strings.ReplaceAll(text, `\n`, "\n") }
+
+func loadPrivateKey(cfg Config) (ed25519.PrivateKey, error) {
+	if cfg.PrivateKey != "" {
+		private, err := parsePrivateKey(cfg.PrivateKey)
+		if err != nil {
+			return nil, fmt.Errorf("JWT_PRIVATE_KEY: %w", err)
+		}
+		return private, nil
+	}
+	if cfg.PrivateKeyPath == "" {
+		return nil, errors.New("set JWT_PRIVATE_KEY or JWT_PRIVATE_KEY_PATH")
+	}
+	private, err := readKeyFile(cfg.PrivateKeyPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = makeKeyFile(cfg.PrivateKeyPath); err == nil {
+			private, err = readKeyFile(cfg.PrivateKeyPath)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("JWT_PRIVATE_KEY_PATH: %w", err)
+	}
+	return private, nil
+}
+
+func readKeyFile(path string) (ed25519.PrivateKey, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return nil, err
+	}
+	private, err := parsePrivateKey(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", path, err)
+	}
+	return private, nil
+}
+
+// makeKeyFile writes a new key beside path and links it there: the link fails
+// when another process was first, and nobody ever reads half a key.
+func makeKeyFile(path string) (err error) {
+	text, err := newPrivateKey()
+	if err != nil {
+		return err
+	}
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	draft, err := os.CreateTemp(folder, ".key-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(draft.Name())) }()
+	_, writeErr := draft.Write(text)
+	if err := errors.Join(writeErr, draft.Sync(), draft.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+func newPrivateKey() ([]byte, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, fmt.Errorf("write the key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// Fingerprint returns a function that hashes data under a secret drawn from
+// the signing key: whoever reads the hashes cannot guess at what was hashed.
+// Processes with the same key agree.
+func (k *Keys) Fingerprint() (func(data []byte) [sha256.Size]byte, error) {
+	secret, err := hkdf.Key(sha256.New, k.private.Seed(), nil, "mrmrthon request fingerprint", sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	return func(data []byte) [sha256.Size]byte {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write(data) // never fails
+		return [sha256.Size]byte(mac.Sum(nil))
+	}, nil
+}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -107,4 +108,119 @@ func (a *Attempt) takeBack(pair func(now time.Time)) {
 	if !a.known {
 		t.logins.add(a.login, -perLogin.refill, now)
 	}
+}
+
+// A rate lets through burst events at once, and then one more each time refill has
+// passed. So nobody is ever locked out for longer than refill.
+type rate struct {
+	burst  int
+	refill time.Duration
+}
+
+// maxKeys bounds each limiter: about 2 MB with 65,536 keys.
+const maxKeys = 1 << 16
+
+// limiter counts events by key with the generic cell rate algorithm: it holds, per
+// key, the time at which the whole burst is available again. A time that has
+// passed, or is missing, means that it is available now. It holds max keys at most.
+type limiter struct {
+	max    int
+	fullAt map[uint64]time.Time
+}
+
+func newLimiter(limit int) *limiter { return &limiter{max: limit, fullAt: map[uint64]time.Time{}} }
+
+func (l *limiter) has(key uint64, now time.Time) bool { return l.fullAt[key].After(now) }
+
+// wait returns how long it takes until the rate lets one more event through, 0 for
+// now.
+func (l *limiter) wait(key uint64, r rate, now time.Time) time.Duration {
+	if !l.has(key, now) {
+		return 0
+	}
+	room := time.Duration(r.burst-1) * r.refill
+	return max(0, l.fullAt[key].Sub(now)-room)
+}
+
+// add counts an event that takes cost to refill; a negative cost takes one back.
+func (l *limiter) add(key uint64, cost time.Duration, now time.Time) {
+	from := now
+	if l.has(key, now) {
+		from = l.fullAt[key]
+	}
+	l.set(key, from.Add(cost), now)
+}
+
+func (l *limiter) set(key uint64, fullAt, now time.Time) {
+	if !fullAt.After(now) {
+		l.forget(key)
+		return
+	}
+	if _, there := l.fullAt[key]; !there && len(l.fullAt) >= l.max {
+		l.evict()
+	}
+	l.fullAt[key] = fullAt
+}
+
+func (l *limiter) forget(key uint64) { delete(l.fullAt, key) }
+
+// evict drops, of eight keys in the map's random order, the one that is available
+// soonest: the key with the most events is forgotten last.
+func (l *limiter) evict() {
+	var evicted uint64
+	var soonest time.Time
+	drawn := 0
+	for key, fullAt := range l.fullAt {
+		if drawn == 0 || fullAt.Before(soonest) {
+			evicted, soonest = key, fullAt
+		}
+		drawn++
+		if drawn == 8 {
+			break
+		}
+	}
+	delete(l.fullAt, evicted)
+}
+
+// SignUpConfig limits how many accounts are made. A club behind one router signs up
+// together; a program that makes accounts by the thousand is stopped. Each process
+// counts by itself. Zero is the default.
+type SignUpConfig struct {
+	PerAddress int `env:"SIGN_UPS_PER_ADDRESS" envDefault:"60" help:"sign-ups from one address that are let through at once, and then evenly over each hour"`
+	PerMinute  int `env:"SIGN_UPS_PER_MINUTE" envDefault:"300" help:"sign-ups from all addresses that an API process lets through at once, and then evenly over each minute"`
+}
+
+// SignUpLimit limits sign-ups by address and in all.
+type SignUpLimit struct {
+	now                func() time.Time
+	seed               maphash.Seed
+	perAddress, inAll  rate
+	mu                 sync.Mutex
+	addresses, process *limiter
+}
+
+// NewSignUpLimit returns a limit that reads the time from now.
+func NewSignUpLimit(cfg SignUpConfig, now func() time.Time) *SignUpLimit {
+	perHour, perMinute := cmp.Or(cfg.PerAddress, 60), cmp.Or(cfg.PerMinute, 300)
+	return &SignUpLimit{
+		now: now, seed: maphash.MakeSeed(),
+		perAddress: rate{burst: perHour, refill: time.Hour / time.Duration(perHour)},
+		inAll:      rate{burst: perMinute, refill: time.Minute / time.Duration(perMinute)},
+		addresses:  newLimiter(maxKeys), process: newLimiter(1),
+	}
+}
+
+// Begin counts a sign-up from an address. Its error is a *ThrottledError.
+func (l *SignUpLimit) Begin(address string) error {
+	const everybody = 0
+	key := maphash.String(l.seed, address)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	if wait := max(l.addresses.wait(key, l.perAddress, now), l.process.wait(everybody, l.inAll, now)); wait > 0 {
+		return &ThrottledError{RetryAfter: wait}
+	}
+	l.addresses.add(key, l.perAddress.refill, now)
+	l.process.add(everybody, l.inAll.refill, now)
+	return nil
 }

@@ -3,11 +3,18 @@
 package maindb
 
 import (
+	"context"
 	"database/sql"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
 // Store reads and writes main_db. Each method owns its transaction.
@@ -26,4 +33,63 @@ type Store struct {
 // New returns a store over db that reads the time from now.
 func New(db *sql.DB, now func() time.Time) *Store {
 	return &Store{db: db, queries: gen.New(db), now: now}
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+//go:embed grants.sql
+var grants string
+
+// Migrations returns the schema, in goose's form and order.
+func Migrations() fs.FS {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the embedded folder has another name: no build of ours passes its tests
+	}
+	return files
+}
+
+// Migrate brings the schema up to date, grants the account what the programs
+// need and no more, and returns how many migrations it applied. cfg must log in
+// with an account that may do so.
+func Migrate(ctx context.Context, cfg mysql.Config, account string) (applied int, err error) {
+	return mysql.Prepare(ctx, cfg, Migrations(), grants, account)
+}
+
+// insertRows completes into, which ends in VALUES, with one row for each item,
+// in one statement. row appends the columns of an item to args. It is for what
+// sqlc cannot say: a statement of as many rows as there are. The caller keeps
+// items to a chunk.
+func insertRows[T any](ctx context.Context, tx *sql.Tx, into string, items []T, row func(args []any, item T) []any) error {
+	if len(items) == 0 {
+		return nil
+	}
+	args := row(nil, items[0])
+	columns := len(args)
+	args = append(make([]any, 0, columns*len(items)), args...)
+	for _, item := range items[1:] {
+		args = row(args, item)
+	}
+	one := "(" + strings.Repeat(",?", columns)[1:] + ")"
+	statement := into + strings.Repeat(","+one, len(items))[1:] //nolint:gosec // placeholders are all that is added
+	if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
+		table, _, _ := strings.Cut(strings.TrimPrefix(into, "INSERT INTO "), " ")
+		return fmt.Errorf("insert %d rows into %s: %w", len(items), strings.TrimSpace(table), err)
+	}
+	return nil
+}
+
+// execFor runs a statement that reads the items from its only parameter, by
+// JSON_TABLE(?, '$[*]' COLUMNS (…)). Joined straight to a table with a forced
+// index it reads, and locks, the rows of those items alone. With keys in an IN
+// the optimizer scans a small table instead, whatever the hints say, and waits
+// for rows that others have locked.
+func execFor[T any](ctx context.Context, tx *sql.Tx, statement string, items []T) error {
+	list, err := json.Marshal(items)
+	if err != nil {
+		return fmt.Errorf("list %d items: %w", len(items), err)
+	}
+	_, err = tx.ExecContext(ctx, statement, string(list))
+	return err
 }

@@ -4,6 +4,8 @@ package mysql
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -99,4 +101,20 @@ func (c readCommitted) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, errors.Join(fmt.Errorf("set isolation level: %w", err), conn.Close())
 	}
 	return conn, nil
+}
+
+// tls returns what the driver needs for an encrypted connection, nil for a plain
+// one. The driver verifies the name in Addr.
+func (c Config) tls() (*tls.Config, error) {
+	if !c.TLS {
+		return nil, nil //nolint:nilnil // the driver's word for no TLS
+	}
+	settings := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.TLSCA != "" {
+		settings.RootCAs = x509.NewCertPool()
+		if !settings.RootCAs.AppendCertsFromPEM([]byte(c.TLSCA)) {
+			return nil, fmt.Errorf("database %s: TLS_CA has no certificate that can be read", c.Name)
+		}
+	}
+	return settings, nil
 }

@@ -1,5 +1,10 @@
 package race
 
+import (
+	"errors"
+	"strings"
+)
+
 // EntryStatus is where a participant's entry stands.
 type EntryStatus string
 
@@ -20,4 +25,96 @@ type Participant struct {
 	Age    int // on race day, in whole years, or UnknownAge
 	Field  Field
 	Status EntryStatus
+}
+
+// MaxBibLength is the most characters that a bib may have.
+const MaxBibLength = 16
+
+// CheckBib reports what is wrong with a bib as an organizer wrote it.
+func CheckBib(bib string) error {
+	if bib == "" || len(bib) > MaxBibLength {
+		return errors.New("must have 1 to 16 characters")
+	}
+	for i, c := range []byte(bib) {
+		letter := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || !strings.ContainsRune("-._/ ", rune(c))) {
+			return errors.New("must be letters and digits, for example 1234 or W16")
+		}
+	}
+	return nil
+}
+
+// BibKey returns the form in which bibs are compared: upper case and without
+// leading zeros, so that 0042 is 42 and w16 is W16.
+func BibKey(bib string) string {
+	key := strings.TrimLeft(strings.ToUpper(strings.TrimSpace(bib)), "0")
+	if key == "" && strings.Contains(bib, "0") {
+		return "0"
+	}
+	return key
+}
+
+// UnknownAge stands for an age on race day that nobody has stated.
+const UnknownAge = -1
+
+// MaxAge is the oldest age on race day that a start list may hold.
+const MaxAge = 120
+
+// Sex is the sex category a participant is entered in. The empty value is
+// unknown.
+type Sex string
+
+// The sex categories. NonBinary is ranked overall and in divisions that name
+// it; the rules that need a table for men or women do not cover it.
+const (
+	Male      Sex = "M"
+	Female    Sex = "F"
+	NonBinary Sex = "X"
+)
+
+// ParseSex reads a category as start lists write it: M, F, X, or the words.
+func ParseSex(s string) (Sex, error) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "":
+		return "", nil
+	case "m", "male", "man", "men":
+		return Male, nil
+	case "f", "w", "female", "woman", "women":
+		return Female, nil
+	case "x", "nb", "non-binary", "nonbinary":
+		return NonBinary, nil
+	}
+	return "", errors.New("must be M, F or X")
+}
+
+// Field is the competition within a race that a participant is in; each is
+// ranked for itself.
+type Field string
+
+// The fields of a race.
+const (
+	Runner     Field = "runner"
+	Wheelchair Field = "wheelchair"
+	Handcycle  Field = "handcycle"
+)
+
+// ParseField reads a field; the empty string is Runner.
+func ParseField(s string) (Field, error) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "", "runner", "run":
+		return Runner, nil
+	case "wheelchair", "push rim wheelchair", "wc":
+		return Wheelchair, nil
+	case "handcycle", "hand cycle", "hc":
+		return Handcycle, nil
+	}
+	return "", errors.New("must be runner, wheelchair or handcycle")
+}
+
+// CheckAge reports what is wrong with an age on race day in whole years.
+func CheckAge(age int) error {
+	if age != UnknownAge && (age < 0 || age > MaxAge) {
+		return errors.New("must be from 0 to 120")
+	}
+	return nil
 }

@@ -57,3 +57,16 @@ type Revision struct {
 // SystemActor stands in Revision.ChangedBy where no person made the change, as
 // when a corrected start list has points computed anew.
 const SystemActor = "system"
+
+// UnofficialRecord is what a runner keeps of a run of their own. It earns no
+// points.
+type UnofficialRecord struct {
+	ID        string
+	UserID    string
+	Date      Date
+	Distance  Distance
+	Time      Time
+	Title     string
+	Note      string
+	CreatedAt time.Time
+}

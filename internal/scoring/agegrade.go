@@ -1,8 +1,15 @@
 package scoring
 
 import (
+	"bytes"
+	"embed"
+	"encoding/csv"
+	"fmt"
 	"math"
 	"sort"
+	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -82,4 +89,109 @@ func interpolate(short, long roadColumn, distanceMM int64, age int) (standardMS,
 	from, to := short.factor(age), long.factor(age)
 	factor = from + int64(math.Round(float64(to-from)*u))
 	return standardMS, factor
+}
+
+// fixedPoint reads a decimal as an integer count of 10^-digits, exactly:
+// fixedPoint("0.7220", 6) is 722000. Digits beyond must be zeros.
+func fixedPoint(s string, digits int) (int64, error) {
+	whole, fraction, _ := strings.Cut(s, ".")
+	if len(fraction) > digits {
+		if strings.Trim(fraction[digits:], "0") != "" {
+			return 0, fmt.Errorf("%q has more than %d decimals", s, digits)
+		}
+		fraction = fraction[:digits]
+	}
+	n, err := strconv.ParseInt(whole+fraction+strings.Repeat("0", digits-len(fraction)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read decimal %q: %w", s, err)
+	}
+	return n, nil
+}
+
+// Sources: the age-grade files are Alan Jones's road tables
+// (github.com/AlanLyttonJones/Age-Grade-Tables, CC0), one factor per age and
+// column; world_athletics.csv holds the coefficients of the World Athletics
+// scoring tables of 2022 and 2025.
+//
+//go:embed data/*.csv
+var data embed.FS
+
+// readTable returns the header and the rows of an embedded file. The files are
+// part of the program: one that cannot be read is a fault of the build, and
+// the tests read all of them.
+func readTable(name string) (header []string, rows [][]string) {
+	file, err := data.ReadFile("data/" + name)
+	if err != nil {
+		panic(fmt.Sprintf("scoring: open embedded table: %v", err))
+	}
+	records, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
+	if err != nil || len(records) < 2 {
+		panic(fmt.Sprintf("scoring: embedded table %s: %d records, %v", name, len(records), err))
+	}
+	return records[0], records[1:]
+}
+
+// mustFixedPoint is fixedPoint for cells of embedded tables.
+func mustFixedPoint(s string, digits int) int64 {
+	n, err := fixedPoint(s, digits)
+	if err != nil {
+		panic(fmt.Sprintf("scoring: embedded table: %v", err))
+	}
+	return n
+}
+
+// factorUnit is what an age factor of 1 is kept as. The tables print four
+// decimals; two more keep interpolated factors apart from metre to metre.
+const factorUnit = 1_000_000
+
+// roadColumn is one distance of an age-grade table.
+type roadColumn struct {
+	distanceMM int64
+	standardMS int64
+	factors    [maxAge - minAge + 1]int64 // by age from minAge, in 1/factorUnit
+}
+
+// roadColumns is one table, the shortest distance first.
+type roadColumns []roadColumn
+
+type tableKey struct{ edition, sex string }
+
+func (c roadColumn) factor(age int) int64 { return c.factors[age-minAge] }
+
+var roadTables = sync.OnceValue(readRoadTables)
+
+// readRoadTables joins the open standards with the factors. The two agree by
+// the label of the column, and the standards give the columns' order.
+func readRoadTables() map[tableKey]roadColumns {
+	_, rows := readTable("age_grade_open_standards.csv")
+	tables := make(map[tableKey]roadColumns)
+	labels := make(map[tableKey][]string)
+	for _, row := range rows {
+		key := tableKey{row[0], row[1]}
+		labels[key] = append(labels[key], row[2])
+		tables[key] = append(tables[key], roadColumn{
+			distanceMM: mustFixedPoint(row[3], 6),
+			standardMS: mustFixedPoint(row[4], 3),
+		})
+	}
+	for key, columns := range tables {
+		readFactors(key, labels[key], columns)
+	}
+	return tables
+}
+
+func readFactors(key tableKey, labels []string, columns roadColumns) {
+	name := fmt.Sprintf("age_grade_factors_%s_%s.csv", key.edition, key.sex)
+	header, rows := readTable(name)
+	if len(header) != len(labels)+1 || len(rows) != maxAge-minAge+1 {
+		panic(fmt.Sprintf("scoring: embedded table %s has %d columns and %d ages", name, len(header)-1, len(rows)))
+	}
+	for c, label := range labels {
+		if header[c+1] != label {
+			panic(fmt.Sprintf("scoring: embedded table %s has %q where the standards have %q", name, header[c+1], label))
+		}
+		for age, row := range rows {
+			columns[c].factors[age] = mustFixedPoint(row[c+1], 6)
+		}
+	}
 }

@@ -5,6 +5,10 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/activity"
@@ -82,4 +86,92 @@ func contextAttrs(ctx context.Context) []slog.Attr {
 		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
 	return attrs
+}
+
+// SDKNames returns a handler for the log of Temporal's SDK, which has names of
+// its own for our IDs.
+func SDKNames(handler slog.Handler) slog.Handler { return sdkNames{Handler: handler} }
+
+// sdkNames keeps attributes until a line is written: the SDK makes a logger for
+// each workflow and activity, and seldom writes with it.
+type sdkNames struct {
+	slog.Handler
+	attrs []slog.Attr
+}
+
+// ourNames are those of the SDK's that we have another one for.
+var ourNames = map[string]string{
+	"WorkflowID": "workflow_id", "RunID": "run_id", "TraceID": "trace_id", "SpanID": "span_id",
+}
+
+func (h sdkNames) Handle(ctx context.Context, record slog.Record) error {
+	line := slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
+	add := func(attr slog.Attr) bool {
+		if name, ok := ourNames[attr.Key]; ok {
+			attr.Key = name
+		}
+		line.AddAttrs(attr)
+		if attr.Key == "workflow_id" {
+			line.AddAttrs(IDsOf(attr.Value.String())...)
+		}
+		return true
+	}
+	for _, attr := range h.attrs {
+		add(attr)
+	}
+	record.Attrs(add)
+	return h.Handler.Handle(ctx, line)
+}
+
+func (h sdkNames) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return sdkNames{h.Handler, append(slices.Clip(h.attrs), attrs...)}
+}
+
+func (h sdkNames) WithGroup(name string) slog.Handler {
+	return sdkNames{h.Handler.WithGroup(name), h.attrs}
+}
+
+// IDsOf returns the IDs that a workflow ID is made of, as logs and spans name
+// them: race_id, record_id and revision of credit/<race>/<record>/r<revision>,
+// race_id of standings/<race>, none of any other.
+func IDsOf(workflowID string) []slog.Attr {
+	parts := strings.Split(workflowID, "/")
+	switch {
+	case len(parts) == 4 && parts[0] == "credit":
+		ids := []slog.Attr{slog.String("race_id", parts[1]), slog.String("record_id", parts[2])}
+		if revision, err := strconv.Atoi(strings.TrimPrefix(parts[3], "r")); err == nil {
+			ids = append(ids, slog.Int("revision", revision))
+		}
+		return ids
+	case len(parts) == 2 && parts[0] == "standings":
+		return []slog.Attr{slog.String("race_id", parts[1])}
+	}
+	return nil
+}
+
+// Link is the way to something that the program depends on. It logs when that
+// goes away and when it is back, not every failure in between.
+type Link struct {
+	name string
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	since time.Time // of the outage; zero when there is none
+}
+
+// NewLink returns a link that is up. name stands in the lines it logs.
+func NewLink(name string, log *slog.Logger) *Link { return &Link{name: name, log: log} }
+
+// Report takes the outcome of a call.
+func (l *Link) Report(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err != nil && l.since.IsZero():
+		l.since = time.Now()
+		l.log.Warn("no answer: work waits", "of", l.name, "error", err)
+	case err == nil && !l.since.IsZero():
+		l.log.Info("answers again", "of", l.name, "outage", time.Since(l.since).Round(time.Millisecond).String())
+		l.since = time.Time{}
+	}
 }

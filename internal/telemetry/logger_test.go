@@ -3,6 +3,7 @@ package telemetry_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -64,4 +65,21 @@ func TestTheSDKsLinesHaveOurNames(t *testing.T) {
 		"level": "ERROR", "msg": "it panicked", "workflow_id": "credit/a/b/r3", "run_id": "c",
 		"race_id": "a", "record_id": "b", "revision": 3.0, "Attempt": 2.0,
 	}, read)
+}
+
+func TestLinkLogsChangesOnly(t *testing.T) {
+	t.Parallel()
+	var logged bytes.Buffer
+	link := telemetry.NewLink("queue", telemetry.NewLogger(&logged, slog.LevelInfo))
+	link.Report(nil)
+	require.Empty(t, logged.String())
+	for range 2 {
+		link.Report(errors.New("connection refused"))
+		link.Report(errors.New("deadline exceeded"))
+		link.Report(nil)
+		link.Report(nil)
+	}
+	require.Equal(t, 4, strings.Count(logged.String(), "\n"))
+	require.Equal(t, 2, strings.Count(logged.String(), "no answer"))
+	require.Equal(t, 2, strings.Count(logged.String(), "answers again"))
 }

@@ -2,9 +2,13 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -132,3 +136,99 @@ func (s *Stack) buildPrograms(ctx context.Context) error {
 	s.console.say("built %v in %s", missing, round(time.Since(began)))
 	return nil
 }
+
+// besidesPath are folders where packages put servers, although the PATH of an
+// ordinary user often lacks them: Debian, Fedora, sources, Homebrew.
+var besidesPath = []string{
+	"/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin", "/usr/libexec",
+	"/usr/local/mysql/bin", "/usr/local/mysql/scripts", "/usr/local/mariadb/bin", "/opt/homebrew/bin",
+}
+
+// findProgram returns the first of the names on PATH or in the usual folders.
+func findProgram(names ...string) (string, error) {
+	folders := slices.Concat(filepath.SplitList(os.Getenv("PATH")), besidesPath)
+	for _, name := range names {
+		for _, folder := range folders {
+			if path, err := exec.LookPath(filepath.Join(folder, name)); err == nil && filepath.IsAbs(path) {
+				return path, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("neither %s was found on PATH or in %s",
+		strings.Join(names, " nor "), strings.Join(besidesPath, ", "))
+}
+
+// FindRoot is the folder of go.mod, at or above the working folder.
+func FindRoot() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the project: %w", err)
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		_, err := os.Stat(filepath.Join(dir, "go.mod"))
+		if err == nil {
+			return dir, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("find the project: %w", err)
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("find the project: no go.mod at or above %s", start)
+		}
+	}
+}
+
+// Part names one process of the stack.
+type Part string
+
+// The parts, in the order in which they start; they stop in reverse.
+const (
+	MariaDB  Part = "mariadb"
+	SQS      Part = "sqs"
+	Temporal Part = "temporal"
+	API      Part = "api"
+	Worker   Part = "worker"
+	// Those that watch the others, started when named.
+	Alertmanager Part = "alerts"
+	Prometheus   Part = "metrics"
+)
+
+// launcher stands before the lines that the stack itself prints, migrate and
+// operator before those of the API program's one-off commands.
+const (
+	launcher Part = "stack"
+	migrate  Part = "migrate"
+	operator Part = "operator"
+)
+
+// AllParts lists the parts of the system in the order of their start.
+func AllParts() []Part { return []Part{MariaDB, SQS, Temporal, API, Worker} }
+
+// Monitors lists the parts that watch the others.
+func Monitors() []Part { return []Part{Alertmanager, Prometheus} }
+
+func known() []Part { return slices.Concat(AllParts(), Monitors()) }
+
+// ParseParts reads a list such as "mariadb,sqs".
+func ParseParts(list string) ([]Part, error) {
+	var parts []Part
+	for name := range strings.SplitSeq(list, ",") {
+		part := Part(strings.TrimSpace(name))
+		if !contains(known(), part) {
+			return nil, fmt.Errorf("no part is called %q; there are %v", part, known())
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
+}
+
+// inOrder returns the parts once each, in the order of their start; all of
+// the system when none is named.
+func inOrder(parts []Part) []Part {
+	if len(parts) == 0 {
+		return AllParts()
+	}
+	return slices.DeleteFunc(known(), func(p Part) bool { return !contains(parts, p) })
+}
+
+func contains(parts []Part, part Part) bool { return slices.Contains(parts, part) }

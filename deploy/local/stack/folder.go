@@ -1,8 +1,12 @@
 package stack
 
 import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -101,3 +105,97 @@ func userName(uid int) string {
 
 // isTaken tells whether listening failed because somebody else listens.
 func isTaken(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
+
+// Clean forgets what a stack keeps in its folder: data, logs, passwords, keys
+// and our programs. Tools that took minutes to build stay. It refuses while a
+// stack runs there.
+func Clean(ctx context.Context, dir string, out io.Writer) (err error) {
+	f, err := openFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := endStale(ctx, f.dir, NewConsole(out)); err != nil {
+		return err
+	}
+	for _, path := range []string{
+		f.path("mariadb"), f.path("mariadb.new"), f.path("temporal"), f.path("monitor"), f.path("logs"), f.path("run"), f.path("tmp"),
+		f.path("secrets.json"), f.path(keyFile), f.path("bench"), f.path("bench.lock"), f.path("profiles"),
+		f.path("bin", string(SQS)), f.path("bin", string(API)), f.path("bin", string(Worker)), f.path("bin", "local"), f.path("bin", "bench"),
+	} {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("clean: %w", err)
+		}
+	}
+	return nil
+}
+
+// Secrets are the passwords of one stack: made once, kept in its folder for
+// its owner's eyes only. A lost file is no harm: new ones are made and set at
+// the next start.
+type Secrets struct {
+	MariaDBRoot string `json:"mariadb_root"`
+	MainApp     string `json:"main_app"`
+	MainDDL     string `json:"main_ddl"`
+	UserApp     string `json:"user_app"`
+	UserDDL     string `json:"user_ddl"`
+	Operator    string `json:"operator"`
+	Organizer   string `json:"organizer"` // of the sample race
+}
+
+func (s *Secrets) fields() []*string {
+	return []*string{&s.MariaDBRoot, &s.MainApp, &s.MainDDL, &s.UserApp, &s.UserDDL, &s.Operator, &s.Organizer}
+}
+
+// LoadSecrets reads dir/secrets.json, makes what is missing and keeps it.
+func LoadSecrets(dir string) (Secrets, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the file in it is for its owner alone
+		return Secrets{}, fmt.Errorf("keep the passwords: %w", err)
+	}
+	path := filepath.Join(dir, "secrets.json")
+	var s Secrets
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return Secrets{}, fmt.Errorf("read the passwords: %w", err)
+	default:
+		if err := json.Unmarshal(text, &s); err != nil {
+			return Secrets{}, fmt.Errorf("read the passwords: %s is not JSON (%w); remove it, and new ones are made", path, err)
+		}
+	}
+	changed := false
+	for _, field := range s.fields() {
+		if *field == "" {
+			*field = rand.Text()
+			changed = true
+		}
+	}
+	if !changed {
+		return s, nil
+	}
+	if err := s.save(path); err != nil {
+		return Secrets{}, err
+	}
+	return s, nil
+}
+
+func (s *Secrets) save(path string) error {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the passwords: %w", err)
+	}
+	if err := writeFile(path, append(text, '\n')); err != nil {
+		return fmt.Errorf("keep the passwords: %w", err)
+	}
+	return nil
+}
+
+// writeFile replaces a file as a whole, readable by its owner alone.
+func writeFile(path string, text []byte) error {
+	next := path + ".next"
+	if err := os.WriteFile(next, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}

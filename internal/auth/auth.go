@@ -1,0 +1,84 @@
+// Package auth tells who a caller is: passwords and how often they may be
+// tried, access tokens and the keys that sign them, refresh tokens. Accounts
+// themselves are kept in userdb; what a caller may do is decided in the API.
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Config says how tokens are signed and how long they live.
+//
+// To rotate the key: first give every process the new public key among the
+// other public keys, then the new private key with the old public one among
+// the others, and after an access token's lifetime drop the old one.
+// `openssl pkey -in key.pem -pubout` prints a public key.
+type Config struct {
+	PrivateKey      string        `env:"JWT_PRIVATE_KEY,unset" check:"PEM" secret:"true" help:"the key that signs access tokens: Ed25519, PKCS #8; wins over the path"`
+	PrivateKeyPath  string        `env:"JWT_PRIVATE_KEY_PATH" unit:"path" help:"a file with the same, which is made when missing"`
+	OtherPublicKeys string        `env:"JWT_PREVIOUS_PUBLIC_KEYS" check:"PEM" help:"other keys that verify: public, PKIX, one after the other"`
+	Issuer          string        `env:"JWT_ISSUER" envDefault:"mrmrthon" help:"the claim iss"`
+	Audience        string        `env:"JWT_AUDIENCE" envDefault:"mrmrthon-api" help:"the claim aud"`
+	AccessTokenTTL  time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"15m" min:"1s" help:"how long an access token is valid"`
+	RefreshTokenTTL time.Duration `env:"REFRESH_TOKEN_TTL" envDefault:"720h" min:"1s" help:"how long a refresh token is; a rotation starts it anew"`
+}
+
+// Check wants a key to sign with.
+func (c Config) Check(prefix string) error {
+	if c.PrivateKey == "" && c.PrivateKeyPath == "" {
+		return fmt.Errorf("set %sJWT_PRIVATE_KEY, %[1]sJWT_PRIVATE_KEY_FILE or %[1]sJWT_PRIVATE_KEY_PATH", prefix)
+	}
+	return nil
+}
+
+// UserType is the role of an account.
+type UserType string
+
+// The roles. Runners and organizers sign up; an operator is made by a command
+// of the API program, never by sign-up.
+const (
+	Runner    UserType = "runner"
+	Organizer UserType = "organizer"
+	Operator  UserType = "operator"
+)
+
+// Known reports whether t is one of the roles.
+func (t UserType) Known() bool { return t == Runner || t == Organizer || t == Operator }
+
+// Identity is who a verified access token was issued to.
+type Identity struct {
+	UserID  string
+	Type    UserType
+	Session string // the family of refresh tokens it came with: one login on one device
+}
+
+const (
+	minLogin = 3
+	maxLogin = 190 // characters: what the column holds
+)
+
+// ParseLogin returns the one form of a login ID: trimmed, lower case, Unicode
+// NFC, so that two ways of typing it are one account. The error says what is
+// wrong without the value.
+func ParseLogin(s string) (string, error) {
+	if !utf8.ValidString(s) {
+		return "", errors.New("must be text in UTF-8")
+	}
+	login := norm.NFC.String(strings.ToLower(strings.TrimSpace(s)))
+	if n := utf8.RuneCountInString(login); n < minLogin || n > maxLogin {
+		return "", errors.New("must have 3 to 190 characters")
+	}
+	for _, r := range login {
+		if unicode.IsSpace(r) || !unicode.IsGraphic(r) {
+			return "", errors.New("must not contain spaces or invisible characters")
+		}
+	}
+	return login, nil
+}
