@@ -10,7 +10,7 @@ import (
 
 // fingerprintForm is the first byte of every fingerprint. Change it together with
 // what Fingerprint hashes: fingerprints of different forms are not compared.
-const fingerprintForm = 1
+const fingerprintForm = 2
 
 // Fingerprint identifies what Judge decides by, so that a credit can be matched to
 // the record that it was computed from even after revision numbers have been
@@ -33,6 +33,9 @@ func (f Facts) Fingerprint() race.Fingerprint {
 		add(f.Race.Scoring)
 		text = strconv.AppendBool(text, f.Race.Status == race.Void)
 		add(string(f.Race.Ranking.Basis))
+		for _, clock := range Clocks(f.Race.Ranking) { // whose times must be plausible
+			add(string(clock))
+		}
 		number(int64(f.Race.Distance))
 		number(f.Race.Points)
 		switch entrant := f.Entrant; {
