@@ -122,8 +122,7 @@ func (a *Audits) raiseAll(ctx context.Context, recordIDs []string, tally *Tally)
 		for _, raceID := range keysOf(ahead) {
 			_, err := a.records.RaiseAbove(ctx, raceID, ahead[raceID])
 			for _, id := range keysOf(ahead[raceID]) {
-				finding := Finding{ID: id, Repaired: err == nil, Detail: fmt.Sprintf(
-					"the ledger holds revision %d, and the record is at another revision %d", ahead[raceID][id], facts[id].Record.Revision)}
+				finding := Finding{ID: id, Repaired: err == nil, Detail: aheadInWords(facts[id].Record.Revision, ahead[raceID][id])}
 				if err != nil {
 					finding.Detail += ". Not revised: " + err.Error()
 				} else {
@@ -134,6 +133,14 @@ func (a *Audits) raiseAll(ctx context.Context, recordIDs []string, tally *Tally)
 		}
 	}
 	return nil
+}
+
+// aheadInWords says in what way the ledger is ahead of a record.
+func aheadInWords(record, ledger int) string {
+	if record == ledger {
+		return fmt.Sprintf("the record and the ledger are both at revision %d, but the credit was computed from other data", record)
+	}
+	return fmt.Sprintf("the ledger holds revision %d, but the record is at revision %d", ledger, record)
 }
 
 // requeueOld sends the pending revisions of a race again that are older than what

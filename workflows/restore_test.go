@@ -330,9 +330,10 @@ func (w *restoreWorld) correct(r race.Record, gun race.Time) race.Record {
 	return corrected
 }
 
-func (w *restoreWorld) total(runner int) int64 {
+// total returns the points of the first runner.
+func (w *restoreWorld) total() int64 {
 	w.t.Helper()
-	total, lines, err := w.user.Total(w.t.Context(), w.runners[runner])
+	total, lines, err := w.user.Total(w.t.Context(), w.runners[0])
 	require.NoError(w.t, err)
 	require.Equal(w.t, lines, total)
 	return total
@@ -362,7 +363,7 @@ func TestACorrectionBelowTheLedgerIsNotShownAsCredited(t *testing.T) {
 			w.correct(w.correct(record, 2_500_000), 2_600_000)
 			w.deliver()
 			w.restore(w.mainDB)
-			old := w.total(0)
+			old := w.total()
 			require.Equal(t, reconcile.Ahead, w.shown(record).State)
 
 			for i := range corrections {
@@ -373,8 +374,8 @@ func TestACorrectionBelowTheLedgerIsNotShownAsCredited(t *testing.T) {
 			found := w.audit()
 			w.audit()
 			require.Equal(t, reconcile.Current, w.shown(record).State)
-			require.Less(t, w.total(0), old)
-			require.Positive(t, w.total(0))
+			require.Less(t, w.total(), old)
+			require.Positive(t, w.total())
 			live, err := w.main.RecordByID(t.Context(), record.ID)
 			require.NoError(t, err)
 			require.Equal(t, 4, live.Revision)
@@ -398,19 +399,19 @@ func TestALostRecordThatIsPostedAgainGivesItsPointsOnce(t *testing.T) {
 	lost, err := w.post("1")
 	require.NoError(t, err)
 	w.deliver()
-	points := w.total(0)
+	points := w.total()
 	w.restore(w.mainDB)
 	again, _, err := w.main.PostRecord(t.Context(), w.raceID, uuid.NewString(), lost.Result, maindb.Change{By: "organizer"})
 	require.NoError(t, err)
 	w.deliver()
-	require.Equal(t, 2*points, w.total(0))
+	require.Equal(t, 2*points, w.total())
 
 	require.Zero(t, tally(w.audit(), activities.OrphanedCredit).Found, "it has only just been missed")
 	found := tally(w.audit(), activities.OrphanedCredit)
 	require.Equal(t, [2]int{1, 1}, [2]int{found.Found, found.Repaired})
 	require.Contains(t, found.InWords(), lost.ID+": revision 1 gave runner "+w.runners[0])
 	require.Contains(t, found.InWords(), "Reversed as revision 2")
-	require.Equal(t, points, w.total(0))
+	require.Equal(t, points, w.total())
 	require.Equal(t, race.Credited, w.shown(again).Status())
 	lines, err := w.user.LinesOfRecords(t.Context(), []string{lost.ID})
 	require.NoError(t, err)
@@ -428,7 +429,7 @@ func TestALostRecordThatIsPostedAgainGivesItsPointsOnce(t *testing.T) {
 	w.deliver()
 	w.audit()
 	w.audit()
-	require.Equal(t, points, w.total(0))
+	require.Equal(t, points, w.total())
 	w.requireExactlyOnce()
 }
 
@@ -444,7 +445,7 @@ func TestNothingIsReversedWhileMainDBMayBeTheWrongOne(t *testing.T) {
 	}
 	w.deliver()
 	w.restore(w.mainDB)
-	before := w.total(0)
+	before := w.total()
 	check := func(records activities.AuditedRecords, most int) activities.Tally {
 		w.now = w.now.Add(3 * time.Minute)
 		cfg := activities.AuditConfig{LookBack: time.Hour, OrphanGrace: 2 * time.Minute, MaxOrphans: most}
@@ -468,9 +469,9 @@ func TestNothingIsReversedWhileMainDBMayBeTheWrongOne(t *testing.T) {
 	found := check(w.main, 2)
 	require.Equal(t, [2]int{3, 0}, [2]int{found.Found, found.Repaired})
 	require.Contains(t, found.InWords(), "AUDIT_MAX_ORPHANS")
-	require.Equal(t, before, w.total(0))
+	require.Equal(t, before, w.total())
 	require.Equal(t, 3, check(w.main, 3).Repaired)
-	require.Zero(t, w.total(0))
+	require.Zero(t, w.total())
 }
 
 type replica struct{ *maindb.Store }

@@ -292,6 +292,7 @@ func (c credits) item(hit history.Hit, record maindb.LatestRevision, label maind
 	case reconcile.Current:
 		shown.Status, shown.Reason = string(credit.Status), credit.Reason
 		return shown
+	case reconcile.Pending, reconcile.None, reconcile.Orphaned:
 	}
 	if hit.Failed {
 		shown.Status = history.ListFailed

@@ -29,7 +29,7 @@ const (
 	// tag groups these calls in the API's description.
 	tag = "Operations"
 
-	creditsPath = "/v1/ops/credits"
+	creditsPath = "/v1/ops/credits" //nolint:gosec // a path, no credential
 	creditPath  = creditsPath + "/{record_id}"
 	lettersPath = "/v1/ops/dead-letters"
 

@@ -121,6 +121,7 @@ func TestActionsComeInPages(t *testing.T) {
 	require.Len(t, of, 3)
 	require.Equal(t, http.StatusUnprocessableEntity, b.call(t, http.MethodGet, "/v1/ops/actions?action=sing", nil).Code)
 }
+
 func TestRecomputeARace(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -80,7 +80,7 @@ func TestRetryBringsACreditOnItsWayAgain(t *testing.T) {
 			r := b.post(t, b.raceID, "7")
 			if name == "older than the latest in the ledger" {
 				b.settle(t, r, race.Credited)
-				r = b.correct(t, r, 5_100_000)
+				r = b.correct(t, r, 5_200_000)
 			}
 			if c.workflow != "" {
 				b.runs(r, c.workflow)

@@ -135,10 +135,15 @@ func TestAFileDoesNotUndoADecision(t *testing.T) {
 	require.Equal(t, "OK", b.get(t, jury).Status)
 
 	imports := "/v1/races/" + b.raceID + "/imports"
-	listed := decode[object](t, b.call(t, "organizer", http.MethodGet, imports, nil), http.StatusOK)["items"].([]any)
+	type item struct {
+		ImportID string `json:"import_id"`
+		FileName string `json:"file_name"`
+	}
+	listed := decode[struct {
+		Items []item `json:"items"`
+	}](t, b.call(t, "organizer", http.MethodGet, imports, nil), http.StatusOK).Items
 	require.Len(t, listed, 2)
-	require.Equal(t, "final.csv", listed[0].(object)["file_name"])
-	require.Equal(t, imported.ImportID, listed[0].(object)["import_id"])
+	require.Equal(t, item{imported.ImportID, "final.csv"}, listed[0])
 	shown := decode[object](t, b.call(t, "organizer", http.MethodGet, imports+"/"+imported.ImportID, nil), http.StatusOK)
 	require.Equal(t, "appeal upheld", shown["reason"])
 	require.Equal(t, http.StatusForbidden, b.call(t, "rival", http.MethodGet, imports, nil).Code)
@@ -150,7 +155,7 @@ func TestAFileDoesNotUndoADecision(t *testing.T) {
 	require.Equal(t, "DQ", b.get(t, jury).Status)
 	require.Equal(t, 1, load("").KeptTotal, "the decision stands again")
 
-	first := listed[1].(object)["import_id"].(string)
+	first := listed[1].ImportID
 	changed := decode[problem](t, b.call(t, "organizer", http.MethodPost, imports+"/"+first+"/undo", object{"reason": "wrong file"}), http.StatusConflict)
 	require.Equal(t, []string{"official-records/" + jury.RecordID}, changed.locations())
 }

@@ -89,7 +89,7 @@ func TestUnknownAndRepeatedParametersAreRefused(t *testing.T) {
 	path := "/v1/races/" + raceID + "/standings"
 	for query, message := range map[string]string{
 		"bib=284":                "is not a parameter of this call; it has cursor, division, limit, sexes",
-		"Divison=M40":            "is not a parameter of this call: did you mean division?; it has cursor, division, limit, sexes",
+		"devision=M40":           "is not a parameter of this call: did you mean division?; it has cursor, division, limit, sexes",
 		"division=A&division=B":  "must be given only once",
 		strings.Repeat("x", 200): "is not a parameter of this call; it has cursor, division, limit, sexes",
 	} {

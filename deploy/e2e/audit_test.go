@@ -30,6 +30,7 @@ type tally struct {
 func nothingFound() map[string][2]int {
 	return map[string][2]int{
 		"lost_credit": {}, "ended_uncredited": {}, "wrong_total": {}, "wrong_lines": {}, "late_outbox": {}, "late_workflow": {},
+		"ledger_ahead": {}, "orphaned_credit": {},
 	}
 }
 
@@ -39,7 +40,7 @@ func TestAudit(t *testing.T) {
 	t.Parallel()
 	s := ownSystem(t, "audit", func(opts *stack.Options) {
 		maps.Copy(opts.Env[stack.Worker], map[string]string{
-			"AUDIT_INTERVAL": "24h", "AUDIT_GRACE": "1s", "AUDIT_WORKFLOW_AGE": "2s",
+			"AUDIT_INTERVAL": "24h", "AUDIT_GRACE": "1s", "AUDIT_WORKFLOW_AGE": "2s", "AUDIT_ORPHAN_GRACE": "0s",
 		})
 	})
 	b := operated{boston: startBoston(t, s, 20), operator: s.anonymous()}
@@ -59,8 +60,10 @@ func TestAudit(t *testing.T) {
 	}{
 		{"a wrong total", b.auditRebuildsATotal},
 		{"a credit that a restore lost", b.auditResetsAWorkflow},
+		{"a correction that main_db lost", b.auditRevisesAboveTheLedger},
 		{"a late workflow", b.auditReportsALateWorkflow},
 		{"a late outbox and a lost message", b.auditReportsALateOutbox},
+		{"a record that main_db lost", b.auditReversesAnOrphan},
 		{"a double credit", b.auditReportsADoubleCredit},
 	} {
 		if !t.Run(step.name, step.run) {
@@ -161,6 +164,55 @@ func (b operated) auditResetsAWorkflow(t *testing.T) {
 	b.check(t)
 	b.completed(t, creditID(b.raceID, recordID, 1))
 	b.emptiesOutbox(t)
+	require.Equal(t, nothingFound(), b.counts(t))
+}
+
+// auditRevisesAboveTheLedger has main_db forget a correction that was credited, as
+// a restore does: the record is credited as it is now, by a revision of its own.
+func (b operated) auditRevisesAboveTheLedger(t *testing.T) {
+	recordID := b.runnersRecord(t, 2)
+	before := b.book.latest[recordID]
+	corrected := b.organizer.correct(t, b.raceID, recordID, 1, map[string]any{"status": "DQ", "reason": "end-to-end test"})
+	b.book.enter(t, recordID, corrected.Revision, outcome{status: "credited", userID: before.userID, reason: "disqualified"})
+	b.check(t)
+	for _, statement := range []string{
+		"DELETE FROM official_record_revision WHERE record_id = ? AND revision = 2",
+		"UPDATE official_record SET revision = 1, status = 'OK' WHERE record_id = ?",
+	} {
+		_, err := b.mainDB.ExecContext(t.Context(), statement, recordID)
+		require.NoError(t, err)
+	}
+	require.Equal(t, "ahead", b.history(t, recordID).Condition)
+	var found map[string]tally
+	eventually(t, patience, func() error { // the grace
+		if found = b.audit(t); found["ledger_ahead"].Found == 0 {
+			return fmt.Errorf("found: %+v", found)
+		}
+		return nil
+	})
+	id, detail := finds(t, found, map[string][2]int{"ledger_ahead": {1, 1}}, "ledger_ahead")
+	require.Equal(t, recordID, id)
+	require.Contains(t, detail, "Revised as 3")
+	b.book.enter(t, recordID, 3, before)
+	b.check(t)
+	b.completed(t, creditID(b.raceID, recordID, 3))
+	b.until(t, recordID, "settled")
+	require.Equal(t, nothingFound(), b.counts(t))
+}
+
+// auditReversesAnOrphan has main_db forget a record that was credited.
+func (b operated) auditReversesAnOrphan(t *testing.T) {
+	recordID := b.runnersRecord(t, 3)
+	for _, table := range []string{"official_record_revision", "official_record"} {
+		_, err := b.mainDB.ExecContext(t.Context(), "DELETE FROM "+table+" WHERE record_id = ?", recordID)
+		require.NoError(t, err)
+	}
+	require.Equal(t, "no_record", b.history(t, recordID).Condition)
+	id, detail := finds(t, b.audit(t), map[string][2]int{"orphaned_credit": {1, 1}}, "orphaned_credit")
+	require.Equal(t, recordID, id)
+	require.Contains(t, detail, "main_db has no such record. Reversed as revision 2")
+	require.Zero(t, count(t, b.userDB, "SELECT SUM(points) FROM point WHERE record_id = ?", recordID))
+	require.NoError(t, b.balanced(t.Context()))
 	require.Equal(t, nothingFound(), b.counts(t))
 }
 

@@ -101,6 +101,7 @@ func (s *system) creditedAt(t *testing.T, raceID string) (times []time.Time) {
 	rows, err := s.userDB.QueryContext(t.Context(),
 		"SELECT CAST(UNIX_TIMESTAMP(updated_at) * 1000000 AS SIGNED) FROM credit WHERE race_id = ?", raceID)
 	require.NoError(t, err)
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var micros int64
 		require.NoError(t, rows.Scan(&micros))

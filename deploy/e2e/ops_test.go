@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -23,7 +24,7 @@ type operated struct {
 	operator *caller
 }
 
-// TestOperations damages credits in every way that an operator can mend, and
+// TestOperations damages credits in every way that an operator can repair, and
 // compares the ledger with the book after each repair. It damages what others
 // compare, so it runs alone.
 //
@@ -46,12 +47,13 @@ func TestOperations(t *testing.T) {
 		{"a credit that a restore lost", b.lostCreditComesBack},
 		{"a terminated workflow", b.terminatedWorkflowStartsAgain},
 		{"a running workflow", b.runningWorkflowIsResetOnRequest},
-		{"a reset by other tools", b.resetByOtherToolsIsHarmless},
+		{"a reset by other tools", b.resetByOtherToolsIsLogged},
 		{"all of a list", b.wholeListComesBack},
 		{"dead letters", b.deadLettersAreEmptied},
 		{"a wrong total", b.totalIsRebuilt},
 		{"an audit now", b.auditRunsNow},
-		{"without Temporal", b.storyWithoutTemporal},
+		{"a message for nothing", b.unmatchedIsListed},
+		{"without Temporal", b.historyWithoutTemporal},
 	} {
 		if !t.Run(step.name, step.run) {
 			return // what follows would only fail for the same reason
@@ -59,7 +61,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// withoutAudits keeps the audit from mending what t has damaged.
+// withoutAudits keeps the audit from repairing what t has damaged.
 func (s *system) withoutAudits(t *testing.T) {
 	t.Helper()
 	schedule := s.temporal.ScheduleClient().GetHandle(t.Context(), "audit-credits")
@@ -69,8 +71,8 @@ func (s *system) withoutAudits(t *testing.T) {
 	})
 }
 
-// story is what an operator is told of a record.
-type story struct {
+// history is a record's history, as far as these tests look at it.
+type history struct {
 	Condition   string   `json:"condition"`
 	Explanation string   `json:"explanation"`
 	Unavailable []string `json:"unavailable"`
@@ -94,27 +96,27 @@ type story struct {
 	} `json:"standings"`
 }
 
-func (b operated) story(t *testing.T, recordID string) story {
+func (b operated) history(t *testing.T, recordID string) history {
 	t.Helper()
-	var told story
-	b.operator.call(t, http.MethodGet, "/v1/ops/credits/"+recordID, payload{}).into(t, http.StatusOK, &told)
-	return told
+	var got history
+	b.operator.call(t, http.MethodGet, "/v1/ops/credits/"+recordID, payload{}).into(t, http.StatusOK, &got)
+	return got
 }
 
 // until waits for a condition of a record's credit.
-func (b operated) until(t *testing.T, recordID, condition string) story {
+func (b operated) until(t *testing.T, recordID, condition string) history {
 	t.Helper()
-	var told story
+	var got history
 	eventually(t, patience, func() error {
-		if told = b.story(t, recordID); told.Condition != condition {
-			return fmt.Errorf("%s: %s", told.Condition, told.Explanation)
+		if got = b.history(t, recordID); got.Condition != condition {
+			return fmt.Errorf("%s: %s", got.Condition, got.Explanation)
 		}
 		return nil
 	})
-	return told
+	return got
 }
 
-// retried is what a retry came to.
+// retried is what a retry led to.
 type retried struct {
 	Outcome  string `json:"outcome"`
 	Detail   string `json:"detail"`
@@ -187,7 +189,7 @@ func (b operated) fineStaysAsItIs(t *testing.T) {
 	id := b.runnersRecord(t, 0)
 	b.completed(t, creditID(b.raceID, id, 1))
 	eventually(t, patience, func() error {
-		if b.story(t, id).Standings == nil {
+		if b.history(t, id).Standings == nil {
 			return fmt.Errorf("no standings have taken %s in", id)
 		}
 		return nil
@@ -197,10 +199,10 @@ func (b operated) fineStaysAsItIs(t *testing.T) {
 		require.Equal(t, "unchanged", got.Outcome, got.Detail)
 		require.Equal(t, creditID(b.raceID, id, 1), b.traced(t, got.TraceURL))
 	}
-	told := b.story(t, id)
-	require.Equal(t, "settled", told.Condition)
-	require.Len(t, told.Ledger, 1)
-	require.Len(t, told.Revisions[0].Workflow.Runs, 1)
+	shown := b.history(t, id)
+	require.Equal(t, "settled", shown.Condition)
+	require.Len(t, shown.Ledger, 1)
+	require.Len(t, shown.Revisions[0].Workflow.Runs, 1)
 	require.Empty(t, b.listed(t, "pending"))
 	b.check(t)
 }
@@ -209,7 +211,7 @@ func (b operated) lostCreditComesBack(t *testing.T) {
 	id := b.runnersRecord(t, 1)
 	b.completed(t, creditID(b.raceID, id, 1))
 	b.lose(t, id)
-	require.Equal(t, "lost", b.story(t, id).Condition)
+	require.Equal(t, "lost", b.history(t, id).Condition)
 	require.Equal(t, []string{id}, b.listed(t, "pending"))
 	require.Equal(t, []string{id}, b.listed(t, "stuck"))
 
@@ -219,7 +221,7 @@ func (b operated) lostCreditComesBack(t *testing.T) {
 	b.check(t)
 	require.Equal(t, "unchanged", b.retry(t, id, nil).Outcome)
 	eventually(t, patience, func() error { // what search finds is behind
-		if runs := b.story(t, id).Revisions[0].Workflow.Runs; len(runs) != 2 {
+		if runs := b.history(t, id).Revisions[0].Workflow.Runs; len(runs) != 2 {
 			return fmt.Errorf("runs: %v", runs)
 		}
 		return nil
@@ -236,16 +238,16 @@ func (b operated) terminatedWorkflowStartsAgain(t *testing.T) {
 	id := b.ids[r.bib]
 	workflowID := creditID(b.raceID, id, 1)
 	b.showsTheOutage(t, workflowID)
-	told := b.story(t, id)
-	require.Equal(t, "unknown", told.Condition)
-	require.Equal(t, []string{"user_db"}, told.Unavailable)
-	require.NotEmpty(t, told.Revisions[0].Workflow.Pending[0].LastFailure)
+	shown := b.history(t, id)
+	require.Equal(t, "unknown", shown.Condition)
+	require.Equal(t, []string{"user_db"}, shown.Unavailable)
+	require.NotEmpty(t, shown.Revisions[0].Workflow.Pending[0].LastFailure)
 	unavailable(t, b.operator.call(t, http.MethodPost, "/v1/ops/credits/"+id+"/retry", payload{}))
 	require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), workflowID, "", "by mistake"))
 	require.NoError(t, b.userLink.mend(t.Context()))
 
-	told = b.until(t, id, "failed")
-	require.Contains(t, told.Explanation, "by mistake")
+	shown = b.until(t, id, "failed")
+	require.Contains(t, shown.Explanation, "by mistake")
 	eventually(t, patience, func() error {
 		if failed := b.listed(t, "failed"); !slices.Equal(failed, []string{id}) {
 			return fmt.Errorf("failed: %v", failed)
@@ -283,9 +285,12 @@ func (b operated) runningWorkflowIsResetOnRequest(t *testing.T) {
 	b.check(t)
 }
 
-// resetByOtherToolsIsHarmless resets finished credits as the Web UI's button
-// and `temporal workflow reset` do.
-func (b operated) resetByOtherToolsIsHarmless(t *testing.T) {
+// resetByOtherToolsIsLogged resets finished credits as the Web UI's button and
+// `temporal workflow reset` do: the points stay, and the log of actions has each
+// reset once. Those of the API are in it as what the operator asked for.
+func (b operated) resetByOtherToolsIsLogged(t *testing.T) {
+	before := b.outsideResets(t)
+	require.NotContains(t, fmt.Sprint(before), b.operator.userID, "a reset through the API is logged as a retry")
 	for n := range 2 {
 		id := creditID(b.raceID, b.runnersRecord(t, n), 1)
 		_, err := b.temporal.ResetWorkflowExecution(t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
@@ -295,6 +300,53 @@ func (b operated) resetByOtherToolsIsHarmless(t *testing.T) {
 		require.NoError(t, err)
 		b.completed(t, id)
 	}
+	b.check(t)
+	after := b.outsideResets(t)
+	require.Len(t, after, len(before)+2)
+	for n, reset := range after[:2] {
+		require.Equal(t, "temporal", reset.Actor)
+		require.Equal(t, "end-to-end test", reset.Reason)
+		require.Equal(t, b.runnersRecord(t, 1-n), reset.Target)
+	}
+}
+
+// outsideReset is a reset that was not done through the API.
+type outsideReset struct {
+	Actor  string `json:"actor"`
+	Target string `json:"target"`
+	Reason string `json:"reason"`
+}
+
+func (b operated) outsideResets(t *testing.T) []outsideReset {
+	t.Helper()
+	var page struct {
+		Items []outsideReset `json:"items"`
+	}
+	b.operator.call(t, http.MethodGet, "/v1/ops/actions?limit=1000&action=reset-credit", payload{}).into(t, http.StatusOK, &page)
+	return page.Items
+}
+
+// unmatchedIsListed sends messages for a record that does not exist and for a
+// revision that a record does not have.
+func (b operated) unmatchedIsListed(t *testing.T) {
+	known, unknown := b.runnersRecord(t, 3), uuid.Must(uuid.NewV7()).String()
+	for _, m := range []message{
+		{Version: 1, RaceID: b.raceID, RecordID: unknown, Revision: 1},
+		{Version: 1, RaceID: b.raceID, RecordID: known, Revision: 7},
+	} {
+		body, err := json.Marshal(m)
+		require.NoError(t, err)
+		require.NoError(t, b.callQueue(t.Context(), "SendMessage",
+			map[string]any{"QueueUrl": b.QueueURL(), "MessageBody": string(body)}, nil))
+	}
+	eventually(t, patience, func() error {
+		if ids := b.listed(t, "unmatched"); len(ids) != 2 || !slices.Contains(ids, known) || !slices.Contains(ids, unknown) {
+			return fmt.Errorf("unmatched: %v", ids)
+		}
+		return nil
+	})
+	require.Equal(t, "no_record", b.history(t, unknown).Condition)
+	require.Equal(t, "settled", b.history(t, known).Condition)
 	b.check(t)
 }
 
@@ -423,15 +475,16 @@ func (b operated) auditRunsNow(t *testing.T) {
 	b.check(t)
 }
 
-func (b operated) storyWithoutTemporal(t *testing.T) {
+func (b operated) historyWithoutTemporal(t *testing.T) {
 	settled, lost := b.runnersRecord(t, 0), b.runnersRecord(t, 1)
 	require.NoError(t, b.Kill(stack.Temporal))
 	b.lose(t, lost)
-	require.Equal(t, "settled", b.story(t, settled).Condition)
-	told := b.story(t, lost)
-	require.Equal(t, "unknown", told.Condition)
-	require.Equal(t, []string{"temporal"}, told.Unavailable)
+	require.Equal(t, "settled", b.history(t, settled).Condition)
+	shown := b.history(t, lost)
+	require.Equal(t, "unknown", shown.Condition)
+	require.Equal(t, []string{"temporal"}, shown.Unavailable)
 	require.Equal(t, []string{lost}, b.listed(t, "pending"))
+	require.Empty(t, b.listed(t, "failed"), "as of Temporal's last answer")
 	require.Equal(t, "unchanged", b.retry(t, settled, nil).Outcome)
 	unavailable(t, b.operator.call(t, http.MethodPost, "/v1/ops/credits/"+lost+"/retry", payload{}))
 	require.NoError(t, b.StartPart(t.Context(), stack.Temporal))

@@ -82,7 +82,7 @@ func checkEnvironment(ctx context.Context, r *report, env *environment, ask outs
 // checkZones wants two zones that have everything, as main.tf takes them.
 func checkZones(ctx context.Context, r *report, env *environment, aws account) {
 	var out struct {
-		AvailabilityZones []struct{ ZoneName, ZoneId, State, OptInStatus string } //nolint:revive // ZoneId is the service's name
+		AvailabilityZones []struct{ ZoneName, ZoneId, State, OptInStatus string } //nolint:revive,staticcheck // ZoneId is the service's name
 	}
 	if err := aws(ctx, &out, "ec2", "describe-availability-zones"); err != nil {
 		r.add(env, unknown, "zones of %s: %v", env.Region, err)
@@ -232,7 +232,7 @@ func checkSlack(ctx context.Context, r *report, env *environment, aws account) {
 		return
 	}
 	var spaces struct {
-		SlackWorkspaces []struct{ SlackTeamId string } //nolint:revive // the service's name
+		SlackWorkspaces []struct{ SlackTeamId string } //nolint:revive,staticcheck // the service's name
 	}
 	// The service that posts to Slack has one endpoint for all regions.
 	if err := aws(ctx, &spaces, "chatbot", "describe-slack-workspaces", "--region", slackRegion); err != nil {
@@ -246,7 +246,7 @@ func checkSlack(ctx context.Context, r *report, env *environment, aws account) {
 	r.expect(env, authorized, "Slack workspace "+env.Slack.Team, fmt.Sprintf(
 		"the Slack workspace %s is not authorized: open the console of Amazon Q Developer in chat applications and choose Configure new client", env.Slack.Team))
 	var taken struct {
-		SlackChannelConfigurations []struct{ SlackChannelId, ConfigurationName string } //nolint:revive // the service's name
+		SlackChannelConfigurations []struct{ SlackChannelId, ConfigurationName string } //nolint:revive,staticcheck // the service's name
 	}
 	if err := aws(ctx, &taken, "chatbot", "describe-slack-channel-configurations", "--region", slackRegion); err != nil {
 		r.add(env, unknown, "Slack channels: %v", err)

@@ -406,11 +406,11 @@ func TestTemporalIsAsked(t *testing.T) {
 
 // TestTheCLIIsCalled runs a stand-in for the AWS CLI: the arguments that it is
 // given, its answer, and what it prints of a refused call.
-func TestTheCLIIsCalled(t *testing.T) { //nolint:paralleltest // it sets PATH
+func TestTheCLIIsCalled(t *testing.T) {
 	bin := t.TempDir()
 	t.Setenv("PATH", bin+":/bin:/usr/bin")
 	write := func(script string) {
-		require.NoError(t, os.WriteFile(filepath.Join(bin, "aws"), []byte("#!/bin/sh\n"+script), 0o700)) //nolint:gosec // it is run
+		require.NoError(t, os.WriteFile(filepath.Join(bin, "aws"), []byte("#!/bin/sh\n"+script), 0o700))
 	}
 	ask := awsAccount("club", "eu-west-1")
 	var out struct{ Arguments string }

@@ -111,7 +111,8 @@ type RefusedRow struct {
 }
 
 func list[T any](items *[]T, total *int, item T) {
-	if *total++; len(*items) < maxListed {
+	*total++
+	if len(*items) < maxListed {
 		*items = append(*items, item)
 	}
 }
@@ -268,33 +269,8 @@ func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFi
 	}
 	seen := make(map[string]bool, len(file.Rows))
 	for part := range slices.Chunk(file.Rows, chunk) {
-		keys := make([]string, len(part))
-		for i, row := range part {
-			keys[i] = race.BibKey(row.Bib)
-			if seen[keys[i]] {
-				return nil, fmt.Errorf("bib %s is there twice", keys[i])
-			}
-			seen[keys[i]] = true
-		}
-		rows, err := q.RecordsHoldingBibs(ctx, r.ID, keys)
-		if err != nil {
-			return nil, fmt.Errorf("read records: %w", err)
-		}
-		holders := make(map[string]gen.OfficialRecord, len(rows))
-		for _, row := range rows {
-			holders[row.BibKey] = row
-		}
-		for i, row := range part {
-			if _, entered := p.entrants[keys[i]]; !entered {
-				list(&p.outcome.UnknownBib, &p.outcome.UnknownTotal, BibRow{row.Row, row.Bib})
-			}
-			p.speaks = p.speaks || row.Gun != nil || row.Net != nil || row.Status != nil || row.Sequence != nil
-			p.timed = p.timed || r.Ranking.Basis == race.Gun && row.Gun != nil || r.Ranking.Basis == race.Net && row.Net != nil
-			if holder, held := holders[keys[i]]; held {
-				p.correct(row, holder)
-			} else if err := p.add(ctx, q, keys[i], row); err != nil {
-				return nil, err
-			}
+		if err := p.take(ctx, q, part, seen); err != nil {
+			return nil, err
 		}
 	}
 	if len(file.Rows) > 0 && !p.speaks || p.timeless && !p.timed {
@@ -304,6 +280,40 @@ func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFi
 		p.outcome.PlacesMoved, p.outcome.PlacesTotal, err = placesMoved(ctx, q, r, p.revisions, p.entrants)
 	}
 	return p, err
+}
+
+// take plans a part of the file's rows; seen has the bib keys of the parts before.
+func (p *importPlan) take(ctx context.Context, q *gen.Queries, part []race.ResultRow, seen map[string]bool) error {
+	keys := make([]string, len(part))
+	for i, row := range part {
+		keys[i] = race.BibKey(row.Bib)
+		if seen[keys[i]] {
+			return fmt.Errorf("bib %s is there twice", keys[i])
+		}
+		seen[keys[i]] = true
+	}
+	rows, err := q.RecordsHoldingBibs(ctx, p.race.ID, keys)
+	if err != nil {
+		return fmt.Errorf("read records: %w", err)
+	}
+	holders := make(map[string]gen.OfficialRecord, len(rows))
+	for _, row := range rows {
+		holders[row.BibKey] = row
+	}
+	basis := p.race.Ranking.Basis
+	for i, row := range part {
+		if _, entered := p.entrants[keys[i]]; !entered {
+			list(&p.outcome.UnknownBib, &p.outcome.UnknownTotal, BibRow{row.Row, row.Bib})
+		}
+		p.speaks = p.speaks || row.Gun != nil || row.Net != nil || row.Status != nil || row.Sequence != nil
+		p.timed = p.timed || basis == race.Gun && row.Gun != nil || basis == race.Net && row.Net != nil
+		if holder, held := holders[keys[i]]; held {
+			p.correct(row, holder)
+		} else if err := p.add(ctx, q, keys[i], row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // correct decides what a row does to the record that holds its bib. A bib that

@@ -505,7 +505,8 @@ func TestImplausibleRowsAreListed(t *testing.T) {
 	b.addEntrant(t, raceID, "1", 35, race.Entered)
 	b.addEntrant(t, raceID, "2", 35, race.Entered)
 	file := fileOf(raceID, []race.Result{
-		{Bib: "1", Net: 130_000, Status: race.Finished}, {Bib: "2", Net: 10_000_000, Status: race.Finished},
+		{Bib: "1", Net: 130_000, Status: race.Finished},
+		{Bib: "2", Net: 10_000_000, Status: race.Finished},
 		{Bib: "3", Net: 4_000_000, Status: race.Finished}, // nobody is entered: it may be a handcycle
 		{Bib: "4", Net: 130_000, Status: race.DidNotFinish},
 	})

@@ -369,6 +369,7 @@ func TestTheSweepReadsNoWholeIndex(t *testing.T) {
 		"sums": {`SELECT race_id, CAST(SUM(revision) AS SIGNED) FROM official_record WHERE race_id IN (?, ?) GROUP BY race_id`, []any{"a", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			access, extra := explain(t, b.db, query.statement, query.args...)
 			require.Contains(t, []string{"range", "ref"}, access, extra)
 			require.Contains(t, extra, "Using index")

@@ -154,8 +154,10 @@ func (row ResultRow) Cleared() []string {
 		name string
 		is   bool
 	}{
-		{"gun_time", row.Gun != nil && *row.Gun == 0}, {"net_time", row.Net != nil && *row.Net == 0},
-		{"status", row.Status != nil && *row.Status == ""}, {"sequence", row.Sequence != nil && *row.Sequence == 0},
+		{"gun_time", row.Gun != nil && *row.Gun == 0},
+		{"net_time", row.Net != nil && *row.Net == 0},
+		{"status", row.Status != nil && *row.Status == ""},
+		{"sequence", row.Sequence != nil && *row.Sequence == 0},
 	} {
 		if field.is {
 			cleared = append(cleared, field.name)

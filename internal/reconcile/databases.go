@@ -189,21 +189,20 @@ func (d Databases) Count(ctx context.Context, raceID string) (Tally, error) {
 	}
 	settled := totals.Credited + totals.Rejected
 	// First revisions alone on both sides, as in a burst, cannot be of other numbers.
-	firsts := revisions == records && totals.Revisions == settled && settled <= records
-	if !firsts {
-		var sums Sums
-		if settled == records {
-			if sums, err = d.Sums(ctx, raceID); err != nil {
-				return Tally{}, err
-			}
+	agree := revisions == records && totals.Revisions == settled && settled <= records
+	if !agree && settled == records {
+		sums, err := d.Sums(ctx, raceID)
+		if err != nil {
+			return Tally{}, err
 		}
-		if settled != records || !sums.Agree(raceID) {
-			b, err := d.compare(ctx, raceID)
-			if err != nil {
-				return Tally{}, err
-			}
-			counted.Credited, counted.Rejected, records = b.Credited, b.Rejected, len(b.Pending)+b.Credited+b.Rejected
+		agree = sums.Agree(raceID)
+	}
+	if !agree {
+		b, err := d.compare(ctx, raceID)
+		if err != nil {
+			return Tally{}, err
 		}
+		counted.Credited, counted.Rejected, records = b.Credited, b.Rejected, len(b.Pending)+b.Credited+b.Rejected
 	}
 	counted.Pending = records - counted.Credited - counted.Rejected
 	return counted, nil

@@ -143,7 +143,7 @@ func (w Workflows) List(ctx context.Context, query string, limit int) ([]Run, er
 	for token := []byte(nil); ; {
 		bounded, cancel := context.WithTimeout(ctx, callTimeout)
 		page, err := w.client.ListWorkflow(bounded, &workflowservice.ListWorkflowExecutionsRequest{
-			Namespace: w.namespace, Query: query, PageSize: int32(size), NextPageToken: token, //nolint:gosec // a page
+			Namespace: w.namespace, Query: query, PageSize: int32(size), NextPageToken: token,
 		})
 		cancel()
 		if err != nil {

@@ -43,10 +43,10 @@ type Reader struct {
 
 // NewReader returns a Reader; now is the clock that main_db's times are compared
 // with.
-func NewReader(records *maindb.Store, ledger *userdb.Store, workflows Workflows, now func() time.Time, log *slog.Logger) *Reader {
+func NewReader(records *maindb.Store, ledger *userdb.Store, runs Workflows, now func() time.Time, log *slog.Logger) *Reader {
 	return &Reader{
 		records: records, ledger: ledger, databases: reconcile.Databases{Records: records, Ledger: ledger},
-		workflows: workflows, now: now, log: log,
+		workflows: runs, now: now, log: log,
 	}
 }
 

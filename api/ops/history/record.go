@@ -76,7 +76,7 @@ func (r *Reader) Record(ctx context.Context, recordID string) (*Record, error) {
 	if h.Outbox, err = r.records.OutboxOf(ctx, []string{recordID}); err != nil {
 		return nil, err
 	}
-	h.Evidence.Record = maindb.LatestRevision{RecordID: recordID, RaceID: h.Live.RaceID, Revision: h.Live.Revision}
+	h.Record = maindb.LatestRevision{RecordID: recordID, RaceID: h.Live.RaceID, Revision: h.Live.Revision}
 	h.findUnsent(h.Outbox)
 	facts, err := r.records.FactsOf(ctx, []string{recordID})
 	if err != nil {
@@ -118,7 +118,7 @@ func (r *Reader) withoutRecord(ctx context.Context, recordID string, h *Record) 
 	if h.Live.RaceID == "" && len(h.Unmatched) > 0 {
 		h.Live.RaceID = h.Unmatched[0].RaceID
 	}
-	h.Evidence.Record = maindb.LatestRevision{RecordID: recordID, RaceID: h.Live.RaceID}
+	h.Record = maindb.LatestRevision{RecordID: recordID, RaceID: h.Live.RaceID}
 	var err error
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
