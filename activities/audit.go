@@ -26,7 +26,7 @@ type AuditConfig struct {
 	// Grace is how long a revision may be on its way before it is missed.
 	Grace time.Duration `env:"AUDIT_GRACE" envDefault:"30s" min:"0s" help:"how long a revision may be on its way before it is missed"`
 	// LookBack is how far the audit goes back, so that it need not read all history again and again.
-	LookBack time.Duration `env:"AUDIT_LOOK_BACK" envDefault:"168h" help:"how far back it looks"`
+	LookBack time.Duration `env:"AUDIT_LOOK_BACK" envDefault:"168h" help:"how far back it looks at each record; older races are compared by their sums"`
 	// OutboxAge is how long a revision may wait in the outbox before it is reported.
 	OutboxAge time.Duration `env:"AUDIT_OUTBOX_AGE" envDefault:"5m" help:"how long a revision may wait in the outbox before it is reported"`
 	// WorkflowAge is how long the workflow of a credit may be open before it is reported.

@@ -3,17 +3,24 @@ package activities
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const (
-	// maxLookups is how many workflows one audit asks Temporal about.
+	// maxLookups is how many workflows one audit asks Temporal about without having
+	// to reset them.
 	maxLookups = 500
+	// maxResets is how many workflows one audit resets: at most that many wait
+	// before the records that are posted meanwhile.
+	maxResets = 5000
 	// endedCheck names the position of CheckEnded.
 	endedCheck = "ended_uncredited"
 )
@@ -23,8 +30,15 @@ type endedProgress struct {
 	Start   maindb.LatestRevision `json:"start"` // where this audit began
 	After   maindb.LatestRevision `json:"after"`
 	Wrapped bool                  `json:"wrapped"` // the end was reached: up to Start
-	Lookups int                   `json:"lookups"`
+	Lookups int                   `json:"lookups"` // that led to no reset
+	Recent  bool                  `json:"recent"`  // all within the look-back were looked at; next come the races
+	RaceID  string                `json:"race_id"`
 	Tally   Tally                 `json:"tally"`
+}
+
+// full reports whether the audit has looked at as many as it may.
+func (p *endedProgress) full() bool {
+	return p.Lookups >= maxLookups || p.Tally.Repaired >= maxResets
 }
 
 // CheckEnded looks for revisions without a credit whose workflow has completed
@@ -33,7 +47,8 @@ type endedProgress struct {
 // ledger takes a revision once.
 //
 // It asks Temporal about a bounded number of workflows and begins where the last
-// audit stopped, so that those that cannot be repaired hold up no others.
+// audit stopped, so that those that cannot be repaired hold up no others. What is
+// older than the look-back it finds by races whose sums differ.
 func (a *Audits) CheckEnded(ctx context.Context) (Tally, error) {
 	now := a.now()
 	first := maindb.LatestRevision{ChangedAt: now.Add(-a.cfg.LookBack)}
@@ -48,7 +63,7 @@ func (a *Audits) CheckEnded(ctx context.Context) (Tally, error) {
 	if err := resume(ctx, &p); err != nil {
 		return Tally{}, err
 	}
-	for {
+	for !p.Recent {
 		page, err := a.records.LatestRevisions(ctx, p.After, now.Add(-a.cfg.Grace), auditPage)
 		if err != nil {
 			return Tally{}, err
@@ -62,20 +77,53 @@ func (a *Audits) CheckEnded(ctx context.Context) (Tally, error) {
 		case !more && !p.Wrapped && isAfter(p.Start, first):
 			p.Wrapped, p.After = true, first
 			continue
-		default: // all were looked at
-			return p.Tally, a.records.SetAuditPosition(ctx, endedCheck, first)
+		default:
+			if err := a.records.SetAuditPosition(ctx, endedCheck, first); err != nil {
+				return Tally{}, err
+			}
+			p.Recent = true
+			continue
 		}
-		full, err := a.checkEndedPage(ctx, page, &p)
-		if err != nil {
+		if err := a.checkEndedPage(ctx, page, &p); err != nil {
 			return Tally{}, err
 		}
-		if full {
-			p.Tally.Partial = true
+		if p.Tally.Partial {
 			return p.Tally, a.records.SetAuditPosition(ctx, endedCheck, p.After)
 		}
 		p.After = page[len(page)-1]
 		activity.RecordHeartbeat(ctx, p)
 	}
+	err = a.eachUnequalRace(ctx, &p.RaceID, func(_ string, balance reconcile.Balance) error {
+		return a.checkEndedRace(ctx, balance, first.ChangedAt, &p)
+	}, func() { activity.RecordHeartbeat(ctx, p) })
+	return p.Tally, err
+}
+
+// checkEndedRace looks at those revisions of a race without a credit that are
+// older than the look-back. It takes them in any order, so that over the audits
+// each has its turn.
+func (a *Audits) checkEndedRace(ctx context.Context, balance reconcile.Balance, before time.Time, p *endedProgress) error {
+	ids := keysOf(balance.Pending)
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	for part := range slices.Chunk(ids, auditPage) {
+		if p.Tally.Partial {
+			return nil
+		}
+		latest, err := a.records.LatestRevisionsByID(ctx, part)
+		if err != nil {
+			return err
+		}
+		var old []maindb.LatestRevision
+		for _, id := range part {
+			if revision, exists := latest[id]; exists && revision.ChangedAt.Before(before) && balance.Ahead[id] == 0 {
+				old = append(old, revision)
+			}
+		}
+		if err := a.checkEndedPage(ctx, old, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isAfter reports whether r comes after other in the order of LatestRevisions.
@@ -83,25 +131,30 @@ func isAfter(r, other maindb.LatestRevision) bool {
 	return r.ChangedAt.After(other.ChangedAt) || r.ChangedAt.Equal(other.ChangedAt) && r.RecordID > other.RecordID
 }
 
-// checkEndedPage looks at the revisions of a page that have no credit; full says
-// that it stopped because there were too many.
-func (a *Audits) checkEndedPage(ctx context.Context, page []maindb.LatestRevision, p *endedProgress) (full bool, err error) {
+// checkEndedPage looks at the revisions of a page that have no credit, as far as
+// this audit may; else the tally is partial.
+func (a *Audits) checkEndedPage(ctx context.Context, page []maindb.LatestRevision, p *endedProgress) error {
 	pending, err := a.pending(ctx, page)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, revision := range pending {
-		if p.Lookups == maxLookups {
-			return true, nil
+		if p.Tally.Partial = p.full(); p.Tally.Partial {
+			return nil
 		}
+		before := p.Tally.Repaired
 		if err := a.checkEnded(ctx, revision, &p.Tally); err != nil {
-			return false, err
+			return err
 		}
-		p.Lookups++
-		p.After = revision
+		if p.Tally.Repaired == before {
+			p.Lookups++
+		}
+		if !p.Recent {
+			p.After = revision
+		}
 		activity.RecordHeartbeat(ctx, *p)
 	}
-	return false, nil
+	return nil
 }
 
 // checkEnded resets the workflow of a revision that it left without a credit.

@@ -81,6 +81,15 @@ func (w *checkedWorld) LatestRevisionsByID(_ context.Context, ids []string) (map
 	return found, nil
 }
 
+// CreditSums and RevisionSums have no race with older damage.
+func (*checkedWorld) CreditSums(context.Context, string, string, int) (map[string]userdb.CreditSum, error) {
+	return nil, nil
+}
+
+func (*checkedWorld) RevisionSums(context.Context, string, string, int) (map[string]maindb.RevisionSum, error) {
+	return nil, nil
+}
+
 func (w *checkedWorld) LateOutbox(_ context.Context, before time.Time, limit int) (int, []maindb.Unsent, error) {
 	w.lateBefore = before
 	return len(w.outbox), w.outbox[:min(limit, len(w.outbox))], nil
@@ -272,6 +281,23 @@ func TestCheckEndedReportsWhatItCannotReset(t *testing.T) {
 	require.Contains(t, tally.Examples[1].Detail, "lines of it without a credit")
 }
 
+// TestCheckEndedRepairsAWholeRaceInOneAudit has more to reset than there may be
+// look-ups that lead to nothing.
+func TestCheckEndedRepairsAWholeRaceInOneAudit(t *testing.T) {
+	t.Parallel()
+	const lost = 2000
+	w := &checkedWorld{completed: map[string]string{}}
+	for i := range lost {
+		id := strconv.Itoa(i)
+		w.completed[id] = "run"
+		at := checkedAt.Add(time.Duration(i)*time.Second - 50*time.Minute)
+		w.latest = append(w.latest, maindb.LatestRevision{RecordID: id, Revision: 1, ChangedAt: at})
+	}
+	tally := w.checkEnded(t)
+	require.Equal(t, lost, tally.Repaired, tally.InWords())
+	require.False(t, tally.Partial)
+}
+
 // TestCheckEndedGivesEveryRevisionItsTurn has 600 revisions that cannot be
 // repaired before one that can: an audit that always began with the oldest 500
 // would never come to it.
@@ -300,5 +326,5 @@ func TestCheckEndedGivesEveryRevisionItsTurn(t *testing.T) {
 		looked[id] = true
 	}
 	require.Len(t, looked, stuck+1, "every one had its turn within two audits")
-	require.Equal(t, "398", w.lookups[len(w.lookups)-1], "the second went on from the beginning, up to its limit")
+	require.Equal(t, "399", w.lookups[len(w.lookups)-1], "the second went on from the beginning, up to its limit")
 }

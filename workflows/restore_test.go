@@ -392,6 +392,25 @@ func TestACorrectionBelowTheLedgerIsNotShownAsCredited(t *testing.T) {
 	}
 }
 
+// TestABackupOlderThanTheLookBack restores a user_db from before a race that was
+// credited weeks ago: all of its workflows have completed.
+func TestABackupOlderThanTheLookBack(t *testing.T) {
+	t.Parallel()
+	w := setupRestore(t, 0)
+	w.backUp(w.userDB)
+	for bib := range restoreRunners {
+		_, err := w.post(fmt.Sprint(bib + 1))
+		require.NoError(t, err)
+	}
+	w.deliver()
+	w.now = w.now.AddDate(0, 1, 0)
+	w.restore(w.userDB)
+	found := tally(w.audit(), activities.EndedUncredited)
+	require.Equal(t, [2]int{restoreRunners, restoreRunners}, [2]int{found.Found, found.Repaired}, found.InWords())
+	w.requireExactlyOnce()
+	require.Zero(t, tally(w.audit(), activities.EndedUncredited).Found)
+}
+
 func TestALostRecordThatIsPostedAgainGivesItsPointsOnce(t *testing.T) {
 	t.Parallel()
 	w := setupRestore(t, 0)
