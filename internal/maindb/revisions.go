@@ -145,10 +145,11 @@ func advanceRecords(ctx context.Context, tx *sql.Tx, revisions []revision) error
 // of records without changing their results. The transaction holds the race.
 func reviseAgain(ctx context.Context, tx *sql.Tx, recordIDs []string, reason string, now time.Time) error {
 	for ids := range slices.Chunk(recordIDs, chunk) {
-		list, err := json.Marshal(ids)
+		text, err := json.Marshal(ids)
 		if err != nil {
 			return fmt.Errorf("list %d records: %w", len(ids), err)
 		}
+		list := string(text) // MySQL takes no binary string for JSON
 		for _, step := range []struct {
 			statement string
 			args      []any

@@ -90,6 +90,6 @@ func execFor[T any](ctx context.Context, tx *sql.Tx, statement string, items []T
 	if err != nil {
 		return fmt.Errorf("list %d items: %w", len(items), err)
 	}
-	_, err = tx.ExecContext(ctx, statement, string(list))
+	_, err = tx.ExecContext(ctx, statement, string(list)) // MySQL takes no binary string for JSON
 	return err
 }
