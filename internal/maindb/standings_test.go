@@ -354,6 +354,8 @@ func TestTheSweepReadsNoWholeIndex(t *testing.T) {
 	}
 	b.exec(t, "UPDATE race SET updated_at = '2020-01-01'")
 	b.exec(t, "UPDATE official_record SET updated_at = '2020-01-01'")
+	b.exec(t, `INSERT INTO publication (race_id, requested_by, requested_at, ends_at, published_at)
+		SELECT race_id, organizer_id, '2020-01-01', '2020-01-01', '2020-01-01' FROM race`)
 	b.exec(t, "ANALYZE TABLE race, official_record, publication")
 	since := b.clock.Now()
 	for name, query := range map[string]struct {
@@ -378,10 +380,11 @@ func TestTheSweepReadsNoWholeIndex(t *testing.T) {
 	}
 }
 
-// explain returns how the first table of a statement is read.
+// explain returns how the first table of a statement is read. MariaDB has the
+// traditional format alone and does not know the word; MySQL can have another default.
 func explain(t *testing.T, db *sql.DB, statement string, args ...any) (access, extra string) {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), "EXPLAIN "+statement, args...)
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN /*!80000 FORMAT=TRADITIONAL */ "+statement, args...)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
 	columns, err := rows.Columns()

@@ -64,6 +64,7 @@ func (g *growing) add(t testing.TB, status race.Status) {
 	g.versions = append(g.versions, rows)
 	require.NoError(t, g.store.AddStandings(t.Context(), maindb.NewStandings{
 		RaceID: g.raceID, Version: len(g.versions), Status: status, ComputedAt: g.clock.Now(), InputsHash: hash, Rules: rules, Rows: rows,
+		Mark: maindb.StandingsMark{RaceChangedAt: g.clock.Now()},
 	}))
 }
 

@@ -35,6 +35,12 @@ func (c Config) Check(prefix string) error {
 	return nil
 }
 
+// Collation is how text is compared unless a column names another: without regard
+// to case, accents and trailing spaces. It is named wherever text is stored or
+// compared, since the default of utf8mb4 differs between MariaDB and MySQL, and
+// between their versions. Both have had this one all along.
+const Collation = "utf8mb4_general_ci"
+
 const (
 	dialTimeout  = 3 * time.Second
 	idleLifetime = 5 * time.Minute
@@ -63,7 +69,7 @@ func connector(cfg Config) (driver.Connector, error) {
 	options.InterpolateParams = true // one round trip a statement instead of two
 	options.ClientFoundRows = true
 	options.Logger = &mysql.NopLogger{} // what matters comes back as an error
-	options.Collation = "utf8mb4_general_ci"
+	options.Collation = Collation
 	var err error
 	if options.TLS, err = cfg.tls(); err != nil {
 		return nil, err

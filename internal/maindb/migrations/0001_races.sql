@@ -22,7 +22,7 @@ CREATE TABLE race (
     PRIMARY KEY (race_id),
     KEY race_by_date (race_date, race_id),
     KEY race_by_organizer (organizer_id, race_date, race_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 CREATE TABLE participant (
     participant_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -42,7 +42,7 @@ CREATE TABLE participant (
     UNIQUE KEY participant_user (race_id, user_id),
     KEY participant_by_race (race_id, participant_id),
     KEY participant_by_user (user_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 CREATE TABLE official_record (
     record_id       CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -67,7 +67,7 @@ CREATE TABLE official_record (
     KEY official_record_by_revision (race_id, revision),
     KEY official_record_by_bib (race_id, bib_key),
     KEY official_record_by_change (updated_at, record_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 CREATE TABLE official_record_revision (
     record_id       CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -82,7 +82,7 @@ CREATE TABLE official_record_revision (
     changed_by      VARCHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     changed_at      DATETIME(6) NOT NULL,
     PRIMARY KEY (record_id, revision)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 CREATE TABLE outbox (
     outbox_id  BIGINT NOT NULL AUTO_INCREMENT,
@@ -91,7 +91,7 @@ CREATE TABLE outbox (
     revision   INT NOT NULL,
     created_at DATETIME(6) NOT NULL,
     PRIMARY KEY (outbox_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 CREATE TABLE unofficial_record (
     unofficial_record_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -105,7 +105,7 @@ CREATE TABLE unofficial_record (
     updated_at           DATETIME(6) NOT NULL,
     PRIMARY KEY (unofficial_record_id),
     KEY unofficial_record_by_user (user_id, record_date, unofficial_record_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- What an Idempotency-Key stands for: the ID that the thing it creates gets,
 -- chosen before it is created, and the answer once it was given.
@@ -118,7 +118,7 @@ CREATE TABLE idempotency_key (
     created_at      DATETIME(6) NOT NULL,
     PRIMARY KEY (key_hash),
     KEY idempotency_key_by_age (created_at)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- +goose Down
 DROP TABLE idempotency_key, unofficial_record, outbox, official_record_revision, official_record, participant, race;

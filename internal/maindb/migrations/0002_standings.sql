@@ -12,7 +12,7 @@ CREATE TABLE standings (
     entries     INT NOT NULL,
     body        LONGBLOB NOT NULL,
     PRIMARY KEY (race_id, version)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- What the last recompute of a race had read, so that a sweep can tell whether
 -- anything has changed since. Revisions only ever grow, and so do their sums.
@@ -22,7 +22,7 @@ CREATE TABLE standings_mark (
     credit_revisions BIGINT NOT NULL, -- of all its credits
     race_changed_at  DATETIME(6) NOT NULL,
     PRIMARY KEY (race_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- The organizer's wish to make standings official: there is none, its protest
 -- window is open, or it was carried out.
@@ -34,7 +34,7 @@ CREATE TABLE publication (
     published_at DATETIME(6) NULL,
     PRIMARY KEY (race_id),
     KEY publication_open (published_at, race_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- +goose Down
 DROP TABLE publication, standings_mark, standings;

@@ -14,7 +14,7 @@ CREATE TABLE operator_action (
     finished_at  DATETIME(6) NULL,
     PRIMARY KEY (action_id),
     KEY operator_action_by_target (target, action_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- +goose Down
 DROP TABLE operator_action;

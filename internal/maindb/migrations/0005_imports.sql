@@ -28,7 +28,7 @@ CREATE TABLE race_import (
     undo_reason  VARCHAR(500) NULL,
     PRIMARY KEY (import_id),
     KEY race_import_by_race (race_id, import_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- Of the records that exist, those are decided whose last change by a person did
 -- not come from a file, as far as the reason tells.

@@ -11,7 +11,7 @@ CREATE TABLE audit_position (
     changed_at DATETIME(6) NOT NULL, -- of the record last looked at
     record_id  CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     PRIMARY KEY (check_name)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- +goose Down
 DROP TABLE audit_position;

@@ -11,7 +11,7 @@ CREATE TABLE unmatched_revision (
     PRIMARY KEY (race_id, record_id, revision),
     KEY unmatched_revision_by_record (record_id),
     KEY unmatched_revision_by_age (rejected_at)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- +goose Down
 DROP TABLE unmatched_revision;

@@ -31,7 +31,7 @@ func New(tb testing.TB, migrations fs.FS) (*sql.DB, mysql.Config) {
 	cfg := server
 	cfg.Name = "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	cfg.MaxConns = 16
-	_, err = admin.ExecContext(tb.Context(), "CREATE DATABASE "+cfg.Name+" CHARACTER SET utf8mb4")
+	_, err = admin.ExecContext(tb.Context(), "CREATE DATABASE "+cfg.Name+" CHARACTER SET utf8mb4 COLLATE "+mysql.Collation)
 	require.NoError(tb, err)
 	db, err := mysql.Open(cfg)
 	require.NoError(tb, err)

@@ -17,7 +17,7 @@ CREATE TABLE user (
     erased_at     DATETIME(6) NULL,                    -- personal data is gone, the ledger stays
     PRIMARY KEY (user_id),
     UNIQUE KEY user_login (login_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- One row for each refresh token ever given out and not yet expired. Tokens of
 -- one login are a family: using one twice revokes them all.
@@ -33,7 +33,7 @@ CREATE TABLE refresh_token (
     KEY refresh_token_family (family_id),
     KEY refresh_token_user (user_id),
     KEY refresh_token_expiry (expires_at)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- What became of each official record: the revision last applied to the ledger.
 -- Its row is the lock under which the record's points move.
@@ -53,7 +53,7 @@ CREATE TABLE credit (
     KEY credit_by_race (race_id, status),
     KEY credit_progress (race_id, status, revision), -- what a progress bar reads, without the rows
     KEY credit_by_user (user_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- The ledger. Lines are added and never changed: a correction reverses the old
 -- amount and adds the new one.
@@ -73,7 +73,7 @@ CREATE TABLE point (
     PRIMARY KEY (point_id),
     UNIQUE KEY point_once (record_id, revision, entry),
     KEY point_by_user (user_id, point_id)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
 -- +goose Down
 DROP TABLE point, credit, refresh_token, user;
