@@ -16,10 +16,13 @@ import (
 // execute runs a command while throwaway servers on free ports stand by, and
 // tells it where they are:
 //
-//	TEST_MYSQL_ADDR, TEST_MYSQL_ROOT_PASSWORD   MariaDB; root may connect over TCP
+//	TEST_MYSQL_ADDR, TEST_MYSQL_ROOT_PASSWORD   MariaDB, or the server that MYSQLD names; root may connect over TCP
 //	TEST_SQS_ENDPOINT                           the SQS server
 //	TEST_TEMPORAL_ADDRESS                       Temporal, when it is among the parts
 //	TEMPORAL_CLI                                the Temporal CLI, for tests that start their own
+//
+// A TEST_MYSQL_ADDR that is set already names a server that runs elsewhere, which
+// the tests then use; tests that start a whole stack start its server all the same.
 func execute(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("exec", flag.ContinueOnError)
 	list := flags.String("parts", "mariadb,sqs", "the servers to start: mariadb, sqs, temporal")
@@ -32,6 +35,9 @@ func execute(ctx context.Context, args []string) (err error) {
 	parts, err := stack.ParseParts(*list)
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
+	}
+	if os.Getenv("TEST_MYSQL_ADDR") != "" {
+		parts = slices.DeleteFunc(parts, func(p stack.Part) bool { return p == stack.MariaDB })
 	}
 	dir, err := os.MkdirTemp("", "mrmrthon-")
 	if err != nil {
@@ -56,11 +62,14 @@ func standBy(ctx context.Context, dir string, parts []stack.Part) (env []string,
 	if err != nil {
 		return nil, nil, err
 	}
+	env = []string{"TEMPORAL_CLI=" + cli}
+	if len(parts) == 0 {
+		return env, func() error { return nil }, nil
+	}
 	s, err := stack.Start(ctx, stack.Options{Dir: dir, Root: root, Parts: parts, Throwaway: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	env = []string{"TEMPORAL_CLI=" + cli}
 	if slices.Contains(parts, stack.MariaDB) {
 		env = append(env, "TEST_MYSQL_ADDR="+s.MySQLAddr(), "TEST_MYSQL_ROOT_PASSWORD="+s.RootPassword())
 	}

@@ -1,24 +1,20 @@
 package settings_test
 
 import (
-	"bytes"
-	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/tlstest"
 )
 
-// secureServer starts a MariaDB that takes nothing but TLS, with a certificate
-// for the name localhost, and returns what reaches it.
+// secureServer starts a database server with a certificate for the name localhost
+// and an account that may only log in through TLS, and returns what reaches it.
 func secureServer(t *testing.T, authority *tlstest.Authority) mysql.Config {
 	t.Helper()
 	dir := t.TempDir()
@@ -28,27 +24,22 @@ func secureServer(t *testing.T, authority *tlstest.Authority) mysql.Config {
 		return path
 	}
 	cert, key := authority.Issue(t, "localhost")
-	data := filepath.Join(dir, "data")
-	out, err := exec.CommandContext(t.Context(), "mariadb-install-db", "--no-defaults", "--skip-test-db", "--rpm",
-		"--auth-root-authentication-method=normal", "--datadir="+data, "--user=root").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	addr := freeAddr(t)
-	_, port, _ := strings.Cut(addr, ":")
-	var log bytes.Buffer
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "mariadbd", "--no-defaults", "--user=root", "--datadir="+data, "--tmpdir="+dir,
-		"--bind-address=127.0.0.1", "--port="+port, "--socket=s", "--pid-file=p", "--skip-log-bin", "--performance-schema=OFF",
-		"--require-secure-transport=ON", "--ssl-ca="+write("ca.pem", authority.Certificate),
-		"--ssl-cert="+write("cert.pem", cert), "--ssl-key="+write("key.pem", key),
-		"--init-file="+write("init.sql", "CREATE USER app@'%' IDENTIFIED BY 'secret';\n"))
-	cmd.Stderr = &log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-		require.NoError(t, cmd.Wait(), "%s", &log)
+	server, err := stack.Start(t.Context(), stack.Options{
+		Dir: t.TempDir(), Parts: []stack.Part{stack.MariaDB}, Throwaway: true,
+		DatabaseOptions: []string{
+			"--ssl-ca=" + write("ca.pem", authority.Certificate),
+			"--ssl-cert=" + write("cert.pem", cert), "--ssl-key=" + write("key.pem", key),
+		},
 	})
-	cfg := mysql.Config{Addr: "localhost:" + port, User: "app", Password: "secret", MaxConns: 1, TLS: true, TLSCA: authority.Certificate}
-	require.Eventually(t, func() bool { return ping(t, cfg) == nil }, time.Minute, 100*time.Millisecond)
-	return cfg
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	root, err := mysql.Open(mysql.Config{Addr: server.MySQLAddr(), User: "root", Password: server.RootPassword(), MaxConns: 1})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, root.Close()) }()
+	_, err = root.ExecContext(t.Context(), "CREATE USER app@'%' IDENTIFIED BY 'secret' REQUIRE SSL")
+	require.NoError(t, err)
+	_, port, _ := strings.Cut(server.MySQLAddr(), ":")
+	return mysql.Config{Addr: "localhost:" + port, User: "app", Password: "secret", MaxConns: 1, TLS: true, TLSCA: authority.Certificate}
 }
 
 func ping(t *testing.T, cfg mysql.Config) error {
@@ -81,19 +72,22 @@ func TestTLSToMySQL(t *testing.T) {
 	require.ErrorContains(t, ping(t, other), "cannot validate certificate for 127.0.0.1")
 	other = cfg
 	other.TLS, other.TLSCA = false, ""
-	require.Error(t, ping(t, other), "the server takes nothing but TLS")
+	require.ErrorContains(t, ping(t, other), "1045", "the account takes nothing but TLS")
 	other = cfg
 	other.TLSCA = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
 	_, err = mysql.Open(other)
 	require.ErrorContains(t, err, "TLS_CA has no certificate that can be read")
 }
 
-// A server without TLS is not spoken to in plain when TLS was asked for.
+// A server without TLS is not spoken to in plain when TLS was asked for. MySQL has
+// TLS with a certificate of its own making, which is not trusted.
 func TestTLSToMySQLIsNotGivenUp(t *testing.T) {
 	t.Parallel()
 	addr := os.Getenv("TEST_MYSQL_ADDR")
 	require.NotEmpty(t, addr, "TEST_MYSQL_ADDR is not set: run the tests with `make test`")
-	require.ErrorContains(t, ping(t, mysql.Config{
+	err := ping(t, mysql.Config{
 		Addr: addr, User: "root", Password: os.Getenv("TEST_MYSQL_ROOT_PASSWORD"), MaxConns: 1, TLS: true,
-	}), "TLS")
+	})
+	require.Error(t, err)
+	require.Regexp(t, "server does not support TLS|failed to verify certificate", err.Error())
 }

@@ -83,9 +83,9 @@ func Build(ctx context.Context, root, bin string, race bool, parts ...Part) (map
 // has to install it should not wait for the build of the other.
 func (s *Stack) findServers(ctx context.Context) error {
 	if contains(s.parts, MariaDB) {
-		path, err := findProgram("mariadbd", "mysqld")
+		path, err := findDatabaseServer(os.Getenv("MYSQLD"))
 		if err != nil {
-			return fmt.Errorf("MariaDB is not installed (%w); install it with: sudo apt-get install mariadb-server", err)
+			return err
 		}
 		s.programs.set(MariaDB, path)
 	}
@@ -106,6 +106,23 @@ func (s *Stack) findServers(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// findDatabaseServer returns the chosen server, else MariaDB, else MySQL.
+func findDatabaseServer(chosen string) (string, error) {
+	if chosen != "" {
+		path, err := exec.LookPath(chosen)
+		if err != nil {
+			return "", fmt.Errorf("MYSQLD names no program: %w", err)
+		}
+		// The stack's programs run in folders of their own.
+		return filepath.Abs(path)
+	}
+	path, err := findProgram("mariadbd", "mysqld")
+	if err != nil {
+		return "", fmt.Errorf("MariaDB is not installed (%w); install it with: sudo apt-get install mariadb-server", err)
+	}
+	return path, nil
 }
 
 // buildPrograms compiles those of our programs that were not handed in.

@@ -37,8 +37,10 @@ func openFolder(dir string) (*folder, error) {
 			return nil, err
 		}
 	}
-	if err := checkOwner(filepath.Join(dir, "mariadb")); err != nil {
-		return nil, err
+	for _, data := range []string{"mariadb", "mysql"} {
+		if err := checkOwner(filepath.Join(dir, data)); err != nil {
+			return nil, err
+		}
 	}
 	lock, err := takeLock(filepath.Join(dir, "lock"))
 	if err != nil {
@@ -77,7 +79,7 @@ func takeLock(path string) (*os.File, error) {
 	return lock, nil
 }
 
-// checkOwner refuses data of another user: MariaDB would fail on it with a
+// checkOwner refuses data of another user: the database server would fail on it with a
 // message about a file, and root would leave files that the user cannot use.
 func checkOwner(path string) error {
 	info, err := os.Stat(path)
@@ -119,7 +121,8 @@ func Clean(ctx context.Context, dir string, out io.Writer) (err error) {
 		return err
 	}
 	for _, path := range []string{
-		f.path("mariadb"), f.path("mariadb.new"), f.path("temporal"), f.path("monitor"), f.path("logs"), f.path("run"), f.path("tmp"),
+		f.path("mariadb"), f.path("mariadb.new"), f.path("mysql"), f.path("mysql.new"),
+		f.path("temporal"), f.path("monitor"), f.path("logs"), f.path("run"), f.path("tmp"),
 		f.path("secrets.json"), f.path(keyFile), f.path("bench"), f.path("bench.lock"), f.path("profiles"),
 		f.path("bin", string(SQS)), f.path("bin", string(API)), f.path("bin", string(Worker)), f.path("bin", "local"), f.path("bin", "bench"),
 	} {

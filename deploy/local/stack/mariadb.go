@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	database "github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
 // The databases and accounts. The app accounts start without any privilege:
@@ -40,8 +42,17 @@ func (s *Stack) mariadb() component {
 }
 
 func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
+	server := s.programs.of(MariaDB)
+	isMySQL, err := isMySQL(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	// Neither server can read what the other has written.
 	data := s.folder.path("mariadb")
-	if err := s.initialiseMariaDB(ctx, data); err != nil {
+	if isMySQL {
+		data = s.folder.path("mysql")
+	}
+	if err := s.initialiseData(ctx, server, isMySQL, data); err != nil {
 		return nil, err
 	}
 	provision := s.folder.path("run", "provision.sql")
@@ -63,18 +74,41 @@ func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
 		// the 107 bytes that a socket's name can have.
 		"--socket=mariadb.sock",
 		"--pid-file=mariadb.pid",
-		"--loose-mysqlx=OFF", // MySQL's second protocol would want a port
 		"--skip-log-bin",
 		"--skip-name-resolve",
 		"--character-set-server=utf8mb4",
+		"--collation-server=" + database.Collation,
 		"--default-time-zone=+00:00",
 		"--max-connections=500",
 		"--performance-schema=OFF",
 		"--innodb-buffer-pool-size=256M",
 		"--innodb-flush-log-at-trx-commit=" + flush,
 	}
-	cmd := exec.Command(s.programs.of(MariaDB), append(args, asRoot()...)...) //nolint:noctx // ends by Stop, not by a context
-	return cmd, nil
+	if isMySQL {
+		args = append(args, "--mysqlx=OFF", noFiles) // the X protocol would want a port of its own
+	} else {
+		args = append(args, "--sql-mode="+mysqlMode)
+	}
+	args = append(append(args, asRoot()...), s.opts.DatabaseOptions...)
+	return exec.Command(server, args...), nil //nolint:noctx // ends by Stop, not by a context
+}
+
+// mysqlMode makes MariaDB refuse what MySQL refuses by default. ONLY_FULL_GROUP_BY is
+// not among it, since MariaDB has another idea of what that is.
+const mysqlMode = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+
+// noFiles turns LOAD DATA and SELECT INTO OUTFILE off. Without it, MySQL's
+// packages want a folder that only their service makes.
+const noFiles = "--secure-file-priv=NULL"
+
+// isMySQL reports whether a server is MySQL rather than MariaDB. Its name does not
+// say so: MariaDB's packages have a mysqld too.
+func isMySQL(ctx context.Context, server string) (bool, error) {
+	out, err := exec.CommandContext(ctx, server, "--no-defaults", "--version").CombinedOutput()
+	if err != nil {
+		return false, fmt.Errorf("ask %s for its version: %w; it printed:\n%s", server, err, out)
+	}
+	return !strings.Contains(string(out), "MariaDB"), nil
 }
 
 // mariadbTemporary is a folder of its own for temporary tables: a server that
@@ -90,20 +124,24 @@ func asRoot() []string {
 	return nil
 }
 
-// initialiseMariaDB makes the data folder once. It is made under another name
+// initialiseData creates the data folder once. It is created under another name
 // and moved, so that an interrupted start leaves no half of one.
-func (s *Stack) initialiseMariaDB(ctx context.Context, data string) error {
+func (s *Stack) initialiseData(ctx context.Context, server string, isMySQL bool, data string) error {
 	if _, err := os.Stat(data); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	s.console.say("making MariaDB's data folder %s", data)
+	s.console.say("creating the data folder %s of %s", data, server)
 	fresh := data + ".new"
 	if err := os.RemoveAll(fresh); err != nil {
 		return fmt.Errorf("clear an unfinished data folder: %w", err)
 	}
-	name, args := s.programs.of(MariaDB), []string{"--no-defaults", "--initialize-insecure"}
-	if installer, err := findProgram("mariadb-install-db", "mysql_install_db"); err == nil {
-		name, args = installer, []string{
+	name, args := server, []string{"--no-defaults", "--initialize-insecure", noFiles}
+	if !isMySQL {
+		var err error
+		if name, err = findProgram("mariadb-install-db", "mysql_install_db"); err != nil {
+			return fmt.Errorf("create MariaDB's data folder: %w", err)
+		}
+		args = []string{
 			"--no-defaults", "--skip-test-db", "--skip-name-resolve",
 			// Without it the installer, run by root, takes a folder of the
 			// system's own instance (of its PAM plugin) away from mysql.
@@ -116,10 +154,10 @@ func (s *Stack) initialiseMariaDB(ctx context.Context, data string) error {
 	args = append(args, "--datadir="+fresh, s.mariadbTemporary())
 	out, err := exec.CommandContext(ctx, name, append(args, asRoot()...)...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("make MariaDB's data folder with %s: %w; it printed:\n%s", name, err, out)
+		return fmt.Errorf("create the data folder with %s: %w; it printed:\n%s", name, err, out)
 	}
 	if err := os.Rename(fresh, data); err != nil {
-		return fmt.Errorf("put MariaDB's data folder in its place: %w", err)
+		return fmt.Errorf("put the data folder in its place: %w", err)
 	}
 	return nil
 }
@@ -138,7 +176,7 @@ func (s *Stack) provisioning() string {
 		line("GRANT ALL PRIVILEGES ON *.* TO 'root'@'%%' WITH GRANT OPTION")
 	}
 	for _, a := range s.accounts() {
-		line("CREATE DATABASE IF NOT EXISTS %s CHARACTER SET utf8mb4", a.database)
+		line("CREATE DATABASE IF NOT EXISTS %s CHARACTER SET utf8mb4 COLLATE "+database.Collation, a.database)
 		line("CREATE USER IF NOT EXISTS '%s'@'%%' IDENTIFIED BY '%s'", a.user, a.password)
 		line("ALTER USER '%s'@'%%' IDENTIFIED BY '%s'", a.user, a.password)
 		if a.ddl {

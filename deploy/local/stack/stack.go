@@ -39,6 +39,8 @@ type Options struct {
 	// (which survives a kill -9, not a power cut) and root may connect over
 	// TCP.
 	Throwaway bool
+	// DatabaseOptions are added to those that the database server is started with.
+	DatabaseOptions []string
 	// Race builds the programs with the race detector.
 	Race bool
 	// Server says how the Temporal server is set; the zero value is right but
