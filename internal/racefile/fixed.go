@@ -1,0 +1,205 @@
+package racefile
+
+import (
+	"math"
+	"regexp"
+	"strings"
+)
+
+// span is a range of characters in a line.
+type span struct{ from, to int }
+
+var (
+	ordinal   = regexp.MustCompile(`(?i)^(\d+(st|nd|rd|th)|first|last)$`)
+	rulerForm = regexp.MustCompile(`^[=\-_ ]+$`)
+)
+
+// maxFixedWidth is the longest line of a listing.
+const maxFixedWidth = 1000
+
+// fixedWidth reads a listing in columns, when its header is better than that of
+// delimited text. A column is where no data row has a blank, and the headings
+// are matched to them in order: numbers stand under, left of or right of theirs.
+func (b *builder) fixedWidth(text string, toBeat int) ([]line, int) {
+	rows := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	place, score := -1, toBeat
+	for i, row := range rows[:min(len(rows), probedRows)] {
+		if len(row) > maxFixedWidth || !strings.Contains(row, "  ") && !strings.Contains(row, " ") {
+			continue
+		}
+		if s := headerScore(texts(row, headings(row)), b.options.Mapping); s > score && s >= 3 {
+			place, score = i, s
+		}
+	}
+	if place < 0 || len(rows) > b.options.MaxRows+probedRows*1000 {
+		return nil, 0
+	}
+	header := headings(rows[place])
+	spans, ruled := columnSpans(rows, place, header)
+	lines := make([]line, 0, len(rows))
+	for i, row := range rows {
+		l := line{number: i + 1}
+		switch {
+		case i == place:
+			l.cells = texts(row, header)
+		case i == ruled:
+		case strings.TrimSpace(row) == "":
+		case i < place || len(row) > maxFixedWidth || !isData(row):
+			l.cells = []string{cleanCell(row)}
+		default:
+			l.cells = trimCells(texts(row, spans))
+		}
+		lines = append(lines, l)
+	}
+	return lines, score
+}
+
+// headings finds the column headings of a line. Two words are one heading when
+// together they are a known name, or the first is an ordinal.
+func headings(row string) []span {
+	var words []span
+	letters := []rune(row)
+	for i := 0; i < len(letters); {
+		if letters[i] == ' ' || letters[i] == '\t' {
+			i++
+			continue
+		}
+		from := i
+		for i < len(letters) && letters[i] != ' ' && letters[i] != '\t' {
+			i++
+		}
+		words = append(words, span{from, i})
+	}
+	var found []span
+	for i := 0; i < len(words); i++ {
+		joined := words[i]
+		if i+1 < len(words) && words[i+1].from-words[i].to == 1 {
+			one, two := string(letters[words[i].from:words[i].to]), string(letters[words[i+1].from:words[i+1].to])
+			_, known := findAlias(one + " " + two)
+			if known || ordinal.MatchString(one) {
+				joined.to = words[i+1].to
+				i++
+			}
+		}
+		found = append(found, joined)
+	}
+	return found
+}
+
+func texts(row string, spans []span) []string {
+	letters := []rune(row)
+	cells := make([]string, len(spans))
+	for i, s := range spans {
+		if s.from < len(letters) && s.from < s.to {
+			cells[i] = cleanCell(string(letters[s.from:min(s.to, len(letters))]))
+		}
+	}
+	return cells
+}
+
+// isData reports whether a line is a row of the table and not a title or a
+// footer: several numbers stand in it, each by itself.
+func isData(row string) bool {
+	numbers := 0
+	words := strings.Fields(row)
+	for _, word := range words {
+		if word[0] >= '0' && word[0] <= '9' {
+			numbers++
+		}
+	}
+	return numbers >= 2 && len(words) >= 3
+}
+
+// columnSpans returns the range of characters of each heading, and the line that
+// rules the columns, or -1.
+func columnSpans(rows []string, place int, header []span) (spans []span, ruled int) {
+	if next := place + 1; next < len(rows) && strings.TrimSpace(rows[next]) != "" && rulerForm.MatchString(rows[next]) {
+		if ruler := headings(rows[next]); len(ruler) == len(header) {
+			return ruler, next
+		}
+	}
+	var used [maxFixedWidth]bool
+	width := 0
+	for _, row := range rows[place+1:] {
+		if len(row) > maxFixedWidth || !isData(row) {
+			continue
+		}
+		for i, r := range []rune(row) {
+			if r != ' ' && r != '\t' {
+				used[i] = true
+				width = max(width, i+1)
+			}
+		}
+	}
+	var columns []span
+	for i := 0; i < width; i++ {
+		if !used[i] {
+			continue
+		}
+		from := i
+		for i < width && used[i] {
+			i++
+		}
+		columns = append(columns, span{from, i})
+	}
+	if next := place + 1; next < len(rows) && rulerForm.MatchString(rows[next]) && strings.TrimSpace(rows[next]) != "" {
+		return matchSpans(columns, header), next
+	}
+	return matchSpans(columns, header), -1
+}
+
+// matchSpans assigns the columns of the data to the headings in order, at the
+// least distance. Columns that share a heading are parts of it: words of a name.
+func matchSpans(columns, header []span) []span {
+	const shared = 6
+	n, m := len(columns), len(header)
+	spans := make([]span, m)
+	if n == 0 || n > maxFixedWidth || m == 0 {
+		return spans
+	}
+	distance := func(c, h span) float64 {
+		apart := max(0, c.from-h.to, h.from-c.to)
+		return float64(apart) + math.Abs(float64(c.from+c.to-h.from-h.to))/100
+	}
+	// best[i][j] is the least cost of the first i+1 columns with the last one
+	// under heading j.
+	best := make([][]float64, n)
+	from := make([][]int, n)
+	for i := range columns {
+		best[i], from[i] = make([]float64, m), make([]int, m)
+		for j := range header {
+			best[i][j], from[i][j] = math.Inf(1), -1
+			d := distance(columns[i], header[j])
+			if i == 0 {
+				best[i][j] = d
+				continue
+			}
+			for k := 0; k <= j; k++ {
+				cost := best[i-1][k] + d
+				if k == j {
+					cost += shared * float64(columns[i].from-columns[i-1].to)
+				}
+				if cost < best[i][j] {
+					best[i][j], from[i][j] = cost, k
+				}
+			}
+		}
+	}
+	at := 0
+	for j := range header {
+		if best[n-1][j] < best[n-1][at] {
+			at = j
+		}
+	}
+	for i := n - 1; i >= 0; i-- {
+		if spans[at] == (span{}) {
+			spans[at] = columns[i]
+		} else {
+			spans[at].from = columns[i].from
+		}
+		if i > 0 {
+			at = from[i][at]
+		}
+	}
+	return spans
+}
