@@ -92,7 +92,10 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Issuer: auth.NewIssuer(keys, p.cfg.Auth, p.now), JWKS: keys.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})
-	races.Register(api, races.Config{Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings})
+	actions := repair.NewLog(p.mainDB, p.log, p.registry)
+	races.Register(api, races.Config{
+		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions,
+	})
 	records.Register(api, records.Config{
 		Store: p.mainDB, Ledger: p.userDB, Poke: p.poke, Ahead: p.ahead,
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
@@ -109,7 +112,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	})
 	ops.Register(api, ops.Config{
 		Store: p.mainDB, Ledger: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
-		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Registry: p.registry,
+		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return router, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -70,6 +71,7 @@ func sniffDelimiter(start []byte) rune {
 // lay assigns a meaning to each place of the header, or says what is wrong.
 func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 	var taken given
+	results := "" // a column that only results have
 	for i, title := range header {
 		c, known := findColumn(title)
 		switch {
@@ -81,6 +83,9 @@ func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 			s.ignore(i, strings.TrimSpace(title))
 			c = unused
 		case !wanted.has(c):
+			if resultColumns.has(c) {
+				results = strings.TrimSpace(title)
+			}
 			c = unused
 		default:
 			if conflict := taken.take(c, strings.TrimSpace(title)); conflict != "" {
@@ -89,6 +94,9 @@ func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 		}
 		s.columns = append(s.columns, c)
 		s.headers = append(s.headers, strings.TrimSpace(title))
+	}
+	if wanted.has(nameColumn) && results != "" && !slices.ContainsFunc(wanted, func(c column) bool { return c != bibColumn && taken[c] != "" }) {
+		return fmt.Sprintf("%q belongs in a results file, and no column of a start list is there but the bib: send results to official-records/import", results)
 	}
 	if taken[bibColumn] == "" {
 		return "there is no column for the bib; the header must have one of " +

@@ -27,6 +27,8 @@ type StartListRow struct {
 	BirthDate race.Date  // zero when the list has none
 	Field     race.Field // empty when the list has none
 	LoginID   string     // lower case; empty: a runner without an account
+
+	ClearsName, ClearsSex, ClearsAge, ClearsBirthDate bool // by a -
 }
 
 var startListColumns = columnSet{
@@ -43,6 +45,19 @@ func StartList(r io.Reader, contentType string, maxRows int) (*Sheet[StartListRo
 func startListRow(rec *record) (StartListRow, []race.FieldError) {
 	var wrong faults
 	row := StartListRow{Row: rec.row, Bib: rec.cells[bibColumn], LoginID: loginKey(rec.cells[loginIDColumn])}
+	for _, clear := range []struct {
+		columns []column
+		clears  *bool
+	}{
+		{[]column{nameColumn, firstNameColumn, lastNameColumn}, &row.ClearsName}, {[]column{sexColumn}, &row.ClearsSex},
+		{[]column{ageColumn}, &row.ClearsAge}, {[]column{birthDateColumn}, &row.ClearsBirthDate},
+	} {
+		for _, c := range clear.columns {
+			if rec.cells[c] == clears {
+				rec.cells[c], *clear.clears = "", true
+			}
+		}
+	}
 	var err error
 	wrong.add(bibColumn, race.CheckBib(row.Bib))
 	row.Name, err = parseName(rec)
@@ -63,6 +78,7 @@ func startListRow(rec *record) (StartListRow, []race.FieldError) {
 		row.Field, err = race.ParseField(field)
 		wrong.add(fieldColumn, err)
 	}
+	row.ClearsName = row.ClearsName && row.Name == "" // a - for one half of a name leaves the other
 	if utf8.RuneCountInString(row.LoginID) > maxLoginLength {
 		wrong.add(loginIDColumn, errors.New("must have at most 190 characters"))
 	}

@@ -83,3 +83,16 @@ func TestOneFileServesAsBoth(t *testing.T) {
 	require.Empty(t, finishers.IgnoredColumns)
 	require.Equal(t, clock(t, "4:07:38"), *finishers.Rows[0].Net)
 }
+
+func TestResultsAreNoStartList(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"bib,gun_time\n1,2:10:22\n", "Place;Bib;Chip Time\n1;1;2:10:22\n", "bib,status\n1,OK\n"} {
+		_, err := imports.StartList(strings.NewReader(file), "", 0)
+		var broken *imports.FileError
+		require.ErrorAs(t, err, &broken, file)
+		require.Contains(t, broken.Message, "results file")
+	}
+	for _, file := range []string{"bib\n1\n", "bib,club\n1,x\n", "bib,name,gun_time\n1,Ada,2:10:22\n"} {
+		require.Len(t, startList(t, file).Rows, 1, file)
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/mrmrthon/mrmrthon/api/ops"
+	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -186,7 +187,7 @@ func (b *bundle) mount(store *maindb.Store, ledger *userdb.Store) {
 	ops.Register(api, ops.Config{
 		Store: store, Ledger: ledger, Workflows: b.temporal, Letters: b.letters,
 		Poke: func() { b.pokes.Add(1) }, WakeStandings: b.wakeStandings, TraceURL: func(id string) string { return "http://ui/" + id },
-		Now: func() time.Time { return time.Now().Add(b.ahead) }, Log: slog.New(slog.DiscardHandler), Registry: b.registry,
+		Now: func() time.Time { return time.Now().Add(b.ahead) }, Log: slog.New(slog.DiscardHandler), Actions: repair.NewLog(store, slog.New(slog.DiscardHandler), b.registry),
 	})
 	b.router = router
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 
 	"github.com/mrmrthon/mrmrthon/api/ops/history"
@@ -61,21 +60,20 @@ type Config struct {
 	TraceURL func(workflowID string) string
 	Now      func() time.Time
 	Log      *slog.Logger
-	Registry prometheus.Registerer
+	Actions  repair.Log
 }
 
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
-	log := repair.NewLog(cfg.Store, cfg.Log, cfg.Registry)
 	reader := history.NewReader(cfg.Store, cfg.Ledger, cfg.Workflows, cfg.Now, cfg.Log)
 	links := links{traceURL: cfg.TraceURL}
 	credits{
 		store: cfg.Store, ledger: cfg.Ledger, reader: reader, repairs: repair.NewCredits(cfg.Store, cfg.Workflows, cfg.Poke),
-		log: log, links: links, now: cfg.Now,
+		log: cfg.Actions, links: links, now: cfg.Now,
 	}.register(api)
-	letters{letters: repair.NewDeadLetters(cfg.Letters, log)}.register(api)
-	audits{workflows: cfg.Workflows, log: log, links: links}.register(api)
-	repairs{store: cfg.Store, ledger: cfg.Ledger, wake: cfg.WakeStandings, log: log, links: links}.register(api)
+	letters{letters: repair.NewDeadLetters(cfg.Letters, cfg.Actions)}.register(api)
+	audits{workflows: cfg.Workflows, log: cfg.Actions, links: links}.register(api)
+	repairs{store: cfg.Store, ledger: cfg.Ledger, wake: cfg.WakeStandings, log: cfg.Actions, links: links}.register(api)
 	actions{store: cfg.Store}.register(api)
 }
 
@@ -179,8 +177,8 @@ type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,reset-credit" doc:"Only actions of this kind."`
-	Target string        `query:"target" maxLength:"100" doc:"ID of a record, user or message."`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,void-race,reset-credit" doc:"Only actions of this kind."`
+	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user or message."`
 }
 
 // shownAction is an action as the API shows it.
@@ -189,7 +187,7 @@ type shownAction struct {
 	Actor      string          `json:"actor" enum:"operator,temporal,audit" doc:"operator: through this API. temporal: somebody reset a workflow in the Temporal Web UI or at its command line; it does not say who. audit: the scheduled audit."`
 	OperatorID string          `json:"operator_id" doc:"User ID of the operator; empty for other actors."`
 	Action     string          `json:"action"`
-	Target     string          `json:"target,omitempty" doc:"ID of a record, user or message; none when it was about several."`
+	Target     string          `json:"target,omitempty" doc:"ID of a record, race, user or message; none when it was about several."`
 	Reason     string          `json:"reason,omitempty" doc:"As the operator gave it."`
 	Before     json.RawMessage `json:"before" doc:"The state before."`
 	After      json.RawMessage `json:"after" doc:"The outcome; null when the action was cut off, in which case it may have taken effect."`

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -33,11 +34,13 @@ type Config struct {
 	// Wake has the standings of a race recomputed. It takes a few seconds at most;
 	// when it fails, the sweep recomputes them later.
 	Wake func(ctx context.Context, raceID string)
+	// Actions is the log of what operators do.
+	Actions repair.Log
 }
 
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
-	settings{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke, wake: cfg.Wake}.register(api)
+	settings{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke, wake: cfg.Wake, actions: cfg.Actions}.register(api)
 	lists{store: cfg.Races}.register(api)
 	entries{store: cfg.Races, runners: cfg.Runners}.register(api)
 	startLists{store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke}.register(api)

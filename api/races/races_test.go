@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -99,7 +100,8 @@ func setup(tb testing.TB) *testBundle {
 	})
 	races.Register(api, races.Config{
 		Races: b.races.Store, StartLists: b.races, Runners: b.users, Poke: func() { b.pokes.Add(1) },
-		Wake: func(context.Context, string) { b.wakes.Add(1) },
+		Wake:    func(context.Context, string) { b.wakes.Add(1) },
+		Actions: repair.NewLog(b.races.Store, slog.New(slog.DiscardHandler), prometheus.NewRegistry()),
 	})
 	b.router = router
 	return b

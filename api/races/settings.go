@@ -8,7 +8,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -20,6 +22,7 @@ type settings struct {
 	runners *userdb.Store
 	poke    func()
 	wake    func(ctx context.Context, raceID string)
+	actions repair.Log
 }
 
 type newRaceInput struct {
@@ -100,8 +103,26 @@ func (s settings) void(ctx context.Context, in *voidInput) (*raceOutput, error) 
 	if reason == "" {
 		return nil, &race.InvalidError{Fields: []race.FieldError{{Field: "reason", Message: "must say why, in 1 to 500 characters"}}}
 	}
-	by := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
-	r, voided, err := s.store.VoidRace(ctx, server.RaceFrom(ctx).ID, by)
+	old, caller := server.RaceFrom(ctx), server.CallerFrom(ctx)
+	by := maindb.Change{By: caller.UserID, Reason: reason}
+	if caller.Type != auth.Operator {
+		return s.voidRace(ctx, old.ID, by)
+	}
+	var out *raceOutput
+	order := repair.Order{
+		Action: repair.VoidRace, OperatorID: by.By, Target: old.ID, Reason: reason, Before: map[string]race.Status{"status": old.Status},
+	}
+	err := s.actions.Do(ctx, order, func(ctx context.Context, _ string) (after any, err error) {
+		if out, err = s.voidRace(ctx, old.ID, by); err != nil {
+			return nil, err
+		}
+		return map[string]race.Status{"status": race.Void}, nil
+	})
+	return out, err
+}
+
+func (s settings) voidRace(ctx context.Context, raceID string, by maindb.Change) (*raceOutput, error) {
+	r, voided, err := s.store.VoidRace(ctx, raceID, by)
 	if err != nil {
 		return nil, err
 	}

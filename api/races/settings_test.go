@@ -218,6 +218,52 @@ func TestVoidRace(t *testing.T) {
 	require.Equal(t, http.StatusConflict, b.call(t, http.MethodPatch, path, b.organizer, `{"distance_m":10000}`).status)
 }
 
+func TestAnOperatorsVoidIsLogged(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path, operatorID := b.created(t, ""), newID()
+	logged := func() []maindb.Action {
+		t.Helper()
+		actions, err := b.races.Actions(t.Context(), maindb.ActionFilter{Name: "void-race"}, "", 10)
+		require.NoError(t, err)
+		return actions
+	}
+	require.Equal(t, http.StatusOK, b.call(t, http.MethodPost, b.created(t, "")+"/void", b.organizer, `{"reason":"mine"}`).status)
+	require.Empty(t, logged(), "its organizer is no operator")
+	require.Equal(t, http.StatusOK, b.call(t, http.MethodPost, path+"/void", "operator/"+operatorID, `{"reason":"a trial"}`).status)
+	actions := logged()
+	require.Len(t, actions, 1)
+	require.Equal(t, []string{operatorID, raceID(path), "a trial"}, []string{actions[0].OperatorID, actions[0].Target, actions[0].Reason})
+	require.JSONEq(t, `{"status":"scheduled"}`, string(actions[0].Before))
+	require.JSONEq(t, `{"status":"void"}`, string(actions[0].After))
+}
+
+func TestAStartListClears(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, "")
+	entry := func(list string) []any {
+		t.Helper()
+		got := b.imports(t, path+"/participants", list)
+		require.Equal(t, http.StatusOK, got.status, got.raw)
+		require.Empty(t, got.body["errors"], got.raw)
+		entries := b.call(t, http.MethodGet, path+"/participants", b.organizer, "").list(t, "items")
+		require.Len(t, entries, 1)
+		return []any{entries[0]["name"], entries[0]["sex"], entries[0]["age"]}
+	}
+	require.Equal(t, []any{"A B", "F", 36.0}, entry("bib,name,sex,age\n7,A B,F,36\n"))
+	require.Equal(t, []any{"A B", nil, 36.0}, entry("bib,sex\n7,-\n"))
+	require.Equal(t, []any{"A B", nil, nil}, entry("bib,age\n7,-\n"))
+	require.Equal(t, []any{"", "M", 40.0}, entry("bib,name,sex,age\n7,-,M,40\n"))
+	born := entry("bib,birth_date\n7,1980-01-01\n")[2]
+	require.NotNil(t, born)
+	require.Equal(t, born, entry("bib,age\n7,-\n")[2], "the birth date is still there")
+	require.Nil(t, entry("bib,birth_date\n7,-\n")[2])
+	require.Equal(t, 50.0, entry("bib,age,birth_date\n7,50,-\n")[2])
+	require.Nil(t, entry("bib,age\n7,-\n")[2], "the birth date does not come back")
+	require.Equal(t, 1.0, b.imports(t, path+"/participants", "bib,age,sex,birth_date\n7,-,M,-\n").body["unchanged"])
+}
+
 func TestAStartListWithoutAFieldLeavesIt(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -48,6 +48,7 @@ func (s startLists) resolve(ctx context.Context, raceID string, rows []imports.S
 		list.rows = append(list.rows, row)
 		list.entries = append(list.entries, maindb.StartListRow{
 			Bib: row.Bib, Sex: row.Sex, Age: row.Age, BirthDate: row.BirthDate, Field: row.Field,
+			ClearSex: row.ClearsSex, ClearAge: row.ClearsAge || row.ClearsBirthDate,
 			Account: named[i], StandIn: maindb.RunnerAccount{UserID: standInID},
 		})
 	}
@@ -104,13 +105,13 @@ func corrected(runner userdb.Runner, id string, row imports.StartListRow) userdb
 		return runner
 	}
 	runner.UserID = id
-	if row.Name != "" {
+	if row.Name != "" || row.ClearsName {
 		runner.Name = row.Name
 	}
-	if row.Sex != "" {
+	if row.Sex != "" || row.ClearsSex {
 		runner.Sex = row.Sex
 	}
-	if !row.BirthDate.IsZero() {
+	if !row.BirthDate.IsZero() || row.ClearsBirthDate {
 		runner.BirthDate = row.BirthDate
 	}
 	return runner
@@ -131,7 +132,8 @@ func (l *startList) corrections(planned []maindb.PlannedRow) map[string]userdb.R
 			wanted = corrected(userdb.Runner{}, p.UserID, l.rows[i])
 		}
 		if wanted != known {
-			wanted.Anew = p.Outcome == maindb.RowAdded
+			row := l.rows[i]
+			wanted.Anew = p.Outcome == maindb.RowAdded || row.ClearsName || row.ClearsSex || row.ClearsBirthDate
 			corrections[p.UserID] = wanted
 		}
 	}

@@ -62,7 +62,7 @@ func (s startLists) register(api huma.API) {
 		DefaultStatus: http.StatusOK, Summary: "Import a start list", Tags: []string{entriesTag},
 		Description: "CSV with a header, or a JSON array of objects, of up to 50,000 rows: bib, name (or first_name and last_name), sex, " +
 			"age or birth_date, field, login_id. Good rows go in, bad rows come back. A row finds its entry by login_id, else by bib; " +
-			"what it leaves out stays as it is; the field of a new entry is then runner, and `-` makes it runner. A runner without login_id gets an account " +
+			"what it leaves out stays as it is, and `-` clears name, sex, age or birth_date; the field of a new entry is then runner, and `-` makes it runner. A runner without login_id gets an account " +
 			"without a login. A bib that goes to another account takes nothing with it of what the former runner's entry said, and it is not " +
 			"taken from somebody who entered in person. Records of corrected bibs are credited anew. The same file again changes nothing.",
 		MaxBodyBytes: maxStartList, BodyReadTimeout: startListTimeout,

@@ -99,6 +99,9 @@ func (i importing) handle(ctx context.Context, in *importInput) (*importOutput, 
 		return nil, err
 	}
 	imported, err := i.carryOut(ctx, in, file)
+	if conflict, ok := errors.AsType[*race.ConflictError](err); ok && conflict.Field == "official" {
+		return nil, huma.Error409Conflict(conflict.Message, &huma.ErrorDetail{Location: "query.official", Message: conflict.Message})
+	}
 	if errors.Is(err, maindb.ErrNoRankingTime) {
 		return nil, imports.Problem(imports.NoRankingTime(sheet.Headers, r.Ranking.Basis))
 	}
@@ -121,7 +124,7 @@ func (i importing) handle(ctx context.Context, in *importInput) (*importOutput, 
 func (in *importInput) file(ctx context.Context, raceID string, rows []race.ResultRow) (maindb.ResultsFile, error) {
 	file := maindb.ResultsFile{
 		ImportID: server.ResourceID(ctx), RaceID: raceID, Rows: rows, Name: strings.TrimSpace(in.Name),
-		Hash: sha256.Sum256(in.RawBody), Official: in.Official,
+		Hash: sha256.Sum256(in.RawBody), Official: in.Official, RetryOf: server.RetryOf(ctx),
 	}
 	switch override := strings.TrimSpace(in.Override); {
 	case override == "":

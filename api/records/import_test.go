@@ -3,6 +3,7 @@ package records_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -185,6 +186,27 @@ func TestAnImportThatComesAgainAfterACrash(t *testing.T) {
 	require.Zero(t, got.Added+got.Changed)
 	require.Equal(t, 1, got.KeptTotal)
 	require.Equal(t, "1:09:00", b.get(t, corrected).GunTime)
+}
+
+// TestAnOldFileThatComesAgainAfterANewOne: its first call reserved a key and died
+// before it wrote anything, and meanwhile somebody has loaded the corrected file.
+func TestAnOldFileThatComesAgainAfterANewOne(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	key := header{"Idempotency-Key": "file-1"}
+	load := func(file string, h header) *httptest.ResponseRecorder {
+		return b.call(t, "organizer", http.MethodPost, b.path+"/import", file, csvFile, h)
+	}
+	const old = "bib,gun_time\n1,1:10:00\n"
+	decode[answered](t, load(old, key), http.StatusOK)
+	b.inMain(t, "UPDATE idempotency_key SET response_status = NULL, response_body = NULL")
+	b.inMain(t, "DELETE FROM race_import")
+	decode[answered](t, load("bib,gun_time\n1,1:12:00\n", header{"Idempotency-Key": "file-2"}), http.StatusOK)
+	for range 2 { // the refusal does not free the key, or the next attempt would count as a new request
+		require.Equal(t, http.StatusConflict, load(old, key).Code)
+	}
+	require.Equal(t, "1:12:00", b.list(t, "?bib=1").Items[0].GunTime)
+	require.Equal(t, 1, decode[answered](t, load(old, header{"Idempotency-Key": "file-3"}), http.StatusOK).Changed, "on purpose")
 }
 
 func TestAFileWithoutRankingTimesIsRefused(t *testing.T) {

@@ -76,6 +76,7 @@ const (
 	refusedKey
 	raceKey
 	resourceKey
+	retryKey
 )
 
 // WithCaller returns a context in which caller makes the call.

@@ -48,6 +48,15 @@ func ResourceID(ctx context.Context) string {
 	return uuid.Must(uuid.NewV7()).String()
 }
 
+// RetryOf returns when the call was first sent that this one repeats under the
+// same Idempotency-Key, without knowing what became of it; zero for a new one.
+func RetryOf(ctx context.Context) time.Time {
+	if id, ok := ctx.Value(retryKey).(uuid.UUID); ok {
+		return time.Unix(id.Time().UnixTime())
+	}
+	return time.Time{}
+}
+
 // idempotency honours the Idempotency-Key of calls that create. Bodies may hold
 // passwords, so fingerprint is a keyed hash: a plain one could be reversed by
 // guessing.
@@ -80,7 +89,8 @@ func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
 	}
 	request := i.fingerprint(body)
 	keyHash := keyOf(ctx, key, request)
-	reserved, err := i.reserve(ctx.Context(), keyHash, request)
+	newID := uuid.Must(uuid.NewV7()).String()
+	reserved, err := i.reserve(ctx.Context(), keyHash, request, newID)
 	switch {
 	case err != nil:
 		writeError(i.api, ctx, translate(ctx.Context(), i.log, err))
@@ -90,10 +100,15 @@ func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	answer := &recorder{ResponseWriter: w, status: http.StatusOK}
-	r = r.WithContext(context.WithValue(ctx.Context(), resourceKey, reserved.ResourceID))
+	callCtx := context.WithValue(ctx.Context(), resourceKey, reserved.ResourceID)
+	retry := reserved.ResourceID != newID
+	if first, err := uuid.Parse(reserved.ResourceID); retry && err == nil {
+		callCtx = context.WithValue(callCtx, retryKey, first)
+	}
+	r = r.WithContext(callCtx)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	next(humachi.NewContext(op, r, answer))
-	i.settle(r.Context(), keyHash, answer, rule.Secret)
+	i.settle(r.Context(), keyHash, answer, rule.Secret, retry)
 }
 
 // keyOf returns the scope of an Idempotency-Key: the caller, the call and the key.
@@ -109,8 +124,8 @@ func keyOf(ctx huma.Context, key string, request Hash) Hash {
 	return sha256.Sum256([]byte(caller + "\n" + op.Method + " " + location.RequestURI() + "\n" + key))
 }
 
-func (i idempotency) reserve(ctx context.Context, key, request Hash) (maindb.Reservation, error) {
-	reserved, err := i.keys.ReserveKey(ctx, key, request, uuid.Must(uuid.NewV7()).String())
+func (i idempotency) reserve(ctx context.Context, key, request Hash, newID string) (maindb.Reservation, error) {
+	reserved, err := i.keys.ReserveKey(ctx, key, request, newID)
 	if err != nil {
 		return maindb.Reservation{}, err
 	}
@@ -126,15 +141,16 @@ func (i idempotency) reserve(ctx context.Context, key, request Hash) (maindb.Res
 const settleTimeout = 2 * time.Second
 
 // settle stores the answer for the next call with the key. A refused call created
-// nothing, so its key is free again; after a 5xx nobody knows, so the key stays
-// bound to its resource ID. The answer has already been sent: a failure here only
+// nothing, so its key is free again, unless it repeats one of which nobody knows; after
+// a 5xx nobody knows either. Then the key stays bound to its resource ID. The answer has already been sent: a failure here only
 // means that a retry runs the handler again.
-func (i idempotency) settle(ctx context.Context, key Hash, answer *recorder, secret bool) {
+func (i idempotency) settle(ctx context.Context, key Hash, answer *recorder, secret, retry bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	var err error
 	switch {
 	case answer.status >= http.StatusInternalServerError || answer.body.Len() > maxStoredBody:
+	case answer.status >= http.StatusBadRequest && retry:
 	case answer.status >= http.StatusBadRequest:
 		err = i.keys.ReleaseKey(ctx, key)
 	case secret: // the key stays bound to its resource ID

@@ -57,6 +57,9 @@ func placesMoved(ctx context.Context, q *gen.Queries, r race.Race, revisions []r
 		}
 		after = append(after, standingsEntry(&r, &row))
 	}
+	if len(before) == 0 { // nobody has a place yet
+		return nil, 0, nil
+	}
 	rules := standings.Rules{Ranking: r.Ranking, Divisions: r.Divisions}
 	moves, total := []PlaceMove{}, 0
 	for _, change := range standings.Compare(standings.Rank(rules, before), standings.Rank(rules, after)).Changes {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -42,6 +43,9 @@ type ResultsFile struct {
 	// has decided. It needs a reason.
 	OverrideAll  bool
 	OverrideBibs []string
+	// RetryOf is when the request was first sent that this one repeats; zero for a
+	// request of its own. A repeated one does not undo what a later file brought.
+	RetryOf time.Time
 }
 
 // Imported says what became of the rows of a results file, or what would. Each
@@ -62,7 +66,7 @@ type Imported struct {
 	Implausible      []ImplausibleRow `json:"implausible" nullable:"false" doc:"Rows whose record has a time that cannot be right: it is kept, but neither ranked nor credited until it is corrected or confirmed; at most 200."`
 	ImplausibleTotal int              `json:"implausible_total"`
 	Official         bool             `json:"official,omitempty" doc:"The standings are official: only official=true with a reason lets the file change them."`
-	PlacesMoved      []PlaceMove      `json:"places_moved,omitempty" doc:"Of an official race: the places that change, in the new order; at most 200."`
+	PlacesMoved      []PlaceMove      `json:"places_moved,omitempty" doc:"Of an official race, and in a dry run of any race: the places that change, in the new order; at most 200."`
 	PlacesTotal      int              `json:"places_moved_total,omitempty"`
 	Refused          []RefusedRow     `json:"-"` // rows that contradict what is known
 }
@@ -123,8 +127,9 @@ func list[T any](items *[]T, total *int, item T) {
 // override it. A file that changes something is kept as an import, which can be
 // undone; to import under the ID of one that there is changes nothing and
 // returns what that one did. Errors: race.ErrNotFound, *race.InvalidError when
-// the reason is missing, ErrNoRankingTime, *race.ConflictError for a void race and for an official
-// one that the file would change without being allowed to.
+// the reason is missing, ErrNoRankingTime, *race.ConflictError for a void race,
+// for an official one that the file would change without being allowed to, and
+// for a repeated request that another file has overtaken.
 func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Change) (Imported, error) {
 	overrides := file.OverrideAll || len(file.OverrideBibs) > 0
 	if (file.Official || overrides) && change.Reason == "" {
@@ -161,6 +166,15 @@ func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Chan
 		if len(plan.revisions) == 0 {
 			return nil
 		}
+		if err := checkOvertaken(ctx, q, file); err != nil {
+			return err
+		}
+		if r.Status == race.Official {
+			if err := plan.movePlaces(ctx, q); err != nil {
+				return err
+			}
+		}
+		done = plan.outcome
 		if r.Status == race.Official && !file.Official {
 			return &race.ConflictError{Field: "official", Message: fmt.Sprintf(
 				"the standings of the race are official, and the file would add %d records and change %d: "+
@@ -187,10 +201,30 @@ func (s *Store) PreviewImport(ctx context.Context, file ResultsFile) (Imported, 
 		return Imported{}, errVoid
 	}
 	plan, err := planImport(ctx, s.queries, r, file, Change{})
+	if err == nil && len(plan.revisions) > 0 {
+		err = plan.movePlaces(ctx, s.queries)
+	}
 	if err != nil {
 		return Imported{}, fmt.Errorf("preview results of race %s: %w", file.RaceID, err)
 	}
 	return plan.outcome, nil
+}
+
+// checkOvertaken refuses a repeated request when another file was imported after
+// it was first sent: it would put back what that file corrected.
+func checkOvertaken(ctx context.Context, q *gen.Queries, file ResultsFile) error {
+	if file.RetryOf.IsZero() {
+		return nil
+	}
+	overtaken, err := q.HasImportSince(ctx, file.RaceID, file.RetryOf)
+	if err != nil {
+		return fmt.Errorf("look for later imports: %w", err)
+	}
+	if overtaken {
+		return &race.ConflictError{Message: "another file was imported after this request was first sent: " +
+			"send this one with a new Idempotency-Key if it is to count now"}
+	}
+	return nil
 }
 
 // carryOut writes the plan and keeps the import. The transaction holds the race.
@@ -243,7 +277,7 @@ type importPlan struct {
 	revisions []revision
 	outcome   Imported
 	speaks    bool // some row states something
-	timed     bool // some row states the time that ranks
+	timed     bool // some row states the time that ranks, or clears a value
 	timeless  bool // some finisher would have no such time
 
 	entrants map[string]gen.EnteredBibsRow // by bib key
@@ -276,10 +310,14 @@ func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFi
 	if len(file.Rows) > 0 && !p.speaks || p.timeless && !p.timed {
 		return nil, ErrNoRankingTime
 	}
-	if r.Status == race.Official && len(p.revisions) > 0 {
-		p.outcome.PlacesMoved, p.outcome.PlacesTotal, err = placesMoved(ctx, q, r, p.revisions, p.entrants)
-	}
-	return p, err
+	return p, nil
+}
+
+// movePlaces works out whose place the plan changes. It ranks the whole race
+// twice, so that an import into a race that is not official does without.
+func (p *importPlan) movePlaces(ctx context.Context, q *gen.Queries) (err error) {
+	p.outcome.PlacesMoved, p.outcome.PlacesTotal, err = placesMoved(ctx, q, p.race, p.revisions, p.entrants)
+	return err
 }
 
 // take plans a part of the file's rows; seen has the bib keys of the parts before.
@@ -300,13 +338,12 @@ func (p *importPlan) take(ctx context.Context, q *gen.Queries, part []race.Resul
 	for _, row := range rows {
 		holders[row.BibKey] = row
 	}
-	basis := p.race.Ranking.Basis
 	for i, row := range part {
 		if _, entered := p.entrants[keys[i]]; !entered {
 			list(&p.outcome.UnknownBib, &p.outcome.UnknownTotal, BibRow{row.Row, row.Bib})
 		}
 		p.speaks = p.speaks || row.Gun != nil || row.Net != nil || row.Status != nil || row.Sequence != nil
-		p.timed = p.timed || basis == race.Gun && row.Gun != nil || basis == race.Net && row.Net != nil
+		p.timed = p.timed || p.race.Ranking.RankingTime(row.Stated()) != 0
 		if holder, held := holders[keys[i]]; held {
 			p.correct(row, holder)
 		} else if err := p.add(ctx, q, keys[i], row); err != nil {
@@ -321,6 +358,11 @@ func (p *importPlan) take(ctx context.Context, q *gen.Queries, part []race.Resul
 func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 	next := nextRevision(holder, race.ByFile, p.change)
 	known := next.Result
+	if holder.Decided && row.Status == nil && known.Status != race.Finished && p.race.Ranking.RankingTime(row.Stated()) != 0 {
+		// A file of times alone lists those who finished. Of somebody whom a person
+		// took out it therefore says something else than what was decided.
+		row.Status = new(race.Finished)
+	}
 	result, wrong := row.Apply(known)
 	switch {
 	case len(wrong) == 0 && result == known:
@@ -349,6 +391,8 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 		list(&p.outcome.Changes, &p.outcome.ChangesTotal,
 			FieldChange{BibRow: at, RecordID: next.ID, Field: field, Before: before[i], After: after[i]})
 		if slices.Contains(cleared, field) {
+			// Cleared on purpose: the column is known, and the record had a value.
+			p.timed = p.timed || field == string(p.race.Ranking.Basis)+"_time"
 			list(&p.outcome.Cleared, &p.outcome.ClearedTotal, ClearedField{BibRow: at, Field: field, Before: before[i]})
 		}
 	}

@@ -529,3 +529,86 @@ func TestImplausibleRowsAreListed(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, again.ImplausibleTotal, "until somebody confirms it")
 }
+
+func TestAFileOfTimesAloneDoesNotHideADecision(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.scheduledRace(t)
+	times := func() maindb.ResultsFile {
+		gun := race.Time(9_000_000)
+		return rowsOf(raceID, race.ResultRow{Bib: "1", Gun: &gun}, race.ResultRow{Bib: "2", Gun: &gun}, race.ResultRow{Bib: "3", Gun: &gun})
+	}
+	b.imported(t, times())
+	dq := b.patch(t, b.holderOf(t, raceID, "1"), maindb.RecordPatch{Status: new(race.Disqualified)})
+	b.imported(t, rowsOf(raceID, race.ResultRow{Bib: "2", Status: new(race.DidNotFinish)}))
+
+	again := b.imported(t, times())
+	require.Equal(t, []int{0, 0, 2}, counts(again), "a status from a file is no decision: the times leave it")
+	require.Equal(t, []maindb.KeptRow{{
+		BibRow: maindb.BibRow{Row: 2, Bib: "1"}, RecordID: dq.ID, Message: "kept: decided by hand",
+		Says:   map[string]string{"gun_time": "2:30:00", "status": "OK"},
+		Stands: map[string]string{"gun_time": "2:30:00", "status": "DQ"},
+	}}, again.Kept)
+
+	override := times()
+	override.OverrideBibs = []string{"1"}
+	require.Equal(t, []int{0, 1, 2}, counts(b.imported(t, override)))
+	require.Equal(t, race.Finished, b.record(t, dq).Result.Status)
+}
+
+func TestAColumnOfDashesIsNoTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.scheduledRace(t)
+	cleared := func(bib string) race.ResultRow { return race.ResultRow{Bib: bib, Gun: new(race.Time(0))} }
+	_, err := b.store.ImportResults(t.Context(), rowsOf(raceID, cleared("1"), cleared("2")), organizer)
+	require.ErrorIs(t, err, maindb.ErrNoRankingTime, "new records would have no time that ranks")
+
+	b.imported(t, fileOf(raceID, []race.Result{finish("1", 9000)}))
+	out := b.imported(t, rowsOf(raceID, cleared("1")))
+	require.Equal(t, 1, out.ClearedTotal, "what a record has may be cleared")
+}
+
+func TestARepeatedRequestDoesNotUndoALaterFile(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.scheduledRace(t)
+	old := fileOf(raceID, []race.Result{finish("1", 9000)})
+	old.RetryOf = b.clock.Now()
+	b.clock.Advance(time.Second)
+	later := fileOf(raceID, []race.Result{finish("1", 9100)})
+	b.imported(t, later)
+
+	_, err := b.store.ImportResults(t.Context(), old, organizer)
+	var conflict *race.ConflictError
+	require.ErrorAs(t, err, &conflict)
+	require.Contains(t, conflict.Message, "Idempotency-Key")
+
+	_, undone, err := b.store.UndoImport(t.Context(), raceID, later.ImportID, organizer)
+	require.NoError(t, err)
+	require.True(t, undone)
+	require.Equal(t, 1, b.imported(t, old).Added, "the later file does not count any more")
+	require.Equal(t, old.ImportID, b.imported(t, old).ImportID, "repeated again, it is what it did")
+}
+
+func TestADryRunSaysWhichPlacesMoveInAProvisionalRace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.scheduledRace(t)
+	first := fileOf(raceID, []race.Result{finish("1", 9000), finish("2", 9100)})
+	preview, err := b.store.PreviewImport(t.Context(), first)
+	require.NoError(t, err)
+	require.Empty(t, preview.PlacesMoved, "nobody has a place yet")
+	b.imported(t, first)
+	_, err = b.db.ExecContext(t.Context(), `INSERT INTO participant
+		(participant_id, race_id, user_id, bib, bib_key, sex, age, field, status, created_at, updated_at)
+		SELECT CONCAT('p', held_bib), race_id, CONCAT('u', held_bib), bib, held_bib, 'F', 30, 'runner', 'entered', NOW(6), NOW(6)
+		FROM official_record`)
+	require.NoError(t, err)
+
+	preview, err = b.store.PreviewImport(t.Context(), fileOf(raceID, []race.Result{finish("2", 8900)}))
+	require.NoError(t, err)
+	require.Equal(t, 2, preview.PlacesTotal)
+	require.Equal(t, []int{2, 1}, []int{preview.PlacesMoved[0].PlaceBefore, preview.PlacesMoved[0].PlaceAfter})
+	require.Equal(t, "2", preview.PlacesMoved[0].Bib)
+}

@@ -22,6 +22,9 @@ type StartListRow struct {
 	BirthDate race.Date // zero: not said
 	Field     race.Field
 
+	ClearSex bool // what the entry has is withdrawn; an age that the account gives stays
+	ClearAge bool
+
 	Account *RunnerAccount // that the row names; nil: it names none
 	StandIn RunnerAccount  // the account without a login that stands for the bib otherwise
 	Claimed bool           // the stand-in has become somebody's own account

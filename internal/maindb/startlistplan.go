@@ -265,7 +265,7 @@ func (p *startListPlan) wanted(i int) entry {
 	if newRunner && account.Sex != "" {
 		w.Sex = account.Sex
 	}
-	if row.Sex != "" {
+	if row.Sex != "" || row.ClearSex {
 		w.Sex = row.Sex
 	}
 	p.setAge(&w, row, account, newRunner)
@@ -274,15 +274,17 @@ func (p *startListPlan) wanted(i int) entry {
 
 // setAge takes the age that the row says, else that of a runner who is new to
 // the entry by the account. It is stated unless the account's own birth date
-// gives it, which then follows the day of the race.
+// gives it, which then follows the day of the race; clearing it leaves that one.
 func (p *startListPlan) setAge(w *entry, row StartListRow, account RunnerAccount, newRunner bool) {
 	switch {
 	case !row.BirthDate.IsZero():
 		w.Age, w.ageStated = row.BirthDate.AgeOn(p.race.Date), row.BirthDate != account.BirthDate
 	case row.Age != race.UnknownAge:
 		w.Age, w.ageStated = row.Age, true
-	case newRunner && !account.BirthDate.IsZero():
+	case (newRunner || row.ClearAge) && !account.BirthDate.IsZero():
 		w.Age, w.ageStated = account.BirthDate.AgeOn(p.race.Date), false
+	case row.ClearAge && (w.ageStated || account.UserID == row.StandIn.UserID):
+		w.Age, w.ageStated = race.UnknownAge, false
 	}
 	if w.Age > race.MaxAge {
 		w.Age = race.UnknownAge

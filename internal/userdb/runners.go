@@ -25,7 +25,8 @@ type Runner struct {
 	// one until its holder left. Otherwise it stands in for somebody on a start
 	// list, and the list may correct it.
 	Owned bool
-	// Anew says that the stand-in is for another person from now on.
+	// Anew says that the stand-in says no more than this from now on: it is for
+	// another person, or the list cleared something.
 	Anew bool
 }
 

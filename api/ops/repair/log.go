@@ -29,6 +29,7 @@ const (
 	RunAudit       Action = "run-audit"
 	RebuildTotal   Action = "rebuild-total"
 	RecomputeRace  Action = "recompute-standings"
+	VoidRace       Action = "void-race"
 )
 
 // Order is what is logged of an action before it is done. Before, and what the
@@ -55,7 +56,7 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 		Help: "Operators' actions, by action and outcome (done, failed).",
 	}, []string{"action", "outcome"})
 	registry.MustRegister(taken)
-	for _, action := range []Action{RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace} {
+	for _, action := range []Action{RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, VoidRace} {
 		for _, outcome := range []string{"done", "failed"} {
 			taken.WithLabelValues(string(action), outcome) // so that the first one is an increase
 		}

@@ -12,6 +12,17 @@ import (
 	"time"
 )
 
+const hasImportSince = `-- name: HasImportSince :one
+SELECT EXISTS (SELECT 1 FROM race_import WHERE race_id = ? AND status = 'applied' AND imported_at > ?)
+`
+
+func (q *Queries) HasImportSince(ctx context.Context, raceID string, since time.Time) (bool, error) {
+	row := q.db.QueryRowContext(ctx, hasImportSince, raceID, since)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const importedRecords = `-- name: ImportedRecords :many
 SELECT r.record_id, r.race_id, r.revision, r.bib, r.bib_key, r.held_bib, r.waiting_since, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed, r.created_at, r.updated_at, r.decided, r.time_confirmed, v.revision AS import_revision,
        b.bib AS before_bib, b.gun_ms AS before_gun_ms, b.net_ms AS before_net_ms, b.status AS before_status,

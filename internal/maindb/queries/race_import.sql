@@ -8,6 +8,9 @@ SELECT * FROM race_import WHERE import_id = ? AND race_id = ?;
 -- name: RaceImportsBefore :many
 SELECT * FROM race_import WHERE race_id = ? AND import_id < sqlc.arg(before) ORDER BY import_id DESC LIMIT ?;
 
+-- name: HasImportSince :one
+SELECT EXISTS (SELECT 1 FROM race_import WHERE race_id = ? AND status = 'applied' AND imported_at > sqlc.arg(since));
+
 -- name: UndoRaceImport :exec
 UPDATE race_import SET status = 'undone', undone_by = ?, undone_at = ?, undo_reason = ? WHERE import_id = ?;
 
