@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh go|mariadb|cc|prometheus|jq|shellcheck ... makes sure that the machine has what a make target needs: it installs what
+# setup.sh go|mariadb|mysql|cc|prometheus|jq|shellcheck ... makes sure that the machine has what a make target needs: it installs what
 # the package manager may install, and says clearly what to do where it may not.
 set -eu
 
@@ -65,6 +65,55 @@ setup_mariadb() {
 		fail "MariaDB is missing; put mariadbd on PATH"
 	fi
 	has_mariadb || fail "MariaDB was installed, but there is no mariadbd"
+}
+
+# setup_mysql prints the path of a MySQL server beside the machine's MariaDB: the one that MYSQLD names or that is
+# installed, else the package manager's, unpacked into .local/mysqld with libraries of its own. It is not installed,
+# since the packages of the two servers exclude each other.
+setup_mysql() {
+	for mysqld in "${MYSQLD:-}" /usr/sbin/mysqld /usr/local/mysql/bin/mysqld /opt/homebrew/bin/mysqld "$PWD/.local/mysqld/mysqld"; do
+		case $([ ! -x "$mysqld" ] || "$mysqld" --no-defaults --version 2>/dev/null) in
+		*MariaDB*) ;;
+		*Ver*)
+			echo "$mysqld"
+			return
+			;;
+		esac
+	done
+	command -v apt-get >/dev/null || fail "no MySQL server is installed; name one by MYSQLD"
+	for package in mysql-server-core-8.4 mysql-server-core-8.0 mysql-server-core; do
+		if apt-cache policy $package | grep -q 'Candidate: [0-9]'; then
+			unpack_mysql $package || fail "$package could not be unpacked; name a MySQL server by MYSQLD"
+			return
+		fi
+	done
+	fail "the package manager has no MySQL server; name one by MYSQLD"
+}
+
+# unpack_mysql PACKAGE
+unpack_mysql() {
+	folder=$PWD/.local/mysqld
+	echo "unpacking $1 and its libraries into $folder" >&2
+	rm -rf "$folder.new" && mkdir -p "$folder.new/packages" || return
+	packages=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$1" |
+		grep '^[a-z]' | sort -u | grep -vE '^(debconf|dpkg|perl|tar$|systemd)')
+	# shellcheck disable=SC2086 # a list
+	(cd "$folder.new/packages" && apt-get download -qq $packages >&2) || return
+	for package in "$folder.new/packages"/*.deb; do
+		dpkg -x "$package" "$folder.new" || return
+	done
+	rm -r "$folder.new/packages"
+	usr=$folder/usr
+	loader=$(cd "$folder.new" && find usr/lib lib -name 'ld-linux-*.so.*' 2>/dev/null | head -n 1)
+	libraries=${loader%/*}
+	# --no-defaults must come first, so the server is told last where its files are.
+	cat >"$folder.new/mysqld" <<-SCRIPT
+		#!/bin/sh
+		exec $folder/$loader --library-path $usr/${libraries#usr/}:$folder/${libraries#usr/}:$usr/lib/mysql/private \
+			$usr/sbin/mysqld "\$@" --basedir=$usr --lc-messages-dir=$usr/share/mysql --plugin-dir=$usr/lib/mysql/plugin
+	SCRIPT
+	chmod +x "$folder.new/mysqld"
+	rm -rf "$folder" && mv "$folder.new" "$folder" && "$folder/mysqld" --no-defaults --version >&2 && echo "$folder/mysqld"
 }
 
 # The race detector needs a C compiler.
@@ -137,7 +186,7 @@ setup_shellcheck() {
 
 for need in "$@"; do
 	case $need in
-	go | mariadb | cc | prometheus | jq | shellcheck) "setup_$need" ;;
+	go | mariadb | mysql | cc | prometheus | jq | shellcheck) "setup_$need" ;;
 	*) fail "setup.sh: what is $need?" ;;
 	esac
 done
