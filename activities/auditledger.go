@@ -17,16 +17,19 @@ import (
 const (
 	// auditRaces is how many races the audit compares by their sums at once.
 	auditRaces = 500
+	// maxSummed is how many credits one audit compares by the sums of their races,
+	// about a second's work; when there are more the next audit goes on from there.
+	maxSummed = 1_000_000
 	// orphanMarkLifetime is for how long after the grace the mark of an orphan
 	// counts. An older one is of an earlier loss, and the grace begins again.
-	orphanMarkLifetime = time.Hour
+	orphanMarkLifetime = 6 * time.Hour
 )
 
 // aheadProgress is the heartbeat of CheckAhead.
 type aheadProgress struct {
 	Recent    maindb.LatestRevision `json:"recent"`
 	AllRecent bool                  `json:"all_recent"` // next come the races, by their sums
-	RaceID    string                `json:"race_id"`
+	Races     lap                   `json:"races"`
 	Tally     Tally                 `json:"tally"`
 }
 
@@ -40,7 +43,11 @@ type aheadProgress struct {
 // inputs, all others by the sums of their revisions.
 func (a *Audits) CheckAhead(ctx context.Context) (Tally, error) {
 	now := a.now()
-	p := aheadProgress{Recent: maindb.LatestRevision{ChangedAt: now.Add(-a.cfg.LookBack)}, Tally: Tally{Kind: LedgerAhead}}
+	races, err := a.beginLap(ctx, string(LedgerAhead)+"_races")
+	if err != nil {
+		return Tally{}, err
+	}
+	p := aheadProgress{Recent: maindb.LatestRevision{ChangedAt: now.Add(-a.cfg.LookBack)}, Races: races, Tally: Tally{Kind: LedgerAhead}}
 	if err := resume(ctx, &p); err != nil {
 		return Tally{}, err
 	}
@@ -57,43 +64,40 @@ func (a *Audits) CheckAhead(ctx context.Context) (Tally, error) {
 		}
 		activity.RecordHeartbeat(ctx, p)
 	}
-	err := a.eachUnequalRace(ctx, &p.RaceID, func(_ string, balance reconcile.Balance) error {
+	err = a.eachUnequalRace(ctx, LedgerAhead, &p.Races, func(balance reconcile.Balance) (more bool, err error) {
 		if err := a.raiseAll(ctx, keysOf(balance.Ahead), &p.Tally); err != nil {
-			return err
+			return false, err
 		}
-		return a.requeueOld(ctx, balance, now)
+		return true, a.requeueOld(ctx, balance, now)
 	}, func() { activity.RecordHeartbeat(ctx, p) })
 	return p.Tally, err
 }
 
-// eachUnequalRace calls check for the races after the ID after whose records and
-// credits do not add up to the same; it moves after on and calls beat.
-func (a *Audits) eachUnequalRace(ctx context.Context, after *string, check func(raceID string, balance reconcile.Balance) error, beat func()) error {
-	for {
-		sums, next, err := a.databases.SumsAfter(ctx, *after, auditRaces)
+// eachUnequalRace calls check for the races whose records and credits do not add
+// up to the same, as far as one audit goes or check wants more, and beat after each.
+func (a *Audits) eachUnequalRace(ctx context.Context, kind FindingKind, races *lap, check func(reconcile.Balance) (more bool, err error), beat func()) error {
+	for more := true; more; beat() {
+		sums, next, err := a.databases.SumsAfter(ctx, races.After, auditRaces)
 		if err != nil {
 			return err
 		}
 		for _, raceID := range sums.Races() {
-			if sums.Agree(raceID) {
+			if !more || sums.Agree(raceID) {
 				continue
 			}
 			balance, err := a.databases.Balance(ctx, sums, raceID)
 			if err != nil {
 				return err
 			}
-			if err := check(raceID, balance); err != nil {
+			if more, err = check(balance); err != nil {
 				return err
 			}
-			*after = raceID
+			races.After = raceID
 			beat()
 		}
-		if next == "" {
-			return nil
-		}
-		*after = next
-		beat()
+		more = more && !races.advance(next, sums.Credits(), maxSummed)
 	}
+	return a.endLap(ctx, string(kind)+"_races", *races)
 }
 
 // raiseAll revises those of the records above the ledger that it is ahead of.
@@ -169,7 +173,7 @@ func (a *Audits) requeueOld(ctx context.Context, balance reconcile.Balance, now 
 
 // orphanProgress is the heartbeat of CheckOrphans.
 type orphanProgress struct {
-	RaceID string   `json:"race_id"`
+	Races  lap      `json:"races"`
 	Count  int      `json:"count"` // credits whose record has been missing for long enough
 	Due    []string `json:"due"`   // their record IDs, as far as they may be reversed
 	Tally  Tally    `json:"tally"`
@@ -185,7 +189,11 @@ type orphanProgress struct {
 // lag. And it reverses nothing when very many records are missing, since main_db
 // may then be the wrong database.
 func (a *Audits) CheckOrphans(ctx context.Context) (Tally, error) {
-	p := orphanProgress{Tally: Tally{Kind: OrphanedCredit}}
+	races, err := a.beginLap(ctx, string(OrphanedCredit)+"_races")
+	if err != nil {
+		return Tally{}, err
+	}
+	p := orphanProgress{Races: races, Tally: Tally{Kind: OrphanedCredit}}
 	if err := resume(ctx, &p); err != nil {
 		return Tally{}, err
 	}
@@ -198,8 +206,8 @@ func (a *Audits) CheckOrphans(ctx context.Context) (Tally, error) {
 		p.Tally.Partial = true
 		return p.Tally, nil
 	}
-	err = a.eachUnequalRace(ctx, &p.RaceID, func(_ string, balance reconcile.Balance) error {
-		return a.markOrphans(ctx, balance.Strays, &p)
+	err = a.eachUnequalRace(ctx, OrphanedCredit, &p.Races, func(balance reconcile.Balance) (more bool, err error) {
+		return true, a.markOrphans(ctx, balance.Strays, &p)
 	}, func() { activity.RecordHeartbeat(ctx, p) })
 	if err != nil {
 		return Tally{}, err

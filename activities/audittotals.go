@@ -7,22 +7,75 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // repairTimeout bounds one repair: a locked row must not hold up the audit.
 const repairTimeout = 4 * time.Second
 
-// sliceProgress is the heartbeat of a check that goes through a table.
-type sliceProgress struct {
-	After string `json:"after"`
-	Tally Tally  `json:"tally"`
+// maxRows is how many rows of a table one audit compares, so that what it costs
+// does not grow with the table: a million take ten audits.
+const maxRows = 100_000
+
+// lap is the way of a check through a table. It begins where the last audit
+// stopped, goes on from the beginning at the end of the table, and ends where it
+// began or when enough was seen.
+type lap struct {
+	Start   string `json:"start"`
+	After   string `json:"after"`
+	Wrapped bool   `json:"wrapped,omitempty"`
+	Seen    int    `json:"seen"`
 }
 
-// inSlices calls check for one slice of a table after the other; a new attempt
-// resumes where the last one stopped.
-func inSlices(ctx context.Context, kind FindingKind, check func(p *sliceProgress) (next string, err error)) (Tally, error) {
-	progress := sliceProgress{Tally: Tally{Kind: kind}}
+// advance notes that some rows were seen, up to next, which is empty at the end of
+// the table, and reports whether the lap is over.
+func (l *lap) advance(next string, seen, most int) (over bool) {
+	l.Seen += seen
+	switch {
+	case next != "":
+		l.After = next
+		if l.Wrapped && next >= l.Start {
+			l.After = ""
+			return true
+		}
+	case l.Wrapped || l.Start == "":
+		l.After = ""
+		return true
+	default:
+		l.Wrapped, l.After = true, ""
+	}
+	return l.Seen >= most
+}
+
+// beginLap returns the lap of a check, from where its last one ended.
+func (a *Audits) beginLap(ctx context.Context, check string) (lap, error) {
+	at, err := a.records.AuditPosition(ctx, check)
+	return lap{Start: at.RecordID, After: at.RecordID}, err
+}
+
+// endLap notes where the next lap begins.
+func (a *Audits) endLap(ctx context.Context, check string, l lap) error {
+	if l.After == l.Start {
+		return nil
+	}
+	return a.records.SetAuditPosition(ctx, check, maindb.LatestRevision{RecordID: l.After, ChangedAt: a.now()})
+}
+
+// sliceProgress is the heartbeat of a check that goes through a table.
+type sliceProgress struct {
+	Lap   lap   `json:"lap"`
+	Tally Tally `json:"tally"`
+}
+
+// inSlices calls check for one slice of a table after the other, as far as one
+// audit goes; a new attempt resumes where the last one stopped.
+func (a *Audits) inSlices(ctx context.Context, kind FindingKind, check func(p *sliceProgress) (next string, err error)) (Tally, error) {
+	begun, err := a.beginLap(ctx, string(kind))
+	if err != nil {
+		return Tally{}, err
+	}
+	progress := sliceProgress{Lap: begun, Tally: Tally{Kind: kind}}
 	if err := resume(ctx, &progress); err != nil {
 		return Tally{}, err
 	}
@@ -31,26 +84,25 @@ func inSlices(ctx context.Context, kind FindingKind, check func(p *sliceProgress
 		if err != nil {
 			return Tally{}, err
 		}
-		if next == "" {
-			return progress.Tally, nil
+		if progress.Lap.advance(next, auditPage, maxRows) {
+			return progress.Tally, a.endLap(ctx, string(kind), progress.Lap)
 		}
-		progress.After = next
 		activity.RecordHeartbeat(ctx, progress)
 	}
 }
 
-// CheckTotals compares every total with its ledger lines and rebuilds those that
+// CheckTotals compares totals with their ledger lines and rebuilds those that
 // differ: the ledger is the truth. It does not where the lines themselves
 // contradict a credit, which is for an operator to judge.
 func (a *Audits) CheckTotals(ctx context.Context) (Tally, error) {
-	return inSlices(ctx, WrongTotal, func(p *sliceProgress) (string, error) {
-		unequal, next, err := a.ledger.UnequalTotals(ctx, p.After, auditPage)
+	return a.inSlices(ctx, WrongTotal, func(p *sliceProgress) (string, error) {
+		unequal, next, err := a.ledger.UnequalTotals(ctx, p.Lap.After, auditPage)
 		if err != nil {
 			return "", err
 		}
 		for _, total := range unequal {
 			p.Tally.note(ctx, a.metrics, a.rebuild(ctx, total))
-			p.After = total.UserID
+			p.Lap.After = total.UserID
 			activity.RecordHeartbeat(ctx, *p)
 		}
 		return next, nil
@@ -83,8 +135,8 @@ func (a *Audits) rebuild(ctx context.Context, total userdb.UnequalTotal) Finding
 // CheckLines looks for records whose ledger lines do not add up to their credit,
 // as after a double credit. It only reports them.
 func (a *Audits) CheckLines(ctx context.Context) (Tally, error) {
-	return inSlices(ctx, WrongLines, func(p *sliceProgress) (string, error) {
-		unequal, next, err := a.ledger.UnequalCredits(ctx, p.After, auditPage)
+	return a.inSlices(ctx, WrongLines, func(p *sliceProgress) (string, error) {
+		unequal, next, err := a.ledger.UnequalCredits(ctx, p.Lap.After, auditPage)
 		if err != nil {
 			return "", err
 		}

@@ -32,7 +32,7 @@ type endedProgress struct {
 	Wrapped bool                  `json:"wrapped"` // the end was reached: up to Start
 	Lookups int                   `json:"lookups"` // that led to no reset
 	Recent  bool                  `json:"recent"`  // all within the look-back were looked at; next come the races
-	RaceID  string                `json:"race_id"`
+	Races   lap                   `json:"races"`
 	Tally   Tally                 `json:"tally"`
 }
 
@@ -59,7 +59,11 @@ func (a *Audits) CheckEnded(ctx context.Context) (Tally, error) {
 	if start.ChangedAt.Before(first.ChangedAt) {
 		start = first
 	}
-	p := endedProgress{Start: start, After: start, Tally: Tally{Kind: EndedUncredited}}
+	races, err := a.beginLap(ctx, string(EndedUncredited)+"_races")
+	if err != nil {
+		return Tally{}, err
+	}
+	p := endedProgress{Start: start, After: start, Races: races, Tally: Tally{Kind: EndedUncredited}}
 	if err := resume(ctx, &p); err != nil {
 		return Tally{}, err
 	}
@@ -93,8 +97,9 @@ func (a *Audits) CheckEnded(ctx context.Context) (Tally, error) {
 		p.After = page[len(page)-1]
 		activity.RecordHeartbeat(ctx, p)
 	}
-	err = a.eachUnequalRace(ctx, &p.RaceID, func(_ string, balance reconcile.Balance) error {
-		return a.checkEndedRace(ctx, balance, first.ChangedAt, &p)
+	err = a.eachUnequalRace(ctx, EndedUncredited, &p.Races, func(balance reconcile.Balance) (more bool, err error) {
+		err = a.checkEndedRace(ctx, balance, first.ChangedAt, &p)
+		return !p.Tally.Partial, err
 	}, func() { activity.RecordHeartbeat(ctx, p) })
 	return p.Tally, err
 }

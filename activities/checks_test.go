@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"testing"
@@ -42,7 +43,7 @@ func slice[T any](all [][]T, after string) (part []T, next string) {
 	if n >= len(all) {
 		return nil, ""
 	}
-	return all[n], strconv.Itoa(n + 1)
+	return all[n], fmt.Sprintf("%04d", n+1)
 }
 
 func (w *checkedWorld) UnequalTotals(_ context.Context, after string, _ int) ([]userdb.UnequalTotal, string, error) {
@@ -162,6 +163,34 @@ func counted(t *testing.T, registry *prometheus.Registry, name string, kind acti
 	}
 	require.Fail(t, "there is no such counter", "%s of %s", name, kind)
 	return 0
+}
+
+// TestAuditsTakeALargeTableInTurns has a table of which one audit compares two
+// fifths: what is wrong in it is found within three.
+func TestAuditsTakeALargeTableInTurns(t *testing.T) {
+	t.Parallel()
+	w := &checkedWorld{totals: make([][]userdb.UnequalTotal, 250)}
+	check := func(c *activities.Audits) any { return c.CheckTotals }
+	for page := range w.totals {
+		w.totals[page] = []userdb.UnequalTotal{{UserID: fmt.Sprintf("%04d", page), Total: 1, Lines: 2}}
+	}
+	found := map[string]bool{}
+	for audit := range 3 {
+		w.rebuilt = nil
+		w.check(t, check)
+		require.LessOrEqual(t, len(w.rebuilt), 100)
+		require.Equal(t, fmt.Sprintf("%04d", audit*100), w.rebuilt[0], "it goes on where the last one stopped")
+		for _, id := range w.rebuilt {
+			found[id] = true
+		}
+	}
+	require.Len(t, found, len(w.totals))
+	small := &checkedWorld{totals: w.totals[:3], position: maindb.LatestRevision{RecordID: "0002"}}
+	for range 2 {
+		small.rebuilt = nil
+		small.check(t, check)
+		require.ElementsMatch(t, []string{"0000", "0001", "0002"}, small.rebuilt, "each once")
+	}
 }
 
 func TestCheckTotalsRebuildsWhatIsSafe(t *testing.T) {

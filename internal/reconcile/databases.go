@@ -106,6 +106,15 @@ func (s Sums) Races() []string {
 	return slices.Compact(races)
 }
 
+// Credits returns how many credits were summed up.
+func (s Sums) Credits() int {
+	n := 0
+	for _, sum := range s.credits {
+		n += sum.Credited + sum.Rejected
+	}
+	return n
+}
+
 // Agree reports whether the ledger has the latest revision of every record of a
 // race, and nothing besides.
 func (s Sums) Agree(raceID string) bool {
