@@ -71,8 +71,10 @@ func (i importing) register(api huma.API) {
 			"A status word in the cell of a time states the status.\n\n" +
 			"What a person has decided (a correction, a removal, a disqualification with a reason) stays: " +
 			"such rows are listed as `kept` unless `override` names them. " +
+			"A time without a status counts as a finish for somebody whom a person has taken out. " +
 			"A race whose standings are official takes a file that changes something only with `official=true`. Both need a reason. " +
 			"A file that would leave finishers without a time that ranks is refused as a whole. " +
+			"So is a request that is repeated under its Idempotency-Key, without an answer to give again, after another file was imported (409). " +
 			"Rows with a time that nobody can have run are listed as `implausible`: their records are kept, but neither ranked nor credited " +
 			"until the time is corrected or confirmed.",
 		DefaultStatus: http.StatusOK, MaxBodyBytes: maxFile, BodyReadTimeout: uploadTimeout,
