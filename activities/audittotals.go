@@ -2,12 +2,14 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -130,6 +132,27 @@ func (a *Audits) rebuild(ctx context.Context, total userdb.UnequalTotal) Finding
 	finding.Repaired = true
 	finding.Detail += fmt.Sprintf(". Rebuilt: from %d to %d", before, after)
 	return finding
+}
+
+// TotalInput names the account whose total is rebuilt.
+type TotalInput struct {
+	UserID string `json:"user_id"`
+}
+
+// Total is what a total was and is.
+type Total struct {
+	Before int64 `json:"before"`
+	After  int64 `json:"after"`
+}
+
+// RebuildTotal sets a total to the sum of its ledger lines because an operator
+// asks for it.
+func (a *Audits) RebuildTotal(ctx context.Context, in TotalInput) (Total, error) {
+	before, after, err := a.ledger.RebuildTotal(ctx, in.UserID)
+	if errors.Is(err, race.ErrNotFound) {
+		return Total{}, &race.Rejection{Reason: "there is no such account"}
+	}
+	return Total{Before: before, After: after}, err
 }
 
 // CheckLines looks for records whose ledger lines do not add up to their credit,

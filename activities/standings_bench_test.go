@@ -22,7 +22,7 @@ func BenchmarkRecompute30000(b *testing.B) {
 	const finishers = 30_000
 	mainDB, _ := mysqltest.New(b, maindb.Migrations())
 	userDB, _ := mysqltest.New(b, userdb.Migrations())
-	main, user := maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
+	main, user := maindb.NewOutcomes(mainDB, time.Now), userdb.New(userDB, time.Now)
 	forty := 40
 	r, err := main.CreateRace(b.Context(), race.Race{
 		ID: uuid.NewString(), OrganizerID: "organizer", Name: "Large", Date: race.Date{Year: 2026, Month: 4, Day: 20}, Distance: 42_195_000,

@@ -22,6 +22,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -85,8 +86,8 @@ func (l *lockedBuffer) drain() string {
 func setup(t testing.TB) *testBundle {
 	t.Helper()
 	logs := &lockedBuffer{}
-	mainPool, _ := mysqltest.New(t, maindb.Migrations())
-	userPool, _ := mysqltest.New(t, userdb.Migrations())
+	_, mainCfg := mysqltest.New(t, maindb.Migrations())
+	_, userCfg := mysqltest.New(t, userdb.Migrations())
 	stopped := make(chan struct{})
 	close(stopped) // streams end as soon as they have begun
 	p := parts{
@@ -94,8 +95,9 @@ func setup(t testing.TB) *testBundle {
 			Auth:    auth.Config{PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour, RefreshTokenTTL: time.Hour},
 			SignUps: auth.SignUpConfig{PerAddress: 1000, PerMinute: 1000},
 		},
-		mainDB: maindb.New(mainPool, time.Now), userDB: userdb.New(userPool, time.Now),
-		poke: func() {}, wake: func(context.Context, string) error { return nil }, stopping: stopped, temporal: nothing{}, letters: nothing{}, registry: telemetry.NewRegistry(), log: slog.New(slog.NewTextHandler(logs, nil)), now: time.Now,
+		mainDB: maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
+		userDB: userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now),
+		poke:   func() {}, wake: func(context.Context, string) error { return nil }, stopping: stopped, temporal: nothing{}, letters: nothing{}, registry: telemetry.NewRegistry(), log: slog.New(slog.NewTextHandler(logs, nil)), now: time.Now,
 	}
 	p.health = telemetry.Handler(telemetry.NewRegistry(), p.log)
 	router, err := newHandler(p)

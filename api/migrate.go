@@ -9,32 +9,30 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// migrateSettings name the accounts that the programs log in with, and those
-// that may change the databases.
+// migrateSettings are the databases, with accounts that may change them and grant
+// rights on them, and the accounts that the programs log in with.
 type migrateSettings struct {
 	MainDB mysql.Config `envPrefix:"MAIN_DB_"`
 	UserDB mysql.Config `envPrefix:"USER_DB_"`
 
-	MainUser     string `env:"MIGRATE_MAIN_DB_USER,required" help:"the account that may change main_db and grant rights on it"`
-	MainPassword string `env:"MIGRATE_MAIN_DB_PASSWORD,required,unset" secret:"true" help:"its password"`
-	UserUser     string `env:"MIGRATE_USER_DB_USER,required" help:"the account that may change user_db and grant rights on it"`
-	UserPassword string `env:"MIGRATE_USER_DB_PASSWORD,required,unset" secret:"true" help:"its password"`
+	MainAPI    string `env:"MAIN_DB_API_USER,required" help:"the account that the API logs in to main_db with"`
+	MainWorker string `env:"MAIN_DB_WORKER_USER,required" help:"the account that the worker logs in to main_db with"`
+	UserAPI    string `env:"USER_DB_API_USER,required" help:"the account that the API logs in to user_db with"`
+	UserWorker string `env:"USER_DB_WORKER_USER,required" help:"the account that the worker logs in to user_db with"`
 }
 
-// runMigrate brings both databases up to date and grants the accounts that the
-// programs log in with.
+// runMigrate brings both databases up to date and grants each program's account
+// what the program needs.
 func runMigrate(ctx context.Context, settings migrateSettings, log *slog.Logger) error {
 	for _, database := range []struct {
-		as, password string
-		cfg          mysql.Config
-		migrate      func(ctx context.Context, cfg mysql.Config, account string) (int, error)
+		cfg      mysql.Config
+		migrate  func(ctx context.Context, cfg mysql.Config, accounts mysql.Accounts) (int, error)
+		accounts mysql.Accounts
 	}{
-		{settings.MainUser, settings.MainPassword, settings.MainDB, maindb.Migrate},
-		{settings.UserUser, settings.UserPassword, settings.UserDB, userdb.Migrate},
+		{settings.MainDB, maindb.Migrate, mysql.Accounts{mysql.API: settings.MainAPI, mysql.Worker: settings.MainWorker}},
+		{settings.UserDB, userdb.Migrate, mysql.Accounts{mysql.API: settings.UserAPI, mysql.Worker: settings.UserWorker}},
 	} {
-		account := database.cfg.User
-		database.cfg.User, database.cfg.Password = database.as, database.password
-		applied, err := database.migrate(ctx, database.cfg, account)
+		applied, err := database.migrate(ctx, database.cfg, database.accounts)
 		if err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // document returns the OpenAPI document as a client gets it.
@@ -59,7 +60,7 @@ func withoutDatabase(t *testing.T) *chi.Mux {
 			PublicURL: "https://api.example.org/",
 			Auth:      auth.Config{PrivateKeyPath: t.TempDir() + "/jwt.pem", Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour},
 		},
-		health: http.NotFoundHandler(), registry: telemetry.NewRegistry(), log: slog.New(slog.DiscardHandler), now: time.Now,
+		userDB: &userdb.Accounts{}, health: http.NotFoundHandler(), registry: telemetry.NewRegistry(), log: slog.New(slog.DiscardHandler), now: time.Now,
 	}
 	router, err := newHandler(p)
 	require.NoError(t, err)

@@ -47,7 +47,7 @@ func runOperator(ctx context.Context, settings operatorSettings, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	done, err := ensureOperator(ctx, userdb.New(db, time.Now), passwords, settings.Operator)
+	done, err := ensureOperator(ctx, userdb.NewAccounts(db, time.Now), passwords, settings.Operator)
 	if err != nil {
 		return err
 	}

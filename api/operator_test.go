@@ -16,7 +16,7 @@ import (
 )
 
 type operatorBundle struct {
-	store     *userdb.Store
+	store     *userdb.Accounts
 	passwords *auth.Passwords
 }
 
@@ -25,7 +25,7 @@ func setupOperator(t *testing.T) *operatorBundle {
 	db, _ := mysqltest.New(t, userdb.Migrations())
 	passwords, err := auth.NewPasswords()
 	require.NoError(t, err)
-	return &operatorBundle{store: userdb.New(db, time.Now), passwords: passwords}
+	return &operatorBundle{store: userdb.NewAccounts(db, time.Now), passwords: passwords}
 }
 
 func (b *operatorBundle) ensure(t *testing.T, login, password string) (string, error) {
@@ -116,7 +116,7 @@ func TestRunOperator(t *testing.T) {
 	}}), logs.String())
 	require.Contains(t, logs.String(), `"done":"added"`)
 	require.NotContains(t, logs.String(), "private")
-	account, err := userdb.New(db, time.Now).AccountByLogin(t.Context(), "private-ops")
+	account, err := userdb.NewAccounts(db, time.Now).AccountByLogin(t.Context(), "private-ops")
 	require.NoError(t, err)
 	require.Equal(t, auth.Operator, account.Type)
 }

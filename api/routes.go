@@ -31,7 +31,7 @@ import (
 type parts struct {
 	cfg      settings
 	mainDB   *maindb.Store
-	userDB   *userdb.Store
+	userDB   *userdb.Accounts
 	poke     func()                                         // wakes the relay after a commit to the outbox
 	ahead    records.Ahead                                  // nil: unknown
 	wake     func(ctx context.Context, raceID string) error // has a race's standings recomputed
@@ -97,21 +97,21 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions,
 	})
 	records.Register(api, records.Config{
-		Store: p.mainDB, Ledger: p.userDB, Poke: p.poke, Ahead: p.ahead,
+		Store: p.mainDB, Ledger: p.userDB.Store, Poke: p.poke, Ahead: p.ahead,
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
 	})
 	unofficial.Register(api, p.mainDB)
 	leaderboard.Register(api, p.mainDB, p.userDB, p.now)
 	count := records.Counter(p.mainDB, p.userDB, p.ahead)
 	standings.Register(api, standings.Config{
-		Store: p.mainDB, Ledger: p.userDB, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
+		Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
 		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {
 			tally, err := count(ctx, raceID)
 			return standings.Tally(tally), err
 		},
 	})
 	ops.Register(api, ops.Config{
-		Store: p.mainDB, Ledger: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
+		Store: p.mainDB, Ledger: p.userDB.Store, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
 		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return router, nil

@@ -84,7 +84,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 		return fmt.Errorf("client of Temporal: %w", err)
 	}
 	defer temporalClient.Close()
-	mainDB, userDB := maindb.New(mainPool, time.Now), userdb.New(userPool, time.Now)
+	mainDB, userDB := maindb.New(mainPool, time.Now), userdb.NewAccounts(userPool, time.Now)
 	outbox := relay.New(cfg.Outbox, mainDB, relay.Traced(records, tracing.Provider()), log, registry)
 	health := telemetry.Handler(registry, log, telemetry.Running(ctx.Done()), telemetry.Check{Name: "main_db", Ping: mainPool.PingContext})
 	handler, err := newHandler(parts{ //nolint:contextcheck // every call has a context of its own
@@ -120,7 +120,7 @@ const (
 
 // tidy forgets expired idempotency keys and refresh tokens. What it fails to
 // forget it forgets the next time.
-func tidy(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, userDB *userdb.Store) {
+func tidy(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, userDB *userdb.Accounts) {
 	for {
 		if _, err := mainDB.PurgeKeys(ctx, keyLifetime); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "idempotency keys not purged", "error", err)

@@ -63,7 +63,7 @@ func runAPI(t *testing.T) *running {
 		asked: make(chan struct{}, 1000), gate: make(chan struct{}), over: make(chan error, 1),
 	}
 	r.cfg = settings{
-		Addr: "127.0.0.1:0", MainDB: mainCfg, UserDB: userCfg, Queue: r.queue(t),
+		Addr: "127.0.0.1:0", MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.API), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.API), Queue: r.queue(t),
 		Auth: auth.Config{
 			PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test",
 			AccessTokenTTL: time.Hour, RefreshTokenTTL: time.Hour,

@@ -93,7 +93,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		}},
 	)
 	metrics := activities.NewMetrics(registry)
-	main, user := maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
+	main, user := maindb.NewOutcomes(mainDB, time.Now), userdb.NewLedger(userDB, time.Now)
 	standings := newStandingsWork(m.Config, temporalClient, main, user, m.Log, registry)
 	runs := temporal.NewWorkflows(temporalClient, m.Config.Temporal.Namespace)
 	return m.serve(ctx, health, &work{

@@ -181,7 +181,7 @@ func TestWorkerBringsMessagesToTheLedger(t *testing.T) {
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	queueCfg, server := queues(t), temporalServer(t)
 	health, stop := start(t, Config{
-		MainDB: mainCfg, UserDB: userCfg, Queue: queueCfg, Addr: "127.0.0.1:0", AuditInterval: time.Second,
+		MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.Worker), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.Worker), Queue: queueCfg, Addr: "127.0.0.1:0", AuditInterval: time.Second,
 		Temporal: temporal.Config{Address: server.FrontendHostPort(), Namespace: "default"},
 		Bridge: bridge.Config{
 			Receivers: 2, Starts: 4, Wait: time.Second, Visibility: 5 * time.Second,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
@@ -30,7 +31,7 @@ func TestStoppingInABurst(t *testing.T) {
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	queueCfg, server := queues(t), temporalServer(t)
 	cfg := Config{
-		MainDB: mainCfg, UserDB: userCfg, Queue: queueCfg, Addr: "127.0.0.1:0", AuditInterval: time.Hour, SweepInterval: time.Hour,
+		MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.Worker), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.Worker), Queue: queueCfg, Addr: "127.0.0.1:0", AuditInterval: time.Hour, SweepInterval: time.Hour,
 		Temporal: temporal.Config{Address: server.FrontendHostPort(), Namespace: "default"},
 		Bridge: bridge.Config{
 			Receivers: 2, Starts: 4, Wait: time.Second, Visibility: 5 * time.Second,

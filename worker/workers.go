@@ -51,6 +51,7 @@ func (w *work) newWorker(gaveUp func(error)) worker.Worker {
 	})
 	records.RegisterWorkflow(workflows.CreditRecord)
 	records.RegisterWorkflow(workflows.AuditCredits)
+	records.RegisterWorkflow(workflows.RebuildTotal)
 	records.RegisterActivity(w.credits)
 	records.RegisterActivity(w.notes)
 	records.RegisterActivity(w.audits)
@@ -106,7 +107,7 @@ type standingsWork struct {
 	sweeps     *activities.Sweeps
 }
 
-func newStandingsWork(cfg Config, c client.Client, main *maindb.Store, user *userdb.Store, log *slog.Logger, registry prometheus.Registerer) standingsWork {
+func newStandingsWork(cfg Config, c client.Client, main *maindb.Outcomes, user *userdb.Ledger, log *slog.Logger, registry prometheus.Registerer) standingsWork {
 	metrics := activities.NewStandingsMetrics(registry)
 	wakes := wake.New(cfg.Wake, func(ctx context.Context, raceID string) error {
 		return workflows.WakeStandings(ctx, c, raceID)

@@ -66,6 +66,6 @@ func TraceURL(uiURL, namespace, workflowID string) string {
 func Inputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"CreditRecord": reflect.TypeFor[CreditInput](), "FinalizeRace": reflect.TypeFor[FinalizeInput](),
-		"AuditCredits": nil, "SweepStandings": nil,
+		"AuditCredits": nil, "SweepStandings": nil, "RebuildTotal": reflect.TypeFor[TotalInput](),
 	}
 }

@@ -36,8 +36,8 @@ const restoreRunners = 8
 // here: it starts the workflow of a revision once, and resets one that completed.
 type restoreWorld struct {
 	mainDB, userDB *sql.DB
-	main           *maindb.Store
-	user           *userdb.Store
+	main           *maindb.Outcomes
+	user           *userdb.Ledger
 	registry       *prometheus.Registry
 	metrics        *activities.Metrics
 	now            time.Time
@@ -57,7 +57,7 @@ func setupRestore(t *testing.T, seed uint64) *restoreWorld {
 	w.mainDB, _ = mysqltest.New(t, maindb.Migrations())
 	w.userDB, _ = mysqltest.New(t, userdb.Migrations())
 	clock := func() time.Time { return w.now }
-	w.main, w.user, w.metrics = maindb.New(w.mainDB, clock), userdb.New(w.userDB, clock), activities.NewMetrics(w.registry)
+	w.main, w.user, w.metrics = maindb.NewOutcomes(w.mainDB, clock), userdb.NewLedger(w.userDB, clock), activities.NewMetrics(w.registry)
 	w.exec(w.mainDB, `INSERT INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties,
 			divisions, scoring, points, capacity, status, created_at, updated_at)
 		VALUES (?, 'o', 'n', 'c', '2026-04-20', 10000000, 'gun', 'gun', 'share', '[]', 'agegrade-2025', 0, 0, 'provisional', ?, ?)`,
@@ -493,6 +493,6 @@ func TestNothingIsReversedWhileMainDBMayBeTheWrongOne(t *testing.T) {
 	require.Zero(t, w.total())
 }
 
-type replica struct{ *maindb.Store }
+type replica struct{ *maindb.Outcomes }
 
 func (replica) IsReadOnly(context.Context) (bool, error) { return true, nil }

@@ -20,7 +20,7 @@ const tag = "Accounts"
 
 // Config is what the calls need.
 type Config struct {
-	Store           *userdb.Store
+	Store           *userdb.Accounts
 	OwnRecords      ownRecords // erased with the account
 	Passwords       Passwords
 	Throttle        *auth.Throttle

@@ -22,6 +22,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -33,7 +34,8 @@ const password = "six stars to go"
 type bundle struct {
 	t      *testing.T
 	exec   func(statement string) error // on the database
-	store  *userdb.Store
+	store  *userdb.Accounts
+	ledger *userdb.Ledger // the worker's
 	router http.Handler
 	keys   *auth.Keys
 	clock  *clock
@@ -43,12 +45,13 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	db, _ := mysqltest.New(t, userdb.Migrations())
+	db, cfg := mysqltest.New(t, userdb.Migrations())
 	b := &bundle{
 		t: t, clock: &clock{now: time.Date(2026, 4, 20, 12, 0, 0, 0, time.UTC)},
 		logs: &lockedBuffer{}, checks: &atomic.Int64{},
 	}
-	b.store = userdb.New(db, b.clock.Now)
+	b.store = userdb.NewAccounts(mysqltest.As(t, cfg, userdb.Grants(), mysql.API), b.clock.Now)
+	b.ledger = userdb.NewLedger(mysqltest.As(t, cfg, userdb.Grants(), mysql.Worker), b.clock.Now)
 	b.exec = func(statement string) error {
 		_, err := db.ExecContext(t.Context(), statement)
 		return err

@@ -17,7 +17,7 @@ import (
 )
 
 type login struct {
-	store     *userdb.Store
+	store     *userdb.Accounts
 	passwords Passwords
 	throttle  *auth.Throttle
 	tokens    tokens
@@ -117,7 +117,7 @@ func (l login) start(ctx context.Context, account userdb.Account) (*tokenOutput,
 }
 
 type sessions struct {
-	store  *userdb.Store
+	store  *userdb.Accounts
 	tokens tokens
 	log    *slog.Logger
 }

@@ -22,7 +22,7 @@ type ownRecords interface {
 }
 
 type me struct {
-	store     *userdb.Store
+	store     *userdb.Accounts
 	own       ownRecords
 	passwords Passwords
 	throttle  *auth.Throttle

@@ -125,7 +125,7 @@ func TestMyPoints(t *testing.T) {
 
 	recordID, raceID := uuid.NewString(), uuid.NewString()
 	for revision, points := range []int64{700, 712} {
-		_, err := b.store.ApplyCredit(t.Context(), race.Credit{
+		_, err := b.ledger.ApplyCredit(t.Context(), race.Credit{
 			RecordID: recordID, RaceID: raceID, Revision: revision + 1, Status: race.Credited, UserID: userID,
 			Points: points, Rule: "agegrade", Edition: "2025", WorkflowID: "credit/w",
 			Parts: &race.Parts{Rule: "agegrade-2025", Clock: race.Net, AgeGradePercent: float64(points) / 10},

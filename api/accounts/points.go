@@ -13,7 +13,7 @@ import (
 )
 
 type points struct {
-	store    *userdb.Store
+	store    *userdb.Accounts
 	traceURL func(workflowID string) string
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 type signUp struct {
-	store     *userdb.Store
+	store     *userdb.Accounts
 	passwords Passwords
 	limit     *auth.SignUpLimit
 	now       func() time.Time

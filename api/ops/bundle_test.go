@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -31,6 +32,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 const (
@@ -49,7 +51,10 @@ type fakeTemporal struct {
 	runs    []temporal.Run // what visibility finds of any record
 	failed  []temporal.Run // and of failed credits
 	audits  []temporal.Run
-	found   object   // what every audit found
+	found   object // what every audit found
+	rebuild func(ctx context.Context, userID string) (before, after int64, err error)
+	rebuilt activities.Total
+	hangs   bool     // no worker takes the workflows
 	resets  []string // workflow ID and reason
 }
 
@@ -96,14 +101,28 @@ func (f *fakeTemporal) Reset(_ context.Context, run temporal.Run, reason string)
 	return "new-run", nil
 }
 
-func (f *fakeTemporal) Start(_ context.Context, options client.StartWorkflowOptions, _ any, _ ...any) (temporal.Run, error) {
+func (f *fakeTemporal) Start(ctx context.Context, options client.StartWorkflowOptions, _ any, args ...any) (temporal.Run, error) {
 	if f.down {
 		return temporal.Run{}, errNoAnswer
+	}
+	if len(args) == 1 {
+		if of, ok := args[0].(workflows.TotalInput); ok {
+			before, after, err := f.rebuild(ctx, of.UserID)
+			f.rebuilt = activities.Total{Before: before, After: after}
+			return temporal.Run{WorkflowID: options.ID, RunID: "total-run"}, err
+		}
 	}
 	return temporal.Run{WorkflowID: options.ID, RunID: "audit-run", Status: temporal.Running}, nil
 }
 
 func (f *fakeTemporal) Result(_ context.Context, _ temporal.Run, result any) error {
+	if f.hangs {
+		return errNoAnswer
+	}
+	if total, ok := result.(*activities.Total); ok {
+		*total = f.rebuilt
+		return nil
+	}
 	text, err := json.Marshal(f.found)
 	if err != nil {
 		return err
@@ -116,6 +135,8 @@ func (f *fakeTemporal) Result(_ context.Context, _ temporal.Run, result any) err
 type bundle struct {
 	main     *maindb.Store
 	ledger   *userdb.Store
+	outcomes *maindb.Outcomes // the worker's
+	credits  *userdb.Ledger
 	inMain   func(t *testing.T, statement string)
 	inUser   func(t *testing.T, statement string)
 	temporal *fakeTemporal
@@ -145,9 +166,13 @@ func (t tokens) Verify(token string) (auth.Identity, error) {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{pokes: &atomic.Int64{}, temporal: &fakeTemporal{latest: map[string]temporal.Execution{}}, letters: &letterBox{}}
-	mainDB, _ := mysqltest.New(t, maindb.Migrations())
-	userDB, _ := mysqltest.New(t, userdb.Migrations())
-	b.main, b.ledger = maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
+	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
+	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
+	b.main = maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now)
+	b.ledger = userdb.New(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now)
+	b.outcomes = maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
+	b.credits = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
+	b.temporal.rebuild = b.credits.RebuildTotal
 	b.inMain = func(t *testing.T, statement string) {
 		t.Helper()
 		_, err := mainDB.ExecContext(t.Context(), statement)
@@ -268,7 +293,7 @@ func (b *bundle) settle(t *testing.T, r race.Record, status race.CreditStatus) {
 	} else {
 		c.Reason = "no participant with bib " + r.Result.Bib
 	}
-	_, err := b.ledger.ApplyCredit(t.Context(), c)
+	_, err := b.credits.ApplyCredit(t.Context(), c)
 	require.NoError(t, err)
 }
 

@@ -258,8 +258,8 @@ func TestUnmatchedRevisionsAreListed(t *testing.T) {
 	unknown := maindb.Unmatched{RaceID: b.raceID, RecordID: newID(), Revision: 1, Reason: "there is no such record"}
 	ahead := maindb.Unmatched{RaceID: b.raceID, RecordID: known.ID, Revision: 2, Reason: "the record has no revision 2"}
 	for range 2 { // the same message again
-		require.NoError(t, b.main.AddUnmatched(t.Context(), unknown))
-		require.NoError(t, b.main.AddUnmatched(t.Context(), ahead))
+		require.NoError(t, b.outcomes.AddUnmatched(t.Context(), unknown))
+		require.NoError(t, b.outcomes.AddUnmatched(t.Context(), ahead))
 	}
 	got := b.list(t, "status=unmatched&race_id="+b.raceID)
 	require.ElementsMatch(t, []string{unknown.RecordID, known.ID}, got.ids())

@@ -87,7 +87,7 @@ func (b *bundle) rank(t *testing.T) {
 		in.Entries[i].Credited, in.Entries[i].Points = c.Status == race.Credited, c.Points
 	}
 	rules := maindb.RulesetOf(in.Race)
-	require.NoError(t, b.main.AddStandings(t.Context(), maindb.NewStandings{
+	require.NoError(t, b.outcomes.AddStandings(t.Context(), maindb.NewStandings{
 		RaceID: b.raceID, Version: in.Latest.Version + 1, Status: race.Provisional, ComputedAt: at,
 		Rules: rules, Rows: standings.Rank(rules.Rules, in.Entries), Mark: in.Mark,
 	}))
@@ -296,7 +296,7 @@ func TestHistoryOfWhatMainDBLost(t *testing.T) {
 
 	stray := race.Record{ID: newID(), RaceID: b.raceID}
 	require.Equal(t, http.StatusNotFound, b.call(t, http.MethodGet, "/v1/ops/credits/"+stray.ID, nil).Code)
-	require.NoError(t, b.main.AddUnmatched(t.Context(), maindb.Unmatched{RaceID: b.raceID, RecordID: stray.ID, Revision: 3, Reason: "there is no such record"}))
+	require.NoError(t, b.outcomes.AddUnmatched(t.Context(), maindb.Unmatched{RaceID: b.raceID, RecordID: stray.ID, Revision: 3, Reason: "there is no such record"}))
 	b.temporal.down = true
 	got = b.history(t, stray)
 	require.Equal(t, "no_record", got.Condition)

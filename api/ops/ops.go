@@ -73,7 +73,7 @@ func Register(api huma.API, cfg Config) {
 	}.register(api)
 	letters{letters: repair.NewDeadLetters(cfg.Letters, cfg.Actions)}.register(api)
 	audits{workflows: cfg.Workflows, log: cfg.Actions, links: links}.register(api)
-	repairs{store: cfg.Store, ledger: cfg.Ledger, wake: cfg.WakeStandings, log: cfg.Actions, links: links}.register(api)
+	repairs{store: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, wake: cfg.WakeStandings, log: cfg.Actions, links: links}.register(api)
 	actions{store: cfg.Store}.register(api)
 }
 

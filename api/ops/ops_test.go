@@ -34,6 +34,11 @@ func TestRebuildTotal(t *testing.T) {
 	for _, id := range []string{newID(), "7"} {
 		require.Equal(t, http.StatusNotFound, b.call(t, http.MethodPost, "/v1/ops/users/"+id+"/rebuild-total", nil).Code)
 	}
+	b.temporal.hangs = true
+	answer := b.call(t, http.MethodPost, path, nil)
+	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	require.Contains(t, answer.Body.String(), "the worker has not rebuilt the total yet")
+	require.Contains(t, answer.Body.String(), "http://ui/total/"+runnerID+"/total-run/history")
 }
 
 func TestActionsAreCounted(t *testing.T) {
@@ -159,7 +164,7 @@ func TestResetsOutsideTheAPIAreListedOnce(t *testing.T) {
 	run := newID()
 	for i := range 2 {
 		outside.ID = newID()
-		added, err := b.main.AddOutsideAction(t.Context(), outside, run)
+		added, err := b.outcomes.AddOutsideAction(t.Context(), outside, run)
 		require.NoError(t, err)
 		require.Equal(t, i == 0, added)
 	}

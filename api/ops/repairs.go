@@ -8,8 +8,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/api/ops/history"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
@@ -17,13 +19,15 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// repairs rebuilds totals and recomputes standings, both from what is committed.
+// repairs has totals rebuilt and standings recomputed, both from what is committed
+// and both by the worker, which alone may write them.
 type repairs struct {
-	store  *maindb.Store
-	ledger *userdb.Store
-	wake   func(ctx context.Context, raceID string) (workflowID string, err error)
-	log    repair.Log
-	links  links
+	store     *maindb.Store
+	ledger    *userdb.Store
+	workflows Workflows
+	wake      func(ctx context.Context, raceID string) (workflowID string, err error)
+	log       repair.Log
+	links     links
 }
 
 func (r repairs) register(api huma.API) {
@@ -77,12 +81,18 @@ func (r repairs) rebuildTotal(ctx context.Context, in *totalInput) (*totalOutput
 	out := &totalOutput{}
 	out.Body.UserID = in.UserID
 	err = r.log.Do(ctx, order, func(ctx context.Context, _ string) (any, error) {
-		before, after, err := r.ledger.RebuildTotal(ctx, in.UserID)
+		run, err := r.workflows.Start(ctx, workflows.RebuildTotalOptions(in.UserID), workflows.RebuildTotal, workflows.TotalInput{UserID: in.UserID})
 		if err != nil {
-			return nil, ofLedger(err)
+			return nil, err
 		}
-		out.Body.Before, out.Body.After, out.Body.Changed = before, after, before != after
-		return totalState{Total: after}, nil
+		var rebuilt activities.Total
+		if err := r.workflows.Result(ctx, run, &rebuilt); errors.Is(err, temporal.ErrUnavailable) {
+			return nil, server.Unavailable("the worker has not rebuilt the total yet. It does so as soon as it can: see " + r.links.run(run))
+		} else if err != nil {
+			return nil, err
+		}
+		out.Body.Before, out.Body.After, out.Body.Changed = rebuilt.Before, rebuilt.After, rebuilt.Before != rebuilt.After
+		return totalState{Total: rebuilt.After}, nil
 	})
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 // entries serves runners' entries and organizers' lists of them.
 type entries struct {
 	store   *maindb.Store
-	runners *userdb.Store
+	runners *userdb.Accounts
 }
 
 type enterInput struct {

@@ -26,7 +26,7 @@ const maxBody = 64 << 10
 // Config is what the calls need.
 type Config struct {
 	Races   *maindb.Store
-	Runners *userdb.Store
+	Runners *userdb.Accounts
 	// StartLists is Races, too; a test lets it fail between the two databases.
 	StartLists startListStore
 	// Poke tells the outbox relay that records were revised.
@@ -53,7 +53,7 @@ type RacePath struct {
 }
 
 // birthDates returns the birth dates of runners, as far as they are known.
-func birthDates(ctx context.Context, runners *userdb.Store, userIDs []string) (map[string]race.Date, error) {
+func birthDates(ctx context.Context, runners *userdb.Accounts, userIDs []string) (map[string]race.Date, error) {
 	known, err := runners.Runners(ctx, userIDs)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -34,7 +35,7 @@ import (
 type testBundle struct {
 	router    http.Handler
 	races     *crashing
-	users     *userdb.Store
+	users     *userdb.Accounts
 	pokes     atomic.Int32
 	wakes     atomic.Int32
 	organizer string // their token
@@ -74,10 +75,10 @@ func (tokens) Verify(token string) (auth.Identity, error) {
 func setup(tb testing.TB) *testBundle {
 	tb.Helper()
 	b := &testBundle{organizer: "organizer/" + newID()}
-	mainDB, _ := mysqltest.New(tb, maindb.Migrations())
-	userDB, _ := mysqltest.New(tb, userdb.Migrations())
-	b.races = &crashing{Store: maindb.New(mainDB, time.Now)}
-	b.users = userdb.New(userDB, time.Now)
+	mainDB, mainCfg := mysqltest.New(tb, maindb.Migrations())
+	userDB, userCfg := mysqltest.New(tb, userdb.Migrations())
+	b.races = &crashing{Store: maindb.New(mysqltest.As(tb, mainCfg, maindb.Grants(), mysql.API), time.Now)}
+	b.users = userdb.NewAccounts(mysqltest.As(tb, userCfg, userdb.Grants(), mysql.API), time.Now)
 	b.countUsers = func(t *testing.T) (n int) {
 		t.Helper()
 		require.NoError(t, userDB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM user").Scan(&n))

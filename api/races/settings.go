@@ -19,7 +19,7 @@ import (
 // settings serves an organizer's changes to their races.
 type settings struct {
 	store   *maindb.Store
-	runners *userdb.Store
+	runners *userdb.Accounts
 	poke    func()
 	wake    func(ctx context.Context, raceID string)
 	actions repair.Log

@@ -22,6 +22,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -38,6 +39,7 @@ const (
 type bundle struct {
 	main   *maindb.Store
 	ledger *userdb.Store
+	worker *userdb.Ledger
 	inMain func(t *testing.T, statement string) // executes it in main_db
 	inUser func(t *testing.T, statement string) // and in user_db
 	router http.Handler
@@ -60,9 +62,11 @@ func (t tokens) Verify(token string) (auth.Identity, error) {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{pokes: &atomic.Int64{}}
-	mainDB, _ := mysqltest.New(t, maindb.Migrations())
-	userDB, _ := mysqltest.New(t, userdb.Migrations())
-	b.main, b.ledger = maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
+	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
+	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
+	b.main = maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now)
+	b.ledger = userdb.New(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now)
+	b.worker = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
 	b.inMain = func(t *testing.T, statement string) {
 		t.Helper()
 		_, err := mainDB.ExecContext(t.Context(), statement)
@@ -258,7 +262,7 @@ func (b *bundle) settle(t *testing.T, r shown, revision int, status race.CreditS
 	} else {
 		c.Reason = "no participant with bib " + r.Bib
 	}
-	_, err := b.ledger.ApplyCredit(t.Context(), c)
+	_, err := b.worker.ApplyCredit(t.Context(), c)
 	require.NoError(t, err)
 }
 

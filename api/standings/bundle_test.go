@@ -24,6 +24,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	ranked "github.com/mrmrthon/mrmrthon/internal/standings"
@@ -34,9 +35,10 @@ import (
 // databases, with a race of five runners: Ada wins before Bea, Cem, Dan and
 // Ève, who share nothing.
 type testBundle struct {
-	router http.Handler
-	main   *counting
-	user   *userdb.Store
+	router   http.Handler
+	main     *counting
+	accounts *userdb.Accounts
+	ledger   *userdb.Ledger // the worker's
 	// ofMain runs a statement of one column and one row on main_db.
 	ofMain    func(t *testing.T, statement string) (value string)
 	clock     *clock
@@ -119,13 +121,15 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 func setup(t *testing.T) *testBundle {
 	t.Helper()
-	mainDB, _ := mysqltest.New(t, maindb.Migrations())
-	userDB, _ := mysqltest.New(t, userdb.Migrations())
+	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
+	_, userCfg := mysqltest.New(t, userdb.Migrations())
 	organizer := newID()
 	clock := &clock{}
 	stopping := make(chan struct{})
 	b := &testBundle{
-		main: &counting{Store: maindb.New(mainDB, clock.Now)}, user: userdb.New(userDB, clock.Now), clock: clock,
+		main:     &counting{Store: maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), clock.Now)},
+		accounts: userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), clock.Now),
+		ledger:   userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), clock.Now), clock: clock,
 		stop: sync.OnceFunc(func() { close(stopping) }), organizer: "organizer/" + organizer,
 		users: map[string]string{}, records: map[string]string{},
 	}
@@ -135,13 +139,13 @@ func setup(t *testing.T) *testBundle {
 		require.NoError(t, mainDB.QueryRowContext(t.Context(), statement).Scan(&value))
 		return value
 	}
-	b.steps = activities.NewStandings(b.main, b.user, clock.Now, activities.NewStandingsMetrics(prometheus.NewRegistry()))
+	b.steps = activities.NewStandings(maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), clock.Now), b.ledger, clock.Now, activities.NewStandingsMetrics(prometheus.NewRegistry()))
 	router, api := server.New(server.Config{
 		Verifier: tokens{}, Races: b.main, Keys: b.main, Fingerprint: sha256.Sum256,
 		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
 	standings.Register(api, standings.Config{
-		Store: b.main, Ledger: b.user, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: b.main, Ledger: b.accounts.Store, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		WorkflowID: func(_, recordID string, revision int) string { return fmt.Sprintf("%s/r%d", recordID, revision) },
 		TraceURL:   func(workflowID string) string { return "http://trace/" + workflowID },
 		Wake: func(_ context.Context, raceID string) {
@@ -197,7 +201,7 @@ func (b *testBundle) addRace(t *testing.T, organizer string) {
 			StandIn: maindb.RunnerAccount{UserID: user, Sex: r.sex},
 		})
 	}
-	require.NoError(t, b.user.EnsureRunners(t.Context(), accounts))
+	require.NoError(t, b.accounts.EnsureRunners(t.Context(), accounts))
 	planned, err := b.main.PlanStartList(t.Context(), b.raceID, rows)
 	require.NoError(t, err)
 	_, err = b.main.ImportStartList(t.Context(), b.raceID, rows, planned)
@@ -216,7 +220,7 @@ func (b *testBundle) credit(t *testing.T, bib string, points int64) {
 	t.Helper()
 	record, err := b.main.Record(t.Context(), b.raceID, b.records[bib])
 	require.NoError(t, err)
-	_, err = b.user.ApplyCredit(t.Context(), race.Credit{
+	_, err = b.ledger.ApplyCredit(t.Context(), race.Credit{
 		RecordID: record.ID, RaceID: b.raceID, Revision: record.Revision, Status: race.Credited, UserID: b.users[bib],
 		Points: points, Rule: "agegrade", Edition: "2025", WorkflowID: fmt.Sprintf("credit/%s/r%d", bib, record.Revision),
 		Parts: &race.Parts{Rule: "agegrade-2025", AgeGradePercent: float64(points) / 10},

@@ -142,7 +142,7 @@ func TestNamesGoWithTheirRunners(t *testing.T) {
 	b.recompute(t)
 	before := b.get(t, "/standings?version=1")
 	require.Equal(t, "Ada Alm", before.items(t, "name")[0])
-	require.NoError(t, b.user.EraseAccount(t.Context(), b.users["1"]))
+	require.NoError(t, b.accounts.EraseAccount(t.Context(), b.users["1"]))
 	b.clock.Advance(30 * time.Second)
 	after := b.get(t, "/standings?version=1", "If-None-Match", before.header.Get("ETag"))
 	require.Equal(t, []any{"", "Bea Bok", "Cem Can", "=Dan Dow"}, after.items(t, "name"))

@@ -41,7 +41,7 @@ type design struct {
 type stores struct {
 	design
 	main    *maindb.Store
-	user    *userdb.Store
+	user    *userdb.Ledger
 	records *queue.Client
 	log     *slog.Logger
 	close   func()
@@ -61,7 +61,7 @@ func openStores(ctx context.Context) (stores, error) {
 		return stores{}, err
 	}
 	s.close = func() { _, _ = mainDB.Close(), userDB.Close() }
-	s.main, s.user = maindb.New(mainDB, time.Now), userdb.New(userDB, time.Now)
+	s.main, s.user = maindb.New(mainDB, time.Now), userdb.NewLedger(userDB, time.Now)
 	s.records, err = queue.New(ctx, s.Queue)
 	return s, err
 }

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # Sourced by the entrypoint of the MySQL image when it makes the database, before it listens to the network:
-# adds the accounts. The first owns the database and nothing else; the second starts without any privilege, and
-# `api migrate` grants it what the programs need, table by table; the third reads the server's figures for the
-# exporter and no table of ours. ACCOUNTS is the beginning of their names.
-for account in ddl app monitor; do
+# adds the accounts. The first owns the database and nothing else; the API's and the worker's start without any
+# privilege, and `api migrate` grants each what its program needs, table by table; the last reads the server's figures
+# for the exporter and no table of ours. ACCOUNTS is the beginning of their names.
+for account in ddl api worker monitor; do
 	password=$(cat "/run/secrets/${ACCOUNTS}_${account}_password")
 	docker_process_sql <<-SQL
 		CREATE USER '${ACCOUNTS}_${account}'@'%' IDENTIFIED BY '${password}';

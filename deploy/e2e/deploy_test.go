@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -159,17 +158,10 @@ func (d *deployment) run() {
 
 // migrate runs the next version's migrations while the old programs work.
 func (d *deployment) migrate(ctx context.Context) error {
-	root, err := mysql.ParseDSN(d.RootDSN(""))
-	if err != nil {
-		return err
-	}
 	cmd := exec.CommandContext(ctx, d.versions.next[stack.API], "migrate")
 	cmd.Env = os.Environ()
-	for name, value := range d.Env(stack.API) {
+	for name, value := range d.MigrateEnv() {
 		cmd.Env = append(cmd.Env, name+"="+value)
-	}
-	for _, database := range []string{"MAIN", "USER"} {
-		cmd.Env = append(cmd.Env, "MIGRATE_"+database+"_DB_USER="+root.User, "MIGRATE_"+database+"_DB_PASSWORD="+root.Passwd)
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)

@@ -54,7 +54,7 @@ func (stage) Credits(_ context.Context, recordIDs []string) (map[string]race.Cre
 	for _, id := range recordIDs {
 		found[id] = race.Credit{
 			RecordID: id, RaceID: raceID, Revision: map[string]int{aheadRecord: 3, orphanRecord: 1}[id], Status: race.Credited,
-			UserID: "01960000-0000-7000-8000-00000000000a", Points: 700,
+			UserID: runnerID, Points: 700,
 		}
 	}
 	return found, nil
@@ -98,7 +98,7 @@ func (stage) LateOutbox(context.Context, time.Time, int) (int, []maindb.Unsent, 
 }
 
 func (stage) UnequalTotals(context.Context, string, int) ([]userdb.UnequalTotal, string, error) {
-	return []userdb.UnequalTotal{{UserID: "01960000-0000-7000-8000-00000000000a", Total: 7, Lines: 700}}, "", nil
+	return []userdb.UnequalTotal{{UserID: runnerID, Total: 7, Lines: 700}}, "", nil
 }
 
 func (stage) UnequalCredits(context.Context, string, int) ([]userdb.UnequalCredit, string, error) {

@@ -89,6 +89,13 @@ func recordPlain(ctx context.Context, temporal client.Client, folder string) err
 	if err := save(ctx, temporal, run, filepath.Join(folder, "audit.json")); err != nil {
 		return err
 	}
+	run, err = temporal.ExecuteWorkflow(ctx, workflows.RebuildTotalOptions(runnerID), workflows.RebuildTotal, workflows.TotalInput{UserID: runnerID})
+	if err != nil {
+		return fmt.Errorf("start a total: %w", err)
+	}
+	if err := save(ctx, temporal, run, filepath.Join(folder, "total.json")); err != nil {
+		return err
+	}
 	return recordStandings(ctx, temporal, folder)
 }
 
@@ -100,6 +107,7 @@ func startWorker(temporal client.Client) (worker.Worker, error) {
 	})
 	records.RegisterWorkflow(workflows.CreditRecord)
 	records.RegisterWorkflow(workflows.AuditCredits)
+	records.RegisterWorkflow(workflows.RebuildTotal)
 	records.RegisterActivity(activities.NewCredits(stage{}, stage{}, metrics))
 	records.RegisterActivity(activities.NewNotes(stage{}, stage{}))
 	records.RegisterActivity(activities.NewAudits(activities.AuditConfig{MaxOrphans: 1}, stage{}, stage{}, stage{}, stage{}, time.Now, metrics))

@@ -17,7 +17,10 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-const raceID = "01960000-0000-7000-8000-000000000000"
+const (
+	raceID   = "01960000-0000-7000-8000-000000000000"
+	runnerID = "01960000-0000-7000-8000-00000000000a"
+)
 
 // scene is one way through CreditRecord, told apart by the record's ID. The
 // functions may be nil: then all goes well.
@@ -116,7 +119,7 @@ func (stage) Facts(ctx context.Context, recordID string) (scoring.Facts, error) 
 		},
 		Race: race.Race{Scoring: "agegrade-2025", Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun}},
 		Entrant: &race.Participant{
-			UserID: "01960000-0000-7000-8000-00000000000a", Sex: race.Female, Age: 35, Field: race.Runner,
+			UserID: runnerID, Sex: race.Female, Age: 35, Field: race.Runner,
 		},
 	}
 	if change := sceneOf(recordID).facts; change != nil {

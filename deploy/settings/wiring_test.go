@@ -99,7 +99,7 @@ func (m *machine) makeAccounts(t *testing.T, servers *stack.Stack) {
 			}
 		}
 	}
-	run("DROP USER main_ddl, main_app, user_ddl, user_app") // those of the one-machine stack
+	run("DROP USER main_ddl, main_api, main_worker, user_ddl, user_api, user_worker") // those of the one-machine stack
 	for _, name := range []string{"main-db", "user-db"} {
 		script := strings.ReplaceAll(file(t, "deploy", "docker", "accounts.sh"), "/run/secrets", filepath.Join(m.secrets, name))
 		cmd := exec.CommandContext(t.Context(), "bash", "-ec", "docker_process_sql() { cat; }\n"+script)

@@ -13,19 +13,25 @@ client() { # host, user; password in MYSQL_PWD
   mysql --host="$1" --user="$2" --ssl-ca="$ca" --ssl-mode=VERIFY_IDENTITY --connect-timeout=10
 }
 
-database() { # database, DDL account, its password, app account, its password
+account() { # account, its password
   cat <<SQL
-CREATE DATABASE IF NOT EXISTS $1 CHARACTER SET utf8mb4;
-CREATE USER IF NOT EXISTS '$2'@'%' IDENTIFIED BY '$3' REQUIRE SSL;
-ALTER USER '$2'@'%' IDENTIFIED BY '$3' RETAIN CURRENT PASSWORD;
-GRANT ALL PRIVILEGES ON \`${1//_/\\_}\`.* TO '$2'@'%' WITH GRANT OPTION;
-CREATE USER IF NOT EXISTS '$4'@'%' IDENTIFIED BY '$5' REQUIRE SSL;
-ALTER USER '$4'@'%' IDENTIFIED BY '$5' RETAIN CURRENT PASSWORD;
+CREATE USER IF NOT EXISTS '$1'@'%' IDENTIFIED BY '$2' REQUIRE SSL;
+ALTER USER '$1'@'%' IDENTIFIED BY '$2' RETAIN CURRENT PASSWORD;
 SQL
 }
 
-database main_db main_ddl "$MAIN_DDL_PASSWORD" main_app "$MAIN_APP_PASSWORD" |
+database() { # main or user, and the passwords of the accounts: the one that migrates, the API's and the worker's
+  account "${1}_ddl" "$2"
+  account "${1}_api" "$3"
+  account "${1}_worker" "$4"
+  cat <<SQL
+CREATE DATABASE IF NOT EXISTS ${1}_db CHARACTER SET utf8mb4;
+GRANT ALL PRIVILEGES ON \`${1}\\_db\`.* TO '${1}_ddl'@'%' WITH GRANT OPTION;
+SQL
+}
+
+database main "$MAIN_DDL_PASSWORD" "$MAIN_API_PASSWORD" "$MAIN_WORKER_PASSWORD" |
   MYSQL_PWD=$MAIN_DB_MASTER_PASSWORD client "$MAIN_DB_HOST" "$MAIN_DB_MASTER_USER"
-database user_db user_ddl "$USER_DDL_PASSWORD" user_app "$USER_APP_PASSWORD" |
+database user "$USER_DDL_PASSWORD" "$USER_API_PASSWORD" "$USER_WORKER_PASSWORD" |
   MYSQL_PWD=$USER_DB_MASTER_PASSWORD client "$USER_DB_HOST" "$USER_DB_MASTER_USER"
 echo "databases and accounts are as they should be"

@@ -121,11 +121,13 @@ module "queues" {
 
 locals {
   passwords = {
-    "main-app-password" = "main_db, the programs' account"
-    "main-ddl-password" = "main_db, the migrations' account"
-    "user-app-password" = "user_db, the programs' account"
-    "user-ddl-password" = "user_db, the migrations' account"
-    "operator-password" = "The operator's login"
+    "main-ddl-password"    = "main_db, the migrations' account"
+    "main-api-password"    = "main_db, the API's account"
+    "main-worker-password" = "main_db, the worker's account"
+    "user-ddl-password"    = "user_db, the migrations' account"
+    "user-api-password"    = "user_db, the API's account"
+    "user-worker-password" = "user_db, the worker's account"
+    "operator-password"    = "The operator's login"
   }
 }
 

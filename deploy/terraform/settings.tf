@@ -20,13 +20,13 @@ locals {
 
     MAIN_DB_ADDR      = module.main_db.address
     MAIN_DB_NAME      = "main_db"
-    MAIN_DB_USER      = "main_app"
+    MAIN_DB_USER      = "main_api"
     MAIN_DB_MAX_CONNS = tostring(var.api.connections)
     MAIN_DB_TLS       = "true"
     MAIN_DB_TLS_CA    = local.database_ca
     USER_DB_ADDR      = module.user_db.address
     USER_DB_NAME      = "user_db"
-    USER_DB_USER      = "user_app"
+    USER_DB_USER      = "user_api"
     USER_DB_MAX_CONNS = tostring(var.api.connections)
     USER_DB_TLS       = "true"
     USER_DB_TLS_CA    = local.database_ca
@@ -58,8 +58,8 @@ locals {
   }
 
   api_secrets = {
-    MAIN_DB_PASSWORD  = module.secrets.arns["main-app-password"]
-    USER_DB_PASSWORD  = module.secrets.arns["user-app-password"]
+    MAIN_DB_PASSWORD  = module.secrets.arns["main-api-password"]
+    USER_DB_PASSWORD  = module.secrets.arns["user-api-password"]
     JWT_PRIVATE_KEY   = module.secrets.arns["jwt-private-key"]
     TEMPORAL_API_KEY  = var.temporal_credentials == "api_key" ? module.secrets.arns["temporal-api-key"] : null
     TEMPORAL_TLS_CERT = var.temporal_credentials == "mtls" ? module.secrets.arns["temporal-tls-cert"] : null
@@ -75,13 +75,13 @@ locals {
 
     MAIN_DB_ADDR      = module.main_db.address
     MAIN_DB_NAME      = "main_db"
-    MAIN_DB_USER      = "main_app"
+    MAIN_DB_USER      = "main_worker"
     MAIN_DB_MAX_CONNS = tostring(var.worker.connections)
     MAIN_DB_TLS       = "true"
     MAIN_DB_TLS_CA    = local.database_ca
     USER_DB_ADDR      = module.user_db.address
     USER_DB_NAME      = "user_db"
-    USER_DB_USER      = "user_app"
+    USER_DB_USER      = "user_worker"
     USER_DB_MAX_CONNS = tostring(var.worker.connections)
     USER_DB_TLS       = "true"
     USER_DB_TLS_CA    = local.database_ca
@@ -102,38 +102,38 @@ locals {
   }
 
   worker_secrets = {
-    MAIN_DB_PASSWORD  = module.secrets.arns["main-app-password"]
-    USER_DB_PASSWORD  = module.secrets.arns["user-app-password"]
+    MAIN_DB_PASSWORD  = module.secrets.arns["main-worker-password"]
+    USER_DB_PASSWORD  = module.secrets.arns["user-worker-password"]
     TEMPORAL_API_KEY  = var.temporal_credentials == "api_key" ? module.secrets.arns["temporal-api-key"] : null
     TEMPORAL_TLS_CERT = var.temporal_credentials == "mtls" ? module.secrets.arns["temporal-tls-cert"] : null
     TEMPORAL_TLS_KEY  = var.temporal_credentials == "mtls" ? module.secrets.arns["temporal-tls-key"] : null
   }
 
   # api migrate: logs in with the accounts that may change the databases, and
-  # grants the ones that the programs log in with.
+  # grants each program's account what the program needs.
   migrate_environment = {
     LOG_LEVEL = var.log_level
 
     MAIN_DB_ADDR   = module.main_db.address
     MAIN_DB_NAME   = "main_db"
-    MAIN_DB_USER   = "main_app"
+    MAIN_DB_USER   = "main_ddl"
     MAIN_DB_TLS    = "true"
     MAIN_DB_TLS_CA = local.database_ca
     USER_DB_ADDR   = module.user_db.address
     USER_DB_NAME   = "user_db"
-    USER_DB_USER   = "user_app"
+    USER_DB_USER   = "user_ddl"
     USER_DB_TLS    = "true"
     USER_DB_TLS_CA = local.database_ca
 
-    MIGRATE_MAIN_DB_USER = "main_ddl"
-    MIGRATE_USER_DB_USER = "user_ddl"
+    MAIN_DB_API_USER    = "main_api"
+    MAIN_DB_WORKER_USER = "main_worker"
+    USER_DB_API_USER    = "user_api"
+    USER_DB_WORKER_USER = "user_worker"
   }
 
   migrate_secrets = {
-    MAIN_DB_PASSWORD         = module.secrets.arns["main-app-password"]
-    USER_DB_PASSWORD         = module.secrets.arns["user-app-password"]
-    MIGRATE_MAIN_DB_PASSWORD = module.secrets.arns["main-ddl-password"]
-    MIGRATE_USER_DB_PASSWORD = module.secrets.arns["user-ddl-password"]
+    MAIN_DB_PASSWORD = module.secrets.arns["main-ddl-password"]
+    USER_DB_PASSWORD = module.secrets.arns["user-ddl-password"]
   }
 
   # api operator
@@ -142,7 +142,7 @@ locals {
 
     USER_DB_ADDR   = module.user_db.address
     USER_DB_NAME   = "user_db"
-    USER_DB_USER   = "user_app"
+    USER_DB_USER   = "user_api"
     USER_DB_TLS    = "true"
     USER_DB_TLS_CA = local.database_ca
 
@@ -150,7 +150,7 @@ locals {
   }
 
   operator_secrets = {
-    USER_DB_PASSWORD  = module.secrets.arns["user-app-password"]
+    USER_DB_PASSWORD  = module.secrets.arns["user-api-password"]
     OPERATOR_PASSWORD = module.secrets.arns["operator-password"]
   }
 
@@ -167,9 +167,11 @@ locals {
     MAIN_DB_MASTER_PASSWORD = "${module.main_db.master_secret_arn}:password::"
     USER_DB_MASTER_USER     = "${module.user_db.master_secret_arn}:username::"
     USER_DB_MASTER_PASSWORD = "${module.user_db.master_secret_arn}:password::"
-    MAIN_APP_PASSWORD       = module.secrets.arns["main-app-password"]
     MAIN_DDL_PASSWORD       = module.secrets.arns["main-ddl-password"]
-    USER_APP_PASSWORD       = module.secrets.arns["user-app-password"]
+    MAIN_API_PASSWORD       = module.secrets.arns["main-api-password"]
+    MAIN_WORKER_PASSWORD    = module.secrets.arns["main-worker-password"]
     USER_DDL_PASSWORD       = module.secrets.arns["user-ddl-password"]
+    USER_API_PASSWORD       = module.secrets.arns["user-api-password"]
+    USER_WORKER_PASSWORD    = module.secrets.arns["user-worker-password"]
   }
 }

@@ -60,7 +60,7 @@ func (s *Store) FinishAction(ctx context.Context, actionID string, after json.Ra
 // AddOutsideAction logs what was done past the API, by the run that it began: once
 // however often it is called. added is false for a run that is
 // in the log already.
-func (s *Store) AddOutsideAction(ctx context.Context, a Action, runID string) (added bool, err error) {
+func (s *Outcomes) AddOutsideAction(ctx context.Context, a Action, runID string) (added bool, err error) {
 	rows, err := s.queries.InsertOutsideAction(ctx, gen.InsertOutsideActionParams{
 		ActionID: a.ID, Actor: a.Actor, RunID: sql.NullString{String: runID, Valid: true}, Action: a.Name, Target: a.Target,
 		Reason: a.Reason, StateBefore: a.Before, StateAfter: a.After, StartedAt: a.StartedAt,

@@ -153,7 +153,7 @@ func (s *Store) AuditPosition(ctx context.Context, check string) (LatestRevision
 }
 
 // SetAuditPosition notes where a check of the audit stopped.
-func (s *Store) SetAuditPosition(ctx context.Context, check string, at LatestRevision) error {
+func (s *Outcomes) SetAuditPosition(ctx context.Context, check string, at LatestRevision) error {
 	if err := s.queries.SetAuditPosition(ctx, check, at.ChangedAt, at.RecordID); err != nil {
 		return fmt.Errorf("note where check %s stopped: %w", check, err)
 	}

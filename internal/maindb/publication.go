@@ -97,7 +97,7 @@ func (s *Store) CancelPublication(ctx context.Context, raceID string) error {
 // holds the race, and with it every writer of the settings, the start list and
 // the records, for the rest of the transaction: some 0.2 s for 30,000 entries,
 // once per race.
-func (s *Store) fulfil(ctx context.Context, q *gen.Queries, n NewStandings) (time.Time, error) {
+func (s *Outcomes) fulfil(ctx context.Context, q *gen.Queries, n NewStandings) (time.Time, error) {
 	p, now := *n.Publishes, s.now().UTC().Truncate(time.Microsecond)
 	if _, err := holdRace(ctx, q, p.RaceID); err != nil {
 		return now, err

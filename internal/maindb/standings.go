@@ -141,7 +141,7 @@ type NewStandings struct {
 // over newer ones. A version that publishes must also be of what is committed: it
 // is compared with the race, start list and records as they are, while no other
 // writer may change them, and with the publication.
-func (s *Store) AddStandings(ctx context.Context, n NewStandings) error {
+func (s *Outcomes) AddStandings(ctx context.Context, n NewStandings) error {
 	body, err := encodeSnapshot(n.Rows)
 	if err != nil {
 		return fmt.Errorf("write standings %d of race %s: %w", n.Version, n.RaceID, err)

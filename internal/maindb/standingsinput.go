@@ -112,7 +112,7 @@ func standingsEntry(r *race.Race, row *gen.StandingsEntriesRow) standings.Entry 
 }
 
 // MarkStandings notes that the latest version says what those inputs say.
-func (s *Store) MarkStandings(ctx context.Context, raceID string, mark StandingsMark) error {
+func (s *Outcomes) MarkStandings(ctx context.Context, raceID string, mark StandingsMark) error {
 	return setMark(ctx, s.queries, raceID, mark)
 }
 

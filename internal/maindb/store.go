@@ -17,7 +17,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
-// Store reads and writes main_db. Each method owns its transaction.
+// Store reads main_db and writes what people decide. Each method owns its
+// transaction. The grants of the programs (grants/*.sql) are narrower than their
+// types: the worker has a Store too, of which it may only raise revisions.
 type Store struct {
 	db      *sql.DB
 	queries *gen.Queries
@@ -35,26 +37,38 @@ func New(db *sql.DB, now func() time.Time) *Store {
 	return &Store{db: db, queries: gen.New(db), now: now}
 }
 
+// Outcomes writes what the worker finds out: standings, what the audit has seen,
+// and what could not be credited. Only the worker has one.
+type Outcomes struct{ *Store }
+
+// NewOutcomes returns the writer of outcomes over db.
+func NewOutcomes(db *sql.DB, now func() time.Time) *Outcomes { return &Outcomes{New(db, now)} }
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-//go:embed grants.sql
-var grants string
+//go:embed grants/*.sql
+var grants embed.FS
 
 // Migrations returns the schema, in goose's form and order.
-func Migrations() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
+func Migrations() fs.FS { return folder(migrations, "migrations") }
+
+// Grants returns what each program may do, one file of statements for each.
+func Grants() fs.FS { return folder(grants, "grants") }
+
+func folder(of embed.FS, name string) fs.FS {
+	files, err := fs.Sub(of, name)
 	if err != nil {
 		panic(err) // the embedded folder has another name: no build of ours passes its tests
 	}
 	return files
 }
 
-// Migrate brings the schema up to date, grants the account what the programs
+// Migrate brings the schema up to date, grants the accounts what their programs
 // need and no more, and returns how many migrations it applied. cfg must log in
 // with an account that may do so.
-func Migrate(ctx context.Context, cfg mysql.Config, account string) (applied int, err error) {
-	return mysql.Prepare(ctx, cfg, Migrations(), grants, account)
+func Migrate(ctx context.Context, cfg mysql.Config, accounts mysql.Accounts) (applied int, err error) {
+	return mysql.Prepare(ctx, cfg, Migrations(), Grants(), accounts)
 }
 
 // insertRows completes into, which ends in VALUES, with one row for each item,

@@ -13,7 +13,7 @@ import (
 // testBundle is what a store test works with: a store over a database of its
 // own, and the clock that the store reads.
 type testBundle struct {
-	store *maindb.Store
+	store *maindb.Outcomes // also a Store
 	db    *sql.DB
 	clock *clock
 }
@@ -22,7 +22,7 @@ func setup(t *testing.T) *testBundle {
 	t.Helper()
 	db, _ := mysqltest.New(t, maindb.Migrations())
 	clock := &clock{now: time.Date(2026, 4, 20, 9, 0, 0, 0, time.UTC)}
-	return &testBundle{store: maindb.New(db, clock.Now), db: db, clock: clock}
+	return &testBundle{store: maindb.NewOutcomes(db, clock.Now), db: db, clock: clock}
 }
 
 // clock stands still until it is advanced.

@@ -62,7 +62,7 @@ type Thinned struct {
 // official one, as a difference to an earlier official one where that is much
 // smaller; of the others a sparse choice does. It may be repeated, interrupted,
 // and run twice at once.
-func (s *Store) ThinStandings(ctx context.Context, raceID string, before time.Time) (Thinned, error) {
+func (s *Outcomes) ThinStandings(ctx context.Context, raceID string, before time.Time) (Thinned, error) {
 	var done Thinned
 	bodies, err := s.queries.StandingsBodies(ctx, raceID)
 	if err != nil || len(bodies) == 0 {
@@ -111,7 +111,7 @@ type whole struct {
 
 // shrink stores an official version as a difference to the base, or makes it the
 // base for those that follow.
-func (s *Store) shrink(ctx context.Context, raceID string, version int, base **whole) (made bool, err error) {
+func (s *Outcomes) shrink(ctx context.Context, raceID string, version int, base **whole) (made bool, err error) {
 	head, rows, err := s.Standings(ctx, raceID, version)
 	if err != nil {
 		return false, err

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
@@ -30,7 +29,7 @@ func setupGrowing(t testing.TB) *growing {
 	t.Helper()
 	db, _ := mysqltest.New(t, maindb.Migrations())
 	clock := &clock{now: time.Date(2026, 4, 20, 9, 0, 0, 0, time.UTC)}
-	g := &growing{testBundle: &testBundle{store: maindb.New(db, clock.Now), db: db, clock: clock}, raceID: uuid.NewString()}
+	g := &growing{testBundle: &testBundle{store: maindb.NewOutcomes(db, clock.Now), db: db, clock: clock}, raceID: uuid.NewString()}
 	forty := 40
 	g.race = race.Race{
 		ID: g.raceID, Ranking: race.Ranking{Basis: race.Gun, DivisionsBasis: race.Net, Ties: race.TiesShare}, Scoring: "agegrade-2025",
@@ -244,40 +243,6 @@ func TestDifferencesOfEditionsStayReadable(t *testing.T) {
 		`1: place 0, M 0, "" 0, revision 2, DQ, 0 points`,
 		`17515: place 1, M 1, "" 0, revision 1, OK, 714 points`,
 	}, lines)
-}
-
-// TestTheProgramsMayChangeBodiesAlone tries the rights that the account is
-// granted: what a version is stays as it was written.
-func TestTheProgramsMayChangeBodiesAlone(t *testing.T) {
-	t.Parallel()
-	_, root := mysqltest.New(t, maindb.Migrations())
-	account := "thin_" + uuid.NewString()[:8]
-	admin, err := mysql.Open(root)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.Exec("DROP USER '" + account + "'@'%'") //nolint:noctx // the test's context is over by now
-		require.NoError(t, err)
-		require.NoError(t, admin.Close())
-	})
-	_, err = admin.ExecContext(t.Context(), "CREATE USER '"+account+"'@'%' IDENTIFIED BY 'secret'")
-	require.NoError(t, err)
-	_, err = maindb.Migrate(t.Context(), root, account)
-	require.NoError(t, err)
-	cfg := root
-	cfg.User, cfg.Password = account, "secret"
-	db, err := mysql.Open(cfg)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	_, err = db.ExecContext(t.Context(), "UPDATE standings SET body = '', body_kind = 'dropped' WHERE race_id = 'none' AND version = 1")
-	require.NoError(t, err)
-	for _, statement := range []string{
-		"UPDATE standings SET reason = '' WHERE race_id = 'none'", "UPDATE standings SET status = 'official' WHERE race_id = 'none'",
-		"UPDATE standings SET inputs_hash = '' WHERE race_id = 'none'", "DELETE FROM standings WHERE race_id = 'none'",
-	} {
-		_, err := db.ExecContext(t.Context(), statement)
-		require.Error(t, err, statement)
-		require.Regexp(t, "114[23]", err.Error(), "%s: a right is missing, of the table or of a column", statement)
-	}
 }
 
 // BenchmarkThinnedStandings30000 measures what is kept of a burst of 30,000

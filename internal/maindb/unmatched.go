@@ -20,7 +20,7 @@ type Unmatched struct {
 
 // AddUnmatched records that a revision was rejected because main_db does not have
 // it. A revision is recorded once; RejectedAt is set by the store.
-func (s *Store) AddUnmatched(ctx context.Context, u Unmatched) error {
+func (s *Outcomes) AddUnmatched(ctx context.Context, u Unmatched) error {
 	err := s.queries.InsertUnmatched(ctx, gen.InsertUnmatchedParams{
 		RaceID: u.RaceID, RecordID: u.RecordID, Revision: count32(u.Revision), Reason: u.Reason, RejectedAt: s.now(),
 	})

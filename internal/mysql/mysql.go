@@ -20,11 +20,11 @@ import (
 type Config struct {
 	Addr     string `env:"ADDR,required" check:"host:port" help:"the database's server"`
 	Name     string `env:"NAME,required" help:"the database"`
-	User     string `env:"USER,required" help:"the account that programs log in with"`
+	User     string `env:"USER,required" help:"the account that this program logs in with"`
 	Password string `env:"PASSWORD,required,unset" secret:"true" help:"the account's password"`
 	MaxConns int    `env:"MAX_CONNS" envDefault:"16" unit:"connections" help:"the most that a process opens to it"`
 	TLS      bool   `env:"TLS" envDefault:"false" help:"encrypt, and verify that it is the server of that name"`
-	TLSCA    string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust in the place of the system's, such as Amazon's for RDS"`
+	TLSCA    string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust instead of the system's, such as Amazon's for RDS"`
 }
 
 // Check wants TLS_CA to be of use.

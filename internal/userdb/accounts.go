@@ -30,7 +30,7 @@ type Account struct {
 // CreateAccount adds a with no points and returns it. When its ID is there
 // already, as after a sign-up that was repeated, it returns what is there. It
 // returns a *race.ConflictError when another account has the login.
-func (s *Store) CreateAccount(ctx context.Context, a Account) (Account, error) {
+func (s *Accounts) CreateAccount(ctx context.Context, a Account) (Account, error) {
 	a.CreatedAt, a.TotalPoint = s.now().UTC().Truncate(time.Microsecond), 0
 	err := s.queries.InsertUser(ctx, gen.InsertUserParams{
 		UserID: a.UserID, LoginID: optional(a.LoginID), PasswordHash: optional(a.PasswordHash), UserType: string(a.Type),
@@ -101,7 +101,7 @@ const noSession = ""
 // UpdateAccount makes the change and returns the account as it is then. It
 // returns race.ErrNotFound as Account does, and a *race.ConflictError when the
 // password is no longer the one that was checked; then nothing is changed.
-func (s *Store) UpdateAccount(ctx context.Context, userID string, change Change) (Account, error) {
+func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Change) (Account, error) {
 	var account Account
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries, now := s.queries.WithTx(tx), s.now()
@@ -131,7 +131,7 @@ func (s *Store) UpdateAccount(ctx context.Context, userID string, change Change)
 
 // UpgradeHash replaces a password's hash by one of newer parameters, unless the
 // password was changed meanwhile. Sessions go on.
-func (s *Store) UpgradeHash(ctx context.Context, userID, oldHash, newHash string) (upgraded bool, err error) {
+func (s *Accounts) UpgradeHash(ctx context.Context, userID, oldHash, newHash string) (upgraded bool, err error) {
 	rows, err := s.queries.ReplaceHash(ctx, gen.ReplaceHashParams{
 		NewHash: optional(newHash), UpdatedAt: s.now(), UserID: userID, OldHash: optional(oldHash),
 	})
@@ -143,7 +143,7 @@ func (s *Store) UpgradeHash(ctx context.Context, userID, oldHash, newHash string
 
 // EraseAccount removes login, personal data and sessions of who leaves. The ID,
 // the total and the ledger stay. It returns race.ErrNotFound as Account does.
-func (s *Store) EraseAccount(ctx context.Context, userID string) error {
+func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries, now := s.queries.WithTx(tx), s.now()
 		if _, err := lockUser(ctx, queries, userID); err != nil {

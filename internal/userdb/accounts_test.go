@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -18,8 +19,9 @@ import (
 
 // accountsBundle is a store in a database of its own, with a clock that stands.
 type accountsBundle struct {
-	db    *sql.DB
-	store *userdb.Store
+	db     *sql.DB
+	store  *userdb.Accounts
+	ledger *userdb.Ledger
 
 	mu  sync.Mutex
 	now time.Time
@@ -27,14 +29,17 @@ type accountsBundle struct {
 
 func setupAccounts(t *testing.T) *accountsBundle {
 	t.Helper()
-	db, _ := mysqltest.New(t, userdb.Migrations())
+	db, cfg := mysqltest.New(t, userdb.Migrations())
 	b := &accountsBundle{db: db, now: time.Date(2026, 4, 20, 12, 0, 0, 0, time.UTC)}
-	b.store = userdb.New(db, func() time.Time {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return b.now
-	})
+	b.store = userdb.NewAccounts(mysqltest.As(t, cfg, userdb.Grants(), mysql.API), b.clock)
+	b.ledger = userdb.NewLedger(mysqltest.As(t, cfg, userdb.Grants(), mysql.Worker), b.clock)
 	return b
+}
+
+func (b *accountsBundle) clock() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now
 }
 
 func (b *accountsBundle) pass(d time.Duration) {
@@ -200,7 +205,7 @@ func TestEraseAccount(t *testing.T) {
 	b := setupAccounts(t)
 	a := b.account(t, "uta@example.org")
 	going := b.session(t, a)
-	_, err := b.store.ApplyCredit(t.Context(), race.Credit{
+	_, err := b.ledger.ApplyCredit(t.Context(), race.Credit{
 		RecordID: uuid.NewString(), RaceID: uuid.NewString(), Revision: 1, Status: race.Credited, UserID: a.UserID, Points: 812,
 		Rule: "agegrade", Edition: "2025", WorkflowID: "w", Parts: &race.Parts{Sex: race.Female},
 	})
@@ -243,13 +248,13 @@ func TestPoints(t *testing.T) {
 
 	recordID, raceID := uuid.NewString(), uuid.NewString()
 	for revision, points := range []int64{700, 712, 731} {
-		_, err := b.store.ApplyCredit(t.Context(), race.Credit{
+		_, err := b.ledger.ApplyCredit(t.Context(), race.Credit{
 			RecordID: recordID, RaceID: raceID, Revision: revision + 1, Status: race.Credited, UserID: a.UserID, Points: points,
 			Rule: "agegrade", Edition: "2025", WorkflowID: "credit/x",
 		})
 		require.NoError(t, err)
 	}
-	_, err = b.store.ApplyCredit(t.Context(), race.Credit{
+	_, err = b.ledger.ApplyCredit(t.Context(), race.Credit{
 		RecordID: uuid.NewString(), RaceID: raceID, Revision: 1, Status: race.Credited, UserID: other.UserID, Points: 5, Rule: "fixed",
 	})
 	require.NoError(t, err)

@@ -90,7 +90,7 @@ func (s *Store) HasUnequalCredit(ctx context.Context, userID string) (bool, erro
 // MarkOrphans notes that the records of those credits are missing in main_db, and
 // returns since when that has been known of each. A mark from before staleBefore
 // is of an earlier loss and replaced.
-func (s *Store) MarkOrphans(ctx context.Context, recordIDs []string, staleBefore time.Time) (since map[string]time.Time, err error) {
+func (s *Ledger) MarkOrphans(ctx context.Context, recordIDs []string, staleBefore time.Time) (since map[string]time.Time, err error) {
 	since = make(map[string]time.Time, len(recordIDs))
 	for ids := range slices.Chunk(recordIDs, creditChunk) {
 		now := sql.NullTime{Time: s.now(), Valid: true}

@@ -40,7 +40,7 @@ type Applied struct {
 // not newer than the one last applied changes nothing, so any number of
 // repetitions, in any order, ends in the same ledger. It fails when the runner
 // has no account.
-func (s *Store) ApplyCredit(ctx context.Context, c race.Credit) (Applied, error) {
+func (s *Ledger) ApplyCredit(ctx context.Context, c race.Credit) (Applied, error) {
 	if err := checkCredit(c); err != nil {
 		return Applied{}, fmt.Errorf("apply credit of record %s revision %d: %w", c.RecordID, c.Revision, err)
 	}
@@ -73,7 +73,7 @@ func checkCredit(c race.Credit) error {
 // bet is lost the error is a duplicate key. That transaction is then given up
 // and applyNext begins with the row's exclusive lock: the shared lock that a
 // failed insert leaves behind would deadlock two of them.
-func (s *Store) applyFirst(ctx context.Context, c race.Credit) (Applied, error) {
+func (s *Ledger) applyFirst(ctx context.Context, c race.Credit) (Applied, error) {
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		now, queries := s.now(), s.queries.WithTx(tx)
 		err := queries.InsertCredit(ctx, gen.InsertCreditParams{
@@ -91,7 +91,7 @@ func (s *Store) applyFirst(ctx context.Context, c race.Credit) (Applied, error) 
 }
 
 // applyNext applies a credit to a record that has one.
-func (s *Store) applyNext(ctx context.Context, c race.Credit) (applied Applied, err error) {
+func (s *Ledger) applyNext(ctx context.Context, c race.Credit) (applied Applied, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		now, queries := s.now(), s.queries.WithTx(tx)
 		row, err := queries.LockCredit(ctx, c.RecordID)

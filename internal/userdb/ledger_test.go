@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -21,15 +22,15 @@ import (
 // ledgerBundle is a ledger with a few runners in a database of its own.
 type ledgerBundle struct {
 	db      *sql.DB
-	store   *userdb.Store
+	store   *userdb.Ledger
 	raceID  string
 	runners []string
 }
 
 func setupLedger(t *testing.T, runners int) *ledgerBundle {
 	t.Helper()
-	db, _ := mysqltest.New(t, userdb.Migrations())
-	b := &ledgerBundle{db: db, store: userdb.New(db, time.Now), raceID: uuid.NewString()}
+	db, cfg := mysqltest.New(t, userdb.Migrations())
+	b := &ledgerBundle{db: db, store: userdb.NewLedger(mysqltest.As(t, cfg, userdb.Grants(), mysql.Worker), time.Now), raceID: uuid.NewString()}
 	for range runners {
 		id := uuid.NewString()
 		_, err := db.ExecContext(t.Context(), `INSERT INTO user
@@ -172,7 +173,7 @@ func TestApplyCreditFailsWholeWhenTheRunnerHasNoAccount(t *testing.T) {
 
 func TestApplyCreditRefusesWhatIsNoOutcome(t *testing.T) {
 	t.Parallel()
-	store := userdb.New(nil, time.Now) // never reached
+	store := userdb.NewLedger(nil, time.Now) // never reached
 	for name, c := range map[string]race.Credit{
 		"pending":               {Revision: 1, Status: race.Pending},
 		"rejected with runner":  {Revision: 1, Status: race.Rejected, UserID: "u"},

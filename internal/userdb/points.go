@@ -65,10 +65,10 @@ func (s *Store) Points(ctx context.Context, userID string, before int64, limit i
 // returns what it was and is. It holds the user's row before it reads the lines,
 // so that a commit under way comes wholly before or wholly after it. It returns
 // race.ErrNotFound when there is no such account.
-func (s *Store) RebuildTotal(ctx context.Context, userID string) (before, after int64, err error) {
+func (s *Ledger) RebuildTotal(ctx context.Context, userID string) (before, after int64, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries := s.queries.WithTx(tx)
-		user, err := queries.LockUser(ctx, userID)
+		total, err := queries.LockTotal(ctx, userID)
 		if errors.Is(err, sql.ErrNoRows) {
 			return race.ErrNotFound
 		}
@@ -79,7 +79,7 @@ func (s *Store) RebuildTotal(ctx context.Context, userID string) (before, after 
 		if err != nil {
 			return err
 		}
-		before, after = user.TotalPoint, sum
+		before, after = total, sum
 		if before == after {
 			return nil
 		}
@@ -97,16 +97,12 @@ func (s *Store) RebuildTotal(ctx context.Context, userID string) (before, after 
 // Total returns the total of a user and the sum of the ledger lines, which should be
 // the same, or race.ErrNotFound when there is no such account.
 func (s *Store) Total(ctx context.Context, userID string) (total, lines int64, err error) {
-	user, err := s.queries.User(ctx, userID)
+	row, err := s.queries.TotalAndLines(ctx, userID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, 0, race.ErrNotFound
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("read the total of user %s: %w", userID, err)
+		return 0, 0, fmt.Errorf("read the total of user %s and its lines: %w", userID, err)
 	}
-	sum, err := s.queries.SumOfLines(ctx, userID)
-	if err != nil {
-		return 0, 0, fmt.Errorf("sum up the ledger of user %s: %w", userID, err)
-	}
-	return user.TotalPoint, sum, nil
+	return row.TotalPoint, row.SumOfLines, nil
 }

@@ -95,7 +95,7 @@ func (s *Store) RunnersByLogin(ctx context.Context, loginIDs []string) (map[stri
 // and that it says what they say. What they leave empty stays as it is, and is
 // cleared of one that is for another person now. An account that is a person's
 // own by now is left alone. To repeat it changes nothing.
-func (s *Store) EnsureRunners(ctx context.Context, standIns []Runner) error {
+func (s *Accounts) EnsureRunners(ctx context.Context, standIns []Runner) error {
 	now := s.now()
 	for runners := range slices.Chunk(standIns, runnerChunk) {
 		var anew []string
@@ -125,10 +125,10 @@ func putRunners(ctx context.Context, tx *sql.Tx, runners []Runner, now time.Time
 	for _, r := range runners {
 		args = append(args, r.UserID, r.Name, optionalDate(r.BirthDate), string(r.Sex), now, now)
 	}
-	const row = ",(?, 'runner', ?, '', ?, ?, 0, ?, ?)"
+	const row = ",(?, 'runner', ?, '', ?, ?, ?, ?)"
 	//nolint:gosec // what is concatenated is placeholders alone
 	statement := `INSERT INTO user
-		(user_id, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at)
+		(user_id, user_type, name, phone, birth_date, sex, created_at, updated_at)
 		VALUES ` + strings.Repeat(row, len(runners))[1:] + `
 		ON DUPLICATE KEY UPDATE
 			name       = IF(login_id IS NULL AND erased_at IS NULL AND VALUES(name) <> '', VALUES(name), name),

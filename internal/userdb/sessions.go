@@ -37,7 +37,7 @@ type Session struct {
 // StartSession opens session with its first refresh token. It returns
 // race.ErrNotFound when the account has gone or changed its password since it
 // was read.
-func (s *Store) StartSession(ctx context.Context, session Session, token auth.RefreshTokenHash, expires time.Time) error {
+func (s *Accounts) StartSession(ctx context.Context, session Session, token auth.RefreshTokenHash, expires time.Time) error {
 	userID := session.Account.UserID
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries := s.queries.WithTx(tx)
@@ -61,7 +61,7 @@ func (s *Store) StartSession(ctx context.Context, session Session, token auth.Re
 // RotateToken uses up a refresh token, puts next in its place and returns the
 // session. Of two calls with one token, however close, one succeeds and the
 // other gets a *ReuseError. It returns ErrNoSession when the token is not good.
-func (s *Store) RotateToken(ctx context.Context, token, next auth.RefreshTokenHash, expires time.Time) (Session, error) {
+func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshTokenHash, expires time.Time) (Session, error) {
 	var session Session
 	var reuse error
 	err := s.withToken(ctx, token, func(queries *gen.Queries, user gen.User, row gen.RefreshToken) error {
@@ -92,7 +92,7 @@ func (s *Store) RotateToken(ctx context.Context, token, next auth.RefreshTokenHa
 
 // EndSession revokes all refresh tokens of the one that token is of. A token
 // that is not good has no session left to end, which is no error.
-func (s *Store) EndSession(ctx context.Context, token auth.RefreshTokenHash) error {
+func (s *Accounts) EndSession(ctx context.Context, token auth.RefreshTokenHash) error {
 	err := s.withToken(ctx, token, func(queries *gen.Queries, _ gen.User, row gen.RefreshToken) error {
 		return s.revoke(ctx, queries, row.FamilyID)
 	})
@@ -104,7 +104,7 @@ func (s *Store) EndSession(ctx context.Context, token auth.RefreshTokenHash) err
 
 // PurgeExpired deletes the refresh tokens that have expired, a thousand at a
 // time, and returns how many those were.
-func (s *Store) PurgeExpired(ctx context.Context) (int64, error) {
+func (s *Accounts) PurgeExpired(ctx context.Context) (int64, error) {
 	before := s.now()
 	for total := int64(0); ; {
 		deleted, err := s.queries.PurgeTokens(ctx, before)
@@ -121,7 +121,7 @@ func (s *Store) PurgeExpired(ctx context.Context) (int64, error) {
 // withToken runs fn in a transaction that holds the lock of the token's
 // account. Without that lock, a revocation could miss the token that a rotation
 // of the same family is adding at the same moment.
-func (s *Store) withToken(ctx context.Context, token auth.RefreshTokenHash,
+func (s *Accounts) withToken(ctx context.Context, token auth.RefreshTokenHash,
 	fn func(queries *gen.Queries, user gen.User, row gen.RefreshToken) error,
 ) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -150,6 +150,6 @@ func (s *Store) withToken(ctx context.Context, token auth.RefreshTokenHash,
 	})
 }
 
-func (s *Store) revoke(ctx context.Context, queries *gen.Queries, session string) error {
+func (s *Accounts) revoke(ctx context.Context, queries *gen.Queries, session string) error {
 	return queries.RevokeFamily(ctx, moment(s.now()), session)
 }

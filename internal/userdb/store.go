@@ -13,7 +13,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
 )
 
-// Store reads and writes user_db. Each method owns its transaction.
+// Store reads user_db. Each method owns its transaction. What may write it is
+// divided as the grants of the programs are (grants/*.sql).
 type Store struct {
 	db      *sql.DB
 	queries *gen.Queries
@@ -25,24 +26,42 @@ func New(db *sql.DB, now func() time.Time) *Store {
 	return &Store{db: db, queries: gen.New(db), now: now}
 }
 
+// Accounts writes accounts and their sessions. Only the API has one.
+type Accounts struct{ *Store }
+
+// NewAccounts returns the writer of accounts over db.
+func NewAccounts(db *sql.DB, now func() time.Time) *Accounts { return &Accounts{New(db, now)} }
+
+// Ledger writes credits, ledger lines and totals. Only the worker has one: the
+// program that faces the internet can move no points, whatever becomes of it.
+type Ledger struct{ *Store }
+
+// NewLedger returns the writer of the ledger over db.
+func NewLedger(db *sql.DB, now func() time.Time) *Ledger { return &Ledger{New(db, now)} }
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-//go:embed grants.sql
-var grants string
+//go:embed grants/*.sql
+var grants embed.FS
 
 // Migrations returns the schema, in goose's form and order.
-func Migrations() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
+func Migrations() fs.FS { return folder(migrations, "migrations") }
+
+// Grants returns what each program may do, one file of statements for each.
+func Grants() fs.FS { return folder(grants, "grants") }
+
+func folder(of embed.FS, name string) fs.FS {
+	files, err := fs.Sub(of, name)
 	if err != nil {
 		panic(err) // the embedded folder has another name: no build of ours passes its tests
 	}
 	return files
 }
 
-// Migrate brings the schema up to date, grants the account what the programs
+// Migrate brings the schema up to date, grants the accounts what their programs
 // need and no more, and returns how many migrations it applied. cfg must log in
 // with an account that may do so.
-func Migrate(ctx context.Context, cfg mysql.Config, account string) (applied int, err error) {
-	return mysql.Prepare(ctx, cfg, Migrations(), grants, account)
+func Migrate(ctx context.Context, cfg mysql.Config, accounts mysql.Accounts) (applied int, err error) {
+	return mysql.Prepare(ctx, cfg, Migrations(), Grants(), accounts)
 }

@@ -138,16 +138,20 @@ func Clean(ctx context.Context, dir string, out io.Writer) (err error) {
 // the next start.
 type Secrets struct {
 	MariaDBRoot string `json:"mariadb_root"`
-	MainApp     string `json:"main_app"`
 	MainDDL     string `json:"main_ddl"`
-	UserApp     string `json:"user_app"`
+	MainAPI     string `json:"main_api"`
+	MainWorker  string `json:"main_worker"`
 	UserDDL     string `json:"user_ddl"`
+	UserAPI     string `json:"user_api"`
+	UserWorker  string `json:"user_worker"`
 	Operator    string `json:"operator"`
 	Organizer   string `json:"organizer"` // of the sample race
 }
 
 func (s *Secrets) fields() []*string {
-	return []*string{&s.MariaDBRoot, &s.MainApp, &s.MainDDL, &s.UserApp, &s.UserDDL, &s.Operator, &s.Organizer}
+	return []*string{
+		&s.MariaDBRoot, &s.MainDDL, &s.MainAPI, &s.MainWorker, &s.UserDDL, &s.UserAPI, &s.UserWorker, &s.Operator, &s.Organizer,
+	}
 }
 
 // LoadSecrets reads dir/secrets.json, makes what is missing and keeps it.

@@ -16,17 +16,19 @@ import (
 	database "github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
-// The databases and accounts. The app accounts start without any privilege:
-// `api migrate` grants them what they need, table by table. The DDL accounts
-// own their database and nothing else.
+// The databases and accounts. Those of the API and the worker start without any
+// privilege: `api migrate` grants each what its program needs, table by table. The
+// DDL accounts own their database and nothing else.
 const (
 	mainDB = "main_db"
 	userDB = "user_db"
 
-	mainApp = "main_app"
-	mainDDL = "main_ddl"
-	userApp = "user_app"
-	userDDL = "user_ddl"
+	mainDDL    = "main_ddl"
+	mainAPI    = "main_api"
+	mainWorker = "main_worker"
+	userDDL    = "user_ddl"
+	userAPI    = "user_api"
+	userWorker = "user_worker"
 )
 
 // mariadbLimit leaves time for crash recovery.
@@ -175,6 +177,7 @@ func (s *Stack) provisioning() string {
 		line("CREATE USER 'root'@'%%' IDENTIFIED BY '%s'", s.secrets.MariaDBRoot)
 		line("GRANT ALL PRIVILEGES ON *.* TO 'root'@'%%' WITH GRANT OPTION")
 	}
+	line("DROP USER IF EXISTS 'main_app'@'%%', 'user_app'@'%%'") // both programs shared them once
 	for _, a := range s.accounts() {
 		line("CREATE DATABASE IF NOT EXISTS %s CHARACTER SET utf8mb4 COLLATE "+database.Collation, a.database)
 		line("CREATE USER IF NOT EXISTS '%s'@'%%' IDENTIFIED BY '%s'", a.user, a.password)
@@ -194,9 +197,11 @@ type account struct {
 func (s *Stack) accounts() []account {
 	return []account{
 		{mainDB, mainDDL, s.secrets.MainDDL, true},
-		{mainDB, mainApp, s.secrets.MainApp, false},
+		{mainDB, mainAPI, s.secrets.MainAPI, false},
+		{mainDB, mainWorker, s.secrets.MainWorker, false},
 		{userDB, userDDL, s.secrets.UserDDL, true},
-		{userDB, userApp, s.secrets.UserApp, false},
+		{userDB, userAPI, s.secrets.UserAPI, false},
+		{userDB, userWorker, s.secrets.UserWorker, false},
 	}
 }
 

@@ -66,14 +66,21 @@ func (s *Stack) prepareData(ctx context.Context) error {
 	if !s.migrates() {
 		return nil
 	}
-	if err := s.step(ctx, migrate, map[string]string{
-		"MIGRATE_MAIN_DB_USER": mainDDL, "MIGRATE_MAIN_DB_PASSWORD": s.secrets.MainDDL,
-		"MIGRATE_USER_DB_USER": userDDL, "MIGRATE_USER_DB_PASSWORD": s.secrets.UserDDL,
-	}); err != nil || !contains(s.parts, API) {
+	if err := s.step(ctx, migrate, s.MigrateEnv()); err != nil || !contains(s.parts, API) {
 		return err
 	}
 	login, password := s.Operator()
 	return s.step(ctx, operator, map[string]string{"OPERATOR_LOGIN": login, "OPERATOR_PASSWORD": password})
+}
+
+// MigrateEnv returns the settings of `api migrate` in this stack.
+func (s *Stack) MigrateEnv() map[string]string {
+	env := s.Owners()
+	maps.Copy(env, map[string]string{
+		"MAIN_DB_API_USER": mainAPI, "MAIN_DB_WORKER_USER": mainWorker,
+		"USER_DB_API_USER": userAPI, "USER_DB_WORKER_USER": userWorker,
+	})
+	return env
 }
 
 // step runs a one-off command of the API program to its end.
@@ -117,15 +124,19 @@ func (s *Stack) OrganizerPassword() string { return s.secrets.Organizer }
 func (s *Stack) Env(part Part) map[string]string {
 	env := map[string]string{
 		"MAIN_DB_ADDR": s.MySQLAddr(), "MAIN_DB_NAME": mainDB,
-		"MAIN_DB_USER": mainApp, "MAIN_DB_PASSWORD": s.secrets.MainApp,
+		"MAIN_DB_USER": mainAPI, "MAIN_DB_PASSWORD": s.secrets.MainAPI,
 		"USER_DB_ADDR": s.MySQLAddr(), "USER_DB_NAME": userDB,
-		"USER_DB_USER": userApp, "USER_DB_PASSWORD": s.secrets.UserApp,
+		"USER_DB_USER": userAPI, "USER_DB_PASSWORD": s.secrets.UserAPI,
 		"QUEUE_ENDPOINT": s.QueueEndpoint(), "QUEUE_URL": s.QueueURL(),
 		"DEAD_LETTER_QUEUE_URL": s.DeadLetterQueueURL(),
 		"AWS_REGION":            awsRegion, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
 		"TEMPORAL_ADDRESS": s.TemporalAddress(), "TEMPORAL_NAMESPACE": temporalNamespace,
 		"TEMPORAL_UI_URL": s.TemporalUIURL(), "TEMPORAL_GZIP": "false",
 		"API_ADDR": address(s.ports.API), "WORKER_ADDR": address(s.ports.Worker),
+	}
+	if part == Worker {
+		env["MAIN_DB_USER"], env["MAIN_DB_PASSWORD"] = mainWorker, s.secrets.MainWorker
+		env["USER_DB_USER"], env["USER_DB_PASSWORD"] = userWorker, s.secrets.UserWorker
 	}
 	if part == Worker && os.Getenv("AUDIT_INTERVAL") == "" {
 		// The queue forgets its messages at every stop; what they were about
@@ -150,7 +161,7 @@ func (s *Stack) Env(part Part) map[string]string {
 // that the stack does not make, such as LOG_LEVEL, pass through. Amazon's and
 // Temporal's do not: a profile of the user's must never be talked to.
 func (s *Stack) environment(settings map[string]string) []string {
-	env := environmentWithout("AWS_", "TEMPORAL_", "MIGRATE_", "OPERATOR_")
+	env := environmentWithout("AWS_", "TEMPORAL_", "OPERATOR_")
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		env = append(env, name+"="+settings[name])
 	}

@@ -100,11 +100,11 @@ func TestAccountsHaveLeastGrants(t *testing.T) {
 	ddl := query(t, s, mainDDL, s.secrets.MainDDL, mainDB)
 	_, err := ddl.ExecContext(ctx, "CREATE TABLE race (id INT PRIMARY KEY)")
 	require.NoError(t, err)
-	app := query(t, s, mainApp, s.secrets.MainApp, "")
+	app := query(t, s, mainAPI, s.secrets.MainAPI, "")
 	_, err = app.ExecContext(ctx, "SELECT * FROM main_db.race")
 	require.ErrorContains(t, err, "denied", "an account has nothing that it was not granted")
 
-	_, err = ddl.ExecContext(ctx, "GRANT SELECT ON main_db.race TO '"+mainApp+"'@'%'")
+	_, err = ddl.ExecContext(ctx, "GRANT SELECT ON main_db.race TO '"+mainAPI+"'@'%'")
 	require.NoError(t, err, "the migrating account grants on its own database")
 	_, err = app.ExecContext(ctx, "SELECT * FROM main_db.race")
 	require.NoError(t, err)
@@ -244,8 +244,8 @@ func TestProgramsGetTheirSettings(t *testing.T) {
 	})
 	text := out.String()
 	require.Less(t, strings.Index(text, "migrate  | migrating as main_ddl and user_ddl"), strings.Index(text, "operator | adding operator"))
-	require.Contains(t, text, "api      | listening as main_app and user_app, operator \"\", migrates as \"\"")
-	require.Contains(t, text, "worker   | listening as main_app and user_app, operator \"\", migrates as \"\"")
+	require.Contains(t, text, "api      | listening as main_api and user_api, operator \"\", grants \"\"")
+	require.Contains(t, text, "worker   | listening as main_worker and user_worker, operator \"\", grants \"\"")
 	require.NoError(t, expectOK(t.Context(), s.APIURL()+"/readyz"))
 	require.NoError(t, s.StopPart(API))
 	require.Error(t, expectOK(t.Context(), s.APIURL()+"/readyz"))
@@ -284,7 +284,7 @@ func TestMain(m *testing.M) {
 	case role == "endless":
 		select {}
 	case command == "migrate":
-		fmt.Println("migrating as", os.Getenv("MIGRATE_MAIN_DB_USER"), "and", os.Getenv("MIGRATE_USER_DB_USER"))
+		fmt.Println("migrating as", os.Getenv("MAIN_DB_USER"), "and", os.Getenv("USER_DB_USER"))
 	case command == "operator":
 		fmt.Println("adding", os.Getenv("OPERATOR_LOGIN"))
 	default:
@@ -297,8 +297,8 @@ func serveStandIn(role string) {
 	if role == "worker" {
 		addr = os.Getenv("WORKER_ADDR")
 	}
-	fmt.Printf("listening as %s and %s, operator %q, migrates as %q\n", os.Getenv("MAIN_DB_USER"), os.Getenv("USER_DB_USER"),
-		os.Getenv("OPERATOR_LOGIN"), os.Getenv("MIGRATE_MAIN_DB_USER"))
+	fmt.Printf("listening as %s and %s, operator %q, grants %q\n", os.Getenv("MAIN_DB_USER"), os.Getenv("USER_DB_USER"),
+		os.Getenv("OPERATOR_LOGIN"), os.Getenv("MAIN_DB_API_USER"))
 	server := &http.Server{
 		Addr: addr, ReadHeaderTimeout: time.Second,
 		Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),

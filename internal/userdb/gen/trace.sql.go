@@ -132,6 +132,18 @@ func (q *Queries) LinesOfRecords(ctx context.Context, recordIds []string) ([]Poi
 	return items, nil
 }
 
+const lockTotal = `-- name: LockTotal :one
+SELECT total_point FROM user WHERE user_id = ? FOR UPDATE
+`
+
+// The worker may read no more of an account.
+func (q *Queries) LockTotal(ctx context.Context, userID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, lockTotal, userID)
+	var total_point int64
+	err := row.Scan(&total_point)
+	return total_point, err
+}
+
 const rejectedOfRace = `-- name: RejectedOfRace :many
 SELECT record_id, revision FROM credit
 WHERE race_id = ? AND status = 'rejected' AND LOCATE(?, reason) > 0
@@ -185,4 +197,22 @@ func (q *Queries) SumOfLines(ctx context.Context, userID string) (int64, error) 
 	var total int64
 	err := row.Scan(&total)
 	return total, err
+}
+
+const totalAndLines = `-- name: TotalAndLines :one
+SELECT u.total_point, CAST((SELECT COALESCE(SUM(p.points), 0) FROM point AS p WHERE p.user_id = u.user_id) AS SIGNED) AS sum_of_lines
+FROM user AS u WHERE u.user_id = ?
+`
+
+type TotalAndLinesRow struct {
+	TotalPoint int64
+	SumOfLines int64
+}
+
+// One statement, so that total and lines are of one moment.
+func (q *Queries) TotalAndLines(ctx context.Context, userID string) (TotalAndLinesRow, error) {
+	row := q.db.QueryRowContext(ctx, totalAndLines, userID)
+	var i TotalAndLinesRow
+	err := row.Scan(&i.TotalPoint, &i.SumOfLines)
+	return i, err
 }

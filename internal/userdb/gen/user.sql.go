@@ -42,8 +42,8 @@ func (q *Queries) EraseUser(ctx context.Context, erasedAt sql.NullTime, updatedA
 }
 
 const insertUser = `-- name: InsertUser :exec
-INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)
+INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertUserParams struct {

@@ -18,6 +18,15 @@ SELECT record_id, revision FROM credit
 WHERE race_id = sqlc.arg(race_id) AND status = 'rejected' AND LOCATE(sqlc.arg(reason), reason) > 0
 ORDER BY record_id;
 
+-- name: LockTotal :one
+-- The worker may read no more of an account.
+SELECT total_point FROM user WHERE user_id = ? FOR UPDATE;
+
+-- name: TotalAndLines :one
+-- One statement, so that total and lines are of one moment.
+SELECT u.total_point, CAST((SELECT COALESCE(SUM(p.points), 0) FROM point AS p WHERE p.user_id = u.user_id) AS SIGNED) AS sum_of_lines
+FROM user AS u WHERE u.user_id = ?;
+
 -- name: SumOfLines :one
 SELECT CAST(COALESCE(SUM(points), 0) AS SIGNED) AS total FROM point WHERE user_id = ?;
 

@@ -1,6 +1,6 @@
 -- name: InsertUser :exec
-INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?);
+INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: User :one
 SELECT * FROM user WHERE user_id = ?;

@@ -1,0 +1,16 @@
+-- The API writes what people decide: races, start lists, results and their
+-- revisions, and sends the outbox. Standings are the worker's: it reads them.
+GRANT SELECT, INSERT, UPDATE, DELETE ON race TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON participant TO {account};
+GRANT SELECT, INSERT, UPDATE ON official_record TO {account};
+GRANT SELECT, INSERT ON official_record_revision TO {account};
+GRANT SELECT, INSERT, DELETE ON outbox TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON unofficial_record TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO {account};
+GRANT SELECT ON standings TO {account};
+GRANT SELECT ON standings_mark TO {account};
+GRANT SELECT, INSERT, DELETE ON publication TO {account};
+GRANT SELECT, INSERT, UPDATE (state_after, finished_at) ON operator_action TO {account};
+GRANT SELECT, DELETE ON unmatched_revision TO {account};
+GRANT SELECT, INSERT, UPDATE (status, undone_by, undone_at, undo_reason) ON race_import TO {account};
+GRANT SELECT ON goose_db_version TO {account};

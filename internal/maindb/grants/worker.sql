@@ -1,0 +1,15 @@
+-- The worker writes standings and what the audit finds. It makes no race and no
+-- result: it publishes a race, and raises the revision of a record that the
+-- ledger is ahead of.
+GRANT SELECT, UPDATE (status, updated_at) ON race TO {account};
+GRANT SELECT ON participant TO {account};
+GRANT SELECT, UPDATE ON official_record TO {account};
+GRANT SELECT, INSERT ON official_record_revision TO {account};
+GRANT SELECT, INSERT ON outbox TO {account};
+GRANT SELECT, INSERT, UPDATE (body, body_kind, body_base) ON standings TO {account};
+GRANT SELECT, INSERT, UPDATE ON standings_mark TO {account};
+GRANT SELECT, UPDATE (published_at) ON publication TO {account};
+GRANT SELECT, INSERT ON operator_action TO {account};
+GRANT SELECT, INSERT, UPDATE ON audit_position TO {account};
+GRANT SELECT, INSERT, UPDATE ON unmatched_revision TO {account};
+GRANT SELECT ON goose_db_version TO {account};

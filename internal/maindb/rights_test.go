@@ -1,0 +1,32 @@
+package maindb_test
+
+import (
+	"testing"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
+)
+
+const everything = "select, insert, update, delete"
+
+func TestRights(t *testing.T) {
+	t.Parallel()
+	mysqltest.TestRights(t, maindb.Migrations(), maindb.Grants(), mysqltest.Rights{
+		"race":                     {mysql.API: everything, mysql.Worker: "select, update (status, updated_at)"},
+		"participant":              {mysql.API: everything, mysql.Worker: "select"},
+		"official_record":          {mysql.API: "select, insert, update", mysql.Worker: "select, update"},
+		"official_record_revision": {mysql.API: "select, insert", mysql.Worker: "select, insert"},
+		"outbox":                   {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
+		"unofficial_record":        {mysql.API: everything},
+		"idempotency_key":          {mysql.API: everything},
+		"standings":                {mysql.API: "select", mysql.Worker: "select, insert, update (body, body_kind, body_base)"},
+		"standings_mark":           {mysql.API: "select", mysql.Worker: "select, insert, update"},
+		"publication":              {mysql.API: "select, insert, delete", mysql.Worker: "select, update (published_at)"},
+		"operator_action":          {mysql.API: "select, insert, update (state_after, finished_at)", mysql.Worker: "select, insert"},
+		"audit_position":           {mysql.Worker: "select, insert, update"},
+		"unmatched_revision":       {mysql.API: "select, delete", mysql.Worker: "select, insert, update"},
+		"race_import":              {mysql.API: "select, insert, update (status, undone_by, undone_at, undo_reason)"},
+		"goose_db_version":         {mysql.API: "select", mysql.Worker: "select"},
+	})
+}

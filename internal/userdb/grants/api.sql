@@ -1,0 +1,12 @@
+-- The API writes accounts and sessions, and reads the ledger. Of the ledger it
+-- may only clear what points were computed from, which is about the person, when
+-- a runner leaves. (MariaDB wants UPDATE on every column that an INSERT with ON
+-- DUPLICATE KEY UPDATE names, not only on those that it updates.)
+GRANT SELECT,
+    INSERT (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at),
+    UPDATE (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at)
+    ON user TO {account};
+GRANT SELECT, INSERT, UPDATE (used_at, revoked_at), DELETE ON refresh_token TO {account};
+GRANT SELECT, UPDATE (parts) ON credit TO {account};
+GRANT SELECT, UPDATE (parts) ON point TO {account};
+GRANT SELECT ON goose_db_version TO {account};

@@ -1,0 +1,26 @@
+package userdb_test
+
+import (
+	"testing"
+
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// TestRights: only the worker moves points, and it sees no personal data.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	mysqltest.TestRights(t, userdb.Migrations(), userdb.Grants(), mysqltest.Rights{
+		"user": {
+			mysql.API: `select,
+				insert (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at),
+				update (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at)`,
+			mysql.Worker: "select (user_id, total_point), update (total_point, updated_at)",
+		},
+		"refresh_token":    {mysql.API: "select, insert, update (used_at, revoked_at), delete"},
+		"credit":           {mysql.API: "select, update (parts)", mysql.Worker: "select, insert, update"},
+		"point":            {mysql.API: "select, update (parts)", mysql.Worker: "select, insert"},
+		"goose_db_version": {mysql.API: "select", mysql.Worker: "select"},
+	})
+}
