@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -115,6 +116,23 @@ func TestAccountsHaveLeastGrants(t *testing.T) {
 		_, err = ddl.ExecContext(ctx, other)
 		require.ErrorContains(t, err, "denied", other)
 	}
+}
+
+// TestAStackOfSharedAccounts starts a stack that was made when both programs
+// logged in with one account: it gets the new ones, and the shared ones go.
+func TestAStackOfSharedAccounts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "secrets.json"),
+		[]byte(`{"mariadb_root":"r","main_app":"a","main_ddl":"d","user_app":"b","user_ddl":"e","operator":"o","organizer":"g"}`), 0o600))
+	s := start(t, Options{Dir: dir, Parts: []Part{MariaDB}})
+	require.Equal(t, "d", s.secrets.MainDDL, "what is there stays")
+	root := query(t, s, "root", s.RootPassword(), "")
+	_, err := root.ExecContext(t.Context(), "CREATE USER 'main_app'@'%' IDENTIFIED BY 'a'")
+	require.NoError(t, err)
+	require.NoError(t, ping(t.Context(), s.connection("main_app", "a", "")))
+	require.NoError(t, s.Restart(t.Context(), MariaDB), "it logs in with every account")
+	require.ErrorContains(t, ping(t.Context(), s.connection("main_app", "a", "")), "denied")
 }
 
 func TestRootStaysInsideUnlessThrowaway(t *testing.T) {
