@@ -9,12 +9,11 @@ import (
 	"os"
 
 	"github.com/mrmrthon/mrmrthon/internal/command"
-	"github.com/mrmrthon/mrmrthon/internal/queue"
-	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/program"
 )
 
 func main() {
-	os.Exit(program().Main(context.Background(), command.System{
+	os.Exit(commands().Main(context.Background(), command.System{
 		Args: os.Args[1:], Environ: os.Environ(), Out: os.Stdout, ErrOut: os.Stderr,
 	}))
 }
@@ -24,8 +23,8 @@ type probeSettings struct {
 	Addr string `env:"API_ADDR" envDefault:":8080" check:":port" help:"where the API serves"`
 }
 
-// program returns the commands, each with settings of its own.
-func program() command.Program {
+// commands returns the commands, each with settings of its own.
+func commands() command.Program {
 	var (
 		serve    settings
 		migrate  migrateSettings
@@ -35,7 +34,7 @@ func program() command.Program {
 	return command.Program{Name: "api", Commands: append([]command.Command{
 		{
 			Does:   "serve the API and send the outbox to the queue",
-			Config: &serve, Ambient: []any{&queue.SDKSettings{}, &telemetry.TracingSDKSettings{}},
+			Config: &serve, Ambient: program.Ambient(),
 			Run: func(ctx context.Context, log *slog.Logger) error { return runServe(ctx, serve, log, nil) },
 		},
 		{

@@ -110,7 +110,7 @@ func TestRunOperator(t *testing.T) {
 	t.Parallel()
 	db, cfg := mysqltest.New(t, userdb.Migrations())
 	var logs bytes.Buffer
-	require.Zero(t, program().Main(t.Context(), command.System{Args: []string{"operator"}, ErrOut: &logs, Environ: []string{
+	require.Zero(t, commands().Main(t.Context(), command.System{Args: []string{"operator"}, ErrOut: &logs, Environ: []string{
 		"USER_DB_ADDR=" + cfg.Addr, "USER_DB_NAME=" + cfg.Name, "USER_DB_USER=" + cfg.User, "USER_DB_PASSWORD=" + cfg.Password,
 		"OPERATOR_LOGIN=private-ops", "OPERATOR_PASSWORD=private password of ops",
 	}}), logs.String())

@@ -24,6 +24,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
+	"github.com/mrmrthon/mrmrthon/internal/program"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
@@ -63,12 +64,15 @@ func runAPI(t *testing.T) *running {
 		asked: make(chan struct{}, 1000), gate: make(chan struct{}), over: make(chan error, 1),
 	}
 	r.cfg = settings{
-		Addr: "127.0.0.1:0", MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.API), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.API), Queue: r.queue(t),
+		Addr: "127.0.0.1:0",
+		Config: program.Config{
+			MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.API), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.API),
+			Queue: r.queue(t), Temporal: temporal.Config{Address: "127.0.0.1:1", Namespace: "default"}, // nobody there
+		},
 		Auth: auth.Config{
 			PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test",
 			AccessTokenTTL: time.Hour, RefreshTokenTTL: time.Hour,
 		},
-		Temporal: temporal.Config{Address: "127.0.0.1:1", Namespace: "default"}, // nobody there
 	}
 	r.begin(t)
 	r.prepare(t)
@@ -271,10 +275,13 @@ func TestStopWithNobodyAnswering(t *testing.T) {
 	database := mysql.Config{Addr: silent, Name: "none", User: "none", Password: "none", MaxConns: 4}
 	r := &running{over: make(chan error, 1)}
 	r.cfg = settings{
-		Addr: "127.0.0.1:0", MainDB: database, UserDB: database,
-		Queue:    queue.Config{Endpoint: "http://" + silent, URL: "http://" + silent + "/q", DeadLetterURL: "http://" + silent + "/d", Region: "us-east-1"},
-		Auth:     auth.Config{PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour},
-		Temporal: temporal.Config{Address: silent, Namespace: "default"},
+		Addr: "127.0.0.1:0",
+		Config: program.Config{
+			MainDB: database, UserDB: database,
+			Queue:    queue.Config{Endpoint: "http://" + silent, URL: "http://" + silent + "/q", DeadLetterURL: "http://" + silent + "/d", Region: "us-east-1"},
+			Temporal: temporal.Config{Address: silent, Namespace: "default"},
+		},
+		Auth: auth.Config{PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour},
 	}
 	r.begin(t)
 	asked := r.later(t.Context(), http.MethodGet, "/v1/races/"+uuid.NewString(), "", "")

@@ -14,28 +14,25 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/command"
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
-	"github.com/mrmrthon/mrmrthon/internal/queue"
-	"github.com/mrmrthon/mrmrthon/internal/telemetry"
-	"github.com/mrmrthon/mrmrthon/internal/temporal"
+	"github.com/mrmrthon/mrmrthon/internal/program"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
 )
 
 func main() {
-	os.Exit(program().Main(context.Background(), command.System{
+	os.Exit(commands().Main(context.Background(), command.System{
 		Args: os.Args[1:], Environ: os.Environ(), Out: os.Stdout, ErrOut: os.Stderr,
 	}))
 }
 
-func program() command.Program {
+func commands() command.Program {
 	var (
 		cfg   Config
 		probe probeSettings
 	)
 	return command.Program{Name: "worker", Commands: append([]command.Command{{
 		Does:   "credit the records on the queue",
-		Config: &cfg, Ambient: []any{&queue.SDKSettings{}, &telemetry.TracingSDKSettings{}},
+		Config: &cfg, Ambient: program.Ambient(),
 		Run: func(ctx context.Context, log *slog.Logger) error {
 			collectLess()
 			main := &Main{Config: cfg, Log: log}
@@ -58,14 +55,9 @@ func collectLess() {
 
 // Config is what the worker reads from its environment.
 type Config struct {
-	MainDB   mysql.Config `envPrefix:"MAIN_DB_"`
-	UserDB   mysql.Config `envPrefix:"USER_DB_"`
-	Queue    queue.Config
-	Temporal temporal.Config `envPrefix:"TEMPORAL_"`
-	Tracing  telemetry.TracingConfig
-	Profiles telemetry.ProfilesConfig
-	Bridge   bridge.Config
-	Audit    activities.AuditConfig
+	program.Config
+	Bridge bridge.Config
+	Audit  activities.AuditConfig
 	// AuditInterval is the time from one audit of credits to the next.
 	AuditInterval time.Duration `env:"AUDIT_INTERVAL" envDefault:"5m" min:"1s" help:"the time from one audit of credits to the next"`
 	Wake          wake.Config

@@ -11,16 +11,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.temporal.io/sdk/client"
-	temporallog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/build"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/program"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
@@ -45,60 +43,28 @@ type Main struct {
 // Nothing needs to be up when it starts: it waits for what is not. It returns an
 // error when its settings are wrong, or when a Temporal worker stops by itself.
 func (m *Main) Run(ctx context.Context) (err error) {
-	tracing, err := telemetry.NewTracing(ctx, m.Config.Tracing, "mrmrthon-worker", build.Version(), m.Log)
+	clients, err := program.Open(ctx, m.Config.Config, "mrmrthon-worker", m.Log, errorsOnly{telemetry.SDKNames(m.Log.Handler())})
 	if err != nil {
 		return err
 	}
-	defer tracing.Close() //nolint:contextcheck // ctx is over by then
-	mainDB, err := mysql.OpenTraced(m.Config.MainDB, tracing.Provider())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, mainDB.Close()) }()
-	userDB, err := mysql.OpenTraced(m.Config.UserDB, tracing.Provider())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, userDB.Close()) }()
-	records, err := queue.New(ctx, m.Config.Queue)
-	if err != nil {
-		return err
-	}
-	if err := telemetry.ServeProfiles(ctx, m.Config.Profiles, m.Log); err != nil {
-		return err
-	}
-	registry := telemetry.NewRegistry()
-	build.Register(registry)
-	registry.MustRegister(collectors.NewDBStatsCollector(mainDB, "main_db"), collectors.NewDBStatsCollector(userDB, "user_db"))
-	m.Config.Temporal.Register(registry)
-	options, err := m.Config.Temporal.Options()
-	if err != nil {
-		return err
-	}
-	options.Logger = temporallog.NewStructuredLogger(slog.New(errorsOnly{telemetry.SDKNames(m.Log.Handler())}))
-	options.MetricsHandler, options.Interceptors = telemetry.TemporalMetrics(registry), tracing.ClientInterceptors()
-	temporalClient, err := client.NewLazyClient(options)
-	if err != nil {
-		return fmt.Errorf("client of Temporal: %w", err)
-	}
-	defer temporalClient.Close()
-
+	defer func() { err = errors.Join(err, clients.Close()) }() //nolint:contextcheck // ctx is over by then
+	registry, records := clients.Registry, clients.Queue
 	health := telemetry.Handler(registry, m.Log, telemetry.Running(ctx.Done()),
-		telemetry.Check{Name: "main_db", Ping: mainDB.PingContext},
-		telemetry.Check{Name: "user_db", Ping: userDB.PingContext},
+		telemetry.Check{Name: "main_db", Ping: clients.MainDB.PingContext},
+		telemetry.Check{Name: "user_db", Ping: clients.UserDB.PingContext},
 		telemetry.Check{Name: "queue", Ping: records.Ping},
 		telemetry.Check{Name: "temporal", Ping: func(ctx context.Context) error {
-			_, err := temporalClient.CheckHealth(ctx, &client.CheckHealthRequest{})
+			_, err := clients.Temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err
 		}},
 	)
 	metrics := activities.NewMetrics(registry)
-	main, user := maindb.NewOutcomes(mainDB, time.Now), userdb.NewLedger(userDB, time.Now)
-	standings := newStandingsWork(m.Config, temporalClient, main, user, m.Log, registry)
-	runs := temporal.NewWorkflows(temporalClient, m.Config.Temporal.Namespace)
+	main, user := maindb.NewOutcomes(clients.MainDB, time.Now), userdb.NewLedger(clients.UserDB, time.Now)
+	standings := newStandingsWork(m.Config, clients.Temporal, main, user, m.Log, registry)
+	runs := temporal.NewWorkflows(clients.Temporal, m.Config.Temporal.Namespace)
 	return m.serve(ctx, health, &work{
-		cfg: m.Config, log: m.Log, temporal: temporalClient, records: records, registry: registry, metrics: metrics,
-		starter:   bridge.Traced(bridge.CreditStarter{Client: temporalClient, Log: m.Log}, tracing.Provider()),
+		cfg: m.Config, log: m.Log, temporal: clients.Temporal, records: records, registry: registry, metrics: metrics,
+		starter:   bridge.Traced(bridge.CreditStarter{Client: clients.Temporal, Log: m.Log}, clients.Tracing.Provider()),
 		credits:   activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
 		notes:     activities.NewNotes(main, runs),
 		audits:    activities.NewAudits(m.Config.Audit, main, user, creditRuns{runs}, records, time.Now, metrics),

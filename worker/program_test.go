@@ -26,6 +26,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
+	"github.com/mrmrthon/mrmrthon/internal/program"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -181,8 +182,11 @@ func TestWorkerBringsMessagesToTheLedger(t *testing.T) {
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	queueCfg, server := queues(t), temporalServer(t)
 	health, stop := start(t, Config{
-		MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.Worker), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.Worker), Queue: queueCfg, Addr: "127.0.0.1:0", AuditInterval: time.Second,
-		Temporal: temporal.Config{Address: server.FrontendHostPort(), Namespace: "default"},
+		Config: program.Config{
+			MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.Worker), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.Worker), Queue: queueCfg,
+			Temporal: temporal.Config{Address: server.FrontendHostPort(), Namespace: "default"},
+		},
+		Addr: "127.0.0.1:0", AuditInterval: time.Second,
 		Bridge: bridge.Config{
 			Receivers: 2, Starts: 4, Wait: time.Second, Visibility: 5 * time.Second,
 			RetryAfter: 10 * time.Millisecond, MaxRetryAfter: time.Second,
@@ -257,8 +261,11 @@ func TestWorkerWaitsForWhatIsNotUp(t *testing.T) {
 	t.Parallel()
 	nowhere := mysql.Config{Addr: "127.0.0.1:1", Name: "none", User: "none", Password: "none", MaxConns: 1}
 	health, stop := start(t, Config{
-		MainDB: nowhere, UserDB: nowhere, Addr: "127.0.0.1:0", Temporal: temporal.Config{Address: "127.0.0.1:1", Namespace: "default"},
-		Queue: queue.Config{Endpoint: "http://127.0.0.1:1", URL: "http://127.0.0.1:1/q", DeadLetterURL: "http://127.0.0.1:1/d", Region: "us-east-1"},
+		Config: program.Config{
+			MainDB: nowhere, UserDB: nowhere, Temporal: temporal.Config{Address: "127.0.0.1:1", Namespace: "default"},
+			Queue: queue.Config{Endpoint: "http://127.0.0.1:1", URL: "http://127.0.0.1:1/q", DeadLetterURL: "http://127.0.0.1:1/d", Region: "us-east-1"},
+		},
+		Addr: "127.0.0.1:0",
 	})
 	require.Equal(t, http.StatusOK, get(t, health+"/healthz"))
 	require.Equal(t, http.StatusServiceUnavailable, get(t, health+"/readyz"))

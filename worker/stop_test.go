@@ -12,6 +12,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
+	"github.com/mrmrthon/mrmrthon/internal/program"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -31,8 +32,11 @@ func TestStoppingInABurst(t *testing.T) {
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	queueCfg, server := queues(t), temporalServer(t)
 	cfg := Config{
-		MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.Worker), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.Worker), Queue: queueCfg, Addr: "127.0.0.1:0", AuditInterval: time.Hour, SweepInterval: time.Hour,
-		Temporal: temporal.Config{Address: server.FrontendHostPort(), Namespace: "default"},
+		Config: program.Config{
+			MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.Worker), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.Worker), Queue: queueCfg,
+			Temporal: temporal.Config{Address: server.FrontendHostPort(), Namespace: "default"},
+		},
+		Addr: "127.0.0.1:0", AuditInterval: time.Hour, SweepInterval: time.Hour,
 		Bridge: bridge.Config{
 			Receivers: 2, Starts: 4, Wait: time.Second, Visibility: 5 * time.Second,
 			RetryAfter: 10 * time.Millisecond, MaxRetryAfter: time.Second,
