@@ -173,10 +173,10 @@ func (a *Audits) requeueOld(ctx context.Context, balance reconcile.Balance, now 
 
 // orphanProgress is the heartbeat of CheckOrphans.
 type orphanProgress struct {
-	Races  lap      `json:"races"`
-	Count  int      `json:"count"` // credits whose record has been missing for long enough
-	Due    []string `json:"due"`   // their record IDs, as far as they may be reversed
-	Tally  Tally    `json:"tally"`
+	Races lap      `json:"races"`
+	Count int      `json:"count"` // credits whose record has been missing for long enough
+	Due   []string `json:"due"`   // their record IDs, as far as they may be reversed
+	Tally Tally    `json:"tally"`
 }
 
 // CheckOrphans looks for credits whose record does not exist, as after main_db lost

@@ -109,7 +109,7 @@ func (a *Audits) CheckEnded(ctx context.Context) (Tally, error) {
 // each has its turn.
 func (a *Audits) checkEndedRace(ctx context.Context, balance reconcile.Balance, before time.Time, p *endedProgress) error {
 	ids := keysOf(balance.Pending)
-	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] }) //nolint:gosec // any order will do
 	for part := range slices.Chunk(ids, auditPage) {
 		if p.Tally.Partial {
 			return nil

@@ -203,8 +203,10 @@ func (b operated) auditRevisesAboveTheLedger(t *testing.T) {
 // auditReversesAnOrphan has main_db forget a record that was credited.
 func (b operated) auditReversesAnOrphan(t *testing.T) {
 	recordID := b.runnersRecord(t, 3)
-	for _, table := range []string{"official_record_revision", "official_record"} {
-		_, err := b.mainDB.ExecContext(t.Context(), "DELETE FROM "+table+" WHERE record_id = ?", recordID)
+	for _, statement := range []string{
+		"DELETE FROM official_record_revision WHERE record_id = ?", "DELETE FROM official_record WHERE record_id = ?",
+	} {
+		_, err := b.mainDB.ExecContext(t.Context(), statement, recordID)
 		require.NoError(t, err)
 	}
 	require.Equal(t, "no_record", b.history(t, recordID).Condition)
