@@ -164,7 +164,8 @@ func (c *chaos) killedBeforeSending(t *testing.T) {
 }
 
 // twiceAndOutOfOrder takes the messages off the queue before the worker sees
-// them and puts them back twice: first the newest revisions, then all at random.
+// them and sends every revision twice: first the newest ones, then all at random.
+// What the relay held back comes a third time.
 func (c *chaos) twiceAndOutOfOrder(t *testing.T) {
 	l := c.newLoad(t)
 	began := time.Now()
@@ -192,16 +193,15 @@ func (c *chaos) twiceAndOutOfOrder(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-// queueForgets: all messages of the load are on the queue when it dies.
+// queueForgets: the queue holds as many messages of the load as the relay lets
+// wait there when it dies.
 func (c *chaos) queueForgets(t *testing.T) {
 	l := c.newLoad(t)
 	began := time.Now()
 	require.NoError(t, c.Kill(stack.Worker))
 	l.post(t, nil)
-	l.sent(t)
-	depth, err := c.depth(t.Context(), c.QueueURL())
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, depth, len(c.rows))
+	depth := l.sent(t)
+	require.Positive(t, depth)
 	require.NoError(t, c.Restart(t.Context(), stack.SQS))
 	require.NoError(t, c.StartPart(t.Context(), stack.Worker))
 	l.drain(t)

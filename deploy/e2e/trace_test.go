@@ -137,7 +137,7 @@ func (b *boston) oneTraceShowsThePath(t *testing.T, tr trace, posted record) {
 	}
 	request, run := tr.only(t, route), tr.only(t, "RunWorkflow:CreditRecord")
 	require.Equal(t, "201", request.attributes["http.response.status_code"])
-	for _, statement := range []string{"SQL InsertRecord", "SQL InsertRevision", "SQL InsertOutbox", "SQL commit"} {
+	for _, statement := range []string{"SQL INSERT INTO official_record", "SQL INSERT INTO official_record_revision", "SQL INSERT INTO outbox", "SQL commit"} {
 		require.Contains(t, tr.below(request), statement)
 	}
 	require.Equal(t, creditID(b.raceID, posted.RecordID, 1), run.attributes["workflow_id"])
