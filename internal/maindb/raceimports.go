@@ -114,7 +114,7 @@ func (s *Store) UndoImport(ctx context.Context, raceID, importID string, change 
 			return err
 		}
 		undone = true
-		i.Status, i.UndoneBy, i.UndoneAt, i.UndoReason = "undone", change.By, s.now(), change.Reason
+		i.Status, i.UndoneBy, i.UndoneAt, i.UndoReason = "undone", change.By, s.now().UTC().Truncate(time.Microsecond), change.Reason
 		err := q.UndoRaceImport(ctx, gen.UndoRaceImportParams{
 			UndoneBy: nullString(i.UndoneBy), UndoneAt: sql.NullTime{Time: i.UndoneAt, Valid: true},
 			UndoReason: nullString(i.UndoReason), ImportID: importID,
