@@ -85,6 +85,15 @@ func plainName(name string) string {
 // given is the names under which a file gave each of its columns.
 type given [columnCount]string
 
+// isResults reports whether a start list has nothing of one but the bib.
+func (g *given) isResults(wanted columnSet) bool {
+	return wanted.has(nameColumn) && !slices.ContainsFunc(wanted, func(c column) bool { return c != bibColumn && g[c] != "" })
+}
+
+func notAStartList(name string) string {
+	return fmt.Sprintf("%q belongs in a results file, and nothing of a start list is there but the bib: send results to official-records/import", name)
+}
+
 // take notes that the file calls c name. It says what is wrong when another
 // name gave the same already.
 func (g *given) take(c column, name string) (conflict string) {

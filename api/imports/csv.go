@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -95,8 +94,8 @@ func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 		s.columns = append(s.columns, c)
 		s.headers = append(s.headers, strings.TrimSpace(title))
 	}
-	if wanted.has(nameColumn) && results != "" && !slices.ContainsFunc(wanted, func(c column) bool { return c != bibColumn && taken[c] != "" }) {
-		return fmt.Sprintf("%q belongs in a results file, and no column of a start list is there but the bib: send results to official-records/import", results)
+	if results != "" && taken.isResults(wanted) {
+		return notAStartList(results)
 	}
 	if taken[bibColumn] == "" {
 		return "there is no column for the bib; the header must have one of " +

@@ -98,6 +98,7 @@ func (s *jsonSource) end() error {
 // object reads the properties of a row, whose opening brace is read.
 func (s *jsonSource) object(rec *record) error {
 	var taken given
+	results := "" // a property that only results have
 	for s.decoder.More() {
 		key, err := s.token()
 		if err != nil {
@@ -116,6 +117,9 @@ func (s *jsonSource) object(rec *record) error {
 			continue
 		}
 		if !s.wanted.has(c) {
+			if resultColumns.has(c) {
+				results = name
+			}
 			continue
 		}
 		if conflict := taken.take(c, name); conflict != "" {
@@ -127,6 +131,9 @@ func (s *jsonSource) object(rec *record) error {
 			rec.wrong = append(rec.wrong, race.FieldError{Field: c.String(), Message: problem})
 		}
 		rec.cells[c] = text
+	}
+	if results != "" && taken.isResults(s.wanted) {
+		rec.wrong = append(rec.wrong, race.FieldError{Message: notAStartList(results)})
 	}
 	_, err := s.token()
 	return err

@@ -92,6 +92,10 @@ func TestResultsAreNoStartList(t *testing.T) {
 		require.ErrorAs(t, err, &broken, file)
 		require.Contains(t, broken.Message, "results file")
 	}
+	sheet := startList(t, `[{"bib":"1","gun_time":"2:10:22"},{"bib":"2","name":"Ada","gun_time":"2:10:22"}]`)
+	require.Len(t, sheet.Rows, 1)
+	require.Len(t, sheet.Errors, 1)
+	require.Contains(t, sheet.Errors[0].Message, "results file")
 	for _, file := range []string{"bib\n1\n", "bib,club\n1,x\n", "bib,name,gun_time\n1,Ada,2:10:22\n"} {
 		require.Len(t, startList(t, file).Rows, 1, file)
 	}
