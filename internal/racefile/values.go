@@ -334,10 +334,11 @@ func parseSex(cell string) (race.Sex, bool) {
 
 var (
 	frenchClass = regexp.MustCompile(`^(?:SE|ES|JU|CA|MI|BE|PO|EA|VE|V[1-5]|M(?:10|[0-9]))([MHF])$`)
-	leadingSex  = regexp.MustCompile(`^(?:S|V|MV|FV)?([MFWX])(?:[ _-]?U?\d{2}|V\d{2}|SEN|JUN|HK|MEN|WOM|JA|JB|JU|U\d|ST)`)
+	leadingSex  = regexp.MustCompile(`^(?:S|V|MV|FV)?([MFWX])(?:[ _-]?U?\d{2}|V\d{2}|SEN|JUN|HK|MEN|JA|JB|JU|U\d|ST)`)
 	loneSex     = regexp.MustCompile(`^([MFWX])[ _/.-]+\S`)
 	seniorSex   = regexp.MustCompile(`^[SJVU]([MFWL])$`)
 	trailingSex = regexp.MustCompile(`^[A-Z0-9]+_([MFWX])$|^OV[A-Z]+([MF])$`)
+	womenClass  = regexp.MustCompile(`(W)OM(?:EN)?$`)
 	wordEdges   = regexp.MustCompile(`[^\p{L}\p{N}-]+`)
 )
 
@@ -366,7 +367,7 @@ func sexOfDivision(division string) race.Sex {
 	if first, rest, cut := strings.Cut(code, " "); cut && allDigits(first) { // the place in the group: 1 M40-44
 		code = rest
 	}
-	for _, form := range []*regexp.Regexp{frenchClass, seniorSex, leadingSex, loneSex, trailingSex} {
+	for _, form := range []*regexp.Regexp{frenchClass, womenClass, seniorSex, leadingSex, loneSex, trailingSex} {
 		if m := form.FindStringSubmatch(code); m != nil {
 			sex, _ := parseSex(strings.Join(m[1:], ""))
 			return sex

@@ -1,0 +1,302 @@
+package racefile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/korean"
+	"golang.org/x/text/encoding/unicode"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// brief writes the filled cells of a row in one line: their form shows which they are.
+func brief(r Row) string {
+	age := ""
+	if r.Age != race.UnknownAge {
+		age = fmt.Sprint(r.Age)
+	}
+	born := r.BirthDate.String()
+	if r.BirthYear != 0 {
+		born = fmt.Sprint(r.BirthYear)
+	}
+	var splits []string
+	for _, s := range r.Splits {
+		splits = append(splits, s.Name+"="+s.Time.String())
+	}
+	filled := slices.DeleteFunc([]string{
+		r.Bib, r.Name, string(r.Sex), age, born, r.Gun.String(), r.Net.String(), r.Time.String(), string(r.Status), r.Team, r.Division, r.Event,
+		strings.Join(splits, " "),
+	}, func(cell string) bool { return cell == "" })
+	return strings.Join(filled, "|")
+}
+
+func TestVariants(t *testing.T) {
+	t.Parallel()
+	raceDate := race.Date{Year: 2026, Month: 10, Day: 11}
+	for _, c := range []struct {
+		name, file, text string
+		format           string
+		rows             []string
+		errors           []string // row and field
+	}{
+		{
+			name: "sporthive as CSV, other order, no gun time", format: "sporthive_results",
+			text: "Name,Bib,Gender,Overall Position,Time,Category,Category Position,Gender Position,Status,Split - 10k - Duration,Split - 10k - Cumulative time,Split - 10k - Rank\n" +
+				"Ann Elk,7,f,1,03:00:00,F40,1,1,Finished,00:40:00,00:40:00,3\nBo Elk,8,m,,00:00:00,M40,1,1,DNF,,,\n",
+			rows: []string{"7|Ann Elk|F|3:00:00|OK|F40|10k=0:40:00", "8|Bo Elk|M|DNF|M40"},
+		},
+		{
+			name: "RACE RESULT in English with numbers of status", format: "raceresult_startlist",
+			text: "Bib;Lastname;Firstname;YearOfBirth;Gender;Nation;Contest;Club;Status;Ziel.Brutto;Ziel.Netto;10K.Netto;10K.Brutto;10K.Abschnitt\n" +
+				"1;Elk;Ann;1984;f;GBR;Marathon;Elks;0;3:00:00,1;2:59:59,5;0:40:00,0;0:40:01,0;0:40:00,0\n2;Elk;Bo;1985;m;GBR;Marathon;;3;;;;;\n" +
+				"3;Elk;Cy;1985;m;GBR;Marathon;;2;3:10:00,0;;;;\n4;Elk;Di;1985;d;GBR;Marathon;;1;3:10:00,0;;;;\n5;Elk;Ed;1985;m;GBR;Marathon;;5;;;;;\n",
+			rows: []string{
+				"1|Ann Elk|F|1984|3:00:00.1|2:59:59.5|OK|Elks|Marathon|10K=0:40:00", "2|Bo Elk|M|1985|DNF|Marathon",
+				"3|Cy Elk|M|1985|3:10:00|DQ|Marathon", "4|Di Elk|X|1985|3:10:00|OK|Marathon", "5|Ed Elk|M|1985|DNS|Marathon",
+			},
+		},
+		{
+			name: "Spanish", format: "generic_csv",
+			text: "Puesto;Dorsal;Apellidos;Nombre;Sexo;Categoría;Club;Tiempo oficial;Tiempo chip;Ritmo\n" +
+				"1;7;Alce Ruiz;Ana;Mujer;Veterana F;C.A. Alce;3:00:00;2:59:30;4:16\n;8;Alce;Beto;Hombre;Senior;;Abandono;;\n;9;Alce;Cruz;H;Senior;;;;\n",
+			rows:   []string{"7|Ana Alce Ruiz|F|3:00:00|2:59:30|OK|C.A. Alce|Veterana F", "8|Beto Alce|M|DNF|Senior"},
+			errors: []string{"4 time"},
+		},
+		{
+			name: "Italian", format: "generic_csv",
+			text: "Pos.;Pettorale;Cognome e Nome;Sesso;Anno;Società;Tempo ufficiale;Real time;Distacco\r\n" +
+				"1;7;ALCE Anna;F;1984;Pod. Alce;3:00:00;2:59:30;\r\n2;8;DE ALCE Bruno;M;1970;;3:10:00;3:09:00;+10:00\r\nRIT;9;ALCE Carlo;M;1975;;;;\r\n",
+			rows: []string{
+				"7|Anna ALCE|F|1984|3:00:00|2:59:30|OK|Pod. Alce", "8|Bruno DE ALCE|M|1970|3:10:00|3:09:00|OK", "9|Carlo ALCE|M|1975|DNF",
+			},
+		},
+		{
+			name: "French with a name in one column and hommes and dames", format: "generic_csv",
+			text: "Position;Dossard;Nom;Sexe;Catégorie;Temps;Vitesse;Statut\n1;7;ÉLAN Anne;D;V1F;3h00'05;14,0;\n2;8;LE CERF Bruno;H;SEH;1j 2h03'04\";10,1;\nNP;9;CERF Luc;H;SEH;;;\n",
+			rows: []string{"7|Anne ÉLAN|F|3:00:05|OK|V1F", "8|Bruno LE CERF|M|26:03:04|OK|SEH", "9|Luc CERF|M|DNS|SEH"},
+		},
+		{
+			name: "German with Name beside Vorname, and a Jg of two digits", format: "raceresult_results",
+			text: "Platz;Startnr;Name;Vorname;Jg;m/w;AK;Verein;Brutto;Netto;Status\n1;7;Elch;Anne;84;w;W40;TSV;3:00:00;2:59:00;Regulär\n2;8;Elch;Bo;05;m;MHK;;;;aufgegeben\n" +
+				"3;9;Elch;Ute;70;d;W55;;;;nicht angetreten\n",
+			rows: []string{
+				"7|Anne Elch|F|1984|3:00:00|2:59:00|OK|TSV|W40", "8|Bo Elch|M|2005|DNF|MHK", "9|Ute Elch|X|1970|DNS|W55",
+			},
+		},
+		{
+			name: "Korean with tabs", format: "korean_cp949",
+			text: "배번\t이름\t성별\t생년월일\t부문\t건타임\t넷타임\t10km\t하프\n1\t도담슬\t남자\t1990.04.12\t남자 30대\t02:31:07\t02:31:05\t00:35:00\t01:15:00\n2\t온새빛\t여성\t19950302\t여자 30대\t\t중도포기\t\t\n",
+			rows: []string{"1|도담슬|M|1990-04-12|2:31:07|2:31:05|OK|남자 30대|10km=0:35:00 하프=1:15:00", "2|온새빛|F|1995-03-02|DNF|여자 30대"},
+		},
+		{
+			name: "UltraSignup with unranked order and six finishers", format: "ultrasignup_results",
+			text: "bib,first,last,status,time,place,age,gender\n1,Ann,Elk,1,26:03:04,1,31,F\n2,Bo,Elk,2,0,,40,M\n3,Cy,Elk,6,27:00:00,2,0,M\n",
+			rows: []string{"1|Ann Elk|F|31|26:03:04|OK", "2|Bo Elk|M|40|DNF", "3|Cy Elk|M|27:00:00|OK"},
+		},
+		{
+			name: "The Race Director by sex, names in two columns, chip only", format: "racedirector_results",
+			text: "Race\n\n*** Female Overall ***\nPlace,Bib No,First Name,Last Name,Name,Age,Total Time,Pace\n1,7,Ann,Elk,Ann Elk,31,3:00:00,6:52\n\n*** Male 40 to 49 ***\n" +
+				"Place,Bib No,First Name,Last Name,Name,Age,Total Time,Pace\n1,8,Bo,Elk,Bo Elk,44,3:10:00*,7:00\n\nResults by Elk Timing\n",
+			rows: []string{"7|Ann Elk|F|31|3:00:00|OK|Female Overall", "8|Bo Elk|M|44|3:10:00|OK|Male 40 to 49"},
+		},
+		{
+			name: "ChronoTrack: lower case with underscores", format: "chronotrack_gru",
+			text: "chrono_id,bib,name,sex,age,hometown,division,chip_time,gun_time,split_10k_time\n1,7,\"Elk, Ann\",F,31,Quill,F 30-34,3:00:00,3:00:10,40:00\n",
+			rows: []string{"7|Ann Elk|F|31|3:00:10|3:00:00|OK|F 30-34|split_10k=0:40:00"},
+		},
+		{
+			name: "FinishLynx results without a name, tenths and a status in the time", format: "finishlynx_lif", file: "",
+			text: "3,1,1,10000 Metres,,,,,,,19:30:00\n1,7,3,Elk,Ann,QUI,31:40.55,,31:40.55,0.2,\"3:10.1 (3:10.1)\"\n,8,,Elk,Bo,QUI,DNF\nNP,9,,Elk,Cy\n",
+			rows: []string{"7|Ann Elk|0:31:40.55|OK|QUI|1=0:03:10.1", "8|Bo Elk|DNF|QUI", "9|Cy Elk|DNS"},
+		},
+		{
+			name: "FinishLynx start list with tabs", format: "finishlynx_evt", file: "LYNX.EVT",
+			text: "1\t1\t1\t5 km\r\n\t7\t1\tElk\tAnn\tQUI\r\n\t8\t2\tElk\tBo\t\r\n",
+			rows: []string{"7|Ann Elk|QUI|5 km", "8|Bo Elk|5 km"},
+		},
+		{
+			name: "HY-TEK with an entry that has no date", format: "hytek_semicolon", file: "x.txt",
+			text: "D;Elk;Ann;;F;;QUI;Quill;31;;5000;17:00.1;M;;0007\nI;Elk;Bo;;M;01/02/2000;QUI;Quill;26\n",
+			rows: []string{"0007|Ann Elk|F|31|Quill|5000"}, errors: []string{"2 bib"},
+		},
+		{
+			name: "RunScore: other columns, a ruler, and a title", format: "runscore_fixed",
+			text: "Quill 10k results\n\nPlace No.   Name               Age S City        Gun Time Net Time\n" +
+				"===== ===== ================== === = =========== ======== ========\n" +
+				"    1     7 Ann Elk             31 F Quill          40:00    39:58\n    2   128 Bo van der Elk      44 M Port Hollow  1:00:05    59:58\n",
+			rows: []string{"7|Ann Elk|F|31|0:40:00|0:39:58|OK", "128|Bo van der Elk|M|44|1:00:05|0:59:58|OK"},
+		},
+		{
+			name: "nothing but bib and time, with a pipe", format: "runsignup_timing_app",
+			text: "Bib|Finish Time\n7|3:00:00\n8|59:59.5\n9|60:61\n",
+			rows: []string{"7|3:00:00|OK", "8|0:59:59.5|OK"}, errors: []string{"4 time"},
+		},
+		{
+			name: "bibs and twins", format: "generic_csv",
+			text: "Bib #,Runner,Time\n#12,Ann,1:00:00\n12.0,Bo,1:01:00\nNone,Cy,1:02:00\nW 4,Di,1:03:00\n0,Ed,1:04:00\n",
+			rows: []string{"W 4|Di|1:03:00|OK"}, errors: []string{"2 bib", "3 bib", "4 bib", "6 bib"},
+		},
+		{
+			name: "dates that nothing decides", format: "generic_csv",
+			text: "Bib,Name,DOB\n1,Ann,03/02/1995\n2,Bo,1995-03-02\n3,Cy,04/04/1990\n",
+			rows: []string{"2|Bo|1995-03-02", "3|Cy|1990-04-04"}, errors: []string{"2 birth_date"},
+		},
+		{
+			name: "dates that the ages decide", format: "generic_csv",
+			text: "Bib,Name,Age,DOB\n1,Ann,31,12/09/1995\n2,Bo,30,11/12/1995\n",
+			rows: []string{"1|Ann|31|1995-09-12", "2|Bo|30|1995-12-11"},
+		},
+		{
+			name: "dates that another row decides", format: "generic_csv",
+			text: "Bib,Name,Geburtstag,DOB2\n1,Ann,3.2.95,\n2,Bo,25.12.06,\n3,Cy,31/12/1990,\n4,Di,2/1/1990,\n",
+			rows: []string{"1|Ann|1995-02-03", "2|Bo|2006-12-25", "3|Cy|1990-12-31", "4|Di|1990-01-02"},
+		},
+		{
+			name: "a web page behind a table, and an unclosed quote", format: "generic_csv",
+			text: "Bib,Name,Time\n1,\"Oz\" Elk,1:00:00\n2,\"Bo,1:01:00\n3,Cy,2:10:11 AM\n<html lang=\"x\">\n<p>a,b,c\n",
+			rows: []string{`1|"Oz" Elk|1:00:00|OK`, `2|"Bo|1:01:00|OK`, "3|Cy|2:10:11|OK"},
+		},
+		{
+			name: "numbers in a status column that show nothing", format: "generic_csv",
+			text: "Bib,Name,Time,Status\n1,Ann,1:00:00,9\n2,Bo,,DNF\n", rows: []string{"2|Bo|DNF"}, errors: []string{"2 status"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f, err := Read(c.file, strings.NewReader(c.text), Options{RaceDate: raceDate})
+			require.NoError(t, err)
+			var rows, wrong []string
+			for _, r := range f.Rows {
+				rows = append(rows, brief(r))
+			}
+			for _, e := range f.Errors {
+				wrong = append(wrong, fmt.Sprint(e.Row, " ", e.Field))
+			}
+			require.Equal(t, c.rows, rows, "%+v", f.Errors)
+			require.Equal(t, c.errors, wrong, "%+v", f.Errors)
+			require.Equal(t, c.format, f.Format)
+		})
+	}
+}
+
+func TestEncodingsAndLineEnds(t *testing.T) {
+	t.Parallel()
+	text := "Dossard;Nom;Prénom;Temps\n1;Élan;Anaïs;2:59:00\n2;Cerf;Zoë;3:01:00\n"
+	koreanText := "배번,성명,기록\n1,펲한솔,2:59:00\n2,햏마루,3:01:00\n"
+	for _, c := range []struct {
+		encoding string
+		from     encoding.Encoding
+		text     string
+	}{
+		{"utf-8", encoding.Nop, text},
+		{"utf-8", unicode.UTF8BOM, text},
+		{"utf-16-le", unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), text},
+		{"utf-16-be", unicode.UTF16(unicode.BigEndian, unicode.UseBOM), text},
+		{"utf-16-le", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), text},
+		{"utf-16-be", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), text},
+		{"windows-1252", charmap.Windows1252, text},
+		{"windows-1252", charmap.ISO8859_1, text},
+		{"cp949", korean.EUCKR, koreanText},
+		{"utf-16-le", unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), koreanText},
+	} {
+		for ends, end := range map[string]string{"LF": "\n", "CRLF": "\r\n", "CR": "\r", "CRCRLF": "\r\r\n"} {
+			data, err := c.from.NewEncoder().String(strings.ReplaceAll(c.text, "\n", end))
+			require.NoError(t, err)
+			f, err := Read("", strings.NewReader(data), Options{})
+			require.NoError(t, err, "%s %s", c.encoding, ends)
+			require.Equal(t, c.encoding, f.Encoding)
+			require.Equal(t, ends, f.LineEnds)
+			require.Len(t, f.Rows, 2)
+			require.Equal(t, race.Time(10740_000), f.Rows[0].Time)
+			require.Contains(t, []string{"Anaïs Élan", "펲한솔"}, f.Rows[0].Name)
+		}
+	}
+}
+
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	for cell, want := range map[string]string{
+		"1:23:45": "1:23:45", "01:23:45.67": "1:23:45.67", "83:45": "1:23:45", "183:20": "3:03:20", "2:35.19": "0:02:35.19",
+		"9.232": "0:00:09.232", "59:59": "0:59:59", "100:00:00": "100:00:00", "2:41:09,3": "2:41:09.3", "2.59.00": "2:59:00",
+		"46.51": "0:46:51", `2h31'07.40"`: "2:31:07.4", "12h34m56s": "12:34:56", "13h02'11''": "13:02:11", "30h05": "30:05:00",
+		`4h59'59"`: "4:59:59", "1j 02:10:00": "26:10:00", "1d 02:03:04": "26:03:04", "05시간01분02초": "5:01:02", "2:59:00*": "2:59:00",
+		"54:19.5 *": "0:54:19.5", "3h5'04.20\"": "3:05:04.2", "PT2H31M7S": "2:31:07", "2:10:11 AM": "2:10:11", "0.10494212962962964": "2:31:07",
+		"-": "", "–": "", "--:--": "", "--:--:--": "", "0": "", "00:00:00": "", "NaN": "", "N/A": "", "0:00:00.0": "",
+		"+0:14:20,7": "err", "-1 lap": "err", "-2 laps": "err", "1:60:00": "err", "1:23:60": "err", "12:61": "err", "23107": "err", "fast": "err", "2000:00:00": "err",
+	} {
+		got, err := parseTime(cell, timeStyle{})
+		if want == "err" {
+			require.Error(t, err, cell)
+			continue
+		}
+		require.NoError(t, err, cell)
+		require.Equal(t, want, got.String(), cell)
+	}
+}
+
+func TestSexOfDivision(t *testing.T) {
+	t.Parallel()
+	for division, want := range map[string]race.Sex{
+		"M 40-44": "M", "M40-44": "M", "Male 40 to 44": "M", "M4044": "M", "F8099": "F", "Female 19 and under": "F", "Masters": "", "Open": "",
+		"80+": "", "Athena": "", "PUSHRIM MALE": "M", "MSEN": "M", "FSEN": "F", "SM": "M", "SW": "F", "MV40": "M", "FV35": "F", "V40": "",
+		"M65+": "M", "TBC": "", "MHK": "M", "WHK": "F", "W65": "F", "SEM": "M", "SEF": "F", "SEH": "M", "ESF": "F", "M0F": "F", "M10M": "M",
+		"M1M": "M", "V1F": "F", "남자 40대": "M", "여자부": "F", "OVA_M": "M", "OVA_F": "F", "FLCL_M": "M", "X 45-49": "X", "Non-Binary 45-49": "X",
+		"Männer": "M", "Frauen": "F", "Hommes": "M", "Femmes": "F", "MMEN": "M", "MWOM": "F", "1 M40-44": "M", "Men and Women": "", "F Masters": "F",
+		"Senior Women": "F", "Marathon Men": "M", "Half Marathon": "", "M": "M", "Women": "F", "40-44": "", "U23": "",
+	} {
+		require.Equal(t, want, sexOfDivision(division), division)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]string{
+		"empty":               "",
+		"blank":               " \r\n\r\n",
+		"old workbook":        "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
+		"broken workbook":     "PK\x03\x04nothing",
+		"web page":            "<!DOCTYPE html><html><table><tr><td>Bib</td></tr></table></html>",
+		"entities":            `<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "b">]><ResultList>&a;</ResultList>`,
+		"XML of another kind": `<?xml version="1.0"?><Epreuve><E d="1"/></Epreuve>`,
+		"no header":           "1,Ann,3:00:00\n2,Bo,3:01:00\n",
+		"header only":         "Bib,Name\n",
+		"two bibs":            "Bib,Start number,Name\n1,2,Ann\n2,3,Bo\n",
+		"two clocks":          "Bib,Chip Time,Net Time\n1,1:00:00,1:00:01\n",
+	} {
+		_, err := Read("results.csv", strings.NewReader(data), Options{})
+		require.True(t, isFileError(err), "%s: %v", name, err)
+	}
+	_, err := Read("", strings.NewReader("Bib,Name\n1,Ann\n2,Bo\n3,Cy\n"), Options{MaxRows: 2})
+	require.EqualError(t, err, "the file has more than 2 rows")
+	_, err = Read("", strings.NewReader("Bib,Name\n1,Ann\n"), Options{MaxBytes: 10})
+	require.True(t, isFileError(err))
+}
+
+func TestMappingAndQuestions(t *testing.T) {
+	t.Parallel()
+	text := "Nr,Wer,Zeit1,Born\n1,Ann,1:00:00,03/02/1995\n2,Bo,1:01:00,04/02/1990\n"
+	f, err := Read("", strings.NewReader(text), Options{
+		Mapping:  map[string]Meaning{"Wer": NameColumn, "Zeit1": GunTimeColumn, "Born": BirthDateColumn},
+		RaceDate: race.Date{Year: 2026, Month: 1, Day: 1},
+	})
+	require.NoError(t, err)
+	require.Len(t, f.Questions, 1)
+	require.Equal(t, []ErrorGroup{{Field: "birth_date", Message: errDateOrder.Error(), Count: 2, Rows: []int{2, 3}}}, GroupErrors(f.Errors))
+	f, err = Read("", strings.NewReader(text), Options{
+		Mapping:  map[string]Meaning{"Wer": NameColumn, "Zeit1": GunTimeColumn, "Born": BirthDateColumn},
+		RaceDate: race.Date{Year: 2026, Month: 1, Day: 1}, DateOrder: "mdy",
+	})
+	require.NoError(t, err)
+	require.Empty(t, f.Questions)
+	require.Equal(t, "1995-03-02", f.Rows[0].BirthDate.String())
+	require.Equal(t, race.Time(3600_000), f.Rows[0].Gun)
+	require.Equal(t, Column{Header: "Wer", Meaning: NameColumn, Samples: []string{"Ann", "Bo"}}, f.Columns[1])
+	_, err = Read("", strings.NewReader(text), Options{Mapping: map[string]Meaning{"Wer": "nonsense"}})
+	require.True(t, isFileError(err))
+}
