@@ -247,7 +247,7 @@ func (b *builder) read(name string, data []byte) error {
 	return b.readText(text)
 }
 
-// errTooMany keeps the limit on rows in one place.
+// add takes a data row, up to the limit on rows.
 func (b *builder) add(r raw) error {
 	if len(b.raws) >= b.options.MaxRows {
 		return &TooManyRowsError{Limit: b.options.MaxRows}

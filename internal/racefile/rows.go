@@ -26,7 +26,6 @@ func (b *builder) finish() (*File, error) {
 	}
 	b.settleDates()
 	i := b.newInterpreter()
-	f.Rows = make([]Row, 0, len(b.raws))
 	good := make([]Row, 0, len(b.raws))
 	for at := range b.raws {
 		row, wrong, skip := i.row(&b.raws[at])
@@ -70,16 +69,16 @@ func (b *builder) dropTwins(good []Row) {
 	for _, row := range good {
 		rows[key{row.Event, race.BibKey(row.Bib)}]++
 	}
-	for _, row := range good {
+	b.file.Rows = slices.DeleteFunc(good, func(row Row) bool {
 		if rows[key{row.Event, race.BibKey(row.Bib)}] == 1 {
-			b.file.Rows = append(b.file.Rows, row)
-			continue
+			return false
 		}
 		b.file.Errors = append(b.file.Errors, RowError{
 			Sheet: row.Sheet, Row: row.Row, Field: "bib", Bib: row.Bib,
 			Message: "several rows have this bib: only one of them can be right",
 		})
-	}
+		return true
+	})
 }
 
 // kind is Results when any row has a time, a status or a place.
@@ -388,7 +387,7 @@ func (i *interpreter) name(r *raw, row *Row) {
 	}
 }
 
-// empty reports whether a cell that holds no time or number says nothing.
+// says returns what a cell says: nothing when it is only a mark for nothing.
 func says(cell string) string {
 	switch strings.ToLower(cell) {
 	case "-", "–", "—", "n/a", "nan", "null", "#n/a":

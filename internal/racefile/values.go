@@ -66,6 +66,9 @@ type timeStyle struct {
 // parseTime reads one time; zero means that none was taken.
 func parseTime(cell string, style timeStyle) (race.Time, error) {
 	cell = strings.TrimSpace(cell)
+	if t, err := race.ParseTime(cell); err == nil { // nearly all of them
+		return t, nil
+	}
 	if noTime(cell) {
 		return 0, nil
 	}
