@@ -374,7 +374,11 @@ func cellAt(cells []string, place int) string {
 func (b *builder) readLIF(text string) error {
 	delimiter := likeliest(text)
 	b.headless("finishlynx_lif", "finishlynx", Results, delimiter)
-	for i, l := range splitCells(text, delimiter, 0) {
+	lines, err := b.split(text, delimiter)
+	if err != nil {
+		return err
+	}
+	for i, l := range lines {
 		switch {
 		case len(l.cells) == 0:
 			b.skip("", l.number, "blank")
@@ -419,7 +423,11 @@ func (b *builder) readEVT(text string) error {
 	b.headless("finishlynx_evt", "finishlynx", StartList, delimiter)
 	event := ""
 	starts := strings.Split(text, "\n")
-	for _, l := range splitCells(text, delimiter, 0) {
+	lines, err := b.split(text, delimiter)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
 		if len(l.cells) == 0 {
 			b.skip("", l.number, "blank")
 			continue
@@ -448,7 +456,11 @@ func (b *builder) readEVT(text string) error {
 func (b *builder) readPPL(text string) error {
 	delimiter := likeliest(text)
 	b.headless("finishlynx_ppl", "finishlynx", StartList, delimiter)
-	for _, l := range splitCells(text, delimiter, 0) {
+	lines, err := b.split(text, delimiter)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
 		if len(l.cells) == 0 {
 			b.skip("", l.number, "blank")
 			continue
@@ -468,7 +480,11 @@ func (b *builder) readPPL(text string) error {
 func (b *builder) readHyTek(text string) error {
 	b.headless("hytek_semicolon", "hytek", StartList, ';')
 	entered := make(map[string]bool)
-	for _, l := range splitCells(text, ';', 0) {
+	lines, err := b.split(text, ';')
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
 		if len(l.cells) == 0 {
 			b.skip("", l.number, "blank")
 			continue

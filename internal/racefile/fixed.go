@@ -31,7 +31,7 @@ func (b *builder) fixedWidth(text string, toBeat int) ([]line, int) {
 			place, score = i, s
 		}
 	}
-	if place < 0 || len(rows) > b.options.MaxRows+probedRows*1000 {
+	if place < 0 || len(rows) > b.options.MaxRows+maxOtherLines {
 		return nil, 0
 	}
 	header := headings(rows[place])

@@ -238,8 +238,9 @@ func (b *builder) read(name string, data []byte) error {
 	}
 	b.file.LineEnds = lineEnds(text)
 	text = normalLines(text)
-	if strings.TrimSpace(text) == "" {
-		return &FileError{"the file is empty"}
+	// Cells may hold line breaks, so this only keeps memory bounded.
+	if strings.Count(text, "\n") > 4*(b.options.MaxRows+maxOtherLines) {
+		return &TooManyRowsError{Limit: b.options.MaxRows}
 	}
 	if read := b.headerless(name, text); read != nil {
 		return read(text)

@@ -40,7 +40,7 @@ func (b *builder) readTable(sheet string, lines []line) error {
 	if score == 0 {
 		return errNoHeader
 	}
-	t := &table{b: b, sheet: sheet, lines: lines}
+	t := &table{b: b, sheet: sheet, lines: lines, layouts: make(map[string]*layout)}
 	if err := t.header(place); err != nil {
 		return err
 	}
@@ -71,11 +71,23 @@ type table struct {
 	sheet    string
 	lines    []line
 	layout   *layout
+	layouts  map[string]*layout // by header
 	group    string
 	groupSex race.Sex
 }
 
+// maxLayouts bounds the work for a file in which headers come again and again.
+const maxLayouts = 30
+
 func (t *table) header(place int) error {
+	key := strings.Join(t.lines[place].cells, "\x00")
+	if known, seen := t.layouts[key]; seen {
+		t.layout = known
+		return nil
+	}
+	if len(t.layouts) == maxLayouts {
+		return &FileError{"the file has too many tables with different columns: split it"}
+	}
 	header := slices.Clone(t.lines[place].cells)
 	for i, title := range header {
 		header[i] = strings.Join(strings.Fields(title), " ")
@@ -84,7 +96,7 @@ func (t *table) header(place int) error {
 	if err != nil {
 		return err
 	}
-	t.layout = layout
+	t.layout, t.layouts[key] = layout, layout
 	t.b.describe(t.sheet, layout, t.lines[place+1:])
 	return nil
 }

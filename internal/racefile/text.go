@@ -232,8 +232,25 @@ func (b *builder) readText(text string) error {
 		return errNoHeader
 	}
 	b.file.Container, b.file.Delimiter = "delimited", string(delimiter)
-	lines := splitCells(text, delimiter, b.options.MaxRows+len(b.file.Skipped)+probedRows*1000)
+	lines, err := b.split(text, delimiter)
+	if err != nil {
+		return err
+	}
 	return b.readTable("", lines)
+}
+
+// maxOtherLines is how many lines a file may have beside its data rows.
+const maxOtherLines = 50_000
+
+// split reads all rows of delimited text, and refuses it when it has more lines
+// than any table of the allowed rows.
+func (b *builder) split(text string, delimiter byte) ([]line, error) {
+	limit := b.options.MaxRows + maxOtherLines
+	lines := splitCells(text, delimiter, limit+1)
+	if len(lines) > limit {
+		return nil, &TooManyRowsError{Limit: b.options.MaxRows}
+	}
+	return lines, nil
 }
 
 // cutPage drops a web page that a server appended to its export.

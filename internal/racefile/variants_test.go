@@ -300,3 +300,23 @@ func TestMappingAndQuestions(t *testing.T) {
 	_, err = Read("", strings.NewReader(text), Options{Mapping: map[string]Meaning{"Wer": "nonsense"}})
 	require.True(t, isFileError(err))
 }
+
+// TestHostileText: what has more lines or more headers than a table needs is
+// refused soon.
+func TestHostileText(t *testing.T) {
+	t.Parallel()
+	for name, file := range map[string]struct{ name, text string }{
+		"blank lines":         {"x.csv", "Bib,Name\n1,Ann\n" + strings.Repeat("\n", 3*maxOtherLines) + "2,Bo\n"},
+		"blank lines of Lynx": {"x.ppl", "1,Ann\n" + strings.Repeat("\n", 3*maxOtherLines) + "2,Bo\n"},
+		"headers": {"x.csv", func() string {
+			var text strings.Builder
+			for i := range 2000 {
+				fmt.Fprintf(&text, "Bib,Name,Time,Sex,Column %d\n1,Ann,1:00:00,F,x\n", i)
+			}
+			return text.String()
+		}()},
+	} {
+		_, err := Read(file.name, strings.NewReader(file.text), Options{})
+		require.Error(t, err, name)
+	}
+}
