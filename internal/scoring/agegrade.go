@@ -53,6 +53,9 @@ func ageGradeSupports(edition string, distanceMM int64) bool {
 	return distanceMM >= shortest-listedWithinMM && distanceMM <= longest+listedWithinMM
 }
 
+// roadColumns is one table, the shortest distance first.
+type roadColumns []roadColumn
+
 // at returns the open standard in milliseconds and the age factor in units of
 // 1/factorUnit for a distance that the tables cover: a listed distance has its
 // column's own, any other has them interpolated.
@@ -150,9 +153,6 @@ type roadColumn struct {
 	standardMS int64
 	factors    [maxAge - minAge + 1]int64 // by age from minAge, in 1/factorUnit
 }
-
-// roadColumns is one table, the shortest distance first.
-type roadColumns []roadColumn
 
 type tableKey struct{ edition, sex string }
 
