@@ -9,6 +9,12 @@ import (
 // span is a range of characters in a line.
 type span struct{ from, to int }
 
+// dataColumn is a range of characters that no data row leaves blank throughout.
+type dataColumn struct {
+	span
+	digits bool // in any row
+}
+
 var (
 	ordinal   = regexp.MustCompile(`(?i)^(\d+(st|nd|rd|th)|first|last)$`)
 	rulerForm = regexp.MustCompile(`^[=\-_ ]+$`)
@@ -118,7 +124,7 @@ func columnSpans(rows []string, place int, header []span) (spans []span, ruled i
 			return ruler, next
 		}
 	}
-	var used [maxFixedWidth]bool
+	var used, digits [maxFixedWidth]bool
 	width := 0
 	for _, row := range rows[place+1:] {
 		if len(row) > maxFixedWidth || !isData(row) {
@@ -127,20 +133,23 @@ func columnSpans(rows []string, place int, header []span) (spans []span, ruled i
 		for i, r := range []rune(row) {
 			if r != ' ' && r != '\t' {
 				used[i] = true
+				digits[i] = digits[i] || r >= '0' && r <= '9'
 				width = max(width, i+1)
 			}
 		}
 	}
-	var columns []span
+	var columns []dataColumn
 	for i := 0; i < width; i++ {
 		if !used[i] {
 			continue
 		}
-		from := i
+		c := dataColumn{span: span{from: i}}
 		for i < width && used[i] {
+			c.digits = c.digits || digits[i]
 			i++
 		}
-		columns = append(columns, span{from, i})
+		c.to = i
+		columns = append(columns, c)
 	}
 	if next := place + 1; next < len(rows) && rulerForm.MatchString(rows[next]) && strings.TrimSpace(rows[next]) != "" {
 		return matchSpans(columns, header), next
@@ -150,14 +159,14 @@ func columnSpans(rows []string, place int, header []span) (spans []span, ruled i
 
 // matchSpans assigns the columns of the data to the headings in order, at the
 // least distance. Columns that share a heading are parts of it: words of a name.
-func matchSpans(columns, header []span) []span {
-	const shared = 6
+func matchSpans(columns []dataColumn, header []span) []span {
+	const sharedWords, shared = 0.5, 20
 	n, m := len(columns), len(header)
 	spans := make([]span, m)
 	if n == 0 || n > maxFixedWidth || m == 0 {
 		return spans
 	}
-	distance := func(c, h span) float64 {
+	distance := func(c dataColumn, h span) float64 {
 		apart := max(0, c.from-h.to, h.from-c.to)
 		return float64(apart) + math.Abs(float64(c.from+c.to-h.from-h.to))/100
 	}
@@ -176,8 +185,12 @@ func matchSpans(columns, header []span) []span {
 			}
 			for k := 0; k <= j; k++ {
 				cost := best[i-1][k] + d
-				if k == j {
-					cost += shared * float64(columns[i].from-columns[i-1].to)
+				if one, other := columns[i-1], columns[i]; k == j {
+					if one.digits || other.digits || other.from-one.to > 2 {
+						cost += shared
+					} else {
+						cost += sharedWords
+					}
 				}
 				if cost < best[i][j] {
 					best[i][j], from[i][j] = cost, k
@@ -193,7 +206,7 @@ func matchSpans(columns, header []span) []span {
 	}
 	for i := n - 1; i >= 0; i-- {
 		if spans[at] == (span{}) {
-			spans[at] = columns[i]
+			spans[at] = columns[i].span
 		} else {
 			spans[at].from = columns[i].from
 		}

@@ -133,6 +133,12 @@ func TestVariants(t *testing.T) {
 			rows: []string{"7|Ann Elk|F|31|0:40:00|0:39:58|OK", "128|Bo van der Elk|M|44|1:00:05|0:59:58|OK"},
 		},
 		{
+			name: "RunScore: few rows, in which a blank runs through the names", format: "runscore_fixed",
+			text: "Place Bib   Name           Age S Guntime Nettime\n    1    12 Ann Elk         31 F 1:40:00 1:39:58\n" +
+				"    2   128 Bo Elk          44 M 1:50:05 1:49:58\n    3     9 Cy Long Elkson  50 M   DNF     DNF  \n\nResults by Elk Timing\n",
+			rows: []string{"12|Ann Elk|F|31|1:40:00|1:39:58|OK", "128|Bo Elk|M|44|1:50:05|1:49:58|OK", "9|Cy Long Elkson|M|50|DNF"},
+		},
+		{
 			name: "nothing but bib and time, with a pipe", format: "runsignup_timing_app",
 			text: "Bib|Finish Time\n7|3:00:00\n8|59:59.5\n9|60:61\n",
 			rows: []string{"7|3:00:00|OK", "8|0:59:59.5|OK"}, errors: []string{"4 time"},
