@@ -45,19 +45,7 @@ func StartList(r io.Reader, contentType string, maxRows int) (*Sheet[StartListRo
 func startListRow(rec *record) (StartListRow, []race.FieldError) {
 	var wrong faults
 	row := StartListRow{Row: rec.row, Bib: rec.cells[bibColumn], LoginID: loginKey(rec.cells[loginIDColumn])}
-	for _, clear := range []struct {
-		columns []column
-		clears  *bool
-	}{
-		{[]column{nameColumn, firstNameColumn, lastNameColumn}, &row.ClearsName}, {[]column{sexColumn}, &row.ClearsSex},
-		{[]column{ageColumn}, &row.ClearsAge}, {[]column{birthDateColumn}, &row.ClearsBirthDate},
-	} {
-		for _, c := range clear.columns {
-			if rec.cells[c] == clears {
-				rec.cells[c], *clear.clears = "", true
-			}
-		}
-	}
+	row.noteCleared(rec)
 	var err error
 	wrong.add(bibColumn, race.CheckBib(row.Bib))
 	row.Name, err = parseName(rec)
@@ -83,6 +71,18 @@ func startListRow(rec *record) (StartListRow, []race.FieldError) {
 		wrong.add(loginIDColumn, errors.New("must have at most 190 characters"))
 	}
 	return row, wrong
+}
+
+// noteCleared notes the cells that clear what is known, and empties them.
+func (row *StartListRow) noteCleared(rec *record) {
+	for c, cleared := range map[column]*bool{
+		nameColumn: &row.ClearsName, firstNameColumn: &row.ClearsName, lastNameColumn: &row.ClearsName,
+		sexColumn: &row.ClearsSex, ageColumn: &row.ClearsAge, birthDateColumn: &row.ClearsBirthDate,
+	} {
+		if rec.cells[c] == clears {
+			rec.cells[c], *cleared = "", true
+		}
+	}
 }
 
 // parseName puts the parts of a name together, with single spaces: a quoted
