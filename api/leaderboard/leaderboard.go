@@ -68,7 +68,7 @@ type output struct {
 
 // Register adds the call to the API.
 func Register(api huma.API, store raceStore, ledger ledger, now func() time.Time) {
-	b := board{seasons: &seasons{store: store, ledger: ledger, now: now, known: map[int]*season{}}, ledger: ledger}
+	b := board{seasons: newSeasons(store, ledger, now), ledger: ledger}
 	server.Register(api, huma.Operation{
 		OperationID: "get-leaderboard", Method: http.MethodGet, Path: "/v1/leaderboard",
 		Summary: "Get the leaderboard of a season", Tags: []string{"Standings"},

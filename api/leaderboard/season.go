@@ -3,14 +3,12 @@ package leaderboard
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
+	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -54,31 +52,17 @@ type seasons struct {
 	store  raceStore
 	ledger ledger
 	now    func() time.Time
-	group  singleflight.Group
+	known  *cache.Cache[int, *season] // by year
+}
 
-	mu    sync.Mutex
-	known map[int]*season
+func newSeasons(store raceStore, ledger ledger, now func() time.Time) *seasons {
+	return &seasons{store: store, ledger: ledger, now: now, known: cache.New[int](cache.Config[*season]{
+		Limit: maxSeasons, Lifetime: lifetime, LoadTimeout: loadTimeout, Now: now,
+	})}
 }
 
 func (s *seasons) of(ctx context.Context, year int) (*season, error) {
-	s.mu.Lock()
-	known := s.known[year]
-	s.mu.Unlock()
-	if known != nil && s.now().Sub(known.at) < lifetime {
-		return known, nil
-	}
-	done := s.group.DoChan(fmt.Sprint(year), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
-		defer cancel()
-		return s.load(ctx, year)
-	})
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case result := <-done:
-		loaded, _ := result.Val.(*season)
-		return loaded, result.Err
-	}
+	return s.known.Get(ctx, year, func(ctx context.Context) (*season, error) { return s.load(ctx, year) })
 }
 
 // load adds up a season race by race, in the order of their dates.
@@ -103,14 +87,7 @@ func (s *seasons) load(ctx context.Context, year int) (*season, error) {
 		}
 		add(runners, credits, entrants)
 	}
-	loaded := &season{runners: settle(runners), at: at, rankings: map[filter][]ranked{}}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.known) >= maxSeasons {
-		clear(s.known)
-	}
-	s.known[year] = loaded
-	return loaded, nil
+	return &season{runners: settle(runners), at: at, rankings: map[filter][]ranked{}}, nil
 }
 
 // add adds the credits of a race that are worth something.

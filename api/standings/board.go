@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"golang.org/x/sync/singleflight"
 
+	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
@@ -43,12 +42,11 @@ type boardStore interface {
 	Publication(ctx context.Context, raceID string) (maindb.Publication, error)
 }
 
-// current is the latest version of a race, as of a moment ago.
+// current is the latest version of a race, as of at most headLifetime ago.
 type current struct {
 	maindb.StandingsHead             // Version 0: there is none
 	protestUntil         time.Time   // zero: no protest window is open
 	race                 race.Status // where the race stands
-	at                   time.Time
 }
 
 // board keeps the versions that are being read in memory: readers of one
@@ -57,21 +55,15 @@ type current struct {
 type board struct {
 	store boardStore
 	now   func() time.Time
-	group singleflight.Group
 
 	// comparing has a slot for each comparison that may be worked out at once:
 	// anybody may ask for any two versions, and one of 30,000 entries takes some
 	// 20 ms of a processor.
 	comparing chan struct{}
 
-	mu       sync.Mutex
-	heads    map[string]current
-	versions map[versionKey]*loaded
-	recent   []versionKey // of versions, the least recently read first
-	rows     int          // of all versions together
-
-	comparisons map[comparisonKey]*compared
-	compared    int // rows that the comparisons refer to
+	heads       *cache.Cache[string, current] // by race ID
+	versions    *cache.Cache[versionKey, *loaded]
+	comparisons *cache.Cache[comparisonKey, *compared]
 }
 
 type comparisonKey struct {
@@ -83,6 +75,7 @@ type comparisonKey struct {
 type compared struct {
 	standings.Comparison
 	rulesChanged bool
+	rows         int // of both versions, which it refers to
 }
 
 type versionKey struct {
@@ -92,27 +85,24 @@ type versionKey struct {
 
 func newBoard(store boardStore, now func() time.Time) *board {
 	return &board{
-		store: store, now: now, heads: map[string]current{}, versions: map[versionKey]*loaded{},
-		comparing: make(chan struct{}, 1), comparisons: map[comparisonKey]*compared{},
+		store: store, now: now, comparing: make(chan struct{}, 1),
+		heads: cache.New[string](cache.Config[current]{Limit: maxHeads, Lifetime: headLifetime, LoadTimeout: loadTimeout, Now: now}),
+		versions: cache.New[versionKey](cache.Config[*loaded]{
+			Limit: maxRows, Weight: func(l *loaded) int { return len(l.rows) }, LoadTimeout: loadTimeout,
+		}),
+		comparisons: cache.New[comparisonKey](cache.Config[*compared]{
+			Limit: maxCompared, Weight: func(c *compared) int { return c.rows }, LoadTimeout: loadTimeout,
+		}),
 	}
 }
 
 // latest returns the latest version of a race, or race.ErrNotFound without such
 // a race.
 func (b *board) latest(ctx context.Context, raceID string) (current, error) {
-	b.mu.Lock()
-	head, known := b.heads[raceID]
-	b.mu.Unlock()
-	if known && b.now().Sub(head.at) < headLifetime {
-		return head, nil
-	}
-	return shared(ctx, &b.group, "head/"+raceID, func(ctx context.Context) (current, error) {
-		return b.readLatest(ctx, raceID)
-	})
+	return b.heads.Get(ctx, raceID, func(ctx context.Context) (current, error) { return b.readLatest(ctx, raceID) })
 }
 
 func (b *board) readLatest(ctx context.Context, raceID string) (current, error) {
-	at := b.now()
 	found, err := b.store.Race(ctx, raceID)
 	if err != nil {
 		return current{}, err
@@ -125,40 +115,20 @@ func (b *board) readLatest(ctx context.Context, raceID string) (current, error) 
 	if err != nil {
 		return current{}, err
 	}
-	latest := current{StandingsHead: head, race: found.Status, at: at}
+	latest := current{StandingsHead: head, race: found.Status}
 	if publication.Open() {
 		latest.protestUntil = publication.EndsAt
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.heads) >= maxHeads {
-		clear(b.heads)
-	}
-	b.heads[raceID] = latest
 	return latest, nil
 }
 
 // forget makes the next reader of this process ask for the latest version.
-func (b *board) forget(raceID string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.heads, raceID)
-}
+func (b *board) forget(raceID string) { b.heads.Forget(raceID) }
 
 // load returns a version with its rows, race.ErrNotFound, or a problem (410) that
 // names the nearest versions with rows when those of this one were dropped.
 func (b *board) load(ctx context.Context, raceID string, version int) (*loaded, error) {
-	key := versionKey{raceID, version}
-	b.mu.Lock()
-	found := b.versions[key]
-	if found != nil {
-		b.touch(key)
-	}
-	b.mu.Unlock()
-	if found != nil {
-		return found, nil
-	}
-	return shared(ctx, &b.group, fmt.Sprintf("version/%s/%d", raceID, version), func(ctx context.Context) (*loaded, error) {
+	return b.versions.Get(ctx, versionKey{raceID, version}, func(ctx context.Context) (*loaded, error) {
 		head, rows, err := b.store.Standings(ctx, raceID, version)
 		if gone, ok := errors.AsType[*maindb.NotKeptError](err); ok {
 			return nil, huma.Error410Gone(gone.Error())
@@ -166,41 +136,14 @@ func (b *board) load(ctx context.Context, raceID string, version int) (*loaded, 
 		if err != nil {
 			return nil, err
 		}
-		read := &loaded{StandingsHead: head, rows: rows, views: map[filter][]int{}, pages: map[pageKey]answer{}}
-		b.keep(key, read)
-		return read, nil
+		return &loaded{StandingsHead: head, rows: rows, views: map[filter][]int{}, pages: map[pageKey]answer{}}, nil
 	})
-}
-
-// keep remembers a version in the place of those that were not read for longest.
-func (b *board) keep(key versionKey, read *loaded) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.versions[key] != nil {
-		return
-	}
-	b.versions[key] = read
-	b.recent = append(b.recent, key)
-	b.rows += len(read.rows)
-	for b.rows > maxRows && len(b.recent) > 1 {
-		oldest := b.recent[0]
-		b.rows -= len(b.versions[oldest].rows)
-		delete(b.versions, oldest)
-		b.recent = b.recent[1:]
-	}
 }
 
 // compare returns what differs between two versions of a race, or
 // race.ErrNotFound. However many ask, two versions are compared once.
 func (b *board) compare(ctx context.Context, raceID string, from, to int) (*compared, error) {
-	key := comparisonKey{raceID, from, to}
-	b.mu.Lock()
-	known := b.comparisons[key]
-	b.mu.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	return shared(ctx, &b.group, fmt.Sprintf("compare/%s/%d/%d", raceID, from, to), func(ctx context.Context) (*compared, error) {
+	return b.comparisons.Get(ctx, comparisonKey{raceID, from, to}, func(ctx context.Context) (*compared, error) {
 		select {
 		case b.comparing <- struct{}{}:
 			defer func() { <-b.comparing }()
@@ -223,52 +166,9 @@ func (b *board) compare(ctx context.Context, raceID string, from, to int) (*comp
 		if err != nil {
 			return nil, fmt.Errorf("standings %d of race %s: %w", to, raceID, err)
 		}
-		result := &compared{
+		return &compared{
 			Comparison: standings.Compare(earlier.rows, later.rows), rulesChanged: len(before.Changed(after)) > 0,
-		}
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		rows := len(earlier.rows) + len(later.rows)
-		if b.compared += rows; b.compared > maxCompared {
-			clear(b.comparisons)
-			b.compared = rows
-		}
-		b.comparisons[key] = result
-		return result, nil
+			rows: len(earlier.rows) + len(later.rows),
+		}, nil
 	})
-}
-
-// touch moves a version to the end of the queue of those to be forgotten.
-func (b *board) touch(key versionKey) {
-	for i, known := range b.recent {
-		if known == key {
-			copy(b.recent[i:], b.recent[i+1:])
-			b.recent[len(b.recent)-1] = key
-			return
-		}
-	}
-}
-
-// shared makes one call for all who ask for the same at once. The call goes on
-// when the first of them goes away.
-func shared[T any](ctx context.Context, group *singleflight.Group, key string, call func(context.Context) (T, error)) (T, error) {
-	done := group.DoChan(key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
-		defer cancel()
-		return call(ctx)
-	})
-	var none T
-	select {
-	case <-ctx.Done():
-		return none, ctx.Err()
-	case result := <-done:
-		if result.Err != nil {
-			return none, result.Err
-		}
-		value, ok := result.Val.(T)
-		if !ok {
-			return none, fmt.Errorf("%s: a %T", key, result.Val)
-		}
-		return value, nil
-	}
 }
