@@ -16,30 +16,31 @@ import (
 // auditPage is how many records the audit reads at once.
 const auditPage = 1000
 
-// longPending is the age from which a revision without a credit is sent again
-// even while others are on their way: no backlog lasts so long unless something
-// is wrong.
+// longPending is the age from which a revision without a credit is sent again even
+// while there is a backlog: no backlog lasts this long unless something is wrong.
 const longPending = 15 * time.Minute
 
-// AuditConfig says what the audit looks at.
+// AuditConfig sets the limits of the audit.
 type AuditConfig struct {
-	// Grace is how long a revision may be on its way before it is missed.
-	Grace time.Duration `env:"AUDIT_GRACE" envDefault:"30s" min:"0s" help:"how long a revision may be on its way before it is missed"`
-	// LookBack is how far the audit goes back, so that it need not read all history again and again.
-	LookBack time.Duration `env:"AUDIT_LOOK_BACK" envDefault:"168h" help:"how far back it looks at each record; older races are compared by their sums"`
+	// Grace is how long a revision may be pending before it counts as lost.
+	Grace time.Duration `env:"AUDIT_GRACE" envDefault:"30s" min:"0s" help:"how long a revision may be pending before it counts as lost"`
+	// LookBack is how far back the audit looks, so that it does not read all
+	// records every time.
+	LookBack time.Duration `env:"AUDIT_LOOK_BACK" envDefault:"168h" help:"how far back the audit looks at each record; older races are compared by their sums"`
 	// OutboxAge is how long a revision may wait in the outbox before it is reported.
 	OutboxAge time.Duration `env:"AUDIT_OUTBOX_AGE" envDefault:"5m" help:"how long a revision may wait in the outbox before it is reported"`
 	// WorkflowAge is how long the workflow of a credit may be open before it is reported.
 	WorkflowAge time.Duration `env:"AUDIT_WORKFLOW_AGE" envDefault:"15m" help:"how long a credit's workflow may be open before it is reported"`
 	// OrphanGrace is how long the record of a credit must be missing before its
-	// points are reversed, from when an audit first missed it.
+	// points are reversed, counted from the first audit that noticed.
 	OrphanGrace time.Duration `env:"AUDIT_ORPHAN_GRACE" envDefault:"2m" min:"0s" help:"how long the record of a credit must be missing in main_db before its points are reversed"`
-	// MaxOrphans is how many such credits one audit may reverse: when there are more,
-	// main_db is more likely the wrong database than short of so many records.
+	// MaxOrphans is how many such credits one audit may reverse: when there are
+	// more, it is more likely that main_db is the wrong database than that so many
+	// records were lost.
 	MaxOrphans int `env:"AUDIT_MAX_ORPHANS" envDefault:"1000" min:"0" help:"how many credits without a record one audit may reverse; when there are more it reverses none"`
 }
 
-// AuditedRecords is what the audit reads and repairs of main_db.
+// AuditedRecords is what the audit reads and repairs in main_db.
 type AuditedRecords interface {
 	LatestRevisions(ctx context.Context, after maindb.LatestRevision, before time.Time, limit int) ([]maindb.LatestRevision, error)
 	LatestRevisionsByID(ctx context.Context, recordIDs []string) (map[string]maindb.LatestRevision, error)
@@ -53,7 +54,7 @@ type AuditedRecords interface {
 	IsReadOnly(ctx context.Context) (bool, error)
 }
 
-// AuditedLedger is what the audit reads and repairs of user_db.
+// AuditedLedger is what the audit reads and repairs in user_db.
 type AuditedLedger interface {
 	reconcile.Ledger
 	Ledger
@@ -65,7 +66,7 @@ type AuditedLedger interface {
 	RebuildTotal(ctx context.Context, userID string) (before, after int64, err error)
 }
 
-// CreditRuns is what the audit asks of Temporal.
+// CreditRuns is what the audit needs from Temporal.
 type CreditRuns interface {
 	// Completed returns the latest run of a revision's workflow if it completed,
 	// else an empty ID.
@@ -104,7 +105,7 @@ func NewAudits(cfg AuditConfig, records AuditedRecords, ledger AuditedLedger, ru
 	}
 }
 
-// resume reads the heartbeat of the attempt before, if there was one, into
+// resume reads the last heartbeat of the previous attempt, if there was one, into
 // progress.
 func resume(ctx context.Context, progress any) error {
 	if !activity.HasHeartbeatDetails(ctx) {
@@ -116,12 +117,13 @@ func resume(ctx context.Context, progress any) error {
 	return nil
 }
 
-// CreditAudit is what an audit of credits found.
+// CreditAudit is the outcome of an audit of credits.
 type CreditAudit struct {
 	Checked  int `json:"checked"`  // latest revisions looked at
 	Lost     int `json:"lost"`     // of these, without a credit
 	Requeued int `json:"requeued"` // of these, sent again
-	// Busy: messages were on their way, so only what was long pending was sent again.
+	// Busy means that there was a backlog, so only revisions that had been pending
+	// for long were sent again.
 	Busy bool `json:"busy,omitempty"`
 }
 
@@ -131,11 +133,11 @@ type auditProgress struct {
 	Found CreditAudit           `json:"found"`
 }
 
-// RequeueLostCredits looks for records whose latest revision, changed longer
-// than the grace ago, has no credit, as when a queue lost its messages or a
-// server its last seconds, and puts them into the outbox again. While messages
-// are on their way it leaves alone what is not long pending, or it would double
-// every backlog; sending one again needlessly is harmless.
+// RequeueLostCredits puts records into the outbox again whose latest revision, made
+// longer than the grace ago, has no credit, as when a queue lost its messages or a
+// server its last seconds. During a backlog it requeues only revisions that have
+// been pending for long, because otherwise it would double every backlog. Sending a
+// revision again needlessly is harmless.
 func (a *Audits) RequeueLostCredits(ctx context.Context) (CreditAudit, error) {
 	now := a.now()
 	progress := auditProgress{After: maindb.LatestRevision{ChangedAt: now.Add(-a.cfg.LookBack)}}
@@ -163,7 +165,7 @@ func (a *Audits) RequeueLostCredits(ctx context.Context) (CreditAudit, error) {
 	}
 }
 
-// quiet reports whether no revision is on its way to the bridge.
+// quiet reports whether there is no backlog: neither outbox rows nor messages.
 func (a *Audits) quiet(ctx context.Context) (bool, error) {
 	empty, err := a.records.OutboxIsEmpty(ctx)
 	if err != nil || !empty {
@@ -193,7 +195,7 @@ func (a *Audits) auditPage(ctx context.Context, page []maindb.LatestRevision, qu
 	return nil
 }
 
-// pending returns those of the revisions that the ledger does not have.
+// pending returns the revisions of a page that the ledger does not have.
 func (a *Audits) pending(ctx context.Context, page []maindb.LatestRevision) ([]maindb.LatestRevision, error) {
 	credits, err := a.ledger.Credits(ctx, idsOf(page))
 	if err != nil {

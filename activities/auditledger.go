@@ -15,29 +15,29 @@ import (
 )
 
 const (
-	// auditRaces is how many races the audit compares by their sums at once.
+	// auditRaces is how many races the audit compares at once, by their sums.
 	auditRaces = 500
 	// maxSummed is how many credits one audit compares by the sums of their races,
 	// about a second's work; when there are more the next audit goes on from there.
 	maxSummed = 1_000_000
-	// orphanMarkLifetime is for how long after the grace the mark of an orphan
-	// counts. An older one is of an earlier loss, and the grace begins again.
+	// orphanMarkLifetime is how long the mark of an orphan is valid after the
+	// grace. An older mark belongs to an earlier loss, and the grace begins again.
 	orphanMarkLifetime = 6 * time.Hour
 )
 
 // aheadProgress is the heartbeat of CheckAhead.
 type aheadProgress struct {
 	Recent    maindb.LatestRevision `json:"recent"`
-	AllRecent bool                  `json:"all_recent"` // next come the races, by their sums
+	AllRecent bool                  `json:"all_recent"` // the next phase compares the races by their sums
 	Races     lap                   `json:"races"`
 	Tally     Tally                 `json:"tally"`
 }
 
 // CheckAhead looks for records that the ledger is ahead of, as after main_db was
 // restored or failed over to a server that lacked its last seconds: the ledger
-// holds a revision that main_db has lost, or whose number it has dealt again. The
-// ordinary path cannot repair that, because the ledger takes newer revisions
-// only. So the record is revised above the ledger.
+// holds a revision that main_db has lost, or whose number main_db has used again.
+// The ordinary path cannot repair that, because the ledger accepts only newer
+// revisions. So the record gets a revision above the ledger's.
 //
 // Records changed within the look-back are compared by the fingerprints of their
 // inputs, all others by the sums of their revisions.
@@ -100,7 +100,8 @@ func (a *Audits) eachUnequalRace(ctx context.Context, kind FindingKind, races *l
 	return a.endLap(ctx, string(kind)+"_races", *races)
 }
 
-// raiseAll revises those of the records above the ledger that it is ahead of.
+// raiseAll revises those of the records that the ledger is ahead of, above the
+// ledger's revision.
 func (a *Audits) raiseAll(ctx context.Context, recordIDs []string, tally *Tally) error {
 	for ids := range slices.Chunk(recordIDs, auditPage) {
 		credits, err := a.ledger.Credits(ctx, ids)
@@ -147,8 +148,8 @@ func aheadInWords(record, ledger int) string {
 	return fmt.Sprintf("the ledger holds revision %d, but the record is at revision %d", ledger, record)
 }
 
-// requeueOld sends the pending revisions of a race again that are older than what
-// RequeueLostCredits looks back to, as after user_db was restored from an old
+// requeueOld sends those pending revisions of a race again that are too old for the
+// look-back of RequeueLostCredits, as after user_db was restored from an old
 // backup.
 func (a *Audits) requeueOld(ctx context.Context, balance reconcile.Balance, now time.Time) error {
 	for ids := range slices.Chunk(keysOf(balance.Pending), auditPage) {
@@ -175,19 +176,19 @@ func (a *Audits) requeueOld(ctx context.Context, balance reconcile.Balance, now 
 type orphanProgress struct {
 	Races lap      `json:"races"`
 	Count int      `json:"count"` // credits whose record has been missing for long enough
-	Due   []string `json:"due"`   // their record IDs, as far as they may be reversed
+	Due   []string `json:"due"`   // the record IDs of those that may be reversed
 	Tally Tally    `json:"tally"`
 }
 
 // CheckOrphans looks for credits whose record does not exist, as after main_db lost
-// it, and reverses what they gave: a lost record that is posted again is another
-// record, and would give the points twice. Should the record come back, the ledger
-// is ahead of it, and CheckAhead has it credited anew.
+// it, and reverses their points: a lost record that is posted again is a new
+// record, which would give the points twice. If the record comes back, the ledger
+// is ahead of it, and CheckAhead gets it credited again.
 //
-// It takes care. A record must have been missing for a while, counted from when an
-// audit first missed it. It does nothing while main_db is a replica, which may
-// lag. And it reverses nothing when very many records are missing, since main_db
-// may then be the wrong database.
+// It is cautious. A record must have been missing for a while, counted from the
+// first audit that noticed. Nothing is reversed while main_db is a replica, which
+// may lag, or when very many records are missing, since main_db may then be the
+// wrong database.
 func (a *Audits) CheckOrphans(ctx context.Context) (Tally, error) {
 	races, err := a.beginLap(ctx, string(OrphanedCredit)+"_races")
 	if err != nil {
@@ -202,7 +203,7 @@ func (a *Audits) CheckOrphans(ctx context.Context) (Tally, error) {
 		return Tally{}, err
 	}
 	if readOnly {
-		activity.GetLogger(ctx).Warn("main_db is read-only, perhaps a lagging replica: credits without a record are not looked for")
+		activity.GetLogger(ctx).Warn("main_db is read-only and may be a lagging replica: skipping the check for credits without a record; the next audit tries again")
 		p.Tally.Partial = true
 		return p.Tally, nil
 	}
@@ -228,8 +229,8 @@ func (a *Audits) CheckOrphans(ctx context.Context) (Tally, error) {
 	return p.Tally, nil
 }
 
-// markOrphans notes since when the records of credits have been missing, and adds
-// those that have been for long enough.
+// markOrphans records since when the records of credits have been missing, and adds
+// those that have been missing for long enough to p.
 func (a *Audits) markOrphans(ctx context.Context, strays []string, p *orphanProgress) error {
 	for ids := range slices.Chunk(strays, auditPage) {
 		orphans, err := a.orphans(ctx, ids)
@@ -254,8 +255,8 @@ func (a *Audits) markOrphans(ctx context.Context, strays []string, p *orphanProg
 	return nil
 }
 
-// orphans returns those of the credits that give points for a record that does
-// not exist, by record ID.
+// orphans returns, by record ID, those of the credits that give points for a record
+// that does not exist.
 func (a *Audits) orphans(ctx context.Context, recordIDs []string) (map[string]race.Credit, error) {
 	credits, err := a.ledger.Credits(ctx, recordIDs)
 	if err != nil {
@@ -274,12 +275,12 @@ func (a *Audits) orphans(ctx context.Context, recordIDs []string) (map[string]ra
 	return orphans, nil
 }
 
-// reverse takes back what the credit of a missing record gave, by a revision of
-// the ledger's own, which it takes once.
+// reverse takes back the points of a credit whose record is missing, by a revision
+// that exists only in the ledger. Applying it twice has no effect.
 func (a *Audits) reverse(ctx context.Context, recordID string, tally *Tally) error {
 	ctx, cancel := context.WithTimeout(ctx, repairTimeout)
 	defer cancel()
-	orphans, err := a.orphans(ctx, []string{recordID}) // it may be back, or reversed by another audit
+	orphans, err := a.orphans(ctx, []string{recordID}) // the record may be back, or another audit may have reversed the credit
 	if err != nil {
 		return err
 	}
@@ -297,7 +298,7 @@ func (a *Audits) reverse(ctx context.Context, recordID string, tally *Tally) err
 	case err != nil:
 		finding.Detail += ". Not reversed: " + err.Error()
 	case !applied.Changed:
-		return nil // another audit was first
+		return nil // another audit reversed it first
 	default:
 		finding.Repaired = true
 		finding.Detail += fmt.Sprintf(". Reversed as revision %d", credit.Revision+1)
@@ -306,7 +307,7 @@ func (a *Audits) reverse(ctx context.Context, recordID string, tally *Tally) err
 	return nil
 }
 
-// keysOf returns the keys of a map in order.
+// keysOf returns the sorted keys of a map.
 func keysOf[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }

@@ -94,8 +94,8 @@ func (a *Audits) inSlices(ctx context.Context, kind FindingKind, check func(p *s
 }
 
 // CheckTotals compares totals with their ledger lines and rebuilds those that
-// differ: the ledger is the truth. It does not where the lines themselves
-// contradict a credit, which is for an operator to judge.
+// differ: the ledger is the source of truth. It leaves a total alone where the
+// lines themselves contradict a credit, which an operator has to judge.
 func (a *Audits) CheckTotals(ctx context.Context) (Tally, error) {
 	return a.inSlices(ctx, WrongTotal, func(p *sliceProgress) (string, error) {
 		unequal, next, err := a.ledger.UnequalTotals(ctx, p.Lap.After, auditPage)

@@ -29,7 +29,7 @@ const (
 type endedProgress struct {
 	Start   maindb.LatestRevision `json:"start"` // where this audit began
 	After   maindb.LatestRevision `json:"after"`
-	Wrapped bool                  `json:"wrapped"` // the end was reached: up to Start
+	Wrapped bool                  `json:"wrapped"` // the end was reached: continue from the beginning up to Start
 	Lookups int                   `json:"lookups"` // that led to no reset
 	Recent  bool                  `json:"recent"`  // all within the look-back were looked at; next come the races
 	Races   lap                   `json:"races"`
@@ -41,14 +41,14 @@ func (p *endedProgress) full() bool {
 	return p.Lookups >= maxLookups || p.Tally.Repaired >= maxResets
 }
 
-// CheckEnded looks for revisions without a credit whose workflow has completed
-// all the same, as after user_db was restored from a backup. Sending such a one
-// again would start nothing, so its workflow is reset to its first task: the
-// ledger takes a revision once.
+// CheckEnded looks for revisions without a credit although their workflow has
+// completed, as after user_db was restored from a backup. Sending such a revision
+// again would start nothing, so its workflow is reset to its first task. That is
+// safe because the ledger applies a revision only once.
 //
 // It asks Temporal about a bounded number of workflows and begins where the last
-// audit stopped, so that those that cannot be repaired hold up no others. What is
-// older than the look-back it finds by races whose sums differ.
+// audit stopped, so that revisions that cannot be repaired do not hold up the
+// others. What is older than the look-back it finds by races whose sums differ.
 func (a *Audits) CheckEnded(ctx context.Context) (Tally, error) {
 	now := a.now()
 	first := maindb.LatestRevision{ChangedAt: now.Add(-a.cfg.LookBack)}
@@ -204,8 +204,8 @@ func (a *Audits) reset(ctx context.Context, of CreditInput, runID string) Findin
 	return finding
 }
 
-// hasLines reports whether the ledger has lines of a revision that it has no
-// credit of: then a commit could never succeed.
+// hasLines reports whether the ledger has lines of a revision but no credit. Then a
+// commit could never succeed.
 func (a *Audits) hasLines(ctx context.Context, of CreditInput) (bool, error) {
 	lines, err := a.ledger.LinesOfRecords(ctx, []string{of.RecordID})
 	if err != nil {

@@ -24,7 +24,7 @@ type CreditInput struct {
 	Revision int    `json:"revision"`
 }
 
-// Ledger moves points. ApplyCredit is idempotent for a record and its revision.
+// Ledger applies credits. ApplyCredit is idempotent per record and revision.
 type Ledger interface {
 	ApplyCredit(ctx context.Context, c race.Credit) (userdb.Applied, error)
 }
@@ -42,25 +42,27 @@ func NewCredits(facts Records, ledger Ledger, metrics *Metrics) *Credits {
 	return &Credits{facts: facts, ledger: ledger, metrics: metrics}
 }
 
-// Validated says who ran with the record's bib.
+// Validated is the result of ValidateParticipant: who ran with the record's bib.
 type Validated struct {
 	RunnerID string `json:"runner_id,omitempty"` // a user ID; empty when rejected or removed
 	Bib      string `json:"bib,omitempty"`       // as the organizer wrote it
 	// Rejection is why the record earns no credit as it stands; empty when it may.
 	Rejection string `json:"rejection,omitempty"`
-	// Superseded: the record has a newer revision, which is credited on its own.
+	// Superseded means that the record has a newer revision, which is credited by
+	// its own workflow.
 	Superseded bool `json:"superseded,omitempty"`
 	// ChangedAt is when the revision was made.
 	ChangedAt time.Time `json:"changed_at,omitzero"`
-	// Facts is the ticket of what was read, for the activities that follow.
+	// Facts is the ticket for the facts that were read, for the activities that
+	// follow.
 	Facts FactsTicket `json:"facts,omitempty"`
-	// Fingerprint is of what was read; it goes to the ledger with a rejection.
+	// Fingerprint is that of the facts; it is kept in the ledger with a rejection.
 	Fingerprint race.Fingerprint `json:"fingerprint,omitempty"`
 }
 
-// ValidateParticipant finds out who ran with the record's bib. The error is a
-// *race.Rejection when there is no such revision of a record in the race, so
-// that there is nothing to commit a rejection to.
+// ValidateParticipant determines who ran with the record's bib. The error is a
+// *race.Rejection when the race has no such record or revision; there is then no
+// record that a rejection could be committed for.
 func (c *Credits) ValidateParticipant(ctx context.Context, in CreditInput) (Validated, error) {
 	facts, err := c.factsOf(ctx, in)
 	if err != nil {
@@ -82,15 +84,16 @@ func (c *Credits) ValidateParticipant(ctx context.Context, in CreditInput) (Vali
 	return validated, err
 }
 
-// ComputeInput is a revision and the facts that ValidateParticipant holds of it.
+// ComputeInput is a revision and the ticket for the facts that ValidateParticipant
+// read.
 type ComputeInput struct {
 	CreditInput
 	Facts FactsTicket `json:"facts,omitempty"` // empty: none are held
 }
 
-// ComputePoints applies the race's scoring rule to the record, by the facts of
-// the ticket or, when they are no longer held here, by what it reads itself. The
-// award goes to whoever is entered with the bib at that moment.
+// ComputePoints applies the race's scoring rule to the record, using the facts of
+// the ticket or, when they are no longer held in this process, reading them again.
+// The award goes to whoever is entered with the bib at that moment.
 func (c *Credits) ComputePoints(ctx context.Context, in ComputeInput) (scoring.Award, error) {
 	facts, held := c.held.find(in.Facts)
 	if !held {
@@ -114,25 +117,26 @@ func (c *Credits) ComputePoints(ctx context.Context, in ComputeInput) (scoring.A
 type CommitInput struct {
 	Credit CreditInput   `json:"credit"`
 	Award  scoring.Award `json:"award"` // Credited or Rejected
-	// ChangedAt is when the revision was made; zero: unknown, and not measured.
+	// ChangedAt is when the revision was made; zero means unknown, and then the
+	// latency is not measured.
 	ChangedAt time.Time   `json:"changed_at,omitzero"`
 	Facts     FactsTicket `json:"facts,omitempty"` // empty: none are held
 }
 
-// Committed says what the ledger holds after CommitPoints.
+// Committed is what the ledger holds after CommitPoints.
 type Committed struct {
 	// Status is Credited or Rejected, or Superseded when a newer revision had
-	// been committed before.
+	// already been committed.
 	Status   race.CreditStatus `json:"status"`
-	Repeated bool              `json:"repeated,omitempty"` // this revision had been committed before
+	Repeated bool              `json:"repeated,omitempty"` // this revision had already been committed
 	RunnerID string            `json:"runner_id,omitempty"`
 	Points   int64             `json:"points"`
 	Reason   string            `json:"reason,omitempty"`
 }
 
-// CommitPoints writes the award to the ledger, once however often it is called.
-// When the ledger turns out to be ahead of the record, since main_db lost what
-// user_db kept, it revises the record above the ledger, and that revision
+// CommitPoints writes the award to the ledger, once however often it is called. If
+// the ledger turns out to be ahead of the record, because main_db lost revisions
+// that user_db kept, it revises the record above the ledger, and that revision
 // supersedes this one.
 func (c *Credits) CommitPoints(ctx context.Context, in CommitInput) (Committed, error) {
 	applied, err := c.ledger.ApplyCredit(ctx, race.Credit{
@@ -164,13 +168,14 @@ func (c *Credits) CommitPoints(ctx context.Context, in CommitInput) (Committed, 
 	}, nil
 }
 
-// partsPatience is how long a commit waits for main_db to explain its points.
+// partsPatience is how long a commit waits for main_db when it has to read again
+// what explains the points.
 const partsPatience = 300 * time.Millisecond
 
-// parts returns what the points of an award were computed from, which did not
-// come through the workflow since it holds sex and age. It is nil when there was
-// nothing to compute, and when main_db cannot be read or says something else by
-// now: points are committed without an explanation rather than not at all.
+// parts returns what the points of an award were computed from. It does not come
+// through the workflow because it holds sex and age. It is nil when there was
+// nothing to compute, and when main_db cannot be read or has changed in the
+// meantime: points are committed without an explanation rather than not at all.
 func (c *Credits) parts(ctx context.Context, in CommitInput) *race.Parts {
 	if in.Award.Status != race.Credited || in.Award.RunnerID == "" || in.Award.Reason != "" {
 		return nil
@@ -192,13 +197,13 @@ func (c *Credits) parts(ctx context.Context, in CommitInput) *race.Parts {
 	return award.Parts
 }
 
-// raiseAbove revises the record above what the ledger holds, if the ledger is
-// ahead of it, and returns why. An ordinary revision that a newer one overtook
-// has no reason.
+// raiseAbove revises the record above the ledger's revision if the ledger is ahead
+// of it, and returns the reason. The reason is empty for a revision that was merely
+// superseded by a newer one.
 func (c *Credits) raiseAbove(ctx context.Context, of CreditInput, ledger race.Credit) (reason string, err error) {
 	facts, err := c.facts.Facts(ctx, of.RecordID)
 	if errors.Is(err, race.ErrNotFound) {
-		return "", nil // for the audit, which makes sure of it
+		return "", nil // left to the audit, which checks it again
 	}
 	if err != nil {
 		return "", err
@@ -213,7 +218,7 @@ func (c *Credits) raiseAbove(ctx context.Context, of CreditInput, ledger race.Cr
 	return fmt.Sprintf("the ledger was ahead at revision %d: the record was revised above it", ledger.Revision), nil
 }
 
-// Records is what the credit path needs of main_db.
+// Records is what the credit path needs from main_db.
 type Records interface {
 	// Facts returns what decides a credit, or race.ErrNotFound for a record that
 	// does not exist.
@@ -239,24 +244,24 @@ func (c *Credits) factsOf(ctx context.Context, in CreditInput) (scoring.Facts, e
 	return facts, nil
 }
 
-// FactsTicket names facts that one activity has read and holds for the others.
+// FactsTicket identifies facts that one activity has read and keeps for the others.
 //
-// The sex and age that decide a credit must not travel through the workflow:
-// what activities return stays in its history, next to the runner's ID. So
-// ValidateParticipant keeps what it read in the memory of its worker and
-// returns a ticket; the workflow passes the ticket to ComputePoints, for the
-// points, and to CommitPoints, for what explains them. Each finds the facts if it
-// runs in the same process within a second, as on the fast path, and reads them
-// again otherwise. A ticket saves reads, and nothing else depends on it.
+// The sex and age that decide a credit must not travel through the workflow: what
+// activities return stays in its history, next to the runner's ID. So
+// ValidateParticipant keeps what it read in the memory of its worker and returns a
+// ticket; the workflow passes the ticket to ComputePoints, for the points, and to
+// CommitPoints, for what explains them. Each finds the facts if it runs in the same
+// process within a second, as on the fast path, and otherwise reads them again. A
+// ticket only saves reads; nothing else depends on it.
 type FactsTicket string
 
 const (
-	// factsLifetime is how long facts are held. The activities of a credit
-	// follow each other within milliseconds; facts of a second ago are as good
-	// as a read of a second ago, since a later change makes a new revision.
+	// factsLifetime is how long facts are held. The activities of a credit follow
+	// each other within milliseconds; facts that are a second old do no harm, since
+	// a later change makes a new revision.
 	factsLifetime = time.Second
-	// maxHeldFacts bounds what is held for tickets that never come back because
-	// another worker took over.
+	// maxHeldFacts bounds the memory for facts whose ticket is never presented
+	// because another worker took over.
 	maxHeldFacts = 1000
 )
 
@@ -290,7 +295,7 @@ func (h *heldFacts) find(ticket FactsTicket) (scoring.Facts, bool) {
 	return held.facts, ok && time.Since(held.at) < factsLifetime
 }
 
-// drop forgets the facts of a ticket that nobody will ask for again.
+// drop removes the facts of a ticket that will not be used again.
 func (h *heldFacts) drop(ticket FactsTicket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package activities holds the steps of a workflow that touch the world. Each is
-// thin: it reads or writes a store, applies a pure rule, and returns domain
+// Package activities holds the steps of the workflows that have side effects. Each
+// is thin: it reads or writes a store, applies a pure rule, and returns domain
 // errors, which one interceptor translates for Temporal.
 package activities
 
@@ -18,23 +18,24 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
-// The types of the errors by which a step fails, as the Web UI shows them and
-// workflows branch on them.
+// The types of the errors of steps, as the Web UI shows them and workflows branch
+// on them.
 const (
-	// RejectionType is an expected answer and not retried; its message is the reason.
+	// RejectionType is an expected outcome and is not retried; its message is the
+	// reason.
 	RejectionType = "Rejection"
-	// UnavailableType is a database that cannot be reached just now.
+	// UnavailableType is a database that cannot be reached at the moment.
 	UnavailableType = "Unavailable"
-	// FaultType is everything else. It is retried too: what is wrong may be put
-	// right by an operator or the next release.
+	// FaultType is everything else. It is retried too, since an operator or the
+	// next release may fix the cause.
 	FaultType = "Fault"
 )
 
 // Interceptor translates the domain errors of every activity into Temporal's,
-// counts the attempts and logs when a step begins and ceases to find its
-// database unavailable. Activities themselves return plain wrapped errors:
-// Temporal looks at the outermost one alone, so an application error that
-// somebody wraps loses its type and is retried.
+// counts the attempts, and logs when the database of a step becomes unavailable and
+// when it is available again. Activities themselves return plain wrapped errors:
+// Temporal looks only at the outermost error, so a wrapped application error would
+// lose its type and be retried.
 type Interceptor struct {
 	interceptor.WorkerInterceptorBase
 	metrics *Metrics
@@ -65,7 +66,7 @@ type inbound struct {
 // ExecuteActivity runs the activity, local or not, and translates its error.
 func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	info := activity.GetInfo(ctx)
-	within, cancel := inTimeToTell(ctx)
+	within, cancel := withinTimeout(ctx)
 	defer cancel()
 	result, err := i.Next.ExecuteActivity(within, in)
 	err = translate(err)
@@ -79,10 +80,10 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	return result, err
 }
 
-// inTimeToTell ends an attempt a twentieth before its time is over, so that it
-// tells itself what it was waiting for. Once Temporal has ended it, "timeout" is
-// all that an operator gets to see.
-func inTimeToTell(ctx context.Context) (context.Context, context.CancelFunc) {
+// withinTimeout ends an attempt when 95 % of its time are over, so that its own
+// error says what it was waiting for. When Temporal ends the attempt, an operator
+// sees nothing but "timeout".
+func withinTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, limited := ctx.Deadline()
 	if !limited {
 		return ctx, func() {}
@@ -98,7 +99,7 @@ func (i *Interceptor) note(ctx context.Context, info activity.Info, err error) {
 	}
 }
 
-// link returns the way of an activity to what it depends on.
+// link returns the connection of an activity to its database.
 func (i *Interceptor) link(step string) *telemetry.Link {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -126,14 +127,15 @@ func translate(err error) error {
 			NonRetryable: true, Category: temporal.ApplicationErrorCategoryBenign,
 		})
 	case errors.Is(err, context.DeadlineExceeded):
-		return unavailable("no answer in time, from a database that is away or has the row locked: " + err.Error())
+		return unavailable("no answer in time; the database is unreachable or the row is locked: " + err.Error())
 	case errors.Is(err, race.ErrUnavailable):
 		return unavailable(err.Error())
 	}
 	return temporal.NewApplicationError(err.Error(), FaultType)
 }
 
-// unavailable is benign, or the SDK logs every attempt of everything that waits.
+// unavailable returns a benign error; otherwise the SDK would log every attempt of
+// every waiting activity.
 func unavailable(message string) error {
 	return temporal.NewApplicationErrorWithOptions(message, UnavailableType, temporal.ApplicationErrorOptions{
 		Category: temporal.ApplicationErrorCategoryBenign,
@@ -144,9 +146,10 @@ func unavailable(message string) error {
 const beat = time.Second
 
 // keepAlive sends heartbeats with the given details until stop is called. Without
-// them Temporal takes an activity whose worker died for running until it times
-// out. A short activity ends before the first and costs nothing. The details
-// replace those sent before: pass where a new attempt would resume.
+// them, Temporal considers an activity whose worker died to be running until it
+// times out. A short activity ends before the first heartbeat and costs nothing.
+// The details replace those of the previous heartbeat: pass where a new attempt
+// should resume.
 func keepAlive(ctx context.Context, details ...any) (stop func()) {
 	if !activity.IsActivity(ctx) {
 		return func() {}

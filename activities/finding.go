@@ -13,10 +13,10 @@ import (
 // FindingKind is a kind of damage or delay that the audit looks for.
 type FindingKind string
 
-// The kinds, as the metrics have them.
+// The kinds, as named in the metrics.
 const (
 	LostCredit      FindingKind = "lost_credit"      // a revision without a credit: sent again
-	EndedUncredited FindingKind = "ended_uncredited" // its workflow has completed all the same: reset
+	EndedUncredited FindingKind = "ended_uncredited" // a revision without a credit although its workflow completed: reset
 	WrongTotal      FindingKind = "wrong_total"      // a total that is not the sum of its ledger lines: rebuilt
 	WrongLines      FindingKind = "wrong_lines"      // ledger lines that do not add up to the credit: never touched
 	LateOutbox      FindingKind = "late_outbox"      // a revision that waits in the outbox for too long
@@ -38,22 +38,22 @@ type Finding struct {
 	Repaired bool `json:"mended,omitempty"`
 }
 
-// maxExamples is how many findings of a kind an audit's result shows; all are
-// counted and logged.
+// maxExamples is how many findings of a kind an audit's result shows; all of them
+// are counted and logged.
 const maxExamples = 20
 
-// Tally is what the audit found of one kind.
+// Tally is what the audit found of one kind of finding.
 type Tally struct {
 	Kind     FindingKind `json:"kind"`
 	Found    int         `json:"found"`
 	Repaired int         `json:"mended"`             // of these
 	Examples []Finding   `json:"examples,omitempty"` // the first of them
-	// Partial: there was more to look at than one audit does. The next one goes on
-	// from there.
+	// Partial means that there was more to check than one audit may. The next one
+	// continues from there.
 	Partial bool `json:"partial,omitempty"`
 }
 
-// InWords says what was found, empty for nothing.
+// InWords describes what was found; it is empty if nothing was.
 func (t Tally) InWords() string {
 	if t.Found == 0 && !t.Partial {
 		return ""
@@ -98,9 +98,8 @@ func (t *Tally) show(finding Finding) {
 	}
 }
 
-// Results returns the type of the result of each activity, by its name. Workflows
-// are replayed with results that have the fields of another release: those that
-// record histories note with each the fields of the day.
+// Results returns the type of the result of each activity, by its name. The replay
+// test uses it to add the fields of other releases to saved results.
 func Results() map[string]reflect.Type {
 	results := map[string]reflect.Type{}
 	for _, steps := range []any{(*Credits)(nil), (*Notes)(nil), (*Audits)(nil), (*Standings)(nil), (*Sweeps)(nil)} {
@@ -120,8 +119,7 @@ type JSONField struct {
 }
 
 // JSONFields returns the fields of a struct that JSON has, those of embedded
-// structs included. Of anything else, and of what writes its own JSON, there are
-// none.
+// structs included. Any other type, and one with its own JSON encoding, has none.
 func JSONFields(of reflect.Type) (fields []JSONField) {
 	marshaler := reflect.TypeFor[json.Marshaler]()
 	if of.Kind() != reflect.Struct || of.Implements(marshaler) {

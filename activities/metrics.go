@@ -11,9 +11,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// Metrics counts what the activities do. Local attempts are nowhere else to be
-// seen: a local activity that retries shows neither in a history nor in the Web
-// UI.
+// Metrics counts what the activities do. Attempts of local activities are visible
+// nowhere else: neither in a history nor in the Web UI.
 type Metrics struct {
 	attempts *prometheus.CounterVec
 	credits  *prometheus.CounterVec
@@ -53,14 +52,14 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "mrmrthon_audit_lost_total", Help: "Record revisions that the audit found without a credit.",
 		}),
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "mrmrthon_audit_requeued_total", Help: "Record revisions that the audit sent on their way again.",
+			Name: "mrmrthon_audit_requeued_total", Help: "Record revisions that the audit sent again.",
 		}),
 		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mrmrthon_audit_findings_total",
-			Help: "What the audit found, by kind. What stays as it is is found by every audit.",
+			Help: "What the audit found, by kind. What is not repaired is found again by every audit.",
 		}, []string{"kind"}),
 		mended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "mrmrthon_audit_mended_total", Help: "What the audit found and mended, by kind.",
+			Name: "mrmrthon_audit_mended_total", Help: "What the audit found and repaired, by kind.",
 		}, []string{"kind"}),
 	}
 	registry.MustRegister(m.attempts, m.credits, m.repeated, m.took, m.audited, m.lost, m.requeued, m.findings, m.mended)
@@ -68,7 +67,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		m.found(kind, 0, 0)
 	}
 	for _, status := range []race.CreditStatus{race.Credited, race.Rejected, race.Superseded} {
-		m.credits.WithLabelValues(string(status)) // so that a rate is there from the first one on
+		m.credits.WithLabelValues(string(status)) // so that a rate exists from the first one on
 	}
 	return m
 }
@@ -101,8 +100,8 @@ func (m *Metrics) committed(status race.CreditStatus, repeated bool) {
 	m.credits.WithLabelValues(string(status)).Inc()
 }
 
-// creditTook measures the way of a revision that was made at a time; the clocks
-// are those of the API's machine and of this one.
+// creditTook measures the time since a revision was made, by the clocks of the
+// API's machine and of this one.
 func (m *Metrics) creditTook(changedAt time.Time) {
 	if !changedAt.IsZero() {
 		m.took.Observe(max(0, time.Since(changedAt).Seconds()))
@@ -144,7 +143,7 @@ func NewStandingsMetrics(registry prometheus.Registerer) *StandingsMetrics {
 		}, []string{"part"}),
 		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "mrmrthon_standings_lag_seconds",
-			Help:    "How long the first credit that a new version took in had waited for it.",
+			Help:    "How long the first credit in a new version of the standings had waited for it.",
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900},
 		}),
 		swept: prometheus.NewCounter(prometheus.CounterOpts{
@@ -167,15 +166,15 @@ func (m *StandingsMetrics) recomputed(changed bool, timer stopwatch) {
 	}
 }
 
-// tookIn measures how long the first credit waited that a version took in; the
-// zero time is none.
-func (m *StandingsMetrics) tookIn(first, now time.Time) {
+// waited measures how long the first credit in a new version had waited for it; the
+// zero time means that there is none.
+func (m *StandingsMetrics) waited(first, now time.Time) {
 	if !first.IsZero() {
 		m.lag.Observe(max(0, now.Sub(first).Seconds()))
 	}
 }
 
-// stopwatch times the parts of a recompute, one behind the other.
+// stopwatch times the parts of a recompute, one after the other.
 type stopwatch struct {
 	last              time.Time
 	read, rank, write time.Duration

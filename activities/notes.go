@@ -13,21 +13,20 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 )
 
-// NoteStore is where notes for operators are kept. Both kinds are kept once
-// however often they are added.
+// NoteStore keeps notes for operators. Adding one again changes nothing.
 type NoteStore interface {
 	AddUnmatched(ctx context.Context, u maindb.Unmatched) error
 	AddOutsideAction(ctx context.Context, a maindb.Action, runID string) (added bool, err error)
 	HasAction(ctx context.Context, actionID string) (bool, error)
 }
 
-// Resets says why a run was reset; temporal.Workflows implements it.
+// Resets returns why a run was reset; temporal.Workflows implements it.
 type Resets interface {
 	ResetCause(ctx context.Context, run temporal.Run) (temporal.ResetCause, error)
 }
 
-// Notes are the steps of a credit that only operators need: they write down what
-// would otherwise be visible in Temporal alone.
+// Notes are the steps of a credit that only operators need: they record what would
+// otherwise be visible only in Temporal.
 type Notes struct {
 	store  NoteStore
 	resets Resets
@@ -42,8 +41,8 @@ type UnmatchedInput struct {
 	Reason string      `json:"reason"`
 }
 
-// NoteUnmatched writes down that a message named a revision that main_db does not
-// have, which is rejected without a record to commit the rejection to.
+// NoteUnmatched records that a message named a revision that main_db does not have.
+// It is rejected, but there is no record that the rejection could be committed for.
 func (n *Notes) NoteUnmatched(ctx context.Context, in UnmatchedInput) error {
 	return n.store.AddUnmatched(ctx, maindb.Unmatched{
 		RaceID: in.Credit.RaceID, RecordID: in.Credit.RecordID, Revision: in.Credit.Revision, Reason: in.Reason,
@@ -54,18 +53,17 @@ func (n *Notes) NoteUnmatched(ctx context.Context, in UnmatchedInput) error {
 // through the API.
 const ResetCredit = "reset-credit"
 
-// auditReason is how the reason of a reset by the audit begins.
+// auditReason begins the reason of a reset by the audit.
 const auditReason = "audit: "
 
 // loggedAction finds the ID of the action in the reason of a reset by the API.
 var loggedAction = regexp.MustCompile(`^operator [0-9a-f-]{36}, action ([0-9a-f-]{36})`)
 
-// maxActionReason is how much of a reason the log of actions takes, in characters.
+// maxActionReason is how many characters of a reason the log of actions can hold.
 const maxActionReason = 500
 
-// NoteReset writes into the log of actions that the run it belongs to was begun by
-// a reset, unless the log has the action that caused it. It returns the ID of that
-// run.
+// NoteReset adds the reset that began its own run to the log of actions, unless the
+// log already has the action that caused it. It returns the ID of that run.
 func (n *Notes) NoteReset(ctx context.Context, in CreditInput) (runID string, err error) {
 	execution := activity.GetInfo(ctx).WorkflowExecution
 	cause, err := n.resets.ResetCause(ctx, temporal.Run{WorkflowID: execution.ID, RunID: execution.RunID})

@@ -16,32 +16,32 @@ import (
 )
 
 const (
-	// publicationPatience is how long past its protest window a publication waits
-	// for credits that are under way, so that one that is stuck holds up nobody.
+	// publicationPatience is how long after its protest window a publication waits
+	// for pending credits, so that one that is stuck does not hold it up for ever.
 	publicationPatience = 10 * time.Minute
-	// ThinAfter is for how long the rows of every version are kept, so that whoever
-	// reads one page by page can finish.
+	// ThinAfter is how long the rows of every version are kept, so that a client
+	// that reads a version page by page can finish.
 	ThinAfter = 30 * time.Second
-	// recomputeTries is how often a recompute starts again at once because
-	// another one wrote a version meanwhile.
+	// recomputeTries is how often a recompute starts again at once because another
+	// one wrote a version in the meantime.
 	recomputeTries = 5
 )
 
-// StandingsStore is what a recompute reads and writes of main_db.
+// StandingsStore is what a recompute reads and writes in main_db.
 type StandingsStore interface {
-	// StandingsInputs returns race.ErrNotFound without such a race.
+	// StandingsInputs returns race.ErrNotFound if there is no such race.
 	StandingsInputs(ctx context.Context, raceID string) (maindb.StandingsInputs, error)
 	// AddStandings returns maindb.ErrOvertaken when the inputs are no longer the latest.
 	AddStandings(ctx context.Context, n maindb.NewStandings) error
 	MarkStandings(ctx context.Context, raceID string, mark maindb.StandingsMark) error
-	// Standings returns race.ErrNotFound without such a version.
+	// Standings returns race.ErrNotFound if there is no such version.
 	Standings(ctx context.Context, raceID string, version int) (maindb.StandingsHead, []standings.Row, error)
 	RevisionReasons(ctx context.Context, recordIDs []string) (map[string][]maindb.RevisionReason, error)
 	// ThinStandings may be repeated and interrupted.
 	ThinStandings(ctx context.Context, raceID string, before time.Time) (maindb.Thinned, error)
 }
 
-// RaceCredits tells what the ledger says of the records of a race, by record ID.
+// RaceCredits returns the credits of a race, by record ID.
 type RaceCredits interface {
 	RaceCredits(ctx context.Context, raceID string) (map[string]race.Credit, error)
 }
@@ -63,14 +63,14 @@ func NewStandings(store StandingsStore, credits RaceCredits, now func() time.Tim
 // RecomputeInput names a race.
 type RecomputeInput struct {
 	RaceID string `json:"race_id"`
-	// PublishApart leaves publishing to PublishStandings. Workflows begun before
-	// that was a step of its own do not set it.
+	// PublishApart leaves publishing to PublishStandings. Workflows that began
+	// before that step existed do not set it.
 	PublishApart bool `json:"publish_apart,omitempty"`
 }
 
-// Recomputed says how the standings of a race are after a recompute.
+// Recomputed is the state of a race's standings after a recompute.
 type Recomputed struct {
-	Version int         `json:"version,omitempty"` // the latest; 0: there is none, nor anything to rank
+	Version int         `json:"version,omitempty"` // the latest; 0 if there is none and nothing to rank
 	Status  race.Status `json:"status,omitempty"`
 	Entries int         `json:"entries"`
 	Changed bool        `json:"changed,omitempty"` // this recompute wrote the version
@@ -78,13 +78,14 @@ type Recomputed struct {
 	// PublishAt is when the open protest window ends; zero: none is open. It is
 	// in the past while the publication waits for pending credits.
 	PublishAt time.Time `json:"publish_at,omitzero"`
-	// Due says that the standings are to be published now: the window has ended and
-	// no credit is waited for. Only with PublishApart.
+	// Due means that the standings should be published now: the window has ended,
+	// and publication does not wait for credits. Only with PublishApart.
 	Due bool `json:"due,omitempty"`
 	// Race is the name of the race, which is public.
 	Race string `json:"race,omitempty"`
 	// Elapsed is how long reading, ranking and writing took, in nanoseconds. The
-	// name took_ns is used up: see workflows.FinalizeRace.
+	// name took_ns must not be used again: see separateSteps in
+	// workflows/finalize.go.
 	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
 }
 
@@ -93,11 +94,10 @@ type ThinInput struct {
 	RaceID string `json:"race_id"`
 }
 
-// RecomputeStandings updates the standings of a race from the databases: it
-// ranks, writes a new version if that differs from the latest, and, unless that
-// is a step of its own, publishes when a protest window has ended. Repeated, or
-// done twice at once, it changes nothing more. A race that is gone has no
-// standings.
+// RecomputeStandings updates the standings of a race from the databases: it ranks,
+// writes a new version if that differs from the latest, and, unless PublishApart is
+// set, publishes when a protest window has ended. Repeating it, even concurrently,
+// changes nothing more. A race that no longer exists has no standings.
 func (s *Standings) RecomputeStandings(ctx context.Context, in RecomputeInput) (Recomputed, error) {
 	defer keepAlive(ctx)()
 	for range recomputeTries {
@@ -114,8 +114,8 @@ func (s *Standings) RecomputeStandings(ctx context.Context, in RecomputeInput) (
 }
 
 // PublishStandings makes the standings of a race official if its publication is
-// due. If it no longer is, as after a correction whose credit is on its way, it
-// does what RecomputeStandings does.
+// due. If it no longer is, as after a correction whose credit is pending, it does
+// what RecomputeStandings does.
 func (s *Standings) PublishStandings(ctx context.Context, in RecomputeInput) (Recomputed, error) {
 	in.PublishApart = false
 	return s.RecomputeStandings(ctx, in)
@@ -149,7 +149,7 @@ func (s *Standings) recompute(ctx context.Context, of RecomputeInput) (Recompute
 	}
 	publish := isDue(in.Publication, waited.pending, at)
 	if publish && of.PublishApart {
-		result.Due = true // the publishing step ranks; a provisional version just before it would say the same
+		result.Due = true // the publishing step ranks again; a provisional version right before it would be the same
 		return result, nil
 	}
 	nothing := in.Latest.Version == 0 && len(in.Entries) == 0
@@ -181,19 +181,20 @@ func (s *Standings) recompute(ctx context.Context, of RecomputeInput) (Recompute
 	}
 	timer.lap(&timer.write)
 	s.metrics.recomputed(true, timer)
-	s.metrics.tookIn(waited.first, s.now())
+	s.metrics.waited(waited.first, s.now())
 	result.Version, result.Status, result.Changed, result.Elapsed = next.Version, next.Status, true, timer.total()
 	return result, nil
 }
 
-// waits is what credits and standings wait for of each other.
+// waits is what the standings wait for, and since when a credit has waited for
+// them.
 type waits struct {
 	pending int       // records that have no credit yet
 	first   time.Time // the first credit since the latest version; zero: none
 }
 
-// read returns the inputs with the credits on their entries, and what waits.
-// Points count only of the record as it is and for who ran, so that no row mixes
+// read returns the inputs with the credits of their entries, and what waits. Points
+// count only if they are for the current revision and runner, so that no row mixes
 // a new time with old points.
 func (s *Standings) read(ctx context.Context, raceID string) (in maindb.StandingsInputs, waited waits, err error) {
 	var credits map[string]race.Credit
@@ -228,7 +229,7 @@ func (s *Standings) read(ctx context.Context, raceID string) (in maindb.Standing
 	return in, waited, nil
 }
 
-// isDue reports whether an open publication is to be carried out now.
+// isDue reports whether an open publication must be carried out now.
 func isDue(p maindb.Publication, pending int, now time.Time) bool {
 	return p.Open() && !now.Before(p.EndsAt) && (pending == 0 || !now.Before(p.EndsAt.Add(publicationPatience)))
 }
@@ -238,9 +239,9 @@ const (
 	maxReasonLength = 500 // characters, as its column holds
 )
 
-// reason says in words why standings change: which rules did, or which records
-// were revised, and why. Provisional versions, of which a burst writes one every
-// second, name changes of the rules alone.
+// reason describes why standings changed: which rules did, or which records were
+// revised and why. For provisional versions, of which a burst writes one every
+// second, it describes only changes of the rules.
 func (s *Standings) reason(ctx context.Context, in maindb.StandingsInputs, rows []standings.Row) (string, error) {
 	if in.Race.Voided != nil {
 		return shorten("race voided: "+in.Race.Voided.Reason, maxReasonLength), nil
@@ -258,7 +259,7 @@ func (s *Standings) reason(ctx context.Context, in maindb.StandingsInputs, rows 
 	}
 	revised := standings.Revised(earlier, rows)
 	switch {
-	case rules != "": // each record may have been revised for it
+	case rules != "": // each record may have been revised because of it
 		return rules, nil
 	case len(revised) == 0:
 		return "credits settled", nil
@@ -299,8 +300,8 @@ func changedRules(in maindb.StandingsInputs) (string, error) {
 	return strings.Join(changed, " and ") + " changed", nil
 }
 
-// inWords lists the reasons of the revisions that a record got from one ranking
-// to the next, without repeating one.
+// inWords lists the reasons of a record's revisions between two rankings, each
+// once.
 func inWords(change standings.Change, revisions []maindb.RevisionReason) string {
 	after := 0
 	if change.From != nil {
@@ -325,7 +326,7 @@ func inWords(change standings.Change, revisions []maindb.RevisionReason) string 
 	return bib + ": record corrected"
 }
 
-// shorten cuts a text to a number of characters.
+// shorten cuts a text to limit characters.
 func shorten(text string, limit int) string {
 	characters := []rune(text)
 	if len(characters) <= limit {

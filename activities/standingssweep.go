@@ -12,13 +12,13 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 )
 
-// SweepConfig says which races the sweep looks at.
+// SweepConfig sets the limits of the sweep.
 type SweepConfig struct {
-	// LookBack is how long ago a race may have changed last.
-	LookBack time.Duration `env:"SWEEP_LOOK_BACK" envDefault:"24h" help:"how long ago a race may have changed last"`
-	// Settle is how long standings may be behind without being stale: a recompute
-	// that was asked for is there by then.
-	Settle time.Duration `env:"SWEEP_SETTLE" envDefault:"5s" min:"0s" help:"how long standings may be behind without being stale"`
+	// LookBack is how recently a race must have changed to be checked.
+	LookBack time.Duration `env:"SWEEP_LOOK_BACK" envDefault:"24h" help:"how recently a race must have changed to be checked"`
+	// Settle is how long standings may be behind before they count as stale: a
+	// recompute that was requested has happened by then.
+	Settle time.Duration `env:"SWEEP_SETTLE" envDefault:"5s" min:"0s" help:"how long standings may be behind before they count as stale"`
 }
 
 const (
@@ -29,21 +29,21 @@ const (
 	sweepWakes = 16
 )
 
-// SweptRaces is what the sweep reads of main_db.
+// SweptRaces is what the sweep reads from main_db.
 type SweptRaces interface {
 	// RacesToSweep returns races after a position and the position after them.
 	RacesToSweep(ctx context.Context, after maindb.SweepPosition, limit int) (races []string, next maindb.SweepPosition, err error)
-	// StandingsMarks returns what the last recompute of each race read and what
-	// there is now.
+	// StandingsMarks returns the state that the last recompute of each race read,
+	// and the state now.
 	StandingsMarks(ctx context.Context, raceIDs []string) (map[string]maindb.StandingsMarks, error)
 }
 
-// RaceCreditRevisions sums up the revisions that the ledger has of races.
+// RaceCreditRevisions sums up the credited revisions of races.
 type RaceCreditRevisions interface {
 	CreditRevisionsOfRaces(ctx context.Context, raceIDs []string) (map[string]int64, error)
 }
 
-// Sweeps find standings that nobody woke.
+// Sweeps find standings that are behind although no signal was sent.
 type Sweeps struct {
 	cfg     SweepConfig
 	races   SweptRaces
@@ -53,18 +53,18 @@ type Sweeps struct {
 	metrics *StandingsMetrics
 }
 
-// NewSweeps returns the sweep's activities. wake returns nil when a race's
-// standings will be recomputed from what is committed by now.
+// NewSweeps returns the sweep's activities. wake returns nil when it is certain
+// that a race's standings will be recomputed from what is committed by now.
 func NewSweeps(cfg SweepConfig, races SweptRaces, credits RaceCreditRevisions, wake func(ctx context.Context, raceID string) error,
 	now func() time.Time, metrics *StandingsMetrics,
 ) *Sweeps {
 	return &Sweeps{cfg: cfg, races: races, credits: credits, wake: wake, now: now, metrics: metrics}
 }
 
-// Swept is what a sweep found.
+// Swept is the outcome of a sweep.
 type Swept struct {
 	Checked int `json:"checked"` // races looked at
-	Stale   int `json:"stale"`   // of these, with standings that are behind and that nobody woke
+	Stale   int `json:"stale"`   // of these, with stale standings that no recompute reached
 	Windows int `json:"windows"` // of the others, with an open protest window
 }
 
@@ -75,10 +75,10 @@ type sweepProgress struct {
 }
 
 // WakeStaleStandings looks for races whose records, credits or settings are not
-// those that the last recompute read, and wakes those that no recompute comes
-// to, as when a worker died between a credit and its signal. The sums of their
-// revisions are compared, page by page; no clocks are. It also wakes races with
-// an open protest window, so that a window outlives whatever Temporal may lose.
+// those that the last recompute read, and wakes those that no recompute reaches, as
+// when a worker died between a credit and its signal. It compares sums of
+// revisions, page by page, and no clocks. It also wakes races with an open protest
+// window, so that a window survives a loss of data in Temporal.
 func (s *Sweeps) WakeStaleStandings(ctx context.Context) (Swept, error) {
 	start := sweepProgress{Next: maindb.SweepPosition{Since: s.now().Add(-s.cfg.LookBack)}}
 	progress := start
@@ -105,7 +105,7 @@ func (s *Sweeps) WakeStaleStandings(ctx context.Context) (Swept, error) {
 			return Swept{}, err
 		}
 		if failed == nil {
-			failed = woken // the first says it: one that cannot be woken holds up no other
+			failed = woken // report the first failure only; a race that cannot be woken does not hold up the others
 		}
 		found := &progress.Found
 		found.Checked, found.Stale, found.Windows = found.Checked+page.Checked, found.Stale+page.Stale, found.Windows+page.Windows
@@ -114,14 +114,14 @@ func (s *Sweeps) WakeStaleStandings(ctx context.Context) (Swept, error) {
 		activity.RecordHeartbeat(ctx, progress)
 	}
 	if failed != nil {
-		activity.RecordHeartbeat(ctx, start) // what could not be woken is looked at again
+		activity.RecordHeartbeat(ctx, start) // races that could not be woken are checked again
 		return Swept{}, fmt.Errorf("wake stale standings: %w", failed)
 	}
 	return progress.Found, nil
 }
 
-// sweepPage wakes those races of a page that need it and notes in seen which it
-// woke. It returns the first failure to wake a race apart from its own.
+// sweepPage wakes those races of a page that need it and records in seen which it
+// woke. The first failure to wake a race is returned separately from its own error.
 func (s *Sweeps) sweepPage(ctx context.Context, races []string, seen map[string]bool, progress sweepProgress) (page Swept, failed, err error) {
 	defer keepAlive(ctx, progress)()
 	behind, err := s.behind(ctx, races)
@@ -150,7 +150,7 @@ func (s *Sweeps) sweepPage(ctx context.Context, races []string, seen map[string]
 		}
 		now, isBehind := still[raceID]
 		switch {
-		case isBehind && now.Marked == behind[raceID].Marked: // no recompute has come to it meanwhile
+		case isBehind && now.Marked == behind[raceID].Marked: // no recompute has reached it in the meantime
 			page.Stale++
 		case progress.Next.OnlyOpen():
 			page.Windows++
@@ -182,8 +182,8 @@ func (s *Sweeps) wakeAll(ctx context.Context, races []string) error {
 	return failed
 }
 
-// behind returns the marks of those races whose standings are behind. A race that
-// is gone is not.
+// behind returns the marks of those races whose standings are behind. Races that no
+// longer exist are left out.
 func (s *Sweeps) behind(ctx context.Context, races []string) (map[string]maindb.StandingsMarks, error) {
 	if len(races) == 0 {
 		return nil, nil //nolint:nilnil // none is an answer

@@ -38,7 +38,7 @@ func commands() command.Program {
 			Run: func(ctx context.Context, log *slog.Logger) error { return runServe(ctx, serve, log, nil) },
 		},
 		{
-			Name: "migrate", Does: "bring both databases up to date and grant the accounts", Config: &migrate,
+			Name: "migrate", Does: "migrate both databases and grant rights to the accounts", Config: &migrate,
 			Run: func(ctx context.Context, log *slog.Logger) error { return runMigrate(ctx, migrate, log) },
 		},
 		{

@@ -26,17 +26,17 @@ type operatorSettings struct {
 	Operator operatorConfig
 }
 
-// operatorStore is what of user_db the command needs.
+// operatorStore is what the command needs from user_db.
 type operatorStore interface {
 	// CreateAccount returns a *race.ConflictError when the login is taken.
 	CreateAccount(ctx context.Context, a userdb.Account) (userdb.Account, error)
-	// AccountByLogin returns race.ErrNotFound when nobody has the login.
+	// AccountByLogin returns race.ErrNotFound when no account has the login.
 	AccountByLogin(ctx context.Context, login string) (userdb.Account, error)
 	UpdateAccount(ctx context.Context, userID string, change userdb.Change) (userdb.Account, error)
 }
 
-// runOperator adds the operator or changes the operator's password. It may be
-// run at every start: what is right already stays.
+// runOperator adds the operator or changes the operator's password. It may be run
+// at every start: an account that is already right is left alone.
 func runOperator(ctx context.Context, settings operatorSettings, log *slog.Logger) (err error) {
 	db, err := mysql.Open(settings.UserDB)
 	if err != nil {
@@ -55,7 +55,7 @@ func runOperator(ctx context.Context, settings operatorSettings, log *slog.Logge
 	return nil
 }
 
-// ensureOperator makes cfg's account what it should be and says what it did:
+// ensureOperator creates or updates cfg's account and returns what it did:
 // "added", "nothing" or "password changed". It never turns an account of
 // another kind into an operator.
 func ensureOperator(ctx context.Context, store operatorStore, passwords *auth.Passwords, cfg operatorConfig) (string, error) {
@@ -74,7 +74,7 @@ func ensureOperator(ctx context.Context, store operatorStore, passwords *auth.Pa
 		if _, taken := errors.AsType[*race.ConflictError](err); !taken {
 			return "", err
 		}
-		account, err = store.AccountByLogin(ctx, login) // another process was first
+		account, err = store.AccountByLogin(ctx, login) // another process created it first
 	}
 	if err != nil {
 		return "", err

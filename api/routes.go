@@ -27,7 +27,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// parts is what the handlers stand on.
+// parts is what the handlers depend on.
 type parts struct {
 	cfg      settings
 	mainDB   *maindb.Store

@@ -75,8 +75,8 @@ const (
 	unmatchedLifetime = 90 * 24 * time.Hour
 )
 
-// tidy forgets expired idempotency keys and refresh tokens. What it fails to
-// forget it forgets the next time.
+// tidy deletes expired idempotency keys and refresh tokens. What it fails to delete
+// is deleted the next time.
 func tidy(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, userDB *userdb.Accounts) {
 	for {
 		if _, err := mainDB.PurgeKeys(ctx, keyLifetime); err != nil && ctx.Err() == nil {

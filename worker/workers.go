@@ -25,7 +25,7 @@ import (
 
 const (
 	// slotsPerConnection is how many activities may run for each connection of a
-	// database's pool; more would only queue up at the pool. An activity uses one
+	// database's pool; more would only wait for the pool. An activity uses one
 	// of the two pools.
 	slotsPerConnection = 2
 	// cachedWorkflows is how many open workflows are kept in memory. Usually a
@@ -37,8 +37,8 @@ const (
 	temporalTimeout = 5 * time.Second
 )
 
-// newWorker returns the worker of the records task queue, not started; gaveUp is
-// called if it stops for good by itself.
+// newWorker returns the worker of the records task queue, not started yet; gaveUp
+// is called if it stops because of a fatal error.
 func (w *work) newWorker(gaveUp func(error)) worker.Worker {
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	slots := slotsPerConnection * min(w.cfg.MainDB.MaxConns, w.cfg.UserDB.MaxConns)
@@ -58,8 +58,8 @@ func (w *work) newWorker(gaveUp func(error)) worker.Worker {
 	return records
 }
 
-// awaitTemporal waits until Temporal answers and knows the namespace, without
-// which a worker does not start; false when ctx ended first.
+// awaitTemporal waits until Temporal answers and knows the namespace, because
+// otherwise a worker does not start. It returns false if ctx ended first.
 func (w *work) awaitTemporal(ctx context.Context) bool {
 	return w.untilDone(ctx, "reach Temporal", func(ctx context.Context) error {
 		if _, err := w.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
@@ -72,15 +72,15 @@ func (w *work) awaitTemporal(ctx context.Context) bool {
 	})
 }
 
-// scheduleAudit makes or updates the audit's schedule.
+// scheduleAudit creates or updates the audit's schedule.
 func (w *work) scheduleAudit(ctx context.Context) {
 	w.untilDone(ctx, "schedule the audit", func(ctx context.Context) error {
 		return workflows.ScheduleAudit(ctx, w.temporal.ScheduleClient(), w.cfg.AuditInterval)
 	})
 }
 
-// untilDone repeats a call until it succeeds and logs the first failure; false
-// when ctx ended first.
+// untilDone repeats a call until it succeeds, and logs the first failure. It
+// returns false if ctx ended first.
 func (w *work) untilDone(ctx context.Context, what string, call func(context.Context) error) bool {
 	warned := false
 	return retry.Do(ctx, retry.NewConstant(temporalRetry), func(ctx context.Context) error {
@@ -96,11 +96,11 @@ func (w *work) untilDone(ctx context.Context, what string, call func(context.Con
 }
 
 // recomputeSlots is how many races a process recomputes at once: one with 30,000
-// entries takes a processor for a second, and commits come first.
+// entries takes a processor core for a second, and commits are more important.
 const recomputeSlots = 2
 
-// standingsWork is what keeps standings up to date: what wakes them, what
-// recomputes them, and the sweep that finds those that nobody woke.
+// standingsWork keeps standings up to date: it wakes them, recomputes them, and
+// sweeps for those that were missed.
 type standingsWork struct {
 	wakes      *wake.Coalescer
 	recomputes *activities.Standings
@@ -119,8 +119,8 @@ func newStandingsWork(cfg Config, c client.Client, main *maindb.Outcomes, user *
 	}
 }
 
-// newStandingsWorker returns the worker of the standings task queue, not
-// started; gaveUp is called if it stops for good by itself.
+// newStandingsWorker returns the worker of the standings task queue, not started
+// yet; gaveUp is called if it stops because of a fatal error.
 func (w *work) newStandingsWorker(gaveUp func(error)) worker.Worker {
 	standings := worker.New(w.temporal, workflows.StandingsTaskQueue, worker.Options{
 		MaxConcurrentActivityExecutionSize: recomputeSlots,
@@ -135,15 +135,15 @@ func (w *work) newStandingsWorker(gaveUp func(error)) worker.Worker {
 	return standings
 }
 
-// scheduleSweep makes or updates the sweep's schedule, and sweeps once.
+// scheduleSweep creates or updates the sweep's schedule, and sweeps once.
 func (w *work) scheduleSweep(ctx context.Context) {
 	w.untilDone(ctx, "schedule the sweep of standings", func(ctx context.Context) error {
 		return workflows.ScheduleSweep(ctx, w.temporal.ScheduleClient(), w.cfg.SweepInterval)
 	})
 }
 
-// creditRuns tells the audit about the workflows of credits. It stands here
-// because activities do not know the workflows' IDs.
+// creditRuns gives the audit access to the workflows of credits. It is here because
+// package activities does not know the workflows' IDs.
 type creditRuns struct{ temporal.Workflows }
 
 // Completed returns the latest run of a revision's workflow if it completed, and

@@ -18,29 +18,30 @@ import (
 const (
 	// AuditScheduleID names the schedule that audits credits.
 	AuditScheduleID = "audit-credits"
-	// auditTimeout is what is left of an audit that hangs: the next one is due.
+	// auditTimeout ends an audit that hangs, so that the next one can run.
 	auditTimeout = 30 * time.Minute
 )
 
-// Audit is what an audit found.
+// Audit is the outcome of an audit.
 type Audit struct {
 	activities.CreditAudit
-	// Findings has one tally for each of the other kinds, also when nothing was found.
+	// Findings has one tally for each of the other kinds, even if nothing was
+	// found.
 	Findings []activities.Tally `json:"findings,omitempty"`
 }
 
-// wholeAudit marks the changes of what an audit looks for: at first for lost
-// credits alone, from version 1 on for damage and delays, from version 2 on for
-// credits of which main_db does not have the revision or the record.
+// wholeAudit versions what an audit checks: at first only lost credits, from
+// version 1 on also damage and delays, from version 2 on also credits whose
+// revision or record main_db does not have.
 const wholeAudit = "whole-audit"
 
 // AuditCredits looks once for record revisions without a credit and sends them
-// again; for credits that their record or the ledger contradicts, and repairs what
-// is safe to repair; and for what has been under way for too long. A check that
-// fails does not stop the others.
+// again; for credits that contradict their record or the ledger lines, and repairs
+// what is safe to repair; and for work that has been under way for too long. A
+// check that fails does not stop the others.
 func AuditCredits(ctx workflow.Context) (Audit, error) {
 	version := workflow.GetVersion(ctx, wholeAudit, workflow.DefaultVersion, 2)
-	var steps *activities.Audits // never set: the worker's own are called by name
+	var steps *activities.Audits // never set: only used to name the worker's activities
 	lost := audit(ctx, "audit: which revisions have no credit", steps.RequeueLostCredits)
 	var others []workflow.Future
 	if version >= 1 {
@@ -93,7 +94,7 @@ func audit(ctx workflow.Context, summary string, check any) workflow.Future {
 	}), check)
 }
 
-// inWords tells an operator what was found.
+// inWords describes what was found, for operators.
 func (a Audit) inWords() string {
 	var parts []string
 	if a.Lost > 0 {
@@ -110,12 +111,12 @@ func (a Audit) inWords() string {
 	return strings.Join(parts, "\n\n")
 }
 
-// AuditNowID names the audit that an operator asks for. It may run beside the
-// one of the schedule: sending a revision twice is harmless.
+// AuditNowID is the ID of an audit that an operator starts. It may run at the same
+// time as a scheduled one: sending a revision twice is harmless.
 const AuditNowID = "audit-credits/now"
 
-// AuditNowOptions returns how an operator starts an audit. One that was asked for
-// before and is still running is the answer to the start too.
+// AuditNowOptions returns how an operator starts an audit. If one is still running,
+// the start returns that one.
 func AuditNowOptions() client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID: AuditNowID, TaskQueue: RecordsTaskQueue, WorkflowRunTimeout: auditTimeout + time.Minute,

@@ -17,19 +17,19 @@ import (
 // credits.
 type CreditInput = activities.CreditInput
 
-// CreditResult is what became of a revision.
+// CreditResult is the outcome of a revision.
 type CreditResult struct {
 	Status   race.CreditStatus `json:"status"`              // Credited, Rejected or Superseded
 	RunnerID string            `json:"runner_id,omitempty"` // a user ID
 	Points   int64             `json:"points"`
 	Reason   string            `json:"reason,omitempty"`   // why rejected, or why it is worth no points
-	Repeated bool              `json:"repeated,omitempty"` // the ledger had this revision already
+	Repeated bool              `json:"repeated,omitempty"` // the ledger already had this revision
 }
 
 // CreditRecord applies one revision of an official record to the ledger: it
-// finds out who ran, computes the points and commits them. A rejection is an
-// answer, is committed like any other and completes the workflow; only a fault
-// in the system makes it wait.
+// determines who ran, computes the points and commits them. A rejection is an
+// outcome like any other: it is committed and completes the workflow. Only a
+// failure of the system makes the workflow wait.
 func CreditRecord(ctx workflow.Context, input CreditInput) (CreditResult, error) {
 	return newCredit(ctx, input).run(ctx)
 }
@@ -37,8 +37,8 @@ func CreditRecord(ctx workflow.Context, input CreditInput) (CreditResult, error)
 // credit is the state of a CreditRecord.
 type credit struct {
 	input CreditInput
-	bib   string              // as far as it is known
-	steps *activities.Credits // never set: the worker's own is called by name
+	bib   string              // empty while it is unknown
+	steps *activities.Credits // never set: only used to name the worker's activities
 	notes *activities.Notes   // likewise
 }
 
@@ -47,7 +47,7 @@ func newCredit(ctx workflow.Context, input CreditInput) *credit {
 	return &credit{input: input, bib: bib}
 }
 
-// The changes of this workflow that histories tell apart.
+// The change IDs of this workflow, for workflow.GetVersion.
 const (
 	resetNoted     = "reset-noted"
 	resetNotedLate = "reset-noted-late"
@@ -56,10 +56,11 @@ const (
 
 func (c *credit) run(ctx workflow.Context) (CreditResult, error) {
 	noted := c.noteReset(ctx, resetNoted)
-	result, err := c.settle(ctx)
+	result, err := c.execute(ctx)
 	var failure *temporal.ApplicationError
 	if errors.As(err, &failure) && failure.Type() == activities.RejectionType {
-		// There is no such revision, so there is nothing to commit this to.
+		// There is no such revision, so there is no record to commit the rejection
+		// for.
 		result = CreditResult{Status: race.Rejected, Reason: failure.Message()}
 		err = c.noteUnmatched(ctx, result.Reason)
 	}
@@ -70,8 +71,8 @@ func (c *credit) run(ctx workflow.Context) (CreditResult, error) {
 	return result, c.publish(ctx, result)
 }
 
-// noteUnmatched writes down a rejection that the ledger cannot hold, where
-// operators find it.
+// noteUnmatched records a rejection that the ledger cannot hold where operators
+// find it.
 func (c *credit) noteUnmatched(ctx workflow.Context, reason string) error {
 	if workflow.GetVersion(ctx, unmatchedNoted, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return nil
@@ -89,7 +90,7 @@ func (c *credit) noteReset(ctx workflow.Context, change string) workflow.Future 
 		return nil
 	}
 	options := durableOptions
-	options.ScheduleToCloseTimeout = noteTimeout // a credit does not wait for a note for ever
+	options.ScheduleToCloseTimeout = noteTimeout // a credit must not wait for a note for ever
 	options.Summary = "note for operators: this run was begun by a reset"
 	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), c.notes.NoteReset, c.input)
 }
@@ -98,13 +99,13 @@ func (c *credit) noteReset(ctx workflow.Context, change string) workflow.Future 
 // without it.
 const noteTimeout = time.Minute
 
-// awaitNote waits for the note of a reset. A note that the history has from an
-// earlier reset is not the one for this run.
+// awaitNote waits for the note of a reset. A note in the history that an earlier
+// reset made is not the one for this run.
 func (c *credit) awaitNote(ctx workflow.Context, noted workflow.Future) {
 	var runID string
 	if noted != nil {
 		if err := noted.Get(ctx, &runID); err != nil {
-			workflow.GetLogger(ctx).Error("a reset was not written into the log of actions; the credit completes without it", "error", err)
+			workflow.GetLogger(ctx).Error("cannot add a reset to the log of actions; the credit completes without it", "error", err)
 			return
 		}
 	}
@@ -113,18 +114,18 @@ func (c *credit) awaitNote(ctx workflow.Context, noted workflow.Future) {
 	}
 	if late := c.noteReset(ctx, resetNotedLate); late != nil {
 		if err := late.Get(ctx, nil); err != nil {
-			workflow.GetLogger(ctx).Error("a reset was not written into the log of actions; the credit completes without it", "error", err)
+			workflow.GetLogger(ctx).Error("cannot add a reset to the log of actions; the credit completes without it", "error", err)
 		}
 	}
 }
 
-// settle runs the three activities in turn. What the runner's points depend on
-// beyond IDs (sex and age) stays out of the history: ValidateParticipant keeps it
-// in its worker's memory, and validated.Facts is the ticket by which
-// the two others find it there or else read it again.
-func (c *credit) settle(ctx workflow.Context) (CreditResult, error) {
+// execute runs the three activities one after another. The personal data that
+// points depend on (sex and age) stays out of the history: ValidateParticipant
+// keeps it in its worker's memory, and validated.Facts is the ticket by which the
+// two others find it there; if it is gone, they read it again.
+func (c *credit) execute(ctx workflow.Context) (CreditResult, error) {
 	var validated activities.Validated
-	who := "this bib" // of a message without its bib
+	who := "this bib" // used for a message without its bib
 	if c.bib != "" {
 		who = "bib " + c.bib
 	}
@@ -157,8 +158,8 @@ func (c *credit) settle(ctx workflow.Context) (CreditResult, error) {
 	}, nil
 }
 
-// publish makes the outcome searchable, all at once and only at the end, since
-// each upsert is an event and a write of its own.
+// publish makes the outcome searchable. It sets all attributes at once and only at
+// the end, since each upsert is a separate event and write.
 func (c *credit) publish(ctx workflow.Context, result CreditResult) error {
 	attributes := []temporal.SearchAttributeUpdate{CreditStatusKey.ValueSet(string(result.Status))}
 	if known, _ := workflow.GetTypedSearchAttributes(ctx).GetKeyword(BibKey); c.bib != "" && c.bib != known {
@@ -170,8 +171,8 @@ func (c *credit) publish(ctx workflow.Context, result CreditResult) error {
 	return workflow.UpsertTypedSearchAttributes(ctx, attributes...)
 }
 
-// inWords says what is about to be committed, for the Web UI: IDs and points, no
-// names.
+// inWords describes what is about to be committed, for the Web UI: IDs and points,
+// no names.
 func inWords(award scoring.Award) string {
 	switch {
 	case award.Status == race.Rejected:

@@ -12,33 +12,36 @@ import (
 )
 
 const (
-	// WakeSignal asks FinalizeRace to look at the databases again. It carries
-	// nothing: what changed is read, not told.
+	// WakeSignal asks FinalizeRace to read the databases again. It carries no data:
+	// what changed is read from the databases.
 	WakeSignal = "wake"
 
-	// settled is how long a run waits for more before it thins out the versions and
-	// ends: while a race goes on a signal comes every second, and need not begin a
-	// run of its own.
-	settled = activities.ThinAfter + time.Second
-	// linger is what runs without a thinning wait.
+	// quietPeriod is how long a run waits for more signals before it thins out the
+	// versions and ends: during a race a signal comes every second and should not
+	// start a new run each time.
+	quietPeriod = activities.ThinAfter + time.Second
+	// linger is how long a run waits for more signals when it has nothing to thin
+	// out.
 	linger = 10 * time.Second
-	// overdue is when a publication looks again that was not carried out at the end
-	// of its window: a worker's clock may be behind, and a credit that it waits for
-	// may never come. Those that come send a signal.
+	// overdue is after how long a publication is tried again that was not carried
+	// out at the end of its window: a worker's clock may be slow, and a credit that
+	// it waits for may never come. Credits that do come send a signal.
 	overdue = 5 * time.Second
-	// prompt is how long a recompute may take for the next to follow at once. The
-	// largest races are below it; one that takes longer, of 100,000 entries or on a
-	// busy machine, would leave worker and databases little time for credits.
+	// prompt is how long a recompute may take so that the next may follow at once.
+	// The largest races stay below it. Recomputes that take longer, of 100,000
+	// entries or on a busy machine, would leave worker and databases too little
+	// time for credits.
 	prompt = time.Second
-	// maxRecomputes bounds the history of a run: each takes some 12 events.
+	// maxRecomputes bounds the history of a run: each recompute adds some 12
+	// events.
 	maxRecomputes = 40
-	// maxUnthinned bounds how many versions a run adds before it thins them out,
-	// though a burst goes on: those of 30,000 entries take 1.45 MB each.
+	// maxUnthinned bounds how many versions a run adds before it thins them out
+	// even if a burst goes on: with 30,000 entries each takes 1.45 MB.
 	maxUnthinned = 20
 )
 
-// separateSteps is the change since which publishing and thinning are steps of
-// their own and a long recompute is followed by a rest under this version.
+// separateSteps is the change by which publishing and thinning became steps of
+// their own, and a long recompute is followed by a rest.
 //
 // How a workflow behaves may depend on a new field of an activity's result only
 // under a version: a new worker's activity may answer an old worker's workflow,
@@ -47,10 +50,10 @@ const (
 // any more, so that it says nothing in histories that know no rests.
 const separateSteps = "separate-steps"
 
-// recomputeOptions let a recompute be retried for as long as it takes: it shows
-// as pending, with its last failure, in the Web UI. 30,000 entries take about a
-// second on a busy machine. One whose worker died, or was handed it while it
-// stopped, is given up after three seconds without a sign of life.
+// recomputeOptions let a recompute be retried for as long as it takes; the Web UI
+// shows it as pending, with its last failure. 30,000 entries take about a second on
+// a busy machine. An attempt whose worker died, or received it while it was
+// stopping, times out after three seconds without a heartbeat.
 var recomputeOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: time.Minute,
 	HeartbeatTimeout:    3 * time.Second,
@@ -59,24 +62,24 @@ var recomputeOptions = workflow.ActivityOptions{
 	},
 }
 
-// FinalizeInput names the race whose standings FinalizeRace keeps.
+// FinalizeInput names the race whose standings FinalizeRace maintains.
 type FinalizeInput struct {
 	RaceID string `json:"race_id"`
 }
 
-// FinalizeResult is how a run left the standings. The next signal begins
-// another run.
+// FinalizeResult is the state of the standings at the end of a run. The next signal
+// begins another run.
 type FinalizeResult struct {
 	Version    int         `json:"version"`
 	Status     race.Status `json:"status,omitempty"`
 	Recomputes int         `json:"recomputes"` // of this run
 }
 
-// FinalizeRace keeps the standings of a race in step with its records and
-// credits, and makes them official when a protest window has ended. It begins
-// with a signal and holds no state of its own: records, credits and the open
-// window are in the databases, so that nothing is lost with a signal that was
-// sent before its change was read.
+// FinalizeRace keeps the standings of a race up to date with its records and
+// credits, and makes them official when a protest window has ended. It is started
+// by a signal and holds no state of its own: records, credits and the open window
+// are in the databases, so that losing a signal, or receiving one early, loses no
+// change.
 func FinalizeRace(ctx workflow.Context, input FinalizeInput) (FinalizeResult, error) {
 	return newFinalize(ctx, input).run(ctx)
 }
@@ -84,14 +87,14 @@ func FinalizeRace(ctx workflow.Context, input FinalizeInput) (FinalizeResult, er
 // finalize is the state of a FinalizeRace.
 type finalize struct {
 	input      FinalizeInput
-	steps      *activities.Standings // never set: the worker's own is called by name
+	steps      *activities.Standings // never set: only used to name the worker's activities
 	wakes      workflow.ReceiveChannel
 	recomputes int
 	unthinned  int  // versions written since the last thinning; 1 at first, for what earlier runs left
 	separate   bool // separateSteps holds for this run
 }
 
-// recomputed is a recompute's answer, as today's and earlier workers write it.
+// recomputed is the result of a recompute, as written by this and earlier releases.
 type recomputed struct {
 	activities.Recomputed
 	Took time.Duration `json:"took_ns,omitempty"` // see separateSteps
@@ -106,10 +109,11 @@ func newFinalize(ctx workflow.Context, input FinalizeInput) *finalize {
 
 func (f *finalize) run(ctx workflow.Context) (FinalizeResult, error) {
 	for {
-		// Signals are drained before the databases are read: what they stand for is
-		// committed by then. One that comes later stays in the channel and makes
-		// another recompute. The window in which changes are gathered is the
-		// coalescer's: a timer of the server is only exact to the second.
+		// Signals are drained before the databases are read: the changes that they
+		// announce are committed by then. One that comes later stays in the channel
+		// and causes another recompute. Changes are gathered by the worker's
+		// coalescer and not here, because a timer of the server is only exact to
+		// the second.
 		f.drain()
 		now, err := f.recompute(ctx)
 		if err == nil {
@@ -123,7 +127,8 @@ func (f *finalize) run(ctx workflow.Context) (FinalizeResult, error) {
 		case err != nil:
 			return FinalizeResult{}, err
 		case f.recomputes >= maxRecomputes || workflow.GetInfo(ctx).GetContinueAsNewSuggested():
-			// The next run recomputes first of all, which covers the signals seen here.
+			// The next run starts with a recompute, which covers the signals
+			// received here.
 			f.drain()
 			return FinalizeResult{}, workflow.NewContinueAsNewError(ctx, FinalizeRace, f.input)
 		case !woken && now.PublishAt.IsZero():
@@ -138,7 +143,7 @@ func (f *finalize) drain() {
 	}
 }
 
-// recompute brings the standings up to date, and publishes them when that is due.
+// recompute updates the standings, and publishes them when that is due.
 func (f *finalize) recompute(ctx workflow.Context) (recomputed, error) {
 	f.recomputes++
 	in := activities.RecomputeInput{RaceID: f.input.RaceID, PublishApart: f.separate}
@@ -172,8 +177,8 @@ func (f *finalize) thin(ctx workflow.Context) error {
 		activities.ThinInput{RaceID: f.input.RaceID}, nil)
 }
 
-// rest makes a long recompute be followed by a pause as long, so that standings
-// take half of the time at most. Signals that come meanwhile stay in the channel.
+// rest pauses after a long recompute for as long as it took, so that standings take
+// at most half of the time. Signals that come in the meantime stay in the channel.
 func (f *finalize) rest(ctx workflow.Context, last recomputed) error {
 	took := last.Took
 	if f.separate {
@@ -187,8 +192,8 @@ func (f *finalize) rest(ctx workflow.Context, last recomputed) error {
 }
 
 // wait waits for a signal until the next recompute is due or the run may end, and
-// reports whether one came. Versions are thinned out when it has been quiet for
-// long enough, and during a long burst.
+// reports whether one came. It thins out versions when no signal has come for long
+// enough, and during a long burst.
 func (f *finalize) wait(ctx workflow.Context, now recomputed) (woken bool, err error) {
 	if !f.separate || f.unthinned == 0 {
 		return f.await(ctx, now, untilNext(ctx, now))
@@ -197,13 +202,13 @@ func (f *finalize) wait(ctx workflow.Context, now recomputed) (woken bool, err e
 		if err := f.thin(ctx); err != nil {
 			return false, err
 		}
-		f.unthinned = 1 // the newest are not thinned out yet
+		f.unthinned = 1 // the newest versions cannot be thinned out yet
 	}
 	window := !now.PublishAt.IsZero()
-	if next := untilNext(ctx, now); window && next <= settled {
+	if next := untilNext(ctx, now); window && next <= quietPeriod {
 		return f.await(ctx, now, next)
 	}
-	if woken, err := f.await(ctx, now, settled); woken || err != nil {
+	if woken, err := f.await(ctx, now, quietPeriod); woken || err != nil {
 		return woken, err
 	}
 	if err := f.thin(ctx); err != nil || !window {
@@ -212,8 +217,8 @@ func (f *finalize) wait(ctx workflow.Context, now recomputed) (woken bool, err e
 	return f.await(ctx, now, untilNext(ctx, now))
 }
 
-// untilNext returns how long a run may wait for a signal: until the protest
-// window ends, or until it is no longer worth staying.
+// untilNext returns how long a run may wait for a signal: until the protest window
+// ends, or until the run should end.
 func untilNext(ctx workflow.Context, now recomputed) time.Duration {
 	if now.PublishAt.IsZero() {
 		return linger
@@ -244,7 +249,7 @@ func (f *finalize) await(ctx workflow.Context, now recomputed, limit time.Durati
 	return f.wakes.Len() > 0, ctx.Err()
 }
 
-// clock writes a time for the Web UI: the day only when it is another one.
+// clock formats a time for the Web UI, with the day only if it is not today.
 func clock(ctx workflow.Context, at time.Time) string {
 	at = at.UTC()
 	if at.Format(time.DateOnly) == workflow.Now(ctx).UTC().Format(time.DateOnly) {
@@ -253,8 +258,8 @@ func clock(ctx workflow.Context, at time.Time) string {
 	return at.Format("2006-01-02 15:04 UTC")
 }
 
-// inDetail says how the standings are, for the Web UI, as in "Park 10K: version
-// 12, provisional, 300 entries, protest window until 15:04 UTC."
+// inDetail describes the state of the standings for the Web UI, as in "Park 10K:
+// version 12, provisional, 300 entries, protest window until 15:04 UTC."
 func inDetail(ctx workflow.Context, now activities.Recomputed) string {
 	name := now.Race
 	if name == "" {

@@ -1,6 +1,6 @@
-// Package workflows holds the durable, deterministic part of the path of a
-// record: the workflow that credits one revision and the audit that finds
-// revisions without a credit, with their IDs, inputs, results and options.
+// Package workflows holds the deterministic code of the workflows: the credit of
+// one revision, the standings of a race, the audit and the sweep, with their IDs,
+// inputs, results and options.
 package workflows
 
 import (
@@ -31,15 +31,15 @@ var (
 	CreditStatusKey = temporal.NewSearchAttributeKeyKeyword("CreditStatus")
 )
 
-// CreditWorkflowID returns the ID of the workflow that credits one revision of
-// an official record: credit/<race>/<record>/r<revision>. Whoever starts it
-// twice finds the first one.
+// CreditWorkflowID returns the ID of the workflow that credits one revision of an
+// official record: credit/<race>/<record>/r<revision>. A second start finds the
+// first workflow.
 func CreditWorkflowID(raceID, recordID string, revision int) string {
 	return fmt.Sprintf("credit/%s/%s/r%d", raceID, recordID, revision)
 }
 
 // ParseCreditWorkflowID returns the revision that the workflow with that ID
-// credits; false when it is the ID of something else.
+// credits; ok is false if it is not such an ID.
 func ParseCreditWorkflowID(workflowID string) (CreditInput, bool) {
 	parts := strings.Split(workflowID, "/")
 	if len(parts) != 4 || parts[0] != "credit" || !strings.HasPrefix(parts[3], "r") {
@@ -52,9 +52,9 @@ func ParseCreditWorkflowID(workflowID string) (CreditInput, bool) {
 	return CreditInput{RaceID: parts[1], RecordID: parts[2], Revision: revision}, true
 }
 
-// TraceURL returns the page of a workflow in the Temporal Web UI, which opens
-// its latest run. The slashes of the ID are escaped, or the UI reads them as
-// its own.
+// TraceURL returns the page of a workflow in the Temporal Web UI, which opens its
+// latest run. The slashes of the ID are escaped, because otherwise the UI takes
+// them for parts of its own paths.
 func TraceURL(uiURL, namespace, workflowID string) string {
 	return strings.TrimRight(uiURL, "/") +
 		"/namespaces/" + url.PathEscape(namespace) +
@@ -62,7 +62,8 @@ func TraceURL(uiURL, namespace, workflowID string) string {
 }
 
 // Inputs returns the type of each workflow's input by the workflow's name, nil for
-// one without. Replays add to saved inputs the fields of later releases.
+// one without input. The replay test uses it to add the fields of later releases to
+// saved inputs.
 func Inputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"CreditRecord": reflect.TypeFor[CreditInput](), "FinalizeRace": reflect.TypeFor[FinalizeInput](),

@@ -15,12 +15,12 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// taskTimeout is how long the server waits for a worker that took a workflow
-// task and died: what recovery from a killed worker waits for. It leaves the
-// local window of a step, 2 s, its place.
+// taskTimeout is how long the server waits for a worker that died with a workflow
+// task, and so how long recovery from a killed worker takes. It must exceed the 2 s
+// window of local activities.
 const taskTimeout = 3 * time.Second
 
-// CreditLabel is what people call a record; both fields are optional and public.
+// CreditLabel is how people refer to a record; both fields are optional and public.
 type CreditLabel struct {
 	Bib      string
 	RaceName string
@@ -39,9 +39,9 @@ func (l CreditLabel) summary(input CreditInput) string {
 	return strings.Join(append(parts, fmt.Sprintf("revision %d", input.Revision)), " · ")
 }
 
-// fitting cuts a text so that it takes at most so many bytes as JSON, where some
-// characters take six. The server refuses to start a workflow whose summary is
-// longer than 400 bytes.
+// fitting cuts a text to at most most bytes as JSON, where some characters take
+// six. The server refuses to start a workflow whose summary is longer than 400
+// bytes.
 func fitting(text string, most int) string {
 	for i, r := range text {
 		encoded, err := json.Marshal(string(r))
@@ -53,10 +53,10 @@ func fitting(text string, most int) string {
 }
 
 // StartCreditOptions returns how CreditRecord is started: once for each revision,
-// again only if it failed, and with an error when it has been started before,
-// which the SDK would otherwise hide. The start is eager when a worker of the
-// same client has a slot: the first task comes back with the response instead of
-// through a task queue.
+// again only if it failed, and with an error if it has already been started, which
+// the SDK would otherwise hide. The start is eager when a worker of the same client
+// has a slot: the first task comes back with the response instead of through a task
+// queue.
 func StartCreditOptions(input CreditInput, label CreditLabel) client.StartWorkflowOptions {
 	attributes := []temporal.SearchAttributeUpdate{
 		RaceIDKey.ValueSet(input.RaceID),
@@ -78,9 +78,9 @@ func StartCreditOptions(input CreditInput, label CreditLabel) client.StartWorkfl
 	}
 }
 
-// While a local activity retries, nobody sees it: the history does not grow and
-// nothing is pending. So its window is short, long enough for a deadlock or a
-// broken connection, and below the workflow task's timeout.
+// A local activity that retries is invisible: it adds nothing to the history and is
+// not pending. So its window is short: long enough for a deadlock or a broken
+// connection, and below the workflow task's timeout.
 var localOptions = workflow.LocalActivityOptions{
 	ScheduleToCloseTimeout: 2 * time.Second,
 	StartToCloseTimeout:    1500 * time.Millisecond,
@@ -89,10 +89,10 @@ var localOptions = workflow.LocalActivityOptions{
 	},
 }
 
-// An ordinary activity that is retried for as long as it takes shows in the Web
-// UI with its attempts and its last failure, and drains by itself afterwards.
-// By the coefficient the last wait is at most half as long as the outage was;
-// by the maximum, thousands that wait do not keep the server busy.
+// An ordinary activity is retried for as long as it takes. The Web UI shows its
+// attempts and its last failure. The coefficient makes the last wait at most half
+// as long as the outage; the maximum is long enough that thousands of waiting
+// activities do not keep the server busy.
 var durableOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 10 * time.Second,
 	RetryPolicy: &temporal.RetryPolicy{
@@ -100,9 +100,9 @@ var durableOptions = workflow.ActivityOptions{
 	},
 }
 
-// step runs an activity on the fast path, as a local activity, and when that
-// fails for any reason that time may heal, the same one on the durable path.
-// summary is what the Web UI shows for it.
+// step runs an activity on the fast path, as a local activity, and when that fails
+// for a reason that may pass, runs it again on the durable path, as an ordinary
+// activity. summary is what the Web UI shows for it.
 func step(ctx workflow.Context, summary string, activity, input, result any) error {
 	local := localOptions
 	local.Summary = summary
@@ -112,14 +112,14 @@ func step(ctx workflow.Context, summary string, activity, input, result any) err
 	}
 	durable := durableOptions
 	durable.Summary = summary
-	workflow.SetCurrentDetails(ctx, "Waiting for a step that failed at first: "+summary+". Pending activities show its last failure.")
+	workflow.SetCurrentDetails(ctx, "Waiting for a step whose first attempts failed: "+summary+". Pending activities show its last failure.")
 	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, durable), activity, input).Get(ctx, result)
 	workflow.SetCurrentDetails(ctx, "")
 	return err
 }
 
-// isFinal reports whether another attempt would be pointless: the answer is an
-// expected one, or the workflow was canceled.
+// isFinal reports whether another attempt would be pointless: the error is an
+// expected outcome, or the workflow was canceled.
 func isFinal(err error) bool {
 	var failure *temporal.ApplicationError
 	return temporal.IsCanceledError(err) || errors.As(err, &failure) && failure.NonRetryable()

@@ -21,8 +21,8 @@ const (
 	sweepTimeout    = 10 * time.Minute
 )
 
-// SweepStandings looks once for standings that are older than their records or
-// credits, and wakes them.
+// SweepStandings looks once for standings that are behind their records or credits,
+// and wakes them.
 func SweepStandings(ctx workflow.Context) (activities.Swept, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: sweepTimeout,
@@ -33,7 +33,7 @@ func SweepStandings(ctx workflow.Context) (activities.Swept, error) {
 		},
 		Summary: "sweep: which standings are behind",
 	})
-	var steps *activities.Sweeps // never set: the worker's own is called by name
+	var steps *activities.Sweeps // never set: only used to name the worker's activities
 	var found activities.Swept
 	err := workflow.ExecuteActivity(ctx, steps.WakeStaleStandings).Get(ctx, &found)
 	return found, err
@@ -61,8 +61,8 @@ const (
 	// scheduleOverlap lets a run that takes longer than the interval finish; the
 	// next one is skipped.
 	scheduleOverlap = enumspb.SCHEDULE_OVERLAP_POLICY_SKIP
-	// scheduleCatchUp is how late a run may begin. One that was missed while the
-	// server was down is made up for by the next.
+	// scheduleCatchUp is how late a run may begin. A run that was missed while the
+	// server was down is skipped; the next one does its work.
 	scheduleCatchUp = time.Minute
 )
 

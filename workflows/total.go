@@ -29,7 +29,7 @@ type TotalInput = activities.TotalInput
 func RebuildTotal(ctx workflow.Context, input TotalInput) (activities.Total, error) {
 	var (
 		total activities.Total
-		audit *activities.Audits // never set: the worker's own is called by name
+		audit *activities.Audits // never set: only used to name the worker's activities
 	)
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		ScheduleToCloseTimeout: totalTimeout,

@@ -11,8 +11,8 @@ import (
 // StandingsWorkflowID returns the ID of the workflow that keeps a race's
 // standings: standings/<race>.
 //
-// It carries no search attribute: RaceId finds the credits of a race, which add
-// up to its revisions, and the ID is enough to find this one.
+// It has no search attribute: a search by RaceId finds exactly the credits of a
+// race, one per revision, and the ID is enough to find this workflow.
 func StandingsWorkflowID(raceID string) string { return "standings/" + raceID }
 
 // Waker is the part of Temporal's client that WakeStandings needs.
@@ -21,9 +21,10 @@ type Waker interface {
 		options client.StartWorkflowOptions, workflow any, workflowArgs ...any) (client.WorkflowRun, error)
 }
 
-// WakeStandings has the standings of a race recomputed from what is committed by
-// now. When it returns nil the signal is durable. It is a signal, never a start
-// that attaches to a run: such a run may have read its last.
+// WakeStandings requests that the standings of a race are recomputed from what is
+// committed by now. When it returns nil, the signal is durable. It signals rather
+// than attaching to a run that exists, because such a run may already have read the
+// databases for the last time.
 func WakeStandings(ctx context.Context, temporalClient Waker, raceID string) error {
 	_, err := temporalClient.SignalWithStartWorkflow(ctx, StandingsWorkflowID(raceID), WakeSignal, nil,
 		client.StartWorkflowOptions{

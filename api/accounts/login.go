@@ -168,7 +168,7 @@ func (s sessions) logout(ctx context.Context, in *refreshInput) (*struct{}, erro
 	return nil, s.store.EndSession(ctx, auth.HashRefreshToken(in.Body.RefreshToken))
 }
 
-// noStore keeps answers that are for the caller alone out of every cache.
+// noStore keeps answers that are only for the caller out of every cache.
 const noStore = "no-store"
 
 // tokens makes the answer of a login or a refresh.

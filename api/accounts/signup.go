@@ -47,7 +47,7 @@ func (s signUp) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "sign-up", Method: http.MethodPost, Path: "/v1/users", DefaultStatus: http.StatusCreated,
 		Summary: "Create an account", Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Description: "Sign-ups are limited by address and in all. A 429 says in Retry-After, in seconds, when to try again.",
+		Description: "Sign-ups are limited per address and in total. A 429 says in Retry-After, in seconds, when to try again.",
 		Errors:      []int{http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
 	}, s.handle)
 }
@@ -134,15 +134,14 @@ type Client struct {
 }
 
 // Resolve reads the address from the connection; behind proxies that are trusted
-// the server has put the client's in its place.
+// the server has replaced it by the client's.
 func (c *Client) Resolve(ctx huma.Context) []error {
 	c.address = clientAddress(ctx.RemoteAddr())
 	return nil
 }
 
-// clientAddress names whom to hold responsible for what comes from a remote
-// "address:port": the address, or for IPv6 the network of 64 bits that one
-// subscriber has.
+// clientAddress returns the key by which calls from a remote "address:port" are
+// limited: the address or, for IPv6, the /64 network that one subscriber has.
 func clientAddress(remote string) string {
 	parsed, err := netip.ParseAddrPort(remote)
 	if err != nil {

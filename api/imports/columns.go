@@ -60,19 +60,19 @@ var columnsByName = func() map[string]column {
 
 func (c column) String() string { return columnNames[c][0] }
 
-// columnSet is the columns that one kind of file takes something from.
+// columnSet is the set of columns that one kind of file may have.
 type columnSet []column
 
 func (s columnSet) has(c column) bool { return slices.Contains(s, c) }
 
-// findColumn tells what a header or a property name means.
+// findColumn returns the column that a header or a property name means.
 func findColumn(name string) (column, bool) {
 	c, known := columnsByName[plainName(name)]
 	return c, known
 }
 
-// plainName keeps the letters and digits of a name, in lower case, so that
-// "Bib No.", "bib-no" and "BIB_NO" are one.
+// plainName keeps the letters and digits of a name, in lower case, so that "Bib
+// No.", "bib-no" and "BIB_NO" are the same.
 func plainName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -82,7 +82,7 @@ func plainName(name string) string {
 	}, name)
 }
 
-// given is the names under which a file gave each of its columns.
+// given holds the name that a file uses for each column.
 type given [columnCount]string
 
 // isResults reports whether a start list has nothing of one but the bib.
@@ -94,9 +94,9 @@ func notAStartList(name string) string {
 	return fmt.Sprintf("%q belongs in a results file, and nothing of a start list is there but the bib: send results to official-records/import", name)
 }
 
-// take notes that the file calls c name. It says what is wrong when another
-// name gave the same already.
-func (g *given) take(c column, name string) (conflict string) {
+// add records that the file calls column c name. It returns an error message if
+// another name already stands for the same column.
+func (g *given) add(c column, name string) (conflict string) {
 	rivals := []column{c}
 	if c == nameColumn {
 		rivals = []column{nameColumn, firstNameColumn, lastNameColumn}
@@ -113,17 +113,17 @@ func (g *given) take(c column, name string) (conflict string) {
 	return ""
 }
 
-// twins finds rows that name the same thing.
-type twins struct {
+// duplicates finds rows that name the same thing.
+type duplicates struct {
 	first map[string]int // the first row of each key
-	other map[int]int    // for a row that has twins: one of them
+	other map[int]int    // for a duplicate row: the number of another one
 }
 
-func newTwins() twins {
-	return twins{first: make(map[string]int), other: make(map[int]int)}
+func newDuplicates() duplicates {
+	return duplicates{first: make(map[string]int), other: make(map[int]int)}
 }
 
-func (t twins) add(key string, row int) {
+func (t duplicates) add(key string, row int) {
 	first, seen := t.first[key]
 	if !seen {
 		t.first[key] = row
@@ -135,12 +135,12 @@ func (t twins) add(key string, row int) {
 	}
 }
 
-func (t twins) has(row int) bool {
+func (t duplicates) has(row int) bool {
 	_, has := t.other[row]
 	return has
 }
 
-func (t twins) rowErrors(c column) []RowError {
+func (t duplicates) rowErrors(c column) []RowError {
 	out := make([]RowError, 0, len(t.other))
 	for row, other := range t.other {
 		out = append(out, RowError{Row: row, Field: c.String(), Message: fmt.Sprintf("is also in row %d", other)})

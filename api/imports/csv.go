@@ -10,26 +10,27 @@ import (
 	"strings"
 )
 
-// unused marks a cell of the header that means nothing here.
+// unused marks a header cell that is not a known column.
 const unused = column(-1)
 
 // csvSource reads a table whose first line names its columns.
 type csvSource struct {
 	reader  *csv.Reader
-	columns []column // by place; unused where nothing is taken
+	columns []column // by position; unused where the column is unknown
 	headers []string
 	unknown []IgnoredColumn
 	places  []int // of the unknown columns
 	breaks  int   // line breaks inside cells so far
 }
 
-// openCSV reads the header. start is the beginning of the file, unread.
+// openCSV reads the header. start is a preview of the beginning of the file, which
+// r still yields.
 func openCSV(r io.Reader, start []byte, wanted columnSet) (*csvSource, error) {
 	s := &csvSource{reader: csv.NewReader(r), unknown: []IgnoredColumn{}}
 	s.reader.Comma = sniffDelimiter(start)
 	s.reader.FieldsPerRecord = -1
 	s.reader.ReuseRecord = true
-	// With tabs the reader would take empty cells for leading space.
+	// With tabs as delimiters, the reader would take empty cells for leading space.
 	s.reader.TrimLeadingSpace = s.reader.Comma != '\t'
 	header, line, _, err := s.cells()
 	if errors.Is(err, io.EOF) {
@@ -44,8 +45,8 @@ func openCSV(r io.Reader, start []byte, wanted columnSet) (*csvSource, error) {
 	return s, nil
 }
 
-// sniffDelimiter takes what separates the header: a comma, a semicolon or a
-// tab, whichever is there most often outside of quotes.
+// sniffDelimiter returns the delimiter of the header: comma, semicolon or tab,
+// whichever is most frequent outside quotes.
 func sniffDelimiter(start []byte) rune {
 	header, _, _ := bytes.Cut(bytes.TrimLeft(start, "\r\n"), []byte("\n"))
 	counts := make(map[byte]int)
@@ -67,7 +68,7 @@ func sniffDelimiter(start []byte) rune {
 	return rune(best)
 }
 
-// lay assigns a meaning to each place of the header, or says what is wrong.
+// lay assigns a column to each position of the header, or returns what is wrong.
 func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 	var taken given
 	results := "" // a column that only results have
@@ -87,7 +88,7 @@ func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 			}
 			c = unused
 		default:
-			if conflict := taken.take(c, strings.TrimSpace(title)); conflict != "" {
+			if conflict := taken.add(c, strings.TrimSpace(title)); conflict != "" {
 				return "the columns " + conflict
 			}
 		}
@@ -104,8 +105,8 @@ func (s *csvSource) lay(header []string, wanted columnSet) (problem string) {
 	return ""
 }
 
-// textOf takes off the apostrophe by which our exports keep a spreadsheet from
-// running a cell as a formula, so that an exported file is read back as it was.
+// textOf strips the apostrophe by which our exports keep a spreadsheet from running
+// a cell as a formula, so that an exported file can be imported unchanged.
 func textOf(cell string) string {
 	text, quoted := strings.CutPrefix(cell, "'")
 	if first := strings.TrimSpace(text); quoted && first != "" && strings.ContainsAny(first[:1], "=+-@") {

@@ -2,10 +2,10 @@
 // results as CSV or JSON, into rows. It only parses: what a row means for a
 // race is up to the caller.
 //
-// CSV is read by encoding/csv and a layout of our own. The struct-tag decoders
-// know one name for each column and stop at a row's first bad cell; organizers'
-// files have many names for the same column, and want all of their mistakes
-// back at once.
+// CSV is read by encoding/csv and a layout of our own. The struct-tag decoders know
+// one name per column and stop at the first bad cell of a row; organizers' files
+// have many names for the same column, and organizers need to see all mistakes at
+// once.
 package imports
 
 import (
@@ -29,8 +29,8 @@ import (
 // limit: the largest road races have somewhat more than 50,000 finishers.
 const DefaultMaxRows = 50_000
 
-// Sheet is what a file held; its slices are never nil. Every data row is either in Rows or has at least
-// one entry in Errors, never both; Total counts them all.
+// Sheet is what a file held; its slices are never nil. Every data row is either in
+// Rows or has at least one entry in Errors, never both; Total counts all of them.
 type Sheet[R any] struct {
 	Rows           []R
 	Errors         []RowError // in the order of the rows
@@ -39,7 +39,7 @@ type Sheet[R any] struct {
 	Total          int
 }
 
-// IgnoredColumn is a CSV column that means nothing here.
+// IgnoredColumn is a CSV column that is not a known one.
 type IgnoredColumn struct {
 	Column string `json:"column" doc:"As the file writes it."`
 	Sample string `json:"sample" doc:"Its first value."`
@@ -66,7 +66,7 @@ type RowError struct {
 	Message string `json:"message"`
 }
 
-// FileError says why a file cannot be read at all: nothing of it was taken.
+// FileError says why a file cannot be read at all; none of its rows was used.
 type FileError struct {
 	Line    int // line of text, from 1; 0 when it is about no single line
 	Message string
@@ -86,7 +86,7 @@ func (e *TooManyRowsError) Error() string {
 	return fmt.Sprintf("the file has more than %d rows", e.Limit)
 }
 
-// record is one data row before its cells are understood.
+// record is one data row before its cells are parsed.
 type record struct {
 	row   int
 	cells [columnCount]string // trimmed; empty when absent
@@ -113,7 +113,7 @@ func read[R any](r io.Reader, contentType string, maxRows int, wanted columnSet,
 	if err != nil {
 		return nil, err
 	}
-	collected := collector[R]{errors: []RowError{}, bibs: newTwins(), logins: newTwins()}
+	collected := collector[R]{errors: []RowError{}, bibs: newDuplicates(), logins: newDuplicates()}
 	for {
 		var rec record
 		err := src.next(&rec)
@@ -142,7 +142,7 @@ type collector[R any] struct {
 	total        int
 	good         []numbered[R]
 	errors       []RowError
-	bibs, logins twins
+	bibs, logins duplicates
 }
 
 type numbered[R any] struct {
@@ -167,8 +167,8 @@ func (c *collector[R]) add(rec *record, row R, wrong []race.FieldError) {
 	}
 }
 
-// firstOfEachField drops what only follows from an earlier mistake: a bib of
-// the wrong type is not missing as well, and what is no row has no fields.
+// firstOfEachField drops errors that only follow from an earlier one: a bib of the
+// wrong type is not also missing, and an item that is not a row has no fields.
 func firstOfEachField(wrong []race.FieldError) []race.FieldError {
 	var first []race.FieldError
 	for _, w := range wrong {
@@ -179,8 +179,8 @@ func firstOfEachField(wrong []race.FieldError) []race.FieldError {
 	return first
 }
 
-// sheet lists every row of a bib or an account that several rows name as an
-// error: none of them is known to be the right one.
+// sheet returns what was gathered. If several rows name the same bib or account,
+// all of them are errors, since nobody knows which one is right.
 func (c *collector[R]) sheet() *Sheet[R] {
 	out := &Sheet[R]{Total: c.total, Rows: make([]R, 0, len(c.good))}
 	c.errors = append(c.errors, c.bibs.rowErrors(bibColumn)...)
@@ -195,13 +195,14 @@ func (c *collector[R]) sheet() *Sheet[R] {
 	return out
 }
 
-// sniffSize is how far into a file its format and its header are looked for.
+// sniffSize is how many bytes of a file are read to detect its format and
+// delimiter.
 const sniffSize = 64 << 10
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// open finds out the format of a file: from the content type, or from its first
-// character when that says nothing.
+// open detects the format of a file: from the content type or, if that says
+// nothing, from its first character.
 func open(r io.Reader, contentType string, wanted columnSet) (source, error) {
 	mediaType, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -234,8 +235,8 @@ func open(r io.Reader, contentType string, wanted columnSet) (source, error) {
 	return openCSV(text, start, wanted)
 }
 
-// Problem is the answer to a file of which nothing could be taken, for an error
-// that StartList or Results returned.
+// Problem returns the answer to a file that could not be read, for an error of
+// StartList or Results.
 func Problem(err error) error {
 	var (
 		file    *FileError

@@ -10,8 +10,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// maxUnknown is how many unknown properties of one row are listed; a row may
-// be made of nothing else.
+// maxUnknown is how many unknown properties of one row are listed, since a row may
+// have nothing else.
 const maxUnknown = 10
 
 // jsonSource reads an array of objects, alone or as the property items of an
@@ -48,7 +48,7 @@ func openJSON(r io.Reader, wanted columnSet) (*jsonSource, error) {
 	return s, nil
 }
 
-var errNotRows = &FileError{Message: `must be an array of rows, or an object with nothing but that array as "items"`}
+var errNotRows = &FileError{Message: `must be an array of rows, or an object with only that array as "items"`}
 
 func (s *jsonSource) titles() []string { return nil }
 
@@ -74,7 +74,7 @@ func (s *jsonSource) next(rec *record) error {
 	return nil
 }
 
-// end reads what closes the rows, and returns io.EOF when nothing follows.
+// end reads what closes the rows, and returns io.EOF if nothing follows.
 func (s *jsonSource) end() error {
 	closing := []json.Delim{']'}
 	if s.wrapped {
@@ -90,12 +90,12 @@ func (s *jsonSource) end() error {
 		}
 	}
 	if _, err := s.decoder.Token(); !errors.Is(err, io.EOF) {
-		return &FileError{Message: "there is something after the end of the rows"}
+		return &FileError{Message: "there is unexpected data after the end of the rows"}
 	}
 	return io.EOF
 }
 
-// object reads the properties of a row, whose opening brace is read.
+// object reads the properties of a row, after its opening brace.
 func (s *jsonSource) object(rec *record) error {
 	var taken given
 	results := "" // a property that only results have
@@ -122,7 +122,7 @@ func (s *jsonSource) object(rec *record) error {
 			}
 			continue
 		}
-		if conflict := taken.take(c, name); conflict != "" {
+		if conflict := taken.add(c, name); conflict != "" {
 			rec.wrong = append(rec.wrong, race.FieldError{Field: c.String(), Message: "the properties " + conflict})
 			continue
 		}
@@ -139,7 +139,7 @@ func (s *jsonSource) object(rec *record) error {
 	return err
 }
 
-// jsonText returns a value as a CSV cell would hold it, or what is wrong.
+// jsonText returns a value as the text of a CSV cell, or what is wrong with it.
 func jsonText(c column, value any) (text, problem string) {
 	switch v := value.(type) {
 	case nil:
@@ -154,7 +154,7 @@ func jsonText(c column, value any) (text, problem string) {
 	return "", "must be a string"
 }
 
-// skip reads to the end of an array whose opening bracket is read.
+// skip reads to the end of an array, after its opening bracket.
 func (s *jsonSource) skip() error {
 	var value json.RawMessage
 	for s.decoder.More() {
@@ -174,8 +174,8 @@ func (s *jsonSource) token() (json.Token, error) {
 	return token, nil
 }
 
-// broken turns what the decoder says into a *FileError, and passes on what the
-// file's own reader said.
+// broken turns an error of the decoder into a *FileError, and returns an error of
+// the file's reader unchanged.
 func (s *jsonSource) broken(err error) error {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {

@@ -12,20 +12,20 @@ import (
 
 var resultColumns = columnSet{bibColumn, gunTimeColumn, netTimeColumn, statusColumn, sequenceColumn}
 
-// clears is what a cell says to clear the value that there is.
+// clears is the content of a cell that clears the record's value.
 const clears = "-"
 
-// Results reads official results of at most maxRows rows (0: DefaultMaxRows).
-// The content type may be empty. An empty cell says nothing, and - clears the
-// value. DNF, DNS, DQ or OVERTIME in the cell of a time states the status, and
-// nothing about the time. An error is a *FileError, a *TooManyRowsError, or what
-// the reader returned.
+// Results reads official results of at most maxRows rows (0: DefaultMaxRows). The
+// content type may be empty. An empty cell leaves the value unchanged, and - clears
+// it. DNF, DNS, DQ or OVERTIME in the cell of a time states the status, and leaves
+// the time unchanged. An error is a *FileError, a *TooManyRowsError, or what the
+// reader returned.
 func Results(r io.Reader, contentType string, maxRows int) (*Sheet[race.ResultRow], error) {
 	return read(r, contentType, maxRows, resultColumns, resultRow)
 }
 
-// NoRankingTime says why a file is refused that would leave finishers without
-// the time that ranks: most likely its column has a name that is not known.
+// NoRankingTime returns the error for a file that would leave finishers without the
+// time that ranks: most likely the name of its column is unknown.
 func NoRankingTime(headers []string, basis race.Basis) error {
 	column := gunTimeColumn
 	if basis == race.Net {
@@ -61,8 +61,8 @@ func resultRow(rec *record) (race.ResultRow, []race.FieldError) {
 	return row, append(wrong, row.Check()...)
 }
 
-// parsed returns what a cell states: nil when it says nothing, a pointer to the
-// zero value when it clears.
+// parsed returns what a cell states: nil if it is empty, a pointer to the zero
+// value if it clears.
 func parsed[T any](rec *record, c column, parse func(string) (T, error), wrong *faults) *T {
 	var value T
 	switch cell := rec.cells[c]; cell {

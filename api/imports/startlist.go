@@ -11,7 +11,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// Lengths that the stores can hold, in characters.
+// The longest texts that the stores can hold, in characters.
 const (
 	maxNameLength  = 200
 	maxLoginLength = 190
@@ -19,7 +19,7 @@ const (
 
 // StartListRow is one entry of a start list.
 type StartListRow struct {
-	Row       int // as in RowError
+	Row       int // numbered as in RowError
 	Bib       string
 	Name      string // empty when the list has none
 	Sex       race.Sex
@@ -59,7 +59,7 @@ func startListRow(rec *record) (StartListRow, []race.FieldError) {
 		wrong.add(birthDateColumn, err)
 	}
 	switch field := rec.cells[fieldColumn]; field {
-	case "": // leaves what the entry has
+	case "": // unchanged
 	case clears:
 		row.Field = race.Runner
 	default:
@@ -85,8 +85,8 @@ func (row *StartListRow) noteCleared(rec *record) {
 	}
 }
 
-// parseName puts the parts of a name together, with single spaces: a quoted
-// cell may hold line breaks.
+// parseName joins the parts of a name with single spaces, and replaces the line
+// breaks that a quoted cell may hold.
 func parseName(rec *record) (string, error) {
 	whole := rec.cells[nameColumn] + " " + rec.cells[firstNameColumn] + " " + rec.cells[lastNameColumn]
 	name := strings.Join(strings.Fields(whole), " ")

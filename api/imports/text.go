@@ -7,9 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// textReader passes a file on and fails with a *FileError at the first line
-// that is not UTF-8. The decoders behind it would let such bytes pass, or put
-// U+FFFD in their place.
+// textReader passes a file on and fails with a *FileError at the first line that is
+// not UTF-8. The decoders would let such bytes pass, or replace them by U+FFFD.
 type textReader struct {
 	src  io.Reader
 	line int    // of the next byte, from 1
@@ -31,8 +30,8 @@ func (t *textReader) notUTF8() error {
 	return &FileError{Line: t.line, Message: "is not UTF-8; save the file as UTF-8 text"}
 }
 
-// valid checks the next bytes and counts their lines. When they are not valid,
-// line is the one at fault.
+// valid checks the next bytes and counts their lines. If they are not valid, line
+// is the line with the invalid byte.
 func (t *textReader) valid(b []byte) bool {
 	for len(t.tail) > 0 && len(b) > 0 {
 		t.tail = append(t.tail, b[0])
@@ -55,8 +54,8 @@ func (t *textReader) valid(b []byte) bool {
 	return true
 }
 
-// cutCharacter returns how many bytes at the end of b begin a character that b
-// does not hold to its end.
+// cutCharacter returns how many bytes at the end of b are the beginning of a
+// character that is cut off.
 func cutCharacter(b []byte) int {
 	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
 		if end := b[len(b)-n:]; utf8.RuneStart(end[0]) {

@@ -19,11 +19,12 @@ const (
 	lifetime    = time.Minute
 	maxSeasons  = 8
 	maxRankings = 32 // of a season
-	// loadTimeout bounds what several callers wait for, whoever of them goes away.
+	// loadTimeout bounds a load that several callers wait for, since it must not
+	// end when one of them goes away.
 	loadTimeout = 45 * time.Second
 )
 
-// season is everybody who has points of a calendar year.
+// season holds everybody who has points in a calendar year.
 type season struct {
 	runners []runner
 	at      time.Time
@@ -32,7 +33,7 @@ type season struct {
 	rankings map[filter][]ranked
 }
 
-// ranking returns the runners that a filter takes with their places. It must not
+// ranking returns the runners that a filter selects, with their places. It must not
 // be changed.
 func (s *season) ranking(f filter) []ranked {
 	s.mu.Lock()
@@ -47,7 +48,7 @@ func (s *season) ranking(f filter) []ranked {
 	return list
 }
 
-// seasons keeps the seasons that are being read in memory.
+// seasons caches the seasons that are being read.
 type seasons struct {
 	store  raceStore
 	ledger ledger
@@ -90,7 +91,7 @@ func (s *seasons) load(ctx context.Context, year int) (*season, error) {
 	return &season{runners: settle(runners), at: at, rankings: map[filter][]ranked{}}, nil
 }
 
-// add adds the credits of a race that are worth something.
+// add adds the credits of a race that are worth points.
 func add(runners map[string]*runner, credits map[string]race.Credit, entrants []maindb.Entrant) {
 	earned := map[string]int64{} // by user: somebody may have two bibs
 	for _, credit := range credits {
@@ -127,7 +128,7 @@ func settle(runners map[string]*runner) []runner {
 	return list
 }
 
-// runner is what a season holds of somebody.
+// runner is a runner's season.
 type runner struct {
 	userID string
 	sex    race.Sex // of the entry in the last race of the season that has one
@@ -160,10 +161,10 @@ type ranked struct {
 	points int64 // of the races that count
 }
 
-// rank orders runners by the points of their best races. Of equal ones the
-// better best race comes first, then the better second best, and so on over all
-// races of the season; who is equal in all of them shares the place, and the next
-// is skipped (1, 2, 2, 4).
+// rank orders runners by the points of their best races. Among equal points the
+// better best race decides, then the better second best, and so on over all races
+// of the season; runners who are equal in all of them share the place, and the next
+// place is skipped (1, 2, 2, 4).
 func rank(runners []runner, f filter) []ranked {
 	var list []ranked
 	for i := range runners {

@@ -45,13 +45,13 @@ type Workflows interface {
 	Result(ctx context.Context, run temporal.Run, result any) error
 }
 
-// Config is what the calls stand on.
+// Config holds the dependencies of the calls.
 type Config struct {
 	Store     *maindb.Store
 	Ledger    *userdb.Store
 	Workflows Workflows
 	Letters   repair.Queue
-	// Poke says that there are new outbox rows. It does not block.
+	// Poke tells the relay that there are new outbox rows. It does not block.
 	Poke func()
 	// WakeStandings has a race's standings recomputed; it returns the ID of the
 	// workflow that does it, once that is certain.
@@ -102,8 +102,9 @@ func register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 	})
 }
 
-// nameUnavailable turns an error of a part that does not answer into an answer
-// that names it and says what can be done meanwhile; others stay as they are.
+// nameUnavailable turns an error of a part that does not answer into an answer that
+// names it and says what can be done in the meantime; other errors are returned
+// unchanged.
 func nameUnavailable(ctx context.Context, err error) error {
 	var (
 		ledger *history.LedgerError

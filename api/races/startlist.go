@@ -64,7 +64,7 @@ func (s startLists) register(api huma.API) {
 			"age or birth_date, field, login_id. Good rows go in, bad rows come back. A row finds its entry by login_id, else by bib; " +
 			"what it leaves out stays as it is, and `-` clears name, sex, age or birth_date; the field of a new entry is then runner, and `-` makes it runner. A runner without login_id gets an account " +
 			"without a login. A bib that goes to another account takes nothing with it of what the former runner's entry said, and it is not " +
-			"taken from somebody who entered in person. Records of corrected bibs are credited anew. The same file again changes nothing.",
+			"taken from somebody who entered in person. Records of corrected bibs are credited again. Sending the same file again changes nothing.",
 		MaxBodyBytes: maxStartList, BodyReadTimeout: startListTimeout,
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{
 			"application/json": {Example: []map[string]any{{"bib": "1234", "name": "Ada Example", "sex": "F", "birth_date": "1980-05-01"}}},

@@ -13,20 +13,21 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 )
 
-// credit is what has become of a record's latest revision.
+// credit is the outcome of a record's latest revision.
 type credit struct {
 	Status   string      `json:"status" enum:"pending,credited,rejected,unknown" doc:"Unknown while the ledger cannot be read."`
 	Points   *int64      `json:"points,omitempty" doc:"Of a credited record."`
 	Reason   string      `json:"reason,omitempty" doc:"Why there are no points, or no status."`
 	Parts    *race.Parts `json:"parts,omitempty" doc:"What the points were computed from. Left out where there was nothing to compute, and in credits from before this was kept."`
-	TraceURL string      `json:"trace_url" doc:"The workflow that credits the revision, in the Temporal Web UI: there as soon as the queue has brought it."`
+	TraceURL string      `json:"trace_url" doc:"The workflow that credits the revision, in the Temporal Web UI: it exists as soon as the worker has received the message."`
 }
 
-// unknown is no outcome: saying pending of a record that may be credited would
-// send an organizer looking for a fault that is not there.
+// unknown is shown instead of pending while the ledger cannot be read: calling a
+// record pending that may be credited would make an organizer look for a problem
+// that does not exist.
 const unknown = "unknown"
 
-// ledgerPatience is how long a call that can do without credits waits for them.
+// ledgerPatience is how long a call that can answer without credits waits for them.
 const ledgerPatience = 2 * time.Second
 
 // credits shows the credits of records.
@@ -36,7 +37,7 @@ type credits struct {
 	log       *slog.Logger
 }
 
-// pending is the credit of a revision that has only just been written.
+// pending returns the credit of a revision that has just been written.
 func (c credits) pending(r race.Record) credit {
 	return credit{Status: string(race.Pending), TraceURL: c.trace(r)}
 }
@@ -51,7 +52,7 @@ func (c credits) of(ctx context.Context, records []race.Record) []credit {
 	defer cancel()
 	found, err := c.databases.Credits(bounded, records)
 	if err != nil {
-		c.log.WarnContext(ctx, "credits cannot be read; they are shown as unknown", "error", err)
+		c.log.WarnContext(ctx, "cannot read credits: the answer shows them as unknown", "error", err)
 	}
 	shown := make([]credit, len(records))
 	for i, r := range records {
@@ -71,7 +72,7 @@ func (c credits) outcome(r race.Record, found reconcile.Credit) credit {
 	shown := c.pending(r)
 	switch {
 	case found.State == reconcile.Ahead:
-		shown.Reason = "the ledger is ahead of the record: the audit revises the record, and then it is credited anew"
+		shown.Reason = "the ledger is ahead of the record: the audit revises the record, and then it is credited again"
 	case found.Status() != race.Pending:
 		shown.Status, shown.Reason = string(found.Credit.Status), found.Reason
 		if found.Credit.Status == race.Credited {
@@ -81,26 +82,25 @@ func (c credits) outcome(r race.Record, found reconcile.Credit) credit {
 	return shown
 }
 
-// Tally counts the revisions of a race's records by what became of them.
+// Tally counts the revisions of a race's records by their state.
 type Tally struct {
 	Pending    int `json:"pending" doc:"Latest revisions whose outcome is not in the ledger yet."`
 	Credited   int `json:"credited"`
 	Rejected   int `json:"rejected"`
-	Superseded int `json:"superseded" doc:"Revisions that a newer one of their record overtook."`
+	Superseded int `json:"superseded" doc:"Revisions that a newer one of their record replaced."`
 	Total      int `json:"total" doc:"All revisions ever posted: the sum of the four."`
 
-	Ahead            int `json:"ahead,omitempty" doc:"Records of all races that are credited until the last pending one of this race is, that one included: races take turns. Absent when nothing is pending or it is unknown."`
-	EstimatedSeconds int `json:"estimated_seconds,omitempty" doc:"In how many seconds that is, at the rate of the last minute. Absent when it is unknown."`
+	Ahead            int `json:"ahead,omitempty" doc:"How many records of all races will be credited up to and including the last pending one of this race; races take turns. Absent when nothing is pending, or when unknown."`
+	EstimatedSeconds int `json:"estimated_seconds,omitempty" doc:"In how many seconds that will be, at the rate of the last minute. Absent when unknown."`
 }
 
-// Counter returns a function that counts a race's revisions, for those who show
-// its progress live.
+// Counter returns a function that counts a race's revisions, for live progress.
 func Counter(store Store, ledger Ledger, ahead Ahead) func(ctx context.Context, raceID string) (Tally, error) {
 	return progress{databases: reconcile.Databases{Records: store, Ledger: ledger}, ahead: ahead}.count
 }
 
-// Ahead estimates how many records are credited until the last pending one of a
-// race is, and in how many seconds; zeros are unknown.
+// Ahead estimates how many records will be credited by the time the last pending
+// one of a race is, and in how many seconds. Zero means unknown.
 type Ahead func(raceID string, pending int) (records, seconds int)
 
 type progress struct {
@@ -121,7 +121,7 @@ func (p progress) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "count-credits", Method: http.MethodGet, Path: "/v1/races/{race_id}/credits",
 		Summary: "Count the credits of a race by their status", Tags: []string{tag},
-		Description: "Cheap enough for a progress bar to ask twice a second.",
+		Description: "Cheap enough for a progress bar that polls twice a second.",
 		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound},
 	}, p.handle)
 }

@@ -21,14 +21,15 @@ import (
 )
 
 const (
-	// maxFile is the largest results file in bytes: 50,000 rows of over 300.
+	// maxFile is the largest results file in bytes: 50,000 rows of more than 300
+	// bytes.
 	maxFile = 16 << 20
 	// uploadTimeout is for a slow line: 16 MiB at 5 Mbit/s take 27 s.
 	uploadTimeout = 40 * time.Second
 )
 
 type importer interface {
-	// ImportResults does all of it or nothing; see maindb.Store.
+	// ImportResults applies the whole file or nothing; see maindb.Store.
 	ImportResults(ctx context.Context, file maindb.ResultsFile, change maindb.Change) (maindb.Imported, error)
 	// PreviewImport returns what ImportResults would do.
 	PreviewImport(ctx context.Context, file maindb.ResultsFile) (maindb.Imported, error)
@@ -42,10 +43,10 @@ type importing struct {
 type importInput struct {
 	RaceID      string `path:"race_id"`
 	ContentType string `header:"Content-Type"`
-	DryRun      bool   `query:"dry_run" doc:"Answer what would happen, and change nothing."`
+	DryRun      bool   `query:"dry_run" doc:"Answer what the import would do, and change nothing."`
 	Reason      string `query:"reason" maxLength:"500" doc:"Kept with the revisions; \"results file imported\" when empty. Required with official or override."`
 	Official    bool   `query:"official" doc:"Let the file change a race whose standings are official."`
-	Override    string `query:"override" maxLength:"4000" example:"344,W16" doc:"Let the file change what a person decided: all, or the bibs of the rows that may, separated by commas."`
+	Override    string `query:"override" maxLength:"4000" example:"344,W16" doc:"Let the file change what a person has decided: all, or the bibs of the rows that may, separated by commas."`
 	Name        string `query:"name" maxLength:"255" example:"results-final.csv" doc:"The name of the file, kept with the import."`
 	RawBody     []byte `contentType:"text/csv"`
 }
@@ -54,7 +55,7 @@ type importOutput struct {
 	Body struct {
 		maindb.Imported
 		Errors         []imports.RowError      `json:"errors" nullable:"false" doc:"Rows that were left out, and why."`
-		Ignored        []string                `json:"ignored_columns,omitempty" doc:"Columns that mean nothing here."`
+		Ignored        []string                `json:"ignored_columns,omitempty" doc:"Columns that are not known and were ignored."`
 		IgnoredSamples []imports.IgnoredColumn `json:"ignored_samples,omitempty" doc:"The same columns, each with its first value."`
 	}
 }
@@ -63,22 +64,22 @@ func (i importing) register(api huma.API) {
 	op := huma.Operation{
 		OperationID: "import-official-records", Method: http.MethodPost, Path: recordsPath + "/import",
 		Summary: "Import official results from a CSV or JSON file", Tags: []string{tag},
-		Description: "Columns: bib, gun_time, net_time, status, sequence. Good rows go in, all at once; bad rows are listed. " +
-			"The same file again changes nothing.\n\n" +
-			"A column that the file does not have leaves the value that a record has, and so does an empty cell; `-` clears it. " +
-			"Only a row that states a status changes the status: a time for a record that stands as DNF or DQ is kept with it, " +
-			"DNS clears the times, and a time for a record that stands as DNS needs a status beside it. " +
+		Description: "Columns: bib, gun_time, net_time, status, sequence. Valid rows are applied, all in one transaction; invalid rows are listed. " +
+			"Sending the same file again changes nothing.\n\n" +
+			"A missing column or an empty cell leaves a record's value unchanged; `-` clears it. " +
+			"Only a row that states a status changes the status: a time for a record with the status DNF or DQ is added without changing the status, " +
+			"DNS clears the times, and a time for a record with the status DNS must come with a status. " +
 			"A status word in the cell of a time states the status.\n\n" +
-			"What a person has decided (a correction, a removal, a disqualification with a reason) stays: " +
-			"such rows are listed as `kept` unless `override` names them. " +
+			"What a person has decided (a correction, a removal, a disqualification with a reason) is kept: " +
+			"such rows are listed under `kept` unless `override` names them. " +
 			"A time without a status counts as a finish for somebody whom a person has taken out. " +
-			"A race whose standings are official takes a file that changes something only with `official=true`. Both need a reason. " +
+			"A file may change a race whose standings are official only with `official=true`. Both parameters need a reason. " +
 			"A file that would leave finishers without a time that ranks is refused as a whole. " +
 			"So is a request that is repeated under its Idempotency-Key, without an answer to give again, after another file was imported (409). " +
-			"Rows with a time that nobody can have run are listed as `implausible`: their records are kept, but neither ranked nor credited " +
+			"Rows with a time that nobody can have run are listed under `implausible`: their records are kept, but neither ranked nor credited " +
 			"until the time is corrected or confirmed.",
 		DefaultStatus: http.StatusOK, MaxBodyBytes: maxFile, BodyReadTimeout: uploadTimeout,
-		SkipValidateBody: true, // the reader of files does it, row by row
+		SkipValidateBody: true, // the file is validated row by row instead
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/json": {Schema: &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}},
 		}},
@@ -142,7 +143,7 @@ func (in *importInput) file(ctx context.Context, raceID string, rows []race.Resu
 		}
 	}
 	if (file.Official || file.OverrideAll || len(file.OverrideBibs) > 0) && !in.DryRun && strings.TrimSpace(in.Reason) == "" {
-		return file, invalidQuery("reason", "must say why official standings change or a person's decision is overridden")
+		return file, invalidQuery("reason", "is required: why official standings change, or why a person's decision is overridden")
 	}
 	return file, nil
 }
@@ -166,12 +167,12 @@ type importStore interface {
 	RaceImports(ctx context.Context, raceID, before string, limit int) ([]maindb.RaceImport, error)
 	// RaceImport returns race.ErrNotFound when the race has no such import.
 	RaceImport(ctx context.Context, raceID, importID string) (maindb.RaceImport, error)
-	// UndoImport returns undone false for an import that is undone already, and a
-	// *maindb.ImportChangedError when records were changed since.
+	// UndoImport returns undone false for an import that is already undone, and a
+	// *maindb.ImportChangedError when records have been changed since.
 	UndoImport(ctx context.Context, raceID, importID string, change maindb.Change) (i maindb.RaceImport, undone bool, err error)
 }
 
-// imported answers about the files that were applied to a race.
+// imported serves the calls about the files that were applied to a race.
 type imported struct {
 	store importStore
 	poke  func()
@@ -235,7 +236,7 @@ type ImportPath struct {
 type importShownOutput struct {
 	Body struct {
 		ImportSummary
-		Outcome maindb.Imported `json:"outcome" doc:"What the importer was answered."`
+		Outcome maindb.Imported `json:"outcome" doc:"The answer that the import got."`
 	}
 }
 
@@ -264,8 +265,8 @@ func (i imported) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "undo-import", Method: http.MethodPost, Path: importsPath + "/{import_id}/undo",
 		Summary: "Undo an import as a whole", Tags: []string{tag},
-		Description: "Records that it changed get back the result that they had, as a new revision, and what it added is removed. " +
-			"Refused (409, with the records) when anybody has changed one of them since; what another import changed can be undone first. " +
+		Description: "Records that it changed get their former result back, as a new revision, and records that it added are removed. " +
+			"Refused (409, with the records) if one of them has been changed since; if another import changed it, undo that import first. " +
 			"Undoing it again changes nothing.",
 		DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody, Errors: append(errs, http.StatusConflict),
 	}, i.undo)
@@ -333,14 +334,14 @@ func (i imported) undo(ctx context.Context, in *undoInput) (*undoOutput, error) 
 	return &undoOutput{Body: summaryOf(found)}, nil
 }
 
-// changedSince lists the records that keep an import from being undone.
+// changedSince returns the error that lists the records that prevent an undo.
 func changedSince(changed *maindb.ImportChangedError) error {
 	var records []error
 	for _, r := range changed.Changed {
 		records = append(records, &huma.ErrorDetail{
 			Location: "official-records/" + r.RecordID,
-			Message:  fmt.Sprintf("bib %s was changed since: it is at revision %d", r.Bib, r.Revision),
+			Message:  fmt.Sprintf("bib %s has been changed since: it is at revision %d", r.Bib, r.Revision),
 		})
 	}
-	return huma.Error409Conflict(fmt.Sprintf("the import cannot be undone: %d of its records were changed since", changed.Total), records...)
+	return huma.Error409Conflict(fmt.Sprintf("the import cannot be undone: %d of its records have been changed since", changed.Total), records...)
 }

@@ -14,9 +14,9 @@ import (
 )
 
 type lister interface {
-	// ListRecords returns up to limit records by their ID, behind the ID after.
+	// ListRecords returns up to limit records by their ID, after the ID after.
 	ListRecords(ctx context.Context, raceID string, filter maindb.RecordFilter, after string, limit int) ([]race.Record, error)
-	// RecordsByID returns those of the records that are in the race.
+	// RecordsByID returns the records that are in the race.
 	RecordsByID(ctx context.Context, raceID string, recordIDs []string) (map[string]race.Record, error)
 }
 
@@ -65,7 +65,7 @@ func (l list) handle(ctx context.Context, in *listInput) (*listOutput, error) {
 		return nil, invalidQuery("bib", "must be letters and digits, for example 1234 or W16")
 	}
 	wanted := search{
-		raceID: in.RaceID, credit: in.CreditStatus, limit: in.Limit + 1, // one more tells whether there is a next page
+		raceID: in.RaceID, credit: in.CreditStatus, limit: in.Limit + 1, // one more shows whether there is a next page
 		filter: maindb.RecordFilter{Status: in.Status, Bib: in.Bib, Removed: in.Removed && owner},
 	}
 	found, err := l.find(ctx, wanted, after)
@@ -100,10 +100,10 @@ func invalidQuery(parameter, message string) error {
 		&huma.ErrorDetail{Location: "query." + parameter, Message: message})
 }
 
-// step is how many records a search by credit status reads at a time.
-const step = 1000
+// chunk is how many records a search by credit status reads at a time.
+const chunk = 1000
 
-// search is what a list asks for.
+// search holds what a list call asks for.
 type search struct {
 	raceID string
 	filter maindb.RecordFilter
@@ -124,9 +124,10 @@ func (h *hits) add(r race.Record, c credit) {
 
 func (h *hits) cut(n int) { h.records, h.credits = h.records[:n], h.credits[:n] }
 
-// find returns up to limit records after the ID after. A search by credit
-// status needs both databases, and fails without one: credited and rejected ones
-// are looked up in the ledger, pending ones are what the ledger does not have.
+// find returns up to limit records after the ID after. A search by credit status
+// needs both databases and fails if one is unavailable: credited and rejected
+// records are looked up in the ledger, and pending ones are those that the ledger
+// does not have.
 func (l list) find(ctx context.Context, s search, after string) (hits, error) {
 	switch s.credit {
 	case race.Credited, race.Rejected:
@@ -143,13 +144,13 @@ func (l list) find(ctx context.Context, s search, after string) (hits, error) {
 }
 
 // findPending compares the two databases by their indexes, 50,000 records in a
-// tenth of a second, and reads the records of the page alone.
+// tenth of a second, and reads only the records of the page.
 func (l list) findPending(ctx context.Context, s search, after string) (found hits, err error) {
 	waiting, err := l.pendingIDs(ctx, s.raceID, after)
 	if err != nil {
 		return hits{}, err
 	}
-	for ids := range slices.Chunk(waiting, step) {
+	for ids := range slices.Chunk(waiting, chunk) {
 		records, err := l.store.RecordsByID(ctx, s.raceID, ids)
 		if err != nil {
 			return hits{}, err
@@ -186,7 +187,7 @@ func (l list) pendingIDs(ctx context.Context, raceID, after string) ([]string, e
 
 func (l list) findSettled(ctx context.Context, s search, after string) (found hits, err error) {
 	for {
-		credits, err := l.ledger.CreditsOfRace(ctx, s.raceID, s.credit, after, step)
+		credits, err := l.ledger.CreditsOfRace(ctx, s.raceID, s.credit, after, chunk)
 		if err != nil {
 			return hits{}, err
 		}
@@ -211,21 +212,21 @@ func (l list) findSettled(ctx context.Context, s search, after string) (found hi
 		}
 		for i, r := range matching {
 			if compared[i].Status() != s.credit {
-				continue // another status by now: a newer revision is on its way
+				continue // no longer has this status: a newer revision is pending
 			}
 			found.add(r, l.credits.outcome(r, compared[i]))
 			if len(found.records) == s.limit {
 				return found, nil
 			}
 		}
-		if len(credits) < step {
+		if len(credits) < chunk {
 			return found, nil
 		}
 		after = credits[len(credits)-1].RecordID
 	}
 }
 
-// matches says of one record what ListRecords asks of many.
+// matches applies the filter of ListRecords to one record.
 func matches(filter maindb.RecordFilter, r race.Record) bool {
 	return (filter.Status == "" || filter.Status == r.Result.Status) &&
 		(filter.Bib == "" || race.BibKey(filter.Bib) == race.BibKey(r.Result.Bib)) &&

@@ -14,8 +14,8 @@ import (
 )
 
 type poster interface {
-	// PostRecord returns the record that has the ID already, with added false,
-	// and a *race.ConflictError when another one holds the bib.
+	// PostRecord returns an existing record with that ID, with added false, and a
+	// *race.ConflictError when another record holds the bib.
 	PostRecord(ctx context.Context, raceID, recordID string, result race.Result, change maindb.Change) (r race.Record, added bool, err error)
 }
 
@@ -42,7 +42,7 @@ func (p post) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "post-official-record", Method: http.MethodPost, Path: recordsPath,
 		Summary: "Post an official record", Tags: []string{tag},
-		Description:   "The record is on its way to its runner's points as soon as this answers.",
+		Description:   "When this call answers, the record is stored and will be credited.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody,
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
 	}, p.handle)
@@ -79,12 +79,12 @@ func (in *postInput) parse() (result race.Result, reason string, err error) {
 	return result, strings.TrimSpace(in.Body.Reason), wrong.Err()
 }
 
-// changer's errors: race.ErrNotFound, race.ErrStale when another revision than
-// expected is the latest, *race.InvalidError, *race.ConflictError.
+// changer changes records. Its errors: race.ErrNotFound, race.ErrStale if the
+// latest revision is not the expected one, *race.InvalidError, *race.ConflictError.
 type changer interface {
 	// PatchRecord returns changed false when the patch changes nothing.
 	PatchRecord(ctx context.Context, raceID, recordID string, expected int, patch maindb.RecordPatch, change maindb.Change) (r race.Record, changed bool, err error)
-	// RemoveRecord returns removed false when the record was removed before.
+	// RemoveRecord returns removed false when the record was already removed.
 	RemoveRecord(ctx context.Context, raceID, recordID string, expected int, change maindb.Change) (r race.Record, removed bool, err error)
 }
 
@@ -99,19 +99,19 @@ type change struct {
 type Target struct {
 	RaceID   string `path:"race_id"`
 	RecordID string `path:"record_id"`
-	IfMatch  string `header:"If-Match" example:"1" doc:"Required: the revision that the change is based on, as ETag has it. 412 when there is a newer one."`
+	IfMatch  string `header:"If-Match" example:"1" doc:"Required: the revision that the change is based on, as in ETag. 412 if there is a newer one."`
 }
 
 type patchInput struct {
 	Target
 	Body struct {
-		Bib      *string            `json:"bib,omitempty" doc:"A bib that another record holds is accepted: this one waits for it. So two corrections swap two bibs."`
+		Bib      *string            `json:"bib,omitempty" doc:"A bib that another record holds is accepted: this record then waits for it, so two corrections can swap two bibs."`
 		GunTime  text               `json:"gun_time,omitzero" example:"2:10:22.4" doc:"Null clears it."`
 		NetTime  text               `json:"net_time,omitzero" example:"2:10:19" doc:"Null clears it."`
-		Status   *race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" doc:"DNS needs the times to be null."`
+		Status   *race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" doc:"With DNS the times must be null."`
 		Sequence number             `json:"sequence,omitzero" doc:"Null clears it."`
 
-		ConfirmTime *bool `json:"confirm_time,omitempty" doc:"True vouches for a time that is held as implausible: it is ranked and credited from then on, until a time changes. False takes that back."`
+		ConfirmTime *bool `json:"confirm_time,omitempty" doc:"True confirms an implausible time: it is ranked and credited from then on, until a time changes. False withdraws the confirmation."`
 
 		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"chip read late, corrected from the finish video" doc:"Kept with the revision."`
 	}
@@ -119,13 +119,13 @@ type patchInput struct {
 
 type removeInput struct {
 	Target
-	Reason string `query:"reason" maxLength:"500" doc:"In place of the body."`
+	Reason string `query:"reason" maxLength:"500" doc:"Instead of the body."`
 	Body   *struct {
 		Reason string `json:"reason,omitempty" maxLength:"500" doc:"Kept with the revision."`
 	}
 }
 
-// removalReason is why a record was removed when its organizer does not say.
+// removalReason is the reason of a removal without one.
 const removalReason = "removed by the organizer"
 
 func (c change) register(api huma.API) {
@@ -136,13 +136,13 @@ func (c change) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "correct-official-record", Method: http.MethodPatch, Path: recordPath,
 		Summary: "Correct an official record", Tags: []string{tag},
-		Description:  "What changes becomes a new revision, and the points move by the difference.",
+		Description:  "A change makes a new revision, and the runner's points change by the difference.",
 		MaxBodyBytes: maxBody, Errors: errs,
 	}, c.patch)
 	server.Register(api, huma.Operation{
 		OperationID: "remove-official-record", Method: http.MethodDelete, Path: recordPath,
 		Summary: "Remove an official record", Tags: []string{tag},
-		Description:   "The removal is a revision too: it takes the points back and frees the bib.",
+		Description:   "The removal is a revision too: it reverses the points and frees the bib.",
 		DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody, Errors: errs,
 	}, c.remove)
 }
@@ -191,7 +191,8 @@ func (c change) answer(ctx context.Context, r race.Record, changed bool, err err
 	return c.times.answer(ctx, r, shown), nil
 }
 
-// expected reads If-Match: 3 or "3". A record ID that is none is not found.
+// expected reads If-Match: 3 or "3". A malformed record ID is answered as not
+// found.
 func (t Target) expected() (int, error) {
 	if !isID(t.RecordID) {
 		return 0, race.ErrNotFound

@@ -80,27 +80,27 @@ func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
 		out.Body.Implausible = facts.Implausible()
 	}
 	out.Body.Revisions = make([]revision, len(revisions))
-	for i, step := range revisions {
-		out.Body.Revisions[i] = g.step(r, step, owner)
+	for i, state := range revisions {
+		out.Body.Revisions[i] = g.revisionOf(r, state, owner)
 	}
 	return out, nil
 }
 
-func (g get) step(r race.Record, step race.Revision, owner bool) revision {
-	r.Revision = step.Number
+func (g get) revisionOf(r race.Record, state race.Revision, owner bool) revision {
+	r.Revision = state.Number
 	shown := revision{
-		Revision: step.Number, Bib: step.Result.Bib,
-		GunTime: step.Result.Gun.String(), NetTime: step.Result.Net.String(),
-		Status: step.Result.Status, Sequence: step.Result.Sequence, Removed: step.Removed,
-		Confirmed: step.TimeConfirmed, Reason: step.Reason, Origin: step.Origin, ChangedAt: step.ChangedAt, TraceURL: g.credits.trace(r),
+		Revision: state.Number, Bib: state.Result.Bib,
+		GunTime: state.Result.Gun.String(), NetTime: state.Result.Net.String(),
+		Status: state.Result.Status, Sequence: state.Result.Sequence, Removed: state.Removed,
+		Confirmed: state.TimeConfirmed, Reason: state.Reason, Origin: state.Origin, ChangedAt: state.ChangedAt, TraceURL: g.credits.trace(r),
 	}
 	if owner {
-		shown.ChangedBy, shown.ImportID = step.ChangedBy, step.ImportID
+		shown.ChangedBy, shown.ImportID = state.ChangedBy, state.ImportID
 	}
 	return shown
 }
 
-// isID tells whether a record can have that ID.
+// isID reports whether s can be the ID of a record.
 func isID(s string) bool { return uuid.Validate(s) == nil }
 
 // Record is an official record as the API shows it.
@@ -113,16 +113,17 @@ type Record struct {
 	NetTime  string            `json:"net_time,omitempty" doc:"From the runner's own crossing of the start line." example:"2:10:19"`
 	Status   race.ResultStatus `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
 	Sequence int               `json:"sequence,omitempty" doc:"Order of finish as the organizer gave it."`
-	Removed  bool              `json:"removed,omitempty" doc:"The record was taken back; its revisions stay."`
-	Decided  bool              `json:"decided_by_hand,omitempty" doc:"A person decided: a results file does not change it unless it is told to override."`
+	Removed  bool              `json:"removed,omitempty" doc:"The record was removed; its revisions are kept."`
+	Decided  bool              `json:"decided_by_hand,omitempty" doc:"A person decided the result: a results file changes it only with override."`
 	Waiting  bool              `json:"waiting_for_bib,omitempty" doc:"Another record holds the bib. This one takes it over, in a new revision, as soon as it is free."`
-	// Implausible is told of one record, not in lists, where the credit tells it.
-	Implausible   string `json:"implausible,omitempty" doc:"Why a time cannot be right and what to write instead. The record is neither ranked nor credited until its time is corrected or confirmed."`
-	TimeConfirmed bool   `json:"time_confirmed,omitempty" doc:"The organizer vouched for an implausible time."`
+	// Implausible is set in answers about one record, not in lists, where the
+	// credit's reason says it.
+	Implausible   string `json:"implausible,omitempty" doc:"Why a time is implausible and what to write instead. The record is neither ranked nor credited until its time is corrected or confirmed."`
+	TimeConfirmed bool   `json:"time_confirmed,omitempty" doc:"The organizer confirmed an implausible time."`
 	Credit        credit `json:"credit"`
 }
 
-// revision is one immutable step in the life of a record.
+// revision is one immutable state of a record.
 type revision struct {
 	Revision  int               `json:"revision"`
 	Bib       string            `json:"bib"`
@@ -133,9 +134,9 @@ type revision struct {
 	Removed   bool              `json:"removed,omitempty"`
 	Confirmed bool              `json:"time_confirmed,omitempty"`
 	Reason    string            `json:"reason,omitempty" doc:"Why it was made."`
-	Origin    race.Origin       `json:"origin,omitempty" enum:"hand,post,file,undo,system" doc:"What made it: a person's decision, a single post, a results file, the undoing of one, or the system, which leaves the result as it is."`
-	ImportID  string            `json:"import_id,omitempty" doc:"The import that made or undid it. For the owner of the race alone."`
-	ChangedBy string            `json:"changed_by,omitempty" doc:"User ID of the organizer, or \"system\". For the owner of the race alone."`
+	Origin    race.Origin       `json:"origin,omitempty" enum:"hand,post,file,undo,system" doc:"What made it: a person's decision, a single post, a results file, the undoing of one, or the system, which leaves the result unchanged."`
+	ImportID  string            `json:"import_id,omitempty" doc:"The import that made or undid it. Only for the owner of the race."`
+	ChangedBy string            `json:"changed_by,omitempty" doc:"User ID of the organizer, or \"system\". Only for the owner of the race."`
 	ChangedAt time.Time         `json:"changed_at"`
 	TraceURL  string            `json:"trace_url" doc:"The workflow that credits this revision, in the Temporal Web UI."`
 }
@@ -156,7 +157,7 @@ type recordOutput struct {
 	Body Record
 }
 
-// times says whether the times of a record that was just written are believed.
+// times checks whether the times of a record that was just written are plausible.
 type times struct {
 	store factsReader
 	log   *slog.Logger
@@ -167,7 +168,7 @@ type factsReader interface {
 	Facts(ctx context.Context, recordID string) (scoring.Facts, error)
 }
 
-// answer shows a record of the race that the call is about. Who ran is looked up
+// answer shows a record of the race that the call is about. It looks up who ran
 // only for times that would be implausible for somebody.
 func (t times) answer(ctx context.Context, r race.Record, c credit) *recordOutput {
 	out := &recordOutput{ETag: etag(r.Revision), Body: viewOf(r, c)}
@@ -175,8 +176,8 @@ func (t times) answer(ctx context.Context, r race.Record, c credit) *recordOutpu
 		return out
 	}
 	facts, err := t.store.Facts(ctx, r.ID)
-	if err != nil { // the record is written, and its credit will say the same
-		t.log.WarnContext(ctx, "read who ran a suspicious time; the record is answered without a verdict", "record_id", r.ID, "error", err)
+	if err != nil { // the record is written, and its credit will have the same verdict
+		t.log.WarnContext(ctx, "cannot read who ran an implausible time: answering without saying whether it is implausible", "record_id", r.ID, "error", err)
 		return out
 	}
 	out.Body.Implausible = facts.Implausible()

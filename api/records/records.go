@@ -1,8 +1,8 @@
 // Package records answers the calls about official records: posting, importing,
-// correcting, removing and reading them, and how far their credits are.
+// correcting, removing and reading them, and counting their credits.
 //
-// Records are in main_db and their credits in user_db. What changes a record
-// needs main_db alone; a credit that cannot be read is "unknown".
+// Records are in main_db and their credits in user_db. Calls that change a record
+// need only main_db; a credit that cannot be read is "unknown".
 package records
 
 import (
@@ -46,7 +46,7 @@ type Store interface {
 	reconcile.Records
 }
 
-// Ledger knows the credits, in user_db.
+// Ledger holds the credits, in user_db.
 type Ledger interface {
 	reconcile.Ledger
 	// CreditsOfRace returns up to limit credits of that status, whatever revision
@@ -54,13 +54,13 @@ type Ledger interface {
 	CreditsOfRace(ctx context.Context, raceID string, status race.CreditStatus, after string, limit int) ([]race.Credit, error)
 }
 
-// Config is what the calls stand on.
+// Config holds the dependencies of the calls.
 type Config struct {
 	Store  Store
 	Ledger Ledger
-	// Poke says that there are new outbox rows. It does not block.
+	// Poke tells the relay that there are new outbox rows. It does not block.
 	Poke func()
-	// Ahead estimates how long pending records wait; nil is unknown.
+	// Ahead estimates how long pending records wait; nil means unknown.
 	Ahead Ahead
 	// WorkflowID names the workflow that credits a revision, TraceURL its page.
 	WorkflowID func(raceID, recordID string, revision int) string
@@ -89,14 +89,14 @@ type raceReader interface {
 	Race(ctx context.Context, raceID string) (race.Race, error)
 }
 
-// gate lets readers in: a race's records are its organizer's until the race is
-// official, and everybody's from then on.
+// gate decides who may read: only the organizer sees a race's records until the
+// race is official, and everybody from then on.
 type gate struct {
 	races raceReader
 }
 
-// open tells whether the caller owns the race. Whoever may not read gets 401 or
-// 403; races are public, so an unknown one is 404 to all.
+// open reports whether the caller owns the race. A caller who may not read gets 401
+// or 403; races are public, so an unknown one is 404 for everybody.
 func (g gate) open(ctx context.Context, raceID string) (owner bool, err error) {
 	if uuid.Validate(raceID) != nil {
 		return false, race.ErrNotFound
@@ -119,8 +119,8 @@ func (g gate) open(ctx context.Context, raceID string) (owner bool, err error) {
 	return false, huma.Error403Forbidden("the results of this race are not official yet: until then only its organizer sees them")
 }
 
-// text is a string of a body that may be absent, null or there, which are three
-// different things to a correction.
+// text is a string in a body that may be absent, null or present, which mean
+// different things in a correction.
 type text struct {
 	given bool
 	null  bool
@@ -165,7 +165,7 @@ func (number) Schema(huma.Registry) *huma.Schema {
 // faults collects what is wrong with a body, field by field.
 type faults struct{ race.Faults }
 
-// addOthers adds what is wrong with fields that have no fault yet.
+// addOthers adds errors of fields that have no error yet.
 func (f *faults) addOthers(wrong []race.FieldError) {
 	for _, w := range wrong {
 		if !slices.ContainsFunc(f.Faults, func(known race.FieldError) bool { return known.Field == w.Field }) {
@@ -174,8 +174,8 @@ func (f *faults) addOthers(wrong []race.FieldError) {
 	}
 }
 
-// parseTime reads a time in the sport's notation. Null and absent are no time;
-// the empty string is neither.
+// parseTime reads a time in the sport's notation. Null and absent mean no time; the
+// empty string is an error.
 func (f *faults) parseTime(field string, in text) race.Time {
 	if !in.given || in.null {
 		return 0

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics is what an operator watches: an oldest row that grows older means that
-// records are not sent, or faster posted than credited.
+// metrics is what an operator watches: if the oldest row gets older, records are
+// not sent, or are posted faster than they are credited.
 type metrics struct {
 	sent     prometheus.Counter
 	failures prometheus.Counter
@@ -42,28 +42,28 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 }
 
 const (
-	// fresh is how long what was measured is told.
+	// fresh is how long a measurement is used.
 	fresh = 10 * time.Second
 	// rateWindow is over which time the rate is averaged, more or less.
 	rateWindow = 10 * time.Second
-	// measureShare is the largest share of the time that measuring may take: the
-	// count reads every row of the outbox's index.
+	// measureShare is the largest share of the time that measuring may take, since
+	// the count reads every row of the outbox's index.
 	measureShare = 0.05
 )
 
-// backlog is what waits, as last measured.
+// backlog is what waits, as of the last measurement.
 type backlog struct {
 	mu      sync.Mutex
 	at      time.Time
 	ofRace  map[string]int // rows in the outbox
-	onQueue int            // messages that wait on the queue or are in hand
-	rate    float64        // records a second that left the outbox while something waited there; 0 is unknown
-	rated   time.Time      // when the rate was last learnt
+	onQueue int            // messages that wait on the queue or are in flight
+	rate    float64        // records a second that left the outbox while others waited there; 0 means unknown
+	rated   time.Time      // when the rate was last updated
 }
 
-// learn takes in a new measurement. What left the outbox is the sum over the
-// races that have fewer rows than before, whichever process sent them; a race
-// that had new rows meanwhile only makes the rate too low.
+// learn adds a new measurement. What left the outbox is the sum over the races that
+// have fewer rows than before, whichever process sent them; a race that got new
+// rows in the meantime only makes the rate too low.
 func (b *backlog) learn(now time.Time, ofRace map[string]int, onQueue int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,10 +82,10 @@ func (b *backlog) learn(now time.Time, ofRace map[string]int, onQueue int) {
 	b.at, b.ofRace, b.onQueue = now, ofRace, onQueue
 }
 
-// Ahead returns how many records are credited until the last pending one of a
-// race is, that one included, when races take turns; and in how many seconds, as
-// far as the rate of the last minute tells. Zeros are unknown. pending is how
-// many of the race are.
+// Ahead estimates how many records will be credited up to and including the last
+// pending one of a race, as races take turns, and in how many seconds at the rate
+// of the last minute. Zero means unknown. pending is the number of the race's
+// pending records.
 func (r *Relay) Ahead(raceID string, pending int) (records, seconds int) {
 	b := &r.backlog
 	b.mu.Lock()
@@ -104,8 +104,8 @@ func (r *Relay) Ahead(raceID string, pending int) (records, seconds int) {
 	return records, seconds
 }
 
-// measure reads what waits, about once a tick. A failure leaves the last
-// figures, and nothing to log: sending fails for the same reason.
+// measure reads what waits, about once a tick. A failure leaves the last figures
+// and is not logged, because sending fails for the same reason and logs it.
 func (r *Relay) measure(ctx context.Context) {
 	began := time.Now()
 	if began.Before(r.measured) {

@@ -1,10 +1,10 @@
 // Package relay sends record revisions from main_db's outbox to the records
 // queue. Every API process runs one: it sends what its own handlers have just
-// committed, and what other processes left behind.
+// committed, and what other processes could not send.
 //
-// The outbox is where records wait when there are more than the workers can
-// credit, because there races take turns. The queue is kept short, since what is
-// on it leaves more or less in the order in which it came.
+// The outbox is where records wait when there are more than the workers can credit,
+// because there races take turns. The queue is kept short, since messages leave it
+// roughly in the order in which they came.
 package relay
 
 import (
@@ -24,10 +24,10 @@ import (
 
 // Config sets how the outbox is sent.
 type Config struct {
-	// Ahead is how many messages may wait on the queue before the rest waits in
-	// the outbox; 0 is no limit. It should last the workers for half a second: more
+	// Ahead is how many messages may wait on the queue before the rest waits in the
+	// outbox; 0 is no limit. It should last the workers for half a second: more
 	// delays small races wherever the queue itself is not fair, less leaves workers
-	// idle while this process looks away.
+	// idle between two looks of this process.
 	Ahead int `env:"OUTBOX_AHEAD" envDefault:"256" min:"0" unit:"messages" help:"how many messages may wait on the queue before records wait in the outbox, where races take turns; 0 is no limit"`
 }
 
@@ -60,18 +60,18 @@ const (
 	// sendTimeout bounds one transaction with its requests.
 	sendTimeout = 20 * time.Second
 	// stopTimeout is what remains of that once the relay is told to stop: what is
-	// in flight is finished if database and queue respond. If not, the rows stay
-	// where they are and another relay sends them, some perhaps again.
+	// in flight is finished if database and queue respond. If not, the rows stay in
+	// the outbox and another relay sends them, some perhaps twice.
 	stopTimeout = 3 * time.Second
 )
 
-// afterFailure is how long the relay waits after one failure and the next.
+// afterFailure is how long the relay waits after each failure.
 func afterFailure() retry.Backoff {
 	return retry.WithCappedDuration(2*time.Second, retry.NewExponential(50*time.Millisecond))
 }
 
-// whileFull is how long it waits before it asks again whether a full queue has
-// room: shortly while workers empty it, less often when they do not.
+// whileFull is how long the relay waits before it checks again whether a full queue
+// has room: a short time while workers empty it, longer when they do not.
 func whileFull() retry.Backoff {
 	return retry.WithCappedDuration(tick, retry.NewExponential(20*time.Millisecond))
 }
@@ -86,9 +86,9 @@ type Relay struct {
 	poke    chan struct{}
 	backlog backlog
 
-	// Of Run alone.
+	// Used only by Run.
 	failing  bool      // the last attempt failed
-	room     int       // how many messages the queue takes before its depth is read again
+	room     int       // how many messages may be sent before the queue's depth is read again
 	measured time.Time // when the backlog may be measured again
 }
 
@@ -100,8 +100,8 @@ func New(cfg Config, store Store, q Queue, log *slog.Logger, registry prometheus
 	}
 }
 
-// Poke says that there are new rows. It never blocks; several pokes while the
-// relay is busy count as one.
+// Poke tells the relay that there are new rows. It never blocks; several pokes
+// while the relay is busy count as one.
 func (r *Relay) Poke() {
 	select {
 	case r.poke <- struct{}{}:
@@ -122,7 +122,7 @@ func (r *Relay) Run(ctx context.Context) {
 		r.measure(ctx)
 		switch {
 		case err != nil:
-			wait(ctx, failures) // a poke does not shorten it: the new row waits for the same repair
+			wait(ctx, failures) // a poke does not shorten it: the new row would fail too
 			continue
 		case sent == queueFull:
 			wait(ctx, full)
@@ -142,7 +142,7 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 }
 
-// outcome is what a successful attempt to send left behind.
+// outcome is the state after a successful attempt to send.
 type outcome int
 
 const (
@@ -169,16 +169,15 @@ func (r *Relay) send(ctx context.Context) (outcome, error) {
 	return allSent, err
 }
 
-// mostToSend returns how many rows may be sent now. It reads the depth of the
-// queue only when what it let through since the last time has used up the room,
-// so that a record posted to an idle system costs no call more. A queue that does
-// not tell its depth gets what it would take if it were empty: a late record is
-// worse than an unfair one.
+// mostToSend returns how many rows may be sent now. It reads the depth of the queue
+// only when what it let through since the last time has used up the room, so that a
+// record posted to an idle system costs no call more. If the queue's depth cannot
+// be read, it is taken to be empty: a late record is worse than an unfair order.
 func (r *Relay) mostToSend(ctx context.Context) int {
 	if r.cfg.Ahead == 0 {
 		return batch
 	}
-	least := (r.cfg.Ahead + 3) / 4 // not a transaction for every few messages
+	least := (r.cfg.Ahead + 3) / 4 // so that not every few messages cost a transaction
 	if r.room < least {
 		depth, err := r.queue.Depth(ctx)
 		if err != nil {
@@ -217,10 +216,10 @@ func (r *Relay) pass(ctx context.Context, rows []maindb.OutboxRow) ([]maindb.Out
 			sent = append(sent, row)
 		}
 	}
-	return sent, failures[0].Err // the others are alike; one is enough to log
+	return sent, failures[0].Err // the others are alike, so one is enough to log
 }
 
-// note logs when sending begins to fail and when it works again, and nothing in
+// note logs when sending begins to fail and when it succeeds again, and nothing in
 // between.
 func (r *Relay) note(ctx context.Context, err error) {
 	switch failing := err != nil; {
@@ -228,10 +227,10 @@ func (r *Relay) note(ctx context.Context, err error) {
 		return
 	case failing:
 		r.failing = true
-		r.log.WarnContext(ctx, "sending the outbox to the queue failed; records wait there until a retry succeeds", "error", err)
+		r.log.WarnContext(ctx, "cannot send the outbox to the queue: records wait in the outbox, retrying", "error", err)
 	default:
 		r.failing = false
-		r.log.InfoContext(ctx, "sending the outbox to the queue works again")
+		r.log.InfoContext(ctx, "the outbox is sent to the queue again")
 	}
 }
 
@@ -247,7 +246,7 @@ func wait(ctx context.Context, backoff retry.Backoff) {
 }
 
 // Traced returns a queue that records a span for each message sent, in the trace
-// that the message belongs to. Without a provider it is next itself.
+// that the message belongs to. Without a provider it returns next.
 func Traced(next Queue, provider trace.TracerProvider) Queue {
 	if provider == nil {
 		return next

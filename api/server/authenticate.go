@@ -79,12 +79,12 @@ const (
 	retryKey
 )
 
-// WithCaller returns a context in which caller makes the call.
+// WithCaller returns a context with the caller.
 func WithCaller(ctx context.Context, caller Caller) context.Context {
 	return context.WithValue(ctx, callerKey, caller)
 }
 
-// CallerFrom returns who makes the call.
+// CallerFrom returns the caller.
 func CallerFrom(ctx context.Context) Caller {
 	caller, _ := ctx.Value(callerKey).(Caller)
 	return caller

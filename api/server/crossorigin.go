@@ -53,10 +53,10 @@ func preflight(routes chi.Routes) func(http.Handler) http.Handler {
 	}
 }
 
-// forwarded puts the address of the client in the place of a trusted proxy's.
-// Each proxy adds whom it was called by at the end of X-Forwarded-For, so that
-// the client is the last who is not a proxy himself; what stands before, the
-// client may have written.
+// forwarded replaces the address of a trusted proxy by that of the client. Each
+// proxy adds whom it was called by at the end of X-Forwarded-For, so that the
+// client is the last who is not a proxy himself; what stands before, the client
+// may have written.
 func forwarded(proxies []netip.Prefix) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		if len(proxies) == 0 {

@@ -127,7 +127,7 @@ func linkToCaller(r *http.Request) trace.SpanStartOption {
 	return trace.WithLinks()
 }
 
-// describe says what only the router knows.
+// describe adds to the span what only the router knows.
 func describe(span trace.Span, r *http.Request, status int) {
 	route := routeOf(r)
 	span.SetName(r.Method + " " + route)

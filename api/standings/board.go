@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// headLifetime is how old what is known of a race's latest version may be: a
-	// crowd on one race costs four small queries a second.
+	// headLifetime is how old the cached head of a race's latest version may be:
+	// any number of readers of one race cost four small queries a second.
 	headLifetime = 250 * time.Millisecond
 	maxHeads     = 10_000
 	// maxRows is how many rows of versions are kept in memory, some 300 bytes each.
 	maxRows = 400_000
-	// maxCompared is how many rows the remembered comparisons may refer to, beside
-	// those of the versions themselves.
+	// maxCompared is how many rows the cached comparisons may refer to, in addition
+	// to those of the versions themselves.
 	maxCompared = 200_000
-	// loadTimeout bounds a query that several callers wait for, whoever of them
-	// goes away.
+	// loadTimeout bounds a query that several callers wait for, since it must not
+	// end when one of them goes away.
 	loadTimeout = 15 * time.Second
 )
 
@@ -35,10 +35,10 @@ type boardStore interface {
 	Race(ctx context.Context, raceID string) (race.Race, error)
 	// LatestStandings returns the zero value when there is no version.
 	LatestStandings(ctx context.Context, raceID string) (maindb.StandingsHead, error)
-	// Standings returns race.ErrNotFound without such a version, and a
+	// Standings returns race.ErrNotFound if there is no such version, and a
 	// *maindb.NotKeptError when its rows were dropped.
 	Standings(ctx context.Context, raceID string, version int) (maindb.StandingsHead, []standings.Row, error)
-	// Publication returns the zero value when nobody asked for one.
+	// Publication returns the zero value when nobody requested one.
 	Publication(ctx context.Context, raceID string) (maindb.Publication, error)
 }
 
@@ -49,16 +49,15 @@ type current struct {
 	race                 race.Status // where the race stands
 }
 
-// board keeps the versions that are being read in memory: readers of one
-// process cost no query each. Versions never change, so only which one is the
-// latest is ever asked again.
+// board caches the versions that are being read, so that not every reader costs a
+// query. Versions never change, so only which one is the latest must be read again.
 type board struct {
 	store boardStore
 	now   func() time.Time
 
-	// comparing has a slot for each comparison that may be worked out at once:
-	// anybody may ask for any two versions, and one of 30,000 entries takes some
-	// 20 ms of a processor.
+	// comparing limits how many comparisons are computed at once: anybody may ask
+	// for any two versions, and comparing 30,000 entries takes some 20 ms of a
+	// processor core.
 	comparing chan struct{}
 
 	heads       *cache.Cache[string, current] // by race ID
@@ -71,7 +70,7 @@ type comparisonKey struct {
 	from, to int
 }
 
-// compared is what differs between two versions, which never changes.
+// compared is what differs between two versions. It never changes.
 type compared struct {
 	standings.Comparison
 	rulesChanged bool
@@ -96,8 +95,8 @@ func newBoard(store boardStore, now func() time.Time) *board {
 	}
 }
 
-// latest returns the latest version of a race, or race.ErrNotFound without such
-// a race.
+// latest returns the latest version of a race, or race.ErrNotFound if there is no
+// such race.
 func (b *board) latest(ctx context.Context, raceID string) (current, error) {
 	return b.heads.Get(ctx, raceID, func(ctx context.Context) (current, error) { return b.readLatest(ctx, raceID) })
 }
@@ -141,7 +140,7 @@ func (b *board) load(ctx context.Context, raceID string, version int) (*loaded, 
 }
 
 // compare returns what differs between two versions of a race, or
-// race.ErrNotFound. However many ask, two versions are compared once.
+// race.ErrNotFound. Concurrent callers share one comparison.
 func (b *board) compare(ctx context.Context, raceID string, from, to int) (*compared, error) {
 	return b.comparisons.Get(ctx, comparisonKey{raceID, from, to}, func(ctx context.Context) (*compared, error) {
 		select {

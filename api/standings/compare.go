@@ -32,13 +32,13 @@ type comparison struct {
 
 type compareInput struct {
 	RaceID string `path:"race_id"`
-	From   int    `query:"from" required:"true" example:"1" minimum:"1" maximum:"2147483647" doc:"The version to begin with."`
-	To     int    `query:"to" required:"true" example:"2" minimum:"1" maximum:"2147483647" doc:"The version to end with."`
+	From   int    `query:"from" required:"true" example:"1" minimum:"1" maximum:"2147483647" doc:"The earlier version."`
+	To     int    `query:"to" required:"true" example:"2" minimum:"1" maximum:"2147483647" doc:"The later version."`
 	server.Page
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 when it still holds."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 if it is still current."`
 }
 
-// standing is what a version says of an entry.
+// standing is what a version says about an entry.
 type standing struct {
 	Place         int    `json:"place,omitempty"`
 	SexPlace      int    `json:"sex_place,omitempty"`
@@ -51,7 +51,7 @@ type standing struct {
 	Revision      int    `json:"revision" doc:"Of the record."`
 }
 
-// cause is a revision of a record that brought a change about.
+// cause is a revision of a record that caused a change.
 type cause struct {
 	RecordID  string    `json:"record_id" format:"uuid"`
 	Revision  int       `json:"revision"`
@@ -63,11 +63,11 @@ type cause struct {
 type change struct {
 	RecordID string    `json:"record_id" format:"uuid"`
 	Bib      string    `json:"bib"`
-	Name     string    `json:"name" doc:"Empty for who has left."`
+	Name     string    `json:"name" doc:"Empty for a runner whose account was erased."`
 	Field    string    `json:"field" enum:"runner,wheelchair,handcycle"`
 	From     *standing `json:"from,omitempty" doc:"Left out when the record is new."`
 	To       *standing `json:"to,omitempty" doc:"Left out when the record was removed."`
-	Because  []cause   `json:"because" nullable:"false" doc:"The revisions behind the change: of the record itself, and of up to ten that passed it or fell behind it. When more than 500 records were revised, its own alone. None when only points were credited or the rules changed."`
+	Because  []cause   `json:"because" nullable:"false" doc:"The revisions that caused the change: of the record itself, and of up to ten records that passed it or fell behind it. When more than 500 records were revised, only its own. None when only points were credited or the rules changed."`
 }
 
 type comparePage struct {
@@ -81,7 +81,7 @@ type comparePage struct {
 	encoded []byte // the same as JSON
 }
 
-// EncodedJSON is the page as its ETag was computed from it.
+// EncodedJSON returns the encoded page from which the ETag was computed.
 func (p comparePage) EncodedJSON() []byte { return p.encoded }
 
 type compareOutput struct {
@@ -94,7 +94,7 @@ type compareOutput struct {
 func (c comparison) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "compare-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings/compare",
-		Summary: "See what differs between two versions, and why", Tags: []string{tag},
+		Summary: "Compare two versions, with the reasons for each difference", Tags: []string{tag},
 		Description: "The rows of old provisional versions are not kept for ever: comparing one of those answers 410 and names the nearest versions that can be compared.",
 		Errors:      []int{http.StatusNotModified, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity},
 	}, c.handle)
@@ -137,7 +137,7 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 	}
 	out := &compareOutput{ETag: hashTag(page.encoded), CacheControl: cacheFixed, Vary: "Authorization", Body: page}
 	if owner && found.Status != race.Official {
-		out.CacheControl = cacheNone // the owner alone sees reasons
+		out.CacheControl = cacheNone // only the owner sees reasons
 	}
 	if matches(in.IfNoneMatch, out.ETag) {
 		return nil, notModified(out.ETag, out.CacheControl)
@@ -145,9 +145,9 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 	return out, nil
 }
 
-// explain adds names and causes. Reasons are shown where records themselves
-// are: an organizer's words about runners are not everybody's before the race
-// is official.
+// explain adds names and causes. Reasons are shown to those who may read the
+// records: what an organizer writes about runners is not public before the race is
+// official.
 func (c comparison) explain(ctx context.Context, compared *compared, changes []standings.Change, reasons bool) ([]change, error) {
 	rows, because := make([]*standings.Row, len(changes)), make([][]standings.Change, len(changes))
 	spans := map[string][2]int{} // of the revisions between the two versions, by record
@@ -180,8 +180,8 @@ func (c comparison) explain(ctx context.Context, compared *compared, changes []s
 	return shown, nil
 }
 
-// causesOf lists the revisions of a record behind the first and up to the last
-// of a span.
+// causesOf lists the revisions of a record after the first and up to the last of a
+// span.
 func causesOf(recordID string, span [2]int, revisions []maindb.RevisionReason, reasons bool) []cause {
 	var causes []cause
 	for _, r := range revisions {

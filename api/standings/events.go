@@ -19,12 +19,12 @@ import (
 )
 
 const (
-	// heartbeat keeps proxies from closing a stream on which nothing happens, and
-	// shows readers that are gone.
+	// heartbeat keeps proxies from closing an idle stream, and detects readers that
+	// are gone.
 	heartbeat = 15 * time.Second
-	// writeTimeout is how long a reader may take for what is written to them.
+	// writeTimeout is how long one write to a reader may take.
 	writeTimeout = 10 * time.Second
-	// reconnectDelay is what a browser waits before it comes back.
+	// reconnectDelay is how long a browser waits before it reconnects.
 	reconnectDelay = 2 * time.Second
 )
 
@@ -52,7 +52,7 @@ func (e events) register(api huma.API) {
 		OperationID: "follow-race", Method: http.MethodGet, Path: "/v1/races/{race_id}/events",
 		Summary: "Follow a race live", Tags: []string{tag},
 		Description: "Server-sent events. `standings` comes with each new version and has its number as ID; " +
-			"`progress` counts credits, when the count changes. A reader who comes back with Last-Event-ID is told the versions missed, at most 100.",
+			"`progress` counts credits, when the count changes. A reader who reconnects with Last-Event-ID gets the versions missed, at most 100.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The stream.", Content: map[string]*huma.MediaType{"text/event-stream": {}},
 		}},
@@ -111,14 +111,15 @@ func (e events) stream(ctx context.Context, w http.ResponseWriter, raceID string
 	}
 }
 
-// writer writes to a reader at once, and gives up on one who does not take it.
+// writer writes to a reader without buffering, and gives up on a reader that does
+// not accept the data in time.
 type writer struct {
 	to      http.ResponseWriter
 	control *http.ResponseController
 }
 
 func (w writer) send(text []byte) error {
-	// What cannot set a deadline has none.
+	// Connections without support for deadlines have none.
 	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := w.to.Write(text); err != nil {
 		return err
@@ -126,8 +127,8 @@ func (w writer) send(text []byte) error {
 	return w.control.Flush()
 }
 
-// inEvents writes news as the format asks for. Progress has no ID, so that a
-// reader's last one is always a version.
+// inEvents encodes news as server-sent events. Progress has no ID, so that a
+// reader's last ID is always a version.
 func inEvents(versions []maindb.StandingsHead, tally *Tally) ([]byte, error) {
 	var text bytes.Buffer
 	for _, v := range versions {

@@ -31,7 +31,7 @@ type exportOutput struct {
 }
 
 // export has a path of its own instead of an Accept header, so that it can be
-// linked to and caches need not tell two answers of one path apart.
+// linked to, and so that caches need not distinguish two answers of one path.
 func (r reading) registerExport(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "export-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings.csv",

@@ -31,7 +31,7 @@ type Query struct {
 	Version  int    `query:"version" minimum:"1" maximum:"2147483647" doc:"An earlier version; the latest when left out."`
 }
 
-// filter is what the query selects by without names.
+// filter is the part of the query that needs no names.
 func (q Query) filter() filter {
 	f := filter{field: race.Field(q.Field), sex: race.Sex(q.Sex), division: q.Division, bib: race.BibKey(q.Bib)}
 	if f.field == "" && f.bib == "" {
@@ -40,12 +40,12 @@ func (q Query) filter() filter {
 	return f
 }
 
-// selection is what a query takes of a version.
+// selection is what a query selects from a version.
 type selection struct {
 	version *loaded // nil: the race has no standings yet
 	rows    []*standings.Row
 	names   map[string]name
-	next    int  // position behind the last row; 0: that was the end
+	next    int  // position after the last row; 0 at the end
 	named   bool // all names could be read
 }
 
@@ -55,9 +55,9 @@ type selector struct {
 	names *names
 }
 
-// pick returns up to limit rows of a version from a position on, a limit of 0
-// being none. When the ledger's names cannot be read rows come without them,
-// but for a search, which would find too little.
+// pick returns up to limit rows of a version from a position on; 0 means no limit.
+// When names cannot be read, the rows come without them; only a search fails, since
+// it would find too little.
 func (s selector) pick(ctx context.Context, q Query, loaded *loaded, position, limit int) (_ selection, err error) {
 	picked := selection{version: loaded}
 	view := loaded.view(q.filter())
@@ -109,8 +109,8 @@ func usersOf(rows []*standings.Row) []string {
 	return ids
 }
 
-// at says which version a page is of, and where in it the page begins: a cursor
-// stays on the version of the page before.
+// at returns the version of a page and the position where the page begins. A cursor
+// stays on the version of the previous page.
 func at(q Query, cursor string, latest int) (version, position int, err error) {
 	parts, err := server.DecodeCursor(cursor, 2)
 	if err != nil {
@@ -131,19 +131,20 @@ func at(q Query, cursor string, latest int) (version, position int, err error) {
 }
 
 const (
-	// nameLifetime and then pageLifetime are how long a name may still be shown
-	// after its runner has left: half a minute.
+	// Together with pageLifetime, nameLifetime is how long a name may still be
+	// shown after its runner has left: half a minute.
 	nameLifetime = 30*time.Second - pageLifetime
 	maxNames     = 200_000
 )
 
 type nameStore interface {
-	// Runners leaves out accounts that do not exist; the name of who has left is empty.
+	// Runners leaves out accounts that do not exist; the name of an erased account
+	// is empty.
 	Runners(ctx context.Context, userIDs []string) (map[string]userdb.Runner, error)
 }
 
-// names joins runners' names to standings, which never hold them: who leaves
-// takes their name along, out of old versions too.
+// names adds runners' names to standings, which never store them: when a runner
+// leaves, the name also disappears from old versions.
 type names struct {
 	store nameStore
 	now   func() time.Time
@@ -154,7 +155,7 @@ type names struct {
 
 type name struct {
 	plain  string
-	folded string // as it is searched
+	folded string // the form that is searched
 	at     time.Time
 }
 
@@ -162,7 +163,7 @@ func newNames(store nameStore, now func() time.Time) *names {
 	return &names{store: store, now: now, known: map[string]name{}}
 }
 
-// of returns the names of users by ID. Nobody, the empty ID, has none.
+// of returns the names of users by ID. The empty ID, nobody, has no name.
 func (n *names) of(ctx context.Context, userIDs []string) (map[string]name, error) {
 	found := make(map[string]name, len(userIDs))
 	var missing []string
@@ -202,7 +203,7 @@ func (n *names) keep(userIDs []string, found map[string]name) {
 	}
 }
 
-// fold writes a name as it is searched: without case and accents, so that
+// fold returns the searchable form of a name, without case and accents, so that
 // "nunez" finds Núñez.
 func fold(s string) string {
 	plain := true

@@ -30,25 +30,24 @@ type reading struct {
 type readInput struct {
 	Query
 	server.Page
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 when it still holds."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 if it is still current."`
 }
 
-// placing is one row of standings. A place, time or age that there is not is left
-// out.
+// placing is one row of standings. A missing place, time or age is left out.
 type placing struct {
-	Place         int         `json:"place,omitempty" doc:"In the field; none for who did not finish, was disqualified, has no time that ranks or one that is implausible."`
+	Place         int         `json:"place,omitempty" doc:"In the field; left out for those who did not finish, were disqualified, or have no ranking time or an implausible one."`
 	SexPlace      int         `json:"sex_place,omitempty"`
 	Division      string      `json:"division,omitempty"`
 	DivisionPlace int         `json:"division_place,omitempty"`
 	Bib           string      `json:"bib" example:"1234"`
-	Name          string      `json:"name" doc:"Empty for who has left."`
+	Name          string      `json:"name" doc:"Empty for a runner whose account was erased."`
 	Sex           string      `json:"sex,omitempty" enum:"M,F,X"`
 	Age           *int        `json:"age,omitempty" doc:"On race day, in years."`
 	GunTime       string      `json:"gun_time,omitempty" doc:"From the starting gun." example:"2:10:22.4"`
 	NetTime       string      `json:"net_time,omitempty" doc:"From the runner's own crossing of the start line."`
 	Status        string      `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
 	Points        *int64      `json:"points,omitempty" doc:"Once they are credited."`
-	Parts         *race.Parts `json:"parts,omitempty" doc:"What the points were computed from, if it was kept. Only where a bib is asked for."`
+	Parts         *race.Parts `json:"parts,omitempty" doc:"What the points were computed from, if it was kept. Only with bib."`
 	Implausible   string      `json:"implausible,omitempty" doc:"Why the time is not believed. The entry has no place until the organizer corrects or confirms it."`
 	RecordID      string      `json:"record_id" format:"uuid"`
 }
@@ -61,7 +60,7 @@ type page struct {
 	Items        []placing  `json:"items" nullable:"false"`
 	NextCursor   string     `json:"next_cursor,omitempty" doc:"For the next page, of the same version."`
 
-	encoded []byte // the same as JSON, if it has been written before
+	encoded []byte // the same as JSON, if it has already been encoded
 }
 
 type readOutput struct {
@@ -74,7 +73,7 @@ func (r reading) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "get-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings",
 		Summary: "Read the standings of a race", Tags: []string{tag},
-		Description: "Pages stay on the version of the first one. A change is there within two seconds of its credit. " +
+		Description: "Pages stay on the version of the first one. A change appears within two seconds of its credit. " +
 			"The rows of old provisional versions are not kept for ever: asking for one of those answers 410 and names the nearest versions that can be read.",
 		Errors: []int{http.StatusNotModified, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity},
 	}, r.handle)
@@ -102,7 +101,7 @@ func (r reading) handle(ctx context.Context, in *readInput) (*readOutput, error)
 	return &readOutput{ETag: page.tag, CacheControl: cacheControl, Body: page.body}, nil
 }
 
-// page returns a page and for how long it may be kept.
+// page returns a page and how long it may be cached.
 func (r reading) page(ctx context.Context, in *readInput, version, position int, protestUntil time.Time) (answer, string, error) {
 	var picked selection
 	key, now := pageKey{in.filter(), position, in.Limit, protestUntil}, r.board.now()
@@ -125,7 +124,7 @@ func (r reading) page(ctx context.Context, in *readInput, version, position int,
 	if picked.version != nil {
 		made.body.fill(picked)
 		if in.Bib != "" && !r.explain(ctx, picked, &made.body) {
-			picked.named = false // what is missing is asked for again soon
+			picked.named = false // missing names are read again soon
 		}
 	}
 	made.tag = entityTag(in.Query, in.Limit, position, made.body.ProtestUntil, picked)
@@ -137,7 +136,7 @@ func (r reading) page(ctx context.Context, in *readInput, version, position int,
 	return made, r.cacheControl(ctx, version == 0 || picked.named, in.fixed()), nil
 }
 
-// fixed reports whether a particular version was asked for, not the latest.
+// fixed reports whether a particular version was requested, not the latest.
 func (in *readInput) fixed() bool { return in.Version != 0 || in.Cursor != "" }
 
 // shared reports whether other readers are likely to ask for the same page.
@@ -153,8 +152,8 @@ func (p *page) fill(picked selection) {
 	}
 }
 
-// explain says how the points of the entries came about, as far as the ledger can
-// be read, which it reports.
+// explain adds what the points of the entries were computed from. It reports
+// whether the ledger could be read.
 func (r reading) explain(ctx context.Context, picked selection, body *page) bool {
 	ids := make([]string, len(picked.rows))
 	for i, row := range picked.rows {
@@ -162,7 +161,7 @@ func (r reading) explain(ctx context.Context, picked selection, body *page) bool
 	}
 	credits, err := r.credits.Credits(ctx, ids)
 	if err != nil {
-		r.log.WarnContext(ctx, "read credits for standings; the entries are answered without what their points were computed from", "error", err)
+		r.log.WarnContext(ctx, "cannot read credits for standings: answering without what the points were computed from", "error", err)
 		return false
 	}
 	for i, row := range picked.rows {
@@ -189,9 +188,8 @@ func placingOf(row *standings.Row, names map[string]name) placing {
 	return shown
 }
 
-// How long an answer may be kept by whoever is between us and its reader. The
-// latest version is asked for again at once; a version that was asked for by its
-// number never changes, but the names on it may go.
+// How long an answer may be cached. The latest version is always revalidated; a
+// version requested by its number never changes, but names on it may disappear.
 const (
 	cacheLatest = "public, max-age=1"
 	cacheFixed  = "public, max-age=30"
@@ -201,7 +199,7 @@ const (
 func (r reading) cacheControl(ctx context.Context, named, fixed bool) string {
 	switch {
 	case !named:
-		r.log.WarnContext(ctx, "standings are shown without names: user_db cannot be read")
+		r.log.WarnContext(ctx, "cannot read names from user_db: answering with standings without names")
 		return cacheNone
 	case fixed:
 		return cacheFixed
@@ -209,8 +207,8 @@ func (r reading) cacheControl(ctx context.Context, named, fixed bool) string {
 	return cacheLatest
 }
 
-// entityTag names an answer: the version, what was asked, and the names on it,
-// which are all that may differ for the same version.
+// entityTag identifies an answer: by the version, the query, and the names on it,
+// since nothing else can differ for the same version.
 func entityTag(q Query, limit, position int, protestUntil *time.Time, picked selection) string {
 	asked := fmt.Appendf(nil, "%s %+v %d %d %q %v\n", q.RaceID, q.filter(), limit, position, q.Q, protestUntil)
 	version := 0
@@ -221,14 +219,14 @@ func entityTag(q Query, limit, position int, protestUntil *time.Time, picked sel
 		asked = append(append(asked, picked.names[row.UserID].plain...), '\n')
 	}
 	sum := fnv.New64a()
-	_, _ = sum.Write(asked) // a hash takes everything
+	_, _ = sum.Write(asked) // writing to a hash never fails
 	return fmt.Sprintf(`"%d-%016x"`, version, sum.Sum64())
 }
 
-// hashTag names an answer by its bytes.
+// hashTag identifies an answer by its bytes.
 func hashTag(body []byte) string {
 	sum := fnv.New64a()
-	_, _ = sum.Write(body) // a hash takes everything
+	_, _ = sum.Write(body) // writing to a hash never fails
 	return fmt.Sprintf(`"%016x"`, sum.Sum64())
 }
 
@@ -243,7 +241,7 @@ func matches(header, tag string) bool {
 	return false
 }
 
-// notModified tells a reader that what they have still holds.
+// notModified answers that the reader's copy is still current.
 func notModified(tag, cacheControl string) error {
 	return huma.ErrorWithHeaders(huma.Status304NotModified(),
 		http.Header{"ETag": {tag}, "Cache-Control": {cacheControl}})

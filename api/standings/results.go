@@ -32,7 +32,7 @@ type results struct {
 }
 
 type resultsInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many races at most."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most races to return."`
 	Cursor string `query:"cursor" maxLength:"500" doc:"next_cursor of the page before; empty for the first."`
 }
 
@@ -57,8 +57,8 @@ type result struct {
 	GunTime   string  `json:"gun_time,omitempty"`
 	NetTime   string  `json:"net_time,omitempty"`
 
-	Place         int    `json:"place,omitempty" doc:"In the latest standings; none before they know the record, and for who has none."`
-	Finishers     int    `json:"finishers,omitempty" doc:"Who have a place in the same field."`
+	Place         int    `json:"place,omitempty" doc:"In the latest standings; left out while they do not include the record, and for results without a place."`
+	Finishers     int    `json:"finishers,omitempty" doc:"How many have a place in the same field."`
 	SexPlace      int    `json:"sex_place,omitempty"`
 	Division      string `json:"division,omitempty"`
 	DivisionPlace int    `json:"division_place,omitempty"`
@@ -144,7 +144,7 @@ func (r results) creditOf(record race.Record, credit race.Credit) resultCredit {
 	return shown
 }
 
-// place looks the record up in the latest standings of its race.
+// place finds the record in the latest standings of its race.
 func (r results) place(ctx context.Context, shown *result, userID string) error {
 	latest, err := r.board.latest(ctx, shown.RaceID)
 	if err != nil || latest.Version == 0 {

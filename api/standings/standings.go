@@ -1,6 +1,6 @@
-// Package standings answers the calls about places: a race's standings with
-// their versions and what changed between two, the way to official ones, live
-// updates, and a runner's own results.
+// Package standings answers the calls about places: a race's standings with their
+// versions and what changed between two, finalizing them, live updates, and a
+// runner's own results.
 package standings
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-// Store is what the calls read and write of main_db.
+// Store is what the calls read and write in main_db.
 type Store interface {
 	boardStore
 	versionStore
@@ -28,13 +28,13 @@ type Store interface {
 	resultStore
 }
 
-// Ledger is what the calls read of user_db.
+// Ledger is what the calls read from user_db.
 type Ledger interface {
 	nameStore
 	creditStore
 }
 
-// Config is what the calls stand on.
+// Config holds the dependencies of the calls.
 type Config struct {
 	Store  Store
 	Ledger Ledger
@@ -42,8 +42,8 @@ type Config struct {
 	// the Temporal Web UI.
 	WorkflowID func(raceID, recordID string, revision int) string
 	TraceURL   func(workflowID string) string
-	// Wake has the standings of a race recomputed. It takes no longer than a few
-	// seconds; what it fails to wake is found by the sweep.
+	// Wake requests that the standings of a race are recomputed. It takes at most a
+	// few seconds; if it fails, the sweep makes up for it.
 	Wake         func(ctx context.Context, raceID string)
 	CountCredits CountCredits
 	Stopping     <-chan struct{} // closed when the program stops: live streams end
@@ -72,7 +72,7 @@ func Register(api huma.API, cfg Config) {
 	}.register(api)
 }
 
-// maxViews is how many views of a version are kept: fields, sexes and divisions
+// maxViews is how many views of a version are cached: fields, sexes and divisions
 // are few, but a caller may invent some.
 const maxViews = 100
 
@@ -91,18 +91,18 @@ type filter struct {
 	field    race.Field
 	sex      race.Sex
 	division string
-	bib      string // as race.BibKey writes it
+	bib      string // in the form of race.BibKey
 }
 
-// takes reports whether the filter selects a row.
-func (f filter) takes(r *standings.Row) bool {
+// selects reports whether the filter selects a row.
+func (f filter) selects(r *standings.Row) bool {
 	return (f.field == "" || r.Field == f.field) && (f.sex == "" || r.Sex == f.sex) &&
 		(f.division == "" || r.Division == f.division) && (f.bib == "" || race.BibKey(r.Result.Bib) == f.bib)
 }
 
-// view returns the indexes of the rows that a filter takes, in the order of the
-// ranking that it shows: of a division that is ranked by another time than the
-// race, its own. It must not be changed.
+// view returns the indexes of the rows that a filter selects, in the order of the
+// ranking that it shows: a division that is ranked by another time than the race
+// has its own order. The slice must not be changed.
 func (l *loaded) view(f filter) []int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,20 +111,20 @@ func (l *loaded) view(f filter) []int {
 	}
 	view := []int{}
 	for i := range l.rows {
-		if f.takes(&l.rows[i]) {
+		if f.selects(&l.rows[i]) {
 			view = append(view, i)
 		}
 	}
 	if f.division != "" {
 		slices.SortStableFunc(view, func(a, b int) int { return lastIfNone(l.rows[a].DivisionPlace, l.rows[b].DivisionPlace) })
 	}
-	if len(l.views) < maxViews && f.bib == "" { // a race has too many bibs to remember a view of each
+	if len(l.views) < maxViews && f.bib == "" { // a race has too many bibs to cache a view of each
 		l.views[f] = view
 	}
 	return view
 }
 
-// lastIfNone compares places, of which zero is none.
+// lastIfNone compares places; zero means none and comes last.
 func lastIfNone(a, b int) int {
 	if (a == 0) != (b == 0) {
 		return cmp.Compare(b, a)
@@ -133,33 +133,33 @@ func lastIfNone(a, b int) int {
 }
 
 const (
-	// pageLifetime is for how long readers get the bytes that another one got: a
-	// crowd reads the same few pages.
+	// pageLifetime is how long readers get the same cached bytes: a crowd reads the
+	// same few pages.
 	pageLifetime = time.Second
-	// maxPages is how many pages of a version are kept, some 25 kB each.
+	// maxPages is how many pages of a version are cached, some 25 kB each.
 	maxPages = 200
 )
 
-// pageKey is what makes one page of a version differ from another.
+// pageKey identifies a page of a version.
 type pageKey struct {
 	filter
 	position, limit int
 	protestUntil    time.Time
 }
 
-// answer is a page as it was written for its first reader.
+// answer is a page as encoded for its first reader.
 type answer struct {
 	body page
 	tag  string
 	at   time.Time
 }
 
-// EncodedJSON is the page as it was written for its first reader, or nil.
+// EncodedJSON returns the page as encoded for its first reader, or nil.
 func (p page) EncodedJSON() []byte { return p.encoded }
 
 var _ server.Encoded = page{}
 
-// page returns what another reader got a moment ago.
+// page returns a cached page.
 func (l *loaded) page(key pageKey, now time.Time) (answer, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,13 +167,13 @@ func (l *loaded) page(key pageKey, now time.Time) (answer, bool) {
 	return known, ok && now.Sub(known.at) < pageLifetime
 }
 
-// keepPage remembers a page for the readers of the next moment.
+// keepPage caches a page.
 func (l *loaded) keepPage(key pageKey, a answer) error {
 	var err error
 	if a.body.encoded, err = server.Encode(a.body); err != nil {
 		return err
 	}
-	a.body.Items = nil // written
+	a.body.Items = nil // encoded
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.pages) >= maxPages {

@@ -20,7 +20,7 @@ import (
 
 type versionStore interface {
 	// StandingsBefore returns up to limit versions older than before, the newest
-	// first; 0 stands behind the newest.
+	// first; 0 means all of them.
 	StandingsBefore(ctx context.Context, raceID string, before, limit int) ([]maindb.StandingsHead, error)
 }
 
@@ -40,14 +40,14 @@ type ruleset struct {
 	Scoring string `json:"scoring,omitempty" doc:"The rule for points."`
 }
 
-// version is what one version of standings rests on.
+// version is one version of the standings, without its rows.
 type version struct {
 	Version    int       `json:"version"`
 	Status     string    `json:"status" enum:"provisional,official,void"`
 	ComputedAt time.Time `json:"computed_at" doc:"When the records and credits were read."`
 	Entries    int       `json:"entries" doc:"Rows of all fields, with and without a place."`
-	InputsHash string    `json:"inputs_hash" doc:"SHA-256 of all that the places follow from: two versions with the same hash have the same places."`
-	Rows       bool      `json:"rows" doc:"Whether the rows can be read and compared. Those of the first, the latest and all official versions are kept for ever; those of other provisional ones are dropped after half a minute, but for ever sparser ones."`
+	InputsHash string    `json:"inputs_hash" doc:"SHA-256 of everything that the places depend on: two versions with the same hash have the same places."`
+	Rows       bool      `json:"rows" doc:"Whether the rows can be read and compared. Those of the first, the latest and all official versions are kept for ever; those of other provisional ones are dropped after half a minute; ever fewer are kept the older they get."`
 	Ruleset    ruleset   `json:"ruleset" doc:"As used."`
 	Reason     string    `json:"reason,omitempty" doc:"Of an official version: which rules or records were changed, and why; of a provisional one, which rules."`
 }
@@ -64,7 +64,7 @@ func (v versions) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "list-standings-versions", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings/versions",
 		Summary: "List the versions of a race's standings", Tags: []string{tag},
-		Description: "All versions there ever were, with number, status, time, hash and reason; the rows of old provisional ones are not kept.",
+		Description: "All versions that ever existed, with number, status, time, hash and reason; the rows of old provisional ones are not kept.",
 		Errors:      []int{http.StatusNotFound, http.StatusUnprocessableEntity},
 	}, v.handle)
 }
@@ -128,7 +128,7 @@ func badCursor() error {
 const protestWindow = 30 * time.Minute
 
 type publicationStore interface {
-	// OpenPublication returns the publication that there is, or opens one; a
+	// OpenPublication returns the existing publication, or opens one; it returns a
 	// *race.ConflictError for a race without results.
 	OpenPublication(ctx context.Context, raceID, by string, window time.Duration) (maindb.Publication, error)
 	// CancelPublication returns a *race.ConflictError for an official race.
@@ -144,15 +144,15 @@ type publishing struct {
 type finalizeInput struct {
 	RaceID string `path:"race_id"`
 	Body   *struct {
-		ProtestWindowS *int `json:"protest_window_s,omitempty" minimum:"0" maximum:"604800" doc:"Seconds for protests, after which the standings become official; 0 for at once. When left out: 1800 for a new window, and the one that is open stays as it is."`
+		ProtestWindowS *int `json:"protest_window_s,omitempty" minimum:"0" maximum:"604800" doc:"Seconds for protests, after which the standings become official; 0 for at once. When left out: 1800 for a new window, and an open one stays unchanged."`
 	} `required:"false"`
 }
 
 type finalizeOutput struct {
 	Status int
 	Body   struct {
-		State       string     `json:"state" enum:"window,official" doc:"The protest window is open, or the standings are official already."`
-		EndsAt      time.Time  `json:"ends_at" doc:"Of the protest window. Credits that are under way then are waited for, at most 10 minutes."`
+		State       string     `json:"state" enum:"window,official" doc:"The protest window is open, or the standings are already official."`
+		EndsAt      time.Time  `json:"ends_at" doc:"Of the protest window. Publication waits for credits that are pending then, at most 10 minutes."`
 		PublishedAt *time.Time `json:"published_at,omitempty"`
 	}
 }
@@ -172,7 +172,7 @@ func (p publishing) register(api huma.API) {
 	}, p.finalize)
 	server.Register(api, huma.Operation{
 		OperationID: "cancel-finalize", Method: http.MethodDelete, Path: "/v1/races/{race_id}/finalize",
-		Summary: "Cancel the protest window: the standings stay provisional", Tags: []string{tag},
+		Summary: "Cancel the protest window, so that the standings stay provisional", Tags: []string{tag},
 		DefaultStatus: http.StatusNoContent,
 		Errors:        []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict},
 	}, p.cancel)

@@ -171,7 +171,7 @@ func TestRowsThatAreNotKept(t *testing.T) {
 	for _, path := range []string{"/standings?version=3", "/standings.csv?version=3", "/standings/compare?from=3&to=6", "/standings/compare?from=1&to=3"} {
 		gone := b.get(t, path)
 		require.Equal(t, http.StatusGone, gone.status, path)
-		require.Equal(t, "the rows of version 3 are no longer kept; the nearest versions that have theirs are 1 and 4", gone.body["detail"], path)
+		require.Equal(t, "the rows of version 3 are no longer kept; the nearest versions with rows are 1 and 4", gone.body["detail"], path)
 	}
 	require.Equal(t, http.StatusOK, b.get(t, "/standings/compare?from=1&to=4").status)
 	require.Equal(t, http.StatusNotFound, b.get(t, "/standings?version=7").status)

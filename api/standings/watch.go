@@ -11,16 +11,17 @@ import (
 )
 
 const (
-	// pollInterval is how often a watched race is looked at, however many watch it.
+	// pollInterval is how often a watched race is read, however many readers watch
+	// it.
 	pollInterval = 500 * time.Millisecond
-	// progressEvery is how many looks it takes until credits are counted again.
+	// progressEvery is after how many reads credits are counted again.
 	progressEvery = 2
-	// maxMissed is how many versions a reader who comes back is told of; the
-	// list of versions has the others.
+	// maxMissed is how many missed versions a reader who reconnects gets; the list
+	// of versions has the others.
 	maxMissed = 100
 )
 
-// Tally counts the revisions of a race's records by what became of them.
+// Tally counts the revisions of a race's records by their state.
 type Tally struct {
 	Pending    int `json:"pending"`
 	Credited   int `json:"credited"`
@@ -32,11 +33,11 @@ type Tally struct {
 	EstimatedSeconds int `json:"estimated_seconds,omitempty"`
 }
 
-// CountCredits tells how far the credits of a race are.
+// CountCredits counts the credits of a race by status.
 type CountCredits func(ctx context.Context, raceID string) (Tally, error)
 
-// watches looks at the races that somebody follows live, once for all readers
-// of this process: from the first reader of a race until the last.
+// watches polls the races that somebody follows live, once for all readers of this
+// process, from the first reader of a race until the last has left.
 type watches struct {
 	store versionStore
 	board *board
@@ -82,8 +83,8 @@ func (w *watches) join(ctx context.Context, raceID string) (watched *watch, leav
 	}
 }
 
-// poll looks at a race until ctx ends. While a database is down it goes on with
-// what it knows.
+// poll reads a race until ctx ends. While a database is down, readers keep what was
+// read last.
 func (w *watches) poll(ctx context.Context, raceID string, watched *watch) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -94,7 +95,7 @@ func (w *watches) poll(ctx context.Context, raceID string, watched *watch) {
 			return
 		}
 		if err != nil && !failing {
-			w.log.WarnContext(ctx, "a race that is followed live cannot be read: trying on", "race_id", raceID, "error", err)
+			w.log.WarnContext(ctx, "cannot read a race that is followed live: readers get no news until a retry succeeds", "race_id", raceID, "error", err)
 		}
 		failing = err != nil
 		select {
@@ -142,7 +143,7 @@ func (w *watch) advance(heads []maindb.StandingsHead) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.versions = heads
-	w.tell()
+	w.wake()
 }
 
 func (w *watch) counted(tally Tally) {
@@ -153,24 +154,24 @@ func (w *watch) counted(tally Tally) {
 	}
 	w.tally = &tally
 	w.counts++
-	w.tell()
+	w.wake()
 }
 
-// tell wakes every reader. The caller holds the lock.
-func (w *watch) tell() {
+// wake wakes every reader. The caller must hold the lock.
+func (w *watch) wake() {
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
 
-// bookmark is what a reader has been told.
+// bookmark is how far a reader has been informed.
 type bookmark struct {
 	version int // 0: nothing yet
 	counts  int
 }
 
-// news returns what a reader has not been told yet, and a channel that is closed
-// when there is more. A reader who knows no version, or one that there is not,
-// is told the latest alone.
+// news returns what is new to a reader, and a channel that is closed when there is
+// more. A reader without a version, or with one that does not exist, gets only the
+// latest.
 func (w *watch) news(after *bookmark) (versions []maindb.StandingsHead, tally *Tally, more <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -214,7 +214,7 @@ func runRouter(ctx context.Context, say func(any) error, args []string) error {
 	router := chi.NewRouter()
 	router.Get(args[0], func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(page) //nolint:gosec // bytes of our own API; a reader that left is no error
+		_, _ = w.Write(page) //nolint:gosec // bytes of our own API; a reader that left is not an error
 	})
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -211,7 +211,7 @@ func (m Machine) String() string {
 	return text
 }
 
-// thisMachine reads what the kernel tells; what it does not tell stays empty.
+// thisMachine reads what the kernel reports; anything else stays empty.
 func thisMachine() Machine {
 	m := Machine{Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH}
 	m.CPU, _ = procField("/proc/cpuinfo", "model name")
@@ -298,7 +298,7 @@ func usageOf(pid int) (usage, error) {
 	return usage{time.Duration(user+system) * 10 * time.Millisecond, kilobytes * 1024}, errors.Join(err1, err2, err3, err4)
 }
 
-// resetPeaks has the memory peak of every part begin anew (proc(5), clear_refs).
+// resetPeaks resets the memory peak of every part (proc(5), clear_refs).
 func (b *bench) resetPeaks() error {
 	var all []error
 	for _, part := range stack.AllParts() {

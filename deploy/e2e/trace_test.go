@@ -263,7 +263,7 @@ func (b *boston) unreachableCollectorChangesNothing(t *testing.T, c *collector) 
 	b.check(t)
 	for _, part := range []stack.Part{stack.API, stack.Worker} {
 		b.logged(t, part, func(l logLine) bool {
-			return strings.HasPrefix(fmt.Sprint(l["msg"]), "the collector does not take spans")
+			return strings.HasPrefix(fmt.Sprint(l["msg"]), "the collector does not accept spans")
 		}, 1)
 	}
 }

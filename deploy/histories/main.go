@@ -3,10 +3,10 @@
 //
 //	go run ./deploy/histories workflows/testdata/histories
 //
-// It starts a Temporal dev server of its own from TEMPORAL_CLI. The steps are
-// the worker's, over databases made up for the occasion. Run it when a workflow
-// has changed on purpose, and keep the old histories for as long as workflows
-// begun before the change may be running.
+// It starts its own Temporal dev server from TEMPORAL_CLI. The steps are the
+// worker's, over databases made up for the occasion. Run it when a workflow has
+// changed on purpose, and keep the old histories for as long as workflows begun
+// before the change may be running.
 package main
 
 import (

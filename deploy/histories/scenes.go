@@ -22,7 +22,7 @@ const (
 	runnerID = "01960000-0000-7000-8000-00000000000a"
 )
 
-// scene is one way through CreditRecord, told apart by the record's ID. The
+// scene is one path through CreditRecord, identified by the record's ID. The
 // functions may be nil: then all goes well.
 type scene struct {
 	name     string
@@ -83,7 +83,7 @@ func tracedScenes() []scene {
 	}, 101)
 }
 
-// numbered gives each scene a record of its own.
+// numbered gives each scene its own record.
 func numbered(scenes []scene, first int) []scene {
 	for i := range scenes {
 		scenes[i].recordID = fmt.Sprintf("01960000-0000-7000-8000-%012d", first+i)

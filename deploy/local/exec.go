@@ -13,8 +13,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// execute runs a command while throwaway servers on free ports stand by, and
-// tells it where they are:
+// execute runs a command with throwaway servers on free ports, whose addresses are
+// in its environment:
 //
 //	TEST_MYSQL_ADDR, TEST_MYSQL_ROOT_PASSWORD   MariaDB, or the server that MYSQLD names; root may connect over TCP
 //	TEST_SQS_ENDPOINT                           the SQS server

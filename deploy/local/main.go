@@ -2,8 +2,8 @@
 //
 //	local up                          the whole stack and the sample race; SAMPLE=none starts it empty
 //	local exec [--parts …] -- cmd …   a command with throwaway servers for its tests
-//	local clean                       forgets the stack's data
-//	local sample --api URL            the sample race alone, against any API
+//	local clean                       removes the stack's data
+//	local sample --api URL            only the sample race, against any API
 //
 // `make run` and `make test` call it.
 package main
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 	}
 }
 
-// clean forgets the stack of `local up`.
+// clean removes the data of `local up`.
 func clean(ctx context.Context) error {
 	root, err := stack.FindRoot()
 	if err != nil {

@@ -159,7 +159,7 @@ func (m *machine) start(t *testing.T, service string, part stack.Part) {
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, ignoreCancel(running.Wait()), "%s printed:\n%s", service, &log)
-		require.NotContains(t, log.String(), "there is no such setting")
+		require.NotContains(t, log.String(), "unknown setting ignored")
 	})
 	check := m.project.Services[service].HealthCheck.Test
 	require.Equal(t, "CMD", check[0])

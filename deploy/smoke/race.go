@@ -45,7 +45,7 @@ func newRace(api, login, password string, limit time.Duration, out io.Writer) *s
 	}
 }
 
-// run makes the steps in order. Whatever it posted is removed in the end, also
+// run takes the steps in order. Whatever it posted is removed in the end, also
 // after a failure.
 func (r *smokeRace) run(ctx context.Context) (err error) {
 	began := time.Now()

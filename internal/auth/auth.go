@@ -1,6 +1,7 @@
-// Package auth tells who a caller is: passwords and how often they may be
-// tried, access tokens and the keys that sign them, refresh tokens. Accounts
-// themselves are kept in userdb; what a caller may do is decided in the API.
+// Package auth establishes who a caller is: it checks passwords and limits failed
+// attempts, signs and verifies access tokens, and makes refresh tokens. The
+// accounts themselves are kept in userdb; what a caller may do is decided in the
+// API.
 package auth
 
 import (
@@ -16,21 +17,21 @@ import (
 
 // Config says how tokens are signed and how long they live.
 //
-// To rotate the key: first give every process the new public key among the
-// other public keys, then the new private key with the old public one among
-// the others, and after an access token's lifetime drop the old one.
+// To rotate the key: first give every process the new public key among the other
+// public keys; then switch to the new private key, with the old public key among
+// the others; once the last access token of the old key has expired, drop it.
 // `openssl pkey -in key.pem -pubout` prints a public key.
 type Config struct {
-	PrivateKey      string        `env:"JWT_PRIVATE_KEY,unset" check:"PEM" secret:"true" help:"the key that signs access tokens: Ed25519, PKCS #8; wins over the path"`
-	PrivateKeyPath  string        `env:"JWT_PRIVATE_KEY_PATH" unit:"path" help:"a file with the same, which is made when missing"`
-	OtherPublicKeys string        `env:"JWT_PREVIOUS_PUBLIC_KEYS" check:"PEM" help:"other keys that verify: public, PKIX, one after the other"`
+	PrivateKey      string        `env:"JWT_PRIVATE_KEY,unset" check:"PEM" secret:"true" help:"the key that signs access tokens: Ed25519, PKCS #8; takes precedence over the path"`
+	PrivateKeyPath  string        `env:"JWT_PRIVATE_KEY_PATH" unit:"path" help:"a file with that key; created if it does not exist"`
+	OtherPublicKeys string        `env:"JWT_PREVIOUS_PUBLIC_KEYS" check:"PEM" help:"further public keys that verify access tokens: PKIX, one after the other"`
 	Issuer          string        `env:"JWT_ISSUER" envDefault:"mrmrthon" help:"the claim iss"`
 	Audience        string        `env:"JWT_AUDIENCE" envDefault:"mrmrthon-api" help:"the claim aud"`
 	AccessTokenTTL  time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"15m" min:"1s" help:"how long an access token is valid"`
-	RefreshTokenTTL time.Duration `env:"REFRESH_TOKEN_TTL" envDefault:"720h" min:"1s" help:"how long a refresh token is; a rotation starts it anew"`
+	RefreshTokenTTL time.Duration `env:"REFRESH_TOKEN_TTL" envDefault:"720h" min:"1s" help:"how long a refresh token is valid; each rotation starts the period again"`
 }
 
-// Check wants a key to sign with.
+// Check reports an error when there is no key to sign with.
 func (c Config) Check(prefix string) error {
 	if c.PrivateKey == "" && c.PrivateKeyPath == "" {
 		return fmt.Errorf("set %sJWT_PRIVATE_KEY, %[1]sJWT_PRIVATE_KEY_FILE or %[1]sJWT_PRIVATE_KEY_PATH", prefix)
@@ -64,9 +65,9 @@ const (
 	maxLogin = 190 // characters: what the column holds
 )
 
-// ParseLogin returns the one form of a login ID: trimmed, lower case, Unicode
-// NFC, so that two ways of typing it are one account. The error says what is
-// wrong without the value.
+// ParseLogin returns the canonical form of a login ID: trimmed, lower case, Unicode
+// NFC, so that two ways of typing it lead to the same account. The error says what
+// is wrong and does not quote the value.
 func ParseLogin(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", errors.New("must be text in UTF-8")

@@ -26,9 +26,9 @@ type Keys struct {
 	jwks     []byte
 }
 
-// LoadKeys reads the keys that cfg names. The file of the private key is made,
-// readable by its owner alone, when it is missing; processes that start at
-// once end up with the same key.
+// LoadKeys reads the keys that cfg names. A missing private key file is created,
+// readable only by its owner; processes that start at the same time end up with the
+// same key.
 func LoadKeys(cfg Config) (*Keys, error) {
 	private, err := loadPrivateKey(cfg)
 	if err != nil {
@@ -57,7 +57,7 @@ func newKeys(private ed25519.PrivateKey, others []ed25519.PublicKey) (*Keys, err
 	}
 	var err error
 	if k.jwks, err = json.Marshal(set); err != nil {
-		return nil, fmt.Errorf("write the key set: %w", err)
+		return nil, fmt.Errorf("encode the key set: %w", err)
 	}
 	return k, nil
 }
@@ -83,7 +83,7 @@ func jwkOf(public ed25519.PublicKey, id string) jwk {
 }
 
 // keyID is the key's thumbprint (RFC 7638): the hash of its required members in
-// alphabetical order, so that everybody gives a key the same name.
+// alphabetical order, so that every process gives a key the same ID.
 func keyID(public ed25519.PublicKey) string {
 	members := `{"crv":"Ed25519","kty":"OKP","x":"` + base64.RawURLEncoding.EncodeToString(public) + `"}`
 	sum := sha256.Sum256([]byte(members))
@@ -131,8 +131,8 @@ func parsePublicKeys(text string) ([]ed25519.PublicKey, error) {
 	return keys, nil
 }
 
-// unescape lets a PEM block stand on one line with \n in it: many a tool that
-// sets the environment cannot write more than one line.
+// unescape turns \n into line breaks, so that a PEM block fits on one line: many
+// tools that set environment variables cannot write more than one line.
 func unescape(text string) string { return strings.ReplaceAll(text, `\n`, "\n") }
 
 func loadPrivateKey(cfg Config) (ed25519.PrivateKey, error) {
@@ -170,8 +170,8 @@ func readKeyFile(path string) (ed25519.PrivateKey, error) {
 	return private, nil
 }
 
-// makeKeyFile writes a new key beside path and links it there: the link fails
-// when another process was first, and nobody ever reads half a key.
+// makeKeyFile writes a new key to a temporary file and links it to path: the link
+// fails if another process created it first, and no process ever reads half a key.
 func makeKeyFile(path string) (err error) {
 	text, err := newPrivateKey()
 	if err != nil {
@@ -199,18 +199,18 @@ func makeKeyFile(path string) (err error) {
 func newPrivateKey() ([]byte, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
+		return nil, fmt.Errorf("generate a key: %w", err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		return nil, fmt.Errorf("write the key: %w", err)
+		return nil, fmt.Errorf("encode the key: %w", err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// Fingerprint returns a function that hashes data under a secret drawn from
-// the signing key: whoever reads the hashes cannot guess at what was hashed.
-// Processes with the same key agree.
+// Fingerprint returns a function that hashes data with a secret derived from the
+// signing key, so that somebody who reads the hashes cannot find the data by
+// guessing. Processes with the same key get the same hashes.
 func (k *Keys) Fingerprint() (func(data []byte) [sha256.Size]byte, error) {
 	secret, err := hkdf.Key(sha256.New, k.private.Seed(), nil, "mrmrthon request fingerprint", sha256.Size)
 	if err != nil {

@@ -13,19 +13,19 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Parameters of argon2id: OWASP's Password Storage Cheat Sheet, its second
-// choice of equal strength: 19 MiB, two passes, one lane. 16 bytes of salt and
-// 32 of key are RFC 9106's.
+// Parameters of argon2id: OWASP's Password Storage Cheat Sheet, its second set of
+// parameters of equal strength: 19 MiB, two passes, one lane. 16 bytes of salt and
+// a key of 32 bytes follow RFC 9106.
 var hashing = argon2id.Params{Memory: 19456, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
 // Passwords hashes and checks passwords. As many run at once as there are cores:
-// more would not be faster, and each takes 19 MiB. Sign-ups wait for slots of their
-// own, half as many, so that a crowd that signs up does not slow down logins.
+// more would not be faster, and each takes 19 MiB. Sign-ups have slots of their
+// own, half as many, so that a rush of sign-ups does not slow down logins.
 type Passwords struct {
 	params  argon2id.Params
 	slots   chan struct{}
 	signUps chan struct{}
-	decoy   string // the hash of no password
+	decoy   string // a hash that no password matches
 	check   func(password, hash string) (bool, *argon2id.Params, error)
 }
 
@@ -72,7 +72,7 @@ func (p *Passwords) hash(ctx context.Context, slots chan struct{}, password stri
 // Outcome is the result of checking a password.
 type Outcome struct {
 	Match    bool
-	Outdated bool // the hash has older parameters: hash the password again
+	Outdated bool // the hash has older parameters: the password should be hashed again
 }
 
 // Check compares password with a stored hash. An empty hash (nobody has that
@@ -127,9 +127,9 @@ var common = func() map[string]bool {
 	return set
 }()
 
-// CheckPassword reports why password may not be chosen by who logs in as
-// login. It follows NIST SP 800-63B: the length counts, in characters, and no
-// mixture is asked for; what is guessed first is refused. The error never
+// CheckPassword reports why password may not be chosen for the account with that
+// login. It follows NIST SP 800-63B: length counts, in characters; no mixture of
+// character classes is required; common passwords are refused. The error never
 // holds the password.
 func CheckPassword(password, login string) error {
 	if !utf8.ValidString(password) {
@@ -144,7 +144,7 @@ func CheckPassword(password, login string) error {
 		return errors.New("must not be the login")
 	}
 	if common[lower] || oneCharacter(lower) {
-		return errors.New("is guessed among the first: choose another")
+		return errors.New("is guessed early by attackers: choose another")
 	}
 	return nil
 }

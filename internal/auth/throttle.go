@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// The limits of failed attempts. The one of an address and a login stops somebody
-// who guesses one account's password; the one of a login stops many addresses that
-// share the guessing; the one of an address stops somebody who tries many accounts,
-// and leaves room for a whole club behind one router.
+// The limits of failed attempts. The limit per pair of address and login stops
+// somebody who guesses one account's password; the limit per login stops many
+// addresses that share the guessing; the limit per address stops somebody who tries
+// many accounts, and leaves room for a whole club behind one router.
 var (
 	perPair    = rate{burst: 5, refill: 30 * time.Second}  // 2,880 guesses a day
 	perLogin   = rate{burst: 20, refill: 60 * time.Second} // 1,440 guesses a day
@@ -18,10 +18,10 @@ var (
 	knownFor   = 30 * 24 * time.Hour                       // since the last success
 )
 
-// Throttle limits failed attempts to give a password. It lives in the memory of
-// one process: n processes allow n times as many, and a restart forgets them. It
-// counts logins that nobody has like any other, so it does not give away which
-// accounts exist.
+// Throttle limits failed password attempts. It is kept in the memory of one
+// process: n processes allow n times as many attempts, and a restart forgets them.
+// Attempts at logins that do not exist count like any other, so the throttle does
+// not reveal which accounts exist.
 type Throttle struct {
 	now  func() time.Time
 	seed maphash.Seed
@@ -41,16 +41,16 @@ func NewThrottle(now func() time.Time) *Throttle {
 	}
 }
 
-// ThrottledError means that an attempt was refused without being looked at.
+// ThrottledError means that an attempt was refused before the password was checked.
 type ThrottledError struct {
 	RetryAfter time.Duration
 }
 
 func (e *ThrottledError) Error() string { return "too many attempts" }
 
-// Begin counts an attempt of address at login as failed before it is made, so
-// that a thousand at once are not all let through; the attempt takes the count
-// back when it did not fail. The error is a *ThrottledError.
+// Begin counts an attempt by address at login as failed before it is made, so that
+// a thousand concurrent attempts are not all let through; Succeed and Cancel undo
+// the count. The error is a *ThrottledError.
 func (t *Throttle) Begin(address, login string) (*Attempt, error) {
 	a := &Attempt{
 		throttle: t,
@@ -77,15 +77,16 @@ func (t *Throttle) Begin(address, login string) (*Attempt, error) {
 	return a, nil
 }
 
-// Attempt is one try at a password. It counts as failed until Succeed or Cancel.
+// Attempt is one attempt at a password. It counts as failed until Succeed or
+// Cancel.
 type Attempt struct {
 	throttle             *Throttle
 	pair, login, address uint64
 	known                bool
 }
 
-// Succeed takes the attempt back, forgets the address's earlier failures at this
-// login and remembers that the two belong together.
+// Succeed undoes the count of the attempt, forgets the address's earlier failures
+// at this login and remembers that this address knows the password.
 func (a *Attempt) Succeed() {
 	a.takeBack(func(now time.Time) {
 		a.throttle.pairs.forget(a.pair)
@@ -93,7 +94,7 @@ func (a *Attempt) Succeed() {
 	})
 }
 
-// Cancel takes the attempt back, for a password that was not looked at.
+// Cancel undoes the count of an attempt whose password was not checked.
 func (a *Attempt) Cancel() {
 	a.takeBack(func(now time.Time) { a.throttle.pairs.add(a.pair, -perPair.refill, now) })
 }
@@ -142,7 +143,7 @@ func (l *limiter) wait(key uint64, r rate, now time.Time) time.Duration {
 	return max(0, l.fullAt[key].Sub(now)-room)
 }
 
-// add counts an event that takes cost to refill; a negative cost takes one back.
+// add counts an event that takes cost to refill; a negative cost undoes one.
 func (l *limiter) add(key uint64, cost time.Duration, now time.Time) {
 	from := now
 	if l.has(key, now) {
@@ -182,15 +183,15 @@ func (l *limiter) evict() {
 	delete(l.fullAt, evicted)
 }
 
-// SignUpConfig limits how many accounts are made. A club behind one router signs up
-// together; a program that makes accounts by the thousand is stopped. Each process
-// counts by itself. Zero is the default.
+// SignUpConfig limits how many accounts are created. A whole club behind one router
+// can sign up together; a program that creates thousands of accounts is stopped.
+// Each process counts for itself. Zero means the default.
 type SignUpConfig struct {
 	PerAddress int `env:"SIGN_UPS_PER_ADDRESS" envDefault:"60" help:"sign-ups from one address that are let through at once, and then evenly over each hour"`
 	PerMinute  int `env:"SIGN_UPS_PER_MINUTE" envDefault:"300" help:"sign-ups from all addresses that an API process lets through at once, and then evenly over each minute"`
 }
 
-// SignUpLimit limits sign-ups by address and in all.
+// SignUpLimit limits sign-ups per address and in total.
 type SignUpLimit struct {
 	now                func() time.Time
 	seed               maphash.Seed

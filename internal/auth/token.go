@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// leeway is how far the clocks of two processes may be apart.
+// leeway is how far apart the clocks of two processes may be.
 const leeway = 5 * time.Second
 
 type claims struct {
@@ -60,7 +60,7 @@ func (i *Issuer) Issue(who Identity) (token string, ttl time.Duration, err error
 	return token, i.cfg.AccessTokenTTL, nil
 }
 
-// Verifier checks access tokens. It asks no store: a token is good until it
+// Verifier checks access tokens. It reads no store: a token is valid until it
 // expires.
 type Verifier struct {
 	keys   *Keys
@@ -82,8 +82,8 @@ func NewVerifier(keys *Keys, cfg Config, now func() time.Time) *Verifier {
 	)}
 }
 
-// Verify returns who token was issued to. Any error means that the token is
-// not good; it says why and never holds the token.
+// Verify returns who token was issued to. Any error means that the token is not
+// valid; it says why and never holds the token.
 func (v *Verifier) Verify(token string) (Identity, error) {
 	var c claims
 	if _, err := v.parser.ParseWithClaims(token, &c, v.key); err != nil {

@@ -1,4 +1,4 @@
-// Package build tells which build of the project a program is.
+// Package build reports which version and commit a program was built from.
 package build
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Both are stamped by the linker:
+// Both are set by the linker:
 //
 //	-ldflags "-X github.com/mrmrthon/mrmrthon/internal/build.version=v1.2.3
 //	          -X github.com/mrmrthon/mrmrthon/internal/build.commit=0123abc…"
@@ -22,8 +22,8 @@ func Version() string {
 	return version
 }
 
-// Commit is what it was built from: the stamp, else what go found out by itself,
-// else "unknown".
+// Commit is the commit it was built from: the one set by the linker, else the one
+// that the go command recorded, else "unknown".
 func Commit() string {
 	if commit != "" {
 		return commit

@@ -11,20 +11,20 @@ import (
 	"time"
 )
 
-// probeTimeout is longer than a program's own checks may take, and shorter than
-// who runs a probe waits by default.
+// probeTimeout is longer than a program's own checks may take, and shorter than the
+// default timeout of whoever runs the probe.
 const probeTimeout = 4 * time.Second
 
-// Probes are the commands by which a container asks its own program how it is,
-// without a shell or curl beside it. addr points to the setting of config that
-// says where the program serves.
+// Probes are the commands by which a container checks its own program, since its
+// image has neither a shell nor curl. addr points to the setting in config that
+// says where the program listens.
 func Probes(config any, addr *string) []Command {
 	probe := func(path string) func(context.Context, *slog.Logger) error {
 		return func(ctx context.Context, _ *slog.Logger) error { return ask(ctx, *addr, path) }
 	}
 	return []Command{
-		{Name: "healthcheck", Does: "ask the program on this machine whether it lives (/healthz)", Config: config, Run: probe("/healthz")},
-		{Name: "readycheck", Does: "ask it whether all that it needs answers (/readyz)", Config: config, Run: probe("/readyz")},
+		{Name: "healthcheck", Does: "check that the program on this machine is alive (/healthz)", Config: config, Run: probe("/healthz")},
+		{Name: "readycheck", Does: "check that everything it depends on answers (/readyz)", Config: config, Run: probe("/readyz")},
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// call is how a command is called.
+// call is the command line that runs a command.
 func (p Program) call(c Command) string { return strings.TrimSpace(p.Name + " " + c.Name) }
 
 // usage lists the commands.

@@ -20,11 +20,11 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
-// Program is an executable and what it can be told to do.
+// Program is an executable and its commands.
 type Program struct {
 	Name string
-	// Commands of the program. The first has no name: it is what the program
-	// does when it is told nothing.
+	// Commands of the program. The first has no name: it is what the program does
+	// without arguments.
 	Commands []Command
 }
 
@@ -32,9 +32,9 @@ type Program struct {
 type Command struct {
 	Name string
 	Does string // in a line
-	// Config points to the command's settings, which are there before Run.
+	// Config points to the command's settings, which are filled before Run.
 	Config any
-	// Ambient point to the settings that libraries read by themselves. They are
+	// Ambient points to the settings that libraries read themselves. They are
 	// listed and never filled.
 	Ambient []any
 	Run     func(ctx context.Context, log *slog.Logger) error
@@ -42,19 +42,19 @@ type Command struct {
 
 // common are the settings of every command.
 type common struct {
-	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info" help:"the least important lines to log"`
+	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info" help:"the lowest level that is logged"`
 }
 
 // runtimeSettings are read by Go itself.
 type runtimeSettings struct {
-	MemoryLimit string `env:"GOMEMLIMIT" unit:"bytes, as 450MiB" help:"read by Go's runtime: the memory to stay below, some 90 % of a container's"`
+	MemoryLimit string `env:"GOMEMLIMIT" unit:"bytes, as 450MiB" help:"read by Go's runtime: the soft memory limit, about 90 % of the container's memory"`
 }
 
 // Exit codes.
 const (
 	done    = 0
 	failed  = 1
-	refused = 2 // there is no such command, or its settings do not suffice
+	refused = 2 // there is no such command, or its settings are missing or wrong
 )
 
 // System is what a program is started with.
@@ -122,12 +122,12 @@ func (p Program) run(ctx context.Context, command Command, s System) int {
 	err := errors.Join(settings.Read(&shared, s.Environ), settings.Read(command.Config, s.Environ))
 	log := telemetry.NewLogger(s.ErrOut, shared.LogLevel)
 	if err != nil {
-		log.ErrorContext(ctx, "the settings do not suffice", "problems", lines(err), "help", p.call(command)+" --help")
+		log.ErrorContext(ctx, "cannot start: settings are missing or wrong", "problems", lines(err), "help", p.call(command)+" --help")
 		return refused
 	}
 	strays := settings.Strays(s.Environ, p.known())
 	for _, name := range slices.Sorted(maps.Keys(strays)) {
-		log.WarnContext(ctx, "there is no such setting", "name", name, "meant", strays[name])
+		log.WarnContext(ctx, "unknown setting ignored", "name", name, "meant", strays[name])
 	}
 	if err := command.Run(ctx, log); err != nil {
 		log.ErrorContext(ctx, "stopped", "error", err)

@@ -13,11 +13,11 @@ import (
 // The actors of actions.
 const (
 	ActorOperator = "operator" // through the API; OperatorID says who
-	ActorTemporal = "temporal" // somebody in Temporal's Web UI or at its command line
+	ActorTemporal = "temporal" // somebody in Temporal's Web UI or its command line
 	ActorAudit    = "audit"
 )
 
-// Action is something that an operator did.
+// Action is an entry of the log of what operators did.
 type Action struct {
 	ID         string // UUIDv7: later actions have higher ones
 	Actor      string
@@ -26,9 +26,9 @@ type Action struct {
 	Target     string // ID of a record, race, user or message; empty for several
 	Reason     string // at most 500 characters
 	Before     json.RawMessage
-	After      json.RawMessage // null when it was cut off, or is not over
+	After      json.RawMessage // null while it runs, or if it was interrupted
 	StartedAt  time.Time
-	FinishedAt time.Time // zero when it was cut off, or is not over
+	FinishedAt time.Time // zero while it runs, or if it was interrupted
 }
 
 // ActionFilter selects actions. The zero value selects all.
@@ -37,7 +37,7 @@ type ActionFilter struct {
 	Target string
 }
 
-// BeginAction writes that an action begins, with how things stand before it.
+// BeginAction logs that an action begins, with the state before it.
 func (s *Store) BeginAction(ctx context.Context, a Action) error {
 	err := s.queries.InsertAction(ctx, gen.InsertActionParams{
 		ActionID: a.ID, OperatorID: a.OperatorID, Action: a.Name, Target: a.Target, Reason: a.Reason,
@@ -49,7 +49,7 @@ func (s *Store) BeginAction(ctx context.Context, a Action) error {
 	return nil
 }
 
-// FinishAction writes how things stand after an action.
+// FinishAction logs the state after an action.
 func (s *Store) FinishAction(ctx context.Context, actionID string, after json.RawMessage) error {
 	if err := s.queries.FinishAction(ctx, after, sql.NullTime{Time: s.now(), Valid: true}, actionID); err != nil {
 		return fmt.Errorf("log the end of action %s: %w", actionID, err)
@@ -57,9 +57,9 @@ func (s *Store) FinishAction(ctx context.Context, actionID string, after json.Ra
 	return nil
 }
 
-// AddOutsideAction logs what was done past the API, by the run that it began: once
-// however often it is called. added is false for a run that is
-// in the log already.
+// AddOutsideAction logs an action that was done without the API. It is identified
+// by the run that it began, so repeating the call logs it once; added is false for
+// a run that is already in the log.
 func (s *Outcomes) AddOutsideAction(ctx context.Context, a Action, runID string) (added bool, err error) {
 	rows, err := s.queries.InsertOutsideAction(ctx, gen.InsertOutsideActionParams{
 		ActionID: a.ID, Actor: a.Actor, RunID: sql.NullString{String: runID, Valid: true}, Action: a.Name, Target: a.Target,
@@ -84,8 +84,8 @@ func (s *Store) HasAction(ctx context.Context, actionID string) (bool, error) {
 // lastID sorts after every ID.
 const lastID = "~"
 
-// Actions returns up to limit actions that are older than the one with that ID,
-// the newest first; an empty ID stands for the end of the log.
+// Actions returns up to limit actions older than the one with the ID before, the
+// newest first; an empty before means the newest.
 func (s *Store) Actions(ctx context.Context, filter ActionFilter, before string, limit int) ([]Action, error) {
 	if before == "" {
 		before = lastID

@@ -23,8 +23,8 @@ type LatestRevision struct {
 }
 
 // LatestRevisions returns up to limit records that were last changed before the
-// given time, in the order of that change and their ID, beginning after after:
-// the last one of the page before, or just the time to begin with.
+// given time, in the order of that change and their ID. It starts after after: the
+// last one of the previous page or, for the first page, just a time.
 func (s *Store) LatestRevisions(ctx context.Context, after LatestRevision, before time.Time, limit int) ([]LatestRevision, error) {
 	rows, err := s.queries.LatestRevisions(ctx, gen.LatestRevisionsParams{
 		AfterTime: after.ChangedAt, AfterRecord: after.RecordID, ChangedBefore: before,
@@ -42,9 +42,9 @@ func (s *Store) LatestRevisions(ctx context.Context, after LatestRevision, befor
 	return revisions, nil
 }
 
-// Requeue puts the records' latest revisions into the outbox again, but for
-// those that are waiting in it, and returns how many it added. The revisions
-// given say only which ones to look for there.
+// Requeue puts the records' latest revisions into the outbox again and returns how
+// many it added. A record is skipped if the revision given for it is still waiting
+// there.
 func (s *Store) Requeue(ctx context.Context, lost []LatestRevision) (added int, err error) {
 	if len(lost) == 0 {
 		return 0, nil
@@ -91,11 +91,10 @@ func notInOutbox(ctx context.Context, queries *gen.Queries, lost []LatestRevisio
 }
 
 // RaiseAbove gives each of the records of a race, removed ones too, a revision
-// above the one that the ledger holds, with the result that it has, and returns
-// how many it revised. ahead is what the ledger holds, by record ID; a record
-// whose revision is above that by now stays as it is. Afterwards the ledger takes
-// what the record says by the ordinary path. It returns race.ErrNotFound when
-// there is no such race.
+// above the one that the ledger holds, with an unchanged result, and returns how
+// many it revised. ahead is the ledger's revision by record ID; a record whose
+// revision is above that by now is left alone. The new revisions are then credited
+// by the ordinary path. It returns race.ErrNotFound when there is no such race.
 func (s *Store) RaiseAbove(ctx context.Context, raceID string, ahead map[string]int) (raised int, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		raised = 0
@@ -133,17 +132,17 @@ func (s *Store) RaiseAbove(ctx context.Context, raceID string, ahead map[string]
 	return raised, nil
 }
 
-// IsReadOnly reports whether the server takes no writes, as a replica does: what
-// it does not have may just not have arrived.
+// IsReadOnly reports whether the server refuses writes, as a replica does: rows
+// that it lacks may not have been replicated yet.
 func (s *Store) IsReadOnly(ctx context.Context) (readOnly bool, err error) {
 	if err := s.db.QueryRowContext(ctx, "SELECT @@GLOBAL.read_only").Scan(&readOnly); err != nil {
-		return false, fmt.Errorf("look whether main_db is a replica: %w", err)
+		return false, fmt.Errorf("check whether main_db is a replica: %w", err)
 	}
 	return readOnly, nil
 }
 
-// AuditPosition returns where a check of the audit stopped last; the zero value
-// is the beginning.
+// AuditPosition returns where a check of the audit last stopped; the zero value
+// means the beginning.
 func (s *Store) AuditPosition(ctx context.Context, check string) (LatestRevision, error) {
 	row, err := s.queries.AuditPosition(ctx, check)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -152,10 +151,10 @@ func (s *Store) AuditPosition(ctx context.Context, check string) (LatestRevision
 	return LatestRevision{ChangedAt: row.ChangedAt, RecordID: row.RecordID}, nil
 }
 
-// SetAuditPosition notes where a check of the audit stopped.
+// SetAuditPosition keeps where a check of the audit stopped.
 func (s *Outcomes) SetAuditPosition(ctx context.Context, check string, at LatestRevision) error {
 	if err := s.queries.SetAuditPosition(ctx, check, at.ChangedAt, at.RecordID); err != nil {
-		return fmt.Errorf("note where check %s stopped: %w", check, err)
+		return fmt.Errorf("keep where check %s stopped: %w", check, err)
 	}
 	return nil
 }
@@ -164,7 +163,7 @@ func (s *Outcomes) SetAuditPosition(ctx context.Context, check string, at Latest
 func (s *Store) OutboxIsEmpty(ctx context.Context) (bool, error) {
 	rows, err := s.queries.OutboxHasRows(ctx)
 	if err != nil {
-		return false, fmt.Errorf("look into the outbox: %w", err)
+		return false, fmt.Errorf("check the outbox: %w", err)
 	}
 	return !rows, nil
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
-// Facts reads what decides the credit of a record, with the race's settings as
-// far as they matter, in one statement. It returns race.ErrNotFound when there
-// is no such record.
+// Facts reads what decides the credit of a record, with the relevant settings of
+// the race, in one statement. It returns race.ErrNotFound when there is no such
+// record.
 func (s *Store) Facts(ctx context.Context, recordID string) (scoring.Facts, error) {
 	found, err := s.FactsOf(ctx, []string{recordID})
 	if err != nil {
@@ -25,8 +25,8 @@ func (s *Store) Facts(ctx context.Context, recordID string) (scoring.Facts, erro
 	return facts, nil
 }
 
-// FactsOf reads what decides the credits of those of the records that exist, by
-// record ID.
+// FactsOf reads what decides the credits of the records, by record ID. Records that
+// do not exist are left out.
 func (s *Store) FactsOf(ctx context.Context, recordIDs []string) (map[string]scoring.Facts, error) {
 	found := make(map[string]scoring.Facts, len(recordIDs))
 	for ids := range slices.Chunk(recordIDs, chunk) {

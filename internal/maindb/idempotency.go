@@ -11,14 +11,14 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
-// Reservation is what an idempotency key stands for.
+// Reservation is the state of an idempotency key.
 type Reservation struct {
-	ResourceID  string          // the ID that the thing created under the key gets
+	ResourceID  string          // the ID of the resource created under the key
 	RequestHash [32]byte        // of the request that used the key first
 	Response    *StoredResponse // nil until that request was answered
 }
 
-// StoredResponse is an answer to be given again.
+// StoredResponse is an answer that is repeated for repeated requests.
 type StoredResponse struct {
 	Status int
 	Body   []byte
@@ -28,10 +28,10 @@ type StoredResponse struct {
 // few locks at a time.
 const purgeBatch = 1000
 
-// ReserveKey ties a key to newID and to the hash of its request, unless an
-// earlier request did: then it returns that one's ID, hash and answer. Of
-// requests at the same time one wins, and all of them get its ID; making what
-// they create idempotent under that ID is what keeps it single.
+// ReserveKey ties a key to newID and to the hash of its request, unless an earlier
+// request did: then it returns that request's ID, hash and answer. Of concurrent
+// requests one wins, and all of them get its ID; only one resource is created
+// because creating it under the same ID is idempotent.
 func (s *Store) ReserveKey(ctx context.Context, keyHash, requestHash [32]byte, newID string) (Reservation, error) {
 	for {
 		err := s.queries.InsertKey(ctx, gen.InsertKeyParams{
@@ -47,7 +47,7 @@ func (s *Store) ReserveKey(ctx context.Context, keyHash, requestHash [32]byte, n
 		if err == nil {
 			return reservationOf(row), nil
 		}
-		if !errors.Is(err, sql.ErrNoRows) { // no rows: purged since the insert; reserve it anew
+		if !errors.Is(err, sql.ErrNoRows) { // no rows: purged since the insert; reserve it again
 			return Reservation{}, fmt.Errorf("read idempotency key: %w", err)
 		}
 	}
@@ -61,8 +61,8 @@ func reservationOf(row gen.KeyRow) Reservation {
 	return r
 }
 
-// SaveResponse keeps the answer to the request that reserved the key. The first
-// answer stays; a later one, or one for a key that was purged, changes nothing.
+// SaveResponse stores the answer to the request that reserved the key. Only the
+// first answer is kept; a later one, or one for a key that was purged, is ignored.
 func (s *Store) SaveResponse(ctx context.Context, keyHash [32]byte, status int, body []byte) error {
 	err := s.queries.SaveKeyResponse(ctx,
 		sql.NullInt16{Int16: int16(status), Valid: true}, //nolint:gosec // an HTTP status has three digits
@@ -74,7 +74,7 @@ func (s *Store) SaveResponse(ctx context.Context, keyHash [32]byte, status int, 
 	return nil
 }
 
-// ReleaseKey forgets a key whose request was refused and created nothing. A key
+// ReleaseKey deletes a key whose request was refused and created nothing. A key
 // that has an answer keeps it.
 func (s *Store) ReleaseKey(ctx context.Context, keyHash [32]byte) error {
 	if err := s.queries.DeleteKey(ctx, keyHash[:]); err != nil {
@@ -83,8 +83,8 @@ func (s *Store) ReleaseKey(ctx context.Context, keyHash [32]byte) error {
 	return nil
 }
 
-// PurgeKeys forgets the keys reserved longer ago than olderThan and returns how
-// many those were.
+// PurgeKeys deletes the keys reserved longer ago than olderThan and returns how
+// many it deleted.
 func (s *Store) PurgeKeys(ctx context.Context, olderThan time.Duration) (int64, error) {
 	before, total := s.now().Add(-olderThan), int64(0)
 	for {

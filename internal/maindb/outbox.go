@@ -18,23 +18,23 @@ type OutboxRow struct {
 	RaceID   string
 	RecordID string
 	Revision int
-	// The trace that the revision came about in, in W3C's form, empty when there
-	// is none. At most one is set: what many rows came about in at once is a link,
-	// since nobody can read a trace of 30,000 credits.
+	// The trace that made the revision, in W3C's form; empty when there is none. At
+	// most one of the two is set: a trace that made many rows at once is kept as a
+	// link, since nobody can read a trace of 30,000 credits.
 	TraceParent, TraceLink string
-	// What people call the record, for messages and the workflow's summary.
+	// How people refer to the record, for messages and the workflow's summary.
 	Bib, RaceName string
 }
 
-// traceOf returns the context's trace as the outbox keeps it.
+// traceOf returns the context's trace as stored in the outbox.
 func traceOf(ctx context.Context) sql.NullString { return nullString(tracecontext.TraceParent(ctx)) }
 
 const deleteOutbox = `DELETE o
 FROM JSON_TABLE(?, '$[*]' COLUMNS (outbox_id BIGINT PATH '$')) AS sent
 STRAIGHT_JOIN outbox AS o FORCE INDEX (PRIMARY) ON o.outbox_id = sent.outbox_id`
 
-// outboxRaces is how many races one transaction sends rows of. Those that come
-// after them have their turn in the next.
+// outboxRaces is how many races one transaction sends rows of. The others get their
+// turn in the next transaction.
 const outboxRaces = 50
 
 // waitingRace is a race with rows in the outbox.
@@ -43,8 +43,8 @@ type waitingRace struct {
 	taken    int64 // the last row taken
 }
 
-// nextRaces returns the races whose turn it is: those that come after the last
-// one served, then from the beginning.
+// nextRaces returns the races whose turn it is: those after the last one served,
+// then from the beginning.
 func (s *Store) nextRaces(ctx context.Context, most int) ([]waitingRace, error) {
 	s.outboxTurn.Lock()
 	defer s.outboxTurn.Unlock()
@@ -70,8 +70,8 @@ func (s *Store) nextRaces(ctx context.Context, most int) ([]waitingRace, error) 
 }
 
 // racesAfter lists up to most races with rows, in order of their ID from the one
-// after a given one. Each costs one look into the index, however many rows it
-// has. No single statement does that everywhere: DISTINCT, MIN and recursion read
+// after a given one. Each race costs one index lookup, however many rows it has. No
+// single statement achieves that on both servers: DISTINCT, MIN and recursion read
 // all rows, depending on the server and the age of its statistics.
 func (s *Store) racesAfter(ctx context.Context, after string, most int) ([]waitingRace, error) {
 	var races []waitingRace
@@ -91,12 +91,12 @@ func (s *Store) racesAfter(ctx context.Context, after string, most int) ([]waiti
 
 // SendOutbox takes up to limit rows that nobody else is sending, calls send with
 // them, deletes those that send returns and reports how many they were. send may
-// return rows and an error; SendOutbox then returns both too. A crash between
-// send and commit sends the rows again: at least once.
+// return rows and an error; SendOutbox then returns both too. A crash between send
+// and commit makes the rows be sent again, so delivery is at least once.
 //
-// Races take turns: each gives the same number of its oldest rows, and only what
-// is left of limit goes to those that have more, so that a race with thousands
-// of rows does not delay one with a few.
+// Races take turns: each may send the same number of its oldest rows, and only the
+// rest of limit goes to races that have more, so that a race with thousands of rows
+// does not delay one with a few.
 func (s *Store) SendOutbox(ctx context.Context, limit int, send func(context.Context, []OutboxRow) (sent []OutboxRow, err error)) (n int, err error) {
 	races, err := s.nextRaces(ctx, min(limit, outboxRaces))
 	if err != nil || len(races) == 0 {
@@ -107,7 +107,7 @@ func (s *Store) SendOutbox(ctx context.Context, limit int, send func(context.Con
 		n, sendErr = 0, nil
 		taken, err := takeOutbox(ctx, tx, slices.Clone(races), limit)
 		if err != nil {
-			return fmt.Errorf("take outbox rows: %w", err)
+			return fmt.Errorf("lock outbox rows: %w", err)
 		}
 		if len(taken) == 0 {
 			return nil
@@ -132,8 +132,9 @@ func (s *Store) SendOutbox(ctx context.Context, limit int, send func(context.Con
 	return n, sendErr
 }
 
-// takeOutboxOfRace locks a race's oldest rows after a given one, as far as
-// nobody else has. The bib is a bonus: a row without it is sent all the same.
+// takeOutboxOfRace locks a race's oldest rows after a given one, skipping rows that
+// another process has locked. The bib is optional: a row without it is sent all the
+// same.
 const takeOutboxOfRace = `SELECT o.outbox_id, o.record_id, o.revision, o.traceparent, o.tracelink, COALESCE((
 	SELECT v.bib FROM official_record_revision AS v WHERE v.record_id = o.record_id AND v.revision = o.revision
 ), '')
@@ -160,9 +161,9 @@ func (r *waitingRace) take(ctx context.Context, tx *sql.Tx, limit int) (taken []
 	return taken, rows.Err()
 }
 
-// takeOutbox locks up to limit rows of races, as many of each as of the others
-// while they last, and returns them in turns: the first of each race, then the
-// second of each, and so on.
+// takeOutbox locks up to limit rows of races, the same number of each as long as it
+// has any, and returns them in turns: the first of each race, then the second of
+// each, and so on.
 func takeOutbox(ctx context.Context, tx *sql.Tx, races []waitingRace, limit int) ([]OutboxRow, error) {
 	ofRace := map[string][]OutboxRow{}
 	order, total := slices.Clone(races), 0

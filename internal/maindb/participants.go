@@ -11,20 +11,20 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// Entry is a runner's wish to take part in a race.
+// Entry is a runner's request to take part in a race.
 type Entry struct {
-	ID        string // of the participant to be
+	ID        string // of the future participant
 	RaceID    string
 	UserID    string
 	Sex       race.Sex  // of the account
 	BirthDate race.Date // of the account; zero when it has none
 }
 
-// Enter makes a runner a participant, and returns the participant again when an
-// earlier call with the same entry did. Entries close with the first result. It
-// returns race.ErrNotFound when there is no such race, and a *race.ConflictError
-// when entries are over, the race is full, or the runner has entered under
-// another ID. A cancelled entry is taken up again under the new ID.
+// Enter makes a runner a participant. When an earlier call with the same entry did
+// so, it returns that participant. Entries close with the first result. It returns
+// race.ErrNotFound when there is no such race, and a *race.ConflictError when
+// entries are closed, the race is full, or the runner has entered under another ID.
+// A cancelled entry is renewed under the new ID.
 func (s *Store) Enter(ctx context.Context, e Entry) (entered race.Participant, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -41,7 +41,7 @@ func (s *Store) Enter(ctx context.Context, e Entry) (entered race.Participant, e
 			entered = participantOf(old)
 			return nil
 		case known && old.Status == string(race.Entered):
-			return &race.ConflictError{Message: "you have entered this race already"}
+			return &race.ConflictError{Message: "you have already entered this race"}
 		}
 		if err := takesEntries(ctx, q, r); err != nil {
 			return err
@@ -58,11 +58,12 @@ func (s *Store) Enter(ctx context.Context, e Entry) (entered race.Participant, e
 	return entered, err
 }
 
-// takesEntries is asked under the lock on the race, so that of several runners
-// one gets the last place.
+// takesEntries returns an error when the race accepts no more entries. It must be
+// called under the lock on the race, so that only one of several runners gets the
+// last place.
 func takesEntries(ctx context.Context, q *gen.Queries, r race.Race) error {
 	if r.Status != race.Scheduled {
-		return &race.ConflictError{Message: "entries are over: the race has results"}
+		return &race.ConflictError{Message: "entries are closed: the race has results"}
 	}
 	if r.Capacity == 0 {
 		return nil
@@ -99,8 +100,8 @@ func (s *Store) enterAgain(ctx context.Context, q *gen.Queries, cancelledID stri
 	return nil
 }
 
-// Participant returns the entry of a runner in a race, also a cancelled one, or
-// race.ErrNotFound.
+// Participant returns the entry of a runner in a race, including a cancelled one,
+// or race.ErrNotFound.
 func (s *Store) Participant(ctx context.Context, raceID, userID string) (race.Participant, error) {
 	row, err := s.queries.ParticipantOf(ctx, raceID, userID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -112,10 +113,10 @@ func (s *Store) Participant(ctx context.Context, raceID, userID string) (race.Pa
 	return participantOf(row), nil
 }
 
-// CancelEntry takes a runner out of a race and frees the place and the bib. To
-// cancel again changes nothing. It returns race.ErrNotFound when there is no
-// entry, and a *race.ConflictError once the race has results: then the points
-// of the bib need their owner.
+// CancelEntry cancels a runner's entry and frees the place and the bib. Cancelling
+// again changes nothing. It returns race.ErrNotFound when there is no entry, and a
+// *race.ConflictError once the race has results, because the points of the bib then
+// belong to the runner.
 func (s *Store) CancelEntry(ctx context.Context, raceID, userID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -141,8 +142,9 @@ func (s *Store) CancelEntry(ctx context.Context, raceID, userID string) error {
 	})
 }
 
-// ListParticipants returns up to limit entries of a race behind the participant
-// with that ID, in the order of their IDs; the empty ID stands before the first.
+// ListParticipants returns up to limit entries of a race after the participant with
+// the ID afterID, in the order of their IDs; an empty afterID starts with the
+// first.
 func (s *Store) ListParticipants(ctx context.Context, raceID, afterID string, limit int) ([]race.Participant, error) {
 	rows, err := s.queries.ParticipantsAfter(ctx, raceID, afterID, count32(limit))
 	if err != nil {
@@ -166,7 +168,7 @@ func participantOf(row gen.Participant) race.Participant {
 	return p
 }
 
-// nullAge is NULL for an age that is unknown, or that nobody has.
+// nullAge is NULL for an age that is unknown or impossible.
 func nullAge(age int) sql.NullInt16 {
 	if age < 0 || age > race.MaxAge {
 		return sql.NullInt16{}

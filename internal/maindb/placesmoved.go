@@ -10,7 +10,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-// PlaceMove is an entry whose place changes. A place that is left out is none.
+// PlaceMove is an entry whose place changes. A place that is left out means no
+// place.
 type PlaceMove struct {
 	Bib                 string `json:"bib"`
 	RecordID            string `json:"record_id"`
@@ -24,8 +25,8 @@ type PlaceMove struct {
 	DivisionPlaceAfter  int    `json:"division_place_after,omitempty"`
 }
 
-// placesMoved returns the first entries whose places change when the revisions
-// are written, in the new order, and how many there are.
+// placesMoved returns the first entries whose places would change if the revisions
+// were written, in the new order, and how many there are.
 func placesMoved(ctx context.Context, q *gen.Queries, r race.Race, revisions []revision, entrants map[string]gen.EnteredBibsRow) ([]PlaceMove, int, error) {
 	rows, err := q.StandingsEntries(ctx, r.ID)
 	if err != nil {
@@ -70,7 +71,7 @@ func placesMoved(ctx context.Context, q *gen.Queries, r race.Race, revisions []r
 	return moves, total, nil
 }
 
-// revise makes row say what the next revision of its record says.
+// revise updates row to the next revision of its record.
 func revise(row *gen.StandingsEntriesRow, next revision) {
 	result := next.Result
 	row.RecordID, row.Revision, row.Bib = next.ID, count32(next.Revision), result.Bib

@@ -13,7 +13,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-// Publication is an organizer's wish to make the standings of a race official.
+// Publication is an organizer's request to make the standings of a race official.
 type Publication struct {
 	RaceID      string // empty: there is none
 	RequestedBy string // user ID
@@ -22,10 +22,10 @@ type Publication struct {
 	PublishedAt time.Time // zero while the window is open
 }
 
-// Open reports whether the publication is still to be carried out.
+// Open reports whether the publication has not been carried out yet.
 func (p Publication) Open() bool { return p.RaceID != "" && p.PublishedAt.IsZero() }
 
-// Publication returns that of a race, the zero value when there is none.
+// Publication returns the publication of a race, the zero value when there is none.
 func (s *Store) Publication(ctx context.Context, raceID string) (Publication, error) {
 	row, err := s.queries.Publication(ctx, raceID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -37,10 +37,9 @@ func (s *Store) Publication(ctx context.Context, raceID string) (Publication, er
 	return publicationOf(row), nil
 }
 
-// OpenPublication opens the protest window of a race and returns its
-// publication. The one that there is already is returned as it is, open or
-// carried out. Errors: race.ErrNotFound, *race.ConflictError for a race without
-// results.
+// OpenPublication opens the protest window of a race and returns its publication.
+// An existing publication is returned unchanged, open or carried out. Errors:
+// race.ErrNotFound, *race.ConflictError for a race without results.
 func (s *Store) OpenPublication(ctx context.Context, raceID, by string, window time.Duration) (p Publication, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -73,8 +72,8 @@ func (s *Store) OpenPublication(ctx context.Context, raceID, by string, window t
 }
 
 // CancelPublication closes the protest window of a race: its standings stay
-// provisional. Without one nothing changes. It returns race.ErrNotFound, and a
-// *race.ConflictError when the standings are official already.
+// provisional. Without an open one nothing changes. It returns race.ErrNotFound, or
+// a *race.ConflictError when the standings are already official.
 func (s *Store) CancelPublication(ctx context.Context, raceID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -83,7 +82,7 @@ func (s *Store) CancelPublication(ctx context.Context, raceID string) error {
 			return err
 		}
 		if status == race.Official {
-			return &race.ConflictError{Message: "the standings are official: correct a record, and a new version follows"}
+			return &race.ConflictError{Message: "the standings are already official: correct a record instead, which makes a new version"}
 		}
 		if err := q.DeletePublication(ctx, raceID); err != nil {
 			return fmt.Errorf("cancel the publication of race %s: %w", raceID, err)
@@ -92,11 +91,11 @@ func (s *Store) CancelPublication(ctx context.Context, raceID string) error {
 	})
 }
 
-// fulfil carries out the publication of a version if it is still open as it was
-// read and the version is of what is committed, and returns when it did so. It
-// holds the race, and with it every writer of the settings, the start list and
-// the records, for the rest of the transaction: some 0.2 s for 30,000 entries,
-// once per race.
+// fulfil carries out the publication of a version, if the publication has not
+// changed since it was read and the version matches what is committed, and returns
+// when it did so. It locks the race, which blocks every writer of its settings,
+// start list and records, for the rest of the transaction: some 0.2 s for 30,000
+// entries, once per race.
 func (s *Outcomes) fulfil(ctx context.Context, q *gen.Queries, n NewStandings) (time.Time, error) {
 	p, now := *n.Publishes, s.now().UTC().Truncate(time.Microsecond)
 	if _, err := holdRace(ctx, q, p.RaceID); err != nil {
@@ -123,7 +122,7 @@ func (s *Outcomes) fulfil(ctx context.Context, q *gen.Queries, n NewStandings) (
 }
 
 // isOf reports whether a version was ranked from those inputs. Credits are not
-// among them: they are in the other database, and each belongs to a revision.
+// compared: they are in the other database, and each belongs to a revision.
 func (n *NewStandings) isOf(in StandingsInputs) bool {
 	if !n.Mark.RaceChangedAt.Equal(in.Mark.RaceChangedAt) || n.Mark.RecordRevisions != in.Mark.RecordRevisions ||
 		len(n.Rows) != len(in.Entries) {

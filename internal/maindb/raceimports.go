@@ -64,8 +64,8 @@ func raceImport(ctx context.Context, q *gen.Queries, raceID, importID string) (R
 	return importOf(row)
 }
 
-// RaceImports returns up to limit imports of a race, the newest first, that are
-// older than the one with that ID; the empty ID begins with the newest.
+// RaceImports returns up to limit imports of a race, the newest first, older than
+// the one with the ID before; an empty before starts with the newest.
 func (s *Store) RaceImports(ctx context.Context, raceID, before string, limit int) ([]RaceImport, error) {
 	if before == "" {
 		before = endOfIDs
@@ -94,12 +94,11 @@ func importOf(row gen.RaceImport) (RaceImport, error) {
 	return i, err
 }
 
-// UndoImport gives every record that an import changed the result that it had
-// before, and removes those that it added, as new revisions. An import that is
-// undone already is returned as it is, with undone false. Errors:
-// race.ErrNotFound, *ImportChangedError when a record was changed since, except
-// by the system or by imports that are undone, *race.ConflictError for a void
-// race.
+// UndoImport gives every record that an import changed its former result, and
+// removes those that it added, by new revisions. An import that is already undone
+// is returned unchanged, with undone false. Errors: race.ErrNotFound,
+// *ImportChangedError when a record was changed since, except by the system or by
+// imports that are undone, *race.ConflictError for a void race.
 func (s *Store) UndoImport(ctx context.Context, raceID, importID string, change Change) (i RaceImport, undone bool, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -165,7 +164,7 @@ func (s *Store) undo(ctx context.Context, tx *sql.Tx, i RaceImport, change Chang
 	return s.handOver(ctx, tx, added, s.now())
 }
 
-// fit cuts a reason to what a revision holds.
+// fit cuts a reason to the length that a revision can hold.
 func fit(reason string) string {
 	if characters := []rune(reason); len(characters) > maxReason {
 		return string(characters[:maxReason])

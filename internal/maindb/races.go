@@ -19,9 +19,9 @@ func (s *Store) Race(ctx context.Context, raceID string) (race.Race, error) {
 	return foundRace(raceID, row, err)
 }
 
-// CreateRace adds a scheduled race under the ID that r brings and returns it as
-// it is kept. When there is a race with that ID already, an earlier call made
-// it, and that race is returned as it is.
+// CreateRace adds a scheduled race under the ID in r and returns it as stored. When
+// there is already a race with that ID, an earlier call created it, and that race
+// is returned unchanged.
 func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) {
 	divisions, err := divisionsColumn(r.Divisions)
 	if err != nil {
@@ -41,22 +41,22 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 	return s.Race(ctx, r.ID)
 }
 
-// RacePosition is the place of a race in the list of all: by date, the newest
-// first, then by ID. The zero value stands before the first.
+// RacePosition is the position of a race in the list of all races: by date, the
+// newest first, then by ID. The zero value is before the first.
 type RacePosition struct {
 	Date race.Date
 	ID   string
 }
 
-// The position before every race: the last date that a DATE can hold, and what
-// sorts behind every ID.
+// The position before every race: the last date that a DATE can hold, and a text
+// that sorts after every ID.
 var (
 	endOfDates = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
 	endOfIDs   = "~"
 )
 
-// ListRaces returns up to limit races behind a position, the newest first: the
-// organizer's own, or all when organizerID is empty.
+// ListRaces returns up to limit races after a position, the newest first: those of
+// an organizer, or all when organizerID is empty.
 func (s *Store) ListRaces(ctx context.Context, organizerID string, after RacePosition, limit int) ([]race.Race, error) {
 	date, id := endOfDates, endOfIDs
 	if after.ID != "" {
@@ -86,8 +86,8 @@ func (s *Store) ListRaces(ctx context.Context, organizerID string, after RacePos
 }
 
 // DeleteRace removes a race and its entries. It returns race.ErrNotFound, and a
-// *race.ConflictError once the race has official records: those are kept for
-// good, as the ledger points at them.
+// *race.ConflictError once the race has official records: those are kept for ever,
+// since the ledger refers to them.
 func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -96,10 +96,10 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		}
 		recorded, err := q.RaceHasRecords(ctx, raceID)
 		if err != nil {
-			return fmt.Errorf("look for records of race %s: %w", raceID, err)
+			return fmt.Errorf("check race %s for records: %w", raceID, err)
 		}
 		if recorded {
-			return &race.ConflictError{Message: "the race has official records, which are kept for good"}
+			return &race.ConflictError{Message: "the race has official records, which are kept for ever"}
 		}
 		if err := q.DeleteParticipantsOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete entries of race %s: %w", raceID, err)
@@ -111,10 +111,10 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 	})
 }
 
-// VoidRace makes a race void for good: its publication is cancelled when it was
-// still to come, and every live record gets a revision, so that its points are
-// taken back the way they came. A race that is void already is returned as it
-// is, with voided false. It returns race.ErrNotFound.
+// VoidRace makes a race void for ever: its publication is cancelled if it was still
+// open, and every live record gets a revision, so that its points are reversed by
+// the ordinary path. A race that is already void is returned unchanged, with voided
+// false. It returns race.ErrNotFound.
 func (s *Store) VoidRace(ctx context.Context, raceID string, change Change) (r race.Race, voided bool, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -141,8 +141,8 @@ func (s *Store) VoidRace(ctx context.Context, raceID string, change Change) (r r
 	return r, voided, err
 }
 
-// lockRace keeps every other writer of the race, its entries and its records
-// out until the transaction ends, and returns it, or race.ErrNotFound.
+// lockRace locks out every other writer of the race, its entries and its records
+// until the transaction ends. It returns the race, or race.ErrNotFound.
 func lockRace(ctx context.Context, q *gen.Queries, raceID string) (race.Race, error) {
 	row, err := q.LockRace(ctx, raceID)
 	return foundRace(raceID, row, err)
@@ -192,16 +192,16 @@ func divisionsColumn(divisions []race.Division) (json.RawMessage, error) {
 	}
 	column, err := json.Marshal(divisions)
 	if err != nil {
-		return nil, fmt.Errorf("write divisions: %w", err)
+		return nil, fmt.Errorf("encode divisions: %w", err)
 	}
 	return column, nil
 }
 
-// A holder keeps writers of a race's records apart until the transaction ends
-// and returns where the race stands, or race.ErrNotFound.
+// A holder locks a race against writers of its records until the transaction ends
+// and returns the race's status, or race.ErrNotFound.
 type holder func(ctx context.Context, q *gen.Queries, raceID string) (race.Status, error)
 
-// holdRace keeps every other writer of the race's records out.
+// holdRace locks out every other writer of the race's records.
 func holdRace(ctx context.Context, q *gen.Queries, raceID string) (race.Status, error) {
 	status, err := q.HoldRaceForRecords(ctx, raceID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -213,11 +213,11 @@ func holdRace(ctx context.Context, q *gen.Queries, raceID string) (race.Status, 
 	return race.Status(status), nil
 }
 
-// errVoid is the answer to whoever would change the records of a void race.
+// errVoid is returned to callers that would change the records of a void race.
 var errVoid = &race.ConflictError{Message: "the race is void: its records no longer change"}
 
-// holdLiveRace is holdRace for those who change results: it returns a
-// *race.ConflictError for a void race.
+// holdLiveRace is holdRace for changes of results: it returns a *race.ConflictError
+// for a void race.
 func holdLiveRace(ctx context.Context, q *gen.Queries, raceID string) (race.Status, error) {
 	status, err := holdRace(ctx, q, raceID)
 	if err == nil && status == race.Void {
@@ -226,13 +226,13 @@ func holdLiveRace(ctx context.Context, q *gen.Queries, raceID string) (race.Stat
 	return status, err
 }
 
-// errScheduled says that a race has no records yet, so that the first one has
-// to change the race, which a shared hold of it does not allow.
+// errScheduled says that a race has no records yet, so that adding the first one
+// changes the race too, which needs holdRace instead of shareRace.
 var errScheduled = errors.New("the race is still scheduled")
 
-// shareRace keeps those out that change records, but not those that add one. It
-// returns errScheduled for a race without records and a *race.ConflictError for
-// a void one.
+// shareRace locks out writers that change records, but not those that add one. It
+// returns errScheduled for a race without records and a *race.ConflictError for a
+// void one.
 func shareRace(ctx context.Context, q *gen.Queries, raceID string) (race.Status, error) {
 	status, err := q.ShareRaceForRecords(ctx, raceID)
 	switch {

@@ -14,20 +14,22 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
-// BirthDates tells the birth dates of runners, without those it does not know.
+// BirthDates returns the birth dates of runners by user ID. Unknown ones are left
+// out.
 type BirthDates func(ctx context.Context, userIDs []string) (map[string]race.Date, error)
 
-// UpdateRace lets edit change the settings of a race and returns the race as it
-// is then, and how many records were revised.
+// UpdateRace lets edit change the settings of a race. It returns the updated race
+// and how many records were revised.
 //
-// A change of what credits rest on sends every live record on its way again; a
-// new date recomputes the ages on race day first, except those that the
-// organizer stated. It returns race.ErrNotFound, what edit returns, or a
-// *race.ConflictError when the race is official and the change would touch its
-// points or places, or when more have entered than the new capacity.
+// A change of a setting that affects credits gives every live record a new
+// revision, so that it is credited again. A new date first recomputes the ages on
+// race day, except those that the organizer stated. It returns race.ErrNotFound,
+// the error of edit, or a *race.ConflictError when the race is official and the
+// change would affect its points or places, or when more runners have entered than
+// the new capacity allows.
 //
-// births is asked under the lock on the race, so that nobody enters between the
-// question and the new date. edit may run more than once.
+// births is called under the lock on the race, so that nobody enters between that
+// call and the change of the date. edit may run more than once.
 func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.Race) error, births BirthDates) (updated race.Race, revised int, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -62,7 +64,7 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 	return updated, revised, err
 }
 
-// creditSettings names the changed settings that points rest on.
+// creditSettings names the changed settings that affect points.
 func creditSettings(old, updated race.Race) []string {
 	clocks := !slices.Equal(scoring.Clocks(old.Ranking), scoring.Clocks(updated.Ranking)) // whose times must be plausible
 	return changedOf(
@@ -76,7 +78,7 @@ func creditSettings(old, updated race.Race) []string {
 	)
 }
 
-// placeSettings names the changed settings that places alone rest on.
+// placeSettings names the changed settings that affect only places.
 func placeSettings(old, updated race.Race) []string {
 	return changedOf(
 		setting{"ranking.divisions_basis", old.Ranking.DivisionsBasis != updated.Ranking.DivisionsBasis},
@@ -103,7 +105,7 @@ func changedOf(settings ...setting) []string {
 func mayChange(ctx context.Context, q *gen.Queries, old, updated race.Race) error {
 	if old.Status == race.Official || old.Status == race.Void {
 		if fixed := append(creditSettings(old, updated), placeSettings(old, updated)...); len(fixed) > 0 {
-			return &race.ConflictError{Field: fixed[0], Message: fmt.Sprintf("the race is %s: its points and places stand", old.Status)}
+			return &race.ConflictError{Field: fixed[0], Message: fmt.Sprintf("the race is %s: its points and places no longer change", old.Status)}
 		}
 	}
 	if updated.Capacity == 0 || updated.Capacity == old.Capacity {
@@ -114,7 +116,7 @@ func mayChange(ctx context.Context, q *gen.Queries, old, updated race.Race) erro
 		return fmt.Errorf("count entries of race %s: %w", old.ID, err)
 	}
 	if entered > int64(updated.Capacity) {
-		return &race.ConflictError{Field: "capacity", Message: fmt.Sprintf("%d have entered already", entered)}
+		return &race.ConflictError{Field: "capacity", Message: fmt.Sprintf("%d runners have already entered", entered)}
 	}
 	return nil
 }
@@ -149,7 +151,7 @@ func (s *Store) moveRaceDay(ctx context.Context, q *gen.Queries, r race.Race, bi
 	}
 	known, err := births(ctx, users)
 	if err != nil {
-		return fmt.Errorf("ask for birth dates: %w", err)
+		return fmt.Errorf("read birth dates: %w", err)
 	}
 	byAge := make(map[sql.NullInt16][]string) // participants to set to an age: at most some 120 groups
 	for _, row := range rows {

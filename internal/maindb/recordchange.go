@@ -22,12 +22,13 @@ type RecordPatch struct {
 	Status   *race.ResultStatus
 	Sequence *int
 
-	// ConfirmTime vouches for the times that the record then has, implausible as
-	// they may be; a pointer to false takes that back.
+	// ConfirmTime confirms the times that the record has after the patch, even if
+	// they are implausible; a pointer to false withdraws a confirmation.
 	ConfirmTime *bool
 }
 
-// apply returns r with the patch on it, or everything that is wrong with that.
+// apply returns r with the patch applied, or everything that is wrong with the
+// outcome.
 func (p RecordPatch) apply(r race.Result) (race.Result, error) {
 	r.Bib = or(p.Bib, r.Bib)
 	r.Gun = or(p.Gun, r.Gun)
@@ -47,11 +48,11 @@ func or[T any](changed *T, old T) T {
 	return *changed
 }
 
-// PatchRecord corrects a record whose latest revision is expected and puts the
-// new revision on its way; a patch that changes nothing makes none, and changed
-// is false. A record that moves to a bib which another one holds waits for it
-// (HoldsBib is false). A bib that it gives up goes to the record that waits
-// longest. Errors: race.ErrNotFound, race.ErrStale, *race.InvalidError,
+// PatchRecord corrects a record whose latest revision is expected and puts the new
+// revision into the outbox. A patch that changes nothing makes no revision, and
+// changed is false. A record that moves to a bib which another record holds waits
+// for it (HoldsBib is false). A bib that it gives up goes to the record that has
+// waited longest. Errors: race.ErrNotFound, race.ErrStale, *race.InvalidError,
 // *race.ConflictError for a removed record.
 func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expected int, patch RecordPatch, change Change) (record race.Record, changed bool, err error) {
 	err = s.changeRecord(ctx, raceID, recordID, expected, func(tx *sql.Tx, row gen.OfficialRecord) error {
@@ -79,10 +80,10 @@ func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expect
 	return record, changed, nil
 }
 
-// RemoveRecord takes back a record whose latest revision is expected: its last
-// revision says so, and its bib goes to the record that waits longest for it.
-// Of a record removed already nothing changes, and removed is false. Errors:
-// race.ErrNotFound, race.ErrStale.
+// RemoveRecord removes a record whose latest revision is expected: it gets a last
+// revision that says so, and its bib goes to the record that has waited longest for
+// it. A record that is already removed is left unchanged, and removed is false.
+// Errors: race.ErrNotFound, race.ErrStale.
 func (s *Store) RemoveRecord(ctx context.Context, raceID, recordID string, expected int, change Change) (record race.Record, removed bool, err error) {
 	err = s.changeRecord(ctx, raceID, recordID, expected, func(tx *sql.Tx, row gen.OfficialRecord) error {
 		record, removed = recordOf(row), false
@@ -123,8 +124,8 @@ func (s *Store) changeRecord(ctx context.Context, raceID, recordID string, expec
 	})
 }
 
-// advance writes the next revision of old and hands over the bib that it gives
-// up. The transaction holds the race.
+// advance writes the next revision of old and hands over the bib that it gives up.
+// The transaction must hold the race.
 func (s *Store) advance(ctx context.Context, tx *sql.Tx, old gen.OfficialRecord, next revision) (race.Record, error) {
 	q, now, key := s.queries.WithTx(tx), s.now(), race.BibKey(next.Result.Bib)
 	switch {
@@ -170,10 +171,10 @@ func (s *Store) handOver(ctx context.Context, tx *sql.Tx, givers []gen.OfficialR
 		}
 		waiting, err := q.RecordsWaiting(ctx, part[0].RaceID, keys)
 		if err != nil {
-			return fmt.Errorf("find who waits for %d bibs: %w", len(keys), err)
+			return fmt.Errorf("find the records that wait for %d bibs: %w", len(keys), err)
 		}
 		var heirs []revision
-		for _, row := range waiting { // who has waited longest comes first
+		for _, row := range waiting { // ordered by how long they have waited, the longest first
 			giver, free := giverOf[row.BibKey]
 			if !free {
 				continue
@@ -193,18 +194,18 @@ func (s *Store) handOver(ctx context.Context, tx *sql.Tx, givers []gen.OfficialR
 	return nil
 }
 
-// postAttempts is how often a bib may be given up between finding it held and
-// asking by whom.
+// postAttempts is how often PostRecord tries again when a bib was held, but was
+// given up before the record that held it could be read.
 const postAttempts = 5
 
-// PostRecord adds a record with its first revision and puts it on its way. The
+// PostRecord adds a record with its first revision and puts it into the outbox. The
 // first record of a race makes the race provisional. A record of the race that
-// already has the ID is returned as it is, with added false. Errors:
-// race.ErrNotFound without such a race, *race.ConflictError when another record
-// holds the bib or the race is void.
+// already has the ID is returned unchanged, with added false. Errors:
+// race.ErrNotFound when there is no such race, *race.ConflictError when another
+// record holds the bib or the race is void.
 //
-// What is posted is a statement as a file makes them, since timing software
-// posts too; only a disqualification with a reason is a person's decision.
+// A posted result counts like one in a file, since timing software posts too; only
+// a disqualification with a reason counts as a person's decision.
 func (s *Store) PostRecord(ctx context.Context, raceID, recordID string, result race.Result, change Change) (record race.Record, added bool, err error) {
 	posted := firstRevision(raceID, recordID, result, race.ByPost, change)
 	if result.Status == race.Disqualified && change.Reason != "" {
@@ -212,7 +213,7 @@ func (s *Store) PostRecord(ctx context.Context, raceID, recordID string, result 
 	}
 	for range postAttempts {
 		err := s.post(ctx, shareRace, posted)
-		if errors.Is(err, errScheduled) { // once in the life of a race
+		if errors.Is(err, errScheduled) { // once per race
 			err = s.post(ctx, holdLiveRace, posted)
 		}
 		if err == nil {
@@ -246,8 +247,8 @@ func (s *Store) post(ctx context.Context, hold holder, r revision) error {
 	})
 }
 
-// startResults makes a race provisional that has got its first record. The
-// transaction holds a race that is still scheduled.
+// startResults makes a race provisional when it gets its first record. The
+// transaction must hold the race, which is still scheduled.
 func startResults(ctx context.Context, q *gen.Queries, raceID string, status race.Status, now time.Time) error {
 	if status != race.Scheduled {
 		return nil
@@ -258,7 +259,8 @@ func startResults(ctx context.Context, q *gen.Queries, raceID string, status rac
 	return nil
 }
 
-// bibConflict names the record that holds the bib; nil when none does.
+// bibConflict returns an error that names the record that holds the bib, nil when
+// none does.
 func (s *Store) bibConflict(ctx context.Context, raceID, bib string) error {
 	recordID, err := s.queries.RecordHoldingBib(ctx, raceID, nullString(race.BibKey(bib)))
 	if errors.Is(err, sql.ErrNoRows) {

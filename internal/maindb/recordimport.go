@@ -19,19 +19,20 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
-// importReason is why an import corrected a record, unless its caller says.
+// importReason is the reason of a revision by an import whose caller gives none.
 const importReason = "results file imported"
 
-// ErrNoRankingTime says that no row of a file states the time that ranks the
-// race, though finishers would be left without one, or that none states anything.
+// ErrNoRankingTime says that no row of a file states the time that ranks the race
+// although finishers would be left without one, or that no row states anything at
+// all.
 var ErrNoRankingTime = errors.New("the file has no ranking time")
 
-// maxListed is how many rows of each kind an import's answer lists.
+// maxListed is how many rows of each kind an import's outcome lists.
 const maxListed = 200
 
-// ResultsFile is a results file and how it is to be applied.
+// ResultsFile is a results file and how to apply it.
 type ResultsFile struct {
-	ImportID string // of the import that it becomes; an ID that is known already returns what that one did
+	ImportID string // of the new import; the ID of an existing import returns the outcome of that one
 	RaceID   string
 	Rows     []race.ResultRow // checked, each with a bib of its own
 	Name     string           // empty: unknown
@@ -48,22 +49,22 @@ type ResultsFile struct {
 	RetryOf time.Time
 }
 
-// Imported says what became of the rows of a results file, or what would. Each
+// Imported is the outcome of an import of a results file, or of its dry run. Each
 // list holds the first rows of its kind, and its total how many there are.
 type Imported struct {
 	ImportID         string           `json:"import_id,omitempty" doc:"For undoing it. Left out when nothing was written."`
 	Added            int              `json:"added" doc:"Records posted."`
 	Changed          int              `json:"changed" doc:"Records that got a new revision."`
-	Unchanged        int              `json:"unchanged" doc:"Rows that say what the record says already."`
+	Unchanged        int              `json:"unchanged" doc:"Rows that say what the record already says."`
 	Changes          []FieldChange    `json:"changes" nullable:"false" doc:"What changes in records that exist, field by field; at most 200."`
 	ChangesTotal     int              `json:"changes_total"`
 	Cleared          []ClearedField   `json:"cleared" nullable:"false" doc:"Values that a - in the file cleared; at most 200."`
 	ClearedTotal     int              `json:"cleared_total"`
-	Kept             []KeptRow        `json:"kept" nullable:"false" doc:"Rows that were not applied because a person decided otherwise; at most 200. Override them by all or by bib."`
+	Kept             []KeptRow        `json:"kept" nullable:"false" doc:"Rows that were not applied because by a person otherwise; at most 200. Override them by all or by bib."`
 	KeptTotal        int              `json:"kept_total"`
 	UnknownBib       []BibRow         `json:"unknown_bib" nullable:"false" doc:"Rows whose bib nobody is entered with, applied or not; at most 200."`
 	UnknownTotal     int              `json:"unknown_bib_total"`
-	Implausible      []ImplausibleRow `json:"implausible" nullable:"false" doc:"Rows whose record has a time that cannot be right: it is kept, but neither ranked nor credited until it is corrected or confirmed; at most 200."`
+	Implausible      []ImplausibleRow `json:"implausible" nullable:"false" doc:"Rows whose record has an implausible time: it is kept, but neither ranked nor credited until it is corrected or confirmed; at most 200."`
 	ImplausibleTotal int              `json:"implausible_total"`
 	Official         bool             `json:"official,omitempty" doc:"The standings are official: only official=true with a reason lets the file change them."`
 	PlacesMoved      []PlaceMove      `json:"places_moved,omitempty" doc:"Of an official race, and in a dry run of any race: the places that change, in the new order; at most 200."`
@@ -93,7 +94,7 @@ type ClearedField struct {
 	Before string `json:"before"`
 }
 
-// KeptRow is a row that a person's decision outranks.
+// KeptRow is a row that was not applied because by a person otherwise.
 type KeptRow struct {
 	BibRow
 	RecordID string            `json:"record_id"`
@@ -102,13 +103,13 @@ type KeptRow struct {
 	Message  string            `json:"message" example:"kept: decided by hand"`
 }
 
-// ImplausibleRow is a row whose record has a time that cannot be right.
+// ImplausibleRow is a row whose record has an implausible time.
 type ImplausibleRow struct {
 	BibRow
 	Message string `json:"message" doc:"Why, and what to write instead."`
 }
 
-// RefusedRow is a row that cannot go in because of what the record says.
+// RefusedRow is a row that contradicts what the record says.
 type RefusedRow struct {
 	Row   int
 	Wrong []race.FieldError
@@ -121,20 +122,20 @@ func list[T any](items *[]T, total *int, item T) {
 	}
 }
 
-// ImportResults brings the records of a race up to a results file, all in one
-// transaction: a bib without a record gets one, and the record that holds a bib
-// takes what the row says. What a person has decided stays, unless the file may
-// override it. A file that changes something is kept as an import, which can be
-// undone; to import under the ID of one that there is changes nothing and
-// returns what that one did. Errors: race.ErrNotFound, *race.InvalidError when
-// the reason is missing, ErrNoRankingTime, *race.ConflictError for a void race,
-// for an official one that the file would change without being allowed to, and
-// for a repeated request that another file has overtaken.
+// ImportResults updates the records of a race from a results file, all in one
+// transaction: a bib without a record gets one, and the record that holds a bib is
+// changed to what the row says. What a person has decided is kept, unless the file
+// may override it. A file that changes something is stored as an import, which can
+// be undone; importing under the ID of an existing import changes nothing and
+// returns its outcome. Errors: race.ErrNotFound, *race.InvalidError when the reason
+// is missing, ErrNoRankingTime, *race.ConflictError for a void race, for an
+// official one that the file would change without being allowed to, and for a
+// repeated request that another file has overtaken.
 func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Change) (Imported, error) {
 	overrides := file.OverrideAll || len(file.OverrideBibs) > 0
 	if (file.Official || overrides) && change.Reason == "" {
 		return Imported{}, &race.InvalidError{Fields: []race.FieldError{{
-			Field: "reason", Message: "is needed to change official standings or to override what a person decided",
+			Field: "reason", Message: "is needed to change official standings or to override what by a person",
 		}}}
 	}
 	if change.Reason == "" {
@@ -153,7 +154,7 @@ func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Chan
 			return err
 		}
 		if !errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("look for the import: %w", err)
+			return fmt.Errorf("read the import: %w", err)
 		}
 		if r.Status == race.Void {
 			return errVoid
@@ -178,7 +179,7 @@ func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Chan
 		if r.Status == race.Official && !file.Official {
 			return &race.ConflictError{Field: "official", Message: fmt.Sprintf(
 				"the standings of the race are official, and the file would add %d records and change %d: "+
-					"send official=true with a reason to import it all the same; dry_run=true shows the places that would move",
+					"send official=true with a reason to import it anyway; dry_run=true shows the places that would move",
 				done.Added, done.Changed)}
 		}
 		done.ImportID = file.ImportID
@@ -190,8 +191,8 @@ func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Chan
 	return done, nil
 }
 
-// PreviewImport returns what ImportResults would do now if it were allowed to,
-// and does nothing.
+// PreviewImport returns what ImportResults would do now if it were allowed to, and
+// changes nothing.
 func (s *Store) PreviewImport(ctx context.Context, file ResultsFile) (Imported, error) {
 	r, err := s.Race(ctx, file.RaceID)
 	if err != nil {
@@ -227,7 +228,8 @@ func checkOvertaken(ctx context.Context, q *gen.Queries, file ResultsFile) error
 	return nil
 }
 
-// carryOut writes the plan and keeps the import. The transaction holds the race.
+// carryOut writes the plan and stores the import. The transaction must hold the
+// race.
 func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, plan *importPlan, status race.Status, done *Imported) error {
 	q, now := s.queries.WithTx(tx), s.now()
 	if done.Added > 0 {
@@ -240,19 +242,19 @@ func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, plan *importPlan, stat
 	}
 	outcome, err := json.Marshal(storedOutcome{done, done.Refused})
 	if err != nil {
-		return fmt.Errorf("write the outcome: %w", err)
+		return fmt.Errorf("encode the outcome: %w", err)
 	}
 	err = q.InsertRaceImport(ctx, gen.InsertRaceImportParams{
 		ImportID: plan.file.ImportID, RaceID: plan.race.ID, FileName: plan.file.Name, FileHash: plan.file.Hash[:],
 		Reason: plan.change.Reason, ImportedBy: plan.change.By, ImportedAt: now, Outcome: outcome,
 	})
 	if err != nil {
-		return fmt.Errorf("keep the import: %w", err)
+		return fmt.Errorf("store the import: %w", err)
 	}
 	return nil
 }
 
-// storedOutcome is an import's outcome as it is kept.
+// storedOutcome is an import's outcome as stored.
 type storedOutcome struct {
 	*Imported
 	Refused []RefusedRow `json:"refused,omitempty"`
@@ -278,7 +280,7 @@ type importPlan struct {
 	outcome   Imported
 	speaks    bool // some row states something
 	timed     bool // some row states the time that ranks, or clears a value
-	timeless  bool // some finisher would have no such time
+	timeless  bool // some finisher would be left without that time
 
 	entrants map[string]gen.EnteredBibsRow // by bib key
 	decided  map[string]gen.OfficialRecord // by the bib keys that files knew them by; nil: not read yet
@@ -353,8 +355,8 @@ func (p *importPlan) take(ctx context.Context, q *gen.Queries, part []race.Resul
 	return nil
 }
 
-// correct decides what a row does to the record that holds its bib. A bib that
-// is only written differently, 007 for 7, is no change.
+// correct decides how a row changes the record that holds its bib. A bib that is
+// only written differently, 007 for 7, is not a change.
 func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 	next := nextRevision(holder, race.ByFile, p.change)
 	known := next.Result
@@ -398,8 +400,8 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 	}
 }
 
-// add decides what a row does whose bib no record holds. A record that a person
-// has removed, or moved to another bib, is not added again.
+// add decides what happens to a row whose bib no record holds. A record that a
+// person has removed, or moved to another bib, is not added again.
 func (p *importPlan) add(ctx context.Context, q *gen.Queries, key string, row race.ResultRow) error {
 	if p.decided == nil {
 		var err error
@@ -428,7 +430,7 @@ func (p *importPlan) add(ctx context.Context, q *gen.Queries, key string, row ra
 	return nil
 }
 
-// checkTime lists a row after which its record has an implausible time that
+// checkTime lists a row if it leaves its record with an implausible time that
 // nobody has confirmed.
 func (p *importPlan) checkTime(row race.ResultRow, r race.Record) {
 	facts := scoring.Facts{Race: p.race, Record: r}
@@ -449,7 +451,7 @@ func (p *importPlan) revise(next revision) {
 
 func (p *importPlan) overrides(bibKey string) bool { return p.file.OverrideAll || p.override[bibKey] }
 
-// keep lists a row that the decided record outranks.
+// keep lists a row that is not applied because by a person the record.
 func (p *importPlan) keep(row race.ResultRow, decided gen.OfficialRecord) {
 	kept := KeptRow{
 		BibRow: BibRow{row.Row, row.Bib}, RecordID: decided.RecordID,
@@ -503,8 +505,8 @@ func enteredBibs(ctx context.Context, q *gen.Queries, raceID string) (map[string
 	return entrants, nil
 }
 
-// decidedByBib returns the records of a race that stand by a person's decision,
-// by the keys of the bibs that files and timing software gave them.
+// decidedByBib returns the records of a race that by a person, by the keys of
+// the bibs that files and timing software gave them.
 func decidedByBib(ctx context.Context, q *gen.Queries, raceID string) (map[string]gen.OfficialRecord, error) {
 	rows, err := q.DecidedRecordsWithBibs(ctx, raceID)
 	if err != nil {

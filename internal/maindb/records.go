@@ -15,7 +15,7 @@ import (
 // RecordFilter selects records of a race. The zero value selects all live ones.
 type RecordFilter struct {
 	Status  race.ResultStatus // empty: any
-	Bib     string            // in any notation; empty: any
+	Bib     string            // however it is written; empty: any
 	Removed bool              // removed records too
 }
 
@@ -31,7 +31,7 @@ func (s *Store) Record(ctx context.Context, raceID, recordID string) (race.Recor
 	return recordOf(row), nil
 }
 
-// Revisions returns all revisions of a record, the first one first; none when
+// Revisions returns all revisions of a record, the first one first, and none when
 // there is no such record.
 func (s *Store) Revisions(ctx context.Context, recordID string) ([]race.Revision, error) {
 	rows, err := s.queries.Revisions(ctx, recordID)
@@ -59,8 +59,8 @@ func (s *Store) Revisions(ctx context.Context, recordID string) ([]race.Revision
 	return revisions, nil
 }
 
-// ListRecords returns up to limit records of a race by their ID, which is the
-// order in which they were posted, starting behind the ID after.
+// ListRecords returns up to limit records of a race by their ID, which is the order
+// in which they were posted, starting after the ID after.
 func (s *Store) ListRecords(ctx context.Context, raceID string, filter RecordFilter, after string, limit int) ([]race.Record, error) {
 	status := string(filter.Status)
 	if status == "" {
@@ -156,7 +156,7 @@ func resultOf(bib string, gun, net sql.NullInt64, status string, sequence sql.Nu
 	}
 }
 
-// What was not taken or given is NULL.
+// A value that was not taken or given is NULL.
 
 func nullTime(t race.Time) sql.NullInt64 { return sql.NullInt64{Int64: int64(t), Valid: t != 0} }
 
@@ -170,12 +170,12 @@ func count32(n int) int32 { return int32(n) } //nolint:gosec // limits, revision
 // OwnResult is a runner's live record in a race.
 type OwnResult struct {
 	Record race.Record
-	Race   race.Race // ID, name, date, distance and status alone
+	Race   race.Race // only ID, name, date, distance and status
 	Field  race.Field
 }
 
-// ResultsOf returns up to limit results of a runner behind a position, the
-// newest race first.
+// ResultsOf returns up to limit results of a runner after a position, the newest
+// race first.
 func (s *Store) ResultsOf(ctx context.Context, userID string, after RacePosition, limit int) ([]OwnResult, error) {
 	date, id := endOfDates, endOfIDs
 	if after.ID != "" {
@@ -214,7 +214,7 @@ func (s *Store) RacesOfSeason(ctx context.Context, year int) ([]string, error) {
 	return races, nil
 }
 
-// Entrant is what a race knows of who is entered.
+// Entrant is what a race knows about somebody who is entered.
 type Entrant struct {
 	UserID string
 	Sex    race.Sex

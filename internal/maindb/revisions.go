@@ -12,8 +12,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// chunk is how many rows one multi-row statement carries: enough that round
-// trips no longer count, few enough to stay far below max_allowed_packet.
+// chunk is how many rows one multi-row statement has: enough to make the cost of
+// round trips negligible, few enough to stay far below max_allowed_packet.
 const chunk = 1000
 
 // Change says who writes a revision and why.
@@ -22,20 +22,20 @@ type Change struct {
 	Reason string // at most 500 characters; may be empty for a first revision
 }
 
-// A revision is a record as its next revision has it.
+// A revision is a record as of its next revision.
 type revision struct {
 	race.Record
 	Change
 	origin       race.Origin
-	importID     string       // that makes or undoes it; empty: none does
+	importID     string       // the import that makes or undoes it; empty: none does
 	waitingSince sql.NullTime // when the record began to wait for its bib; NULL: it does not wait
 }
 
-// writeRevisions is the one way in which a result becomes a revision: it writes
-// the immutable revision, the record as the revision has it and the outbox row
-// that sends it to be credited. Revision 1 adds the record. The transaction
-// holds the race, or shares it when all are first revisions; no two revisions
-// are of the same record, and none takes a bib that another gives up.
+// writeRevisions is the only way to write revisions with a result: it writes the
+// immutable revision, the updated record, and the outbox row by which it is
+// credited. Revision 1 adds the record. The transaction must hold the race, or
+// share it if all are first revisions. No two revisions may be of the same record,
+// and none may claim a bib that another gives up.
 func writeRevisions(ctx context.Context, tx *sql.Tx, revisions []revision, now time.Time) error {
 	for part := range slices.Chunk(revisions, chunk) {
 		var added, advanced []revision
@@ -87,14 +87,15 @@ func insertRevisions(ctx context.Context, tx *sql.Tx, revisions []revision, now 
 	trace := traceOf(ctx)
 	return insertRows(ctx, tx, intoOutbox, revisions, func(args []any, r revision) []any {
 		parent, link := trace, sql.NullString{}
-		if r.importID != "" { // many come about at once: see OutboxRow
+		if r.importID != "" { // an import makes many at once: see OutboxRow
 			parent, link = link, trace
 		}
 		return append(args, r.RaceID, r.ID, r.Revision, now, parent, link)
 	})
 }
 
-// advancedRecord is what a record takes from elsewhere than its new revision.
+// advancedRecord holds the columns of a record that are not copied from its new
+// revision.
 type advancedRecord struct {
 	RecordID     string  `json:"record_id"`
 	Revision     int     `json:"revision"`
@@ -118,7 +119,7 @@ SET r.revision = v.revision, r.bib = v.bib, r.bib_key = next.bib_key, r.held_bib
     r.finish_sequence = v.finish_sequence, r.removed = v.removed, r.decided = v.decided,
     r.time_confirmed = v.time_confirmed, r.updated_at = v.changed_at`
 
-// advanceRecords makes records say what the revisions just written for them say.
+// advanceRecords updates records to the revisions just written for them.
 func advanceRecords(ctx context.Context, tx *sql.Tx, revisions []revision) error {
 	if len(revisions) == 0 {
 		return nil
@@ -140,9 +141,9 @@ func advanceRecords(ctx context.Context, tx *sql.Tx, revisions []revision) error
 	return nil
 }
 
-// reviseAgain gives each of the records a new revision with the result that it
-// has, so that its points are computed anew. It is for what changes the points
-// of records without changing their results. The transaction holds the race.
+// reviseAgain gives each of the records a new revision with the same result, so
+// that its points are computed again. It is for changes that affect points without
+// changing results. The transaction must hold the race.
 func reviseAgain(ctx context.Context, tx *sql.Tx, recordIDs []string, reason string, now time.Time) error {
 	for ids := range slices.Chunk(recordIDs, chunk) {
 		text, err := json.Marshal(ids)
@@ -172,12 +173,12 @@ SELECT r.race_id, r.record_id, r.revision + 1, ?, ? FROM ` + revisedRecords, []a
 	return nil
 }
 
-// revisedRecords reads, and locks, the records in a list of IDs and no others.
+// revisedRecords reads and locks exactly the records in a list of IDs.
 const revisedRecords = `JSON_TABLE(?, '$[*]' COLUMNS (record_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin PATH '$')) AS revised
 STRAIGHT_JOIN official_record AS r FORCE INDEX (PRIMARY) ON r.record_id = revised.record_id`
 
-// reviseRace revises every live record of a race and returns how many those
-// were. The transaction holds the race.
+// reviseRace gives every live record of a race a new revision and returns how many
+// it revised. The transaction must hold the race.
 func (s *Store) reviseRace(ctx context.Context, tx *sql.Tx, raceID, reason string) (int, error) {
 	ids, err := s.queries.WithTx(tx).LiveRecordsOfRace(ctx, raceID)
 	if err != nil {
@@ -186,8 +187,9 @@ func (s *Store) reviseRace(ctx context.Context, tx *sql.Tx, raceID, reason strin
 	return len(ids), reviseAgain(ctx, tx, ids, reason, s.now())
 }
 
-// reviseBibs revises every live record of those bibs, also those that wait for
-// one, and returns how many those were. The transaction holds the race.
+// reviseBibs gives every live record with one of those bibs a new revision,
+// including those that wait for the bib, and returns how many it revised. The
+// transaction must hold the race.
 func (s *Store) reviseBibs(ctx context.Context, tx *sql.Tx, raceID string, bibKeys []string, reason string) (int, error) {
 	q := s.queries.WithTx(tx)
 	var ids []string
@@ -202,7 +204,7 @@ func (s *Store) reviseBibs(ctx context.Context, tx *sql.Tx, raceID string, bibKe
 	return len(ids), reviseAgain(ctx, tx, ids, reason, s.now())
 }
 
-// firstRevision is a record that the race does not have yet.
+// firstRevision returns the first revision of a new record.
 func firstRevision(raceID, recordID string, result race.Result, origin race.Origin, change Change) revision {
 	return revision{
 		Record: race.Record{ID: recordID, RaceID: raceID, Revision: 1, Result: result, HoldsBib: true},
@@ -210,7 +212,7 @@ func firstRevision(raceID, recordID string, result race.Result, origin race.Orig
 	}
 }
 
-// nextRevision is what follows on a record, with nothing changed so far.
+// nextRevision returns the next revision of a record, with nothing changed yet.
 func nextRevision(row gen.OfficialRecord, origin race.Origin, change Change) revision {
 	r := revision{Record: recordOf(row), Change: change, origin: origin, waitingSince: row.WaitingSince}
 	r.Revision++

@@ -22,21 +22,21 @@ var snapshotColumns = []string{
 	"sequence", "points", "record_id", "revision", "user_id",
 }
 
-// implausibleColumn follows the others where a row has something to say in it,
-// so that the snapshots of all other races are what every release reads.
+// implausibleColumn is added after the others only if a row has an implausible
+// time, so that earlier releases can read the snapshots of all other races.
 const implausibleColumn = "implausible"
 
-// sizeBytes is the length of what COMPRESS of MySQL puts before a zlib stream:
-// the size of the plain text, little endian.
+// sizeBytes is the length of the prefix that MySQL's COMPRESS puts before a zlib
+// stream: the size of the plain text, little endian.
 const sizeBytes = 4
 
-// differenceColumns are those of a difference. That there are more keeps programs
-// that do not know of differences from reading one as all rows.
+// differenceColumns are the columns of a difference. The additional columns keep
+// earlier releases, which do not know differences, from reading one as a complete
+// snapshot.
 var differenceColumns = append(slices.Clone(snapshotColumns), implausibleColumn, "removed")
 
-// encodeSnapshot writes rows as CSV, compressed as the database's own COMPRESS
-// does, so that an operator reads it by UNCOMPRESS. 30,000 rows
-// take 1.45 MB.
+// encodeSnapshot encodes rows as CSV, compressed as by the database's own COMPRESS,
+// so that an operator can read it with UNCOMPRESS. 30,000 rows take 1.45 MB.
 func encodeSnapshot(rows []standings.Row) ([]byte, error) {
 	columns := snapshotColumns
 	if slices.ContainsFunc(rows, func(r standings.Row) bool { return r.Implausible != "" }) {
@@ -55,9 +55,9 @@ func encodeDifference(changed []changedRow) ([]byte, error) {
 	})
 }
 
-// packing is where more time no longer pays: for 30,000 rows level 1 takes 55 ms
-// and 1.65 MB, level 4 takes 90 ms and 1.45 MB, level 9 takes 170 ms and 1.41 MB.
-// Most of it is IDs.
+// packing is the compression level above which more time no longer pays: for 30,000
+// rows level 1 takes 55 ms and 1.65 MB, level 4 takes 90 ms and 1.45 MB, level 9
+// takes 170 ms and 1.41 MB. Most of it is IDs.
 const packing = 4
 
 func encodeTable(columns []string, rows int, fill func(i int, cells []string)) ([]byte, error) {
@@ -119,7 +119,7 @@ func fillCells(cells []string, r *standings.Row) {
 	}
 }
 
-// positive writes a number of which zero is none.
+// positive formats a number; zero, which means none, becomes the empty string.
 func positive(n int) string {
 	if n == 0 {
 		return ""
@@ -147,18 +147,18 @@ func decodeDifference(body []byte) ([]changedRow, error) {
 	return changed, err
 }
 
-// decodeTable calls take with the cells of each row, of which there are at least
-// some. It uses them again for the next row.
+// decodeTable calls take with the cells of each row, of which there must be at
+// least least. The slice is reused for the next row.
 func decodeTable(body []byte, least int, take func(cells []string) error) error {
 	if len(body) < sizeBytes {
-		return errors.New("the snapshot is cut short")
+		return errors.New("the snapshot is truncated")
 	}
 	inflate, err := zlib.NewReader(bytes.NewReader(body[sizeBytes:]))
 	if err != nil {
-		return fmt.Errorf("open the snapshot: %w", err)
+		return fmt.Errorf("decompress the snapshot: %w", err)
 	}
 	table := csv.NewReader(inflate)
-	table.ReuseRecord = true // and as many cells in each row as in the first
+	table.ReuseRecord = true // it also requires as many cells in each row as in the first
 	columns, err := table.Read()
 	if err == nil && len(columns) < least {
 		err = fmt.Errorf("%d columns are too few", len(columns))

@@ -18,28 +18,29 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-// ErrOvertaken says that since the inputs of a version were read another version
-// was written, the publication was changed, or, for a version that publishes,
-// the race, its start list or its records were: read them again.
+// ErrOvertaken says that the inputs of a version are outdated: since they were
+// read, another version was written, the publication was changed, or, for a version
+// that publishes, the race, its start list or its records were changed. Read them
+// again.
 var ErrOvertaken = errors.New("the standings' inputs have changed since they were read")
 
-// StandingsHead says what a version is, without its rows.
+// StandingsHead is a version of the standings without its rows.
 type StandingsHead struct {
 	Version    int         // from 1; 0: there is none yet
 	Status     race.Status // Provisional, Official or Void
 	ComputedAt time.Time   // when its inputs were read
 	InputsHash [sha256.Size]byte
-	Ruleset    json.RawMessage // the edition of the engine and the rules, as used
+	Ruleset    json.RawMessage // the edition of the ranking engine and the rules that were used
 	Reason     string          // of an official version, or one after a change of rules; else empty
 	Entries    int             // rows
-	RowsKept   bool            // false: they were dropped, see NotKeptError
+	RowsKept   bool            // false if they were dropped, see NotKeptError
 }
 
 // Ruleset is the content of StandingsHead.Ruleset.
 type Ruleset struct {
 	Edition int `json:"edition"`
 	standings.Rules
-	Scoring string `json:"scoring,omitempty"` // rule and edition; empty in the first versions, which did not note it
+	Scoring string `json:"scoring,omitempty"` // rule and edition; empty in the oldest versions, which did not keep it
 }
 
 // RulesetOf returns the rules by which this release ranks a race.
@@ -82,8 +83,8 @@ func (s *Store) LatestStandings(ctx context.Context, raceID string) (StandingsHe
 	return headOf(gen.StandingsBeforeRow(row)), nil
 }
 
-// StandingsBefore returns up to limit versions older than one, the newest
-// first; before 0 stands behind the newest.
+// StandingsBefore returns up to limit versions older than before, the newest first;
+// 0 means all versions.
 func (s *Store) StandingsBefore(ctx context.Context, raceID string, before, limit int) ([]StandingsHead, error) {
 	if before == 0 {
 		before = math.MaxInt32
@@ -120,7 +121,7 @@ func (s *Store) Standings(ctx context.Context, raceID string, version int) (Stan
 	return head, rows, nil
 }
 
-// NewStandings is a version to be written.
+// NewStandings is a new version of the standings.
 type NewStandings struct {
 	RaceID     string
 	Version    int         // one more than the latest when the inputs were read
@@ -131,16 +132,16 @@ type NewStandings struct {
 	Reason     string // at most 500 characters
 	Rows       []standings.Row
 	Mark       StandingsMark
-	// Publishes is the open publication that this version carries out; nil: none.
+	// Publishes is the open publication that this version carries out; nil if none.
 	Publishes *Publication
 }
 
-// AddStandings writes a version, and with one that publishes makes the race
-// official in the same transaction. It returns ErrOvertaken when there is such a
-// version already, so that of two that compute at once none writes older inputs
-// over newer ones. A version that publishes must also be of what is committed: it
-// is compared with the race, start list and records as they are, while no other
-// writer may change them, and with the publication.
+// AddStandings writes a version; if it publishes, it makes the race official in the
+// same transaction. It returns ErrOvertaken when a version with that number already
+// exists, so that of two concurrent computations none replaces newer inputs by
+// older ones. A version that publishes must also match what is committed: it is
+// compared with the publication, and with the race, start list and records while
+// other writers are locked out.
 func (s *Outcomes) AddStandings(ctx context.Context, n NewStandings) error {
 	body, err := encodeSnapshot(n.Rows)
 	if err != nil {
@@ -148,7 +149,7 @@ func (s *Outcomes) AddStandings(ctx context.Context, n NewStandings) error {
 	}
 	rules, err := json.Marshal(n.Rules)
 	if err != nil {
-		return fmt.Errorf("write the rules of race %s: %w", n.RaceID, err)
+		return fmt.Errorf("encode the rules of race %s: %w", n.RaceID, err)
 	}
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -186,9 +187,9 @@ func headOf(row gen.StandingsBeforeRow) StandingsHead {
 	return head
 }
 
-// SweepPosition is how far a sweep has come: through the races whose records have
-// changed since a time, then those whose settings have, then those with an open
-// publication.
+// SweepPosition is how far a sweep has got: first through the races whose records
+// have changed since a time, then those whose settings have changed, then those
+// with an open publication.
 type SweepPosition struct {
 	Since  time.Time `json:"since"`
 	Part   sweepPart `json:"part"`
@@ -209,8 +210,8 @@ const (
 func (p SweepPosition) Done() bool { return p.Part >= sweepDone }
 
 // RacesToSweep returns up to limit races after a position, each once, and the
-// position after them. A race may come again in a later page. There may be no
-// races in a page although others follow.
+// position after them. A race may appear again on a later page. A page may be empty
+// although others follow.
 func (s *Store) RacesToSweep(ctx context.Context, after SweepPosition, limit int) (races []string, next SweepPosition, err error) {
 	next = after
 	if next.At.Before(next.Since) {
@@ -254,17 +255,18 @@ func (s *Store) RacesToSweep(ctx context.Context, after SweepPosition, limit int
 	return slices.Compact(races), next, nil
 }
 
-// OnlyOpen reports whether the races after the position are there because their
-// publication is open.
+// OnlyOpen reports whether only races with an open publication are left after the
+// position.
 func (p SweepPosition) OnlyOpen() bool { return p.Part == sweepPublications }
 
-// StandingsMarks are what the last recompute of a race had read, the zero value
-// when there was none, and what there is now, without the credits' part.
+// StandingsMarks are the marks of what the last recompute of a race read, the zero
+// value when there was none, and of what is there now, without the credits' part.
 type StandingsMarks struct {
 	Marked, Current StandingsMark
 }
 
-// StandingsMarks returns the marks of those of the races that exist, by race ID.
+// StandingsMarks returns the marks of the races by race ID. Races that do not exist
+// are left out.
 func (s *Store) StandingsMarks(ctx context.Context, raceIDs []string) (map[string]StandingsMarks, error) {
 	marks := make(map[string]StandingsMarks, len(raceIDs))
 	for ids := range slices.Chunk(raceIDs, chunk) {

@@ -12,11 +12,11 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-// StandingsInputs is what main_db holds of a race's standings and of what they
-// follow from.
+// StandingsInputs is what main_db holds about a race's standings and the inputs
+// that they are computed from.
 type StandingsInputs struct {
 	Latest      StandingsHead
-	Publication Publication // zero: nobody asked for one
+	Publication Publication // zero if nobody requested one
 	Race        race.Race
 	Entries     []standings.Entry // of the live records, by record ID; without credits
 	Mark        StandingsMark     // without the credits' part
@@ -24,15 +24,15 @@ type StandingsInputs struct {
 	entrants []entrant // of each entry
 }
 
-// entrant is what a fingerprint needs of an entry besides the entry itself.
+// entrant is what the fingerprint of an entry needs in addition to the entry.
 type entrant struct {
 	participantID string // empty: nobody is entered with the bib
 	holdsBib      bool
 	timeConfirmed bool
 }
 
-// Fingerprint identifies what the i-th entry would be credited from now; it is
-// empty for inputs that were not read from the database.
+// Fingerprint identifies the inputs that the i-th entry would be credited from now.
+// It is empty for inputs that were not read from the database.
 func (in StandingsInputs) Fingerprint(i int) race.Fingerprint {
 	if i >= len(in.entrants) {
 		return ""
@@ -45,16 +45,17 @@ func (in StandingsInputs) Fingerprint(i int) race.Fingerprint {
 	return facts.Fingerprint()
 }
 
-// StandingsMark tells the inputs of one moment from those of a later one.
+// StandingsMark identifies a state of the inputs, so that a change since then can
+// be noticed.
 type StandingsMark struct {
 	RecordRevisions int64     // of all records of the race together, removed ones too
 	CreditRevisions int64     // last applied, of all its credits together
 	RaceChangedAt   time.Time // its settings
 }
 
-// StandingsInputs reads them, or returns race.ErrNotFound. The latest version
-// is read first: a version that is written on top of it follows from inputs no
-// older than that one's.
+// StandingsInputs reads the inputs of a race's standings, or returns
+// race.ErrNotFound. The latest version is read first, so that the next version's
+// inputs are never older than those of the latest.
 func (s *Store) StandingsInputs(ctx context.Context, raceID string) (StandingsInputs, error) {
 	latest, err := s.LatestStandings(ctx, raceID)
 	if err != nil {
@@ -97,7 +98,7 @@ func standingsEntry(r *race.Race, row *gen.StandingsEntriesRow) standings.Entry 
 	e := standings.Entry{
 		RecordID: row.RecordID, Revision: int(row.Revision),
 		Result: resultOf(row.Bib, row.GunMs, row.NetMs, row.Status, row.FinishSequence),
-		Age:    race.UnknownAge, Field: race.Runner, // of whom nobody knows
+		Age:    race.UnknownAge, Field: race.Runner, // used if nobody is entered with the bib
 	}
 	if row.UserID.Valid {
 		e.UserID, e.Sex, e.Field = row.UserID.String, race.Sex(row.Sex.String), race.Field(row.Field.String)
@@ -111,7 +112,7 @@ func standingsEntry(r *race.Race, row *gen.StandingsEntriesRow) standings.Entry 
 	return e
 }
 
-// MarkStandings notes that the latest version says what those inputs say.
+// MarkStandings records that the latest version is up to date with those inputs.
 func (s *Outcomes) MarkStandings(ctx context.Context, raceID string, mark StandingsMark) error {
 	return setMark(ctx, s.queries, raceID, mark)
 }
@@ -127,7 +128,7 @@ func setMark(ctx context.Context, q *gen.Queries, raceID string, mark StandingsM
 	return nil
 }
 
-// RevisionReason is why a record got a revision.
+// RevisionReason is a revision with the reason for it.
 type RevisionReason struct {
 	Revision  int
 	Removed   bool
@@ -135,8 +136,8 @@ type RevisionReason struct {
 	ChangedAt time.Time
 }
 
-// RevisionReasons returns the revisions of those records with their reasons,
-// the first one first, by record ID.
+// RevisionReasons returns the revisions of the records with their reasons, the
+// first one first, by record ID.
 func (s *Store) RevisionReasons(ctx context.Context, recordIDs []string) (map[string][]RevisionReason, error) {
 	reasons := make(map[string][]RevisionReason, len(recordIDs))
 	for ids := range slices.Chunk(recordIDs, chunk) {

@@ -13,34 +13,34 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// StartListRow is what a start list says of one bib. No two rows of a list have
+// StartListRow is what a start list says about one bib. No two rows of a list have
 // the same bib or the same account.
 type StartListRow struct {
 	Bib       string
-	Sex       race.Sex  // empty: not said
-	Age       int       // on race day; race.UnknownAge: not said
-	BirthDate race.Date // zero: not said
+	Sex       race.Sex  // empty: not stated
+	Age       int       // on race day; race.UnknownAge: not stated
+	BirthDate race.Date // zero: not stated
 	Field     race.Field
 
 	ClearSex bool // what the entry has is withdrawn; an age that the account gives stays
 	ClearAge bool
 
-	Account *RunnerAccount // that the row names; nil: it names none
-	StandIn RunnerAccount  // the account without a login that stands for the bib otherwise
-	Claimed bool           // the stand-in has become somebody's own account
+	Account *RunnerAccount // the account that the row names; nil: it names none
+	StandIn RunnerAccount  // the account without a login that is used for the bib otherwise
+	Claimed bool           // the stand-in has been claimed by its runner
 }
 
-// RunnerAccount is what an entry takes from an account.
+// RunnerAccount is what an entry copies from an account.
 type RunnerAccount struct {
 	UserID    string
 	Sex       race.Sex  // empty: unknown
 	BirthDate race.Date // zero: unknown
 }
 
-// RowOutcome is what became of one row.
+// RowOutcome is the outcome of one row.
 type RowOutcome int
 
-// The outcomes. A refused row changes nothing.
+// The outcomes of a row. A refused one changes nothing.
 const (
 	RowUnchanged RowOutcome = iota
 	RowAdded
@@ -48,14 +48,14 @@ const (
 	RowRefused
 )
 
-// PlannedRow says what a row comes to.
+// PlannedRow is the planned outcome of a row.
 type PlannedRow struct {
 	Outcome RowOutcome
 	UserID  string            // whose entry it is; empty when refused
 	Wrong   []race.FieldError // why it was refused
 }
 
-// PlanStartList says what ImportStartList would make of each row just now, and
+// PlanStartList returns what ImportStartList would do with each row now, and
 // changes nothing. It returns race.ErrNotFound.
 func (s *Store) PlanStartList(ctx context.Context, raceID string, rows []StartListRow) ([]PlannedRow, error) {
 	r, err := s.Race(ctx, raceID)
@@ -69,14 +69,14 @@ func (s *Store) PlanStartList(ctx context.Context, raceID string, rows []StartLi
 	return plan.rows, nil
 }
 
-// ImportStartList makes the entries of a race say what the rows say, in one
-// transaction, and returns how many records it sent on their way again: those
-// of new bibs and of bibs whose runner, sex, age or field changed.
+// ImportStartList updates the entries of a race from the rows, in one transaction,
+// and returns how many records it revised so that they are credited again: those of
+// new bibs and of bibs whose runner, sex, age or field changed.
 //
-// planned is PlanStartList's answer for the same rows, after which every
-// stand-in that it uses was given an account. When entries changed since, so
-// that a row would go to somebody else, nothing is written and the error is a
-// *race.ConflictError; race.ErrNotFound when the race is gone.
+// planned is what PlanStartList returned for the same rows; every stand-in in it
+// must have an account by now. When entries have changed since, so that a row would
+// go to somebody else, nothing is written and the error is a *race.ConflictError.
+// It is race.ErrNotFound when the race no longer exists.
 func (s *Store) ImportStartList(ctx context.Context, raceID string, rows []StartListRow, planned []PlannedRow) (revised int, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -95,7 +95,7 @@ func (s *Store) ImportStartList(ctx context.Context, raceID string, rows []Start
 		if err := s.writeStartList(ctx, tx, plan); err != nil {
 			return err
 		}
-		revised, err = s.healBibs(ctx, tx, raceID, plan.heals)
+		revised, err = s.reviseBibsOf(ctx, tx, raceID, plan.revises)
 		return err
 	})
 	return revised, err
@@ -115,14 +115,15 @@ func (s *Store) planStartList(ctx context.Context, q *gen.Queries, r race.Race, 
 	return newStartListPlan(r, entries, rows), nil
 }
 
-// healBibs sends the records of bibs on their way again, when there are any.
-func (s *Store) healBibs(ctx context.Context, tx *sql.Tx, raceID string, bibKeys []string) (int, error) {
+// reviseBibsOf revises the records of bibs, if there are any, so that they are
+// credited again.
+func (s *Store) reviseBibsOf(ctx context.Context, tx *sql.Tx, raceID string, bibKeys []string) (int, error) {
 	if len(bibKeys) == 0 {
 		return 0, nil
 	}
 	recorded, err := s.queries.WithTx(tx).RaceHasRecords(ctx, raceID)
 	if err != nil {
-		return 0, fmt.Errorf("look for records of race %s: %w", raceID, err)
+		return 0, fmt.Errorf("check race %s for records: %w", raceID, err)
 	}
 	if !recorded {
 		return 0, nil
@@ -134,8 +135,8 @@ func (s *Store) healBibs(ctx context.Context, tx *sql.Tx, raceID string, bibKeys
 	return s.reviseBibs(ctx, tx, raceID, bibKeys, reason)
 }
 
-// writeStartList first frees the bibs that change hands, then writes the
-// entries: no order of the rows alone would let two of them swap bibs.
+// writeStartList first frees the bibs that change hands, then writes the entries,
+// because otherwise two entries could not swap bibs whatever the order.
 func (s *Store) writeStartList(ctx context.Context, tx *sql.Tx, plan *startListPlan) error {
 	q := s.queries.WithTx(tx)
 	for ids := range slices.Chunk(plan.displaced, chunk) {
@@ -157,7 +158,7 @@ func (s *Store) writeStartList(ctx context.Context, tx *sql.Tx, plan *startListP
 	return nil
 }
 
-// putEntries adds entries, or changes those whose ID there is.
+// putEntries inserts entries, or updates those whose ID exists.
 func putEntries(ctx context.Context, tx *sql.Tx, entries []entry, now time.Time) error {
 	const columns = 13
 	args := make([]any, 0, columns*len(entries))

@@ -9,7 +9,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// entry is a participant with what only the start list needs to know.
+// entry is a participant with what only start lists need.
 type entry struct {
 	race.Participant
 	ageStated bool
@@ -17,21 +17,21 @@ type entry struct {
 	bibKey    string
 }
 
-// startListPlan works out what a start list does to the entries of a race. It
-// is pure, so that a dry run and an import cannot disagree.
+// startListPlan works out how a start list changes the entries of a race. It is a
+// pure function of its inputs, so that a dry run and an import cannot differ.
 //
-// A row finds its entry by the account that it names, else by its bib. The list
-// is taken as a whole: a bib is free when its holder moves to another bib in
-// the same list, so two runners can swap. What a row leaves out stays as it is,
-// and the field of a new entry is then runner. An entry that goes to
-// another runner keeps nothing of the former one but the bib, and it does not go
-// if the former one entered in person or has claimed it.
+// A row finds its entry by the account that it names, else by its bib. The list is
+// applied as a whole: a bib is free when its holder moves to another bib in the
+// same list, so two runners can swap. What a row leaves out stays unchanged; a new
+// entry without a field is a runner's. An entry that passes to another runner keeps
+// nothing of the former one but the bib, and it is refused if the former one
+// entered in person or has claimed it.
 type startListPlan struct {
 	rows      []PlannedRow // as the list has them
 	writes    []entry      // to be added or changed
 	releases  []string     // participants whose bib changes
 	displaced []string     // participants whose place a runner with an account takes
-	heals     []string     // bib keys whose records must be looked at again
+	revises   []string     // bib keys whose records must be revised
 
 	race   race.Race
 	list   []StartListRow
@@ -43,7 +43,8 @@ type startListPlan struct {
 	spots  []spot
 }
 
-// spot is where a row goes: an entry that there is, or nil for a new one.
+// spot is the entry that a row is written to: an existing one, or nil for a new
+// one.
 type spot struct {
 	target    *entry
 	displaced *entry // the stand-in's entry that gives way
@@ -73,11 +74,11 @@ func newStartListPlan(r race.Race, existing []entry, list []StartListRow) *start
 		}
 		p.refuse(i, p.checkAge(row)...)
 	}
-	for p.findSpots() { // a refused mover keeps its bib, which may refuse another
+	for p.findSpots() { // a refused mover keeps its bib, which may make another row be refused
 	}
 	p.fillPlaces(existing)
 	for i := range list {
-		p.settle(i)
+		p.decide(i)
 	}
 	return p
 }
@@ -91,7 +92,8 @@ func (p *startListPlan) refuse(i int, wrong ...race.FieldError) {
 	}
 }
 
-// checkAge reports a birth date that gives no age, or another than the stated.
+// checkAge reports a birth date that gives no valid age, or an age other than the
+// one stated.
 func (p *startListPlan) checkAge(row StartListRow) []race.FieldError {
 	if row.BirthDate.IsZero() {
 		return nil
@@ -108,8 +110,8 @@ func (p *startListPlan) checkAge(row StartListRow) []race.FieldError {
 	return nil
 }
 
-// findSpots gives every row that is not refused its spot, and tells whether it
-// refused one on the way.
+// findSpots gives every row that is not refused its spot. It reports whether it
+// refused a row, in which case it must be called again.
 func (p *startListPlan) findSpots() (again bool) {
 	for i := range p.list {
 		if p.refused(i) {
@@ -143,13 +145,13 @@ func (p *startListPlan) spotOfAccount(i int) (_ spot, problem string) {
 		}
 		return spot{target: own, displaced: holder}, ""
 	case own == nil && holder.listed && holder.UserID != row.StandIn.UserID:
-		return spot{target: holder}, "" // the list named another account for it before
+		return spot{target: holder}, "" // an earlier list named another account for it
 	}
 	return spot{}, "is held by another runner: give that runner another bib in the same list, or this row another one"
 }
 
-// spotOfBib: the entry that has the bib; without one, the stand-in's, unless the
-// stand-in is somebody's own account, who has another bib or has cancelled.
+// spotOfBib: the entry that has the bib; without one, the stand-in's entry, unless
+// the stand-in has been claimed by a runner who has another bib or has cancelled.
 func (p *startListPlan) spotOfBib(i int) (_ spot, problem string) {
 	if holder := p.holder(i); holder != nil {
 		return spot{target: holder}, ""
@@ -157,12 +159,13 @@ func (p *startListPlan) spotOfBib(i int) (_ spot, problem string) {
 	userID := p.list[i].StandIn.UserID
 	own := p.byUser[userID]
 	if p.named[userID] || p.list[i].Claimed || own != nil && own.bibKey != "" {
-		return spot{}, "is the former bib of a runner with an account: name the account (login_id) of who has it now"
+		return spot{}, "is the former bib of a runner with an account: name the account (login_id) of the runner who has it now"
 	}
 	return spot{target: own}, ""
 }
 
-// holder returns who has the bib of a row, unless they move away in this list.
+// holder returns the entry that has the bib of a row, unless the list moves it to
+// another bib.
 func (p *startListPlan) holder(i int) *entry {
 	holder := p.byBib[p.keys[i]]
 	if holder == nil {
@@ -200,8 +203,8 @@ func (p *startListPlan) fillPlaces(existing []entry) {
 	}
 }
 
-// settle decides what is written for a row.
-func (p *startListPlan) settle(i int) {
+// decide works out what is written for a row.
+func (p *startListPlan) decide(i int) {
 	if p.refused(i) {
 		return
 	}
@@ -214,7 +217,7 @@ func (p *startListPlan) settle(i int) {
 	if s.target == nil {
 		p.rows[i].Outcome = RowAdded
 		p.writes = append(p.writes, wanted)
-		p.heals = append(p.heals, wanted.bibKey)
+		p.revises = append(p.revises, wanted.bibKey)
 		return
 	}
 	if wanted == *s.target {
@@ -224,28 +227,28 @@ func (p *startListPlan) settle(i int) {
 	p.writes = append(p.writes, wanted)
 	if old := s.target.bibKey; old != "" && old != wanted.bibKey {
 		p.releases = append(p.releases, s.target.ID)
-		p.heals = append(p.heals, old)
+		p.revises = append(p.revises, old)
 	}
 	if scoresOtherwise(*s.target, wanted) {
-		p.heals = append(p.heals, race.BibKey(row.Bib))
+		p.revises = append(p.revises, race.BibKey(row.Bib))
 	}
 }
 
-// scoresOtherwise tells whether a record of the bib may come to other points,
-// or to another runner.
+// scoresOtherwise reports whether a record of the bib may get other points, or go
+// to another runner.
 func scoresOtherwise(old, wanted entry) bool {
 	return old.bibKey != wanted.bibKey || old.UserID != wanted.UserID || old.Sex != wanted.Sex ||
 		old.Age != wanted.Age || old.Field != wanted.Field
 }
 
-// wanted is the entry that a row asks for.
+// wanted returns the entry that a row asks for.
 func (p *startListPlan) wanted(i int) entry {
 	row, target := p.list[i], p.spots[i].target
 	account := row.StandIn
 	switch {
 	case row.Account != nil:
 		account = *row.Account
-	case target == nil: // whoever the stand-in was for before is gone
+	case target == nil: // the stand-in is reused, and its former runner is gone
 		account.Sex, account.BirthDate = row.Sex, row.BirthDate
 	case target.UserID != row.StandIn.UserID:
 		account = RunnerAccount{UserID: target.UserID}

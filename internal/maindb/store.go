@@ -25,7 +25,8 @@ type Store struct {
 	queries *gen.Queries
 	now     func() time.Time
 
-	// outboxTurn is whose turn it is when this process sends the outbox.
+	// outboxTurn remembers which race this process has to send next from the
+	// outbox.
 	outboxTurn struct {
 		sync.Mutex
 		served string // the race served last
@@ -59,21 +60,21 @@ func Grants() fs.FS { return folder(grants, "grants") }
 func folder(of embed.FS, name string) fs.FS {
 	files, err := fs.Sub(of, name)
 	if err != nil {
-		panic(err) // the embedded folder has another name: no build of ours passes its tests
+		panic(err) // impossible: the folder is embedded under this name
 	}
 	return files
 }
 
-// Migrate brings the schema up to date, grants the accounts what their programs
-// need and no more, and returns how many migrations it applied. cfg must log in
-// with an account that may do so.
+// Migrate migrates the schema, grants the accounts what their programs need and
+// no more, and returns how many migrations it applied. cfg must log in with an
+// account that may do so.
 func Migrate(ctx context.Context, cfg mysql.Config, accounts mysql.Accounts) (applied int, err error) {
 	return mysql.Prepare(ctx, cfg, Migrations(), Grants(), accounts)
 }
 
-// insertRows completes into, which ends in VALUES, with one row for each item,
-// in one statement. row appends the columns of an item to args. It is for what
-// sqlc cannot say: a statement of as many rows as there are. The caller keeps
+// insertRows completes into, which ends in VALUES, with one row for each item, in
+// one statement. row appends the columns of an item to args. It is for what sqlc
+// cannot express: a statement with a variable number of rows. The caller limits
 // items to a chunk.
 func insertRows[T any](ctx context.Context, tx *sql.Tx, into string, items []T, row func(args []any, item T) []any) error {
 	if len(items) == 0 {
@@ -86,7 +87,7 @@ func insertRows[T any](ctx context.Context, tx *sql.Tx, into string, items []T, 
 		args = row(args, item)
 	}
 	one := "(" + strings.Repeat(",?", columns)[1:] + ")"
-	statement := into + strings.Repeat(","+one, len(items))[1:] //nolint:gosec // placeholders are all that is added
+	statement := into + strings.Repeat(","+one, len(items))[1:] //nolint:gosec // only placeholders are added
 	if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
 		table, _, _ := strings.Cut(strings.TrimPrefix(into, "INSERT INTO "), " ")
 		return fmt.Errorf("insert %d rows into %s: %w", len(items), strings.TrimSpace(table), err)
@@ -95,10 +96,10 @@ func insertRows[T any](ctx context.Context, tx *sql.Tx, into string, items []T, 
 }
 
 // execFor runs a statement that reads the items from its only parameter, by
-// JSON_TABLE(?, '$[*]' COLUMNS (…)). Joined straight to a table with a forced
-// index it reads, and locks, the rows of those items alone. With keys in an IN
-// the optimizer scans a small table instead, whatever the hints say, and waits
-// for rows that others have locked.
+// JSON_TABLE(?, '$[*]' COLUMNS (…)). Joined directly to a table with a forced
+// index, it reads and locks only the rows of those items. With an IN list the
+// optimizer scans a small table instead, whatever the hints say, and waits for rows
+// that others have locked.
 func execFor[T any](ctx context.Context, tx *sql.Tx, statement string, items []T) error {
 	list, err := json.Marshal(items)
 	if err != nil {

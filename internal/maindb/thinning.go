@@ -23,25 +23,25 @@ const (
 	dropped    = "dropped"
 )
 
-// smallest is how many times smaller than its rows a difference has to be: one
-// that is not is kept as rows, and later ones refer to it.
+// smallest is how many times smaller than the rows a difference must be to be
+// stored. Otherwise the version keeps its rows, and later differences refer to it.
 const smallest = 4
 
 // NotKeptError says that a version exists, but its rows were dropped. They cannot
-// be computed again: revisions of records are kept for ever, but the start list,
-// the settings and the credits that they were ranked with are not.
+// be computed again: revisions of records are kept for ever, but not the start
+// list, the settings and the credits that they were ranked with.
 type NotKeptError struct {
 	Version       int
 	Before, After int // the nearest versions with rows; the first and the latest always have theirs
 }
 
 func (e *NotKeptError) Error() string {
-	return fmt.Sprintf("the rows of version %d are no longer kept; the nearest versions that have theirs are %d and %d",
+	return fmt.Sprintf("the rows of version %d are no longer kept; the nearest versions with rows are %d and %d",
 		e.Version, e.Before, e.After)
 }
 
-// keepsRows reports whether a provisional version keeps its rows. The rule needs
-// no memory, and what it lets go it never asks for again: a version stays while
+// keepsRows reports whether a provisional version keeps its rows. The rule needs no
+// state, and a version that it drops is never needed again: a version stays while
 // fewer versions have followed than the largest power of four that divides its
 // number. So old ones are ever sparser: of 200 versions 1 and 192 stay beside the
 // latest, of 10,000 versions 1, 8192, 9216 and 9984. The rows of 30,000 entries
@@ -51,17 +51,17 @@ func keepsRows(version, latest int) bool {
 	return version == 1 || version == latest || latest-version < 1<<(2*fours)
 }
 
-// Thinned says what a thinning did.
+// Thinned is the outcome of ThinStandings.
 type Thinned struct {
-	Dropped     int `json:"dropped,omitempty"`     // versions whose rows are gone
+	Dropped     int `json:"dropped,omitempty"`     // versions whose rows were dropped
 	Differences int `json:"differences,omitempty"` // versions whose rows are now stored as a difference
 }
 
-// ThinStandings thins out the rows of the versions of a race whose inputs were
-// read before a time. The first and the latest version keep theirs; so does every
-// official one, as a difference to an earlier official one where that is much
-// smaller; of the others a sparse choice does. It may be repeated, interrupted,
-// and run twice at once.
+// ThinStandings drops rows of those versions of a race whose inputs were read
+// before a time. The first, the latest and every official version keep their rows,
+// an official one as a difference to an earlier official one where that is much
+// smaller; of the others, ever fewer keep them the older they get. It may be
+// repeated, interrupted, and run twice at the same time.
 func (s *Outcomes) ThinStandings(ctx context.Context, raceID string, before time.Time) (Thinned, error) {
 	var done Thinned
 	bodies, err := s.queries.StandingsBodies(ctx, raceID)
@@ -71,7 +71,7 @@ func (s *Outcomes) ThinStandings(ctx context.Context, raceID string, before time
 	latest := int(bodies[len(bodies)-1].Version)
 	var base *whole
 	for _, body := range bodies[:len(bodies)-1] {
-		final := body.Status != string(race.Provisional) // official, or of a void race
+		final := body.Status != string(race.Provisional) // official or void
 		version := int(body.Version)
 		switch {
 		case body.BodyKind == baseRows:
@@ -99,11 +99,11 @@ func wrapThinning(raceID string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("thin out the standings of race %s: %w", raceID, err)
+	return fmt.Errorf("drop rows of the standings of race %s: %w", raceID, err)
 }
 
-// whole is a version that others may be a difference to, its rows read when they
-// are needed.
+// whole is a version that serves as the base of differences. Its rows are read when
+// they are needed.
 type whole struct {
 	version int
 	rows    []standings.Row
@@ -130,9 +130,9 @@ func (s *Outcomes) shrink(ctx context.Context, raceID string, version int, base 
 	})
 }
 
-// packDifference returns the body of a version as a difference to the base, nil
-// when there is none, when that is not worth it, or when it would not lead back to
-// exactly the same rows.
+// packDifference returns the body of a version as a difference to the base. It
+// returns nil when there is no base, when the difference is not small enough, or
+// when it would not reproduce exactly the same rows.
 func (s *Store) packDifference(ctx context.Context, raceID string, base *whole, rows []standings.Row, head *StandingsHead) (packed []byte, err error) {
 	if base == nil {
 		return nil, nil
@@ -148,7 +148,7 @@ func (s *Store) packDifference(ctx context.Context, raceID string, base *whole, 
 	}
 	again, err := applyDifference(base.rows, changed, head)
 	if err != nil || !slices.Equal(again, rows) {
-		return nil, nil //nolint:nilerr // another edition of the engine ranked it: it keeps its rows
+		return nil, nil //nolint:nilerr // another edition of the ranking engine ranked it: it keeps its rows
 	}
 	return encodeDifference(changed)
 }
@@ -159,7 +159,7 @@ type changedRow struct {
 	removed bool // the base has the record, the version has not
 }
 
-// differing lists the entries that a version does not share with its base, by
+// differing returns the entries that differ between a version and its base, by
 // record ID. Places are not compared: they follow from the entries.
 func differing(base, rows []standings.Row) []changedRow {
 	earlier := make(map[string]standings.Entry, len(base))
@@ -180,9 +180,9 @@ func differing(base, rows []standings.Row) []changedRow {
 	return changed
 }
 
-// applyDifference ranks a version again from its base. That the entries are the
-// ones of the version is proved by the hash in its head, which also covers the
-// rules and the edition of the engine.
+// applyDifference ranks a version again from its base. The hash in the version's
+// head proves that the entries are the right ones; it also covers the rules and the
+// edition of the ranking engine.
 func applyDifference(base []standings.Row, changed []changedRow, head *StandingsHead) ([]standings.Row, error) {
 	replaced := make(map[string]bool, len(changed))
 	entries := make([]standings.Entry, 0, len(base)+len(changed))
@@ -206,7 +206,7 @@ func applyDifference(base []standings.Row, changed []changedRow, head *Standings
 		return nil, err
 	}
 	if hash != head.InputsHash {
-		return nil, fmt.Errorf("the difference does not lead to the version's inputs, or edition %d of the engine ranked it", rules.Edition)
+		return nil, fmt.Errorf("the difference does not reproduce the version's inputs, or edition %d of the ranking engine ranked it", rules.Edition)
 	}
 	return standings.Rank(rules.Rules, entries), nil
 }

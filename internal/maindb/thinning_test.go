@@ -211,7 +211,7 @@ func TestOfficialVersionsAreKeptAsDifferences(t *testing.T) {
 	// A difference that somebody has changed is noticed.
 	g.exec(t, "UPDATE standings SET body = (SELECT body FROM (SELECT body FROM standings WHERE version = 4) AS other) WHERE version = 5")
 	_, _, err = g.store.Standings(t.Context(), g.raceID, 5)
-	require.ErrorContains(t, err, "does not lead to the version's inputs")
+	require.ErrorContains(t, err, "does not reproduce the version's inputs")
 }
 
 // TestDifferencesOfEditionsStayReadable reads a difference that edition 1 of the

@@ -24,8 +24,8 @@ func (s *Store) RecordByID(ctx context.Context, recordID string) (race.Record, e
 	return recordOf(row), nil
 }
 
-// LatestRevisionsByID returns the latest revisions of those of the records that
-// exist, by record ID.
+// LatestRevisionsByID returns the latest revisions of the records by record ID.
+// Records that do not exist are left out.
 func (s *Store) LatestRevisionsByID(ctx context.Context, recordIDs []string) (map[string]LatestRevision, error) {
 	found := make(map[string]LatestRevision, len(recordIDs))
 	for ids := range slices.Chunk(recordIDs, chunk) {
@@ -42,10 +42,9 @@ func (s *Store) LatestRevisionsByID(ctx context.Context, recordIDs []string) (ma
 	return found, nil
 }
 
-// RecordsByBib returns up to limit records with a bib, removed ones included, of
-// one race or of all when raceID is empty, in the order of race and record and
-// after the given one. Only their IDs are set. Leading zeros of the bib do not
-// matter.
+// RecordsByBib returns up to limit records with a bib after the given one, in the
+// order of race and record, including removed ones: of one race, or of all when
+// raceID is empty. Only their IDs are set. Leading zeros of the bib do not matter.
 func (s *Store) RecordsByBib(ctx context.Context, raceID, bib string, after LatestRevision, limit int) ([]LatestRevision, error) {
 	first, last := raceID, raceID
 	if raceID == "" {
@@ -65,14 +64,14 @@ func (s *Store) RecordsByBib(ctx context.Context, raceID, bib string, after Late
 	return found, nil
 }
 
-// RecordLabel is what people call a record.
+// RecordLabel is how people refer to a record.
 type RecordLabel struct {
 	Bib      string // as the organizer wrote it
 	RaceName string
 }
 
-// RecordLabels returns the labels of those of the records that exist, by record
-// ID.
+// RecordLabels returns the labels of the records by record ID. Records that do not
+// exist are left out.
 func (s *Store) RecordLabels(ctx context.Context, recordIDs []string) (map[string]RecordLabel, error) {
 	found := make(map[string]RecordLabel, len(recordIDs))
 	for ids := range slices.Chunk(recordIDs, chunk) {
@@ -93,7 +92,7 @@ type Unsent struct {
 	CreatedAt time.Time
 }
 
-// OutboxOf returns what of the records waits in the outbox, the oldest first.
+// OutboxOf returns the outbox rows of the records, the oldest first.
 func (s *Store) OutboxOf(ctx context.Context, recordIDs []string) ([]Unsent, error) {
 	var unsent []Unsent
 	for ids := range slices.Chunk(recordIDs, chunk) {
@@ -111,8 +110,8 @@ func (s *Store) OutboxOf(ctx context.Context, recordIDs []string) ([]Unsent, err
 	return unsent, nil
 }
 
-// RevisionSum tells the latest revisions of a race's records from another such
-// set without reading them.
+// RevisionSum summarizes the latest revisions of a race's records, so that they can
+// be compared without reading each.
 type RevisionSum struct {
 	Records     int
 	Fingerprint int64 // sum of the CRC-32 of each record's ID followed by its revision

@@ -9,7 +9,7 @@ import (
 )
 
 // Unmatched is a revision that a valid message named and main_db did not have, so
-// that it was rejected with nothing to commit the rejection to.
+// that it was rejected without a record that could show the rejection.
 type Unmatched struct {
 	RaceID     string
 	RecordID   string
@@ -31,9 +31,9 @@ func (s *Outcomes) AddUnmatched(ctx context.Context, u Unmatched) error {
 }
 
 // Unmatched returns up to limit revisions that main_db still does not have, of one
-// race or of all when raceID is empty, in the order of race, record and revision,
-// and after the given one, and how many there are. What has appeared in the
-// meantime, as after a restore, is no longer among them.
+// race or of all when raceID is empty, in the order of race, record and revision
+// and after the given one, and how many there are. Revisions that have appeared in
+// the meantime, as after a restore, are left out.
 func (s *Store) Unmatched(ctx context.Context, raceID string, after Unmatched, limit int) (found []Unmatched, total int, err error) {
 	first, last := raceID, raceID
 	if raceID == "" {
@@ -73,8 +73,8 @@ func unmatchedOf(rows []gen.UnmatchedRevision) []Unmatched {
 	return found
 }
 
-// PurgeUnmatched forgets the unmatched revisions that were rejected longer ago
-// than the given time, and returns how many.
+// PurgeUnmatched deletes the unmatched revisions that were rejected longer than
+// keep ago, and returns how many it deleted.
 func (s *Store) PurgeUnmatched(ctx context.Context, keep time.Duration) (int, error) {
 	purged, err := s.queries.PurgeUnmatched(ctx, s.now().Add(-keep))
 	if err != nil {

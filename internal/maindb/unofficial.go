@@ -11,9 +11,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// CreateUnofficialRecord adds a runner's own record under the ID that r brings
-// and returns it as it is kept. When the runner has a record with that ID
-// already, an earlier call made it, and that one is returned as it is.
+// CreateUnofficialRecord adds a runner's own record under the ID in r and returns
+// it as stored. When the runner already has a record with that ID, an earlier call
+// created it, and that one is returned unchanged.
 func (s *Store) CreateUnofficialRecord(ctx context.Context, r race.UnofficialRecord) (race.UnofficialRecord, error) {
 	now := s.now()
 	err := s.queries.InsertUnofficialRecord(ctx, gen.InsertUnofficialRecordParams{
@@ -33,14 +33,14 @@ func (s *Store) UnofficialRecord(ctx context.Context, userID, id string) (race.U
 	return foundUnofficial(id, row, err)
 }
 
-// UnofficialPosition is the place of a record among a runner's own: by date,
-// the newest first, then by ID. The zero value stands before the first.
+// UnofficialPosition is the position of a record in the list of a runner's own: by
+// date, the newest first, then by ID. The zero value is before the first.
 type UnofficialPosition struct {
 	Date race.Date
 	ID   string
 }
 
-// ListUnofficialRecords returns up to limit of a runner's own records behind a
+// ListUnofficialRecords returns up to limit of a runner's own records after a
 // position, the newest first.
 func (s *Store) ListUnofficialRecords(ctx context.Context, userID string, after UnofficialPosition, limit int) ([]race.UnofficialRecord, error) {
 	date, id := endOfDates, endOfIDs
@@ -60,9 +60,9 @@ func (s *Store) ListUnofficialRecords(ctx context.Context, userID string, after 
 	return records, nil
 }
 
-// UpdateUnofficialRecord lets edit change one of a runner's own records and
-// returns it as it is then. It returns race.ErrNotFound as UnofficialRecord
-// does, or what edit returns. edit may run more than once.
+// UpdateUnofficialRecord lets edit change one of a runner's own records and returns
+// the updated one. It returns race.ErrNotFound as UnofficialRecord does, or the
+// error of edit. edit may run more than once.
 func (s *Store) UpdateUnofficialRecord(ctx context.Context, userID, id string, edit func(*race.UnofficialRecord) error) (updated race.UnofficialRecord, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -98,8 +98,8 @@ func (s *Store) DeleteUnofficialRecord(ctx context.Context, userID, id string) e
 	return nil
 }
 
-// EraseUnofficialRecords removes all of a runner's own records: titles and
-// notes are personal, and go when their author leaves.
+// EraseUnofficialRecords removes all of a runner's own records: titles and notes
+// are personal data and must not outlive their author's account.
 func (s *Store) EraseUnofficialRecords(ctx context.Context, userID string) error {
 	if err := s.queries.DeleteUnofficialRecordsOf(ctx, userID); err != nil {
 		return fmt.Errorf("erase unofficial records of user %s: %w", userID, err)

@@ -43,9 +43,9 @@ func isUnavailable(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF) || hasNumber(err, tooManyConnections, shutdown, readOnly, lockWaitTimeout)
 }
 
-// A databaseError is what the pools return instead of the driver's error. What
-// callers branch on is in the tree below it: race.ErrUnavailable where that
-// applies, and the driver's own error.
+// A databaseError is what the pools return instead of the driver's error. It wraps
+// what callers branch on: race.ErrUnavailable where that applies, and the driver's
+// own error.
 type databaseError struct {
 	cause       error
 	unavailable bool

@@ -44,9 +44,9 @@ func Prepare(ctx context.Context, cfg Config, migrations, grants fs.FS, accounts
 	return applied, nil
 }
 
-// Migrate applies the migrations in files that db does not have yet, in order,
-// and returns how many those were. Two programs may call it at once: the second
-// finds nothing left to do, or the first one's failure.
+// Migrate applies the migrations in files that db does not have yet, in order, and
+// returns how many it applied. Two programs may call it at once: the second finds
+// nothing left to do, or the same failure as the first.
 func Migrate(ctx context.Context, db *sql.DB, files fs.FS) (applied int, err error) {
 	provider, err := goose.NewProvider(goose.DialectMySQL, db, files)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package mysql opens the MySQL and MariaDB databases that the stores stand on:
+// Package mysql opens the MySQL and MariaDB databases behind the stores:
 // settings, pool, migrations, and transactions that survive a deadlock.
 package mysql
 
@@ -22,12 +22,12 @@ type Config struct {
 	Name     string `env:"NAME,required" help:"the database"`
 	User     string `env:"USER,required" help:"the account that this program logs in with"`
 	Password string `env:"PASSWORD,required,unset" secret:"true" help:"the account's password"`
-	MaxConns int    `env:"MAX_CONNS" envDefault:"16" unit:"connections" help:"the most that a process opens to it"`
-	TLS      bool   `env:"TLS" envDefault:"false" help:"encrypt, and verify that it is the server of that name"`
+	MaxConns int    `env:"MAX_CONNS" envDefault:"16" unit:"connections" help:"the most connections that a process opens to it"`
+	TLS      bool   `env:"TLS" envDefault:"false" help:"encrypt, and verify the server's certificate and name"`
 	TLSCA    string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust instead of the system's, such as Amazon's for RDS"`
 }
 
-// Check wants TLS_CA to be of use.
+// Check reports a TLS_CA that would have no effect.
 func (c Config) Check(prefix string) error {
 	if c.TLSCA != "" && !c.TLS {
 		return fmt.Errorf("%sTLS_CA is set, but %[1]sTLS is false: set it to true", prefix)
@@ -68,7 +68,7 @@ func connector(cfg Config) (driver.Connector, error) {
 	options.ParseTime, options.Loc = true, time.UTC
 	options.InterpolateParams = true // one round trip a statement instead of two
 	options.ClientFoundRows = true
-	options.Logger = &mysql.NopLogger{} // what matters comes back as an error
+	options.Logger = &mysql.NopLogger{} // everything relevant is returned as an error
 	options.Collation = Collation
 	var err error
 	if options.TLS, err = cfg.tls(); err != nil {

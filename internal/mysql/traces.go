@@ -13,8 +13,8 @@ import (
 )
 
 // OpenTraced is Open with a span for each statement, commit and rollback that
-// belongs to a trace. What the programs do on their own account, once a second
-// and more, begins none. Without a provider it is Open.
+// belongs to a trace. Background statements, which run every second or more often,
+// start no trace. Without a provider it is the same as Open.
 func OpenTraced(cfg Config, provider trace.TracerProvider) (*sql.DB, error) {
 	if provider == nil {
 		return Open(cfg)

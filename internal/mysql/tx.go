@@ -15,11 +15,11 @@ const (
 	txBackoff = 5 * time.Millisecond
 )
 
-// InTx runs fn in a transaction and commits it when fn returns nil. A deadlock
-// or a lock wait that timed out rolls back and runs fn again, up to 10 times,
-// so fn must not keep state between calls. An error of the commit itself is
-// returned: whether it took effect is then unknown, and the caller's keys have
-// to make a repetition harmless.
+// InTx runs fn in a transaction and commits it when fn returns nil. A deadlock or a
+// lock wait that timed out rolls back and runs fn again, up to 10 times, so fn must
+// not keep state between calls. An error of the commit itself is returned: whether
+// it took effect is then unknown, so the caller's unique keys must make a
+// repetition harmless.
 func InTx(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
 	backoff := retry.WithMaxRetries(txRetries, retry.WithJitterPercent(50, retry.NewFibonacci(txBackoff)))
 	return retry.Do(ctx, backoff, func(ctx context.Context) error {
@@ -50,7 +50,7 @@ func once(ctx context.Context, db *sql.DB, fn func(tx *sql.Tx) error) error {
 }
 
 // within waits for the end of a transaction no longer than ctx: the driver would
-// wait for a server that says nothing for as long as the connection lasts.
+// wait for a silent server until the connection breaks.
 func within(ctx context.Context, end func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- end() }()
@@ -60,7 +60,7 @@ func within(ctx context.Context, end func() error) error {
 	case <-ctx.Done():
 	}
 	select {
-	case err := <-ended: // both at once, and this tells more
+	case err := <-ended: // both happened, and this error says more
 		return err
 	default:
 		return ctx.Err()

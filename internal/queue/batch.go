@@ -25,7 +25,7 @@ type batchAnswer struct {
 	failed []types.BatchResultErrorEntry
 }
 
-// answerOf makes a batchAnswer of the two lists in every batch response.
+// answerOf makes a batchAnswer from the two lists in every batch response.
 func answerOf[T any](successful []T, id func(T) *string, failed []types.BatchResultErrorEntry) batchAnswer {
 	done := make([]string, len(successful))
 	for i, entry := range successful {

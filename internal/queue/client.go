@@ -51,7 +51,7 @@ const (
 type Config struct {
 	// Endpoint is the address of an SQS-compatible server such as http://127.0.0.1:9324; Amazon's when
 	// empty.
-	Endpoint string `env:"QUEUE_ENDPOINT" check:"URL" help:"an SQS-compatible server; Amazon's when empty"`
+	Endpoint string `env:"QUEUE_ENDPOINT" check:"URL" help:"an SQS-compatible server; Amazon SQS when empty"`
 	// URL is the records queue's.
 	URL string `env:"QUEUE_URL,required" check:"URL" help:"the records queue"`
 	// DeadLetterURL is the URL of the queue for messages that cannot be handled.
@@ -90,7 +90,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, errors.New("queue: no DEAD_LETTER_QUEUE_URL")
 	}
 	load := []func(*config.LoadOptions) error{
-		config.WithLogger(logging.Nop{}), // what matters comes back as an error
+		config.WithLogger(logging.Nop{}), // everything relevant is returned as an error
 		config.WithHTTPClient(httpClient()),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {

@@ -35,8 +35,8 @@ func (c *Client) DeadLetter(ctx context.Context, received Received, reason strin
 	return nil
 }
 
-// Letter is a message received from the dead-letter queue. A queue cannot be
-// read without hiding what is read for a while.
+// Letter is a message received from the dead-letter queue. Receiving hides it from
+// others for a while: SQS has no other way to read a queue.
 type Letter struct {
 	Received
 	// Reason is why it was dead-lettered; empty when the queue moved it there by
@@ -49,9 +49,9 @@ type Letter struct {
 const letterWait = time.Second
 
 // TakeLetters receives up to most messages from the dead-letter queue and hides
-// them for a while; another call finds the rest. Give them back with
-// ReleaseLetters, or delete them. They come back by themselves, including those
-// that were taken before an error.
+// them for a while; another call finds the rest. Make them visible again with
+// ReleaseLetters, or delete them. Messages that are neither released nor deleted
+// become visible again when hide is over, including those received before an error.
 func (c *Client) TakeLetters(ctx context.Context, most int, hide time.Duration) ([]Letter, error) {
 	var letters []Letter
 	for len(letters) < most {
@@ -91,14 +91,14 @@ func (c *Client) takeBatch(ctx context.Context, most int, hide time.Duration) ([
 	return letters, nil
 }
 
-// ReleaseLetters gives letters back to the dead-letter queue at once. It returns
-// those for which that failed, in order; they come back by themselves.
+// ReleaseLetters makes letters visible again at once. It returns those for which
+// that failed, in order; they become visible when their visibility timeout is over.
 func (c *Client) ReleaseLetters(ctx context.Context, letters []Letter) []Failure {
 	return c.setVisibility(ctx, "release dead letters", c.deadLetterURL, receivedOf(letters), 0)
 }
 
-// DeleteLetters deletes letters for good. It returns those that were not
-// deleted, in order; they come back by themselves.
+// DeleteLetters deletes letters permanently. It returns those that were not
+// deleted, in order; they become visible when their visibility timeout is over.
 func (c *Client) DeleteLetters(ctx context.Context, letters []Letter) []Failure {
 	return c.deleteFrom(ctx, c.deadLetterURL, receivedOf(letters))
 }
@@ -108,8 +108,8 @@ func (c *Client) DeleteLetters(ctx context.Context, letters []Letter) []Failure 
 // were not moved, in order. A letter that could not be deleted is on both
 // queues, which is harmless: a message that is received twice changes nothing.
 //
-// SQS's own move task does not serve: it only knows the source of messages that
-// the queue has moved by itself.
+// SQS's own move task cannot be used: it only knows the source of messages that the
+// queue has moved itself.
 func (c *Client) Redrive(ctx context.Context, letters []Letter) []Failure {
 	failures := c.inBatches(ctx, "redrive", allIndexes(len(letters)), func(ctx context.Context, batch []int) (batchAnswer, error) {
 		entries := make([]types.SendMessageBatchRequestEntry, len(batch))

@@ -27,9 +27,9 @@ type Message struct {
 	Trace    Trace
 }
 
-// Label is what people call a record; both fields are optional. Label and trace travel as attributes of the
-// message rather than in its body, so that a worker of an earlier release, which refuses unknown fields,
-// still accepts the message.
+// Label is how people refer to a record; both fields are optional. Label and trace
+// travel as attributes of the message rather than in its body, so that a worker of
+// an earlier release, which refuses unknown fields, still accepts the message.
 type Label struct {
 	Bib      string
 	RaceName string // cut to 80 characters
@@ -167,7 +167,7 @@ func split(text string) (map[string]json.RawMessage, error) {
 		return nil, errors.New("the body is not valid JSON")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
+		return nil, errors.New("unexpected data after the JSON object")
 	}
 	return fields, checkNames(fields)
 }

@@ -52,7 +52,7 @@ func TestDecodeSaysWhatIsWrongAndQuotesNoValue(t *testing.T) {
 		"cut off":            {`{"v":1,` + ids, "not valid JSON"},
 		"broken value":       {`{"v":` + secret + `}`, "not valid JSON"},
 		"missing colon":      {`{"v"}`, "not valid JSON"},
-		"more behind":        {`{"v":1,` + ids + `,"revision":1} ` + secret, "follows the JSON object"},
+		"more behind":        {`{"v":1,` + ids + `,"revision":1} ` + secret, "after the JSON object"},
 		"no version":         {`{` + ids + `,"revision":1}`, "v is missing"},
 		"null version":       {`{"v":null,` + ids + `,"revision":1}`, "v is not a whole number"},
 		"other version":      {`{"v":2,"name":"` + secret + `"}`, "unknown version in v"},

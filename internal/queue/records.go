@@ -44,8 +44,9 @@ func (c *Client) Send(ctx context.Context, messages []Message) []Failure {
 	return inOrder(append(refused, failures...))
 }
 
-// group is the message group of a race's messages, nil when the queue is not to have groups. On a standard
-// queue a group does not order messages; it makes the queue give turns to groups.
+// group is the message group of a race's messages, nil when messages are sent
+// without groups. On a standard queue groups do not order messages; they make the
+// queue take turns among groups.
 func (c *Client) group(raceID string) *string {
 	if !c.groups || raceID == "" {
 		return nil
@@ -56,7 +57,7 @@ func (c *Client) group(raceID string) *string {
 // Received is a message from the queue, hidden from other receivers until its visibility timeout is over.
 type Received struct {
 	Body          string // for Decode
-	ReceiptHandle string // of this very receive
+	ReceiptHandle string // valid for this receive only
 	MessageID     string
 	ReceiveCount  int       // from 1
 	SentAt        time.Time // zero when the queue does not say

@@ -2,11 +2,11 @@ package race
 
 import "time"
 
-// CreditStatus is what has become of the points of a record.
+// CreditStatus is the state of a record's points.
 type CreditStatus string
 
-// A credit is pending until its outcome is committed to the ledger. A revision
-// that a newer one overtook is superseded.
+// A credit is pending until its outcome is committed to the ledger. A revision that
+// a newer one replaced is superseded.
 const (
 	Pending    CreditStatus = "pending"
 	Credited   CreditStatus = "credited"
@@ -14,26 +14,26 @@ const (
 	Superseded CreditStatus = "superseded"
 )
 
-// Reversed is the status in the ledger of a credit whose record does not exist:
-// what it had given was taken back.
+// Reversed is the status of a credit whose record no longer exists: its points were
+// taken back.
 const Reversed CreditStatus = "reversed"
 
 // FingerprintBytes is the size of a fingerprint.
 const FingerprintBytes = 16
 
 // Fingerprint identifies the inputs that a credit was computed from: 16 bytes in
-// hexadecimal, of which the first names the form. Empty means unknown, as for
-// credits from before there were fingerprints.
+// hexadecimal, of which the first identifies the form. Empty means unknown, as for
+// credits older than fingerprints.
 type Fingerprint string
 
-// Differs reports whether f and other identify different inputs. Where one is
-// unknown, or they are of different forms, that cannot be told.
+// Differs reports whether f and other identify different inputs. It is false where
+// one is unknown or their forms differ, since they cannot be compared.
 func (f Fingerprint) Differs(other Fingerprint) bool {
 	return len(f) == 2*FingerprintBytes && len(other) == len(f) && f[:2] == other[:2] && f != other
 }
 
-// Credit is the committed outcome of one record: the revision last applied to
-// the ledger and what it came to.
+// Credit is the committed outcome of one record: the revision last applied to the
+// ledger, and its points or the reason for having none.
 type Credit struct {
 	RecordID   string
 	RaceID     string
@@ -48,18 +48,18 @@ type Credit struct {
 	Parts      *Parts // what Points were computed from; nil: nothing, or not kept
 	// Fingerprint is of the inputs that the credit was computed from.
 	Fingerprint Fingerprint
-	AppliedAt   time.Time // when the ledger took it; zero when not read
+	AppliedAt   time.Time // when it was committed to the ledger; zero when not read
 }
 
-// Parts are what a scoring rule computed points from. The ledger keeps them as
-// JSON and the API shows them as they are. They hold sex and age, so they have no
-// place in a workflow's history.
+// Parts are what a scoring rule computed points from. The ledger keeps them as JSON
+// and the API shows them as they are. They hold sex and age, so they must not
+// appear in a workflow's history.
 type Parts struct {
 	Rule      string  `json:"rule" example:"agegrade-2025" doc:"The scoring rule with its edition."`
 	Clock     Basis   `json:"clock,omitempty" enum:"gun,net" doc:"The clock whose time was scored: the one that ranks the race."`
 	Time      string  `json:"time,omitempty" example:"2:30:00" doc:"The time that was scored."`
 	DistanceM float64 `json:"distance_m,omitempty" example:"42195"`
-	Sex       Sex     `json:"sex,omitempty" enum:"M,F" doc:"Of the table that was used."`
+	Sex       Sex     `json:"sex,omitempty" enum:"M,F" doc:"The sex of the table that was used."`
 
 	Age             *int    `json:"age,omitempty" example:"35" doc:"On race day. For age grades."`
 	OpenStandard    string  `json:"open_standard,omitempty" example:"2:09:56" doc:"The time worth 100 % at the best age, for the distance and sex. For age grades."`

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Date is a civil date, without a time or a zone. The zero value is no date.
+// Date is a civil date, without a time or time zone. The zero value means no date.
 type Date struct {
 	Year  int
 	Month time.Month
 	Day   int
 }
 
-// firstYear is the first year that a DATE column is sure to hold.
+// firstYear is the first year that a DATE column is guaranteed to hold.
 const firstYear = 1000
 
 // ParseDate reads YYYY-MM-DD, in the years from 1000 to 9999.
@@ -35,7 +35,7 @@ func (d Date) Midnight() time.Time {
 	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
 }
 
-// IsZero reports whether d is no date.
+// IsZero reports whether d is the zero value, no date.
 func (d Date) IsZero() bool { return d == Date{} }
 
 // String writes YYYY-MM-DD, and the empty string for no date.
@@ -49,9 +49,9 @@ func (d Date) String() string {
 // Before reports whether d is earlier than other.
 func (d Date) Before(other Date) bool { return d.Midnight().Before(other.Midnight()) }
 
-// AgeOn returns the age in whole years, on the day of the race, of somebody
-// born on d. Who is born on 29 February turns a year older on 1 March of the
-// other years. It is UnknownAge for no date and for a birth after the day.
+// AgeOn returns the age in whole years, on the day of the race, of somebody born on
+// d. Somebody born on 29 February turns a year older on 1 March of common years.
+// The age is UnknownAge if d is zero or after the day.
 func (d Date) AgeOn(day Date) int {
 	if d.IsZero() || day.Before(d) {
 		return UnknownAge

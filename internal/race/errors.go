@@ -6,12 +6,12 @@ import (
 )
 
 // Errors that callers branch on. The API translates them to HTTP statuses, the
-// worker to Temporal failures; whatever is none of these stays hidden.
+// worker to Temporal failures; any other error is hidden from callers.
 var (
-	// ErrNotFound: there is no such thing, or the caller may not know of it.
+	// ErrNotFound: it does not exist, or the caller may not know that it does.
 	ErrNotFound = errors.New("not found")
-	// ErrUnavailable: a database cannot be reached or cannot do its work just now;
-	// the same call may succeed later.
+	// ErrUnavailable: a database cannot be reached or cannot serve the call at the
+	// moment; the same call may succeed later.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrStale: the revision that a change was based on is not the latest.
 	ErrStale = errors.New("the record has a newer revision")
@@ -45,17 +45,17 @@ func (e *InvalidError) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// Faults collects what is wrong with an input, field by field.
+// Faults collects the errors of an input, field by field.
 type Faults []FieldError
 
-// Add notes that err is wrong with a field; nil is no fault.
+// Add adds an error of a field; a nil err adds nothing.
 func (f *Faults) Add(field string, err error) {
 	if err != nil {
 		*f = append(*f, FieldError{Field: field, Message: err.Error()})
 	}
 }
 
-// Err returns an *InvalidError with all faults, nil when there is none.
+// Err returns an *InvalidError with all of them, nil if there are none.
 func (f Faults) Err() error {
 	if len(f) == 0 {
 		return nil
@@ -63,9 +63,9 @@ func (f Faults) Err() error {
 	return &InvalidError{Fields: f}
 }
 
-// Rejection is the business answer that a record earns no credit as it stands.
-// It is no fault of the system: nothing is retried until the record or the
-// start list is corrected. Reason holds IDs and bibs, never a name.
+// Rejection is the business outcome that a record cannot be credited as it stands.
+// It is not a failure of the system: nothing is retried until the record or the
+// start list is corrected. Reason may hold IDs and bibs, never a name.
 type Rejection struct {
 	Reason string
 }

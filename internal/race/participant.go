@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// EntryStatus is where a participant's entry stands.
+// EntryStatus is the state of a participant's entry.
 type EntryStatus string
 
 // An entry is entered until it is cancelled.
@@ -20,7 +20,7 @@ type Participant struct {
 	ID     string
 	RaceID string
 	UserID string
-	Bib    string // empty until one is given out
+	Bib    string // empty until one is assigned
 	Sex    Sex
 	Age    int // on race day, in whole years, or UnknownAge
 	Field  Field
@@ -54,13 +54,13 @@ func BibKey(bib string) string {
 	return key
 }
 
-// UnknownAge stands for an age on race day that nobody has stated.
+// UnknownAge means that nobody has stated an age on race day.
 const UnknownAge = -1
 
 // MaxAge is the oldest age on race day that a start list may hold.
 const MaxAge = 120
 
-// Sex is the sex category a participant is entered in. The empty value is
+// Sex is the sex category in which a participant is entered. The empty value is
 // unknown.
 type Sex string
 
@@ -87,8 +87,8 @@ func ParseSex(s string) (Sex, error) {
 	return "", errors.New("must be M, F or X")
 }
 
-// Field is the competition within a race that a participant is in; each is
-// ranked for itself.
+// Field is the competition within a race that a participant is in; each is ranked
+// separately.
 type Field string
 
 // The fields of a race.

@@ -1,7 +1,7 @@
-// Package race holds the words of the sport and the rules about them that need
-// no store and no network: times, bibs, civil dates, results, divisions, and
-// what a credit can come to. It imports the standard library alone, so that
-// every other package can stand on it.
+// Package race defines the terms of the sport and those of its rules that need no
+// store and no network: times, bibs, civil dates, results, divisions and the
+// outcomes of a credit. It imports only the standard library, so that every other
+// package can import it.
 package race
 
 import (
@@ -17,7 +17,7 @@ type Distance int64
 // Metres returns d in metres.
 func (d Distance) Metres() float64 { return float64(d) / 1000 }
 
-// Basis names the time that ranks.
+// Basis says which clock ranks a race.
 type Basis string
 
 // Gun time runs from the starting gun, net (chip) time from the runner's own
@@ -41,12 +41,12 @@ const (
 // Ranking is the rule by which a race orders its finishers.
 type Ranking struct {
 	Basis          Basis `json:"basis"`
-	DivisionsBasis Basis `json:"divisions_basis,omitempty"` // of the divisions; empty: as Basis
+	DivisionsBasis Basis `json:"divisions_basis,omitempty"` // of the divisions; empty: the same as Basis
 	Ties           Ties  `json:"ties"`
 }
 
-// Division is a ranking of its own within a race. An empty Sex or Field takes
-// everybody; ages are on race day, inclusive, and nil is no bound.
+// Division is a ranking of its own within a race. An empty Sex or Field admits
+// everybody; ages are on race day, inclusive, and nil means no bound.
 type Division struct {
 	Name   string `json:"name"`
 	Sex    Sex    `json:"sex,omitempty"`
@@ -55,7 +55,7 @@ type Division struct {
 	Field  Field  `json:"field,omitempty"`
 }
 
-// Status is where a race stands.
+// Status is the stage that a race has reached.
 type Status string
 
 // A race is scheduled until its first official record, then its standings are
@@ -86,7 +86,7 @@ type Race struct {
 	Ranking     Ranking
 	Divisions   []Division
 	Scoring     string // a scoring rule with its edition, e.g. "agegrade-2025"
-	Points      int64  // what every finisher gets under the rule "fixed"
+	Points      int64  // the points of every finisher under the rule "fixed"
 	Capacity    int    // participants at most; 0: no bound
 	Status      Status
 	Voided      *Voiding // nil unless the status is Void

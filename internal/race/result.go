@@ -44,11 +44,13 @@ type Result struct {
 	Sequence int // order of finish that the organizer supplied, from 1; 0: none
 }
 
-// netTolerance is how much longer than the gun time a net time may be: the two
-// are often rounded apart, and nobody starts before the gun.
+// netTolerance is how much longer than the gun time a net time may be. It should
+// never be longer, since nobody starts before the gun, but the two are often
+// rounded separately.
 const netTolerance = Time(1000)
 
-// MaxSequence is the highest place in a finish sequence that a store holds.
+// MaxSequence is the highest position in a finish sequence that the database column
+// holds.
 const MaxSequence = 1<<31 - 1
 
 // Check returns everything that is wrong with r, each with the field it is
@@ -68,7 +70,7 @@ func (r Result) Check() []FieldError {
 			time  Time
 		}{{"gun_time", r.Gun}, {"net_time", r.Net}} {
 			if t.time != 0 {
-				add(t.field, "must be empty: who did not start (DNS) has no time")
+				add(t.field, "must be empty: a runner who did not start (DNS) has no time")
 			}
 		}
 		return wrong
@@ -79,11 +81,11 @@ func (r Result) Check() []FieldError {
 	return wrong
 }
 
-// ResultRow is what one row of a results file says of a bib. Nil says nothing: a
-// column that is missing and a cell that is empty leave what is known. A pointer
-// to the zero value clears it.
+// ResultRow is what one row of a results file says about a bib. Nil means that the
+// row says nothing: a missing column or an empty cell leaves what is known
+// unchanged. A pointer to the zero value clears it.
 type ResultRow struct {
-	Row      int // that helps a person find it in the file
+	Row      int // as a person would count it in the file
 	Bib      string
 	Gun      *Time
 	Net      *Time
@@ -91,12 +93,14 @@ type ResultRow struct {
 	Sequence *int
 }
 
-// Check returns everything that is wrong with the row, whatever is known.
+// Check returns everything that is wrong with the row itself, regardless of what is
+// known.
 func (row ResultRow) Check() []FieldError {
 	return row.Stated().Check()
 }
 
-// Stated returns what the row says, with zero where it says nothing.
+// Stated returns the result that the row states, with zero values where it says
+// nothing.
 func (row ResultRow) Stated() Result {
 	return Result{
 		Bib: row.Bib, Gun: valueOf(row.Gun), Net: valueOf(row.Net), Status: valueOf(row.Status), Sequence: valueOf(row.Sequence),
@@ -110,11 +114,11 @@ func valueOf[T any](stated *T) (value T) {
 	return value
 }
 
-// Apply returns what is known with what the row says, or what is wrong with
-// that. A status is only ever changed by a row that states one, so that files of
-// times and files of statuses may come in either order. Who did not start has no
-// times: a row that states DNS takes them, and a row with a time must state
-// another status for somebody who stands as DNS.
+// Apply returns the known result updated by the row, or what is wrong with that. A
+// status is only ever changed by a row that states one, so that files of times and
+// files of statuses may come in either order. A runner who did not start has no
+// times: a row that states DNS clears them, and a row with a time must also state a
+// status if the known one is DNS.
 func (row ResultRow) Apply(known Result) (Result, []FieldError) {
 	result := known
 	if row.Status != nil {
@@ -134,7 +138,7 @@ func (row ResultRow) Apply(known Result) (Result, []FieldError) {
 			continue
 		}
 		if row.Status == nil && known.Status == DidNotStart && *clock.stated != 0 {
-			return Result{}, []FieldError{{clock.field, "the record stands as DNS, which has no time: state the status too, for example OK"}}
+			return Result{}, []FieldError{{clock.field, "the record's status is DNS, which has no time: state the status too, for example OK"}}
 		}
 		*clock.time = *clock.stated
 	}

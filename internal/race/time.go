@@ -8,7 +8,7 @@ import (
 )
 
 // Time is an elapsed race time in milliseconds. Zero means that no time was
-// taken: nobody finishes in no time.
+// taken: nobody finishes in zero.
 type Time int64
 
 // MaxTime is the longest time that a record may hold, exclusive. Multi-day
@@ -21,8 +21,8 @@ const (
 	millisPerHour   = 60 * millisPerMinute
 )
 
-// errTimeNotation is what every malformed time is answered with: it says what
-// would be right.
+// errTimeNotation is the error of every malformed time. It says what would be
+// right, and does not quote the value.
 var errTimeNotation = errors.New(`must be a time as H:MM:SS[.f] or MM:SS[.f], for example "2:10:22" or "2:10:22.4"`)
 
 // ParseTime reads the sport's notation, H:MM:SS[.f] or MM:SS[.f], with one to

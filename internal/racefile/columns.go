@@ -150,7 +150,7 @@ var aliases = func() map[string]alias {
 }()
 
 // plainName keeps the letters and digits of a name in lower case and without
-// accents, so that "Bib No.", "bib-no" and "BIB_NO" are one.
+// accents, so that "Bib No.", "bib-no" and "BIB_NO" are the same.
 func plainName(name string) string {
 	ascii := true
 	for i := range len(name) {

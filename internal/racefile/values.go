@@ -23,7 +23,7 @@ func allDigits(s string) bool {
 // Times
 
 // noTime reports whether a cell says that no time was taken. Zero is one of
-// these: nobody finishes in no time.
+// these: nobody finishes in zero.
 func noTime(cell string) bool {
 	switch strings.ToLower(cell) {
 	case "", "nan", "n/a", "na", "none", "null":

@@ -12,7 +12,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// Records is what a comparison reads of main_db.
+// Records is what a comparison reads from main_db.
 type Records interface {
 	// CountRevisions counts the records of a race, removed ones included, and
 	// their revisions.
@@ -26,22 +26,22 @@ type Records interface {
 	FactsOf(ctx context.Context, recordIDs []string) (map[string]scoring.Facts, error)
 }
 
-// Ledger is what a comparison reads of user_db.
+// Ledger is what a comparison reads from user_db.
 type Ledger interface {
 	// CreditTotals counts the credits of a race, whatever revision they are of.
 	CreditTotals(ctx context.Context, raceID string) (userdb.CreditTotals, error)
 	// CreditSums sums up the credits of a race, or of up to limit races after the ID
 	// after when raceID is empty.
 	CreditSums(ctx context.Context, raceID, after string, limit int) (map[string]userdb.CreditSum, error)
-	// SettledRevisions returns what the ledger holds of a race's records.
+	// SettledRevisions returns what the ledger holds about a race's records.
 	SettledRevisions(ctx context.Context, raceID string) ([]userdb.Settled, error)
 	// Credits returns the credits of those records that have one, by record ID.
 	Credits(ctx context.Context, recordIDs []string) (map[string]race.Credit, error)
 }
 
-// Databases compares main_db with user_db. It reads the ledger before the
-// records, so that a revision made in between makes a credit seem older, which
-// it then is, and never newer.
+// Databases compares main_db with user_db. It reads the ledger before the records,
+// so that a revision made in between can make a credit seem outdated, which it then
+// is, but never ahead.
 //
 // Whole races are compared by their revisions alone, from indexes. Fingerprints
 // need the rows, so Credits compares them, for records by their IDs.
@@ -50,8 +50,8 @@ type Databases struct {
 	Ledger  Ledger
 }
 
-// LedgerError is an error of user_db, so that whoever asks can tell which of the
-// two databases does not answer.
+// LedgerError is an error of user_db. It lets callers distinguish which of the two
+// databases does not answer.
 type LedgerError struct{ Err error }
 
 func (e *LedgerError) Error() string { return "user_db: " + e.Err.Error() }
@@ -59,7 +59,7 @@ func (e *LedgerError) Error() string { return "user_db: " + e.Err.Error() }
 // Unwrap returns the error of the store.
 func (e *LedgerError) Unwrap() error { return e.Err }
 
-// Sums are what the two databases hold of races, summed up: enough to see that
+// Sums summarize what the two databases hold about races: enough to see whether
 // they agree.
 type Sums struct {
 	records map[string]maindb.RevisionSum
@@ -80,13 +80,13 @@ func (d Databases) sums(ctx context.Context, raceID, after string, limit int) (S
 	return Sums{records: records, credits: credits}, err
 }
 
-// SumsAfter returns the sums of the races after the ID after, some limit of them,
-// and the ID after which the next ones follow; that is empty at the end.
+// SumsAfter returns the sums of about limit races after the ID after, and the ID
+// after which the next page starts; that is empty at the end.
 func (d Databases) SumsAfter(ctx context.Context, after string, limit int) (sums Sums, next string, err error) {
 	if sums, err = d.sums(ctx, "", after, limit); err != nil {
 		return Sums{}, "", err
 	}
-	// A side that is full says nothing of the races after its last.
+	// A full page of one database says nothing about races after its last one.
 	for _, side := range [][]string{slices.Sorted(maps.Keys(sums.records)), slices.Sorted(maps.Keys(sums.credits))} {
 		if len(side) == limit && (next == "" || side[limit-1] < next) {
 			next = side[limit-1]
@@ -116,17 +116,17 @@ func (s Sums) Credits() int {
 }
 
 // Agree reports whether the ledger has the latest revision of every record of a
-// race, and nothing besides.
+// race, and nothing else.
 func (s Sums) Agree(raceID string) bool {
 	records, credits := s.records[raceID], s.credits[raceID]
 	return records.Records == credits.Credited+credits.Rejected && records.Fingerprint == credits.Fingerprint
 }
 
-// Balance is how the records of a race and their credits stand to each other.
+// Balance lists how the credits of a race differ from its records.
 type Balance struct {
-	Pending  map[string]int // latest revision of what is not credited as it is, by record ID
+	Pending  map[string]int // the latest revisions that are not credited as they are, by record ID
 	Ahead    map[string]int // of these, the revision of the credits that are ahead
-	Strays   []string       // records that exist in the ledger alone; not those already reversed
+	Strays   []string       // records that exist only in the ledger; not those already reversed
 	Credited int
 	Rejected int
 }
@@ -175,15 +175,15 @@ func (d Databases) compare(ctx context.Context, raceID string) (Balance, error) 
 	return b, nil
 }
 
-// Tally counts the revisions of a race's records by what became of them.
+// Tally counts the revisions of a race's records by their state.
 type Tally struct {
 	Pending, Credited, Rejected int // latest revisions
-	Superseded                  int // revisions that a newer one of their record overtook
+	Superseded                  int // revisions that a newer one of their record replaced
 	Total                       int // all revisions
 }
 
 // Count is cheap enough for a progress bar: it reads more than two sums only
-// while records with corrections are on their way.
+// while corrected records are pending.
 func (d Databases) Count(ctx context.Context, raceID string) (Tally, error) {
 	totals, err := d.Ledger.CreditTotals(ctx, raceID)
 	if err != nil {
@@ -197,7 +197,7 @@ func (d Databases) Count(ctx context.Context, raceID string) (Tally, error) {
 		Credited: totals.Credited, Rejected: totals.Rejected, Superseded: revisions - records, Total: revisions,
 	}
 	settled := totals.Credited + totals.Rejected
-	// First revisions alone on both sides, as in a burst, cannot be of other numbers.
+	// If both sides have only first revisions, as in a burst, the counts suffice.
 	agree := revisions == records && totals.Revisions == settled && settled <= records
 	if !agree && settled == records {
 		sums, err := d.Sums(ctx, raceID)
@@ -217,14 +217,14 @@ func (d Databases) Count(ctx context.Context, raceID string) (Tally, error) {
 	return counted, nil
 }
 
-// Credit is the credit of a record, zero when there is none, and how the two
-// stand to each other.
+// Credit is the credit of a record, zero when there is none, and its state relative
+// to the record.
 type Credit struct {
 	race.Credit
 	State State
 }
 
-// Status is what people are shown of it.
+// Status is the credit's status as people are shown it.
 func (c Credit) Status() race.CreditStatus { return c.State.Status(c.Credit) }
 
 // Credits returns the credits of records, in their order.
@@ -240,7 +240,7 @@ func (d Databases) Credits(ctx context.Context, records []race.Record) ([]Credit
 	return d.Compare(ctx, records, found)
 }
 
-// Compare is Credits with what the ledger says read already.
+// Compare is Credits for callers that have already read the ledger.
 func (d Databases) Compare(ctx context.Context, records []race.Record, found map[string]race.Credit) ([]Credit, error) {
 	var doubtful []string
 	for _, r := range records {
@@ -256,7 +256,7 @@ func (d Databases) Compare(ctx context.Context, records []race.Record, found map
 	for i, r := range records {
 		credit := found[r.ID]
 		var inputs race.Fingerprint
-		if f, ok := facts[r.ID]; ok && f.Record.Revision == r.Revision { // else it was revised a moment ago
+		if f, ok := facts[r.ID]; ok && f.Record.Revision == r.Revision { // otherwise it was revised a moment ago
 			inputs = f.Fingerprint()
 		}
 		credits[i] = Credit{Credit: credit, State: Of(r.Revision, inputs, credit)}

@@ -20,10 +20,10 @@ const (
 	maxAge = 100
 )
 
-// ageGradePoints returns floor(10 × percent), where percent is
-// 100 × open standard ÷ factor ÷ time. The quotient is taken on integers, so
-// that a performance on the boundary of two points is never off by one:
-// floor(floor(a ÷ b) ÷ c) equals floor(a ÷ (b × c)) and cannot overflow.
+// ageGradePoints returns floor(10 × percent), where percent is 100 × open standard
+// ÷ factor ÷ time. The division is on integers, so that a performance on the
+// boundary between two points is never off by one: floor(floor(a ÷ b) ÷ c) equals
+// floor(a ÷ (b × c)) and cannot overflow.
 func ageGradePoints(edition string, p Performance, parts *race.Parts) (int64, error) {
 	if !ageGradeSupports(edition, p.DistanceMM) {
 		return 0, ErrDistanceNotListed
@@ -57,8 +57,8 @@ func ageGradeSupports(edition string, distanceMM int64) bool {
 type roadColumns []roadColumn
 
 // at returns the open standard in milliseconds and the age factor in units of
-// 1/factorUnit for a distance that the tables cover: a listed distance has its
-// column's own, any other has them interpolated.
+// 1/factorUnit for a distance that the tables cover: a listed distance uses its own
+// column, any other is interpolated.
 func (c roadColumns) at(distanceMM int64, age int) (standardMS, factor int64) {
 	next := sort.Search(len(c), func(i int) bool {
 		return c[i].distanceMM+listedWithinMM >= distanceMM
@@ -82,8 +82,8 @@ func (c roadColumns) at(distanceMM int64, age int) (standardMS, factor int64) {
 // neighbours within 0.5 %; with the standard itself linear in u the error is
 // 4.4 %, and 8 % next to the mile and the ultra distances.
 //
-// Both are rounded to their units, so that what follows stays on integers and
-// the last bits of a machine's logarithm do not show.
+// Both are rounded to their units, so that all further arithmetic is on integers
+// and the last bits of a machine's logarithm make no difference.
 func interpolate(short, long roadColumn, distanceMM int64, age int) (standardMS, factor int64) {
 	u := math.Log(float64(distanceMM)/float64(short.distanceMM)) /
 		math.Log(float64(long.distanceMM)/float64(short.distanceMM))
@@ -119,9 +119,9 @@ func fixedPoint(s string, digits int) (int64, error) {
 //go:embed data/*.csv
 var data embed.FS
 
-// readTable returns the header and the rows of an embedded file. The files are
-// part of the program: one that cannot be read is a fault of the build, and
-// the tests read all of them.
+// readTable returns the header and the rows of an embedded file. The files are part
+// of the program: one that cannot be read is a broken build, and the tests read all
+// of them.
 func readTable(name string) (header []string, rows [][]string) {
 	file, err := data.ReadFile("data/" + name)
 	if err != nil {
@@ -143,8 +143,8 @@ func mustFixedPoint(s string, digits int) int64 {
 	return n
 }
 
-// factorUnit is what an age factor of 1 is kept as. The tables print four
-// decimals; two more keep interpolated factors apart from metre to metre.
+// factorUnit represents an age factor of 1. The tables print four decimals; two
+// more distinguish interpolated factors of distances a metre apart.
 const factorUnit = 1_000_000
 
 // roadColumn is one distance of an age-grade table.

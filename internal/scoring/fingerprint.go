@@ -12,16 +12,16 @@ import (
 // what Fingerprint hashes: fingerprints of different forms are not compared.
 const fingerprintForm = 2
 
-// Fingerprint identifies what Judge decides by, so that a credit can be matched to
-// the record that it was computed from even after revision numbers have been
-// dealt again. It covers the result, the race's rule and, of a record that holds
-// its bib, the entrant. The entrant's ID, which is random and never leaves
-// main_db with the fingerprint, keeps sex and age from being guessed from it.
+// Fingerprint identifies the inputs of Judge, so that a credit can be matched to
+// the record that it was computed from even after a restore has reused revision
+// numbers. It covers the result, the race's rule and, of a record that holds its
+// bib, the entrant. The entrant's ID, which is random and never leaves main_db with
+// the fingerprint, keeps sex and age from being guessed from it.
 func (f Facts) Fingerprint() race.Fingerprint {
 	text := make([]byte, 0, 192)
 	add := func(value string) { text = strconv.AppendQuote(text, value) }
 	number := func(value int64) { text = strconv.AppendInt(append(text, '|'), value, 10) }
-	if f.Record.Removed { // nothing else matters, and nothing else revises it
+	if f.Record.Removed { // nothing else matters for a removed record
 		add("removed")
 	} else {
 		result := f.Record.Result

@@ -13,7 +13,7 @@ type Facts struct {
 	Record    race.Record       // its latest revision
 	ChangedAt time.Time         // when that revision was made
 	Race      race.Race         // Status, Distance, Ranking, Scoring and Points are read
-	Entrant   *race.Participant // who is entered with the record's bib; nil: nobody
+	Entrant   *race.Participant // the entrant with the record's bib; nil: nobody
 }
 
 // Award is what a revision of a record earns. It is kept in workflow histories,
@@ -25,15 +25,15 @@ type Award struct {
 	Rule     string            `json:"rule,omitempty"`    // without its edition
 	Edition  string            `json:"edition,omitempty"` // of the rule
 	Reason   string            `json:"reason,omitempty"`  // why rejected, or why it is worth no points
-	Parts    *race.Parts       `json:"-"`                 // what Points were computed from; they are personal data
-	// Fingerprint is of the facts; Judge leaves it to its caller.
+	Parts    *race.Parts       `json:"-"`                 // what Points were computed from; kept out of histories because they are personal data
+	// Fingerprint is that of the facts; Judge's caller sets it.
 	Fingerprint race.Fingerprint `json:"fingerprint,omitempty"`
 }
 
-// Judge decides what a record earns. It returns a *race.Rejection when the
-// record earns no credit as it stands and a correction can change that, and
-// another error when the facts make no sense. What no correction would change
-// is credited with no points and the reason.
+// Judge decides what a record earns. It returns a *race.Rejection when the record
+// earns no credit as it stands and a correction can change that, and another error
+// when the facts are inconsistent. A record that no correction would make worth
+// points is credited with zero points and a reason.
 func Judge(facts Facts) (Award, error) {
 	rule, err := ParseRule(facts.Race.Scoring)
 	if err != nil {
@@ -100,9 +100,9 @@ func (f Facts) Holder() (race.Participant, error) {
 	return *f.Entrant, nil
 }
 
-// unscored decides what becomes of a performance that the rule cannot score: no
-// points if everything about the entrant is known and the tables do not cover
-// it, a rejection if something is missing.
+// unscored decides the outcome of a performance that the rule cannot score: zero
+// points if everything about the entrant is known and the tables do not cover it, a
+// rejection if something is missing.
 func unscored(award Award, entrant race.Participant, err error) (Award, error) {
 	var unscorable *Unscorable
 	outside := errors.Is(err, ErrAgeOutOfRange) ||

@@ -6,11 +6,10 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// A time is implausible when nobody can have run it, or when whoever took it
-// would have been slower than a walk. It is nearly always a slip: a time
-// written as h:mm and read as mm:ss, a time of day, a distance with a wrong
-// digit. Such a record is kept, but neither ranked nor credited until somebody
-// confirms its time.
+// A time is implausible when nobody can have run it that fast, or when it is slower
+// than a walk. It is nearly always a mistake: a time written as h:mm and read as
+// mm:ss, a time of day, a distance with a wrong digit. Such a record is kept, but
+// neither ranked nor credited until somebody confirms its time.
 
 // marginPercent is how far beyond a world best a time is still believed. In the
 // twenty years up to 2023 the marathon records fell by 3.5 % (men) and 4.1 %
@@ -51,10 +50,10 @@ const (
 // ImplausiblePrefix begins every reason that Implausible gives.
 const ImplausiblePrefix = "implausible "
 
-// Implausible returns why a time that ranks in the race cannot be right and what
-// to write instead, or the empty string when it can be right. A nil entrant, or
-// one of unknown sex, may be the fastest whom the bounds know. The text names no
-// sex and no age, since it is kept in workflow histories.
+// Implausible returns why a time that ranks in the race cannot be right and what to
+// write instead, or the empty string when it can be right. A nil entrant, or one of
+// unknown sex, is given the widest bounds. The text holds neither sex nor age,
+// since it is kept in workflow histories.
 func Implausible(r race.Race, entrant *race.Participant, result race.Result) string {
 	if result.Status != race.Finished {
 		return ""
@@ -98,19 +97,20 @@ func tooSlow(clock race.Basis, t race.Time, plausible func(race.Time) bool) stri
 	return reason
 }
 
-// MayBeImplausible reports whether Implausible has something to say of a result
-// for any entrant at all, so that callers who do not know the entrant yet need
-// not look for one.
+// MayBeImplausible reports whether Implausible could find a result implausible for
+// any entrant at all, so that callers who do not know the entrant yet can skip
+// looking it up.
 func MayBeImplausible(r race.Race, result race.Result) bool {
 	for _, field := range []race.Field{race.Runner, race.Wheelchair, race.Handcycle} {
-		if Implausible(r, &race.Participant{Field: field, Sex: race.Female}, result) != "" { // their bounds are tighter
+		if Implausible(r, &race.Participant{Field: field, Sex: race.Female}, result) != "" { // the bounds for women are tighter
 			return true
 		}
 	}
 	return false
 }
 
-// Implausible is Implausible for the record, whose time may have been confirmed.
+// Implausible returns why the record's time is implausible, or the empty string
+// when it is plausible or has been confirmed.
 func (f Facts) Implausible() string {
 	if f.Record.TimeConfirmed {
 		return ""
@@ -118,7 +118,7 @@ func (f Facts) Implausible() string {
 	return Implausible(f.Race, f.Entrant, f.Record.Result)
 }
 
-// Clocks returns the clocks that decide a place in a race that ranks so.
+// Clocks returns the clocks that decide a place under a ranking.
 func Clocks(r race.Ranking) []race.Basis {
 	gun := r.Basis != race.Net || r.DivisionsBasis == race.Gun
 	net := r.Basis == race.Net || r.DivisionsBasis == race.Net || r.Ties == race.TiesNet
@@ -150,7 +150,7 @@ func fastestTime(d race.Distance, field race.Field, sex race.Sex) race.Time {
 		best = bestOfRunners(d, woman)
 	case race.Handcycle:
 		best = pick(handcycleWomen, handcycleMen)
-	default: // a field of a later release
+	default: // a field that a later release added
 		best = pick(handcycleWomen, handcycleMen)
 	}
 	return best * (100 - marginPercent) / 100

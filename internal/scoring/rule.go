@@ -7,7 +7,7 @@ import (
 )
 
 // Rule names a scoring rule together with its edition, as a race names it
-// ("agegrade-2025"). The zero value is no rule.
+// ("agegrade-2025"). The zero value means no rule.
 type Rule string
 
 // The rules that can be computed. A published edition never changes, so a
@@ -68,8 +68,8 @@ func (r Rule) Edition() string {
 	return edition
 }
 
-// ErrUnknownRule reports a rule that does not exist. It is a fault of the
-// caller, not of the performance.
+// ErrUnknownRule reports a rule that does not exist. It is a mistake of the caller,
+// not a property of the performance.
 var ErrUnknownRule = errors.New("unknown scoring rule")
 
 // Unscorable is the error of a performance that a rule cannot score. Reason

@@ -1,6 +1,6 @@
 // Package scoring turns a performance into points. It is pure: the tables are
-// embedded, the arithmetic is on integers, and the same performance has the
-// same points for ever.
+// embedded, the arithmetic is on integers, and the same performance always has the
+// same points.
 package scoring
 
 import (
@@ -14,13 +14,13 @@ import (
 // metres for a half marathon of 21097.5.
 const listedWithinMM = 1000
 
-// Performance is all that a rule looks at.
+// Performance is everything that a rule depends on.
 type Performance struct {
 	DistanceMM  int64  // millimetres: 42195000 is a marathon, 21097500 a half
 	Sex         string // "M" or "F"; anything else is unknown, or not covered
 	Age         int    // whole years on race day; negative is unknown
 	TimeMS      int64  // milliseconds, by the clock that ranks overall
-	FixedPoints int64  // what the race gives every finisher; Fixed alone reads it
+	FixedPoints int64  // the race's points for every finisher; only Fixed reads it
 }
 
 // Points returns the points of a performance, which are never negative. A
@@ -54,10 +54,10 @@ func score(rule Rule, p Performance) (points int64, parts race.Parts, err error)
 	return points, parts, err
 }
 
-// Supports tells whether a rule can score races of that length, in
-// millimetres: it returns nil, ErrDistanceNotListed, or an error that matches
-// ErrUnknownRule. Age grades reach from the shortest to the longest column of
-// the tables, World Athletics points exist for the listed distances alone.
+// Supports checks whether a rule can score races of a length in millimetres. It
+// returns nil, ErrDistanceNotListed, or an error that matches ErrUnknownRule. Age
+// grades reach from the shortest to the longest column of the tables, World
+// Athletics points exist for the listed distances alone.
 func Supports(rule Rule, distanceMM int64) error {
 	var supported bool
 	switch rule {
@@ -83,7 +83,7 @@ func fixedPoints(p Performance) (int64, error) {
 	return p.FixedPoints, nil
 }
 
-// sameDistance tells whether a race of d millimetres counts as the listed
+// sameDistance reports whether a race of d millimetres counts as the listed
 // distance.
 func sameDistance(d, listed int64) bool {
 	return d >= listed-listedWithinMM && d <= listed+listedWithinMM

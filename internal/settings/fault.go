@@ -22,7 +22,8 @@ const (
 	pemForm      = "PEM"
 )
 
-// fault says what a value would have to be; it is empty when the value is right.
+// fault returns what a value would have to be, or the empty string when the value
+// is valid.
 func (s Setting) fault(value string) string {
 	switch {
 	case s.kind == reflect.TypeFor[time.Duration]():
@@ -99,7 +100,8 @@ func (s Setting) textFault(value string) string {
 			return "a URL that begins with http:// or https://"
 		}
 	case pemForm:
-		// Many a tool that sets the environment cannot write more than one line.
+		// Many tools that set environment variables cannot write more than one
+		// line.
 		if block, _ := pem.Decode([]byte(strings.ReplaceAll(value, `\n`, "\n"))); block == nil {
 			return "PEM: text from -----BEGIN … to -----END …"
 		}

@@ -56,7 +56,7 @@ type part struct {
 // checker is a configuration whose settings depend on each other.
 type checker interface {
 	// Check returns what is wrong with the settings together, each of which is
-	// right by itself. Their names begin with the prefix.
+	// valid by itself. The settings' names begin with prefix.
 	Check(prefix string) error
 }
 

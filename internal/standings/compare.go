@@ -10,7 +10,7 @@ import (
 // Limits of what Comparison.Because reports.
 const (
 	maxCauses  = 10  // of one change
-	maxRevised = 500 // records, beyond which only an entry's own revisions are reported
+	maxRevised = 500 // records; beyond that, only an entry's own revision is reported as a cause
 )
 
 // Change is an entry that differs between two rankings.
@@ -24,11 +24,11 @@ type Comparison struct {
 	// Changes are in the order of the later ranking, followed by the entries that
 	// it lacks, in the order of the earlier one.
 	Changes []Change
-	revised []Change // those that may be the cause of others
+	revised []Change // those that may have caused others
 }
 
-// Compare compares two rankings of a race. Its work grows with their length
-// alone; causes, which take up to 500 steps each, are left to Because.
+// Compare compares two rankings of a race. Its cost is linear in their length; the
+// causes, up to 500 comparisons per change, are left to Because.
 func Compare(from, to []Row) Comparison {
 	all := pairs(from, to)
 	var compared Comparison
@@ -62,8 +62,8 @@ func (c *Comparison) Because(change Change) []Change {
 	return because
 }
 
-// Revised returns the entries whose own record differs: the reasons for
-// everything else that does.
+// Revised returns the entries whose own record differs: these cause every other
+// difference.
 func Revised(from, to []Row) []Change {
 	return slices.DeleteFunc(pairs(from, to), func(c Change) bool { return !c.revised() || c.same() })
 }
@@ -99,7 +99,8 @@ func (c Change) revised() bool {
 	return c.From == nil || c.To == nil || c.From.Revision != c.To.Revision
 }
 
-// same reports whether both rows say the same; a revision alone says nothing.
+// same reports whether both rows are equal but for the revision, which alone
+// changes no place.
 func (c Change) same() bool {
 	if c.From == nil || c.To == nil {
 		return false
@@ -110,8 +111,7 @@ func (c Change) same() bool {
 }
 
 // Span returns the revision of the record in the earlier ranking, 0 when it is
-// new, and the one in the later ranking; of a removed record the last there can
-// be.
+// new, and the one in the later ranking; math.MaxInt for a removed record.
 func (c Change) Span() [2]int {
 	span := [2]int{0, math.MaxInt}
 	if c.From != nil {
@@ -129,7 +129,7 @@ func crossed(other, c Change) bool {
 	return c.From != nil && c.To != nil && ahead(other.From, c.From) != ahead(other.To, c.To)
 }
 
-// rankings says in which of its rankings one entry stands before another.
+// rankings says in which rankings one entry is placed before another.
 type rankings struct{ overall, sex, division bool }
 
 // ahead compares a, which may be missing, with b.

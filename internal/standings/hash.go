@@ -9,13 +9,12 @@ import (
 	"slices"
 )
 
-// Hash is the fingerprint of everything that a ranking follows from: the
-// edition of the engine, the rules, and of each entry all but its revision, so
-// that a disqualification and its undoing lead back to the same hash. Two
-// rankings with the same hash are the same, however the entries came about and
-// in whatever order they are given.
+// Hash identifies everything that a ranking depends on: the edition of this
+// package, the rules, and everything about each entry but its revision, so that
+// undoing a disqualification leads back to the same hash. Two rankings with the
+// same hash are the same, whatever the order of the entries.
 func Hash(rules Rules, entries []Entry) ([sha256.Size]byte, error) {
-	order := make([]*Entry, len(entries)) // entries are large: their addresses are sorted
+	order := make([]*Entry, len(entries)) // entries are large: sort pointers to them
 	for i := range entries {
 		order[i] = &entries[i]
 	}
@@ -37,8 +36,8 @@ func Hash(rules Rules, entries []Entry) ([sha256.Size]byte, error) {
 	return [sha256.Size]byte(sum.Sum(nil)), nil
 }
 
-// appendEntry writes the fields one after the other; each says where it ends,
-// so that no two entries read the same.
+// appendEntry writes the fields one after the other; each has its length first or
+// ends by itself, so that different entries never have the same bytes.
 func appendEntry(b []byte, e *Entry) []byte {
 	for _, text := range [...]string{
 		e.RecordID, e.UserID, string(e.Sex), string(e.Field), e.Result.Bib, string(e.Result.Status),
@@ -55,7 +54,7 @@ func appendEntry(b []byte, e *Entry) []byte {
 		credited = 1
 	}
 	if e.Implausible == "" {
-		return append(b, credited) // as before there were implausible times
+		return append(b, credited) // the form from before implausible times existed, so that old hashes stay valid
 	}
 	return appendText(append(b, credited+2), e.Implausible)
 }

@@ -1,6 +1,6 @@
 // Package standings ranks a race: a pure function from its records and rules to
-// places. It knows no store and no clock, so that anybody can repeat a ranking
-// and get the same one.
+// places. It reads no store and no clock, so that anybody can repeat a ranking and
+// get the same result.
 package standings
 
 import (
@@ -10,15 +10,15 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// Edition numbers the rules of this package. A release that ranks the same
-// entries otherwise has a higher one, so that no ranking of it passes for one of
-// the release before.
+// Edition numbers the ranking rules of this package. Raise it in a release that
+// would rank the same entries differently, so that its rankings are not taken for
+// those of an earlier release.
 const Edition = 1
 
-// Rules are what a race says about its places.
+// Rules are a race's rules for places.
 type Rules struct {
 	Ranking   race.Ranking    `json:"ranking"`
-	Divisions []race.Division `json:"divisions"` // a participant is in the first one that takes them
+	Divisions []race.Division `json:"divisions"` // a participant is in the first one that admits them
 }
 
 // Entry is a live official record together with who ran and what the record
@@ -26,25 +26,25 @@ type Rules struct {
 type Entry struct {
 	RecordID string
 	Revision int    // of the record; no place depends on it
-	UserID   string // empty: nobody is entered with the bib, or another record holds it
+	UserID   string // empty if nobody is entered with the bib, or if another record holds it
 	Sex      race.Sex
 	Age      int // on race day, or race.UnknownAge
 	Field    race.Field
 	Result   race.Result
-	Credited bool // this revision, to this runner
+	Credited bool // this revision is credited to this runner
 	Points   int64
 	// Implausible says why the time is not believed until somebody confirms it;
-	// empty: it is. Such an entry has no place.
+	// empty when it is believed. An implausible entry has no place.
 	Implausible string
 }
 
 // Row is an entry with its places. A place is one more than the number of
-// entries of the same field that are better; zero is no place.
+// entries of the same field that are better; zero means no place.
 type Row struct {
 	Entry
 	Place         int
 	SexPlace      int    // zero also when the sex is unknown
-	Division      string // empty when no division takes the participant
+	Division      string // empty when no division admits the participant
 	DivisionPlace int
 }
 
@@ -53,7 +53,7 @@ type Row struct {
 // does not matter.
 func Rank(rules Rules, entries []Entry) []Row {
 	overall := ordering(rules.Ranking.Basis, rules.Ranking.Ties)
-	order := make([]listed, len(entries)) // rows are large: what stands for them is sorted
+	order := make([]listed, len(entries)) // rows are large: sort small keys instead
 	for i := range entries {
 		order[i] = rules.list(&entries[i])
 	}
@@ -94,16 +94,16 @@ func (r *Rules) placed(e *Entry) bool {
 
 func (r *Rules) divisionOf(e *Entry) *race.Division {
 	for i := range r.Divisions {
-		if takes(&r.Divisions[i], e) {
+		if admits(&r.Divisions[i], e) {
 			return &r.Divisions[i]
 		}
 	}
 	return nil
 }
 
-// takes reports whether a division is for the participant of e. One that asks
-// for what is not known of them is not.
-func takes(d *race.Division, e *Entry) bool {
+// admits reports whether a division admits the participant of e. It does not if it
+// depends on a sex or age that is unknown.
+func admits(d *race.Division, e *Entry) bool {
 	switch {
 	case d.Field != "" && d.Field != e.Field, d.Sex != "" && d.Sex != e.Sex:
 		return false
@@ -117,8 +117,8 @@ func takes(d *race.Division, e *Entry) bool {
 // they share a place.
 type order func(a, b *race.Result) int
 
-// ordering is the order by the time of the basis, equal ones by the race's rule
-// for ties. What a rule asks for and an entry does not have comes last.
+// ordering orders by the time of the basis, and equal times by the race's rule for
+// ties. An entry that lacks what the rule compares comes last.
 func ordering(basis race.Basis, ties race.Ties) order {
 	return func(a, b *race.Result) int {
 		if c := cmp.Compare(timeOf(basis, a), timeOf(basis, b)); c != 0 {
@@ -139,7 +139,7 @@ func timeOf(basis race.Basis, result *race.Result) race.Time {
 	return race.Ranking{Basis: basis}.RankingTime(*result)
 }
 
-// missingLast compares two numbers of which zero is none.
+// missingLast compares two numbers; zero means missing and comes last.
 func missingLast[T ~int | ~int64](a, b T) int {
 	if (a == 0) != (b == 0) {
 		return cmp.Compare(b, a)
@@ -147,14 +147,14 @@ func missingLast[T ~int | ~int64](a, b T) int {
 	return cmp.Compare(a, b)
 }
 
-// group is a ranking of its own: of a field, and within it of a sex or division.
+// group is a separate ranking: of a field, or of a sex or division within it.
 type group struct {
 	field race.Field
 	name  string
 }
 
-// count gives out the places of each group along rows, which are in the order
-// that better ranks by. Rows that share a place are followed by a gap: 1, 2, 2, 4.
+// count assigns the places within each group to rows, which are sorted by better.
+// Rows that share a place are followed by a gap: 1, 2, 2, 4.
 func count(rows []*Row, better order, groupOf func(*Row) (group, bool), set func(*Row, int)) {
 	type state struct {
 		n, place int
@@ -183,11 +183,11 @@ func count(rows []*Row, better order, groupOf func(*Row) (group, bool), set func
 // fields is the order in which the fields of a race are listed.
 var fields = []race.Field{race.Runner, race.Wheelchair, race.Handcycle}
 
-// statuses is the order of those without a place.
+// statuses is the order in which entries without a place are listed.
 var statuses = []race.ResultStatus{race.Finished, race.Overtime, race.DidNotFinish, race.Disqualified, race.DidNotStart}
 
-// listed is what an entry is sorted by, worked out once: a sort compares it some
-// fifteen times.
+// listed is the sort key of an entry. It is computed once per entry, since a sort
+// compares each entry some fifteen times.
 type listed struct {
 	entry  *Entry
 	field  int // in fields
@@ -204,8 +204,8 @@ func (r *Rules) list(e *Entry) listed {
 	return l
 }
 
-// compare is a total order: entries that share a place stand by bib, so that a
-// list of the same race always reads the same.
+// compare is a total order: entries that share a place are ordered by bib, so that
+// the list of a race is always the same.
 func (l *listed) compare(other *listed, better order) int {
 	if c := cmp.Compare(l.field, other.field); c != 0 {
 		return c
@@ -223,7 +223,7 @@ func (l *listed) compare(other *listed, better order) int {
 	if byOutcome != 0 {
 		return byOutcome
 	}
-	// 9 stands before 10.
+	// 9 comes before 10.
 	return cmp.Or(cmp.Compare(len(l.bib), len(other.bib)), cmp.Compare(l.bib, other.bib),
 		cmp.Compare(l.entry.RecordID, other.entry.RecordID))
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// checkTimeout is how long a dependency may take to answer. Who asks whether we
-// are ready mostly waits a few seconds itself.
+// checkTimeout is how long a dependency may take to answer. It is short because
+// callers of /readyz usually wait only a few seconds themselves.
 const checkTimeout = 2 * time.Second
 
 // Check asks one thing that the program depends on whether it answers.
@@ -26,8 +26,8 @@ type Check struct {
 	Ping func(ctx context.Context) error
 }
 
-// Running is a check that fails once stopping is closed, so that nobody new is
-// sent to a program that finishes what it has.
+// Running is a check that fails once stopping is closed, so that no new requests
+// are sent to a program that is shutting down.
 func Running(stopping <-chan struct{}) Check {
 	return Check{Name: "running", Ping: func(context.Context) error {
 		select {
@@ -41,10 +41,10 @@ func Running(stopping <-chan struct{}) Check {
 
 var errStopping = errors.New("the program is stopping")
 
-// Handler answers GET /healthz (200 while the process serves at all), /readyz
-// (200 when every check passes, else 503, with the state of each as a JSON
-// object), and /metrics. Why a check fails is logged when it begins to fail,
-// not shown: anybody may ask.
+// Handler answers GET /healthz (200 while the process serves at all), /readyz (200
+// when every check passes, else 503, with the state of each as a JSON object), and
+// /metrics. Why a check fails is logged when it begins to fail and is not in the
+// answer, since /readyz is public.
 func Handler(gatherer prometheus.Gatherer, log *slog.Logger, checks ...Check) http.Handler {
 	ready := &readiness{log: log, checks: checks, failing: make([]bool, len(checks))}
 	mux := http.NewServeMux()
@@ -109,18 +109,18 @@ func writeJSON(w http.ResponseWriter, status int, body any, log *slog.Logger) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
-		log.Debug("the caller did not wait for the answer", "error", err)
+		log.Debug("cannot write the answer: the caller has gone", "error", err)
 	}
 }
 
 // ProfilesConfig says where a program can be profiled.
 type ProfilesConfig struct {
-	Addr string `env:"PPROF_ADDR" check:":port" help:"where /debug/pprof is served, never to the public; nowhere when empty"`
+	Addr string `env:"PPROF_ADDR" check:":port" help:"where /debug/pprof is served; must not be public; off when empty"`
 }
 
-// ServeProfiles serves net/http/pprof until ctx ends. It is a listener of its
-// own: a profile costs the program time, and what it tells is nobody else's
-// business. The error is that of listening.
+// ServeProfiles serves net/http/pprof until ctx ends. It has its own listener,
+// because a profile slows the program down and reveals its internals. It returns an
+// error if it cannot listen.
 func ServeProfiles(ctx context.Context, cfg ProfilesConfig, log *slog.Logger) error {
 	if cfg.Addr == "" {
 		return nil
@@ -136,7 +136,7 @@ func ServeProfiles(ctx context.Context, cfg ProfilesConfig, log *slog.Logger) er
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
-	go func() { _ = server.Serve(listener) }() // ends by Close alone
+	go func() { _ = server.Serve(listener) }() // ends only when it is closed
 	log.InfoContext(ctx, "serving profiles", "addr", listener.Addr().String())
 	return nil
 }

@@ -15,9 +15,9 @@ import (
 )
 
 // NewLogger returns a logger that writes one JSON object a line to w. A line
-// written with a context carries the IDs that the context knows of: those of
-// WithLogAttrs (request_id), of the activity that it belongs to (workflow_id,
-// run_id and what IDsOf reads in them), and of its span (trace_id, span_id).
+// written with a context carries the IDs in the context: those of WithLogAttrs
+// (request_id), of the activity that it belongs to (workflow_id, run_id and what
+// IDsOf reads from the former), and of its span (trace_id, span_id).
 func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(contextHandler{Handler: slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
 }
@@ -34,14 +34,15 @@ func logAttrs(ctx context.Context) []slog.Attr {
 	return attrs
 }
 
-// contextHandler adds what the context knows to each line. It looks when a line
-// is written, so that work which writes none pays nothing.
+// contextHandler adds the IDs in the context to each line. It collects them only
+// when a line is written, so that code that logs nothing pays nothing.
 type contextHandler struct {
 	slog.Handler
 	keys []string // of WithAttrs, which are on every line
 }
 
-// Handle writes a line. What it says itself, or its logger, is not said twice.
+// Handle writes a line. An attribute that the line or its logger already has is not
+// added again.
 func (h contextHandler) Handle(ctx context.Context, record slog.Record) error {
 	known := contextAttrs(ctx)
 	if len(known) == 0 {
@@ -74,7 +75,7 @@ func (h contextHandler) WithGroup(name string) slog.Handler {
 	return contextHandler{h.Handler.WithGroup(name), h.keys}
 }
 
-// contextAttrs are the IDs that a context knows of.
+// contextAttrs returns the IDs in a context.
 func contextAttrs(ctx context.Context) []slog.Attr {
 	attrs := slices.Clip(logAttrs(ctx))
 	if activity.IsActivity(ctx) {
@@ -88,18 +89,18 @@ func contextAttrs(ctx context.Context) []slog.Attr {
 	return attrs
 }
 
-// SDKNames returns a handler for the log of Temporal's SDK, which has names of
-// its own for our IDs.
+// SDKNames returns a handler for the log of Temporal's SDK, which names our IDs
+// differently.
 func SDKNames(handler slog.Handler) slog.Handler { return sdkNames{Handler: handler} }
 
 // sdkNames keeps attributes until a line is written: the SDK makes a logger for
-// each workflow and activity, and seldom writes with it.
+// each workflow and activity, and seldom uses it.
 type sdkNames struct {
 	slog.Handler
 	attrs []slog.Attr
 }
 
-// ourNames are those of the SDK's that we have another one for.
+// ourNames maps the SDK's attribute names to ours.
 var ourNames = map[string]string{
 	"WorkflowID": "workflow_id", "RunID": "run_id", "TraceID": "trace_id", "SpanID": "span_id",
 }
@@ -149,8 +150,8 @@ func IDsOf(workflowID string) []slog.Attr {
 	return nil
 }
 
-// Link is the way to something that the program depends on. It logs when that
-// goes away and when it is back, not every failure in between.
+// Link is the connection to something that the program depends on. It logs when the
+// connection is lost and when it is back, not every failure in between.
 type Link struct {
 	name string
 	log  *slog.Logger
@@ -159,7 +160,7 @@ type Link struct {
 	since time.Time // of the outage; zero when there is none
 }
 
-// NewLink returns a link that is up. name stands in the lines it logs.
+// NewLink returns a link that is up. name is in the lines that it logs.
 func NewLink(name string, log *slog.Logger) *Link { return &Link{name: name, log: log} }
 
 // Report takes the outcome of a call.
@@ -169,7 +170,7 @@ func (l *Link) Report(err error) {
 	switch {
 	case err != nil && l.since.IsZero():
 		l.since = time.Now()
-		l.log.Warn("no answer: work waits", "of", l.name, "error", err)
+		l.log.Warn("no answer: work waits and is retried", "of", l.name, "error", err)
 	case err == nil && !l.since.IsZero():
 		l.log.Info("answers again", "of", l.name, "outage", time.Since(l.since).Round(time.Millisecond).String())
 		l.since = time.Time{}

@@ -13,15 +13,15 @@ import (
 	"go.temporal.io/sdk/interceptor"
 )
 
-// sdkLabels are the tags of the SDK that become labels. A metric has all of
-// them, since Prometheus wants the same labels at every use of a name; one that
-// is empty is as good as absent.
+// sdkLabels are the tags of the SDK that become labels. A metric has all of them,
+// since Prometheus requires the same labels at every use of a name; an empty label
+// is the same as none.
 var sdkLabels = []string{
 	"namespace", "task_queue", "worker_type", "poller_type", "workflow_type", "activity_type",
 	"operation", "status_code", "failure_reason",
 }
 
-// sdkBuckets begin at 1 ms, where the SDK's common steps are.
+// sdkBuckets begin at 1 ms, which is what the SDK's most frequent operations take.
 var sdkBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
 // TemporalMetrics returns a handler that registers the metrics of Temporal's SDK
@@ -113,7 +113,7 @@ func (t timer) Record(d time.Duration) { t.Observe(d.Seconds()) }
 
 // WorkflowTracing returns the interceptor that carries a trace from the start of
 // a workflow through its headers into its activities. It changes no command of a
-// workflow, so that histories replay with and without it.
+// workflow, so that histories replay both with and without it.
 //
 // A workflow that is replayed (another worker took it over, or it was reset)
 // shows a RunWorkflow span for each time that its code ran.
@@ -121,7 +121,7 @@ func WorkflowTracing(provider trace.TracerProvider) interceptor.Interceptor {
 	tracer, err := opentelemetry.NewTracer(opentelemetry.TracerOptions{
 		Tracer:         provider.Tracer("go.temporal.io/sdk/contrib/opentelemetry"),
 		DisableBaggage: true,
-		// A header that cannot be read costs the trace, not the workflow.
+		// An unreadable header loses the trace; it does not fail the workflow.
 		AllowInvalidParentSpans: true,
 	})
 	if err != nil {
@@ -169,7 +169,7 @@ func (t workflowTracer) ContextWithSpan(ctx context.Context, span interceptor.Tr
 	return t.Tracer.ContextWithSpan(ctx, span)
 }
 
-// untraced is the span of what is not traced.
+// untraced is the span of an operation that is not traced.
 type untraced struct{}
 
 func (untraced) Finish(*interceptor.TracerFinishSpanOptions) {}

@@ -1,5 +1,5 @@
-// Package telemetry is what the programs tell about themselves: logs, metrics,
-// traces, and whether they live and are ready.
+// Package telemetry is how the programs report on themselves: logs, metrics,
+// traces, profiles, and whether they are alive and ready.
 package telemetry
 
 import (
@@ -22,16 +22,16 @@ import (
 // a program ends.
 const flushTimeout = 3 * time.Second
 
-// Tracing sends a program's spans to a collector. Nil is none at all: its
-// methods return nil, and whoever is handed that installs nothing.
+// Tracing sends a program's spans to a collector. A nil Tracing is valid and traces
+// nothing: its methods return nil, and callers then install nothing.
 type Tracing struct {
 	provider *sdktrace.TracerProvider
 	log      *slog.Logger
 }
 
-// NewTracing returns the tracing of a program (as "mrmrthon-api"), nil when
-// none is set. A setting that cannot be right is an error that names it. That
-// the collector does not answer is none: it is logged, and the spans are lost.
+// NewTracing returns the tracing of a program (as "mrmrthon-api"), nil when none is
+// configured. An invalid setting is an error that names it. A collector that does
+// not answer is not an error: it is logged, and the spans are lost.
 func NewTracing(ctx context.Context, cfg TracingConfig, service, version string, log *slog.Logger) (*Tracing, error) {
 	if !cfg.enabled() {
 		return nil, nil //nolint:nilnil // nil is no tracing, as documented
@@ -49,7 +49,7 @@ func NewTracing(ctx context.Context, cfg TracingConfig, service, version string,
 	}
 	described, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(),
 		resource.WithAttributes(attribute.String("service.name", service), attribute.String("service.version", version)),
-		resource.WithFromEnv()) // goes before what stands above
+		resource.WithFromEnv()) // takes precedence over the attributes above
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
@@ -81,8 +81,8 @@ func (t *Tracing) ClientInterceptors() []interceptor.ClientInterceptor {
 	return []interceptor.ClientInterceptor{WorkflowTracing(t.provider)}
 }
 
-// Close sends the spans that are left, for a few seconds at most. It comes last
-// of what a program closes.
+// Close sends the remaining spans, for a few seconds at most. Close it after
+// everything else, since closing may end spans.
 func (t *Tracing) Close() {
 	if t == nil {
 		return
@@ -94,8 +94,8 @@ func (t *Tracing) Close() {
 	}
 }
 
-// exporter logs when the collector ceases to take spans and when it takes them
-// again, and keeps its errors from everybody else.
+// exporter logs when the collector stops accepting spans and when it accepts them
+// again. It hides the errors from the SDK, which would log each of them.
 type exporter struct {
 	sdktrace.SpanExporter
 	log  *slog.Logger
@@ -107,12 +107,12 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	err := e.SpanExporter.ExportSpans(ctx, spans)
 	switch {
 	case err != nil && e.lost == 0:
-		e.log.WarnContext(ctx, "the collector does not take spans: they are lost, the work goes on", "error", err)
+		e.log.WarnContext(ctx, "the collector does not accept spans: they are lost; nothing else is affected", "error", err)
 		e.lost += len(spans)
 	case err != nil:
 		e.lost += len(spans)
 	case e.lost > 0:
-		e.log.InfoContext(ctx, "the collector takes spans again", "lost", e.lost)
+		e.log.InfoContext(ctx, "the collector accepts spans again", "lost", e.lost)
 		e.lost = 0
 	}
 	return nil

@@ -90,8 +90,8 @@ func TestACollectorThatRefusesIsLoggedOnce(t *testing.T) {
 	traced(t, tracing)
 	down.Store(false)
 	traced(t, tracing)
-	require.Equal(t, 1, strings.Count(logged.String(), "does not take spans"), logged.String())
-	require.Contains(t, logged.String(), `"msg":"the collector takes spans again","lost":2`)
+	require.Equal(t, 1, strings.Count(logged.String(), "does not accept spans"), logged.String())
+	require.Contains(t, logged.String(), `"msg":"the collector accepts spans again","lost":2`)
 	tracing.Close()
 }
 

@@ -45,7 +45,7 @@ func (c TracingConfig) Check(string) error {
 	return errors.Join(noTarget, c.checkProtocol(), noSampler)
 }
 
-// enabled tells whether anything is to be traced.
+// enabled reports whether anything is traced.
 func (c TracingConfig) enabled() bool {
 	return (c.Endpoint != "" || c.TracesEndpoint != "") &&
 		!strings.EqualFold(c.Exporter, "none") && !strings.EqualFold(c.Disabled, "true")

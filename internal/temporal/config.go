@@ -1,6 +1,6 @@
-// Package temporal tells Temporal's client how to reach the server: one of one's
-// own, plain or by TLS with or without a client's certificate, or Temporal Cloud
-// with a certificate or an API key.
+// Package temporal connects to Temporal (a self-hosted server, in plain text or by
+// TLS with or without a client certificate, or Temporal Cloud with a certificate or
+// an API key) and describes, lists, starts and resets workflows.
 package temporal
 
 import (
@@ -17,7 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// Config says where Temporal is and how it is spoken to; its tags are for
+// Config says where Temporal is and how to connect to it; its tags are for
 // settings.Read. Embed it with the prefix "TEMPORAL_".
 type Config struct {
 	Address   string `env:"ADDRESS,required" check:"host:port" help:"Temporal's frontend"`
@@ -26,14 +26,14 @@ type Config struct {
 	Gzip bool `env:"GZIP" envDefault:"true" help:"compress calls: fewer bytes for more CPU; false where the server is near"`
 
 	TLS           bool   `env:"TLS" envDefault:"false" help:"encrypt, and verify the server"`
-	TLSCA         string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust in the place of the system's"`
+	TLSCA         string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust instead of the system's"`
 	TLSCert       string `env:"TLS_CERT" check:"PEM" help:"the client's certificate and those between it and its authority, for mTLS"`
 	TLSKey        string `env:"TLS_KEY,unset" check:"PEM" secret:"true" help:"the certificate's private key"`
 	TLSServerName string `env:"TLS_SERVER_NAME" help:"the name to verify the server by; the one in the address when empty"`
-	APIKey        string `env:"API_KEY,unset" secret:"true" help:"Temporal Cloud's, in the place of a certificate"`
+	APIKey        string `env:"API_KEY,unset" secret:"true" help:"Temporal Cloud's API key, instead of a certificate"`
 }
 
-// Check wants settings that go together.
+// Check returns an error for settings that contradict each other.
 func (c Config) Check(prefix string) error {
 	var problems []error
 	for name, value := range map[string]string{
@@ -84,8 +84,8 @@ func (c Config) Expiry() time.Time {
 	return time.Unix(claims.Expires, 0)
 }
 
-// Register exports the expiry of the credentials, if they have one, so that
-// somebody is told before every workflow stops.
+// Register exports the expiry of the credentials, if they have one, so that an
+// alert fires before every workflow stops.
 func (c Config) Register(registry prometheus.Registerer) {
 	expiry := c.Expiry()
 	if expiry.IsZero() {

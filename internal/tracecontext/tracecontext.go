@@ -10,8 +10,8 @@ import (
 )
 
 // traceparent is the header of W3C Trace Context, and its name wherever we keep it.
-// Traces begin at our own edge, so the state of other vendors, which the
-// standard's tracestate carries, is always empty.
+// Our traces begin in our own API, so tracestate, which carries other vendors'
+// state, is always empty.
 const traceparent = "traceparent"
 
 // TraceParent returns the context's span in W3C's form, 55 characters; empty
@@ -26,15 +26,15 @@ func TraceParent(ctx context.Context) string {
 	return carrier[traceparent]
 }
 
-// spanOf reads a traceparent; the span context is invalid when that is none.
+// spanOf parses a traceparent; the span context is invalid if text is not one.
 func spanOf(text string) trace.SpanContext {
 	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceparent: text})
 	return trace.SpanContextFromContext(ctx)
 }
 
-// StartFrom starts a span that goes on with what another process began: as a
-// child of parent when that is a traceparent, else at the root of a new trace,
-// which is linked to link when that is one.
+// StartFrom starts a span that continues what another process began: as a child of
+// parent if that is a traceparent, else as the root of a new trace, which is linked
+// to link if that is a traceparent.
 func StartFrom(ctx context.Context, tracer trace.Tracer, name, parent, link string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	if from := spanOf(parent); from.IsValid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, from)

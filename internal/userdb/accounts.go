@@ -13,11 +13,11 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
 )
 
-// Account is one person's account, or a runner's that a start list made.
+// Account is a person's own account, or one that a start list created for a runner.
 type Account struct {
 	UserID       string
 	LoginID      string // as auth.ParseLogin returns it; empty: nobody can log in
-	PasswordHash string // empty likewise
+	PasswordHash string // empty if nobody can log in
 	Type         auth.UserType
 	Name         string
 	Phone        string    // empty: not stated
@@ -27,9 +27,9 @@ type Account struct {
 	CreatedAt    time.Time
 }
 
-// CreateAccount adds a with no points and returns it. When its ID is there
-// already, as after a sign-up that was repeated, it returns what is there. It
-// returns a *race.ConflictError when another account has the login.
+// CreateAccount adds a without points and returns it. When the ID already exists,
+// as after a repeated sign-up, it returns the existing account. It returns a
+// *race.ConflictError when another account has the login.
 func (s *Accounts) CreateAccount(ctx context.Context, a Account) (Account, error) {
 	a.CreatedAt, a.TotalPoint = s.now().UTC().Truncate(time.Microsecond), 0
 	err := s.queries.InsertUser(ctx, gen.InsertUserParams{
@@ -79,7 +79,7 @@ func (s *Store) AccountByLogin(ctx context.Context, login string) (Account, erro
 	return accountOf(row), nil
 }
 
-// Change is what is to be different about an account; nil leaves it as it is.
+// Change holds what to change about an account; nil leaves a value unchanged.
 type Change struct {
 	Name      *string
 	Phone     *string
@@ -98,9 +98,9 @@ type PasswordChange struct {
 // noSession is no session's ID.
 const noSession = ""
 
-// UpdateAccount makes the change and returns the account as it is then. It
-// returns race.ErrNotFound as Account does, and a *race.ConflictError when the
-// password is no longer the one that was checked; then nothing is changed.
+// UpdateAccount applies the change and returns the updated account. It returns
+// race.ErrNotFound as Account does, and a *race.ConflictError when the password
+// is no longer the one that was checked; then nothing is changed.
 func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Change) (Account, error) {
 	var account Account
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -111,7 +111,7 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 		}
 		account = accountOf(row)
 		if change.Password != nil && change.Password.OldHash != account.PasswordHash {
-			return &race.ConflictError{Field: "password", Message: "the password was changed meanwhile"}
+			return &race.ConflictError{Field: "password", Message: "the password has been changed in the meantime"}
 		}
 		account.apply(change)
 		err = queries.UpdateUser(ctx, gen.UpdateUserParams{
@@ -130,7 +130,7 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 }
 
 // UpgradeHash replaces a password's hash by one of newer parameters, unless the
-// password was changed meanwhile. Sessions go on.
+// password was changed in the meantime. Sessions stay valid.
 func (s *Accounts) UpgradeHash(ctx context.Context, userID, oldHash, newHash string) (upgraded bool, err error) {
 	rows, err := s.queries.ReplaceHash(ctx, gen.ReplaceHashParams{
 		NewHash: optional(newHash), UpdatedAt: s.now(), UserID: userID, OldHash: optional(oldHash),
@@ -141,8 +141,9 @@ func (s *Accounts) UpgradeHash(ctx context.Context, userID, oldHash, newHash str
 	return rows == 1, nil
 }
 
-// EraseAccount removes login, personal data and sessions of who leaves. The ID,
-// the total and the ledger stay. It returns race.ErrNotFound as Account does.
+// EraseAccount removes the login, the personal data and the sessions of somebody
+// who leaves. The ID, the total and the ledger stay. It returns race.ErrNotFound as
+// Account does.
 func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries, now := s.queries.WithTx(tx), s.now()
@@ -166,9 +167,8 @@ func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 	return nil
 }
 
-// lockUser locks an account's row, which is the lock of its sessions too: who
-// changes any of them holds it first. It returns race.ErrNotFound as Account
-// does.
+// lockUser locks an account's row, which also protects its sessions: whoever
+// changes any of them locks it first. It returns race.ErrNotFound as Account does.
 func lockUser(ctx context.Context, queries *gen.Queries, userID string) (gen.User, error) {
 	row, err := queries.LockUser(ctx, userID)
 	if errors.Is(err, sql.ErrNoRows) || (err == nil && row.ErasedAt.Valid) {

@@ -45,7 +45,7 @@ func (s *Store) UnequalTotals(ctx context.Context, after string, size int) (uneq
 type UnequalCredit struct {
 	RecordID string
 	UserID   string
-	Excess   int64 // what the lines give beyond the credit; negative: too little
+	Excess   int64 // by how much the lines exceed the credit; negative if they fall short
 }
 
 // UnequalCredits compares the next size credits after the ID after, and the
@@ -87,7 +87,7 @@ func (s *Store) HasUnequalCredit(ctx context.Context, userID string) (bool, erro
 	return unequal, nil
 }
 
-// MarkOrphans notes that the records of those credits are missing in main_db, and
+// MarkOrphans records that the records of those credits are missing in main_db, and
 // returns since when that has been known of each. A mark from before staleBefore
 // is of an earlier loss and replaced.
 func (s *Ledger) MarkOrphans(ctx context.Context, recordIDs []string, staleBefore time.Time) (since map[string]time.Time, err error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
 )
 
-// creditChunk is how many record IDs one statement asks for.
+// creditChunk is how many record IDs one statement has.
 const creditChunk = 1000
 
 // CreditTotals counts the credits of a race, whatever revision they are of.
@@ -22,8 +22,8 @@ type CreditTotals struct {
 	Revisions int // the sum of the revisions last applied
 }
 
-// Credits returns what the ledger says of the records, by record ID. A record
-// that is missing was never credited nor rejected.
+// Credits returns the credits of the records by record ID. A record that is missing
+// was never credited or rejected.
 func (s *Store) Credits(ctx context.Context, recordIDs []string) (map[string]race.Credit, error) {
 	credits := make(map[string]race.Credit, len(recordIDs))
 	for ids := range slices.Chunk(recordIDs, creditChunk) {
@@ -39,8 +39,7 @@ func (s *Store) Credits(ctx context.Context, recordIDs []string) (map[string]rac
 }
 
 // CreditsOfRace returns up to limit credits of the race with that status
-// (race.Credited or race.Rejected) by their record ID, starting behind the ID
-// after.
+// (race.Credited or race.Rejected) by their record ID, starting after the ID after.
 func (s *Store) CreditsOfRace(ctx context.Context, raceID string, status race.CreditStatus, after string, limit int) ([]race.Credit, error) {
 	rows, err := s.queries.CreditsOfRace(ctx, gen.CreditsOfRaceParams{
 		RaceID: raceID, Status: string(status), After: after,
@@ -63,9 +62,9 @@ type Settled struct {
 	Status   race.CreditStatus // race.Credited, race.Rejected or race.Reversed
 }
 
-// SettledRevisions returns what the ledger holds of the race's records, in no
-// order: 50,000 of them from an index alone, where Credits would read as many
-// rows.
+// SettledRevisions returns what the ledger holds about the race's records, in no
+// particular order. It reads only an index, where Credits would read a row for each
+// record.
 func (s *Store) SettledRevisions(ctx context.Context, raceID string) ([]Settled, error) {
 	rows, err := s.queries.SettledRevisions(ctx, raceID)
 	if err != nil {
@@ -78,7 +77,7 @@ func (s *Store) SettledRevisions(ctx context.Context, raceID string) ([]Settled,
 	return settled, nil
 }
 
-// CreditTotals counts the credits of the race from an index alone.
+// CreditTotals counts the credits of the race. It reads only an index.
 func (s *Store) CreditTotals(ctx context.Context, raceID string) (CreditTotals, error) {
 	rows, err := s.queries.CountCredits(ctx, raceID)
 	if err != nil {
@@ -100,8 +99,8 @@ func (s *Store) CreditTotals(ctx context.Context, raceID string) (CreditTotals, 
 	return totals, nil
 }
 
-// CreditRevisionsOfRaces returns the sum of the revisions last applied of each of
-// the races that has credits, by race ID.
+// CreditRevisionsOfRaces returns, by race ID, the sum of the revisions last applied
+// for each race that has credits.
 func (s *Store) CreditRevisionsOfRaces(ctx context.Context, raceIDs []string) (map[string]int64, error) {
 	revisions := make(map[string]int64, len(raceIDs))
 	for ids := range slices.Chunk(raceIDs, creditChunk) {
@@ -116,8 +115,8 @@ func (s *Store) CreditRevisionsOfRaces(ctx context.Context, raceIDs []string) (m
 	return revisions, nil
 }
 
-// RaceCredits returns what the ledger says of every record of a race that it
-// knows, by record ID: revision, status, runner and points alone.
+// RaceCredits returns the credits of a race by record ID, with only revision,
+// status, runner and points set.
 func (s *Store) RaceCredits(ctx context.Context, raceID string) (map[string]race.Credit, error) {
 	rows, err := s.queries.CreditsOfWholeRace(ctx, raceID)
 	if err != nil {
@@ -141,7 +140,7 @@ type CommittedCredit struct {
 }
 
 // CreditOf returns the credit of a record, or race.ErrNotFound when it was never
-// credited nor rejected.
+// credited or rejected.
 func (s *Store) CreditOf(ctx context.Context, recordID string) (CommittedCredit, error) {
 	row, err := s.queries.CreditRow(ctx, recordID)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -153,11 +152,11 @@ func (s *Store) CreditOf(ctx context.Context, recordID string) (CommittedCredit,
 	return CommittedCredit{Credit: creditOf(row), CommittedAt: row.UpdatedAt}, nil
 }
 
-// RecordLine is a line of the ledger, with whose it is.
+// RecordLine is a line of the ledger with the runner that it belongs to.
 type RecordLine struct {
 	PointLine
 	UserID   string
-	Reversal bool // it takes back what an older revision had earned
+	Reversal bool // it reverses what an older revision had earned
 }
 
 // LinesOfRecords returns the ledger lines of each of the records, by record ID,
@@ -183,8 +182,8 @@ func (s *Store) LinesOfRecords(ctx context.Context, recordIDs []string) (map[str
 	return lines, nil
 }
 
-// CreditSum counts the credits of a race and identifies the revisions that they
-// are of, so that two databases can be compared without reading each.
+// CreditSum counts the credits of a race and identifies their revisions, so that
+// the two databases can be compared without reading each credit.
 type CreditSum struct {
 	Credited    int
 	Rejected    int

@@ -22,24 +22,22 @@ const (
 	entryReversal = "reversal"
 )
 
-// Applied says what a call of ApplyCredit came to.
+// Applied is the outcome of ApplyCredit.
 type Applied struct {
-	// Changed reports whether this call moved the ledger. It is false when the
-	// revision, or a newer one, had been applied before.
+	// Changed reports whether this call changed the ledger. It is false when the
+	// revision, or a newer one, had already been applied.
 	Changed bool
-	// Standing is what the ledger now holds of the record. Its revision is newer
-	// than the one applied when that one is superseded. After a restore of main_db
-	// it may be of the same revision and still of other inputs: compare the
-	// fingerprints.
+	// Standing is what the ledger now holds for the record. Its revision is newer
+	// than the applied one if that is superseded. After a restore of main_db it may
+	// have the same revision but other inputs: compare the fingerprints.
 	Standing race.Credit
 }
 
-// ApplyCredit makes the outcome of a record's revision the one that the ledger
-// holds: it reverses what an older revision earned, adds what c earns, and moves
-// the runners' totals by the difference, in one transaction. A revision that is
-// not newer than the one last applied changes nothing, so any number of
-// repetitions, in any order, ends in the same ledger. It fails when the runner
-// has no account.
+// ApplyCredit applies the outcome of a record's revision to the ledger: it reverses
+// what an older revision earned, adds what c earns, and changes the runners' totals
+// by the difference, in one transaction. A revision that is not newer than the one
+// last applied changes nothing, so any number of repetitions, in any order, leads
+// to the same ledger. It fails when the runner has no account.
 func (s *Ledger) ApplyCredit(ctx context.Context, c race.Credit) (Applied, error) {
 	if err := checkCredit(c); err != nil {
 		return Applied{}, fmt.Errorf("apply credit of record %s revision %d: %w", c.RecordID, c.Revision, err)
@@ -57,22 +55,22 @@ func (s *Ledger) ApplyCredit(ctx context.Context, c race.Credit) (Applied, error
 func checkCredit(c race.Credit) error {
 	switch {
 	case c.Status != race.Credited && c.Status != race.Rejected && c.Status != race.Reversed:
-		return fmt.Errorf("status %q is no outcome", c.Status)
+		return fmt.Errorf("status %q is not an outcome", c.Status)
 	case c.Status != race.Credited && c.UserID != "":
 		return fmt.Errorf("a %s credit has no runner", c.Status)
 	case c.UserID == "" && c.Points != 0:
 		return errors.New("points without a runner")
 	case c.Revision < 1:
-		return errors.New("revisions count from 1")
+		return errors.New("revisions start at 1")
 	}
 	return nil
 }
 
-// applyFirst applies a record's first credit. It bets that there is none yet,
-// which is so for all but corrections and repetitions and saves a read; when the
-// bet is lost the error is a duplicate key. That transaction is then given up
-// and applyNext begins with the row's exclusive lock: the shared lock that a
-// failed insert leaves behind would deadlock two of them.
+// applyFirst applies a record's first credit. It assumes that there is none yet,
+// which saves a read and holds for everything but corrections and repetitions;
+// otherwise the error is a duplicate key. Its transaction is then rolled back and
+// applyNext starts with an exclusive lock on the row: with the shared lock that a
+// failed insert leaves behind, two of them would deadlock.
 func (s *Ledger) applyFirst(ctx context.Context, c race.Credit) (Applied, error) {
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		now, queries := s.now(), s.queries.WithTx(tx)
@@ -96,7 +94,7 @@ func (s *Ledger) applyNext(ctx context.Context, c race.Credit) (applied Applied,
 		now, queries := s.now(), s.queries.WithTx(tx)
 		row, err := queries.LockCredit(ctx, c.RecordID)
 		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("the ledger has lines of revision %d but no credit: restore the credit's row", c.Revision)
+			return fmt.Errorf("the ledger has lines of revision %d but no credit: restore the row in credit", c.Revision)
 		}
 		if err != nil {
 			return err
@@ -121,18 +119,18 @@ func (s *Ledger) applyNext(ctx context.Context, c race.Credit) (applied Applied,
 }
 
 // move writes the ledger lines that lead from old, the zero value for a first
-// credit, to c, and moves the totals. The runners' rows come last, since a
-// runner of many races is a hot row, and in the order of their IDs, since two
-// corrections may swap two runners.
+// credit, to c, and changes the totals. The runners' rows are updated last, because
+// the row of a runner with many races is contended, and in the order of their IDs,
+// because two corrections that swap two runners would otherwise deadlock.
 func move(ctx context.Context, queries *gen.Queries, old, c race.Credit, now time.Time) error {
 	difference := map[string]int64{}
-	if old.UserID != "" && old.Points != 0 { // a reversal of nothing would say nothing
+	if old.UserID != "" && old.Points != 0 { // reversing zero points would be pointless
 		if err := queries.InsertPoint(ctx, reversal(old, c, now)); err != nil {
 			return fmt.Errorf("reverse revision %d: %w", old.Revision, err)
 		}
 		difference[old.UserID] -= old.Points
 	}
-	if c.UserID != "" { // also for no points, so that the runner sees the reason
+	if c.UserID != "" { // even for zero points, so that the runner sees the reason
 		if err := queries.InsertPoint(ctx, line(c, now)); err != nil {
 			return fmt.Errorf("add a ledger line: %w", err)
 		}
@@ -141,7 +139,7 @@ func move(ctx context.Context, queries *gen.Queries, old, c race.Credit, now tim
 	for _, userID := range slices.Sorted(maps.Keys(difference)) {
 		matched, err := queries.AddToTotal(ctx, difference[userID], now, userID)
 		if err != nil {
-			return fmt.Errorf("move the total of runner %s: %w", userID, err)
+			return fmt.Errorf("change the total of runner %s: %w", userID, err)
 		}
 		if matched == 0 {
 			return fmt.Errorf("runner %s has no account", userID)
@@ -150,7 +148,7 @@ func move(ctx context.Context, queries *gen.Queries, old, c race.Credit, now tim
 	return nil
 }
 
-// line is the ledger line of what c earns.
+// line returns the ledger line of what c earns.
 func line(c race.Credit, now time.Time) gen.InsertPointParams {
 	return gen.InsertPointParams{
 		UserID: c.UserID, RaceID: c.RaceID, RecordID: c.RecordID, Revision: number(c.Revision),
@@ -159,11 +157,12 @@ func line(c race.Credit, now time.Time) gen.InsertPointParams {
 	}
 }
 
-// reversal is the ledger line that takes back what old earned because of c. It
-// belongs to the revision that causes it and keeps the rule that it undoes.
+// reversal returns the ledger line that takes back what old earned because of c. It
+// belongs to the revision that causes it and has the rule of the line that it
+// reverses.
 func reversal(old, c race.Credit, now time.Time) gen.InsertPointParams {
 	reason := c.Reason
-	if reason == "" || c.UserID != "" && c.UserID != old.UserID { // another runner's reason is not this one's to read
+	if reason == "" || c.UserID != "" && c.UserID != old.UserID { // the reason concerns another runner, who alone may read it
 		reason = fmt.Sprintf("corrected by revision %d", c.Revision)
 	}
 	return gen.InsertPointParams{
@@ -187,10 +186,10 @@ func partsColumn(parts *race.Parts) sql.NullString {
 		return sql.NullString{}
 	}
 	column, err := json.Marshal(parts)
-	return sql.NullString{String: string(column), Valid: err == nil} // no number in them is infinite
+	return sql.NullString{String: string(column), Valid: err == nil} // cannot fail: no number in them is infinite
 }
 
-// partsOf is nil also for what a later release may have written.
+// partsOf is nil also for a form that a later release may have written.
 func partsOf(column sql.NullString) *race.Parts {
 	parts := &race.Parts{}
 	if !column.Valid || json.Unmarshal([]byte(column.String), parts) != nil {

@@ -14,7 +14,7 @@ import (
 
 // PointLine is one line of a runner's ledger.
 type PointLine struct {
-	ID         int64 // later lines have higher ones
+	ID         int64 // increasing: later lines have higher IDs
 	RaceID     string
 	RecordID   string
 	Revision   int
@@ -27,7 +27,7 @@ type PointLine struct {
 	CreatedAt  time.Time
 }
 
-// Points is a runner's total and a part of the ledger lines it is the sum of.
+// Points is a runner's total and some of the ledger lines that add up to it.
 type Points struct {
 	Total int64
 	Lines []PointLine // newest first
@@ -61,9 +61,9 @@ func (s *Store) Points(ctx context.Context, userID string, before int64, limit i
 	return points, nil
 }
 
-// RebuildTotal sets the total of a user to the sum of the ledger lines and
-// returns what it was and is. It holds the user's row before it reads the lines,
-// so that a commit under way comes wholly before or wholly after it. It returns
+// RebuildTotal sets the total of a user to the sum of the ledger lines and returns
+// the total before and after. It locks the user's row before it reads the lines, so
+// that a concurrent commit comes wholly before or wholly after it. It returns
 // race.ErrNotFound when there is no such account.
 func (s *Ledger) RebuildTotal(ctx context.Context, userID string) (before, after int64, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {

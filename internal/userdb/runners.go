@@ -15,14 +15,14 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// Runner is what races may know of an account.
+// Runner is what races may know about an account.
 type Runner struct {
 	UserID    string
 	Name      string
 	Sex       race.Sex  // empty: unknown
 	BirthDate race.Date // zero: unknown
-	// Owned tells that the account is a person's own: it has a login, or had
-	// one until its holder left. Otherwise it stands in for somebody on a start
+	// Owned reports whether the account is a person's own: it has a login, or had
+	// one until its owner left. Otherwise it is a stand-in for somebody on a start
 	// list, and the list may correct it.
 	Owned bool
 	// Anew says that the stand-in says no more than this from now on: it is for
@@ -30,17 +30,16 @@ type Runner struct {
 	Anew bool
 }
 
-// runnerChunk is how many accounts one statement asks for or writes.
+// runnerChunk is how many accounts one statement reads or writes.
 const runnerChunk = 1000
 
-// StandInID returns the user ID of the account that stands for a bib of a race
-// until its runner claims it. It is a UUIDv7 with the race's time in it, and
-// always the same, so that a start list sent again after a crash makes no second
-// account.
+// StandInID returns the user ID of the stand-in account for a bib of a race, until
+// its runner claims it. It is a UUIDv7 with the race's time, and always the same,
+// so that a start list sent again after a crash creates no second account.
 func StandInID(raceID, bibKey string) string {
 	id, err := uuid.Parse(raceID)
 	if err != nil {
-		id = uuid.Nil // the sum below tells races apart by itself
+		id = uuid.Nil // the hash below distinguishes races by itself
 	}
 	sum := sha256.Sum256([]byte(raceID + "/" + bibKey))
 	const timeBytes = 6
@@ -68,9 +67,8 @@ func (s *Store) Runners(ctx context.Context, userIDs []string) (map[string]Runne
 	return found, nil
 }
 
-// RunnersByLogin returns the runners with those login IDs by login ID, which
-// are in lower case. A login that nobody has, or somebody who is no runner, is
-// left out.
+// RunnersByLogin returns the runners with those login IDs by login ID, which are
+// in lower case. A login that does not exist or is not a runner's is left out.
 func (s *Store) RunnersByLogin(ctx context.Context, loginIDs []string) (map[string]Runner, error) {
 	found := make(map[string]Runner, len(loginIDs))
 	for logins := range slices.Chunk(loginIDs, runnerChunk) {
@@ -91,10 +89,10 @@ func (s *Store) RunnersByLogin(ctx context.Context, loginIDs []string) (map[stri
 	return found, nil
 }
 
-// EnsureRunners makes sure that there is an account for each of those stand-ins
-// and that it says what they say. What they leave empty stays as it is, and is
-// cleared of one that is for another person now. An account that is a person's
-// own by now is left alone. To repeat it changes nothing.
+// EnsureRunners creates or updates the accounts of stand-ins. What a stand-in
+// leaves empty stays unchanged, or is cleared if it is for another person now. An
+// account that a person has claimed in the meantime is left alone. Repeating the
+// call changes nothing.
 func (s *Accounts) EnsureRunners(ctx context.Context, standIns []Runner) error {
 	now := s.now()
 	for runners := range slices.Chunk(standIns, runnerChunk) {

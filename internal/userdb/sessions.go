@@ -14,7 +14,7 @@ import (
 )
 
 // ErrNoSession says that a refresh token is unknown, has expired or was revoked.
-var ErrNoSession = errors.New("the refresh token is not good")
+var ErrNoSession = errors.New("the refresh token is not valid")
 
 // ReuseError says that a refresh token was used a second time, so that either
 // its holder or a thief has an old copy; the session has been ended.
@@ -28,7 +28,7 @@ func (e *ReuseError) Error() string {
 }
 
 // Session is one login on one device: a family of refresh tokens of which one
-// is good at a time.
+// is valid at a time.
 type Session struct {
 	ID      string
 	Account Account
@@ -58,9 +58,9 @@ func (s *Accounts) StartSession(ctx context.Context, session Session, token auth
 	return nil
 }
 
-// RotateToken uses up a refresh token, puts next in its place and returns the
-// session. Of two calls with one token, however close, one succeeds and the
-// other gets a *ReuseError. It returns ErrNoSession when the token is not good.
+// RotateToken replaces a refresh token by next and returns the session. Of two
+// calls with one token, even concurrent ones, one succeeds and the other gets a
+// *ReuseError. It returns ErrNoSession when the token is not valid.
 func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshTokenHash, expires time.Time) (Session, error) {
 	var session Session
 	var reuse error
@@ -72,7 +72,7 @@ func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshToke
 		}
 		if row.UsedAt.Valid {
 			reuse = &ReuseError{UserID: row.UserID, Session: row.FamilyID}
-			return s.revoke(ctx, queries, row.FamilyID) // to be committed
+			return s.revoke(ctx, queries, row.FamilyID) // no error, so that this is committed
 		}
 		if err := queries.UseToken(ctx, moment(now), token[:]); err != nil {
 			return err
@@ -90,8 +90,8 @@ func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshToke
 	return session, nil
 }
 
-// EndSession revokes all refresh tokens of the one that token is of. A token
-// that is not good has no session left to end, which is no error.
+// EndSession revokes all refresh tokens of the session that token belongs to. A
+// token that is not valid has no session left to end, which is not an error.
 func (s *Accounts) EndSession(ctx context.Context, token auth.RefreshTokenHash) error {
 	err := s.withToken(ctx, token, func(queries *gen.Queries, _ gen.User, row gen.RefreshToken) error {
 		return s.revoke(ctx, queries, row.FamilyID)
@@ -102,8 +102,8 @@ func (s *Accounts) EndSession(ctx context.Context, token auth.RefreshTokenHash) 
 	return nil
 }
 
-// PurgeExpired deletes the refresh tokens that have expired, a thousand at a
-// time, and returns how many those were.
+// PurgeExpired deletes the refresh tokens that have expired, a thousand at a time,
+// and returns how many it deleted.
 func (s *Accounts) PurgeExpired(ctx context.Context) (int64, error) {
 	before := s.now()
 	for total := int64(0); ; {

@@ -54,14 +54,14 @@ func Grants() fs.FS { return folder(grants, "grants") }
 func folder(of embed.FS, name string) fs.FS {
 	files, err := fs.Sub(of, name)
 	if err != nil {
-		panic(err) // the embedded folder has another name: no build of ours passes its tests
+		panic(err) // impossible: the folder is embedded under this name
 	}
 	return files
 }
 
-// Migrate brings the schema up to date, grants the accounts what their programs
-// need and no more, and returns how many migrations it applied. cfg must log in
-// with an account that may do so.
+// Migrate migrates the schema, grants the accounts what their programs need and
+// no more, and returns how many migrations it applied. cfg must log in with an
+// account that may do so.
 func Migrate(ctx context.Context, cfg mysql.Config, accounts mysql.Accounts) (applied int, err error) {
 	return mysql.Prepare(ctx, cfg, Migrations(), Grants(), accounts)
 }

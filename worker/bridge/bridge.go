@@ -18,10 +18,11 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 )
 
-// Config sets the pace of the bridge.
+// Config sets the concurrency and the timing of the bridge.
 type Config struct {
-	// Receivers is how many batches are received and handled at once, and so how many messages the bridge
-	// holds: few enough that a message of another race does not wait long behind them.
+	// Receivers is how many batches are received and handled at once, and so how
+	// many messages the bridge holds: few enough that a message of another race
+	// does not wait long for them.
 	Receivers int `env:"BRIDGE_RECEIVERS" envDefault:"4" unit:"batches" help:"how many batches are received and handled at once"`
 	// Starts is how many workflows are being started at once. Measured: 200 are no faster than 16.
 	Starts int `env:"BRIDGE_STARTS" envDefault:"16" unit:"workflows" help:"how many workflows are being started at once"`
@@ -59,7 +60,7 @@ type Starter interface {
 	Start(ctx context.Context, m queue.Message) error
 }
 
-// Bridge carries messages from the queue to the starter. Make one with New.
+// Bridge passes messages from the queue to the starter. Make one with New.
 type Bridge struct {
 	cfg      Config
 	queue    Queue
@@ -81,9 +82,9 @@ func New(cfg Config, q Queue, starter Starter, log *slog.Logger, registry promet
 	}
 }
 
-// Run carries messages until ctx ends. It returns once every message it held is
-// deleted or released, or after 10 s. It waits through outages of the queue and of
-// Temporal.
+// Run passes messages on until ctx ends. It returns once every message that it held
+// is deleted or released, or after 10 s. It waits through outages of the queue and
+// of Temporal.
 func (b *Bridge) Run(ctx context.Context) {
 	var receivers sync.WaitGroup
 	for range b.cfg.Receivers {
@@ -92,8 +93,8 @@ func (b *Bridge) Run(ctx context.Context) {
 	receivers.Wait()
 }
 
-// receive handles one batch after another, so that messages which cannot be
-// started keep their receiver from taking more.
+// receive handles one batch after another, so that a receiver whose messages cannot
+// be started receives no more.
 func (b *Bridge) receive(ctx context.Context) {
 	failures := b.backoff()
 	for ctx.Err() == nil {
@@ -116,10 +117,10 @@ func (b *Bridge) receive(ctx context.Context) {
 }
 
 // handle starts the workflow of every message of a batch and keeps all of them
-// hidden meanwhile. It deletes what is done, and releases what is not because ctx
-// ended.
+// hidden in the meantime. It deletes those that are done, and releases those that
+// are not because ctx ended.
 func (b *Bridge) handle(ctx context.Context, batch []queue.Received) {
-	defer b.metrics.held.take(batch)()
+	defer b.metrics.held.add(batch)()
 	stop := b.keepHidden(ctx, batch)
 	ends := make([]end, len(batch))
 	var all errgroup.Group
@@ -168,7 +169,7 @@ func (b *Bridge) keepHidden(ctx context.Context, batch []queue.Received) (stop f
 	return func() { cancel(); beat.Wait() }
 }
 
-// delete deletes messages, also during a shutdown.
+// delete deletes messages, even during a shutdown.
 func (b *Bridge) delete(ctx context.Context, done []queue.Received) {
 	if len(done) == 0 {
 		return
@@ -176,11 +177,11 @@ func (b *Bridge) delete(ctx context.Context, done []queue.Received) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	if failures := b.queue.Delete(ctx, done); len(failures) > 0 {
-		b.log.Warn("deleting messages failed; they are received again, which changes nothing", "count", len(failures), "error", failures[0].Err)
+		b.log.Warn("cannot delete messages: they will be received again, which is harmless", "count", len(failures), "error", failures[0].Err)
 	}
 }
 
-// release gives messages back to the queue at a shutdown.
+// release makes messages visible again at a shutdown.
 func (b *Bridge) release(ctx context.Context, undone []queue.Received) {
 	if len(undone) == 0 {
 		return
@@ -189,7 +190,7 @@ func (b *Bridge) release(ctx context.Context, undone []queue.Received) {
 	defer cancel()
 	b.metrics.released.Add(float64(len(undone)))
 	if failures := b.queue.Release(ctx, undone); len(failures) > 0 {
-		b.log.Warn("releasing messages at shutdown failed; they are received again after their visibility timeout", "count", len(failures), "error", failures[0].Err)
+		b.log.Warn("cannot release messages at shutdown: they will be received again after their visibility timeout", "count", len(failures), "error", failures[0].Err)
 	}
 }
 
@@ -212,11 +213,11 @@ func (b *Bridge) process(ctx context.Context, received queue.Received) end {
 	message.Label, message.Trace = received.Label, received.Trace
 	failures := b.backoff()
 	for {
-		if !b.starts.take(ctx, message.RaceID) {
+		if !b.starts.acquire(ctx, message.RaceID) {
 			return interrupted
 		}
 		err := b.start(ctx, message)
-		b.starts.give()
+		b.starts.release()
 		switch {
 		case errors.Is(err, ErrAlreadyStarted):
 			b.temporal.Report(nil)
@@ -227,8 +228,8 @@ func (b *Bridge) process(ctx context.Context, received queue.Received) end {
 			b.metrics.startedAfter(received.SentAt)
 			return finished
 		}
-		// The message was checked, so it cannot be the reason. Retry until whatever
-		// is has passed.
+		// The message is valid, so it cannot be the reason. Retry until the cause
+		// has passed.
 		b.temporal.Report(err)
 		b.metrics.retried.Inc()
 		if !wait(ctx, failures) {
@@ -237,7 +238,7 @@ func (b *Bridge) process(ctx context.Context, received queue.Received) end {
 	}
 }
 
-// start lets a start that is under way finish when ctx ends: after cutting it off
+// start lets a start that is under way finish when ctx ends: if it were cut off,
 // nobody would know whether the workflow exists.
 func (b *Bridge) start(ctx context.Context, message queue.Message) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
@@ -249,12 +250,12 @@ func (b *Bridge) deadLetter(ctx context.Context, received queue.Received, reason
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	if err := b.queue.DeadLetter(ctx, received, reason.Error()); err != nil {
-		b.log.Warn("moving a message that is not ours to the dead-letter queue failed; it is received again",
+		b.log.Warn("cannot move an invalid message to the dead-letter queue: it will be received again",
 			"message_id", received.MessageID, "reason", reason, "error", err)
 		return gone
 	}
 	b.metrics.deadLettered.Inc()
-	b.log.Warn("moved a message that is not ours to the dead-letter queue",
+	b.log.Warn("moved an invalid message to the dead-letter queue",
 		"message_id", received.MessageID, "reason", reason)
 	return gone
 }
@@ -264,7 +265,7 @@ func (b *Bridge) backoff() retry.Backoff {
 	return retry.WithJitterPercent(25, retry.WithCappedDuration(b.cfg.MaxRetryAfter, retry.NewExponential(max(b.cfg.RetryAfter, time.Millisecond))))
 }
 
-// wait waits as long as the backoff says; false when ctx ended first.
+// wait waits as long as the backoff says. It returns false if ctx ended first.
 func wait(ctx context.Context, backoff retry.Backoff) bool {
 	d, _ := backoff.Next() // it never stops
 	timer := time.NewTimer(d)
@@ -277,8 +278,8 @@ func wait(ctx context.Context, backoff retry.Backoff) bool {
 	}
 }
 
-// turns lets so many starts be under way at once, and when more are wanted gives
-// races their turns: one start each, however many messages of a race are in hand.
+// turns limits how many starts are under way at once. When more are waiting, races
+// take turns: one start each, however many messages of a race are waiting.
 type turns struct {
 	mu      sync.Mutex
 	free    int
@@ -290,9 +291,9 @@ func newTurns(starts int) *turns {
 	return &turns{free: starts, waiting: map[string][]chan struct{}{}}
 }
 
-// take waits for the race's turn; false when ctx ended first. After true the
-// caller calls give.
-func (t *turns) take(ctx context.Context, raceID string) bool {
+// acquire waits for the race's turn. It returns false if ctx ended first; otherwise
+// the caller must call release.
+func (t *turns) acquire(ctx context.Context, raceID string) bool {
 	t.mu.Lock()
 	if t.free > 0 {
 		t.free--
@@ -313,7 +314,7 @@ func (t *turns) take(ctx context.Context, raceID string) bool {
 	}
 }
 
-// leave gives up waiting. When the turn came at the same moment it is passed on.
+// leave gives up waiting. If the turn came at the same moment, it is passed on.
 func (t *turns) leave(raceID string, turn chan struct{}) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -330,15 +331,15 @@ func (t *turns) leave(raceID string, turn chan struct{}) bool {
 	return false
 }
 
-// give ends a start.
-func (t *turns) give() {
+// release ends a start.
+func (t *turns) release() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.next()
 }
 
-// next hands a free start to the race whose turn it is, which then lines up
-// behind the others.
+// next gives a free slot to the race whose turn it is, which then queues up after
+// the others.
 func (t *turns) next() {
 	if len(t.order) == 0 {
 		t.free++

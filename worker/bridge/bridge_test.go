@@ -225,7 +225,7 @@ func TestAMessageThatIsNotOursGoesToTheDeadLetterQueue(t *testing.T) {
 	q.until(t, func() bool { return len(q.dead) == 1 && len(q.deleted) == 1 })
 	require.Equal(t, map[string]string{"not ours": "decode message: the body is not a JSON object"}, q.dead)
 	require.Equal(t, sent, q.deleted, "the poison stops nothing and is not deleted as done")
-	require.Equal(t, 1, b.log.count("moved a message"))
+	require.Equal(t, 1, b.log.count("moved an invalid message"))
 	require.Zero(t, b.log.count("not ours\""), "bodies are not logged")
 }
 
@@ -264,7 +264,7 @@ func TestAnOutageOfTemporalHoldsMessages(t *testing.T) {
 	down = false
 	mu.Unlock()
 	q.until(t, func() bool { return len(q.deleted) == len(sent) })
-	require.Equal(t, 1, b.log.count("no answer: work waits\" of=Temporal"), "one line for an outage")
+	require.Equal(t, 1, b.log.count("no answer: work waits and is retried\" of=Temporal"), "one line for an outage")
 	require.Equal(t, 1, b.log.count("answers again\" of=Temporal"))
 	require.ElementsMatch(t, sent, q.deleted)
 }
@@ -286,7 +286,7 @@ func TestAnOutageOfTheQueuePasses(t *testing.T) {
 	b := setup(t, q, func(context.Context, queue.Message) error { return nil })
 	q.put(sent...)
 	q.until(t, func() bool { return len(q.deleted) == len(sent) })
-	require.Equal(t, 1, b.log.count("no answer: work waits\" of=queue"))
+	require.Equal(t, 1, b.log.count("no answer: work waits and is retried\" of=queue"))
 	require.Equal(t, 1, b.log.count("answers again\" of=queue"))
 }
 

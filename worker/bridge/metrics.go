@@ -29,8 +29,8 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	m := &metrics{
 		received:       counter("received_total", "Messages received from the records queue."),
 		started:        counter("started_total", "Messages whose workflow was started."),
-		alreadyStarted: counter("already_started_total", "Messages whose workflow had been started before."),
-		deadLettered:   counter("dead_lettered_total", "Messages that were not ours and moved to the dead-letter queue."),
+		alreadyStarted: counter("already_started_total", "Messages whose workflow had already been started."),
+		deadLettered:   counter("dead_lettered_total", "Invalid messages that were moved to the dead-letter queue."),
 		retried:        counter("start_retries_total", "Starts that failed and are retried."),
 		released:       counter("released_total", "Messages released to the queue at a shutdown."),
 		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -47,7 +47,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	return m
 }
 
-// startedAfter counts a start and how long its message was on the way.
+// startedAfter counts a start and measures the time since its message was sent.
 func (m *metrics) startedAfter(sentAt time.Time) {
 	m.started.Inc()
 	if !sentAt.IsZero() {
@@ -55,18 +55,18 @@ func (m *metrics) startedAfter(sentAt time.Time) {
 	}
 }
 
-// held keeps track of the batches in hand. SQS does not say how old its oldest
-// message is (CloudWatch does, minutes late), but it delivers old ones first, more
-// or less: when messages wait, the oldest in hand is about as old as the oldest of
-// all.
+// held keeps track of the batches in hand. SQS does not report the age of its
+// oldest message (CloudWatch does, minutes late), but it delivers roughly the
+// oldest first: while messages wait, the oldest in hand is about as old as the
+// oldest of all.
 type held struct {
 	mu      sync.Mutex
 	next    int
 	batches map[int]time.Time // when the oldest message of each was sent
 }
 
-// take notes a batch until done is called.
-func (h *held) take(batch []queue.Received) (done func()) {
+// add keeps track of a batch until done is called.
+func (h *held) add(batch []queue.Received) (done func()) {
 	var oldest time.Time
 	for _, received := range batch {
 		if at := received.SentAt; !at.IsZero() && (oldest.IsZero() || at.Before(oldest)) {

@@ -43,7 +43,7 @@ func (s CreditStarter) Start(ctx context.Context, m queue.Message) error {
 }
 
 // Traced returns a starter with a span for each attempt to start, in the trace
-// that the message belongs to. Without a provider it is next itself.
+// that the message belongs to. Without a provider it returns next.
 func Traced(next Starter, provider trace.TracerProvider) Starter {
 	if provider == nil {
 		return next
@@ -68,7 +68,7 @@ func (s traced) Start(ctx context.Context, m queue.Message) error {
 	err := s.next.Start(ctx, m)
 	switch {
 	case errors.Is(err, ErrAlreadyStarted):
-		span.AddEvent("the workflow had been started before")
+		span.AddEvent("the workflow had already been started")
 	case err != nil:
 		span.RecordError(err)
 		span.SetStatus(codes.Error, err.Error())

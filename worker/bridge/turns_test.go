@@ -18,9 +18,9 @@ func TestAgeIsThatOfTheOldestMessageInHand(t *testing.T) {
 	h := &held{batches: map[int]time.Time{}}
 	require.Zero(t, h.age(now))
 
-	older := h.take([]queue.Received{sent(time.Second), sent(time.Minute), {}})
-	younger := h.take([]queue.Received{sent(2 * time.Second)})
-	unknown := h.take([]queue.Received{{}})
+	older := h.add([]queue.Received{sent(time.Second), sent(time.Minute), {}})
+	younger := h.add([]queue.Received{sent(2 * time.Second)})
+	unknown := h.add([]queue.Received{{}})
 	require.Equal(t, time.Minute, h.age(now))
 	older()
 	require.Equal(t, 2*time.Second, h.age(now))
@@ -33,13 +33,13 @@ func TestRacesTakeTurnsToStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		starts := newTurns(1)
-		require.True(t, starts.take(t.Context(), "big")) // under way while the others line up
+		require.True(t, starts.acquire(t.Context(), "big")) // under way while the others line up
 		var order []string
 		line := func(ctx context.Context, raceID string) {
 			go func() {
-				if starts.take(ctx, raceID) {
+				if starts.acquire(ctx, raceID) {
 					order = append(order, raceID)
-					starts.give()
+					starts.release()
 				}
 			}()
 			synctest.Wait()
@@ -53,7 +53,7 @@ func TestRacesTakeTurnsToStart(t *testing.T) {
 		line(t.Context(), "small")
 		leave()
 		synctest.Wait()
-		starts.give()
+		starts.release()
 		synctest.Wait()
 		require.Equal(t, []string{"big", "small", "big", "small", "big", "big", "big"}, order)
 		require.Equal(t, 1, starts.free)

@@ -1,4 +1,5 @@
-// Package wake has standings recomputed after credits, without delaying them.
+// Package wake requests that standings are recomputed after credits, without
+// delaying the credits.
 package wake
 
 import (
@@ -27,21 +28,21 @@ const (
 	sendTimeout = 5 * time.Second
 	// retryPause is the time from a signal that failed to the next attempt.
 	retryPause = time.Second
-	// closeTimeout is how long what is owed at the end may take to be sent.
+	// closeTimeout is how long Close may take to send the remaining signals.
 	closeTimeout = 2 * time.Second
 )
 
-// errClosed is the outcome of a request that came too late.
-var errClosed = errors.New("standings are no longer woken: the worker is stopping")
+// errClosed is the outcome of a request after Close.
+var errClosed = errors.New("the worker is stopping and sends no more signals")
 
 // Coalescer sends at most one signal for a race in each interval, however often
 // it is asked to.
 //
-// Credits ask by Nudge, which costs a map look-up: it remembers the request
-// and returns, since a credit must neither wait up to a second for a signal nor fail
-// with it. What a killed process remembered is lost, and found by the sweep of
-// standings, which every worker also starts with. Whoever has to know that a
-// signal was sent calls Wake.
+// Credits call Nudge, which costs a map look-up: it remembers the request and
+// returns, since a credit must neither wait up to a second for a signal nor fail
+// with it. Requests that a killed process remembered are lost, and made up for by
+// the sweep of standings, which also runs whenever a worker starts. Callers that
+// must know that a signal was sent use Wake.
 type Coalescer struct {
 	interval time.Duration
 	send     func(ctx context.Context, raceID string) error
@@ -51,14 +52,14 @@ type Coalescer struct {
 
 	mu      sync.Mutex
 	races   map[string]*pending
-	working sync.WaitGroup // one for each of races
+	working sync.WaitGroup // one for each entry of races
 	closing chan struct{}
 
-	sending     context.Context // of every signal; ends a while after closing
+	sending     context.Context // of every signal; ends some time after Close
 	stopSending context.CancelFunc
 }
 
-// pending is a race that is owed a signal, or had one less than an interval ago.
+// pending is a race that needs a signal, or got one less than an interval ago.
 type pending struct {
 	owed    bool
 	waiting []chan error // each gets the outcome of the next signal
@@ -81,15 +82,15 @@ func New(cfg Config, send func(ctx context.Context, raceID string) error, log *s
 	return c
 }
 
-// Nudge has a signal for the race sent after this call, and returns at once.
+// Nudge requests a signal for the race and returns at once.
 func (c *Coalescer) Nudge(raceID string) { c.owe(raceID, nil) }
 
-// Wake returns nil once a signal for the race was accepted that was sent after
-// this call, and the error of the attempt otherwise; the signal is then still
-// owed, and sent when that is possible.
+// Wake requests a signal for the race. It returns nil once one that was sent after
+// this call was accepted. Otherwise it returns the error of the attempt; the signal
+// is still sent when that becomes possible.
 func (c *Coalescer) Wake(ctx context.Context, raceID string) error {
 	outcome := make(chan error, 1)
-	c.owe(raceID, outcome) //nolint:contextcheck // a signal is owed to all who asked, whoever goes away
+	c.owe(raceID, outcome) //nolint:contextcheck // the signal is for all callers, even if this one goes away
 	select {
 	case err := <-outcome:
 		return err
@@ -122,11 +123,11 @@ func (c *Coalescer) owe(raceID string, waiting chan error) {
 	}
 }
 
-// serve sends the signals of a race, an interval apart, until none is owed. The
-// first goes at once.
+// serve sends the signals of a race, an interval apart, until none is requested. It
+// sends the first one at once.
 func (c *Coalescer) serve(raceID string, wanted *pending) {
 	for {
-		owed, waiting := c.take(raceID, wanted)
+		owed, waiting := c.claim(raceID, wanted)
 		if !owed {
 			return
 		}
@@ -143,15 +144,15 @@ func (c *Coalescer) serve(raceID string, wanted *pending) {
 		case <-time.After(pause):
 		case <-c.closing:
 			if err != nil {
-				return // the sweep of the next worker finds it
+				return // the sweep at the start of the next worker makes up for it
 			}
 		}
 	}
 }
 
-// take takes what is owed before it is sent: what is owed during the call needs
-// another signal. A race that is owed nothing is forgotten.
-func (c *Coalescer) take(raceID string, wanted *pending) (owed bool, waiting []chan error) {
+// claim takes over the requests before the signal is sent: a request during the
+// call needs another signal. A race without requests is removed.
+func (c *Coalescer) claim(raceID string, wanted *pending) (owed bool, waiting []chan error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !wanted.owed {
@@ -175,16 +176,16 @@ func (c *Coalescer) signal(raceID string) error {
 	err := c.send(ctx, raceID)
 	if err != nil {
 		c.signals.WithLabelValues("error").Inc()
-		c.log.Warn("waking standings failed; retrying", "race_id", raceID, "error", err)
+		c.log.Warn("cannot wake the standings of a race: retrying", "race_id", raceID, "error", err)
 		return err
 	}
 	c.signals.WithLabelValues("ok").Inc()
 	return nil
 }
 
-// Close sends what is owed without waiting for intervals, and returns when that
-// is done or has taken 2 s. What fails then, or is asked of a closed coalescer,
-// is left to the sweep.
+// Close sends the remaining signals without waiting for intervals, and returns when
+// that is done or has taken 2 s. Signals that fail, or are requested after Close,
+// are left to the sweep.
 func (c *Coalescer) Close() {
 	c.mu.Lock()
 	close(c.closing)
@@ -200,8 +201,8 @@ type Ledger struct {
 	Nudge func(raceID string)
 }
 
-// ApplyCredit applies the credit, then nudges. It nudges for a credit that was
-// there already too: the process that committed it may have died before it did.
+// ApplyCredit applies the credit, then nudges. It also nudges for a credit that
+// already existed: the process that committed it may have died before it nudged.
 func (l Ledger) ApplyCredit(ctx context.Context, c race.Credit) (userdb.Applied, error) {
 	applied, err := l.Ledger.ApplyCredit(ctx, c)
 	if err == nil {

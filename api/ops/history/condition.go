@@ -121,7 +121,7 @@ func (e Evidence) Explain() string {
 		}
 		return text + ". A retry starts it again."
 	case Ahead:
-		return fmt.Sprintf("The ledger is ahead of the record: it has revision %d, which main_db has lost or made anew, as after a restore from a backup or a failover. "+
+		return fmt.Sprintf("The ledger is ahead of the record: it has revision %d, which main_db has lost or used again, as after a restore from a backup or a failover. "+
 			"The audit revises the record above it, and so does a retry; then it is credited as it is now.", e.Ledger.Credit.Revision)
 	case NoRecord:
 		return e.explainNoRecord()

@@ -80,7 +80,7 @@ func (d DeadLetters) giveBack(ctx context.Context, taken []queue.Letter) {
 	d.queue.ReleaseLetters(ctx, taken)
 }
 
-// Redriven says what became of the dead letters.
+// Redriven is the outcome of redriving dead letters.
 type Redriven struct {
 	Redriven int `json:"redriven"`
 	Broken   int `json:"broken" doc:"Left where they are: they would only come back. Discard them."`

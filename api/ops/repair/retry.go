@@ -19,7 +19,7 @@ type Outcome string
 // The outcomes. Only Sent and Reset changed something.
 const (
 	Unchanged Outcome = "unchanged"  // nothing to repair, or nothing that a retry can
-	UnderWay  Outcome = "on_its_way" // it goes on by itself
+	UnderWay  Outcome = "on_its_way" // it continues without help
 	Confirm   Outcome = "needs_confirmation"
 	Sent      Outcome = "sent"
 	Reset     Outcome = "reset"
@@ -145,7 +145,7 @@ func (r Result) Explain() string {
 		}
 		return "Nothing was changed: " + temporal.ErrNotStarted.Error() + "."
 	case Confirm:
-		return r.Evidence.Explain() + ` Nothing was changed: to reset it all the same, send {"confirm": true}.`
+		return r.Evidence.Explain() + ` Nothing was changed: to reset it anyway, send {"confirm": true}.`
 	case Sent:
 		return fmt.Sprintf("Revision %d was put into the outbox and is sent from there.", r.Record.Revision)
 	case Reset:

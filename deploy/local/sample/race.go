@@ -33,7 +33,7 @@ type RaceRequest struct {
 	Scoring   string     `json:"scoring"`
 }
 
-// Ranking says which time ranks and how equal times are told apart.
+// Ranking says which time ranks and how ties are broken.
 type Ranking struct {
 	Basis string `json:"basis"`
 	Ties  string `json:"ties"`

@@ -19,7 +19,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 )
 
-// Options say where the sample goes.
+// Options say where the sample is loaded.
 type Options struct {
 	API      string // base URL
 	Login    string // of the organizer, who is signed up when new
@@ -45,7 +45,7 @@ const (
 	callTimeout = 5 * time.Minute
 )
 
-// Load brings the race in and returns when every record has its credit.
+// Load imports the race and returns when every record has its credit.
 func Load(ctx context.Context, opts Options) (Summary, error) {
 	l := loader{Options: opts, client: &apiclient.Client{
 		Base: opts.API, Login: opts.Login, Password: opts.Password, Patience: patience,

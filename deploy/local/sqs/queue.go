@@ -14,7 +14,7 @@ import (
 
 // queue is one standard queue. All of it is guarded by the server's lock.
 type queue struct {
-	id       uuid.UUID // in receipt handles, so that a queue made anew does not accept the old one's
+	id       uuid.UUID // in receipt handles, so that a queue that was created again does not accept handles of the old one
 	name     string
 	arn      string
 	created  time.Time
@@ -47,7 +47,7 @@ func (q *queue) clear() {
 	q.delayed = 0
 }
 
-// add takes in a message: visible now, or hidden until its delay is over.
+// add adds a message: visible now, or hidden until its delay is over.
 func (q *queue) add(m *message, now time.Time, delay time.Duration) {
 	if len(q.messages) == 0 || m.sentAt.Before(q.oldest) {
 		q.oldest = m.sentAt
@@ -86,14 +86,14 @@ func (q *queue) lift(m *message) {
 	}
 }
 
-// remove forgets a message.
+// remove removes a message.
 func (q *queue) remove(m *message) {
 	q.lift(m)
 	delete(q.messages, m.id)
 }
 
-// advance brings the queue up to date: messages whose time has come become visible, and those older than the
-// retention period are dropped.
+// advance updates the queue to the current time: messages whose time has come
+// become visible, and those older than the retention period are dropped.
 func (q *queue) advance(now time.Time) {
 	for len(q.hidden) > 0 && !q.hidden[0].visibleAt.After(now) {
 		m := q.hidden[0]

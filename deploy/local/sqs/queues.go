@@ -199,7 +199,8 @@ type settings struct {
 	redrive    redrivePolicy
 }
 
-// redrivePolicy says where a message goes that was received too often; the zero value is no policy.
+// redrivePolicy says where a message goes that was received too often; the zero
+// value means no policy.
 type redrivePolicy struct {
 	target      string // ARN
 	maxReceives int

@@ -131,7 +131,8 @@ type delivery struct {
 	source   string
 }
 
-// render makes the answer's form of a delivery, with the attributes that were asked for.
+// render returns a delivery as it is in an answer, with the attributes that were
+// asked for.
 func (d delivery) render(system, names []string, sender string) receivedMessage {
 	picked := selectAttributes(d.attributes, names)
 	return receivedMessage{
@@ -237,8 +238,8 @@ func (q *queue) dismissWaiters(err error) {
 	q.disarm()
 }
 
-// dispatch brings a queue up to date and serves its waiters as long as there are messages, longest waiting
-// first, each with as many as it can take.
+// dispatch updates a queue to the current time and serves its waiters as long as
+// there are messages, longest waiting first, each with as many as it can take.
 func (s *Server) dispatch(q *queue, now time.Time) {
 	q.advance(now)
 	var deadLetters *queue
@@ -294,8 +295,9 @@ func (s *Server) deadLetterQueue(q *queue, m *message) *queue {
 	return s.byARN(policy.target)
 }
 
-// arm sets the queue's timer to when the next hidden message becomes visible, if somebody waits for it.
-// Without waiters no timer is needed: the next call brings the queue up to date.
+// arm sets the queue's timer to when the next hidden message becomes visible, if
+// somebody waits for it. Without waiters no timer is needed: the next call updates
+// the queue.
 func (s *Server) arm(q *queue, now time.Time) {
 	if q.waiters.Len() == 0 || len(q.hidden) == 0 {
 		q.disarm()

@@ -36,7 +36,7 @@ import (
 // maxRequestBytes bounds one request: a payload of 1 MiB whose every byte is escaped in JSON (\u003c).
 const maxRequestBytes = 8 << 20
 
-// Config is what a server can be told; its zero value works.
+// Config configures a server; its zero value works.
 type Config struct {
 	// Region is the region in the queues' ARNs; us-east-1 when empty.
 	Region string

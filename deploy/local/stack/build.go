@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// programs tells where each part's executable is. Servers start while our
+// programs knows where each part's executable is. Servers start while our
 // programs are still being built.
 type programs struct {
 	mu    sync.Mutex
@@ -36,7 +36,8 @@ func (p *programs) of(part Part) string {
 	return p.paths[part]
 }
 
-// packageOf is where a program of ours comes from, below the project's root.
+// packageOf returns the folder of a program's package, relative to the project's
+// root.
 func packageOf(part Part) string {
 	switch part {
 	case SQS:
@@ -154,8 +155,9 @@ func (s *Stack) buildPrograms(ctx context.Context) error {
 	return nil
 }
 
-// besidesPath are folders where packages put servers, although the PATH of an
-// ordinary user often lacks them: Debian, Fedora, sources, Homebrew.
+// besidesPath are folders that package managers install servers into, although they
+// are often missing from an ordinary user's PATH: Debian, Fedora, sources,
+// Homebrew.
 var besidesPath = []string{
 	"/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin", "/usr/libexec",
 	"/usr/local/mysql/bin", "/usr/local/mysql/scripts", "/usr/local/mariadb/bin", "/opt/homebrew/bin",
@@ -205,13 +207,13 @@ const (
 	Temporal Part = "temporal"
 	API      Part = "api"
 	Worker   Part = "worker"
-	// Those that watch the others, started when named.
+	// The parts that monitor the others. They are started only if they are named.
 	Alertmanager Part = "alerts"
 	Prometheus   Part = "metrics"
 )
 
-// launcher stands before the lines that the stack itself prints, migrate and
-// operator before those of the API program's one-off commands.
+// launcher labels the lines that the stack itself prints, migrate and operator
+// those of the API program's one-off commands.
 const (
 	launcher Part = "stack"
 	migrate  Part = "migrate"

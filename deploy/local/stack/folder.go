@@ -53,11 +53,10 @@ func (f *folder) path(elements ...string) string {
 	return filepath.Join(append([]string{f.dir}, elements...)...)
 }
 
-// Close gives the folder free for the next stack.
+// Close releases the folder for the next stack.
 func (f *folder) Close() error { return f.lock.Close() }
 
-// takeLock holds the file until it is closed or this process is gone, however
-// it goes.
+// takeLock locks the file until it is closed or this process ends in any way.
 func takeLock(path string) (*os.File, error) {
 	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -87,13 +86,13 @@ func checkOwner(path string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look at the stack's folder: %w", err)
+		return fmt.Errorf("inspect the stack's folder: %w", err)
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || int(stat.Uid) == os.Geteuid() {
 		return nil
 	}
-	return fmt.Errorf("%s belongs to %s, but this is %s: run as its owner, or remove it to start anew",
+	return fmt.Errorf("%s belongs to %s, but this is %s: run as its owner, or remove it to start from scratch",
 		path, userName(int(stat.Uid)), userName(os.Geteuid()))
 }
 
@@ -105,10 +104,10 @@ func userName(uid int) string {
 	return "user " + id
 }
 
-// isTaken tells whether listening failed because somebody else listens.
+// isTaken reports whether listening failed because the port is in use.
 func isTaken(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
-// Clean forgets what a stack keeps in its folder: data, logs, passwords, keys
+// Clean removes what a stack keeps in its folder: data, logs, passwords, keys
 // and our programs. Tools that took minutes to build stay. It refuses while a
 // stack runs there.
 func Clean(ctx context.Context, dir string, out io.Writer) (err error) {
@@ -133,9 +132,9 @@ func Clean(ctx context.Context, dir string, out io.Writer) (err error) {
 	return nil
 }
 
-// Secrets are the passwords of one stack: made once, kept in its folder for
-// its owner's eyes only. A lost file is no harm: new ones are made and set at
-// the next start.
+// Secrets are the passwords of one stack: generated once and stored in its folder,
+// readable only by its owner. Losing the file does no harm: new ones are generated
+// and set at the next start.
 type Secrets struct {
 	MariaDBRoot string `json:"mariadb_root"`
 	MainDDL     string `json:"main_ddl"`
@@ -154,10 +153,10 @@ func (s *Secrets) fields() []*string {
 	}
 }
 
-// LoadSecrets reads dir/secrets.json, makes what is missing and keeps it.
+// LoadSecrets reads dir/secrets.json, generates what is missing and stores it.
 func LoadSecrets(dir string) (Secrets, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the file in it is for its owner alone
-		return Secrets{}, fmt.Errorf("keep the passwords: %w", err)
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the file in it is readable only by its owner
+		return Secrets{}, fmt.Errorf("store the passwords: %w", err)
 	}
 	path := filepath.Join(dir, "secrets.json")
 	var s Secrets
@@ -168,7 +167,7 @@ func LoadSecrets(dir string) (Secrets, error) {
 		return Secrets{}, fmt.Errorf("read the passwords: %w", err)
 	default:
 		if err := json.Unmarshal(text, &s); err != nil {
-			return Secrets{}, fmt.Errorf("read the passwords: %s is not JSON (%w); remove it, and new ones are made", path, err)
+			return Secrets{}, fmt.Errorf("read the passwords: %s is not JSON (%w); remove it, and new ones are generated", path, err)
 		}
 	}
 	changed := false
@@ -193,12 +192,12 @@ func (s *Secrets) save(path string) error {
 		return fmt.Errorf("encode the passwords: %w", err)
 	}
 	if err := writeFile(path, append(text, '\n')); err != nil {
-		return fmt.Errorf("keep the passwords: %w", err)
+		return fmt.Errorf("store the passwords: %w", err)
 	}
 	return nil
 }
 
-// writeFile replaces a file as a whole, readable by its owner alone.
+// writeFile replaces a file atomically, readable only by its owner.
 func writeFile(path string, text []byte) error {
 	next := path + ".next"
 	if err := os.WriteFile(next, text, 0o600); err != nil {

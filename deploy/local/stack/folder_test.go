@@ -19,5 +19,5 @@ func TestFolderOfAnotherUserIsRefused(t *testing.T) {
 	}
 	err := checkOwner(foreign)
 	require.ErrorContains(t, err, foreign+" belongs to ")
-	require.ErrorContains(t, err, ": run as its owner, or remove it to start anew")
+	require.ErrorContains(t, err, ": run as its owner, or remove it to start from scratch")
 }

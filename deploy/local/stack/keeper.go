@@ -14,7 +14,7 @@ type keeper struct {
 	mu     sync.Mutex
 	proc   *process
 	wanted bool
-	pauses int // restarts in a row that did not hold
+	pauses int // restarts in a row after which the part soon ended again
 }
 
 func (k *keeper) hold(p *process) {
@@ -23,7 +23,7 @@ func (k *keeper) hold(p *process) {
 	k.proc, k.wanted = p, true
 }
 
-// release returns the process, whose end is from now on no surprise.
+// release returns the process, whose end is expected from now on.
 func (k *keeper) release() *process {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -37,7 +37,7 @@ func (k *keeper) current() *process {
 	return k.proc
 }
 
-// surprised tells whether the end of p was not asked for.
+// surprised reports whether p ended although nobody stopped it.
 func (k *keeper) surprised(p *process) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -57,7 +57,7 @@ func (k *keeper) pause(ran time.Duration) time.Duration {
 	return pause
 }
 
-// component is what the stack has to know of a part to run it.
+// component is what the stack needs to run a part.
 type component struct {
 	command func(context.Context) (*exec.Cmd, error)
 	start   func(*exec.Cmd) error // StartInBatch unless set
@@ -87,11 +87,11 @@ func (s *Stack) component(part Part) component {
 	}
 }
 
-// launch starts the process of a part and watches over it.
+// launch starts the process of a part and watches it.
 func (s *Stack) launch(ctx context.Context, part Part) error {
 	k := s.keepers[part]
 	if p := k.current(); p != nil && p.alive() {
-		return fmt.Errorf("%s runs already", part)
+		return fmt.Errorf("%s is already running", part)
 	}
 	c := s.component(part)
 	for _, port := range c.ports {
@@ -179,8 +179,9 @@ func (s *Stack) StopPart(part Part) error {
 }
 
 // StartPart starts a part again and waits until it is ready. A server that is
-// started right after a kill may stumble over what the kill left (a port, a
-// lock of its database): a part that ends at once is tried three times.
+// started right after a kill may fail because of what the kill left behind (a port,
+// a lock of its database), so a part that ends at once is started up to three
+// times.
 func (s *Stack) StartPart(ctx context.Context, part Part) error {
 	if !s.Has(part) {
 		return errNotPart(part)
@@ -203,11 +204,11 @@ func (s *Stack) Restart(ctx context.Context, part Part) error {
 	return s.StartPart(ctx, part)
 }
 
-// Between two restarts of a part that ends by itself.
+// The pauses between two restarts of a part that ends unexpectedly.
 const (
 	firstPause = time.Second
 	lastPause  = 30 * time.Second
-	goodRun    = time.Minute // after this long the pauses begin anew
+	goodRun    = time.Minute // after this long the pauses start again from the shortest
 )
 
 // keep reports the unexpected end of a process and, when the stack is to
@@ -237,14 +238,14 @@ func (s *Stack) keep(part Part, p *process) {
 			return
 		}
 		if !k.surprised(p) {
-			return // it was stopped, or started by hand, meanwhile
+			return // it was stopped or started in the meantime
 		}
 		err := s.bringUp(s.life, part)
 		if err != nil && !errors.Is(err, errEnded) && s.life.Err() == nil {
 			s.console.say("%v", err)
 		}
 		if k.current() != p {
-			return // the end of the new process is for its own keep
+			return // another call of keep watches the new process
 		}
 		ran = 0
 	}

@@ -61,12 +61,12 @@ func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
 	if err := writeFile(provision, []byte(s.provisioning())); err != nil {
 		return nil, fmt.Errorf("write the statements that provision MariaDB: %w", err)
 	}
-	flush := "1" // at every commit to the disk
+	flush := "1" // at flushed to disk at every commit
 	if s.opts.Throwaway {
 		flush = "2" // at every commit to the operating system
 	}
 	args := []string{
-		"--no-defaults", // must stand first: nothing of the system's own instance
+		"--no-defaults", // must be first: ignores the settings of the system's own instance
 		"--datadir=" + data,
 		"--init-file=" + provision,
 		s.mariadbTemporary(),
@@ -113,12 +113,12 @@ func isMySQL(ctx context.Context, server string) (bool, error) {
 	return !strings.Contains(string(out), "MariaDB"), nil
 }
 
-// mariadbTemporary is a folder of its own for temporary tables: a server that
+// mariadbTemporary is a separate folder for temporary tables: a server that
 // starts clears those in the folder away, and so must share it with no other.
 func (s *Stack) mariadbTemporary() string { return "--tmpdir=" + s.folder.path("tmp") }
 
-// asRoot lets root run the server, which mariadbd refuses unless it is said:
-// on a machine where everything is root's there is nobody else to be.
+// asRoot lets root run the server, which mariadbd refuses without an explicit
+// option: on some machines, such as containers, root is the only user.
 func asRoot() []string {
 	if os.Geteuid() == 0 {
 		return []string{"--user=root"}
@@ -164,9 +164,9 @@ func (s *Stack) initialiseData(ctx context.Context, server string, isMySQL bool,
 	return nil
 }
 
-// provisioning is run by the server at every start, before it listens: nobody
-// ever meets a root without a password, and what is there already stays.
-// One statement per line, as older servers want it.
+// provisioning is run by the server at every start, before it listens: there is
+// never a root account without a password, and what exists is kept. One statement
+// per line, as older servers want it.
 func (s *Stack) provisioning() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+";\n", args...) }
@@ -230,7 +230,7 @@ func (s *Stack) connection(user, password, database string) *mysql.Config {
 	cfg.User, cfg.Passwd, cfg.DBName = user, password, database
 	cfg.Net, cfg.Addr = "tcp", address(s.ports.MariaDB)
 	cfg.ParseTime, cfg.Timeout = true, 5*time.Second
-	cfg.Logger = &mysql.NopLogger{} // a server that is just starting is no news
+	cfg.Logger = &mysql.NopLogger{} // a server that is just starting need not be logged
 	return cfg
 }
 

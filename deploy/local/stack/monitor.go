@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// Monitor says how Prometheus and Alertmanager watch.
+// Monitor configures Prometheus and Alertmanager.
 type Monitor struct {
 	// Webhook is the URL that alerts are posted to; empty: they are shown only.
 	Webhook string
-	// Hurry, if it is set, takes the place of every interval of the
-	// configuration and of how long an alert has to last. For tests.
+	// Hurry, if it is set, replaces every interval in the configuration and every
+	// duration that an alert must last. For tests.
 	Hurry time.Duration
 }
 
@@ -35,7 +35,7 @@ const nodeExporter = host + ":9100"
 func FindMonitor(names ...string) (string, error) {
 	path, err := findProgram(names...)
 	if err != nil {
-		return "", fmt.Errorf("the programs that watch are not installed (%w); install them with: "+
+		return "", fmt.Errorf("the monitoring programs are not installed (%w); install them with: "+
 			"sudo apt-get install prometheus prometheus-alertmanager", err)
 	}
 	return path, nil
@@ -123,8 +123,8 @@ func (s *Stack) hurried(text string) string {
 	return intervals.ReplaceAllString(text, fmt.Sprintf("${1}%dms", s.opts.Monitor.Hurry.Milliseconds()))
 }
 
-// withReceiver puts a webhook, or nobody, in the place of the receivers, which
-// stand last.
+// withReceiver replaces the receivers by a webhook, or by none, which stand
+// last.
 func withReceiver(config, webhook string) (string, error) {
 	routes, _, found := strings.Cut(config, "\nreceivers:\n")
 	if !found {

@@ -19,9 +19,9 @@ const tailLines = 15
 // maxLog is the size from which a log file is set aside at the next start.
 const maxLog = 10 << 20
 
-// lineWriter takes the output of one part apart into lines. Every line goes to
-// the part's log file as it is and to the console with the part's name before
-// it; the last ones are kept for error messages.
+// lineWriter splits the output of one part into lines. Every line goes to the
+// part's log file unchanged and to the console with the part's name in front; the
+// last ones are kept for error messages.
 type lineWriter struct {
 	console *Console
 	part    Part
@@ -47,7 +47,7 @@ func newLineWriter(console *Console, part Part, logs string) (*lineWriter, error
 }
 
 // Write implements io.Writer; a part never waits for or fails because of its
-// log, so errors of the file are left aside.
+// log, so errors of the file are ignored.
 func (w *lineWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +119,7 @@ func NewConsole(out io.Writer) *Console {
 	return c
 }
 
-// Terminal tells whether a person watches: progress may then be redrawn.
+// Terminal reports whether the output is a terminal, where progress may be redrawn.
 func (c *Console) Terminal() bool { return c.terminal }
 
 // clearLine removes a progress bar that stands where a line is to go.

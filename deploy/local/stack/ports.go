@@ -11,8 +11,7 @@ import (
 )
 
 // Ports are the TCP ports of a stack, all on 127.0.0.1. A zero picks a free
-// port, which is what tests want. The names of the settings are those of
-// `make run`.
+// port, as tests need. The names of the settings are those of `make run`.
 type Ports struct {
 	API        int `env:"API_PORT"         envDefault:"8080"`
 	Worker     int `env:"WORKER_PORT"      envDefault:"8081"`
@@ -25,14 +24,14 @@ type Ports struct {
 	Alertmanager int `env:"ALERTMANAGER_PORT" envDefault:"9093"`
 }
 
-// host is the only address the stack listens on: nothing of a development
-// machine is offered to its network.
+// host is the only address the stack listens on, so that nothing on a development
+// machine can be reached from its network.
 const host = "127.0.0.1"
 
 func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
-// slot is one port of a part: where the number is kept, and what to tell a
-// person whose port is taken.
+// slot is one port of a part: where the number is kept, and the name of the setting
+// to suggest if the port is taken.
 type slot struct {
 	port    *int
 	part    Part
@@ -53,10 +52,10 @@ func (p *Ports) slots() []slot {
 	}
 }
 
-// settle fills the zeros with free ports, which are held until giveBack is
-// called, and reports every chosen port of the given parts that is taken or asked
-// for twice.
-func (p *Ports) settle(ctx context.Context, parts []Part) (giveBack func() error, err error) {
+// choose fills the zeros with free ports, which are reserved until release is
+// called, and reports every chosen port of the given parts that is taken or used
+// twice.
+func (p *Ports) choose(ctx context.Context, parts []Part) (release func() error, err error) {
 	var problems []error
 	seen := map[int]slot{}
 	for _, s := range p.slots() {
@@ -78,7 +77,7 @@ func (p *Ports) settle(ctx context.Context, parts []Part) (giveBack func() error
 		return nil, errors.Join(problems...)
 	}
 	var drawn []func() error
-	giveBack = func() error {
+	release = func() error {
 		var problems []error
 		for _, back := range drawn {
 			problems = append(problems, back())
@@ -89,7 +88,7 @@ func (p *Ports) settle(ctx context.Context, parts []Part) (giveBack func() error
 		for *s.port == 0 {
 			port, back, err := DrawPort(ctx)
 			if err != nil {
-				return nil, errors.Join(err, giveBack())
+				return nil, errors.Join(err, release())
 			}
 			drawn = append(drawn, back)
 			if _, chosen := seen[port]; !chosen {
@@ -97,10 +96,10 @@ func (p *Ports) settle(ctx context.Context, parts []Part) (giveBack func() error
 			}
 		}
 	}
-	return giveBack, nil
+	return release, nil
 }
 
-// probe tells why nothing could listen on the port now; nil when it is free.
+// probe returns why nothing can listen on the port, nil when it is free.
 func probe(ctx context.Context, port int) error {
 	if port < 1 || port > 65535 {
 		return errors.New("is not a port number")
@@ -116,8 +115,8 @@ func probe(ctx context.Context, port int) error {
 	return fmt.Errorf("cannot be used (%w)", errors.Unwrap(err))
 }
 
-// suggestion is a free port near the taken one, so that the message can be
-// copied as it stands.
+// suggestion is a free port near the taken one, so that the command in the message
+// can be copied.
 func suggestion(ctx context.Context, port int) int {
 	for next := port + 10; next < port+1000; next += 10 {
 		if probe(ctx, next) == nil {
@@ -136,9 +135,9 @@ const (
 )
 
 // DrawPort returns a port that nobody listens on and that no other stack on this
-// machine is given until giveBack is called. A part takes seconds to listen for
-// the first time, and again after a kill; until then the UDP port of the same
-// number, which no part uses, is held as a sign.
+// machine gets until giveBack is called. A part takes seconds to listen for the
+// first time, and again after a kill; until then the UDP port of the same number,
+// which no part uses, is held as a sign.
 func DrawPort(ctx context.Context) (port int, giveBack func() error, err error) {
 	var lc net.ListenConfig
 	for range 1000 {

@@ -29,7 +29,7 @@ type process struct {
 }
 
 // startProcess starts a command by start in a process group of its own and notes
-// its ID, so that a stack after a crash of this one can find what is left.
+// its ID, so that after a crash of this stack the next one can find what is left.
 func startProcess(part Part, cmd *exec.Cmd, start func(*exec.Cmd) error, out *lineWriter, run string) (*process, error) {
 	p := &process{
 		part: part, cmd: cmd, out: out,
@@ -74,7 +74,7 @@ func (p *process) alive() bool {
 	}
 }
 
-// signal reaches the whole group. A group that is gone is no error.
+// signal reaches the whole group. A group that is gone is not an error.
 func (p *process) signal(sig syscall.Signal) error {
 	err := syscall.Kill(-p.cmd.Process.Pid, sig)
 	if err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -115,7 +115,7 @@ func (p *process) stop() error {
 	}
 }
 
-// ending tells how the process ended, with its last lines.
+// ending describes how the process ended, with its last lines.
 func (p *process) ending() error {
 	how := "it exited without an error"
 	if p.err != nil {
@@ -124,9 +124,9 @@ func (p *process) ending() error {
 	return fmt.Errorf("%s ended: %s; its last lines:%s", p.part, how, p.out.lastLines())
 }
 
-// endStale ends what a killed stack of this folder left behind. A process is
-// ours when its ID is noted and its command line names the folder: the number
-// alone may by now belong to anybody.
+// endStale ends what a killed stack of this folder left behind. A process is ours
+// if its ID is noted and its command line names the folder: the ID alone may have
+// been reused.
 func endStale(ctx context.Context, dir string, console *Console) error {
 	notes, err := filepath.Glob(filepath.Join(dir, "run", "*.pid"))
 	if err != nil {
@@ -146,7 +146,7 @@ func endStale(ctx context.Context, dir string, console *Console) error {
 			}
 		}
 		if err := os.Remove(note); err != nil {
-			return fmt.Errorf("forget a process left behind: %w", err)
+			return fmt.Errorf("remove the note of a process that was left behind: %w", err)
 		}
 	}
 	return nil
@@ -168,12 +168,12 @@ func endProcess(ctx context.Context, pid int) error {
 	return poll(ctx, grace, gone)
 }
 
-// pollEvery is short beside what is waited for (0.1 to 5 s), and long beside
-// the cost of one question.
+// pollEvery is short compared with what is waited for (0.1 to 5 s), and long
+// compared with the cost of one check.
 const pollEvery = 50 * time.Millisecond
 
-// poll asks until there is no error, and returns the last one when the time is
-// over.
+// poll calls ask until it returns no error, and returns the last error when the
+// time is over.
 func poll(ctx context.Context, limit time.Duration, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -185,8 +185,7 @@ func poll(ctx context.Context, limit time.Duration, ask func(context.Context) er
 		if err == nil {
 			return nil
 		}
-		// What the end of the time did to the last question says less than
-		// the answer before it.
+		// If time ran out during the last check, the answer before it says more.
 		if last == nil || ctx.Err() == nil {
 			last = err
 		}

@@ -12,8 +12,8 @@ import (
 // StartInBatch starts a command; only Linux has the policy.
 func StartInBatch(cmd *exec.Cmd) error { return cmd.Start() }
 
-// processAttributes gives a part its own process group, so that a Ctrl-C in
-// the terminal reaches the stack alone, which stops the parts in order.
+// processAttributes gives a part its own process group, so that a Ctrl-C in the
+// terminal reaches only the stack, which stops the parts in order.
 func processAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }

@@ -19,7 +19,7 @@ const keyFile = "jwt.pem"
 // programLimit is how long the API and the worker may take to be ready.
 const programLimit = time.Minute
 
-// program is the API or the worker: both tell by /readyz when they are ready.
+// program is the API or the worker: both report by /readyz when they are ready.
 func (s *Stack) program(part Part, port int) component {
 	return component{
 		command: func(context.Context) (*exec.Cmd, error) {
@@ -54,8 +54,8 @@ func expectOK(ctx context.Context, url string) error {
 	return nil
 }
 
-// migrates tells whether the databases are to be brought up to date: a stack
-// of MariaDB and one of the programs.
+// migrates reports whether the databases must be migrated: a stack of MariaDB
+// and one of the programs.
 func (s *Stack) migrates() bool {
 	return contains(s.parts, MariaDB) && (contains(s.parts, API) || contains(s.parts, Worker))
 }
@@ -139,14 +139,16 @@ func (s *Stack) Env(part Part) map[string]string {
 		env["USER_DB_USER"], env["USER_DB_PASSWORD"] = userWorker, s.secrets.UserWorker
 	}
 	if part == Worker && os.Getenv("AUDIT_INTERVAL") == "" {
-		// The queue forgets its messages at every stop; what they were about
-		// should not wait for the 5 minutes that suit one that does not.
+		// The local queue loses its messages at every stop. Their records should
+		// not have to wait for the default of 5 minutes, which suits a queue that
+		// keeps them.
 		env["AUDIT_INTERVAL"] = "1m"
 	}
 	if part == API {
 		env["JWT_PRIVATE_KEY_PATH"] = s.folder.path(keyFile)
 		env["API_PUBLIC_URL"] = "http://" + address(s.ports.API)
-		// Everybody on one machine has the same address, tests and the sample too.
+		// All clients on one machine have the same address, including tests and the
+		// sample.
 		for _, limit := range []string{"SIGN_UPS_PER_ADDRESS", "SIGN_UPS_PER_MINUTE"} {
 			if os.Getenv(limit) == "" {
 				env[limit] = "10000"
@@ -157,9 +159,9 @@ func (s *Stack) Env(part Part) map[string]string {
 	return env
 }
 
-// environment is this process's environment with the settings on top: those
-// that the stack does not make, such as LOG_LEVEL, pass through. Amazon's and
-// Temporal's do not: a profile of the user's must never be talked to.
+// environment is this process's environment with the settings on top: those that
+// the stack does not set, such as LOG_LEVEL, pass through. Amazon's and Temporal's
+// do not, so that a stack never talks to servers in the user's own profile.
 func (s *Stack) environment(settings map[string]string) []string {
 	env := environmentWithout("AWS_", "TEMPORAL_", "OPERATOR_")
 	for _, name := range slices.Sorted(maps.Keys(settings)) {

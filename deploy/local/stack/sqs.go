@@ -7,7 +7,7 @@ import (
 )
 
 // The queues of the path of a record. They live in the server's memory, which
-// makes them anew at every start.
+// creates them again at every start.
 const (
 	recordsQueue    = "records"
 	deadLetterQueue = "records-dead"
@@ -17,7 +17,7 @@ const (
 	// visibility is how long a received message is hidden. Recovery from a
 	// crash of the bridge waits for it; Amazon's default of 30 s triples that.
 	visibility = "10s"
-	// awsAccount stands in every queue's URL; emulators agree on it.
+	// awsAccount is part of every queue's URL; emulators agree on it.
 	awsAccount = "000000000000"
 	awsRegion  = "us-east-1"
 )
@@ -42,10 +42,10 @@ func (s *Stack) sqsCommand(context.Context) (*exec.Cmd, error) {
 // QueueEndpoint is the address of the SQS server.
 func (s *Stack) QueueEndpoint() string { return "http://" + address(s.ports.SQS) }
 
-// QueueURL is the URL of the queue of records.
+// QueueURL is the URL of the records queue.
 func (s *Stack) QueueURL() string { return s.queueURL(recordsQueue) }
 
-// DeadLetterQueueURL is the URL of the queue of messages given up.
+// DeadLetterQueueURL is the URL of the dead-letter queue.
 func (s *Stack) DeadLetterQueueURL() string { return s.queueURL(deadLetterQueue) }
 
 func (s *Stack) queueURL(name string) string {

@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Options say what a stack consists of and where it lives.
+// Options say what a stack consists of and where its data is.
 type Options struct {
-	// Dir holds data, logs, passwords and binaries; a second start in the
-	// same folder goes on with the same data. Only one stack uses a folder at
-	// a time.
+	// Dir holds data, logs, passwords and binaries; a second start in the same
+	// folder continues with the same data. Only one stack uses a folder at a
+	// time.
 	Dir string
 	// Root is the folder of go.mod. Empty: found from the working folder.
 	Root string
@@ -48,7 +48,7 @@ type Options struct {
 	Server Server
 	// Monitor says how the system is watched, when Monitors are among the parts.
 	Monitor Monitor
-	// Restart brings back a part that ends by itself, after 1 s, 2 s, … 30 s.
+	// Restart restarts a part that ends unexpectedly, after 1 s, 2 s, … 30 s.
 	// Without it the end is reported and nothing else.
 	Restart bool
 }
@@ -74,9 +74,9 @@ type Stack struct {
 	stopErr  error
 }
 
-// Start starts the parts and returns when all are ready. When it fails, what
-// it had started is stopped again. Ports are checked before anything starts.
-// ctx bounds the start alone: end the stack with Stop.
+// Start starts the parts and returns when all are ready. When it fails, what it
+// had started is stopped again. Ports are checked before anything starts. ctx
+// bounds only the start: end the stack with Stop.
 func Start(ctx context.Context, opts Options) (*Stack, error) {
 	s, err := open(ctx, opts)
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *Stack) prepare(ctx context.Context) error {
 	if err := endStale(ctx, s.folder.dir, s.console); err != nil {
 		return err
 	}
-	giveBack, err := s.ports.settle(ctx, s.parts)
+	giveBack, err := s.ports.choose(ctx, s.parts)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (s *Stack) prepare(ctx context.Context) error {
 	return err
 }
 
-// start brings up the servers while the programs are being built, then the
+// start starts the servers while the programs are being built, then the
 // programs: they need the servers, the servers need nobody.
 //
 // A failure is final: what is wrong is for a person to see, not to be tried
@@ -221,7 +221,7 @@ func (s *Stack) Age() time.Duration { return time.Since(s.began) }
 
 func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
 
-// Has tells whether the stack was started with the part.
+// Has reports whether the stack was started with the part.
 func (s *Stack) Has(part Part) bool { return s.keepers[part] != nil }
 
 func errNotPart(part Part) error { return fmt.Errorf("this stack was started without %s", part) }

@@ -70,7 +70,7 @@ func temporalPlaces(ctx context.Context, bin string) []string {
 
 var serverVersion = regexp.MustCompile(`Server 1\.(\d+)\.`)
 
-// suits tells why a CLI cannot be used; nil when it can.
+// suits returns why a CLI cannot be used, nil when it can.
 func suits(ctx context.Context, path string) error {
 	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
 	if err != nil {
