@@ -28,7 +28,7 @@ func TestTheChosenDatabaseServerIsTaken(t *testing.T) {
 		"/usr/sbin/mysqld  Ver 8.4.11 for Linux on x86_64 (MySQL Community Server - GPL)":   true,
 	} {
 		chosen := filepath.Join(t.TempDir(), "mysqld")
-		require.NoError(t, os.WriteFile(chosen, []byte("#!/bin/sh\necho '"+version+"'\n"), 0o700)) //nolint:gosec // a program
+		require.NoError(t, os.WriteFile(chosen, []byte("#!/bin/sh\necho '"+version+"'\n"), 0o700))
 		found, err := findDatabaseServer(chosen)
 		require.NoError(t, err)
 		require.Equal(t, chosen, found)

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
+	driver "github.com/go-sql-driver/mysql"
 
-	database "github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
 // The databases and accounts. Those of the API and the worker start without any
@@ -79,7 +79,7 @@ func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
 		"--skip-log-bin",
 		"--skip-name-resolve",
 		"--character-set-server=utf8mb4",
-		"--collation-server=" + database.Collation,
+		"--collation-server=" + mysql.Collation,
 		"--default-time-zone=+00:00",
 		"--max-connections=500",
 		"--performance-schema=OFF",
@@ -179,7 +179,7 @@ func (s *Stack) provisioning() string {
 	}
 	line("DROP USER IF EXISTS 'main_app'@'%%', 'user_app'@'%%'") // both programs shared them once
 	for _, a := range s.accounts() {
-		line("CREATE DATABASE IF NOT EXISTS %s CHARACTER SET utf8mb4 COLLATE "+database.Collation, a.database)
+		line("CREATE DATABASE IF NOT EXISTS %s CHARACTER SET utf8mb4 COLLATE "+mysql.Collation, a.database)
 		line("CREATE USER IF NOT EXISTS '%s'@'%%' IDENTIFIED BY '%s'", a.user, a.password)
 		line("ALTER USER '%s'@'%%' IDENTIFIED BY '%s'", a.user, a.password)
 		if a.ddl {
@@ -215,8 +215,8 @@ func (s *Stack) pingMariaDB(ctx context.Context) error {
 	return nil
 }
 
-func ping(ctx context.Context, cfg *mysql.Config) (err error) {
-	connector, err := mysql.NewConnector(cfg)
+func ping(ctx context.Context, cfg *driver.Config) (err error) {
+	connector, err := driver.NewConnector(cfg)
 	if err != nil {
 		return err
 	}
@@ -225,12 +225,12 @@ func ping(ctx context.Context, cfg *mysql.Config) (err error) {
 	return db.PingContext(ctx)
 }
 
-func (s *Stack) connection(user, password, database string) *mysql.Config {
-	cfg := mysql.NewConfig()
+func (s *Stack) connection(user, password, database string) *driver.Config {
+	cfg := driver.NewConfig()
 	cfg.User, cfg.Passwd, cfg.DBName = user, password, database
 	cfg.Net, cfg.Addr = "tcp", address(s.ports.MariaDB)
 	cfg.ParseTime, cfg.Timeout = true, 5*time.Second
-	cfg.Logger = &mysql.NopLogger{} // a server that is just starting need not be logged
+	cfg.Logger = &driver.NopLogger{} // a server that is just starting need not be logged
 	return cfg
 }
 
