@@ -55,7 +55,7 @@ func fuzzResults(f *testing.F, contentType string) {
 	})
 }
 
-// requireReadable tells whether a file could be read, and allows the errors
+// requireReadable reports whether a file could be read, and allows the errors
 // that say why not.
 func requireReadable(t *testing.T, err error) bool {
 	t.Helper()

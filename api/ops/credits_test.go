@@ -62,7 +62,7 @@ func TestListsOfCredits(t *testing.T) {
 	credited, rejected := b.post(t, b.raceID, "1"), b.post(t, b.raceID, "2")
 	b.settle(t, credited, race.Credited)
 	b.settle(t, rejected, race.Rejected)
-	// A rejection of an older revision is no answer any more.
+	// A rejection of an older revision no longer counts.
 	corrected := b.post(t, b.raceID, "3")
 	b.settle(t, corrected, race.Rejected)
 	corrected = b.correct(t, corrected, 5_100_000)

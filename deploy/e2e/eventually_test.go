@@ -12,7 +12,7 @@ const (
 	glance   = 50 * time.Millisecond
 )
 
-// eventually asks until there is no error, and fails t with the last one when
+// eventually calls ask until it returns no error, and fails t with the last one when
 // the limit is over. Unlike require.Eventually it asks on the test's goroutine
 // and says what it was still waiting for.
 func eventually(t *testing.T, limit time.Duration, ask func() error) {

@@ -2,6 +2,6 @@
 
 package e2e_test
 
-// underRace tells whether these tests are built with the race detector. The
+// underRace reports whether these tests are built with the race detector. The
 // API and the worker are then built with it too.
 const underRace = true

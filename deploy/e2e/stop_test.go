@@ -109,7 +109,7 @@ func (b *boston) enterAll(t *testing.T) {
 	}
 }
 
-// ready tells whether a program says so.
+// ready reports whether a program says so.
 func (*system) ready(t *testing.T, base string) bool {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/readyz", http.NoBody)

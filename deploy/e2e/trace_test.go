@@ -57,7 +57,7 @@ func (c *collector) creditTrace(t *testing.T, recordID string, revision int) tra
 	return found
 }
 
-// whole tells whether every span has its parent, up to one root. A parent that
+// whole reports whether every span has its parent, up to one root. A parent that
 // ends after its child comes after it.
 func (tr trace) whole() error {
 	known := map[string]bool{"": true}

@@ -28,7 +28,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
-// machine plays the containers' part on this machine: servers in the place of
+// machine plays the containers' part on this machine: servers instead of
 // compose's, and for every name and path in an environment the one here.
 type machine struct {
 	project *types.Project
@@ -137,7 +137,7 @@ func (m *machine) environ(t *testing.T, service string) (environ []string) {
 	return environ
 }
 
-// command is what a container of the service runs: args in the place of its
+// command is what a container of the service runs: args instead of its
 // image's program.
 func (m *machine) command(ctx context.Context, t *testing.T, service string, part stack.Part, args ...string) *exec.Cmd {
 	t.Helper()

@@ -109,7 +109,7 @@ func TestOldHandleDeletesNothing(t *testing.T) {
 	require.Equal(t, "1", attribute(t, b.Client, url, "ApproximateNumberOfMessages"))
 	remove(second) // visible again, but not received by anybody else
 	require.Equal(t, "0", attribute(t, b.Client, url, "ApproximateNumberOfMessages"))
-	remove(second) // twice is no error
+	remove(second) // twice is not an error
 }
 
 func TestChangingAMessageThatIsNotInFlight(t *testing.T) {

@@ -81,7 +81,7 @@ func TestMariaDBSurvivesKillAndSecondStart(t *testing.T) {
 	require.NoError(t, s.StartPart(ctx, MariaDB))
 	require.NoError(t, s.Restart(ctx, MariaDB))
 	require.NoError(t, s.Stop())
-	require.NoError(t, s.Stop(), "stopping twice is no error")
+	require.NoError(t, s.Stop(), "stopping twice is not an error")
 
 	// The passwords may be lost, the data not.
 	require.NoError(t, os.Remove(s.folder.path("secrets.json")))
