@@ -39,7 +39,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, clients.Close()) }() //nolint:contextcheck // ctx is over by then
+	defer func() { err = errors.Join(err, clients.Close()) }()
 	registry, traces := clients.Registry, clients.Tracing.Provider()
 	mainDB, userDB := maindb.New(clients.MainDB, time.Now), userdb.NewAccounts(clients.UserDB, time.Now)
 	outbox := relay.New(cfg.Outbox, mainDB, relay.Traced(clients.Queue, traces), log, registry)

@@ -47,7 +47,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, clients.Close()) }() //nolint:contextcheck // ctx is over by then
+	defer func() { err = errors.Join(err, clients.Close()) }()
 	registry, records := clients.Registry, clients.Queue
 	health := telemetry.Handler(registry, m.Log, telemetry.Running(ctx.Done()),
 		telemetry.Check{Name: "main_db", Ping: clients.MainDB.PingContext},

@@ -140,11 +140,11 @@ func start(t *testing.T, cfg Config) (health string, stop func()) {
 	t.Helper()
 	listening, over := make(chan net.Addr, 1), make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	program := &Main{
+	worker := &Main{
 		Config: cfg, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Listening: func(addr net.Addr) { listening <- addr },
 	}
-	go func() { over <- program.Run(ctx) }()
+	go func() { over <- worker.Run(ctx) }()
 	stopped := false
 	stop = func() {
 		if !stopped {

@@ -95,7 +95,7 @@ func (c *Cache[K, V]) kept(key K) (value V, ok bool) {
 	if element == nil {
 		return value, false
 	}
-	found := element.Value.(*entry[K, V]) //nolint:forcetypeassert // the list holds nothing else
+	found := element.Value.(*entry[K, V]) //nolint:errcheck,forcetypeassert // the list holds nothing else
 	if c.cfg.Lifetime > 0 && c.cfg.Now().Sub(found.loaded) >= c.cfg.Lifetime {
 		return value, false
 	}
@@ -119,7 +119,7 @@ func (c *Cache[K, V]) drop(element *list.Element) {
 	if element == nil {
 		return
 	}
-	gone := c.recent.Remove(element).(*entry[K, V]) //nolint:forcetypeassert // the list holds nothing else
+	gone := c.recent.Remove(element).(*entry[K, V]) //nolint:errcheck,forcetypeassert // the list holds nothing else
 	delete(c.entries, gone.key)
 	c.weight -= gone.weight
 }

@@ -61,7 +61,7 @@ func Open(ctx context.Context, cfg Config, name string, log *slog.Logger, sdkLog
 	if c.Tracing, err = telemetry.NewTracing(ctx, cfg.Tracing, name, build.Version(), log); err != nil {
 		return nil, err
 	}
-	c.closers = append(c.closers, func() error { c.Tracing.Close(); return nil })
+	c.closers = append(c.closers, func() error { c.Tracing.Close(); return nil }) //nolint:contextcheck // ctx is over by then
 	if err := telemetry.ServeProfiles(ctx, cfg.Profiles, log); err != nil {
 		return nil, err
 	}

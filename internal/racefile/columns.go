@@ -136,7 +136,7 @@ var aliases = func() map[string]alias {
 	found := make(map[string]alias)
 	for meaning, groups := range headerNames {
 		for rank, group := range strings.Split(groups, "|") {
-			for _, name := range strings.Fields(group) {
+			for name := range strings.FieldsSeq(group) {
 				found[name] = alias{meaning, rank}
 			}
 		}
@@ -241,10 +241,7 @@ func headerScore(cells []string, mapping map[string]Meaning) int {
 		if !slices.Contains(seen, meaning) {
 			seen = append(seen, meaning)
 		}
-		switch meaning {
-		case BibColumn, NameColumn, FirstNameColumn, LastNameColumn, TimeColumn, GunTimeColumn, NetTimeColumn:
-			key = true
-		}
+		key = key || matters(meaning)
 	}
 	if !key || len(seen) < 2 {
 		return 0
@@ -435,8 +432,7 @@ func onlyMeasures(c columnContent) bool {
 func (l *layout) choose(mapped []bool, ranks []int, content []columnContent, lines []line) error {
 	taken := make(map[Meaning]int)
 	for i, m := range l.meanings {
-		switch m {
-		case IgnoredColumn, SplitColumn, RemarksColumn, PaceColumn:
+		if m == IgnoredColumn || m == SplitColumn || m == RemarksColumn || m == PaceColumn {
 			continue
 		}
 		j, twice := taken[m]
@@ -460,12 +456,9 @@ func (l *layout) choose(mapped []bool, ranks []int, content []columnContent, lin
 	return nil
 }
 
+// matters reports whether a column of the meaning says who ran or how fast.
 func matters(m Meaning) bool {
-	switch m {
-	case BibColumn, NameColumn, FirstNameColumn, LastNameColumn, GunTimeColumn, NetTimeColumn, TimeColumn:
-		return true
-	}
-	return false
+	return slices.Contains([]Meaning{BibColumn, NameColumn, FirstNameColumn, LastNameColumn, GunTimeColumn, NetTimeColumn, TimeColumn}, m)
 }
 
 func agree(lines []line, i, j int) bool {
@@ -502,7 +495,7 @@ func (l *layout) settleClocks(mapped []bool) {
 func (l *layout) findSplits(mapped []bool, content []columnContent) {
 	netto := make(map[string]bool)
 	for _, title := range l.header {
-		if m := pointParts.FindStringSubmatch(title); m != nil && strings.HasPrefix(strings.ToLower(m[2]), "net") {
+		if m := pointParts.FindStringSubmatch(title); len(m) > 2 && strings.HasPrefix(strings.ToLower(m[2]), "net") {
 			netto[m[1]] = true
 		}
 	}

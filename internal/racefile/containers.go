@@ -133,7 +133,7 @@ func (b *builder) nameSheet(name string, first int, several bool) {
 func (b *builder) sheetLines(book *excelize.File, name string) ([]line, error) {
 	rows, err := book.Rows(name)
 	if err != nil {
-		return nil, nil //nolint:nilerr // a chart sheet has no rows
+		return nil, nil // a chart sheet has no rows
 	}
 	defer func() { _ = rows.Close() }() // nothing was written
 	var lines []line
@@ -151,7 +151,8 @@ func (b *builder) sheetLines(book *excelize.File, name string) ([]line, error) {
 			return nil, &FileError{fmt.Sprintf("a row of the workbook has more than %d columns", maxColumns)}
 		}
 		if len(cells) == 0 {
-			if blank++; blank > maxBlankRows {
+			blank++
+			if blank > maxBlankRows {
 				break
 			}
 			continue

@@ -72,7 +72,9 @@ func TestWorkbooks(t *testing.T) {
 		f := readAll(t, "", workbook(t, []string{"Info", "Marathon", "10 km"}, map[string][][]any{
 			"Info": {{"Quill"}},
 			"Marathon": {
-				{"Marathon 2026"}, {}, header,
+				{"Marathon 2026"},
+				{},
+				header,
 				{7.0, "Elk, Ann", 35438, 0.125, "2:59:59", 0.025},
 				{"0119", "Bo Elk", "12.03.1990", 1.0854629629629629, nil, nil},
 			},

@@ -124,9 +124,18 @@ func columnSpans(rows []string, place int, header []span) (spans []span, ruled i
 			return ruler, next
 		}
 	}
+	columns := dataColumns(rows[place+1:])
+	if next := place + 1; next < len(rows) && rulerForm.MatchString(rows[next]) && strings.TrimSpace(rows[next]) != "" {
+		return matchSpans(columns, header), next
+	}
+	return matchSpans(columns, header), -1
+}
+
+// dataColumns returns the ranges of characters that some row of data uses.
+func dataColumns(rows []string) (columns []dataColumn) {
 	var used, digits [maxFixedWidth]bool
 	width := 0
-	for _, row := range rows[place+1:] {
+	for _, row := range rows {
 		if len(row) > maxFixedWidth || !isData(row) {
 			continue
 		}
@@ -138,7 +147,6 @@ func columnSpans(rows []string, place int, header []span) (spans []span, ruled i
 			}
 		}
 	}
-	var columns []dataColumn
 	for i := 0; i < width; i++ {
 		if !used[i] {
 			continue
@@ -151,10 +159,7 @@ func columnSpans(rows []string, place int, header []span) (spans []span, ruled i
 		c.to = i
 		columns = append(columns, c)
 	}
-	if next := place + 1; next < len(rows) && rulerForm.MatchString(rows[next]) && strings.TrimSpace(rows[next]) != "" {
-		return matchSpans(columns, header), next
-	}
-	return matchSpans(columns, header), -1
+	return columns
 }
 
 // matchSpans assigns the columns of the data to the headings in order, at the

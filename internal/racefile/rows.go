@@ -228,7 +228,6 @@ type interpreter struct {
 	turnNames bool
 	diverse   bool // a d in the sex column is divers
 	inferred  bool // where the cells end says who stopped
-	groups    bool // a group names a division
 }
 
 func (b *builder) newInterpreter() *interpreter {
@@ -354,8 +353,7 @@ func (i *interpreter) row(r *raw) (row Row, wrong []RowError, skip string) {
 		add("", "", "the row has more cells than the header: a cell with the delimiter in it must be written between quotes")
 		return row, wrong, ""
 	}
-	switch status, _, known := statusWord(r.cells[StatusColumn]); {
-	case known && status == noEntry:
+	if status, _, known := statusWord(r.cells[StatusColumn]); known && status == noEntry {
 		return row, nil, "no entry"
 	}
 	if row.Bib == "" {
@@ -531,7 +529,7 @@ func (i *interpreter) result(r *raw, row *Row, add func(field, value, message st
 func (i *interpreter) word(cell string) (race.ResultStatus, string, bool) {
 	status, undecided, known := statusWord(cell)
 	if !known {
-		if strings.HasPrefix(i.b.file.Format, "raceresult") && strings.ToLower(cell) == "n.a." {
+		if strings.HasPrefix(i.b.file.Format, "raceresult") && strings.EqualFold(cell, "n.a.") {
 			return race.DidNotStart, "", true
 		}
 		return "", "", false
@@ -573,10 +571,10 @@ func (i *interpreter) stated(r *raw, note func(race.ResultStatus, string), add f
 // conclude settles the status of a row from all that it says.
 func (i *interpreter) conclude(r *raw, row *Row, status race.ResultStatus, add func(field, value, message string)) {
 	timed := row.Gun != 0 || row.Net != 0 || row.Time != 0
-	switch {
-	case status == unranked:
+	if status == unranked {
 		row.Unranked, status = true, race.Finished
-	case status == noEntry:
+	}
+	if status == noEntry {
 		status = race.DidNotStart
 	}
 	if status != "" && status != race.Finished {

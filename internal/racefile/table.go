@@ -58,7 +58,7 @@ func (b *builder) readTable(sheet string, lines []line) error {
 		if len(lines) > 0 {
 			number = lines[len(lines)-1].number + 1
 		}
-		for range strings.Split(strings.TrimSuffix(b.page, "\n"), "\n") {
+		for range strings.SplitSeq(strings.TrimSuffix(b.page, "\n"), "\n") {
 			b.skip(sheet, number, "html")
 			number++
 		}

@@ -79,7 +79,7 @@ func parseTime(cell string, style timeStyle) (race.Time, error) {
 		return 0, errGap
 	}
 	if m := clockHalf.FindStringSubmatch(cell); m != nil {
-		return halfDay(m[1], strings.ToLower(m[2]) == "p")
+		return halfDay(m[1], strings.EqualFold(m[2], "p"))
 	}
 	if m := excelDay.FindStringSubmatch(cell); m != nil {
 		return sinceExcelDay(m[1], m[2])
@@ -218,7 +218,7 @@ func styleOf(cells func(yield func(string) bool), workbook bool) timeStyle {
 		if dottedTime.MatchString(cell) {
 			dotted = true
 		}
-		if m := dottedPair.FindStringSubmatch(cell); m != nil && len(m[2]) < 5 {
+		if m := dottedPair.FindStringSubmatch(cell); len(m) > 2 && len(m[2]) < 5 {
 			style.fraction = style.fraction || len(m[2]) != 2 || m[2] >= "60"
 		}
 		// A number of seconds that cannot be H:MM:SS without its colons.
@@ -270,7 +270,7 @@ var statusWords = map[race.ResultStatus]string{
 var statuses = func() map[string]race.ResultStatus {
 	found := make(map[string]race.ResultStatus)
 	for status, words := range statusWords {
-		for _, word := range strings.Fields(words) {
+		for word := range strings.FieldsSeq(words) {
 			found[word] = status
 		}
 	}
@@ -319,7 +319,7 @@ var sexWords = func() map[string]race.Sex {
 			damen dame dames weiblich mujer mujeres femenino femenina 여 여자 여성 여자부 dam d`,
 		race.NonBinary: `x nb n nonbinary divers diverse enby other offen nonbinaire nonbinario nobinario`,
 	} {
-		for _, word := range strings.Fields(words) {
+		for word := range strings.FieldsSeq(words) {
 			found[word] = sex
 		}
 	}
@@ -336,7 +336,7 @@ func parseSex(cell string) (race.Sex, bool) {
 }
 
 var (
-	frenchClass = regexp.MustCompile(`^(?:SE|ES|JU|CA|MI|BE|PO|EA|VE|V[1-5]|M(?:10|[0-9]))([MHF])$`)
+	frenchClass = regexp.MustCompile(`^(?:SE|ES|JU|CA|MI|BE|PO|EA|VE|V[1-5]|M(?:10|\d))([MHF])$`)
 	leadingSex  = regexp.MustCompile(`^(?:S|V|MV|FV)?([MFWX])(?:[ _-]?U?\d{2}|V\d{2}|SEN|JUN|HK|MEN|JA|JB|JU|U\d|ST)`)
 	loneSex     = regexp.MustCompile(`^([MFWX])[ _/.-]+\S`)
 	seniorSex   = regexp.MustCompile(`^[SJVU]([MFWL])$`)

@@ -111,9 +111,8 @@ func tried(t *testing.T, db *sql.DB, table string, columns []string) map[string]
 func allowed(t *testing.T, db *sql.DB, statement string) bool {
 	t.Helper()
 	_, err := db.ExecContext(t.Context(), statement)
-	var denied *driver.MySQLError
 	const tableDenied, columnDenied, noDefault = 1142, 1143, 1364
-	if errors.As(err, &denied) {
+	if denied, ok := errors.AsType[*driver.MySQLError](err); ok {
 		switch denied.Number {
 		case tableDenied, columnDenied:
 			return false
