@@ -28,7 +28,7 @@ type Config struct {
 	// outbox; 0 is no limit. It should last the workers for half a second: more
 	// delays small races wherever the queue itself is not fair, less leaves workers
 	// idle between two looks of this process.
-	Ahead int `env:"OUTBOX_AHEAD" envDefault:"256" min:"0" unit:"messages" help:"how many messages may wait on the queue before records wait in the outbox, where races take turns; 0 is no limit"`
+	Ahead int `env:"OUTBOX_AHEAD" envDefault:"128" min:"0" unit:"messages" help:"how many messages may wait on the queue before records wait in the outbox, where races take turns; 0 is no limit"`
 }
 
 // Store is the outbox.

@@ -183,6 +183,33 @@ func TestRacesTakeTurnsInTheOutbox(t *testing.T) {
 	}
 }
 
+// TestANewRaceHasAHeadStart: what comes while a large race is being sent goes
+// first, and the large one keeps an eighth.
+func TestANewRaceHasAHeadStart(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	big, small := b.scheduledRace(t), b.scheduledRace(t)
+	_, err := b.store.ImportResults(t.Context(), fileOf(big, results(1500)), organizer)
+	require.NoError(t, err)
+	send := func(limit int) map[string]int {
+		sent := map[string]int{}
+		_, err := b.store.SendOutbox(t.Context(), limit, func(_ context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
+			for _, row := range rows {
+				sent[row.RaceID]++
+			}
+			return rows, nil
+		})
+		require.NoError(t, err)
+		return sent
+	}
+	require.Equal(t, map[string]int{big: 600}, send(600))
+	_, err = b.store.ImportResults(t.Context(), fileOf(small, results(700)), organizer)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{small: 77 + 6, big: 5}, send(88), "what is left is shared in turns")
+	require.Equal(t, map[string]int{small: 438 + 31, big: 31}, send(500))
+	require.Equal(t, map[string]int{small: 50, big: 50}, send(100), "its head start is over")
+}
+
 // TestEveryRaceHasItsTurn: also when there are more races than one transaction
 // sends rows of, and the first ones never run out of rows.
 func TestEveryRaceHasItsTurn(t *testing.T) {

@@ -30,6 +30,7 @@ type Store struct {
 	outboxTurn struct {
 		sync.Mutex
 		served string // the race served last
+		starts map[string]headStart
 	}
 }
 
