@@ -26,15 +26,6 @@ type operatorSettings struct {
 	Operator operatorConfig
 }
 
-// operatorStore is what the command needs from user_db.
-type operatorStore interface {
-	// CreateAccount returns a *race.ConflictError when the login is taken.
-	CreateAccount(ctx context.Context, a userdb.Account) (userdb.Account, error)
-	// AccountByLogin returns race.ErrNotFound when no account has the login.
-	AccountByLogin(ctx context.Context, login string) (userdb.Account, error)
-	UpdateAccount(ctx context.Context, userID string, change userdb.Change) (userdb.Account, error)
-}
-
 // runOperator adds the operator or changes the operator's password. It may be run
 // at every start: an account that is already right is left alone.
 func runOperator(ctx context.Context, settings operatorSettings, log *slog.Logger) (err error) {
@@ -58,7 +49,7 @@ func runOperator(ctx context.Context, settings operatorSettings, log *slog.Logge
 // ensureOperator creates or updates cfg's account and returns what it did:
 // "added", "nothing" or "password changed". It never turns an account of
 // another kind into an operator.
-func ensureOperator(ctx context.Context, store operatorStore, passwords *auth.Passwords, cfg operatorConfig) (string, error) {
+func ensureOperator(ctx context.Context, store *userdb.Accounts, passwords *auth.Passwords, cfg operatorConfig) (string, error) {
 	login, err := auth.ParseLogin(cfg.Login)
 	if err != nil {
 		return "", fmt.Errorf("OPERATOR_LOGIN %w", err)
@@ -85,7 +76,7 @@ func ensureOperator(ctx context.Context, store operatorStore, passwords *auth.Pa
 	return matchPassword(ctx, store, passwords, account, cfg.Password)
 }
 
-func addOperator(ctx context.Context, store operatorStore, passwords *auth.Passwords, login, password string) error {
+func addOperator(ctx context.Context, store *userdb.Accounts, passwords *auth.Passwords, login, password string) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err
@@ -100,7 +91,7 @@ func addOperator(ctx context.Context, store operatorStore, passwords *auth.Passw
 	return err
 }
 
-func matchPassword(ctx context.Context, store operatorStore, passwords *auth.Passwords, account userdb.Account, password string,
+func matchPassword(ctx context.Context, store *userdb.Accounts, passwords *auth.Passwords, account userdb.Account, password string,
 ) (string, error) {
 	outcome, err := passwords.Check(ctx, password, account.PasswordHash)
 	if err != nil {

@@ -88,7 +88,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
 	accounts.Register(api, accounts.Config{
-		Store: p.userDB, OwnRecords: p.mainDB, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
+		Store: p.userDB, EraseRecords: p.mainDB.EraseUnofficialRecords, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
 		Issuer: auth.NewIssuer(keys, p.cfg.Auth, p.now), JWKS: keys.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})
@@ -101,8 +101,8 @@ func newHandler(p parts) (*chi.Mux, error) {
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
 	})
 	unofficial.Register(api, p.mainDB)
-	leaderboard.Register(api, p.mainDB, p.userDB, p.now)
-	count := records.Counter(p.mainDB, p.userDB, p.ahead)
+	leaderboard.Register(api, p.mainDB, p.userDB.Store, p.now)
+	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
 	standings.Register(api, standings.Config{
 		Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
 		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {

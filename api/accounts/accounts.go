@@ -3,6 +3,7 @@
 package accounts
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -20,8 +21,9 @@ const tag = "Accounts"
 
 // Config is what the calls need.
 type Config struct {
-	Store           *userdb.Accounts
-	OwnRecords      ownRecords // erased with the account
+	Store *userdb.Accounts
+	// EraseRecords deletes a runner's unofficial records, which go with the account.
+	EraseRecords    func(ctx context.Context, userID string) error
 	Passwords       Passwords
 	Throttle        *auth.Throttle
 	SignUps         *auth.SignUpLimit
@@ -41,7 +43,7 @@ func Register(api huma.API, cfg Config) {
 		store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, tokens: grant, log: cfg.Log,
 	}.register(api)
 	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)
-	me{store: cfg.Store, own: cfg.OwnRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
+	me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
 	points{store: cfg.Store, traceURL: cfg.TraceURL}.register(api)
 	registerJWKS(api, cfg.JWKS)
 }

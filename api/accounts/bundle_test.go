@@ -73,7 +73,7 @@ func setup(t *testing.T) *bundle {
 		Log:         log, Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
 	accounts.Register(api, accounts.Config{
-		Store: b.store, OwnRecords: noRecords{}, Passwords: counting{passwords, b.checks}, Throttle: auth.NewThrottle(b.clock.Now),
+		Store: b.store, EraseRecords: func(context.Context, string) error { return nil }, Passwords: counting{passwords, b.checks}, Throttle: auth.NewThrottle(b.clock.Now),
 		SignUps: auth.NewSignUpLimit(auth.SignUpConfig{PerAddress: 6, PerMinute: 10}, b.clock.Now),
 		Issuer:  auth.NewIssuer(b.keys, settings, b.clock.Now), JWKS: b.keys.JWKS(), RefreshTokenTTL: settings.RefreshTokenTTL,
 		TraceURL: func(id string) string { return "http://ui/" + id }, Now: b.clock.Now, Log: log,
@@ -263,8 +263,3 @@ func (a answer) locations() []string {
 	}
 	return names
 }
-
-// noRecords is the empty main_db.
-type noRecords struct{}
-
-func (noRecords) EraseUnofficialRecords(context.Context, string) error { return nil }

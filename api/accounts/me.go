@@ -14,19 +14,12 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// ownRecords keeps runners' unofficial records, in main_db. Tests of this package have
-// no main_db.
-type ownRecords interface {
-	// EraseUnofficialRecords deletes all records of a runner.
-	EraseUnofficialRecords(ctx context.Context, userID string) error
-}
-
 type me struct {
-	store     *userdb.Accounts
-	own       ownRecords
-	passwords Passwords
-	throttle  *auth.Throttle
-	now       func() time.Time
+	store        *userdb.Accounts
+	eraseRecords func(ctx context.Context, userID string) error
+	passwords    Passwords
+	throttle     *auth.Throttle
+	now          func() time.Time
 }
 
 type accountOutput struct {
@@ -94,7 +87,7 @@ func (m me) get(ctx context.Context, _ *struct{}) (*accountOutput, error) {
 // leave erases the account last: until then the caller can try again.
 func (m me) leave(ctx context.Context, _ *struct{}) (*struct{}, error) {
 	userID := server.CallerFrom(ctx).UserID
-	if err := m.own.EraseUnofficialRecords(ctx, userID); err != nil {
+	if err := m.eraseRecords(ctx, userID); err != nil {
 		return nil, err
 	}
 	return nil, gone(m.store.EraseAccount(ctx, userID))

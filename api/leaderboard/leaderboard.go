@@ -17,24 +17,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// raceStore and ledger are main_db and user_db; tests make up seasons and failures.
-type raceStore interface {
-	// RacesOfSeason returns the races of a calendar year that have results, by date.
-	RacesOfSeason(ctx context.Context, year int) ([]string, error)
-	Entrants(ctx context.Context, raceID string) ([]maindb.Entrant, error)
-}
-
-type ledger interface {
-	// RaceCredits returns the ledger's credit of each record of a race.
-	RaceCredits(ctx context.Context, raceID string) (map[string]race.Credit, error)
-	// Runners leaves out accounts that do not exist; the name of a deleted account is
-	// empty.
-	Runners(ctx context.Context, userIDs []string) (map[string]userdb.Runner, error)
-}
-
 type board struct {
 	seasons *seasons
-	ledger  ledger
+	ledger  *userdb.Store
 }
 
 type input struct {
@@ -67,7 +52,7 @@ type output struct {
 }
 
 // Register adds the call to the API.
-func Register(api huma.API, store raceStore, ledger ledger, now func() time.Time) {
+func Register(api huma.API, store *maindb.Store, ledger *userdb.Store, now func() time.Time) {
 	b := board{seasons: newSeasons(store, ledger, now), ledger: ledger}
 	server.Register(api, huma.Operation{
 		OperationID: "get-leaderboard", Method: http.MethodGet, Path: "/v1/leaderboard",

@@ -11,6 +11,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const (
@@ -50,13 +51,13 @@ func (s *season) ranking(f filter) []ranked {
 
 // seasons caches the seasons that are being read.
 type seasons struct {
-	store  raceStore
-	ledger ledger
+	store  *maindb.Store
+	ledger *userdb.Store
 	now    func() time.Time
 	known  *cache.Cache[int, *season] // by year
 }
 
-func newSeasons(store raceStore, ledger ledger, now func() time.Time) *seasons {
+func newSeasons(store *maindb.Store, ledger *userdb.Store, now func() time.Time) *seasons {
 	return &seasons{store: store, ledger: ledger, now: now, known: cache.New[int](cache.Config[*season]{
 		Limit: maxSeasons, Lifetime: lifetime, LoadTimeout: loadTimeout, Now: now,
 	})}

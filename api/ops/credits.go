@@ -3,9 +3,7 @@ package ops
 import (
 	"context"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -129,8 +127,8 @@ func (c credits) list(ctx context.Context, in *creditsInput) (*creditsOutput, er
 	if in.Status == listUnmatched {
 		return c.listUnmatched(ctx, in)
 	}
-	after, err := parsePosition(in.Cursor)
-	if err != nil {
+	var after history.Position
+	if err := in.Seek(&after.RaceID, &after.RecordID); err != nil {
 		return nil, err
 	}
 	if in.Bib != "" {
@@ -198,26 +196,17 @@ func (c credits) listBib(ctx context.Context, in *creditsInput, after history.Po
 // listUnmatched lists what messages named and main_db does not have.
 func (c credits) listUnmatched(ctx context.Context, in *creditsInput) (*creditsOutput, error) {
 	var after maindb.Unmatched
-	parts, err := server.DecodeCursor(in.Cursor, 3)
-	if err != nil {
+	if err := in.Seek(&after.RaceID, &after.RecordID, &after.Revision); err != nil {
 		return nil, err
-	}
-	if parts != nil {
-		after.RaceID, after.RecordID = parts[0], parts[1]
-		if after.Revision, err = strconv.Atoi(parts[2]); err != nil || after.Revision < 1 || after.Revision > math.MaxInt32 {
-			return nil, server.BadCursor()
-		}
 	}
 	found, total, err := c.store.Unmatched(ctx, in.RaceID, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	out := &creditsOutput{CacheControl: "no-store"}
-	if len(found) > in.Limit {
-		found = found[:in.Limit]
-		last := found[in.Limit-1]
-		out.Body.NextCursor = server.EncodeCursor(last.RaceID, last.RecordID, strconv.Itoa(last.Revision))
-	}
+	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last maindb.Unmatched) []any {
+		return []any{last.RaceID, last.RecordID, last.Revision}
+	})
 	out.Body.Matching = &total
 	out.Body.Items = make([]listed, len(found))
 	for i, u := range found {
@@ -235,18 +224,7 @@ func nextCursor(p history.Found) string {
 		return ""
 	}
 	last := p.Hits[len(p.Hits)-1]
-	return server.EncodeCursor(last.RaceID, last.RecordID)
-}
-
-func parsePosition(cursor string) (history.Position, error) {
-	parts, err := server.DecodeCursor(cursor, 2)
-	if err != nil || parts == nil {
-		return history.Position{}, err
-	}
-	if !isID(parts[0]) || !isID(parts[1]) {
-		return history.Position{}, server.BadCursor()
-	}
-	return history.Position{RaceID: parts[0], RecordID: parts[1]}, nil
+	return server.Cursor(last.RaceID, last.RecordID)
 }
 
 // show reads what a list shows of its credits.
@@ -408,8 +386,8 @@ type retriedOne struct {
 const stuckAfter = 10 * time.Minute
 
 func (c credits) retryAll(ctx context.Context, in *retryAllInput) (*retryAllOutput, error) {
-	after, err := parsePosition(in.Body.Cursor)
-	if err != nil {
+	var after history.Position
+	if err := server.ReadCursor(in.Body.Cursor, &after.RaceID, &after.RecordID); err != nil {
 		return nil, err
 	}
 	wanted := history.Search{List: in.Body.Status, RaceID: in.Body.RaceID, OlderThan: stuckAfter}

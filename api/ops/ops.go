@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
 
 	"github.com/mrmrthon/mrmrthon/api/ops/history"
@@ -135,12 +134,9 @@ func (l links) run(r temporal.Run) string {
 	return l.traceURL(r.WorkflowID) + "/" + r.RunID + "/history"
 }
 
-// isID reports whether something can have that ID.
-func isID(s string) bool { return uuid.Validate(s) == nil }
-
 // checkID returns race.ErrNotFound for what nothing can have as its ID.
 func checkID(id string) error {
-	if !isID(id) {
+	if !server.IsID(id) {
 		return race.ErrNotFound
 	}
 	return nil
@@ -211,15 +207,9 @@ func (a actions) register(api huma.API) {
 }
 
 func (a actions) handle(ctx context.Context, in *actionsInput) (*actionsOutput, error) {
-	parts, err := server.DecodeCursor(in.Cursor, 1)
-	if err != nil {
-		return nil, err
-	}
 	before := ""
-	if parts != nil {
-		if before = parts[0]; !isID(before) {
-			return nil, server.BadCursor()
-		}
+	if err := in.Seek(&before); err != nil {
+		return nil, err
 	}
 	filter := maindb.ActionFilter{Name: string(in.Action), Target: in.Target}
 	found, err := a.store.Actions(ctx, filter, before, in.Limit+1)
@@ -227,10 +217,7 @@ func (a actions) handle(ctx context.Context, in *actionsInput) (*actionsOutput, 
 		return nil, err
 	}
 	out := &actionsOutput{}
-	if len(found) > in.Limit {
-		found = found[:in.Limit]
-		out.Body.NextCursor = server.EncodeCursor(found[in.Limit-1].ID)
-	}
+	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last maindb.Action) []any { return []any{last.ID} })
 	out.Body.Items = make([]shownAction, len(found))
 	for i, action := range found {
 		out.Body.Items[i] = shownAction{

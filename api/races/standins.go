@@ -10,15 +10,6 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type standInStore interface {
-	// Runners leaves out the IDs that nobody has.
-	Runners(ctx context.Context, userIDs []string) (map[string]userdb.Runner, error)
-	// RunnersByLogin leaves out logins that no runner has.
-	RunnersByLogin(ctx context.Context, loginIDs []string) (map[string]userdb.Runner, error)
-	// EnsureRunners leaves alone what has become a person's own account.
-	EnsureRunners(ctx context.Context, standIns []userdb.Runner) error
-}
-
 // startList is a start list whose rows know their accounts: the one that the
 // row names, or the one that stands in for its runner.
 type startList struct {

@@ -34,7 +34,7 @@ type startListStore interface {
 // startLists imports start lists.
 type startLists struct {
 	store   startListStore
-	runners standInStore
+	runners *userdb.Accounts
 	poke    func()
 }
 

@@ -92,7 +92,7 @@ func setup(t *testing.T) *bundle {
 }
 
 // mount makes the API anew, with that ledger.
-func (b *bundle) mount(ledger records.Ledger) {
+func (b *bundle) mount(ledger *userdb.Store) {
 	router, api := server.New(server.Config{
 		Verifier: tokens{
 			"organizer": {UserID: organizerID, Type: auth.Organizer},

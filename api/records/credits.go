@@ -9,8 +9,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/reconcile"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // credit is the outcome of a record's latest revision.
@@ -95,7 +97,7 @@ type Tally struct {
 }
 
 // Counter returns a function that counts a race's revisions, for live progress.
-func Counter(store Store, ledger Ledger, ahead Ahead) func(ctx context.Context, raceID string) (Tally, error) {
+func Counter(store *maindb.Store, ledger *userdb.Store, ahead Ahead) func(ctx context.Context, raceID string) (Tally, error) {
 	return progress{databases: reconcile.Databases{Records: store, Ledger: ledger}, ahead: ahead}.count
 }
 

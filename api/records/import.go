@@ -28,15 +28,8 @@ const (
 	uploadTimeout = 40 * time.Second
 )
 
-type importer interface {
-	// ImportResults applies the whole file or nothing; see maindb.Store.
-	ImportResults(ctx context.Context, file maindb.ResultsFile, change maindb.Change) (maindb.Imported, error)
-	// PreviewImport returns what ImportResults would do.
-	PreviewImport(ctx context.Context, file maindb.ResultsFile) (maindb.Imported, error)
-}
-
 type importing struct {
-	store importer
+	store *maindb.Store
 	poke  func()
 }
 
@@ -162,19 +155,9 @@ func (i importing) carryOut(ctx context.Context, in *importInput, file maindb.Re
 
 const importsPath = "/v1/races/{race_id}/imports"
 
-type importStore interface {
-	// RaceImports returns up to limit imports that are older than one, the newest first.
-	RaceImports(ctx context.Context, raceID, before string, limit int) ([]maindb.RaceImport, error)
-	// RaceImport returns race.ErrNotFound when the race has no such import.
-	RaceImport(ctx context.Context, raceID, importID string) (maindb.RaceImport, error)
-	// UndoImport returns undone false for an import that is already undone, and a
-	// *maindb.ImportChangedError when records have been changed since.
-	UndoImport(ctx context.Context, raceID, importID string, change maindb.Change) (i maindb.RaceImport, undone bool, err error)
-}
-
 // imported serves the calls about the files that were applied to a race.
 type imported struct {
-	store importStore
+	store *maindb.Store
 	poke  func()
 }
 
@@ -274,24 +257,15 @@ func (i imported) register(api huma.API) {
 
 func (i imported) list(ctx context.Context, in *importListInput) (*importListOutput, error) {
 	before := ""
-	parts, err := server.DecodeCursor(in.Cursor, 1)
-	if err != nil {
+	if err := in.Seek(&before); err != nil {
 		return nil, err
-	}
-	if parts != nil {
-		if before = parts[0]; !isID(before) {
-			return nil, invalidQuery("cursor", "must be the next_cursor of an earlier page of this list")
-		}
 	}
 	found, err := i.store.RaceImports(ctx, server.RaceFrom(ctx).ID, before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	out := &importListOutput{}
-	if len(found) > in.Limit {
-		found = found[:in.Limit]
-		out.Body.NextCursor = server.EncodeCursor(found[in.Limit-1].ID)
-	}
+	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last maindb.RaceImport) []any { return []any{last.ID} })
 	out.Body.Items = make([]ImportSummary, len(found))
 	for n := range found {
 		out.Body.Items[n] = summaryOf(found[n])
@@ -300,7 +274,7 @@ func (i imported) list(ctx context.Context, in *importListInput) (*importListOut
 }
 
 func (i imported) get(ctx context.Context, in *ImportPath) (*importShownOutput, error) {
-	if !isID(in.ImportID) {
+	if !server.IsID(in.ImportID) {
 		return nil, race.ErrNotFound
 	}
 	found, err := i.store.RaceImport(ctx, server.RaceFrom(ctx).ID, in.ImportID)
@@ -313,7 +287,7 @@ func (i imported) get(ctx context.Context, in *ImportPath) (*importShownOutput, 
 }
 
 func (i imported) undo(ctx context.Context, in *undoInput) (*undoOutput, error) {
-	if !isID(in.ImportID) {
+	if !server.IsID(in.ImportID) {
 		return nil, race.ErrNotFound
 	}
 	var wrong faults

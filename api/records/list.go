@@ -11,18 +11,12 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type lister interface {
-	// ListRecords returns up to limit records by their ID, after the ID after.
-	ListRecords(ctx context.Context, raceID string, filter maindb.RecordFilter, after string, limit int) ([]race.Record, error)
-	// RecordsByID returns the records that are in the race.
-	RecordsByID(ctx context.Context, raceID string, recordIDs []string) (map[string]race.Record, error)
-}
-
 type list struct {
-	store   lister
-	ledger  Ledger
+	store   *maindb.Store
+	ledger  *userdb.Store
 	credits credits
 	gate    gate
 }
@@ -57,8 +51,8 @@ func (l list) handle(ctx context.Context, in *listInput) (*listOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, err := in.after()
-	if err != nil {
+	after := ""
+	if err := in.Seek(&after); err != nil {
 		return nil, err
 	}
 	if in.Bib != "" && race.CheckBib(in.Bib) != nil {
@@ -73,26 +67,12 @@ func (l list) handle(ctx context.Context, in *listInput) (*listOutput, error) {
 		return nil, err
 	}
 	out := &listOutput{}
-	if len(found.records) > in.Limit {
-		found.cut(in.Limit)
-		out.Body.NextCursor = server.EncodeCursor(found.records[in.Limit-1].ID)
-	}
-	out.Body.Items = make([]Record, len(found.records))
-	for i, r := range found.records {
+	page, next := server.Cut(in.Page, found.records, func(last race.Record) []any { return []any{last.ID} })
+	out.Body.Items, out.Body.NextCursor = make([]Record, len(page)), next
+	for i, r := range page {
 		out.Body.Items[i] = viewOf(r, found.credits[i])
 	}
 	return out, nil
-}
-
-func (in *listInput) after() (string, error) {
-	parts, err := server.DecodeCursor(in.Cursor, 1)
-	if err != nil || parts == nil {
-		return "", err
-	}
-	if !isID(parts[0]) {
-		return "", invalidQuery("cursor", "must be the next_cursor of an earlier page of this list")
-	}
-	return parts[0], nil
 }
 
 func invalidQuery(parameter, message string) error {
@@ -121,8 +101,6 @@ func (h *hits) add(r race.Record, c credit) {
 	h.records = append(h.records, r)
 	h.credits = append(h.credits, c)
 }
-
-func (h *hits) cut(n int) { h.records, h.credits = h.records[:n], h.credits[:n] }
 
 // find returns up to limit records after the ID after. A search by credit status
 // needs both databases and fails if one is unavailable: credited and rejected

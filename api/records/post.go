@@ -13,14 +13,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-type poster interface {
-	// PostRecord returns an existing record with that ID, with added false, and a
-	// *race.ConflictError when another record holds the bib.
-	PostRecord(ctx context.Context, raceID, recordID string, result race.Result, change maindb.Change) (r race.Record, added bool, err error)
-}
-
 type post struct {
-	store   poster
+	store   *maindb.Store
 	times   times
 	credits credits
 	poke    func()
@@ -79,17 +73,8 @@ func (in *postInput) parse() (result race.Result, reason string, err error) {
 	return result, strings.TrimSpace(in.Body.Reason), wrong.Err()
 }
 
-// changer changes records. Its errors: race.ErrNotFound, race.ErrStale if the
-// latest revision is not the expected one, *race.InvalidError, *race.ConflictError.
-type changer interface {
-	// PatchRecord returns changed false when the patch changes nothing.
-	PatchRecord(ctx context.Context, raceID, recordID string, expected int, patch maindb.RecordPatch, change maindb.Change) (r race.Record, changed bool, err error)
-	// RemoveRecord returns removed false when the record was already removed.
-	RemoveRecord(ctx context.Context, raceID, recordID string, expected int, change maindb.Change) (r race.Record, removed bool, err error)
-}
-
 type change struct {
-	store   changer
+	store   *maindb.Store
 	times   times
 	credits credits
 	poke    func()
@@ -194,7 +179,7 @@ func (c change) answer(ctx context.Context, r race.Record, changed bool, err err
 // expected reads If-Match: 3 or "3". A malformed record ID is answered as not
 // found.
 func (t Target) expected() (int, error) {
-	if !isID(t.RecordID) {
+	if !server.IsID(t.RecordID) {
 		return 0, race.ErrNotFound
 	}
 	if t.IfMatch == "" {

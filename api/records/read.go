@@ -8,23 +8,15 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
-type recordReader interface {
-	// Record returns race.ErrNotFound when the race has no such record.
-	Record(ctx context.Context, raceID, recordID string) (race.Record, error)
-	// Revisions returns them all, the first one first.
-	Revisions(ctx context.Context, recordID string) ([]race.Revision, error)
-	factsReader
-}
-
 type get struct {
-	store   recordReader
+	store   *maindb.Store
 	credits credits
 	gate    gate
 }
@@ -56,7 +48,7 @@ func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isID(in.RecordID) {
+	if !server.IsID(in.RecordID) {
 		return nil, race.ErrNotFound
 	}
 	r, err := g.store.Record(ctx, in.RaceID, in.RecordID)
@@ -99,9 +91,6 @@ func (g get) revisionOf(r race.Record, state race.Revision, owner bool) revision
 	}
 	return shown
 }
-
-// isID reports whether s can be the ID of a record.
-func isID(s string) bool { return uuid.Validate(s) == nil }
 
 // Record is an official record as the API shows it.
 type Record struct {
@@ -159,13 +148,8 @@ type recordOutput struct {
 
 // times checks whether the times of a record that was just written are plausible.
 type times struct {
-	store factsReader
+	store *maindb.Store
 	log   *slog.Logger
-}
-
-type factsReader interface {
-	// Facts returns what decides the record's credit.
-	Facts(ctx context.Context, recordID string) (scoring.Facts, error)
 }
 
 // answer shows a record of the race that the call is about. It looks up who ran

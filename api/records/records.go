@@ -15,12 +15,13 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/reconcile"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const (
@@ -34,30 +35,10 @@ const (
 	maxBody = 16 << 10
 )
 
-// Store keeps the records, in main_db.
-type Store interface {
-	raceReader
-	poster
-	changer
-	importer
-	importStore
-	recordReader
-	lister
-	reconcile.Records
-}
-
-// Ledger holds the credits, in user_db.
-type Ledger interface {
-	reconcile.Ledger
-	// CreditsOfRace returns up to limit credits of that status, whatever revision
-	// they are of, by their record ID, after the ID after.
-	CreditsOfRace(ctx context.Context, raceID string, status race.CreditStatus, after string, limit int) ([]race.Credit, error)
-}
-
 // Config holds the dependencies of the calls.
 type Config struct {
-	Store  Store
-	Ledger Ledger
+	Store  *maindb.Store
+	Ledger *userdb.Store
 	// Poke tells the relay that there are new outbox rows. It does not block.
 	Poke func()
 	// Ahead estimates how long pending records wait; nil means unknown.
@@ -84,21 +65,16 @@ func Register(api huma.API, cfg Config) {
 	progress{databases: databases, ahead: cfg.Ahead}.register(api)
 }
 
-type raceReader interface {
-	// Race returns race.ErrNotFound when there is none.
-	Race(ctx context.Context, raceID string) (race.Race, error)
-}
-
 // gate decides who may read: only the organizer sees a race's records until the
 // race is official, and everybody from then on.
 type gate struct {
-	races raceReader
+	races *maindb.Store
 }
 
 // open reports whether the caller owns the race. A caller who may not read gets 401
 // or 403; races are public, so an unknown one is 404 for everybody.
 func (g gate) open(ctx context.Context, raceID string) (owner bool, err error) {
-	if uuid.Validate(raceID) != nil {
+	if !server.IsID(raceID) {
 		return false, race.ErrNotFound
 	}
 	r, err := g.races.Race(ctx, raceID)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -184,7 +183,7 @@ func allow(ctx context.Context, who Who, caller Caller) error {
 // ownRace returns the race if it is the caller's, or if the caller is an operator
 // whom the access table has let through.
 func ownRace(ctx context.Context, races RaceReader, raceID string, caller Caller) (race.Race, error) {
-	if uuid.Validate(raceID) != nil {
+	if !IsID(raceID) {
 		return race.Race{}, race.ErrNotFound
 	}
 	r, err := races.Race(ctx, raceID)

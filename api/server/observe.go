@@ -14,8 +14,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
@@ -74,7 +74,7 @@ func requestID(r *http.Request) string {
 // else a caller writes in their place is not repeated.
 func pathIDs(r *http.Request) (ids []slog.Attr) {
 	for _, name := range []string{"race_id", "record_id"} {
-		if id := chi.URLParam(r, name); len(id) == 36 && uuid.Validate(id) == nil {
+		if id := chi.URLParam(r, name); IsID(id) {
 			ids = append(ids, slog.String(name, id))
 		}
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,11 +54,11 @@ func Cursor(position ...any) string {
 }
 
 // ReadCursor reads a cursor into pointers of the types that Cursor was given. A
-// string is always an ID, and a number is never negative, so whatever a caller
-// writes into a cursor by hand never reaches a database. The empty cursor leaves
+// string is always an ID, and a number is never negative and an int fits an INT
+// column, so whatever a caller writes into a cursor by hand never reaches a database. The empty cursor leaves
 // the position alone; one that Cursor did not make is a 422 problem.
 func ReadCursor(cursor string, position ...any) error {
-	parts, err := DecodeCursor(cursor, len(position))
+	parts, err := decodeCursor(cursor, len(position))
 	if err != nil || parts == nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func ReadCursor(cursor string, position ...any) error {
 			*to, valid = parts[i], IsID(parts[i])
 		case *int:
 			*to, err = strconv.Atoi(parts[i])
-			valid = err == nil && *to >= 0 && strconv.Itoa(*to) == parts[i]
+			valid = err == nil && *to >= 0 && *to <= math.MaxInt32 && strconv.Itoa(*to) == parts[i]
 		case *int64:
 			*to, err = strconv.ParseInt(parts[i], 10, 64)
 			valid = err == nil && *to >= 0
@@ -92,9 +93,9 @@ func EncodeCursor(parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(position)
 }
 
-// DecodeCursor returns the parts that EncodeCursor was given, nil for the empty
+// decodeCursor returns the parts that EncodeCursor was given, nil for the empty
 // cursor, and a 422 problem for one that it did not make.
-func DecodeCursor(cursor string, parts int) ([]string, error) {
+func decodeCursor(cursor string, parts int) ([]string, error) {
 	if cursor == "" {
 		return nil, nil
 	}

@@ -29,8 +29,9 @@ const (
 	loadTimeout = 15 * time.Second
 )
 
-// boardStore reads versions.
-type boardStore interface {
+// Versions reads the versions of standings. Tests count how often a crowd of readers
+// asks for one.
+type Versions interface {
 	// Race returns race.ErrNotFound when there is none.
 	Race(ctx context.Context, raceID string) (race.Race, error)
 	// LatestStandings returns the zero value when there is no version.
@@ -52,7 +53,7 @@ type current struct {
 // board caches the versions that are being read, so that not every reader costs a
 // query. Versions never change, so only which one is the latest must be read again.
 type board struct {
-	store boardStore
+	store Versions
 	now   func() time.Time
 
 	// comparing limits how many comparisons are computed at once: anybody may ask
@@ -82,7 +83,7 @@ type versionKey struct {
 	version int
 }
 
-func newBoard(store boardStore, now func() time.Time) *board {
+func newBoard(store Versions, now func() time.Time) *board {
 	return &board{
 		store: store, now: now, comparing: make(chan struct{}, 1),
 		heads: cache.New[string](cache.Config[current]{Limit: maxHeads, Lifetime: headLifetime, LoadTimeout: loadTimeout, Now: now}),

@@ -145,7 +145,7 @@ func setup(t *testing.T) *testBundle {
 		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
 	standings.Register(api, standings.Config{
-		Store: b.main, Ledger: b.accounts.Store, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+		Store: b.main.Store, Versions: b.main, Ledger: b.accounts.Store, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		WorkflowID: func(_, recordID string, revision int) string { return fmt.Sprintf("%s/r%d", recordID, revision) },
 		TraceURL:   func(workflowID string) string { return "http://trace/" + workflowID },
 		Wake: func(_ context.Context, raceID string) {

@@ -5,11 +5,9 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -18,16 +16,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-type reasonStore interface {
-	// Race returns race.ErrNotFound when there is none.
-	Race(ctx context.Context, raceID string) (race.Race, error)
-	// RevisionReasons returns all revisions of those records, the first one first.
-	RevisionReasons(ctx context.Context, recordIDs []string) (map[string][]maindb.RevisionReason, error)
-}
-
 type comparison struct {
 	selector
-	store reasonStore
+	store *maindb.Store
 }
 
 type compareInput struct {
@@ -101,7 +92,7 @@ func (c comparison) register(api huma.API) {
 }
 
 func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutput, error) {
-	if uuid.Validate(in.RaceID) != nil {
+	if !server.IsID(in.RaceID) {
 		return nil, race.ErrNotFound
 	}
 	if in.From >= in.To {
@@ -113,8 +104,8 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 	if err != nil {
 		return nil, err
 	}
-	position, err := decodePosition(in.Cursor)
-	if err != nil {
+	position := 0
+	if err := in.Seek(&position); err != nil {
 		return nil, err
 	}
 	compared, err := c.board.compare(ctx, in.RaceID, in.From, in.To)
@@ -123,10 +114,7 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 	}
 	page := comparePage{From: in.From, To: in.To, Total: len(compared.Changes), RulesChanged: compared.rulesChanged}
 	changes := compared.Changes[min(position, len(compared.Changes)):]
-	if len(changes) > in.Limit {
-		changes = changes[:in.Limit]
-		page.NextCursor = server.EncodeCursor(strconv.Itoa(position + in.Limit))
-	}
+	changes, page.NextCursor = server.Cut(in.Page, changes, func(standings.Change) []any { return []any{position + in.Limit} })
 	caller := server.CallerFrom(ctx)
 	owner := caller.Type == auth.Organizer && caller.UserID == found.OrganizerID
 	if page.Items, err = c.explain(ctx, compared, changes, owner || found.Status == race.Official); err != nil {
@@ -210,17 +198,4 @@ func standingOf(row *standings.Row) *standing {
 		shown.Points = &row.Points
 	}
 	return shown
-}
-
-// decodePosition returns 0 for the empty cursor.
-func decodePosition(cursor string) (int, error) {
-	parts, err := server.DecodeCursor(cursor, 1)
-	if err != nil || parts == nil {
-		return 0, err
-	}
-	position, err := strconv.Atoi(parts[0])
-	if err != nil || position < 1 {
-		return 0, badCursor()
-	}
-	return position, nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -61,7 +60,7 @@ func (e events) register(api huma.API) {
 }
 
 func (e events) handle(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
-	if uuid.Validate(in.RaceID) != nil {
+	if !server.IsID(in.RaceID) {
 		return nil, race.ErrNotFound
 	}
 	if _, err := e.watches.board.latest(ctx, in.RaceID); err != nil {

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -46,7 +45,7 @@ func (r reading) registerExport(api huma.API) {
 }
 
 func (r reading) export(ctx context.Context, in *exportInput) (*exportOutput, error) {
-	if uuid.Validate(in.RaceID) != nil {
+	if !server.IsID(in.RaceID) {
 		return nil, race.ErrNotFound
 	}
 	version := in.Version

@@ -3,7 +3,6 @@ package standings
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -112,20 +111,14 @@ func usersOf(rows []*standings.Row) []string {
 // at returns the version of a page and the position where the page begins. A cursor
 // stays on the version of the previous page.
 func at(q Query, cursor string, latest int) (version, position int, err error) {
-	parts, err := server.DecodeCursor(cursor, 2)
-	if err != nil {
+	if version = q.Version; version == 0 {
+		version = latest
+	}
+	if err := server.ReadCursor(cursor, &version, &position); err != nil {
 		return 0, 0, err
 	}
-	if parts == nil {
-		if q.Version != 0 {
-			return q.Version, 0, nil
-		}
-		return latest, 0, nil
-	}
-	version, versionErr := strconv.Atoi(parts[0])
-	position, positionErr := strconv.Atoi(parts[1])
-	if versionErr != nil || positionErr != nil || version < 1 || position < 0 || q.Version != 0 && q.Version != version {
-		return 0, 0, badCursor()
+	if cursor != "" && (version < 1 || q.Version != 0 && q.Version != version) {
+		return 0, 0, server.BadCursor()
 	}
 	return version, position, nil
 }
@@ -137,16 +130,10 @@ const (
 	maxNames     = 200_000
 )
 
-type nameStore interface {
-	// Runners leaves out accounts that do not exist; the name of an erased account
-	// is empty.
-	Runners(ctx context.Context, userIDs []string) (map[string]userdb.Runner, error)
-}
-
 // names adds runners' names to standings, which never store them: when a runner
 // leaves, the name also disappears from old versions.
 type names struct {
-	store nameStore
+	store *userdb.Store
 	now   func() time.Time
 
 	mu    sync.Mutex
@@ -159,7 +146,7 @@ type name struct {
 	at     time.Time
 }
 
-func newNames(store nameStore, now func() time.Time) *names {
+func newNames(store *userdb.Store, now func() time.Time) *names {
 	return &names{store: store, now: now, known: map[string]name{}}
 }
 

@@ -6,16 +6,15 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // tag groups these calls in the API's description.
@@ -23,7 +22,7 @@ const tag = "Standings"
 
 type reading struct {
 	selector
-	credits creditStore
+	credits *userdb.Store
 	log     *slog.Logger
 }
 
@@ -80,7 +79,7 @@ func (r reading) register(api huma.API) {
 }
 
 func (r reading) handle(ctx context.Context, in *readInput) (*readOutput, error) {
-	if uuid.Validate(in.RaceID) != nil {
+	if !server.IsID(in.RaceID) {
 		return nil, race.ErrNotFound
 	}
 	latest, err := r.board.latest(ctx, in.RaceID)
@@ -148,7 +147,7 @@ func (p *page) fill(picked selection) {
 		p.Items = append(p.Items, placingOf(row, picked.names))
 	}
 	if picked.next > 0 {
-		p.NextCursor = server.EncodeCursor(strconv.Itoa(p.Version), strconv.Itoa(picked.next))
+		p.NextCursor = server.Cursor(p.Version, picked.next)
 	}
 }
 

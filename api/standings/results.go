@@ -10,22 +10,12 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type resultStore interface {
-	// ResultsOf returns up to limit live records of a runner behind a position,
-	// the newest race first.
-	ResultsOf(ctx context.Context, userID string, after maindb.RacePosition, limit int) ([]maindb.OwnResult, error)
-}
-
-type creditStore interface {
-	// Credits returns the credits of those records that have one, by record ID.
-	Credits(ctx context.Context, recordIDs []string) (map[string]race.Credit, error)
-}
-
 type results struct {
-	store      resultStore
-	credits    creditStore
+	store      *maindb.Store
+	credits    *userdb.Store
 	board      *board
 	workflowID func(raceID, recordID string, revision int) string
 	traceURL   func(workflowID string) string
@@ -85,8 +75,9 @@ func (r results) register(api huma.API) {
 }
 
 func (r results) handle(ctx context.Context, in *resultsInput) (*resultsOutput, error) {
-	after, err := decodeRace(in.Cursor)
-	if err != nil {
+	var after maindb.RacePosition
+	page := server.Page{Limit: in.Limit, Cursor: in.Cursor}
+	if err := page.Seek(&after.Date, &after.ID); err != nil {
 		return nil, err
 	}
 	userID := server.CallerFrom(ctx).UserID
@@ -96,11 +87,7 @@ func (r results) handle(ctx context.Context, in *resultsInput) (*resultsOutput, 
 	}
 	out := &resultsOutput{CacheControl: cacheNone}
 	out.Body.Items = []result{}
-	if len(own) > in.Limit {
-		own = own[:in.Limit]
-		last := own[in.Limit-1].Race
-		out.Body.NextCursor = server.EncodeCursor(last.Date.String(), last.ID)
-	}
+	own, out.Body.NextCursor = server.Cut(page, own, func(last maindb.OwnResult) []any { return []any{last.Race.Date, last.Race.ID} })
 	ids := make([]string, len(own))
 	for i, o := range own {
 		ids[i] = o.Record.ID
@@ -165,16 +152,4 @@ func (r results) place(ctx context.Context, shown *result, userID string) error 
 		shown.Finishers = standings.Finishers(version.rows, row.Field)
 	}
 	return nil
-}
-
-func decodeRace(cursor string) (maindb.RacePosition, error) {
-	parts, err := server.DecodeCursor(cursor, 2)
-	if err != nil || parts == nil {
-		return maindb.RacePosition{}, err
-	}
-	date, err := race.ParseDate(parts[0])
-	if err != nil || parts[1] == "" {
-		return maindb.RacePosition{}, badCursor()
-	}
-	return maindb.RacePosition{Date: date, ID: parts[1]}, nil
 }

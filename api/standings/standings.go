@@ -17,27 +17,14 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
-
-// Store is what the calls read and write in main_db.
-type Store interface {
-	boardStore
-	versionStore
-	reasonStore
-	publicationStore
-	resultStore
-}
-
-// Ledger is what the calls read from user_db.
-type Ledger interface {
-	nameStore
-	creditStore
-}
 
 // Config holds the dependencies of the calls.
 type Config struct {
-	Store  Store
-	Ledger Ledger
+	Store    *maindb.Store
+	Versions Versions // nil: Store
+	Ledger   *userdb.Store
 	// WorkflowID names the workflow that credits a revision, TraceURL its page in
 	// the Temporal Web UI.
 	WorkflowID func(raceID, recordID string, revision int) string
@@ -53,7 +40,10 @@ type Config struct {
 
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
-	board := newBoard(cfg.Store, cfg.Now)
+	if cfg.Versions == nil {
+		cfg.Versions = cfg.Store
+	}
+	board := newBoard(cfg.Versions, cfg.Now)
 	from := selector{board: board, names: newNames(cfg.Ledger, cfg.Now)}
 	read := reading{selector: from, credits: cfg.Ledger, log: cfg.Log}
 	read.register(api)

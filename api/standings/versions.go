@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -18,14 +16,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-type versionStore interface {
-	// StandingsBefore returns up to limit versions older than before, the newest
-	// first; 0 means all of them.
-	StandingsBefore(ctx context.Context, raceID string, before, limit int) ([]maindb.StandingsHead, error)
-}
-
 type versions struct {
-	store versionStore
+	store *maindb.Store
 	board *board
 }
 
@@ -70,14 +62,14 @@ func (v versions) register(api huma.API) {
 }
 
 func (v versions) handle(ctx context.Context, in *versionsInput) (*versionsOutput, error) {
-	if uuid.Validate(in.RaceID) != nil {
+	if !server.IsID(in.RaceID) {
 		return nil, race.ErrNotFound
 	}
 	if _, err := v.board.latest(ctx, in.RaceID); err != nil {
 		return nil, err
 	}
-	before, err := decodeVersion(in.Cursor)
-	if err != nil {
+	before := 0
+	if err := in.Seek(&before); err != nil {
 		return nil, err
 	}
 	heads, err := v.store.StandingsBefore(ctx, in.RaceID, before, in.Limit+1)
@@ -86,10 +78,7 @@ func (v versions) handle(ctx context.Context, in *versionsInput) (*versionsOutpu
 	}
 	out := &versionsOutput{CacheControl: cacheLatest}
 	out.Body.Items = []version{}
-	if len(heads) > in.Limit {
-		heads = heads[:in.Limit]
-		out.Body.NextCursor = server.EncodeCursor(strconv.Itoa(heads[in.Limit-1].Version))
-	}
+	heads, out.Body.NextCursor = server.Cut(in.Page, heads, func(last maindb.StandingsHead) []any { return []any{last.Version} })
 	for _, head := range heads {
 		shown := version{
 			Version: head.Version, Status: string(head.Status), ComputedAt: head.ComputedAt, Entries: head.Entries,
@@ -104,39 +93,12 @@ func (v versions) handle(ctx context.Context, in *versionsInput) (*versionsOutpu
 	return out, nil
 }
 
-// decodeVersion returns 0 for the empty cursor.
-func decodeVersion(cursor string) (int, error) {
-	parts, err := server.DecodeCursor(cursor, 1)
-	if err != nil || parts == nil {
-		return 0, err
-	}
-	number, err := strconv.Atoi(parts[0])
-	if err != nil || number < 1 {
-		return 0, badCursor()
-	}
-	return number, nil
-}
-
-func badCursor() error {
-	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-		Location: "query.cursor", Message: "must be the next_cursor of an earlier page of this list",
-	})
-}
-
 // protestWindow is the time for protests unless the organizer says otherwise:
 // World Athletics' rule 8 gives 30 minutes from the announcement of a result.
 const protestWindow = 30 * time.Minute
 
-type publicationStore interface {
-	// OpenPublication returns the existing publication, or opens one; it returns a
-	// *race.ConflictError for a race without results.
-	OpenPublication(ctx context.Context, raceID, by string, window time.Duration) (maindb.Publication, error)
-	// CancelPublication returns a *race.ConflictError for an official race.
-	CancelPublication(ctx context.Context, raceID string) error
-}
-
 type publishing struct {
-	store publicationStore
+	store *maindb.Store
 	board *board
 	wake  func(ctx context.Context, raceID string)
 }

@@ -39,7 +39,7 @@ type CountCredits func(ctx context.Context, raceID string) (Tally, error)
 // watches polls the races that somebody follows live, once for all readers of this
 // process, from the first reader of a race until the last has left.
 type watches struct {
-	store versionStore
+	store *maindb.Store
 	board *board
 	count CountCredits
 	log   *slog.Logger
