@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -99,6 +100,7 @@ type ThinInput struct {
 // set, publishes when a protest window has ended. Repeating it, even concurrently,
 // changes nothing more. A race that no longer exists has no standings.
 func (s *Standings) RecomputeStandings(ctx context.Context, in RecomputeInput) (Recomputed, error) {
+	ctx = asWorkflow(ctx)
 	defer keepAlive(ctx)()
 	for range recomputeTries {
 		result, err := s.recompute(ctx, in)
@@ -191,6 +193,15 @@ func (s *Standings) recompute(ctx context.Context, of RecomputeInput) (Recompute
 type waits struct {
 	pending int       // records that have no credit yet
 	first   time.Time // the first credit since the latest version; zero: none
+}
+
+// asWorkflow has what an activity changes logged as a change by its workflow.
+func asWorkflow(ctx context.Context) context.Context {
+	if !activity.IsActivity(ctx) {
+		return ctx
+	}
+	id := activity.GetInfo(ctx).WorkflowExecution.ID
+	return race.WithActor(ctx, race.Actor{Kind: race.ByWorkflow, ID: id, WorkflowID: id})
 }
 
 // read returns the inputs with the credits of their entries, and what waits. Points

@@ -60,6 +60,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { outbox.Run(background) })
+	running.Go(func() { logChanges(background, log, mainDB, userDB) })
 	running.Go(func() { tidy(background, log, mainDB, userDB) })
 	defer running.Wait()
 	defer stopBackground()
@@ -74,6 +75,27 @@ const (
 	// did not have.
 	unmatchedLifetime = 90 * 24 * time.Hour
 )
+
+// logInterval is how long a change of an account takes to appear in the change log.
+const logInterval = time.Second
+
+// logChanges moves what user_db has for the change log into it. What it fails to
+// move stays where it is for the next time.
+func logChanges(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, userDB *userdb.Accounts) {
+	failing := false
+	for {
+		_, err := userDB.LogChanges(ctx, mainDB.AddChange)
+		if err != nil && ctx.Err() == nil && !failing {
+			log.WarnContext(ctx, "changes of accounts were not added to the change log; they wait in user_db and are tried every second", "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(logInterval):
+		}
+	}
+}
 
 // tidy deletes expired idempotency keys and refresh tokens. What it fails to delete
 // is deleted the next time.

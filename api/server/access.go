@@ -61,6 +61,7 @@ var Access = map[string]Rule{
 	"GET /v1/me":                            {Who: Holder},
 	"PATCH /v1/me":                          {Who: Holder},
 	"DELETE /v1/me":                         {Who: Holder},
+	"GET /v1/me/changes":                    {Who: Holder},
 	"GET /v1/me/points":                     {Who: Runner},
 	"GET /v1/me/results":                    {Who: Runner},
 	"POST /v1/me/unofficial-records":        {Who: Runner, Creates: true},
@@ -69,12 +70,13 @@ var Access = map[string]Rule{
 	"PATCH /v1/me/unofficial-records/{id}":  {Who: Runner},
 	"DELETE /v1/me/unofficial-records/{id}": {Who: Runner},
 
-	"POST /v1/races":                {Who: Organizer, Creates: true},
-	"GET /v1/races":                 {Who: Anyone},
-	"GET /v1/races/{race_id}":       {Who: Anyone},
-	"PATCH /v1/races/{race_id}":     {Who: Owner},
-	"DELETE /v1/races/{race_id}":    {Who: Owner},
-	"POST /v1/races/{race_id}/void": {Who: OwnerOrOperator}, // to repeat it changes nothing: no key is needed
+	"POST /v1/races":                  {Who: Organizer, Creates: true},
+	"GET /v1/races":                   {Who: Anyone},
+	"GET /v1/races/{race_id}":         {Who: Anyone},
+	"PATCH /v1/races/{race_id}":       {Who: Owner},
+	"DELETE /v1/races/{race_id}":      {Who: Owner},
+	"POST /v1/races/{race_id}/void":   {Who: OwnerOrOperator}, // to repeat it changes nothing: no key is needed
+	"GET /v1/races/{race_id}/changes": {Who: Owner},
 
 	"POST /v1/races/{race_id}/participants":        {Who: Runner, Creates: true},
 	"GET /v1/races/{race_id}/participants/me":      {Who: Runner},
@@ -113,6 +115,7 @@ var Access = map[string]Rule{
 	"POST /v1/ops/audit":                             {Who: Operator},
 	"POST /v1/ops/races/{race_id}/recompute":         {Who: Operator},
 	"POST /v1/ops/users/{user_id}/rebuild-total":     {Who: Operator},
+	"GET /v1/ops/changes":                            {Who: Operator},
 	"GET /v1/ops/actions":                            {Who: Operator},
 }
 

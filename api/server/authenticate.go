@@ -23,20 +23,29 @@ type Verifier interface {
 func authenticate(verifier Verifier) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			header := r.Header.Get("Authorization")
+			actor := race.Actor{Kind: race.ByTheSystem, RequestID: w.Header().Get("X-Request-Id")}
+			ctx, header := race.WithActor(r.Context(), actor), r.Header.Get("Authorization")
 			if header == "" {
-				next.ServeHTTP(w, r)
+				next.ServeHTTP(w, r.WithContext(ctx))
 				return
 			}
-			ctx := r.Context()
 			if caller, err := verify(verifier, header); err != nil {
 				ctx = context.WithValue(ctx, refusedKey, err)
 			} else {
-				ctx = WithCaller(ctx, caller)
+				ctx = race.WithActor(WithCaller(ctx, caller), actorOf(caller, actor))
 			}
 			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
+}
+
+// actorOf is whom the change log names for what a caller changes.
+func actorOf(caller Caller, actor race.Actor) race.Actor {
+	actor.Kind, actor.ID, actor.AccountID = race.ByAccount, caller.UserID, caller.UserID
+	if caller.Type == auth.Operator {
+		actor.Kind = race.ByOperator
+	}
+	return actor
 }
 
 func verify(verifier Verifier, header string) (Caller, error) {

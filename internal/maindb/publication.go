@@ -66,7 +66,9 @@ func (s *Store) OpenPublication(ctx context.Context, raceID, by string, window t
 		if err != nil {
 			return fmt.Errorf("open the publication of race %s: %w", raceID, err)
 		}
-		return nil
+		entry := ofRace(raceID, "race.finalize_requested")
+		entry.After = map[string]any{"protest_window_ends_at": p.EndsAt}
+		return writeChanges(ctx, tx, now, entry)
 	})
 	return p, err
 }
@@ -84,10 +86,19 @@ func (s *Store) CancelPublication(ctx context.Context, raceID string) error {
 		if status == race.Official {
 			return &race.ConflictError{Message: "the standings are already official: correct a record instead, which makes a new version"}
 		}
+		open, err := q.Publication(ctx, raceID)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the publication of race %s: %w", raceID, err)
+		}
 		if err := q.DeletePublication(ctx, raceID); err != nil {
 			return fmt.Errorf("cancel the publication of race %s: %w", raceID, err)
 		}
-		return nil
+		entry := ofRace(raceID, "race.finalize_cancelled")
+		entry.Before = map[string]any{"protest_window_ends_at": open.EndsAt}
+		return writeChanges(ctx, tx, s.now(), entry)
 	})
 }
 

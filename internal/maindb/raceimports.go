@@ -121,7 +121,10 @@ func (s *Store) UndoImport(ctx context.Context, raceID, importID string, change 
 		if err != nil {
 			return fmt.Errorf("note that import %s is undone: %w", importID, err)
 		}
-		return nil
+		return writeChanges(ctx, tx, s.now(), race.Change{
+			Action: "import.undone", RaceID: raceID, Subject: race.Subject{Kind: "import", ID: importID}, Reason: change.Reason,
+			Before: map[string]string{"status": "applied"}, After: map[string]string{"status": "undone"},
+		})
 	})
 	return i, undone, err
 }

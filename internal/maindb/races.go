@@ -27,13 +27,22 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 	if err != nil {
 		return race.Race{}, err
 	}
-	now := s.now()
-	err = s.queries.InsertRace(ctx, gen.InsertRaceParams{
-		RaceID: r.ID, OrganizerID: r.OrganizerID, Name: r.Name, City: r.City,
-		RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
-		RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
-		Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
-		Status: string(race.Scheduled), CreatedAt: now, UpdatedAt: now,
+	r.Status = race.Scheduled
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		now := s.now()
+		err := s.queries.WithTx(tx).InsertRace(ctx, gen.InsertRaceParams{
+			RaceID: r.ID, OrganizerID: r.OrganizerID, Name: r.Name, City: r.City,
+			RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
+			RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
+			Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
+			Status: string(r.Status), CreatedAt: now, UpdatedAt: now,
+		})
+		if err != nil {
+			return err
+		}
+		created := ofRace(r.ID, "race.created")
+		created.After = stateOf(r)
+		return writeChanges(ctx, tx, now, created)
 	})
 	if err != nil && !mysql.IsDuplicate(err) {
 		return race.Race{}, fmt.Errorf("create race %s: %w", r.ID, err)
@@ -91,7 +100,8 @@ func (s *Store) ListRaces(ctx context.Context, organizerID string, after RacePos
 func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
-		if _, err := holdRace(ctx, q, raceID); err != nil {
+		r, err := lockRace(ctx, q, raceID)
+		if err != nil {
 			return err
 		}
 		recorded, err := q.RaceHasRecords(ctx, raceID)
@@ -107,7 +117,9 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		if err := q.DeleteRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete race %s: %w", raceID, err)
 		}
-		return nil
+		deleted := ofRace(raceID, "race.deleted")
+		deleted.Before = stateOf(r)
+		return writeChanges(ctx, tx, s.now(), deleted)
 	})
 }
 
@@ -124,6 +136,8 @@ func (s *Store) VoidRace(ctx context.Context, raceID string, change Change) (r r
 		}
 		now := s.now().UTC().Truncate(time.Microsecond)
 		voided = true
+		entry := ofRace(raceID, "race.voided")
+		entry.Reason, entry.Before, entry.After = change.Reason, map[string]race.Status{"status": r.Status}, map[string]race.Status{"status": race.Void}
 		r.Status, r.Voided = race.Void, &race.Voiding{At: now, By: change.By, Reason: change.Reason}
 		err := q.VoidRace(ctx, gen.VoidRaceParams{
 			VoidedAt: sql.NullTime{Time: now, Valid: true}, VoidedBy: nullString(change.By),
@@ -135,8 +149,10 @@ func (s *Store) VoidRace(ctx context.Context, raceID string, change Change) (r r
 		if err := q.DeletePublication(ctx, raceID); err != nil {
 			return fmt.Errorf("cancel the publication of race %s: %w", raceID, err)
 		}
-		_, err = s.reviseRace(ctx, tx, raceID, fit("race voided: "+change.Reason))
-		return err
+		if _, err = s.reviseRace(ctx, tx, raceID, fit("race voided: "+change.Reason)); err != nil {
+			return err
+		}
+		return writeChanges(ctx, tx, now, entry)
 	})
 	return r, voided, err
 }

@@ -57,9 +57,17 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 			}
 		}
 		if changed := creditSettings(old, updated); len(changed) > 0 {
-			revised, err = s.reviseRace(ctx, tx, raceID, "race settings changed: "+strings.Join(changed, ", "))
+			if revised, err = s.reviseRace(ctx, tx, raceID, "race settings changed: "+strings.Join(changed, ", ")); err != nil {
+				return err
+			}
 		}
-		return err
+		entry := ofRace(raceID, "race.changed")
+		was, is, err := differences(stateOf(old), stateOf(updated))
+		if err != nil {
+			return err
+		}
+		entry.Before, entry.After = was, is
+		return writeChanges(ctx, tx, s.now(), entry)
 	})
 	return updated, revised, err
 }

@@ -71,8 +71,10 @@ func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expect
 			return nil
 		}
 		changed = true
-		record, err = s.advance(ctx, tx, row, next)
-		return err
+		if record, err = s.advance(ctx, tx, row, next); err != nil {
+			return err
+		}
+		return s.logRecord(ctx, tx, "record.corrected", recordOf(row), record, change)
 	})
 	if err != nil {
 		return race.Record{}, false, err
@@ -94,13 +96,24 @@ func (s *Store) RemoveRecord(ctx context.Context, raceID, recordID string, expec
 		next := nextRevision(row, race.ByHand, change)
 		next.Removed, next.Decided = true, true
 		var err error
-		record, err = s.advance(ctx, tx, row, next)
-		return err
+		if record, err = s.advance(ctx, tx, row, next); err != nil {
+			return err
+		}
+		return s.logRecord(ctx, tx, "record.removed", recordOf(row), record, change)
 	})
 	if err != nil {
 		return race.Record{}, false, err
 	}
 	return record, removed, nil
+}
+
+// logRecord logs a person's decision about a record. The revisions of a file are
+// logged as one import, and first revisions by themselves: they change nothing.
+func (s *Store) logRecord(ctx context.Context, tx *sql.Tx, action string, before, after race.Record, change Change) error {
+	return writeChanges(ctx, tx, s.now(), race.Change{
+		Action: action, RaceID: after.RaceID, Subject: race.Subject{Kind: "record", ID: after.ID},
+		Before: recordStateOf(before), After: recordStateOf(after), Reason: change.Reason, PrivateNote: change.PrivateNote,
+	})
 }
 
 // changeRecord calls change with the record in a transaction that holds the

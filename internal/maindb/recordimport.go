@@ -251,7 +251,10 @@ func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, plan *importPlan, stat
 	if err != nil {
 		return fmt.Errorf("store the import: %w", err)
 	}
-	return nil
+	return writeChanges(ctx, tx, now, race.Change{
+		Action: "import.applied", RaceID: plan.race.ID, Subject: race.Subject{Kind: "import", ID: plan.file.ImportID}, Reason: plan.change.Reason,
+		After: map[string]int{"added": done.Added, "changed": done.Changed, "unchanged": done.Unchanged, "kept": done.KeptTotal},
+	})
 }
 
 // storedOutcome is an import's outcome as stored.

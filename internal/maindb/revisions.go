@@ -19,7 +19,11 @@ const chunk = 1000
 // Change says who writes a revision and why.
 type Change struct {
 	By     string // user ID of the organizer, or race.SystemActor
-	Reason string // at most 500 characters; may be empty for a first revision
+	Reason string // at most 500 characters, public; may be empty for a first revision
+
+	// PrivateNote is for those who run the race; at most 2,000 characters. It is kept
+	// in the change log.
+	PrivateNote string
 }
 
 // A revision is a record as of its next revision.

@@ -27,6 +27,8 @@ func TestRights(t *testing.T) {
 		"audit_position":           {mysql.Worker: "select, insert, update"},
 		"unmatched_revision":       {mysql.API: "select, delete", mysql.Worker: "select, insert, update"},
 		"race_import":              {mysql.API: "select, insert, update (status, undone_by, undone_at, undo_reason)"},
+		"change_log":               {mysql.API: "select, insert", mysql.Worker: "select, insert"},
+		"change_text":              {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
 		"goose_db_version":         {mysql.API: "select", mysql.Worker: "select"},
 	})
 }

@@ -159,6 +159,11 @@ func (s *Outcomes) AddStandings(ctx context.Context, n NewStandings) error {
 				return err
 			}
 			n.Mark.RaceChangedAt = at
+			entry := ofRace(n.RaceID, "race.published")
+			entry.Before, entry.After = map[string]any{"status": race.Provisional}, map[string]any{"status": race.Official, "version": n.Version}
+			if err := writeChanges(ctx, tx, at, entry); err != nil {
+				return err
+			}
 		}
 		err = q.InsertStandings(ctx, gen.InsertStandingsParams{
 			RaceID: n.RaceID, Version: count32(n.Version), Status: string(n.Status), ComputedAt: n.ComputedAt,

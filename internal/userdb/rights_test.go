@@ -21,6 +21,7 @@ func TestRights(t *testing.T) {
 		"refresh_token":    {mysql.API: "select, insert, update (used_at, revoked_at), delete"},
 		"credit":           {mysql.API: "select, update (parts)", mysql.Worker: "select, insert, update"},
 		"point":            {mysql.API: "select, update (parts)", mysql.Worker: "select, insert"},
+		"change_outbox":    {mysql.API: "select, insert, delete"},
 		"goose_db_version": {mysql.API: "select", mysql.Worker: "select"},
 	})
 }

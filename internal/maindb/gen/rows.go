@@ -16,6 +16,32 @@ type AuditPosition struct {
 	RecordID  string
 }
 
+type ChangeLog struct {
+	ChangeID    string
+	ChangedAt   time.Time
+	ActorKind   string
+	ActorID     string
+	AccountID   sql.NullString
+	Action      string
+	RaceID      sql.NullString
+	SubjectKind string
+	SubjectID   string
+	AboutID     sql.NullString
+	StateBefore string
+	StateAfter  string
+	TextHash    sql.NullString
+	RequestID   string
+	WorkflowID  string
+	Hash        []byte
+}
+
+type ChangeText struct {
+	ChangeID    string
+	Salt        []byte
+	Reason      string
+	PrivateNote string
+}
+
 type IdempotencyKey struct {
 	KeyHash        []byte
 	RequestHash    []byte

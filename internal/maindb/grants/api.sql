@@ -13,4 +13,6 @@ GRANT SELECT, INSERT, DELETE ON publication TO {account};
 GRANT SELECT, INSERT, UPDATE (state_after, finished_at) ON operator_action TO {account};
 GRANT SELECT, DELETE ON unmatched_revision TO {account};
 GRANT SELECT, INSERT, UPDATE (status, undone_by, undone_at, undo_reason) ON race_import TO {account};
+GRANT SELECT, INSERT ON change_log TO {account};
+GRANT SELECT, INSERT, DELETE ON change_text TO {account};
 GRANT SELECT ON goose_db_version TO {account};

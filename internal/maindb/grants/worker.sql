@@ -12,4 +12,6 @@ GRANT SELECT, UPDATE (published_at) ON publication TO {account};
 GRANT SELECT, INSERT ON operator_action TO {account};
 GRANT SELECT, INSERT, UPDATE ON audit_position TO {account};
 GRANT SELECT, INSERT, UPDATE ON unmatched_revision TO {account};
+GRANT SELECT, INSERT ON change_log TO {account};
+GRANT SELECT, INSERT ON change_text TO {account};
 GRANT SELECT ON goose_db_version TO {account};

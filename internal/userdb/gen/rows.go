@@ -9,6 +9,11 @@ import (
 	"time"
 )
 
+type ChangeOutbox struct {
+	ChangeID string
+	Entry    string
+}
+
 type Credit struct {
 	RecordID    string
 	RaceID      string

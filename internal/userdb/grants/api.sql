@@ -9,4 +9,5 @@ GRANT SELECT,
 GRANT SELECT, INSERT, UPDATE (used_at, revoked_at), DELETE ON refresh_token TO {account};
 GRANT SELECT, UPDATE (parts) ON credit TO {account};
 GRANT SELECT, UPDATE (parts) ON point TO {account};
+GRANT SELECT, INSERT, DELETE ON change_outbox TO {account};
 GRANT SELECT ON goose_db_version TO {account};
