@@ -17,7 +17,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-type board struct {
+// Reader reads leaderboards for the API's call and for the pages.
+type Reader struct {
 	seasons *seasons
 	ledger  *userdb.Store
 }
@@ -30,7 +31,8 @@ type input struct {
 	Best     int    `query:"best" minimum:"1" maximum:"100" doc:"How many of each runner's best races count; all by default."`
 }
 
-type leader struct {
+// Leader is a runner with a place.
+type Leader struct {
 	Place  int    `json:"place"`
 	UserID string `json:"user_id" format:"uuid"`
 	Name   string `json:"name" doc:"Empty when the account was deleted."`
@@ -46,58 +48,88 @@ type output struct {
 	Body         struct {
 		ComputedAt time.Time `json:"computed_at" doc:"When the ledger was read."`
 		Runners    int       `json:"runners" doc:"Number of runners on all pages."`
-		Items      []leader  `json:"items" nullable:"false"`
+		Items      []Leader  `json:"items" nullable:"false"`
 		NextCursor string    `json:"next_cursor,omitempty"`
 	}
 }
 
-// Register adds the call to the API.
-func Register(api huma.API, store *maindb.Store, ledger *userdb.Store, now func() time.Time) {
-	b := board{seasons: newSeasons(store, ledger, now), ledger: ledger}
+// Register adds the call to the API. It returns a reader of the same leaderboards.
+func Register(api huma.API, store *maindb.Store, ledger *userdb.Store, now func() time.Time) *Reader {
+	r := &Reader{seasons: newSeasons(store, ledger, now), ledger: ledger}
 	server.Register(api, huma.Operation{
 		OperationID: "get-leaderboard", Method: http.MethodGet, Path: "/v1/leaderboard",
 		Summary: "Get the leaderboard of a season", Tags: []string{"Standings"},
 		Description: "The points are those of the ledger and up to a minute old. Among equal points the better best race decides, then the " +
 			"better second best, and so on. Runners who are equal in all races share the place, and the next place is skipped (1, 2, 2, 4).",
 		Errors: []int{http.StatusUnprocessableEntity},
-	}, b.handle)
+	}, r.handle)
+	return r
 }
 
-func (b board) handle(ctx context.Context, in *input) (*output, error) {
-	f := filter{sex: race.Sex(in.Sex), best: in.Best}
-	var err error
-	if f.minAge, f.maxAge, err = parseAgeGroup(in.AgeGroup); err != nil {
-		return nil, invalid("query.age_group", err.Error())
-	}
+func (r *Reader) handle(ctx context.Context, in *input) (*output, error) {
 	var position int
 	if err := in.Seek(&position); err != nil {
 		return nil, err
 	}
-	season, err := b.seasons.of(ctx, in.Season)
+	page, err := r.Read(ctx, Query{Season: in.Season, Sex: race.Sex(in.Sex), AgeGroup: in.AgeGroup, Best: in.Best}, position, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	list := season.ranking(f)
 	out := &output{CacheControl: "public, max-age=10"}
-	out.Body.ComputedAt, out.Body.Runners, out.Body.Items = season.at, len(list), []leader{}
-	list = list[min(position, len(list)):]
-	list, out.Body.NextCursor = server.Cut(in.Page, list, func(ranked) []any { return []any{position + in.Limit} })
-	ids := make([]string, len(list))
-	for i, r := range list {
-		ids[i] = r.userID
-	}
-	runners, err := b.ledger.Runners(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range list {
-		out.Body.Items = append(out.Body.Items, leaderOf(r, runners[r.userID].Name))
+	out.Body.ComputedAt, out.Body.Runners, out.Body.Items = page.ComputedAt, page.Runners, page.Items
+	if position+len(page.Items) < page.Runners && len(page.Items) > 0 {
+		out.Body.NextCursor = server.Cursor(position + in.Limit)
 	}
 	return out, nil
 }
 
-func leaderOf(r ranked, name string) leader {
-	shown := leader{
+// Query selects the runners of a season and says how they are ranked.
+type Query struct {
+	Season   int
+	Sex      race.Sex // empty: any
+	AgeGroup string   // as 40-44, 70+ or -19; empty: any
+	Best     int      // how many of each runner's races count; 0: all
+}
+
+// Ranking is a part of a season's leaderboard.
+type Ranking struct {
+	ComputedAt time.Time // when the ledger was read
+	Runners    int       // on the whole board
+	Items      []Leader
+}
+
+// Read returns up to limit runners of a leaderboard from a position on, or a 422
+// problem for an age group that is none.
+func (r *Reader) Read(ctx context.Context, q Query, position, limit int) (Ranking, error) {
+	f := filter{sex: q.Sex, best: q.Best}
+	var err error
+	if f.minAge, f.maxAge, err = parseAgeGroup(q.AgeGroup); err != nil {
+		return Ranking{}, invalid("query.age_group", err.Error())
+	}
+	season, err := r.seasons.of(ctx, q.Season)
+	if err != nil {
+		return Ranking{}, err
+	}
+	list := season.ranking(f)
+	page := Ranking{ComputedAt: season.at, Runners: len(list), Items: []Leader{}}
+	list = list[min(position, len(list)):]
+	list = list[:min(limit, len(list))]
+	ids := make([]string, len(list))
+	for i, ranked := range list {
+		ids[i] = ranked.userID
+	}
+	runners, err := r.ledger.Runners(ctx, ids)
+	if err != nil {
+		return Ranking{}, err
+	}
+	for _, ranked := range list {
+		page.Items = append(page.Items, leaderOf(ranked, runners[ranked.userID].Name))
+	}
+	return page, nil
+}
+
+func leaderOf(r ranked, name string) Leader {
+	shown := Leader{
 		Place: r.place, UserID: r.userID, Name: name, Sex: string(r.sex), Points: r.points, Total: r.total, Races: len(r.races),
 	}
 	if r.age != race.UnknownAge {

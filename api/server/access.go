@@ -98,6 +98,7 @@ var Access = map[string]Rule{
 	"GET /v1/leaderboard":                        {Who: Anyone},
 	"GET /v1/races/{race_id}/standings":          {Who: Anyone},
 	"GET /v1/races/{race_id}/standings.csv":      {Who: Anyone},
+	"GET /v1/races/{race_id}/standings/version":  {Who: Anyone},
 	"GET /v1/races/{race_id}/standings/versions": {Who: Anyone},
 	"GET /v1/races/{race_id}/standings/compare":  {Who: Anyone, MoreForOwner: true}, // reasons: the owner, and anyone once published
 	"POST /v1/races/{race_id}/finalize":          {Who: Owner},                      // to repeat it changes nothing: no key is needed

@@ -108,6 +108,12 @@ func details(fields []race.FieldError) []error {
 	return errs
 }
 
+// Problem returns what the API answers to an error, for pages that put it in their
+// own words.
+func Problem(ctx context.Context, err error) (*huma.ErrorModel, http.Header) {
+	return problemOf(translate(ctx, loggerFrom(ctx), err))
+}
+
 // writeError answers a huma call with err, which translate has seen.
 func writeError(api huma.API, ctx huma.Context, err error) {
 	status, headers := problemOf(err)

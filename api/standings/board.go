@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -75,6 +73,7 @@ type comparisonKey struct {
 type compared struct {
 	standings.Comparison
 	rulesChanged bool
+	moved        int // entries of both that have another place
 	rows         int // of both versions, which it refers to
 }
 
@@ -131,7 +130,7 @@ func (b *board) load(ctx context.Context, raceID string, version int) (*loaded, 
 	return b.versions.Get(ctx, versionKey{raceID, version}, func(ctx context.Context) (*loaded, error) {
 		head, rows, err := b.store.Standings(ctx, raceID, version)
 		if gone, ok := errors.AsType[*maindb.NotKeptError](err); ok {
-			return nil, huma.Error410Gone(gone.Error())
+			return nil, notKept(gone)
 		}
 		if err != nil {
 			return nil, err
@@ -166,9 +165,15 @@ func (b *board) compare(ctx context.Context, raceID string, from, to int) (*comp
 		if err != nil {
 			return nil, fmt.Errorf("standings %d of race %s: %w", to, raceID, err)
 		}
-		return &compared{
+		found := &compared{
 			Comparison: standings.Compare(earlier.rows, later.rows), rulesChanged: len(before.Changed(after)) > 0,
 			rows: len(earlier.rows) + len(later.rows),
-		}, nil
+		}
+		for _, ch := range found.Changes {
+			if ch.From != nil && ch.To != nil && ch.From.Place != ch.To.Place {
+				found.moved++
+			}
+		}
+		return found, nil
 	})
 }

@@ -29,8 +29,8 @@ type compareInput struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 if it is still current."`
 }
 
-// standing is what a version says about an entry.
-type standing struct {
+// Standing is what a version says about an entry.
+type Standing struct {
 	Place         int    `json:"place,omitempty"`
 	SexPlace      int    `json:"sex_place,omitempty"`
 	Division      string `json:"division,omitempty"`
@@ -42,8 +42,8 @@ type standing struct {
 	Revision      int    `json:"revision" doc:"Of the record."`
 }
 
-// cause is a revision of a record that caused a change.
-type cause struct {
+// Cause is a revision of a record that caused a change.
+type Cause struct {
 	RecordID  string    `json:"record_id" format:"uuid"`
 	Revision  int       `json:"revision"`
 	Removed   bool      `json:"removed,omitempty"`
@@ -51,14 +51,15 @@ type cause struct {
 	ChangedAt time.Time `json:"changed_at"`
 }
 
-type change struct {
+// Change is an entry that differs between two versions.
+type Change struct {
 	RecordID string    `json:"record_id" format:"uuid"`
 	Bib      string    `json:"bib"`
 	Name     string    `json:"name" doc:"Empty for a runner whose account was erased."`
 	Field    string    `json:"field" enum:"runner,wheelchair,handcycle"`
-	From     *standing `json:"from,omitempty" doc:"Left out when the record is new."`
-	To       *standing `json:"to,omitempty" doc:"Left out when the record was removed."`
-	Because  []cause   `json:"because" nullable:"false" doc:"The revisions that caused the change: of the record itself, and of up to ten records that passed it or fell behind it. When more than 500 records were revised, only its own. None when only points were credited or the rules changed."`
+	From     *Standing `json:"from,omitempty" doc:"Left out when the record is new."`
+	To       *Standing `json:"to,omitempty" doc:"Left out when the record was removed."`
+	Because  []Cause   `json:"because" nullable:"false" doc:"The revisions that caused the change: of the record itself, and of up to ten records that passed it or fell behind it. When more than 500 records were revised, only its own. None when only points were credited or the rules changed."`
 }
 
 type comparePage struct {
@@ -66,7 +67,8 @@ type comparePage struct {
 	To           int      `json:"to"`
 	RulesChanged bool     `json:"rules_changed"`
 	Total        int      `json:"total" doc:"Entries that differ between the two versions."`
-	Items        []change `json:"items" nullable:"false" doc:"In the order of the later version, followed by the entries that it lacks."`
+	Moved        int      `json:"moved" doc:"Entries of both versions that have another place in their field."`
+	Items        []Change `json:"items" nullable:"false" doc:"In the order of the later version, followed by the entries that it lacks."`
 	NextCursor   string   `json:"next_cursor,omitempty"`
 
 	encoded []byte // the same as JSON
@@ -112,12 +114,12 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 	if err != nil {
 		return nil, err
 	}
-	page := comparePage{From: in.From, To: in.To, Total: len(compared.Changes), RulesChanged: compared.rulesChanged}
+	page := comparePage{From: in.From, To: in.To, Total: len(compared.Changes), Moved: compared.moved, RulesChanged: compared.rulesChanged}
 	changes := compared.Changes[min(position, len(compared.Changes)):]
 	changes, page.NextCursor = server.Cut(in.Page, changes, func(standings.Change) []any { return []any{position + in.Limit} })
 	caller := server.CallerFrom(ctx)
 	owner := caller.Type == auth.Organizer && caller.UserID == found.OrganizerID
-	if page.Items, err = c.explain(ctx, compared, changes, owner || found.Status == race.Official); err != nil {
+	if page.Items, err = c.explain(ctx, compared, changes, owner || ReasonsArePublic(found)); err != nil {
 		return nil, err
 	}
 	if page.encoded, err = server.Encode(page); err != nil {
@@ -136,7 +138,7 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 // explain adds names and causes. Reasons are shown to those who may read the
 // records: what an organizer writes about runners is not public before the race is
 // official.
-func (c comparison) explain(ctx context.Context, compared *compared, changes []standings.Change, reasons bool) ([]change, error) {
+func (c comparison) explain(ctx context.Context, compared *compared, changes []standings.Change, reasons bool) ([]Change, error) {
 	rows, because := make([]*standings.Row, len(changes)), make([][]standings.Change, len(changes))
 	spans := map[string][2]int{} // of the revisions between the two versions, by record
 	for i, ch := range changes {
@@ -153,12 +155,12 @@ func (c comparison) explain(ctx context.Context, compared *compared, changes []s
 	if err != nil {
 		return nil, err
 	}
-	shown := make([]change, len(changes))
+	shown := make([]Change, len(changes))
 	for i, ch := range changes {
 		row := ch.Row()
-		shown[i] = change{
+		shown[i] = Change{
 			RecordID: row.RecordID, Bib: row.Result.Bib, Name: names[row.UserID].plain, Field: string(row.Field),
-			From: standingOf(ch.From), To: standingOf(ch.To), Because: []cause{},
+			From: standingOf(ch.From), To: standingOf(ch.To), Because: []Cause{},
 		}
 		for _, by := range because[i] {
 			id := by.Row().RecordID
@@ -170,13 +172,13 @@ func (c comparison) explain(ctx context.Context, compared *compared, changes []s
 
 // causesOf lists the revisions of a record after the first and up to the last of a
 // span.
-func causesOf(recordID string, span [2]int, revisions []maindb.RevisionReason, reasons bool) []cause {
-	var causes []cause
+func causesOf(recordID string, span [2]int, revisions []maindb.RevisionReason, reasons bool) []Cause {
+	var causes []Cause
 	for _, r := range revisions {
 		if r.Revision <= span[0] || r.Revision > span[1] {
 			continue
 		}
-		shown := cause{RecordID: recordID, Revision: r.Revision, Removed: r.Removed, ChangedAt: r.ChangedAt}
+		shown := Cause{RecordID: recordID, Revision: r.Revision, Removed: r.Removed, ChangedAt: r.ChangedAt}
 		if reasons {
 			shown.Reason = r.Reason
 		}
@@ -185,11 +187,11 @@ func causesOf(recordID string, span [2]int, revisions []maindb.RevisionReason, r
 	return causes
 }
 
-func standingOf(row *standings.Row) *standing {
+func standingOf(row *standings.Row) *Standing {
 	if row == nil {
 		return nil
 	}
-	shown := &standing{
+	shown := &Standing{
 		Place: row.Place, SexPlace: row.SexPlace, Division: row.Division, DivisionPlace: row.DivisionPlace,
 		GunTime: row.Result.Gun.String(), NetTime: row.Result.Net.String(), Status: string(row.Result.Status),
 		Revision: row.Revision,

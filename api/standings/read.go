@@ -164,9 +164,7 @@ func (r reading) explain(ctx context.Context, picked selection, body *page) bool
 		return false
 	}
 	for i, row := range picked.rows {
-		if credit := credits[row.RecordID]; row.Credited && credit.Revision == row.Revision && credit.Points == row.Points {
-			body.Items[i].Parts = credit.Parts
-		}
+		body.Items[i].Parts = partsOf(row, credits[row.RecordID])
 	}
 	return true
 }

@@ -38,8 +38,8 @@ type Config struct {
 	Log          *slog.Logger
 }
 
-// Register adds the calls to the API.
-func Register(api huma.API, cfg Config) {
+// Register adds the calls to the API. It returns a reader of the same standings.
+func Register(api huma.API, cfg Config) *Reader {
 	if cfg.Versions == nil {
 		cfg.Versions = cfg.Store
 	}
@@ -49,7 +49,9 @@ func Register(api huma.API, cfg Config) {
 	read.register(api)
 	read.registerExport(api)
 	versions{store: cfg.Store, board: board}.register(api)
-	comparison{selector: from, store: cfg.Store}.register(api)
+	reader := &Reader{comparison: comparison{selector: from, store: cfg.Store}, credits: cfg.Ledger}
+	reader.register(api)
+	reader.registerLatest(api)
 	publishing{store: cfg.Store, board: board, wake: cfg.Wake}.register(api)
 	results{
 		store: cfg.Store, credits: cfg.Ledger, board: board, workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL,
@@ -60,6 +62,7 @@ func Register(api huma.API, cfg Config) {
 		},
 		stopping: cfg.Stopping,
 	}.register(api)
+	return reader
 }
 
 // maxViews is how many views of a version are cached: fields, sexes and divisions

@@ -56,6 +56,11 @@ func TestCompare(t *testing.T) {
 	require.Equal(t, []any{"1", "3", "4", "2"}, anyone.items(t, "bib")) // the first moves up in the division, which ranks by net time
 	require.Equal(t, []any{"Ada Alm", "Cem Can", "=Dan Dow", "Bea Bok"}, anyone.items(t, "name"))
 	require.Equal(t, false, anyone.body["rules_changed"])
+	require.EqualValues(t, 3, anyone.body["moved"]) // the second lost the place, two moved up
+	latest := b.get(t, "/standings/version")
+	require.Equal(t, map[string]any{"version": 2., "status": "provisional", "entries": 5.}, latest.body)
+	require.Equal(t, http.StatusNotModified, b.get(t, "/standings/version", "If-None-Match", latest.header.Get("ETag")).status)
+	require.Contains(t, latest.header.Get("Cache-Control"), "s-maxage=2")
 	from, ok := anyone.items(t, "from")[1].(map[string]any)
 	require.True(t, ok)
 	to, ok := anyone.items(t, "to")[1].(map[string]any)

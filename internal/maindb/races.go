@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
@@ -85,8 +86,58 @@ func (s *Store) ListRaces(ctx context.Context, organizerID string, after RacePos
 	if err != nil {
 		return nil, fmt.Errorf("list races: %w", err)
 	}
+	return racesOf(rows)
+}
+
+// RaceSearch selects races by date and by what their name or city contains,
+// whatever its case and accents.
+type RaceSearch struct {
+	From, To race.Date // inclusive; zero: no bound
+	Text     string
+	Oldest   bool // the oldest first, instead of the newest
+}
+
+// FindRaces returns up to limit races that a search selects, after a position.
+func (s *Store) FindRaces(ctx context.Context, search RaceSearch, after RacePosition, limit int) ([]race.Race, error) {
+	from, to := time.Date(1, time.January, 1, 0, 0, 0, 0, time.UTC), endOfDates
+	if !search.From.IsZero() {
+		from = search.From.Midnight()
+	}
+	if !search.To.IsZero() {
+		to = search.To.Midnight()
+	}
+	pattern := "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(search.Text) + "%"
+	var (
+		rows []gen.Race
+		err  error
+	)
+	if search.Oldest {
+		date, id := from, ""
+		if after.ID != "" {
+			date, id = after.Date.Midnight(), after.ID
+		}
+		rows, err = s.queries.FindRacesAfter(ctx, gen.FindRacesAfterParams{
+			RaceDate: date, RaceID: id, ToDate: to, Pattern: pattern, Limit: count32(limit),
+		})
+	} else {
+		date, id := to, endOfIDs
+		if after.ID != "" {
+			date, id = after.Date.Midnight(), after.ID
+		}
+		rows, err = s.queries.FindRacesBefore(ctx, gen.FindRacesBeforeParams{
+			RaceDate: date, RaceID: id, FromDate: from, Pattern: pattern, Limit: count32(limit),
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("search races: %w", err)
+	}
+	return racesOf(rows)
+}
+
+func racesOf(rows []gen.Race) ([]race.Race, error) {
 	races := make([]race.Race, len(rows))
 	for i, row := range rows {
+		var err error
 		if races[i], err = raceOf(row); err != nil {
 			return nil, err
 		}

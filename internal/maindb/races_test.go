@@ -74,6 +74,39 @@ func TestListRacesNewestFirst(t *testing.T) {
 	require.Equal(t, []race.Race{middle, older}, own)
 }
 
+func TestFindRaces(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first, second, third := spring(1), spring(5), spring(9)
+	second.Name, second.City = "100% Half_Marathon", "Busan"
+	third.City = "부산"
+	for _, r := range []race.Race{first, second, third} {
+		b.created(t, r)
+	}
+	find := func(search maindb.RaceSearch) (dates []string) {
+		t.Helper()
+		after := maindb.RacePosition{}
+		for { // in pages of one
+			found, err := b.store.FindRaces(t.Context(), search, after, 1)
+			require.NoError(t, err)
+			if len(found) == 0 {
+				return dates
+			}
+			dates = append(dates, found[0].Date.String())
+			after = maindb.RacePosition{Date: found[0].Date, ID: found[0].ID}
+		}
+	}
+	require.Equal(t, []string{"2026-04-09", "2026-04-05", "2026-04-01"}, find(maindb.RaceSearch{}))
+	require.Equal(t, []string{"2026-04-01", "2026-04-05", "2026-04-09"}, find(maindb.RaceSearch{Oldest: true}))
+	require.Equal(t, []string{"2026-04-05", "2026-04-09"}, find(maindb.RaceSearch{From: second.Date, Oldest: true}))
+	require.Equal(t, []string{"2026-04-05", "2026-04-01"}, find(maindb.RaceSearch{To: second.Date}))
+	require.Equal(t, []string{"2026-04-09", "2026-04-01"}, find(maindb.RaceSearch{Text: "FRUHLINGS"}), "whatever its case and accents")
+	require.Equal(t, []string{"2026-04-09"}, find(maindb.RaceSearch{Text: "부산"}))
+	require.Equal(t, []string{"2026-04-05"}, find(maindb.RaceSearch{Text: "0% half_"}), "what a pattern would match is text")
+	require.Empty(t, find(maindb.RaceSearch{Text: `\`}))
+	require.Empty(t, find(maindb.RaceSearch{Text: "' OR 1=1 --"}))
+}
+
 func TestUpdateRaceWithoutRecords(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -21,6 +21,140 @@ func (q *Queries) DeleteRace(ctx context.Context, raceID string) error {
 	return err
 }
 
+const findRacesAfter = `-- name: FindRacesAfter :many
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race
+WHERE race_date >= ? AND (race_date > ? OR race_id > ?)
+  AND race_date <= ? AND (name LIKE ? OR city LIKE ?)
+ORDER BY race_date, race_id
+LIMIT ?
+`
+
+type FindRacesAfterParams struct {
+	RaceDate time.Time
+	RaceID   string
+	ToDate   time.Time
+	Pattern  string
+	Limit    int32
+}
+
+func (q *Queries) FindRacesAfter(ctx context.Context, arg FindRacesAfterParams) ([]Race, error) {
+	rows, err := q.db.QueryContext(ctx, findRacesAfter,
+		arg.RaceDate,
+		arg.RaceDate,
+		arg.RaceID,
+		arg.ToDate,
+		arg.Pattern,
+		arg.Pattern,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Race
+	for rows.Next() {
+		var i Race
+		if err := rows.Scan(
+			&i.RaceID,
+			&i.OrganizerID,
+			&i.Name,
+			&i.City,
+			&i.RaceDate,
+			&i.DistanceMm,
+			&i.RankingBasis,
+			&i.DivisionsBasis,
+			&i.Ties,
+			&i.Divisions,
+			&i.Scoring,
+			&i.Points,
+			&i.Capacity,
+			&i.Status,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.VoidedAt,
+			&i.VoidedBy,
+			&i.VoidReason,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const findRacesBefore = `-- name: FindRacesBefore :many
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race
+WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
+  AND race_date >= ? AND (name LIKE ? OR city LIKE ?)
+ORDER BY race_date DESC, race_id DESC
+LIMIT ?
+`
+
+type FindRacesBeforeParams struct {
+	RaceDate time.Time
+	RaceID   string
+	FromDate time.Time
+	Pattern  string
+	Limit    int32
+}
+
+func (q *Queries) FindRacesBefore(ctx context.Context, arg FindRacesBeforeParams) ([]Race, error) {
+	rows, err := q.db.QueryContext(ctx, findRacesBefore,
+		arg.RaceDate,
+		arg.RaceDate,
+		arg.RaceID,
+		arg.FromDate,
+		arg.Pattern,
+		arg.Pattern,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Race
+	for rows.Next() {
+		var i Race
+		if err := rows.Scan(
+			&i.RaceID,
+			&i.OrganizerID,
+			&i.Name,
+			&i.City,
+			&i.RaceDate,
+			&i.DistanceMm,
+			&i.RankingBasis,
+			&i.DivisionsBasis,
+			&i.Ties,
+			&i.Divisions,
+			&i.Scoring,
+			&i.Points,
+			&i.Capacity,
+			&i.Status,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.VoidedAt,
+			&i.VoidedBy,
+			&i.VoidReason,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertRace = `-- name: InsertRace :exec
 INSERT INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties,
                   divisions, scoring, points, capacity, status, created_at, updated_at)

@@ -38,3 +38,17 @@ WHERE organizer_id = sqlc.arg(organizer_id) AND race_date <= sqlc.arg(race_date)
   AND (race_date < sqlc.arg(race_date) OR race_id < sqlc.arg(race_id))
 ORDER BY race_date DESC, race_id DESC
 LIMIT ?;
+
+-- name: FindRacesBefore :many
+SELECT * FROM race
+WHERE race_date <= sqlc.arg(race_date) AND (race_date < sqlc.arg(race_date) OR race_id < sqlc.arg(race_id))
+  AND race_date >= sqlc.arg(from_date) AND (name LIKE sqlc.arg(pattern) OR city LIKE sqlc.arg(pattern))
+ORDER BY race_date DESC, race_id DESC
+LIMIT ?;
+
+-- name: FindRacesAfter :many
+SELECT * FROM race
+WHERE race_date >= sqlc.arg(race_date) AND (race_date > sqlc.arg(race_date) OR race_id > sqlc.arg(race_id))
+  AND race_date <= sqlc.arg(to_date) AND (name LIKE sqlc.arg(pattern) OR city LIKE sqlc.arg(pattern))
+ORDER BY race_date, race_id
+LIMIT ?;
