@@ -218,7 +218,7 @@ func callerOf(rule server.Rule) kind {
 // because of those.
 func (b *testBundle) things(t testing.TB, operationID string) map[string]string {
 	t.Helper()
-	ids := map[string]string{"user_id": b.runnerID, "message_id": newID()}
+	ids := map[string]string{"user_id": b.bystanderID, "message_id": newID()}
 	create := func(path string, who kind, contentType, body, field, name string) {
 		answer := b.send(t, http.MethodPost, path, b.tokens[who], body, http.Header{"Content-Type": {contentType}})
 		require.Less(t, answer.Code, http.StatusBadRequest, "%s: %s", path, answer.Body)

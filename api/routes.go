@@ -84,7 +84,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.Temporal.Namespace, workflowID)
 	}
 	router, api := server.New(server.Config{
-		Verifier: auth.NewVerifier(keys, p.cfg.Auth, p.now), Races: p.mainDB, Keys: p.mainDB, Fingerprint: fingerprint,
+		Verifier: auth.NewVerifier(keys, p.cfg.Auth, p.now), Standings: p.userDB, Now: p.now, Races: p.mainDB, Keys: p.mainDB, Fingerprint: fingerprint,
 		Log: p.log, Registry: p.registry, Traces: p.traces, Health: p.health, Version: build.Version(), PublicURL: p.cfg.PublicURL,
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
@@ -113,7 +113,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		},
 	})
 	ops.Register(api, ops.Config{
-		Store: p.mainDB, Ledger: p.userDB.Store, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
+		Store: p.mainDB, Ledger: p.userDB.Store, Accounts: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
 		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return router, nil

@@ -44,6 +44,7 @@ func Register(api huma.API, cfg Config) {
 	}.register(api)
 	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)
 	me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
+	ownSessions{store: cfg.Store}.register(api)
 	points{store: cfg.Store, traceURL: cfg.TraceURL}.register(api)
 	registerJWKS(api, cfg.JWKS)
 }

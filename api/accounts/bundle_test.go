@@ -68,7 +68,7 @@ func setup(t *testing.T) *bundle {
 	log := slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
 	router, api := server.New(server.Config{
-		Verifier: auth.NewVerifier(b.keys, settings, b.clock.Now), Races: noRaces{}, Keys: &keyStore{rows: map[server.Hash]maindb.Reservation{}},
+		Verifier: auth.NewVerifier(b.keys, settings, b.clock.Now), Standings: b.store, Now: b.clock.Now, Races: noRaces{}, Keys: &keyStore{rows: map[server.Hash]maindb.Reservation{}},
 		Fingerprint: sha256.Sum256,
 		Log:         log, Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
@@ -165,6 +165,7 @@ type request struct {
 	token        string
 	body         any // a string is sent as it is
 	from         string
+	agent        string
 	key          string
 }
 
@@ -196,6 +197,9 @@ func (b *bundle) do(r request) answer {
 	}
 	if r.from != "" {
 		req.RemoteAddr = r.from + ":4711"
+	}
+	if r.agent != "" {
+		req.Header.Set("User-Agent", r.agent)
 	}
 	if r.key != "" {
 		req.Header.Set("Idempotency-Key", r.key)

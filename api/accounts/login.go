@@ -37,7 +37,7 @@ func (l login) register(api huma.API) {
 		OperationID: "login", Method: http.MethodPost, Path: "/v1/login",
 		Summary: "Log in", Tags: []string{tag}, MaxBodyBytes: maxBody,
 		Description: "Failed attempts are limited by login and by address. A 429 says in Retry-After, in seconds, when to try again: within a minute.",
-		Errors:      []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
+		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
 	}, l.handle)
 }
 
@@ -60,7 +60,7 @@ func (l login) handle(ctx context.Context, in *loginInput) (*tokenOutput, error)
 	if outcome.Outdated {
 		account.PasswordHash = l.upgrade(ctx, account, in.Body.Password)
 	}
-	return l.start(ctx, account)
+	return l.start(ctx, account, in.Client)
 }
 
 // find returns the account with a login, the zero value when nobody has it or
@@ -99,18 +99,20 @@ func (l login) upgrade(ctx context.Context, account userdb.Account, password str
 	return account.PasswordHash
 }
 
-func (l login) start(ctx context.Context, account userdb.Account) (*tokenOutput, error) {
+func (l login) start(ctx context.Context, account userdb.Account, from Client) (*tokenOutput, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, err
 	}
-	session := userdb.Session{ID: id.String(), Account: account}
+	session := userdb.Session{ID: id.String(), Account: account, Device: from.device}
 	refresh, hash := auth.NewRefreshToken()
 	err = l.store.StartSession(ctx, session, hash, l.tokens.refreshExpiry())
-	if errors.Is(err, race.ErrNotFound) {
+	switch {
+	case errors.Is(err, race.ErrNotFound):
 		return nil, errCredentials()
-	}
-	if err != nil {
+	case errors.Is(err, userdb.ErrSuspended): // only who knows the password learns it
+		return nil, huma.Error403Forbidden("the account has been suspended: write to the operators of this service")
+	case err != nil:
 		return nil, err
 	}
 	return l.tokens.answer(session, refresh)
@@ -138,7 +140,7 @@ func (s sessions) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "logout", Method: http.MethodPost, Path: "/v1/logout", DefaultStatus: http.StatusNoContent,
 		Summary: "Log out", Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Description: "Ends the session of the refresh token. Its access token stays valid until it expires.",
+		Description: "Ends the session of the refresh token. Its access token is refused at once by calls that change something, and within a second by those that read.",
 		Errors:      []int{http.StatusUnprocessableEntity},
 	}, s.logout)
 }

@@ -131,12 +131,13 @@ func tooMany(err error, detail string) error {
 // Client is embedded in inputs that need to know where a call comes from.
 type Client struct {
 	address string
+	device  string // see deviceOf
 }
 
 // Resolve reads the address from the connection; behind proxies that are trusted
 // the server has replaced it by the client's.
 func (c *Client) Resolve(ctx huma.Context) []error {
-	c.address = clientAddress(ctx.RemoteAddr())
+	c.address, c.device = clientAddress(ctx.RemoteAddr()), deviceOf(ctx.Header("User-Agent"))
 	return nil
 }
 

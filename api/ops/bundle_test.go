@@ -135,6 +135,7 @@ func (f *fakeTemporal) Result(_ context.Context, _ temporal.Run, result any) err
 type bundle struct {
 	main     *maindb.Store
 	ledger   *userdb.Store
+	accounts *userdb.Accounts
 	outcomes *maindb.Outcomes // the worker's
 	credits  *userdb.Ledger
 	inMain   func(t *testing.T, statement string)
@@ -169,7 +170,8 @@ func setup(t *testing.T) *bundle {
 	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	b.main = maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now)
-	b.ledger = userdb.New(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now)
+	b.accounts = userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now)
+	b.ledger = b.accounts.Store
 	b.outcomes = maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
 	b.credits = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
 	b.temporal.rebuild = b.credits.RebuildTotal
@@ -210,7 +212,7 @@ func (b *bundle) mount(store *maindb.Store, ledger *userdb.Store) {
 		Fingerprint: sha256.Sum256, Health: http.NotFoundHandler(),
 	})
 	ops.Register(api, ops.Config{
-		Store: store, Ledger: ledger, Workflows: b.temporal, Letters: b.letters,
+		Store: store, Ledger: ledger, Accounts: b.accounts, Workflows: b.temporal, Letters: b.letters,
 		Poke: func() { b.pokes.Add(1) }, WakeStandings: b.wakeStandings, TraceURL: func(id string) string { return "http://ui/" + id },
 		Now: func() time.Time { return time.Now().Add(b.ahead) }, Log: slog.New(slog.DiscardHandler), Actions: repair.NewLog(store, slog.New(slog.DiscardHandler), b.registry),
 	})

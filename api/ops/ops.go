@@ -48,6 +48,7 @@ type Workflows interface {
 type Config struct {
 	Store     *maindb.Store
 	Ledger    *userdb.Store
+	Accounts  *userdb.Accounts
 	Workflows Workflows
 	Letters   repair.Queue
 	// Poke tells the relay that there are new outbox rows. It does not block.
@@ -73,6 +74,7 @@ func Register(api huma.API, cfg Config) {
 	letters{letters: repair.NewDeadLetters(cfg.Letters, cfg.Actions)}.register(api)
 	audits{workflows: cfg.Workflows, log: cfg.Actions, links: links}.register(api)
 	repairs{store: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, wake: cfg.WakeStandings, log: cfg.Actions, links: links}.register(api)
+	suspensions{store: cfg.Accounts, log: cfg.Actions}.register(api)
 	actions{store: cfg.Store}.register(api)
 }
 
@@ -174,7 +176,7 @@ type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,void-race,reset-credit" doc:"Only actions of this kind."`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,void-race,suspend-user,restore-user,reset-credit" doc:"Only actions of this kind."`
 	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user or message."`
 }
 

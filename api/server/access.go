@@ -62,6 +62,9 @@ var Access = map[string]Rule{
 	"PATCH /v1/me":                          {Who: Holder},
 	"DELETE /v1/me":                         {Who: Holder},
 	"GET /v1/me/changes":                    {Who: Holder},
+	"GET /v1/me/sessions":                   {Who: Holder},
+	"DELETE /v1/me/sessions":                {Who: Holder},
+	"DELETE /v1/me/sessions/{session_id}":   {Who: Holder},
 	"GET /v1/me/points":                     {Who: Runner},
 	"GET /v1/me/results":                    {Who: Runner},
 	"POST /v1/me/unofficial-records":        {Who: Runner, Creates: true},
@@ -117,6 +120,8 @@ var Access = map[string]Rule{
 	"POST /v1/ops/races/{race_id}/recompute":         {Who: Operator},
 	"POST /v1/ops/users/{user_id}/rebuild-total":     {Who: Operator},
 	"GET /v1/ops/changes":                            {Who: Operator},
+	"POST /v1/ops/users/{user_id}/suspend":           {Who: Operator}, // to repeat it changes nothing: no key is needed
+	"POST /v1/ops/users/{user_id}/restore":           {Who: Operator}, // likewise
 	"GET /v1/ops/actions":                            {Who: Operator},
 }
 

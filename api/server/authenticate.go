@@ -18,9 +18,10 @@ type Verifier interface {
 
 // authenticate puts the caller of a request with a bearer token into its
 // context. Without one the caller is anonymous, and so is one whose token does
-// not verify: a client that sends an expired token along with its refresh token
-// gets its new pair, and every route that is not for anyone says what is wrong.
-func authenticate(verifier Verifier) func(http.Handler) http.Handler {
+// not verify or has ended: a client that sends an expired token along with its
+// refresh token gets its new pair, and every route that is not for anyone says what
+// is wrong.
+func authenticate(verifier Verifier, ended ended) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			actor := race.Actor{Kind: race.ByTheSystem, RequestID: w.Header().Get("X-Request-Id")}
@@ -29,7 +30,12 @@ func authenticate(verifier Verifier) func(http.Handler) http.Handler {
 				next.ServeHTTP(w, r.WithContext(ctx))
 				return
 			}
-			if caller, err := verify(verifier, header); err != nil {
+			caller, err := verify(verifier, header)
+			if err == nil {
+				write := r.Method != http.MethodGet && r.Method != http.MethodHead
+				err = ended.check(ctx, caller, write)
+			}
+			if err != nil {
 				ctx = context.WithValue(ctx, refusedKey, err)
 			} else {
 				ctx = race.WithActor(WithCaller(ctx, caller), actorOf(caller, actor))

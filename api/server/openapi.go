@@ -120,6 +120,7 @@ var commonParameters = map[string]string{
 	"import_id":     "ID of the import.",
 	"record_id":     "ID of the official record.",
 	"user_id":       "ID of the account.",
+	"session_id":    "ID of the session.",
 	"message_id":    "ID of the message.",
 	"id":            "ID of the unofficial record.",
 	"If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",

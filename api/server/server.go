@@ -22,6 +22,8 @@ import (
 // Config is what the server needs.
 type Config struct {
 	Verifier    Verifier
+	Standings   Standings        // nil: an access token is good until it expires
+	Now         func() time.Time // nil: time.Now
 	Races       RaceReader
 	Keys        KeyStore
 	Fingerprint func(data []byte) Hash // keyed
@@ -42,12 +44,15 @@ const requestTimeout = 60 * time.Second
 // New returns the router and the API on it, to which the other packages below api
 // add their operations.
 func New(cfg Config) (*chi.Mux, huma.API) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	router := chi.NewMux()
 	if cfg.Traces != nil {
 		router.Use(traced(cfg.Traces))
 	}
 	router.Use(forwarded(cfg.TrustedProxies), observe(cfg.Log, cfg.Registry), secure,
-		checkText, preflight(router), authenticate(cfg.Verifier))
+		checkText, preflight(router), authenticate(cfg.Verifier, newEnded(cfg.Standings, cfg.Log, cfg.Now)))
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, huma.Error404NotFound("this path does not exist: see /docs"))
 	})

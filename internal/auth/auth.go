@@ -58,6 +58,8 @@ type Identity struct {
 	UserID  string
 	Type    UserType
 	Session string // the family of refresh tokens it came with: one login on one device
+	// IssuedAt is when the token was issued, in whole seconds. Issue ignores it.
+	IssuedAt time.Time
 }
 
 const (

@@ -60,8 +60,8 @@ func (i *Issuer) Issue(who Identity) (token string, ttl time.Duration, err error
 	return token, i.cfg.AccessTokenTTL, nil
 }
 
-// Verifier checks access tokens. It reads no store: a token is valid until it
-// expires.
+// Verifier checks access tokens. It reads no store: whether the account and the
+// session of a token that has not expired have ended is for the caller to find out.
 type Verifier struct {
 	keys   *Keys
 	parser *jwt.Parser
@@ -97,7 +97,7 @@ func (v *Verifier) Verify(token string) (Identity, error) {
 	case c.IssuedAt == nil || c.ID == "":
 		return Identity{}, errors.New("access token: lacks iat or jti")
 	}
-	return Identity{UserID: c.UserID, Type: c.UserType, Session: c.Session}, nil
+	return Identity{UserID: c.UserID, Type: c.UserType, Session: c.Session, IssuedAt: c.IssuedAt.Time}, nil
 }
 
 func (v *Verifier) key(token *jwt.Token) (any, error) {

@@ -27,6 +27,8 @@ func TestTokenRoundTrip(t *testing.T) {
 	for _, moment := range []time.Time{noon.Add(-leeway), noon, noon.Add(ttl), noon.Add(ttl + leeway - time.Second)} {
 		who, err := NewVerifier(keys, testCfg, at(moment)).Verify(token)
 		require.NoError(t, err, moment)
+		require.True(t, noon.Equal(who.IssuedAt))
+		who.IssuedAt = time.Time{}
 		require.Equal(t, runner, who)
 	}
 	for _, moment := range []time.Time{noon.Add(-leeway - time.Second), noon.Add(ttl + leeway)} {

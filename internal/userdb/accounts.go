@@ -25,6 +25,15 @@ type Account struct {
 	Sex          race.Sex  // empty: not stated
 	TotalPoint   int64     // the sum of the ledger lines
 	CreatedAt    time.Time
+	Suspension   Suspension
+}
+
+// Suspension says since when an operator has kept somebody out of their account, who
+// did and why. The zero value is none.
+type Suspension struct {
+	At     time.Time
+	By     string
+	Reason string
 }
 
 // CreateAccount adds a without points and returns it. When the ID already exists,
@@ -121,7 +130,7 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 		if err != nil || change.Password == nil {
 			return err
 		}
-		return queries.RevokeOthers(ctx, moment(now), userID, change.Password.KeptSession)
+		return s.endOthers(ctx, queries, userID, change.Password.KeptSession)
 	})
 	if err != nil {
 		return Account{}, fmt.Errorf("update account %s: %w", userID, err)
@@ -150,7 +159,8 @@ func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 		if _, err := lockUser(ctx, queries, userID); err != nil {
 			return err
 		}
-		if err := queries.EraseUser(ctx, moment(now), now, userID); err != nil {
+		err := queries.EraseUser(ctx, gen.EraseUserParams{ErasedAt: moment(now), UpdatedAt: now, UserID: userID})
+		if err != nil {
 			return err
 		}
 		if err := queries.EraseCreditParts(ctx, optional(userID)); err != nil { // they hold sex and age
@@ -159,12 +169,65 @@ func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 		if err := queries.ErasePointParts(ctx, userID); err != nil {
 			return err
 		}
-		return queries.RevokeOthers(ctx, moment(now), userID, noSession)
+		if err := queries.DeleteTokens(ctx, userID); err != nil {
+			return err
+		}
+		return queries.DeleteSessions(ctx, userID)
 	})
 	if err != nil {
 		return fmt.Errorf("erase account %s: %w", userID, err)
 	}
 	return nil
+}
+
+// Suspend keeps somebody out of their account and ends all of their sessions, until
+// Restore. It returns the account as it was before; suspending a suspended account
+// changes nothing. It returns race.ErrNotFound as Account does.
+func (s *Accounts) Suspend(ctx context.Context, userID, by, reason string) (Account, error) {
+	var before Account
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries, now := s.queries.WithTx(tx), s.now()
+		row, err := lockUser(ctx, queries, userID)
+		if err != nil {
+			return err
+		}
+		if before = accountOf(row); row.SuspendedAt.Valid {
+			return nil
+		}
+		err = queries.SuspendUser(ctx, gen.SuspendUserParams{
+			SuspendedAt: moment(now), SuspendedBy: optional(by), SuspendReason: reason, TokensEndedAt: moment(now),
+			UpdatedAt: now, UserID: userID,
+		})
+		if err != nil {
+			return err
+		}
+		return s.endOthers(ctx, queries, userID, noSession)
+	})
+	if err != nil {
+		return Account{}, fmt.Errorf("suspend account %s: %w", userID, err)
+	}
+	return before, nil
+}
+
+// Restore lets somebody log in again whose account was suspended. It returns the
+// account as it was before. It returns race.ErrNotFound as Account does.
+func (s *Accounts) Restore(ctx context.Context, userID string) (Account, error) {
+	var before Account
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		row, err := lockUser(ctx, queries, userID)
+		if err != nil {
+			return err
+		}
+		if before = accountOf(row); !row.SuspendedAt.Valid {
+			return nil
+		}
+		return queries.RestoreUser(ctx, s.now(), userID)
+	})
+	if err != nil {
+		return Account{}, fmt.Errorf("restore account %s: %w", userID, err)
+	}
+	return before, nil
 }
 
 // lockUser locks an account's row, which also protects its sessions: whoever
@@ -200,6 +263,7 @@ func accountOf(row gen.User) Account {
 		UserID: row.UserID, LoginID: row.LoginID.String, PasswordHash: row.PasswordHash.String,
 		Type: auth.UserType(row.UserType), Name: row.Name, Phone: row.Phone, Sex: race.Sex(row.Sex),
 		TotalPoint: row.TotalPoint, CreatedAt: row.CreatedAt,
+		Suspension: Suspension{At: row.SuspendedAt.Time, By: row.SuspendedBy.String, Reason: row.SuspendReason},
 	}
 	if row.BirthDate.Valid {
 		a.BirthDate = race.DateOf(row.BirthDate.Time)

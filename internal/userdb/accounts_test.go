@@ -27,7 +27,7 @@ type accountsBundle struct {
 	now time.Time
 }
 
-func setupAccounts(t *testing.T) *accountsBundle {
+func setupAccounts(t testing.TB) *accountsBundle {
 	t.Helper()
 	db, cfg := mysqltest.New(t, userdb.Migrations())
 	b := &accountsBundle{db: db, now: time.Date(2026, 4, 20, 12, 0, 0, 0, time.UTC)}
@@ -48,7 +48,7 @@ func (b *accountsBundle) pass(d time.Duration) {
 	b.now = b.now.Add(d)
 }
 
-func (b *accountsBundle) account(t *testing.T, login string) userdb.Account {
+func (b *accountsBundle) account(t testing.TB, login string) userdb.Account {
 	t.Helper()
 	a, err := b.store.CreateAccount(t.Context(), userdb.Account{
 		UserID: uuid.NewString(), LoginID: login, PasswordHash: "hash 1", Type: auth.Runner, Name: "Uta", Phone: "+49 30 1",

@@ -15,10 +15,12 @@ func TestRights(t *testing.T) {
 		"user": {
 			mysql.API: `select,
 				insert (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at),
-				update (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at)`,
+				update (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at,
+				suspended_at, suspended_by, suspend_reason, tokens_ended_at)`,
 			mysql.Worker: "select (user_id, total_point), update (total_point, updated_at)",
 		},
 		"refresh_token":    {mysql.API: "select, insert, update (used_at, revoked_at), delete"},
+		"session":          {mysql.API: "select, insert, update (last_used_at, expires_at, ended_at), delete"},
 		"credit":           {mysql.API: "select, update (parts)", mysql.Worker: "select, insert, update"},
 		"point":            {mysql.API: "select, update (parts)", mysql.Worker: "select, insert"},
 		"change_outbox":    {mysql.API: "select, insert, delete"},

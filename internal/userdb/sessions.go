@@ -27,16 +27,32 @@ func (e *ReuseError) Error() string {
 	return "refresh token of user " + e.UserID + " used twice: session " + e.Session + " ended"
 }
 
-// Session is one login on one device: a family of refresh tokens of which one
+// ErrSuspended says that an operator has suspended the account.
+var ErrSuspended = errors.New("the account is suspended")
+
+// Session is one login on one device. Its refresh tokens are a family of which one
 // is valid at a time.
 type Session struct {
-	ID      string
-	Account Account
+	ID         string
+	Account    Account
+	Kind       SessionKind
+	Device     string // a coarse description, at most 64 characters; empty: unknown
+	CreatedAt  time.Time
+	LastUsedAt time.Time // when it last got an access token
 }
+
+// SessionKind says how a session proves itself.
+type SessionKind string
+
+// The kinds of sessions.
+const (
+	TokenSession   SessionKind = "token"   // by refresh tokens
+	BrowserSession SessionKind = "browser" // by a cookie
+)
 
 // StartSession opens session with its first refresh token. It returns
 // race.ErrNotFound when the account has gone or changed its password since it
-// was read.
+// was read, and ErrSuspended.
 func (s *Accounts) StartSession(ctx context.Context, session Session, token auth.RefreshTokenHash, expires time.Time) error {
 	userID := session.Account.UserID
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -47,6 +63,12 @@ func (s *Accounts) StartSession(ctx context.Context, session Session, token auth
 		}
 		if row.PasswordHash.String != session.Account.PasswordHash {
 			return race.ErrNotFound
+		}
+		if row.SuspendedAt.Valid {
+			return ErrSuspended
+		}
+		if err := s.insertSession(ctx, queries, session, expires); err != nil {
+			return err
 		}
 		return queries.InsertToken(ctx, gen.InsertTokenParams{
 			TokenHash: token[:], FamilyID: session.ID, UserID: userID, IssuedAt: s.now(), ExpiresAt: expires,
@@ -67,12 +89,15 @@ func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshToke
 	err := s.withToken(ctx, token, func(queries *gen.Queries, user gen.User, row gen.RefreshToken) error {
 		now := s.now()
 		session, reuse = Session{ID: row.FamilyID, Account: accountOf(user)}, nil
-		if row.RevokedAt.Valid || !row.ExpiresAt.After(now) {
+		if row.RevokedAt.Valid || !row.ExpiresAt.After(now) || user.SuspendedAt.Valid {
 			return ErrNoSession
 		}
 		if row.UsedAt.Valid {
 			reuse = &ReuseError{UserID: row.UserID, Session: row.FamilyID}
-			return s.revoke(ctx, queries, row.FamilyID) // no error, so that this is committed
+			return s.endSession(ctx, queries, row.UserID, row.FamilyID) // no error, so that this is committed
+		}
+		if err := s.touchSession(ctx, queries, session, expires); err != nil {
+			return err
 		}
 		if err := queries.UseToken(ctx, moment(now), token[:]); err != nil {
 			return err
@@ -90,11 +115,131 @@ func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshToke
 	return session, nil
 }
 
-// EndSession revokes all refresh tokens of the session that token belongs to. A
+// insertSession adds the row of a session, unless it is there.
+func (s *Accounts) insertSession(ctx context.Context, queries *gen.Queries, session Session, expires time.Time) error {
+	now := s.now()
+	return queries.InsertSession(ctx, gen.InsertSessionParams{
+		SessionID: session.ID, UserID: session.Account.UserID, Kind: string(TokenSession), Device: session.Device,
+		CreatedAt: now, LastUsedAt: now, ExpiresAt: expires,
+	})
+}
+
+// touchSession notes that a session was used. It first adds the row of one that a
+// program from before there were such rows has started.
+func (s *Accounts) touchSession(ctx context.Context, queries *gen.Queries, session Session, expires time.Time) error {
+	row, err := queries.Session(ctx, session.ID)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return s.insertSession(ctx, queries, session, expires)
+	case err != nil:
+		return err
+	case row.EndedAt.Valid:
+		return ErrNoSession
+	}
+	return queries.TouchSession(ctx, s.now(), expires, session.ID)
+}
+
+// Sessions returns up to limit sessions of an account that have not ended, the
+// newest first, behind the one with the ID before; an empty before means the newest.
+func (s *Store) Sessions(ctx context.Context, userID, before string, limit int) ([]Session, error) {
+	if before == "" {
+		before = lastID
+	}
+	rows, err := s.queries.LiveSessions(ctx, gen.LiveSessionsParams{UserID: userID, Now: s.now(), BeforeID: before, Limit: int32(limit)}) //nolint:gosec // a page has at most 1,000
+	if err != nil {
+		return nil, fmt.Errorf("list sessions of user %s: %w", userID, err)
+	}
+	list := make([]Session, len(rows))
+	for i, row := range rows {
+		list[i] = Session{
+			ID: row.SessionID, Account: Account{UserID: row.UserID}, Kind: SessionKind(row.Kind), Device: row.Device,
+			CreatedAt: row.CreatedAt, LastUsedAt: row.LastUsedAt,
+		}
+	}
+	return list, nil
+}
+
+// EndSessionOf ends a session of an account. It returns race.ErrNotFound when the
+// account has no such session that has not ended.
+func (s *Accounts) EndSessionOf(ctx context.Context, userID, sessionID string) error {
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		if _, err := lockUser(ctx, queries, userID); err != nil {
+			return err
+		}
+		row, err := queries.Session(ctx, sessionID)
+		if errors.Is(err, sql.ErrNoRows) || (err == nil && (row.UserID != userID || row.EndedAt.Valid)) {
+			return race.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return s.endSession(ctx, queries, userID, sessionID)
+	})
+	if err != nil {
+		return fmt.Errorf("end session %s: %w", sessionID, err)
+	}
+	return nil
+}
+
+// EndOtherSessions ends all sessions of an account but one.
+func (s *Accounts) EndOtherSessions(ctx context.Context, userID, kept string) error {
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		if _, err := lockUser(ctx, queries, userID); err != nil {
+			return err
+		}
+		return s.endOthers(ctx, queries, userID, kept)
+	})
+	if err != nil {
+		return fmt.Errorf("end the other sessions of user %s: %w", userID, err)
+	}
+	return nil
+}
+
+// endOthers ends all sessions of an account but one, of which the ID may be
+// noSession. The account must be locked.
+func (s *Accounts) endOthers(ctx context.Context, queries *gen.Queries, userID, kept string) error {
+	ended := moment(s.now())
+	if _, err := queries.EndOtherSessions(ctx, ended, userID, kept); err != nil {
+		return err
+	}
+	return queries.RevokeOthers(ctx, ended, userID, kept)
+}
+
+// Standing says what became of an access token's account and session since the
+// token was issued.
+type Standing struct {
+	Suspended bool
+	Erased    bool
+	Ended     bool // the session has ended
+	// TokensEndedAt is set when every access token issued before it has ended,
+	// unless its session is listed, which then decides.
+	TokensEndedAt time.Time
+}
+
+// Standing returns the standing of an account and of a session, which may be empty.
+// That of an account that does not exist is the zero value.
+func (s *Store) Standing(ctx context.Context, userID, sessionID string) (Standing, error) {
+	row, err := s.queries.TokenStanding(ctx, sessionID, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Standing{}, nil
+	}
+	if err != nil {
+		return Standing{}, fmt.Errorf("read the standing of account %s: %w", userID, err)
+	}
+	standing := Standing{Suspended: row.SuspendedAt.Valid, Erased: row.ErasedAt.Valid, Ended: row.EndedAt.Valid}
+	if !row.SessionID.Valid {
+		standing.TokensEndedAt = row.TokensEndedAt.Time
+	}
+	return standing, nil
+}
+
+// EndSession ends the session that a refresh token belongs to. A
 // token that is not valid has no session left to end, which is not an error.
 func (s *Accounts) EndSession(ctx context.Context, token auth.RefreshTokenHash) error {
 	err := s.withToken(ctx, token, func(queries *gen.Queries, _ gen.User, row gen.RefreshToken) error {
-		return s.revoke(ctx, queries, row.FamilyID)
+		return s.endSession(ctx, queries, row.UserID, row.FamilyID)
 	})
 	if err != nil && !errors.Is(err, ErrNoSession) {
 		return fmt.Errorf("end a session: %w", err)
@@ -102,18 +247,32 @@ func (s *Accounts) EndSession(ctx context.Context, token auth.RefreshTokenHash) 
 	return nil
 }
 
-// PurgeExpired deletes the refresh tokens that have expired, a thousand at a time,
-// and returns how many it deleted.
+// sessionKept is how long the row of a session outlives its refresh tokens, so that
+// an access token issued with the last of them is known to have ended.
+const sessionKept = 24 * time.Hour
+
+// PurgeExpired deletes the refresh tokens and sessions that have expired, a thousand
+// at a time, and returns how many it deleted.
 func (s *Accounts) PurgeExpired(ctx context.Context) (int64, error) {
-	before := s.now()
+	tokens, err := purge(ctx, s.queries.PurgeTokens, s.now())
+	if err != nil {
+		return tokens, fmt.Errorf("purge refresh tokens: %w", err)
+	}
+	sessions, err := purge(ctx, s.queries.PurgeSessions, s.now().Add(-sessionKept))
+	if err != nil {
+		return tokens + sessions, fmt.Errorf("purge sessions: %w", err)
+	}
+	return tokens + sessions, nil
+}
+
+// purge repeats a statement that deletes some of what is older than before, until
+// nothing is left.
+func purge(ctx context.Context, some func(ctx context.Context, before time.Time) (int64, error), before time.Time) (int64, error) {
 	for total := int64(0); ; {
-		deleted, err := s.queries.PurgeTokens(ctx, before)
+		deleted, err := some(ctx, before)
 		total += deleted
-		if err != nil {
-			return total, fmt.Errorf("purge refresh tokens: %w", err)
-		}
-		if deleted == 0 {
-			return total, nil
+		if err != nil || deleted == 0 {
+			return total, err
 		}
 	}
 }
@@ -150,6 +309,12 @@ func (s *Accounts) withToken(ctx context.Context, token auth.RefreshTokenHash,
 	})
 }
 
-func (s *Accounts) revoke(ctx context.Context, queries *gen.Queries, session string) error {
-	return queries.RevokeFamily(ctx, moment(s.now()), session)
+// endSession ends a session of an account, which must be locked, and revokes its
+// refresh tokens.
+func (s *Accounts) endSession(ctx context.Context, queries *gen.Queries, userID, sessionID string) error {
+	ended := moment(s.now())
+	if _, err := queries.EndSession(ctx, ended, sessionID, userID); err != nil {
+		return err
+	}
+	return queries.RevokeFamily(ctx, ended, sessionID)
 }

@@ -22,7 +22,7 @@ type held struct {
 	token auth.RefreshTokenHash
 }
 
-func (b *accountsBundle) session(t *testing.T, a userdb.Account) held {
+func (b *accountsBundle) session(t testing.TB, a userdb.Account) held {
 	t.Helper()
 	h := held{id: uuid.NewString()}
 	_, h.token = auth.NewRefreshToken()
@@ -160,5 +160,18 @@ func TestReuseDuringRotation(t *testing.T) {
 		require.NoError(t, b.db.QueryRowContext(t.Context(),
 			"SELECT COUNT(*) FROM refresh_token WHERE family_id = ? AND revoked_at IS NULL", h.id).Scan(&live))
 		require.Zero(t, live)
+	}
+}
+
+// BenchmarkStanding is what each authenticated call that writes pays to know that its
+// token has not ended.
+func BenchmarkStanding(b *testing.B) {
+	store := setupAccounts(b)
+	a := store.account(b, "uta")
+	h := store.session(b, a)
+	for b.Loop() {
+		if _, err := store.store.Standing(b.Context(), a.UserID, h.id); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -30,6 +30,8 @@ const (
 	RebuildTotal   Action = "rebuild-total"
 	RecomputeRace  Action = "recompute-standings"
 	VoidRace       Action = "void-race"
+	SuspendUser    Action = "suspend-user"
+	RestoreUser    Action = "restore-user"
 )
 
 // Order is what is logged of an action before it is done. Before, and what the
@@ -56,7 +58,9 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 		Help: "Operators' actions, by action and outcome (done, failed).",
 	}, []string{"action", "outcome"})
 	registry.MustRegister(taken)
-	for _, action := range []Action{RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, VoidRace} {
+	for _, action := range []Action{
+		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, VoidRace, SuspendUser, RestoreUser,
+	} {
 		for _, outcome := range []string{"done", "failed"} {
 			taken.WithLabelValues(string(action), outcome) // so that the first one is an increase
 		}

@@ -11,6 +11,15 @@ import (
 	"time"
 )
 
+const deleteTokens = `-- name: DeleteTokens :exec
+DELETE FROM refresh_token WHERE user_id = ?
+`
+
+func (q *Queries) DeleteTokens(ctx context.Context, userID string) error {
+	_, err := q.db.ExecContext(ctx, deleteTokens, userID)
+	return err
+}
+
 const insertToken = `-- name: InsertToken :exec
 INSERT INTO refresh_token (token_hash, family_id, user_id, issued_at, expires_at) VALUES (?, ?, ?, ?, ?)
 `

@@ -57,17 +57,33 @@ type RefreshToken struct {
 	RevokedAt sql.NullTime
 }
 
+type Session struct {
+	SessionID  string
+	UserID     string
+	Kind       string
+	SecretHash sql.NullString
+	Device     string
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	ExpiresAt  time.Time
+	EndedAt    sql.NullTime
+}
+
 type User struct {
-	UserID       string
-	LoginID      sql.NullString
-	PasswordHash sql.NullString
-	UserType     string
-	Name         string
-	Phone        string
-	BirthDate    sql.NullTime
-	Sex          string
-	TotalPoint   int64
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
-	ErasedAt     sql.NullTime
+	UserID        string
+	LoginID       sql.NullString
+	PasswordHash  sql.NullString
+	UserType      string
+	Name          string
+	Phone         string
+	BirthDate     sql.NullTime
+	Sex           string
+	TotalPoint    int64
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	ErasedAt      sql.NullTime
+	SuspendedAt   sql.NullTime
+	SuspendedBy   sql.NullString
+	SuspendReason string
+	TokensEndedAt sql.NullTime
 }

@@ -32,12 +32,23 @@ func (q *Queries) ErasePointParts(ctx context.Context, userID string) error {
 const eraseUser = `-- name: EraseUser :exec
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
-    erased_at = ?, updated_at = ?
+    tokens_ended_at = ?, erased_at = ?, updated_at = ?
 WHERE user_id = ?
 `
 
-func (q *Queries) EraseUser(ctx context.Context, erasedAt sql.NullTime, updatedAt time.Time, userID string) error {
-	_, err := q.db.ExecContext(ctx, eraseUser, erasedAt, updatedAt, userID)
+type EraseUserParams struct {
+	ErasedAt  sql.NullTime
+	UpdatedAt time.Time
+	UserID    string
+}
+
+func (q *Queries) EraseUser(ctx context.Context, arg EraseUserParams) error {
+	_, err := q.db.ExecContext(ctx, eraseUser,
+		arg.ErasedAt,
+		arg.ErasedAt,
+		arg.UpdatedAt,
+		arg.UserID,
+	)
 	return err
 }
 
@@ -76,7 +87,7 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
 }
 
 const lockUser = `-- name: LockUser :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at FROM user WHERE user_id = ? FOR UPDATE
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at FROM user WHERE user_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
@@ -95,6 +106,10 @@ func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ErasedAt,
+		&i.SuspendedAt,
+		&i.SuspendedBy,
+		&i.SuspendReason,
+		&i.TokensEndedAt,
 	)
 	return i, err
 }
@@ -153,7 +168,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 }
 
 const user = `-- name: User :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at FROM user WHERE user_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at FROM user WHERE user_id = ?
 `
 
 func (q *Queries) User(ctx context.Context, userID string) (User, error) {
@@ -172,12 +187,16 @@ func (q *Queries) User(ctx context.Context, userID string) (User, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ErasedAt,
+		&i.SuspendedAt,
+		&i.SuspendedBy,
+		&i.SuspendReason,
+		&i.TokensEndedAt,
 	)
 	return i, err
 }
 
 const userByLogin = `-- name: UserByLogin :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at FROM user WHERE login_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at FROM user WHERE login_id = ?
 `
 
 func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User, error) {
@@ -196,6 +215,10 @@ func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ErasedAt,
+		&i.SuspendedAt,
+		&i.SuspendedBy,
+		&i.SuspendReason,
+		&i.TokensEndedAt,
 	)
 	return i, err
 }

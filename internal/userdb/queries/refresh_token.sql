@@ -17,3 +17,6 @@ WHERE user_id = sqlc.arg(user_id) AND family_id <> sqlc.arg(kept_family_id) AND 
 
 -- name: PurgeTokens :execrows
 DELETE FROM refresh_token WHERE expires_at < ? LIMIT 1000;
+
+-- name: DeleteTokens :exec
+DELETE FROM refresh_token WHERE user_id = ?;

@@ -22,7 +22,7 @@ WHERE user_id = sqlc.arg(user_id) AND password_hash = sqlc.arg(old_hash);
 -- name: EraseUser :exec
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
-    erased_at = sqlc.arg(erased_at), updated_at = sqlc.arg(updated_at)
+    tokens_ended_at = sqlc.arg(erased_at), erased_at = sqlc.arg(erased_at), updated_at = sqlc.arg(updated_at)
 WHERE user_id = sqlc.arg(user_id);
 
 -- name: EraseCreditParts :exec
