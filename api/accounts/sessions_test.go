@@ -84,7 +84,7 @@ func TestSuspension(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, b.login("uta", password, "").status)
 	require.Equal(t, http.StatusUnauthorized, b.login("uta", "wrong", "").status, "only who knows the password learns of it")
 
-	_, err = b.store.Restore(t.Context(), userID)
+	_, err = b.store.Restore(t.Context(), userID, "it was a mistake")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, b.get("/v1/me", held.access).status, "what ended stays ended")
 	again := b.pairOf(b.login("uta", password, ""))
@@ -103,7 +103,7 @@ func TestSessionsOfOlderPrograms(t *testing.T) {
 	require.Equal(t, http.StatusOK, b.get("/v1/me", held.access).status)
 	_, err := b.store.Suspend(t.Context(), userID, userID, "it was asked for")
 	require.NoError(t, err)
-	_, err = b.store.Restore(t.Context(), userID)
+	_, err = b.store.Restore(t.Context(), userID, "it was a mistake")
 	require.NoError(t, err)
 	b.clock.pass(time.Second)
 	require.Equal(t, http.StatusOK, b.get("/v1/me", b.pairOf(b.login("uta", password, "")).access).status)

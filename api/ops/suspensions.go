@@ -96,7 +96,7 @@ func (s suspensions) set(ctx context.Context, in *suspensionInput, suspended boo
 		if suspended {
 			before, err = s.store.Suspend(ctx, in.UserID, operator(ctx), reason)
 		} else {
-			before, err = s.store.Restore(ctx, in.UserID)
+			before, err = s.store.Restore(ctx, in.UserID, reason)
 		}
 		if err != nil {
 			return nil, ofLedger(err)

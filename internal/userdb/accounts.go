@@ -201,7 +201,10 @@ func (s *Accounts) Suspend(ctx context.Context, userID, by, reason string) (Acco
 		if err != nil {
 			return err
 		}
-		return s.endOthers(ctx, queries, userID, noSession)
+		if err := s.endOthers(ctx, queries, userID, noSession); err != nil {
+			return err
+		}
+		return writeChange(ctx, queries, now, accountChange("account.suspended", userID, reason))
 	})
 	if err != nil {
 		return Account{}, fmt.Errorf("suspend account %s: %w", userID, err)
@@ -211,10 +214,10 @@ func (s *Accounts) Suspend(ctx context.Context, userID, by, reason string) (Acco
 
 // Restore lets somebody log in again whose account was suspended. It returns the
 // account as it was before. It returns race.ErrNotFound as Account does.
-func (s *Accounts) Restore(ctx context.Context, userID string) (Account, error) {
+func (s *Accounts) Restore(ctx context.Context, userID, reason string) (Account, error) {
 	var before Account
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
-		queries := s.queries.WithTx(tx)
+		queries, now := s.queries.WithTx(tx), s.now()
 		row, err := lockUser(ctx, queries, userID)
 		if err != nil {
 			return err
@@ -222,12 +225,20 @@ func (s *Accounts) Restore(ctx context.Context, userID string) (Account, error) 
 		if before = accountOf(row); !row.SuspendedAt.Valid {
 			return nil
 		}
-		return queries.RestoreUser(ctx, s.now(), userID)
+		if err := queries.RestoreUser(ctx, now, userID); err != nil {
+			return err
+		}
+		return writeChange(ctx, queries, now, accountChange("account.restored", userID, reason))
 	})
 	if err != nil {
 		return Account{}, fmt.Errorf("restore account %s: %w", userID, err)
 	}
 	return before, nil
+}
+
+// accountChange is an entry of the change log about an account.
+func accountChange(action, userID, reason string) race.Change {
+	return race.Change{Action: action, Subject: race.Subject{Kind: "account", ID: userID}, AboutID: userID, Reason: reason}
 }
 
 // lockUser locks an account's row, which also protects its sessions: whoever
