@@ -44,13 +44,14 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	mainDB, userDB := maindb.New(clients.MainDB, time.Now), userdb.NewAccounts(clients.UserDB, time.Now)
 	outbox := relay.New(cfg.Outbox, mainDB, relay.Traced(clients.Queue, traces), log, registry)
 	health := telemetry.Handler(registry, log, telemetry.Running(ctx.Done()), telemetry.Check{Name: "main_db", Ping: clients.MainDB.PingContext})
+	runs := temporal.NewWorkflows(clients.Temporal, cfg.Temporal.Namespace)
 	handler, err := newHandler(parts{ //nolint:contextcheck // every call has a context of its own
 		cfg: cfg, mainDB: mainDB, userDB: userDB, poke: outbox.Poke, ahead: outbox.Ahead, health: health, registry: registry, traces: traces, log: log, now: time.Now,
 		wake: func(ctx context.Context, raceID string) error {
-			return workflows.WakeStandings(ctx, clients.Temporal, raceID)
+			return runs.SignalWithStart(ctx, workflows.FinalizeOptions(raceID), workflows.WakeSignal, workflows.FinalizeRace, workflows.FinalizeInput{RaceID: raceID})
 		},
 		stopping: ctx.Done(),
-		temporal: temporal.NewWorkflows(clients.Temporal, cfg.Temporal.Namespace),
+		temporal: runs,
 		letters:  clients.Queue,
 	})
 	if err != nil {

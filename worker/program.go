@@ -60,10 +60,10 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	)
 	metrics := activities.NewMetrics(registry)
 	main, user := maindb.NewOutcomes(clients.MainDB, time.Now), userdb.NewLedger(clients.UserDB, time.Now)
-	standings := newStandingsWork(m.Config, clients.Temporal, main, user, m.Log, registry)
 	runs := temporal.NewWorkflows(clients.Temporal, m.Config.Temporal.Namespace)
+	standings := newStandingsWork(m.Config, runs, main, user, m.Log, registry)
 	return m.serve(ctx, health, &work{
-		cfg: m.Config, log: m.Log, temporal: clients.Temporal, records: records, registry: registry, metrics: metrics,
+		cfg: m.Config, log: m.Log, temporal: clients.Temporal, runs: runs, records: records, registry: registry, metrics: metrics,
 		starter:   bridge.Traced(bridge.CreditStarter{Client: clients.Temporal, Log: m.Log}, clients.Tracing.Provider()),
 		credits:   activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
 		notes:     activities.NewNotes(main, runs),
@@ -105,6 +105,7 @@ type work struct {
 	cfg       Config
 	log       *slog.Logger
 	temporal  client.Client
+	runs      temporal.Workflows
 	records   *queue.Client
 	starter   bridge.Starter
 	registry  prometheus.Registerer

@@ -75,7 +75,7 @@ func (w *work) awaitTemporal(ctx context.Context) bool {
 // scheduleAudit creates or updates the audit's schedule.
 func (w *work) scheduleAudit(ctx context.Context) {
 	w.untilDone(ctx, "schedule the audit", func(ctx context.Context) error {
-		return workflows.ScheduleAudit(ctx, w.temporal.ScheduleClient(), w.cfg.AuditInterval)
+		return w.runs.Schedule(ctx, w.cfg.AuditInterval, workflows.AuditAction())
 	})
 }
 
@@ -107,10 +107,10 @@ type standingsWork struct {
 	sweeps     *activities.Sweeps
 }
 
-func newStandingsWork(cfg Config, c client.Client, main *maindb.Outcomes, user *userdb.Ledger, log *slog.Logger, registry prometheus.Registerer) standingsWork {
+func newStandingsWork(cfg Config, runs temporal.Workflows, main *maindb.Outcomes, user *userdb.Ledger, log *slog.Logger, registry prometheus.Registerer) standingsWork {
 	metrics := activities.NewStandingsMetrics(registry)
 	wakes := wake.New(cfg.Wake, func(ctx context.Context, raceID string) error {
-		return workflows.WakeStandings(ctx, c, raceID)
+		return runs.SignalWithStart(ctx, workflows.FinalizeOptions(raceID), workflows.WakeSignal, workflows.FinalizeRace, workflows.FinalizeInput{RaceID: raceID})
 	}, log, registry)
 	return standingsWork{
 		wakes:      wakes,
@@ -135,10 +135,14 @@ func (w *work) newStandingsWorker(gaveUp func(error)) worker.Worker {
 	return standings
 }
 
-// scheduleSweep creates or updates the sweep's schedule, and sweeps once.
+// scheduleSweep creates or updates the sweep's schedule, and sweeps once: this worker
+// may take over from one that died between a credit and its signal.
 func (w *work) scheduleSweep(ctx context.Context) {
 	w.untilDone(ctx, "schedule the sweep of standings", func(ctx context.Context) error {
-		return workflows.ScheduleSweep(ctx, w.temporal.ScheduleClient(), w.cfg.SweepInterval)
+		if err := w.runs.Schedule(ctx, w.cfg.SweepInterval, workflows.SweepAction()); err != nil {
+			return err
+		}
+		return w.runs.Trigger(ctx, workflows.SweepScheduleID)
 	})
 }
 

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -126,12 +125,11 @@ func AuditNowOptions() client.StartWorkflowOptions {
 	}
 }
 
-// ScheduleAudit creates or updates the schedule that audits credits.
-func ScheduleAudit(ctx context.Context, schedules client.ScheduleClient, every time.Duration) error {
-	_, err := schedule(ctx, schedules, every, &client.ScheduleWorkflowAction{
+// AuditAction returns what the schedule of the audit runs.
+func AuditAction() *client.ScheduleWorkflowAction {
+	return &client.ScheduleWorkflowAction{
 		ID: AuditScheduleID, Workflow: AuditCredits, TaskQueue: RecordsTaskQueue,
 		WorkflowRunTimeout: auditTimeout + time.Minute,
 		StaticSummary:      "audit: credits, totals, outbox and workflows",
-	})
-	return err
+	}
 }

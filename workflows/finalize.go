@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -65,6 +67,19 @@ var recomputeOptions = workflow.ActivityOptions{
 // FinalizeInput names the race whose standings FinalizeRace maintains.
 type FinalizeInput struct {
 	RaceID string `json:"race_id"`
+}
+
+// FinalizeOptions returns how FinalizeRace is started: always with WakeSignal, also
+// when a run is open, because that may already have read the databases for the last
+// time. What was committed before the signal is in the standings then.
+func FinalizeOptions(raceID string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:                    StandingsWorkflowID(raceID),
+		TaskQueue:             StandingsTaskQueue,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowTaskTimeout:   taskTimeout,
+		StaticSummary:         "standings of race " + raceID,
+	}
 }
 
 // FinalizeResult is the state of the standings at the end of a run. The next signal

@@ -2,13 +2,12 @@ package workflows_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -290,30 +289,10 @@ func TestARecomputeIsRetriedUntilTheDatabasesAreBack(t *testing.T) {
 	require.Equal(t, 10, b.recomputes)
 }
 
-// signaller is the part of Temporal's client that wakes standings.
-type signaller func(workflowID, signal string, options client.StartWorkflowOptions, args []any) error
-
-func (s signaller) SignalWithStartWorkflow(_ context.Context, workflowID, signalName string, _ any,
-	options client.StartWorkflowOptions, _ any, args ...any,
-) (client.WorkflowRun, error) {
-	return nil, s(workflowID, signalName, options, args)
-}
-
-func TestWakeStandings(t *testing.T) {
+func TestFinalizeOptions(t *testing.T) {
 	t.Parallel()
-	var asked []any
-	err := workflows.WakeStandings(t.Context(), signaller(func(id, signal string, o client.StartWorkflowOptions, args []any) error {
-		asked = []any{id, signal, o.ID, o.TaskQueue, args[0]}
-		return nil
-	}), "race")
-	require.NoError(t, err)
-	require.Equal(t, []any{
-		"standings/race", workflows.WakeSignal, "standings/race", workflows.StandingsTaskQueue,
-		workflows.FinalizeInput{RaceID: "race"},
-	}, asked)
-
-	away := errors.New("temporal is away")
-	require.ErrorIs(t, workflows.WakeStandings(t.Context(), signaller(func(string, string, client.StartWorkflowOptions, []any) error {
-		return away
-	}), "race"), away)
+	options := workflows.FinalizeOptions("race")
+	require.Equal(t, "standings/race", options.ID)
+	require.Equal(t, workflows.StandingsTaskQueue, options.TaskQueue)
+	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, options.WorkflowIDReusePolicy)
 }

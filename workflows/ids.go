@@ -52,6 +52,13 @@ func ParseCreditWorkflowID(workflowID string) (CreditInput, bool) {
 	return CreditInput{RaceID: parts[1], RecordID: parts[2], Revision: revision}, true
 }
 
+// StandingsWorkflowID returns the ID of the workflow that keeps a race's
+// standings: standings/<race>.
+//
+// It has no search attribute: a search by RaceId finds exactly the credits of a
+// race, one per revision, and the ID is enough to find this workflow.
+func StandingsWorkflowID(raceID string) string { return "standings/" + raceID }
+
 // TraceURL returns the page of a workflow in the Temporal Web UI, which opens its
 // latest run. The slashes of the ID are escaped, because otherwise the UI takes
 // them for parts of its own paths.

@@ -17,6 +17,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	mrmtemporal "github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
@@ -66,6 +67,11 @@ var standingsScenes = map[string]func(call int, in activities.RecomputeInput, be
 	},
 }
 
+func wakeStandings(ctx context.Context, temporal client.Client, raceID string) error {
+	return mrmtemporal.NewWorkflows(temporal, "default").SignalWithStart(ctx, workflows.FinalizeOptions(raceID),
+		workflows.WakeSignal, workflows.FinalizeRace, workflows.FinalizeInput{RaceID: raceID})
+}
+
 // standingsStage recomputes races that are named for their scene.
 type standingsStage struct {
 	temporal client.Client
@@ -82,7 +88,7 @@ func (s *standingsStage) recompute(ctx context.Context, in activities.RecomputeI
 	s.mu.Unlock()
 	found, woken := standingsScenes[in.RaceID](call, in, s.began)
 	if woken {
-		if err := workflows.WakeStandings(ctx, s.temporal, in.RaceID); err != nil {
+		if err := wakeStandings(ctx, s.temporal, in.RaceID); err != nil {
 			return nil, err
 		}
 	}
@@ -125,7 +131,7 @@ func recordStandings(ctx context.Context, temporal client.Client, folder string)
 
 	runs := map[string]client.WorkflowRun{}
 	for scene := range standingsScenes {
-		if err := workflows.WakeStandings(ctx, temporal, scene); err != nil {
+		if err := wakeStandings(ctx, temporal, scene); err != nil {
 			return err
 		}
 		described, err := temporal.DescribeWorkflowExecution(ctx, workflows.StandingsWorkflowID(scene), "")

@@ -15,6 +15,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -75,7 +76,7 @@ type PendingActivity struct {
 	NextAttempt time.Time
 }
 
-// Workflows describes, lists, starts and resets workflows. Its methods return an
+// Workflows describes, lists, starts, signals, schedules and resets workflows. Its methods return an
 // error that wraps ErrUnavailable when Temporal does not answer, and
 // race.ErrNotFound for a workflow that it does not know: one that never started,
 // or whose retention is over.
@@ -181,6 +182,18 @@ func (w Workflows) Start(ctx context.Context, options client.StartWorkflowOption
 	return Run{WorkflowID: run.GetID(), RunID: run.GetRunID(), Status: Running}, nil
 }
 
+// SignalWithStart signals a workflow, and starts it first unless it is running. When
+// it returns nil, the signal is durable.
+func (w Workflows) SignalWithStart(ctx context.Context, options client.StartWorkflowOptions, signal string, workflow any, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := w.client.SignalWithStartWorkflow(ctx, options.ID, signal, nil, options, workflow, args...)
+	if err != nil {
+		return translate("signal workflow "+options.ID, err)
+	}
+	return nil
+}
+
 // Result reads what a completed run returned into result, a pointer.
 func (w Workflows) Result(ctx context.Context, run Run, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -257,6 +270,57 @@ func (w Workflows) ResetCause(ctx context.Context, run Run) (ResetCause, error) 
 		}
 	}
 	return ResetCause{}, nil
+}
+
+const (
+	// scheduleOverlap lets a run that takes longer than the interval finish; the
+	// next one is skipped.
+	scheduleOverlap = enumspb.SCHEDULE_OVERLAP_POLICY_SKIP
+	// scheduleCatchUp is how late a run may begin. A run that was missed while the
+	// server was down is skipped; the next one does its work.
+	scheduleCatchUp = time.Minute
+)
+
+// Schedule creates the schedule that runs action at an interval, or updates the
+// one that exists under the action's ID. A pause by an operator stays.
+func (w Workflows) Schedule(ctx context.Context, every time.Duration, action *client.ScheduleWorkflowAction) error {
+	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}}
+	_, err := w.client.ScheduleClient().Create(ctx, client.ScheduleOptions{
+		ID: action.ID, Spec: spec, Action: action, Overlap: scheduleOverlap, CatchupWindow: scheduleCatchUp,
+	})
+	if err == nil {
+		return nil
+	}
+	if !exists(err) {
+		return fmt.Errorf("create schedule %s: %w", action.ID, err)
+	}
+	err = w.client.ScheduleClient().GetHandle(ctx, action.ID).Update(ctx, client.ScheduleUpdateOptions{
+		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+			schedule := in.Description.Schedule
+			schedule.Spec, schedule.Action = &spec, action
+			schedule.Policy.Overlap, schedule.Policy.CatchupWindow = scheduleOverlap, scheduleCatchUp
+			return &client.ScheduleUpdate{Schedule: &schedule}, nil
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("update schedule %s: %w", action.ID, err)
+	}
+	return nil
+}
+
+func exists(err error) bool {
+	var exists *serviceerror.AlreadyExists
+	var started *serviceerror.WorkflowExecutionAlreadyStarted
+	return errors.Is(err, temporal.ErrScheduleAlreadyRunning) || errors.As(err, &exists) || errors.As(err, &started)
+}
+
+// Trigger runs what a schedule runs once more, now, unless it is running.
+func (w Workflows) Trigger(ctx context.Context, scheduleID string) error {
+	err := w.client.ScheduleClient().GetHandle(ctx, scheduleID).Trigger(ctx, client.ScheduleTriggerOptions{Overlap: scheduleOverlap})
+	if err != nil {
+		return fmt.Errorf("trigger schedule %s: %w", scheduleID, err)
+	}
+	return nil
 }
 
 func runOf(info *workflowpb.WorkflowExecutionInfo) Run {
