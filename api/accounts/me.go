@@ -114,7 +114,7 @@ func (m me) change(ctx context.Context, in *changeInput) (*accountOutput, error)
 }
 
 func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error) {
-	var wrong race.Faults
+	var wrong race.FieldErrors
 	change := userdb.Change{
 		Name:  parsed(&wrong, "name", in.Body.Name, parseName),
 		Phone: parsed(&wrong, "phone", in.Body.Phone, parsePhone),
@@ -135,7 +135,7 @@ func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error
 }
 
 // parsed reads an optional field and returns nil when it is missing.
-func parsed[T any](wrong *race.Faults, field string, value *string, parse func(string) (T, error)) *T {
+func parsed[T any](wrong *race.FieldErrors, field string, value *string, parse func(string) (T, error)) *T {
 	if value == nil {
 		return nil
 	}

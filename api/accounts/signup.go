@@ -73,7 +73,7 @@ func (s signUp) handle(ctx context.Context, in *signUpInput) (*signUpOutput, err
 }
 
 func (s signUp) parse(in *signUpInput) (userdb.Account, error) {
-	var wrong race.Faults
+	var wrong race.FieldErrors
 	var err error
 	account := userdb.Account{Type: auth.UserType(in.Body.UserType)}
 	account.LoginID, err = auth.ParseLogin(in.Body.LoginID)

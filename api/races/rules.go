@@ -15,7 +15,7 @@ func isFixed(r race.Race) bool { return r.Scoring == string(scoring.Fixed) }
 
 // newRace reads the settings of a race to be.
 func newRace(body newRaceBody) (race.Race, error) {
-	var wrong race.Faults
+	var wrong race.FieldErrors
 	r := race.Race{Ranking: race.Ranking(body.Ranking), Scoring: body.Scoring}
 	setText(&wrong, "name", &r.Name, body.Name)
 	setText(&wrong, "city", &r.City, body.City)
@@ -33,7 +33,7 @@ func newRace(body newRaceBody) (race.Race, error) {
 
 // changeRace applies a change to the settings of a race.
 func changeRace(r *race.Race, body raceChangeBody) error {
-	var wrong race.Faults
+	var wrong race.FieldErrors
 	if body.Name != nil {
 		setText(&wrong, "name", &r.Name, *body.Name)
 	}
@@ -75,7 +75,7 @@ func changeRanking(ranking *race.Ranking, body rankingChangeBody) {
 
 // changeScoring keeps the points of a race that stays fixed, and forgets them
 // when another rule takes over.
-func changeScoring(wrong *race.Faults, r *race.Race, body raceChangeBody) {
+func changeScoring(wrong *race.FieldErrors, r *race.Race, body raceChangeBody) {
 	wasFixed := isFixed(*r)
 	if body.Scoring != nil {
 		r.Scoring = *body.Scoring
@@ -87,26 +87,26 @@ func changeScoring(wrong *race.Faults, r *race.Race, body raceChangeBody) {
 }
 
 // setText takes a line of text, without the spaces around it.
-func setText(wrong *race.Faults, field string, to *string, text string) {
+func setText(wrong *race.FieldErrors, field string, to *string, text string) {
 	*to = strings.TrimSpace(text)
 	if !utf8.ValidString(text) || strings.ContainsFunc(*to, unicode.IsControl) {
 		wrong.Add(field, errors.New("must be text without control characters"))
 	}
 }
 
-func checkName(wrong *race.Faults, r race.Race) {
+func checkName(wrong *race.FieldErrors, r race.Race) {
 	if r.Name == "" {
 		wrong.Add("name", errors.New("must not be empty"))
 	}
 }
 
-func setDate(wrong *race.Faults, r *race.Race, date string) {
+func setDate(wrong *race.FieldErrors, r *race.Race, date string) {
 	var err error
 	r.Date, err = race.ParseDate(date)
 	wrong.Add("date", err)
 }
 
-func setDistance(wrong *race.Faults, r *race.Race, metres float64) {
+func setDistance(wrong *race.FieldErrors, r *race.Race, metres float64) {
 	var err error
 	r.Distance, err = race.DistanceOf(metres)
 	wrong.Add("distance_m", err)
@@ -114,7 +114,7 @@ func setDistance(wrong *race.Faults, r *race.Race, metres float64) {
 
 // setDivisions takes divisions whose names differ, also to a reader who does
 // not look at upper and lower case.
-func setDivisions(wrong *race.Faults, r *race.Race, bodies []divisionBody) {
+func setDivisions(wrong *race.FieldErrors, r *race.Race, bodies []divisionBody) {
 	r.Divisions = make([]race.Division, len(bodies))
 	names := make(map[string]bool, len(bodies))
 	for i, body := range bodies {
@@ -135,7 +135,7 @@ func setDivisions(wrong *race.Faults, r *race.Race, bodies []divisionBody) {
 	}
 }
 
-func setPoints(wrong *race.Faults, r *race.Race, points *int64) {
+func setPoints(wrong *race.FieldErrors, r *race.Race, points *int64) {
 	r.Points = 0
 	switch {
 	case isFixed(*r) && points == nil:
@@ -149,7 +149,7 @@ func setPoints(wrong *race.Faults, r *race.Race, points *int64) {
 
 // checkScoring reports a distance for which the rule has no points. A distance
 // that is wrong by itself has been reported before.
-func checkScoring(wrong *race.Faults, r race.Race) {
+func checkScoring(wrong *race.FieldErrors, r race.Race) {
 	if r.Distance == 0 {
 		return
 	}

@@ -290,7 +290,7 @@ func (i imported) undo(ctx context.Context, in *undoInput) (*undoOutput, error) 
 	if !server.IsID(in.ImportID) {
 		return nil, race.ErrNotFound
 	}
-	var wrong faults
+	var wrong fieldErrors
 	change := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: wrong.parseReason(in.Body.Reason)}
 	if err := wrong.Err(); err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func (p post) handle(ctx context.Context, in *postInput) (*recordOutput, error) 
 }
 
 func (in *postInput) parse() (result race.Result, reason string, err error) {
-	var wrong faults
+	var wrong fieldErrors
 	result = race.Result{
 		Bib:    strings.TrimSpace(in.Body.Bib),
 		Gun:    wrong.parseTime("gun_time", in.Body.GunTime),
@@ -202,7 +202,7 @@ func (t Target) expected() (int, error) {
 }
 
 func (in *patchInput) parse() (patch maindb.RecordPatch, reason string, err error) {
-	var wrong faults
+	var wrong fieldErrors
 	if in.Body.Bib != nil {
 		bib := strings.TrimSpace(*in.Body.Bib)
 		patch.Bib = &bib

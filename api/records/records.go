@@ -138,21 +138,21 @@ func (number) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeInteger, Nullable: true, Minimum: &least}
 }
 
-// faults collects what is wrong with a body, field by field.
-type faults struct{ race.Faults }
+// fieldErrors collects what is wrong with a body, field by field.
+type fieldErrors struct{ race.FieldErrors }
 
 // addOthers adds errors of fields that have no error yet.
-func (f *faults) addOthers(wrong []race.FieldError) {
+func (f *fieldErrors) addOthers(wrong []race.FieldError) {
 	for _, w := range wrong {
-		if !slices.ContainsFunc(f.Faults, func(known race.FieldError) bool { return known.Field == w.Field }) {
-			f.Faults = append(f.Faults, w)
+		if !slices.ContainsFunc(f.FieldErrors, func(known race.FieldError) bool { return known.Field == w.Field }) {
+			f.FieldErrors = append(f.FieldErrors, w)
 		}
 	}
 }
 
 // parseTime reads a time in the sport's notation. Null and absent mean no time; the
 // empty string is an error.
-func (f *faults) parseTime(field string, in text) race.Time {
+func (f *fieldErrors) parseTime(field string, in text) race.Time {
 	if !in.given || in.null {
 		return 0
 	}
@@ -162,7 +162,7 @@ func (f *faults) parseTime(field string, in text) race.Time {
 }
 
 // parseReason reads why a revision is made.
-func (f *faults) parseReason(s string) string {
+func (f *fieldErrors) parseReason(s string) string {
 	reason := strings.TrimSpace(s)
 	if reason == "" {
 		f.Add("reason", errors.New("must say why, in 1 to 500 characters"))

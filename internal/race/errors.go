@@ -45,18 +45,18 @@ func (e *InvalidError) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// Faults collects the errors of an input, field by field.
-type Faults []FieldError
+// FieldErrors collects the errors of an input, field by field.
+type FieldErrors []FieldError
 
 // Add adds an error of a field; a nil err adds nothing.
-func (f *Faults) Add(field string, err error) {
+func (f *FieldErrors) Add(field string, err error) {
 	if err != nil {
 		*f = append(*f, FieldError{Field: field, Message: err.Error()})
 	}
 }
 
 // Err returns an *InvalidError with all of them, nil if there are none.
-func (f Faults) Err() error {
+func (f FieldErrors) Err() error {
 	if len(f) == 0 {
 		return nil
 	}

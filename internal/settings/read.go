@@ -61,7 +61,7 @@ func (s Setting) resolve(values map[string]string) error {
 		delete(values, s.Name) // empty means not set
 		value = s.Default
 	}
-	wish := s.fault(value)
+	wish := s.unmet(value)
 	switch {
 	case value == "" || wish == "":
 		return nil

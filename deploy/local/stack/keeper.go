@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/sethvargo/go-retry"
 )
 
 // keeper holds the process of one part, and knows whether it is meant to run.
@@ -14,7 +16,7 @@ type keeper struct {
 	mu     sync.Mutex
 	proc   *process
 	wanted bool
-	pauses int // restarts in a row after which the part soon ended again
+	pauses retry.Backoff // between restarts after which the part soon ended again
 }
 
 func (k *keeper) hold(p *process) {
@@ -44,16 +46,15 @@ func (k *keeper) surprised(p *process) bool {
 	return k.wanted && k.proc == p
 }
 
-// pause is how long to wait before the next restart: doubled each time, until
-// a run was a good one.
+// pause returns how long to wait before the next restart: twice as long each time,
+// until the part has run for goodRun.
 func (k *keeper) pause(ran time.Duration) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if ran >= goodRun {
-		k.pauses = 0
+	if k.pauses == nil || ran >= goodRun {
+		k.pauses = retry.WithCappedDuration(lastPause, retry.NewExponential(firstPause))
 	}
-	pause := min(firstPause<<min(k.pauses, 5), lastPause)
-	k.pauses++
+	pause, _ := k.pauses.Next() // it never stops
 	return pause
 }
 

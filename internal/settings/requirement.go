@@ -22,14 +22,14 @@ const (
 	pemForm      = "PEM"
 )
 
-// fault returns what a value would have to be, or the empty string when the value
+// unmet returns what a value would have to be, or the empty string when the value
 // is valid.
-func (s Setting) fault(value string) string {
+func (s Setting) unmet(value string) string {
 	switch {
 	case s.kind == reflect.TypeFor[time.Duration]():
-		return s.durationFault(value)
+		return s.durationUnmet(value)
 	case s.kind == reflect.TypeFor[[]netip.Prefix]():
-		return prefixesFault(value)
+		return prefixesUnmet(value)
 	case s.kind.Kind() == reflect.Bool:
 		if _, err := strconv.ParseBool(value); err != nil {
 			return "true or false"
@@ -40,12 +40,12 @@ func (s Setting) fault(value string) string {
 			return "one of " + s.Unit
 		}
 	case s.kind.Kind() == reflect.Int:
-		return s.numberFault(value)
+		return s.numberUnmet(value)
 	}
-	return s.textFault(value)
+	return s.textUnmet(value)
 }
 
-func (s Setting) durationFault(value string) string {
+func (s Setting) durationUnmet(value string) string {
 	least, wish := time.Nanosecond, "a duration above zero"
 	most := time.Duration(math.MaxInt64)
 	if s.min != "" {
@@ -62,7 +62,7 @@ func (s Setting) durationFault(value string) string {
 	return ""
 }
 
-func (s Setting) numberFault(value string) string {
+func (s Setting) numberUnmet(value string) string {
 	least, most := 1, math.MaxInt32
 	if s.min != "" {
 		least, _ = strconv.Atoi(s.min)
@@ -76,7 +76,7 @@ func (s Setting) numberFault(value string) string {
 	return ""
 }
 
-func prefixesFault(value string) string {
+func prefixesUnmet(value string) string {
 	for part := range strings.SplitSeq(value, ",") {
 		if _, err := netip.ParsePrefix(part); err != nil {
 			return "networks such as 10.0.0.0/8,fd00::/8, without blanks"
@@ -85,7 +85,7 @@ func prefixesFault(value string) string {
 	return ""
 }
 
-func (s Setting) textFault(value string) string {
+func (s Setting) textUnmet(value string) string {
 	switch s.check {
 	case hostPortForm:
 		if host, port, err := net.SplitHostPort(value); err != nil || host == "" || !isPort(port, 1) {
