@@ -9,13 +9,13 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
-	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 type results struct {
 	store      *maindb.Store
-	credits    *userdb.Store
+	databases  reconcile.Databases
 	board      *board
 	workflowID func(raceID, recordID string, revision int) string
 	traceURL   func(workflowID string) string
@@ -88,17 +88,17 @@ func (r results) handle(ctx context.Context, in *resultsInput) (*resultsOutput, 
 	out := &resultsOutput{CacheControl: cacheNone}
 	out.Body.Items = []result{}
 	own, out.Body.NextCursor = server.Cut(page, own, func(last maindb.OwnResult) []any { return []any{last.Race.Date, last.Race.ID} })
-	ids := make([]string, len(own))
+	records := make([]race.Record, len(own))
 	for i, o := range own {
-		ids[i] = o.Record.ID
+		records[i] = o.Record
 	}
-	credits, err := r.credits.Credits(ctx, ids)
+	credits, err := r.databases.Credits(ctx, records)
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range own {
+	for i, o := range own {
 		shown := resultOf(o)
-		shown.Credit = r.creditOf(o.Record, credits[o.Record.ID])
+		shown.Credit = r.creditOf(o.Record, credits[i])
 		if err := r.place(ctx, &shown, userID); err != nil {
 			return nil, err
 		}
@@ -116,16 +116,16 @@ func resultOf(o maindb.OwnResult) result {
 	}
 }
 
-// creditOf is pending while the ledger is behind the record.
-func (r results) creditOf(record race.Record, credit race.Credit) resultCredit {
-	if credit.Revision < record.Revision {
+// creditOf is pending unless the ledger has the outcome of the record as it is.
+func (r results) creditOf(record race.Record, credit reconcile.Credit) resultCredit {
+	if credit.State != reconcile.Current {
 		return resultCredit{
 			Status:   string(race.Pending),
 			TraceURL: r.traceURL(r.workflowID(record.RaceID, record.ID, record.Revision)),
 		}
 	}
-	shown := resultCredit{Status: string(credit.Status), Reason: credit.Reason, TraceURL: r.traceURL(credit.WorkflowID)}
-	if credit.Status == race.Credited {
+	shown := resultCredit{Status: string(credit.Credit.Status), Reason: credit.Reason, TraceURL: r.traceURL(credit.WorkflowID)}
+	if credit.Credit.Status == race.Credited {
 		shown.Points, shown.Parts = &credit.Points, credit.Parts
 	}
 	return shown

@@ -41,3 +41,17 @@ func TestMyResults(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, mine("3", "?cursor=x").status)
 	require.Empty(t, b.call(t, http.MethodGet, "/v1/me/results", "runner/"+newID(), "").items(t, "bib"))
 }
+
+// TestMyResultsWhenTheLedgerIsAhead: after a restore the ledger may have a revision
+// that the record does not have. Its points are not the record's.
+func TestMyResultsWhenTheLedgerIsAhead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.ledger.ApplyCredit(t.Context(), race.Credit{
+		RecordID: b.records["3"], RaceID: b.raceID, Revision: 2, Status: race.Credited, UserID: b.users["3"],
+		Points: 999, Rule: "agegrade", Edition: "2025", WorkflowID: "credit/3/r2",
+	})
+	require.NoError(t, err)
+	credits := b.call(t, http.MethodGet, "/v1/me/results", "runner/"+b.users["3"], "").items(t, "credit")
+	require.Equal(t, []any{map[string]any{"status": "pending", "trace_url": "http://trace/" + b.records["3"] + "/r1"}}, credits)
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -54,7 +55,7 @@ func Register(api huma.API, cfg Config) *Reader {
 	reader.registerLatest(api)
 	publishing{store: cfg.Store, board: board, wake: cfg.Wake}.register(api)
 	results{
-		store: cfg.Store, credits: cfg.Ledger, board: board, workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL,
+		store: cfg.Store, databases: reconcile.Databases{Records: cfg.Store, Ledger: cfg.Ledger}, board: board, workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL,
 	}.register(api)
 	events{
 		watches: &watches{
