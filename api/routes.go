@@ -13,6 +13,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/changes"
+	"github.com/mrmrthon/mrmrthon/api/claims"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
@@ -76,6 +77,10 @@ func newHandler(p parts) (*chi.Mux, error) {
 	if err != nil {
 		return nil, fmt.Errorf("request fingerprint: %w", err)
 	}
+	claimHash, err := keys.ClaimHash()
+	if err != nil {
+		return nil, err
+	}
 	passwords, err := auth.NewPasswords()
 	if err != nil {
 		return nil, err
@@ -96,6 +101,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	actions := repair.NewLog(p.mainDB, p.log, p.registry)
 	races.Register(api, races.Config{
 		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions,
+		LoginHash: func(login string) string { return claims.LoginHash(claimHash, login) },
 	})
 	records.Register(api, records.Config{
 		Store: p.mainDB, Ledger: p.userDB.Store, Poke: p.poke, Ahead: p.ahead,

@@ -92,7 +92,7 @@ func TestListParticipants(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, b.call(t, http.MethodGet, path, token, "").status)
 }
 
-func TestNewRaceDayAsksAccountsForBirthDates(t *testing.T) {
+func TestNewRaceDayAsksStartListsForBirthDates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	path := b.created(t, "")
@@ -106,5 +106,5 @@ func TestNewRaceDayAsksAccountsForBirthDates(t *testing.T) {
 	for _, item := range list.list(t, "items") {
 		ages = append(ages, item["age"])
 	}
-	require.Equal(t, []any{36.0, 36.0, 35.0, 36.0}, ages, "the stated age alone stays")
+	require.Equal(t, []any{35.0, 36.0, 35.0, 36.0}, ages, "a stated age stays, and what Ann showed when she entered")
 }

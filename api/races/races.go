@@ -29,6 +29,8 @@ type Config struct {
 	Runners *userdb.Accounts
 	// StartLists is Races, too; a test lets it fail between the two databases.
 	StartLists startListStore
+	// LoginHash returns the keyed hash of a login in its canonical form.
+	LoginHash func(login string) string
 	// Poke tells the outbox relay that records were revised.
 	Poke func()
 	// Wake has the standings of a race recomputed. It takes a few seconds at most;
@@ -43,7 +45,7 @@ func Register(api huma.API, cfg Config) {
 	settings{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke, wake: cfg.Wake, actions: cfg.Actions}.register(api)
 	lists{store: cfg.Races}.register(api)
 	entries{store: cfg.Races, runners: cfg.Runners}.register(api)
-	startLists{store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke}.register(api)
+	startLists{store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke, loginHash: cfg.LoginHash}.register(api)
 }
 
 // RacePath is embedded in the inputs of calls about a race. It is exported because
@@ -52,16 +54,21 @@ type RacePath struct {
 	RaceID string `path:"race_id" doc:"UUID of the race."`
 }
 
-// birthDates returns the birth dates of runners, as far as they are known.
-func birthDates(ctx context.Context, runners *userdb.Accounts, userIDs []string) (map[string]race.Date, error) {
-	known, err := runners.Runners(ctx, userIDs)
+// birthDates returns the birth dates that the start lists of a race gave, by bib key,
+// as far as they did.
+func birthDates(ctx context.Context, runners *userdb.Accounts, raceID string, bibKeys []string) (map[string]race.Date, error) {
+	standIns := make([]string, len(bibKeys))
+	for i, key := range bibKeys {
+		standIns[i] = userdb.StandInID(raceID, key)
+	}
+	known, err := runners.Runners(ctx, standIns)
 	if err != nil {
 		return nil, err
 	}
 	births := make(map[string]race.Date, len(known))
-	for id, runner := range known {
-		if !runner.BirthDate.IsZero() {
-			births[id] = runner.BirthDate
+	for i, key := range bibKeys {
+		if born := known[standIns[i]].BirthDate; !born.IsZero() {
+			births[key] = born
 		}
 	}
 	return births, nil

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/api/claims"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -100,7 +101,7 @@ func setup(tb testing.TB) *testBundle {
 		Log:         slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
 	races.Register(api, races.Config{
-		Races: b.races.Store, StartLists: b.races, Runners: b.users, Poke: func() { b.pokes.Add(1) },
+		Races: b.races.Store, StartLists: b.races, Runners: b.users, LoginHash: func(login string) string { return claims.LoginHash(sha256.Sum256, login) }, Poke: func() { b.pokes.Add(1) },
 		Wake:    func(context.Context, string) { b.wakes.Add(1) },
 		Actions: repair.NewLog(b.races.Store, slog.New(slog.DiscardHandler), prometheus.NewRegistry()),
 	})

@@ -82,10 +82,11 @@ func (s settings) create(ctx context.Context, in *newRaceInput) (*raceOutput, er
 
 func (s settings) change(ctx context.Context, in *raceChangeInput) (*raceOutput, error) {
 	edit := func(r *race.Race) error { return changeRace(r, in.Body) }
-	births := func(ctx context.Context, userIDs []string) (map[string]race.Date, error) {
-		return birthDates(ctx, s.runners, userIDs)
+	raceID := server.RaceFrom(ctx).ID
+	births := func(ctx context.Context, bibKeys []string) (map[string]race.Date, error) {
+		return birthDates(ctx, s.runners, raceID, bibKeys)
 	}
-	r, revised, err := s.store.UpdateRace(ctx, server.RaceFrom(ctx).ID, edit, births)
+	r, revised, err := s.store.UpdateRace(ctx, raceID, edit, births)
 	if err != nil {
 		return nil, err
 	}

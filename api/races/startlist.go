@@ -24,6 +24,7 @@ const (
 )
 
 type startListStore interface {
+	EnteredInPerson(ctx context.Context, raceID string) (userIDs []string, err error)
 	// PlanStartList and ImportStartList return race.ErrNotFound when the race is
 	// gone.
 	PlanStartList(ctx context.Context, raceID string, rows []maindb.StartListRow) ([]maindb.PlannedRow, error)
@@ -36,11 +37,14 @@ type startLists struct {
 	store   startListStore
 	runners *userdb.Accounts
 	poke    func()
+	// loginHash returns the keyed hash of a login, by which its account finds the
+	// invitation.
+	loginHash func(login string) string
 }
 
 type startListInput struct {
 	RacePath
-	DryRun      bool   `query:"dry_run" doc:"Tells what would happen and changes nothing."`
+	DryRun      bool   `query:"dry_run" doc:"Say what would happen and change nothing."`
 	ContentType string `header:"Content-Type"`
 	RawBody     []byte `contentType:"text/csv"`
 }
@@ -61,10 +65,11 @@ func (s startLists) register(api huma.API) {
 		OperationID: "import-start-list", Method: http.MethodPost, Path: "/v1/races/{race_id}/participants/import",
 		DefaultStatus: http.StatusOK, Summary: "Import a start list", Tags: []string{entriesTag},
 		Description: "CSV with a header, or a JSON array of objects, of up to 50,000 rows: bib, name (or first_name and last_name), sex, " +
-			"age or birth_date, field, login_id. Good rows go in, bad rows come back. A row finds its entry by login_id, else by bib; " +
-			"what it leaves out stays as it is, and `-` clears name, sex, age or birth_date; the field of a new entry is then runner, and `-` makes it runner. A runner without login_id gets an account " +
-			"without a login. A bib that goes to another account takes nothing with it of what the former runner's entry said, and it is not " +
-			"taken from somebody who entered in person. Records of corrected bibs are credited again. Sending the same file again changes nothing.",
+			"age or birth_date, field, login_id. Good rows go in, bad rows come back. A row finds its entry by the login_id of a runner who entered " +
+			"the race themselves, else by bib; what it leaves out stays as it is, and `-` clears name, sex, age or birth_date; the field of a new " +
+			"entry is then runner, and `-` makes it runner. Any other login_id invites: the row's own data count, and whoever has that login may accept " +
+			"the result (GET /v1/me/claims). Whether the login exists makes no difference to any answer. A bib is not taken from a runner who entered in " +
+			"person or accepted its result. Records of corrected bibs are credited again. Sending the same file again changes nothing.",
 		MaxBodyBytes: maxStartList, BodyReadTimeout: startListTimeout,
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{
 			"application/json": {Example: []map[string]any{{"bib": "1234", "name": "Ada Example", "sex": "F", "birth_date": "1980-05-01"}}},
@@ -100,7 +105,7 @@ func (s startLists) handle(ctx context.Context, in *startListInput) (*startListO
 	out.Body.IgnoredColumns, out.Body.IgnoredSamples = imports.Names(sheet.IgnoredColumns), sheet.IgnoredColumns
 	out.Body.Errors = append(append([]imports.RowError{}, sheet.Errors...), list.errors...)
 	for i, p := range planned {
-		_, corrected := corrections[p.UserID]
+		_, corrected := corrections[list.entries[i].StandIn.UserID]
 		switch {
 		case p.Outcome == maindb.RowRefused:
 			out.Body.Errors = append(out.Body.Errors, rowErrors(list.rows[i].Row, p.Wrong)...)
@@ -121,8 +126,8 @@ func (s startLists) handle(ctx context.Context, in *startListInput) (*startListO
 // finds them by their IDs.
 func (s startLists) carryOut(ctx context.Context, raceID string, list *startList, planned []maindb.PlannedRow, corrections map[string]userdb.Runner) error {
 	standIns := make([]userdb.Runner, 0, len(corrections))
-	for _, p := range planned { // in the order of the list, so that two imports at once do not deadlock
-		if standIn, needed := corrections[p.UserID]; needed {
+	for _, entry := range list.entries { // in the order of the list, so that two imports at once do not deadlock
+		if standIn, needed := corrections[entry.StandIn.UserID]; needed {
 			standIns = append(standIns, standIn)
 		}
 	}

@@ -212,9 +212,20 @@ func newPrivateKey() ([]byte, error) {
 // signing key, so that somebody who reads the hashes cannot find the data by
 // guessing. Processes with the same key get the same hashes.
 func (k *Keys) Fingerprint() (func(data []byte) [sha256.Size]byte, error) {
-	secret, err := hkdf.Key(sha256.New, k.private.Seed(), nil, "mrmrthon request fingerprint", sha256.Size)
+	return k.keyedHash("mrmrthon request fingerprint")
+}
+
+// ClaimHash returns a function that hashes, with another secret of the signing key,
+// what results are claimed by: the logins that are invited and the codes of bibs.
+// With another signing key, start lists must be sent again and codes printed again.
+func (k *Keys) ClaimHash() (func(data []byte) [sha256.Size]byte, error) {
+	return k.keyedHash("mrmrthon claims")
+}
+
+func (k *Keys) keyedHash(purpose string) (func(data []byte) [sha256.Size]byte, error) {
+	secret, err := hkdf.Key(sha256.New, k.private.Seed(), nil, purpose, sha256.Size)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("derive the secret of %s: %w", purpose, err)
 	}
 	return func(data []byte) [sha256.Size]byte {
 		mac := hmac.New(sha256.New, secret)

@@ -51,9 +51,9 @@ func (s *Store) Enter(ctx context.Context, e Entry) (entered race.Participant, e
 			Field: race.Runner, Status: race.Entered,
 		}
 		if known {
-			return s.enterAgain(ctx, q, old.ParticipantID, entered)
+			return s.enterAgain(ctx, q, old.ParticipantID, entered, nullDate(r.Date))
 		}
-		return s.enterFirst(ctx, q, entered)
+		return s.enterFirst(ctx, q, entered, nullDate(r.Date))
 	})
 	return entered, err
 }
@@ -78,11 +78,11 @@ func takesEntries(ctx context.Context, q *gen.Queries, r race.Race) error {
 	return nil
 }
 
-func (s *Store) enterFirst(ctx context.Context, q *gen.Queries, p race.Participant) error {
+func (s *Store) enterFirst(ctx context.Context, q *gen.Queries, p race.Participant, ageOn sql.NullTime) error {
 	now := s.now()
 	err := q.InsertParticipant(ctx, gen.InsertParticipantParams{
 		ParticipantID: p.ID, RaceID: p.RaceID, UserID: p.UserID, Sex: string(p.Sex), Age: nullAge(p.Age),
-		Field: string(p.Field), Status: string(p.Status), CreatedAt: now, UpdatedAt: now,
+		OwnAge: nullAge(p.Age), OwnAgeOn: ageOn, Field: string(p.Field), Status: string(p.Status), CreatedAt: now, UpdatedAt: now,
 	})
 	if err != nil {
 		return fmt.Errorf("enter race %s: %w", p.RaceID, err)
@@ -90,9 +90,10 @@ func (s *Store) enterFirst(ctx context.Context, q *gen.Queries, p race.Participa
 	return nil
 }
 
-func (s *Store) enterAgain(ctx context.Context, q *gen.Queries, cancelledID string, p race.Participant) error {
+func (s *Store) enterAgain(ctx context.Context, q *gen.Queries, cancelledID string, p race.Participant, ageOn sql.NullTime) error {
 	err := q.EnterAgain(ctx, gen.EnterAgainParams{
-		NewID: p.ID, Sex: string(p.Sex), Age: nullAge(p.Age), Field: string(p.Field), UpdatedAt: s.now(), OldID: cancelledID,
+		NewID: p.ID, Sex: string(p.Sex), Age: nullAge(p.Age), OwnAge: nullAge(p.Age), OwnAgeOn: ageOn,
+		Field: string(p.Field), UpdatedAt: s.now(), OldID: cancelledID,
 	})
 	if err != nil {
 		return fmt.Errorf("enter race %s again: %w", p.RaceID, err)
@@ -167,6 +168,9 @@ func participantOf(row gen.Participant) race.Participant {
 	}
 	return p
 }
+
+// nullDate is NULL for the zero date.
+func nullDate(d race.Date) sql.NullTime { return sql.NullTime{Time: d.Midnight(), Valid: !d.IsZero()} }
 
 // nullAge is NULL for an age that is unknown or impossible.
 func nullAge(age int) sql.NullInt16 {

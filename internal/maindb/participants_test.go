@@ -176,16 +176,16 @@ func TestNewRaceDayRecomputesAges(t *testing.T) {
 		_, err := b.store.Enter(ctx, maindb.Entry{ID: newID(), RaceID: r.ID, UserID: userID, BirthDate: birth})
 		require.NoError(t, err)
 	}
-	stated := row("7", "")
-	stated.Age = 35
-	b.imports(t, r.ID, stated)
+	stated, dated := row("7", ""), row("8", "")
+	stated.Age, dated.BirthDate = 35, born
+	b.imports(t, r.ID, stated, dated)
 	record := b.post(t, r.ID, finish("7", 5000))
 
 	_, revised, err := b.store.UpdateRace(ctx, r.ID, func(r *race.Race) error { r.Date.Day = 20; return nil },
-		births(map[string]race.Date{known: born, standIn("7"): born}))
+		births(map[string]race.Date{"7": born, "8": born}))
 	require.NoError(t, err)
 	require.Equal(t, 1, revised)
-	for userID, age := range map[string]int{known: 36, unknown: race.UnknownAge, standIn("7"): 35} {
+	for userID, age := range map[string]int{known: 35, unknown: race.UnknownAge, standIn("7"): 35, standIn("8"): 36} {
 		p, err := b.store.Participant(ctx, r.ID, userID)
 		require.NoError(t, err)
 		require.Equal(t, age, p.Age)

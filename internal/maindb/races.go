@@ -162,6 +162,9 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		if recorded {
 			return &race.ConflictError{Message: "the race has official records, which are kept for ever"}
 		}
+		if err := q.DeleteClaimsOfRace(ctx, raceID); err != nil {
+			return fmt.Errorf("delete claims of race %s: %w", raceID, err)
+		}
 		if err := q.DeleteParticipantsOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete entries of race %s: %w", raceID, err)
 		}

@@ -14,9 +14,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
-// BirthDates returns the birth dates of runners by user ID. Unknown ones are left
-// out.
-type BirthDates func(ctx context.Context, userIDs []string) (map[string]race.Date, error)
+// BirthDates returns the birth dates that the start lists of a race gave, by bib
+// key. Unknown ones are left out.
+type BirthDates func(ctx context.Context, bibKeys []string) (map[string]race.Date, error)
 
 // UpdateRace lets edit change the settings of a race. It returns the updated race
 // and how many records were revised.
@@ -146,25 +146,35 @@ func (s *Store) writeSettings(ctx context.Context, q *gen.Queries, r race.Race) 
 	return nil
 }
 
-// moveRaceDay recomputes the ages on race day of everybody whose birth date is
-// known and whose age the organizer did not state.
+// moveRaceDay recomputes the ages on race day that the organizer did not state: from
+// the birth date that a start list gave, or, where the runner's own account gave the
+// age, by the whole years that lie between that day and the new one. The birth date
+// of an account takes no part: an organizer who moves a race to and fro would find
+// it.
 func (s *Store) moveRaceDay(ctx context.Context, q *gen.Queries, r race.Race, births BirthDates) error {
-	rows, err := q.UsersWithDerivedAge(ctx, r.ID)
+	rows, err := q.DerivedAges(ctx, r.ID)
 	if err != nil {
 		return fmt.Errorf("list ages of race %s: %w", r.ID, err)
 	}
-	users := make([]string, len(rows))
-	for i, row := range rows {
-		users[i] = row.UserID
+	var bibKeys []string
+	for _, row := range rows {
+		if !row.OwnAgeOn.Valid && row.BibKey.Valid {
+			bibKeys = append(bibKeys, row.BibKey.String)
+		}
 	}
-	known, err := births(ctx, users)
+	known, err := births(ctx, bibKeys)
 	if err != nil {
 		return fmt.Errorf("read birth dates: %w", err)
 	}
 	byAge := make(map[sql.NullInt16][]string) // participants to set to an age: at most some 120 groups
 	for _, row := range rows {
-		born, has := known[row.UserID]
-		if age := nullAge(born.AgeOn(r.Date)); has && age != row.Age {
+		age := row.Age
+		if born, has := known[row.BibKey.String]; has && !row.OwnAgeOn.Valid {
+			age = nullAge(born.AgeOn(r.Date))
+		} else if row.OwnAgeOn.Valid && row.OwnAge.Valid {
+			age = nullAge(int(row.OwnAge.Int16) + race.DateOf(row.OwnAgeOn.Time).YearsUntil(r.Date))
+		}
+		if age != row.Age {
 			byAge[age] = append(byAge[age], row.ParticipantID)
 		}
 	}

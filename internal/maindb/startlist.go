@@ -8,13 +8,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 // StartListRow is what a start list says about one bib. No two rows of a list have
-// the same bib or the same account.
+// the same bib or the same login.
 type StartListRow struct {
 	Bib       string
 	Sex       race.Sex  // empty: not stated
@@ -22,15 +24,22 @@ type StartListRow struct {
 	BirthDate race.Date // zero: not stated
 	Field     race.Field
 
-	ClearSex bool // what the entry has is withdrawn; an age that the account gives stays
+	ClearSex bool // what the entry has is withdrawn; an age that the runner's own account gave stays
 	ClearAge bool
 
-	Account *RunnerAccount // the account that the row names; nil: it names none
-	StandIn RunnerAccount  // the account without a login that is used for the bib otherwise
-	Claimed bool           // the stand-in has been claimed by its runner
+	// EntrantID is the user ID of the runner whose login the row names, if that
+	// runner entered the race themselves or accepted a result of it. Nobody else's
+	// account is ever looked up for a row.
+	EntrantID string
+	// LoginHash is the keyed hash of any other login that the row names, for the
+	// invitation; empty when it names none.
+	LoginHash string
+
+	StandIn RunnerAccount // the account without a login that is used for the bib
+	Erased  bool          // the person of the stand-in has had it erased
 }
 
-// RunnerAccount is what an entry copies from an account.
+// RunnerAccount is what an entry copies from a stand-in, which the start list wrote.
 type RunnerAccount struct {
 	UserID    string
 	Sex       race.Sex  // empty: unknown
@@ -69,8 +78,18 @@ func (s *Store) PlanStartList(ctx context.Context, raceID string, rows []StartLi
 	return plan.rows, nil
 }
 
-// ImportStartList updates the entries of a race from the rows, in one transaction,
-// and returns how many records it revised so that they are credited again: those of
+// EnteredInPerson returns the user IDs of those who entered the race themselves or
+// accepted a result of it, and have not cancelled.
+func (s *Store) EnteredInPerson(ctx context.Context, raceID string) ([]string, error) {
+	userIDs, err := s.queries.EnteredInPerson(ctx, raceID)
+	if err != nil {
+		return nil, fmt.Errorf("list who entered race %s in person: %w", raceID, err)
+	}
+	return userIDs, nil
+}
+
+// ImportStartList updates the entries of a race from the rows and invites the
+// runners whose logins they name, in one transaction, and returns how many records it revised so that they are credited again: those of
 // new bibs and of bibs whose runner, sex, age or field changed.
 //
 // planned is what PlanStartList returned for the same rows; every stand-in in it
@@ -111,8 +130,15 @@ func (s *Store) planStartList(ctx context.Context, q *gen.Queries, r race.Race, 
 		entries[i] = entry{
 			Participant: participantOf(row), ageStated: row.AgeStated, listed: row.Listed, bibKey: row.BibKey.String,
 		}
+		if row.OwnAgeOn.Valid && row.OwnAge.Valid {
+			entries[i].ownAge, entries[i].ownAgeOn = int(row.OwnAge.Int16), race.DateOf(row.OwnAgeOn.Time)
+		}
 	}
-	return newStartListPlan(r, entries, rows), nil
+	invited, err := q.InvitationsOfRace(ctx, r.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read the invitations of race %s: %w", r.ID, err)
+	}
+	return newStartListPlan(r, entries, invited, rows), nil
 }
 
 // reviseBibsOf revises the records of bibs, if there are any, so that they are
@@ -153,6 +179,31 @@ func (s *Store) writeStartList(ctx context.Context, tx *sql.Tx, plan *startListP
 	for entries := range slices.Chunk(plan.writes, chunk) {
 		if err := putEntries(ctx, tx, entries, now); err != nil {
 			return fmt.Errorf("write entries: %w", err)
+		}
+	}
+	return s.writeInvitations(ctx, tx, plan, now)
+}
+
+// writeInvitations invites the runners whom rows name by their logins and withdraws
+// the invitations that the list replaces.
+func (s *Store) writeInvitations(ctx context.Context, tx *sql.Tx, plan *startListPlan, now time.Time) error {
+	for ids := range slices.Chunk(plan.uninvites, chunk) {
+		err := s.queries.WithTx(tx).RefuseClaims(ctx, gen.RefuseClaimsParams{
+			Reason: "a later start list invites somebody else", ChangedAt: now, ClaimIds: ids,
+		})
+		if err != nil {
+			return fmt.Errorf("withdraw %d invitations: %w", len(ids), err)
+		}
+	}
+	const into = `INSERT INTO claim
+    (claim_id, race_id, bib, bib_key, kind, state, login_hash, contested, reason, created_at, changed_at) VALUES `
+	for part := range slices.Chunk(plan.invites, chunk) {
+		err := insertRows(ctx, tx, into, part, func(args []any, row StartListRow) []any {
+			return append(args, uuid.Must(uuid.NewV7()).String(), plan.race.ID, row.Bib, race.BibKey(row.Bib),
+				string(race.Invitation), string(race.Invited), row.LoginHash, false, "", now, now)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package maindb_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -17,15 +18,27 @@ func standIn(bib string) string {
 	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(race.BibKey(bib))).String()
 }
 
-// row is a start-list row that names a runner's account, or none.
-func row(bib, userID string) maindb.StartListRow {
-	r := maindb.StartListRow{
-		Bib: bib, Age: race.UnknownAge, Field: race.Runner, StandIn: maindb.RunnerAccount{UserID: standIn(bib)},
+// row is a start-list row that names a runner who entered in person, or none.
+func row(bib, entrantID string) maindb.StartListRow {
+	return maindb.StartListRow{
+		Bib: bib, Age: race.UnknownAge, Field: race.Runner, EntrantID: entrantID, StandIn: maindb.RunnerAccount{UserID: standIn(bib)},
 	}
-	if userID != "" {
-		r.Account = &maindb.RunnerAccount{UserID: userID}
-	}
+}
+
+// invites is a start-list row that names the login of nobody who has entered.
+func invites(bib, login string) maindb.StartListRow {
+	r := row(bib, "")
+	r.LoginHash = login
 	return r
+}
+
+// enters has a new runner enter a race, and returns their user ID.
+func (b *testBundle) enters(t *testing.T, raceID string, born race.Date) string {
+	t.Helper()
+	userID := newID()
+	_, err := b.store.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: raceID, UserID: userID, Sex: race.Female, BirthDate: born})
+	require.NoError(t, err)
+	return userID
 }
 
 // imports plans and imports rows, and returns what became of each and how many
@@ -73,21 +86,19 @@ func TestImportStartList(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))
-	ann := newID()
+	ann := b.enters(t, r.ID, race.Date{Year: 2000, Month: time.January, Day: 1})
 	first := row("0042", "")
 	first.Sex, first.Age = race.Female, 40
-	linked := row("7", ann)
-	linked.Account.Sex, linked.Account.BirthDate = race.Male, race.Date{Year: 2000, Month: time.January, Day: 1}
-	list := []maindb.StartListRow{first, linked}
+	list := []maindb.StartListRow{first, row("7", ann)}
 
 	planned, revised := b.imports(t, r.ID, list...)
-	require.Equal(t, []maindb.RowOutcome{added, added}, outcomes(planned))
+	require.Equal(t, []maindb.RowOutcome{added, changed}, outcomes(planned))
 	require.Zero(t, revised)
 	require.Equal(t, map[string]string{"0042": standIn("42"), "7": ann}, b.bibs(t, r.ID))
 	p, err := b.store.Participant(t.Context(), r.ID, ann)
 	require.NoError(t, err)
-	require.Equal(t, race.Male, p.Sex, "by the account")
-	require.Equal(t, 26, p.Age, "by the account")
+	require.Equal(t, race.Female, p.Sex, "as she entered")
+	require.Equal(t, 26, p.Age, "as she entered")
 
 	var before, after time.Time
 	updatedAt := "SELECT MAX(updated_at) FROM participant WHERE race_id = ?"
@@ -96,6 +107,50 @@ func TestImportStartList(t *testing.T) {
 	require.Equal(t, []maindb.RowOutcome{unchanged, unchanged}, outcomes(planned))
 	require.NoError(t, b.db.QueryRowContext(t.Context(), updatedAt, r.ID).Scan(&after))
 	require.Equal(t, before, after, "nothing was written")
+}
+
+// invitations returns the state of each invitation of a race by bib and login.
+func (b *testBundle) invitations(t *testing.T, raceID string) map[string]string {
+	t.Helper()
+	rows, err := b.db.QueryContext(t.Context(), "SELECT bib_key, login_hash, state FROM claim WHERE race_id = ?", raceID)
+	require.NoError(t, err)
+	defer rows.Close()
+	states := make(map[string]string)
+	for rows.Next() {
+		var bib, login, state string
+		require.NoError(t, rows.Scan(&bib, &login, &state))
+		states[bib+" "+login] = state
+	}
+	require.NoError(t, rows.Err())
+	return states
+}
+
+func TestStartListInvitesLogins(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.created(t, spring(19))
+	planned, _ := b.imports(t, r.ID, invites("1", "ann"), invites("2", "ben"), row("3", ""))
+	require.Equal(t, []maindb.RowOutcome{added, added, added}, outcomes(planned))
+	require.Equal(t, map[string]string{"1": standIn("1"), "2": standIn("2"), "3": standIn("3")}, b.bibs(t, r.ID), "nobody's account")
+	require.Equal(t, map[string]string{"1 ann": "invited", "2 ben": "invited"}, b.invitations(t, r.ID))
+
+	planned, _ = b.imports(t, r.ID, invites("1", "ann"), invites("2", "cem"), invites("3", "dov"))
+	require.Equal(t, []maindb.RowOutcome{unchanged, changed, changed}, outcomes(planned))
+	require.Equal(t, map[string]string{"1 ann": "invited", "2 ben": "refused", "2 cem": "invited", "3 dov": "invited"}, b.invitations(t, r.ID))
+	planned, _ = b.imports(t, r.ID, invites("4", "ann"), row("2", ""))
+	require.Equal(t, []maindb.RowOutcome{added, unchanged}, outcomes(planned), "a row without a login leaves the invitation")
+	require.Equal(t, "refused", b.invitations(t, r.ID)["1 ann"], "the login is at another bib now")
+
+	b.exec(t, "UPDATE claim SET state = 'declined' WHERE login_hash = 'cem'")
+	planned, _ = b.imports(t, r.ID, invites("2", "cem"))
+	require.Equal(t, []maindb.RowOutcome{unchanged}, outcomes(planned), "nobody is asked twice")
+
+	ann := b.enters(t, r.ID, race.Date{})
+	b.imports(t, r.ID, row("9", ann))
+	planned, _ = b.imports(t, r.ID, invites("9", "eve"))
+	require.Equal(t, []maindb.RowOutcome{refused}, outcomes(planned), "the bib of somebody who entered in person")
+	require.NoError(t, b.store.DeleteRace(t.Context(), r.ID))
+	require.Empty(t, b.invitations(t, r.ID))
 }
 
 func TestStartListRowsLeaveOutWhatTheyDoNotSay(t *testing.T) {
@@ -132,7 +187,7 @@ func TestStartListCorrectionsHealRecords(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))
-	ann := newID()
+	ann := b.enters(t, r.ID, race.Date{})
 	record := b.post(t, r.ID, finish("0123", 5000))
 	other := b.post(t, r.ID, finish("9", 5001))
 	b.outbox(t)
@@ -163,7 +218,7 @@ func TestStartListMovesBibs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))
-	ann, ben, cem := newID(), newID(), newID()
+	ann, ben, cem := b.enters(t, r.ID, race.Date{}), b.enters(t, r.ID, race.Date{}), b.enters(t, r.ID, race.Date{})
 	b.imports(t, r.ID, row("1", ann), row("2", ben), row("3", cem), row("4", ""))
 
 	planned, _ := b.imports(t, r.ID, row("2", ann), row("1", ben))
@@ -181,44 +236,37 @@ func TestStartListMovesBibs(t *testing.T) {
 
 	planned, _ = b.imports(t, r.ID, row("4", ann), row("2", ""))
 	require.Equal(t, []maindb.RowOutcome{changed, added}, outcomes(planned),
-		"a runner with an account takes the place of the stand-in, and gives up a bib")
+		"a runner who entered takes the place of the stand-in, and gives up a bib")
 	require.Equal(t, map[string]string{"1": ben, "2": standIn("2"), "3": cem, "4": ann}, b.bibs(t, r.ID))
 }
 
-func TestStartListGivesBibsToThoseWhoEntered(t *testing.T) {
+func TestStartListReentersNobodyWhoCancelled(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))
-	ann, ben := newID(), newID()
-	for _, userID := range []string{ann, ben} {
-		_, err := b.store.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: r.ID, UserID: userID, Sex: race.Female})
-		require.NoError(t, err)
-	}
+	ann, ben := b.enters(t, r.ID, race.Date{}), b.enters(t, r.ID, race.Date{})
+	entered, err := b.store.EnteredInPerson(t.Context(), r.ID)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{ann, ben}, entered)
 	require.NoError(t, b.store.CancelEntry(t.Context(), r.ID, ben))
-	planned, _ := b.imports(t, r.ID, row("1", ann), row("2", ben))
-	require.Equal(t, []maindb.RowOutcome{changed, changed}, outcomes(planned))
+	entered, err = b.store.EnteredInPerson(t.Context(), r.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{ann}, entered)
+	planned, _ := b.imports(t, r.ID, row("1", ann), row("2", ben)) // who cancelled after the logins were read
+	require.Equal(t, []maindb.RowOutcome{changed, refused}, outcomes(planned))
 	p, err := b.store.Participant(t.Context(), r.ID, ben)
 	require.NoError(t, err)
-	require.Equal(t, race.Entered, p.Status)
-	require.Equal(t, race.Female, p.Sex)
-	require.Equal(t, "2", p.Bib)
+	require.Equal(t, race.Cancelled, p.Status)
 }
 
-func TestStartListOfClaimedStandIn(t *testing.T) {
+func TestStartListOfAnErasedStandIn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))
-	b.imports(t, r.ID, row("1", ""))
-	owner := standIn("1") // has a login by now, and moves to another bib
-	b.imports(t, r.ID, row("9", owner))
-	require.Equal(t, map[string]string{"9": owner}, b.bibs(t, r.ID))
-
 	former := row("1", "")
-	former.Claimed = true
+	former.Erased = true
 	planned, _ := b.imports(t, r.ID, former)
 	require.Equal(t, []maindb.RowOutcome{refused}, outcomes(planned))
-	planned, _ = b.imports(t, r.ID, row("8", owner), former)
-	require.Equal(t, []maindb.RowOutcome{changed, refused}, outcomes(planned))
 }
 
 func TestStartListHoldsCapacity(t *testing.T) {
@@ -230,7 +278,7 @@ func TestStartListHoldsCapacity(t *testing.T) {
 	planned, _ := b.imports(t, r.ID, row("1", ""), row("2", ""), row("3", ""))
 	require.Equal(t, []maindb.RowOutcome{added, added, refused}, outcomes(planned))
 	require.Contains(t, planned[2].Wrong[0].Message, "capacity")
-	planned, _ = b.imports(t, r.ID, row("1", newID()), row("2", ""))
+	planned, _ = b.imports(t, r.ID, invites("1", "ann"), row("2", ""))
 	require.Equal(t, []maindb.RowOutcome{changed, unchanged}, outcomes(planned), "no new place is taken")
 }
 
@@ -238,10 +286,11 @@ func TestImportStartListRefusesAnOutdatedPlan(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))
+	ann := b.enters(t, r.ID, race.Date{})
 	list := []maindb.StartListRow{row("1", "")}
 	planned, err := b.store.PlanStartList(t.Context(), r.ID, list)
 	require.NoError(t, err)
-	b.imports(t, r.ID, row("1", newID()))
+	b.imports(t, r.ID, row("1", ann))
 	_, err = b.store.ImportStartList(t.Context(), r.ID, list, planned)
 	var conflict *race.ConflictError
 	require.ErrorAs(t, err, &conflict)
@@ -274,46 +323,30 @@ func TestABibThatGoesToAnotherRunnerTakesNothingWithIt(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))
+	ann := b.enters(t, r.ID, race.Date{})
 	former := row("1", "")
-	former.Sex, former.Age, former.Field = race.Female, 40, race.Wheelchair
-	wrong := row("2", newID())
-	wrong.Sex, wrong.Age = race.Female, 41
-	b.imports(t, r.ID, former, wrong)
-	records := []race.Record{b.post(t, r.ID, finish("1", 9000)), b.post(t, r.ID, finish("2", 9000))}
+	former.Sex, former.Age, former.Field = race.Male, 40, race.Wheelchair
+	b.imports(t, r.ID, former)
+	record := b.post(t, r.ID, finish("1", 9000))
 	b.outbox(t)
 
-	ann, ben := newID(), newID()
-	born := row("2", ben)
-	born.Account.Sex, born.Account.BirthDate = race.Male, race.Date{Year: 2000, Month: time.January, Day: 1}
-	planned, revised := b.imports(t, r.ID, row("1", ann), born) // instead of the stand-in, and of an account named by mistake
-	require.Equal(t, []maindb.RowOutcome{changed, changed}, outcomes(planned))
-	require.Equal(t, 2, revised)
+	planned, revised := b.imports(t, r.ID, row("1", ann)) // instead of the stand-in
+	require.Equal(t, []maindb.RowOutcome{changed}, outcomes(planned))
+	require.Equal(t, 1, revised)
 	p, err := b.store.Participant(t.Context(), r.ID, ann)
 	require.NoError(t, err)
 	require.Equal(t, race.Participant{
-		ID: p.ID, RaceID: r.ID, UserID: ann, Bib: "1", Age: race.UnknownAge, Field: race.Runner, Status: race.Entered,
+		ID: p.ID, RaceID: r.ID, UserID: ann, Bib: "1", Sex: race.Female, Age: race.UnknownAge, Field: race.Runner, Status: race.Entered,
 	}, p)
-	p, err = b.store.Participant(t.Context(), r.ID, ben)
-	require.NoError(t, err)
-	require.Equal(t, race.Male, p.Sex)
-	require.Equal(t, 26, p.Age)
-	var stated bool
-	require.NoError(t, b.db.QueryRowContext(t.Context(), "SELECT age_stated FROM participant WHERE user_id = ?", ben).Scan(&stated))
-	require.False(t, stated, "the age follows the day of the race again")
-	facts, err := b.store.Facts(t.Context(), records[0].ID)
+	facts, err := b.store.Facts(t.Context(), record.ID)
 	require.NoError(t, err)
 	require.Equal(t, ann, facts.Entrant.UserID)
-	require.Empty(t, facts.Entrant.Sex)
 
 	planned, _ = b.imports(t, r.ID, row("3", ann), row("1", "")) // the stand-in is for somebody else than the first time
 	require.Equal(t, []maindb.RowOutcome{changed, added}, outcomes(planned))
-	someone := row("1", "")
-	someone.StandIn.Sex, someone.StandIn.BirthDate = race.Female, race.Date{Year: 1980, Month: time.May, Day: 1}
-	b.exec(t, "DELETE FROM participant WHERE user_id = ?", standIn("1"))
-	b.imports(t, r.ID, someone)
 	p, err = b.store.Participant(t.Context(), r.ID, standIn("1"))
 	require.NoError(t, err)
-	require.Empty(t, p.Sex, "what the account says of who had the bib before")
+	require.Empty(t, p.Sex, "what the stand-in says of who had the bib before")
 	require.Equal(t, race.UnknownAge, p.Age)
 }
 
@@ -321,11 +354,7 @@ func TestAStartListDisplacesNobodyWhoEnteredInPerson(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))
-	ann, ben, cem := newID(), newID(), newID()
-	for _, userID := range []string{ann, ben} {
-		_, err := b.store.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: r.ID, UserID: userID, Sex: race.Female})
-		require.NoError(t, err)
-	}
+	ann, ben, cem := b.enters(t, r.ID, race.Date{}), b.enters(t, r.ID, race.Date{}), b.enters(t, r.ID, race.Date{})
 	b.imports(t, r.ID, row("1", ann), row("2", ben))
 	planned, revised := b.imports(t, r.ID, row("1", cem), row("3", ""))
 	require.Equal(t, []maindb.RowOutcome{refused, added}, outcomes(planned))
@@ -334,19 +363,55 @@ func TestAStartListDisplacesNobodyWhoEnteredInPerson(t *testing.T) {
 	require.Equal(t, map[string]string{"1": ann, "2": ben, "3": standIn("3")}, b.bibs(t, r.ID))
 
 	planned, _ = b.imports(t, r.ID, row("1", cem), row("4", ann))
-	require.Equal(t, []maindb.RowOutcome{added, changed}, outcomes(planned), "who moves away in the list gives the bib up")
+	require.Equal(t, []maindb.RowOutcome{changed, changed}, outcomes(planned), "who moves away in the list gives the bib up")
 	require.NoError(t, b.store.CancelEntry(t.Context(), r.ID, ben))
 	planned, _ = b.imports(t, r.ID, row("2", cem))
 	require.Equal(t, []maindb.RowOutcome{changed}, outcomes(planned), "as does who cancels")
+}
 
-	claimed := row("3", newID()) // the stand-in of bib 3 is somebody's own by now
-	claimed.Claimed = true
-	planned, _ = b.imports(t, r.ID, claimed)
-	require.Equal(t, []maindb.RowOutcome{refused}, outcomes(planned))
-
-	require.NoError(t, b.store.CancelEntry(t.Context(), r.ID, standIn("3")))
-	again := row("3", "")
-	again.Claimed = true
-	planned, _ = b.imports(t, r.ID, again)
-	require.Equal(t, []maindb.RowOutcome{refused}, outcomes(planned), "whoever cancelled is not entered for somebody else")
+// An age that comes from a runner's own account tells nothing about the birth date
+// but what it told on the day that the runner saw.
+func TestMovingARaceDoesNotRevealBirthDates(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.created(t, spring(19))
+	ann := b.enters(t, r.ID, race.Date{Year: 2000, Month: time.August, Day: 9})
+	listed := row("1", "")
+	listed.BirthDate = race.Date{Year: 2000, Month: time.August, Day: 9}
+	listed.StandIn.BirthDate = listed.BirthDate
+	b.imports(t, r.ID, listed, row("2", ann))
+	births := func(_ context.Context, bibKeys []string) (map[string]race.Date, error) {
+		require.Equal(t, []string{"1"}, bibKeys, "of bib 2 nobody asks")
+		return map[string]race.Date{"1": listed.BirthDate}, nil
+	}
+	ages := func(date race.Date) (own, byList int) {
+		_, _, err := b.store.UpdateRace(t.Context(), r.ID, func(r *race.Race) error { r.Date = date; return nil }, births)
+		require.NoError(t, err)
+		p, err := b.store.Participant(t.Context(), r.ID, ann)
+		require.NoError(t, err)
+		q, err := b.store.Participant(t.Context(), r.ID, standIn("1"))
+		require.NoError(t, err)
+		return p.Age, q.Age
+	}
+	for date := r.Date; date.Before(race.Date{Year: 2027, Month: time.April, Day: 19}); date = race.DateOf(date.Midnight().AddDate(0, 0, 7)) {
+		own, _ := ages(date)
+		require.Equal(t, 25, own, date)
+	}
+	for date, want := range map[race.Date][2]int{
+		{Year: 2026, Month: time.August, Day: 9}: {25, 26},
+		{Year: 2027, Month: time.April, Day: 19}: {26, 26},
+		{Year: 2025, Month: time.April, Day: 20}: {25, 24},
+		{Year: 2025, Month: time.April, Day: 19}: {24, 24},
+		r.Date:                                   {25, 25},
+	} {
+		own, byList := ages(date)
+		require.Equal(t, want, [2]int{own, byList}, date)
+	}
+	cleared := row("2", ann)
+	cleared.Age = 40
+	b.imports(t, r.ID, cleared)
+	cleared.Age, cleared.ClearAge = race.UnknownAge, true
+	b.imports(t, r.ID, cleared)
+	own, _ := ages(r.Date)
+	require.Equal(t, 25, own, "what the organizer took back leaves the runner's own")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
@@ -13,33 +14,37 @@ import (
 type entry struct {
 	race.Participant
 	ageStated bool
-	listed    bool // a start list made the entry for this runner
+	ownAge    int       // what the runner's own account gave
+	ownAgeOn  race.Date // the day on which it was that; zero: the account gave none
+	listed    bool      // made by a start list: the runner has neither entered in person nor accepted the result
 	bibKey    string
 }
 
 // startListPlan works out how a start list changes the entries of a race. It is a
 // pure function of its inputs, so that a dry run and an import cannot differ.
 //
-// A row finds its entry by the account that it names, else by its bib. The list is
+// A row finds the entry of the runner whose login it names if that runner entered
+// in person, else the entry of its bib. Any other login only invites: the row is
+// about the stand-in of its bib, whoever has that login or nobody. The list is
 // applied as a whole: a bib is free when its holder moves to another bib in the
 // same list, so two runners can swap. What a row leaves out stays unchanged; a new
-// entry without a field is a runner's. An entry that passes to another runner keeps
-// nothing of the former one but the bib, and it is refused if the former one
-// entered in person or has claimed it.
+// entry without a field is a runner's. No row takes an entry away from a runner who
+// entered in person or accepted it.
 type startListPlan struct {
-	rows      []PlannedRow // as the list has them
-	writes    []entry      // to be added or changed
-	releases  []string     // participants whose bib changes
-	displaced []string     // participants whose place a runner with an account takes
-	revises   []string     // bib keys whose records must be revised
+	rows      []PlannedRow   // as the list has them
+	writes    []entry        // to be added or changed
+	releases  []string       // participants whose bib changes
+	displaced []string       // participants whose place a runner who entered in person takes
+	revises   []string       // bib keys whose records must be revised
+	invites   []StartListRow // rows whose login is invited
+	uninvites []string       // invitations that are withdrawn
 
 	race   race.Race
 	list   []StartListRow
 	keys   []string // bib keys, as the list has them
 	byBib  map[string]*entry
 	byUser map[string]*entry
-	movers map[string]int // participant → the row that names its account
-	named  map[string]bool
+	movers map[string]int // participant → the row that names its runner
 	spots  []spot
 }
 
@@ -47,15 +52,15 @@ type startListPlan struct {
 // one.
 type spot struct {
 	target    *entry
-	displaced *entry // the stand-in's entry that gives way
+	displaced *entry // the entry of a start list that gives way
 }
 
-func newStartListPlan(r race.Race, existing []entry, list []StartListRow) *startListPlan {
+func newStartListPlan(r race.Race, existing []entry, invited []gen.InvitationsOfRaceRow, list []StartListRow) *startListPlan {
 	p := &startListPlan{
 		rows: make([]PlannedRow, len(list)), spots: make([]spot, len(list)), keys: make([]string, len(list)),
 		race: r, list: list,
 		byBib: make(map[string]*entry, len(existing)), byUser: make(map[string]*entry, len(existing)),
-		movers: make(map[string]int), named: make(map[string]bool),
+		movers: make(map[string]int),
 	}
 	for i := range existing {
 		e := &existing[i]
@@ -66,11 +71,8 @@ func newStartListPlan(r race.Race, existing []entry, list []StartListRow) *start
 	}
 	for i, row := range list {
 		p.keys[i] = race.BibKey(row.Bib)
-		if row.Account != nil {
-			p.named[row.Account.UserID] = true
-			if own := p.byUser[row.Account.UserID]; own != nil {
-				p.movers[own.ID] = i
-			}
+		if own := p.entrant(row); own != nil {
+			p.movers[own.ID] = i
 		}
 		p.refuse(i, p.checkAge(row)...)
 	}
@@ -80,7 +82,17 @@ func newStartListPlan(r race.Race, existing []entry, list []StartListRow) *start
 	for i := range list {
 		p.decide(i)
 	}
+	p.invite(invited)
 	return p
+}
+
+// entrant returns the entry of the runner whom a row names, nil if it names none or
+// they have cancelled since.
+func (p *startListPlan) entrant(row StartListRow) *entry {
+	if own := p.byUser[row.EntrantID]; row.EntrantID != "" && own != nil && own.Status == race.Entered {
+		return own
+	}
+	return nil
 }
 
 func (p *startListPlan) refused(i int) bool { return p.rows[i].Outcome == RowRefused }
@@ -118,8 +130,8 @@ func (p *startListPlan) findSpots() (again bool) {
 			continue
 		}
 		var problem string
-		if p.list[i].Account != nil {
-			p.spots[i], problem = p.spotOfAccount(i)
+		if p.list[i].EntrantID != "" {
+			p.spots[i], problem = p.spotOfEntrant(i)
 		} else {
 			p.spots[i], problem = p.spotOfBib(i)
 		}
@@ -131,35 +143,46 @@ func (p *startListPlan) findSpots() (again bool) {
 	return again
 }
 
-// spotOfAccount: the runner's own entry moves to the bib; without one, the
-// entry that has the bib becomes the runner's.
-func (p *startListPlan) spotOfAccount(i int) (_ spot, problem string) {
-	row, holder := p.list[i], p.holder(i)
-	own := p.byUser[row.Account.UserID]
+const (
+	heldByAnother = "is held by another runner: give that runner another bib in the same list, or this row another one"
+	hasCancelled  = "the runner with this login has cancelled the entry: leave the login out"
+	wasErased     = "is the former bib of a runner who had their data erased: give this row another bib"
+)
+
+// spotOfEntrant: the runner's own entry moves to the bib. An entry that only a start
+// list made for the bib gives way.
+func (p *startListPlan) spotOfEntrant(i int) (_ spot, problem string) {
+	own, holder := p.entrant(p.list[i]), p.holder(i)
 	switch {
+	case own == nil:
+		return spot{}, hasCancelled
 	case holder == nil || holder == own:
 		return spot{target: own}, ""
-	case holder.UserID == row.StandIn.UserID && !row.Claimed: // nobody's account
-		if own == nil {
-			return spot{target: holder}, ""
-		}
-		return spot{target: own, displaced: holder}, ""
-	case own == nil && holder.listed && holder.UserID != row.StandIn.UserID:
-		return spot{target: holder}, "" // an earlier list named another account for it
+	case p.inPerson(i, holder):
+		return spot{}, heldByAnother
 	}
-	return spot{}, "is held by another runner: give that runner another bib in the same list, or this row another one"
+	return spot{target: own, displaced: holder}, ""
 }
 
-// spotOfBib: the entry that has the bib; without one, the stand-in's entry, unless
-// the stand-in has been claimed by a runner who has another bib or has cancelled.
+// inPerson reports whether the entry that has the bib of a row is that of a runner
+// who entered in person or accepted it. Entries from before that was noted are told
+// by the stand-in.
+func (p *startListPlan) inPerson(i int, holder *entry) bool {
+	return !holder.listed && holder.UserID != p.list[i].StandIn.UserID
+}
+
+// spotOfBib: the entry that has the bib; without one, the stand-in's entry.
 func (p *startListPlan) spotOfBib(i int) (_ spot, problem string) {
+	row := p.list[i]
 	if holder := p.holder(i); holder != nil {
+		if row.LoginHash != "" && p.inPerson(i, holder) {
+			return spot{}, heldByAnother
+		}
 		return spot{target: holder}, ""
 	}
-	userID := p.list[i].StandIn.UserID
-	own := p.byUser[userID]
-	if p.named[userID] || p.list[i].Claimed || own != nil && own.bibKey != "" {
-		return spot{}, "is the former bib of a runner with an account: name the account (login_id) of the runner who has it now"
+	own := p.byUser[row.StandIn.UserID]
+	if row.Erased || own != nil && own.bibKey != "" {
+		return spot{}, wasErased
 	}
 	return spot{target: own}, ""
 }
@@ -244,52 +267,74 @@ func scoresOtherwise(old, wanted entry) bool {
 // wanted returns the entry that a row asks for.
 func (p *startListPlan) wanted(i int) entry {
 	row, target := p.list[i], p.spots[i].target
-	account := row.StandIn
-	switch {
-	case row.Account != nil:
-		account = *row.Account
-	case target == nil: // the stand-in is reused, and its former runner is gone
-		account.Sex, account.BirthDate = row.Sex, row.BirthDate
-	case target.UserID != row.StandIn.UserID:
-		account = RunnerAccount{UserID: target.UserID}
-	}
-	newRunner := target == nil || target.UserID != account.UserID
-	w := entry{Participant: race.Participant{RaceID: p.race.ID, UserID: account.UserID, Age: race.UnknownAge}, listed: true}
-	switch {
-	case target == nil:
-		w.ID = uuid.Must(uuid.NewV7()).String()
-	case newRunner:
-		w.ID = target.ID
-	default:
+	var w entry
+	if target != nil {
 		w = *target
+	} else { // the stand-in may have been used before, for somebody who is gone
+		w = entry{listed: true, Participant: race.Participant{
+			ID: uuid.Must(uuid.NewV7()).String(), RaceID: p.race.ID, UserID: row.StandIn.UserID, Age: race.UnknownAge,
+		}}
 	}
 	w.Bib, w.bibKey = row.Bib, p.keys[i]
 	w.Field, w.Status = cmp.Or(row.Field, w.Field, race.Runner), race.Entered
-	if newRunner && account.Sex != "" {
-		w.Sex = account.Sex
-	}
 	if row.Sex != "" || row.ClearSex {
 		w.Sex = row.Sex
 	}
-	p.setAge(&w, row, account, newRunner)
+	p.setAge(&w, row, target == nil)
 	return w
 }
 
-// setAge takes the age that the row says, else that of a runner who is new to
-// the entry by the account. It is stated unless the account's own birth date
-// gives it, which then follows the day of the race; clearing it leaves that one.
-func (p *startListPlan) setAge(w *entry, row StartListRow, account RunnerAccount, newRunner bool) {
+// setAge takes the age that the row says. It is stated unless it follows from the
+// birth date that the start list gave the stand-in, which then follows the day of
+// the race. Clearing it leads back to the age that the runner's own account gave.
+func (p *startListPlan) setAge(w *entry, row StartListRow, added bool) {
+	own := !w.ownAgeOn.IsZero()
 	switch {
 	case !row.BirthDate.IsZero():
-		w.Age, w.ageStated = row.BirthDate.AgeOn(p.race.Date), row.BirthDate != account.BirthDate
+		w.Age, w.ageStated = row.BirthDate.AgeOn(p.race.Date), own || row.EntrantID != ""
 	case row.Age != race.UnknownAge:
 		w.Age, w.ageStated = row.Age, true
-	case (newRunner || row.ClearAge) && !account.BirthDate.IsZero():
-		w.Age, w.ageStated = account.BirthDate.AgeOn(p.race.Date), false
-	case row.ClearAge && (w.ageStated || account.UserID == row.StandIn.UserID):
+	case row.ClearAge && own:
+		w.Age, w.ageStated = w.ownAge+w.ownAgeOn.YearsUntil(p.race.Date), false
+	case row.ClearAge && w.UserID == row.StandIn.UserID && !added && !row.StandIn.BirthDate.IsZero():
+		w.Age, w.ageStated = row.StandIn.BirthDate.AgeOn(p.race.Date), false
+	case row.ClearAge:
 		w.Age, w.ageStated = race.UnknownAge, false
 	}
 	if w.Age > race.MaxAge {
 		w.Age = race.UnknownAge
+	}
+}
+
+// invite finds the rows whose login is to be invited: those that name another login
+// than every earlier list did for their bib. An invitation that was declined or
+// refused is not repeated. It withdraws the waiting invitations to other logins for
+// the same bib, and to the same login for other bibs.
+func (p *startListPlan) invite(invited []gen.InvitationsOfRaceRow) {
+	rowOfBib, rowOfLogin := make(map[string]int), make(map[string]int)
+	for i, row := range p.list {
+		if row.LoginHash != "" && !p.refused(i) {
+			rowOfBib[p.keys[i]], rowOfLogin[row.LoginHash] = i, i
+		}
+	}
+	known := make(map[int]bool)
+	for _, inv := range invited {
+		i, sameBib := rowOfBib[inv.BibKey]
+		_, sameLogin := rowOfLogin[inv.LoginHash.String]
+		switch waits := inv.State == string(race.Invited); {
+		case sameBib && p.list[i].LoginHash == inv.LoginHash.String:
+			known[i] = true
+		case waits && (sameBib || sameLogin):
+			p.uninvites = append(p.uninvites, inv.ClaimID)
+		}
+	}
+	for i, row := range p.list {
+		if row.LoginHash == "" || p.refused(i) || known[i] {
+			continue
+		}
+		p.invites = append(p.invites, row)
+		if p.rows[i].Outcome == RowUnchanged {
+			p.rows[i].Outcome = RowChanged
+		}
 	}
 }

@@ -62,3 +62,12 @@ func (d Date) AgeOn(day Date) int {
 	}
 	return age
 }
+
+// YearsUntil returns how many whole years lie between d and another day, negative
+// when that one is earlier.
+func (d Date) YearsUntil(day Date) int {
+	if day.Before(d) {
+		return -day.AgeOn(d)
+	}
+	return d.AgeOn(day)
+}

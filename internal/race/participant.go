@@ -118,3 +118,26 @@ func CheckAge(age int) error {
 	}
 	return nil
 }
+
+// ClaimKind is how the result of a bib and an account are to meet.
+type ClaimKind string
+
+// The kinds of claims.
+const (
+	Invitation ClaimKind = "invitation" // a start list names the account's login
+	ByCode     ClaimKind = "code"       // the organizer gave the runner the bib's claim code
+	ByBirth    ClaimKind = "birth_date" // the runner names bib and birth date, the organizer decides
+)
+
+// ClaimState is what became of a claim.
+type ClaimState string
+
+// The states of a claim. The result is the account's while its claim is accepted.
+const (
+	Invited   ClaimState = "invited"   // waits for the runner
+	Requested ClaimState = "requested" // waits for the organizer
+	Accepted  ClaimState = "accepted"
+	Declined  ClaimState = "declined"  // by the runner, who was invited
+	Withdrawn ClaimState = "withdrawn" // by the runner, who had asked for it
+	Refused   ClaimState = "refused"   // by the organizer
+)

@@ -33,8 +33,9 @@ type Runner struct {
 // runnerChunk is how many accounts one statement reads or writes.
 const runnerChunk = 1000
 
-// StandInID returns the user ID of the stand-in account for a bib of a race, until
-// its runner claims it. It is a UUIDv7 with the race's time, and always the same,
+// StandInID returns the user ID of the stand-in for a bib of a race: the person of the
+// start-list row, with the row's own name, birth date and sex. It stays what it is
+// when the runner claims the result, which then is the account's. It is a UUIDv7 with the race's time, and always the same,
 // so that a start list sent again after a crash creates no second account.
 func StandInID(raceID, bibKey string) string {
 	id, err := uuid.Parse(raceID)
@@ -67,23 +68,18 @@ func (s *Store) Runners(ctx context.Context, userIDs []string) (map[string]Runne
 	return found, nil
 }
 
-// RunnersByLogin returns the runners with those login IDs by login ID, which are
-// in lower case. A login that does not exist or is not a runner's is left out.
-func (s *Store) RunnersByLogin(ctx context.Context, loginIDs []string) (map[string]Runner, error) {
-	found := make(map[string]Runner, len(loginIDs))
-	for logins := range slices.Chunk(loginIDs, runnerChunk) {
-		keys := make([]sql.NullString, len(logins))
-		for i, login := range logins {
-			keys[i] = optional(login)
-		}
-		rows, err := s.queries.RunnersByLogin(ctx, keys)
+// LoginsOf returns the user IDs of those accounts by the logins that they have.
+// There is no way to ask for the account of a login on purpose: whoever names a login
+// in a start list must not learn whether it exists.
+func (s *Store) LoginsOf(ctx context.Context, userIDs []string) (map[string]string, error) {
+	found := make(map[string]string, len(userIDs))
+	for ids := range slices.Chunk(userIDs, runnerChunk) {
+		rows, err := s.queries.LoginsOf(ctx, ids)
 		if err != nil {
-			return nil, fmt.Errorf("read runners by login: %w", err)
+			return nil, fmt.Errorf("read logins of runners: %w", err)
 		}
 		for _, row := range rows {
-			found[row.LoginID.String] = Runner{
-				UserID: row.UserID, Name: row.Name, Sex: race.Sex(row.Sex), BirthDate: dateOf(row.BirthDate), Owned: true,
-			}
+			found[row.LoginID.String] = row.UserID
 		}
 	}
 	return found, nil

@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -58,17 +57,11 @@ func TestEnsureRunners(t *testing.T) {
 	require.NoError(t, b.store.EnsureRunners(ctx, nil))
 }
 
-func TestRunnersByLogin(t *testing.T) {
+func TestLoginsOf(t *testing.T) {
 	t.Parallel()
 	b := setupAccounts(t)
-	runner := b.account(t, "uta@example.org")
-	_, err := b.store.CreateAccount(t.Context(), userdb.Account{
-		UserID: uuid.NewString(), LoginID: "club@example.org", PasswordHash: "hash", Type: auth.Organizer, Name: "Club",
-	})
+	uta, _ := b.account(t, "uta@example.org"), b.account(t, "ben@example.org")
+	got, err := b.store.LoginsOf(t.Context(), []string{uta.UserID, b.account(t, "").UserID, uuid.NewString()})
 	require.NoError(t, err)
-	got, err := b.store.RunnersByLogin(t.Context(), []string{"uta@example.org", "club@example.org", "nobody@example.org"})
-	require.NoError(t, err)
-	require.Equal(t, map[string]userdb.Runner{"uta@example.org": {
-		UserID: runner.UserID, Name: "Uta", Sex: race.Female, BirthDate: runner.BirthDate, Owned: true,
-	}}, got)
+	require.Equal(t, map[string]string{"uta@example.org": uta.UserID}, got, "of those who were asked for")
 }

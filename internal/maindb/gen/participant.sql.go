@@ -60,9 +60,51 @@ func (q *Queries) DeleteParticipantsOfRace(ctx context.Context, raceID string) e
 	return err
 }
 
+const derivedAges = `-- name: DerivedAges :many
+SELECT participant_id, bib_key, age, own_age, own_age_on FROM participant WHERE race_id = ? AND age_stated = FALSE
+`
+
+type DerivedAgesRow struct {
+	ParticipantID string
+	BibKey        sql.NullString
+	Age           sql.NullInt16
+	OwnAge        sql.NullInt16
+	OwnAgeOn      sql.NullTime
+}
+
+func (q *Queries) DerivedAges(ctx context.Context, raceID string) ([]DerivedAgesRow, error) {
+	rows, err := q.db.QueryContext(ctx, derivedAges, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DerivedAgesRow
+	for rows.Next() {
+		var i DerivedAgesRow
+		if err := rows.Scan(
+			&i.ParticipantID,
+			&i.BibKey,
+			&i.Age,
+			&i.OwnAge,
+			&i.OwnAgeOn,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const enterAgain = `-- name: EnterAgain :exec
 UPDATE participant
-SET participant_id = ?, sex = ?, age = ?, age_stated = FALSE, listed = FALSE, field = ?,
+SET participant_id = ?, sex = ?, age = ?, age_stated = FALSE, own_age = ?,
+    own_age_on = ?, listed = FALSE, field = ?,
     status = 'entered', updated_at = ?
 WHERE participant_id = ?
 `
@@ -71,6 +113,8 @@ type EnterAgainParams struct {
 	NewID     string
 	Sex       string
 	Age       sql.NullInt16
+	OwnAge    sql.NullInt16
+	OwnAgeOn  sql.NullTime
 	Field     string
 	UpdatedAt time.Time
 	OldID     string
@@ -81,6 +125,8 @@ func (q *Queries) EnterAgain(ctx context.Context, arg EnterAgainParams) error {
 		arg.NewID,
 		arg.Sex,
 		arg.Age,
+		arg.OwnAge,
+		arg.OwnAgeOn,
 		arg.Field,
 		arg.UpdatedAt,
 		arg.OldID,
@@ -129,9 +175,59 @@ func (q *Queries) EnteredBibs(ctx context.Context, raceID string) ([]EnteredBibs
 	return items, nil
 }
 
+const enteredInPerson = `-- name: EnteredInPerson :many
+SELECT user_id FROM participant WHERE race_id = ? AND listed = FALSE AND status = 'entered'
+`
+
+// Those who entered or took the result themselves, in contrast to those whom only a
+// start list names.
+func (q *Queries) EnteredInPerson(ctx context.Context, raceID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, enteredInPerson, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var user_id string
+		if err := rows.Scan(&user_id); err != nil {
+			return nil, err
+		}
+		items = append(items, user_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const giveEntry = `-- name: GiveEntry :exec
+UPDATE participant SET user_id = ?, listed = ?, updated_at = ? WHERE participant_id = ?
+`
+
+type GiveEntryParams struct {
+	UserID        string
+	Listed        bool
+	UpdatedAt     time.Time
+	ParticipantID string
+}
+
+func (q *Queries) GiveEntry(ctx context.Context, arg GiveEntryParams) error {
+	_, err := q.db.ExecContext(ctx, giveEntry,
+		arg.UserID,
+		arg.Listed,
+		arg.UpdatedAt,
+		arg.ParticipantID,
+	)
+	return err
+}
+
 const insertParticipant = `-- name: InsertParticipant :exec
-INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, own_age, own_age_on, field, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertParticipantParams struct {
@@ -143,6 +239,8 @@ type InsertParticipantParams struct {
 	Sex           string
 	Age           sql.NullInt16
 	AgeStated     bool
+	OwnAge        sql.NullInt16
+	OwnAgeOn      sql.NullTime
 	Field         string
 	Status        string
 	CreatedAt     time.Time
@@ -159,6 +257,8 @@ func (q *Queries) InsertParticipant(ctx context.Context, arg InsertParticipantPa
 		arg.Sex,
 		arg.Age,
 		arg.AgeStated,
+		arg.OwnAge,
+		arg.OwnAgeOn,
 		arg.Field,
 		arg.Status,
 		arg.CreatedAt,
@@ -168,7 +268,7 @@ func (q *Queries) InsertParticipant(ctx context.Context, arg InsertParticipantPa
 }
 
 const participantOf = `-- name: ParticipantOf :one
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed FROM participant WHERE race_id = ? AND user_id = ?
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on FROM participant WHERE race_id = ? AND user_id = ?
 `
 
 func (q *Queries) ParticipantOf(ctx context.Context, raceID string, userID string) (Participant, error) {
@@ -188,12 +288,41 @@ func (q *Queries) ParticipantOf(ctx context.Context, raceID string, userID strin
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Listed,
+		&i.OwnAge,
+		&i.OwnAgeOn,
+	)
+	return i, err
+}
+
+const participantWithBib = `-- name: ParticipantWithBib :one
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on FROM participant WHERE race_id = ? AND bib_key = ?
+`
+
+func (q *Queries) ParticipantWithBib(ctx context.Context, raceID string, bibKey sql.NullString) (Participant, error) {
+	row := q.db.QueryRowContext(ctx, participantWithBib, raceID, bibKey)
+	var i Participant
+	err := row.Scan(
+		&i.ParticipantID,
+		&i.RaceID,
+		&i.UserID,
+		&i.Bib,
+		&i.BibKey,
+		&i.Sex,
+		&i.Age,
+		&i.AgeStated,
+		&i.Field,
+		&i.Status,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Listed,
+		&i.OwnAge,
+		&i.OwnAgeOn,
 	)
 	return i, err
 }
 
 const participantsAfter = `-- name: ParticipantsAfter :many
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed FROM participant WHERE race_id = ? AND participant_id > ? ORDER BY participant_id LIMIT ?
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on FROM participant WHERE race_id = ? AND participant_id > ? ORDER BY participant_id LIMIT ?
 `
 
 func (q *Queries) ParticipantsAfter(ctx context.Context, raceID string, participantID string, limit int32) ([]Participant, error) {
@@ -219,6 +348,8 @@ func (q *Queries) ParticipantsAfter(ctx context.Context, raceID string, particip
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Listed,
+			&i.OwnAge,
+			&i.OwnAgeOn,
 		); err != nil {
 			return nil, err
 		}
@@ -234,7 +365,7 @@ func (q *Queries) ParticipantsAfter(ctx context.Context, raceID string, particip
 }
 
 const participantsOfRace = `-- name: ParticipantsOfRace :many
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed FROM participant WHERE race_id = ? ORDER BY participant_id
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on FROM participant WHERE race_id = ? ORDER BY participant_id
 `
 
 func (q *Queries) ParticipantsOfRace(ctx context.Context, raceID string) ([]Participant, error) {
@@ -260,6 +391,8 @@ func (q *Queries) ParticipantsOfRace(ctx context.Context, raceID string) ([]Part
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Listed,
+			&i.OwnAge,
+			&i.OwnAgeOn,
 		); err != nil {
 			return nil, err
 		}
@@ -312,37 +445,4 @@ func (q *Queries) SetAges(ctx context.Context, age sql.NullInt16, updatedAt time
 	}
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
-}
-
-const usersWithDerivedAge = `-- name: UsersWithDerivedAge :many
-SELECT participant_id, user_id, age FROM participant WHERE race_id = ? AND age_stated = FALSE
-`
-
-type UsersWithDerivedAgeRow struct {
-	ParticipantID string
-	UserID        string
-	Age           sql.NullInt16
-}
-
-func (q *Queries) UsersWithDerivedAge(ctx context.Context, raceID string) ([]UsersWithDerivedAgeRow, error) {
-	rows, err := q.db.QueryContext(ctx, usersWithDerivedAge, raceID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []UsersWithDerivedAgeRow
-	for rows.Next() {
-		var i UsersWithDerivedAgeRow
-		if err := rows.Scan(&i.ParticipantID, &i.UserID, &i.Age); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }

@@ -42,6 +42,25 @@ type ChangeText struct {
 	PrivateNote string
 }
 
+type Claim struct {
+	ClaimID          string
+	RaceID           string
+	Bib              string
+	BibKey           string
+	Kind             string
+	State            string
+	UserID           sql.NullString
+	LoginHash        sql.NullString
+	FormerUserID     sql.NullString
+	ReplacedEntry    sql.NullString
+	BirthDateMatches sql.NullBool
+	Contested        bool
+	Reason           string
+	DecidedBy        sql.NullString
+	CreatedAt        time.Time
+	ChangedAt        time.Time
+}
+
 type IdempotencyKey struct {
 	KeyHash        []byte
 	RequestHash    []byte
@@ -126,6 +145,8 @@ type Participant struct {
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	Listed        bool
+	OwnAge        sql.NullInt16
+	OwnAgeOn      sql.NullTime
 }
 
 type Publication struct {

@@ -2,6 +2,7 @@
 -- revisions, and sends the outbox. Standings are the worker's: it reads them.
 GRANT SELECT, INSERT, UPDATE, DELETE ON race TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON participant TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON claim TO {account};
 GRANT SELECT, INSERT, UPDATE ON official_record TO {account};
 GRANT SELECT, INSERT ON official_record_revision TO {account};
 GRANT SELECT, INSERT, DELETE ON outbox TO {account};

@@ -5,12 +5,13 @@ SELECT * FROM participant WHERE race_id = ? AND user_id = ?;
 SELECT COUNT(*) FROM participant WHERE race_id = ? AND status = 'entered';
 
 -- name: InsertParticipant :exec
-INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, own_age, own_age_on, field, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: EnterAgain :exec
 UPDATE participant
-SET participant_id = sqlc.arg(new_id), sex = sqlc.arg(sex), age = sqlc.arg(age), age_stated = FALSE, listed = FALSE, field = sqlc.arg(field),
+SET participant_id = sqlc.arg(new_id), sex = sqlc.arg(sex), age = sqlc.arg(age), age_stated = FALSE, own_age = sqlc.arg(own_age),
+    own_age_on = sqlc.arg(own_age_on), listed = FALSE, field = sqlc.arg(field),
     status = 'entered', updated_at = sqlc.arg(updated_at)
 WHERE participant_id = sqlc.arg(old_id);
 
@@ -26,8 +27,19 @@ SELECT * FROM participant WHERE race_id = ? ORDER BY participant_id;
 -- name: EnteredBibs :many
 SELECT bib_key, user_id, sex, age, field FROM participant WHERE race_id = ? AND status = 'entered' AND bib_key IS NOT NULL;
 
--- name: UsersWithDerivedAge :many
-SELECT participant_id, user_id, age FROM participant WHERE race_id = ? AND age_stated = FALSE;
+-- name: DerivedAges :many
+SELECT participant_id, bib_key, age, own_age, own_age_on FROM participant WHERE race_id = ? AND age_stated = FALSE;
+
+-- name: EnteredInPerson :many
+-- Those who entered or took the result themselves, in contrast to those whom only a
+-- start list names.
+SELECT user_id FROM participant WHERE race_id = ? AND listed = FALSE AND status = 'entered';
+
+-- name: ParticipantWithBib :one
+SELECT * FROM participant WHERE race_id = ? AND bib_key = ?;
+
+-- name: GiveEntry :exec
+UPDATE participant SET user_id = ?, listed = ?, updated_at = ? WHERE participant_id = ?;
 
 -- name: ReleaseBibs :exec
 UPDATE participant SET bib = NULL, bib_key = NULL WHERE participant_id IN (sqlc.slice(participant_ids));

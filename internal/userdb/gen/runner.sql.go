@@ -32,6 +32,48 @@ func (q *Queries) ForgetStandIns(ctx context.Context, userIds []string) error {
 	return err
 }
 
+const loginsOf = `-- name: LoginsOf :many
+SELECT user_id, login_id FROM user WHERE user_id IN (/*SLICE:user_ids*/?) AND login_id IS NOT NULL
+`
+
+type LoginsOfRow struct {
+	UserID  string
+	LoginID sql.NullString
+}
+
+func (q *Queries) LoginsOf(ctx context.Context, userIds []string) ([]LoginsOfRow, error) {
+	query := loginsOf
+	var queryParams []interface{}
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LoginsOfRow
+	for rows.Next() {
+		var i LoginsOfRow
+		if err := rows.Scan(&i.UserID, &i.LoginID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const runners = `-- name: Runners :many
 SELECT user_id, name, sex, birth_date, (login_id IS NOT NULL OR erased_at IS NOT NULL) AS owned
 FROM user
@@ -71,59 +113,6 @@ func (q *Queries) Runners(ctx context.Context, userIds []string) ([]RunnersRow, 
 			&i.Sex,
 			&i.BirthDate,
 			&i.Owned,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const runnersByLogin = `-- name: RunnersByLogin :many
-SELECT user_id, login_id, name, sex, birth_date
-FROM user
-WHERE login_id IN (/*SLICE:login_ids*/?) AND user_type = 'runner'
-`
-
-type RunnersByLoginRow struct {
-	UserID    string
-	LoginID   sql.NullString
-	Name      string
-	Sex       string
-	BirthDate sql.NullTime
-}
-
-func (q *Queries) RunnersByLogin(ctx context.Context, loginIds []sql.NullString) ([]RunnersByLoginRow, error) {
-	query := runnersByLogin
-	var queryParams []interface{}
-	if len(loginIds) > 0 {
-		for _, v := range loginIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:login_ids*/?", strings.Repeat(",?", len(loginIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:login_ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []RunnersByLoginRow
-	for rows.Next() {
-		var i RunnersByLoginRow
-		if err := rows.Scan(
-			&i.UserID,
-			&i.LoginID,
-			&i.Name,
-			&i.Sex,
-			&i.BirthDate,
 		); err != nil {
 			return nil, err
 		}

@@ -3,10 +3,8 @@ SELECT user_id, name, sex, birth_date, (login_id IS NOT NULL OR erased_at IS NOT
 FROM user
 WHERE user_id IN (sqlc.slice(user_ids));
 
--- name: RunnersByLogin :many
-SELECT user_id, login_id, name, sex, birth_date
-FROM user
-WHERE login_id IN (sqlc.slice(login_ids)) AND user_type = 'runner';
+-- name: LoginsOf :many
+SELECT user_id, login_id FROM user WHERE user_id IN (sqlc.slice(user_ids)) AND login_id IS NOT NULL;
 
 -- name: ForgetStandIns :exec
 -- What stand-ins say of a person; accounts that are somebody's own stay.

@@ -1,0 +1,56 @@
+-- name: InvitationsOfRace :many
+SELECT claim_id, bib_key, login_hash, state FROM claim WHERE race_id = ? AND kind = 'invitation';
+
+-- name: RefuseClaims :exec
+UPDATE claim SET state = 'refused', reason = sqlc.arg(reason), decided_by = sqlc.arg(decided_by), changed_at = sqlc.arg(changed_at)
+WHERE claim_id IN (sqlc.slice(claim_ids)) AND state <> 'accepted';
+
+-- name: DeleteClaimsOfRace :exec
+DELETE FROM claim WHERE race_id = ?;
+
+-- name: Claim :one
+SELECT * FROM claim WHERE claim_id = ?;
+
+-- name: InsertClaim :exec
+INSERT INTO claim (claim_id, race_id, bib, bib_key, kind, state, user_id, birth_date_matches, contested, reason, created_at, changed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?);
+
+-- name: SetClaim :exec
+UPDATE claim
+SET state = ?, user_id = ?, former_user_id = ?, replaced_entry = ?, contested = ?, reason = ?, decided_by = ?, changed_at = ?
+WHERE claim_id = ?;
+
+-- name: ClaimsOfUserInRace :many
+SELECT * FROM claim WHERE user_id = ? AND race_id = ? ORDER BY claim_id;
+
+-- name: AcceptedClaimsOfBib :many
+SELECT * FROM claim WHERE race_id = ? AND bib_key = ? AND state = 'accepted';
+
+-- name: ClaimsAbout :many
+-- The claims of an account, the invitations to its login, and the claims of others
+-- to results that it has. The newest first.
+SELECT sqlc.embed(c), r.name AS race_name, r.race_date
+FROM claim AS c
+JOIN race AS r ON r.race_id = c.race_id
+WHERE c.claim_id IN (
+    SELECT own.claim_id FROM claim AS own WHERE own.user_id = sqlc.arg(user_id)
+    UNION SELECT inv.claim_id FROM claim AS inv WHERE inv.login_hash = sqlc.arg(login_hash) AND inv.user_id IS NULL
+    UNION SELECT other.claim_id
+    FROM participant AS p
+    JOIN claim AS other ON other.race_id = p.race_id AND other.bib_key = p.bib_key
+    WHERE p.user_id = sqlc.arg(holder_id) AND other.contested = TRUE
+) AND c.claim_id < sqlc.arg(before)
+ORDER BY c.claim_id DESC
+LIMIT ?;
+
+-- name: ClaimsOfRace :many
+SELECT * FROM claim
+WHERE race_id = sqlc.arg(race_id) AND claim_id < sqlc.arg(before) AND state LIKE sqlc.arg(state)
+ORDER BY claim_id DESC
+LIMIT ?;
+
+-- name: DeleteInvitationsTo :exec
+DELETE FROM claim WHERE login_hash = ? AND user_id IS NULL;
+
+-- name: ForgetLoginOfClaims :exec
+UPDATE claim SET login_hash = NULL WHERE user_id = ?;
