@@ -205,8 +205,9 @@ func asWorkflow(ctx context.Context) context.Context {
 }
 
 // read returns the inputs with the credits of their entries, and what waits. Points
-// count only if they are for the current revision and runner, so that no row mixes
-// a new time with old points.
+// count only if they are for the current result and runner, so that no row mixes a
+// new time with old points. Those of an older revision stay while a new one that
+// changes nothing that points depend on, as splits, is credited.
 func (s *Standings) read(ctx context.Context, raceID string) (in maindb.StandingsInputs, waited waits, err error) {
 	var credits map[string]race.Credit
 	group, reading := errgroup.WithContext(ctx) // two servers at once
@@ -231,9 +232,14 @@ func (s *Standings) read(ctx context.Context, raceID string) (in maindb.Standing
 		entry := &in.Entries[i]
 		credit := credits[entry.RecordID]
 		switch {
-		case reconcile.Of(entry.Revision, in.Fingerprint(i), credit) != reconcile.Current:
+		case reconcile.Of(entry.Revision, in.Fingerprint(i), credit) == reconcile.Current:
+		case credit.Fingerprint != "" && credit.Fingerprint == in.Fingerprint(i) && credit.Revision < entry.Revision:
 			waited.pending++
-		case credit.Status == race.Credited && credit.UserID == entry.UserID:
+		default:
+			waited.pending++
+			continue
+		}
+		if credit.Status == race.Credited && credit.UserID == entry.UserID {
 			entry.Credited, entry.Points = true, credit.Points
 		}
 	}

@@ -227,7 +227,7 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		ids[name] = fmt.Sprint(created[field])
 	}
 	const file = "application/json"
-	create("/v1/races", owner, file, `{"name":"A","date":"2026-04-19","distance_m":42195,"ranking":{"basis":"gun"}}`, "race_id", "race_id")
+	create("/v1/races", owner, file, `{"name":"A","date":"2026-04-19","distance_m":42195,"ranking":{"basis":"gun"},"timing_points":[{"name":"Half","distance_m":21097.5}]}`, "race_id", "race_id")
 	race := "/v1/races/" + ids["race_id"]
 	if operationID != "enter-race" {
 		create(race+"/participants", runner, file, "", "participant_id", "participant_id")

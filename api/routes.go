@@ -20,6 +20,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/api/unofficial"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -103,8 +104,9 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions,
 		LoginHash: func(login string) string { return claims.LoginHash(claimHash, login) },
 	})
+	split := splits.NewReader(p.mainDB, p.now)
 	records.Register(api, records.Config{
-		Store: p.mainDB, Ledger: p.userDB.Store, Poke: p.poke, Ahead: p.ahead,
+		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, Poke: p.poke, Ahead: p.ahead,
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
 	})
 	unofficial.Register(api, p.mainDB)
@@ -112,7 +114,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
 	changes.Register(api, p.mainDB)
 	standings.Register(api, standings.Config{
-		Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
+		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
 		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {
 			tally, err := count(ctx, raceID)
 			return standings.Tally(tally), err

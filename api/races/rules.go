@@ -22,6 +22,7 @@ func newRace(body newRaceBody) (race.Race, error) {
 	setDate(&wrong, &r, body.Date)
 	setDistance(&wrong, &r, body.DistanceM)
 	setDivisions(&wrong, &r, body.Divisions)
+	setTimingPoints(&wrong, &r, body.TimingPoints)
 	setPoints(&wrong, &r, body.Points)
 	if body.Capacity != nil {
 		r.Capacity = *body.Capacity
@@ -56,6 +57,12 @@ func changeRace(r *race.Race, body raceChangeBody) error {
 		changeRanking(&r.Ranking, *body.Ranking)
 	}
 	changeScoring(&wrong, r, body)
+	switch {
+	case body.TimingPoints != nil:
+		setTimingPoints(&wrong, r, *body.TimingPoints)
+	case body.DistanceM != nil:
+		checkTimingPoints(&wrong, *r)
+	}
 	checkName(&wrong, *r)
 	checkScoring(&wrong, *r)
 	return wrong.Err()
@@ -133,6 +140,27 @@ func setDivisions(wrong *race.FieldErrors, r *race.Race, bodies []divisionBody) 
 		}
 		r.Divisions[i] = d
 	}
+}
+
+// setTimingPoints takes timing points in the order of their distance.
+func setTimingPoints(wrong *race.FieldErrors, r *race.Race, bodies []timingPointBody) {
+	points := make([]race.TimingPoint, len(bodies))
+	for i, body := range bodies {
+		field := fmt.Sprintf("timing_points[%d].", i)
+		setText(wrong, field+"name", &points[i].Name, body.Name)
+		var err error
+		points[i].Distance, err = race.DistanceOf(body.DistanceM)
+		wrong.Add(field+"distance_m", err)
+	}
+	if len(*wrong) > 0 { // distances that cannot be read have no order
+		return
+	}
+	r.Course = r.Course.With(points)
+	checkTimingPoints(wrong, *r)
+}
+
+func checkTimingPoints(wrong *race.FieldErrors, r race.Race) {
+	*wrong = append(*wrong, race.CheckTimingPoints(r.Course.Points, r.Distance)...)
 }
 
 func setPoints(wrong *race.FieldErrors, r *race.Race, points *int64) {

@@ -152,6 +152,11 @@ type divisionBody struct {
 	Field  race.Field `json:"field,omitempty" enum:"runner,wheelchair,handcycle" example:"runner" doc:"All by default."`
 }
 
+type timingPointBody struct {
+	Name      string  `json:"name" minLength:"1" maxLength:"50" example:"Half"`
+	DistanceM float64 `json:"distance_m" example:"21097.5" doc:"Metres from the start, before the finish."`
+}
+
 type newRaceBody struct {
 	Name      string         `json:"name" minLength:"1" maxLength:"200" example:"Boston Marathon 2004"`
 	Date      string         `json:"date" example:"2004-04-19" doc:"YYYY-MM-DD. Ages are those on this day."`
@@ -162,6 +167,8 @@ type newRaceBody struct {
 	Scoring   string         `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed" default:"agegrade-2025" doc:"The rule, with its edition, that turns records into points."`
 	Points    *int64         `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"The points of every finisher. Required for the rule fixed, and only allowed there."`
 	Capacity  *int           `json:"capacity,omitempty" minimum:"1" maximum:"1000000" example:"20000" doc:"The maximum number of participants; unlimited by default."`
+
+	TimingPoints []timingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Where runners are timed on their way, without start and finish. Kept in the order of their distance."`
 }
 
 type rankingChangeBody struct {
@@ -180,23 +187,26 @@ type raceChangeBody struct {
 	Scoring   *string            `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed"`
 	Points    *int64             `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"For the rule fixed."`
 	Capacity  *int               `json:"capacity,omitempty" minimum:"0" maximum:"1000000" doc:"0 means unlimited."`
+
+	TimingPoints *[]timingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Replaces all timing points; an empty list removes them. A point that keeps its name or its distance keeps its readings; those of a point that is removed are no longer shown."`
 }
 
 type raceBody struct {
-	RaceID      string         `json:"race_id"`
-	OrganizerID string         `json:"organizer_id"`
-	Name        string         `json:"name"`
-	Date        string         `json:"date" example:"2004-04-19"`
-	DistanceM   float64        `json:"distance_m" example:"42195"`
-	City        string         `json:"city,omitempty"`
-	Ranking     rankingBody    `json:"ranking"`
-	Divisions   []divisionBody `json:"divisions" nullable:"false"`
-	Scoring     string         `json:"scoring" example:"agegrade-2025"`
-	Points      *int64         `json:"points,omitempty"`
-	Capacity    int            `json:"capacity,omitempty" doc:"Missing when unlimited."`
-	Status      race.Status    `json:"status" enum:"scheduled,provisional,official,void"`
-	Voided      *voidedBody    `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
-	CreatedAt   time.Time      `json:"created_at"`
+	RaceID       string            `json:"race_id"`
+	OrganizerID  string            `json:"organizer_id"`
+	Name         string            `json:"name"`
+	Date         string            `json:"date" example:"2004-04-19"`
+	DistanceM    float64           `json:"distance_m" example:"42195"`
+	City         string            `json:"city,omitempty"`
+	Ranking      rankingBody       `json:"ranking"`
+	Divisions    []divisionBody    `json:"divisions" nullable:"false"`
+	Scoring      string            `json:"scoring" example:"agegrade-2025"`
+	Points       *int64            `json:"points,omitempty"`
+	Capacity     int               `json:"capacity,omitempty" doc:"Missing when unlimited."`
+	TimingPoints []timingPointBody `json:"timing_points,omitempty" nullable:"false" doc:"In the order of their distance; left out when there are none."`
+	Status       race.Status       `json:"status" enum:"scheduled,provisional,official,void"`
+	Voided       *voidedBody       `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
+	CreatedAt    time.Time         `json:"created_at"`
 }
 
 type voidedBody struct {
@@ -219,6 +229,9 @@ func bodyOf(r race.Race) raceBody {
 	}
 	for i, d := range r.Divisions {
 		body.Divisions[i] = divisionBody(d)
+	}
+	for _, p := range r.Course.Points {
+		body.TimingPoints = append(body.TimingPoints, timingPointBody{Name: p.Name, DistanceM: p.Distance.Metres()})
 	}
 	if isFixed(r) {
 		body.Points = &r.Points

@@ -283,3 +283,26 @@ func TestAStartListWithoutAFieldLeavesIt(t *testing.T) {
 	require.Equal(t, "wheelchair", field("bib,name,field\nW1,A B,\n"))
 	require.Equal(t, "runner", field("bib,name,field\nW1,A B,-\n"))
 }
+
+func TestTimingPoints(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, http.MethodPost, "/v1/races", b.organizer, with(`,"timing_points":[{"name":"20 km","distance_m":20000},{"name":" 10 km ","distance_m":10000}]`))
+	require.Equal(t, http.StatusCreated, got.status, got.raw)
+	path := "/v1/races/" + got.text("race_id")
+	point := func(name string, metres float64) any { return map[string]any{"name": name, "distance_m": metres} }
+	require.Equal(t, []any{point("10 km", 10000), point("20 km", 20000)}, got.body["timing_points"])
+
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"timing_points":[{"name":"Bridge","distance_m":10000},{"name":"Half","distance_m":21097.5}]}`)
+	require.Equal(t, http.StatusUnprocessableEntity, got.status)
+	require.Contains(t, got.raw, "Half: the distance must be below that of the race")
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"distance_m":20000}`)
+	require.Equal(t, http.StatusUnprocessableEntity, got.status, "a shorter course ends before the last point")
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"timing_points":[{"name":"Bridge","distance_m":10000}]}`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	got = b.call(t, http.MethodGet, path, "", "")
+	require.Equal(t, []any{point("Bridge", 10000)}, got.body["timing_points"])
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"timing_points":[]}`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	require.NotContains(t, got.body, "timing_points")
+}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -103,7 +104,7 @@ func (b *bundle) mount(ledger *userdb.Store) {
 		Fingerprint: sha256.Sum256, Health: http.NotFoundHandler(),
 	})
 	records.Register(api, records.Config{
-		Store: b.main, Ledger: ledger, Log: slog.New(slog.DiscardHandler),
+		Store: b.main, Ledger: ledger, Splits: splits.NewReader(b.main, time.Now), Log: slog.New(slog.DiscardHandler),
 		Poke: func() { b.pokes.Add(1) },
 		Ahead: func(raceID string, pending int) (records, seconds int) {
 			if b.ahead == nil {

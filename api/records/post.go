@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -29,6 +31,8 @@ type postInput struct {
 		Status   race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" default:"OK"`
 		Sequence number            `json:"sequence,omitzero" doc:"Order of finish, where the race breaks ties by it."`
 		Reason   string            `json:"reason,omitempty" maxLength:"500" doc:"Why, for example what a DQ is for. Kept with the revision."`
+
+		Splits []splits.Reading `json:"splits,omitempty" maxItems:"100" nullable:"false" doc:"Readings at timing points of the race. They must not decrease along the course, nor be later than the finish. They change no points."`
 	}
 }
 
@@ -43,12 +47,12 @@ func (p post) register(api huma.API) {
 }
 
 func (p post) handle(ctx context.Context, in *postInput) (*recordOutput, error) {
-	result, reason, err := in.parse()
+	result, read, reason, err := in.parse(server.RaceFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
 	change := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
-	r, added, err := p.store.PostRecord(ctx, server.RaceFrom(ctx).ID, server.ResourceID(ctx), result, change)
+	r, added, err := p.store.PostRecordWithSplits(ctx, server.RaceFrom(ctx).ID, server.ResourceID(ctx), result, read, change)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +65,7 @@ func (p post) handle(ctx context.Context, in *postInput) (*recordOutput, error) 
 	return p.times.answer(ctx, r, shown), nil
 }
 
-func (in *postInput) parse() (result race.Result, reason string, err error) {
+func (in *postInput) parse(r race.Race) (result race.Result, read race.Splits, reason string, err error) {
 	var wrong fieldErrors
 	result = race.Result{
 		Bib:    strings.TrimSpace(in.Body.Bib),
@@ -70,7 +74,12 @@ func (in *postInput) parse() (result race.Result, reason string, err error) {
 		Status: in.Body.Status, Sequence: in.Body.Sequence.value,
 	}
 	wrong.addOthers(result.Check())
-	return result, strings.TrimSpace(in.Body.Reason), wrong.Err()
+	read = wrong.parseSplits(r, in.Body.Splits)
+	maps.DeleteFunc(read, func(_ int, t race.Time) bool { return t == 0 })
+	if len(wrong.FieldErrors) == 0 {
+		wrong.addOthers(race.CheckResultSplits(r, read, result))
+	}
+	return result, read, strings.TrimSpace(in.Body.Reason), wrong.Err()
 }
 
 type change struct {
@@ -95,6 +104,8 @@ type patchInput struct {
 		NetTime  text               `json:"net_time,omitzero" example:"2:10:19" doc:"Null clears it."`
 		Status   *race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" doc:"With DNS the times must be null."`
 		Sequence number             `json:"sequence,omitzero" doc:"Null clears it."`
+
+		Splits []splits.Reading `json:"splits,omitempty" maxItems:"100" nullable:"false" doc:"Readings at timing points; those that are not named stay. They must not decrease along the course, nor be later than the finish. They change no points."`
 
 		ConfirmTime *bool `json:"confirm_time,omitempty" doc:"True confirms an implausible time: it is ranked and credited from then on, until a time changes. False withdraws the confirmation."`
 
@@ -137,7 +148,7 @@ func (c change) patch(ctx context.Context, in *patchInput) (*recordOutput, error
 	if err != nil {
 		return nil, err
 	}
-	patch, reason, err := in.parse()
+	patch, reason, err := in.parse(server.RaceFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +212,7 @@ func (t Target) expected() (int, error) {
 	return int(revision), nil
 }
 
-func (in *patchInput) parse() (patch maindb.RecordPatch, reason string, err error) {
+func (in *patchInput) parse(r race.Race) (patch maindb.RecordPatch, reason string, err error) {
 	var wrong fieldErrors
 	if in.Body.Bib != nil {
 		bib := strings.TrimSpace(*in.Body.Bib)
@@ -219,6 +230,7 @@ func (in *patchInput) parse() (patch maindb.RecordPatch, reason string, err erro
 	if in.Body.Sequence.given {
 		patch.Sequence = &in.Body.Sequence.value
 	}
+	patch.Splits = wrong.parseSplits(r, in.Body.Splits)
 	patch.ConfirmTime = in.Body.ConfirmTime
 	reason = wrong.parseReason(in.Body.Reason)
 	return patch, reason, wrong.Err()

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
@@ -19,6 +20,7 @@ type get struct {
 	store   *maindb.Store
 	credits credits
 	gate    gate
+	splits  *splits.Reader
 }
 
 type getInput struct {
@@ -30,7 +32,8 @@ type getOutput struct {
 	ETag string `header:"ETag" doc:"The revision, for If-Match."`
 	Body struct {
 		Record
-		Revisions []revision `json:"revisions" nullable:"false" doc:"The first one first."`
+		Splits    []splits.Split `json:"splits,omitempty" doc:"Readings at the timing points and the finish, in the order of the course. Left out when there is no reading."`
+		Revisions []revision     `json:"revisions" nullable:"false" doc:"The first one first."`
 	}
 }
 
@@ -71,9 +74,23 @@ func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
 		}
 		out.Body.Implausible = facts.Implausible()
 	}
+	of, err := g.gate.races.Race(ctx, in.RaceID)
+	if err != nil {
+		return nil, err
+	}
+	if out.Body.Splits, err = g.splits.Of(ctx, of, r.ID, r.Result); err != nil {
+		return nil, err
+	}
+	read, err := g.splits.History(ctx, of, r.ID)
+	if err != nil {
+		return nil, err
+	}
 	out.Body.Revisions = make([]revision, len(revisions))
 	for i, state := range revisions {
 		out.Body.Revisions[i] = g.revisionOf(r, state, owner)
+		if set, changed := read[state.Number]; changed {
+			out.Body.Revisions[i].Splits = &set
+		}
 	}
 	return out, nil
 }
@@ -120,6 +137,7 @@ type revision struct {
 	NetTime   string            `json:"net_time,omitempty"`
 	Status    race.ResultStatus `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
 	Sequence  int               `json:"sequence,omitempty"`
+	Splits    *[]splits.Split   `json:"splits,omitempty" doc:"The readings, in a revision that set them; empty when it cleared them."`
 	Removed   bool              `json:"removed,omitempty"`
 	Confirmed bool              `json:"time_confirmed,omitempty"`
 	Reason    string            `json:"reason,omitempty" doc:"Why it was made."`

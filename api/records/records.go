@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -46,7 +48,9 @@ type Config struct {
 	// WorkflowID names the workflow that credits a revision, TraceURL its page.
 	WorkflowID func(raceID, recordID string, revision int) string
 	TraceURL   func(workflowID string) string
-	Log        *slog.Logger
+	// Splits shows readings at timing points.
+	Splits *splits.Reader
+	Log    *slog.Logger
 }
 
 // Register adds the calls to the API.
@@ -60,7 +64,7 @@ func Register(api huma.API, cfg Config) {
 	importing{store: cfg.Store, poke: cfg.Poke}.register(api)
 	imported{store: cfg.Store, poke: cfg.Poke}.register(api)
 	list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate}.register(api)
-	get{store: cfg.Store, credits: credits, gate: gate}.register(api)
+	get{store: cfg.Store, credits: credits, gate: gate, splits: cfg.Splits}.register(api)
 	change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
 	progress{databases: databases, ahead: cfg.Ahead}.register(api)
 }
@@ -159,6 +163,32 @@ func (f *fieldErrors) parseTime(field string, in text) race.Time {
 	t, err := race.ParseTime(in.value)
 	f.Add(field, err)
 	return t
+}
+
+// parseSplits returns readings by the key of their timing point; zero for one that
+// is cleared. It is nil when the body names none.
+func (f *fieldErrors) parseSplits(r race.Race, stated []splits.Reading) race.Splits {
+	if len(stated) == 0 {
+		return nil
+	}
+	read := make(race.Splits, len(stated))
+	for i, reading := range stated {
+		field := fmt.Sprintf("splits[%d].", i)
+		point, err := race.PointNamed(r.Course.Points, reading.Point)
+		f.Add(field+"point", err)
+		if err != nil {
+			continue
+		}
+		if _, twice := read[point.Key]; twice {
+			f.Add(field+"point", errors.New("must not be there twice: "+point.Name))
+		}
+		read[point.Key] = 0
+		if reading.Time != nil {
+			read[point.Key], err = race.ParseTime(*reading.Time)
+			f.Add(field+"time", err)
+		}
+	}
+	return read
 }
 
 // parseReason reads why a revision is made.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -145,7 +146,7 @@ func setup(t *testing.T) *testBundle {
 		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
 	standings.Register(api, standings.Config{
-		Store: b.main.Store, Versions: b.main, Ledger: b.accounts.Store, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+		Splits: splits.NewReader(b.main, clock.Now), Store: b.main.Store, Versions: b.main, Ledger: b.accounts.Store, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		WorkflowID: func(_, recordID string, revision int) string { return fmt.Sprintf("%s/r%d", recordID, revision) },
 		TraceURL:   func(workflowID string) string { return "http://trace/" + workflowID },
 		Wake: func(_ context.Context, raceID string) {
@@ -220,10 +221,13 @@ func (b *testBundle) credit(t *testing.T, bib string, points int64) {
 	t.Helper()
 	record, err := b.main.Record(t.Context(), b.raceID, b.records[bib])
 	require.NoError(t, err)
+	facts, err := b.main.Facts(t.Context(), record.ID)
+	require.NoError(t, err)
 	_, err = b.ledger.ApplyCredit(t.Context(), race.Credit{
 		RecordID: record.ID, RaceID: b.raceID, Revision: record.Revision, Status: race.Credited, UserID: b.users[bib],
 		Points: points, Rule: "agegrade", Edition: "2025", WorkflowID: fmt.Sprintf("credit/%s/r%d", bib, record.Revision),
-		Parts: &race.Parts{Rule: "agegrade-2025", AgeGradePercent: float64(points) / 10},
+		Fingerprint: facts.Fingerprint(),
+		Parts:       &race.Parts{Rule: "agegrade-2025", AgeGradePercent: float64(points) / 10},
 	})
 	require.NoError(t, err)
 }

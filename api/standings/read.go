@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -23,6 +24,7 @@ const tag = "Standings"
 type reading struct {
 	selector
 	credits *userdb.Store
+	splits  *splits.Reader
 	log     *slog.Logger
 }
 
@@ -34,21 +36,22 @@ type readInput struct {
 
 // placing is one row of standings. A missing place, time or age is left out.
 type placing struct {
-	Place         int         `json:"place,omitempty" doc:"In the field; left out for those who did not finish, were disqualified, or have no ranking time or an implausible one."`
-	SexPlace      int         `json:"sex_place,omitempty"`
-	Division      string      `json:"division,omitempty"`
-	DivisionPlace int         `json:"division_place,omitempty"`
-	Bib           string      `json:"bib" example:"1234"`
-	Name          string      `json:"name" doc:"Empty for a runner whose account was erased."`
-	Sex           string      `json:"sex,omitempty" enum:"M,F,X"`
-	Age           *int        `json:"age,omitempty" doc:"On race day, in years."`
-	GunTime       string      `json:"gun_time,omitempty" doc:"From the starting gun." example:"2:10:22.4"`
-	NetTime       string      `json:"net_time,omitempty" doc:"From the runner's own crossing of the start line."`
-	Status        string      `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
-	Points        *int64      `json:"points,omitempty" doc:"Once they are credited."`
-	Parts         *race.Parts `json:"parts,omitempty" doc:"What the points were computed from, if it was kept. Only with bib."`
-	Implausible   string      `json:"implausible,omitempty" doc:"Why the time is not believed. The entry has no place until the organizer corrects or confirms it."`
-	RecordID      string      `json:"record_id" format:"uuid"`
+	Place         int            `json:"place,omitempty" doc:"In the field; left out for those who did not finish, were disqualified, or have no ranking time or an implausible one."`
+	SexPlace      int            `json:"sex_place,omitempty"`
+	Division      string         `json:"division,omitempty"`
+	DivisionPlace int            `json:"division_place,omitempty"`
+	Bib           string         `json:"bib" example:"1234"`
+	Name          string         `json:"name" doc:"Empty for a runner whose account was erased."`
+	Sex           string         `json:"sex,omitempty" enum:"M,F,X"`
+	Age           *int           `json:"age,omitempty" doc:"On race day, in years."`
+	GunTime       string         `json:"gun_time,omitempty" doc:"From the starting gun." example:"2:10:22.4"`
+	NetTime       string         `json:"net_time,omitempty" doc:"From the runner's own crossing of the start line."`
+	Status        string         `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
+	Points        *int64         `json:"points,omitempty" doc:"Once they are credited."`
+	Parts         *race.Parts    `json:"parts,omitempty" doc:"What the points were computed from, if it was kept. Only with bib."`
+	Splits        []splits.Split `json:"splits,omitempty" doc:"Readings at the timing points and the finish, in the order of the course: those of the record as it is now. Only with bib, and left out when there is no reading."`
+	Implausible   string         `json:"implausible,omitempty" doc:"Why the time is not believed. The entry has no place until the organizer corrects or confirms it."`
+	RecordID      string         `json:"record_id" format:"uuid"`
 }
 
 type page struct {
@@ -122,11 +125,23 @@ func (r reading) page(ctx context.Context, in *readInput, version, position int,
 	}
 	if picked.version != nil {
 		made.body.fill(picked)
-		if in.Bib != "" && !r.explain(ctx, picked, &made.body) {
-			picked.named = false // missing names are read again soon
+		if in.Bib != "" {
+			if !r.explain(ctx, picked, &made.body) {
+				picked.named = false // missing names are read again soon
+			}
+			if err := r.addSplits(ctx, in.RaceID, picked, &made.body); err != nil {
+				return answer{}, "", err
+			}
 		}
 	}
 	made.tag = entityTag(in.Query, in.Limit, position, made.body.ProtestUntil, picked)
+	if in.Bib != "" { // credits and splits change without a new version
+		encoded, err := server.Encode(made.body)
+		if err != nil {
+			return answer{}, "", err
+		}
+		made.tag = hashTag(encoded)
+	}
 	if picked.named && in.shared() {
 		if err := picked.version.keepPage(key, made); err != nil {
 			return answer{}, "", err
@@ -167,6 +182,20 @@ func (r reading) explain(ctx context.Context, picked selection, body *page) bool
 		body.Items[i].Parts = partsOf(row, credits[row.RecordID])
 	}
 	return true
+}
+
+// addSplits adds the readings of the entries at the timing points of the race.
+func (r reading) addSplits(ctx context.Context, raceID string, picked selection, body *page) error {
+	of, err := r.board.store.Race(ctx, raceID)
+	if err != nil {
+		return err
+	}
+	for i, row := range picked.rows {
+		if body.Items[i].Splits, err = r.splits.Of(ctx, of, row.RecordID, row.Result); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func placingOf(row *standings.Row, names map[string]name) placing {

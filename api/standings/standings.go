@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/reconcile"
@@ -34,6 +35,7 @@ type Config struct {
 	// few seconds; if it fails, the sweep makes up for it.
 	Wake         func(ctx context.Context, raceID string)
 	CountCredits CountCredits
+	Splits       *splits.Reader  // shows readings at timing points
 	Stopping     <-chan struct{} // closed when the program stops: live streams end
 	Now          func() time.Time
 	Log          *slog.Logger
@@ -46,7 +48,7 @@ func Register(api huma.API, cfg Config) *Reader {
 	}
 	board := newBoard(cfg.Versions, cfg.Now)
 	from := selector{board: board, names: newNames(cfg.Ledger, cfg.Now)}
-	read := reading{selector: from, credits: cfg.Ledger, log: cfg.Log}
+	read := reading{selector: from, credits: cfg.Ledger, splits: cfg.Splits, log: cfg.Log}
 	read.register(api)
 	read.registerExport(api)
 	versions{store: cfg.Store, board: board}.register(api)

@@ -282,13 +282,24 @@ type raceState struct {
 	Points    int64           `json:"points"`
 	Capacity  int             `json:"capacity"`
 	Status    race.Status     `json:"status"`
+
+	TimingPoints []pointState `json:"timing_points,omitempty"`
+}
+
+type pointState struct {
+	Name      string  `json:"name"`
+	DistanceM float64 `json:"distance_m"`
 }
 
 func stateOf(r race.Race) raceState {
-	return raceState{
+	state := raceState{
 		OwnerID: r.OrganizerID, Name: r.Name, City: r.City, Date: r.Date.String(), DistanceM: r.Distance.Metres(), Ranking: r.Ranking,
 		Divisions: r.Divisions, Scoring: r.Scoring, Points: r.Points, Capacity: r.Capacity, Status: r.Status,
 	}
+	for _, p := range r.Course.Points {
+		state.TimingPoints = append(state.TimingPoints, pointState{p.Name, p.Distance.Metres()})
+	}
+	return state
 }
 
 // recordState is what the change log shows of a record.

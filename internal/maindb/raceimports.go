@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
@@ -134,6 +135,10 @@ func (s *Store) undo(ctx context.Context, tx *sql.Tx, i RaceImport, change Chang
 	if err != nil {
 		return fmt.Errorf("read what import %s wrote: %w", i.ID, err)
 	}
+	splits, err := readSplits(ctx, s.queries.WithTx(tx), i.RaceID)
+	if err != nil {
+		return err
+	}
 	change.Reason = fit("import undone: " + change.Reason)
 	var changed ImportChangedError
 	var added []gen.OfficialRecord
@@ -150,6 +155,9 @@ func (s *Store) undo(ctx context.Context, tx *sql.Tx, i RaceImport, change Chang
 		if row.BeforeRevision.Valid {
 			next.Result = resultOf(row.BeforeBib.String, row.BeforeGunMs, row.BeforeNetMs, row.BeforeStatus.String, row.BeforeSequence)
 			next.Decided, next.TimeConfirmed = row.BeforeDecided.Bool, row.BeforeTimeConfirmed.Bool
+			if before := splits[record.RecordID].at(int(row.BeforeRevision.Int32)); !maps.Equal(before, splits[record.RecordID].latest()) {
+				next.splits = before
+			}
 		} else {
 			next.Removed, next.HoldsBib, next.waitingSince = true, false, sql.NullTime{}
 			if record.HeldBib.Valid {

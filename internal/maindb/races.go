@@ -28,6 +28,10 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 	if err != nil {
 		return race.Race{}, err
 	}
+	course, err := courseColumn(r.Course)
+	if err != nil {
+		return race.Race{}, err
+	}
 	r.Status = race.Scheduled
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		now := s.now()
@@ -35,7 +39,7 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 			RaceID: r.ID, OrganizerID: r.OrganizerID, Name: r.Name, City: r.City,
 			RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
 			RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
-			Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
+			Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity), TimingPoints: course,
 			Status: string(r.Status), CreatedAt: now, UpdatedAt: now,
 		})
 		if err != nil {
@@ -253,6 +257,11 @@ func raceOf(row gen.Race) (race.Race, error) {
 	if err := json.Unmarshal(row.Divisions, &r.Divisions); err != nil {
 		return race.Race{}, fmt.Errorf("read divisions of race %s: %w", row.RaceID, err)
 	}
+	if row.TimingPoints.Valid {
+		if err := json.Unmarshal([]byte(row.TimingPoints.String), &r.Course); err != nil {
+			return race.Race{}, fmt.Errorf("read timing points of race %s: %w", row.RaceID, err)
+		}
+	}
 	return r, nil
 }
 
@@ -265,6 +274,18 @@ func divisionsColumn(divisions []race.Division) (json.RawMessage, error) {
 		return nil, fmt.Errorf("encode divisions: %w", err)
 	}
 	return column, nil
+}
+
+// courseColumn is NULL for a race that never had a timing point.
+func courseColumn(c race.Course) (sql.NullString, error) {
+	if c.LastKey == 0 {
+		return sql.NullString{}, nil
+	}
+	column, err := json.Marshal(c)
+	if err != nil {
+		return sql.NullString{}, fmt.Errorf("encode timing points: %w", err)
+	}
+	return nullString(string(column)), nil
 }
 
 // A holder locks a race against writers of its records until the transaction ends

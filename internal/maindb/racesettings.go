@@ -39,6 +39,7 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 		}
 		updated, revised = old, 0
 		updated.Divisions = slices.Clone(old.Divisions)
+		updated.Course.Points = slices.Clone(old.Course.Points)
 		if err := edit(&updated); err != nil {
 			return err
 		}
@@ -134,10 +135,14 @@ func (s *Store) writeSettings(ctx context.Context, q *gen.Queries, r race.Race) 
 	if err != nil {
 		return err
 	}
+	course, err := courseColumn(r.Course)
+	if err != nil {
+		return err
+	}
 	err = q.UpdateRace(ctx, gen.UpdateRaceParams{
 		Name: r.Name, City: r.City, RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
 		RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
-		Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
+		Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity), TimingPoints: course,
 		UpdatedAt: s.now(), RaceID: r.ID,
 	})
 	if err != nil {

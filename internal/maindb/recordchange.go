@@ -21,6 +21,9 @@ type RecordPatch struct {
 	Net      *race.Time
 	Status   *race.ResultStatus
 	Sequence *int
+	// Splits are readings by the key of their timing point; zero clears one, and those
+	// that are not named stay.
+	Splits race.Splits
 
 	// ConfirmTime confirms the times that the record has after the patch, even if
 	// they are implausible; a pointer to false withdraws a confirmation.
@@ -67,7 +70,10 @@ func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expect
 		next := nextRevision(row, race.ByHand, change)
 		next.Correct(result)
 		next.TimeConfirmed, next.Decided = or(patch.ConfirmTime, next.TimeConfirmed), true
-		if result == record.Result && next.TimeConfirmed == record.TimeConfirmed {
+		if next.splits, err = patchedSplits(ctx, s.queries.WithTx(tx), next.Record, patch); err != nil {
+			return err
+		}
+		if result == record.Result && next.TimeConfirmed == record.TimeConfirmed && next.splits == nil {
 			return nil
 		}
 		changed = true
@@ -220,7 +226,16 @@ const postAttempts = 5
 // A posted result counts like one in a file, since timing software posts too; only
 // a disqualification with a reason counts as a person's decision.
 func (s *Store) PostRecord(ctx context.Context, raceID, recordID string, result race.Result, change Change) (record race.Record, added bool, err error) {
+	return s.PostRecordWithSplits(ctx, raceID, recordID, result, nil, change)
+}
+
+// PostRecordWithSplits is PostRecord with readings at timing points, which the
+// caller has checked.
+func (s *Store) PostRecordWithSplits(ctx context.Context, raceID, recordID string, result race.Result, splits race.Splits, change Change) (record race.Record, added bool, err error) {
 	posted := firstRevision(raceID, recordID, result, race.ByPost, change)
+	if len(splits) > 0 {
+		posted.splits = splits
+	}
 	if result.Status == race.Disqualified && change.Reason != "" {
 		posted.origin, posted.Decided = race.ByHand, true
 	}

@@ -32,6 +32,7 @@ type revision struct {
 	Change
 	origin       race.Origin
 	importID     string       // the import that makes or undoes it; empty: none does
+	splits       race.Splits  // its readings from this revision on; nil: as they were
 	waitingSince sql.NullTime // when the record began to wait for its bib; NULL: it does not wait
 }
 
@@ -85,6 +86,9 @@ func insertRevisions(ctx context.Context, tx *sql.Tx, revisions []revision, now 
 			r.Reason, r.By, now, string(r.origin), r.Decided, nullString(r.importID))
 	})
 	if err != nil {
+		return err
+	}
+	if err := insertSplits(ctx, tx, revisions); err != nil {
 		return err
 	}
 	const intoOutbox = `INSERT INTO outbox (race_id, record_id, revision, created_at, traceparent, tracelink) VALUES `

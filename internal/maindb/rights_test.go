@@ -18,6 +18,7 @@ func TestRights(t *testing.T) {
 		"claim":                    {mysql.API: everything},
 		"official_record":          {mysql.API: "select, insert, update", mysql.Worker: "select, update"},
 		"official_record_revision": {mysql.API: "select, insert", mysql.Worker: "select, insert"},
+		"official_record_split":    {mysql.API: "select, insert"},
 		"outbox":                   {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
 		"unofficial_record":        {mysql.API: everything},
 		"idempotency_key":          {mysql.API: everything},

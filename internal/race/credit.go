@@ -51,6 +51,14 @@ type Credit struct {
 	AppliedAt   time.Time // when it was committed to the ledger; zero when not read
 }
 
+// SameOutcome reports whether both credits were computed from the same inputs and
+// have the same outcome, so that only the revision differs. It is false where the
+// inputs are unknown.
+func (c Credit) SameOutcome(other Credit) bool {
+	return c.Fingerprint != "" && c.Fingerprint == other.Fingerprint && c.Status == other.Status && c.UserID == other.UserID &&
+		c.Points == other.Points && c.Rule == other.Rule && c.Edition == other.Edition && c.Reason == other.Reason
+}
+
 // Parts are what a scoring rule computed points from. The ledger keeps them as JSON
 // and the API shows them as they are. They hold sex and age, so they must not
 // appear in a workflow's history.

@@ -88,6 +88,7 @@ type Race struct {
 	Scoring     string // a scoring rule with its edition, e.g. "agegrade-2025"
 	Points      int64  // the points of every finisher under the rule "fixed"
 	Capacity    int    // participants at most; 0: no bound
+	Course      Course
 	Status      Status
 	Voided      *Voiding // nil unless the status is Void
 	CreatedAt   time.Time

@@ -106,3 +106,14 @@ func (t Time) String() string {
 	}
 	return s
 }
+
+// PaceString writes a time per kilometre as M:SS, with a tenth where it has one.
+func (t Time) PaceString() string {
+	const tenth = Time(100)
+	t = (t + tenth/2) / tenth * tenth
+	s := fmt.Sprintf("%d:%02d", t/millisPerMinute, t/millisPerSecond%60)
+	if t%millisPerSecond != 0 {
+		s += fmt.Sprintf(".%d", t%millisPerSecond/tenth)
+	}
+	return s
+}

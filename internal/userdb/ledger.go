@@ -110,7 +110,7 @@ func (s *Ledger) applyNext(ctx context.Context, c race.Credit) (applied Applied,
 			Rule: c.Rule, Edition: c.Edition, Reason: c.Reason, WorkflowID: c.WorkflowID, UpdatedAt: now, RecordID: c.RecordID,
 			Fingerprint: fingerprintColumn(c.Fingerprint),
 		})
-		if err != nil {
+		if err != nil || old.SameOutcome(c) { // as for a revision that adds splits: no lines that cancel each other out
 			return err
 		}
 		return move(ctx, queries, old, c, now)

@@ -297,3 +297,32 @@ func requireChain(t *testing.T, lines []ledgerLine) {
 		standing = l
 	}
 }
+
+// TestSameOutcome: a revision that changes nothing that points depend on is noted,
+// without lines that cancel each other out.
+func TestSameOutcome(t *testing.T) {
+	t.Parallel()
+	b := setupLedger(t, 2)
+	record := uuid.NewString()
+	first := b.credited(record, 1, b.runners[0], 700)
+	first.Fingerprint = "020102030405060708090a0b0c0d0e0f"
+	b.apply(t, first)
+	second := b.credited(record, 2, b.runners[0], 700)
+	second.Fingerprint = first.Fingerprint
+	require.True(t, b.apply(t, second).Changed)
+	require.False(t, b.apply(t, second).Changed)
+	lines := func() (n int) {
+		require.NoError(t, b.db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM point WHERE record_id = ?`, record).Scan(&n))
+		return n
+	}
+	require.Equal(t, 1, lines())
+	credit, err := b.store.CreditOf(t.Context(), record)
+	require.NoError(t, err)
+	require.Equal(t, 2, credit.Revision)
+	require.Equal(t, second.WorkflowID, credit.WorkflowID)
+
+	third := b.credited(record, 3, b.runners[0], 700) // from other inputs
+	third.Fingerprint = "02ffffff0405060708090a0b0c0d0e0f"
+	require.True(t, b.apply(t, third).Changed)
+	require.Equal(t, 3, lines())
+}

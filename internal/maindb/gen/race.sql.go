@@ -22,7 +22,7 @@ func (q *Queries) DeleteRace(ctx context.Context, raceID string) error {
 }
 
 const findRacesAfter = `-- name: FindRacesAfter :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race
 WHERE race_date >= ? AND (race_date > ? OR race_id > ?)
   AND race_date <= ? AND (name LIKE ? OR city LIKE ?)
 ORDER BY race_date, race_id
@@ -74,6 +74,7 @@ func (q *Queries) FindRacesAfter(ctx context.Context, arg FindRacesAfterParams) 
 			&i.VoidedAt,
 			&i.VoidedBy,
 			&i.VoidReason,
+			&i.TimingPoints,
 		); err != nil {
 			return nil, err
 		}
@@ -89,7 +90,7 @@ func (q *Queries) FindRacesAfter(ctx context.Context, arg FindRacesAfterParams) 
 }
 
 const findRacesBefore = `-- name: FindRacesBefore :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race
 WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
   AND race_date >= ? AND (name LIKE ? OR city LIKE ?)
 ORDER BY race_date DESC, race_id DESC
@@ -141,6 +142,7 @@ func (q *Queries) FindRacesBefore(ctx context.Context, arg FindRacesBeforeParams
 			&i.VoidedAt,
 			&i.VoidedBy,
 			&i.VoidReason,
+			&i.TimingPoints,
 		); err != nil {
 			return nil, err
 		}
@@ -157,8 +159,8 @@ func (q *Queries) FindRacesBefore(ctx context.Context, arg FindRacesBeforeParams
 
 const insertRace = `-- name: InsertRace :exec
 INSERT INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties,
-                  divisions, scoring, points, capacity, status, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  divisions, scoring, points, capacity, timing_points, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertRaceParams struct {
@@ -175,6 +177,7 @@ type InsertRaceParams struct {
 	Scoring        string
 	Points         int64
 	Capacity       int32
+	TimingPoints   sql.NullString
 	Status         string
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -195,6 +198,7 @@ func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
 		arg.Scoring,
 		arg.Points,
 		arg.Capacity,
+		arg.TimingPoints,
 		arg.Status,
 		arg.CreatedAt,
 		arg.UpdatedAt,
@@ -203,7 +207,7 @@ func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
 }
 
 const lockRace = `-- name: LockRace :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race WHERE race_id = ? FOR UPDATE
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race WHERE race_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
@@ -229,12 +233,13 @@ func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
 		&i.VoidedAt,
 		&i.VoidedBy,
 		&i.VoidReason,
+		&i.TimingPoints,
 	)
 	return i, err
 }
 
 const race = `-- name: Race :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race WHERE race_id = ?
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race WHERE race_id = ?
 `
 
 func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
@@ -260,6 +265,7 @@ func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
 		&i.VoidedAt,
 		&i.VoidedBy,
 		&i.VoidReason,
+		&i.TimingPoints,
 	)
 	return i, err
 }
@@ -277,7 +283,7 @@ func (q *Queries) RaceHasRecords(ctx context.Context, raceID string) (bool, erro
 
 const racesBefore = `-- name: RacesBefore :many
 
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race
 WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
 LIMIT ?
@@ -324,6 +330,7 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 			&i.VoidedAt,
 			&i.VoidedBy,
 			&i.VoidReason,
+			&i.TimingPoints,
 		); err != nil {
 			return nil, err
 		}
@@ -339,7 +346,7 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 }
 
 const racesOfOrganizerBefore = `-- name: RacesOfOrganizerBefore :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race
 WHERE organizer_id = ? AND race_date <= ?
   AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
@@ -388,6 +395,7 @@ func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganiz
 			&i.VoidedAt,
 			&i.VoidedBy,
 			&i.VoidReason,
+			&i.TimingPoints,
 		); err != nil {
 			return nil, err
 		}
@@ -405,7 +413,7 @@ func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganiz
 const updateRace = `-- name: UpdateRace :exec
 UPDATE race
 SET name = ?, city = ?, race_date = ?, distance_mm = ?, ranking_basis = ?, divisions_basis = ?, ties = ?,
-    divisions = ?, scoring = ?, points = ?, capacity = ?, updated_at = ?
+    divisions = ?, scoring = ?, points = ?, capacity = ?, timing_points = ?, updated_at = ?
 WHERE race_id = ?
 `
 
@@ -421,6 +429,7 @@ type UpdateRaceParams struct {
 	Scoring        string
 	Points         int64
 	Capacity       int32
+	TimingPoints   sql.NullString
 	UpdatedAt      time.Time
 	RaceID         string
 }
@@ -438,6 +447,7 @@ func (q *Queries) UpdateRace(ctx context.Context, arg UpdateRaceParams) error {
 		arg.Scoring,
 		arg.Points,
 		arg.Capacity,
+		arg.TimingPoints,
 		arg.UpdatedAt,
 		arg.RaceID,
 	)

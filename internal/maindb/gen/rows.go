@@ -107,6 +107,13 @@ type OfficialRecordRevision struct {
 	TimeConfirmed  bool
 }
 
+type OfficialRecordSplit struct {
+	RaceID   string
+	RecordID string
+	Revision int32
+	Times    json.RawMessage
+}
+
 type OperatorAction struct {
 	ActionID    string
 	OperatorID  string
@@ -177,6 +184,7 @@ type Race struct {
 	VoidedAt       sql.NullTime
 	VoidedBy       sql.NullString
 	VoidReason     sql.NullString
+	TimingPoints   sql.NullString
 }
 
 type RaceImport struct {
