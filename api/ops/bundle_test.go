@@ -203,7 +203,7 @@ func (b *bundle) addRace(t *testing.T) string {
 	return r.ID
 }
 
-// mount makes the API anew, with those stores.
+// mount builds the API on those stores.
 func (b *bundle) mount(store *maindb.Store, ledger *userdb.Store) {
 	b.registry = prometheus.NewRegistry()
 	router, api := server.New(server.Config{

@@ -18,8 +18,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// credits lists credits that may need an operator, explains one, and retries
-// them.
+// credits lists credits that may need an operator, explains them, and retries them.
 type credits struct {
 	store   *maindb.Store
 	ledger  *userdb.Store
@@ -34,28 +33,28 @@ func (c credits) register(api huma.API) {
 	register(api, huma.Operation{
 		OperationID: "list-credits", Method: http.MethodGet, Path: creditsPath,
 		Summary: "List credits that are pending, stuck, failed, rejected or unmatched, or those of a bib",
-		Description: "What is pending or rejected is exact: it is decided by the two databases. What failed comes from Temporal's visibility, which may lag " +
-			"behind by a second or so; when Temporal does not answer, its last answer is used, as_of says how old it is, and unavailable names it.",
+		Description: "Pending and rejected credits are exact: the two databases decide. Failed ones come from Temporal's visibility store, which may lag " +
+			"by a second or so. If Temporal does not answer, its last answer is used: as_of says how old it is, and unavailable names Temporal.",
 		Errors: statusesOf(http.StatusUnprocessableEntity),
 	}, c.list)
 	register(api, huma.Operation{
 		OperationID: "explain-credit", Method: http.MethodGet, Path: creditPath,
 		Summary: "Get a record's history",
 		Description: "Revisions, outbox, workflow runs with what they wait for or why they failed, ledger lines, and the first standings with the credit. " +
-			"Answers without Temporal and without user_db too, and names what is missing.",
+			"It also answers while Temporal or user_db is down, and names what is missing.",
 		Errors: statusesOf(http.StatusNotFound),
 	}, c.history)
 	register(api, huma.Operation{
 		OperationID: "retry-credit", Method: http.MethodPost, Path: creditPath + "/retry",
 		Summary: "Retry a credit",
-		Description: "Safe to repeat: points stay exactly once. A credit that is settled is left alone. A lost revision is sent again, a failed workflow is started again, " +
-			"one that completed although the ledger lacks its revision is reset to its first task, and one that is running only with confirm.",
+		Description: "Safe to repeat: a revision is credited exactly once. A settled credit is left alone. A lost revision is sent again, a failed workflow is started again, " +
+			"and one that completed although the ledger lacks its revision is reset to its first task. A running one is reset only with confirm.",
 		Errors: statusesOf(http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity),
 	}, c.retry)
 	register(api, huma.Operation{
 		OperationID: "retry-credits", Method: http.MethodPost, Path: creditsPath + "/retry",
-		Summary: "Retry all credits of a list",
-		Description: "Retries each credit of the list, a limited number in one call: call again with next_cursor until there is none. " +
+		Summary: "Retry all credits on a list",
+		Description: "Retries the credits on the list, up to limit in one call: call again with next_cursor until there is none. " +
 			"A credit that is pending only because it was posted a moment ago is sent a second time, which changes nothing.",
 		Errors: statusesOf(http.StatusUnprocessableEntity),
 	}, c.retryAll)
@@ -63,7 +62,7 @@ func (c credits) register(api huma.API) {
 
 type creditsInput struct {
 	server.Page
-	Status    string `query:"status" example:"pending" enum:"pending,failed,rejected,stuck,unmatched" doc:"pending: the ledger does not have the latest revision. stuck: pending for longer than older_than_s. failed: pending, and the workflow was closed without completing. rejected: an answer; correct the record or the start list. unmatched: rejected because main_db has no such record or revision. Required without bib; with it, only credits of that status."`
+	Status    string `query:"status" example:"pending" enum:"pending,failed,rejected,stuck,unmatched" doc:"pending: the ledger does not have the latest revision. stuck: pending for longer than older_than_s. failed: pending, and the workflow was closed without completing. rejected: an outcome; correct the record or the start list. unmatched: rejected because main_db has no such record or revision. Required without bib; with it, only credits of that status."`
 	Bib       string `query:"bib" maxLength:"16" doc:"Only credits of this bib, settled ones included, in the given race or in all. Leading zeros do not matter."`
 	RaceID    string `query:"race_id" format:"uuid" doc:"Only credits of this race."`
 	Reason    string `query:"reason" maxLength:"200" doc:"Only credits rejected for a reason that contains this."`
@@ -94,12 +93,12 @@ type creditsOutput struct {
 		Counts      *history.Counts `json:"counts,omitempty" doc:"With the first page."`
 		Matching    *int            `json:"matching,omitempty" doc:"How many there are, with status=unmatched."`
 		AsOf        *time.Time      `json:"as_of,omitempty" doc:"When Temporal said which credits failed; with the first page and with status=failed."`
-		Unavailable []string        `json:"unavailable,omitempty" doc:"Parts that did not answer: what failed is as of as_of and was not checked, or not known at all without as_of."`
-		Detail      string          `json:"detail,omitempty" doc:"What is missing, in words."`
+		Unavailable []string        `json:"unavailable,omitempty" doc:"Servers that did not answer: the failures are those of as_of and were not checked, or are unknown without as_of."`
+		Detail      string          `json:"detail,omitempty" doc:"Describes what is missing."`
 	}
 }
 
-// listUnmatched is the list of what main_db does not have.
+// listUnmatched is the list of revisions that main_db does not have.
 const listUnmatched = "unmatched"
 
 func (in *creditsInput) check() error {
@@ -112,9 +111,9 @@ func (in *creditsInput) check() error {
 	case in.Bib != "" && race.CheckBib(in.Bib) != nil:
 		return wrong("bib", race.CheckBib(in.Bib).Error())
 	case in.Bib != "" && in.Status == listUnmatched:
-		return wrong("bib", "is not known of what main_db does not have")
+		return wrong("bib", "cannot be used with unmatched: main_db does not have the bib")
 	case in.Reason != "" && (in.Status != history.ListRejected || in.Bib != ""):
-		return wrong("reason", "is for status=rejected without bib: a pending credit has no reason yet")
+		return wrong("reason", "can only be used with status=rejected and without bib: a pending credit has no reason yet")
 	}
 	return nil
 }
@@ -143,23 +142,22 @@ func (c credits) list(ctx context.Context, in *creditsInput) (*creditsOutput, er
 		return nil, err
 	}
 	out.Body.Counts, out.Body.NextCursor, out.Body.AsOf = page.Counts, nextCursor(page), orNil(page.FailedAsOf)
-	out.sayUnavailable(page)
+	out.nameUnavailable(page)
 	return out, nil
 }
 
-func (out *creditsOutput) sayUnavailable(page history.Found) {
+func (out *creditsOutput) nameUnavailable(page history.Found) {
 	if !page.Unavailable {
 		return
 	}
 	out.Body.Unavailable = []string{history.Temporal}
-	out.Body.Detail = "Temporal does not answer: which of the pending credits failed is not known. status=pending lists them all."
+	out.Body.Detail = "Temporal does not answer, so it is not known which pending credits failed. status=pending lists all pending ones."
 	if !page.FailedAsOf.IsZero() {
-		out.Body.Detail = "Temporal does not answer: which of the pending credits failed is what it said at as_of."
+		out.Body.Detail = "Temporal does not answer, so the failed credits are those that it reported at as_of."
 	}
 }
 
-// listBib lists the credits of a bib, whatever their status, or those of one
-// status.
+// listBib lists the credits of a bib, of one status if one is given.
 func (c credits) listBib(ctx context.Context, in *creditsInput, after history.Position) (*creditsOutput, error) {
 	page, err := c.reader.FindBib(ctx, in.RaceID, in.Bib, after, in.Limit)
 	if err != nil {
@@ -188,11 +186,11 @@ func (c credits) listBib(ctx context.Context, in *creditsInput, after history.Po
 		}
 		out.Body.Items = append(out.Body.Items, item)
 	}
-	out.sayUnavailable(page)
+	out.nameUnavailable(page)
 	return out, nil
 }
 
-// listUnmatched lists what messages named and main_db does not have.
+// listUnmatched lists revisions that messages named and main_db does not have.
 func (c credits) listUnmatched(ctx context.Context, in *creditsInput) (*creditsOutput, error) {
 	var after maindb.Unmatched
 	if err := in.Seek(&after.RaceID, &after.RecordID, &after.Revision); err != nil {
@@ -217,7 +215,7 @@ func (c credits) listUnmatched(ctx context.Context, in *creditsInput) (*creditsO
 	return out, nil
 }
 
-// nextCursor is the cursor of the page after this one, empty at the end.
+// nextCursor returns the cursor of the next page, or an empty one at the end.
 func nextCursor(p history.Found) string {
 	if !p.More || len(p.Hits) == 0 {
 		return ""
@@ -226,7 +224,7 @@ func nextCursor(p history.Found) string {
 	return server.Cursor(last.RaceID, last.RecordID)
 }
 
-// show reads what a list shows of its credits.
+// show reads what a list shows about its credits.
 func (c credits) show(ctx context.Context, hits []history.Hit) ([]listed, error) {
 	ids := idsOf(hits)
 	latest, err := c.store.LatestRevisionsByID(ctx, ids)

@@ -185,7 +185,7 @@ func TestListsWithoutTemporal(t *testing.T) {
 	require.Nil(t, b.list(t, "status=failed").AsOf, "what is older than an hour says too little")
 }
 
-func TestListsRefuseWhatTheyCannotAnswer(t *testing.T) {
+func TestListsRefuseInvalidQueries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for query, location := range map[string]string{

@@ -12,23 +12,23 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 )
 
-// maxShownBody is how much of a body is shown and logged, in bytes; ours have
-// fewer than 500.
+// maxShownBody bounds how much of a body is shown and logged, in bytes; ours have fewer
+// than 500.
 const maxShownBody = 4096
 
-// letters shows the dead-letter queue, and empties it.
+// letters lists, redrives and discards dead letters.
 type letters struct{ letters repair.DeadLetters }
 
 func (l letters) register(api huma.API) {
 	register(api, huma.Operation{
 		OperationID: "list-dead-letters", Method: http.MethodGet, Path: lettersPath,
-		Summary: "List dead letters with their reasons", Description: "They stay on their queue.",
+		Summary: "List dead letters with their reasons", Description: "Listing leaves them on the queue.",
 		Errors: statusesOf(),
 	}, l.list)
 	register(api, huma.Operation{
 		OperationID: "redrive-dead-letters", Method: http.MethodPost, Path: lettersPath + "/redrive",
 		Summary:     "Send one dead letter, or all, to the records queue again",
-		Description: "A message that arrives twice changes nothing. Broken ones are left: they would only come back.",
+		Description: "A message that arrives twice changes nothing. Malformed ones are not moved, because they would be dead-lettered again.",
 		Errors:      statusesOf(http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity),
 	}, l.redrive)
 	register(api, huma.Operation{
@@ -42,19 +42,19 @@ func (l letters) register(api huma.API) {
 // shownLetter is a dead letter in answers and in the log of actions.
 type shownLetter struct {
 	MessageID string     `json:"message_id"`
-	Reason    string     `json:"reason" doc:"Why it was given up."`
-	Broken    string     `json:"broken,omitempty" doc:"What is wrong with the body; such a message would only come back."`
+	Reason    string     `json:"reason" doc:"Why it was dead-lettered."`
+	Broken    string     `json:"broken,omitempty" doc:"What is wrong with the body. Such a message would be dead-lettered again."`
 	Body      string     `json:"body" doc:"Cut after 4096 bytes."`
-	RecordID  string     `json:"record_id,omitempty" doc:"If the body is one of ours."`
+	RecordID  string     `json:"record_id,omitempty" doc:"If the body is well formed."`
 	RaceID    string     `json:"race_id,omitempty"`
 	Revision  int        `json:"revision,omitempty"`
-	SentAt    *time.Time `json:"sent_at,omitempty" doc:"When it came to the dead-letter queue or, if the queue itself moved it there, to the records queue."`
+	SentAt    *time.Time `json:"sent_at,omitempty" doc:"When it was sent to the dead-letter queue or, if the queue itself moved it there, to the records queue."`
 }
 
 func showLetter(letter queue.Letter) shownLetter {
 	shown := shownLetter{MessageID: letter.MessageID, Reason: letter.Reason, Body: cut(letter.Body), SentAt: orNil(letter.SentAt)}
 	if shown.Reason == "" {
-		shown.Reason = "received too often without being finished"
+		shown.Reason = "received too many times without being deleted"
 	}
 	message, err := queue.Decode(letter.Body)
 	if err != nil {
@@ -86,15 +86,15 @@ func cut(body string) string {
 }
 
 type lettersInput struct {
-	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many at most. A queue has no order and no pages: the rest appears once these are redriven or discarded."`
+	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The maximum number of messages to return. A queue has no order and no pages: the rest appears once these are redriven or discarded."`
 }
 
 type lettersOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
 		Items    []shownLetter `json:"items" nullable:"false"`
-		Visible  int           `json:"visible" doc:"How many the queue holds, approximately."`
-		InFlight int           `json:"in_flight" doc:"How many others are reading now, approximately; these are not listed."`
+		Visible  int           `json:"visible" doc:"The approximate number on the queue."`
+		InFlight int           `json:"in_flight" doc:"The approximate number that other readers hold at the moment; these are not listed."`
 	}
 }
 
@@ -114,8 +114,8 @@ func (l letters) list(ctx context.Context, in *lettersInput) (*lettersOutput, er
 
 type redriveInput struct {
 	Body struct {
-		MessageID string `json:"message_id,omitempty" maxLength:"100" doc:"The one to send again."`
-		All       bool   `json:"all,omitempty" example:"true" doc:"All of them, up to 1000 in one call."`
+		MessageID string `json:"message_id,omitempty" maxLength:"100" doc:"The message to send again."`
+		All       bool   `json:"all,omitempty" example:"true" doc:"All messages, up to 1000 in one call."`
 		Reason    string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the log of actions. No names."`
 	}
 }

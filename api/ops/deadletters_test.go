@@ -96,7 +96,7 @@ func (b *letterBox) ids() []string {
 	return ids
 }
 
-func TestDeadLettersAreReadAndStay(t *testing.T) {
+func TestListingDeadLettersLeavesThemOnTheQueue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ours := b.letters.put(t, "m1", "", "")
@@ -118,7 +118,7 @@ func TestDeadLettersAreReadAndStay(t *testing.T) {
 		require.Equal(t, ours.RecordID, got.Items[0].RecordID)
 		require.Equal(t, 3, got.Items[0].Revision)
 		require.Empty(t, got.Items[0].Broken)
-		require.Equal(t, "received too often without being finished", got.Items[0].Reason)
+		require.Equal(t, "received too many times without being deleted", got.Items[0].Reason)
 		require.Equal(t, "decode message: the body is not a JSON object", got.Items[1].Reason)
 		require.NotEmpty(t, got.Items[1].Broken)
 		require.LessOrEqual(t, len(got.Items[1].Body), 4096)
@@ -171,7 +171,7 @@ func TestRedrive(t *testing.T) {
 	require.Equal(t, []string{"broken"}, b.letters.ids())
 }
 
-func TestDiscardIsKeptInTheRecordOfActions(t *testing.T) {
+func TestDiscardIsLogged(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.letters.put(t, "m1", "", "")

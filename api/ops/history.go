@@ -30,14 +30,14 @@ type recordHistory struct {
 	Removed     bool              `json:"removed,omitempty"`
 	Waiting     bool              `json:"waiting_for_bib,omitempty" doc:"Another record holds the bib."`
 	Condition   history.Condition `json:"condition" enum:"settled,damaged,in_outbox,no_workflow,running,failed,lost,ahead,no_record,unknown"`
-	Explanation string            `json:"explanation" doc:"The condition in words, and what to do about it."`
-	Unavailable []string          `json:"unavailable,omitempty" doc:"Parts that did not answer, so that what they know is missing here."`
-	Unmatched   []shownUnmatched  `json:"unmatched,omitempty" doc:"Revisions that messages named and main_db did not have."`
+	Explanation string            `json:"explanation" doc:"Describes the condition and what to do about it."`
+	Unavailable []string          `json:"unavailable,omitempty" doc:"Servers that did not answer; what they know is missing here."`
+	Unmatched   []shownUnmatched  `json:"unmatched,omitempty" doc:"Revisions that messages named and that main_db did not have."`
 	Revisions   []shownRevision   `json:"revisions" nullable:"false" doc:"The first one first."`
 	Outbox      []shownUnsent     `json:"outbox" nullable:"false" doc:"Revisions that have not been sent to the queue."`
-	Credit      *shownCredit      `json:"credit,omitempty" doc:"What the ledger has for the record."`
+	Credit      *shownCredit      `json:"credit,omitempty" doc:"The credit in the ledger."`
 	Ledger      []shownLine       `json:"ledger" nullable:"false" doc:"The oldest line first."`
-	Standings   *shownStandings   `json:"standings,omitempty" doc:"The first version that has the latest revision with its points; none when it has not been computed yet."`
+	Standings   *shownStandings   `json:"standings,omitempty" doc:"The first version with the latest revision and its points; left out until it is computed."`
 }
 
 type shownUnmatched struct {
@@ -65,10 +65,10 @@ type shownRevision struct {
 type shownWorkflow struct {
 	WorkflowID string          `json:"workflow_id"`
 	TraceURL   string          `json:"trace_url" doc:"In the Temporal Web UI."`
-	Status     temporal.Status `json:"status,omitempty" doc:"Of the latest run, as in the Web UI; none when there is no run, or its retention is over."`
+	Status     temporal.Status `json:"status,omitempty" doc:"Of the latest run, as in the Web UI; left out when there is no run or its retention period is over."`
 	Failure    string          `json:"failure,omitempty" doc:"Why the latest run ended without completing."`
-	Pending    []shownPending  `json:"pending_activities,omitempty" doc:"The steps it waits for."`
-	Runs       []shownRun      `json:"runs" nullable:"false" doc:"The oldest first; a reset makes a new one. From Temporal's visibility, which may lag behind by a second or so."`
+	Pending    []shownPending  `json:"pending_activities,omitempty" doc:"The steps that it is waiting for."`
+	Runs       []shownRun      `json:"runs" nullable:"false" doc:"The oldest first; a reset starts a new one. From Temporal's visibility store, which may lag by a second or so."`
 }
 
 type shownPending struct {

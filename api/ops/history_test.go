@@ -145,7 +145,7 @@ func TestHistoryOfACorrectedRecord(t *testing.T) {
 	require.Equal(t, 3, got.Standings.Version, "the first that has it")
 }
 
-func TestHistoriesOfWhatIsNotSettled(t *testing.T) {
+func TestHistoriesOfUnsettledRecords(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		prepare     func(t *testing.T, b *bundle, r race.Record)
@@ -158,7 +158,7 @@ func TestHistoriesOfWhatIsNotSettled(t *testing.T) {
 			_, err := b.main.Requeue(t.Context(), []maindb.LatestRevision{{RecordID: r.ID, RaceID: r.RaceID, Revision: 1}})
 			require.NoError(t, err)
 		}, "in_outbox", "has been waiting in the outbox since", "in_outbox"},
-		"sent": {func(*testing.T, *bundle, race.Record) {}, "no_workflow", "still on its way, or lost", "sent"},
+		"sent": {func(*testing.T, *bundle, race.Record) {}, "no_workflow", "not been received yet, or it was lost", "sent"},
 		"waiting for a step": {func(_ *testing.T, b *bundle, r race.Record) {
 			b.runs(r, temporal.Running, temporal.PendingActivity{Activity: "CommitPoints", Attempt: 7, LastFailure: "connection refused"})
 		}, "running", "waits for CommitPoints, which is at attempt 7. Its last failure: connection refused", "received"},
@@ -203,9 +203,9 @@ func TestHistoryWithoutTheLedger(t *testing.T) {
 	require.Equal(t, []string{"temporal", "user_db"}, b.history(t, r).Unavailable)
 }
 
-// TestWhatIsDownIsNamed makes every call without each of the parts: an answer says
+// TestErrorsNameTheServerThatIsDown makes every call without each of the parts: an answer says
 // what is missing, and none is a 500.
-func TestWhatIsDownIsNamed(t *testing.T) {
+func TestErrorsNameTheServerThatIsDown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.post(t, b.raceID, "7")
@@ -271,7 +271,7 @@ func TestHistoryHoldsNoPersonalData(t *testing.T) {
 	}
 }
 
-func TestHistoryOfWhatMainDBLost(t *testing.T) {
+func TestHistoryOfARecordThatMainDBLost(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.post(t, b.raceID, "7")

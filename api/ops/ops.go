@@ -1,6 +1,5 @@
-// Package ops serves the calls of operators. Package history explains what became
-// of records, package repair gets them going again; here are the handlers, which
-// turn both into JSON.
+// Package ops serves the calls of operators. Package history explains the state of
+// records and package repair changes it; the handlers here turn both into JSON.
 package ops
 
 import (
@@ -35,8 +34,8 @@ const (
 	maxBody = 16 << 10
 )
 
-// Workflows is what operators need of Temporal; temporal.Workflows implements it.
-// An error that wraps temporal.ErrUnavailable says that it does not answer.
+// Workflows is what operators need from Temporal; temporal.Workflows implements it, and
+// tests replace it. Errors wrap temporal.ErrUnavailable if Temporal does not answer.
 type Workflows interface {
 	history.Workflows
 	repair.Resetter
@@ -53,8 +52,8 @@ type Config struct {
 	Letters   repair.Queue
 	// Poke tells the relay that there are new outbox rows. It does not block.
 	Poke func()
-	// WakeStandings has a race's standings recomputed; it returns the ID of the
-	// workflow that does it, once that is certain.
+	// WakeStandings requests that a race's standings are recomputed, and returns the
+	// workflow's ID once the request is durable.
 	WakeStandings func(ctx context.Context, raceID string) (workflowID string, err error)
 	// TraceURL returns the page of a workflow in the Temporal Web UI.
 	TraceURL func(workflowID string) string
@@ -78,14 +77,14 @@ func Register(api huma.API, cfg Config) {
 	actions{store: cfg.Store}.register(api)
 }
 
-// A part that hangs must not keep an operator waiting: repairs may take longer than
+// A server that hangs must not keep an operator waiting. Repairs may take longer than
 // reads, since one call resets up to 1,000 workflows.
 const (
 	readTimeout   = 15 * time.Second
 	repairTimeout = 45 * time.Second
 )
 
-// register adds a call. An error of a part that does not answer names it.
+// register adds a call. If a server does not answer, the error names it.
 func register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	op.Tags, op.MaxBodyBytes = []string{tag}, maxBody
 	timeout := readTimeout
@@ -103,8 +102,8 @@ func register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 	})
 }
 
-// nameUnavailable turns an error of a part that does not answer into an answer that
-// names it and says what can be done in the meantime; other errors are returned
+// nameUnavailable turns the error of a server that does not answer into a problem that
+// names it and says what can be done in the meantime. Other errors are returned
 // unchanged.
 func nameUnavailable(ctx context.Context, err error) error {
 	var (
@@ -121,22 +120,22 @@ func nameUnavailable(ctx context.Context, err error) error {
 	case !errors.Is(err, race.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.As(err, &ledger):
-		return server.Unavailable("user_db does not answer, so it is not known what is credited. GET " + creditPath + " still shows a record's revisions and workflows; credits wait and go on by themselves")
+		return server.Unavailable("user_db does not answer, so it is not known what is credited. GET " + creditPath + " still shows a record's revisions and workflows; credits wait and resume without help")
 	}
 	return server.Unavailable("main_db does not answer, so records cannot be read and actions cannot be logged. Nothing was changed")
 }
 
-// links leads to the Temporal Web UI.
+// links makes links to the Temporal Web UI.
 type links struct {
 	traceURL func(workflowID string) string
 }
 
-// run is the page of one run.
+// run returns the page of one run.
 func (l links) run(r temporal.Run) string {
 	return l.traceURL(r.WorkflowID) + "/" + r.RunID + "/history"
 }
 
-// checkID returns race.ErrNotFound for what nothing can have as its ID.
+// checkID returns race.ErrNotFound for a malformed ID.
 func checkID(id string) error {
 	if !server.IsID(id) {
 		return race.ErrNotFound
@@ -144,7 +143,7 @@ func checkID(id string) error {
 	return nil
 }
 
-// operator is the user ID of the caller.
+// operator returns the user ID of the caller.
 func operator(ctx context.Context) string { return server.CallerFrom(ctx).UserID }
 
 // orNil returns nil for the zero time, which JSON leaves out.
@@ -160,7 +159,7 @@ type why struct {
 	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the log of actions. No names."`
 }
 
-// reasonOf returns the reason given, empty without a body.
+// reasonOf returns the reason in a body that may be missing.
 func reasonOf(body *why) string {
 	if body == nil {
 		return ""
@@ -168,7 +167,7 @@ func reasonOf(body *why) string {
 	return body.Reason
 }
 
-// statusesOf are the answers that calls may give besides the usual ones.
+// statusesOf returns the error statuses of a call, with the one that all of them have.
 func statusesOf(more ...int) []int { return append(more, http.StatusServiceUnavailable) }
 
 // actions lists the log of actions.
@@ -180,16 +179,16 @@ type actionsInput struct {
 	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user or message."`
 }
 
-// shownAction is an action as the API shows it.
+// shownAction is an action in JSON.
 type shownAction struct {
 	ActionID   string          `json:"action_id" format:"uuid"`
 	Actor      string          `json:"actor" enum:"operator,temporal,audit" doc:"operator: through this API. temporal: somebody reset a workflow in the Temporal Web UI or at its command line; it does not say who. audit: the scheduled audit."`
 	OperatorID string          `json:"operator_id" doc:"User ID of the operator; empty for other actors."`
 	Action     string          `json:"action"`
-	Target     string          `json:"target,omitempty" doc:"ID of a record, race, user or message; none when it was about several."`
+	Target     string          `json:"target,omitempty" doc:"ID of a record, race, user or message; left out when there were several."`
 	Reason     string          `json:"reason,omitempty" doc:"As the operator gave it."`
 	Before     json.RawMessage `json:"before" doc:"The state before."`
-	After      json.RawMessage `json:"after" doc:"The outcome; null when the action was cut off, in which case it may have taken effect."`
+	After      json.RawMessage `json:"after" doc:"The outcome; null when the action was interrupted, in which case it may have taken effect."`
 	StartedAt  time.Time       `json:"started_at"`
 	FinishedAt *time.Time      `json:"finished_at,omitempty"`
 }

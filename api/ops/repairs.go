@@ -19,8 +19,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// repairs has totals rebuilt and standings recomputed, both from what is committed
-// and both by the worker, which alone may write them.
+// repairs requests that totals are rebuilt and standings recomputed from what is
+// committed. The worker does both, since only it may write them.
 type repairs struct {
 	store     *maindb.Store
 	ledger    *userdb.Store
@@ -34,14 +34,14 @@ func (r repairs) register(api huma.API) {
 	register(api, huma.Operation{
 		OperationID: "rebuild-total", Method: http.MethodPost, Path: "/v1/ops/users/{user_id}/rebuild-total",
 		Summary:     "Set a runner's total to the sum of the ledger lines",
-		Description: "Safe to repeat, and to call while credits are committed: a commit comes entirely before or entirely after it.",
+		Description: "Safe to repeat, and safe while credits are being committed: a commit comes entirely before or entirely after it.",
 		Errors:      statusesOf(http.StatusNotFound, http.StatusUnprocessableEntity),
 	}, r.rebuildTotal)
 	register(api, huma.Operation{
 		OperationID: "recompute-standings", Method: http.MethodPost, Path: "/v1/ops/races/{race_id}/recompute",
 		DefaultStatus: http.StatusAccepted,
 		Summary:       "Recompute a race's standings now",
-		Description:   "Safe to repeat: when nothing has changed, nothing is written.",
+		Description:   "Safe to repeat: if nothing has changed, nothing is written.",
 		Errors:        statusesOf(http.StatusNotFound, http.StatusUnprocessableEntity),
 	}, r.recompute)
 }
@@ -87,7 +87,7 @@ func (r repairs) rebuildTotal(ctx context.Context, in *totalInput) (*totalOutput
 		}
 		var rebuilt activities.Total
 		if err := r.workflows.Result(ctx, run, &rebuilt); errors.Is(err, temporal.ErrUnavailable) {
-			return nil, server.Unavailable("the worker has not rebuilt the total yet. It does so as soon as it can: see " + r.links.run(run))
+			return nil, server.Unavailable("the worker has not rebuilt the total yet and will do so as soon as it can: see " + r.links.run(run))
 		} else if err != nil {
 			return nil, err
 		}
@@ -142,7 +142,7 @@ func (r repairs) recompute(ctx context.Context, in *recomputeInput) (*recomputeO
 	return out, nil
 }
 
-// audits runs the audit of credits and shows what it found.
+// audits starts the audit of credits and shows its findings.
 type audits struct {
 	workflows Workflows
 	log       repair.Log
@@ -154,12 +154,12 @@ func (a audits) register(api huma.API) {
 	register(api, huma.Operation{
 		OperationID: "run-audit", Method: http.MethodPost, Path: path, DefaultStatus: http.StatusAccepted,
 		Summary:     "Run the audit now",
-		Description: "The audit also runs on a schedule. If one that was requested before is still running, the answer is that one.",
+		Description: "The audit also runs on a schedule. If an audit that was requested earlier is still running, that one is returned.",
 		Errors:      statusesOf(http.StatusUnprocessableEntity),
 	}, a.run)
 	register(api, huma.Operation{
 		OperationID: "list-audits", Method: http.MethodGet, Path: path,
-		Summary: "List the last audits and what they found", Errors: statusesOf(),
+		Summary: "List the last audits and their findings", Errors: statusesOf(),
 	}, a.list)
 }
 
@@ -195,7 +195,7 @@ func (a audits) run(ctx context.Context, in *auditInput) (*auditOutput, error) {
 type auditsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items []shownAudit `json:"items" nullable:"false" doc:"The newest first. From Temporal's visibility, which may lag behind by a second or so."`
+		Items []shownAudit `json:"items" nullable:"false" doc:"The newest first. From Temporal's visibility store, which may lag by a second or so."`
 	}
 }
 
@@ -205,11 +205,11 @@ type shownAudit struct {
 	Status     temporal.Status `json:"status"`
 	StartedAt  time.Time       `json:"started_at"`
 	ClosedAt   *time.Time      `json:"closed_at,omitempty"`
-	Found      map[string]any  `json:"found,omitempty" doc:"What it found, if it completed."`
+	Found      map[string]any  `json:"found,omitempty" doc:"Its findings, if it completed."`
 	TraceURL   string          `json:"trace_url"`
 }
 
-// shownAudits is how many of the last audits are shown.
+// shownAudits is the number of audits that are listed.
 const shownAudits = 10
 
 func (a audits) list(ctx context.Context, _ *struct{}) (*auditsOutput, error) {

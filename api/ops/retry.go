@@ -24,16 +24,16 @@ type retryOutput struct {
 	Body retried
 }
 
-// retried is what a retry led to.
+// retried is the result of a retry.
 type retried struct {
 	RecordID   string            `json:"record_id" format:"uuid"`
 	RaceID     string            `json:"race_id" format:"uuid"`
 	Revision   int               `json:"revision" doc:"The latest."`
-	Outcome    repair.Outcome    `json:"outcome" enum:"unchanged,on_its_way,needs_confirmation,sent,reset" doc:"Only sent and reset changed something."`
-	Condition  history.Condition `json:"condition" enum:"settled,damaged,in_outbox,no_workflow,running,failed,lost,ahead" doc:"As it was before."`
-	Detail     string            `json:"detail" doc:"The outcome in words."`
+	Outcome    repair.Outcome    `json:"outcome" enum:"unchanged,on_its_way,needs_confirmation,sent,reset" doc:"Only sent and reset change anything."`
+	Condition  history.Condition `json:"condition" enum:"settled,damaged,in_outbox,no_workflow,running,failed,lost,ahead" doc:"Before the retry."`
+	Detail     string            `json:"detail" doc:"Describes the outcome."`
 	WorkflowID string            `json:"workflow_id"`
-	RunID      string            `json:"run_id,omitempty" doc:"Of the run that a reset began."`
+	RunID      string            `json:"run_id,omitempty" doc:"Of the run that a reset started."`
 	TraceURL   string            `json:"trace_url" doc:"In the Temporal Web UI."`
 }
 
@@ -49,7 +49,7 @@ func (c credits) retry(ctx context.Context, in *retryInput) (*retryOutput, error
 		if _, err := c.reader.Record(ctx, in.RecordID); err != nil {
 			return nil, err
 		}
-		return nil, &race.ConflictError{Message: "main_db does not have this record, so there is nothing to retry: its history says what is known of it"}
+		return nil, &race.ConflictError{Message: "main_db does not have this record, so there is nothing to retry; its history shows what is known about it"}
 	}
 	reason, confirm := "", false
 	if in.Body != nil {
@@ -72,8 +72,8 @@ func (c credits) retry(ctx context.Context, in *retryInput) (*retryOutput, error
 	}}, nil
 }
 
-// resetReason is what the history of a workflow says about its reset. By the ID of
-// the action the worker knows that the log has it (activities.Notes).
+// resetReason is the reason of a reset in the workflow's history. The worker finds the
+// action's ID in it and sees that the reset is already logged (activities.Notes).
 func resetReason(ctx context.Context, actionID, reason string) string {
 	text := "operator " + operator(ctx) + ", action " + actionID
 	if reason != "" {
@@ -84,11 +84,11 @@ func resetReason(ctx context.Context, actionID, reason string) string {
 
 type retryAllInput struct {
 	Body struct {
-		Status    string `json:"status" enum:"pending,failed,stuck" doc:"The list. A rejection is an answer: correct the record or the start list instead."`
+		Status    string `json:"status" enum:"pending,failed,stuck" doc:"The list. A rejection is an outcome: correct the record or the start list instead."`
 		RaceID    string `json:"race_id,omitempty" format:"uuid" doc:"Only credits of this race."`
 		OlderThan *int   `json:"older_than_s,omitempty" minimum:"0" maximum:"31536000" doc:"Age in seconds from which a pending credit counts as stuck; 600 when not given."`
-		Limit     int    `json:"limit,omitempty" minimum:"1" maximum:"1000" default:"100" doc:"How many credits at most, in this call."`
-		Cursor    string `json:"cursor,omitempty" maxLength:"500" doc:"next_cursor of the call before; empty for the first."`
+		Limit     int    `json:"limit,omitempty" minimum:"1" maximum:"1000" default:"100" doc:"The most credits to retry in this call."`
+		Cursor    string `json:"cursor,omitempty" maxLength:"500" doc:"The next_cursor of the previous call; leave it out in the first."`
 		Confirm   bool   `json:"confirm,omitempty" doc:"Reset workflows even if they are running."`
 		Reason    string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the log of actions. No names."`
 	}
@@ -97,22 +97,21 @@ type retryAllInput struct {
 type retryAllOutput struct {
 	Body struct {
 		Examined   int                    `json:"examined"`
-		Outcomes   map[repair.Outcome]int `json:"outcomes" doc:"How many had which outcome: unchanged, on_its_way, needs_confirmation, sent, reset, failed. Try those that failed again."`
+		Outcomes   map[repair.Outcome]int `json:"outcomes" doc:"Counts by outcome: unchanged, on_its_way, needs_confirmation, sent, reset, failed. Retry those that failed."`
 		Items      []retriedOne           `json:"items" nullable:"false"`
-		NextCursor string                 `json:"next_cursor,omitempty" doc:"To go on with the rest of the list."`
+		NextCursor string                 `json:"next_cursor,omitempty" doc:"For the rest of the list."`
 	}
 }
 
 type retriedOne struct {
 	RecordID  string            `json:"record_id" format:"uuid"`
 	Revision  int               `json:"revision"`
-	Condition history.Condition `json:"condition" doc:"As it was before."`
+	Condition history.Condition `json:"condition" doc:"Before the retry."`
 	Outcome   repair.Outcome    `json:"outcome"`
 	RunID     string            `json:"run_id,omitempty"`
 }
 
-// stuckAfter is the age from which a pending credit is stuck, unless the caller
-// says otherwise.
+// stuckAfter is the age from which a pending credit counts as stuck by default.
 const stuckAfter = 10 * time.Minute
 
 func (c credits) retryAll(ctx context.Context, in *retryAllInput) (*retryAllOutput, error) {
@@ -129,7 +128,7 @@ func (c credits) retryAll(ctx context.Context, in *retryAllInput) (*retryAllOutp
 		return nil, err
 	}
 	if in.Body.Status == history.ListFailed && page.FailedAsOf.IsZero() {
-		return nil, temporal.ErrUnavailable // an empty list would say that nothing failed
+		return nil, temporal.ErrUnavailable // an empty list would mean that nothing failed
 	}
 	found, err := c.reader.Examine(ctx, idsOf(page.Hits))
 	if err != nil {
@@ -172,15 +171,14 @@ type creditState struct {
 	Points   int64             `json:"points"`
 }
 
-// doneState is what an action on a credit led to.
+// doneState is the outcome of an action on a credit, for the log of actions.
 type doneState struct {
 	Outcome repair.Outcome `json:"outcome"`
 	RunID   string         `json:"run_id,omitempty"`
 	Error   string         `json:"error,omitempty"`
 }
 
-// allState is what is logged of an action on many credits: which list, and each
-// credit before it.
+// allState is what is logged before an action on a list of credits.
 type allState struct {
 	Status  string           `json:"status"`
 	RaceID  string           `json:"race_id,omitempty"`

@@ -26,7 +26,7 @@ func (b *bundle) retry(t *testing.T, r race.Record, body any) retried {
 	return decode[retried](t, b.call(t, http.MethodPost, "/v1/ops/credits/"+r.ID+"/retry", body), http.StatusOK)
 }
 
-func TestRetryOfARecordThatIsFineChangesNothing(t *testing.T) {
+func TestRetryOfASettledRecordChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	credited, rejected := b.post(t, b.raceID, "1"), b.post(t, b.raceID, "2")
@@ -56,7 +56,7 @@ func TestRetryOfARecordThatIsFineChangesNothing(t *testing.T) {
 	require.Zero(t, b.outbox(t))
 }
 
-func TestRetryBringsACreditOnItsWayAgain(t *testing.T) {
+func TestRetry(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		workflow  temporal.Status // of the latest revision; empty: none
@@ -155,7 +155,7 @@ func TestRetryWithoutTemporal(t *testing.T) {
 	require.Contains(t, last.After["error"], "connection refused")
 }
 
-func TestRetryOfNothing(t *testing.T) {
+func TestRetryOfAnUnknownRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, id := range []string{newID(), "7"} {

@@ -92,7 +92,7 @@ func setup(t *testing.T) *bundle {
 	return b
 }
 
-// mount makes the API anew, with that ledger.
+// mount builds the API on that ledger.
 func (b *bundle) mount(ledger *userdb.Store) {
 	router, api := server.New(server.Config{
 		Verifier: tokens{

@@ -1,9 +1,9 @@
-// Package history explains what became of official records: what main_db, the
-// outbox, Temporal and the ledger know of each, and what that means.
+// Package history explains the state of official records to operators: what main_db,
+// the outbox, Temporal and the ledger hold about each, and what that means.
 //
-// What is pending, credited or rejected rests on the two databases alone.
-// Temporal adds what a workflow waits for or why it failed; what comes from its
-// visibility may lag behind by a second or so.
+// The two databases alone decide what is pending, credited or rejected. Temporal adds
+// what a workflow is waiting for or why it failed; its visibility store may lag by a
+// second or so.
 package history
 
 import (
@@ -20,39 +20,39 @@ import (
 // Condition is the state of a record's credit.
 type Condition string
 
-// The conditions. Settled is well; InOutbox and Running are under way; the rest
-// needs an operator.
+// The conditions. Settled needs nothing, InOutbox and Running resolve themselves, and
+// the others may need an operator.
 const (
 	Settled    Condition = "settled"     // the ledger has the latest revision
 	Damaged    Condition = "damaged"     // the ledger's lines contradict the credit
 	InOutbox   Condition = "in_outbox"   // the revision has not been sent to the queue
-	NoWorkflow Condition = "no_workflow" // sent, and no workflow of it is known
+	NoWorkflow Condition = "no_workflow" // sent, but no workflow is known for it
 	Running    Condition = "running"
 	Failed     Condition = "failed"    // the workflow was closed without completing
 	Lost       Condition = "lost"      // the workflow completed, but the ledger does not have the revision
 	Ahead      Condition = "ahead"     // the ledger has a revision that the record does not have
 	NoRecord   Condition = "no_record" // main_db does not have the record
-	Unknown    Condition = "unknown"   // a part that knows does not answer
+	Unknown    Condition = "unknown"   // a server that would know does not answer
 )
 
-// Evidence is what is known of a record's latest revision.
+// Evidence is what is known about a record's latest revision.
 type Evidence struct {
 	Record maindb.LatestRevision // its Revision is 0 when there is no such record
-	Inputs race.Fingerprint      // what the record would be credited from now; empty: not known
+	Inputs race.Fingerprint      // what the record would be credited from now; empty if unknown
 	Ledger Entry
-	Unsent *maindb.Unsent // its row in the outbox; nil: none
-	// Workflow is the latest run of the revision's workflow; nil: there is none.
+	Unsent *maindb.Unsent // its row in the outbox, or nil
+	// Workflow is the latest run of the revision's workflow, or nil.
 	Workflow *temporal.Execution
 }
 
-// Entry is what the ledger has of a record.
+// Entry is what the ledger holds for a record.
 type Entry struct {
 	Credit race.Credit // zero when there is none
 	Lines  []userdb.RecordLine
 }
 
-// balanced reports whether the lines of a record add up to its credit: for each
-// runner to the points that the credit gives them.
+// balanced reports whether the lines of a record add up to its credit, runner by
+// runner.
 func (e Entry) balanced() bool {
 	sums := map[string]int64{}
 	for _, line := range e.Lines {
@@ -70,7 +70,7 @@ func (e Entry) balanced() bool {
 	return true
 }
 
-// Condition returns what the evidence comes to.
+// Condition returns the state that the evidence shows.
 func (e Evidence) Condition() Condition {
 	if !e.Ledger.balanced() {
 		return Damaged
@@ -97,7 +97,7 @@ func (e Evidence) Condition() Condition {
 	return Failed
 }
 
-// Explain says what the condition is and what an operator can do about it.
+// Explain describes the condition and what an operator can do about it.
 func (e Evidence) Explain() string {
 	revision := e.Record.Revision
 	switch e.Condition() {
@@ -109,11 +109,11 @@ func (e Evidence) Explain() string {
 		return fmt.Sprintf("Revision %d has been waiting in the outbox since %s. It is sent as soon as the queue answers.",
 			revision, e.Unsent.CreatedAt.UTC().Format(time.RFC3339))
 	case NoWorkflow:
-		return fmt.Sprintf("Revision %d was sent to the queue and has no workflow: the message is still on its way, or lost. A retry sends it again.", revision)
+		return fmt.Sprintf("Revision %d was sent to the queue but has no workflow: the message has not been received yet, or it was lost. A retry sends it again.", revision)
 	case Running:
 		return fmt.Sprintf("The workflow of revision %d is running%s.", revision, e.waitingFor())
 	case Lost:
-		return fmt.Sprintf("The workflow of revision %d completed, but the ledger does not have the revision, as after a restore from a backup. A retry resets the workflow.", revision)
+		return fmt.Sprintf("The workflow of revision %d completed, but the ledger does not have the revision, as happens after a restore from a backup. A retry resets the workflow.", revision)
 	case Failed:
 		text := fmt.Sprintf("The workflow of revision %d ended as %s", revision, e.Workflow.Status)
 		if e.Workflow.Failure != "" {
@@ -121,8 +121,8 @@ func (e Evidence) Explain() string {
 		}
 		return text + ". A retry starts it again."
 	case Ahead:
-		return fmt.Sprintf("The ledger is ahead of the record: it has revision %d, which main_db has lost or used again, as after a restore from a backup or a failover. "+
-			"The audit revises the record above it, and so does a retry; then it is credited as it is now.", e.Ledger.Credit.Revision)
+		return fmt.Sprintf("The ledger is ahead of the record: it has revision %d, which main_db has lost or assigned again, as happens after a restore from a backup or a failover. "+
+			"The audit gives the record a higher revision, and so does a retry; it is then credited as it stands.", e.Ledger.Credit.Revision)
 	case NoRecord:
 		return e.explainNoRecord()
 	case Unknown:
@@ -133,25 +133,25 @@ func (e Evidence) Explain() string {
 func (e Evidence) explainNoRecord() string {
 	switch credit := e.Ledger.Credit; {
 	case credit.Revision == 0:
-		return "main_db has no such record, and the ledger has no credit of it: a message named it. If main_db was restored from a backup, post the record again."
+		return "main_db has no such record, and the ledger has no credit for it; only a message mentioned it. If main_db was restored from a backup, post the record again."
 	case reconcile.Of(0, "", credit) == reconcile.Orphaned:
-		return fmt.Sprintf("main_db has no such record, but the ledger has revision %d of it with %d points, as after main_db was restored from a backup. "+
+		return fmt.Sprintf("main_db has no such record, but the ledger has revision %d of it with %d points, as happens after main_db is restored from a backup. "+
 			"The audit reverses them once it has missed the record for long enough (AUDIT_ORPHAN_GRACE).", credit.Revision, credit.Points)
 	}
-	return "main_db has no such record, as after it was restored from a backup. The ledger gives nobody points for it: " + e.Ledger.Credit.Reason + "."
+	return "main_db has no such record, as happens after it is restored from a backup. The ledger gives nobody points for it: " + e.Ledger.Credit.Reason + "."
 }
 
 func explainCredit(c race.Credit) string {
 	switch {
 	case c.Status == race.Rejected:
-		return fmt.Sprintf("Revision %d is rejected: %s. That is an answer, not a fault: correct the record or the start list.", c.Revision, c.Reason)
+		return fmt.Sprintf("Revision %d is rejected: %s. That is an outcome, not a failure: correct the record or the start list.", c.Revision, c.Reason)
 	case c.Reason != "":
 		return fmt.Sprintf("Revision %d is credited with %d points: %s.", c.Revision, c.Points, c.Reason)
 	}
 	return fmt.Sprintf("Revision %d is credited with %d points.", c.Revision, c.Points)
 }
 
-// waitingFor names the step that has failed so far, if there is one.
+// waitingFor names the first pending step that has failed, if there is one.
 func (e Evidence) waitingFor() string {
 	for _, pending := range e.Workflow.Pending {
 		if pending.LastFailure != "" {

@@ -20,11 +20,12 @@ import (
 const (
 	// lookups is how many workflows are described at a time.
 	lookups = 8
-	// patience is how long an answer waits for a part that it can do without.
+	// patience is how long an answer waits for a server that it can do without.
 	patience = 2 * time.Second
 )
 
-// Workflows is what is asked of Temporal; temporal.Workflows implements it.
+// Workflows reads runs of workflows; temporal.Workflows implements it, and tests
+// replace it.
 type Workflows interface {
 	Describe(ctx context.Context, workflowID string) (temporal.Execution, error)
 	List(ctx context.Context, query string, limit int) ([]temporal.Run, error)
@@ -41,8 +42,7 @@ type Reader struct {
 	last      lastFailures
 }
 
-// NewReader returns a Reader; now is the clock that main_db's times are compared
-// with.
+// NewReader returns a Reader. now is compared with times in main_db.
 func NewReader(records *maindb.Store, ledger *userdb.Store, runs Workflows, now func() time.Time, log *slog.Logger) *Reader {
 	return &Reader{
 		records: records, ledger: ledger, databases: reconcile.Databases{Records: records, Ledger: ledger},
@@ -80,8 +80,8 @@ func (r *Reader) Examine(ctx context.Context, recordIDs []string) ([]Evidence, e
 	if err := r.describe(ctx, all); err != nil {
 		return nil, err
 	}
-	// A commit between two reads looks like damage or like a loss, and a revision
-	// with its commit like a ledger that is ahead: read again.
+	// A commit between two reads looks like damage or a loss, and a revision that is
+	// made and committed in between looks like a ledger that is ahead. Read again.
 	var doubtful []*Evidence
 	for _, e := range all {
 		if c := e.Condition(); c == Damaged || c == Lost || c == Ahead {
@@ -141,7 +141,7 @@ func (r *Reader) readLedger(ctx context.Context, of []*Evidence) error {
 	return nil
 }
 
-// readInputs reads the records' latest revisions with what decides their credit.
+// readInputs reads the latest revisions of records with the inputs of their credits.
 func (r *Reader) readInputs(ctx context.Context, of []*Evidence) error {
 	ids := make([]string, len(of))
 	for i, e := range of {
@@ -186,7 +186,7 @@ func (r *Reader) describe(ctx context.Context, of []*Evidence) error {
 	return group.Wait()
 }
 
-// LedgerError is an error of user_db, so that an answer can name the database.
+// LedgerError is an error of user_db, which lets an answer name the database.
 type LedgerError = reconcile.LedgerError
 
 func ofLedger(err error) error { return &LedgerError{Err: err} }

@@ -15,45 +15,46 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// The parts that a history may have to do without.
+// The servers that a history may have to do without.
 const (
 	Temporal = "temporal"
 	UserDB   = "user_db"
 )
 
-// Record is everything that is known of a record and its credit.
+// Record is everything that is known about a record and its credit.
 type Record struct {
 	Evidence
-	Live        race.Record // with the ID alone when main_db does not have it
+	Live        race.Record // only the ID is set when main_db does not have it
 	RaceName    string
 	Unmatched   []maindb.Unmatched // revisions that were rejected because main_db did not have them
 	Revisions   []race.Revision    // the first one first
 	Outbox      []maindb.Unsent
 	Committed   *userdb.CommittedCredit
 	Executions  map[int]temporal.Execution // the latest run of each revision's workflow
-	Runs        []temporal.Run             // of all revisions, as far as visibility has them
+	Runs        []temporal.Run             // of all revisions, as far as visibility lists them
 	Standings   *maindb.StandingsHead      // the first version with the credit
-	Unavailable []string                   // parts that did not answer
+	Unavailable []string                   // servers that did not answer
 }
 
-// Has reports whether a part answered.
+// Has reports whether a server answered.
 func (h *Record) Has(part string) bool { return !slices.Contains(h.Unavailable, part) }
 
-// Verdict returns the condition, and what it means, as far as the parts that
-// answered know it.
+// Verdict returns the condition and an explanation, as far as the servers that
+// answered can tell.
 func (h *Record) Verdict() (Condition, string) {
 	switch {
 	case !h.Has(UserDB):
-		return Unknown, "user_db does not answer, so it is not known what is credited. Credits wait for it and go on by themselves."
+		return Unknown, "user_db does not answer, so it is not known what is credited. Credits wait for it and resume without help."
 	case !h.Has(Temporal) && h.Condition() == NoWorkflow:
-		return Unknown, "The ledger does not have the latest revision, and Temporal does not answer, so it is not known what the workflow is doing."
+		return Unknown, "The ledger does not have the latest revision, and Temporal does not answer, so the state of the workflow is not known."
 	}
 	return h.Condition(), h.Explain()
 }
 
-// Record returns the history of a record. It needs main_db; what another part
-// does not say is left out and named. A record that main_db has lost is known by
-// its credit alone. It returns race.ErrNotFound when neither database has it.
+// Record returns the history of a record. It needs main_db; when another server does
+// not answer, its part is left out and the server is named in Unavailable. Of a record
+// that main_db has lost, only the credit is known. It returns race.ErrNotFound when
+// neither database has the record.
 func (r *Reader) Record(ctx context.Context, recordID string) (*Record, error) {
 	h := &Record{}
 	var err error
@@ -143,7 +144,7 @@ func (r *Reader) addLedger(ctx context.Context, h *Record) {
 		}
 	}
 	if err != nil {
-		r.log.WarnContext(ctx, "the ledger cannot be read; the history is shown without it", "record_id", h.Live.ID, "error", err)
+		r.log.WarnContext(ctx, "cannot read the ledger: showing the history without it", "record_id", h.Live.ID, "error", err)
 		h.Unavailable = append(h.Unavailable, UserDB)
 		return
 	}
@@ -176,7 +177,7 @@ func (r *Reader) addWorkflows(ctx context.Context, h *Record) {
 		return err
 	})
 	if err := group.Wait(); err != nil {
-		r.log.WarnContext(ctx, "workflows cannot be described; the history is shown without them", "record_id", h.Live.ID, "error", err)
+		r.log.WarnContext(ctx, "cannot describe workflows: showing the history without them", "record_id", h.Live.ID, "error", err)
 		h.Unavailable = append(h.Unavailable, Temporal)
 		h.Runs = nil
 		return
@@ -211,7 +212,7 @@ func (r *Reader) includedIn(ctx context.Context, h *Record) (*maindb.StandingsHe
 		_, rows, err := r.records.Standings(ctx, h.Live.RaceID, head.Version)
 		if _, gone := errors.AsType[*maindb.NotKeptError](err); gone {
 			if head.ComputedAt.After(h.Committed.CommittedAt) {
-				return &head, nil // its rows are gone, but it read the ledger after the commit
+				return &head, nil // its rows were dropped, but it read the ledger after the commit
 			}
 			continue
 		}
@@ -222,11 +223,11 @@ func (r *Reader) includedIn(ctx context.Context, h *Record) (*maindb.StandingsHe
 			return &head, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // likewise
+	return nil, nil //nolint:nilnil // none is an answer
 }
 
-// isIn reports whether standings have the record as it is: with its latest
-// revision and its points, or not at all when it was removed.
+// isIn reports whether standings list the record with its latest revision and points,
+// or, if the record was removed, do not list it.
 func (h *Record) isIn(rows []standings.Row) bool {
 	for _, row := range rows {
 		if row.RecordID != h.Live.ID {
@@ -243,7 +244,7 @@ func (h *Record) RunsOf(revision int) []temporal.Run {
 	id := workflows.CreditWorkflowID(h.Live.RaceID, h.Live.ID, revision)
 	latest, started := h.Executions[revision]
 	runs := slices.DeleteFunc(slices.Clone(h.Runs), func(run temporal.Run) bool {
-		return run.WorkflowID != id || started && run.RunID == latest.RunID // visibility may lag behind what was described
+		return run.WorkflowID != id || started && run.RunID == latest.RunID // visibility may lag behind Describe
 	})
 	if started {
 		runs = append(runs, latest.Run)
@@ -252,8 +253,8 @@ func (h *Record) RunsOf(revision int) []temporal.Run {
 	return runs
 }
 
-// Message says where the message of a revision is: in_outbox, sent, received
-// (it has a workflow), or unknown while Temporal does not answer.
+// Message returns the state of a revision's message: in_outbox, sent, received (it has
+// a workflow), or unknown while Temporal does not answer.
 func (h *Record) Message(revision int) string {
 	for _, row := range h.Outbox {
 		if row.Revision == revision {

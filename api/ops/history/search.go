@@ -27,10 +27,10 @@ const (
 
 // Search selects credits.
 type Search struct {
-	List      string        // which of the four
-	RaceID    string        // empty: of all races
-	Reason    string        // part of the reason of a rejected one
-	OlderThan time.Duration // age from which a pending one is stuck
+	List      string        // one of the four lists
+	RaceID    string        // of all races when empty
+	Reason    string        // substring of the reason of a rejection
+	OlderThan time.Duration // age from which a pending credit counts as stuck
 }
 
 // Position is where a page begins: after this record of this race. The zero
@@ -58,18 +58,18 @@ type Found struct {
 	Hits   []Hit
 	More   bool
 	Counts *Counts // on a first page
-	// FailedAsOf is the time for which it is known which credits failed; zero: it
-	// is not known.
+	// FailedAsOf is when Temporal said which credits failed, or zero if that is not
+	// known.
 	FailedAsOf time.Time
-	// Unavailable says that Temporal did not answer, so that what failed is as of
-	// FailedAsOf, and not checked.
+	// Unavailable means that Temporal did not answer, so that the failures are those
+	// of FailedAsOf and were not checked.
 	Unavailable bool
 }
 
-// Find returns up to limit credits after a position, by race and record, with the
-// counts when that is the beginning. Both databases decide what is pending and
-// what is rejected. Which of the pending ones failed comes from Temporal; when it
-// does not answer in time, from its last answer.
+// Find returns up to limit credits after a position, ordered by race and record. The
+// first page includes the counts. The two databases decide what is pending and what is
+// rejected; Temporal knows which pending credits failed, and if it does not answer in
+// time, its last answer is used.
 func (r *Reader) Find(ctx context.Context, s Search, after Position, limit int) (page Found, err error) {
 	sums, err := r.databases.Sums(ctx, s.RaceID)
 	if err != nil {
@@ -119,8 +119,8 @@ func (r *Reader) Find(ctx context.Context, s Search, after Position, limit int) 
 	return page, nil
 }
 
-// add appends those records of a race that come after a position, up to a page
-// of limit.
+// add appends the records of a race that come after a position, until the page holds
+// limit of them.
 func (p *Found) add(raceID string, ids []string, after Position, limit int, failed bool) {
 	for _, id := range ids {
 		switch {
@@ -177,7 +177,7 @@ func (r *Reader) FindBib(ctx context.Context, raceID, bib string, after Position
 	return page, nil
 }
 
-// sublists are parts of what is pending in a race.
+// sublists are the pending records of a race that are stuck and that failed.
 type sublists struct{ stuck, failed []string }
 
 func (r *Reader) lists(ctx context.Context, s Search, raceID string, b reconcile.Balance, failed *failures) (lists sublists, err error) {
@@ -233,24 +233,24 @@ func (r *Reader) choose(ctx context.Context, s Search, raceID string, b reconcil
 	return ids, nil
 }
 
-// failures are the revisions of which a workflow was closed without completing at
-// some time, as Temporal had them at asOf.
+// failures are the revisions that had a workflow which was closed without completing,
+// as Temporal listed them at asOf.
 type failures struct {
 	revisions map[string]int // the newest such revision, by record ID
-	asOf      time.Time      // zero: never
-	stale     bool           // Temporal does not answer now
+	asOf      time.Time      // zero if Temporal never answered
+	stale     bool           // Temporal does not answer at the moment
 }
 
 const (
-	// failuresKeptFor is how long the last answer stands in for Temporal: older
-	// ones say too little.
+	// failuresKeptFor is how long the last answer is used when Temporal does not
+	// answer. An older one would mislead.
 	failuresKeptFor = time.Hour
-	// failuresKept is of how many races the last answer is kept.
+	// failuresKept is the number of races whose last answer is kept.
 	failuresKept = 100
 )
 
-// lastFailures keeps the last answers of Temporal, by race ID; the empty one is
-// for all races.
+// lastFailures keeps Temporal's last answers by race ID; the empty ID stands for all
+// races.
 type lastFailures struct {
 	mu sync.Mutex
 	of map[string]failures
@@ -281,7 +281,7 @@ func (l *lastFailures) get(raceID string, now time.Time) failures {
 	return newest
 }
 
-// failures asks Temporal what has failed, and falls back on its last answer.
+// failures asks Temporal which workflows failed, or returns its last answer.
 func (r *Reader) failures(ctx context.Context, raceID string) (failures, error) {
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -292,7 +292,7 @@ func (r *Reader) failures(ctx context.Context, raceID string) (failures, error) 
 	at := r.now()
 	runs, err := r.workflows.List(bounded, query, 0)
 	if errors.Is(err, temporal.ErrUnavailable) && ctx.Err() == nil {
-		r.log.WarnContext(ctx, "Temporal did not list failed workflows; its last answer is used", "error", err)
+		r.log.WarnContext(ctx, "cannot list failed workflows: using Temporal's last answer", "error", err)
 		return r.last.get(raceID, at), nil
 	}
 	if err != nil {
@@ -308,9 +308,9 @@ func (r *Reader) failures(ctx context.Context, raceID string) (failures, error) 
 	return failed, nil
 }
 
-// stillFailed keeps those whose latest run failed: an earlier one may have been
-// followed by a better one, which visibility does not say. Those that Temporal
-// does not describe in time are kept too.
+// stillFailed returns the records whose latest run failed. A failed run may have been
+// followed by one that did not, which visibility does not show. Records that Temporal
+// does not describe in time are included.
 func (r *Reader) stillFailed(ctx context.Context, raceID string, b reconcile.Balance, ids []string, failed *failures) ([]string, error) {
 	if failed.stale {
 		return ids, nil

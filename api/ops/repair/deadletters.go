@@ -12,13 +12,14 @@ import (
 const (
 	// MaxLetters is how many dead letters one call takes at most.
 	MaxLetters = 1000
-	// hideLetters is how long they stay hidden from others unless they are given
-	// back, which is at once.
+	// hideLetters is how long they stay hidden from other readers if giving them back
+	// fails.
 	hideLetters = 30 * time.Second
 )
 
-// Queue is the dead-letter queue; queue.Client implements it. The failures are
-// the messages for which a call failed, by index; these come back by themselves.
+// Queue is the dead-letter queue; queue.Client implements it, and tests replace it. A
+// Failure names the index of a message for which the call failed; that message becomes
+// visible again when its visibility timeout ends.
 type Queue interface {
 	// DeadLetterDepth returns how many messages it holds, approximately.
 	DeadLetterDepth(ctx context.Context) (queue.Depth, error)
@@ -32,7 +33,7 @@ type Queue interface {
 	DeleteLetters(ctx context.Context, letters []queue.Letter) []queue.Failure
 }
 
-// QueueError is an error of the queue, so that an answer can name what is down.
+// QueueError is an error of the queue, which lets an answer name what is down.
 type QueueError struct{ Err error }
 
 func (e *QueueError) Error() string { return "queue: " + e.Err.Error() }
@@ -40,7 +41,7 @@ func (e *QueueError) Error() string { return "queue: " + e.Err.Error() }
 // Unwrap returns what the queue's client returned.
 func (e *QueueError) Unwrap() error { return e.Err }
 
-// DeadLetters reads the dead-letter queue, and empties it.
+// DeadLetters lists, redrives and discards dead letters.
 type DeadLetters struct {
 	queue Queue
 	log   Log
@@ -72,8 +73,8 @@ func (d DeadLetters) take(ctx context.Context, most int) ([]queue.Letter, error)
 	return taken, nil
 }
 
-// giveBack lets others see messages again, even when the operator has gone away.
-// Those for which it fails come back by themselves.
+// giveBack makes messages visible again, even if the operator has disconnected. If that
+// fails they become visible when their visibility timeout ends.
 func (d DeadLetters) giveBack(ctx context.Context, taken []queue.Letter) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
@@ -83,14 +84,14 @@ func (d DeadLetters) giveBack(ctx context.Context, taken []queue.Letter) {
 // Redriven is the outcome of redriving dead letters.
 type Redriven struct {
 	Redriven int `json:"redriven"`
-	Broken   int `json:"broken" doc:"Left where they are: they would only come back. Discard them."`
+	Broken   int `json:"broken" doc:"Not moved, because they would be dead-lettered again. Discard them."`
 	Failed   int `json:"failed" doc:"Not moved, or moved and not deleted: call again."`
 }
 
-// Redrive sends the message with an ID to the records queue again, or all of them
-// when the ID is empty. It returns race.ErrNotFound when nobody can see the
-// message at the moment, and a *race.ConflictError when it is broken. shown turns
-// messages into what is logged.
+// Redrive sends the message with an ID to the records queue again, or all messages if
+// the ID is empty. It returns race.ErrNotFound if the message is not visible at the
+// moment, and a *race.ConflictError if it is malformed. shown converts messages for the
+// log of actions.
 func (d DeadLetters) Redrive(ctx context.Context, operatorID, messageID, reason string, shown func([]queue.Letter) any) (Redriven, error) {
 	taken, err := d.takeWanted(ctx, messageID)
 	if err != nil {
@@ -100,7 +101,7 @@ func (d DeadLetters) Redrive(ctx context.Context, operatorID, messageID, reason 
 	if messageID != "" && len(broken) > 0 {
 		d.giveBack(ctx, broken)
 		_, problem := queue.Decode(broken[0].Body)
-		return Redriven{}, &race.ConflictError{Message: "the message would only come back, discard it: " + problem.Error()}
+		return Redriven{}, &race.ConflictError{Message: "the message would be dead-lettered again, discard it: " + problem.Error()}
 	}
 	var done Redriven
 	order := Order{Action: RedriveLetters, OperatorID: operatorID, Target: messageID, Reason: reason, Before: shown(good)}
@@ -117,8 +118,8 @@ func (d DeadLetters) Redrive(ctx context.Context, operatorID, messageID, reason 
 	return done, nil
 }
 
-// Discard deletes the message with an ID for good, and returns it. It returns
-// race.ErrNotFound when nobody can see it at the moment.
+// Discard deletes the message with an ID and returns it. It returns race.ErrNotFound if
+// the message is not visible at the moment.
 func (d DeadLetters) Discard(ctx context.Context, operatorID, messageID, reason string, shown func([]queue.Letter) any) (queue.Letter, error) {
 	taken, err := d.takeWanted(ctx, messageID)
 	if err != nil {

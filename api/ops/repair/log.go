@@ -1,6 +1,6 @@
-// Package repair holds what operators do to get credits going again. Every repair
-// is safe to repeat, since points stay exactly once, and every one is logged in
-// main_db before it is done.
+// Package repair holds the actions by which operators get stuck credits moving. Every
+// action may be repeated, because a revision is credited exactly once, and is logged in
+// main_db before it is carried out.
 package repair
 
 import (
@@ -34,12 +34,12 @@ const (
 	RestoreUser    Action = "restore-user"
 )
 
-// Order is what is logged of an action before it is done. Before, and what the
-// action returns, are kept as JSON and hold no personal data.
+// Order is what is logged before an action is carried out. Before and the action's
+// result are stored as JSON and hold no personal data.
 type Order struct {
 	Action     Action
 	OperatorID string
-	Target     string // ID of a record, race, user or message; empty for several
+	Target     string // ID of a record, race, user or message; empty if there are several
 	Reason     string
 	Before     any
 }
@@ -68,12 +68,12 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 	return Log{store: store, log: log, taken: taken}
 }
 
-// finishTimeout bounds what is done after an action even when the operator has
-// gone away.
+// finishTimeout bounds the work that follows an action even if the operator has
+// disconnected.
 const finishTimeout = 5 * time.Second
 
-// Do logs an action, does it, and logs its outcome. act is told the ID by which
-// the action is in the log. An action that cannot be logged is not done.
+// Do logs an action, carries it out by calling act with the action's ID, and logs the
+// outcome. An action that cannot be logged is not carried out.
 func (l Log) Do(ctx context.Context, o Order, act func(ctx context.Context, actionID string) (after any, err error)) error {
 	before, err := json.Marshal(o.Before)
 	if err != nil {
@@ -100,13 +100,13 @@ func (l Log) Do(ctx context.Context, o Order, act func(ctx context.Context, acti
 	}
 	l.taken.WithLabelValues(string(o.Action), outcome).Inc()
 	l.finish(ctx, id.String(), after)
-	l.log.InfoContext(ctx, "an operator acted", "action_id", id.String(), "action", string(o.Action), "target", o.Target,
+	l.log.InfoContext(ctx, "operator action carried out", "action_id", id.String(), "action", string(o.Action), "target", o.Target,
 		"operator_id", o.OperatorID, "outcome", outcome)
 	return failure
 }
 
-// finish logs the end of an action. If that fails the action stays in the log
-// without an end.
+// finish logs the outcome of an action. If that fails, the action is listed without an
+// outcome.
 func (l Log) finish(ctx context.Context, actionID string, after any) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
@@ -115,6 +115,6 @@ func (l Log) finish(ctx context.Context, actionID string, after any) {
 		err = l.store.FinishAction(ctx, actionID, state)
 	}
 	if err != nil {
-		l.log.WarnContext(ctx, "the outcome of an operator's action was not logged; the action is listed without an end", "action_id", actionID, "error", err)
+		l.log.WarnContext(ctx, "cannot log the outcome of an operator action: it is listed without an outcome", "action_id", actionID, "error", err)
 	}
 }

@@ -13,25 +13,25 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 )
 
-// Outcome is what a retry led to.
+// Outcome is the result of a retry.
 type Outcome string
 
-// The outcomes. Only Sent and Reset changed something.
+// The outcomes. Only Sent and Reset change anything.
 const (
-	Unchanged Outcome = "unchanged"  // nothing to repair, or nothing that a retry can
-	UnderWay  Outcome = "on_its_way" // it continues without help
+	Unchanged Outcome = "unchanged"  // there is nothing that a retry can repair
+	UnderWay  Outcome = "on_its_way" // it proceeds without help
 	Confirm   Outcome = "needs_confirmation"
 	Sent      Outcome = "sent"
 	Reset     Outcome = "reset"
-	Failed    Outcome = "failed" // the repair itself failed: try again
+	Failed    Outcome = "failed" // the retry itself failed and can be repeated
 )
 
-// Result is a record after a retry.
+// Result is the outcome of retrying one record.
 type Result struct {
-	history.Evidence         // as it was before
-	Outcome          Outcome // what was done
-	RunID            string  // of the run that a reset began
-	Err              error   // of a repair that failed
+	history.Evidence // before the retry
+	Outcome          Outcome
+	RunID            string // of the run that a reset started
+	Err              error  // if the outcome is Failed
 }
 
 // Resetter resets workflows; temporal.Workflows implements it.
@@ -39,17 +39,16 @@ type Resetter interface {
 	Reset(ctx context.Context, run temporal.Run, reason string) (newRunID string, err error)
 }
 
-// Credits gets credits going again. Whatever it does may be done any number of
-// times: a workflow is started once for a revision unless it failed, and the
-// ledger takes a revision once.
+// Credits retries credits. A retry may be repeated any number of times: a revision's
+// workflow is started again only if it failed, and the ledger accepts a revision once.
 type Credits struct {
 	records   *maindb.Store
 	workflows Resetter
-	poke      func() // says that there are new outbox rows; does not block
+	poke      func() // wakes the relay; does not block
 }
 
-// NewCredits returns the repairs of credits; poke says that there are new outbox
-// rows, and does not block.
+// NewCredits returns the retries. poke wakes the relay when there are new outbox rows
+// and must not block.
 func NewCredits(records *maindb.Store, workflows Resetter, poke func()) Credits {
 	return Credits{records: records, workflows: workflows, poke: poke}
 }
@@ -57,9 +56,8 @@ func NewCredits(records *maindb.Store, workflows Resetter, poke func()) Credits 
 // resets is how many workflows are reset at a time.
 const resets = 8
 
-// Retry does what the condition of each record asks for. A running workflow is
-// reset only when that is confirmed. reason goes into the history of what is
-// reset.
+// Retry does what each record's condition requires. It resets a running workflow only
+// if that is confirmed. reason is written into the history of a workflow that is reset.
 func (c Credits) Retry(ctx context.Context, found []history.Evidence, confirmed bool, reason string) []Result {
 	results := make([]Result, len(found))
 	var resend []*Result
@@ -87,8 +85,8 @@ func (c Credits) Retry(ctx context.Context, found []history.Evidence, confirmed 
 	return results
 }
 
-// resend puts revisions into the outbox. From there everything is as it was the
-// first time; a failed workflow is started again.
+// resend puts revisions into the outbox, from where they take the usual path; a failed
+// workflow is started again.
 func (c Credits) resend(ctx context.Context, results []*Result) {
 	if len(results) == 0 {
 		return
@@ -107,7 +105,7 @@ func (c Credits) resend(ctx context.Context, results []*Result) {
 	c.poke()
 }
 
-// raise revises a record above what the ledger holds of it.
+// raise gives a record a revision above the one that the ledger holds.
 func (c Credits) raise(ctx context.Context, result *Result) {
 	ahead := map[string]int{result.Record.RecordID: result.Ledger.Credit.Revision}
 	if _, err := c.records.RaiseAbove(ctx, result.Record.RaceID, ahead); err != nil {
@@ -125,7 +123,7 @@ func (c Credits) reset(ctx context.Context, result *Result, reason string) {
 	case errors.Is(err, temporal.ErrNotStarted):
 		result.Outcome = UnderWay
 	case errors.Is(err, race.ErrNotFound):
-		// Its retention has just ended. The next retry finds no workflow.
+		// Its retention period has just ended. The next retry will find no workflow.
 		result.Outcome, result.Err = Failed, &race.ConflictError{Message: "the workflow is gone: try again"}
 	case err != nil:
 		result.Outcome, result.Err = Failed, err
@@ -134,7 +132,7 @@ func (c Credits) reset(ctx context.Context, result *Result, reason string) {
 	}
 }
 
-// Explain says what was done.
+// Explain describes the outcome.
 func (r Result) Explain() string {
 	switch r.Outcome {
 	case Unchanged:
@@ -151,7 +149,7 @@ func (r Result) Explain() string {
 	case Reset:
 		return fmt.Sprintf("The workflow of revision %d was reset to its first task and runs again.", r.Record.Revision)
 	case Failed:
-		return "The repair failed: try again."
+		return "The retry failed: try again."
 	}
 	return ""
 }
