@@ -4,13 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
@@ -18,8 +19,8 @@ import (
 type RaceImport struct {
 	ID         string
 	RaceID     string
-	Kind       string // "results"
-	Status     string // "applied" or "undone"
+	Kind       string // "results", "start_list" or "both"
+	Status     string // "planned", "applied" or "undone"
 	FileName   string // empty: unknown
 	FileHash   string // SHA-256, in hexadecimal
 	Reason     string
@@ -29,6 +30,8 @@ type RaceImport struct {
 	UndoneBy   string // user ID; empty unless undone
 	UndoneAt   time.Time
 	UndoReason string
+	Hash       string    // of its plan; empty for an import that was not planned
+	KeptUntil  time.Time // of the plan, or of the contents of an applied import; zero: no contents are kept
 }
 
 // ImportChangedError says that an import cannot be undone because some of what
@@ -38,15 +41,16 @@ type ImportChangedError struct {
 	Total   int
 }
 
-// ChangedRecord is a record that was changed after an import wrote it.
+// ChangedRecord is a record, or an entry, that was changed after an import wrote it.
 type ChangedRecord struct {
-	RecordID string
-	Bib      string
-	Revision int // the latest
+	RecordID      string // empty for an entry
+	ParticipantID string // of an entry
+	Bib           string
+	Revision      int // of a record, the latest
 }
 
 func (e *ImportChangedError) Error() string {
-	return fmt.Sprintf("%d of the records of the import were changed since", e.Total)
+	return fmt.Sprintf("%d of the records and entries of the import were changed since", e.Total)
 }
 
 // RaceImport returns an import of a race, or race.ErrNotFound.
@@ -89,6 +93,7 @@ func importOf(row gen.RaceImport) (RaceImport, error) {
 		ID: row.ImportID, RaceID: row.RaceID, Kind: row.Kind, Status: row.Status, FileName: row.FileName,
 		FileHash: hex.EncodeToString(row.FileHash), Reason: row.Reason, By: row.ImportedBy, At: row.ImportedAt,
 		UndoneBy: row.UndoneBy.String, UndoneAt: row.UndoneAt.Time, UndoReason: row.UndoReason.String,
+		Hash: row.PlanHash.String, KeptUntil: row.KeptUntil.Time,
 	}
 	var err error
 	i.Outcome, err = outcomeOf(row)
@@ -96,12 +101,15 @@ func importOf(row gen.RaceImport) (RaceImport, error) {
 }
 
 // UndoImport gives every record that an import changed its former result, and
-// removes those that it added, by new revisions. An import that is already undone
+// removes those that it added, by new revisions; entries that it made are deleted,
+// and those that it changed get back what they said. An import that is already undone
 // is returned unchanged, with undone false. Errors: race.ErrNotFound,
 // *ImportChangedError when a record was changed since, except by the system or by
-// imports that are undone, *race.ConflictError for a void race.
+// imports that are undone, or when an entry was, *race.ConflictError for a void race,
+// for a plan that was not applied, and for a start list whose undoing is no longer
+// possible.
 func (s *Store) UndoImport(ctx context.Context, raceID, importID string, change Change) (i RaceImport, undone bool, err error) {
-	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.inRace(ctx, raceID, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		undone = false
 		if _, err := holdLiveRace(ctx, q, raceID); err != nil {
@@ -109,6 +117,9 @@ func (s *Store) UndoImport(ctx context.Context, raceID, importID string, change 
 		}
 		if i, err = raceImport(ctx, q, raceID, importID); err != nil || i.Status == "undone" {
 			return err
+		}
+		if i.Status == "planned" {
+			return &race.ConflictError{Message: "the import is planned, not applied: there is nothing to undo"}
 		}
 		if err := s.undo(ctx, tx, i, change); err != nil {
 			return err
@@ -141,6 +152,10 @@ func (s *Store) undo(ctx context.Context, tx *sql.Tx, i RaceImport, change Chang
 	}
 	change.Reason = fit("import undone: " + change.Reason)
 	var changed ImportChangedError
+	startList, err := s.startListToUndo(ctx, s.queries.WithTx(tx), i, &changed)
+	if err != nil {
+		return err
+	}
 	var added []gen.OfficialRecord
 	revisions := make([]revision, 0, len(rows))
 	for _, row := range rows {
@@ -172,7 +187,97 @@ func (s *Store) undo(ctx context.Context, tx *sql.Tx, i RaceImport, change Chang
 	if err := writeRevisions(ctx, tx, revisions, s.now()); err != nil {
 		return err
 	}
-	return s.handOver(ctx, tx, added, s.now())
+	if err := s.handOver(ctx, tx, added, s.now()); err != nil {
+		return err
+	}
+	return s.undoStartList(ctx, tx, i.RaceID, startList)
+}
+
+// startListToUndo returns what a start list changed, and lists the entries that have
+// been changed since.
+func (s *Store) startListToUndo(ctx context.Context, q *gen.Queries, i RaceImport, changed *ImportChangedError) (done undoing, err error) {
+	if i.Kind == "results" {
+		return done, nil
+	}
+	text, err := contentOf(ctx, q, i.ID, contentUndo)
+	if errors.Is(err, race.ErrNotFound) {
+		return done, &race.ConflictError{Message: "the import can no longer be undone: what the start list said before is kept for a limited time"}
+	}
+	if err != nil {
+		return done, err
+	}
+	if err := json.Unmarshal(text, &done); err != nil {
+		return done, fmt.Errorf("read what import %s changed: %w", i.ID, err)
+	}
+	changes := done.Entries
+	now, err := entriesOf(ctx, q, i.RaceID)
+	if err != nil {
+		return done, err
+	}
+	byID, byBib := make(map[string]entry, len(now)), make(map[string]string, len(now))
+	for _, e := range now {
+		byID[e.ID] = e
+		byBib[e.bibKey] = e.ID
+	}
+	ours := make(map[string]bool, len(changes))
+	for _, c := range changes {
+		if c.After != nil {
+			ours[c.After.ID] = true
+		}
+	}
+	for _, c := range changes {
+		if c.After != nil {
+			if e, there := byID[c.After.ID]; !there || *stored(e) != *c.After {
+				list(&changed.Changed, &changed.Total, ChangedRecord{ParticipantID: c.After.ID, Bib: c.After.Bib})
+				continue
+			}
+		}
+		if c.Before == nil || c.Before.Bib == "" {
+			continue
+		}
+		if holder, held := byBib[race.BibKey(c.Before.Bib)]; held && !ours[holder] {
+			list(&changed.Changed, &changed.Total, ChangedRecord{ParticipantID: holder, Bib: c.Before.Bib})
+		}
+	}
+	return done, nil
+}
+
+// undoStartList puts entries back and withdraws invitations that nobody has accepted.
+func (s *Store) undoStartList(ctx context.Context, tx *sql.Tx, raceID string, done undoing) error {
+	undone := &startListPlan{race: race.Race{ID: raceID}}
+	if len(done.Invited) > 0 {
+		invited, err := s.queries.WithTx(tx).InvitationsOfRace(ctx, raceID)
+		if err != nil {
+			return fmt.Errorf("read the invitations of race %s: %w", raceID, err)
+		}
+		for _, inv := range invited {
+			if inv.State == string(race.Invited) && slices.Contains(done.Invited, invitation{inv.BibKey, inv.LoginHash.String}) {
+				undone.uninvites = append(undone.uninvites, inv.ClaimID)
+			}
+		}
+	}
+	for _, c := range done.Entries {
+		if c.After != nil {
+			undone.revises = append(undone.revises, race.BibKey(c.After.Bib))
+			undone.releases = append(undone.releases, c.After.ID)
+			if c.Before == nil {
+				undone.displaced = append(undone.displaced, c.After.ID)
+			}
+		}
+		if c.Before != nil {
+			e := entry{Participant: c.Before.Participant, ageStated: c.Before.AgeStated, listed: c.Before.Listed}
+			e.bibKey = race.BibKey(e.Bib)
+			undone.writes = append(undone.writes, e)
+			if e.bibKey != "" {
+				undone.revises = append(undone.revises, e.bibKey)
+			}
+		}
+	}
+	if err := s.writeStartList(ctx, tx, undone); err != nil {
+		return err
+	}
+	_, err := s.reviseBibsOf(ctx, tx, raceID, undone.revises)
+	return err
 }
 
 // fit cuts a reason to the length that a revision can hold.

@@ -169,6 +169,12 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		if err := q.DeleteClaimsOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete claims of race %s: %w", raceID, err)
 		}
+		if err := q.DeleteImportContentsOfRace(ctx, raceID); err != nil {
+			return fmt.Errorf("delete the files for race %s: %w", raceID, err)
+		}
+		if err := q.DeletePlannedImportsOfRace(ctx, raceID); err != nil {
+			return fmt.Errorf("delete the plans for race %s: %w", raceID, err)
+		}
 		if err := q.DeleteParticipantsOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete entries of race %s: %w", raceID, err)
 		}
@@ -186,7 +192,7 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 // the ordinary path. A race that is already void is returned unchanged, with voided
 // false. It returns race.ErrNotFound.
 func (s *Store) VoidRace(ctx context.Context, raceID string, change Change) (r race.Race, voided bool, err error) {
-	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.inRace(ctx, raceID, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		voided = false
 		if r, err = lockRace(ctx, q, raceID); err != nil || r.Status == race.Void {

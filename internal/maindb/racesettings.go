@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
@@ -31,7 +30,7 @@ type BirthDates func(ctx context.Context, bibKeys []string) (map[string]race.Dat
 // births is called under the lock on the race, so that nobody enters between that
 // call and the change of the date. edit may run more than once.
 func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.Race) error, births BirthDates) (updated race.Race, revised int, err error) {
-	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.inRace(ctx, raceID, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		old, err := lockRace(ctx, q, raceID)
 		if err != nil {

@@ -125,7 +125,7 @@ func (s *Store) logRecord(ctx context.Context, tx *sql.Tx, action string, before
 // changeRecord calls change with the record in a transaction that holds the
 // race, if its latest revision is expected.
 func (s *Store) changeRecord(ctx context.Context, raceID, recordID string, expected int, change func(*sql.Tx, gen.OfficialRecord) error) error {
-	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+	return s.inRace(ctx, raceID, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		if _, err := holdLiveRace(ctx, q, raceID); err != nil {
 			return err

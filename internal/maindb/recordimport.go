@@ -44,6 +44,9 @@ type ResultsFile struct {
 	// has decided. It needs a reason.
 	OverrideAll  bool
 	OverrideBibs []string
+	// OtherNames has the rows, by bib key, that name somebody else than the entrant
+	// with the bib. They are left out unless the file may override.
+	OtherNames map[string]bool
 	// RetryOf is when the request was first sent that this one repeats; zero for a
 	// request of its own. A repeated one does not undo what a later file brought.
 	RetryOf time.Time
@@ -60,7 +63,7 @@ type Imported struct {
 	ChangesTotal     int              `json:"changes_total"`
 	Cleared          []ClearedField   `json:"cleared" nullable:"false" doc:"Values that a - in the file cleared; at most 200."`
 	ClearedTotal     int              `json:"cleared_total"`
-	Kept             []KeptRow        `json:"kept" nullable:"false" doc:"Rows that were not applied because by a person otherwise; at most 200. Override them by all or by bib."`
+	Kept             []KeptRow        `json:"kept" nullable:"false" doc:"Rows that were not applied because a person decided otherwise; at most 200. Override them by all or by bib."`
 	KeptTotal        int              `json:"kept_total"`
 	UnknownBib       []BibRow         `json:"unknown_bib" nullable:"false" doc:"Rows whose bib nobody is entered with, applied or not; at most 200."`
 	UnknownTotal     int              `json:"unknown_bib_total"`
@@ -69,7 +72,11 @@ type Imported struct {
 	Official         bool             `json:"official,omitempty" doc:"The standings are official: only official=true with a reason lets the file change them."`
 	PlacesMoved      []PlaceMove      `json:"places_moved,omitempty" doc:"Of an official race, and in a dry run of any race: the places that change, in the new order; at most 200."`
 	PlacesTotal      int              `json:"places_moved_total,omitempty"`
+	Consequences     *Consequences    `json:"consequences,omitempty" doc:"What the import leads to. Of a dry run."`
 	Refused          []RefusedRow     `json:"-"` // rows that contradict what is known
+
+	OtherName      []BibRow `json:"name_mismatch,omitempty" doc:"Rows whose name is not that of the entrant with the bib: they were not applied; at most 200."`
+	OtherNameTotal int      `json:"name_mismatch_total,omitempty"`
 }
 
 // BibRow is a row of a file.
@@ -94,7 +101,7 @@ type ClearedField struct {
 	Before string `json:"before"`
 }
 
-// KeptRow is a row that was not applied because by a person otherwise.
+// KeptRow is a row that was not applied because a person decided otherwise.
 type KeptRow struct {
 	BibRow
 	RecordID string            `json:"record_id"`
@@ -135,7 +142,7 @@ func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Chan
 	overrides := file.OverrideAll || len(file.OverrideBibs) > 0
 	if (file.Official || overrides) && change.Reason == "" {
 		return Imported{}, &race.InvalidError{Fields: []race.FieldError{{
-			Field: "reason", Message: "is needed to change official standings or to override what by a person",
+			Field: "reason", Message: "is needed to change official standings or to override what a person has decided",
 		}}}
 	}
 	if change.Reason == "" {
@@ -159,7 +166,7 @@ func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Chan
 		if r.Status == race.Void {
 			return errVoid
 		}
-		plan, err := planImport(ctx, q, r, file, change)
+		plan, err := planImport(ctx, q, r, file, change, nil)
 		if err != nil {
 			return err
 		}
@@ -171,7 +178,7 @@ func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Chan
 			return err
 		}
 		if r.Status == race.Official {
-			if err := plan.movePlaces(ctx, q); err != nil {
+			if err := plan.movePlaces(ctx, q, false); err != nil {
 				return err
 			}
 		}
@@ -201,9 +208,9 @@ func (s *Store) PreviewImport(ctx context.Context, file ResultsFile) (Imported, 
 	if r.Status == race.Void {
 		return Imported{}, errVoid
 	}
-	plan, err := planImport(ctx, s.queries, r, file, Change{})
+	plan, err := planImport(ctx, s.queries, r, file, Change{}, nil)
 	if err == nil && len(plan.revisions) > 0 {
-		err = plan.movePlaces(ctx, s.queries)
+		err = plan.movePlaces(ctx, s.queries, true)
 	}
 	if err != nil {
 		return Imported{}, fmt.Errorf("preview results of race %s: %w", file.RaceID, err)
@@ -285,14 +292,42 @@ type importPlan struct {
 	timed     bool // some row states the time that ranks, or clears a value
 	timeless  bool // some finisher would be left without that time
 
-	entrants map[string]gen.EnteredBibsRow // by bib key
+	rows     []PlannedResult               // as the file has them
+	held     map[string]gen.OfficialRecord // by bib key; nil: those that the file names are read from the database
+	entrants map[string]*entry
 	decided  map[string]gen.OfficialRecord // by the bib keys that files knew them by; nil: not read yet
 }
 
-// planImport reads the records that hold the bibs of the file, and no others.
-func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFile, change Change) (*importPlan, error) {
+// RowAction says what a plan does with a row of a file, or what hinders it.
+type RowAction string
+
+// The actions of a plan. Rows with the first three are applied, and so are those
+// with an implausible time or a bib that nobody is entered with.
+const (
+	ActionAdded       RowAction = "added"
+	ActionChanged     RowAction = "changed"
+	ActionUnchanged   RowAction = "unchanged"
+	ActionImplausible RowAction = "implausible"
+	ActionUnknownBib  RowAction = "unknown_bib"
+	ActionKept        RowAction = "kept"
+	ActionOtherName   RowAction = "name_mismatch"
+	ActionError       RowAction = "error"
+	ActionSkipped     RowAction = "skipped"
+)
+
+// PlannedResult is what a plan does with the result of a row.
+type PlannedResult struct {
+	Action  RowAction         // what a person should know of the row first
+	Does    RowAction         // added, changed or unchanged; empty: the row is left out
+	Before  map[string]string // the fields that change, as they are now
+	Message string            // why the row is left out, or what is odd about it
+}
+
+// planImport plans a file of results for a race as it is in state. Without a state
+// it reads the records that hold the bibs of the file, and no others.
+func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFile, change Change, state *raceInputs) (*importPlan, error) {
 	p := &importPlan{
-		race: r, file: file, change: change, override: make(map[string]bool, len(file.OverrideBibs)),
+		race: r, file: file, change: change, rows: make([]PlannedResult, 0, len(file.Rows)), override: make(map[string]bool, len(file.OverrideBibs)),
 		revisions: make([]revision, 0, len(file.Rows)),
 		outcome: Imported{
 			Changes: []FieldChange{}, Cleared: []ClearedField{}, Kept: []KeptRow{}, UnknownBib: []BibRow{}, Implausible: []ImplausibleRow{},
@@ -302,9 +337,13 @@ func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFi
 	for _, bib := range file.OverrideBibs {
 		p.override[race.BibKey(bib)] = true
 	}
-	var err error
-	if p.entrants, err = enteredBibs(ctx, q, r.ID); err != nil {
-		return nil, err
+	if state != nil {
+		p.entrants, p.held = state.entrants, state.holders()
+	} else {
+		var err error
+		if p.entrants, err = enteredBibs(ctx, q, r.ID); err != nil {
+			return nil, err
+		}
 	}
 	seen := make(map[string]bool, len(file.Rows))
 	for part := range slices.Chunk(file.Rows, chunk) {
@@ -318,11 +357,25 @@ func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFi
 	return p, nil
 }
 
-// movePlaces works out whose place the plan changes. It ranks the whole race
-// twice, so that an import into a race that is not official does without.
-func (p *importPlan) movePlaces(ctx context.Context, q *gen.Queries) (err error) {
-	p.outcome.PlacesMoved, p.outcome.PlacesTotal, err = placesMoved(ctx, q, p.race, p.revisions, p.entrants)
-	return err
+// movePlaces works out whose place the plan changes, and all other consequences if
+// they are wanted. It ranks the whole race twice, so that an import into a race that
+// is not official does without.
+func (p *importPlan) movePlaces(ctx context.Context, q *gen.Queries, all bool) error {
+	before, err := readInputs(ctx, q, p.race)
+	if err != nil {
+		return err
+	}
+	c, err := consequencesOf(before, before.withRevisions(p.revisions))
+	if err != nil {
+		return err
+	}
+	if all {
+		p.outcome.Consequences = &c
+	}
+	if live := slices.ContainsFunc(before.records, func(row gen.OfficialRecord) bool { return !row.Removed }); live {
+		p.outcome.PlacesMoved, p.outcome.PlacesTotal = c.Moves, c.PlacesMoved
+	}
+	return nil
 }
 
 // take plans a part of the file's rows; seen has the bib keys of the parts before.
@@ -335,17 +388,21 @@ func (p *importPlan) take(ctx context.Context, q *gen.Queries, part []race.Resul
 		}
 		seen[keys[i]] = true
 	}
-	rows, err := q.RecordsHoldingBibs(ctx, p.race.ID, keys)
+	holders, err := p.holders(ctx, q, keys)
 	if err != nil {
-		return fmt.Errorf("read records: %w", err)
-	}
-	holders := make(map[string]gen.OfficialRecord, len(rows))
-	for _, row := range rows {
-		holders[row.BibKey] = row
+		return err
 	}
 	for i, row := range part {
+		p.rows = append(p.rows, PlannedResult{})
+		if p.file.OtherNames[keys[i]] && !p.overrides(keys[i]) {
+			list(&p.outcome.OtherName, &p.outcome.OtherNameTotal, BibRow{row.Row, row.Bib})
+			p.note("", ActionOtherName, "the name is not that of the entrant with the bib: "+
+				"correct the bib, or override the row if the entrant is the one whom it names")
+			continue
+		}
 		if _, entered := p.entrants[keys[i]]; !entered {
 			list(&p.outcome.UnknownBib, &p.outcome.UnknownTotal, BibRow{row.Row, row.Bib})
+			p.note("", ActionUnknownBib, "nobody is entered with the bib: the result is recorded, and has neither place nor points until somebody is")
 		}
 		p.speaks = p.speaks || row.Gun != nil || row.Net != nil || row.Status != nil || row.Sequence != nil
 		p.timed = p.timed || p.race.Ranking.RankingTime(row.Stated()) != 0
@@ -356,6 +413,33 @@ func (p *importPlan) take(ctx context.Context, q *gen.Queries, part []race.Resul
 		}
 	}
 	return nil
+}
+
+// note says what the plan does with the row at hand. What was noted first stands:
+// a row with an unknown bib that is added is shown as one with an unknown bib.
+func (p *importPlan) note(does, action RowAction, message string) {
+	row := &p.rows[len(p.rows)-1]
+	if does != "" {
+		row.Does = does
+	}
+	if row.Action == "" || action == ActionKept || action == ActionError {
+		row.Action, row.Message = action, message
+	}
+}
+
+func (p *importPlan) holders(ctx context.Context, q *gen.Queries, keys []string) (map[string]gen.OfficialRecord, error) {
+	if p.held != nil {
+		return p.held, nil
+	}
+	rows, err := q.RecordsHoldingBibs(ctx, p.race.ID, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	holders := make(map[string]gen.OfficialRecord, len(rows))
+	for _, row := range rows {
+		holders[row.BibKey] = row
+	}
+	return holders, nil
 }
 
 // correct decides how a row changes the record that holds its bib. A bib that is
@@ -373,12 +457,13 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 	case len(wrong) == 0 && result == known:
 		p.outcome.Unchanged++
 		p.checkTime(row, next.Record)
+		p.note(ActionUnchanged, ActionUnchanged, "")
 		return
 	case holder.Decided && !p.overrides(holder.BibKey):
 		p.keep(row, holder)
 		return
 	case len(wrong) > 0:
-		p.outcome.Refused = append(p.outcome.Refused, RefusedRow{row.Row, wrong})
+		p.refuse(row, wrong)
 		return
 	}
 	next.Correct(result)
@@ -386,12 +471,16 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 	p.revise(next)
 	p.checkTime(row, next.Record)
 	p.outcome.Changed++
+	p.note(ActionChanged, ActionChanged, "")
 	cleared := row.Cleared()
 	before, after := textsOf(known), textsOf(result)
+	changed := make(map[string]string)
+	p.rows[len(p.rows)-1].Before = changed
 	for i, field := range resultFields {
 		if before[i] == after[i] {
 			continue
 		}
+		changed[field] = before[i]
 		at := BibRow{row.Row, known.Bib}
 		list(&p.outcome.Changes, &p.outcome.ChangesTotal,
 			FieldChange{BibRow: at, RecordID: next.ID, Field: field, Before: before[i], After: after[i]})
@@ -418,7 +507,7 @@ func (p *importPlan) add(ctx context.Context, q *gen.Queries, key string, row ra
 	}
 	result, wrong := row.Apply(race.Result{Bib: row.Bib, Status: race.Finished})
 	if len(wrong) > 0 {
-		p.outcome.Refused = append(p.outcome.Refused, RefusedRow{row.Row, wrong})
+		p.refuse(row, wrong)
 		return nil
 	}
 	id, err := uuid.NewV7()
@@ -430,7 +519,14 @@ func (p *importPlan) add(ctx context.Context, q *gen.Queries, key string, row ra
 	p.revise(first)
 	p.checkTime(row, first.Record)
 	p.outcome.Added++
+	p.note(ActionAdded, ActionAdded, "")
 	return nil
+}
+
+// refuse lists a row that contradicts what is known.
+func (p *importPlan) refuse(row race.ResultRow, wrong []race.FieldError) {
+	p.outcome.Refused = append(p.outcome.Refused, RefusedRow{row.Row, wrong})
+	p.note("", ActionError, wrong[0].Field+" "+wrong[0].Message)
 }
 
 // checkTime lists a row if it leaves its record with an implausible time that
@@ -438,9 +534,10 @@ func (p *importPlan) add(ctx context.Context, q *gen.Queries, key string, row ra
 func (p *importPlan) checkTime(row race.ResultRow, r race.Record) {
 	facts := scoring.Facts{Race: p.race, Record: r}
 	if entrant, known := p.entrants[race.BibKey(r.Result.Bib)]; known {
-		facts.Entrant = &race.Participant{Sex: race.Sex(entrant.Sex), Field: race.Field(entrant.Field)}
+		facts.Entrant = &entrant.Participant
 	}
 	if message := facts.Implausible(); message != "" {
+		p.note("", ActionImplausible, message)
 		list(&p.outcome.Implausible, &p.outcome.ImplausibleTotal, ImplausibleRow{BibRow{row.Row, row.Bib}, message})
 	}
 }
@@ -454,7 +551,7 @@ func (p *importPlan) revise(next revision) {
 
 func (p *importPlan) overrides(bibKey string) bool { return p.file.OverrideAll || p.override[bibKey] }
 
-// keep lists a row that is not applied because by a person the record.
+// keep lists a row that is not applied because a person decided about the record.
 func (p *importPlan) keep(row race.ResultRow, decided gen.OfficialRecord) {
 	kept := KeptRow{
 		BibRow: BibRow{row.Row, row.Bib}, RecordID: decided.RecordID,
@@ -481,6 +578,7 @@ func (p *importPlan) keep(row race.ResultRow, decided gen.OfficialRecord) {
 		kept.Stands["bib"] = decided.Bib
 	}
 	list(&p.outcome.Kept, &p.outcome.KeptTotal, kept)
+	p.note("", ActionKept, kept.Message)
 }
 
 // resultFields are the fields of a result that a file states, in the order of
@@ -495,21 +593,24 @@ func textsOf(r race.Result) [4]string {
 	return [4]string{r.Gun.String(), r.Net.String(), string(r.Status), sequence}
 }
 
-// enteredBibs returns who is entered with each bib of a race, by bib key.
-func enteredBibs(ctx context.Context, q *gen.Queries, raceID string) (map[string]gen.EnteredBibsRow, error) {
+// enteredBibs returns who is entered with each bib of a race, by bib key, with what
+// plausible times depend on.
+func enteredBibs(ctx context.Context, q *gen.Queries, raceID string) (map[string]*entry, error) {
 	rows, err := q.EnteredBibs(ctx, raceID)
 	if err != nil {
 		return nil, fmt.Errorf("read the bibs of race %s: %w", raceID, err)
 	}
-	entrants := make(map[string]gen.EnteredBibsRow, len(rows))
+	entrants := make(map[string]*entry, len(rows))
 	for _, row := range rows {
-		entrants[row.BibKey.String] = row
+		entrants[row.BibKey.String] = &entry{Participant: race.Participant{
+			UserID: row.UserID, Sex: race.Sex(row.Sex), Field: race.Field(row.Field),
+		}}
 	}
 	return entrants, nil
 }
 
-// decidedByBib returns the records of a race that by a person, by the keys of
-// the bibs that files and timing software gave them.
+// decidedByBib returns the records of a race that a person has decided, by the keys
+// of the bibs that files and timing software gave them.
 func decidedByBib(ctx context.Context, q *gen.Queries, raceID string) (map[string]gen.OfficialRecord, error) {
 	rows, err := q.DecidedRecordsWithBibs(ctx, raceID)
 	if err != nil {

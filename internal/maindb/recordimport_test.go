@@ -313,7 +313,8 @@ func TestAnOfficialRaceTakesAFileOnlyWhenTold(t *testing.T) {
 	require.Contains(t, conflict.Message, "official=true")
 	file.Official = true
 	imported := b.imported(t, file)
-	preview.ImportID = file.ImportID
+	require.Equal(t, preview.PlacesTotal, preview.Consequences.PlacesMoved)
+	preview.ImportID, preview.Consequences = file.ImportID, nil
 	for i := range preview.PlacesMoved { // a record that is new gets its ID by the import
 		preview.PlacesMoved[i].RecordID = imported.PlacesMoved[i].RecordID
 	}

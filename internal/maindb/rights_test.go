@@ -28,9 +28,12 @@ func TestRights(t *testing.T) {
 		"operator_action":          {mysql.API: "select, insert, update (state_after, finished_at)", mysql.Worker: "select, insert"},
 		"audit_position":           {mysql.Worker: "select, insert, update"},
 		"unmatched_revision":       {mysql.API: "select, delete", mysql.Worker: "select, insert, update"},
-		"race_import":              {mysql.API: "select, insert, update (status, undone_by, undone_at, undo_reason)"},
 		"change_log":               {mysql.API: "select, insert", mysql.Worker: "select, insert"},
 		"change_text":              {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
-		"goose_db_version":         {mysql.API: "select", mysql.Worker: "select"},
+		"race_import": {mysql.API: "select, insert, delete, update (status, reason, imported_by, imported_at, outcome, kept_until, " +
+			"undone_by, undone_at, undo_reason)"},
+		"import_content":   {mysql.API: "select, insert, delete"},
+		"import_mapping":   {mysql.API: everything},
+		"goose_db_version": {mysql.API: "select", mysql.Worker: "select"},
 	})
 }

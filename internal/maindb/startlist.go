@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
@@ -61,6 +60,7 @@ const (
 type PlannedRow struct {
 	Outcome RowOutcome
 	UserID  string            // whose entry it is; empty when refused
+	Before  map[string]string // the fields of the entry that change, as they are now
 	Wrong   []race.FieldError // why it was refused
 }
 
@@ -89,15 +89,16 @@ func (s *Store) EnteredInPerson(ctx context.Context, raceID string) ([]string, e
 }
 
 // ImportStartList updates the entries of a race from the rows and invites the
-// runners whose logins they name, in one transaction, and returns how many records it revised so that they are credited again: those of
-// new bibs and of bibs whose runner, sex, age or field changed.
+// runners whose logins they name, in one transaction, and returns how many
+// records it revised so that they are credited again: those of new bibs and of bibs
+// whose runner, sex, age or field changed.
 //
 // planned is what PlanStartList returned for the same rows; every stand-in in it
 // must have an account by now. When entries have changed since, so that a row would
 // go to somebody else, nothing is written and the error is a *race.ConflictError.
 // It is race.ErrNotFound when the race no longer exists.
 func (s *Store) ImportStartList(ctx context.Context, raceID string, rows []StartListRow, planned []PlannedRow) (revised int, err error) {
-	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.inRace(ctx, raceID, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		r, err := lockRace(ctx, q, raceID)
 		if err != nil {
@@ -121,18 +122,9 @@ func (s *Store) ImportStartList(ctx context.Context, raceID string, rows []Start
 }
 
 func (s *Store) planStartList(ctx context.Context, q *gen.Queries, r race.Race, rows []StartListRow) (*startListPlan, error) {
-	existing, err := q.ParticipantsOfRace(ctx, r.ID)
+	entries, err := entriesOf(ctx, q, r.ID)
 	if err != nil {
-		return nil, fmt.Errorf("read entries of race %s: %w", r.ID, err)
-	}
-	entries := make([]entry, len(existing))
-	for i, row := range existing {
-		entries[i] = entry{
-			Participant: participantOf(row), ageStated: row.AgeStated, listed: row.Listed, bibKey: row.BibKey.String,
-		}
-		if row.OwnAgeOn.Valid && row.OwnAge.Valid {
-			entries[i].ownAge, entries[i].ownAgeOn = int(row.OwnAge.Int16), race.DateOf(row.OwnAgeOn.Time)
-		}
+		return nil, err
 	}
 	invited, err := q.InvitationsOfRace(ctx, r.ID)
 	if err != nil {

@@ -3,6 +3,7 @@ package maindb
 import (
 	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,6 +19,7 @@ type entry struct {
 	ownAgeOn  race.Date // the day on which it was that; zero: the account gave none
 	listed    bool      // made by a start list: the runner has neither entered in person nor accepted the result
 	bibKey    string
+	updatedAt time.Time
 }
 
 // startListPlan works out how a start list changes the entries of a race. It is a
@@ -246,7 +248,7 @@ func (p *startListPlan) decide(i int) {
 	if wanted == *s.target {
 		return
 	}
-	p.rows[i].Outcome = RowChanged
+	p.rows[i].Outcome, p.rows[i].Before = RowChanged, beforeOf(*s.target, wanted)
 	p.writes = append(p.writes, wanted)
 	if old := s.target.bibKey; old != "" && old != wanted.bibKey {
 		p.releases = append(p.releases, s.target.ID)

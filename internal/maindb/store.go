@@ -24,6 +24,7 @@ type Store struct {
 	db      *sql.DB
 	queries *gen.Queries
 	now     func() time.Time
+	planned *plannedChange // not nil on the store of a Plan: changes of a race are rolled back
 
 	// outboxTurn remembers which race this process has to send next from the
 	// outbox.

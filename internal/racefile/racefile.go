@@ -95,6 +95,7 @@ type Row struct {
 	Net       race.Time
 	Time      race.Time // in place of Gun and Net when the file does not say which clock it shows
 	Status    race.ResultStatus
+	Implied   bool   // the status is OK because the row has a time and names none
 	Place     string // as written
 	Team      string
 	Division  string

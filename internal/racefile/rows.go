@@ -581,7 +581,7 @@ func (i *interpreter) conclude(r *raw, row *Row, status race.ResultStatus, add f
 		row.Status = status
 		return
 	}
-	row.Status = race.Finished
+	row.Status, row.Implied = race.Finished, status == ""
 	if timed {
 		return
 	}

@@ -443,6 +443,50 @@ func (q *Queries) RecordsHoldingBibs(ctx context.Context, raceID string, bibKeys
 	return items, nil
 }
 
+const recordsOfRace = `-- name: RecordsOfRace :many
+SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, decided, time_confirmed FROM official_record WHERE race_id = ? ORDER BY record_id
+`
+
+func (q *Queries) RecordsOfRace(ctx context.Context, raceID string) ([]OfficialRecord, error) {
+	rows, err := q.db.QueryContext(ctx, recordsOfRace, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OfficialRecord
+	for rows.Next() {
+		var i OfficialRecord
+		if err := rows.Scan(
+			&i.RecordID,
+			&i.RaceID,
+			&i.Revision,
+			&i.Bib,
+			&i.BibKey,
+			&i.HeldBib,
+			&i.WaitingSince,
+			&i.GunMs,
+			&i.NetMs,
+			&i.Status,
+			&i.FinishSequence,
+			&i.Removed,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Decided,
+			&i.TimeConfirmed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const recordsWaiting = `-- name: RecordsWaiting :many
 SELECT record_id, race_id, revision, bib, bib_key, held_bib, waiting_since, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at, decided, time_confirmed FROM official_record
 WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NULL AND removed = FALSE

@@ -135,14 +135,13 @@ func (q *Queries) EnterAgain(ctx context.Context, arg EnterAgainParams) error {
 }
 
 const enteredBibs = `-- name: EnteredBibs :many
-SELECT bib_key, user_id, sex, age, field FROM participant WHERE race_id = ? AND status = 'entered' AND bib_key IS NOT NULL
+SELECT bib_key, user_id, sex, field FROM participant WHERE race_id = ? AND status = 'entered' AND bib_key IS NOT NULL
 `
 
 type EnteredBibsRow struct {
 	BibKey sql.NullString
 	UserID string
 	Sex    string
-	Age    sql.NullInt16
 	Field  string
 }
 
@@ -159,7 +158,6 @@ func (q *Queries) EnteredBibs(ctx context.Context, raceID string) ([]EnteredBibs
 			&i.BibKey,
 			&i.UserID,
 			&i.Sex,
-			&i.Age,
 			&i.Field,
 		); err != nil {
 			return nil, err

@@ -12,6 +12,118 @@ import (
 	"time"
 )
 
+const applyRaceImport = `-- name: ApplyRaceImport :exec
+UPDATE race_import SET status = 'applied', reason = ?, imported_by = ?, imported_at = ?, outcome = ?, kept_until = ? WHERE import_id = ?
+`
+
+type ApplyRaceImportParams struct {
+	Reason     string
+	ImportedBy string
+	ImportedAt time.Time
+	Outcome    json.RawMessage
+	KeptUntil  sql.NullTime
+	ImportID   string
+}
+
+func (q *Queries) ApplyRaceImport(ctx context.Context, arg ApplyRaceImportParams) error {
+	_, err := q.db.ExecContext(ctx, applyRaceImport,
+		arg.Reason,
+		arg.ImportedBy,
+		arg.ImportedAt,
+		arg.Outcome,
+		arg.KeptUntil,
+		arg.ImportID,
+	)
+	return err
+}
+
+const deleteImportContents = `-- name: DeleteImportContents :exec
+DELETE FROM import_content WHERE import_id = ?
+`
+
+func (q *Queries) DeleteImportContents(ctx context.Context, importID string) error {
+	_, err := q.db.ExecContext(ctx, deleteImportContents, importID)
+	return err
+}
+
+const deleteImportContentsOfRace = `-- name: DeleteImportContentsOfRace :exec
+DELETE FROM import_content WHERE race_id = ?
+`
+
+func (q *Queries) DeleteImportContentsOfRace(ctx context.Context, raceID string) error {
+	_, err := q.db.ExecContext(ctx, deleteImportContentsOfRace, raceID)
+	return err
+}
+
+const deleteImportMapping = `-- name: DeleteImportMapping :exec
+DELETE FROM import_mapping WHERE organizer_id = ? AND shape = ?
+`
+
+func (q *Queries) DeleteImportMapping(ctx context.Context, organizerID string, shape []byte) error {
+	_, err := q.db.ExecContext(ctx, deleteImportMapping, organizerID, shape)
+	return err
+}
+
+const deletePlannedImport = `-- name: DeletePlannedImport :exec
+DELETE FROM race_import WHERE import_id = ? AND status = 'planned'
+`
+
+func (q *Queries) DeletePlannedImport(ctx context.Context, importID string) error {
+	_, err := q.db.ExecContext(ctx, deletePlannedImport, importID)
+	return err
+}
+
+const deletePlannedImportsOfRace = `-- name: DeletePlannedImportsOfRace :exec
+DELETE FROM race_import WHERE race_id = ? AND status = 'planned'
+`
+
+func (q *Queries) DeletePlannedImportsOfRace(ctx context.Context, raceID string) error {
+	_, err := q.db.ExecContext(ctx, deletePlannedImportsOfRace, raceID)
+	return err
+}
+
+const endedImports = `-- name: EndedImports :many
+SELECT import_id, status FROM race_import WHERE kept_until < ? ORDER BY kept_until LIMIT ?
+`
+
+type EndedImportsRow struct {
+	ImportID string
+	Status   string
+}
+
+// Whose contents are kept no longer.
+func (q *Queries) EndedImports(ctx context.Context, now sql.NullTime, limit int32) ([]EndedImportsRow, error) {
+	rows, err := q.db.QueryContext(ctx, endedImports, now, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EndedImportsRow
+	for rows.Next() {
+		var i EndedImportsRow
+		if err := rows.Scan(&i.ImportID, &i.Status); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const forgetImportEnd = `-- name: ForgetImportEnd :exec
+UPDATE race_import SET kept_until = NULL WHERE import_id = ?
+`
+
+func (q *Queries) ForgetImportEnd(ctx context.Context, importID string) error {
+	_, err := q.db.ExecContext(ctx, forgetImportEnd, importID)
+	return err
+}
+
 const hasImportSince = `-- name: HasImportSince :one
 SELECT EXISTS (SELECT 1 FROM race_import WHERE race_id = ? AND status = 'applied' AND imported_at > ?)
 `
@@ -21,6 +133,65 @@ func (q *Queries) HasImportSince(ctx context.Context, raceID string, since time.
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
+}
+
+const importContent = `-- name: ImportContent :many
+SELECT body FROM import_content WHERE import_id = ? AND content = ? ORDER BY part
+`
+
+func (q *Queries) ImportContent(ctx context.Context, importID string, content string) ([][]byte, error) {
+	rows, err := q.db.QueryContext(ctx, importContent, importID, content)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var body []byte
+		if err := rows.Scan(&body); err != nil {
+			return nil, err
+		}
+		items = append(items, body)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const importMappings = `-- name: ImportMappings :many
+SELECT shape, mapping FROM import_mapping WHERE organizer_id = ? ORDER BY updated_at DESC LIMIT ?
+`
+
+type ImportMappingsRow struct {
+	Shape   []byte
+	Mapping json.RawMessage
+}
+
+func (q *Queries) ImportMappings(ctx context.Context, organizerID string, limit int32) ([]ImportMappingsRow, error) {
+	rows, err := q.db.QueryContext(ctx, importMappings, organizerID, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ImportMappingsRow
+	for rows.Next() {
+		var i ImportMappingsRow
+		if err := rows.Scan(&i.Shape, &i.Mapping); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const importedRecords = `-- name: ImportedRecords :many
@@ -109,6 +280,40 @@ func (q *Queries) ImportedRecords(ctx context.Context, importID sql.NullString, 
 	return items, nil
 }
 
+const insertImportPlan = `-- name: InsertImportPlan :exec
+INSERT INTO race_import (import_id, race_id, kind, status, file_name, file_hash, reason, imported_by, imported_at, outcome, plan_hash, kept_until)
+VALUES (?, ?, ?, 'planned', ?, ?, '', ?, ?, ?, ?, ?)
+`
+
+type InsertImportPlanParams struct {
+	ImportID   string
+	RaceID     string
+	Kind       string
+	FileName   string
+	FileHash   []byte
+	ImportedBy string
+	ImportedAt time.Time
+	Outcome    json.RawMessage
+	PlanHash   sql.NullString
+	KeptUntil  sql.NullTime
+}
+
+func (q *Queries) InsertImportPlan(ctx context.Context, arg InsertImportPlanParams) error {
+	_, err := q.db.ExecContext(ctx, insertImportPlan,
+		arg.ImportID,
+		arg.RaceID,
+		arg.Kind,
+		arg.FileName,
+		arg.FileHash,
+		arg.ImportedBy,
+		arg.ImportedAt,
+		arg.Outcome,
+		arg.PlanHash,
+		arg.KeptUntil,
+	)
+	return err
+}
+
 const insertRaceImport = `-- name: InsertRaceImport :exec
 INSERT INTO race_import (import_id, race_id, kind, status, file_name, file_hash, reason, imported_by, imported_at, outcome)
 VALUES (?, ?, 'results', 'applied', ?, ?, ?, ?, ?, ?)
@@ -139,8 +344,57 @@ func (q *Queries) InsertRaceImport(ctx context.Context, arg InsertRaceImportPara
 	return err
 }
 
+const lockRaceImport = `-- name: LockRaceImport :one
+SELECT import_id, race_id, kind, status, file_name, file_hash, reason, imported_by, imported_at, outcome, undone_by, undone_at, undo_reason, plan_hash, kept_until FROM race_import WHERE import_id = ? AND race_id = ? FOR UPDATE
+`
+
+func (q *Queries) LockRaceImport(ctx context.Context, importID string, raceID string) (RaceImport, error) {
+	row := q.db.QueryRowContext(ctx, lockRaceImport, importID, raceID)
+	var i RaceImport
+	err := row.Scan(
+		&i.ImportID,
+		&i.RaceID,
+		&i.Kind,
+		&i.Status,
+		&i.FileName,
+		&i.FileHash,
+		&i.Reason,
+		&i.ImportedBy,
+		&i.ImportedAt,
+		&i.Outcome,
+		&i.UndoneBy,
+		&i.UndoneAt,
+		&i.UndoReason,
+		&i.PlanHash,
+		&i.KeptUntil,
+	)
+	return i, err
+}
+
+const putImportMapping = `-- name: PutImportMapping :exec
+INSERT INTO import_mapping (organizer_id, shape, mapping, updated_at) VALUES (?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE mapping = VALUES(mapping), updated_at = VALUES(updated_at)
+`
+
+type PutImportMappingParams struct {
+	OrganizerID string
+	Shape       []byte
+	Mapping     json.RawMessage
+	UpdatedAt   time.Time
+}
+
+func (q *Queries) PutImportMapping(ctx context.Context, arg PutImportMappingParams) error {
+	_, err := q.db.ExecContext(ctx, putImportMapping,
+		arg.OrganizerID,
+		arg.Shape,
+		arg.Mapping,
+		arg.UpdatedAt,
+	)
+	return err
+}
+
 const raceImport = `-- name: RaceImport :one
-SELECT import_id, race_id, kind, status, file_name, file_hash, reason, imported_by, imported_at, outcome, undone_by, undone_at, undo_reason FROM race_import WHERE import_id = ? AND race_id = ?
+SELECT import_id, race_id, kind, status, file_name, file_hash, reason, imported_by, imported_at, outcome, undone_by, undone_at, undo_reason, plan_hash, kept_until FROM race_import WHERE import_id = ? AND race_id = ?
 `
 
 func (q *Queries) RaceImport(ctx context.Context, importID string, raceID string) (RaceImport, error) {
@@ -160,12 +414,14 @@ func (q *Queries) RaceImport(ctx context.Context, importID string, raceID string
 		&i.UndoneBy,
 		&i.UndoneAt,
 		&i.UndoReason,
+		&i.PlanHash,
+		&i.KeptUntil,
 	)
 	return i, err
 }
 
 const raceImportsBefore = `-- name: RaceImportsBefore :many
-SELECT import_id, race_id, kind, status, file_name, file_hash, reason, imported_by, imported_at, outcome, undone_by, undone_at, undo_reason FROM race_import WHERE race_id = ? AND import_id < ? ORDER BY import_id DESC LIMIT ?
+SELECT import_id, race_id, kind, status, file_name, file_hash, reason, imported_by, imported_at, outcome, undone_by, undone_at, undo_reason, plan_hash, kept_until FROM race_import WHERE race_id = ? AND import_id < ? ORDER BY import_id DESC LIMIT ?
 `
 
 func (q *Queries) RaceImportsBefore(ctx context.Context, raceID string, before string, limit int32) ([]RaceImport, error) {
@@ -191,6 +447,8 @@ func (q *Queries) RaceImportsBefore(ctx context.Context, raceID string, before s
 			&i.UndoneBy,
 			&i.UndoneAt,
 			&i.UndoReason,
+			&i.PlanHash,
+			&i.KeptUntil,
 		); err != nil {
 			return nil, err
 		}

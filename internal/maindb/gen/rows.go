@@ -70,6 +70,21 @@ type IdempotencyKey struct {
 	CreatedAt      time.Time
 }
 
+type ImportContent struct {
+	ImportID string
+	Content  string
+	Part     int16
+	RaceID   string
+	Body     []byte
+}
+
+type ImportMapping struct {
+	OrganizerID string
+	Shape       []byte
+	Mapping     json.RawMessage
+	UpdatedAt   time.Time
+}
+
 type OfficialRecord struct {
 	RecordID       string
 	RaceID         string
@@ -201,6 +216,8 @@ type RaceImport struct {
 	UndoneBy   sql.NullString
 	UndoneAt   sql.NullTime
 	UndoReason sql.NullString
+	PlanHash   sql.NullString
+	KeptUntil  sql.NullTime
 }
 
 type Standing struct {

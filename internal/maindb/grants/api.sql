@@ -14,7 +14,10 @@ GRANT SELECT ON standings_mark TO {account};
 GRANT SELECT, INSERT, DELETE ON publication TO {account};
 GRANT SELECT, INSERT, UPDATE (state_after, finished_at) ON operator_action TO {account};
 GRANT SELECT, DELETE ON unmatched_revision TO {account};
-GRANT SELECT, INSERT, UPDATE (status, undone_by, undone_at, undo_reason) ON race_import TO {account};
 GRANT SELECT, INSERT ON change_log TO {account};
 GRANT SELECT, INSERT, DELETE ON change_text TO {account};
+GRANT SELECT, INSERT, DELETE, UPDATE (status, reason, imported_by, imported_at, outcome, kept_until, undone_by, undone_at, undo_reason)
+    ON race_import TO {account};
+GRANT SELECT, INSERT, DELETE ON import_content TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON import_mapping TO {account};
 GRANT SELECT ON goose_db_version TO {account};

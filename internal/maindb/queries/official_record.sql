@@ -18,6 +18,9 @@ SELECT record_id FROM official_record WHERE race_id = ? AND removed = FALSE ORDE
 SELECT record_id FROM official_record
 WHERE race_id = ? AND bib_key IN (sqlc.slice(bib_keys)) AND removed = FALSE;
 
+-- name: RecordsOfRace :many
+SELECT * FROM official_record WHERE race_id = ? ORDER BY record_id;
+
 -- name: Record :one
 SELECT * FROM official_record WHERE record_id = ? AND race_id = ?;
 

@@ -25,7 +25,7 @@ SELECT * FROM participant WHERE race_id = ? AND participant_id > ? ORDER BY part
 SELECT * FROM participant WHERE race_id = ? ORDER BY participant_id;
 
 -- name: EnteredBibs :many
-SELECT bib_key, user_id, sex, age, field FROM participant WHERE race_id = ? AND status = 'entered' AND bib_key IS NOT NULL;
+SELECT bib_key, user_id, sex, field FROM participant WHERE race_id = ? AND status = 'entered' AND bib_key IS NOT NULL;
 
 -- name: DerivedAges :many
 SELECT participant_id, bib_key, age, own_age, own_age_on FROM participant WHERE race_id = ? AND age_stated = FALSE;

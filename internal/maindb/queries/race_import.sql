@@ -32,3 +32,45 @@ LEFT JOIN official_record_revision AS b ON b.record_id = r.record_id AND b.revis
     WHERE p.record_id = r.record_id AND p.revision < v.revision)
 WHERE r.race_id = sqlc.arg(race_id)
 ORDER BY r.record_id;
+
+-- name: InsertImportPlan :exec
+INSERT INTO race_import (import_id, race_id, kind, status, file_name, file_hash, reason, imported_by, imported_at, outcome, plan_hash, kept_until)
+VALUES (?, ?, ?, 'planned', ?, ?, '', ?, ?, ?, ?, ?);
+
+-- name: LockRaceImport :one
+SELECT * FROM race_import WHERE import_id = ? AND race_id = ? FOR UPDATE;
+
+-- name: ApplyRaceImport :exec
+UPDATE race_import SET status = 'applied', reason = ?, imported_by = ?, imported_at = ?, outcome = ?, kept_until = ? WHERE import_id = ?;
+
+-- name: ImportContent :many
+SELECT body FROM import_content WHERE import_id = ? AND content = ? ORDER BY part;
+
+-- name: EndedImports :many
+-- Whose contents are kept no longer.
+SELECT import_id, status FROM race_import WHERE kept_until < sqlc.arg(now) ORDER BY kept_until LIMIT ?;
+
+-- name: DeleteImportContents :exec
+DELETE FROM import_content WHERE import_id = ?;
+
+-- name: DeletePlannedImport :exec
+DELETE FROM race_import WHERE import_id = ? AND status = 'planned';
+
+-- name: ForgetImportEnd :exec
+UPDATE race_import SET kept_until = NULL WHERE import_id = ?;
+
+-- name: DeleteImportContentsOfRace :exec
+DELETE FROM import_content WHERE race_id = ?;
+
+-- name: DeletePlannedImportsOfRace :exec
+DELETE FROM race_import WHERE race_id = ? AND status = 'planned';
+
+-- name: PutImportMapping :exec
+INSERT INTO import_mapping (organizer_id, shape, mapping, updated_at) VALUES (?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE mapping = VALUES(mapping), updated_at = VALUES(updated_at);
+
+-- name: DeleteImportMapping :exec
+DELETE FROM import_mapping WHERE organizer_id = ? AND shape = ?;
+
+-- name: ImportMappings :many
+SELECT shape, mapping FROM import_mapping WHERE organizer_id = ? ORDER BY updated_at DESC LIMIT ?;
