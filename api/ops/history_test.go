@@ -283,7 +283,7 @@ func TestHistoryOfARecordThatMainDBLost(t *testing.T) {
 	b.inMain(t, "DELETE FROM official_record_revision WHERE revision = 2")
 	got := b.history(t, r)
 	require.Equal(t, "ahead", got.Condition)
-	require.Contains(t, got.Explanation, "it has revision 2, which main_db has lost or used again")
+	require.Contains(t, got.Explanation, "it has revision 2, which main_db has lost or assigned again")
 	item := b.list(t, "bib=7").Items[0]
 	require.Equal(t, "ahead", item.Status)
 	require.Equal(t, "sent", b.retry(t, r, nil).Outcome, "the record is revised above the ledger")
