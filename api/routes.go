@@ -57,11 +57,11 @@ func (p parts) wakeStandings(ctx context.Context, raceID string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
 	defer cancel()
 	if err := p.wake(ctx, raceID); err != nil {
-		p.log.WarnContext(ctx, "standings were not woken: the sweep will do it", "race_id", raceID, "error", err)
+		p.log.WarnContext(ctx, "cannot wake the standings of a race: the sweep will recompute them", "race_id", raceID, "error", err)
 	}
 }
 
-// mustWakeStandings is for who has to know whether it succeeded.
+// mustWakeStandings is for callers that must know whether it succeeded.
 func (p parts) mustWakeStandings(ctx context.Context, raceID string) (workflowID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
 	defer cancel()

@@ -31,9 +31,9 @@ type settings struct {
 	TemporalUIURL string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
 }
 
-// runServe serves until ctx ends, then finishes the calls that are under way,
-// then what the relay is sending; listening, if it is not nil, is told the
-// address. It needs nothing to be up.
+// runServe serves until ctx ends, then finishes the calls in progress and the relay's
+// messages in flight. It calls listening, unless that is nil, with its address. No
+// server needs to be up when it starts.
 func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening func(net.Addr)) (err error) {
 	clients, err := program.Open(ctx, cfg.Config, "mrmrthon-api", log, telemetry.SDKNames(log.Handler()))
 	if err != nil {
@@ -72,8 +72,8 @@ const (
 	tidyInterval = time.Hour
 	// keyLifetime is how long an Idempotency-Key is honoured.
 	keyLifetime = 24 * time.Hour
-	// unmatchedLifetime is how long operators see what messages named and main_db
-	// did not have.
+	// unmatchedLifetime is how long operators see revisions that messages named and
+	// main_db did not have.
 	unmatchedLifetime = 90 * 24 * time.Hour
 )
 
@@ -87,7 +87,7 @@ func logChanges(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, use
 	for {
 		_, err := userDB.LogChanges(ctx, mainDB.AddChange)
 		if err != nil && ctx.Err() == nil && !failing {
-			log.WarnContext(ctx, "changes of accounts were not added to the change log; they wait in user_db and are tried every second", "error", err)
+			log.WarnContext(ctx, "cannot add changes of accounts to the change log: they wait in user_db, retrying every second", "error", err)
 		}
 		failing = err != nil
 		select {
@@ -103,13 +103,13 @@ func logChanges(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, use
 func tidy(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, userDB *userdb.Accounts) {
 	for {
 		if _, err := mainDB.PurgeKeys(ctx, keyLifetime); err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "idempotency keys not purged", "error", err)
+			log.WarnContext(ctx, "cannot purge idempotency keys: retrying in an hour", "error", err)
 		}
 		if _, err := mainDB.PurgeUnmatched(ctx, unmatchedLifetime); err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "unmatched revisions were not purged; they are tried again in an hour", "error", err)
+			log.WarnContext(ctx, "cannot purge unmatched revisions: retrying in an hour", "error", err)
 		}
 		if _, err := userDB.PurgeExpired(ctx); err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "refresh tokens not purged", "error", err)
+			log.WarnContext(ctx, "cannot purge refresh tokens: retrying in an hour", "error", err)
 		}
 		select {
 		case <-ctx.Done():

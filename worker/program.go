@@ -191,7 +191,7 @@ func (m *Main) shutDown(ctx context.Context, server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scrapeTime)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		m.Log.Warn("closing connections to the health server that are still busy", "error", errors.Join(err, server.Close()))
+		m.Log.Warn("health server did not stop in time: closing its connections", "error", errors.Join(err, server.Close()))
 	}
 }
 

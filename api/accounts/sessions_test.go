@@ -123,5 +123,5 @@ func TestUserDBDown(t *testing.T) {
 	held := b.loggedIn("uta", auth.Runner)
 	require.NoError(t, b.exec("RENAME TABLE session TO session_away"))
 	require.Equal(t, http.StatusOK, b.get("/v1/me", held.access).status)
-	require.Contains(t, b.logs.String(), "user_db does not say whether sessions have ended")
+	require.Contains(t, b.logs.String(), "cannot read from user_db whether sessions have ended")
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics is what an operator watches: if the oldest row gets older, records are
-// not sent, or are posted faster than they are credited.
+// metrics are for operators: a growing age of the oldest row means that records are not
+// sent, or are posted faster than they are credited.
 type metrics struct {
 	sent     prometheus.Counter
 	failures prometheus.Counter
@@ -42,16 +42,16 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 }
 
 const (
-	// fresh is how long a measurement is used.
+	// fresh is how long a measurement may be used.
 	fresh = 10 * time.Second
-	// rateWindow is over which time the rate is averaged, more or less.
+	// rateWindow is the period over which the rate is averaged, approximately.
 	rateWindow = 10 * time.Second
-	// measureShare is the largest share of the time that measuring may take, since
-	// the count reads every row of the outbox's index.
+	// measureShare bounds the share of time spent on measuring, since the count reads
+	// every row of the outbox's index.
 	measureShare = 0.05
 )
 
-// backlog is what waits, as of the last measurement.
+// backlog is what was waiting at the last measurement.
 type backlog struct {
 	mu      sync.Mutex
 	at      time.Time
@@ -61,9 +61,9 @@ type backlog struct {
 	rated   time.Time      // when the rate was last updated
 }
 
-// learn adds a new measurement. What left the outbox is the sum over the races that
-// have fewer rows than before, whichever process sent them; a race that got new
-// rows in the meantime only makes the rate too low.
+// learn adds a measurement. The rows that left the outbox are summed over the races that
+// now have fewer of them, whichever process sent them; new rows of a race in the
+// meantime make the estimate too low, never too high.
 func (b *backlog) learn(now time.Time, ofRace map[string]int, onQueue int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -104,8 +104,8 @@ func (r *Relay) Ahead(raceID string, pending int) (records, seconds int) {
 	return records, seconds
 }
 
-// measure reads what waits, about once a tick. A failure leaves the last figures
-// and is not logged, because sending fails for the same reason and logs it.
+// measure reads the backlog about once a tick. A failure keeps the last figures and is
+// not logged, because sending fails for the same reason and logs it.
 func (r *Relay) measure(ctx context.Context) {
 	began := time.Now()
 	if began.Before(r.measured) {

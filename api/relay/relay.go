@@ -2,9 +2,9 @@
 // queue. Every API process runs one: it sends what its own handlers have just
 // committed, and what other processes could not send.
 //
-// The outbox is where records wait when there are more than the workers can credit,
-// because there races take turns. The queue is kept short, since messages leave it
-// roughly in the order in which they came.
+// When there are more records than the workers can credit, they wait in the outbox,
+// where races take turns. The queue is kept short, because messages leave it roughly in
+// the order of their arrival.
 package relay
 
 import (
@@ -33,19 +33,19 @@ type Config struct {
 
 // Store is the outbox.
 type Store interface {
-	// SendOutbox calls send with up to limit rows that nobody else is sending,
-	// taken from races in turns, deletes those that it returns and reports how many
-	// they were, beside its error.
+	// SendOutbox calls send with up to limit rows that nobody else is sending, taken
+	// from races in turn, and deletes those that send returns. It returns their number
+	// and the error of send.
 	SendOutbox(ctx context.Context, limit int,
 		send func(context.Context, []maindb.OutboxRow) ([]maindb.OutboxRow, error)) (int, error)
-	// OutboxDepth returns how many rows of each race wait, and for how long the
-	// oldest has.
+	// OutboxDepth returns how many rows of each race are waiting, and the age of the
+	// oldest.
 	OutboxDepth(ctx context.Context) (ofRace map[string]int, oldest time.Duration, err error)
 }
 
 // Queue is the records queue.
 type Queue interface {
-	// Send returns the messages that were not accepted; any number may be given.
+	// Send returns the messages that were not accepted. It takes any number.
 	Send(ctx context.Context, messages []queue.Message) []queue.Failure
 	// Depth returns how many messages are on the queue.
 	Depth(ctx context.Context) (queue.Depth, error)
@@ -55,13 +55,13 @@ const (
 	// batch is how many rows one transaction sends: 50 requests of 10 messages,
 	// which keep all connections to the queue busy.
 	batch = 500
-	// tick is how often the relay looks for rows that others left.
+	// tick is how often the relay looks for rows that other processes left behind.
 	tick = time.Second
 	// sendTimeout bounds one transaction with its requests.
 	sendTimeout = 20 * time.Second
-	// stopTimeout is what remains of that once the relay is told to stop: what is
-	// in flight is finished if database and queue respond. If not, the rows stay in
-	// the outbox and another relay sends them, some perhaps twice.
+	// stopTimeout replaces sendTimeout when the relay stops. Messages in flight are
+	// finished if database and queue respond. Otherwise the rows stay in the outbox and
+	// another relay sends them, some perhaps a second time.
 	stopTimeout = 3 * time.Second
 )
 
@@ -70,13 +70,13 @@ func afterFailure() retry.Backoff {
 	return retry.WithCappedDuration(2*time.Second, retry.NewExponential(50*time.Millisecond))
 }
 
-// whileFull is how long the relay waits before it checks again whether a full queue
-// has room: a short time while workers empty it, longer when they do not.
+// whileFull is the pause before the relay checks whether a full queue has room again:
+// short while workers empty it, longer when they do not.
 func whileFull() retry.Backoff {
 	return retry.WithCappedDuration(tick, retry.NewExponential(20*time.Millisecond))
 }
 
-// Relay sends the outbox. Make one with New and run it with Run.
+// Relay sends the outbox.
 type Relay struct {
 	cfg     Config
 	store   Store
@@ -100,7 +100,7 @@ func New(cfg Config, store Store, q Queue, log *slog.Logger, registry prometheus
 	}
 }
 
-// Poke tells the relay that there are new rows. It never blocks; several pokes
+// Poke wakes the relay because there are new rows. It never blocks; several pokes
 // while the relay is busy count as one.
 func (r *Relay) Poke() {
 	select {
@@ -109,9 +109,8 @@ func (r *Relay) Poke() {
 	}
 }
 
-// Run sends until ctx is done, and returns once what is in flight and what was
-// committed last is sent. While the database or the queue is down it keeps
-// trying.
+// Run sends until ctx is done, and returns when the messages in flight and the rows
+// committed last have been sent. It retries while the database or the queue is down.
 func (r *Relay) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -169,15 +168,15 @@ func (r *Relay) send(ctx context.Context) (outcome, error) {
 	return allSent, err
 }
 
-// mostToSend returns how many rows may be sent now. It reads the depth of the queue
-// only when what it let through since the last time has used up the room, so that a
-// record posted to an idle system costs no call more. If the queue's depth cannot
-// be read, it is taken to be empty: a late record is worse than an unfair order.
+// mostToSend returns how many rows may be sent now. It reads the queue's depth only when
+// the room of the last reading is used up, so that a record posted to an idle system
+// costs no extra call. If the depth cannot be read, the queue is assumed to be empty: a
+// late record is worse than an unfair order.
 func (r *Relay) mostToSend(ctx context.Context) int {
 	if r.cfg.Ahead == 0 {
 		return batch
 	}
-	least := (r.cfg.Ahead + 3) / 4 // so that not every few messages cost a transaction
+	least := (r.cfg.Ahead + 3) / 4 // so that a few messages do not cost a transaction each
 	if r.room < least {
 		depth, err := r.queue.Depth(ctx)
 		if err != nil {
@@ -191,7 +190,7 @@ func (r *Relay) mostToSend(ctx context.Context) int {
 	return min(batch, r.room)
 }
 
-// pass puts rows on the queue and returns those that are there now.
+// pass sends rows to the queue and returns those that it accepted.
 func (r *Relay) pass(ctx context.Context, rows []maindb.OutboxRow) ([]maindb.OutboxRow, error) {
 	messages := make([]queue.Message, len(rows))
 	for i, row := range rows {
@@ -216,10 +215,10 @@ func (r *Relay) pass(ctx context.Context, rows []maindb.OutboxRow) ([]maindb.Out
 			sent = append(sent, row)
 		}
 	}
-	return sent, failures[0].Err // the others are alike, so one is enough to log
+	return sent, failures[0].Err // the others are similar: one is enough for the log
 }
 
-// note logs when sending begins to fail and when it succeeds again, and nothing in
+// note logs when sending starts to fail and when it succeeds again, but nothing in
 // between.
 func (r *Relay) note(ctx context.Context, err error) {
 	switch failing := err != nil; {
@@ -227,10 +226,10 @@ func (r *Relay) note(ctx context.Context, err error) {
 		return
 	case failing:
 		r.failing = true
-		r.log.WarnContext(ctx, "cannot send the outbox to the queue: records wait in the outbox, retrying", "error", err)
+		r.log.WarnContext(ctx, "cannot send records to the queue: they wait in the outbox while the relay retries", "error", err)
 	default:
 		r.failing = false
-		r.log.InfoContext(ctx, "the outbox is sent to the queue again")
+		r.log.InfoContext(ctx, "sending records to the queue again")
 	}
 }
 

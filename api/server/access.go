@@ -44,8 +44,8 @@ type Rule struct {
 	Streams bool
 }
 
-// Access is the one place that says who may call what, by method and route
-// pattern. A route that is not here is refused to everybody.
+// Access is the one place that decides who may call what, by method and route
+// pattern. A route that is not listed is refused to everybody.
 var Access = map[string]Rule{
 	"GET /healthz":                          {Who: Anyone},
 	"GET /readyz":                           {Who: Anyone},
@@ -78,7 +78,7 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}":         {Who: Anyone},
 	"PATCH /v1/races/{race_id}":       {Who: Owner},
 	"DELETE /v1/races/{race_id}":      {Who: Owner},
-	"POST /v1/races/{race_id}/void":   {Who: OwnerOrOperator}, // to repeat it changes nothing: no key is needed
+	"POST /v1/races/{race_id}/void":   {Who: OwnerOrOperator}, // repeating it changes nothing, so it needs no key
 	"GET /v1/races/{race_id}/changes": {Who: Owner},
 
 	"POST /v1/races/{race_id}/participants":        {Who: Runner, Creates: true},
@@ -96,7 +96,7 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}/credits":                         {Who: Owner},
 	"GET /v1/races/{race_id}/imports":                         {Who: Owner},
 	"GET /v1/races/{race_id}/imports/{import_id}":             {Who: Owner},
-	"POST /v1/races/{race_id}/imports/{import_id}/undo":       {Who: Owner}, // to repeat it changes nothing: no key is needed
+	"POST /v1/races/{race_id}/imports/{import_id}/undo":       {Who: Owner}, // repeating it changes nothing, so it needs no key
 
 	"GET /v1/leaderboard":                        {Who: Anyone},
 	"GET /v1/races/{race_id}/standings":          {Who: Anyone},
@@ -104,12 +104,12 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}/standings/version":  {Who: Anyone},
 	"GET /v1/races/{race_id}/standings/versions": {Who: Anyone},
 	"GET /v1/races/{race_id}/standings/compare":  {Who: Anyone, MoreForOwner: true}, // reasons: the owner, and anyone once published
-	"POST /v1/races/{race_id}/finalize":          {Who: Owner},                      // to repeat it changes nothing: no key is needed
+	"POST /v1/races/{race_id}/finalize":          {Who: Owner},                      // repeating it changes nothing, so it needs no key
 	"DELETE /v1/races/{race_id}/finalize":        {Who: Owner},
 	"GET /v1/races/{race_id}/events":             {Who: Anyone, Streams: true},
 
 	"GET /v1/ops/credits":                            {Who: Operator},
-	"POST /v1/ops/credits/retry":                     {Who: Operator}, // repairs are safe to repeat: no key is needed
+	"POST /v1/ops/credits/retry":                     {Who: Operator}, // repairs may be repeated, so they need no key
 	"GET /v1/ops/credits/{record_id}":                {Who: Operator},
 	"POST /v1/ops/credits/{record_id}/retry":         {Who: Operator},
 	"GET /v1/ops/dead-letters":                       {Who: Operator},
@@ -120,7 +120,7 @@ var Access = map[string]Rule{
 	"POST /v1/ops/races/{race_id}/recompute":         {Who: Operator},
 	"POST /v1/ops/users/{user_id}/rebuild-total":     {Who: Operator},
 	"GET /v1/ops/changes":                            {Who: Operator},
-	"POST /v1/ops/users/{user_id}/suspend":           {Who: Operator}, // to repeat it changes nothing: no key is needed
+	"POST /v1/ops/users/{user_id}/suspend":           {Who: Operator}, // repeating it changes nothing, so it needs no key
 	"POST /v1/ops/users/{user_id}/restore":           {Who: Operator}, // likewise
 	"GET /v1/ops/actions":                            {Who: Operator},
 }
@@ -131,9 +131,9 @@ type RaceReader interface {
 	Race(ctx context.Context, raceID string) (race.Race, error)
 }
 
-// authorize lets through what the access table allows. It answers 401 before
-// 403 before 404, and only then whether the race is the caller's own: races are
-// public, so their existence is no secret.
+// authorize admits the calls that the access table allows. It checks for 401, then 403,
+// then 404, and last whether the caller owns the race: races are public, so their
+// existence is no secret.
 func authorize(api huma.API, races RaceReader, log *slog.Logger) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		op := ctx.Operation()
@@ -189,8 +189,8 @@ func allow(ctx context.Context, who Who, caller Caller) error {
 	return nil
 }
 
-// ownRace returns the race if it is the caller's, or if the caller is an operator
-// whom the access table has let through.
+// ownRace returns the race if the caller owns it, or is an operator whom the access
+// table has admitted.
 func ownRace(ctx context.Context, races RaceReader, raceID string, caller Caller) (race.Race, error) {
 	if !IsID(raceID) {
 		return race.Race{}, race.ErrNotFound

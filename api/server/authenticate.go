@@ -45,7 +45,7 @@ func authenticate(verifier Verifier, ended ended) func(http.Handler) http.Handle
 	}
 }
 
-// actorOf is whom the change log names for what a caller changes.
+// actorOf returns whom the change log names as the author of a caller's changes.
 func actorOf(caller Caller, actor race.Actor) race.Actor {
 	actor.Kind, actor.ID, actor.AccountID = race.ByAccount, caller.UserID, caller.UserID
 	if caller.Type == auth.Operator {
@@ -66,8 +66,7 @@ func verify(verifier Verifier, header string) (Caller, error) {
 	return caller, nil
 }
 
-// Unauthenticated is the answer to an anonymous caller of a call that is not for
-// anyone.
+// Unauthenticated is the answer to an anonymous caller where a token is required.
 func Unauthenticated(ctx context.Context) error {
 	if err, refused := ctx.Value(refusedKey).(error); refused {
 		return err
@@ -110,7 +109,7 @@ func WithRace(ctx context.Context, r race.Race) context.Context {
 	return context.WithValue(ctx, raceKey, r)
 }
 
-// RaceFrom returns the race in the path of a route that is for its owner.
+// RaceFrom returns the race in the path of a route for its owner.
 func RaceFrom(ctx context.Context) race.Race {
 	r, _ := ctx.Value(raceKey).(race.Race)
 	return r

@@ -25,8 +25,8 @@ func isPublicRead(method, pattern string) bool {
 	return method == http.MethodGet && Access[method+" "+pattern].Who == Anyone
 }
 
-// crossOrigin marks the answers of public reads, whoever asks: shared caches then
-// need not keep one per origin.
+// crossOrigin marks every answer of a public read, whatever its origin, so that shared
+// caches need not keep one answer for each origin.
 func crossOrigin(ctx huma.Context, next func(huma.Context)) {
 	if op := ctx.Operation(); isPublicRead(op.Method, op.Path) {
 		allowAnyOrigin(ctx.SetHeader)
@@ -34,8 +34,8 @@ func crossOrigin(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// preflight answers a browser that asks whether a page may make a public read. To
-// others it leaves the 405 of every OPTIONS request.
+// preflight answers a browser's question whether a page may make a public read. Any
+// other OPTIONS request gets its usual 405.
 func preflight(routes chi.Routes) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,10 +53,10 @@ func preflight(routes chi.Routes) func(http.Handler) http.Handler {
 	}
 }
 
-// forwarded replaces the address of a trusted proxy by that of the client. Each
-// proxy adds whom it was called by at the end of X-Forwarded-For, so that the
-// client is the last who is not a proxy himself; what stands before, the client
-// may have written.
+// forwarded replaces the address of a trusted proxy with the client's. Each proxy
+// appends the address that called it to X-Forwarded-For, so the client is the last
+// address that is not a trusted proxy; the client itself may have written anything
+// before it.
 func forwarded(proxies []netip.Prefix) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		if len(proxies) == 0 {
@@ -72,8 +72,8 @@ func forwarded(proxies []netip.Prefix) func(http.Handler) http.Handler {
 	}
 }
 
-// clientOf follows the header from its end for as long as a trusted proxy
-// speaks.
+// clientOf reads the header from its end for as long as the writer was a trusted
+// proxy.
 func clientOf(caller netip.Addr, header []string, proxies []netip.Prefix) netip.Addr {
 	hops := strings.Split(strings.Join(header, ","), ",")
 	for _, hop := range slices.Backward(hops) {
@@ -82,14 +82,14 @@ func clientOf(caller netip.Addr, header []string, proxies []netip.Prefix) netip.
 		}
 		before, ok := addressIn(strings.TrimSpace(hop))
 		if !ok {
-			break // a proxy that does not say: the last known answers for the call
+			break // the proxy did not say: its own address stands for the client
 		}
 		caller = before
 	}
 	return caller
 }
 
-// addressIn reads an address, which some proxies write with the client's port.
+// addressIn reads an address, to which some proxies add the client's port.
 func addressIn(hop string) (netip.Addr, bool) {
 	if withPort, err := netip.ParseAddrPort(hop); err == nil {
 		return withPort.Addr().Unmap(), true

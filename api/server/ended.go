@@ -79,7 +79,7 @@ func (e ended) standing(ctx context.Context, of session, write bool) (userdb.Sta
 		found, err := e.standings.Standing(ctx, of.userID, of.id)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			e.silent.Store(e.now().UnixNano())
-			e.log.WarnContext(ctx, "user_db does not say whether sessions have ended; access tokens are good until they expire, and the next look is in a second", "error", err)
+			e.log.WarnContext(ctx, "cannot read from user_db whether sessions have ended: access tokens stay valid until they expire, retrying in a second", "error", err)
 		}
 		return found, err
 	}

@@ -24,23 +24,23 @@ type Hash = [sha256.Size]byte
 
 // KeyStore remembers idempotency keys.
 type KeyStore interface {
-	// ReserveKey binds key to resourceID and request, or returns what it was
-	// bound to before.
+	// ReserveKey binds key to resourceID and request, or returns its earlier
+	// binding.
 	ReserveKey(ctx context.Context, key, request Hash, resourceID string) (maindb.Reservation, error)
-	// SaveResponse keeps the answer that the key gets from now on.
+	// SaveResponse stores the answer for every later call with the key.
 	SaveResponse(ctx context.Context, key Hash, status int, body []byte) error
-	// ReleaseKey forgets a key whose call created nothing.
+	// ReleaseKey deletes a key whose call created nothing.
 	ReleaseKey(ctx context.Context, key Hash) error
 }
 
 const (
 	maxKeyLength  = 255
-	maxStoredBody = 8 << 20 // of an answer; for a larger one the call is made again
+	maxStoredBody = 8 << 20 // of an answer; a larger one is not stored and its call runs again
 )
 
-// ResourceID returns the ID that what this call creates is to have. It is the
-// same for every call with the same Idempotency-Key, so that a call repeated
-// after a crash finds what the first one made.
+// ResourceID returns the ID for the resource that this call creates. It is the same for
+// every call with the same Idempotency-Key, so that a call repeated after a crash finds
+// what the first attempt created.
 func ResourceID(ctx context.Context) string {
 	if id, ok := ctx.Value(resourceKey).(string); ok {
 		return id
@@ -48,8 +48,8 @@ func ResourceID(ctx context.Context) string {
 	return uuid.Must(uuid.NewV7()).String()
 }
 
-// RetryOf returns when the call was first sent that this one repeats under the
-// same Idempotency-Key, without knowing what became of it; zero for a new one.
+// RetryOf returns when a call that repeats an Idempotency-Key was first made, if the
+// outcome of that attempt is unknown, and zero for a new call.
 func RetryOf(ctx context.Context) time.Time {
 	if id, ok := ctx.Value(retryKey).(uuid.UUID); ok {
 		return time.Unix(id.Time().UnixTime())
@@ -57,8 +57,8 @@ func RetryOf(ctx context.Context) time.Time {
 	return time.Time{}
 }
 
-// idempotency honours the Idempotency-Key of calls that create. Bodies may hold
-// passwords, so fingerprint is a keyed hash: a plain one could be reversed by
+// idempotency honours the Idempotency-Key of calls that create something. Bodies may
+// hold passwords, so fingerprint is a keyed hash: a plain hash could be reversed by
 // guessing.
 type idempotency struct {
 	api         huma.API
@@ -141,9 +141,9 @@ func (i idempotency) reserve(ctx context.Context, key, request Hash, newID strin
 const settleTimeout = 2 * time.Second
 
 // settle stores the answer for the next call with the key. A refused call created
-// nothing, so its key is free again, unless it repeats one of which nobody knows; after
-// a 5xx nobody knows either. Then the key stays bound to its resource ID. The answer has already been sent: a failure here only
-// means that a retry runs the handler again.
+// nothing and frees its key, unless it repeats a call whose outcome is unknown, as it
+// also is after a 5xx. Then the key stays bound to its resource ID. The answer has
+// already been sent: a failure here only means that a retry runs the handler again.
 func (i idempotency) settle(ctx context.Context, key Hash, answer *recorder, secret, retry bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
@@ -166,7 +166,7 @@ func replay(w http.ResponseWriter, answer maindb.StoredResponse) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Idempotency-Replayed", "true")
 	w.WriteHeader(answer.Status)
-	_, _ = w.Write(answer.Body) // the caller may have gone away
+	_, _ = w.Write(answer.Body) // the caller may have disconnected
 }
 
 // readAtMost reads a body of up to limit bytes, as huma does.
@@ -182,7 +182,7 @@ func readAtMost(r *http.Request, limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// recorder keeps what it passes on.
+// recorder keeps a copy of the answer.
 type recorder struct {
 	http.ResponseWriter
 	status int

@@ -16,12 +16,12 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/spelling"
 )
 
-// What a caller sends is checked here, once, before any handler sees it: text is
-// UTF-8 without the NUL character, IDs in a path are UUIDs, and query parameters
-// are ones that the call has. A database refuses text that is not UTF-8 with an
-// error that repeats it, which would be a 500 and free text in the log.
+// Input is checked here, once, before any handler sees it: text is UTF-8 without the
+// NUL character, IDs in a path are UUIDs, and query parameters are those of the call. A
+// database would refuse other text with an error that quotes it, which would lead to a
+// 500 and to free text in the log.
 //
-// Files are the exception: the reader of files knows their encoding.
+// Files are the exception, since their reader detects the encoding.
 
 const notText = "must be UTF-8 text without NUL characters"
 
@@ -31,8 +31,8 @@ func IsText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 
 // IsID reports whether s is a UUID in its usual form.
 func IsID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }
 
-// checkText refuses a path or a query that is not text. It comes before the
-// router, so that it holds for pages too.
+// checkText refuses a path or a query that is not text. It runs before the router and
+// so covers pages too.
 func checkText(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !IsText(r.URL.Path) {
@@ -65,9 +65,9 @@ func checkQueryText(raw string) error {
 	return nil
 }
 
-// checkInput refuses what the operation's description rules out but huma would
-// let pass: IDs in the path that cannot exist, header values that are not text,
-// and query parameters that are unknown or given twice.
+// checkInput refuses what huma accepts although the operation's description rules it
+// out: malformed IDs in the path, header values that are not text, and query parameters
+// that are unknown or given twice.
 func checkInput(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		op := ctx.Operation()
@@ -90,14 +90,14 @@ func checkInput(api huma.API) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// isIDName reports whether a path parameter is an ID that we gave out. The IDs of
-// messages are the queue's, which promises no form.
+// isIDName reports whether a path parameter is an ID of ours. Message IDs are the
+// queue's and may have any form.
 func isIDName(name string) bool {
 	return name == "id" || strings.HasSuffix(name, "_id") && name != "message_id"
 }
 
-// queryErrors names every query parameter that the operation does not have, and
-// every one that is there twice: which of two values counts would be a guess.
+// queryErrors names every query parameter that the operation does not have, and every
+// one that is given twice, since it would be a guess which value counts.
 func queryErrors(op *huma.Operation, query url.Values) (errs []error) {
 	if len(query) == 0 {
 		return nil
@@ -138,7 +138,7 @@ func unknownParameter(name string, known []string) string {
 	return message + "; it has " + strings.Join(known, ", ")
 }
 
-// shortened keeps a caller's own parameter names from filling the answer.
+// shortened bounds how much of a caller's parameter name the answer quotes.
 func shortened(name string) string {
 	const longest = 40
 	if len(name) <= longest {
@@ -213,6 +213,5 @@ func findNUL(value reflect.Value, location string) string {
 	return ""
 }
 
-// noSuchThing does not tell a thing that does not exist from one that the caller
-// may not see.
+// noSuchThing does not reveal whether something exists that the caller may not see.
 const noSuchThing = "this does not exist, or you may not see it"

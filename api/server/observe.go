@@ -58,8 +58,8 @@ func observe(log *slog.Logger, registry prometheus.Registerer) func(http.Handler
 	}
 }
 
-// requestIDForm is what a caller's own ID may be. It goes into logs, so it has
-// neither room nor characters for much else than an ID.
+// requestIDForm is the form of a caller's own ID. It is logged, so there is no room for
+// much else.
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{16,64}$`)
 
 // requestID is the caller's X-Request-Id if that is well-formed, or a new one.
@@ -70,8 +70,8 @@ func requestID(r *http.Request) string {
 	return uuid.Must(uuid.NewV7()).String()
 }
 
-// pathIDs are the IDs of the race and the record that a route is about. Whatever
-// else a caller writes in their place is not repeated.
+// pathIDs returns the IDs of the race and the record in a path. Anything else in their
+// place is not logged.
 func pathIDs(r *http.Request) (ids []slog.Attr) {
 	for _, name := range []string{"race_id", "record_id"} {
 		if id := chi.URLParam(r, name); IsID(id) {
@@ -83,7 +83,7 @@ func pathIDs(r *http.Request) (ids []slog.Attr) {
 
 func answerPanic(ctx context.Context, log *slog.Logger, answer middleware.WrapResponseWriter, cause any) {
 	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(cause) // net/http's own way to drop a connection
+		panic(cause) // this is how net/http drops a connection
 	}
 	log.ErrorContext(ctx, "panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	if answer.Status() == 0 {
@@ -98,15 +98,15 @@ func routeOf(r *http.Request) string {
 	return "unknown"
 }
 
-// traced begins a trace with each request. It is named for the route, never for
-// the URL, which may hold personal data. A caller's own trace is linked to, not
-// continued: nobody outside decides what of ours is kept.
+// traced begins a trace with each request, named for the route, never for the URL,
+// which may hold personal data. A caller's own trace is linked, not continued, so that
+// callers do not decide which of our traces are sampled.
 func traced(provider trace.TracerProvider) func(http.Handler) http.Handler {
 	tracer := provider.Tracer("github.com/mrmrthon/mrmrthon/api/server")
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
-			case "/healthz", "/readyz", "/metrics": // asked all the time
+			case "/healthz", "/readyz", "/metrics": // polled all the time
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -127,7 +127,7 @@ func linkToCaller(r *http.Request) trace.SpanStartOption {
 	return trace.WithLinks()
 }
 
-// describe adds to the span what only the router knows.
+// describe adds to the span what is known only after routing.
 func describe(span trace.Span, r *http.Request, status int) {
 	route := routeOf(r)
 	span.SetName(r.Method + " " + route)

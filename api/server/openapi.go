@@ -13,7 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// description is what a reader of the API's documentation sees first.
+// description introduces the API's documentation.
 const description = `Mrmrthon turns the official records of road races into points for their runners, once and only once, and into standings.
 
 ## Getting started
@@ -66,9 +66,8 @@ func openAPI(cfg Config) huma.Config {
 
 const exampleID = "019304c5-7b1e-7c3a-9f52-6d0f4e8a1b27"
 
-// complete adds to an operation's description what follows from its entry in the
-// access table and from what this package does with every request, so that no
-// package repeats it.
+// complete adds to an operation's description what follows from the access table and
+// from this package's handling of every request, so that no package repeats it.
 func complete(api *huma.OpenAPI, op *huma.Operation) {
 	rule := Access[op.Method+" "+op.Path]
 	switch {
@@ -130,7 +129,7 @@ var commonParameters = map[string]string{
 func requestHeaders(rule Rule) []*huma.Param {
 	headers := []*huma.Param{{
 		Name: "X-Request-Id", In: "header", Schema: &huma.Schema{Type: huma.TypeString, Pattern: requestIDForm.String()},
-		Description: "An ID of your own for this request, which the answer and the logs will have. Any other value is replaced by a new ID.",
+		Description: "Your own ID for this request, which appears in the answer and in the logs. A value of another form is replaced by a new ID.",
 		Example:     "my-request-0000001",
 	}}
 	if rule.Creates {
@@ -157,7 +156,7 @@ func responseHeaders(code string, rule Rule) map[string]*huma.Header {
 	return headers
 }
 
-// addErrors adds the errors that any operation of its kind can answer with.
+// addErrors adds the errors that every operation of its kind can return.
 func addErrors(api *huma.OpenAPI, op *huma.Operation, rule Rule) {
 	codes := []int{http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable}
 	if rule.Who != Anyone {
@@ -185,8 +184,8 @@ func problemSchema(api *huma.OpenAPI) *huma.Schema {
 	return api.Components.Schemas.Schema(problemType, true, "Error")
 }
 
-// exampleOf builds an example that the API accepts from those of a schema's
-// properties: the required ones, and the optional ones that have one.
+// exampleOf builds an example that the API accepts from the examples of a schema's
+// properties: all required ones, and the optional ones that have an example.
 func exampleOf(schemas huma.Registry, schema *huma.Schema) any {
 	if schema.Ref != "" {
 		schema = schemas.SchemaFromRef(schema.Ref)

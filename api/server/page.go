@@ -11,15 +11,15 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// Page is the part of a list that a caller asks for. Embed it in the input of a
-// call that lists, read one item more than Limit, and hand them to Cut.
+// Page is the part of a list that a caller requests. Embed it in the input of a call
+// that lists, read one item more than Limit, and pass the items to Cut.
 type Page struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"The maximum number of items to return."`
 	Cursor string `query:"cursor" maxLength:"500" doc:"The next_cursor of the previous page. Leave it out for the first page."`
 }
 
-// Seek reads the position after which the page begins: the values by which the
-// list is ordered, as Cut wrote them. It leaves them alone for the first page.
+// Seek reads the position after which the page begins: the values by which the list is
+// ordered, as Cut wrote them. It leaves them unchanged for the first page.
 func (p Page) Seek(position ...any) error { return ReadCursor(p.Cursor, position...) }
 
 // Cut drops the item that was read beyond the page and returns the cursor of the
@@ -33,7 +33,7 @@ func Cut[T any](p Page, found []T, position func(last T) []any) (items []T, next
 	return items, Cursor(position(items[p.Limit-1])...)
 }
 
-// Cursor makes an opaque cursor of a position in a list: IDs, numbers and dates.
+// Cursor encodes a position in a list (IDs, numbers and dates) as an opaque cursor.
 func Cursor(position ...any) string {
 	parts := make([]string, len(position))
 	for i, value := range position {
@@ -53,10 +53,10 @@ func Cursor(position ...any) string {
 	return EncodeCursor(parts...)
 }
 
-// ReadCursor reads a cursor into pointers of the types that Cursor was given. A
-// string is always an ID, and a number is never negative and an int fits an INT
-// column, so whatever a caller writes into a cursor by hand never reaches a database. The empty cursor leaves
-// the position alone; one that Cursor did not make is a 422 problem.
+// ReadCursor decodes a cursor into pointers to the types that Cursor was given. Strings
+// must be IDs, numbers must not be negative, and an int must fit an INT column, so that
+// a handwritten cursor never reaches a database. The empty cursor leaves the position
+// unchanged; a malformed one is a 422 problem.
 func ReadCursor(cursor string, position ...any) error {
 	parts, err := decodeCursor(cursor, len(position))
 	if err != nil || parts == nil {
@@ -84,7 +84,7 @@ func ReadCursor(cursor string, position ...any) error {
 	return nil
 }
 
-// EncodeCursor hides the position of the last item of a page.
+// EncodeCursor encodes the position of the last item of a page.
 func EncodeCursor(parts ...string) string {
 	position, err := json.Marshal(parts)
 	if err != nil {
@@ -93,8 +93,8 @@ func EncodeCursor(parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(position)
 }
 
-// decodeCursor returns the parts that EncodeCursor was given, nil for the empty
-// cursor, and a 422 problem for one that it did not make.
+// decodeCursor returns the parts that EncodeCursor was given, or nil for the empty
+// cursor. A malformed cursor is a 422 problem.
 func decodeCursor(cursor string, parts int) ([]string, error) {
 	if cursor == "" {
 		return nil, nil
@@ -117,7 +117,7 @@ func decodeCursor(cursor string, parts int) ([]string, error) {
 	return decoded, nil
 }
 
-// BadCursor is the answer to a cursor that no list gave out.
+// BadCursor is the answer to a malformed cursor.
 func BadCursor() error {
 	return invalid("query.cursor", "must be the next_cursor of an earlier page of this list")
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// retryAfter is when a caller should come back to a part that is down: parts
-// restart within seconds.
+// retryAfter is when a caller should retry while a server is down. Servers restart
+// within seconds.
 const retryAfter = 5 * time.Second
 
-// Problems never repeat the value that was wrong: it may be a password or
-// somebody's birth date. huma has one constructor for the whole program.
+// Problems never quote the invalid value, which may be a password or a birth date. huma
+// has one constructor for the whole program.
 func init() {
 	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
 		problem := &huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail}
@@ -49,12 +49,12 @@ func withoutValue(err error) error {
 	return &detail
 }
 
-// missingProperty is how huma says that a property is missing: of the object
-// that it is missing from.
+// missingProperty is huma's message about a missing property. Its location is the
+// object, not the property.
 var missingProperty = regexp.MustCompile(`^expected required property (\S+) to be present$`)
 
-// translate turns a domain error into the answer its caller gets. What is no
-// domain error is logged and hidden.
+// translate turns a domain error into the caller's answer. Any other error is logged
+// and hidden.
 func translate(ctx context.Context, log *slog.Logger, err error) error {
 	var (
 		status   huma.StatusError
@@ -84,15 +84,15 @@ func translate(ctx context.Context, log *slog.Logger, err error) error {
 	return huma.Error500InternalServerError("something went wrong on our side; it has been logged")
 }
 
-// ErrStopping is why a call's context ends when the process cannot wait for it
-// any longer.
+// ErrStopping is the cause of a call's context when the process stops and can no longer
+// wait for it.
 var ErrStopping = errors.New("the process is stopping")
 
-// statusClientClosedRequest is nginx's status for a request that nobody waits
-// for any more; it is only ever seen in logs and metrics.
+// statusClientClosedRequest is nginx's status for a request whose caller has
+// disconnected. It appears only in logs and metrics.
 const statusClientClosedRequest = 499
 
-// Unavailable is the answer while a part that the call needs is down.
+// Unavailable is the answer while a server that the call needs is down.
 func Unavailable(detail string) error {
 	return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(detail),
 		http.Header{"Retry-After": {strconv.Itoa(int(retryAfter.Seconds()))}})
@@ -114,7 +114,7 @@ func Problem(ctx context.Context, err error) (*huma.ErrorModel, http.Header) {
 	return problemOf(translate(ctx, loggerFrom(ctx), err))
 }
 
-// writeError answers a huma call with err, which translate has seen.
+// writeError answers a huma call with err, which translate has converted.
 func writeError(api huma.API, ctx huma.Context, err error) {
 	status, headers := problemOf(err)
 	for name, values := range headers {
@@ -126,7 +126,7 @@ func writeError(api huma.API, ctx huma.Context, err error) {
 	for _, detail := range status.Errors {
 		errs = append(errs, detail)
 	}
-	// The connection may be gone; nobody is left to tell.
+	// The caller may have disconnected.
 	_ = huma.WriteErr(api, ctx, status.Status, status.Detail, errs...)
 }
 

@@ -16,9 +16,9 @@ import (
 // bearer is the name of the access token in the OpenAPI document.
 const bearer = "bearer"
 
-// Register adds an operation to the API. It is where the errors of handlers become
-// problem documents: domain errors by their meaning, a database or queue that is
-// unavailable as 503, and everything else as a 500 that hides its cause.
+// Register adds an operation to the API and turns the errors of its handler into
+// problem documents: domain errors by their meaning, an unavailable database or queue
+// into 503, and anything else into a 500 that hides its cause.
 func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		bodyIsRead(ctx)
@@ -35,12 +35,12 @@ func Register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 
 type readerKey struct{}
 
-// bodyIsRead lifts the time limit for reading the body, which huma sets and does
-// not lift: when it passes, net/http takes the caller for gone and cancels the
-// call's context. From here on only the time limit of the call itself applies.
+// bodyIsRead removes the deadline for reading the body, which huma sets and leaves in
+// place: when it expires, net/http assumes that the caller has disconnected and cancels
+// the call's context. From here on only the call's own deadline applies.
 func bodyIsRead(ctx context.Context) {
 	if reader, ok := ctx.Value(readerKey{}).(*http.ResponseController); ok {
-		_ = reader.SetReadDeadline(time.Time{}) // a connection without deadlines needs none lifted
+		_ = reader.SetReadDeadline(time.Time{}) // a connection without deadlines has none to remove
 	}
 }
 
@@ -54,15 +54,15 @@ func loggerFrom(ctx context.Context) *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-// Encoded is the body of an answer that may already be encoded, because many
-// readers get the same one. Its type still describes it in the OpenAPI document.
+// Encoded is an answer's body that may already be encoded because many readers get the
+// same one. Its type still describes it in the OpenAPI document.
 type Encoded interface {
 	// EncodedJSON returns the body as Encode encoded it, or nil when it has not
 	// been encoded yet.
 	EncodedJSON() []byte
 }
 
-// Encode returns a body as JSON, in the form that answers have.
+// Encode returns a body as JSON in the form of answers.
 func Encode(body any) ([]byte, error) {
 	var out bytes.Buffer
 	if err := huma.DefaultJSONFormat.Marshal(&out, body); err != nil {
@@ -71,8 +71,8 @@ func Encode(body any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// jsonFormat is huma's, but uses bodies that are already encoded and refuses
-// requests whose text a database would not take.
+// jsonFormat is huma's, except that it writes bodies that are already encoded and
+// refuses requests with text that a database would not accept.
 func jsonFormat() huma.Format {
 	return huma.Format{
 		Marshal: func(w io.Writer, body any) error {

@@ -1,6 +1,6 @@
-// Package server is the frame that every call goes through: who calls, whether
-// the call is allowed, idempotency keys, problem documents, pages, the OpenAPI
-// document and its reading room. What the calls do is in the packages beside it.
+// Package server handles what all calls have in common: authentication, authorization,
+// idempotency keys, problem documents, pages, the OpenAPI document and its
+// documentation page. The calls themselves are in the packages beside it.
 package server
 
 import (
@@ -32,13 +32,13 @@ type Config struct {
 	Traces      trace.TracerProvider // nil: nothing is traced
 	Health      http.Handler         // answers /healthz, /readyz and /metrics
 	Version     string
-	PublicURL   string // where callers reach the API; empty when that is unknown
+	PublicURL   string // where callers reach the API; empty if unknown
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 }
 
-// requestTimeout bounds a call, so that a database that hangs leads to a 503. The
-// longest call, an import of 50,000 rows, takes seconds.
+// requestTimeout bounds a call, so that a database that hangs leads to a 503. An import
+// of 50,000 rows, the longest call, takes seconds.
 const requestTimeout = 60 * time.Second
 
 // New returns the router and the API on it, to which the other packages below api
@@ -64,7 +64,7 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 	}
 	docs := v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: "Mrmrthon API", SwaggerJSON: "/openapi.json", BasePath: "/docs",
-		SettingsUI: map[string]string{"validatorUrl": "null"}, // the page works without the internet
+		SettingsUI: map[string]string{"validatorUrl": "null"}, // the page must work without the internet
 	})
 	router.Method(http.MethodGet, "/docs", docs)
 	router.Method(http.MethodGet, "/docs/*", docs)
@@ -76,8 +76,8 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 	return router, api
 }
 
-// bounded gives each call a deadline, except those that continue until their
-// reader leaves. A handler that runs into it answers 503 (see translate).
+// bounded gives each call a deadline, except streams, which last until the reader
+// disconnects. A handler that exceeds it answers 503 (see translate).
 func bounded(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
 	if Access[op.Method+" "+op.Path].Streams {
@@ -89,7 +89,7 @@ func bounded(ctx huma.Context, next func(huma.Context)) {
 	next(huma.WithContext(ctx, limited))
 }
 
-// secure sets headers that make browsers strict.
+// secure sets the security headers for browsers.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -23,9 +23,9 @@ func takesFile(op *huma.Operation) bool {
 	return op.RequestBody != nil && (op.RequestBody.Content["text/csv"] != nil || op.RequestBody.Content["application/octet-stream"] != nil)
 }
 
-// unwrapUpload hands on a file that a form uploads, as browsers and curl -F do, as
-// if it had been the body. It comes before idempotency: a form has a new boundary
-// at every attempt, the file is the same.
+// unwrapUpload replaces a form that uploads a file, as browsers and curl -F send, with
+// the file itself. It runs before idempotency, because each attempt of the same upload
+// has another boundary.
 func unwrapUpload(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		op := ctx.Operation()
@@ -52,7 +52,7 @@ func unwrapUpload(api huma.API) func(huma.Context, func(huma.Context)) {
 }
 
 // readUpload returns the one file of a form. Anything else in the form is refused:
-// parameters belong into the query.
+// parameters belong in the query.
 func readUpload(form *multipart.Reader) (file []byte, contentType string, err error) {
 	for {
 		part, err := form.NextRawPart()
@@ -73,8 +73,8 @@ func readUpload(form *multipart.Reader) (file []byte, contentType string, err er
 	}
 }
 
-// uploadType is what a form says of a file's type; where it says nothing, the file's
-// name does.
+// uploadType returns the content type of a file in a form, or the one that its name
+// implies.
 func uploadType(said, name string) string {
 	if mediaType, _, err := mime.ParseMediaType(said); err == nil && mediaType != "application/octet-stream" {
 		return said
@@ -96,7 +96,7 @@ func uploadError(err error) error {
 	return huma.Error400BadRequest("the form could not be read: it must be complete multipart/form-data")
 }
 
-// documentUpload says in the OpenAPI document that a form will do too.
+// documentUpload adds the form to the operation in the OpenAPI document.
 func documentUpload(op *huma.Operation) {
 	if !takesFile(op) {
 		return

@@ -225,7 +225,7 @@ const (
 func (r reading) cacheControl(ctx context.Context, named, fixed bool) string {
 	switch {
 	case !named:
-		r.log.WarnContext(ctx, "cannot read names from user_db: answering with standings without names")
+		r.log.WarnContext(ctx, "cannot read names from user_db: answering without names")
 		return cacheNone
 	case fixed:
 		return cacheFixed

@@ -144,7 +144,7 @@ func (c *Coalescer) serve(raceID string, wanted *pending) {
 		case <-time.After(pause):
 		case <-c.closing:
 			if err != nil {
-				return // the sweep at the start of the next worker makes up for it
+				return // the next worker sweeps when it starts
 			}
 		}
 	}
