@@ -176,7 +176,7 @@ func (b *testBundle) sendExample(t *testing.T, op operation) {
 		if media := op.RequestBody.Value.Content["application/json"]; media != nil {
 			text, err := json.Marshal(media.Example)
 			require.NoError(t, err)
-			body = strings.ReplaceAll(string(text), exampleToken, ids["refresh_token"])
+			body = strings.NewReplacer(exampleToken, ids["refresh_token"], exampleRace, ids["race_id"]).Replace(string(text))
 			headers.Set("Content-Type", "application/json")
 		}
 		if op.RequestBody.Value.Content["multipart/form-data"] != nil {
@@ -197,8 +197,12 @@ func (b *testBundle) sendExample(t *testing.T, op operation) {
 	}
 }
 
-// exampleToken stands in examples for a token, of which there is none that is good.
-const exampleToken = "kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE"
+const (
+	// exampleToken stands in examples for a token, of which there is none that is
+	// good, and exampleRace for a race.
+	exampleToken = "kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE"
+	exampleRace  = "0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07"
+)
 
 func callerOf(rule server.Rule) kind {
 	switch {

@@ -105,6 +105,9 @@ func newHandler(p parts) (*chi.Mux, error) {
 		LoginHash: func(login string) string { return claims.LoginHash(claimHash, login) },
 	})
 	split := splits.NewReader(p.mainDB, p.now)
+	claims.Register(api, claims.Config{
+		Store: p.mainDB, Runners: p.userDB, Hash: claimHash, Codes: auth.NewCodeLimit(p.now), Poke: p.poke,
+	})
 	records.Register(api, records.Config{
 		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, Poke: p.poke, Ahead: p.ahead,
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,

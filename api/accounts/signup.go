@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -123,9 +122,7 @@ func tooMany(err error, detail string) error {
 	if !errors.As(err, &throttled) {
 		return err
 	}
-	seconds := (throttled.RetryAfter + time.Second - 1) / time.Second
-	return huma.ErrorWithHeaders(huma.Error429TooManyRequests(detail),
-		http.Header{"Retry-After": {strconv.FormatInt(int64(seconds), 10)}})
+	return server.TooMany(throttled.RetryAfter, detail)
 }
 
 // Client is embedded in inputs that need to know where a call comes from.

@@ -116,6 +116,7 @@ func complete(api *huma.OpenAPI, op *huma.Operation) {
 // commonParameters describes the parameters that mean the same everywhere.
 var commonParameters = map[string]string{
 	"race_id":       "ID of the race.",
+	"claim_id":      "ID of the claim.",
 	"import_id":     "ID of the import.",
 	"record_id":     "ID of the official record.",
 	"user_id":       "ID of the account.",

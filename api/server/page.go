@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -125,4 +127,17 @@ func BadCursor() error {
 // invalid is a 422 problem about one part of a request.
 func invalid(location, message string) error {
 	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: location, Message: message})
+}
+
+// SpreadsheetText keeps a spreadsheet from running what somebody entered as a formula. As
+// OWASP advises, a cell that begins with one of the characters that start a
+// formula gets an apostrophe in front; spreadsheets may skip white space and
+// read full-width characters as plain ones.
+// https://owasp.org/www-community/attacks/CSV_Injection
+func SpreadsheetText(cell string) string {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(cell, " \u00a0\u3000"))
+	if strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
+		return "'" + cell
+	}
+	return cell
 }

@@ -156,3 +156,11 @@ func problemOf(err error) (*huma.ErrorModel, http.Header) {
 	}
 	return problem, headers
 }
+
+// TooMany is the answer to a call that is over a limit: a 429 that says when to try
+// again.
+func TooMany(retryAfter time.Duration, detail string) error {
+	seconds := (retryAfter + time.Second - 1) / time.Second
+	return huma.ErrorWithHeaders(huma.Error429TooManyRequests(detail),
+		http.Header{"Retry-After": {strconv.FormatInt(int64(seconds), 10)}})
+}

@@ -6,8 +6,6 @@ import (
 	"encoding/csv"
 	"net/http"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -109,7 +107,7 @@ func cells(row *standings.Row, name string) []string {
 		points = strconv.FormatInt(row.Points, 10)
 	}
 	return []string{
-		place(row.Place), place(row.SexPlace), asText(row.Division), place(row.DivisionPlace), asText(row.Result.Bib), asText(name),
+		place(row.Place), place(row.SexPlace), server.SpreadsheetText(row.Division), place(row.DivisionPlace), server.SpreadsheetText(row.Result.Bib), server.SpreadsheetText(name),
 		string(row.Sex), age, string(row.Field), string(row.Result.Status), row.Result.Gun.String(), row.Result.Net.String(), points,
 	}
 }
@@ -125,16 +123,3 @@ func place(n int) string {
 // without it is read in the system's own encoding, which garbles Korean names on
 // most machines. Our own import skips it, as do the usual CSV libraries.
 const byteOrderMark = "\ufeff"
-
-// asText keeps a spreadsheet from running what somebody entered as a formula. As
-// OWASP advises, a cell that begins with one of the characters that start a
-// formula gets an apostrophe in front; spreadsheets may skip white space and
-// read full-width characters as plain ones.
-// https://owasp.org/www-community/attacks/CSV_Injection
-func asText(cell string) string {
-	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(cell, " \u00a0\u3000"))
-	if strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
-		return "'" + cell
-	}
-	return cell
-}

@@ -111,6 +111,49 @@ func (a *Attempt) takeBack(pair func(now time.Time)) {
 	}
 }
 
+// The limits of failed attempts at claim codes of 60 bits, per account and per bib.
+var (
+	codesPerAccount = rate{burst: 5, refill: time.Minute}
+	codesPerBib     = rate{burst: 10, refill: time.Minute}
+)
+
+// CodeLimit limits failed attempts at the claim codes of bibs. It is kept in the
+// memory of one process, as Throttle is.
+type CodeLimit struct {
+	now            func() time.Time
+	seed           maphash.Seed
+	mu             sync.Mutex
+	accounts, bibs *limiter
+}
+
+// NewCodeLimit returns a limit that reads the time from now.
+func NewCodeLimit(now func() time.Time) *CodeLimit {
+	return &CodeLimit{now: now, seed: maphash.MakeSeed(), accounts: newLimiter(maxKeys), bibs: newLimiter(maxKeys)}
+}
+
+// Begin counts an attempt by an account at a bib of a race as failed before it is
+// made; succeed undoes the count. Its error is a *ThrottledError.
+func (l *CodeLimit) Begin(userID, raceID, bibKey string) (succeed func(), err error) {
+	account, bib := maphash.String(l.seed, userID), maphash.Comparable(l.seed, [2]string{raceID, bibKey})
+	count := func(sign time.Duration) {
+		now := l.now()
+		l.accounts.add(account, sign*codesPerAccount.refill, now)
+		l.bibs.add(bib, sign*codesPerBib.refill, now)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	if wait := max(l.accounts.wait(account, codesPerAccount, now), l.bibs.wait(bib, codesPerBib, now)); wait > 0 {
+		return nil, &ThrottledError{RetryAfter: wait}
+	}
+	count(1)
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		count(-1)
+	}, nil
+}
+
 // A rate lets through burst events at once, and then one more each time refill has
 // passed. So nobody is ever locked out for longer than refill.
 type rate struct {

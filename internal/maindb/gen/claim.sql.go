@@ -12,50 +12,6 @@ import (
 	"time"
 )
 
-const acceptedClaimsOfBib = `-- name: AcceptedClaimsOfBib :many
-SELECT claim_id, race_id, bib, bib_key, kind, state, user_id, login_hash, former_user_id, replaced_entry, birth_date_matches, contested, reason, decided_by, created_at, changed_at FROM claim WHERE race_id = ? AND bib_key = ? AND state = 'accepted'
-`
-
-func (q *Queries) AcceptedClaimsOfBib(ctx context.Context, raceID string, bibKey string) ([]Claim, error) {
-	rows, err := q.db.QueryContext(ctx, acceptedClaimsOfBib, raceID, bibKey)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Claim
-	for rows.Next() {
-		var i Claim
-		if err := rows.Scan(
-			&i.ClaimID,
-			&i.RaceID,
-			&i.Bib,
-			&i.BibKey,
-			&i.Kind,
-			&i.State,
-			&i.UserID,
-			&i.LoginHash,
-			&i.FormerUserID,
-			&i.ReplacedEntry,
-			&i.BirthDateMatches,
-			&i.Contested,
-			&i.Reason,
-			&i.DecidedBy,
-			&i.CreatedAt,
-			&i.ChangedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const claim = `-- name: Claim :one
 SELECT claim_id, race_id, bib, bib_key, kind, state, user_id, login_hash, former_user_id, replaced_entry, birth_date_matches, contested, reason, decided_by, created_at, changed_at FROM claim WHERE claim_id = ?
 `
@@ -94,7 +50,7 @@ WHERE c.claim_id IN (
     UNION SELECT other.claim_id
     FROM participant AS p
     JOIN claim AS other ON other.race_id = p.race_id AND other.bib_key = p.bib_key
-    WHERE p.user_id = ? AND other.contested = TRUE
+    WHERE p.user_id = ? AND (other.contested = TRUE OR other.state = 'requested')
 ) AND c.claim_id < ?
 ORDER BY c.claim_id DESC
 LIMIT ?

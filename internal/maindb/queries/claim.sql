@@ -23,9 +23,6 @@ WHERE claim_id = ?;
 -- name: ClaimsOfUserInRace :many
 SELECT * FROM claim WHERE user_id = ? AND race_id = ? ORDER BY claim_id;
 
--- name: AcceptedClaimsOfBib :many
-SELECT * FROM claim WHERE race_id = ? AND bib_key = ? AND state = 'accepted';
-
 -- name: ClaimsAbout :many
 -- The claims of an account, the invitations to its login, and the claims of others
 -- to results that it has. The newest first.
@@ -38,7 +35,7 @@ WHERE c.claim_id IN (
     UNION SELECT other.claim_id
     FROM participant AS p
     JOIN claim AS other ON other.race_id = p.race_id AND other.bib_key = p.bib_key
-    WHERE p.user_id = sqlc.arg(holder_id) AND other.contested = TRUE
+    WHERE p.user_id = sqlc.arg(holder_id) AND (other.contested = TRUE OR other.state = 'requested')
 ) AND c.claim_id < sqlc.arg(before)
 ORDER BY c.claim_id DESC
 LIMIT ?;

@@ -1,0 +1,524 @@
+package maindb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// Claim is how the result of a bib and an account are to meet, or met.
+type Claim struct {
+	ID               string
+	RaceID           string
+	Bib              string
+	Kind             race.ClaimKind
+	State            race.ClaimState
+	UserID           string // whose account it is for; empty: nobody has answered the invitation
+	BirthDateMatches *bool  // what the runner said against the start list; nil: not compared
+	Contested        bool   // somebody else had the result when it was asked for
+	Reason           string // why it was refused
+	CreatedAt        time.Time
+	ChangedAt        time.Time
+
+	RaceName string    // only in ClaimsAbout
+	RaceDate race.Date // only in ClaimsAbout
+}
+
+// StandIn returns the user ID of the stand-in of a bib of a race, after it has made
+// sure that it exists.
+type StandIn func(ctx context.Context, raceID, bibKey string) (userID string, err error)
+
+// AccountEntry returns what an entry of a runner takes from their account: user ID, sex
+// and birth date. It is zero when the account is gone.
+type AccountEntry func(ctx context.Context, userID string) (Entry, error)
+
+// ClaimRequest is a runner's wish to have the result of a bib.
+type ClaimRequest struct {
+	ID               string // of the future claim
+	RaceID           string
+	Bib              string
+	UserID           string
+	Kind             race.ClaimKind // race.ByCode: the code was right; race.ByBirth
+	BirthDateMatches *bool
+}
+
+// claiming is a claim under the lock on its race.
+type claiming struct {
+	*Store
+	tx      *sql.Tx
+	q       *gen.Queries
+	race    race.Race
+	standIn StandIn
+	revised int
+}
+
+// underRace calls do under the lock on a live race and returns how many records it
+// revised.
+func (s *Store) underRace(ctx context.Context, raceID string, standIn StandIn, do func(*claiming) error) (revised int, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		c := claiming{Store: s, tx: tx, q: s.queries.WithTx(tx), standIn: standIn}
+		if c.race, err = lockRace(ctx, c.q, raceID); err != nil {
+			return err
+		}
+		if c.race.Status == race.Void {
+			return errVoid
+		}
+		if err := do(&c); err != nil {
+			return err
+		}
+		revised = c.revised
+		return nil
+	})
+	return revised, err
+}
+
+// OpenClaim asks for the result of a bib. With a code it is the runner's at once,
+// unless another account has it: then, and without a code, the organizer decides. A
+// repeated call returns the claim that the runner already has for the bib. It returns
+// the claim and how many records were revised. Errors: race.ErrNotFound for the race,
+// *race.InvalidError for a bib that nobody has, *race.ConflictError when the runner
+// has another bib of the race, or has asked for one.
+func (s *Store) OpenClaim(ctx context.Context, in ClaimRequest, standIn StandIn) (claim Claim, revised int, err error) {
+	revised, err = s.underRace(ctx, in.RaceID, standIn, func(c *claiming) error {
+		entry, err := c.entryOfBib(ctx, race.BibKey(in.Bib))
+		if err != nil {
+			return err
+		}
+		row, err := c.openClaimOf(ctx, in, entry)
+		if err != nil {
+			return err
+		}
+		if row.State == string(race.Accepted) || (row.State == string(race.Requested) && in.Kind != race.ByCode) {
+			claim = claimOf(row)
+			return nil
+		}
+		claim, err = c.accept(ctx, row, entry, in.Kind == race.ByCode, in.UserID)
+		return err
+	})
+	return claim, revised, err
+}
+
+// openClaimOf returns the open claim that a runner has for a bib, or adds one.
+func (c *claiming) openClaimOf(ctx context.Context, in ClaimRequest, entry gen.Participant) (gen.Claim, error) {
+	earlier, err := c.q.ClaimsOfUserInRace(ctx, nullString(in.UserID), in.RaceID)
+	if err != nil {
+		return gen.Claim{}, fmt.Errorf("read the claims of user %s: %w", in.UserID, err)
+	}
+	for _, row := range earlier {
+		open := row.State == string(race.Requested) || row.State == string(race.Accepted)
+		switch {
+		case row.ClaimID == in.ID || open && row.BibKey == entry.BibKey.String:
+			return row, nil
+		case open:
+			return gen.Claim{}, &race.ConflictError{Field: "bib", Message: "you have already claimed bib " + row.Bib + " of this race: withdraw that claim first"}
+		}
+	}
+	if entry.UserID == in.UserID {
+		return gen.Claim{}, &race.ConflictError{Field: "bib", Message: "this bib is yours already"}
+	}
+	matches := sql.NullBool{}
+	if in.BirthDateMatches != nil {
+		matches = sql.NullBool{Bool: *in.BirthDateMatches, Valid: true}
+	}
+	now := c.now()
+	add := gen.InsertClaimParams{
+		ClaimID: in.ID, RaceID: in.RaceID, Bib: entry.Bib.String, BibKey: entry.BibKey.String, Kind: string(in.Kind), State: "",
+		UserID: nullString(in.UserID), BirthDateMatches: matches, CreatedAt: now, ChangedAt: now,
+	}
+	if err := c.q.InsertClaim(ctx, add); err != nil {
+		return gen.Claim{}, fmt.Errorf("add claim %s: %w", in.ID, err)
+	}
+	return gen.Claim{
+		ClaimID: add.ClaimID, RaceID: add.RaceID, Bib: add.Bib, BibKey: add.BibKey, Kind: add.Kind, UserID: add.UserID,
+		BirthDateMatches: matches, CreatedAt: now,
+	}, nil
+}
+
+// AcceptInvitation gives the result of a claim to the account that is invited, or asks
+// the organizer when another account has it. Repeating it changes nothing. loginHash
+// is that of the account's login. It returns race.ErrNotFound when the claim is not
+// for this account, and a *race.ConflictError when the result cannot be theirs.
+func (s *Store) AcceptInvitation(ctx context.Context, claimID, userID, loginHash string, standIn StandIn) (claim Claim, revised int, err error) {
+	return s.answer(ctx, claimID, userID, loginHash, standIn, func(c *claiming, row gen.Claim) (Claim, error) {
+		switch race.ClaimState(row.State) {
+		case race.Accepted, race.Requested:
+			return claimOf(row), nil
+		case race.Refused:
+			return Claim{}, &race.ConflictError{Message: "the organizer has withdrawn this invitation"}
+		}
+		if row.Kind != string(race.Invitation) {
+			return Claim{}, &race.ConflictError{Message: "the claim is over: claim the result again"}
+		}
+		entry, err := c.entryOfBib(ctx, row.BibKey)
+		if err != nil {
+			return Claim{}, err
+		}
+		row.UserID = nullString(userID)
+		return c.accept(ctx, row, entry, true, userID)
+	})
+}
+
+// EndClaim declines an invitation or takes a claim back. The result of an accepted
+// claim goes back to whom it was from, and an entry of the runner's own that gave way
+// to it is there again. Repeating it changes nothing. It returns race.ErrNotFound when the claim is not for this account, and a
+// *race.ConflictError when the organizer has refused it.
+func (s *Store) EndClaim(ctx context.Context, claimID, userID, loginHash string, account AccountEntry, standIn StandIn) (claim Claim, revised int, err error) {
+	return s.answer(ctx, claimID, userID, loginHash, standIn, func(c *claiming, row gen.Claim) (Claim, error) {
+		switch race.ClaimState(row.State) {
+		case race.Invited:
+			row.UserID = nullString(userID)
+			return c.set(ctx, row, race.Declined, userID, "")
+		case race.Requested:
+			return c.set(ctx, row, race.Withdrawn, userID, "")
+		case race.Accepted:
+			if err := c.giveBack(ctx, row, account, "claim withdrawn by the runner"); err != nil {
+				return Claim{}, err
+			}
+			return c.set(ctx, row, race.Withdrawn, userID, "")
+		case race.Refused:
+			return Claim{}, &race.ConflictError{Message: "the organizer has refused the claim"}
+		}
+		return claimOf(row), nil
+	})
+}
+
+// answer calls do with a claim that is for an account, under the lock on its race.
+func (s *Store) answer(ctx context.Context, claimID, userID, loginHash string, standIn StandIn, do func(*claiming, gen.Claim) (Claim, error)) (claim Claim, revised int, err error) {
+	found, err := s.queries.Claim(ctx, claimID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Claim{}, 0, race.ErrNotFound
+	}
+	if err != nil {
+		return Claim{}, 0, fmt.Errorf("read claim %s: %w", claimID, err)
+	}
+	revised, err = s.underRace(ctx, found.RaceID, standIn, func(c *claiming) error {
+		row, err := c.q.Claim(ctx, claimID)
+		if err != nil {
+			return fmt.Errorf("read claim %s: %w", claimID, err)
+		}
+		invited := !row.UserID.Valid && row.LoginHash.Valid && row.LoginHash.String == loginHash
+		if row.UserID.String != userID && !invited {
+			return race.ErrNotFound
+		}
+		claim, err = do(c, row)
+		return err
+	})
+	return claim, revised, err
+}
+
+// DecideClaim is the organizer's decision about a claim. Approving gives the result to
+// the claimant, also when another account has it by a claim, which is refused by that;
+// refusing an accepted claim gives the result back. account is asked for
+// the runner who loses the result. Repeating it changes nothing. It returns race.ErrNotFound when the race has no such
+// claim, and a *race.ConflictError when the claim does not wait for this decision.
+func (s *Store) DecideClaim(ctx context.Context, raceID, claimID string, approve bool, change Change, account AccountEntry, standIn StandIn) (claim Claim, revised int, err error) {
+	revised, err = s.underRace(ctx, raceID, standIn, func(c *claiming) error {
+		row, err := c.q.Claim(ctx, claimID)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && row.RaceID != raceID {
+			return race.ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("read claim %s: %w", claimID, err)
+		}
+		if approve {
+			claim, err = c.approve(ctx, row, change, account)
+		} else {
+			claim, err = c.refuse(ctx, row, change, account)
+		}
+		return err
+	})
+	return claim, revised, err
+}
+
+func (c *claiming) approve(ctx context.Context, row gen.Claim, change Change, account AccountEntry) (Claim, error) {
+	switch race.ClaimState(row.State) {
+	case race.Accepted:
+		return claimOf(row), nil
+	case race.Requested:
+	default:
+		return Claim{}, &race.ConflictError{Message: "only a claim that the runner has asked for can be approved"}
+	}
+	entry, err := c.entryOfBib(ctx, row.BibKey)
+	if err != nil {
+		return Claim{}, err
+	}
+	taken, _, err := c.takenBy(ctx, entry)
+	if err != nil {
+		return Claim{}, err
+	}
+	if !taken {
+		return c.accept(ctx, row, entry, true, change.By)
+	}
+	holding, err := c.q.ClaimsOfUserInRace(ctx, nullString(entry.UserID), row.RaceID)
+	if err != nil {
+		return Claim{}, fmt.Errorf("read the claims of user %s: %w", entry.UserID, err)
+	}
+	for _, held := range holding {
+		if held.State != string(race.Accepted) {
+			continue
+		}
+		// Back to the stand-in first: an account has at most one entry of a race.
+		if err := c.giveBack(ctx, held, account, "result given to another claimant"); err != nil {
+			return Claim{}, err
+		}
+		if _, err := c.set(ctx, held, race.Refused, change.By, "the organizer has given the result to another claimant"); err != nil {
+			return Claim{}, err
+		}
+		if entry, err = c.entryOfBib(ctx, row.BibKey); err != nil {
+			return Claim{}, err
+		}
+		return c.accept(ctx, row, entry, true, change.By)
+	}
+	return Claim{}, &race.ConflictError{Message: "the bib belongs to a runner who entered in person: give that runner another bib first"}
+}
+
+func (c *claiming) refuse(ctx context.Context, row gen.Claim, change Change, account AccountEntry) (Claim, error) {
+	switch race.ClaimState(row.State) {
+	case race.Refused:
+		return claimOf(row), nil
+	case race.Accepted:
+		if err := c.giveBack(ctx, row, account, fit("claim refused: "+change.Reason)); err != nil {
+			return Claim{}, err
+		}
+	case race.Withdrawn:
+		return Claim{}, &race.ConflictError{Message: "the runner has withdrawn the claim"}
+	}
+	return c.set(ctx, row, race.Refused, change.By, change.Reason)
+}
+
+// entryOfBib returns the entry that has a bib.
+func (c *claiming) entryOfBib(ctx context.Context, bibKey string) (gen.Participant, error) {
+	entry, err := c.q.ParticipantWithBib(ctx, c.race.ID, nullString(bibKey))
+	if errors.Is(err, sql.ErrNoRows) {
+		return gen.Participant{}, &race.InvalidError{Fields: []race.FieldError{{Field: "bib", Message: "is not a bib of this race"}}}
+	}
+	if err != nil {
+		return gen.Participant{}, fmt.Errorf("read the entry of a bib in race %s: %w", c.race.ID, err)
+	}
+	return entry, nil
+}
+
+// takenBy reports whether an entry is an account's, and returns the stand-in of its
+// bib.
+func (c *claiming) takenBy(ctx context.Context, entry gen.Participant) (taken bool, standIn string, err error) {
+	standIn, err = c.standIn(ctx, c.race.ID, entry.BibKey.String)
+	return !entry.Listed && entry.UserID != standIn, standIn, err
+}
+
+// accept gives an entry to the account of a claim if mayTake is set and no other
+// account has it; else the claim waits for the organizer.
+func (c *claiming) accept(ctx context.Context, row gen.Claim, entry gen.Participant, mayTake bool, by string) (Claim, error) {
+	taken, standIn, err := c.takenBy(ctx, entry)
+	if err != nil {
+		return Claim{}, err
+	}
+	if row.ReplacedEntry, err = c.ownEntry(ctx, row.UserID.String); err != nil {
+		return Claim{}, err
+	}
+	row.Contested = taken
+	if taken || !mayTake {
+		row.ReplacedEntry = sql.NullString{}
+		return c.set(ctx, row, race.Requested, by, "")
+	}
+	row.FormerUserID = nullString(entry.UserID)
+	if entry.UserID == "" {
+		row.FormerUserID = nullString(standIn)
+	}
+	if err := c.dropOwnEntry(ctx, row.UserID.String); err != nil {
+		return Claim{}, err
+	}
+	if err := c.give(ctx, entry, row.UserID.String, false, "result claimed by its runner"); err != nil {
+		return Claim{}, err
+	}
+	return c.set(ctx, row, race.Accepted, by, "")
+}
+
+// ownEntry returns the ID of the entry without a bib that a runner has in the race,
+// NULL for none or a cancelled one. An entry with a bib is a *race.ConflictError.
+func (c *claiming) ownEntry(ctx context.Context, userID string) (sql.NullString, error) {
+	own, err := c.q.ParticipantOf(ctx, c.race.ID, userID)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return sql.NullString{}, nil
+	case err != nil:
+		return sql.NullString{}, fmt.Errorf("look for an entry of user %s: %w", userID, err)
+	case own.BibKey.Valid:
+		return sql.NullString{}, &race.ConflictError{Field: "bib", Message: "you have bib " + own.Bib.String + " in this race"}
+	case own.Status != string(race.Entered):
+		return sql.NullString{}, nil
+	}
+	return nullString(own.ParticipantID), nil
+}
+
+func (c *claiming) dropOwnEntry(ctx context.Context, userID string) error {
+	own, err := c.q.ParticipantOf(ctx, c.race.ID, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		err = c.q.DeleteParticipants(ctx, []string{own.ParticipantID})
+	}
+	if err != nil {
+		return fmt.Errorf("replace an entry of user %s: %w", userID, err)
+	}
+	return nil
+}
+
+// give is the one way in which an entry passes from one person to another: the records
+// of its bib are revised, so that the points move with it, exactly once, by the
+// ordinary path. listed says whether a start list may pass it on.
+func (c *claiming) give(ctx context.Context, entry gen.Participant, userID string, listed bool, reason string) error {
+	if err := c.q.GiveEntry(ctx, gen.GiveEntryParams{UserID: userID, Listed: listed, UpdatedAt: c.now(), ParticipantID: entry.ParticipantID}); err != nil {
+		return fmt.Errorf("give entry %s to user %s: %w", entry.ParticipantID, userID, err)
+	}
+	if !entry.BibKey.Valid {
+		return nil
+	}
+	revised, err := c.reviseBibs(ctx, c.tx, c.race.ID, []string{entry.BibKey.String}, fit(reason+": bib "+entry.Bib.String))
+	c.revised += revised
+	return err
+}
+
+// giveBack gives the result of an accepted claim to whom it was from: the person whose
+// it was before, else the stand-in of the bib. An entry that gave way to the claim is
+// there again, with sex and age by the runner's account.
+func (c *claiming) giveBack(ctx context.Context, row gen.Claim, account AccountEntry, reason string) error {
+	entry, err := c.q.ParticipantOf(ctx, c.race.ID, row.UserID.String)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // nothing of it is left
+	}
+	if err != nil {
+		return fmt.Errorf("read the entry of user %s: %w", row.UserID.String, err)
+	}
+	back, err := c.personBefore(ctx, row, entry)
+	if err != nil {
+		return err
+	}
+	if err := c.give(ctx, entry, back, true, reason); err != nil {
+		return err
+	}
+	if !row.ReplacedEntry.Valid {
+		return nil
+	}
+	own, err := account(ctx, row.UserID.String)
+	if err != nil || own.UserID == "" {
+		return err
+	}
+	return c.enterFirst(ctx, c.q, race.Participant{
+		ID: row.ReplacedEntry.String, RaceID: c.race.ID, UserID: own.UserID, Sex: own.Sex, Age: own.BirthDate.AgeOn(c.race.Date),
+		Field: race.Runner, Status: race.Entered,
+	}, nullDate(c.race.Date))
+}
+
+func (c *claiming) personBefore(ctx context.Context, row gen.Claim, entry gen.Participant) (string, error) {
+	standIn, err := c.standIn(ctx, c.race.ID, entry.BibKey.String)
+	if err != nil {
+		return "", err
+	}
+	before := cmp.Or(row.FormerUserID.String, standIn)
+	if entry.BibKey.String != row.BibKey { // the runner has another bib by now
+		before = standIn
+	}
+	for _, userID := range []string{before, standIn} {
+		if _, err = c.q.ParticipantOf(ctx, c.race.ID, userID); errors.Is(err, sql.ErrNoRows) {
+			return userID, nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("look for an entry of user %s: %w", userID, err)
+		}
+	}
+	return "", &race.ConflictError{Message: "the person whose result it was has another entry by now: correct the start list first"}
+}
+
+// set writes a claim with its new state.
+func (c *claiming) set(ctx context.Context, row gen.Claim, state race.ClaimState, by, reason string) (Claim, error) {
+	before, now := row.State, c.now()
+	row.State, row.Reason, row.ChangedAt = string(state), fit(reason), now
+	err := c.q.SetClaim(ctx, gen.SetClaimParams{
+		State: row.State, UserID: row.UserID, FormerUserID: row.FormerUserID, ReplacedEntry: row.ReplacedEntry,
+		Contested: row.Contested, Reason: row.Reason, DecidedBy: nullString(by), ChangedAt: now, ClaimID: row.ClaimID,
+	})
+	if err != nil {
+		return Claim{}, fmt.Errorf("write claim %s: %w", row.ClaimID, err)
+	}
+	if state == race.Declined { // whoever reads the race's log would learn that the login exists
+		return claimOf(row), nil
+	}
+	states := func(state string) map[string]string { return map[string]string{"state": state, "bib": row.Bib} }
+	change := race.Change{
+		Action: "claim." + row.State, RaceID: row.RaceID, Subject: race.Subject{Kind: "claim", ID: row.ClaimID},
+		After: states(row.State), Reason: reason,
+	}
+	if before != "" {
+		change.Before = states(before)
+	}
+	if row.UserID.String != by {
+		change.AboutID = row.UserID.String
+	}
+	return claimOf(row), writeChanges(ctx, c.tx, now, change)
+}
+
+// ClaimsAbout returns up to limit claims older than the one with the ID before, the
+// newest first: those of an account, the invitations to its login, and those of others
+// to results that the account has. An empty before means the newest.
+func (s *Store) ClaimsAbout(ctx context.Context, userID, loginHash, before string, limit int) ([]Claim, error) {
+	rows, err := s.queries.ClaimsAbout(ctx, gen.ClaimsAboutParams{
+		UserID: nullString(userID), LoginHash: nullString(loginHash), HolderID: userID, Before: cmp.Or(before, lastID), Limit: count32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the claims of user %s: %w", userID, err)
+	}
+	list := make([]Claim, len(rows))
+	for i, row := range rows {
+		list[i] = claimOf(row.Claim)
+		list[i].RaceName, list[i].RaceDate = row.RaceName, race.DateOf(row.RaceDate)
+	}
+	return list, nil
+}
+
+// ClaimsOfRace returns up to limit claims of a race older than the one with the ID
+// before, the newest first; an empty before means the newest. An empty state stands
+// for every state.
+func (s *Store) ClaimsOfRace(ctx context.Context, raceID string, state race.ClaimState, before string, limit int) ([]Claim, error) {
+	rows, err := s.queries.ClaimsOfRace(ctx, gen.ClaimsOfRaceParams{
+		RaceID: raceID, State: cmp.Or(string(state), "%"), Before: cmp.Or(before, lastID), Limit: count32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the claims of race %s: %w", raceID, err)
+	}
+	list := make([]Claim, len(rows))
+	for i, row := range rows {
+		list[i] = claimOf(row)
+	}
+	return list, nil
+}
+
+// ForgetLogin erases what claims keep of the login of an account whose holder leaves:
+// invitations that wait, and the hash in those that were answered.
+func (s *Store) ForgetLogin(ctx context.Context, userID, loginHash string) error {
+	if err := s.queries.DeleteInvitationsTo(ctx, nullString(loginHash)); err != nil {
+		return fmt.Errorf("delete the invitations of user %s: %w", userID, err)
+	}
+	if err := s.queries.ForgetLoginOfClaims(ctx, nullString(userID)); err != nil {
+		return fmt.Errorf("forget the login of user %s: %w", userID, err)
+	}
+	return nil
+}
+
+func claimOf(row gen.Claim) Claim {
+	c := Claim{
+		ID: row.ClaimID, RaceID: row.RaceID, Bib: row.Bib, Kind: race.ClaimKind(row.Kind), State: race.ClaimState(row.State),
+		UserID: row.UserID.String, Contested: row.Contested, Reason: row.Reason, CreatedAt: row.CreatedAt, ChangedAt: row.ChangedAt,
+	}
+	if row.BirthDateMatches.Valid {
+		c.BirthDateMatches = &row.BirthDateMatches.Bool
+	}
+	return c
+}
