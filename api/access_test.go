@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -37,27 +39,33 @@ type kind string
 const (
 	anonymous      kind = "anonymous"
 	runner         kind = "runner"
+	otherRunner    kind = "other runner"
 	owner          kind = "owner"
+	editor         kind = "editor"
+	timing         kind = "timing"
+	viewer         kind = "viewer" // a runner's account: a volunteer
 	otherOrganizer kind = "other organizer"
 	operator       kind = "operator"
+	expired        kind = "expired"   // the owner's token of yesterday
+	suspended      kind = "suspended" // an editor of the race
+	left           kind = "left"      // likewise
 )
 
-// mayCall says, in its own words, which kinds of caller each rule lets in.
-var mayCall = map[server.Who][]kind{
-	server.Anyone:          {anonymous, runner, owner, otherOrganizer, operator},
-	server.Holder:          {runner, owner, otherOrganizer, operator},
-	server.Runner:          {runner},
-	server.Organizer:       {owner, otherOrganizer},
-	server.Owner:           {owner},
-	server.OwnerOrOperator: {owner, operator},
-	server.Operator:        {operator},
+// typeOf has the kinds of callers with an account of their own.
+var typeOf = map[kind]auth.UserType{
+	runner: auth.Runner, otherRunner: auth.Runner, owner: auth.Organizer, editor: auth.Organizer, timing: auth.Organizer,
+	viewer: auth.Runner, otherOrganizer: auth.Organizer, operator: auth.Operator, suspended: auth.Organizer, left: auth.Organizer,
 }
 
+// roles are the roles of the callers in the race that the routes are called for.
+var roles = map[kind]race.Role{editor: race.Editor, timing: race.Timing, viewer: race.Viewer, suspended: race.Editor, left: race.Editor}
+
 type testBundle struct {
-	router   *chi.Mux
-	tokens   map[kind]string
-	race     race.Race
-	runnerID string
+	router *chi.Mux
+	parts  parts
+	tokens map[kind]string
+	ids    map[kind]string // user IDs
+	race   race.Race
 	// bystanderID is an account that operators may act on: none of the callers'.
 	bystanderID string
 	logs        *lockedBuffer
@@ -83,8 +91,8 @@ func (l *lockedBuffer) drain() string {
 	return l.text.String()
 }
 
-// setup returns the whole API on databases of its own; no account stands behind the
-// tokens but the runner's.
+// setup returns the whole API on databases of its own, with a race and an account for
+// every kind of caller.
 func setup(t testing.TB) *testBundle {
 	t.Helper()
 	logs := &lockedBuffer{}
@@ -105,38 +113,54 @@ func setup(t testing.TB) *testBundle {
 	router, err := newHandler(p)
 	require.NoError(t, err)
 
-	keys, err := auth.LoadKeys(p.cfg.Auth)
-	require.NoError(t, err)
-	issuer := auth.NewIssuer(keys, p.cfg.Auth, time.Now)
-	b := &testBundle{router: router, tokens: map[kind]string{}, bystanderID: newID(), logs: logs}
+	b := &testBundle{router: router, parts: p, tokens: map[kind]string{}, ids: map[kind]string{}, bystanderID: newID(), logs: logs}
 	_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{UserID: b.bystanderID, LoginID: "bystander", Type: auth.Runner, Name: "By Stander"})
 	require.NoError(t, err)
-	for who, identity := range map[kind]auth.Identity{
-		runner:         {UserID: newID(), Type: auth.Runner},
-		owner:          {UserID: newID(), Type: auth.Organizer},
-		otherOrganizer: {UserID: newID(), Type: auth.Organizer},
-		operator:       {UserID: newID(), Type: auth.Operator},
-	} {
-		b.tokens[who], _, err = issuer.Issue(identity)
+	for who, userType := range typeOf {
+		b.ids[who] = newID()
+		_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{
+			UserID: b.ids[who], LoginID: strings.ReplaceAll(string(who), " ", "-") + "@example.net", Type: userType, Name: "Ada Example", Sex: race.Female,
+			BirthDate: race.Date{Year: 1990, Month: 5, Day: 1},
+		})
 		require.NoError(t, err)
-		if who == owner {
-			b.race, err = p.mainDB.CreateRace(t.Context(), race.Race{
-				ID: newID(), OrganizerID: identity.UserID, Name: "Test Marathon", Date: race.Date{Year: 2026, Month: 11, Day: 20},
-				Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun, DivisionsBasis: race.Gun, Ties: race.TiesShare},
-				Scoring: "agegrade-2025", Status: race.Scheduled,
-			})
-			require.NoError(t, err)
-		}
-		if who == runner {
-			b.runnerID = identity.UserID
-			_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{
-				UserID: identity.UserID, LoginID: "runner@example.net", Type: auth.Runner, Name: "Ada Example", Sex: race.Female,
-				BirthDate: race.Date{Year: 1990, Month: 5, Day: 1},
-			})
-			require.NoError(t, err)
-		}
+		b.tokens[who] = b.token(t, b.ids[who], userType, time.Now)
 	}
+	b.tokens[expired] = b.token(t, b.ids[owner], auth.Organizer, func() time.Time { return time.Now().AddDate(0, 0, -1) })
+	b.race, err = p.mainDB.CreateRace(t.Context(), race.Race{
+		ID: newID(), OrganizerID: b.ids[owner], Name: "Test Marathon", Date: race.Date{Year: 2026, Month: 11, Day: 20},
+		Distance: 42_195_000, Ranking: race.Ranking{Basis: race.Gun, DivisionsBasis: race.Gun, Ties: race.TiesShare},
+		Scoring: "agegrade-2025", Status: race.Scheduled,
+	})
+	require.NoError(t, err)
+	for who, role := range roles {
+		b.join(t, who, role)
+	}
+	_, err = p.userDB.Suspend(t.Context(), b.ids[suspended], b.ids[operator], "test")
+	require.NoError(t, err)
+	require.NoError(t, p.userDB.EraseAccount(t.Context(), b.ids[left]))
 	return b
+}
+
+// token returns an access token.
+func (b *testBundle) token(t testing.TB, userID string, userType auth.UserType, now func() time.Time) string {
+	t.Helper()
+	keys, err := auth.LoadKeys(b.parts.cfg.Auth)
+	require.NoError(t, err)
+	token, _, err := auth.NewIssuer(keys, b.parts.cfg.Auth, now).Issue(auth.Identity{UserID: userID, Type: userType})
+	require.NoError(t, err)
+	return token
+}
+
+// join gives a caller a role in the race.
+func (b *testBundle) join(t testing.TB, who kind, role race.Role) {
+	t.Helper()
+	now, invited := time.Now(), maindb.Invited{UserID: b.ids[who]}
+	invitation := maindb.Invitation{
+		ID: newID(), RaceID: b.race.ID, Role: role, Invited: invited, By: b.ids[owner], At: now, ExpiresAt: now.Add(time.Hour),
+	}
+	require.NoError(t, b.parts.mainDB.Invite(t.Context(), invitation))
+	_, err := b.parts.mainDB.AcceptStaffInvitation(t.Context(), invitation.ID, invited, false)
+	require.NoError(t, err)
 }
 
 // nothing stands in for Temporal and the queue, which only the calls of operators
@@ -179,64 +203,196 @@ func (nothing) DeleteLetters(context.Context, []queue.Letter) []queue.Failure { 
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
+// groups are the words of the table for several kinds of callers at once.
+var groups = map[string][]kind{
+	"anyone":     {anonymous, runner, otherRunner, owner, editor, timing, viewer, otherOrganizer, operator, expired, suspended, left},
+	"holders":    {runner, otherRunner, owner, editor, timing, viewer, otherOrganizer, operator},
+	"runners":    {runner, otherRunner, viewer},
+	"organizers": {owner, editor, timing, otherOrganizer},
+	"viewers":    {owner, editor, timing, viewer},
+	"timing":     {owner, editor, timing},
+	"editors":    {owner, editor},
+	"owner":      {owner},
+	"operator":   {operator},
+}
+
+// access says, in its own words, who may make each call: all others are refused, with
+// 401 if they have no valid token and 403 if they have one. The race is not published,
+// and has no record with the ID in the path.
+const access = `
+GET    /healthz                                                       anyone
+GET    /readyz                                                        anyone
+GET    /metrics                                                       anyone
+GET    /openapi.json                                                  anyone
+GET    /docs                                                          anyone
+GET    /docs/*                                                        anyone
+GET    /.well-known/jwks.json                                         anyone
+POST   /v1/users                                                      anyone
+POST   /v1/login                                                      anyone
+POST   /v1/token/refresh                                              anyone
+POST   /v1/logout                                                     anyone
+GET    /v1/me                                                         holders
+PATCH  /v1/me                                                         holders
+DELETE /v1/me                                                         holders
+GET    /v1/me/changes                                                 holders
+GET    /v1/me/sessions                                                holders
+DELETE /v1/me/sessions                                                holders
+DELETE /v1/me/sessions/{session_id}                                   holders
+GET    /v1/me/races                                                   holders
+GET    /v1/me/staff-invitations                                       holders
+POST   /v1/me/staff-invitations/{invitation_id}/accept                holders but operator
+POST   /v1/me/staff-invitations/{invitation_id}/decline               holders
+GET    /v1/me/claims                                                  runners
+POST   /v1/me/claims                                                  runners
+POST   /v1/me/claims/{claim_id}/accept                                runners
+POST   /v1/me/claims/{claim_id}/decline                               runners
+POST   /v1/me/claims/{claim_id}/withdraw                              runners
+GET    /v1/me/points                                                  runners
+GET    /v1/me/results                                                 runners
+POST   /v1/me/unofficial-records                                      runners
+GET    /v1/me/unofficial-records                                      runners
+GET    /v1/me/unofficial-records/{id}                                 runners
+PATCH  /v1/me/unofficial-records/{id}                                 runners
+DELETE /v1/me/unofficial-records/{id}                                 runners
+POST   /v1/races                                                      organizers
+GET    /v1/races                                                      anyone
+GET    /v1/races/{race_id}                                            anyone
+PATCH  /v1/races/{race_id}                                            editors
+DELETE /v1/races/{race_id}                                            owner
+POST   /v1/races/{race_id}/void                                       owner operator
+GET    /v1/races/{race_id}/changes                                    viewers
+GET    /v1/races/{race_id}/staff                                      viewers
+POST   /v1/races/{race_id}/staff                                      owner
+PATCH  /v1/races/{race_id}/staff/{user_id}                            owner
+DELETE /v1/races/{race_id}/staff/{user_id}                            owner
+DELETE /v1/races/{race_id}/staff/invitations/{invitation_id}          owner
+POST   /v1/races/{race_id}/hand-over                                  owner operator
+POST   /v1/races/{race_id}/participants                               runners
+GET    /v1/races/{race_id}/participants/me                            runners
+DELETE /v1/races/{race_id}/participants/me                            runners
+GET    /v1/races/{race_id}/participants                               viewers
+POST   /v1/races/{race_id}/participants/import                        editors
+GET    /v1/races/{race_id}/claims                                     owner
+POST   /v1/races/{race_id}/claims/{claim_id}/approve                  owner
+POST   /v1/races/{race_id}/claims/{claim_id}/refuse                   owner
+GET    /v1/races/{race_id}/claim-codes                                owner
+GET    /v1/races/{race_id}/claim-codes.csv                            owner
+POST   /v1/races/{race_id}/official-records                           timing
+POST   /v1/races/{race_id}/official-records/import                    timing
+GET    /v1/races/{race_id}/official-records                           viewers
+GET    /v1/races/{race_id}/official-records/{record_id}               viewers
+PATCH  /v1/races/{race_id}/official-records/{record_id}               timing
+DELETE /v1/races/{race_id}/official-records/{record_id}               timing
+GET    /v1/races/{race_id}/credits                                    viewers
+GET    /v1/races/{race_id}/imports                                    viewers
+GET    /v1/races/{race_id}/imports/{import_id}                        viewers
+POST   /v1/races/{race_id}/imports/{import_id}/undo                   timing
+GET    /v1/leaderboard                                                anyone
+GET    /v1/races/{race_id}/standings                                  anyone
+GET    /v1/races/{race_id}/standings.csv                              anyone
+GET    /v1/races/{race_id}/standings/version                          anyone
+GET    /v1/races/{race_id}/standings/versions                         anyone
+GET    /v1/races/{race_id}/standings/compare                          anyone
+POST   /v1/races/{race_id}/finalize                                   editors
+DELETE /v1/races/{race_id}/finalize                                   editors
+GET    /v1/races/{race_id}/events                                     anyone
+GET    /v1/ops/credits                                                operator
+POST   /v1/ops/credits/retry                                          operator
+GET    /v1/ops/credits/{record_id}                                    operator
+POST   /v1/ops/credits/{record_id}/retry                              operator
+GET    /v1/ops/dead-letters                                           operator
+POST   /v1/ops/dead-letters/redrive                                   operator
+POST   /v1/ops/dead-letters/{message_id}/discard                      operator
+GET    /v1/ops/audit                                                  operator
+POST   /v1/ops/audit                                                  operator
+POST   /v1/ops/races/{race_id}/recompute                              operator
+POST   /v1/ops/users/{user_id}/rebuild-total                          operator
+POST   /v1/ops/users/{user_id}/suspend                                operator
+POST   /v1/ops/users/{user_id}/restore                                operator
+GET    /v1/ops/changes                                                operator
+GET    /v1/ops/actions                                                operator
+`
+
+// spoiling are the routes after which a caller cannot make the other calls.
+var spoiling = []string{"DELETE /v1/races/{race_id}", "DELETE /v1/me", "DELETE /v1/me/sessions"}
+
 // TestEveryRouteWithEveryKindOfCaller walks the router itself, so that a route
-// cannot be added without a rule, and a rule cannot outlive its route.
+// cannot be added without a line in the table and a rule, and neither can outlive its
+// route.
 func TestEveryRouteWithEveryKindOfCaller(t *testing.T) {
 	t.Parallel()
+	table := parseAccess(t)
 	b := setup(t)
-	unused := map[string]bool{}
-	for route := range server.Access {
-		unused[route] = true
-	}
+	rules := maps.Clone(server.Access)
 	err := chi.Walk(b.router, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		route := method + " " + pattern
-		rule, known := server.Access[route]
-		require.True(t, known, "%s is not in the access table", route)
-		delete(unused, route)
-		require.Contains(t, mayCall, rule.Who, route)
-		if public, decided := decidedByHandler[route]; decided {
-			require.Equal(t, server.Anyone, rule.Who, route)
-			b.walk(t, method, pattern, public)
-			return nil
+		require.Contains(t, rules, route, "the route has no rule in server.Access")
+		require.Contains(t, table, route, "the route has no line in the table")
+		with := b
+		if slices.Contains(spoiling, route) {
+			with = setup(t)
 		}
-		b.walk(t, method, pattern, mayCall[rule.Who])
+		with.tryAll(t, method, pattern, table[route])
+		delete(table, route)
+		delete(rules, route)
 		return nil
 	})
 	require.NoError(t, err)
-	require.Empty(t, unused, "rules without a route")
+	require.Empty(t, table, "lines without a route")
+	require.Empty(t, rules, "rules without a route")
 }
 
-// decidedByHandler are the routes that anyone may call once the race is
-// published and, as here, only its owner before that.
-var decidedByHandler = map[string][]kind{
-	"GET /v1/races/{race_id}/official-records":             {owner},
-	"GET /v1/races/{race_id}/official-records/{record_id}": {owner},
-}
-
-func (b *testBundle) walk(t *testing.T, method, pattern string, allowed []kind) {
+// parseAccess returns the kinds of callers that each route lets in.
+func parseAccess(t *testing.T) map[string][]kind {
 	t.Helper()
-	path := strings.NewReplacer("{race_id}", b.race.ID, "{record_id}", newID(), "{id}", newID(), "*", "index.css").Replace(pattern)
-	for _, who := range []kind{anonymous, runner, owner, otherOrganizer, operator} {
-		if method == http.MethodDelete && pattern == "/v1/races/{race_id}" && who == owner {
-			continue // the other routes still need the race
+	table := map[string][]kind{}
+	for line := range strings.Lines(strings.TrimSpace(access)) {
+		words := strings.Fields(line)
+		route := words[0] + " " + words[1]
+		require.NotContains(t, table, route, "twice")
+		but := false
+		for _, word := range words[2:] {
+			require.True(t, word == "but" || groups[word] != nil, "%s: %s", route, word)
+			switch {
+			case word == "but":
+				but = true
+			case but:
+				table[route] = slices.DeleteFunc(table[route], func(who kind) bool { return slices.Contains(groups[word], who) })
+			default:
+				table[route] = append(table[route], groups[word]...)
+			}
 		}
-		if method == http.MethodDelete && pattern == "/v1/me" && who == runner {
-			continue // they still need the account
-		}
+	}
+	return table
+}
+
+// tryAll makes a call without a body as every kind of caller. Whoever may make it gets
+// any answer but a refusal or a fault.
+func (b *testBundle) tryAll(t *testing.T, method, pattern string, allowed []kind) {
+	t.Helper()
+	path := strings.NewReplacer("{race_id}", b.race.ID, "{user_id}", b.bystanderID, "*", "index.css").Replace(pattern)
+	for strings.Contains(path, "{") {
+		before, after, _ := strings.Cut(path, "{")
+		_, after, _ = strings.Cut(after, "}")
+		path = before + newID() + after
+	}
+	ownProof := pattern == "/v1/login" || strings.HasPrefix(pattern, "/v1/token/") || pattern == "/v1/logout"
+	refusedFirst := slices.SortedStableFunc(slices.Values(groups["anyone"]), func(a, b kind) int {
+		return cmp.Compare(slices.Index(allowed, a), slices.Index(allowed, b))
+	})
+	for _, who := range refusedFirst {
 		status := b.call(t.Context(), method, path, b.tokens[who])
 		what := fmt.Sprintf("%s %s as %s", method, pattern, who)
 		switch {
 		case slices.Contains(allowed, who):
-			// No account stands behind these tokens and no body is sent: anything
-			// but a refusal or a fault will do. A login asks for its own proof.
 			require.NotEqual(t, http.StatusForbidden, status, what)
 			if !strings.HasPrefix(pattern, "/v1/ops/") || status != http.StatusServiceUnavailable { // of Temporal or the queue
 				require.Less(t, status, http.StatusInternalServerError, what)
 			}
-			if b.tokens[who] != "" && !strings.HasPrefix(pattern, "/v1/me") {
+			if !ownProof {
 				require.NotEqual(t, http.StatusUnauthorized, status, what)
 			}
-		case who == anonymous:
+		case slices.Contains([]kind{anonymous, expired, suspended, left}, who):
 			require.Equal(t, http.StatusUnauthorized, status, what)
 		default:
 			require.Equal(t, http.StatusForbidden, status, what)

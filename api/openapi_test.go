@@ -240,6 +240,11 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	if !slices.Contains([]string{"delete-race", "cancel-my-entry", "enter-race"}, operationID) {
 		create(race+"/official-records", owner, file, `{"bib":"9001","gun_time":"2:41:05"}`, "record_id", "record_id")
 	}
+	create(race+"/staff", owner, file, `{"login_id":"runner@example.net","role":"viewer"}`, "invitation_id", "invitation_id")
+	if strings.HasSuffix(operationID, "-staff-role") || operationID == "remove-staff" {
+		create("/v1/me/staff-invitations/"+ids["invitation_id"]+"/accept", runner, file, "", "race_id", "")
+		ids["user_id"] = b.ids[runner]
+	}
 	create("/v1/me/unofficial-records", runner, file, `{"date":"2026-05-09","distance_m":5000,"time":"21:40"}`, "unofficial_record_id", "id")
 	create("/v1/login", anonymous, file, `{"login_id":"office@example.net","password":"six stars to go"}`, "refresh_token", "refresh_token")
 	return ids

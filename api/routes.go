@@ -21,6 +21,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/splits"
+	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/api/unofficial"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -46,6 +47,15 @@ type parts struct {
 	traces   oteltrace.TracerProvider // nil: nothing is traced
 	log      *slog.Logger
 	now      func() time.Time
+}
+
+// leave ends what somebody who leaves does in races and erases what they wrote,
+// unless they own a race.
+func (p parts) leave(ctx context.Context, userID string) error {
+	if err := p.mainDB.LeaveRaces(ctx, userID); err != nil {
+		return err
+	}
+	return p.mainDB.EraseUnofficialRecords(ctx, userID)
 }
 
 // wakeTimeout bounds a call to Temporal that nobody has to wait for.
@@ -95,7 +105,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
 	accounts.Register(api, accounts.Config{
-		Store: p.userDB, EraseRecords: p.mainDB.EraseUnofficialRecords, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
+		Store: p.userDB, EraseRecords: p.leave, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
 		Issuer: auth.NewIssuer(keys, p.cfg.Auth, p.now), JWKS: keys.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})
@@ -116,6 +126,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	leaderboard.Register(api, p.mainDB, p.userDB.Store, p.now)
 	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
 	changes.Register(api, p.mainDB)
+	staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
 	standings.Register(api, standings.Config{
 		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
 		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {

@@ -108,6 +108,9 @@ func tidy(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, userDB *u
 		if _, err := mainDB.PurgeUnmatched(ctx, unmatchedLifetime); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "cannot purge unmatched revisions: retrying in an hour", "error", err)
 		}
+		if _, err := mainDB.PurgeInvitations(ctx); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "expired invitations were not purged; they are tried again in an hour", "error", err)
+		}
 		if _, err := userDB.PurgeExpired(ctx); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "cannot purge refresh tokens: retrying in an hour", "error", err)
 		}

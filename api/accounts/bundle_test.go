@@ -129,8 +129,8 @@ func (c counting) Check(ctx context.Context, password, hash string) (auth.Outcom
 
 type noRaces struct{}
 
-func (noRaces) Race(context.Context, string) (race.Race, error) {
-	return race.Race{}, race.ErrNotFound
+func (noRaces) RaceFor(context.Context, string, string) (race.Race, race.Role, error) {
+	return race.Race{}, "", race.ErrNotFound
 }
 
 // keyStore is the idempotency keys in memory.

@@ -28,8 +28,8 @@ type nobody struct{}
 
 func (nobody) Verify(string) (auth.Identity, error) { return auth.Identity{}, errors.New("nobody") }
 
-func (nobody) Race(context.Context, string) (race.Race, error) {
-	return race.Race{}, race.ErrNotFound
+func (nobody) RaceFor(context.Context, string, string) (race.Race, race.Role, error) {
+	return race.Race{}, "", race.ErrNotFound
 }
 
 // testBundle is the calls of this package on two databases of their own.

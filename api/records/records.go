@@ -19,7 +19,6 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/splits"
-	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/reconcile"
@@ -69,13 +68,13 @@ func Register(api huma.API, cfg Config) {
 	progress{databases: databases, ahead: cfg.Ahead}.register(api)
 }
 
-// gate decides who may read: only the organizer sees a race's records until the
-// race is official, and everybody from then on.
+// gate decides who may read: only its owner and staff see a race's records until
+// the race is official, and everybody from then on.
 type gate struct {
 	races *maindb.Store
 }
 
-// open reports whether the caller owns the race. A caller who may not read gets 401
+// open reports whether the caller owns the race or works on it. A caller who may not read gets 401
 // or 403; races are public, so an unknown one is 404 for everybody.
 func (g gate) open(ctx context.Context, raceID string) (owner bool, err error) {
 	if !server.IsID(raceID) {
@@ -87,7 +86,7 @@ func (g gate) open(ctx context.Context, raceID string) (owner bool, err error) {
 	}
 	caller := server.CallerFrom(ctx)
 	switch {
-	case caller.Type == auth.Organizer && caller.UserID == r.OrganizerID:
+	case server.RoleFrom(ctx) != "":
 		return true, nil
 	case r.Status == race.Official:
 		return false, nil

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -14,19 +16,28 @@ import (
 // Who is a kind of caller that a route is open to.
 type Who int
 
-// Owner is an organizer to whom the race in the path belongs; OwnerOrOperator
-// lets operators act on any race as well. A route that shows
-// different callers different things is open to Anyone here, and its handler
-// decides.
+// Viewer, Timing, Editor and Owner are callers with at least that role in the race in
+// the path; OwnerOrOperator lets operators act on any race as well. A route that
+// shows different callers different things is open to Anyone here, and its handler
+// decides. An API key may do what its scope and its creator's role allow, never what
+// only an owner or a holder may.
 const (
 	Anyone Who = iota + 1
 	Holder     // of any valid access token
 	Runner
 	Organizer
+	Viewer
+	Timing
+	Editor
 	Owner
 	OwnerOrOperator
 	Operator
 )
+
+// roleFor is the role in the race that a route needs.
+var roleFor = map[Who]race.Role{
+	Viewer: race.Viewer, Timing: race.Timing, Editor: race.Editor, Owner: race.Owner, OwnerOrOperator: race.Owner,
+}
 
 // Rule is an entry of the access table.
 type Rule struct {
@@ -37,7 +48,7 @@ type Rule struct {
 	// with the same Idempotency-Key runs the handler again, with the same
 	// ResourceID.
 	Secret bool
-	// MoreForOwner marks a route for Anyone that shows the race's owner more.
+	// MoreForOwner marks a route for Anyone that shows the race's owner and staff more.
 	MoreForOwner bool
 	// Streams marks a GET whose answer continues until its reader leaves, so it has
 	// no deadline.
@@ -47,50 +58,62 @@ type Rule struct {
 // Access is the one place that decides who may call what, by method and route
 // pattern. A route that is not listed is refused to everybody.
 var Access = map[string]Rule{
-	"GET /healthz":                           {Who: Anyone},
-	"GET /readyz":                            {Who: Anyone},
-	"GET /metrics":                           {Who: Anyone},
-	"GET /openapi.json":                      {Who: Anyone},
-	"GET /docs":                              {Who: Anyone},
-	"GET /docs/*":                            {Who: Anyone},
-	"GET /.well-known/jwks.json":             {Who: Anyone},
-	"POST /v1/users":                         {Who: Anyone, Creates: true},
-	"POST /v1/login":                         {Who: Anyone},
-	"POST /v1/token/refresh":                 {Who: Anyone}, // the refresh token is the proof
-	"POST /v1/logout":                        {Who: Anyone}, // likewise
-	"GET /v1/me":                             {Who: Holder},
-	"PATCH /v1/me":                           {Who: Holder},
-	"DELETE /v1/me":                          {Who: Holder},
-	"GET /v1/me/changes":                     {Who: Holder},
-	"GET /v1/me/sessions":                    {Who: Holder},
-	"DELETE /v1/me/sessions":                 {Who: Holder},
-	"DELETE /v1/me/sessions/{session_id}":    {Who: Holder},
-	"GET /v1/me/points":                      {Who: Runner},
-	"GET /v1/me/results":                     {Who: Runner},
+	"GET /healthz":                          {Who: Anyone},
+	"GET /readyz":                           {Who: Anyone},
+	"GET /metrics":                          {Who: Anyone},
+	"GET /openapi.json":                     {Who: Anyone},
+	"GET /docs":                             {Who: Anyone},
+	"GET /docs/*":                           {Who: Anyone},
+	"GET /.well-known/jwks.json":            {Who: Anyone},
+	"POST /v1/users":                        {Who: Anyone, Creates: true},
+	"POST /v1/login":                        {Who: Anyone},
+	"POST /v1/token/refresh":                {Who: Anyone}, // the refresh token is the proof
+	"POST /v1/logout":                       {Who: Anyone}, // likewise
+	"GET /v1/me":                            {Who: Holder},
+	"PATCH /v1/me":                          {Who: Holder},
+	"DELETE /v1/me":                         {Who: Holder},
+	"GET /v1/me/changes":                    {Who: Holder},
+	"GET /v1/me/sessions":                   {Who: Holder},
+	"DELETE /v1/me/sessions":                {Who: Holder},
+	"DELETE /v1/me/sessions/{session_id}":   {Who: Holder},
+	"GET /v1/me/points":                     {Who: Runner},
+	"GET /v1/me/results":                    {Who: Runner},
+	"POST /v1/me/unofficial-records":        {Who: Runner, Creates: true},
+	"GET /v1/me/unofficial-records":         {Who: Runner},
+	"GET /v1/me/unofficial-records/{id}":    {Who: Runner},
+	"PATCH /v1/me/unofficial-records/{id}":  {Who: Runner},
+	"DELETE /v1/me/unofficial-records/{id}": {Who: Runner},
+
 	"GET /v1/me/claims":                      {Who: Runner},
 	"POST /v1/me/claims":                     {Who: Runner, Creates: true},
 	"POST /v1/me/claims/{claim_id}/accept":   {Who: Runner}, // answers are safe to repeat: no key is needed
 	"POST /v1/me/claims/{claim_id}/decline":  {Who: Runner},
 	"POST /v1/me/claims/{claim_id}/withdraw": {Who: Runner},
-	"POST /v1/me/unofficial-records":         {Who: Runner, Creates: true},
-	"GET /v1/me/unofficial-records":          {Who: Runner},
-	"GET /v1/me/unofficial-records/{id}":     {Who: Runner},
-	"PATCH /v1/me/unofficial-records/{id}":   {Who: Runner},
-	"DELETE /v1/me/unofficial-records/{id}":  {Who: Runner},
 
-	"POST /v1/races":                  {Who: Organizer, Creates: true},
-	"GET /v1/races":                   {Who: Anyone},
-	"GET /v1/races/{race_id}":         {Who: Anyone},
-	"PATCH /v1/races/{race_id}":       {Who: Owner},
-	"DELETE /v1/races/{race_id}":      {Who: Owner},
-	"POST /v1/races/{race_id}/void":   {Who: OwnerOrOperator}, // repeating it changes nothing, so it needs no key
-	"GET /v1/races/{race_id}/changes": {Who: Owner},
+	"GET /v1/me/races":                                      {Who: Holder},
+	"GET /v1/me/staff-invitations":                          {Who: Holder},
+	"POST /v1/me/staff-invitations/{invitation_id}/accept":  {Who: Holder}, // repeating it changes nothing, so it needs no key
+	"POST /v1/me/staff-invitations/{invitation_id}/decline": {Who: Holder}, // likewise
+
+	"POST /v1/races":                                               {Who: Organizer, Creates: true},
+	"GET /v1/races":                                                {Who: Anyone},
+	"GET /v1/races/{race_id}":                                      {Who: Anyone},
+	"PATCH /v1/races/{race_id}":                                    {Who: Editor},
+	"DELETE /v1/races/{race_id}":                                   {Who: Owner},
+	"POST /v1/races/{race_id}/void":                                {Who: OwnerOrOperator}, // repeating it changes nothing, so it needs no key
+	"GET /v1/races/{race_id}/staff":                                {Who: Viewer},
+	"POST /v1/races/{race_id}/staff":                               {Who: Owner, Creates: true},
+	"PATCH /v1/races/{race_id}/staff/{user_id}":                    {Who: Owner},
+	"DELETE /v1/races/{race_id}/staff/{user_id}":                   {Who: Viewer}, // themselves, unless the owner
+	"DELETE /v1/races/{race_id}/staff/invitations/{invitation_id}": {Who: Owner},
+	"POST /v1/races/{race_id}/hand-over":                           {Who: OwnerOrOperator, Creates: true},
+	"GET /v1/races/{race_id}/changes":                              {Who: Viewer},
 
 	"POST /v1/races/{race_id}/participants":        {Who: Runner, Creates: true},
 	"GET /v1/races/{race_id}/participants/me":      {Who: Runner},
 	"DELETE /v1/races/{race_id}/participants/me":   {Who: Runner},
-	"GET /v1/races/{race_id}/participants":         {Who: Owner},
-	"POST /v1/races/{race_id}/participants/import": {Who: Owner, Creates: true},
+	"GET /v1/races/{race_id}/participants":         {Who: Viewer},
+	"POST /v1/races/{race_id}/participants/import": {Who: Editor, Creates: true},
 
 	"GET /v1/races/{race_id}/claims":                     {Who: Owner},
 	"POST /v1/races/{race_id}/claims/{claim_id}/approve": {Who: Owner}, // to repeat it changes nothing: no key is needed
@@ -98,16 +121,16 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}/claim-codes":                {Who: Owner},
 	"GET /v1/races/{race_id}/claim-codes.csv":            {Who: Owner},
 
-	"POST /v1/races/{race_id}/official-records":               {Who: Owner, Creates: true},
-	"POST /v1/races/{race_id}/official-records/import":        {Who: Owner, Creates: true},
+	"POST /v1/races/{race_id}/official-records":               {Who: Timing, Creates: true},
+	"POST /v1/races/{race_id}/official-records/import":        {Who: Timing, Creates: true},
 	"GET /v1/races/{race_id}/official-records":                {Who: Anyone, MoreForOwner: true}, // the owner, and anyone once published
 	"GET /v1/races/{race_id}/official-records/{record_id}":    {Who: Anyone, MoreForOwner: true}, // likewise
-	"PATCH /v1/races/{race_id}/official-records/{record_id}":  {Who: Owner},
-	"DELETE /v1/races/{race_id}/official-records/{record_id}": {Who: Owner},
-	"GET /v1/races/{race_id}/credits":                         {Who: Owner},
-	"GET /v1/races/{race_id}/imports":                         {Who: Owner},
-	"GET /v1/races/{race_id}/imports/{import_id}":             {Who: Owner},
-	"POST /v1/races/{race_id}/imports/{import_id}/undo":       {Who: Owner}, // repeating it changes nothing, so it needs no key
+	"PATCH /v1/races/{race_id}/official-records/{record_id}":  {Who: Timing},
+	"DELETE /v1/races/{race_id}/official-records/{record_id}": {Who: Timing},
+	"GET /v1/races/{race_id}/credits":                         {Who: Viewer},
+	"GET /v1/races/{race_id}/imports":                         {Who: Viewer},
+	"GET /v1/races/{race_id}/imports/{import_id}":             {Who: Viewer},
+	"POST /v1/races/{race_id}/imports/{import_id}/undo":       {Who: Timing}, // repeating it changes nothing, so it needs no key
 
 	"GET /v1/leaderboard":                        {Who: Anyone},
 	"GET /v1/races/{race_id}/standings":          {Who: Anyone},
@@ -115,8 +138,8 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}/standings/version":  {Who: Anyone},
 	"GET /v1/races/{race_id}/standings/versions": {Who: Anyone},
 	"GET /v1/races/{race_id}/standings/compare":  {Who: Anyone, MoreForOwner: true}, // reasons: the owner, and anyone once published
-	"POST /v1/races/{race_id}/finalize":          {Who: Owner},                      // repeating it changes nothing, so it needs no key
-	"DELETE /v1/races/{race_id}/finalize":        {Who: Owner},
+	"POST /v1/races/{race_id}/finalize":          {Who: Editor},                     // repeating it changes nothing, so it needs no key
+	"DELETE /v1/races/{race_id}/finalize":        {Who: Editor},
 	"GET /v1/races/{race_id}/events":             {Who: Anyone, Streams: true},
 
 	"GET /v1/ops/credits":                            {Who: Operator},
@@ -138,13 +161,14 @@ var Access = map[string]Rule{
 
 // RaceReader finds a race.
 type RaceReader interface {
-	// Race returns race.ErrNotFound when there is none.
-	Race(ctx context.Context, raceID string) (race.Race, error)
+	// RaceFor also returns the role of an account in the race, empty when it has
+	// none. It returns race.ErrNotFound when there is no such race.
+	RaceFor(ctx context.Context, raceID, userID string) (race.Race, race.Role, error)
 }
 
 // authorize admits the calls that the access table allows. It checks for 401, then 403,
-// then 404, and last whether the caller owns the race: races are public, so their
-// existence is no secret.
+// then 404, and last for the role in the race: races are public, so their existence
+// is no secret.
 func authorize(api huma.API, races RaceReader, log *slog.Logger) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		op := ctx.Operation()
@@ -154,20 +178,24 @@ func authorize(api huma.API, races RaceReader, log *slog.Logger) func(huma.Conte
 			writeError(api, ctx, err)
 			return
 		}
-		if rule.Who != Owner && rule.Who != OwnerOrOperator {
+		needed, ofRace := roleFor[rule.Who]
+		if !ofRace && (!rule.MoreForOwner || caller.UserID == "") {
 			next(ctx)
 			return
 		}
-		r, err := ownRace(ctx.Context(), races, ctx.Param("race_id"), caller)
+		r, role, err := raceOf(ctx.Context(), races, ctx.Param("race_id"), caller)
+		if err == nil && ofRace && caller.Type != auth.Operator {
+			err = mayAct(caller, op.Method, role, needed)
+		}
 		if err != nil {
 			writeError(api, ctx, translate(ctx.Context(), log, err))
 			return
 		}
-		next(huma.WithContext(ctx, WithRace(ctx.Context(), r)))
+		next(huma.WithContext(ctx, WithRace(ctx.Context(), r, role)))
 	}
 }
 
-// allow decides by the caller's role alone.
+// allow decides by the kind of the caller alone.
 func allow(ctx context.Context, who Who, caller Caller) error {
 	if who == Anyone {
 		return nil
@@ -175,22 +203,26 @@ func allow(ctx context.Context, who Who, caller Caller) error {
 	if caller.UserID == "" {
 		return Unauthenticated(ctx)
 	}
+	if caller.Key.ID != "" {
+		return allowKey(who, caller)
+	}
 	var needed auth.UserType
 	switch who {
-	case Holder:
+	case Anyone, Holder:
+		return nil
+	case Viewer, Timing, Editor, Owner:
+		if caller.Type != auth.Operator {
+			return nil
+		}
+		needed = auth.Organizer
+	case OwnerOrOperator:
 		return nil
 	case Runner:
 		needed = auth.Runner
-	case Organizer, Owner:
+	case Organizer:
 		needed = auth.Organizer
-	case OwnerOrOperator:
-		if needed = auth.Organizer; caller.Type == auth.Operator {
-			return nil
-		}
 	case Operator:
 		needed = auth.Operator
-	case Anyone:
-		return nil
 	default:
 		return huma.Error403Forbidden("nobody may make this call")
 	}
@@ -200,18 +232,56 @@ func allow(ctx context.Context, who Who, caller Caller) error {
 	return nil
 }
 
-// ownRace returns the race if the caller owns it, or is an operator whom the access
-// table has admitted.
-func ownRace(ctx context.Context, races RaceReader, raceID string, caller Caller) (race.Race, error) {
-	if !IsID(raceID) {
-		return race.Race{}, race.ErrNotFound
+// allowKey decides what an API key may call, as far as that does not depend on the
+// race.
+func allowKey(who Who, caller Caller) error {
+	switch who {
+	case Anyone, Viewer, Timing, Editor:
+		return nil
+	case Organizer:
+		if caller.Type == auth.Organizer && caller.Key.Scope == auth.ScopeAll && caller.Key.RaceID == "" {
+			return nil
+		}
+		return huma.Error403Forbidden(`this call needs an access token, or an API key with the scope "all" that is not bound to a race`)
+	case Holder, Runner, Owner, OwnerOrOperator, Operator:
 	}
-	r, err := races.Race(ctx, raceID)
-	if err != nil {
-		return race.Race{}, err
+	return huma.Error403Forbidden("this call cannot be made with an API key: log in at POST /v1/login")
+}
+
+// raceOf returns the race in the path, and the caller's role in it: for an API key,
+// at most what its scope covers.
+func raceOf(ctx context.Context, races RaceReader, raceID string, caller Caller) (race.Race, race.Role, error) {
+	if uuid.Validate(raceID) != nil {
+		return race.Race{}, "", race.ErrNotFound
 	}
-	if caller.Type != auth.Operator && r.OrganizerID != caller.UserID {
-		return race.Race{}, huma.Error403Forbidden("the race belongs to another organizer")
+	r, role, err := races.RaceFor(ctx, raceID, caller.UserID)
+	if err != nil || caller.Key.ID == "" || role == "" {
+		return r, role, err
 	}
-	return r, nil
+	if caller.Key.RaceID != "" && caller.Key.RaceID != r.ID {
+		return r, "", nil
+	}
+	if limit := roleOfScope[caller.Key.Scope]; role.Includes(limit) {
+		role = limit
+	}
+	return r, role, nil
+}
+
+// roleOfScope is the role that an API key acts with at most.
+var roleOfScope = map[auth.Scope]race.Role{auth.ScopeRead: race.Viewer, auth.ScopeTiming: race.Timing, auth.ScopeAll: race.Editor}
+
+// mayAct decides by the caller's role in the race.
+func mayAct(caller Caller, method string, role, needed race.Role) error {
+	switch {
+	case role.Includes(needed):
+		if caller.Key.ID != "" && needed == race.Viewer && method != http.MethodGet {
+			return huma.Error403Forbidden("this call cannot be made with an API key: log in at POST /v1/login")
+		}
+		return nil
+	case caller.Key.ID != "":
+		return huma.Error403Forbidden(fmt.Sprintf("the API key may not make this call: it needs the role %q in the race, by the scope of the key and by the account that made it", needed))
+	case role == "":
+		return huma.Error403Forbidden("the race belongs to another organizer, and you are not on its staff")
+	}
+	return huma.Error403Forbidden(fmt.Sprintf("this call needs the role %q in the race; yours is %q", needed, role))
 }

@@ -104,13 +104,26 @@ func CallerFrom(ctx context.Context) Caller {
 	return caller
 }
 
-// WithRace returns a context that carries the caller's own race.
-func WithRace(ctx context.Context, r race.Race) context.Context {
-	return context.WithValue(ctx, raceKey, r)
+type raceAndRole struct {
+	race race.Race
+	role race.Role
 }
 
-// RaceFrom returns the race in the path of a route for its owner.
+// WithRace returns a context that carries the race in the path, and the caller's
+// role in it.
+func WithRace(ctx context.Context, r race.Race, role race.Role) context.Context {
+	return context.WithValue(ctx, raceKey, raceAndRole{r, role})
+}
+
+// RaceFrom returns the race in the path of a route that is for its owner or staff.
 func RaceFrom(ctx context.Context) race.Race {
-	r, _ := ctx.Value(raceKey).(race.Race)
-	return r
+	found, _ := ctx.Value(raceKey).(raceAndRole)
+	return found.race
+}
+
+// RoleFrom returns the caller's role in the race in the path of a route that is for
+// its owner or staff, or shows them more. It is empty for others and for operators.
+func RoleFrom(ctx context.Context) race.Role {
+	found, _ := ctx.Value(raceKey).(raceAndRole)
+	return found.role
 }

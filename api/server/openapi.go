@@ -121,6 +121,7 @@ var commonParameters = map[string]string{
 	"record_id":     "ID of the official record.",
 	"user_id":       "ID of the account.",
 	"session_id":    "ID of the session.",
+	"invitation_id": "ID of the invitation.",
 	"message_id":    "ID of the message.",
 	"id":            "ID of the unofficial record.",
 	"If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",

@@ -42,12 +42,15 @@ func (t tokens) Verify(token string) (auth.Identity, error) {
 
 type races map[string]race.Race
 
-func (r races) Race(_ context.Context, id string) (race.Race, error) {
+func (r races) RaceFor(_ context.Context, id, userID string) (race.Race, race.Role, error) {
 	found, ok := r[id]
-	if !ok {
-		return race.Race{}, race.ErrNotFound
+	switch {
+	case !ok:
+		return race.Race{}, "", race.ErrNotFound
+	case found.OrganizerID == userID:
+		return found, race.Owner, nil
 	}
-	return found, nil
+	return found, "", nil
 }
 
 // keys is a KeyStore in memory.

@@ -10,7 +10,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
-	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
@@ -117,17 +116,16 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 	page := comparePage{From: in.From, To: in.To, Total: len(compared.Changes), Moved: compared.moved, RulesChanged: compared.rulesChanged}
 	changes := compared.Changes[min(position, len(compared.Changes)):]
 	changes, page.NextCursor = server.Cut(in.Page, changes, func(standings.Change) []any { return []any{position + in.Limit} })
-	caller := server.CallerFrom(ctx)
-	owner := caller.Type == auth.Organizer && caller.UserID == found.OrganizerID
-	if page.Items, err = c.explain(ctx, compared, changes, owner || ReasonsArePublic(found)); err != nil {
+	staff := server.RoleFrom(ctx) != ""
+	if page.Items, err = c.explain(ctx, compared, changes, staff || ReasonsArePublic(found)); err != nil {
 		return nil, err
 	}
 	if page.encoded, err = server.Encode(page); err != nil {
 		return nil, err
 	}
 	out := &compareOutput{ETag: hashTag(page.encoded), CacheControl: cacheFixed, Vary: "Authorization", Body: page}
-	if owner && found.Status != race.Official {
-		out.CacheControl = cacheNone // only the owner sees reasons
+	if staff && found.Status != race.Official {
+		out.CacheControl = cacheNone // only owner and staff see reasons
 	}
 	if matches(in.IfNoneMatch, out.ETag) {
 		return nil, notModified(out.ETag, out.CacheControl)

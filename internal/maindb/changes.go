@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -147,10 +148,10 @@ func (s *Store) AddChange(ctx context.Context, c race.Change) error {
 	return err
 }
 
-// EraseChangeTexts erases what somebody who leaves wrote as reasons and notes. The
+// eraseChangeTexts erases what somebody who leaves wrote as reasons and notes. The
 // entries stay, and their hashes stay right.
-func (s *Store) EraseChangeTexts(ctx context.Context, userID string) error {
-	if err := s.queries.EraseChangeTexts(ctx, nullString(userID)); err != nil {
+func eraseChangeTexts(ctx context.Context, q *gen.Queries, userID string) error {
+	if err := q.EraseChangeTexts(ctx, nullString(userID)); err != nil {
 		return fmt.Errorf("erase the reasons that user %s wrote: %w", userID, err)
 	}
 	return nil

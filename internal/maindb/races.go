@@ -178,6 +178,12 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		if err := q.DeleteParticipantsOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete entries of race %s: %w", raceID, err)
 		}
+		if err := q.DeleteStaffOfRace(ctx, raceID); err != nil {
+			return fmt.Errorf("delete the staff of race %s: %w", raceID, err)
+		}
+		if err := q.DeleteStaffInvitationsOfRace(ctx, raceID); err != nil {
+			return fmt.Errorf("delete the invitations of race %s: %w", raceID, err)
+		}
 		if err := q.DeleteRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete race %s: %w", raceID, err)
 		}

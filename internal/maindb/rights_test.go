@@ -34,6 +34,8 @@ func TestRights(t *testing.T) {
 			"undone_by, undone_at, undo_reason)"},
 		"import_content":   {mysql.API: "select, insert, delete"},
 		"import_mapping":   {mysql.API: everything},
+		"race_staff":       {mysql.API: "select, insert, delete"},
+		"staff_invitation": {mysql.API: "select, insert, delete"},
 		"goose_db_version": {mysql.API: "select", mysql.Worker: "select"},
 	})
 }

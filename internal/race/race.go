@@ -7,6 +7,7 @@ package race
 import (
 	"errors"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -116,4 +117,25 @@ func DistanceOf(metres float64) (Distance, error) {
 		return 0, errors.New("must have at most three decimals")
 	}
 	return Distance(millimetres), nil
+}
+
+// Role is what somebody may do in a race. Each role includes those before it.
+type Role string
+
+// A viewer reads what is not public; timing also imports and corrects records; an
+// editor also changes settings and the start list and finalizes; only the owner
+// deletes or voids the race, hands it over, and decides about staff and keys.
+const (
+	Viewer Role = "viewer"
+	Timing Role = "timing"
+	Editor Role = "editor"
+	Owner  Role = "owner"
+)
+
+var roles = []Role{Viewer, Timing, Editor, Owner}
+
+// Includes reports whether somebody with the role may do what other may do. No role
+// includes nothing.
+func (r Role) Includes(other Role) bool {
+	return slices.Contains(roles, other) && slices.Index(roles, r) >= slices.Index(roles, other)
 }

@@ -30,6 +30,7 @@ const (
 	RebuildTotal   Action = "rebuild-total"
 	RecomputeRace  Action = "recompute-standings"
 	VoidRace       Action = "void-race"
+	HandOverRace   Action = "hand-over-race"
 	SuspendUser    Action = "suspend-user"
 	RestoreUser    Action = "restore-user"
 )
@@ -59,7 +60,7 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 	}, []string{"action", "outcome"})
 	registry.MustRegister(taken)
 	for _, action := range []Action{
-		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, VoidRace, SuspendUser, RestoreUser,
+		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, VoidRace, HandOverRace, SuspendUser, RestoreUser,
 	} {
 		for _, outcome := range []string{"done", "failed"} {
 			taken.WithLabelValues(string(action), outcome) // so that the first one is an increase

@@ -220,6 +220,25 @@ type RaceImport struct {
 	KeptUntil  sql.NullTime
 }
 
+type RaceStaff struct {
+	RaceID  string
+	UserID  string
+	Role    string
+	AddedAt time.Time
+}
+
+type StaffInvitation struct {
+	InvitationID string
+	RaceID       string
+	Role         string
+	LoginHash    sql.NullString
+	UserID       sql.NullString
+	Reason       string
+	InvitedBy    string
+	InvitedAt    time.Time
+	ExpiresAt    time.Time
+}
+
 type Standing struct {
 	RaceID     string
 	Version    int32

@@ -20,4 +20,6 @@ GRANT SELECT, INSERT, DELETE, UPDATE (status, reason, imported_by, imported_at, 
     ON race_import TO {account};
 GRANT SELECT, INSERT, DELETE ON import_content TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_mapping TO {account};
+GRANT SELECT, INSERT, DELETE ON race_staff TO {account};
+GRANT SELECT, INSERT, DELETE ON staff_invitation TO {account};
 GRANT SELECT ON goose_db_version TO {account};

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// as makes a call with a JSON body, requires its status, and returns the answer.
+func (b *testBundle) as(t *testing.T, who kind, method, path, body string, status int) map[string]any {
+	t.Helper()
+	answer := b.send(t, method, path, b.tokens[who], body, http.Header{"Content-Type": {"application/json"}})
+	require.Equal(t, status, answer.Code, "%s %s as %s: %s", method, path, who, answer.Body)
+	var found map[string]any
+	if answer.Body.Len() > 0 {
+		require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &found))
+	}
+	return found
+}
+
+// TestStaff follows an invitation from both sides.
+func TestStaff(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := "/v1/races/" + b.race.ID + "/staff"
+
+	known := b.as(t, owner, http.MethodPost, path, `{"login_id":"Other-Runner@example.net","role":"timing"}`, http.StatusAccepted)
+	unknown := b.as(t, owner, http.MethodPost, path, `{"login_id":"nobody@example.net","role":"timing"}`, http.StatusAccepted)
+	for _, part := range []string{"invitation_id", "invited_at", "expires_at"} {
+		require.NotEmpty(t, known[part])
+		delete(known, part)
+		delete(unknown, part)
+	}
+	require.Equal(t, known, unknown, "known and unknown logins are answered alike")
+	again := b.as(t, owner, http.MethodPost, path, `{"login_id":"other-runner@example.net","role":"viewer"}`, http.StatusAccepted)
+	require.Len(t, b.as(t, owner, http.MethodGet, path, "", http.StatusOK)["invitations"], 2, "the later one replaces the earlier one")
+	require.NotContains(t, b.as(t, editor, http.MethodGet, path, "", http.StatusOK), "invitations")
+
+	require.Empty(t, b.as(t, runner, http.MethodGet, "/v1/me/staff-invitations", "", http.StatusOK)["items"])
+	accept := "/v1/me/staff-invitations/" + again["invitation_id"].(string) + "/accept"
+	b.as(t, runner, http.MethodPost, accept, "", http.StatusNotFound) // it is not theirs
+	require.Len(t, b.as(t, otherRunner, http.MethodGet, "/v1/me/staff-invitations", "", http.StatusOK)["items"], 1)
+	b.as(t, otherRunner, http.MethodGet, path, "", http.StatusForbidden)
+	require.Equal(t, map[string]any{"race_id": b.race.ID, "role": "viewer"}, b.as(t, otherRunner, http.MethodPost, accept, "", http.StatusOK))
+	b.as(t, otherRunner, http.MethodPost, accept, "", http.StatusNotFound) // once
+	b.as(t, otherRunner, http.MethodGet, path, "", http.StatusOK)
+	b.as(t, otherRunner, http.MethodPatch, "/v1/races/"+b.race.ID, `{"city":"Bonn"}`, http.StatusForbidden)
+	b.as(t, owner, http.MethodPatch, path+"/"+b.ids[otherRunner], `{"role":"editor"}`, http.StatusNoContent)
+	b.as(t, otherRunner, http.MethodPatch, "/v1/races/"+b.race.ID, `{"city":"Bonn"}`, http.StatusOK)
+
+	b.as(t, otherRunner, http.MethodDelete, path+"/"+b.ids[viewer], "", http.StatusForbidden)
+	b.as(t, otherRunner, http.MethodDelete, path+"/"+b.ids[otherRunner], "", http.StatusNoContent) // they leave
+	b.as(t, otherRunner, http.MethodGet, path, "", http.StatusForbidden)
+
+	log := b.as(t, viewer, http.MethodGet, "/v1/races/"+b.race.ID+"/changes?action=staff.&limit=5", "", http.StatusOK)
+	var actions []any
+	for _, item := range log["items"].([]any) {
+		actions = append(actions, item.(map[string]any)["action"])
+	}
+	require.Equal(t, []any{"staff.removed", "staff.changed", "staff.added", "staff.invited", "staff.invitation_replaced"}, actions)
+	require.NotContains(t, b.logs.drain(), "other-runner")
+	mine := b.as(t, otherRunner, http.MethodGet, "/v1/me/changes", "", http.StatusOK)["items"].([]any)
+	require.Len(t, mine, 4, "added, changed by the owner, the city, and left")
+}
+
+// TestHandOver: a race always has an owner, and the former one keeps nothing.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := "/v1/races/" + b.race.ID
+	body := `{"login_id":"other-organizer@example.net","reason":"the club takes over"}`
+
+	b.as(t, owner, http.MethodDelete, "/v1/me", "", http.StatusConflict)
+	offer := b.as(t, owner, http.MethodPost, path+"/hand-over", body, http.StatusAccepted)
+	toRunner := b.as(t, owner, http.MethodPost, path+"/hand-over", `{"user_id":"`+b.ids[runner]+`","reason":"no"}`, http.StatusAccepted)
+	b.as(t, otherOrganizer, http.MethodPost, "/v1/me/staff-invitations/"+offer["invitation_id"].(string)+"/accept", "", http.StatusNotFound) // replaced
+	b.as(t, runner, http.MethodPost, "/v1/me/staff-invitations/"+toRunner["invitation_id"].(string)+"/accept", "", http.StatusConflict)
+	b.as(t, runner, http.MethodPost, "/v1/me/staff-invitations/"+toRunner["invitation_id"].(string)+"/decline", "", http.StatusNoContent)
+	offer = b.as(t, owner, http.MethodPost, path+"/hand-over", body, http.StatusAccepted)
+	b.as(t, owner, http.MethodPatch, path, `{"city":"Bonn"}`, http.StatusOK) // still theirs
+	b.as(t, otherOrganizer, http.MethodPost, "/v1/me/staff-invitations/"+offer["invitation_id"].(string)+"/accept", "", http.StatusOK)
+	b.as(t, owner, http.MethodPatch, path, `{"city":"Köln"}`, http.StatusForbidden)
+	b.as(t, otherOrganizer, http.MethodPatch, path, `{"city":"Köln"}`, http.StatusOK)
+	b.as(t, editor, http.MethodPatch, path, `{"city":"Bonn"}`, http.StatusOK) // the staff stays
+
+	b.as(t, operator, http.MethodPost, path+"/hand-over", `{"user_id":"`+b.ids[runner]+`","reason":"no"}`, http.StatusUnprocessableEntity)
+	taken := b.as(t, operator, http.MethodPost, path+"/hand-over", `{"user_id":"`+b.ids[editor]+`","reason":"its owner is gone"}`, http.StatusOK)
+	require.Equal(t, b.ids[editor], taken["owner_id"])
+	b.as(t, editor, http.MethodPost, path+"/staff", `{"login_id":"runner@example.net","role":"viewer"}`, http.StatusAccepted)
+	b.as(t, otherOrganizer, http.MethodGet, path+"/staff", "", http.StatusForbidden)
+	for _, who := range []kind{otherOrganizer, editor} {
+		log := b.as(t, who, http.MethodGet, "/v1/me/changes?action=race.", "", http.StatusOK)["items"].([]any)
+		last := log[0].(map[string]any)
+		require.Contains(t, []string{"race.handed_over", "race.received"}, last["action"])
+		require.Equal(t, "its owner is gone", last["reason"])
+		require.Equal(t, map[string]any{"kind": "operator"}, last["actor"], "which operator it was is no concern of theirs")
+	}
+
+	b.as(t, owner, http.MethodDelete, "/v1/me", "", http.StatusNoContent)
+	b.as(t, timing, http.MethodDelete, "/v1/me", "", http.StatusNoContent)
+	members, err := b.parts.mainDB.Staff(t.Context(), b.race.ID)
+	require.NoError(t, err)
+	for _, member := range members {
+		require.NotEqual(t, b.ids[timing], member.UserID)
+	}
+}
