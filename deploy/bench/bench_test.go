@@ -14,10 +14,11 @@ import (
 func TestReport(t *testing.T) {
 	t.Parallel()
 	var r Report
-	r.add("credits", "credits", "/s", series{300, 500, 400}, target{})
-	r.ratio("credits", "credits to the limit", series{300, 500, 400}, series{400, 500, 500}, target{atLeast: 0.9, floor: 0.5})
-	r.add("latency", "p50", "ms", series{11.98}, target{atMost: 12})
-	r.add("latency", "nothing measured", "ms", nil, target{atMost: 12})
+	for i, credits := range []float64{300, 500, 400} {
+		r.add("credits", "credits", "/s", credits, target{})
+		r.ratio("credits", "credits to the limit", credits, []float64{400, 500, 500}[i], target{atLeast: 0.9, floor: 0.5})
+	}
+	r.add("latency", "p50", "ms", 11.98, target{atMost: 12})
 	require.Len(t, r.Rows, 3)
 	require.InDelta(t, 400, r.Rows[0].Median, 0)
 	require.InDelta(t, 0.8, r.Rows[1].Median, 1e-9, "ratios are taken within a repetition")
@@ -30,7 +31,7 @@ func TestReport(t *testing.T) {
 	require.Equal(t, []string{"→", "credits", "to", "the", "limit", "0.80", "0.75", "…", "1.00", "×", "≥", "0.90", "✗"}, strings.Fields(lines[3]))
 	require.Equal(t, []string{"p50", "12.0", "ms", "≤", "12.0", "✓"}, strings.Fields(lines[5]))
 
-	r.ratio("credits", "credits to the plain design", series{300}, series{100}, target{floor: 5})
+	r.ratio("credits", "credits to the plain design", 300, 100, target{floor: 5})
 	require.EqualError(t, r.belowFloor(), "credits: → credits to the plain design is 3.00, below the floor of 5.00")
 }
 
@@ -86,12 +87,6 @@ func TestUsageOfThisProcess(t *testing.T) {
 	u, err := usageOf(os.Getpid())
 	require.NoError(t, err)
 	require.Positive(t, u.peak)
-}
-
-func TestReportShowsNoSecret(t *testing.T) {
-	t.Parallel()
-	env := map[string]string{"USER_DB_PASSWORD": "x", "JWT_PRIVATE_KEY_PATH": "y", "AWS_SECRET_ACCESS_KEY": "z", "API_ADDR": ":1"}
-	require.Equal(t, map[string]string{"API_ADDR": ":1"}, withoutSecrets(env))
 }
 
 func TestOneBenchAtATime(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -19,43 +20,34 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 )
 
-// hammer has some callers repeat a call for a while, each one after the other.
-// It returns calls per second and the 99th percentile of their milliseconds. The
-// first call that fails ends it.
-func hammer(ctx context.Context, callers int, during time.Duration, call func(ctx context.Context, caller int) error) (rate, p99 float64, err error) {
-	var mu sync.Mutex
-	var all []float64
+// hammer lets several callers repeat a call for a while, each one call after the other,
+// and returns calls per second. The first call that fails ends it.
+func hammer(ctx context.Context, callers int, during time.Duration, call func(ctx context.Context, caller int) error) (rate float64, err error) {
+	var calls atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
 	for caller := range callers {
 		group.Go(func() error {
-			var own []float64
 			for time.Since(began) < during {
-				sent := time.Now()
 				if err := call(ctx, caller); err != nil {
 					return err
 				}
-				own = append(own, milliseconds(time.Since(sent)))
+				calls.Add(1)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, own...)
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return 0, 0, err
-	}
-	return perSecond(len(all), time.Since(began)), percentile(all, 0.99), nil
+	err = group.Wait()
+	return perSecond(int(calls.Load()), time.Since(began)), err
 }
 
-// mostLogins is how many logins from one address the API accepts at once: each
-// counts as failed until it is known to have succeeded.
+// mostLogins is how many logins from one address the API accepts at once: each counts as
+// failed until it has succeeded.
 const mostLogins = 40
 
-// login measures logins per second against argon2id alone on all cores, which
-// nothing that checks passwords can beat. Each caller has an account of its own,
-// since the limit per account is lower still.
+// login measures logins per second against argon2id alone on all cores, which no check
+// of passwords can exceed. Each caller has an account of its own, since the limit per
+// account is lower still.
 func (b *bench) login(ctx context.Context) error {
 	passwords, err := auth.NewPasswords()
 	if err != nil {
@@ -71,36 +63,29 @@ func (b *bench) login(ctx context.Context) error {
 			return err
 		}
 	}
-	var logins, tails, hashes series
-	for i := range b.size.Repetitions {
-		b.say("logins, %d of %d", i+1, b.size.Repetitions)
-		rate, p99, err := hammer(ctx, len(people), b.size.For, func(ctx context.Context, i int) error { return people[i].LogIn(ctx) })
+	return b.repeat(func() error {
+		b.say("logins")
+		logins, err := hammer(ctx, len(people), b.size.For, func(ctx context.Context, i int) error { return people[i].LogIn(ctx) })
 		if err != nil {
 			return err
 		}
-		logins, tails = append(logins, rate), append(tails, p99)
-		b.say("argon2id alone, %d of %d", i+1, b.size.Repetitions)
-		rate, _, err = hammer(ctx, runtime.NumCPU(), b.size.For, func(ctx context.Context, _ int) error {
+		b.say("argon2id alone")
+		hashes, err := hammer(ctx, runtime.NumCPU(), b.size.For, func(ctx context.Context, _ int) error {
 			outcome, err := passwords.Check(ctx, b.organizer.Password, hash)
 			if err == nil && !outcome.Match {
 				err = errors.New("argon2id does not recognise the password")
 			}
 			return err
 		})
-		if err != nil {
-			return err
-		}
-		hashes = append(hashes, rate)
-	}
-	b.report.add("login", "logins", "/s", logins, target{})
-	b.report.add("login", "the same: p99", "ms", tails, target{})
-	b.report.add("login", "argon2id alone, all cores", "/s", hashes, target{})
-	b.report.ratio("login", "logins to argon2id alone", logins, hashes, target{})
-	return nil
+		b.report.add("login", "logins", "/s", logins, target{})
+		b.report.add("login", "argon2id alone, all cores", "/s", hashes, target{})
+		b.report.ratio("login", "logins to argon2id alone", logins, hashes, target{})
+		return err
+	})
 }
 
-// pages measures how many pages of standings are read while others follow the
-// race live, against a bare router that answers with the same bytes.
+// pages measures how many pages of standings can be read while others follow the race
+// live, against a bare router that answers with the same bytes.
 func (b *bench) pages(ctx context.Context) error {
 	raceID, err := b.finishersRace(ctx)
 	if err != nil {
@@ -128,28 +113,19 @@ func (b *bench) pages(ctx context.Context) error {
 	if err := router.hear(&said); err != nil {
 		return err
 	}
-	var ours, ourTail, theirs, theirTail series
-	for i := range b.size.Repetitions {
-		b.say("pages of standings with %d event readers, %d of %d", b.size.Readers, i+1, b.size.Repetitions)
-		rate, p99, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading(b.stack.APIURL()+path, len(page.Body)))
+	return errors.Join(b.repeat(func() error {
+		b.say("pages of standings with %d event readers", b.size.Readers)
+		ours, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading(b.stack.APIURL()+path, len(page.Body)))
 		if err != nil {
 			return err
 		}
-		ours, ourTail = append(ours, rate), append(ourTail, p99)
-		b.say("pages of a bare router, %d of %d", i+1, b.size.Repetitions)
-		if rate, p99, err = hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading("http://"+said.Address+path, len(page.Body))); err != nil {
-			return err
-		}
-		theirs, theirTail = append(theirs, rate), append(theirTail, p99)
-	}
-	const figure = "pages"
-	r := b.report
-	r.add(figure, fmt.Sprintf("standings, first page (%s bytes), %d event readers", thousands(len(page.Body)), b.size.Readers), "/s", ours, target{})
-	r.add(figure, "the same: p99", "ms", ourTail, target{})
-	r.add(figure, "bare router, the same bytes", "/s", theirs, target{})
-	r.add(figure, "the same: p99", "ms", theirTail, target{})
-	r.ratio(figure, "pages to the bare router's", ours, theirs, target{atLeast: 0.5})
-	return router.end()
+		b.say("pages of a bare router")
+		theirs, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading("http://"+said.Address+path, len(page.Body)))
+		b.report.add("pages", fmt.Sprintf("standings, first page (%s bytes), %d event readers", thousands(len(page.Body)), b.size.Readers), "/s", ours, target{})
+		b.report.add("pages", "bare router, the same bytes", "/s", theirs, target{})
+		b.report.ratio("pages", "pages to the bare router's", ours, theirs, target{atLeast: 0.5})
+		return err
+	}), router.end())
 }
 
 // follow opens streams of events and reads them until leave is called.
@@ -172,7 +148,7 @@ func follow(ctx context.Context, url string, readers int) (leave func(), err err
 	return leave, nil
 }
 
-// reading fetches a page that has to have so many bytes.
+// reading returns a call that fetches a page of exactly size bytes.
 func reading(url string, size int) func(context.Context, int) error {
 	return func(ctx context.Context, _ int) error {
 		res, err := get(ctx, keepAlive, url)
@@ -201,8 +177,7 @@ func get(ctx context.Context, client *http.Client, url string) (*http.Response, 
 	return res, err
 }
 
-// runRouter is the child: `router PATH FILE` serves the file's bytes at the
-// path.
+// runRouter is the child: `router PATH FILE` serves the file's bytes at the path.
 func runRouter(ctx context.Context, say func(any) error, args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("router takes a path and a file, not %q", args)

@@ -8,8 +8,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// load is one import of records that was credited, by whoever takes the
-// messages.
+// load is one import whose records have been credited.
 type load struct {
 	raceID  string
 	records int
@@ -22,7 +21,7 @@ type load struct {
 // rate returns credits per second, from the request to the last commit.
 func (l load) rate() float64 { return perSecond(l.records, l.took) }
 
-// per1000 returns the CPU-seconds that a part used for 1,000 records.
+// per1000 returns the CPU-seconds of a part for 1,000 records.
 func (l load) per1000(part stack.Part) float64 {
 	return l.cpu[part].Seconds() * 1000 / float64(l.records)
 }
@@ -76,140 +75,107 @@ func (b *bench) load(ctx context.Context, records int) (load, error) {
 	return l, nil
 }
 
-// speeds are the rates of one figure per design, by repetition.
-type speeds struct {
-	credits, engine, plain, direct series
-	trimmed, settings, lifted      series // the engine alone, each on a database of its own
-	visible                        series
-	loads                          []load
-}
-
-// credits measures credits per second against the engine's limit, the same on
-// servers with other settings, the plain design, and no Temporal at all. The
-// designs take turns, so that a machine that grows slower slows all of them.
+// credits measures credits per second against the engine's limit, the same on servers
+// with other settings, the plain design, and no Temporal at all. They alternate, so that
+// a machine that becomes slower slows all of them.
 func (b *bench) credits(ctx context.Context) error {
-	var s speeds
-	for i := range b.size.Repetitions {
-		turn := fmt.Sprintf("%d of %d", i+1, b.size.Repetitions)
-		b.say("%d credits, %s", b.size.Credits, turn)
-		l, err := b.load(ctx, b.size.Credits)
-		if err != nil {
-			return err
-		}
-		query := fmt.Sprintf("WorkflowType = 'CreditRecord' AND RaceId = %q", l.raceID)
-		last, complete, err := awaitClosed(ctx, b.temporal, query, l.records)
-		if err != nil {
-			return err
-		}
-		s.credits, s.loads = append(s.credits, l.rate()), append(s.loads, l)
-		s.visible = append(s.visible, complete.Sub(last).Seconds())
-		b.finishers = l.raceID
+	return b.repeat(func() error { return b.creditsOnce(ctx) })
+}
 
-		b.say("the engine alone, %d workflows, %s", b.size.Engine, turn)
-		rate, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.Engine, false)
-		if err != nil {
-			return err
-		}
-		s.engine = append(s.engine, rate)
-		if err := b.servers(ctx, &s, turn); err != nil {
-			return err
-		}
-		if err := b.otherDesigns(ctx, &s, turn); err != nil {
+func (b *bench) creditsOnce(ctx context.Context) error {
+	b.say("%d credits", b.size.Credits)
+	l, err := b.load(ctx, b.size.Credits)
+	if err != nil {
+		return err
+	}
+	b.finishers = l.raceID
+	last, listed, err := awaitClosed(ctx, b.temporal, fmt.Sprintf("WorkflowType = 'CreditRecord' AND RaceId = %q", l.raceID), l.records)
+	if err != nil {
+		return err
+	}
+	b.say("the engine alone, %d workflows", b.size.Engine)
+	engine, err := b.engine(ctx, b.stack.TemporalAddress(), b.size.Engine, false)
+	if err != nil {
+		return err
+	}
+	servers := map[stack.Server]float64{}
+	for _, server := range []stack.Server{stack.Tuned, stack.SettingsAlone, stack.LimitsLifted} {
+		if servers[server], err = b.server(ctx, server); err != nil {
 			return err
 		}
 	}
-	s.report(b)
+	direct, plain, err := b.otherDesigns(ctx)
+	if err != nil {
+		return err
+	}
+
+	const figure = "credits"
+	r := b.report
+	r.add(figure, fmt.Sprintf("credits, %s in one import, request to last commit", thousands(b.size.Credits)), "/s", l.rate(), target{})
+	r.add(figure, "engine's limit: no-op workflows, same server", "/s", engine, target{})
+	r.ratio(figure, "credits to the engine's limit", l.rate(), engine, target{atLeast: 0.90, floor: 0.5})
+	r.add(figure, "plain design, server with default settings", "/s", plain, target{})
+	r.ratio(figure, "credits to the plain design", l.rate(), plain, target{atLeast: 5, floor: 5})
+	r.add(figure, "no Temporal: the queue and the databases alone", "/s", direct, target{})
+	r.ratio(figure, "credits to no Temporal", l.rate(), direct, target{})
+	lifted, settings, tuned := servers[stack.LimitsLifted], servers[stack.SettingsAlone], servers[stack.Tuned]
+	r.add(figure, "searchable no-op workflows, new database, limits lifted", "/s", lifted, target{})
+	r.add(figure, "searchable no-op workflows, new database, settings", "/s", settings, target{})
+	r.ratio(figure, "settings to limits lifted", settings, lifted, target{atLeast: 1.6, floor: 1.2})
+	r.add(figure, "searchable no-op workflows, new database, settings and fewer indexes", "/s", tuned, target{})
+	r.ratio(figure, "settings and fewer indexes to limits lifted", tuned, lifted, target{atLeast: 2.2})
+	r.add(figure, "lists complete after the last close", "s", listed.Sub(last).Seconds(), target{atMost: 2})
+	for _, part := range stack.AllParts() {
+		r.add("processes", string(part)+": CPU per 1,000 credits", "s", l.per1000(part), target{})
+		r.add("processes", string(part)+": peak memory", "MiB", float64(l.peak[part])/(1<<20), target{})
+	}
+	r.ratio("processes", "CPU of worker and API to Temporal's", l.per1000(stack.Worker)+l.per1000(stack.API), l.per1000(stack.Temporal), target{atMost: 0.40})
 	return nil
 }
 
-// servers measures the engine alone on servers with other settings.
-func (b *bench) servers(ctx context.Context, s *speeds, turn string) error {
-	for _, each := range []struct {
-		server stack.Server
-		name   string
-		rates  *series
-	}{
-		{stack.Tuned, "settings and fewer indexes", &s.trimmed},
-		{stack.SettingsAlone, "settings", &s.settings},
-		{stack.LimitsLifted, "limits lifted", &s.lifted},
-	} {
-		b.say("the engine alone, %s, %d workflows, %s", each.name, b.size.Servers, turn)
-		err := b.withServer(ctx, each.server, func(address string) error {
-			if len(*each.rates) == 0 {
-				if _, err := b.engine(ctx, address, b.size.WarmUp, true); err != nil {
-					return err
-				}
+// server measures the engine alone on a server with other settings, whose database is
+// warmed up the first time.
+func (b *bench) server(ctx context.Context, server stack.Server) (rate float64, err error) {
+	b.say("the engine alone, %s, %d workflows", server, b.size.Servers)
+	_, warm := b.others[server]
+	err = b.withServer(ctx, server, func(address string) error {
+		if !warm {
+			if _, err := b.engine(ctx, address, b.size.WarmUp, true); err != nil {
+				return err
 			}
-			rate, err := b.engine(ctx, address, b.size.Servers, true)
-			*each.rates = append(*each.rates, rate)
-			return err
-		})
-		if err != nil {
-			return err
 		}
-	}
-	return nil
+		rate, err = b.engine(ctx, address, b.size.Servers, true)
+		return err
+	})
+	return rate, err
 }
 
 // otherDesigns measures the two designs that replace the worker.
-func (b *bench) otherDesigns(ctx context.Context, s *speeds, turn string) error {
-	return b.withoutWorker(ctx, func() error {
-		b.say("%d credits without Temporal, %s", b.size.Credits, turn)
+func (b *bench) otherDesigns(ctx context.Context) (direct, plain float64, err error) {
+	err = b.withoutWorker(ctx, func() error {
+		b.say("%d credits without Temporal", b.size.Credits)
 		err := b.with(ctx, "consumer", nil, func() error {
 			l, err := b.load(ctx, b.size.Credits)
-			s.direct = append(s.direct, l.rate())
+			direct = l.rate()
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		b.say("%d credits by the plain design, %s", b.size.Plain, turn)
+		b.say("%d credits by the plain design", b.size.Plain)
 		return b.withServer(ctx, stack.Untouched, func(address string) error {
 			return b.with(ctx, "plain", map[string]string{"TEMPORAL_ADDRESS": address}, func() error {
 				l, err := b.load(ctx, b.size.Plain)
-				s.plain = append(s.plain, l.rate())
+				plain = l.rate()
 				return err
 			})
 		})
 	})
+	return direct, plain, err
 }
 
-func (s *speeds) report(b *bench) {
-	const figure = "credits"
-	r := b.report
-	r.add(figure, fmt.Sprintf("credits, %s in one import, request to last commit", thousands(b.size.Credits)), "/s", s.credits, target{})
-	r.add(figure, "engine's limit: no-op workflows, same server", "/s", s.engine, target{})
-	r.ratio(figure, "credits to the engine's limit", s.credits, s.engine, target{atLeast: 0.90, floor: 0.5})
-	r.add(figure, "plain design, server with default settings", "/s", s.plain, target{})
-	r.ratio(figure, "credits to the plain design", s.credits, s.plain, target{atLeast: 5, floor: 5})
-	r.add(figure, "no Temporal: the queue and the databases alone", "/s", s.direct, target{})
-	r.ratio(figure, "credits to no Temporal", s.credits, s.direct, target{})
-	r.add(figure, "searchable no-op workflows, new database, limits lifted", "/s", s.lifted, target{})
-	r.add(figure, "searchable no-op workflows, new database, settings", "/s", s.settings, target{})
-	r.ratio(figure, "settings to limits lifted", s.settings, s.lifted, target{atLeast: 1.6, floor: 1.2})
-	r.add(figure, "searchable no-op workflows, new database, settings and fewer indexes", "/s", s.trimmed, target{})
-	r.ratio(figure, "settings and fewer indexes to limits lifted", s.trimmed, s.lifted, target{atLeast: 2.2})
-	r.add(figure, "lists complete after the last close", "s", s.visible, target{atMost: 2})
-
-	per := func(part stack.Part) (cpu, peak series) {
-		for _, l := range s.loads {
-			cpu, peak = append(cpu, l.per1000(part)), append(peak, float64(l.peak[part])/(1<<20))
-		}
-		return cpu, peak
-	}
-	for _, part := range stack.AllParts() {
-		cpu, peak := per(part)
-		r.add("processes", string(part)+": CPU per 1,000 credits", "s", cpu, target{})
-		r.add("processes", string(part)+": peak memory", "MiB", peak, target{})
-	}
-	worker, _ := per(stack.Worker)
-	api, _ := per(stack.API)
-	temporal, _ := per(stack.Temporal)
-	r.ratio("processes", "CPU of worker and API to Temporal's", sums(worker, api), temporal, target{atMost: 0.40})
-}
-
-// curve shows how the cost of credits and recomputes grows with their number,
-// and whether credits grow dearer with the ledger.
+// curve measures how the cost of credits and recomputes grows with their number, and
+// whether a large ledger makes credits more expensive.
 func (b *bench) curve(ctx context.Context) error {
 	const figure = "curve"
 	empty, err := b.climb(ctx, "")
@@ -237,38 +203,36 @@ func (b *bench) curve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.report.add(figure, fmt.Sprintf("recompute of %s finishers", thousands(finishers)), "ms", series{took["read"] + took["rank"] + took["write"]}, target{})
+		b.report.add(figure, fmt.Sprintf("recompute of %s finishers", thousands(finishers)), "ms", took["read"]+took["rank"]+took["write"], target{})
 	}
 	return nil
 }
 
-// climb measures imports of growing size, and returns for each the CPU-seconds
+// climb measures imports of growing size, and returns for each the median CPU-seconds
 // of worker and database per 1,000 records.
-func (b *bench) climb(ctx context.Context, after string) ([]series, error) {
-	var all []series
+func (b *bench) climb(ctx context.Context, after string) (cpu []float64, err error) {
 	for _, records := range b.size.Curve {
 		turns := b.size.Repetitions
 		if records > b.size.Credits {
 			turns = 1 // it takes minutes
 		}
-		var rates, cpu series
+		var row *Row
 		for i := range turns {
 			b.say("%d credits%s, %d of %d", records, after, i+1, turns)
 			l, err := b.load(ctx, records)
 			if err != nil {
 				return nil, err
 			}
-			rates, cpu = append(rates, l.rate()), append(cpu, l.per1000(stack.Worker)+l.per1000(stack.MariaDB))
+			b.report.add("curve", thousands(records)+" records"+after, "/s", l.rate(), target{})
+			row = b.report.add("curve", "  CPU of worker and database per 1,000 of "+thousands(records)+after, "s", l.per1000(stack.Worker)+l.per1000(stack.MariaDB), target{})
 		}
-		b.report.add("curve", thousands(records)+" records"+after, "/s", rates, target{})
-		b.report.add("curve", "  CPU of worker and database per 1,000", "s", cpu, target{})
-		all = append(all, cpu)
+		cpu = append(cpu, row.Median)
 	}
-	return all, nil
+	return cpu, nil
 }
 
-// fillLedger adds lines of a hundred races for runners of their own, with
-// credits and totals that agree, as years of races would have left them.
+// fillLedger adds the lines of a hundred races of other runners, with credits and
+// totals that agree, as years of races would have left them.
 func (b *bench) fillLedger(ctx context.Context, lines int) error {
 	const (
 		races, points = 100, 500 // of each runner

@@ -24,11 +24,11 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// What one would write first, and what one would write without Temporal: both
-// take the same messages off the same queue by the worker's own bridge and write
-// to the same databases by the same stores.
+// Two other designs: the obvious one with Temporal, and one without it. Both receive the
+// same messages from the same queue through the worker's own bridge and write to the
+// same databases through the same stores.
 
-// design is the settings of the worker that these designs have too.
+// design is the part of the worker's settings that both designs need.
 type design struct {
 	MainDB   mysql.Config `envPrefix:"MAIN_DB_"`
 	UserDB   mysql.Config `envPrefix:"USER_DB_"`
@@ -75,9 +75,9 @@ func (s stores) carry(ctx context.Context, say func(any) error, starter bridge.S
 	return nil
 }
 
-// runConsumer is the child that credits without Temporal: what the queue and the
-// databases cost by themselves. A crash of it would leave a message to be
-// received again, a failure nobody would see.
+// runConsumer is the child that credits without Temporal, which shows what the queue and
+// the databases cost alone. After a crash a message would be received again; a failure
+// would be visible nowhere.
 func runConsumer(ctx context.Context, say func(any) error, _ []string) error {
 	s, err := openStores(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ func runConsumer(ctx context.Context, say func(any) error, _ []string) error {
 
 type consumer struct{ stores }
 
-// Start credits the message's revision then and there.
+// Start credits the message's revision at once.
 func (c consumer) Start(ctx context.Context, m queue.Message) error {
 	facts, err := c.main.Facts(ctx, m.RecordID)
 	if err != nil {
@@ -107,9 +107,8 @@ func (c consumer) Start(ctx context.Context, m queue.Message) error {
 	return err
 }
 
-// runPlain is the child with the design that comes to mind first: three
-// ordinary activities, a worker with default settings, starts that are not
-// eager.
+// runPlain is the child with the obvious design: three ordinary activities, a worker
+// with default settings, and starts that are not eager.
 func runPlain(ctx context.Context, say func(any) error, _ []string) error {
 	s, err := openStores(ctx)
 	if err != nil {

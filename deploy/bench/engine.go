@@ -23,7 +23,7 @@ import (
 // nothing: one local activity that returns, started eagerly by the process that
 // runs them. No design on this server can credit faster.
 
-// NoOp is the least that a durable step can be.
+// NoOp is the smallest possible workflow with a step.
 func NoOp(ctx workflow.Context) error {
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: time.Second})
 	return workflow.ExecuteLocalActivity(ctx, Nothing).Get(ctx, nil)
@@ -48,7 +48,7 @@ func Nothing(context.Context) error {
 	return nil
 }
 
-// engineReport is what the child says when every workflow has taken its step.
+// engineReport is what the child writes when every workflow has run its step.
 type engineReport struct {
 	Began  time.Time `json:"began"`
 	Serial []float64 `json:"serial_ms,omitempty"` // of each workflow, when started one after the other
@@ -113,7 +113,7 @@ func runEngine(ctx context.Context, say func(any) error, args []string) error {
 	if err := say(engineReport{Began: began}); err != nil {
 		return err
 	}
-	<-ctx.Done() // the last tasks are still being answered
+	<-ctx.Done() // the last tasks are still being completed
 	return nil
 }
 
@@ -162,10 +162,10 @@ func (b *bench) engine(ctx context.Context, address string, count int, searchabl
 	return perSecond(count, last.Sub(said.Began)), process.end()
 }
 
-// awaitClosed asks Temporal's visibility store until it lists so many workflows
-// as completed. It returns when the last of them closed, by the server's clock,
-// and when the lists, which the Web UI shows, had all of them. It is called when
-// the work is done, so that asking costs the work nothing.
+// awaitClosed polls Temporal's visibility store until it lists that many completed
+// workflows. It returns when the last one closed, by the server's clock, and when the
+// lists of the Web UI were complete. It is called when the work is done, so that the
+// polls do not slow it down.
 func awaitClosed(ctx context.Context, c client.Client, query string, want int) (last, complete time.Time, err error) {
 	query += ` AND ExecutionStatus = "Completed"`
 	err = until(ctx, 3*time.Minute, 50*time.Millisecond, func() (bool, error) {
@@ -176,7 +176,7 @@ func awaitClosed(ctx context.Context, c client.Client, query string, want int) (
 	if err != nil {
 		return last, complete, fmt.Errorf("wait until %d workflows are listed: %w", want, err)
 	}
-	// The list begins with what closed last.
+	// The list begins with the last one closed.
 	page, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1000})
 	if err != nil {
 		return last, complete, fmt.Errorf("list workflows: %w", err)

@@ -13,82 +13,74 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// imports measures how fast rows are accepted durably, against the same rows
-// inserted directly into the same tables, and the memory that a large file
-// needs. The worker is stopped, so that it does not compete; what is accepted is
-// credited in between, without Temporal.
+// imports measures how fast rows are accepted durably, against inserting the same rows
+// directly into the same tables, and the memory that a large file takes. The worker is
+// stopped, so that it does not compete; between the imports the records are credited
+// without Temporal.
 func (b *bench) imports(ctx context.Context) error {
 	return b.withoutWorker(ctx, func() error {
 		return b.with(ctx, "consumer", nil, func() error {
-			peak, err := b.importPeak(ctx)
-			if err != nil {
+			if err := b.importPeak(ctx); err != nil {
 				return err
 			}
-			return b.withTables(ctx, b.size.Import, func() error { return b.importTurns(ctx, peak) })
+			return b.withTables(ctx, b.size.Import, func() error {
+				return b.repeat(func() error { return b.importOnce(ctx, b.size.Import) })
+			})
 		})
 	})
 }
 
-func (b *bench) importTurns(ctx context.Context, peak float64) error {
-	rows := b.size.Import
-	var accepted, direct series
-	for i := range b.size.Repetitions {
-		b.say("import of %d rows, %d of %d", rows, i+1, b.size.Repetitions)
-		raceID, err := b.race(ctx, rows)
-		if err != nil {
-			return err
-		}
-		files := inFiles(rows, results)
-		if err := b.quiet(ctx); err != nil {
-			return err
-		}
-		began := time.Now()
-		if err := b.upload(ctx, resultsPath(raceID), files); err != nil {
-			return err
-		}
-		accepted = append(accepted, perSecond(rows, time.Since(began)))
-		if _, err := b.awaitCredits(ctx, raceID, rows); err != nil {
-			return err
-		}
-		if err := b.quiet(ctx); err != nil {
-			return err
-		}
-		took, err := b.insertDirectly(ctx, rows)
-		if err != nil {
-			return err
-		}
-		direct = append(direct, perSecond(rows, took))
+func (b *bench) importOnce(ctx context.Context, rows int) error {
+	b.say("import of %d rows", rows)
+	raceID, err := b.race(ctx, rows)
+	if err != nil {
+		return err
 	}
-	const figure = "import"
-	r := b.report
-	r.add(figure, fmt.Sprintf("rows of a file of %s accepted", thousands(rows)), "/s", accepted, target{atLeast: 10_000})
-	r.add(figure, "the same rows inserted directly, 1,000 a statement", "/s", direct, target{})
-	r.ratio(figure, "accepted to inserted directly", accepted, direct, target{})
-	r.add(figure, fmt.Sprintf("API's peak memory, a file of %s", thousands(b.size.Memory)), "MiB", series{peak}, target{atMost: 200})
-	return nil
+	files := inFiles(rows, results)
+	if err := b.quiet(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := b.upload(ctx, resultsPath(raceID), files); err != nil {
+		return err
+	}
+	accepted := perSecond(rows, time.Since(began))
+	if _, err := b.awaitCredits(ctx, raceID, rows); err != nil {
+		return err
+	}
+	if err := b.quiet(ctx); err != nil {
+		return err
+	}
+	took, err := b.insertDirectly(ctx, rows)
+	direct := perSecond(rows, took)
+	b.report.add("import", fmt.Sprintf("rows of a file of %s accepted", thousands(rows)), "/s", accepted, target{atLeast: 10_000})
+	b.report.add("import", "the same rows inserted directly, 1,000 a statement", "/s", direct, target{})
+	b.report.ratio("import", "accepted to inserted directly", accepted, direct, target{})
+	return err
 }
 
-// importPeak returns the most memory that the API, freshly started, has during
-// an import, in MiB.
-func (b *bench) importPeak(ctx context.Context) (float64, error) {
+// importPeak measures the peak memory of a freshly started API during an import.
+func (b *bench) importPeak(ctx context.Context) error {
 	b.say("memory of an import of %d rows", b.size.Memory)
 	raceID, err := b.race(ctx, b.size.Memory)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	files := inFiles(b.size.Memory, results)
 	if err := errors.Join(b.stack.StopPart(stack.API), b.stack.StartPart(ctx, stack.API), b.quiet(ctx)); err != nil {
-		return 0, err
+		return err
 	}
 	if err := b.upload(ctx, resultsPath(raceID), files); err != nil {
-		return 0, err
+		return err
 	}
 	after, err := b.usages()
 	if err != nil {
-		return 0, err
+		return err
 	}
+	b.report.add("import", fmt.Sprintf("API's peak memory, a file of %s", thousands(b.size.Memory)), "MiB",
+		float64(after[stack.API].peak)/(1<<20), target{atMost: 200})
 	_, err = b.awaitCredits(ctx, raceID, b.size.Memory)
-	return float64(after[stack.API].peak) / (1 << 20), err
+	return err
 }
 
 // acceptedTables are what an accepted row is written to, with the columns that

@@ -1,15 +1,15 @@
-// Command bench measures the whole system on one machine, and beside every
-// figure what it is compared with, in the same run:
+// Command bench measures the whole system on one machine, together with what each
+// figure is compared with, in the same run:
 //
 //	bench [-size small|default|full] [-only credits,latency,…] [-out bench.json]
 //	bench profile [-size …]
 //
-// It starts the one-machine stack empty in .local/bench on free ports. What the
-// system is compared with runs in a process of its own, which is this program
-// again. `make bench` and `make profile` call it.
+// It starts an empty one-machine stack in .local/bench on free ports. What the system
+// is compared with runs in a process of its own, which is this program again.
+// `make bench` and `make profile` call it.
 //
-// A run fails when a ratio is below its floor, which holds on a busy machine
-// too. Goals are printed beside the figures and fail nothing.
+// A run fails if a ratio is below its floor, which also holds on a busy machine. Goals
+// are printed next to the figures and fail nothing.
 package main
 
 import (
@@ -86,8 +86,8 @@ type Size struct {
 	Ledger      int           `json:"curve_ledger,omitempty"` // lines that exist before
 }
 
-// sizes by name. small is for CI, which wants to know that the bench works and
-// that the floors hold; full adds the curves and takes most of an hour.
+// sizes returns the sizes by name. small is for CI, which checks that the bench works
+// and that the floors hold; full adds the curves and takes most of an hour.
 func sizes() map[string]Size {
 	small := Size{
 		Name: "small", Repetitions: 1, WarmUp: 100, Credits: 600, Engine: 600, Servers: 400, Plain: 60, Latency: 30,
@@ -110,8 +110,8 @@ type figure struct {
 	measure func(*bench, context.Context) error
 }
 
-// figures lists all of them in the order in which they are measured: what grows
-// the tables comes late.
+// figures lists all figures in the order in which they are measured; those that grow
+// the tables come last.
 func figures() []figure {
 	return []figure{
 		{"credits", (*bench).credits},

@@ -14,10 +14,10 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/sample"
 )
 
-// The races of the bench have as many participants as wanted, of both sexes and
-// all ages, the same in every run.
+// The races of the bench have any number of participants, of both sexes and all ages,
+// the same in every run.
 
-// file is a CSV of so many rows.
+// file is a CSV with its number of rows.
 type file struct {
 	rows int
 	csv  []byte
@@ -79,8 +79,8 @@ func results(first, last int) []byte {
 // tokenLife is well below the lifetime of a token.
 const tokenLife = 5 * time.Minute
 
-// fresh has a client log in again when its token is old, so that no login falls
-// into a measurement.
+// fresh logs a client in again if its token is old, so that no login happens during a
+// measurement.
 func fresh(ctx context.Context, c *apiclient.Client) error {
 	if time.Since(c.LoggedIn) < tokenLife {
 		return nil
@@ -111,7 +111,7 @@ func (b *bench) race(ctx context.Context, n int) (string, error) {
 
 func resultsPath(raceID string) string { return "/v1/races/" + raceID + "/official-records/import" }
 
-// upload imports files, every row of which has to be new and valid.
+// upload imports files of which every row must be new and valid.
 func (b *bench) upload(ctx context.Context, path string, files []file) error {
 	for _, f := range files {
 		imported, err := b.organizer.ImportCSV(ctx, path, f.csv)
@@ -125,10 +125,10 @@ func (b *bench) upload(ctx context.Context, path string, files []file) error {
 	return nil
 }
 
-// awaitCredits waits until so many records of a race are in the ledger and
-// returns when the last of them was committed, by the clock of whoever did.
+// awaitCredits waits until that many records of a race are in the ledger, and returns
+// when the last one was committed, by the clock of the process that did.
 func (b *bench) awaitCredits(ctx context.Context, raceID string, records int) (last time.Time, err error) {
-	// Seldom enough to cost nothing: the count reads an index.
+	// The count reads an index; at this interval it costs nothing.
 	const limit, pause = 15 * time.Minute, 200 * time.Millisecond
 	count := 0
 	err = until(ctx, limit, pause, func() (bool, error) {
@@ -142,8 +142,8 @@ func (b *bench) awaitCredits(ctx context.Context, raceID string, records int) (l
 	return last, err
 }
 
-// creditedRace creates a race whose records are credited without Temporal, which
-// is the fastest way to have one, and whose standings are complete.
+// creditedRace creates a race with complete standings. Its records are credited without
+// Temporal, which is fastest.
 func (b *bench) creditedRace(ctx context.Context, finishers int) (raceID string, err error) {
 	err = b.withoutWorker(ctx, func() error {
 		return b.with(ctx, "consumer", nil, func() error {
@@ -164,8 +164,8 @@ func (b *bench) creditedRace(ctx context.Context, finishers int) (raceID string,
 	return raceID, b.complete(ctx, raceID, finishers)
 }
 
-// finishersRace returns a race of the size's finishers whose standings are
-// complete: one that an earlier figure left, or a new one.
+// finishersRace returns a race with the size's number of finishers and complete
+// standings: one of an earlier figure, or a new one.
 func (b *bench) finishersRace(ctx context.Context) (string, error) {
 	entries := 0
 	err := b.mainDB.QueryRowContext(ctx, "SELECT COUNT(*) FROM official_record WHERE race_id = ?", b.finishers).Scan(&entries)
@@ -178,8 +178,8 @@ func (b *bench) finishersRace(ctx context.Context) (string, error) {
 	return b.creditedRace(ctx, b.size.Finishers)
 }
 
-// complete has the standings of a race recomputed and waits until everyone has
-// points. The sweep would find credits that bypassed the worker, but later.
+// complete requests a recompute of a race's standings and waits until everybody has
+// points. The sweep would also find credits that bypassed the worker, but later.
 func (b *bench) complete(ctx context.Context, raceID string, finishers int) error {
 	if err := fresh(ctx, b.operator); err != nil {
 		return err
@@ -191,7 +191,7 @@ func (b *bench) complete(ctx context.Context, raceID string, finishers int) erro
 	return b.awaitStandings(ctx, raceID, finishers)
 }
 
-// awaitStandings waits until a recompute has read so many credit revisions.
+// awaitStandings waits until a recompute has read that many credit revisions.
 func (b *bench) awaitStandings(ctx context.Context, raceID string, revisions int) error {
 	const query = `SELECT COALESCE(SUM(credit_revisions), 0) FROM standings_mark WHERE race_id = ?`
 	read := 0
@@ -205,7 +205,7 @@ func (b *bench) awaitStandings(ctx context.Context, raceID string, revisions int
 	return b.quiet(ctx)
 }
 
-// until asks again and again, with a pause, until something is so.
+// until polls until done returns true.
 func until(ctx context.Context, limit, pause time.Duration, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %s", limit))
 	defer cancel()
@@ -222,60 +222,46 @@ func until(ctx context.Context, limit, pause time.Duration, done func() (bool, e
 	}
 }
 
-// latency measures the time from a POST to the point that everybody can see, and
-// what it should take: the same without Temporal, plus what the engine takes for
-// a workflow that does nothing. More than that is waiting.
+// latency measures the time from a POST to the point that everybody can see, and its
+// parts: the same without Temporal, and a workflow that does nothing. The rest is
+// waiting.
 func (b *bench) latency(ctx context.Context) error {
-	var p50, p99, answer, wait, engine, direct series
-	for i := range b.size.Repetitions {
-		turn := fmt.Sprintf("%d of %d", i+1, b.size.Repetitions)
-		b.say("%d single records, %s", b.size.Latency, turn)
-		before, err := b.workerHistogram(ctx, "mrmrthon_bridge_wait_seconds")
-		if err != nil {
-			return err
-		}
+	const figure = "latency"
+	r := b.report
+	return b.repeat(func() error {
+		b.say("%d single records", b.size.Latency)
 		answered, shown, err := b.oneByOne(ctx)
 		if err != nil {
 			return err
 		}
-		after, err := b.workerHistogram(ctx, "mrmrthon_bridge_wait_seconds")
-		if err != nil {
-			return err
-		}
-		p50, p99 = append(p50, percentile(shown, 0.50)), append(p99, percentile(shown, 0.99))
-		answer = append(answer, percentile(answered, 0.50))
-		wait = append(wait, 1000*after[""].since(before[""]))
-
-		b.say("%d single workflows that do nothing, %s", b.size.Latency, turn)
+		b.say("%d single workflows that do nothing", b.size.Latency)
 		serial, err := b.engineSerial(ctx, b.stack.TemporalAddress(), b.size.Latency)
 		if err != nil {
 			return err
 		}
-		engine = append(engine, percentile(serial, 0.50))
-		b.say("%d single records without Temporal, %s", b.size.Latency, turn)
-		if err := b.withoutWorker(ctx, func() error {
-			return b.with(ctx, "consumer", nil, func() error {
-				_, shown, err := b.oneByOne(ctx)
-				direct = append(direct, percentile(shown, 0.50))
+		b.say("%d single records without Temporal", b.size.Latency)
+		var alone []float64
+		err = b.withoutWorker(ctx, func() error {
+			return b.with(ctx, "consumer", nil, func() (err error) {
+				_, alone, err = b.oneByOne(ctx)
 				return err
 			})
-		}); err != nil {
+		})
+		if err != nil {
 			return err
 		}
-	}
-	const figure = "latency"
-	r := b.report
-	r.add(figure, fmt.Sprintf("POST to visible point, %d records one by one: p50", b.size.Latency), "ms", p50, target{atMost: 12})
-	r.add(figure, "the same: p99", "ms", p99, target{atMost: 40})
-	r.add(figure, "  of it HTTP and commit (POST to answer)", "ms", answer, target{})
-	r.add(figure, "  message sent to workflow started, mean, by the bridge", "ms", wait, target{})
-	r.add(figure, "part: the same without Temporal, p50", "ms", direct, target{})
-	r.add(figure, "part: a workflow that does nothing, start to end, p50", "ms", engine, target{})
-	r.ratio(figure, "p50 to the sum of the parts", p50, sums(direct, engine), target{})
-	return nil
+		p50, direct, engine := percentile(shown, 0.50), percentile(alone, 0.50), percentile(serial, 0.50)
+		r.add(figure, fmt.Sprintf("POST to visible point, %d records one by one: p50", b.size.Latency), "ms", p50, target{atMost: 12})
+		r.add(figure, "the same: p99", "ms", percentile(shown, 0.99), target{atMost: 40})
+		r.add(figure, "  of it HTTP and commit (POST to answer)", "ms", percentile(answered, 0.50), target{})
+		r.add(figure, "part: the same without Temporal, p50", "ms", direct, target{})
+		r.add(figure, "part: a workflow that does nothing, start to end, p50", "ms", engine, target{})
+		r.ratio(figure, "p50 to the sum of the parts", p50, direct+engine, target{})
+		return nil
+	})
 }
 
-// oneByOne posts records, each when the one before is credited. It returns the
+// oneByOne posts records, each after the previous one is credited. It returns the
 // milliseconds until each was answered and until its credit was visible.
 func (b *bench) oneByOne(ctx context.Context) (answered, shown []float64, err error) {
 	raceID, err := b.race(ctx, b.size.Latency)
@@ -298,7 +284,7 @@ func (b *bench) oneByOne(ctx context.Context) (answered, shown []float64, err er
 			return nil, nil, err
 		}
 		answered = append(answered, milliseconds(time.Since(sent)))
-		// The pauses leave the processors to those who work.
+		// The pauses leave the processors to the stack.
 		err := until(ctx, 30*time.Second, time.Millisecond, func() (bool, error) {
 			err := b.organizer.Get(ctx, path+"/"+record.RecordID, &record)
 			return record.Credit.Status == "credited", err

@@ -35,7 +35,6 @@ type Report struct {
 	Size     Size              `json:"size"`
 	Machine  Machine           `json:"machine"`
 	Versions map[string]string `json:"versions"`
-	Settings map[string]any    `json:"settings"`
 	Rows     []Row             `json:"figures"`
 }
 
@@ -50,35 +49,38 @@ type Row struct {
 	Floor  float64   `json:"floor,omitempty"` // a run with a lower median fails
 }
 
-// series holds the values of one figure, one for each repetition.
-type series []float64
-
-// target is what a figure should reach. The zero value asks for nothing.
+// target is what a figure should reach. The zero value sets no goal.
 type target struct{ atLeast, atMost, floor float64 }
 
-// add appends a figure. One that was not measured is left out.
-func (r *Report) add(figure, what, unit string, values series, want target) {
-	if len(values) == 0 {
-		return
-	}
-	row := Row{Figure: figure, What: what, Unit: unit, Median: values.median(), Values: values, Floor: want.floor}
-	reached := row.Median >= want.atLeast
+// judge returns the goal and whether a value reaches it.
+func (t target) judge(value float64) string {
+	mark := map[bool]string{true: " ✓", false: " ✗"}
 	switch {
-	case want.atMost > 0:
-		row.Goal, reached = "≤ "+number(want.atMost), row.Median <= want.atMost
-	case want.atLeast > 0:
-		row.Goal = "≥ " + number(want.atLeast)
+	case t.atMost > 0:
+		return "≤ " + number(t.atMost) + mark[value <= t.atMost]
+	case t.atLeast > 0:
+		return "≥ " + number(t.atLeast) + mark[value >= t.atLeast]
 	}
-	if row.Goal != "" {
-		row.Goal += map[bool]string{true: " ✓", false: " ✗"}[reached]
-	}
-	r.Rows = append(r.Rows, row)
+	return ""
 }
 
-// ratio appends how one figure compares with another of the same run, taken
-// repetition by repetition, so that what slows a repetition down is in both.
-func (r *Report) ratio(figure, what string, of, by series, want target) {
-	r.add(figure, "→ "+what, "×", combine(of, by, func(a, b float64) float64 { return a / b }), want)
+// add adds the value of one repetition to a row of a figure, and returns the row.
+func (r *Report) add(figure, what, unit string, value float64, want target) *Row {
+	i := slices.IndexFunc(r.Rows, func(row Row) bool { return row.Figure == figure && row.What == what })
+	if i < 0 {
+		i, r.Rows = len(r.Rows), append(r.Rows, Row{Figure: figure, What: what, Unit: unit, Floor: want.floor})
+	}
+	row := &r.Rows[i]
+	row.Values = append(row.Values, value)
+	row.Median = median(row.Values)
+	row.Goal = want.judge(row.Median)
+	return row
+}
+
+// ratio adds how two values of the same repetition compare, since whatever slows a
+// repetition down affects both.
+func (r *Report) ratio(figure, what string, of, by float64, want target) {
+	r.add(figure, "→ "+what, "×", of/by, want)
 }
 
 // belowFloor returns an error that names every ratio below its floor.
@@ -95,7 +97,7 @@ func (r *Report) belowFloor() error {
 func (r *Report) write(path string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err == nil {
-		err = os.WriteFile(path, append(text, '\n'), 0o600) //nolint:gosec // whoever runs the bench names it
+		err = os.WriteFile(path, append(text, '\n'), 0o600) //nolint:gosec // the path is an argument of the bench
 	}
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
@@ -103,7 +105,7 @@ func (r *Report) write(path string) error {
 	return nil
 }
 
-// print writes the report as a table for people.
+// print writes the report as a table.
 func (r *Report) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) } // Flush reports errors
@@ -133,28 +135,14 @@ func (r *Report) print(out io.Writer) error {
 }
 
 // median returns the middle value, or the mean of the two in the middle.
-func (s series) median() float64 {
-	sorted := slices.Sorted(slices.Values(s))
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
 	middle := len(sorted) / 2
-	switch {
-	case len(sorted) == 0:
-		return math.NaN()
-	case len(sorted)%2 == 1:
+	if len(sorted)%2 == 1 {
 		return sorted[middle]
 	}
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
-
-// combine computes repetition by repetition.
-func combine(a, b series, of func(a, b float64) float64) series {
-	out := make(series, min(len(a), len(b)))
-	for i := range out {
-		out[i] = of(a[i], b[i])
-	}
-	return out
-}
-
-func sums(a, b series) series { return combine(a, b, func(a, b float64) float64 { return a + b }) }
 
 // percentile returns the nearest-rank percentile; 0 of no values.
 func percentile(values []float64, p float64) float64 {
@@ -169,8 +157,7 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 func perSecond(n int, d time.Duration) float64 { return float64(n) / d.Seconds() }
 
-// number writes three or four significant digits, with a comma between
-// thousands.
+// number formats three or four significant digits, with commas between thousands.
 func number(v float64) string {
 	switch size := math.Abs(v); {
 	case math.IsNaN(v) || math.IsInf(v, 0):
@@ -198,8 +185,8 @@ type Machine struct {
 	CPU   string `json:"cpu"`
 	Cores int    `json:"cores"`
 	OS    string `json:"os"`
-	// Load is the load average of the minute before the bench began: the figures
-	// are worth less when other processes were busy.
+	// Load is the load average of the minute before the bench began. The figures are
+	// unreliable if other processes were busy.
 	Load float64 `json:"load"`
 }
 
@@ -237,7 +224,7 @@ func procField(path, name string) (string, error) {
 	return "", fmt.Errorf("%s has no %s", path, name)
 }
 
-// versions asks the servers for theirs.
+// versions asks the servers for their versions.
 func (b *bench) versions(ctx context.Context) (map[string]string, error) {
 	info, err := b.temporal.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
 	if err != nil {
@@ -257,19 +244,19 @@ func (b *bench) versions(ctx context.Context) (map[string]string, error) {
 	}, nil
 }
 
-// usage is what a process used.
+// usage is the resource usage of a process.
 type usage struct {
 	cpu  time.Duration // of all its threads, since it started
 	peak int64         // bytes of memory, since the last reset
 }
 
-// usages returns what every running part of the stack has used.
+// usages returns the usage of every running part of the stack.
 func (b *bench) usages() (map[stack.Part]usage, error) {
 	all := map[stack.Part]usage{}
 	for _, part := range stack.AllParts() {
 		pid, err := b.stack.PID(part)
 		if err != nil {
-			continue // it is stopped just now
+			continue // it is stopped at the moment
 		}
 		if all[part], err = usageOf(pid); err != nil {
 			return nil, fmt.Errorf("%s: %w", part, err)
@@ -312,7 +299,8 @@ func (b *bench) resetPeaks() error {
 // histogram is the sum and count of a Prometheus histogram so far.
 type histogram struct{ sum, count float64 }
 
-// since returns the mean of what came after an earlier look; 0 when nothing did.
+// since returns the mean of the observations since an earlier reading; 0 if there are
+// none.
 func (h histogram) since(before histogram) float64 {
 	if h.count == before.count {
 		return 0

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -36,7 +35,8 @@ type bench struct {
 	log      *os.File
 	began    time.Time
 	report   *Report
-	starters int // starts in flight at once in the bridge
+	starters int    // starts in flight at once in the bridge
+	turn     string // the repetition, for say
 
 	stack     *stack.Stack
 	others    map[stack.Server]*stack.Stack // Temporal alone, with other settings
@@ -76,21 +76,30 @@ func open(ctx context.Context, size Size, programs map[stack.Part]map[string]str
 	if err := b.start(ctx, programs); err != nil {
 		return nil, b.close(err)
 	}
-	b.report.Settings = map[string]any{
-		"bridge": bridgeConfig, "api": withoutSecrets(b.stack.Env(stack.API)), "worker": withoutSecrets(b.stack.Env(stack.Worker)),
-	}
 	return b, nil
 }
 
-// say prints what is being done now.
+// say prints what is being measured.
 func (b *bench) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(os.Stderr, "%6s  %s\n", time.Since(b.began).Round(time.Second), fmt.Sprintf(format, args...))
+	_, _ = fmt.Fprintf(os.Stderr, "%6s  %s%s\n", time.Since(b.began).Round(time.Second), fmt.Sprintf(format, args...), b.turn)
 }
 
-// takeLock keeps a second bench out of the folder of the first, until the lock
-// is closed or this process is gone.
+// repeat measures as often as the size asks for.
+func (b *bench) repeat(once func() error) error {
+	defer func() { b.turn = "" }()
+	for i := range b.size.Repetitions {
+		b.turn = fmt.Sprintf(", %d of %d", i+1, b.size.Repetitions)
+		if err := once(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeLock keeps a second bench out of the folder until the lock is closed or this
+// process has ended.
 func takeLock(path string) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // others keep their things there
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // other tools keep their files there
 		return nil, fmt.Errorf("create the bench's folder: %w", err)
 	}
 	lock, err := os.Create(path)
@@ -101,14 +110,6 @@ func takeLock(path string) (*os.File, error) {
 		return nil, errors.Join(fmt.Errorf("a bench is running already (it holds %s): let it finish first", path), lock.Close())
 	}
 	return lock, nil
-}
-
-// withoutSecrets returns an environment that a report may show.
-func withoutSecrets(env map[string]string) map[string]string {
-	maps.DeleteFunc(env, func(name, _ string) bool {
-		return strings.Contains(name, "PASSWORD") || strings.Contains(name, "KEY") || strings.Contains(name, "SECRET")
-	})
-	return env
 }
 
 // auditInterval is production's: the stack's own is shorter because its queue
@@ -158,8 +159,8 @@ func (b *bench) start(ctx context.Context, programs map[stack.Part]map[string]st
 // keepAlive keeps the connections of all clients: dialing is not measured.
 var keepAlive = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1024}, Timeout: 5 * time.Minute}
 
-// signUp creates an organizer. Its calls are never repeated: a bench that hides
-// failures measures something else.
+// signUp creates an organizer. Its calls are never retried, since that would hide
+// failures from the bench.
 func (b *bench) signUp(ctx context.Context) (*apiclient.Client, error) {
 	c := &apiclient.Client{Base: b.stack.APIURL(), Login: "bench-" + rand.Text() + "@example.org", Password: rand.Text(), HTTP: keepAlive}
 	if err := c.SignUp(ctx, "organizer", "Bench"); err != nil {
@@ -187,8 +188,8 @@ func (silent) Info(string, ...any)  {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
 
-// close ends everything and returns failed, joined with whatever else failed.
-// The folder stays for whoever wants to look.
+// close stops everything and returns failed, joined with further errors. The folder is
+// kept for inspection.
 func (b *bench) close(failed error) error {
 	all := []error{failed}
 	if b.temporal != nil {
@@ -235,7 +236,7 @@ func (b *bench) withoutWorker(ctx context.Context, use func() error) error {
 	return errors.Join(use(), b.stack.StartPart(ctx, stack.Worker))
 }
 
-// with has a child take the messages off the queue instead of the worker.
+// with lets a child receive the messages instead of the worker.
 func (b *bench) with(ctx context.Context, role string, extra map[string]string, use func() error) error {
 	env := b.stack.Env(stack.Worker)
 	maps.Copy(env, extra)
@@ -249,8 +250,8 @@ func (b *bench) with(ctx context.Context, role string, extra map[string]string, 
 	return errors.Join(use(), process.end())
 }
 
-// quiet waits until the stack is idle, so that one figure does not pay for the
-// one before; for 30 s at most, since a slow machine may never be idle.
+// quiet waits until the stack is idle, so that one figure does not affect the next, but
+// for 30 s at most, since a slow machine may never be idle.
 func (b *bench) quiet(ctx context.Context) error {
 	const interval, idle, most = 500 * time.Millisecond, 50 * time.Millisecond, 60
 	before, err := b.usages()
@@ -280,10 +281,9 @@ func (b *bench) quiet(ctx context.Context) error {
 	return nil
 }
 
-// child is this program again, in a process of its own: what is compared with
-// the worker or the API has its own heap and scheduler, as they do. It speaks in
-// lines of JSON and ends when its input does, so that it cannot outlive the
-// bench.
+// child is this program again in a process of its own, so that what is compared with
+// the worker or the API has its own heap and scheduler, as they do. It writes lines of
+// JSON and ends when its input does, so that it cannot outlive the bench.
 type child struct {
 	cmd   *exec.Cmd
 	input io.Closer
@@ -297,7 +297,7 @@ func roles() map[string]role {
 	return map[string]role{"engine": runEngine, "plain": runPlain, "consumer": runConsumer, "router": runRouter}
 }
 
-// ready is what a child says once it works.
+// ready is what a child writes when it is ready.
 type ready struct {
 	Address string `json:"address,omitempty"`
 }
@@ -350,7 +350,7 @@ func (c *child) hear(into any) error {
 // end asks the child to stop and waits for it.
 func (c *child) end() error {
 	err := c.input.Close()
-	for c.lines.Scan() { // whatever it still says no longer matters
+	for c.lines.Scan() { // further output does not matter
 	}
 	if failed := c.cmd.Wait(); failed != nil {
 		err = errors.Join(err, fmt.Errorf("%s failed; the bench's log says why: %w", c.name, failed))

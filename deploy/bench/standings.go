@@ -4,51 +4,34 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
-	"time"
-
-	"github.com/mrmrthon/mrmrthon/internal/maindb"
-	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-// standings measures the recompute that a correction in a large race causes, and
-// against it the sorting of the same entries in memory.
+// standings measures the recompute after a correction in a large race.
 func (b *bench) standings(ctx context.Context) error {
 	b.say("a race of %d finishers", b.size.Finishers)
 	raceID, err := b.finishersRace(ctx)
 	if err != nil {
 		return err
 	}
-	sorted, ranked, err := b.inMemory(ctx, raceID)
-	if err != nil {
-		return err
-	}
-	var total, read, rank, write, sorts series
-	for i := range b.size.Repetitions {
-		b.say("recompute of %d finishers, %d of %d", b.size.Finishers, i+1, b.size.Repetitions)
-		took, err := b.recompute(ctx, raceID, i)
-		if err != nil {
-			return err
-		}
-		total = append(total, took["read"]+took["rank"]+took["write"])
-		read, rank, write = append(read, took["read"]), append(rank, took["rank"]), append(write, took["write"])
-		sorts = append(sorts, sorted)
-	}
 	const figure = "standings"
-	r := b.report
-	r.add(figure, fmt.Sprintf("recompute of %s finishers after a correction", thousands(b.size.Finishers)), "ms", total, target{atMost: 1000})
-	r.add(figure, "  read", "ms", read, target{})
-	r.add(figure, "  hash and rank", "ms", rank, target{atMost: 50})
-	r.add(figure, "  write", "ms", write, target{})
-	r.add(figure, "ranking them in memory, no database", "ms", series{ranked}, target{})
-	r.ratio(figure, "hash and rank to sorting in memory by time alone", rank, sorts, target{})
-	return nil
+	turn := 0
+	return b.repeat(func() error {
+		b.say("recompute of %d finishers", b.size.Finishers)
+		took, err := b.recompute(ctx, raceID, turn)
+		turn++
+		what := fmt.Sprintf("recompute of %s finishers after a correction", thousands(b.size.Finishers))
+		b.report.add(figure, what, "ms", took["read"]+took["rank"]+took["write"], target{atMost: 1000})
+		b.report.add(figure, "  read", "ms", took["read"], target{})
+		b.report.add(figure, "  hash and rank", "ms", took["rank"], target{atMost: 50})
+		b.report.add(figure, "  write", "ms", took["write"], target{})
+		return err
+	})
 }
 
-// recompute corrects one record and returns the mean milliseconds, by part, of
-// the recomputes that this leads to: one for the correction, one for its credit,
-// or one for both.
+// recompute corrects one record and returns the mean milliseconds of each part of the
+// recomputes that follow: one for the correction and one for its credit, or one for
+// both.
 func (b *bench) recompute(ctx context.Context, raceID string, turn int) (map[string]float64, error) {
 	const metric = "mrmrthon_standings_recompute_seconds"
 	if err := fresh(ctx, b.organizer); err != nil {
@@ -83,25 +66,4 @@ func (b *bench) recompute(ctx context.Context, raceID string, turn int) (map[str
 		took[part] = 1000 * now.since(before[part])
 	}
 	return took, nil
-}
-
-// inMemory returns how long it takes to sort the entries by time and to rank
-// them, in ms, each the median of five.
-func (b *bench) inMemory(ctx context.Context, raceID string) (sorted, ranked float64, err error) {
-	in, err := maindb.New(b.mainDB, time.Now).StandingsInputs(ctx, raceID)
-	if err != nil {
-		return 0, 0, err
-	}
-	rules := standings.Rules{Ranking: in.Race.Ranking, Divisions: in.Race.Divisions}
-	var sorts, ranks series
-	for range 5 {
-		entries := slices.Clone(in.Entries)
-		began := time.Now()
-		slices.SortFunc(entries, func(a, b standings.Entry) int { return int(a.Result.Net - b.Result.Net) })
-		sorts = append(sorts, milliseconds(time.Since(began)))
-		began = time.Now()
-		standings.Rank(rules, in.Entries)
-		ranks = append(ranks, milliseconds(time.Since(began)))
-	}
-	return sorts.median(), ranks.median(), nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// tally is what an audit says of one kind of damage.
+// tally is what an audit reports about one kind of damage.
 type tally struct {
 	Kind     string `json:"kind"`
 	Found    int    `json:"found"`
@@ -26,7 +26,7 @@ type tally struct {
 	} `json:"examples"`
 }
 
-// nothingFound is every kind that an audit answers for.
+// nothingFound lists every kind of finding.
 func nothingFound() map[string][2]int {
 	return map[string][2]int{
 		"lost_credit": {}, "ended_uncredited": {}, "wrong_total": {}, "wrong_lines": {}, "late_outbox": {}, "late_workflow": {},
@@ -34,8 +34,8 @@ func nothingFound() map[string][2]int {
 	}
 }
 
-// TestAudit damages a system of its own in every way that the audit looks for,
-// behind its back, and has it look.
+// TestAudit damages the databases of its own system in every way that the audit
+// detects, and runs the audit.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	s := ownSystem(t, "audit", func(opts *stack.Options) {
@@ -77,7 +77,7 @@ func TestAudit(t *testing.T) {
 	require.Zero(t, s.metric(t, `mrmrthon_audit_mended_total\{kind="wrong_lines"\}`))
 }
 
-// audit runs one now and returns what it found by kind, lost credits too.
+// audit runs an audit and returns its findings by kind, lost credits included.
 func (b operated) audit(t *testing.T) map[string]tally {
 	t.Helper()
 	var started struct {
@@ -113,7 +113,7 @@ func (b operated) audit(t *testing.T) map[string]tally {
 	return found
 }
 
-// counts runs an audit and returns how many it found and mended, by kind.
+// counts runs an audit and returns how many it found and repaired, by kind.
 func (b operated) counts(t *testing.T) map[string][2]int {
 	t.Helper()
 	return counts(b.audit(t))
@@ -127,7 +127,7 @@ func counts(found map[string]tally) map[string][2]int {
 	return counted
 }
 
-// finds checks what an audit found and returns the one example of a kind.
+// finds checks the findings of an audit and returns the example of a kind.
 func finds(t *testing.T, found map[string]tally, want map[string][2]int, kind string) (id, detail string) {
 	t.Helper()
 	all := nothingFound()
@@ -163,12 +163,12 @@ func (b operated) auditResetsAWorkflow(t *testing.T) {
 	b.until(t, recordID, "settled")
 	b.check(t)
 	b.completed(t, creditID(b.raceID, recordID, 1))
-	b.emptiesOutbox(t)
+	b.awaitEmptyOutbox(t)
 	require.Equal(t, nothingFound(), b.counts(t))
 }
 
-// auditRevisesAboveTheLedger has main_db forget a correction that was credited, as
-// a restore does: the record is credited as it is now, by a revision of its own.
+// auditRevisesAboveTheLedger removes a credited correction from main_db, as a restore
+// does. The record is then credited as it stands, under a new revision.
 func (b operated) auditRevisesAboveTheLedger(t *testing.T) {
 	recordID := b.runnersRecord(t, 2)
 	before := b.book.latest[recordID]
@@ -200,7 +200,7 @@ func (b operated) auditRevisesAboveTheLedger(t *testing.T) {
 	require.Equal(t, nothingFound(), b.counts(t))
 }
 
-// auditReversesAnOrphan has main_db forget a record that was credited.
+// auditReversesAnOrphan removes a credited record from main_db.
 func (b operated) auditReversesAnOrphan(t *testing.T) {
 	recordID := b.runnersRecord(t, 3)
 	for _, statement := range []string{
@@ -225,8 +225,8 @@ func (b operated) auditReversesAnOrphan(t *testing.T) {
 	require.Equal(t, nothingFound(), b.counts(t))
 }
 
-// emptiesOutbox waits until every revision is on its way.
-func (b operated) emptiesOutbox(t *testing.T) {
+// awaitEmptyOutbox waits until every revision has been sent.
+func (b operated) awaitEmptyOutbox(t *testing.T) {
 	t.Helper()
 	eventually(t, patience, func() error {
 		n, err := tryCount(t.Context(), b.mainDB, "SELECT COUNT(*) FROM outbox")
@@ -237,7 +237,7 @@ func (b operated) emptiesOutbox(t *testing.T) {
 	})
 }
 
-// auditReportsALateWorkflow starts a credit that nobody works on.
+// auditReportsALateWorkflow starts a credit that no worker runs.
 func (b operated) auditReportsALateWorkflow(t *testing.T) {
 	workflowID := creditID(b.raceID, uuid.NewString(), 1)
 	_, err := b.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: workflowID, TaskQueue: "nobody's"}, "CreditRecord")
@@ -257,8 +257,8 @@ func (b operated) auditReportsALateWorkflow(t *testing.T) {
 	b.found(t, 0, "WorkflowType = 'CreditRecord' AND ExecutionStatus = 'Running'")
 }
 
-// auditReportsALateOutbox accepts a record without a queue, has it be old, and
-// then loses its outbox row too.
+// auditReportsALateOutbox posts a record while the queue is down, makes it look old, and
+// then deletes its outbox row.
 func (b operated) auditReportsALateOutbox(t *testing.T) {
 	r := row{bib: "99301", sex: "F", age: 41, gun: "3:33:33", net: "3:33:30", status: "OK", field: "runner"}
 	require.Equal(t, 1, b.organizer.importStartList(t, b.raceID, startList([]row{r})).Added)
@@ -292,8 +292,8 @@ func (b operated) auditReportsALateOutbox(t *testing.T) {
 	b.check(t)
 }
 
-// auditReportsADoubleCredit writes a second credit into the ledger, with its
-// total, as no program of ours can.
+// auditReportsADoubleCredit writes a second credit and its total into the ledger, which
+// our programs have no right to do.
 func (b operated) auditReportsADoubleCredit(t *testing.T) {
 	recordID := b.runnersRecord(t, 0)
 	b.sql(t, `INSERT INTO point (user_id, race_id, record_id, revision, entry, rule, edition, points, reason, workflow_id, created_at)
@@ -312,5 +312,5 @@ func (b operated) auditReportsADoubleCredit(t *testing.T) {
 		require.Equal(t, recordID, id)
 		require.Contains(t, detail, "points more than the credit")
 	}
-	require.Equal(t, 2, count(t, b.userDB, "SELECT COUNT(*) FROM point WHERE record_id = ?", recordID), "the ledger was not touched")
+	require.Equal(t, 2, count(t, b.userDB, "SELECT COUNT(*) FROM point WHERE record_id = ?", recordID), "the ledger is unchanged")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// outcome is what one revision of a record should come to.
+// outcome is the expected outcome of one revision of a record.
 type outcome struct {
 	status string // credited, rejected
 	userID string // of the runner; empty when rejected or removed
@@ -27,8 +27,8 @@ type line struct {
 	points   int64
 }
 
-// book is what the ledger should hold of one race. It is kept by hand, revision
-// by revision, in the order in which the test makes them.
+// book is the expected ledger of one race. The test enters every revision in the order
+// in which it makes them.
 type book struct {
 	tables tables
 	users  map[string]string // user ID by bib, as the start list was taken
@@ -49,7 +49,7 @@ func newBook(t *testing.T) *book {
 	}
 }
 
-// marathonOutcome is what a row of the sample race should earn.
+// marathonOutcome is the expected outcome of a row of the sample race.
 func (b *book) marathonOutcome(t *testing.T, r row) outcome {
 	t.Helper()
 	userID, entered := b.users[bibKey(r.bib)]
@@ -72,7 +72,7 @@ func (b *book) marathonOutcome(t *testing.T, r row) outcome {
 // bibKey is the form in which bibs are compared.
 func bibKey(bib string) string { return strings.TrimLeft(strings.ToUpper(bib), "0") }
 
-// enter notes the outcome of a record's next revision, whose number is checked.
+// enter adds the outcome of a record's next revision and checks its number.
 func (b *book) enter(t *testing.T, recordID string, revision int, o outcome) {
 	t.Helper()
 	require.NotEmpty(t, recordID)
@@ -91,7 +91,7 @@ func (b *book) enter(t *testing.T, recordID string, revision int, o outcome) {
 	b.revisions++
 }
 
-// progress is what the API should say of the race's credits.
+// progress is the expected count of the race's credits.
 func (b *book) progress() progress {
 	p := progress{Total: b.revisions, Superseded: b.revisions - len(b.latest)}
 	for _, o := range b.latest {
@@ -104,7 +104,7 @@ func (b *book) progress() progress {
 	return p
 }
 
-// totals are the points of everybody on the start list.
+// totals are the expected points of everybody on the start list.
 func (b *book) totals() map[string]int64 {
 	totals := map[string]int64{}
 	for userID := range maps.Values(b.users) {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// boston is a race on its way through the system, and its book.
+// boston is the sample race in the system, with its book.
 type boston struct {
 	*system
 	organizer *caller
@@ -75,15 +75,15 @@ func (b *boston) change(t *testing.T, bib string, fields map[string]any, o outco
 	b.book.enter(t, id, got.Revision, o)
 }
 
-// TestBoston leads 2,000 real results through the system and corrects them in
-// every way that an organizer can; after each step the ledger equals the book.
+// TestBoston imports 2,000 real results and corrects them in every way that an organizer
+// can. After each step the ledger equals the book.
 func TestBoston(t *testing.T) {
 	t.Parallel()
 	b := startBoston(t, sharedSystem(t), 2000)
 	b.importAll(t)
 	b.check(t)
 	b.allFound(t, b.raceID, b.book)
-	// The steps build on each other, so they are no subtests of their own.
+	// The steps build on each other, so they are not subtests.
 	b.onlyRunnersHavePoints(t)
 	b.sameFileChangesNothing(t)
 	b.dryRunChangesNothing(t)
@@ -145,7 +145,7 @@ func (b *boston) correctedTimeMovesTheDifference(t *testing.T) {
 	r.gun = "4:20:30.4"
 	b.change(t, r.bib, map[string]any{"gun_time": r.gun}, b.book.marathonOutcome(t, *r))
 	b.check(t)
-	// What the correction was based on is no longer the latest.
+	// The correction is based on a revision that is no longer the latest.
 	b.organizer.patch(t, b.raceID, b.ids[r.bib], 1, map[string]any{"gun_time": "1:00:00", "reason": "late"}).
 		problem(t, http.StatusPreconditionFailed)
 	b.check(t)

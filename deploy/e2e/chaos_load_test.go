@@ -14,8 +14,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/settings"
 )
 
-// load is one race that an organizer posts while the system is broken: an
-// import in ten parts, and after each part corrections of some of its records.
+// load is one race that an organizer posts while the system fails: an import in ten
+// parts, each followed by corrections of some of its records.
 type load struct {
 	*chaos
 	raceID string
@@ -25,7 +25,7 @@ type load struct {
 
 const parts = 10
 
-// newLoad enters everybody; nothing is broken meanwhile.
+// newLoad enters everybody before anything fails.
 func (c *chaos) newLoad(t *testing.T) *load {
 	t.Helper()
 	l := &load{chaos: c, rows: append([]row(nil), c.rows...), book: newBook(t)}
@@ -36,14 +36,14 @@ func (c *chaos) newLoad(t *testing.T) *load {
 	return l
 }
 
-// post imports and corrects; accepted is called after each part was imported,
-// before it is corrected.
+// post imports and corrects. It calls accepted after each part is imported, before the
+// corrections.
 func (l *load) post(t *testing.T, accepted func(part int)) {
 	t.Helper()
 	for part := range parts {
 		from, to := part*len(l.rows)/parts, (part+1)*len(l.rows)/parts
 		got := l.organizer.importResults(t, l.raceID, "", results(l.rows[from:to]))
-		// A repetition after a lost answer finds its rows unchanged.
+		// A retry after a lost answer finds its rows unchanged.
 		require.Equal(t, to-from, got.Added+got.Changed+got.Unchanged)
 		require.Empty(t, got.Errors)
 		if accepted != nil {
@@ -55,8 +55,8 @@ func (l *load) post(t *testing.T, accepted func(part int)) {
 	}
 }
 
-// revise corrects every tenth record's time, disqualifies every twentieth and
-// takes that back for every fortieth.
+// revise corrects the time of every tenth record, disqualifies every twentieth, and
+// reverses that for every fortieth.
 func (l *load) revise(t *testing.T, i int) {
 	t.Helper()
 	r := &l.rows[i]
@@ -74,8 +74,8 @@ func (l *load) revise(t *testing.T, i int) {
 	}
 }
 
-// amend brings the record of r's bib to what r says. An answer that got lost
-// shows as a newer revision at the next attempt.
+// amend changes the record of r's bib to r. After a lost answer the next attempt finds a
+// newer revision.
 func (l *load) amend(t *testing.T, r row, fields map[string]any) {
 	t.Helper()
 	fields["reason"] = "chaos"
@@ -110,8 +110,8 @@ func (l *load) drain(t *testing.T) {
 	})
 }
 
-// sent waits until the relay has put on the queue as many messages as it lets
-// wait there, or all of them, and returns how many those are.
+// sent waits until the relay has sent as many messages as may wait on the queue, or all
+// of them, and returns their number.
 func (l *load) sent(t *testing.T) (depth int) {
 	t.Helper()
 	var relayConfig relay.Config
@@ -129,7 +129,7 @@ func (l *load) sent(t *testing.T) (depth int) {
 	return depth
 }
 
-// messages are those of all revisions of the race, the oldest first.
+// messages returns the messages of all revisions of the race, the oldest first.
 func (l *load) messages(t *testing.T) []message {
 	t.Helper()
 	var all []message
@@ -145,8 +145,8 @@ func (l *load) messages(t *testing.T) []message {
 	return all
 }
 
-// check compares the race's records, credits, ledger and totals with what they
-// should be, and waits until nothing is left anywhere.
+// check compares the race's records, credits, ledger and totals with the expected ones,
+// and waits until outbox, queue and workflows are done.
 func (l *load) check(t *testing.T) {
 	t.Helper()
 	l.nothingLeft(t)
@@ -171,7 +171,7 @@ func (l *load) check(t *testing.T) {
 	t.Log("standings followed after", l.standingsFollow(t, l.raceID).Round(time.Millisecond))
 }
 
-// outcomes are what the records should have come to, by their ID.
+// outcomes returns the expected outcomes by record ID.
 func (l *load) outcomes(t *testing.T) map[string]outcome {
 	t.Helper()
 	byBib := map[string]row{}
@@ -213,7 +213,7 @@ func (l *load) creditsAre(t *testing.T, want map[string]outcome) (revisions int)
 }
 
 // nothingLeft waits until outbox and queue are empty and no workflow is open,
-// and checks that no message was given up.
+// and checks that no message was dead-lettered.
 func (l *load) nothingLeft(t *testing.T) {
 	t.Helper()
 	eventually(t, patience, func() error {
@@ -233,12 +233,12 @@ func (l *load) nothingLeft(t *testing.T) {
 	})
 	dead, err := l.depth(t.Context(), l.DeadLetterQueueURL())
 	require.NoError(t, err)
-	require.Zero(t, dead, "messages were given up")
+	require.Zero(t, dead, "messages were dead-lettered")
 }
 
-// replay goes through the lines of each record in the order of its revisions. A
-// record is credited once: before it is credited again, what it had is taken
-// back from whom it was given to. It returns what each is worth in the end.
+// replay checks the lines of each record in the order of its revisions: a record is
+// credited once, and before it is credited again, the earlier credit is reversed for the
+// runner who had it. It returns the points of each record in the end.
 func replay(t *testing.T, lines []line) map[string]int64 {
 	t.Helper()
 	held := map[string]line{}

@@ -13,17 +13,16 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// TestChaos breaks the system in one way after the other while an organizer
-// imports and corrects results. At the end of each, every record is credited
-// exactly once, ledger, totals and an independent computation agree, and nothing
-// is left anywhere. It must not take longer than twice the undisturbed time and
-// 15 seconds.
+// TestChaos makes the system fail in one way after the other while an organizer imports
+// and corrects results. After each failure every record is credited exactly once,
+// ledger, totals and an independent computation agree, and no work is left over. It may
+// take at most twice the undisturbed time plus 15 seconds.
 //
-//nolint:paralleltest // what is measured must not share the machine
+//nolint:paralleltest // the times are measured, so nothing else may run
 func TestChaos(t *testing.T) {
 	c := &chaos{system: ownSystem(t, "chaos"), rows: bostonRows(t, *chaosRecords)}
 	c.organizer = c.signUp(t, "organizer")
-	c.organizer.beDetermined()
+	c.organizer.retryUnavailable()
 	c.undisturbed = c.round(t, nothing)
 	t.Logf("%d records undisturbed: %s", len(c.rows), c.undisturbed.Round(time.Millisecond))
 
@@ -47,8 +46,8 @@ func TestChaos(t *testing.T) {
 	})
 	t.Run("every message twice and out of order", c.twiceAndOutOfOrder)
 
-	// A queue that forgets is what the audit is for; it comes often enough here
-	// to be waited for.
+	// The audit repairs what a queue loses. It runs often here, so that the test can
+	// wait for it.
 	c.env["AUDIT_INTERVAL"], c.env["AUDIT_GRACE"] = "5s", "2s"
 	require.NoError(t, c.Restart(t.Context(), stack.Worker))
 	t.Run("queue killed every 2 s", func(t *testing.T) {
@@ -57,7 +56,7 @@ func TestChaos(t *testing.T) {
 	t.Run("queue forgets everything", c.queueForgets)
 }
 
-// chaos is a system that may be broken, and the load it is broken under.
+// chaos is a system that is made to fail, and the load on it.
 type chaos struct {
 	*system
 	organizer   *caller
@@ -65,10 +64,9 @@ type chaos struct {
 	undisturbed time.Duration
 }
 
-// disturbance is a way of breaking the system during a load. Both parts of it
-// are optional.
+// disturbance is a failure during a load. Both functions are optional.
 type disturbance struct {
-	// during runs beside the load, from the first accepted import on.
+	// during runs concurrently with the load, from the first accepted import on.
 	during func(context.Context) error
 	// accepted is called as soon as the API has accepted a part of the import.
 	accepted func(t *testing.T, part int)
@@ -97,8 +95,8 @@ func again(interval time.Duration, n int, something func(context.Context) error)
 	}}
 }
 
-// kills is how often to kill at that interval: for as long as the load takes
-// undisturbed.
+// kills returns how often to kill at that interval for as long as the undisturbed load
+// takes.
 func (c *chaos) kills(interval time.Duration, least int) int {
 	return max(least, int(c.undisturbed/interval))
 }
@@ -107,7 +105,7 @@ func (c *chaos) restart(part stack.Part) func(context.Context) error {
 	return func(ctx context.Context) error { return c.Restart(ctx, part) }
 }
 
-// recovers leads the load through the disturbance and checks the time it took.
+// recovers posts the load under the disturbance and checks the time it took.
 func (c *chaos) recovers(t *testing.T, d disturbance) {
 	t.Helper()
 	c.inTime(t, c.round(t, d))
@@ -145,8 +143,8 @@ func (c *chaos) round(t *testing.T, d disturbance) time.Duration {
 	return took
 }
 
-// killedBeforeSending: the queue is away, so what the API commits stays in the
-// outbox; then the API dies too.
+// killedBeforeSending: while the queue is down, the API's commits stay in the outbox;
+// then the API is killed too.
 func (c *chaos) killedBeforeSending(t *testing.T) {
 	l := c.newLoad(t)
 	began := time.Now()
@@ -163,9 +161,9 @@ func (c *chaos) killedBeforeSending(t *testing.T) {
 	c.inTime(t, took)
 }
 
-// twiceAndOutOfOrder takes the messages off the queue before the worker sees
-// them and sends every revision twice: first the newest ones, then all at random.
-// What the relay held back comes a third time.
+// twiceAndOutOfOrder removes the messages from the queue before the worker receives them
+// and sends every revision twice: the newest ones first, then all in random order. Those
+// that the relay held back arrive a third time.
 func (c *chaos) twiceAndOutOfOrder(t *testing.T) {
 	l := c.newLoad(t)
 	began := time.Now()
@@ -183,7 +181,7 @@ func (c *chaos) twiceAndOutOfOrder(t *testing.T) {
 	l.check(t)
 	c.inTime(t, took)
 
-	// Once more, now that all is done.
+	// Once more, after everything is credited.
 	before, err := c.ledger(t.Context(), l.raceID)
 	require.NoError(t, err)
 	c.postAll(t, shuffled(messages))

@@ -25,11 +25,11 @@ type caller struct {
 	login  string
 }
 
-// beDetermined has a caller repeat what met a part being down, with the same
-// Idempotency-Key, as a careful organizer's program does.
-func (c *caller) beDetermined() { c.Patience = 2 * time.Minute }
+// retryUnavailable makes a caller retry calls that failed because a server was down, with
+// the same Idempotency-Key, as a careful organizer's program does.
+func (c *caller) retryUnavailable() { c.Patience = 2 * time.Minute }
 
-// answer is what the API said.
+// answer is an answer of the API.
 type answer struct {
 	status int
 	header http.Header
@@ -82,7 +82,7 @@ func inJSON(t *testing.T, v any) payload {
 
 func inCSV(text string) payload { return payload{"text/csv", []byte(text)} }
 
-// call makes one call, or repeats it while the caller is determined.
+// call makes one call, with the caller's retries.
 func (c *caller) call(t *testing.T, method, path string, body payload, headers ...string) answer {
 	t.Helper()
 	if method == http.MethodPost && !slices.Contains(headers, "Idempotency-Key") {
@@ -148,7 +148,7 @@ func (c *caller) createRace(t *testing.T, race map[string]any) string {
 	return created.RaceID
 }
 
-// imported is what became of the rows of a file.
+// imported is the answer to an import.
 type imported = apiclient.Imported
 
 func (c *caller) importStartList(t *testing.T, raceID string, list payload) imported {
@@ -165,7 +165,7 @@ func (c *caller) importResults(t *testing.T, raceID, query string, results paylo
 	return result
 }
 
-// record is an official record as the API shows it.
+// record is an official record in the API.
 type record struct {
 	RecordID  string `json:"record_id"`
 	Revision  int    `json:"revision"`
@@ -243,7 +243,7 @@ func (c *caller) records(t *testing.T, raceID string) []record {
 	}
 }
 
-// progress is how far the credits of a race are. The four add up to Total.
+// progress counts the credits of a race. The four add up to Total.
 type progress struct {
 	Pending    int `json:"pending"`
 	Credited   int `json:"credited"`
@@ -263,7 +263,7 @@ func (c *caller) credits(t *testing.T, raceID string) progress {
 	return p
 }
 
-// myPoints is what a runner sees of the own ledger.
+// myPoints is a runner's own points.
 type myPoints struct {
 	TotalPoint int64 `json:"total_point"`
 	Items      []struct {

@@ -20,7 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// span is what a test looks at of a span.
+// span is the part of a span that tests compare.
 type span struct {
 	service, name string
 	kind          tracepb.Span_SpanKind
@@ -32,7 +32,7 @@ type span struct {
 	failed        bool
 }
 
-// collector takes spans by OTLP over HTTP, as a collector does.
+// collector receives spans by OTLP over HTTP.
 type collector struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -95,7 +95,7 @@ func attributesOf(list []*commonpb.KeyValue) map[string]string {
 	return attributes
 }
 
-// find returns the spans for which is holds, as they began.
+// find returns the spans for which is returns true, in the order of their start.
 func (c *collector) find(is func(span) bool) []span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,14 +109,14 @@ func (c *collector) find(is func(span) bool) []span {
 	return found
 }
 
-// text is everything that came.
+// text returns everything that was received.
 func (c *collector) text() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.raw.String()
 }
 
-// trace is all spans of one trace, as they began.
+// trace is all spans of one trace, in the order of their start.
 type trace []span
 
 func (c *collector) trace(id string) trace { return c.find(func(s span) bool { return s.trace == id }) }
@@ -131,7 +131,7 @@ func (tr trace) only(t *testing.T, name string) span {
 	return named[0]
 }
 
-// below returns the names of a span's children, as they began.
+// below returns the names of a span's children, in the order of their start.
 func (tr trace) below(s span) (names []string) {
 	for _, child := range tr {
 		if child.parent == s.id {

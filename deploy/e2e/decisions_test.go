@@ -10,7 +10,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// loaded is what an import of results answers, as far as decisions go.
+// loaded is the part of an import's answer that concerns decisions.
 type loaded struct {
 	ImportID  string `json:"import_id"`
 	Added     int    `json:"added"`
@@ -41,7 +41,7 @@ type decisions struct {
 	tables    tables
 }
 
-// finisher is what a record is expected to come to.
+// finisher is the expected outcome of a record.
 type finisher struct {
 	place, millis int // no place: it is neither ranked nor credited
 }
@@ -77,10 +77,10 @@ func (d decisions) holder(bib string) record {
 	return record{}
 }
 
-// comeTo waits until the race's credits are done and its standings are of that
-// status and show those places and points, worked out here. Then it checks that
-// each record is credited once, at its latest revision, and that ledger, credits
-// and totals are equal.
+// comeTo waits until the race's credits are settled and its standings have that status
+// and those places and points, which the test computes itself. Then it checks that each
+// record is credited once, at its latest revision, and that ledger, credits and totals
+// agree.
 func (d decisions) comeTo(status string, factor int64, want map[string]finisher) {
 	t := d.t
 	t.Helper()
@@ -126,9 +126,9 @@ func (d decisions) comeTo(status string, factor int64, want map[string]finisher)
 	require.NoError(t, d.balanced(t.Context()))
 }
 
-// TestDecisionsOutrankFiles takes a race through what happens on the evening of
-// one: results, publication, a disqualification, the same file again, the jury
-// changes its mind, changes it back, and in the end the race was a mistake.
+// TestDecisionsOutrankFiles plays the evening of a race: results, publication, a
+// disqualification, the same file again, the jury reverses its decision and restores it,
+// and in the end the race is voided as a mistake.
 func TestDecisionsOutrankFiles(t *testing.T) {
 	t.Parallel()
 	d := startDecisions(t, "Decisions")
@@ -173,7 +173,7 @@ func TestDecisionsOutrankFiles(t *testing.T) {
 	}
 	undo(override.ImportID).into(t, http.StatusOK, nil)
 	d.comeTo(string(race.Official), 1, jury)
-	require.Len(t, d.load("", file).Kept, 1, "the decision stands again")
+	require.Len(t, d.load("", file).Kept, 1, "the decision is in force again")
 	undo(first.ImportID).problem(t, http.StatusConflict)
 
 	d.organizer.call(t, http.MethodPost, "/v1/races/"+d.raceID+"/void", inJSON(t, map[string]string{"reason": "a trial"})).into(t, http.StatusOK, nil)
@@ -181,8 +181,8 @@ func TestDecisionsOutrankFiles(t *testing.T) {
 	d.organizer.call(t, http.MethodPost, imports, inCSV(file)).problem(t, http.StatusConflict)
 }
 
-// TestAnImplausibleTime takes a time written as h:mm from the import to the
-// points that it is worth once somebody vouches for it, and back.
+// TestAnImplausibleTime follows a time written as h:mm from the import to its points
+// after somebody has confirmed it, and back.
 func TestAnImplausibleTime(t *testing.T) {
 	t.Parallel()
 	d := startDecisions(t, "Implausible")
@@ -203,14 +203,14 @@ func TestAnImplausibleTime(t *testing.T) {
 	d.organizer.patch(t, d.raceID, held.RecordID, held.Revision, map[string]any{"confirm_time": true}).problem(t, http.StatusUnprocessableEntity)
 	confirmed := d.organizer.correct(t, d.raceID, held.RecordID, held.Revision, map[string]any{"confirm_time": true, "reason": "seen it"})
 	d.comeTo(string(race.Provisional), 1, map[string]finisher{"1": {2, 160 * minute}, "2": {1, 165 * second}})
-	require.Len(t, d.load("", "bib,gun_time\n2,2:45:00\n").Kept, 1, "who vouched for it decided")
+	require.Len(t, d.load("", "bib,gun_time\n2,2:45:00\n").Kept, 1, "a confirmation is a decision")
 
 	right := d.load("?override=2&reason=read+again", "bib,gun_time\n2,2:45:00\n")
 	require.Equal(t, 1, right.Changed)
 	d.comeTo(string(race.Provisional), 1, map[string]finisher{"1": {1, 160 * minute}, "2": {2, 165 * minute}})
 	require.Equal(t, 1, d.load("", "bib,gun_time\n2,2:45\n").Changed)
 	d.comeTo(string(race.Provisional), 1, map[string]finisher{"1": {1, 160 * minute}, "2": {}})
-	require.Greater(t, d.holder("2").Revision, confirmed.Revision, "another time needs another word")
+	require.Greater(t, d.holder("2").Revision, confirmed.Revision, "another time needs another confirmation")
 
 	slow := d.load("", "bib,gun_time\n1,2:40:00\n2,30:00:00\n")
 	require.Len(t, slow.Implausible, 1)

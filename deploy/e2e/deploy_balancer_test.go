@@ -15,10 +15,9 @@ import (
 	"testing"
 )
 
-// balancer stands before several APIs as a load balancer does: each call goes
-// to one of them, and to another when that one refuses the connection. A call
-// that breaks off after it was sent is never sent again: it is counted, and its
-// caller finds the connection closed.
+// balancer is a load balancer for several APIs. Each call goes to one of them, or to
+// another if that one refuses the connection. A call that is cut off after it was sent
+// is never sent again: it is counted, and its caller's connection is closed.
 type balancer struct {
 	*httptest.Server
 	transport *http.Transport
@@ -43,14 +42,14 @@ func newBalancer(t *testing.T, api string) *balancer {
 	return b
 }
 
-// add sends calls to an API too.
+// add adds an API.
 func (b *balancer) add(api string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.apis[api] = &sync.WaitGroup{}
 }
 
-// remove sends it no more, and returns when those under way are over.
+// remove sends an API no more calls, and returns when those in progress have ended.
 func (b *balancer) remove(api string) {
 	b.mu.Lock()
 	calls := b.apis[api]
@@ -59,8 +58,8 @@ func (b *balancer) remove(api string) {
 	calls.Wait()
 }
 
-// choose takes an API for a call, none of those that refused it; done is called
-// when the call is over.
+// choose picks an API for a call, none of those that refused it. done is called when the
+// call has ended.
 func (b *balancer) choose(refused []string) (api string, done func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,7 +101,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pass makes the call at one API and hands its answer back.
+// pass forwards the call to one API and returns its answer.
 func (b *balancer) pass(w http.ResponseWriter, r *http.Request, api string, body []byte) error {
 	target, err := url.Parse(api)
 	if err != nil {
@@ -129,8 +128,8 @@ func (b *balancer) pass(w http.ResponseWriter, r *http.Request, api string, body
 	return err
 }
 
-// outcome is how calls went so far: how many were answered with each status,
-// and how those broke off that were not, by API.
+// outcome counts the calls so far: the answers by status, and those that were cut off by
+// API.
 func (b *balancer) outcome() (served map[int]int, broken map[string][]error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

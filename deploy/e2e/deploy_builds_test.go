@@ -26,16 +26,15 @@ const stamp = "-ldflags=-X github.com/mrmrthon/mrmrthon/internal/build.version="
 // versions are the two builds of API and worker that a deployment is about.
 type versions struct {
 	old, next map[stack.Part]string
-	// changed tells that next is the present source with CreditRecord changed,
-	// for want of an older version.
+	// changed reports whether next is the present source with a change of
+	// CreditRecord, because there is no older version.
 	changed bool
 }
 
-// bothVersions builds what is deployed over what. The old version is the last
-// release. Where there is none, or no git to ask for it, the present source is
-// the old version, and the next is the same with a change of CreditRecord as a
-// release would make it: so the test is about two versions of a workflow even
-// in a source archive.
+// bothVersions builds the old and the next version. The old one is the last release. If
+// there is none, or no git, the old version is the present source, and the next one is
+// the same with a versioned change of CreditRecord, so that the test compares two
+// versions of a workflow even in a source archive.
 func bothVersions(t *testing.T) versions {
 	t.Helper()
 	present, err := bench.programs()
@@ -113,9 +112,9 @@ func buildPrograms(ctx context.Context, root, bin string, flags ...string) (map[
 // changeID names the change of changedCredit in the workflows' histories.
 const changeID = "tested deployment"
 
-// changedCredit returns an overlay for go build in which CreditRecord does
-// something new, an event more in its history, and asks for its version first,
-// so that what the old version began goes on as it began.
+// changedCredit returns an overlay for go build in which CreditRecord has one more event
+// in its history, behind a version, so that workflows of the old version continue
+// unchanged.
 func changedCredit(t *testing.T, root string) (overlay string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -21,9 +21,9 @@ import (
 
 // TestDeploy deploys one version of API and worker over another while an
 // organizer posts and corrects results, rolls back and forward again. At the end
-// every record is credited once, as after TestChaos; no call was cut off by an
-// API that the load balancer knew to be going, and what the old workers had begun
-// the new ones finished.
+// every record is credited once, as after TestChaos; no call was cut off by an API that
+// the load balancer had removed, and the new workers have finished what the old ones
+// had started.
 func TestDeploy(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
@@ -45,8 +45,8 @@ func TestDeploy(t *testing.T) {
 	}
 }
 
-// deployment is a running system, the other version of its programs, and what
-// goes from one to the other.
+// deployment is a running system, the other version of its programs, and the steps from
+// one to the other.
 type deployment struct {
 	*chaos
 	versions
@@ -71,7 +71,7 @@ func newDeployment(t *testing.T) *deployment {
 	}
 	s.front = d.balancer.URL
 	d.organizer = s.signUp(t, "organizer")
-	d.organizer.beDetermined()
+	d.organizer.retryUnavailable()
 	return d
 }
 
@@ -124,8 +124,8 @@ func (d *deployment) err(ctx context.Context) error {
 	}
 }
 
-// run deploys, in the order of a release: migrations, worker, API. A rollback
-// leaves the migrations alone, which have to suit both versions.
+// run deploys in the order of a release: migrations, worker, API. A rollback leaves the
+// migrations in place, which must work with both versions.
 func (d *deployment) run() {
 	defer close(d.ended)
 	ctx := d.t.Context()
@@ -156,7 +156,7 @@ func (d *deployment) run() {
 	}
 }
 
-// migrate runs the next version's migrations while the old programs work.
+// migrate runs the next version's migrations while the old programs are running.
 func (d *deployment) migrate(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, d.versions.next[stack.API], "migrate")
 	cmd.Env = os.Environ()
@@ -213,8 +213,8 @@ func (d *deployment) sendCalls(part stack.Part, s *stack.Stack) {
 	}
 }
 
-// stopOld ends a part of the old version as ECS does: the load balancer sends it
-// no more calls and those under way end, then comes SIGTERM.
+// stopOld stops a part of the old version as ECS does: the load balancer sends it no
+// more calls, those in progress end, and then it gets SIGTERM.
 func (d *deployment) stopOld(part stack.Part) func(context.Context) error {
 	return func(context.Context) error {
 		if part == stack.API {
@@ -224,9 +224,8 @@ func (d *deployment) stopOld(part stack.Part) func(context.Context) error {
 	}
 }
 
-// stopNext ends a part of the next version without a word to the load balancer,
-// as when its machine goes. A call that has just been connected may break off
-// then; its caller repeats it.
+// stopNext stops a part of the next version without telling the load balancer, as when
+// its machine fails. A call that has just connected may be cut off; its caller retries.
 func (d *deployment) stopNext(part stack.Part) func(context.Context) error {
 	return func(context.Context) error {
 		s := d.next[part]
@@ -238,11 +237,11 @@ func (d *deployment) stopNext(part stack.Part) func(context.Context) error {
 	}
 }
 
-// enough is how many workflows of the old worker have to wait before it stops.
+// enough is how many workflows of the old worker must be waiting before it stops.
 const enough = 5
 
-// stopOldWorkerInOutage takes user_db away until workflows that the old worker
-// began wait for it, and then the worker: another version has to finish them.
+// stopOldWorkerInOutage cuts off user_db until workflows of the old worker wait for it,
+// and then stops that worker: the other version has to finish them.
 func (d *deployment) stopOldWorkerInOutage(ctx context.Context) (err error) {
 	process, err := os.ReadFile(filepath.Join(d.dir, "run", "worker.pid"))
 	if err != nil {
@@ -252,7 +251,7 @@ func (d *deployment) stopOldWorkerInOutage(ctx context.Context) (err error) {
 	if err := d.userLink.cut(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.userLink.mend(ctx)) }()
+	defer func() { err = errors.Join(err, d.userLink.restore(ctx)) }()
 	tick := time.NewTicker(5 * glance)
 	defer tick.Stop()
 	for {
@@ -273,7 +272,7 @@ func (d *deployment) stopOldWorkerInOutage(ctx context.Context) (err error) {
 	}
 }
 
-// waitingOf returns the IDs of workflows that a worker began and that wait for
+// waitingOf returns the IDs of workflows that a worker started and that are waiting for
 // a database.
 func (d *deployment) waitingOf(ctx context.Context, worker string) (ids []string, err error) {
 	page, err := d.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
@@ -300,7 +299,7 @@ func (d *deployment) waitingOf(ctx context.Context, worker string) (ids []string
 	return ids, nil
 }
 
-// workflowsWentOn checks that what the old worker had begun others finished.
+// workflowsWentOn checks that other workers finished the workflows of the old worker.
 func (d *deployment) workflowsWentOn(t *testing.T) {
 	t.Helper()
 	require.GreaterOrEqual(t, len(d.open), enough)
@@ -312,14 +311,13 @@ func (d *deployment) workflowsWentOn(t *testing.T) {
 	d.historiesFit(t)
 }
 
-// historiesFit checks that no worker of the next version found a history that
-// its workflows would not have written.
+// historiesFit checks that no worker of the next version failed to replay a history.
 func (d *deployment) historiesFit(t *testing.T) {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(bench.dir, "deploy-next-worker", "logs", "worker.log"))
 	require.NoError(t, err)
 	require.NotEmpty(t, log)
-	require.NotContains(t, string(log), "TMPRL1100", "the next version cannot go on with what the old one began")
+	require.NotContains(t, string(log), "TMPRL1100", "the next version cannot replay the workflows of the old one")
 }
 
 // finishedBy returns which worker took the last step of a workflow.

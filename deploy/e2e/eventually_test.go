@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// How long the tests wait for what normally takes up to a second, and how often
-// they look.
+// How long the tests wait for something that usually takes up to a second, and how often
+// they check.
 const (
 	patience = 90 * time.Second
 	glance   = 50 * time.Millisecond
 )
 
-// eventually calls ask until it returns no error, and fails t with the last one when
-// the limit is over. Unlike require.Eventually it asks on the test's goroutine
-// and says what it was still waiting for.
+// eventually calls ask until it returns no error, and fails t with the last error at the
+// limit. Unlike require.Eventually it calls ask on the test's goroutine and reports what
+// it was waiting for.
 func eventually(t *testing.T, limit time.Duration, ask func() error) {
 	t.Helper()
 	deadline := time.Now().Add(limit)

@@ -38,11 +38,11 @@ func TestFairness(t *testing.T) {
 	posted := time.Now()
 	require.Equal(t, *fairSmall, organizer.importResults(t, small, "", finishers(*fairSmall)).Added)
 
-	var told progress // while it waits
+	var estimated progress // while it waits
 	eventually(t, patience, func() error {
 		p := organizer.credits(t, small)
 		if p.Ahead > 0 {
-			told = p
+			estimated = p
 		}
 		if p.Credited < p.Total {
 			return fmt.Errorf("%d of %d credited", p.Credited, p.Total)
@@ -57,9 +57,9 @@ func TestFairness(t *testing.T) {
 	require.Less(t, before, *fairBig/2, "the small race is done before half of the big one")
 	after := func(at time.Time) time.Duration { return at.Sub(posted).Round(time.Millisecond) }
 	t.Logf("small race of %d: first %s, p50 %s, p99 %s, last %s after it was posted, when %d of %d of the big one were done, "+
-		"%.0f a second in all; it was told %d ahead, %d s", *fairSmall, after(times[0]), after(times[len(times)/2]),
+		"%.0f a second in all; its estimate was %d ahead, %d s", *fairSmall, after(times[0]), after(times[len(times)/2]),
 		after(times[len(times)*99/100]), after(last), before, *fairBig, float64(before+*fairSmall)/last.Sub(began).Seconds(),
-		told.Ahead, told.EstimatedSeconds)
+		estimated.Ahead, estimated.EstimatedSeconds)
 	eventually(t, 10*patience, func() error { // the rest is not left to the tests that follow
 		if n := count(t, s.mainDB, "SELECT EXISTS (SELECT 1 FROM outbox WHERE race_id = ?)", big); n > 0 {
 			return errors.New("the big race still waits")

@@ -25,8 +25,8 @@ func (s *system) participants(t *testing.T, raceID string) map[string]string {
 	return users
 }
 
-// settled waits until no credit of the race is pending and checks that ledger,
-// totals and what the API says of them equal the book.
+// settled waits until no credit of the race is pending, and checks that the ledger, the
+// totals and the API agree with the book.
 func (s *system) settled(t *testing.T, organizer *caller, raceID string, b *book) {
 	t.Helper()
 	eventually(t, patience, func() error {
@@ -72,8 +72,8 @@ func (s *system) totals(ctx context.Context, raceID string) (map[string]int64, e
 	return totals, err
 }
 
-// creditsEqual compares what became of each record: status, revision, runner,
-// points and reason.
+// creditsEqual compares the credit of each record: status, revision, runner, points and
+// reason.
 func (s *system) creditsEqual(t *testing.T, raceID string, b *book) {
 	t.Helper()
 	seen := 0
@@ -97,8 +97,8 @@ func (s *system) creditsEqual(t *testing.T, raceID string, b *book) {
 	require.Len(t, b.latest, seen)
 }
 
-// balanced checks the rule that holds for every account at every moment: the
-// total is the sum of the ledger lines.
+// balanced checks the invariant of every account: the total is the sum of its ledger
+// lines.
 func (s *system) balanced(ctx context.Context) error {
 	const unequal = `SELECT COUNT(*) FROM user AS u
 		LEFT JOIN (SELECT user_id, SUM(points) AS points FROM point GROUP BY user_id) AS p ON p.user_id = u.user_id
@@ -110,7 +110,7 @@ func (s *system) balanced(ctx context.Context) error {
 	return err
 }
 
-// scan runs a query and hands each of its rows over.
+// scan runs a query and calls a function with each row.
 func scan(ctx context.Context, db *sql.DB, each func(*sql.Rows) error, query string, args ...any) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// link passes connections on to a server until it is cut. A cut link refuses
-// connections and drops those it has, as a server does that is down.
+// link forwards connections to a server until it is cut. A cut link drops its
+// connections and refuses new ones, like a server that is down.
 type link struct {
 	address string // own; stays the same over cuts
 	target  string
@@ -21,14 +21,14 @@ type link struct {
 
 func newLink(ctx context.Context, target string) (*link, error) {
 	l := &link{address: "127.0.0.1:0", target: target, open: map[net.Conn]struct{}{}}
-	err := l.mend(ctx)
+	err := l.restore(ctx)
 	return l, err
 }
 
 func (l *link) addr() string { return l.address }
 
-// mend lets connections through.
-func (l *link) mend(ctx context.Context) error {
+// restore accepts connections again.
+func (l *link) restore(ctx context.Context) error {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", l.address)
 	if err != nil {
@@ -41,7 +41,7 @@ func (l *link) mend(ctx context.Context) error {
 	return nil
 }
 
-// cut drops everything and refuses until mended.
+// cut drops all connections and refuses new ones until restore.
 func (l *link) cut() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +73,7 @@ func (l *link) accept(listener net.Listener) {
 	}
 }
 
-// pass copies both ways until one end is gone, and then closes both.
+// pass copies in both directions until one end closes, and then closes both.
 func (l *link) pass(listener net.Listener, near net.Conn) {
 	far, err := net.Dial("tcp", l.target) //nolint:noctx // bound by the link's own life
 	if err != nil {
@@ -94,7 +94,7 @@ func (l *link) pass(listener net.Listener, near net.Conn) {
 	<-ended
 }
 
-// keep notes the connections, or closes them when the link was cut meanwhile.
+// keep remembers the connections, or closes them if the link was cut in the meantime.
 func (l *link) keep(listener net.Listener, conns ...net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,8 +16,8 @@ import (
 
 var chaosRecords = flag.Int("chaos.records", 300, "how many records TestChaos posts for each way of breaking the system")
 
-// bench is what all tests of this package share: the programs, built once, and
-// the system that the ordinary tests use together.
+// bench is shared by all tests of this package: the programs, built once, and the system
+// of the tests that do not need one of their own.
 var bench struct {
 	dir      string
 	programs func() (map[stack.Part]string, error)
@@ -68,7 +68,7 @@ func run(m *testing.M) (code int) {
 	return 0
 }
 
-// sharedSystem is the one system of all tests that break nothing for others.
+// sharedSystem returns the system of all tests that do not disturb others.
 func sharedSystem(t *testing.T) *system {
 	t.Helper()
 	s, err := bench.shared()
@@ -76,7 +76,7 @@ func sharedSystem(t *testing.T) *system {
 	return s
 }
 
-// ownSystem starts a system for t alone and stops it when t is over.
+// ownSystem starts a system for t alone and stops it when t ends.
 func ownSystem(t *testing.T, name string, edit ...func(*stack.Options)) *system {
 	t.Helper()
 	s, err := startSystem(t.Context(), filepath.Join(bench.dir, name), edit...)

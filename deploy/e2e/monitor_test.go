@@ -47,8 +47,8 @@ func webhook(t *testing.T) (address string, posted <-chan notification) {
 	return server.URL, notes
 }
 
-// TestMonitoring watches a system of its own with the rules as they are, but in
-// a hurry.
+// TestMonitoring monitors a system of its own with the real rules, but at short
+// intervals.
 func TestMonitoring(t *testing.T) {
 	t.Parallel()
 	address, posted := webhook(t)
@@ -192,11 +192,11 @@ func (s *system) namedByDashboards(t *testing.T) map[string]string {
 	return named
 }
 
-// ofBadDays are panels that stay empty while nothing goes wrong.
+// ofBadDays are panels that are empty while nothing goes wrong.
 var ofBadDays = []string{"api.json: Errors by route", "api.json: Refusals by route", "temporal.json: Calls that failed"}
 
-// everyPanelShowsSomething waits until every query of every panel has an answer,
-// but for those of hosts, which have no exporter here.
+// everyPanelShowsSomething waits until every query of every panel has a result, except
+// those about hosts, which have no exporter here.
 func (s *system) everyPanelShowsSomething(t *testing.T) {
 	t.Helper()
 	eventually(t, patience, func() error {

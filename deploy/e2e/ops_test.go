@@ -18,17 +18,17 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// operated is a race whose credits an operator looks after.
+// operated is a race with an operator for its credits.
 type operated struct {
 	*boston
 	operator *caller
 }
 
-// TestOperations damages credits in every way that an operator can repair, and
-// compares the ledger with the book after each repair. It damages what others
-// compare, so it runs alone.
+// TestOperations damages credits in every way that an operator can repair, and compares
+// the ledger with the book after each repair. Other tests read the same ledger, so it
+// runs alone.
 //
-//nolint:paralleltest // others share the system
+//nolint:paralleltest // it shares the system with other tests
 func TestOperations(t *testing.T) {
 	s := sharedSystem(t)
 	b := operated{boston: startBoston(t, s, 20), operator: s.anonymous()}
@@ -61,7 +61,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// withoutAudits keeps the audit from repairing what t has damaged.
+// withoutAudits pauses the audit, which would repair what t damages.
 func (s *system) withoutAudits(t *testing.T) {
 	t.Helper()
 	schedule := s.temporal.ScheduleClient().GetHandle(t.Context(), "audit-credits")
@@ -71,7 +71,7 @@ func (s *system) withoutAudits(t *testing.T) {
 	})
 }
 
-// history is a record's history, as far as these tests look at it.
+// history is the part of a record's history that these tests compare.
 type history struct {
 	Condition   string   `json:"condition"`
 	Explanation string   `json:"explanation"`
@@ -103,7 +103,7 @@ func (b operated) history(t *testing.T, recordID string) history {
 	return got
 }
 
-// until waits for a condition of a record's credit.
+// until waits until a record's credit has a condition.
 func (b operated) until(t *testing.T, recordID, condition string) history {
 	t.Helper()
 	var got history
@@ -116,7 +116,7 @@ func (b operated) until(t *testing.T, recordID, condition string) history {
 	return got
 }
 
-// retried is what a retry led to.
+// retried is the answer to a retry.
 type retried struct {
 	Outcome  string `json:"outcome"`
 	Detail   string `json:"detail"`
@@ -150,8 +150,8 @@ func (b operated) listed(t *testing.T, status string) (ids []string) {
 	return ids
 }
 
-// lose takes credits out of the ledger behind its back, as a restore from a
-// backup does: credit, lines and total.
+// lose removes credits from the ledger as a restore from a backup does: credit, lines
+// and total.
 func (b operated) lose(t *testing.T, recordIDs ...string) {
 	t.Helper()
 	tx, err := b.userDB.BeginTx(t.Context(), nil)
@@ -244,7 +244,7 @@ func (b operated) terminatedWorkflowStartsAgain(t *testing.T) {
 	require.NotEmpty(t, shown.Revisions[0].Workflow.Pending[0].LastFailure)
 	unavailable(t, b.operator.call(t, http.MethodPost, "/v1/ops/credits/"+id+"/retry", payload{}))
 	require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), workflowID, "", "by mistake"))
-	require.NoError(t, b.userLink.mend(t.Context()))
+	require.NoError(t, b.userLink.restore(t.Context()))
 
 	shown = b.until(t, id, "failed")
 	require.Contains(t, shown.Explanation, "by mistake")
@@ -285,9 +285,9 @@ func (b operated) runningWorkflowIsResetOnRequest(t *testing.T) {
 	b.check(t)
 }
 
-// resetByOtherToolsIsLogged resets finished credits as the Web UI's button and
-// `temporal workflow reset` do: the points stay, and the log of actions has each
-// reset once. Those of the API are in it as what the operator asked for.
+// resetByOtherToolsIsLogged resets completed credits as the Web UI and
+// `temporal workflow reset` do: the points stay, and the log of actions has each reset
+// once. Resets through the API are logged as the operator's action.
 func (b operated) resetByOtherToolsIsLogged(t *testing.T) {
 	before := b.outsideResets(t)
 	require.NotContains(t, fmt.Sprint(before), b.operator.userID, "a reset through the API is logged as a retry")

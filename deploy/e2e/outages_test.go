@@ -10,10 +10,10 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// TestOutages takes one part away at a time. Records are accepted as long as
-// main_db is there, and their credits come by themselves when the part is back.
+// TestOutages stops one part at a time. Records are accepted as long as main_db is up,
+// and are credited without help when the part is back.
 //
-//nolint:paralleltest // others share the system
+//nolint:paralleltest // it shares the system with other tests
 func TestOutages(t *testing.T) {
 	s := sharedSystem(t)
 	b := startBoston(t, s, 50)
@@ -27,7 +27,7 @@ func TestOutages(t *testing.T) {
 		b.postWhileDown(t, rows[0])
 		b.importWhileDown(t, rows[1:10])
 		s.showsTheOutage(t, creditID(b.raceID, b.ids[rows[0].bib], 1))
-		require.NoError(t, s.userLink.mend(t.Context()))
+		require.NoError(t, s.userLink.restore(t.Context()))
 		b.back(t, rows[1:10])
 	})
 	t.Run("queue", func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestBrokenMessagesGoToTheDeadLetterQueue, each with its reason, and stop
-// nothing.
+// TestBrokenMessagesGoToTheDeadLetterQueue: each goes there with its reason, and other
+// messages are not delayed.
 func TestBrokenMessagesGoToTheDeadLetterQueue(t *testing.T) {
 	t.Parallel()
 	s := sharedSystem(t)
@@ -50,7 +50,7 @@ func TestBrokenMessagesGoToTheDeadLetterQueue(t *testing.T) {
 	})
 }
 
-// deadLettered counts the messages that the worker gave up.
+// deadLettered returns how many messages the worker has dead-lettered.
 const deadLettered = "mrmrthon_bridge_dead_lettered_total"
 
 // metric reads a counter of the worker.

@@ -52,7 +52,7 @@ func (s *system) callQueue(ctx context.Context, operation string, in map[string]
 	return json.Unmarshal(text, out)
 }
 
-// post puts a body on the records queue as it is.
+// post puts a raw body on the records queue.
 func (s *system) post(t *testing.T, body string) {
 	t.Helper()
 	require.NoError(t, s.callQueue(t.Context(), "SendMessage",

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWrongRecordsAreRefused: the answer names the field, and nothing is kept.
+// TestWrongRecordsAreRefused: the answer names the field, and nothing is stored.
 func TestWrongRecordsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := sharedSystem(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// TestSmoke runs what the pipelines run after each deployment, twice, as every
-// deployment finds the accounts and the race of the one before.
+// TestSmoke runs the check that the pipelines run after each deployment. It runs twice,
+// because every deployment finds the accounts and the race of the previous one.
 func TestSmoke(t *testing.T) {
 	t.Parallel()
 	root, err := stack.FindRoot()

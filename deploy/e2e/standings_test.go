@@ -18,7 +18,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// placed is a row of standings as the API shows it.
+// placed is a row of standings in the API.
 type placed struct {
 	Place         int    `json:"place"`
 	SexPlace      int    `json:"sex_place"`
@@ -54,8 +54,8 @@ func (c *caller) standings(t *testing.T, raceID, field string) places {
 	}
 }
 
-// standingsFollow waits until the standings are those that the records and the
-// ledger give by a ranking of the test's own, and returns how long that took.
+// standingsFollow waits until the standings equal the test's own ranking of the records
+// and the ledger, and returns how long that took.
 func (s *system) standingsFollow(t *testing.T, raceID string) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -88,14 +88,13 @@ func pointsOf(p placed) int64 {
 	return *p.Points
 }
 
-// entry is a live record and who ran.
+// entry is a live record with its runner.
 type entry struct {
 	id, bib, status, sex, field string
 	gun, net                    *int64
 }
 
-// beats compares two that have a gun time: by that, and by net time when it is
-// the same.
+// beats compares two entries by gun time, and by net time if their gun times are equal.
 func (e entry) beats(other entry) bool {
 	if *e.gun != *other.gun {
 		return *e.gun < *other.gun
@@ -157,8 +156,8 @@ func (s *system) creditedPoints(t *testing.T, raceID string) map[string]int64 {
 	return points
 }
 
-// liveVersions follows the race and returns the numbers of the versions that it
-// is told of.
+// liveVersions follows the race and returns the numbers of the versions that are
+// streamed.
 func (b *boston) liveVersions(t *testing.T) <-chan int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.APIURL()+"/v1/races/"+b.raceID+"/events", http.NoBody)
@@ -197,8 +196,8 @@ func (s *system) standingsSteps(t *testing.T, raceID string) (steps []string) {
 	return steps
 }
 
-// TestStandings leads a race to official standings: places follow credits by
-// themselves, corrections re-rank, and what was published stays readable.
+// TestStandings brings a race to official standings: places follow credits
+// automatically, corrections re-rank, and published versions stay readable.
 func TestStandings(t *testing.T) {
 	t.Parallel()
 	b := startBoston(t, sharedSystem(t), 1000)
@@ -252,7 +251,7 @@ func TestStandings(t *testing.T) {
 					return nil
 				}
 			default:
-				return fmt.Errorf("version %d was not told", now.Version)
+				return fmt.Errorf("version %d was not sent", now.Version)
 			}
 		}
 	})

@@ -19,8 +19,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// TestStop ends API and worker with SIGTERM in the middle of everything. A stop
-// that takes 30 s or ends with another code than 0 is an error of StopPart.
+// TestStop stops API and worker with SIGTERM while they are busy. StopPart fails if that
+// takes 30 s or the exit code is not 0.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	s := ownSystem(t, "stop")
@@ -39,13 +39,13 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// heard is an answer that somebody else waits for, or that there was none.
+// heard is an answer, or the error of a call that got none.
 type heard struct {
 	answer
 	err error
 }
 
-// importing posts all rows and hands over the answer when it is there.
+// importing posts all rows in the background and delivers the answer.
 func (b *boston) importing(t *testing.T) <-chan heard {
 	t.Helper()
 	answered := make(chan heard, 1)
@@ -57,7 +57,7 @@ func (b *boston) importing(t *testing.T) <-chan heard {
 	return answered
 }
 
-// stopping ends a part and hands over how that went.
+// stopping stops a part in the background and delivers the error.
 func (s *system) stopping(part stack.Part) <-chan error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.StopPart(part) }()
@@ -72,7 +72,7 @@ func (b *boston) apiStopsInAnImport(t *testing.T) {
 	require.NoError(t, err)
 	answered := b.importing(t)
 	eventually(t, patience, func() error {
-		// Not innodb_trx, which stands still for those who look ten times a second.
+		// Not innodb_trx, which does not change when it is read ten times a second.
 		var name string
 		var waits int
 		err := b.userDB.QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'").Scan(&name, &waits)
@@ -109,7 +109,7 @@ func (b *boston) enterAll(t *testing.T) {
 	}
 }
 
-// ready reports whether a program says so.
+// ready reports whether a program is ready.
 func (*system) ready(t *testing.T, base string) bool {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/readyz", http.NoBody)
@@ -122,8 +122,8 @@ func (*system) ready(t *testing.T, base string) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// workerStopsInABurst stops the worker as soon as a few of a race's credits are
-// there; the next one has the rest to do.
+// workerStopsInABurst stops the worker after the first few credits of a race; the next
+// worker has to do the rest.
 func (b *boston) workerStopsInABurst(t *testing.T) {
 	next := startBoston(t, b.system, len(b.rows))
 	require.NoError(t, b.StopPart(stack.Worker))
@@ -183,8 +183,8 @@ func (s *system) signal(t *testing.T, part stack.Part, sig syscall.Signal) {
 	require.NoError(t, syscall.Kill(pid, sig))
 }
 
-// TestASecondSignalEndsAtOnce insists while the API, which has nobody to talk to,
-// still gives notice.
+// TestASecondSignalEndsAtOnce sends a second signal while the API, with no server
+// reachable, is still in its notice period.
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	programs, err := bench.programs()
@@ -236,18 +236,18 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// awaitedLine keeps what is written to it, and tells when a text was among it.
+// awaitedLine keeps what is written to it and reports when it contains a text.
 type awaitedLine struct {
 	strings.Builder
 	text string
 	seen chan struct{}
-	told bool
+	done bool
 }
 
 func (w *awaitedLine) Write(p []byte) (int, error) {
 	n, err := w.Builder.Write(p)
-	if !w.told && strings.Contains(w.String(), w.text) {
-		w.told = true
+	if !w.done && strings.Contains(w.String(), w.text) {
+		w.done = true
 		close(w.seen)
 	}
 	return n, err

@@ -20,9 +20,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// system is a running stack with the ways in that only a test has: root's
-// connections to the databases, a client of Temporal, and a relay through which
-// the programs reach user_db, so that it can fail without main_db.
+// system is a running stack with the access that only a test has: root's connections to
+// the databases, a Temporal client, and a link between the programs and user_db, so that
+// it can fail without main_db.
 type system struct {
 	*stack.Stack
 	dir      string
@@ -98,7 +98,7 @@ func open(dsn string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// stop ends everything and reports what the programs should never print.
+// stop stops everything and checks the logs.
 func (s *system) stop() error {
 	if s.temporal != nil {
 		s.temporal.Close()
@@ -112,12 +112,10 @@ func (s *system) stop() error {
 	return errors.Join(append(problems, s.Stop(), s.userLink.close(), s.giveBack(), checkLogs(s.dir, stack.API, stack.Worker))...)
 }
 
-// personal are pieces of everybody's personal data here: names, logins, birth
-// dates.
+// personal lists personal data of the tests: names, logins, birth dates.
 var personal = []string{"E. Test", "@example.org", born}
 
-// checkLogs looks in the logs of a stack for the marks of a data race, of a
-// panic and of a 500, and for personal data.
+// checkLogs searches the logs of a stack for data races, panics, 500s and personal data.
 func checkLogs(dir string, parts ...stack.Part) error {
 	var problems []error
 	for _, part := range parts {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tables are the published scoring tables, read again here: the points that
-// the tests expect owe nothing to the code that they test.
+// tables are the published scoring tables, read independently: the expected points do
+// not depend on the code under test.
 type tables struct {
 	standard map[string]*big.Rat // seconds, by "edition sex label"
 	factor   map[string]*big.Rat // by "edition sex label age"

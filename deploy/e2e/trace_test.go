@@ -16,11 +16,11 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-// born is a birth date that must not be seen in any log or trace.
+// born is a birth date that must not appear in any log or trace.
 const born = "1931-07-29"
 
-// tracedSystem starts a system that sends its spans to a collector at once, and
-// logs all there is, in a folder of its own: the logs are counted.
+// tracedSystem starts a system in a folder of its own, because its logs are counted. It
+// sends spans to a collector at once and logs at debug level.
 func tracedSystem(t *testing.T, c *collector) *system {
 	t.Helper()
 	s := ownSystem(t, "traced-"+rand.Text()[:8], func(opts *stack.Options) {
@@ -38,8 +38,7 @@ func tracedSystem(t *testing.T, c *collector) *system {
 	return s
 }
 
-// creditTrace waits for the trace of a revision's credit to be whole and
-// returns it.
+// creditTrace waits until the trace of a revision's credit is complete and returns it.
 func (c *collector) creditTrace(t *testing.T, recordID string, revision int) trace {
 	t.Helper()
 	var found trace
@@ -57,8 +56,8 @@ func (c *collector) creditTrace(t *testing.T, recordID string, revision int) tra
 	return found
 }
 
-// whole reports whether every span has its parent, up to one root. A parent that
-// ends after its child comes after it.
+// whole reports whether every span has its parent, up to one root. A parent may end, and
+// arrive, after its child.
 func (tr trace) whole() error {
 	known := map[string]bool{"": true}
 	for _, s := range tr {
@@ -92,7 +91,7 @@ func TestTracing(t *testing.T) {
 	b.unreachableCollectorChangesNothing(t, c)
 }
 
-// requestID is what the test calls its request.
+// requestID is the ID of the test's request.
 const requestID = "e2e-test_0123456789"
 
 // postTraced posts the record of a row and enters it in the book.
@@ -107,7 +106,7 @@ func (b *boston) postTraced(t *testing.T, r row) (posted record) {
 	return posted
 }
 
-// oneTraceShowsThePath: every step is there, as the child of what led to it.
+// oneTraceShowsThePath: every step is in the trace, as a child of its cause.
 func (b *boston) oneTraceShowsThePath(t *testing.T, tr trace, posted record) {
 	t.Helper()
 	const route = "POST /v1/races/{race_id}/official-records"
@@ -161,8 +160,8 @@ func (b *boston) oneTraceShowsThePath(t *testing.T, tr trace, posted record) {
 	}
 }
 
-// logLinesCarryTheirIDs: what the request, the start and the steps logged is
-// found by each of their IDs.
+// logLinesCarryTheirIDs: the log lines of the request, the start and the steps carry
+// each of their IDs.
 func (b *boston) logLinesCarryTheirIDs(t *testing.T, tr trace, posted record) {
 	t.Helper()
 	id, traceID := posted.RecordID, tr[0].trace
@@ -187,8 +186,7 @@ func (b *boston) logLinesCarryTheirIDs(t *testing.T, tr trace, posted record) {
 	}
 }
 
-// importsAreLinked: each credit of a file has a trace of its own, which leads to
-// the import's.
+// importsAreLinked: each credit of a file has its own trace with a link to the import's.
 func (b *boston) importsAreLinked(t *testing.T, c *collector) {
 	t.Helper()
 	rows := b.rows[1:11]
@@ -215,8 +213,8 @@ func (b *boston) importsAreLinked(t *testing.T, c *collector) {
 	require.Len(t, traces, len(rows))
 }
 
-// schedulesAreNoParents: each workflow that a schedule starts is a trace of its
-// own, not a part of the one that made the schedule.
+// schedulesAreNoParents: each workflow that a schedule starts has its own trace instead
+// of being part of the one that created the schedule.
 func (b *boston) schedulesAreNoParents(t *testing.T, c *collector) {
 	t.Helper()
 	eventually(t, patience, func() error {
@@ -229,8 +227,8 @@ func (b *boston) schedulesAreNoParents(t *testing.T, c *collector) {
 	})
 }
 
-// aCrashKeepsTheTrace: the API dies between the commit and the send; the next
-// one goes on with the trace.
+// aCrashKeepsTheTrace: the API is killed between the commit and the send; the next one
+// continues the trace.
 func (b *boston) aCrashKeepsTheTrace(t *testing.T, c *collector) {
 	t.Helper()
 	require.NoError(t, b.Kill(stack.SQS))
@@ -253,7 +251,7 @@ func (b *boston) aCrashKeepsTheTrace(t *testing.T, c *collector) {
 	b.check(t)
 }
 
-// unreachableCollectorChangesNothing: spans are lost, and that is all.
+// unreachableCollectorChangesNothing: only spans are lost.
 func (b *boston) unreachableCollectorChangesNothing(t *testing.T, c *collector) {
 	t.Helper()
 	c.Close()

@@ -17,8 +17,7 @@ func creditID(raceID, recordID string, revision int) string {
 	return fmt.Sprintf("credit/%s/%s/r%d", raceID, recordID, revision)
 }
 
-// traced returns the workflow that a trace link leads to, which must have
-// completed.
+// traced returns the workflow that a trace link leads to, which must have completed.
 func (s *system) traced(t *testing.T, link string) (workflowID string) {
 	t.Helper()
 	escaped, found := strings.CutPrefix(link, s.TemporalUIURL()+"/namespaces/default/workflows/")
@@ -44,8 +43,8 @@ func (s *system) completed(t *testing.T, workflowID string) {
 	})
 }
 
-// showsTheOutage waits until the workflow waits in a way that the Web UI shows:
-// as a pending activity with its attempts and its last error.
+// showsTheOutage waits until the Web UI would show the outage: a pending activity with
+// its attempts and its last error.
 func (s *system) showsTheOutage(t *testing.T, workflowID string) {
 	t.Helper()
 	eventually(t, patience, func() error {
@@ -62,8 +61,8 @@ func (s *system) showsTheOutage(t *testing.T, workflowID string) {
 	})
 }
 
-// found waits until the Web UI's search finds exactly n workflows: what it
-// searches is up to a second behind.
+// found waits until the Web UI's search, which lags by up to a second, finds exactly n
+// workflows.
 func (s *system) found(t *testing.T, n int, query string) {
 	t.Helper()
 	eventually(t, patience, func() error {

@@ -1,12 +1,11 @@
-// Command histories records what the workflows do on a real server, one history
-// for each way through them, as the replay test wants them:
+// Command histories records the workflows on a real server, one history for each path
+// through them, for the replay test:
 //
 //	go run ./deploy/histories workflows/testdata/histories
 //
-// It starts its own Temporal dev server from TEMPORAL_CLI. The steps are the
-// worker's, over databases made up for the occasion. Run it when a workflow has
-// changed on purpose, and keep the old histories for as long as workflows begun
-// before the change may be running.
+// It starts its own Temporal dev server from TEMPORAL_CLI. The steps are the worker's,
+// with fake databases. Run it after an intended change of a workflow, and keep the old
+// histories for as long as workflows from before the change may be running.
 package main
 
 import (
@@ -68,7 +67,7 @@ func record(ctx context.Context, folder string) (err error) {
 	return recordTraced(ctx, server.FrontendHostPort(), folder)
 }
 
-// recordPlain records every way through every workflow.
+// recordPlain records every path through every workflow.
 func recordPlain(ctx context.Context, temporal client.Client, folder string) error {
 	records, err := startWorker(temporal)
 	if err != nil {
@@ -117,7 +116,7 @@ func startWorker(temporal client.Client) (worker.Worker, error) {
 	return records, nil
 }
 
-// play leads a credit through each scene and saves its history.
+// play runs a credit through each scene and saves its history.
 func play(ctx context.Context, temporal client.Client, folder string, scenes []scene) error {
 	for _, s := range scenes {
 		input := workflows.CreditInput{RaceID: raceID, RecordID: s.recordID, Revision: 2}
@@ -199,9 +198,9 @@ func save(ctx context.Context, temporal client.Client, run client.WorkflowRun, p
 	return saveFields(path)
 }
 
-// saveFields notes beside the folder, in fields.json, which fields the results of
-// activities and the inputs of workflows have today: the replay of mixed
-// histories adds those of later releases.
+// saveFields writes fields.json beside the folder, with the present fields of activity
+// results and workflow inputs: the replay of mixed histories adds those of later
+// releases.
 func saveFields(history string) error {
 	path := filepath.Join(filepath.Dir(filepath.Dir(history)), "fields.json")
 	fields := map[string]map[string][]string{}

@@ -22,8 +22,8 @@ const (
 	runnerID = "01960000-0000-7000-8000-00000000000a"
 )
 
-// scene is one path through CreditRecord, identified by the record's ID. The
-// functions may be nil: then all goes well.
+// scene is one path through CreditRecord, identified by the record's ID. A function that
+// is nil succeeds.
 type scene struct {
 	name     string
 	recordID string
@@ -33,7 +33,7 @@ type scene struct {
 
 var errOutage = errors.New("connection refused")
 
-// scenes lists every way through CreditRecord.
+// scenes lists every path through CreditRecord.
 func scenes() []scene {
 	all := []scene{
 		{name: "credited"},
@@ -99,7 +99,7 @@ func durableOnly[T any](ctx context.Context, _ *T) error {
 	return nil
 }
 
-// stage stands in for the two databases and the queue.
+// stage replaces the two databases and the queue.
 type stage struct{}
 
 func sceneOf(recordID string) scene {

@@ -24,10 +24,10 @@ import (
 // protestWindow is long enough for its timer to be a server's.
 const protestWindow = 3 * time.Second
 
-// standingsScenes are the ways through FinalizeRace: what a recompute finds, by
-// its number. woken asks for a signal while the recompute is under way. The
-// histories standings*.json without "steps" in their names are of workers that
-// published within the recompute; they can be recorded no more.
+// standingsScenes are the paths through FinalizeRace: the result of each recompute, by
+// its number. woken requests a signal during the recompute. The histories
+// standings*.json without "steps" in their names are from workers that published within
+// the recompute; they can no longer be recorded.
 var standingsScenes = map[string]func(call int, in activities.RecomputeInput, began time.Time) (found any, woken bool){
 	"standings_steps": func(call int, _ activities.RecomputeInput, _ time.Time) (any, bool) {
 		return activities.Recomputed{Version: call, Status: race.Provisional, Entries: 3, Changed: true, Race: "Park 10K"}, call == 1
@@ -49,8 +49,8 @@ var standingsScenes = map[string]func(call int, in activities.RecomputeInput, be
 	"standings_steps_continued": func(call int, _ activities.RecomputeInput, _ time.Time) (any, bool) {
 		return activities.Recomputed{Version: call, Status: race.Provisional, Entries: 3, Changed: true}, call < 45
 	},
-	// What an earlier worker's recompute answers: it publishes by itself, and says
-	// how long it took under another name.
+	// The result of an earlier worker's recompute, which also published and reported
+	// its duration under another name.
 	"standings_steps_earlier_recompute": func(call int, _ activities.RecomputeInput, began time.Time) (any, bool) {
 		type earlier struct {
 			Version   int         `json:"version"`

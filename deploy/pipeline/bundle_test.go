@@ -13,8 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bundle runs scripts in a folder of their own, in which the outside world is a
-// stub.
+// bundle runs scripts in a folder of their own, with a stub for every external command.
 type bundle struct {
 	t    *testing.T
 	root string // has .github/scripts and .ci as the project has them
@@ -45,14 +44,13 @@ func setup(t *testing.T) *bundle {
 		"MIGRATE_TASK_FAMILY=mrmrthon-test-migrate", "MIGRATE_LOG_GROUP=/mrmrthon-test-migrate",
 		"TASK_SUBNETS=subnet-1,subnet-2", "TASK_SECURITY_GROUP=sg-1",
 		"AWS_EVERY=0", "CI_EVERY=0", "TURN_EVERY=0", "GITHUB_RUN_ID=20", "SLACK_WEBHOOK_URL=", "RUN_URL=",
-		// git as on a machine where nobody has set anything
+		// git without any configuration of the machine
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 		"GIT_AUTHOR_NAME=test", "GIT_AUTHOR_EMAIL=test@example.org", "GIT_COMMITTER_NAME=test", "GIT_COMMITTER_EMAIL=test@example.org")
 	return b
 }
 
-// answers sets what the stub prints at the calls of that name, one after the
-// other.
+// answers sets the stub's output for successive calls of that name.
 func (b *bundle) answers(name string, answers ...string) {
 	b.t.Helper()
 	for i, answer := range answers {
@@ -60,7 +58,7 @@ func (b *bundle) answers(name string, answers ...string) {
 	}
 }
 
-// fails lets the calls of that name fail with that text.
+// fails makes calls of that name fail with that text.
 func (b *bundle) fails(name, text string) {
 	b.t.Helper()
 	b.answers(name, text+"\n")
@@ -97,7 +95,7 @@ func (b *bundle) git(args ...string) {
 	require.Zero(b.t, status, out)
 }
 
-// calls are those that the scripts made, as they would be typed.
+// calls returns the calls that the scripts made, as command lines.
 func (b *bundle) calls() string {
 	b.t.Helper()
 	text, err := os.ReadFile(filepath.Join(b.stub, "calls"))

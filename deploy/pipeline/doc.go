@@ -1,4 +1,3 @@
-// Package pipeline tests the scripts that the workflows in .github and the
-// checks in .ci are made of: they run as they are, with a stand-in for aws,
-// cosign, gh and curl on PATH.
+// Package pipeline tests the scripts of the workflows in .github and of the checks in
+// .ci. They run unchanged, with stubs for aws, cosign, gh and curl on PATH.
 package pipeline

@@ -72,7 +72,7 @@ func TestImageDigest(t *testing.T) {
 	require.Contains(t, out, "AccessDeniedException")
 }
 
-// Tags of the registry never move, so what is signed is not signed again.
+// The registry's tags never move, so a signed image is not signed again.
 func TestSignImage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -9,7 +9,7 @@ import (
 
 const task = "arn:aws:ecs:eu-central-1:1:task/mrmrthon-test/0123"
 
-// ended is a task as ECS describes it when it is over.
+// ended is ECS's description of a task that has stopped.
 func ended(container string) string {
 	return fmt.Sprintf(`{"tasks": [{"lastStatus": "STOPPED", "stoppedReason": "why it stopped", "containers": [%s]}]}`, container)
 }
@@ -60,7 +60,7 @@ func TestMigrateFails(t *testing.T) {
 	}
 }
 
-// What the log does not tell the exit code does.
+// Without a log the exit code decides.
 func TestMigrateWithoutALog(t *testing.T) {
 	t.Parallel()
 	b := migrating(t)

@@ -43,7 +43,7 @@ func TestReleaseNotes(t *testing.T) {
 	}
 }
 
-// releasing is a bundle whose root is a repository with v1.2.3 on main.
+// releasing returns a bundle whose root is a repository with v1.2.3 on main.
 func releasing(t *testing.T) *bundle {
 	t.Helper()
 	b := setup(t)
@@ -162,8 +162,7 @@ func TestLastRelease(t *testing.T) {
 	require.Contains(t, out, "this clone is shallow")
 }
 
-// Where there is no release yet, the check says so; where it cannot tell, it
-// fails.
+// If there is no release yet, the check says so; if it cannot tell, it fails.
 func TestReplayWithoutARelease(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -14,7 +14,7 @@ const (
 	image         = "registry.example/mrmrthon/api:v1.2.3"
 )
 
-// definition is a task definition as ECS describes it.
+// definition is ECS's description of a task definition.
 func definition(container string) string {
 	return fmt.Sprintf(`{"taskDefinition": {
 		"taskDefinitionArn": %q, "family": "mrmrthon-test-api", "revision": 7, "status": "ACTIVE",
@@ -25,7 +25,7 @@ func definition(container string) string {
 		"tags": [{"key": "project", "value": "mrmrthon"}]}`, oldDefinition, container)
 }
 
-// service is a service as ECS describes it: each deployment as "definition
+// service is ECS's description of a service, with each deployment given as "definition
 // status state".
 func service(deployments ...string) string {
 	var all []string
@@ -39,8 +39,8 @@ func service(deployments ...string) string {
 		oldDefinition, strings.Join(all, ","))
 }
 
-// rolling is a bundle in which a revision is registered and the service
-// accepts it.
+// rolling returns a bundle in which a revision is registered and accepted by the
+// service.
 func rolling(t *testing.T) *bundle {
 	t.Helper()
 	b := setup(t)

@@ -14,13 +14,13 @@ import (
 
 var (
 	uses = regexp.MustCompile(`\buses:\s*(.*)`)
-	// pinned is an action by its commit, with the version for the reader, or a
-	// workflow of ours.
+	// pinned matches an action at a commit, with the version in a comment, or one of
+	// our workflows.
 	pinned = regexp.MustCompile(`^([\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\./\.github/workflows/[\w-]+\.yml)$`)
 )
 
-// TestActionsArePinned: a tag of somebody else's action may move, a commit does
-// not; and no job has more rights than it names.
+// TestActionsArePinned: the tag of an action may move, a commit does not. Also, no job
+// has more permissions than it names.
 func TestActionsArePinned(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("..", "..", ".github", "workflows", "*.yml"))
@@ -42,7 +42,7 @@ func TestActionsArePinned(t *testing.T) {
 	require.NotEmpty(t, commits)
 }
 
-// workflow is what these tests read of a file in .github/workflows.
+// workflow is the part of a file in .github/workflows that these tests read.
 type workflow struct {
 	Concurrency struct{ Group string }
 	Jobs        map[string]struct {
@@ -72,9 +72,9 @@ func workflows(t *testing.T) map[string]workflow {
 	return all
 }
 
-// nodeVersions are the first releases of each action that run on Node 24, as its
-// release notes say; runners no longer have Node 20 since autumn 2026. Actions
-// that are no Node programs are not here.
+// nodeVersions are the first releases of the actions that run on Node 24, according to
+// their release notes. Runners have no Node 20 since autumn 2026. Actions that do not
+// use Node are not listed.
 var nodeVersions = map[string]int{
 	"actions/checkout": 5, "actions/setup-go": 6, "actions/upload-artifact": 6, "actions/download-artifact": 7,
 	"docker/setup-buildx-action": 4, "docker/build-push-action": 7, "hashicorp/setup-terraform": 4,
@@ -106,8 +106,8 @@ func TestActionsRunOnNodesThatRunnersHave(t *testing.T) {
 	}
 }
 
-// TestTagsGetNoEnvironment: whoever may push a tag gets a role that pushes images
-// and nothing else; a role of an environment comes after its approval.
+// TestTagsGetNoEnvironment: a pushed tag gets a role that can only push images; the role
+// of an environment requires its approval.
 func TestTagsGetNoEnvironment(t *testing.T) {
 	t.Parallel()
 	roles := 0
@@ -130,9 +130,9 @@ func TestTagsGetNoEnvironment(t *testing.T) {
 	require.Equal(t, 2, roles)
 }
 
-// TestNothingWaitsForAnApproval: a job that waits for an approval already holds
-// its concurrency group, so that it would block a hotfix, and a release that
-// waits for that group would be cancelled by the next one.
+// TestNothingWaitsForAnApproval: a job that waits for an approval holds its concurrency
+// group. It would block a hotfix, and a release that waits for the group would be
+// cancelled by the next one.
 func TestNothingWaitsForAnApproval(t *testing.T) {
 	t.Parallel()
 	for name, w := range workflows(t) {

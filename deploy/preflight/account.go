@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// account asks an AWS account by one call of the AWS CLI and decodes its answer
-// into out. An error of the service is a *serviceError. The CLI and not the SDK:
-// whoever applies Terraform has it, and the SDK's modules for these services take
-// longer to compile than the rest of the project.
+// account makes one call of the AWS CLI and decodes the answer into out. An error of the
+// service is a *serviceError. It uses the CLI instead of the SDK, because anybody who
+// applies Terraform has it, and the SDK's modules for these services take longer to
+// compile than the rest of the project.
 type account func(ctx context.Context, out any, args ...string) error
 
-// serviceError is what the AWS CLI prints of a call that a service refused.
+// serviceError is the AWS CLI's output for a call that a service refused.
 type serviceError struct {
 	code string // such as AccessDenied
 	text string
@@ -32,7 +32,7 @@ func isCode(err error, code string) bool {
 
 var codeInText = regexp.MustCompile(`An error occurred \((\w+)\)`)
 
-// awsAccount asks the account of a profile; empty takes the usual credentials.
+// awsAccount uses the account of a profile, or the default credentials if it is empty.
 func awsAccount(profile, region string) account {
 	return func(ctx context.Context, out any, args ...string) error {
 		args = append(args, "--output", "json")
@@ -79,7 +79,7 @@ func checkEnvironment(ctx context.Context, r *report, env *environment, ask outs
 	checkTemporal(ctx, r, env, ask.temporal)
 }
 
-// checkZones wants two zones that have everything, as main.tf takes them.
+// checkZones requires two zones that have everything that main.tf needs.
 func checkZones(ctx context.Context, r *report, env *environment, aws account) {
 	var out struct {
 		AvailabilityZones []struct{ ZoneName, ZoneId, State, OptInStatus string } //nolint:revive,staticcheck // ZoneId is the service's name
@@ -102,7 +102,7 @@ func checkZones(ctx context.Context, r *report, env *environment, aws account) {
 		fmt.Sprintf("zones: %s has %d with VPC origins and Fargate on %s, two are needed: take another region", env.Region, len(usable), env.CPU))
 }
 
-// quota is a limit of the account with what the environment needs of it.
+// quota is a limit of the account and the environment's need.
 type quota struct {
 	service, code string
 	name          string // a part of the quota's name, so that a code that means something else is noticed
@@ -114,7 +114,7 @@ func quotasOf(env *environment) []quota {
 	if env.NAT == "per_zone" {
 		gateways = 2
 	}
-	// During a rolling update old and new tasks run side by side; migrations run beside them.
+	// During a rolling update old and new tasks and the migrations run at the same time.
 	vCPU := 2*(env.API.CPU*env.API.Max+env.Worker.CPU*env.Worker.Max)/1024 + 1
 	return []quota{
 		{"fargate", "L-3032A538", "vCPU", vCPU},
@@ -124,8 +124,8 @@ func quotasOf(env *environment) []quota {
 	}
 }
 
-// checkQuotas compares the limits of the account, not what is left of them: no
-// single call names what is in use already.
+// checkQuotas compares the limits of the account, not what is left of them, since no
+// single call returns what is in use.
 func checkQuotas(ctx context.Context, r *report, env *environment, aws account) {
 	for _, q := range quotasOf(env) {
 		var out struct {

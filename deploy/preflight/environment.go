@@ -14,7 +14,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
-// environment is what preflight reads of an environment's .tfvars files, with
+// environment is the part of an environment's .tfvars files that preflight reads, with
 // the defaults of variables.tf.
 type environment struct {
 	profile string
@@ -107,7 +107,7 @@ func readEnvironment(files []string) (environment, error) {
 	return env, nil
 }
 
-// withoutSomething are the zones that main.tf leaves out, a test compares them.
+// withoutSomething lists the zones that main.tf leaves out; a test compares them.
 var (
 	withoutSomething  = []string{"usw1-az2", "apne1-az3", "cac1-az3"}
 	withoutFargateARM = []string{"use1-az3"}
@@ -118,8 +118,8 @@ type github struct {
 	base, token string
 }
 
-// immutableSince is when GitHub began to give new, renamed and transferred
-// repositories OIDC subjects that name the IDs of owner and repository.
+// immutableSince is when GitHub began to put the IDs of owner and repository into the
+// OIDC subjects of new, renamed and transferred repositories.
 var immutableSince = time.Date(2026, time.July, 15, 0, 0, 0, 0, time.UTC)
 
 func (g github) get(ctx context.Context, path string, answer any) (status int, err error) {
@@ -194,7 +194,7 @@ func checkGitHub(ctx context.Context, r *report, env *environment, g github) {
 	}
 	if env.Name == "production" {
 		r.expect(env, approved, "deployments to production need an approval",
-			"the GitHub environment production has no required reviewers: whoever may push a tag could deploy")
+			"the GitHub environment production has no required reviewers: anybody who may push a tag could deploy")
 	}
 	r.expect(env, found.Policy != nil, "the GitHub environment is limited to certain branches and tags",
 		"any branch may deploy to the GitHub environment: limit it to main and tags v*")

@@ -7,10 +7,10 @@
 //	  -environment staging=deploy/terraform/sizes/small.tfvars,deploy/terraform/staging.tfvars \
 //	  -environment production=deploy/terraform/sizes/medium.tfvars,deploy/terraform/production.tfvars
 //
-// The word before the equals sign is the AWS profile whose account the
-// environment is in; without one (=file,file) the usual credentials count.
-// The AWS CLI asks AWS, GITHUB_TOKEN reads the repository, TEMPORAL_API_KEY (or TEMPORAL_TLS_CERT and
-// TEMPORAL_TLS_KEY) the namespace; what cannot be asked is listed as unknown.
+// The word before the equals sign is the AWS profile of the environment's account;
+// without one (=file,file) the default credentials are used. AWS is queried through the
+// AWS CLI, the repository with GITHUB_TOKEN, and the namespace with TEMPORAL_API_KEY (or
+// TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY). What cannot be queried is listed as unknown.
 package main
 
 import (
@@ -37,7 +37,7 @@ func main() {
 	}
 }
 
-// outside is what preflight asks.
+// outside is what preflight queries.
 type outside struct {
 	account  func(profile, region string) account
 	github   github
@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, out io.Writer, ask outside) error {
 	return r.print(out)
 }
 
-// report is what was found, in order.
+// report lists the findings in order.
 type report struct{ findings []finding }
 
 type finding struct {
@@ -95,7 +95,7 @@ func (r *report) add(env *environment, state, format string, args ...any) {
 	r.findings = append(r.findings, finding{env.Name, state, fmt.Sprintf(format, args...)})
 }
 
-// expect notes a condition that has to hold.
+// expect adds a condition that must hold.
 func (r *report) expect(env *environment, holds bool, goodText, badText string) {
 	if holds {
 		r.add(env, good, "%s", goodText)
@@ -104,7 +104,7 @@ func (r *report) expect(env *environment, holds bool, goodText, badText string) 
 	r.add(env, bad, "%s", badText)
 }
 
-// print writes the report; the error counts what would fail.
+// print writes the report and returns an error with the number of conditions that fail.
 func (r *report) print(out io.Writer) error {
 	count := map[string]int{}
 	for _, f := range r.findings {

@@ -109,7 +109,7 @@ func (c *cloud) call(_ context.Context, out any, args ...string) error {
 	return json.Unmarshal(text, out)
 }
 
-// testBundle is an outside in which everything is as it should be.
+// testBundle is an environment in which everything is correct.
 type testBundle struct {
 	clouds     map[string]*cloud // by profile
 	repository map[string]any
@@ -271,7 +271,7 @@ func TestWhatWouldFail(t *testing.T) {
 	}
 }
 
-// What cannot be asked is neither good nor bad.
+// What cannot be queried neither passes nor fails.
 func TestWhatCannotBeAsked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -288,7 +288,8 @@ func TestWhatCannotBeAsked(t *testing.T) {
 	require.Contains(t, out, `is called "Something else" now`)
 }
 
-// TestBothEnvironments: what an account or a channel has once is claimed once.
+// TestBothEnvironments: what an account or a channel has only once may be used by only
+// one environment.
 func TestBothEnvironments(t *testing.T) {
 	t.Parallel()
 	staging := strings.NewReplacer(`"production"`, `"staging"`, "results.example.org", "staging.example.org").Replace(production)
@@ -404,8 +405,8 @@ func TestTemporalIsAsked(t *testing.T) {
 	})
 }
 
-// TestTheCLIIsCalled runs a stand-in for the AWS CLI: the arguments that it is
-// given, its answer, and what it prints of a refused call.
+// TestTheCLIIsCalled runs a stub of the AWS CLI and checks its arguments, its answer and
+// the error of a refused call.
 func TestTheCLIIsCalled(t *testing.T) {
 	bin := t.TempDir()
 	t.Setenv("PATH", bin+":/bin:/usr/bin")

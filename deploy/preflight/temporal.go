@@ -20,8 +20,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
-// searchAttributes returns those that a workflow of ours is started with; a start
-// with an unknown one is refused.
+// searchAttributes returns the search attributes of our workflows. A start with an
+// unregistered one is refused.
 func searchAttributes() []string {
 	return []string{
 		workflows.RaceIDKey.GetName(), workflows.RunnerIDKey.GetName(), workflows.RecordIDKey.GetName(),
@@ -29,18 +29,18 @@ func searchAttributes() []string {
 	}
 }
 
-// keyLasts is how long an API key has to be valid at least: an environment takes
-// a while to be set up.
+// keyLasts is how long an API key must still be valid, since setting up an environment
+// takes a while.
 const keyLasts = 30 * 24 * time.Hour
 
-// temporalNamespace is what is known of a namespace.
+// temporalNamespace describes a namespace.
 type temporalNamespace struct {
 	attributes map[string]enums.IndexedValueType
 	expires    time.Time // of the credentials; zero when they do not say
 }
 
-// openTemporal asks the server of an environment, with the credentials of this
-// program's own environment.
+// openTemporal connects to the server of an environment with the credentials in this
+// program's environment variables.
 func openTemporal(ctx context.Context, env environment) (temporalNamespace, error) {
 	cfg := temporal.Config{
 		Address: env.TemporalAddress, Namespace: env.TemporalNamespace, Gzip: true, TLS: env.TemporalTLS, TLSCA: os.Getenv("TEMPORAL_TLS_CA"),

@@ -42,7 +42,7 @@ func TestComposeSettings(t *testing.T) {
 	}
 }
 
-// writable are the exceptions; their reasons stand in docker-compose.yml.
+// writable are the exceptions; docker-compose.yml gives the reasons.
 var writable = []string{"temporal-ui"}
 
 func TestComposeIsHardened(t *testing.T) {
@@ -82,7 +82,8 @@ func TestComposeIsHardened(t *testing.T) {
 	require.Empty(t, project(t).Services["worker"].Ports, "workers could not be scaled")
 }
 
-// TestComposeKeepsApart says who reaches which database and who has which secrets.
+// TestComposeKeepsApart checks which service reaches which database and has which
+// secrets.
 func TestComposeKeepsApart(t *testing.T) {
 	t.Parallel()
 	p := project(t)
@@ -155,7 +156,7 @@ func TestComposeWaits(t *testing.T) {
 	}
 }
 
-// TestComposeTemporal: server and tools are of one release, as its schema is.
+// TestComposeTemporal: server, tools and schema are of the same release.
 func TestComposeTemporal(t *testing.T) {
 	t.Parallel()
 	services := project(t).Services
@@ -165,8 +166,8 @@ func TestComposeTemporal(t *testing.T) {
 	}
 }
 
-// TestComposeQueues: the queues that the programs use are those that ElasticMQ
-// makes, and they give a message up after as many receives as on one machine.
+// TestComposeQueues: ElasticMQ creates the queues that the programs use, and they
+// dead-letter a message after as many receives as the one-machine stack does.
 func TestComposeQueues(t *testing.T) {
 	t.Parallel()
 	conf := file(t, "deploy", "docker", "elasticmq.conf")

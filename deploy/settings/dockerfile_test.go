@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDockerfile builds a program with the flags of the Dockerfile and asks it
-// for its version: the linker says nothing of a name that does not exist.
+// TestDockerfile builds a program with the flags of the Dockerfile and checks its
+// version, because the linker ignores a name that does not exist.
 func TestDockerfile(t *testing.T) {
 	t.Parallel()
 	dockerfile := file(t, "deploy", "docker", "Dockerfile")
@@ -34,8 +34,8 @@ func TestDockerfile(t *testing.T) {
 	require.Contains(t, dockerfile, "\nUSER 65532:65532\n")
 }
 
-// TestDockerfileHealthChecks: the commands by which images ask their own program
-// are commands of that program.
+// TestDockerfileHealthChecks: the health checks of images call commands that their
+// program has.
 func TestDockerfileHealthChecks(t *testing.T) {
 	t.Parallel()
 	checks := regexp.MustCompile(`(?m)^HEALTHCHECK .*CMD (\[.*\])$`).FindAllStringSubmatch(file(t, "deploy", "docker", "Dockerfile"), -1)

@@ -13,8 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// exportedBy says which scrape job has the metrics whose names begin so. The
-// first match counts.
+// exportedBy maps prefixes of metric names to scrape jobs. The first match counts.
 var exportedBy = []struct {
 	name *regexp.Regexp
 	jobs []string
@@ -123,8 +122,8 @@ func metricsIn(expr string) (names []string) {
 	return names
 }
 
-// TestNoInhibitionSilencesAPage: an alert that somebody is woken for is never
-// silenced by another one. A dead worker once hid the API's old outbox.
+// TestNoInhibitionSilencesAPage: an alert that pages somebody is never inhibited by
+// another one. A dead worker once hid the API's old outbox.
 func TestNoInhibitionSilencesAPage(t *testing.T) {
 	t.Parallel()
 	var rules struct {

@@ -79,8 +79,8 @@ func TestTLSToMySQL(t *testing.T) {
 	require.ErrorContains(t, err, "TLS_CA has no certificate that can be read")
 }
 
-// A server without TLS is not spoken to in plain when TLS was asked for. MySQL has
-// TLS with a certificate of its own making, which is not trusted.
+// With TLS required there is no fallback to plain text for a server without TLS. MySQL
+// generates its own certificate, which is not trusted.
 func TestTLSToMySQLIsNotGivenUp(t *testing.T) {
 	t.Parallel()
 	addr := os.Getenv("TEST_MYSQL_ADDR")

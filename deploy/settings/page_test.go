@@ -22,7 +22,7 @@ const (
 // settingsPage lists all settings for those who configure the programs.
 const settingsPage = "deploy/docs/settings.md"
 
-// TestSettingsPage compares the table of settings with what the programs say.
+// TestSettingsPage compares the table of settings with the programs' own lists.
 func TestSettingsPage(t *testing.T) {
 	t.Parallel()
 	page := file(t, settingsPage)
@@ -46,7 +46,7 @@ func TestSettingsPage(t *testing.T) {
 	require.Equal(t, want, there, "there are extra rows, or they are out of order: run make generate")
 }
 
-// table has a row for each setting: where it is used first decides its place.
+// table has a row for each setting, in the order of first use.
 func table(t *testing.T, all []command.Listing) string {
 	t.Helper()
 	var order []string

@@ -70,10 +70,10 @@ func listings(t *testing.T) []command.Listing {
 	return all
 }
 
-// task is one of our programs as something runs it.
+// task is one of our programs in a deployment.
 type task struct{ program, command string }
 
-// tasks are ours among compose's services and Terraform's tasks, by name.
+// tasks returns our programs among compose's services and Terraform's tasks, by name.
 var tasks = map[string]task{
 	"api": {"api", ""}, "worker": {"worker", ""}, "migrate": {"api", "migrate"}, "operator": {"api", "operator"},
 }
@@ -93,7 +93,7 @@ func settingsOf(t *testing.T, of task) map[string]settings.Setting {
 	return byName
 }
 
-// disagreements compares the variables that something gives to a task with what
+// disagreements compares the variables that a deployment gives to a task with those that
 // the task reads.
 func disagreements(given map[string]bool, reads map[string]settings.Setting) (found []string) {
 	has := map[string]bool{}

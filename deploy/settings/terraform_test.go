@@ -10,9 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTerraform compares the environment of the tasks on AWS with what the
-// programs read. Which secret store a value comes from is Terraform's; that a
-// secret is in one is checked here.
+// TestTerraform compares the environment of the tasks on AWS with what the programs read,
+// and checks that every secret comes from a secret store.
 func TestTerraform(t *testing.T) {
 	t.Parallel()
 	maps := terraformMaps(t)

@@ -28,8 +28,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
-// machine plays the containers' part on this machine: servers instead of
-// compose's, and for every name and path in an environment the one here.
+// machine replaces the containers on this machine: it runs the servers, and translates
+// every name and path in an environment to the local one.
 type machine struct {
 	project *types.Project
 	secrets string            // folder
@@ -55,8 +55,8 @@ func setup(t *testing.T) *machine {
 	return m
 }
 
-// startTemporal starts a server that knows nothing yet, and runs the one-shot
-// service that tells it what to know, twice.
+// startTemporal starts an empty server and runs the one-shot service that sets it up,
+// twice.
 func (m *machine) startTemporal(t *testing.T) string {
 	t.Helper()
 	cli, err := stack.TemporalCLI(t.Context(), built.root, stack.NewConsole(t.Output()))
@@ -84,8 +84,7 @@ func (m *machine) script(t *testing.T, name string, environ ...string) {
 	require.NoError(t, err, "%s printed:\n%s", name, out)
 }
 
-// makeAccounts has the database made the accounts that MySQL's entrypoint would
-// have it make.
+// makeAccounts creates the accounts that MySQL's entrypoint would create.
 func (m *machine) makeAccounts(t *testing.T, servers *stack.Stack) {
 	t.Helper()
 	db, err := mysql.Open(mysql.Config{Addr: servers.MySQLAddr(), User: "root", Password: servers.RootPassword(), MaxConns: 1})
@@ -147,8 +146,7 @@ func (m *machine) command(ctx context.Context, t *testing.T, service string, par
 	return cmd
 }
 
-// start runs a service until the test is over, and waits until its own health
-// check says that it is well.
+// start runs a service until the test ends, and waits until its health check succeeds.
 func (m *machine) start(t *testing.T, service string, part stack.Part) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -173,7 +171,7 @@ func (m *machine) start(t *testing.T, service string, part stack.Part) {
 	require.Empty(t, string(out))
 }
 
-// ignoreCancel: a program that ends in order after its SIGTERM ended well.
+// ignoreCancel drops the error of a program that stopped cleanly after its SIGTERM.
 func ignoreCancel(err error) error {
 	if err == context.Canceled { //nolint:errorlint // what Wait returns of a command that was cancelled and exited with 0
 		return nil
@@ -190,8 +188,9 @@ func freeAddr(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// TestWiring runs our programs with exactly the environment that compose gives
-// them, on what the one-shot services made, until a record is credited.
+// TestWiring runs our programs with exactly the environment that compose gives them, on
+// the databases and queues that the one-shot services created, until a record is
+// credited.
 func TestWiring(t *testing.T) {
 	t.Parallel()
 	m := setup(t)

@@ -1,13 +1,13 @@
-// Smoke sends a race of ten through the public API of a deployed environment and
-// takes it away again:
+// Smoke runs a race of ten through the public API of a deployed environment and removes
+// its records again:
 //
 //	SMOKE_PASSWORD=… go run ./deploy/smoke -api https://results.example.org
 //
-// It logs in as an organizer (and signs up the first time), sets a start list,
-// posts ten records, waits until each is credited, compares places and points in
-// the public standings and the total of a runner, removes the records and waits
-// until the points are back. The race and the two accounts stay for the next
-// run; official records are never deleted, so the race keeps their history.
+// It logs in as an organizer (and signs up the first time), imports a start list, posts
+// ten records, waits until each is credited, checks places and points in the public
+// standings and a runner's total, removes the records and waits until the points are
+// reversed. The race and the two accounts are kept for the next run; official records
+// are never deleted, so the race keeps their history.
 package main
 
 import (

@@ -45,8 +45,8 @@ func newRace(api, login, password string, limit time.Duration, out io.Writer) *s
 	}
 }
 
-// run takes the steps in order. Whatever it posted is removed in the end, also
-// after a failure.
+// run runs the steps in order. In the end it removes what it posted, even after a
+// failure.
 func (r *smokeRace) run(ctx context.Context) (err error) {
 	began := time.Now()
 	posted := false
@@ -139,8 +139,8 @@ func (r *smokeRace) prepare(ctx context.Context) error {
 	return err
 }
 
-// enter has the runner with an account enter in person, since a start list does not
-// reach into accounts. The race of an earlier run has the runner already.
+// enter enters the runner who has an account, since a start list does not affect
+// accounts. In the race of an earlier run the runner is already entered.
 func (r *smokeRace) enter(ctx context.Context) error {
 	err := r.runner.JSON(ctx, http.MethodPost, r.path+"/participants", struct{}{}, nil)
 	if problem, ok := errors.AsType[*apiclient.Problem](err); ok && problem.Status == http.StatusConflict {
@@ -183,7 +183,7 @@ func (r *smokeRace) remember(ctx context.Context) (err error) {
 	return err
 }
 
-// post sends nine finishers in the order of their bibs and one who gave up.
+// post posts nine finishers in the order of their bibs and one DNF.
 func (r *smokeRace) post(ctx context.Context) error {
 	for i := range runners {
 		body := map[string]any{"bib": strconv.Itoa(i + 1), "gun_time": fmt.Sprintf("0:%02d:00", 40+i)}
@@ -201,7 +201,7 @@ func (r *smokeRace) post(ctx context.Context) error {
 	return nil
 }
 
-// record is an official record as its organizer sees it.
+// record is an official record in the organizer's view.
 type record struct {
 	RecordID string `json:"record_id"`
 	Revision int    `json:"revision"`
@@ -262,8 +262,7 @@ type standing struct {
 	RecordID string `json:"record_id"`
 }
 
-// standings reads them as anybody does: without a token, through whatever caches
-// stand in between.
+// standings reads the public standings: without a token and through any caches.
 func (r *smokeRace) standings(ctx context.Context) (items []standing, err error) {
 	anybody := &apiclient.Client{Base: r.organizer.Base, Patience: r.organizer.Patience, HTTP: r.organizer.HTTP}
 	var answer struct {
@@ -307,8 +306,8 @@ func (r *smokeRace) compare(ctx context.Context) error {
 	})
 }
 
-// removeRecords removes every record of the race. A removal is a revision, which
-// takes the points back.
+// removeRecords removes every record of the race. A removal is a revision that reverses
+// the points.
 func (r *smokeRace) removeRecords(ctx context.Context) error {
 	records, err := r.records(ctx)
 	if err != nil {
@@ -327,8 +326,7 @@ func (r *smokeRace) removeRecords(ctx context.Context) error {
 	return nil
 }
 
-// awaitNothing waits until neither the standings nor the runner's total show the
-// test any more.
+// awaitNothing waits until the standings and the runner's total no longer show the test.
 func (r *smokeRace) awaitNothing(ctx context.Context) error {
 	return r.until(ctx, func() error {
 		items, err := r.standings(ctx)
@@ -349,8 +347,8 @@ func (r *smokeRace) awaitNothing(ctx context.Context) error {
 	})
 }
 
-// until repeats a check until it succeeds, and returns its last error when the
-// limit of a step is over.
+// until repeats a check until it succeeds, and returns its last error at the limit of a
+// step.
 func (r *smokeRace) until(ctx context.Context, check func() error) error {
 	deadline := time.Now().Add(r.limit)
 	tick := time.NewTicker(250 * time.Millisecond)
