@@ -21,6 +21,7 @@ const (
 	birthDateColumn
 	fieldColumn
 	loginIDColumn
+	teamColumn
 	gunTimeColumn
 	netTimeColumn
 	statusColumn
@@ -41,6 +42,7 @@ var columnNames = [columnCount][]string{
 	birthDateColumn: {"birth_date", "dob", "date_of_birth"},
 	fieldColumn:     {"field"},
 	loginIDColumn:   {"login_id", "login", "account"},
+	teamColumn:      {"team", "team_name", "club"},
 	gunTimeColumn:   {"gun_time", "gun", "clock_time", "clock", "official_time", "gross_time"},
 	netTimeColumn:   {"net_time", "net", "chip_time", "chip", "real_time"},
 	statusColumn:    {"status"},

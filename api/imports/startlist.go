@@ -27,12 +27,13 @@ type StartListRow struct {
 	BirthDate race.Date  // zero when the list has none
 	Field     race.Field // empty when the list has none
 	LoginID   string     // lower case; empty: a runner without an account
+	Team      string
 
-	ClearsName, ClearsSex, ClearsAge, ClearsBirthDate bool // by a -
+	ClearsName, ClearsSex, ClearsAge, ClearsBirthDate, ClearsTeam bool // by a -
 }
 
 var startListColumns = columnSet{
-	bibColumn, nameColumn, firstNameColumn, lastNameColumn, sexColumn, ageColumn, birthDateColumn, fieldColumn, loginIDColumn,
+	bibColumn, nameColumn, firstNameColumn, lastNameColumn, sexColumn, ageColumn, birthDateColumn, fieldColumn, loginIDColumn, teamColumn,
 }
 
 // StartList reads a start list of at most maxRows entries (0: DefaultMaxRows).
@@ -66,6 +67,8 @@ func startListRow(rec *record) (StartListRow, []race.FieldError) {
 		row.Field, err = race.ParseField(field)
 		wrong.add(fieldColumn, err)
 	}
+	row.Team, err = race.ParseTeam(rec.cells[teamColumn])
+	wrong.add(teamColumn, err)
 	row.ClearsName = row.ClearsName && row.Name == "" // a - for one half of a name leaves the other
 	if utf8.RuneCountInString(row.LoginID) > maxLoginLength {
 		wrong.add(loginIDColumn, errors.New("must have at most 190 characters"))
@@ -77,7 +80,7 @@ func startListRow(rec *record) (StartListRow, []race.FieldError) {
 func (row *StartListRow) noteCleared(rec *record) {
 	for c, cleared := range map[column]*bool{
 		nameColumn: &row.ClearsName, firstNameColumn: &row.ClearsName, lastNameColumn: &row.ClearsName,
-		sexColumn: &row.ClearsSex, ageColumn: &row.ClearsAge, birthDateColumn: &row.ClearsBirthDate,
+		sexColumn: &row.ClearsSex, ageColumn: &row.ClearsAge, birthDateColumn: &row.ClearsBirthDate, teamColumn: &row.ClearsTeam,
 	} {
 		if rec.cells[c] == clears {
 			rec.cells[c], *cleared = "", true

@@ -20,7 +20,9 @@ type entries struct {
 
 type enterInput struct {
 	RacePath
-	Body *struct{}
+	Body *struct {
+		Team string `json:"team,omitempty" maxLength:"100" example:"Harbour Runners" doc:"The team or club that you run for."`
+	} `required:"false"`
 }
 
 // EntryBody is a runner's entry. It is exported because huma ignores embedded types
@@ -32,6 +34,7 @@ type EntryBody struct {
 	Sex           race.Sex         `json:"sex,omitempty" enum:"M,F,X" doc:"Missing when unknown."`
 	Age           *int             `json:"age,omitempty" doc:"On race day; missing when unknown."`
 	Field         race.Field       `json:"field" enum:"runner,wheelchair,handcycle"`
+	Team          string           `json:"team,omitempty"`
 }
 
 type entryOutput struct {
@@ -85,9 +88,15 @@ func (e entries) enter(ctx context.Context, in *enterInput) (*entryOutput, error
 	if err != nil {
 		return nil, err
 	}
-	p, err := e.store.Enter(ctx, maindb.Entry{
+	entry := maindb.Entry{
 		ID: server.ResourceID(ctx), RaceID: in.RaceID, UserID: account.UserID, Sex: account.Sex, BirthDate: account.BirthDate,
-	})
+	}
+	if in.Body != nil {
+		if entry.Team, err = race.ParseTeam(in.Body.Team); err != nil {
+			return nil, &race.InvalidError{Fields: []race.FieldError{{Field: "team", Message: err.Error()}}}
+		}
+	}
+	p, err := e.store.Enter(ctx, entry)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +142,7 @@ func (e entries) list(ctx context.Context, in *participantsInput) (*participants
 }
 
 func entryOf(p race.Participant) EntryBody {
-	body := EntryBody{ParticipantID: p.ID, Status: p.Status, Bib: p.Bib, Sex: p.Sex, Field: p.Field}
+	body := EntryBody{ParticipantID: p.ID, Status: p.Status, Bib: p.Bib, Sex: p.Sex, Field: p.Field, Team: p.Team}
 	if p.Age >= 0 && p.Age <= race.MaxAge {
 		body.Age = &p.Age
 	}

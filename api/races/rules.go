@@ -23,6 +23,8 @@ func newRace(body newRaceBody) (race.Race, error) {
 	setDistance(&wrong, &r, body.DistanceM)
 	setDivisions(&wrong, &r, body.Divisions)
 	setTimingPoints(&wrong, &r, body.TimingPoints)
+	setTeams(&wrong, &r, body.Teams)
+	setAwards(&wrong, &r, body.Awards)
 	setPoints(&wrong, &r, body.Points)
 	if body.Capacity != nil {
 		r.Capacity = *body.Capacity
@@ -57,6 +59,10 @@ func changeRace(r *race.Race, body raceChangeBody) error {
 		changeRanking(&r.Ranking, *body.Ranking)
 	}
 	changeScoring(&wrong, r, body)
+	if body.Teams != nil {
+		setTeams(&wrong, r, *body.Teams)
+	}
+	setAwards(&wrong, r, body.Awards)
 	switch {
 	case body.TimingPoints != nil:
 		setTimingPoints(&wrong, r, *body.TimingPoints)
@@ -157,6 +163,40 @@ func setTimingPoints(wrong *race.FieldErrors, r *race.Race, bodies []timingPoint
 	}
 	r.Course = r.Course.With(points)
 	checkTimingPoints(wrong, *r)
+}
+
+func setTeams(wrong *race.FieldErrors, r *race.Race, bodies []teamRuleBody) {
+	r.Teams = make([]race.TeamRule, len(bodies))
+	names := make(map[string]bool, len(bodies))
+	for i, body := range bodies {
+		rule, field := race.TeamRule(body), fmt.Sprintf("teams[%d].", i)
+		setText(wrong, field+"name", &rule.Name, body.Name)
+		key := strings.ToLower(rule.Name)
+		if key == "" || names[key] {
+			wrong.Add(field+"name", errors.New("must not be empty, and differ from the names of the other rankings of teams"))
+		}
+		names[key] = true
+		switch {
+		case rule.MinPerSex > 0 && rule.Sex != race.Mixed:
+			wrong.Add(field+"min_per_sex", errors.New("must be left out: only mixed teams have it"))
+		case 2*rule.MinPerSex > rule.N:
+			wrong.Add(field+"min_per_sex", errors.New("must be at most half of n"))
+		}
+		r.Teams[i] = rule
+	}
+}
+
+func setAwards(wrong *race.FieldErrors, r *race.Race, body *awardsBody) {
+	if body == nil {
+		return
+	}
+	r.Awards = race.AwardRules(*body)
+	switch {
+	case r.Awards.BySex && r.Awards.Overall == 0:
+		wrong.Add("awards.by_sex", errors.New("must be left out without overall awards: divisions have a sex of their own"))
+	case r.Awards.OneAwardOnly && (r.Awards.Overall == 0 || r.Awards.Divisions == 0):
+		wrong.Add("awards.one_award_only", errors.New("must be left out unless there are overall awards and awards in divisions"))
+	}
 }
 
 func checkTimingPoints(wrong *race.FieldErrors, r race.Race) {

@@ -157,6 +157,21 @@ type timingPointBody struct {
 	DistanceM float64 `json:"distance_m" example:"21097.5" doc:"Metres from the start, before the finish."`
 }
 
+type teamRuleBody struct {
+	Name      string       `json:"name" minLength:"1" maxLength:"100" example:"Corporate teams"`
+	Rule      race.TeamSum `json:"rule" enum:"times,places" example:"times" doc:"Teams are ranked by the sum of their best runners' ranking times, or of their places: by sex, or overall in mixed teams."`
+	N         int          `json:"n" minimum:"1" maximum:"50" example:"4" doc:"How many runners of a team count. The next one decides between equal sums."`
+	Sex       string       `json:"sex" enum:"M,F,mixed" example:"mixed"`
+	MinPerSex int          `json:"min_per_sex,omitempty" minimum:"0" maximum:"25" example:"1" doc:"Of a mixed team: how many women, and how many men, count at least."`
+}
+
+type awardsBody struct {
+	Overall      int  `json:"overall,omitempty" minimum:"0" maximum:"1000" example:"3" doc:"The first so many of each field."`
+	BySex        bool `json:"by_sex,omitempty" example:"true" doc:"Of each sex by itself."`
+	Divisions    int  `json:"divisions,omitempty" minimum:"0" maximum:"1000" example:"3" doc:"The first so many of each division."`
+	OneAwardOnly bool `json:"one_award_only,omitempty" example:"true" doc:"Whoever gets an overall award is passed over in the divisions."`
+}
+
 type newRaceBody struct {
 	Name      string         `json:"name" minLength:"1" maxLength:"200" example:"Boston Marathon 2004"`
 	Date      string         `json:"date" example:"2004-04-19" doc:"YYYY-MM-DD. Ages are those on this day."`
@@ -169,6 +184,8 @@ type newRaceBody struct {
 	Capacity  *int           `json:"capacity,omitempty" minimum:"1" maximum:"1000000" example:"20000" doc:"The maximum number of participants; unlimited by default."`
 
 	TimingPoints []timingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Where runners are timed on their way, without start and finish. Kept in the order of their distance."`
+	Teams        []teamRuleBody    `json:"teams,omitempty" maxItems:"20" nullable:"false" doc:"Rankings of teams."`
+	Awards       *awardsBody       `json:"awards,omitempty" doc:"Who gets an award."`
 }
 
 type rankingChangeBody struct {
@@ -189,6 +206,8 @@ type raceChangeBody struct {
 	Capacity  *int               `json:"capacity,omitempty" minimum:"0" maximum:"1000000" doc:"0 means unlimited."`
 
 	TimingPoints *[]timingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Replaces all timing points; an empty list removes them. A point that keeps its name or its distance keeps its readings; those of a point that is removed are no longer shown."`
+	Teams        *[]teamRuleBody    `json:"teams,omitempty" maxItems:"20" nullable:"false" doc:"Replaces all rankings of teams; an empty list removes them."`
+	Awards       *awardsBody        `json:"awards,omitempty" doc:"Replaces all rules for awards; {} removes them."`
 }
 
 type raceBody struct {
@@ -204,6 +223,8 @@ type raceBody struct {
 	Points       *int64            `json:"points,omitempty"`
 	Capacity     int               `json:"capacity,omitempty" doc:"Missing when unlimited."`
 	TimingPoints []timingPointBody `json:"timing_points,omitempty" nullable:"false" doc:"In the order of their distance; left out when there are none."`
+	Teams        []teamRuleBody    `json:"teams,omitempty" nullable:"false"`
+	Awards       *awardsBody       `json:"awards,omitempty"`
 	Status       race.Status       `json:"status" enum:"scheduled,provisional,official,void"`
 	Voided       *voidedBody       `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
 	CreatedAt    time.Time         `json:"created_at"`
@@ -229,6 +250,12 @@ func bodyOf(r race.Race) raceBody {
 	}
 	for i, d := range r.Divisions {
 		body.Divisions[i] = divisionBody(d)
+	}
+	for _, rule := range r.Teams {
+		body.Teams = append(body.Teams, teamRuleBody(rule))
+	}
+	if r.Awards != (race.AwardRules{}) {
+		body.Awards = new(awardsBody(r.Awards))
 	}
 	for _, p := range r.Course.Points {
 		body.TimingPoints = append(body.TimingPoints, timingPointBody{Name: p.Name, DistanceM: p.Distance.Metres()})

@@ -40,7 +40,7 @@ func (s startLists) resolve(ctx context.Context, raceID string, rows []imports.S
 		standInIDs = append(standInIDs, standInID)
 		entry := maindb.StartListRow{
 			Bib: row.Bib, Sex: row.Sex, Age: row.Age, BirthDate: row.BirthDate, Field: row.Field,
-			ClearSex: row.ClearsSex, ClearAge: row.ClearsAge || row.ClearsBirthDate,
+			Team: row.Team, ClearTeam: row.ClearsTeam, ClearSex: row.ClearsSex, ClearAge: row.ClearsAge || row.ClearsBirthDate,
 			EntrantID: entrants[logins[i]], StandIn: maindb.RunnerAccount{UserID: standInID},
 		}
 		if logins[i] != "" && entry.EntrantID == "" {

@@ -142,6 +142,12 @@ var Access = map[string]Rule{
 	"DELETE /v1/races/{race_id}/finalize":        {Who: Editor},
 	"GET /v1/races/{race_id}/events":             {Who: Anyone, Streams: true},
 
+	"GET /v1/races/{race_id}/standings/teams":     {Who: Anyone},
+	"GET /v1/races/{race_id}/standings/teams.csv": {Who: Anyone},
+	"GET /v1/races/{race_id}/awards":              {Who: Anyone},
+	"GET /v1/races/{race_id}/awards.csv":          {Who: Anyone},
+	"GET /v1/races/{race_id}/awards.txt":          {Who: Anyone},
+
 	"GET /v1/ops/credits":                            {Who: Operator},
 	"POST /v1/ops/credits/retry":                     {Who: Operator}, // repairs may be repeated, so they need no key
 	"GET /v1/ops/credits/{record_id}":                {Who: Operator},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -34,7 +35,7 @@ func (r reading) registerExport(api huma.API) {
 		OperationID: "export-standings", Method: http.MethodGet, Path: "/v1/races/{race_id}/standings.csv",
 		Summary: "Export the standings of a race as CSV", Tags: []string{tag},
 		Description: "All rows that the filters select, in one file, in UTF-8 with a byte order mark: without it Excel would read names in the system's own encoding. " +
-			"A name or division that a spreadsheet would run as a formula is preceded by an apostrophe.",
+			"A name or division that a spreadsheet would run as a formula is preceded by an apostrophe. A race that ranks teams has a last column for them.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The table, with a header line.", Content: map[string]*huma.MediaType{"text/csv": {}},
 		}},
@@ -86,11 +87,25 @@ var exportColumns = []string{
 func table(picked selection) ([]byte, error) {
 	body := bytes.NewBufferString(byteOrderMark)
 	writer := csv.NewWriter(body)
-	if err := writer.Write(exportColumns); err != nil {
+	columns, teams := exportColumns, false
+	if picked.version != nil {
+		rules, err := picked.version.Rules()
+		if err != nil {
+			return nil, err
+		}
+		if teams = len(rules.Teams) > 0; teams {
+			columns = append(slices.Clone(columns), "team")
+		}
+	}
+	if err := writer.Write(columns); err != nil {
 		return nil, err
 	}
 	for _, row := range picked.rows {
-		if err := writer.Write(cells(row, picked.names[row.UserID].plain)); err != nil {
+		line := cells(row, picked.names[row.UserID].plain)
+		if teams {
+			line = append(line, asText(row.Team))
+		}
+		if err := writer.Write(line); err != nil {
 			return nil, err
 		}
 	}

@@ -46,6 +46,7 @@ type placing struct {
 	Age           *int           `json:"age,omitempty" doc:"On race day, in years."`
 	GunTime       string         `json:"gun_time,omitempty" doc:"From the starting gun." example:"2:10:22.4"`
 	NetTime       string         `json:"net_time,omitempty" doc:"From the runner's own crossing of the start line."`
+	Team          string         `json:"team,omitempty" doc:"In a race that ranks teams."`
 	Status        string         `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
 	Points        *int64         `json:"points,omitempty" doc:"Once they are credited."`
 	Parts         *race.Parts    `json:"parts,omitempty" doc:"What the points were computed from, if it was kept. Only with bib."`
@@ -203,7 +204,7 @@ func placingOf(row *standings.Row, names map[string]name) placing {
 		Place: row.Place, SexPlace: row.SexPlace, Division: row.Division, DivisionPlace: row.DivisionPlace,
 		Bib: row.Result.Bib, Name: names[row.UserID].plain, Sex: string(row.Sex),
 		GunTime: row.Result.Gun.String(), NetTime: row.Result.Net.String(), Status: string(row.Result.Status),
-		Implausible: row.Implausible, RecordID: row.RecordID,
+		Team: row.Team, Implausible: row.Implausible, RecordID: row.RecordID,
 	}
 	if row.Age != race.UnknownAge {
 		shown.Age = &row.Age

@@ -51,6 +51,7 @@ func Register(api huma.API, cfg Config) *Reader {
 	read := reading{selector: from, credits: cfg.Ledger, splits: cfg.Splits, log: cfg.Log}
 	read.register(api)
 	read.registerExport(api)
+	derived{read}.register(api)
 	versions{store: cfg.Store, board: board}.register(api)
 	reader := &Reader{comparison: comparison{selector: from, store: cfg.Store}, credits: cfg.Ledger}
 	reader.register(api)

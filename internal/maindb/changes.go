@@ -284,7 +284,9 @@ type raceState struct {
 	Capacity  int             `json:"capacity"`
 	Status    race.Status     `json:"status"`
 
-	TimingPoints []pointState `json:"timing_points,omitempty"`
+	TimingPoints []pointState     `json:"timing_points,omitempty"`
+	Teams        []race.TeamRule  `json:"teams,omitempty"`
+	Awards       *race.AwardRules `json:"awards,omitempty"`
 }
 
 type pointState struct {
@@ -296,6 +298,10 @@ func stateOf(r race.Race) raceState {
 	state := raceState{
 		OwnerID: r.OrganizerID, Name: r.Name, City: r.City, Date: r.Date.String(), DistanceM: r.Distance.Metres(), Ranking: r.Ranking,
 		Divisions: r.Divisions, Scoring: r.Scoring, Points: r.Points, Capacity: r.Capacity, Status: r.Status,
+	}
+	state.Teams = r.Teams
+	if r.Awards != (race.AwardRules{}) {
+		state.Awards = &r.Awards
 	}
 	for _, p := range r.Course.Points {
 		state.TimingPoints = append(state.TimingPoints, pointState{p.Name, p.Distance.Metres()})

@@ -18,6 +18,7 @@ type Entry struct {
 	UserID    string
 	Sex       race.Sex  // of the account
 	BirthDate race.Date // of the account; zero when it has none
+	Team      string    // empty: none
 }
 
 // Enter makes a runner a participant. When an earlier call with the same entry did
@@ -48,7 +49,7 @@ func (s *Store) Enter(ctx context.Context, e Entry) (entered race.Participant, e
 		}
 		entered = race.Participant{
 			ID: e.ID, RaceID: e.RaceID, UserID: e.UserID, Sex: e.Sex, Age: e.BirthDate.AgeOn(r.Date),
-			Field: race.Runner, Status: race.Entered,
+			Field: race.Runner, Team: e.Team, Status: race.Entered,
 		}
 		if known {
 			return s.enterAgain(ctx, q, old.ParticipantID, entered, nullDate(r.Date))
@@ -82,7 +83,7 @@ func (s *Store) enterFirst(ctx context.Context, q *gen.Queries, p race.Participa
 	now := s.now()
 	err := q.InsertParticipant(ctx, gen.InsertParticipantParams{
 		ParticipantID: p.ID, RaceID: p.RaceID, UserID: p.UserID, Sex: string(p.Sex), Age: nullAge(p.Age),
-		OwnAge: nullAge(p.Age), OwnAgeOn: ageOn, Field: string(p.Field), Status: string(p.Status), CreatedAt: now, UpdatedAt: now,
+		OwnAge: nullAge(p.Age), OwnAgeOn: ageOn, Field: string(p.Field), Team: p.Team, Status: string(p.Status), CreatedAt: now, UpdatedAt: now,
 	})
 	if err != nil {
 		return fmt.Errorf("enter race %s: %w", p.RaceID, err)
@@ -93,7 +94,7 @@ func (s *Store) enterFirst(ctx context.Context, q *gen.Queries, p race.Participa
 func (s *Store) enterAgain(ctx context.Context, q *gen.Queries, cancelledID string, p race.Participant, ageOn sql.NullTime) error {
 	err := q.EnterAgain(ctx, gen.EnterAgainParams{
 		NewID: p.ID, Sex: string(p.Sex), Age: nullAge(p.Age), OwnAge: nullAge(p.Age), OwnAgeOn: ageOn,
-		Field: string(p.Field), UpdatedAt: s.now(), OldID: cancelledID,
+		Field: string(p.Field), Team: p.Team, UpdatedAt: s.now(), OldID: cancelledID,
 	})
 	if err != nil {
 		return fmt.Errorf("enter race %s again: %w", p.RaceID, err)
@@ -161,7 +162,7 @@ func (s *Store) ListParticipants(ctx context.Context, raceID, afterID string, li
 func participantOf(row gen.Participant) race.Participant {
 	p := race.Participant{
 		ID: row.ParticipantID, RaceID: row.RaceID, UserID: row.UserID, Bib: row.Bib.String,
-		Sex: race.Sex(row.Sex), Age: race.UnknownAge, Field: race.Field(row.Field), Status: race.EntryStatus(row.Status),
+		Sex: race.Sex(row.Sex), Age: race.UnknownAge, Field: race.Field(row.Field), Team: row.Team, Status: race.EntryStatus(row.Status),
 	}
 	if row.Age.Valid {
 		p.Age = int(row.Age.Int16)

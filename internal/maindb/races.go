@@ -28,7 +28,7 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 	if err != nil {
 		return race.Race{}, err
 	}
-	course, err := courseColumn(r.Course)
+	optional, err := optionalSettingsOf(r)
 	if err != nil {
 		return race.Race{}, err
 	}
@@ -39,7 +39,8 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 			RaceID: r.ID, OrganizerID: r.OrganizerID, Name: r.Name, City: r.City,
 			RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
 			RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
-			Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity), TimingPoints: course,
+			Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
+			TimingPoints: optional.course, Teams: optional.teams, Awards: optional.awards,
 			Status: string(r.Status), CreatedAt: now, UpdatedAt: now,
 		})
 		if err != nil {
@@ -269,10 +270,8 @@ func raceOf(row gen.Race) (race.Race, error) {
 	if err := json.Unmarshal(row.Divisions, &r.Divisions); err != nil {
 		return race.Race{}, fmt.Errorf("read divisions of race %s: %w", row.RaceID, err)
 	}
-	if row.TimingPoints.Valid {
-		if err := json.Unmarshal([]byte(row.TimingPoints.String), &r.Course); err != nil {
-			return race.Race{}, fmt.Errorf("read timing points of race %s: %w", row.RaceID, err)
-		}
+	if err := readOptionalSettings(row, &r); err != nil {
+		return race.Race{}, err
 	}
 	return r, nil
 }
@@ -288,16 +287,45 @@ func divisionsColumn(divisions []race.Division) (json.RawMessage, error) {
 	return column, nil
 }
 
-// courseColumn is NULL for a race that never had a timing point.
-func courseColumn(c race.Course) (sql.NullString, error) {
-	if c.LastKey == 0 {
-		return sql.NullString{}, nil
+// optionalSettings are the columns of settings that most races do without; each is
+// NULL where there is none.
+type optionalSettings struct{ course, teams, awards sql.NullString }
+
+func optionalSettingsOf(r race.Race) (columns optionalSettings, err error) {
+	for _, setting := range []struct {
+		column *sql.NullString
+		value  any
+		isSet  bool
+	}{
+		{&columns.course, r.Course, r.Course.LastKey != 0},
+		{&columns.teams, r.Teams, len(r.Teams) > 0},
+		{&columns.awards, r.Awards, r.Awards != race.AwardRules{}},
+	} {
+		if !setting.isSet {
+			continue
+		}
+		text, err := json.Marshal(setting.value)
+		if err != nil {
+			return columns, fmt.Errorf("encode settings: %w", err)
+		}
+		*setting.column = sql.NullString{String: string(text), Valid: true}
 	}
-	column, err := json.Marshal(c)
-	if err != nil {
-		return sql.NullString{}, fmt.Errorf("encode timing points: %w", err)
+	return columns, nil
+}
+
+func readOptionalSettings(row gen.Race, r *race.Race) error {
+	for _, setting := range []struct {
+		column sql.NullString
+		value  any
+	}{{row.TimingPoints, &r.Course}, {row.Teams, &r.Teams}, {row.Awards, &r.Awards}} {
+		if !setting.column.Valid {
+			continue
+		}
+		if err := json.Unmarshal([]byte(setting.column.String), setting.value); err != nil {
+			return fmt.Errorf("read timing points, teams and awards of race %s: %w", row.RaceID, err)
+		}
 	}
-	return nullString(string(column)), nil
+	return nil
 }
 
 // A holder locks a race against writers of its records until the transaction ends

@@ -38,7 +38,7 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 		}
 		updated, revised = old, 0
 		updated.Divisions = slices.Clone(old.Divisions)
-		updated.Course.Points = slices.Clone(old.Course.Points)
+		updated.Course.Points, updated.Teams = slices.Clone(old.Course.Points), slices.Clone(old.Teams)
 		if err := edit(&updated); err != nil {
 			return err
 		}
@@ -92,6 +92,7 @@ func placeSettings(old, updated race.Race) []string {
 		setting{"ranking.divisions_basis", old.Ranking.DivisionsBasis != updated.Ranking.DivisionsBasis},
 		setting{"ranking.ties", old.Ranking.Ties != updated.Ranking.Ties},
 		setting{"divisions", !reflect.DeepEqual(old.Divisions, updated.Divisions)},
+		setting{"teams", !slices.Equal(old.Teams, updated.Teams)},
 	)
 }
 
@@ -134,14 +135,15 @@ func (s *Store) writeSettings(ctx context.Context, q *gen.Queries, r race.Race) 
 	if err != nil {
 		return err
 	}
-	course, err := courseColumn(r.Course)
+	optional, err := optionalSettingsOf(r)
 	if err != nil {
 		return err
 	}
 	err = q.UpdateRace(ctx, gen.UpdateRaceParams{
 		Name: r.Name, City: r.City, RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
 		RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
-		Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity), TimingPoints: course,
+		Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
+		TimingPoints: optional.course, Teams: optional.teams, Awards: optional.awards,
 		UpdatedAt: s.now(), RaceID: r.ID,
 	})
 	if err != nil {

@@ -22,9 +22,13 @@ var snapshotColumns = []string{
 	"sequence", "points", "record_id", "revision", "user_id",
 }
 
-// implausibleColumn is added after the others only if a row has an implausible
-// time, so that earlier releases can read the snapshots of all other races.
-const implausibleColumn = "implausible"
+// The columns that follow the others only if a row has a value in them, so that
+// earlier releases can read the snapshots of all other races: the reason why a time
+// is implausible, and behind it the team.
+const (
+	implausibleColumn = "implausible"
+	teamColumn        = "team"
+)
 
 // sizeBytes is the length of the prefix that MySQL's COMPRESS puts before a zlib
 // stream: the size of the plain text, little endian.
@@ -35,22 +39,34 @@ const sizeBytes = 4
 // snapshot.
 var differenceColumns = append(slices.Clone(snapshotColumns), implausibleColumn, "removed")
 
+func hasTeam(rows []standings.Row) bool {
+	return slices.ContainsFunc(rows, func(r standings.Row) bool { return r.Team != "" })
+}
+
 // encodeSnapshot encodes rows as CSV, compressed as by the database's own COMPRESS,
 // so that an operator can read it with UNCOMPRESS. 30,000 rows take 1.45 MB.
 func encodeSnapshot(rows []standings.Row) ([]byte, error) {
 	columns := snapshotColumns
-	if slices.ContainsFunc(rows, func(r standings.Row) bool { return r.Implausible != "" }) {
+	switch {
+	case hasTeam(rows):
+		columns = append(slices.Clone(columns), implausibleColumn, teamColumn)
+	case slices.ContainsFunc(rows, func(r standings.Row) bool { return r.Implausible != "" }):
 		columns = append(slices.Clone(columns), implausibleColumn)
 	}
 	return encodeTable(columns, len(rows), func(i int, cells []string) { fillCells(cells, &rows[i]) })
 }
 
 func encodeDifference(changed []changedRow) ([]byte, error) {
-	return encodeTable(differenceColumns, len(changed), func(i int, cells []string) {
-		fillCells(cells, &changed[i].Row)
-		cells[len(cells)-1] = ""
+	columns := differenceColumns
+	if slices.ContainsFunc(changed, func(c changedRow) bool { return c.Team != "" }) {
+		columns = slices.Insert(slices.Clone(columns), len(columns)-1, teamColumn)
+	}
+	return encodeTable(columns, len(changed), func(i int, cells []string) {
+		last := len(cells) - 1
+		fillCells(cells[:last], &changed[i].Row)
+		cells[last] = ""
 		if changed[i].removed {
-			cells[len(cells)-1] = "1"
+			cells[last] = "1"
 		}
 	})
 }
@@ -117,6 +133,9 @@ func fillCells(cells []string, r *standings.Row) {
 	if len(cells) > len(snapshotColumns) {
 		cells[len(snapshotColumns)] = r.Implausible
 	}
+	if len(cells) > len(snapshotColumns)+1 {
+		cells[len(snapshotColumns)+1] = r.Team
+	}
 }
 
 // positive formats a number; zero, which means none, becomes the empty string.
@@ -140,8 +159,9 @@ func decodeSnapshot(body []byte, entries int) ([]standings.Row, error) {
 func decodeDifference(body []byte) ([]changedRow, error) {
 	var changed []changedRow
 	err := decodeTable(body, len(differenceColumns), func(cells []string) error {
-		row, err := rowOf(cells)
-		changed = append(changed, changedRow{Row: row, removed: cells[len(cells)-1] != ""})
+		last := len(cells) - 1
+		row, err := rowOf(cells[:last])
+		changed = append(changed, changedRow{Row: row, removed: cells[last] != ""})
 		return err
 	})
 	return changed, err
@@ -190,9 +210,12 @@ func rowOf(cells []string) (standings.Row, error) {
 		failed = errors.Join(failed, err)
 		return n
 	}
-	implausible := ""
+	implausible, team := "", ""
 	if len(cells) > len(snapshotColumns) {
 		implausible = cells[len(snapshotColumns)]
+	}
+	if len(cells) > len(snapshotColumns)+1 {
+		team = cells[len(snapshotColumns)+1]
 	}
 	return standings.Row{
 		Place: int(number(cells[0], 0)), SexPlace: int(number(cells[1], 0)),
@@ -204,7 +227,7 @@ func rowOf(cells []string) (standings.Row, error) {
 				Net: race.Time(number(cells[10], 0)), Sequence: int(number(cells[11], 0)),
 			},
 			Credited: cells[12] != "", Points: number(cells[12], 0),
-			RecordID: cells[13], Revision: int(number(cells[14], 0)), UserID: cells[15], Implausible: implausible,
+			RecordID: cells[13], Revision: int(number(cells[14], 0)), UserID: cells[15], Implausible: implausible, Team: team,
 		},
 	}, failed
 }

@@ -46,7 +46,7 @@ type Ruleset struct {
 // RulesetOf returns the rules by which this release ranks a race.
 func RulesetOf(r race.Race) Ruleset {
 	return Ruleset{
-		Edition: standings.Edition, Rules: standings.Rules{Ranking: r.Ranking, Divisions: r.Divisions}, Scoring: r.Scoring,
+		Edition: standings.Edition, Rules: standings.Rules{Ranking: r.Ranking, Divisions: r.Divisions, Teams: r.Teams}, Scoring: r.Scoring,
 	}
 }
 
@@ -57,6 +57,7 @@ func (r Ruleset) Changed(later Ruleset) []string {
 		setting{"ranking engine", r.Edition != later.Edition},
 		setting{"ranking", r.Ranking != later.Ranking},
 		setting{"divisions", !slices.EqualFunc(r.Divisions, later.Divisions, sameDivision)},
+		setting{"teams", !slices.Equal(r.Teams, later.Teams)},
 		setting{"scoring", r.Scoring != "" && later.Scoring != "" && r.Scoring != later.Scoring},
 	)
 }

@@ -102,6 +102,9 @@ func standingsEntry(r *race.Race, row *gen.StandingsEntriesRow) standings.Entry 
 	}
 	if row.UserID.Valid {
 		e.UserID, e.Sex, e.Field = row.UserID.String, race.Sex(row.Sex.String), race.Field(row.Field.String)
+		if len(r.Teams) > 0 {
+			e.Team = row.Team.String
+		}
 		if row.Age.Valid {
 			e.Age = int(row.Age.Int16)
 		}

@@ -22,9 +22,12 @@ type StartListRow struct {
 	Age       int       // on race day; race.UnknownAge: not stated
 	BirthDate race.Date // zero: not stated
 	Field     race.Field
+	Team      string // empty: not stated
 
 	ClearSex bool // what the entry has is withdrawn; an age that the runner's own account gave stays
 	ClearAge bool
+	// ClearTeam takes the entry out of its team.
+	ClearTeam bool
 
 	// EntrantID is the user ID of the runner whose login the row names, if that
 	// runner entered the race themselves or accepted a result of it. Nobody else's
@@ -203,19 +206,20 @@ func (s *Store) writeInvitations(ctx context.Context, tx *sql.Tx, plan *startLis
 
 // putEntries inserts entries, or updates those whose ID exists.
 func putEntries(ctx context.Context, tx *sql.Tx, entries []entry, now time.Time) error {
-	const columns = 13
+	const columns = 14
 	args := make([]any, 0, columns*len(entries))
 	for _, e := range entries {
 		args = append(args, e.ID, e.RaceID, e.UserID, nullString(e.Bib), nullString(e.bibKey),
-			string(e.Sex), nullAge(e.Age), e.ageStated, e.listed, string(e.Field), string(e.Status), now, now)
+			string(e.Sex), nullAge(e.Age), e.ageStated, e.listed, string(e.Field), e.Team, string(e.Status), now, now)
 	}
 	row := ",(" + strings.Repeat(",?", columns)[1:] + ")"
 	//nolint:gosec // what is concatenated is placeholders alone
 	statement := `INSERT INTO participant
-		(participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, listed, field, status, created_at, updated_at)
+		(participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, listed, field, team, status, created_at, updated_at)
 		VALUES ` + strings.Repeat(row, len(entries))[1:] + `
 		ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), bib = VALUES(bib), bib_key = VALUES(bib_key),
 			sex = VALUES(sex), age = VALUES(age), age_stated = VALUES(age_stated), listed = VALUES(listed), field = VALUES(field),
+			team = VALUES(team),
 			status = VALUES(status), updated_at = VALUES(updated_at)`
 	_, err := tx.ExecContext(ctx, statement, args...)
 	return err

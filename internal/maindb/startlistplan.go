@@ -254,7 +254,8 @@ func (p *startListPlan) decide(i int) {
 		p.releases = append(p.releases, s.target.ID)
 		p.revises = append(p.revises, old)
 	}
-	if scoresOtherwise(*s.target, wanted) {
+	regroups := len(p.race.Teams) > 0 && s.target.Team != wanted.Team // team places are in the standings, which follow revisions
+	if scoresOtherwise(*s.target, wanted) || regroups {
 		p.revises = append(p.revises, race.BibKey(row.Bib))
 	}
 }
@@ -281,6 +282,9 @@ func (p *startListPlan) wanted(i int) entry {
 	w.Field, w.Status = cmp.Or(row.Field, w.Field, race.Runner), race.Entered
 	if row.Sex != "" || row.ClearSex {
 		w.Sex = row.Sex
+	}
+	if row.Team != "" || row.ClearTeam {
+		w.Team = row.Team
 	}
 	p.setAge(&w, row, target == nil)
 	return w

@@ -3,6 +3,8 @@ package race
 import (
 	"errors"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // EntryStatus is the state of a participant's entry.
@@ -24,6 +26,7 @@ type Participant struct {
 	Sex    Sex
 	Age    int // on race day, in whole years, or UnknownAge
 	Field  Field
+	Team   string // empty: none
 	Status EntryStatus
 }
 
@@ -56,6 +59,21 @@ func BibKey(bib string) string {
 
 // UnknownAge means that nobody has stated an age on race day.
 const UnknownAge = -1
+
+// MaxTeamName is the most characters that the name of a team may have.
+const MaxTeamName = 100
+
+// ParseTeam reads the name of a team; the empty string is none.
+func ParseTeam(s string) (string, error) {
+	team := strings.Join(strings.Fields(s), " ")
+	switch {
+	case utf8.RuneCountInString(team) > MaxTeamName:
+		return "", errors.New("must have at most 100 characters")
+	case !utf8.ValidString(team) || strings.ContainsFunc(team, unicode.IsControl):
+		return "", errors.New("must not have control characters")
+	}
+	return team, nil
+}
 
 // MaxAge is the oldest age on race day that a start list may hold.
 const MaxAge = 120

@@ -90,9 +90,41 @@ type Race struct {
 	Points      int64  // the points of every finisher under the rule "fixed"
 	Capacity    int    // participants at most; 0: no bound
 	Course      Course
+	Teams       []TeamRule
+	Awards      AwardRules
 	Status      Status
 	Voided      *Voiding // nil unless the status is Void
 	CreatedAt   time.Time
+}
+
+// TeamRule is a ranking of teams: by the sum of the best runners of each.
+type TeamRule struct {
+	Name      string  `json:"name"`
+	Rule      TeamSum `json:"rule"`
+	N         int     `json:"n"`                     // how many runners of a team count
+	Sex       string  `json:"sex"`                   // M, F or Mixed
+	MinPerSex int     `json:"min_per_sex,omitempty"` // of a mixed team, how many women and how many men count at least
+}
+
+// TeamSum is what a ranking of teams adds up.
+type TeamSum string
+
+// Teams are ranked by the sum of their runners' ranking times, or of their places:
+// by sex, or overall for mixed teams.
+const (
+	SumOfTimes  TeamSum = "times"
+	SumOfPlaces TeamSum = "places"
+)
+
+// Mixed is the sex of teams of women and men.
+const Mixed = "mixed"
+
+// AwardRules say who of a race gets an award. The zero value awards nobody.
+type AwardRules struct {
+	Overall      int  `json:"overall"`        // the first so many of each field
+	BySex        bool `json:"by_sex"`         // and of each sex by itself
+	Divisions    int  `json:"divisions"`      // the first so many of each division
+	OneAwardOnly bool `json:"one_award_only"` // an overall award rules out one in a division
 }
 
 // RankingTime returns the time that ranks r overall, zero if it was not taken.

@@ -27,7 +27,7 @@ func Hash(rules Rules, entries []Entry) ([sha256.Size]byte, error) {
 	sum := sha256.New()
 	buffer := appendText(binary.AppendUvarint(nil, Edition), string(header))
 	for _, e := range order {
-		if buffer = appendEntry(buffer, e); len(buffer) >= flushAt {
+		if buffer = appendEntry(buffer, e, len(rules.Teams) > 0); len(buffer) >= flushAt {
 			sum.Write(buffer)
 			buffer = buffer[:0]
 		}
@@ -38,7 +38,7 @@ func Hash(rules Rules, entries []Entry) ([sha256.Size]byte, error) {
 
 // appendEntry writes the fields one after the other; each has its length first or
 // ends by itself, so that different entries never have the same bytes.
-func appendEntry(b []byte, e *Entry) []byte {
+func appendEntry(b []byte, e *Entry, teams bool) []byte {
 	for _, text := range [...]string{
 		e.RecordID, e.UserID, string(e.Sex), string(e.Field), e.Result.Bib, string(e.Result.Status),
 	} {
@@ -53,10 +53,18 @@ func appendEntry(b []byte, e *Entry) []byte {
 	if e.Credited {
 		credited = 1
 	}
-	if e.Implausible == "" {
-		return append(b, credited) // the form from before implausible times existed, so that old hashes stay valid
+	if teams { // the forms from before teams and implausible times existed have neither, so that old hashes stay valid
+		credited += 4
 	}
-	return appendText(append(b, credited+2), e.Implausible)
+	if e.Implausible == "" {
+		b = append(b, credited)
+	} else {
+		b = appendText(append(b, credited+2), e.Implausible)
+	}
+	if teams {
+		b = appendText(b, e.Team)
+	}
+	return b
 }
 
 func appendText(b []byte, text string) []byte {

@@ -19,6 +19,7 @@ const Edition = 1
 type Rules struct {
 	Ranking   race.Ranking    `json:"ranking"`
 	Divisions []race.Division `json:"divisions"` // a participant is in the first one that admits them
+	Teams     []race.TeamRule `json:"teams,omitempty"`
 }
 
 // Entry is a live official record together with who ran and what the record
@@ -30,6 +31,7 @@ type Entry struct {
 	Sex      race.Sex
 	Age      int // on race day, or race.UnknownAge
 	Field    race.Field
+	Team     string // only in a race that ranks teams
 	Result   race.Result
 	Credited bool // this revision is credited to this runner
 	Points   int64

@@ -104,7 +104,7 @@ func (q *Queries) DerivedAges(ctx context.Context, raceID string) ([]DerivedAges
 const enterAgain = `-- name: EnterAgain :exec
 UPDATE participant
 SET participant_id = ?, sex = ?, age = ?, age_stated = FALSE, own_age = ?,
-    own_age_on = ?, listed = FALSE, field = ?,
+    own_age_on = ?, listed = FALSE, field = ?, team = ?,
     status = 'entered', updated_at = ?
 WHERE participant_id = ?
 `
@@ -116,6 +116,7 @@ type EnterAgainParams struct {
 	OwnAge    sql.NullInt16
 	OwnAgeOn  sql.NullTime
 	Field     string
+	Team      string
 	UpdatedAt time.Time
 	OldID     string
 }
@@ -128,6 +129,7 @@ func (q *Queries) EnterAgain(ctx context.Context, arg EnterAgainParams) error {
 		arg.OwnAge,
 		arg.OwnAgeOn,
 		arg.Field,
+		arg.Team,
 		arg.UpdatedAt,
 		arg.OldID,
 	)
@@ -224,8 +226,8 @@ func (q *Queries) GiveEntry(ctx context.Context, arg GiveEntryParams) error {
 }
 
 const insertParticipant = `-- name: InsertParticipant :exec
-INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, own_age, own_age_on, field, status, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, own_age, own_age_on, field, team, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertParticipantParams struct {
@@ -240,6 +242,7 @@ type InsertParticipantParams struct {
 	OwnAge        sql.NullInt16
 	OwnAgeOn      sql.NullTime
 	Field         string
+	Team          string
 	Status        string
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
@@ -258,6 +261,7 @@ func (q *Queries) InsertParticipant(ctx context.Context, arg InsertParticipantPa
 		arg.OwnAge,
 		arg.OwnAgeOn,
 		arg.Field,
+		arg.Team,
 		arg.Status,
 		arg.CreatedAt,
 		arg.UpdatedAt,
@@ -266,7 +270,7 @@ func (q *Queries) InsertParticipant(ctx context.Context, arg InsertParticipantPa
 }
 
 const participantOf = `-- name: ParticipantOf :one
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on FROM participant WHERE race_id = ? AND user_id = ?
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on, team FROM participant WHERE race_id = ? AND user_id = ?
 `
 
 func (q *Queries) ParticipantOf(ctx context.Context, raceID string, userID string) (Participant, error) {
@@ -288,12 +292,13 @@ func (q *Queries) ParticipantOf(ctx context.Context, raceID string, userID strin
 		&i.Listed,
 		&i.OwnAge,
 		&i.OwnAgeOn,
+		&i.Team,
 	)
 	return i, err
 }
 
 const participantWithBib = `-- name: ParticipantWithBib :one
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on FROM participant WHERE race_id = ? AND bib_key = ?
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on, team FROM participant WHERE race_id = ? AND bib_key = ?
 `
 
 func (q *Queries) ParticipantWithBib(ctx context.Context, raceID string, bibKey sql.NullString) (Participant, error) {
@@ -315,12 +320,13 @@ func (q *Queries) ParticipantWithBib(ctx context.Context, raceID string, bibKey 
 		&i.Listed,
 		&i.OwnAge,
 		&i.OwnAgeOn,
+		&i.Team,
 	)
 	return i, err
 }
 
 const participantsAfter = `-- name: ParticipantsAfter :many
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on FROM participant WHERE race_id = ? AND participant_id > ? ORDER BY participant_id LIMIT ?
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on, team FROM participant WHERE race_id = ? AND participant_id > ? ORDER BY participant_id LIMIT ?
 `
 
 func (q *Queries) ParticipantsAfter(ctx context.Context, raceID string, participantID string, limit int32) ([]Participant, error) {
@@ -348,6 +354,7 @@ func (q *Queries) ParticipantsAfter(ctx context.Context, raceID string, particip
 			&i.Listed,
 			&i.OwnAge,
 			&i.OwnAgeOn,
+			&i.Team,
 		); err != nil {
 			return nil, err
 		}
@@ -363,7 +370,7 @@ func (q *Queries) ParticipantsAfter(ctx context.Context, raceID string, particip
 }
 
 const participantsOfRace = `-- name: ParticipantsOfRace :many
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on FROM participant WHERE race_id = ? ORDER BY participant_id
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on, team FROM participant WHERE race_id = ? ORDER BY participant_id
 `
 
 func (q *Queries) ParticipantsOfRace(ctx context.Context, raceID string) ([]Participant, error) {
@@ -391,6 +398,7 @@ func (q *Queries) ParticipantsOfRace(ctx context.Context, raceID string) ([]Part
 			&i.Listed,
 			&i.OwnAge,
 			&i.OwnAgeOn,
+			&i.Team,
 		); err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@ func (q *Queries) DeleteRace(ctx context.Context, raceID string) error {
 }
 
 const findRacesAfter = `-- name: FindRacesAfter :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race
 WHERE race_date >= ? AND (race_date > ? OR race_id > ?)
   AND race_date <= ? AND (name LIKE ? OR city LIKE ?)
 ORDER BY race_date, race_id
@@ -75,6 +75,8 @@ func (q *Queries) FindRacesAfter(ctx context.Context, arg FindRacesAfterParams) 
 			&i.VoidedBy,
 			&i.VoidReason,
 			&i.TimingPoints,
+			&i.Teams,
+			&i.Awards,
 		); err != nil {
 			return nil, err
 		}
@@ -90,7 +92,7 @@ func (q *Queries) FindRacesAfter(ctx context.Context, arg FindRacesAfterParams) 
 }
 
 const findRacesBefore = `-- name: FindRacesBefore :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race
 WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
   AND race_date >= ? AND (name LIKE ? OR city LIKE ?)
 ORDER BY race_date DESC, race_id DESC
@@ -143,6 +145,8 @@ func (q *Queries) FindRacesBefore(ctx context.Context, arg FindRacesBeforeParams
 			&i.VoidedBy,
 			&i.VoidReason,
 			&i.TimingPoints,
+			&i.Teams,
+			&i.Awards,
 		); err != nil {
 			return nil, err
 		}
@@ -159,8 +163,8 @@ func (q *Queries) FindRacesBefore(ctx context.Context, arg FindRacesBeforeParams
 
 const insertRace = `-- name: InsertRace :exec
 INSERT INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties,
-                  divisions, scoring, points, capacity, timing_points, status, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  divisions, scoring, points, capacity, timing_points, teams, awards, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertRaceParams struct {
@@ -178,6 +182,8 @@ type InsertRaceParams struct {
 	Points         int64
 	Capacity       int32
 	TimingPoints   sql.NullString
+	Teams          sql.NullString
+	Awards         sql.NullString
 	Status         string
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -199,6 +205,8 @@ func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
 		arg.Points,
 		arg.Capacity,
 		arg.TimingPoints,
+		arg.Teams,
+		arg.Awards,
 		arg.Status,
 		arg.CreatedAt,
 		arg.UpdatedAt,
@@ -207,7 +215,7 @@ func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
 }
 
 const lockRace = `-- name: LockRace :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race WHERE race_id = ? FOR UPDATE
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race WHERE race_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
@@ -234,12 +242,14 @@ func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
 		&i.VoidedBy,
 		&i.VoidReason,
 		&i.TimingPoints,
+		&i.Teams,
+		&i.Awards,
 	)
 	return i, err
 }
 
 const race = `-- name: Race :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race WHERE race_id = ?
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race WHERE race_id = ?
 `
 
 func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
@@ -266,6 +276,8 @@ func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
 		&i.VoidedBy,
 		&i.VoidReason,
 		&i.TimingPoints,
+		&i.Teams,
+		&i.Awards,
 	)
 	return i, err
 }
@@ -283,7 +295,7 @@ func (q *Queries) RaceHasRecords(ctx context.Context, raceID string) (bool, erro
 
 const racesBefore = `-- name: RacesBefore :many
 
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race
 WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
 LIMIT ?
@@ -331,6 +343,8 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 			&i.VoidedBy,
 			&i.VoidReason,
 			&i.TimingPoints,
+			&i.Teams,
+			&i.Awards,
 		); err != nil {
 			return nil, err
 		}
@@ -346,7 +360,7 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 }
 
 const racesOfOrganizerBefore = `-- name: RacesOfOrganizerBefore :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race
 WHERE organizer_id = ? AND race_date <= ?
   AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
@@ -396,6 +410,8 @@ func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganiz
 			&i.VoidedBy,
 			&i.VoidReason,
 			&i.TimingPoints,
+			&i.Teams,
+			&i.Awards,
 		); err != nil {
 			return nil, err
 		}
@@ -413,7 +429,7 @@ func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganiz
 const updateRace = `-- name: UpdateRace :exec
 UPDATE race
 SET name = ?, city = ?, race_date = ?, distance_mm = ?, ranking_basis = ?, divisions_basis = ?, ties = ?,
-    divisions = ?, scoring = ?, points = ?, capacity = ?, timing_points = ?, updated_at = ?
+    divisions = ?, scoring = ?, points = ?, capacity = ?, timing_points = ?, teams = ?, awards = ?, updated_at = ?
 WHERE race_id = ?
 `
 
@@ -430,6 +446,8 @@ type UpdateRaceParams struct {
 	Points         int64
 	Capacity       int32
 	TimingPoints   sql.NullString
+	Teams          sql.NullString
+	Awards         sql.NullString
 	UpdatedAt      time.Time
 	RaceID         string
 }
@@ -448,6 +466,8 @@ func (q *Queries) UpdateRace(ctx context.Context, arg UpdateRaceParams) error {
 		arg.Points,
 		arg.Capacity,
 		arg.TimingPoints,
+		arg.Teams,
+		arg.Awards,
 		arg.UpdatedAt,
 		arg.RaceID,
 	)

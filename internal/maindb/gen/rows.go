@@ -169,6 +169,7 @@ type Participant struct {
 	Listed        bool
 	OwnAge        sql.NullInt16
 	OwnAgeOn      sql.NullTime
+	Team          string
 }
 
 type Publication struct {
@@ -200,6 +201,8 @@ type Race struct {
 	VoidedBy       sql.NullString
 	VoidReason     sql.NullString
 	TimingPoints   sql.NullString
+	Teams          sql.NullString
+	Awards         sql.NullString
 }
 
 type RaceImport struct {

@@ -287,7 +287,7 @@ func (q *Queries) StandingsBodies(ctx context.Context, raceID string) ([]Standin
 
 const standingsEntries = `-- name: StandingsEntries :many
 SELECT r.record_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed,
-       r.time_confirmed, p.participant_id, p.user_id, p.sex, p.age, p.field
+       r.time_confirmed, p.participant_id, p.user_id, p.sex, p.age, p.field, p.team
 FROM official_record AS r
 LEFT JOIN participant AS p ON p.race_id = r.race_id AND p.bib_key = r.held_bib AND p.status = 'entered'
 WHERE r.race_id = ?
@@ -310,6 +310,7 @@ type StandingsEntriesRow struct {
 	Sex            sql.NullString
 	Age            sql.NullInt16
 	Field          sql.NullString
+	Team           sql.NullString
 }
 
 // The records of a race with who runs, removed ones too: their revisions count.
@@ -338,6 +339,7 @@ func (q *Queries) StandingsEntries(ctx context.Context, raceID string) ([]Standi
 			&i.Sex,
 			&i.Age,
 			&i.Field,
+			&i.Team,
 		); err != nil {
 			return nil, err
 		}

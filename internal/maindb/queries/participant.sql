@@ -5,13 +5,13 @@ SELECT * FROM participant WHERE race_id = ? AND user_id = ?;
 SELECT COUNT(*) FROM participant WHERE race_id = ? AND status = 'entered';
 
 -- name: InsertParticipant :exec
-INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, own_age, own_age_on, field, status, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, own_age, own_age_on, field, team, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: EnterAgain :exec
 UPDATE participant
 SET participant_id = sqlc.arg(new_id), sex = sqlc.arg(sex), age = sqlc.arg(age), age_stated = FALSE, own_age = sqlc.arg(own_age),
-    own_age_on = sqlc.arg(own_age_on), listed = FALSE, field = sqlc.arg(field),
+    own_age_on = sqlc.arg(own_age_on), listed = FALSE, field = sqlc.arg(field), team = sqlc.arg(team),
     status = 'entered', updated_at = sqlc.arg(updated_at)
 WHERE participant_id = sqlc.arg(old_id);
 

@@ -38,7 +38,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: StandingsEntries :many
 -- The records of a race with who runs, removed ones too: their revisions count.
 SELECT r.record_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed,
-       r.time_confirmed, p.participant_id, p.user_id, p.sex, p.age, p.field
+       r.time_confirmed, p.participant_id, p.user_id, p.sex, p.age, p.field, p.team
 FROM official_record AS r
 LEFT JOIN participant AS p ON p.race_id = r.race_id AND p.bib_key = r.held_bib AND p.status = 'entered'
 WHERE r.race_id = ?
