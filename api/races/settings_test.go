@@ -306,3 +306,42 @@ func TestTimingPoints(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.status, got.raw)
 	require.NotContains(t, got.body, "timing_points")
 }
+
+func TestTeamsAndAwards(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := b.call(t, http.MethodPost, "/v1/races", b.organizer, with(`,"teams":[{"name":"Clubs","rule":"times","n":4,"sex":"mixed","min_per_sex":1}],
+		"awards":{"overall":3,"by_sex":true,"divisions":3,"one_award_only":true}`))
+	require.Equal(t, http.StatusCreated, got.status, got.raw)
+	path := "/v1/races/" + got.text("race_id")
+	require.Equal(t, []any{map[string]any{"name": "Clubs", "rule": "times", "n": 4.0, "sex": "mixed", "min_per_sex": 1.0}}, got.body["teams"])
+	require.Equal(t, map[string]any{"overall": 3.0, "by_sex": true, "divisions": 3.0, "one_award_only": true}, got.body["awards"])
+	for change, want := range map[string]string{
+		`{"teams":[{"name":"A","rule":"times","n":2,"sex":"F","min_per_sex":1}]}`:                             "body.teams[0].min_per_sex",
+		`{"teams":[{"name":"A","rule":"times","n":2,"sex":"mixed","min_per_sex":2}]}`:                         "body.teams[0].min_per_sex",
+		`{"teams":[{"name":"A","rule":"times","n":2,"sex":"F"},{"name":"a","rule":"times","n":3,"sex":"F"}]}`: "body.teams[1].name",
+		`{"awards":{"by_sex":true,"divisions":1}}`:                                                            "body.awards.by_sex",
+		`{"awards":{"one_award_only":true,"divisions":1}}`:                                                    "body.awards.one_award_only",
+		`{"teams":[{"name":"A","rule":"sum","n":2,"sex":"F"}]}`:                                               "body.teams[0].rule",
+	} {
+		got = b.call(t, http.MethodPatch, path, b.organizer, change)
+		require.Equal(t, http.StatusUnprocessableEntity, got.status, change)
+		require.Contains(t, got.raw, `"`+want+`"`, change)
+	}
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"teams":[],"awards":{}}`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	require.NotContains(t, got.body, "teams")
+	require.NotContains(t, got.body, "awards")
+
+	entries := path + "/participants"
+	_, runner := b.runner(t, "ada", race.Female, race.Date{Year: 1990, Month: 1, Day: 2})
+	got = b.call(t, http.MethodPost, entries, runner, `{"team":" Harbour  Runners "}`)
+	require.Equal(t, http.StatusCreated, got.status, got.raw)
+	require.Equal(t, "Harbour Runners", got.body["team"])
+	got = b.call(t, http.MethodPost, entries+"/import", b.organizer, `[{"bib":"7","name":"Ada","team":"Red"}]`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	got = b.call(t, http.MethodPost, entries+"/import", b.organizer, `[{"bib":"7","team":"-"}]`)
+	require.EqualValues(t, 1, got.body["changed"], got.raw)
+	got = b.call(t, http.MethodPost, entries+"/import", b.organizer, `[{"bib":"7","team":"-"}]`)
+	require.EqualValues(t, 1, got.body["unchanged"], got.raw)
+}

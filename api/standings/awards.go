@@ -254,11 +254,11 @@ func (d derived) awardsText(ctx context.Context, in *VersionInput) (*fileOutput,
 		fmt.Fprintf(&text, "\n%s\n", p.Title)
 		table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 		for _, a := range p.Awards {
-			time := a.GunTime
-			if of.Ranking.Basis == race.Net || time == "" {
-				time = a.NetTime
+			ranking := a.GunTime
+			if of.Ranking.Basis == race.Net || ranking == "" {
+				ranking = a.NetTime
 			}
-			fmt.Fprintf(table, "%3d.\t%s\t%s\t%s\t%s\n", a.Rank, a.Name, "bib "+a.Bib, time, a.Team)
+			_, _ = fmt.Fprintf(table, "%3d.\t%s\t%s\t%s\t%s\n", a.Rank, a.Name, "bib "+a.Bib, ranking, a.Team) // Flush returns its error
 		}
 		if err := table.Flush(); err != nil {
 			return nil, err

@@ -126,22 +126,12 @@ func (r reading) page(ctx context.Context, in *readInput, version, position int,
 	}
 	if picked.version != nil {
 		made.body.fill(picked)
-		if in.Bib != "" {
-			if !r.explain(ctx, picked, &made.body) {
-				picked.named = false // missing names are read again soon
-			}
-			if err := r.addSplits(ctx, in.RaceID, picked, &made.body); err != nil {
-				return answer{}, "", err
-			}
-		}
 	}
 	made.tag = entityTag(in.Query, in.Limit, position, made.body.ProtestUntil, picked)
-	if in.Bib != "" { // credits and splits change without a new version
-		encoded, err := server.Encode(made.body)
-		if err != nil {
+	if picked.version != nil && in.Bib != "" {
+		if err := r.detail(ctx, in.RaceID, &picked, &made); err != nil {
 			return answer{}, "", err
 		}
-		made.tag = hashTag(encoded)
 	}
 	if picked.named && in.shared() {
 		if err := picked.version.keepPage(key, made); err != nil {
@@ -183,6 +173,20 @@ func (r reading) explain(ctx context.Context, picked selection, body *page) bool
 		body.Items[i].Parts = partsOf(row, credits[row.RecordID])
 	}
 	return true
+}
+
+// detail adds what is shown of a single entry: what its points were computed from,
+// and its splits. Both change without a new version.
+func (r reading) detail(ctx context.Context, raceID string, picked *selection, made *answer) error {
+	if !r.explain(ctx, *picked, &made.body) {
+		picked.named = false // missing names are read again soon
+	}
+	if err := r.addSplits(ctx, raceID, *picked, &made.body); err != nil {
+		return err
+	}
+	encoded, err := server.Encode(made.body)
+	made.tag = hashTag(encoded)
+	return err
 }
 
 // addSplits adds the readings of the entries at the timing points of the race.

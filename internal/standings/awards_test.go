@@ -117,7 +117,7 @@ func TestTeams(t *testing.T) {
 // of runners.
 func TestTeamsCountTheBest(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same choices in every run
+	random := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		finishers := make([]finisher, 1+random.IntN(8))
 		for i := range finishers {
