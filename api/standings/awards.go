@@ -212,8 +212,8 @@ func (d derived) awardsTable(ctx context.Context, in *VersionInput) (*fileOutput
 	for _, p := range body.Items {
 		for _, a := range p.Awards {
 			rows = append(rows, []string{
-				asText(p.Category), p.Sex, p.Field, strconv.Itoa(a.Rank), asText(a.Bib), asText(a.Name), ageText(a.Age), asText(a.Division),
-				asText(a.Team), strconv.Itoa(a.Place), a.GunTime, a.NetTime,
+				server.SpreadsheetText(p.Category), p.Sex, p.Field, strconv.Itoa(a.Rank), server.SpreadsheetText(a.Bib), server.SpreadsheetText(a.Name), ageText(a.Age), server.SpreadsheetText(a.Division),
+				server.SpreadsheetText(a.Team), strconv.Itoa(a.Place), a.GunTime, a.NetTime,
 			})
 		}
 	}

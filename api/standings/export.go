@@ -103,7 +103,7 @@ func table(picked selection) ([]byte, error) {
 	for _, row := range picked.rows {
 		line := cells(row, picked.names[row.UserID].plain)
 		if teams {
-			line = append(line, asText(row.Team))
+			line = append(line, server.SpreadsheetText(row.Team))
 		}
 		if err := writer.Write(line); err != nil {
 			return nil, err

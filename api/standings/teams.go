@@ -178,7 +178,7 @@ func (d derived) teamsTable(ctx context.Context, in *TeamsInput) (*fileOutput, e
 				counts = "yes"
 			}
 			rows = append(rows, []string{
-				asText(rule.Name), place(shown.Place), asText(shown.Team), total, place(shown.Missing), asText(m.Bib), asText(m.Name), m.Sex,
+				server.SpreadsheetText(rule.Name), place(shown.Place), server.SpreadsheetText(shown.Team), total, place(shown.Missing), server.SpreadsheetText(m.Bib), server.SpreadsheetText(m.Name), m.Sex,
 				place(m.Place), place(m.SexPlace), m.Time, counts,
 			})
 		}
