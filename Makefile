@@ -6,6 +6,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 # govulncheck v1.9.0 needs a version of golang.org/x/telemetry that the module proxy does not serve.
 GOVULNCHECK_VERSION   := v1.8.0
 SQLC_VERSION          := v1.31.1
+TEMPL_VERSION         := v0.3.977
 WORKFLOWCHECK_VERSION := v0.6.0
 ACTIONLINT_VERSION    := v1.7.12
 
@@ -72,22 +73,27 @@ preflight: setup-go ## Check AWS accounts, GitHub and Temporal before the first 
 	@go run ./deploy/preflight $(addprefix -environment ,$(ENVIRONMENTS))
 
 .PHONY: lint
-lint: setup-lint tool-golangci-lint tool-workflowcheck tool-sqlc tool-actionlint tool-govulncheck ## Check style, layering, workflow determinism, generated code, the OpenAPI document, pipelines, scripts and known vulnerabilities
+lint: setup-lint tool-golangci-lint tool-workflowcheck tool-sqlc tool-templ tool-actionlint tool-govulncheck ## Check style, layering, workflow determinism, generated code, the OpenAPI document, pipelines, scripts and known vulnerabilities
 	$(BIN)/golangci-lint run --allow-parallel-runners
 	$(BIN)/workflowcheck ./workflows/...
 	$(BIN)/sqlc diff
+	@cd api/pages && for page in *.templ; do \
+		$(BIN)/templ generate -f $$page -stdout 2>/dev/null | cmp -s - $${page%.templ}_templ.go || { \
+			echo "api/pages/$$page was changed after its Go code was generated: run make generate"; exit 1; }; done
 	go test -count=1 -run TestOpenAPIDocument ./api
 	$(BIN)/actionlint .github/workflows/*.yml
 	shellcheck .ci/* .github/scripts/* deploy/*/*.sh deploy/pipeline/testdata/stub
 	@.ci/vulncheck $(BIN)/govulncheck
 
 .PHONY: fmt
-fmt: setup-go tool-golangci-lint ## Format the code
+fmt: setup-go tool-golangci-lint tool-templ ## Format the code
 	$(BIN)/golangci-lint fmt
+	$(BIN)/templ fmt -log-level error api/pages
 
 .PHONY: generate
-generate: setup-go tool-sqlc ## Compile the SQL queries to Go, write the table of settings
+generate: setup-go tool-sqlc tool-templ ## Compile SQL queries and pages to Go, write the table of settings
 	$(BIN)/sqlc generate
+	cd api/pages && $(BIN)/templ generate -log-level error
 	go test ./deploy/settings -count=1 -run TestSettingsPage -update
 
 .PHONY: histories
@@ -95,7 +101,7 @@ histories: setup-run $(LOCAL) ## Record the histories that the replay test runs,
 	@$(LOCAL) exec --parts sqs -- go run ./deploy/histories workflows/testdata/histories
 
 .PHONY: tools
-tools: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-actionlint tool-govulncheck ## Build the pinned tools into .local/bin
+tools: setup-go tool-golangci-lint tool-workflowcheck tool-sqlc tool-templ tool-actionlint tool-govulncheck ## Build the pinned tools into .local/bin
 
 .PHONY: clean
 clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and programs (the tools stay)
@@ -131,5 +137,6 @@ endef
 $(eval $(call tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$(GOLANGCI_LINT_VERSION)))
 $(eval $(call tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))
 $(eval $(call tool,sqlc,github.com/sqlc-dev/sqlc/cmd/sqlc,$(SQLC_VERSION)))
+$(eval $(call tool,templ,github.com/a-h/templ/cmd/templ,$(TEMPL_VERSION)))
 $(eval $(call tool,actionlint,github.com/rhysd/actionlint/cmd/actionlint,$(ACTIONLINT_VERSION)))
 $(eval $(call tool,workflowcheck,go.temporal.io/sdk/contrib/tools/workflowcheck,$(WORKFLOWCHECK_VERSION)))

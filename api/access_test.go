@@ -220,6 +220,20 @@ var groups = map[string][]kind{
 // 401 if they have no valid token and 403 if they have one. The race is not published,
 // and has no record with the ID in the path.
 const access = `
+GET    /                                                              anyone
+GET    /assets/*                                                      anyone
+GET    /{lang}                                                        anyone
+GET    /{lang}/races                                                  anyone
+GET    /{lang}/races/{race_id}                                        anyone
+GET    /{lang}/races/{race_id}/standings                              anyone
+GET    /{lang}/races/{race_id}/results/{bib}                          anyone
+GET    /{lang}/races/{race_id}/compare                                anyone
+GET    /{lang}/races/{race_id}/announcer                              anyone
+GET    /{lang}/races/{race_id}/certificate/{bib}                      anyone
+GET    /{lang}/races/{race_id}/verify/{bib}                           anyone
+GET    /{lang}/leaderboard                                            anyone
+GET    /{lang}/status                                                 anyone
+GET    /{lang}/privacy                                                anyone
 GET    /healthz                                                       anyone
 GET    /readyz                                                        anyone
 GET    /metrics                                                       anyone
@@ -370,7 +384,7 @@ func parseAccess(t *testing.T) map[string][]kind {
 // any answer but a refusal or a fault.
 func (b *testBundle) tryAll(t *testing.T, method, pattern string, allowed []kind) {
 	t.Helper()
-	path := strings.NewReplacer("{race_id}", b.race.ID, "{user_id}", b.bystanderID, "*", "index.css").Replace(pattern)
+	path := strings.NewReplacer("{lang}", "en", "{bib}", "101", "{race_id}", b.race.ID, "{user_id}", b.bystanderID, "*", "index.css").Replace(pattern)
 	for strings.Contains(path, "{") {
 		before, after, _ := strings.Cut(path, "{")
 		_, after, _ = strings.Cut(after, "}")

@@ -17,6 +17,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
+	"github.com/mrmrthon/mrmrthon/api/pages"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -123,11 +124,11 @@ func newHandler(p parts) (*chi.Mux, error) {
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
 	})
 	unofficial.Register(api, p.mainDB)
-	leaderboard.Register(api, p.mainDB, p.userDB.Store, p.now)
+	seasons := leaderboard.Register(api, p.mainDB, p.userDB.Store, p.now)
 	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
 	changes.Register(api, p.mainDB)
 	staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
-	standings.Register(api, standings.Config{
+	reader := standings.Register(api, standings.Config{
 		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
 		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {
 			tally, err := count(ctx, raceID)
@@ -138,5 +139,8 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Store: p.mainDB, Ledger: p.userDB.Store, Accounts: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
 		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
-	return router, nil
+	err = pages.Register(router, pages.Config{
+		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, PublicURL: p.cfg.PublicURL, Log: p.log, Now: p.now,
+	})
+	return router, err
 }

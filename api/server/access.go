@@ -58,6 +58,21 @@ type Rule struct {
 // Access is the one place that decides who may call what, by method and route
 // pattern. A route that is not listed is refused to everybody.
 var Access = map[string]Rule{
+	"GET /":                                         {Who: Anyone},
+	"GET /assets/*":                                 {Who: Anyone},
+	"GET /{lang}":                                   {Who: Anyone},
+	"GET /{lang}/races":                             {Who: Anyone},
+	"GET /{lang}/races/{race_id}":                   {Who: Anyone},
+	"GET /{lang}/races/{race_id}/standings":         {Who: Anyone},
+	"GET /{lang}/races/{race_id}/results/{bib}":     {Who: Anyone},
+	"GET /{lang}/races/{race_id}/compare":           {Who: Anyone},
+	"GET /{lang}/races/{race_id}/announcer":         {Who: Anyone},
+	"GET /{lang}/races/{race_id}/certificate/{bib}": {Who: Anyone},
+	"GET /{lang}/races/{race_id}/verify/{bib}":      {Who: Anyone},
+	"GET /{lang}/leaderboard":                       {Who: Anyone},
+	"GET /{lang}/status":                            {Who: Anyone},
+	"GET /{lang}/privacy":                           {Who: Anyone},
+
 	"GET /healthz":                          {Who: Anyone},
 	"GET /readyz":                           {Who: Anyone},
 	"GET /metrics":                          {Who: Anyone},

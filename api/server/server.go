@@ -4,6 +4,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -52,7 +53,7 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 		router.Use(traced(cfg.Traces))
 	}
 	router.Use(forwarded(cfg.TrustedProxies), observe(cfg.Log, cfg.Registry), secure,
-		checkText, preflight(router), authenticate(cfg.Verifier, newEnded(cfg.Standings, cfg.Log, cfg.Now)))
+		checkText, preflight(router), heads(router), authenticate(cfg.Verifier, newEnded(cfg.Standings, cfg.Log, cfg.Now)))
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, huma.Error404NotFound("this path does not exist: see /docs"))
 	})
@@ -87,6 +88,23 @@ func bounded(ctx huma.Context, next func(huma.Context)) {
 	limited, cancel := context.WithTimeout(ctx.Context(), requestTimeout)
 	defer cancel()
 	next(huma.WithContext(ctx, limited))
+}
+
+// heads answers HEAD wherever anyone may GET, as caches and link previews ask. The
+// server leaves the body out by itself.
+func heads(routes chi.Routes) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodHead {
+				path := cmp.Or(r.URL.RawPath, r.URL.Path)
+				rule := Access["GET "+routes.Find(chi.NewRouteContext(), http.MethodGet, path)]
+				if rule.Who == Anyone && !rule.Streams {
+					chi.RouteContext(r.Context()).RouteMethod = http.MethodGet
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // secure sets the security headers for browsers.

@@ -1,0 +1,133 @@
+package pages
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/api/leaderboard"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+type leaderboardView struct {
+	season      int
+	years       []int // seasons to go to
+	sex         race.Sex
+	group       string
+	best        int
+	ranking     leaderboard.Ranking
+	page, pages int
+}
+
+// ageGroups are what the leaderboard offers; the address may name any other.
+var ageGroups = []string{"-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+"}
+
+// bests are how many races may count.
+var bests = []string{"1", "3", "5", "10"}
+
+// leaderboard shows the points of a season.
+func (s *site) leaderboard(ctx context.Context, r *request) (page, error) {
+	var v leaderboardView
+	sex, err := r.oneOf("sex", string(race.Female), string(race.Male), string(race.NonBinary))
+	if err != nil {
+		return page{}, err
+	}
+	for name, to := range map[string]*int{"season": &v.season, "best": &v.best, "page": &v.page} {
+		if *to, err = r.number(name); err != nil {
+			return page{}, err
+		}
+	}
+	if v.season != 0 && (v.season < 1900 || v.season > 2200) {
+		return page{}, &badParameter{"season", "error.season"}
+	}
+	if err := s.addSeasons(ctx, &v); err != nil {
+		return page{}, err
+	}
+	v.sex, v.group, v.page = race.Sex(sex), r.get("age_group"), max(v.page, 1)
+	query := leaderboard.Query{Season: v.season, Sex: v.sex, AgeGroup: v.group, Best: min(v.best, 100)}
+	if v.ranking, err = s.Seasons.Read(ctx, query, (v.page-1)*rowsPerPage, rowsPerPage); err != nil {
+		return page{}, err
+	}
+	if v.pages = max(1, (v.ranking.Runners+rowsPerPage-1)/rowsPerPage); v.page > v.pages {
+		return page{}, &badParameter{"page", "error.page"}
+	}
+	return page{
+		title: r.T("season.of", "Year", strconv.Itoa(v.season)), description: r.T("season.description"), body: leaderboardBody(r, v),
+		keep: keepLive, hidden: v.page > 1,
+	}, nil
+}
+
+// maxYears is how many seasons there are links to, the latest ones.
+const maxYears = 10
+
+// addSeasons finds the years that there were races in, and chooses the latest
+// unless the reader did.
+func (s *site) addSeasons(ctx context.Context, v *leaderboardView) error {
+	today := race.DateOf(s.Now().UTC())
+	latest, err := s.Races.FindRaces(ctx, maindb.RaceSearch{To: today}, maindb.RacePosition{}, 1)
+	if err != nil {
+		return err
+	}
+	first, err := s.Races.FindRaces(ctx, maindb.RaceSearch{To: today, Oldest: true}, maindb.RacePosition{}, 1)
+	if err != nil {
+		return err
+	}
+	last := today.Year
+	if len(latest) > 0 && len(first) > 0 {
+		last = latest[0].Date.Year
+		for year := last; year >= first[0].Date.Year && len(v.years) < maxYears; year-- {
+			v.years = append(v.years, year)
+		}
+	}
+	v.season = cmp.Or(v.season, last)
+	if !slices.Contains(v.years, v.season) {
+		v.years = append(v.years, v.season)
+	}
+	return nil
+}
+
+// part is a part of the service with its state.
+type part struct {
+	name  string // key
+	works bool
+	late  time.Duration // how long the oldest waits; zero: nothing does
+}
+
+const (
+	// checkTimeout is how long a part may take to answer.
+	checkTimeout = 2 * time.Second
+	// late is when points are later than promised.
+	late = 30 * time.Second
+)
+
+// status asks the parts that pages need, and how long points have to wait.
+func (s *site) status(ctx context.Context, r *request) (page, error) {
+	asking, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	_, oldest, err := s.Races.OutboxDepth(asking)
+	results := part{name: "status.results", works: err == nil}
+	_, err = s.Accounts.Runners(asking, []string{"00000000-0000-0000-0000-000000000000"})
+	names := part{name: "status.names", works: err == nil}
+	points := part{name: "status.points", works: results.works && names.works && oldest < late}
+	if oldest >= late {
+		points.late = oldest.Truncate(time.Second)
+	}
+	return page{title: r.T("nav.status"), body: statusBody(r, []part{results, names, points}), keep: keepLive, hidden: true}, nil
+}
+
+func (s *site) privacy(_ context.Context, r *request) (page, error) {
+	return page{title: r.T("nav.privacy"), body: privacyBody(r), keep: keepStatic}, nil
+}
+
+// sections are those of the page about privacy.
+var sections = []string{"public", "cookies", "names", "kept", "rights"}
+
+func ageText(age *int) string {
+	if age == nil {
+		return ""
+	}
+	return strconv.Itoa(*age)
+}

@@ -1,0 +1,71 @@
+// What every page gets when there is JavaScript: times in the reader's own time
+// zone, and word of new standings.
+
+const language = document.documentElement.lang;
+const clock = new Intl.DateTimeFormat(language, {dateStyle: "long", timeStyle: "short"});
+const zone = new Intl.DateTimeFormat(language, {timeZoneName: "short"});
+for (const time of document.querySelectorAll("time[datetime]")) {
+	const at = new Date(time.dateTime);
+	const name = zone.formatToParts(at).find((part) => part.type === "timeZoneName");
+	time.textContent = `${clock.format(at)} ${name ? name.value : ""}`.trim();
+}
+
+const page = document.querySelector("main[data-race]");
+if (page) follow(page);
+
+// follow asks for the number of the latest version, which caches answer, and says
+// how many places have changed instead of moving rows under the reader's eyes.
+function follow(page) {
+	const shown = Number(page.dataset.version);
+	const standings = `/v1/races/${page.dataset.race}/standings`;
+	const interval = Number(page.dataset.poll) || 10_000;
+	let latest = shown;
+	let misses = 0;
+
+	async function look() {
+		if (!document.hidden) {
+			try {
+				const answer = await fetch(`${standings}/version`);
+				if (!answer.ok) throw new Error(answer.statusText);
+				misses = 0;
+				const {version} = await answer.json();
+				if (version > latest) {
+					latest = version;
+					await announce(version);
+				}
+			} catch {
+				misses++; // the page is as good as before; ask less often
+			}
+		}
+		// Readers who opened the page at once do not ask at once.
+		setTimeout(look, interval * (1 + Math.random() / 4) * Math.min(1 + misses, 6));
+	}
+
+	async function announce(version) {
+		let text = page.dataset.changed;
+		const answer = shown && await fetch(`${standings}/compare?from=${shown}&to=${version}&limit=1`);
+		if (answer && answer.ok) {
+			const {moved, total} = await answer.json();
+			if (total === 0) return;
+			if (moved > 0) text = page.dataset.moved.replace("{n}", moved.toLocaleString(language));
+		}
+		let news = document.querySelector(".news");
+		if (!news) {
+			news = document.createElement("div");
+			news.className = "news";
+			const link = document.createElement("a");
+			link.className = "button";
+			link.href = location.href;
+			link.textContent = page.dataset.show;
+			link.addEventListener("click", (event) => {
+				event.preventDefault();
+				location.reload();
+			});
+			news.append(document.createElement("span"), link);
+			document.body.append(news);
+		}
+		news.firstChild.textContent = text;
+	}
+
+	setTimeout(look, interval);
+}
