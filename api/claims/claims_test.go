@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +21,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -43,17 +43,6 @@ type testBundle struct {
 
 const organizer = "organizer/0190aaaa-0000-7000-8000-000000000001"
 
-// tokens reads tokens of the form "<user type>/<user ID>".
-type tokens struct{}
-
-func (tokens) Verify(token string) (auth.Identity, error) {
-	userType, userID, found := strings.Cut(token, "/")
-	if !found {
-		return auth.Identity{}, errors.New("not a token of these tests")
-	}
-	return auth.Identity{UserID: userID, Type: auth.UserType(userType)}, nil
-}
-
 func setup(t *testing.T) *testBundle {
 	t.Helper()
 	_, mainCfg := mysqltest.New(t, maindb.Migrations())
@@ -62,10 +51,7 @@ func setup(t *testing.T) *testBundle {
 		store: maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
 		users: userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now),
 	}
-	router, api := server.New(server.Config{
-		Verifier: tokens{}, Races: b.store, Keys: b.store, Fingerprint: sha256.Sum256,
-		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
-	})
+	router, api := server.New(servertest.Config(servertest.Tokens{}, b.store))
 	races.Register(api, races.Config{
 		Races: b.store, StartLists: b.store, Runners: b.users, Poke: func() {}, Wake: func(context.Context, string) {},
 		LoginHash: func(login string) string { return claims.LoginHash(sha256.Sum256, login) },

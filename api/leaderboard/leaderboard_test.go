@@ -1,36 +1,23 @@
 package leaderboard_test
 
 import (
-	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/server"
-	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
-
-type nobody struct{}
-
-func (nobody) Verify(string) (auth.Identity, error) { return auth.Identity{}, errors.New("nobody") }
-
-func (nobody) RaceFor(context.Context, string, string) (race.Race, race.Role, error) {
-	return race.Race{}, "", race.ErrNotFound
-}
 
 // testBundle is the calls of this package on two databases of their own.
 type testBundle struct {
@@ -54,11 +41,9 @@ func setup(t *testing.T) *testBundle {
 		_, err := userDB.ExecContext(t.Context(), statement, args...)
 		require.NoError(t, err)
 	}
-	router, api := server.New(server.Config{
-		Verifier: nobody{}, Races: nobody{}, Fingerprint: sha256.Sum256, Log: slog.New(slog.DiscardHandler),
-		Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
-	})
-	leaderboard.Register(api, maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
+	store := maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now)
+	router, api := server.New(servertest.Config(servertest.Tokens{}, store))
+	leaderboard.Register(api, store,
 		userdb.New(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now), time.Now)
 	b.router = router
 	return b

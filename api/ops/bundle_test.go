@@ -2,10 +2,8 @@ package ops_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -25,6 +23,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -154,16 +153,6 @@ func (b *bundle) wakeStandings(_ context.Context, raceID string) (string, error)
 	return "standings/" + raceID, b.wake(raceID)
 }
 
-type tokens map[string]auth.Identity
-
-func (t tokens) Verify(token string) (auth.Identity, error) {
-	identity, ok := t[token]
-	if !ok {
-		return auth.Identity{}, errors.New("unknown")
-	}
-	return identity, nil
-}
-
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{pokes: &atomic.Int64{}, temporal: &fakeTemporal{latest: map[string]temporal.Execution{}}, letters: &letterBox{}}
@@ -206,11 +195,9 @@ func (b *bundle) addRace(t *testing.T) string {
 // mount builds the API on those stores.
 func (b *bundle) mount(store *maindb.Store, ledger *userdb.Store) {
 	b.registry = prometheus.NewRegistry()
-	router, api := server.New(server.Config{
-		Verifier: tokens{"operator": {UserID: operatorID, Type: auth.Operator}},
-		Races:    b.main, Keys: b.main, Log: slog.New(slog.DiscardHandler), Registry: b.registry,
-		Fingerprint: sha256.Sum256, Health: http.NotFoundHandler(),
-	})
+	cfg := servertest.Config(servertest.Callers{"operator": {UserID: operatorID, Type: auth.Operator}}, b.main)
+	cfg.Registry = b.registry
+	router, api := server.New(cfg)
 	ops.Register(api, ops.Config{
 		Store: store, Ledger: ledger, Accounts: b.accounts, Workflows: b.temporal, Letters: b.letters,
 		Poke: func() { b.pokes.Add(1) }, WakeStandings: b.wakeStandings, TraceURL: func(id string) string { return "http://ui/" + id },

@@ -23,6 +23,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -62,17 +63,6 @@ func (c *crashing) ImportStartList(ctx context.Context, raceID string, rows []ma
 	return c.Store.ImportStartList(ctx, raceID, rows, planned)
 }
 
-// tokens reads tokens of the form "<user type>/<user ID>".
-type tokens struct{}
-
-func (tokens) Verify(token string) (auth.Identity, error) {
-	userType, userID, found := strings.Cut(token, "/")
-	if !found {
-		return auth.Identity{}, errors.New("not a token of these tests")
-	}
-	return auth.Identity{UserID: userID, Type: auth.UserType(userType)}, nil
-}
-
 func setup(tb testing.TB) *testBundle {
 	tb.Helper()
 	b := &testBundle{organizer: "organizer/" + newID()}
@@ -95,11 +85,7 @@ func setup(tb testing.TB) *testBundle {
 		_, err := mainDB.ExecContext(t.Context(), "UPDATE race SET status = 'official' WHERE race_id = ?", raceID)
 		require.NoError(t, err)
 	}
-	router, api := server.New(server.Config{
-		Verifier: tokens{}, Races: b.races, Keys: b.races,
-		Fingerprint: sha256.Sum256,
-		Log:         slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
-	})
+	router, api := server.New(servertest.Config(servertest.Tokens{}, b.races))
 	races.Register(api, races.Config{
 		Races: b.races.Store, StartLists: b.races, Runners: b.users, LoginHash: func(login string) string { return claims.LoginHash(sha256.Sum256, login) }, Poke: func() { b.pokes.Add(1) },
 		Wake:    func(context.Context, string) { b.wakes.Add(1) },

@@ -2,9 +2,7 @@ package records_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,11 +13,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -48,16 +46,6 @@ type bundle struct {
 	path   string // of the race's records
 	pokes  *atomic.Int64
 	ahead  records.Ahead
-}
-
-type tokens map[string]auth.Identity
-
-func (t tokens) Verify(token string) (auth.Identity, error) {
-	identity, ok := t[token]
-	if !ok {
-		return auth.Identity{}, errors.New("unknown")
-	}
-	return identity, nil
 }
 
 func setup(t *testing.T) *bundle {
@@ -94,15 +82,11 @@ func setup(t *testing.T) *bundle {
 
 // mount builds the API on that ledger.
 func (b *bundle) mount(ledger *userdb.Store) {
-	router, api := server.New(server.Config{
-		Verifier: tokens{
-			"organizer": {UserID: organizerID, Type: auth.Organizer},
-			"rival":     {UserID: rivalID, Type: auth.Organizer},
-			"runner":    {UserID: runnerID, Type: auth.Runner},
-		},
-		Races: b.main, Keys: b.main, Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(),
-		Fingerprint: sha256.Sum256, Health: http.NotFoundHandler(),
-	})
+	router, api := server.New(servertest.Config(servertest.Callers{
+		"organizer": {UserID: organizerID, Type: auth.Organizer},
+		"rival":     {UserID: rivalID, Type: auth.Organizer},
+		"runner":    {UserID: runnerID, Type: auth.Runner},
+	}, b.main))
 	records.Register(api, records.Config{
 		Store: b.main, Ledger: ledger, Splits: splits.NewReader(b.main, time.Now), Log: slog.New(slog.DiscardHandler),
 		Poke: func() { b.pokes.Add(1) },

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -28,17 +29,6 @@ const (
 	raceID      = "01926b1e-0000-7000-8000-000000000001"
 	otherRaceID = "01926b1e-0000-7000-8000-000000000002"
 )
-
-// tokens verifies the names of the callers of these tests.
-type tokens map[string]auth.Identity
-
-func (t tokens) Verify(token string) (auth.Identity, error) {
-	identity, ok := t[token]
-	if !ok {
-		return auth.Identity{}, errors.New("unknown")
-	}
-	return identity, nil
-}
 
 type races map[string]race.Race
 
@@ -100,7 +90,7 @@ func setup(t *testing.T, edit ...func(*server.Config)) *testBundle {
 	t.Helper()
 	logs := &strings.Builder{}
 	cfg := server.Config{
-		Verifier: tokens{
+		Verifier: servertest.Callers{
 			"runner":    {UserID: "r1", Type: auth.Runner},
 			"organizer": {UserID: "o1", Type: auth.Organizer},
 			"operator":  {UserID: "p1", Type: auth.Operator},

@@ -2,9 +2,7 @@ package standings_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -21,9 +19,9 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/standings"
-	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
@@ -107,17 +105,6 @@ func (c *counting) asked() int {
 	return c.heads
 }
 
-// tokens reads tokens of the form "<user type>/<user ID>".
-type tokens struct{}
-
-func (tokens) Verify(token string) (auth.Identity, error) {
-	userType, userID, found := strings.Cut(token, "/")
-	if !found {
-		return auth.Identity{}, errors.New("not a token of these tests")
-	}
-	return auth.Identity{UserID: userID, Type: auth.UserType(userType)}, nil
-}
-
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 func setup(t *testing.T) *testBundle {
@@ -141,10 +128,7 @@ func setup(t *testing.T) *testBundle {
 		return value
 	}
 	b.steps = activities.NewStandings(maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), clock.Now), b.ledger, clock.Now, activities.NewStandingsMetrics(prometheus.NewRegistry()))
-	router, api := server.New(server.Config{
-		Verifier: tokens{}, Races: b.main, Keys: b.main, Fingerprint: sha256.Sum256,
-		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
-	})
+	router, api := server.New(servertest.Config(servertest.Tokens{}, b.main))
 	standings.Register(api, standings.Config{
 		Splits: splits.NewReader(b.main, clock.Now), Store: b.main.Store, Versions: b.main, Ledger: b.accounts.Store, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		WorkflowID: func(_, recordID string, revision int) string { return fmt.Sprintf("%s/r%d", recordID, revision) },

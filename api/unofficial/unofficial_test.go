@@ -1,11 +1,8 @@
 package unofficial_test
 
 import (
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -14,36 +11,20 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/api/unofficial"
-	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 )
-
-// tokens reads tokens of the form "<user type>/<user ID>".
-type tokens struct{}
-
-func (tokens) Verify(token string) (auth.Identity, error) {
-	userType, userID, found := strings.Cut(token, "/")
-	if !found {
-		return auth.Identity{}, errors.New("not a token of these tests")
-	}
-	return auth.Identity{UserID: userID, Type: auth.UserType(userType)}, nil
-}
 
 func setup(t *testing.T) http.Handler {
 	t.Helper()
 	db, _ := mysqltest.New(t, maindb.Migrations())
 	store := maindb.New(db, time.Now)
-	router, api := server.New(server.Config{
-		Verifier: tokens{}, Races: store, Keys: store,
-		Fingerprint: sha256.Sum256,
-		Log:         slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
-	})
+	router, api := server.New(servertest.Config(servertest.Tokens{}, store))
 	unofficial.Register(api, store)
 	return router
 }
