@@ -24,7 +24,7 @@ PACKAGES ?= ./...
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nSettings of make run, as environment variables\n'
-	@printf '  %s\n' 'API_PORT=8080 WORKER_PORT=8081 MARIADB_PORT=13306 SQS_PORT=9324 TEMPORAL_PORT=7233 TEMPORAL_UI_PORT=8233' \
+	@printf '  %s\n' 'API_PORT=8080 WORKER_PORT=8081 MARIADB_PORT=13306 SQS_PORT=9324 SMTP_PORT=1025 MAIL_PORT=8025 TEMPORAL_PORT=7233 TEMPORAL_UI_PORT=8233' \
 		'MONITOR=1 (Prometheus and Alertmanager too)  PROMETHEUS_PORT=9090 ALERTMANAGER_PORT=9093 ALERT_WEBHOOK_URL=(nobody)' \
 		'MYSQLD=(path of a MySQL or MariaDB server; also of make test)' \
 		'SAMPLE=boston|none  OPERATOR_LOGIN=operator OPERATOR_PASSWORD=(made once)  LOG_LEVEL=info'

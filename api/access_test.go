@@ -68,6 +68,8 @@ type testBundle struct {
 	race   race.Race
 	// bystanderID is an account that operators may act on: none of the callers'.
 	bystanderID string
+	accounts    *userdb.Accounts
+	mails       *userdb.Ledger // the worker's
 	logs        *lockedBuffer
 }
 
@@ -113,7 +115,8 @@ func setup(t testing.TB) *testBundle {
 	router, err := newHandler(p)
 	require.NoError(t, err)
 
-	b := &testBundle{router: router, parts: p, tokens: map[kind]string{}, ids: map[kind]string{}, bystanderID: newID(), logs: logs}
+	b := &testBundle{router: router, parts: p, tokens: map[kind]string{}, ids: map[kind]string{}, bystanderID: newID(), accounts: p.userDB, logs: logs}
+	b.mails = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
 	_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{UserID: b.bystanderID, LoginID: "bystander", Type: auth.Runner, Name: "By Stander"})
 	require.NoError(t, err)
 	for who, userType := range typeOf {
@@ -248,6 +251,11 @@ POST   /v1/logout                                                     anyone
 GET    /v1/me                                                         holders
 PATCH  /v1/me                                                         holders
 DELETE /v1/me                                                         holders
+POST   /v1/users/recovery                                             anyone
+POST   /v1/users/password                                             anyone
+POST   /v1/users/confirm                                              anyone
+GET    /v1/users/link                                                 anyone
+GET    /v1/users/link.js                                              anyone
 GET    /v1/me/changes                                                 holders
 GET    /v1/me/sessions                                                holders
 DELETE /v1/me/sessions                                                holders

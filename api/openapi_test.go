@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -246,8 +247,40 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		ids["user_id"] = b.ids[runner]
 	}
 	create("/v1/me/unofficial-records", runner, file, `{"date":"2026-05-09","distance_m":5000,"time":"21:40"}`, "unofficial_record_id", "id")
+	switch operationID {
+	case "choose-password":
+		ids["refresh_token"] = b.mailedToken(t, userdb.Recover)
+		return ids
+	case "confirm-by-link":
+		ids["refresh_token"] = b.mailedToken(t, userdb.ConfirmEmail)
+		return ids
+	}
 	create("/v1/login", anonymous, file, `{"login_id":"office@example.net","password":"six stars to go"}`, "refresh_token", "refresh_token")
 	return ids
+}
+
+// mailedToken returns the token of a link that a new account was mailed.
+func (b *testBundle) mailedToken(tb testing.TB, purpose userdb.MailKind) (token string) {
+	tb.Helper()
+	last := func() (token string) {
+		require.NoError(tb, b.accounts.StartMails(tb.Context(), func(ctx context.Context, mailID string) error {
+			m, err := b.mails.BeginMail(ctx, mailID)
+			token = m.Token
+			return err
+		}))
+		return token
+	}
+	login := newID() + "@example.net"
+	_, err := b.accounts.CreateAccount(tb.Context(), userdb.Account{UserID: newID(), LoginID: login, PasswordHash: "x", Type: auth.Runner, EmailPending: login})
+	require.NoError(tb, err)
+	token = last()
+	if purpose == userdb.Recover {
+		require.NoError(tb, b.accounts.UseLink(tb.Context(), auth.HashRefreshToken(token), ""))
+		require.NoError(tb, b.accounts.AskRecovery(tb.Context(), login))
+		require.NoError(tb, b.accounts.AnswerRecoveries(tb.Context()))
+		token = last()
+	}
+	return token
 }
 
 func (b *testBundle) send(tb testing.TB, method, path, token, body string, headers http.Header) *httptest.ResponseRecorder {

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
 	"github.com/mrmrthon/mrmrthon/api/relay"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -22,7 +25,7 @@ import (
 // settings are what the API reads from its environment.
 type settings struct {
 	Addr           string         `env:"API_ADDR" envDefault:":8080" check:":port" help:"where the API serves"`
-	PublicURL      string         `env:"API_PUBLIC_URL" check:"URL" help:"where callers reach the API, for its OpenAPI document"`
+	PublicURL      string         `env:"API_PUBLIC_URL" check:"URL" help:"where callers reach the API, for its OpenAPI document and the links in mails"`
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"proxies whose X-Forwarded-For is believed when logins and sign-ups are limited by address"`
 	program.Config
 	Outbox        relay.Config
@@ -62,6 +65,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	var running sync.WaitGroup
 	running.Go(func() { outbox.Run(background) })
 	running.Go(func() { logChanges(background, log, mainDB, userDB) })
+	running.Go(func() { sendMails(background, log, userDB, clients.Temporal) })
 	running.Go(func() { tidy(background, log, mainDB, userDB) })
 	defer running.Wait()
 	defer stopBackground()
@@ -94,6 +98,34 @@ func logChanges(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, use
 		case <-ctx.Done():
 			return
 		case <-time.After(logInterval):
+		}
+	}
+}
+
+// mailInterval is how long a mail may wait for the start of its workflow.
+const mailInterval = time.Second
+
+// sendMails has the mails sent that wait in user_db, and answers requests to recover
+// an account. What fails waits there for the next time.
+func sendMails(ctx context.Context, log *slog.Logger, userDB *userdb.Accounts, temporal client.Client) {
+	start := func(ctx context.Context, mailID string) error {
+		_, err := temporal.ExecuteWorkflow(ctx, workflows.SendMailOptions(mailID), workflows.SendMail, workflows.MailInput{MailID: mailID})
+		if _, started := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); started {
+			return nil
+		}
+		return err
+	}
+	failing := false
+	for {
+		err := errors.Join(userDB.AnswerRecoveries(ctx), userDB.StartMails(ctx, start))
+		if err != nil && ctx.Err() == nil && !failing {
+			log.WarnContext(ctx, "mails were not handed to the worker; they wait in user_db and are tried every second", "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(mailInterval):
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/command"
+	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/program"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
@@ -62,6 +63,7 @@ type Config struct {
 	AuditInterval time.Duration `env:"AUDIT_INTERVAL" envDefault:"5m" min:"1s" help:"the time from one audit of credits to the next"`
 	Wake          wake.Config
 	Sweep         activities.SweepConfig
+	Mail          mail.Config
 	// SweepInterval is the time from one sweep of standings to the next.
 	SweepInterval time.Duration `env:"SWEEP_INTERVAL" envDefault:"1m" min:"1s" help:"the time from one sweep of standings to the next"`
 	// Addr is where /healthz, /readyz and /metrics are served.

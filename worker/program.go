@@ -17,6 +17,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/build"
+	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/program"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
@@ -58,6 +59,10 @@ func (m *Main) Run(ctx context.Context) (err error) {
 			return err
 		}},
 	)
+	sender, err := mail.NewSender(ctx, m.Config.Mail)
+	if err != nil {
+		return err
+	}
 	metrics := activities.NewMetrics(registry)
 	main, user := maindb.NewOutcomes(clients.MainDB, time.Now), userdb.NewLedger(clients.UserDB, time.Now)
 	runs := temporal.NewWorkflows(clients.Temporal, m.Config.Temporal.Namespace)
@@ -69,6 +74,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		notes:     activities.NewNotes(main, runs),
 		audits:    activities.NewAudits(m.Config.Audit, main, user, creditRuns{runs}, records, time.Now, metrics),
 		standings: standings,
+		mails:     activities.NewMails(user, sender, m.Config.Mail.PublicURL),
 		depths:    newDepths(records, m.Log, registry),
 	})
 }
@@ -114,6 +120,7 @@ type work struct {
 	notes     *activities.Notes
 	audits    *activities.Audits
 	standings standingsWork
+	mails     *activities.Mails
 	depths    *depths
 }
 
@@ -129,7 +136,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	gaveUp := func(err error) { cancel(fmt.Errorf("a Temporal worker stopped by itself: %w", err)) }
 	var started []worker.Worker
 	defer func() { w.stopWorkers(started) }()
-	for _, each := range []worker.Worker{w.newStandingsWorker(gaveUp), w.newWorker(gaveUp)} {
+	for _, each := range []worker.Worker{w.newMailWorker(gaveUp), w.newStandingsWorker(gaveUp), w.newWorker(gaveUp)} {
 		if err := each.Start(); err != nil {
 			return fmt.Errorf("start the worker: %w", err)
 		}

@@ -135,6 +135,25 @@ func (w *work) newStandingsWorker(gaveUp func(error)) worker.Worker {
 	return standings
 }
 
+// mailSlots is how many mails a process hands to the provider at once.
+const mailSlots = 4
+
+// newMailWorker returns the worker of the mail task queue, not started yet; gaveUp
+// is called if it stops because of a fatal error.
+func (w *work) newMailWorker(gaveUp func(error)) worker.Worker {
+	mails := worker.New(w.temporal, workflows.MailTaskQueue, worker.Options{
+		MaxConcurrentActivityExecutionSize: mailSlots,
+		MaxConcurrentWorkflowTaskPollers:   2, // the least that the SDK takes
+		MaxConcurrentActivityTaskPollers:   1,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       gaveUp,
+		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
+	})
+	mails.RegisterWorkflow(workflows.SendMail)
+	mails.RegisterActivity(w.mails)
+	return mails
+}
+
 // scheduleSweep creates or updates the sweep's schedule, and sweeps once: this worker
 // may take over from one that died between a credit and its signal.
 func (w *work) scheduleSweep(ctx context.Context) {

@@ -13,11 +13,12 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// Task queues. Two, so that recomputing a race's standings cannot starve the
-// commits of credits.
+// Task queues. Several, so that neither recomputing a race's standings nor a mail
+// server that hangs can starve the commits of credits.
 const (
 	RecordsTaskQueue   = "records"
 	StandingsTaskQueue = "standings"
+	MailTaskQueue      = "mail"
 )
 
 // Search attributes by which the Web UI finds any credit. All are keywords and
@@ -75,5 +76,6 @@ func Inputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"CreditRecord": reflect.TypeFor[CreditInput](), "FinalizeRace": reflect.TypeFor[FinalizeInput](),
 		"AuditCredits": nil, "SweepStandings": nil, "RebuildTotal": reflect.TypeFor[TotalInput](),
+		"SendMail": reflect.TypeFor[MailInput](),
 	}
 }

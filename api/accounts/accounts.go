@@ -27,6 +27,7 @@ type Config struct {
 	Passwords       Passwords
 	Throttle        *auth.Throttle
 	SignUps         *auth.SignUpLimit
+	Recoveries      *auth.SignUpLimit // of requests to recover an account
 	Issuer          *auth.Issuer
 	JWKS            []byte        // the public keys, as auth.Keys writes them
 	RefreshTokenTTL time.Duration // of each refresh token
@@ -44,6 +45,7 @@ func Register(api huma.API, cfg Config) {
 	}.register(api)
 	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)
 	me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
+	recovery{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.Recoveries}.register(api)
 	ownSessions{store: cfg.Store}.register(api)
 	points{store: cfg.Store, traceURL: cfg.TraceURL}.register(api)
 	registerJWKS(api, cfg.JWKS)

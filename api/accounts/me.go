@@ -10,6 +10,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -25,15 +26,20 @@ type me struct {
 type accountOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		UserID     string        `json:"user_id"`
-		UserType   auth.UserType `json:"user_type" enum:"runner,organizer,operator"`
-		LoginID    string        `json:"login_id"`
-		Name       string        `json:"name"`
-		Phone      string        `json:"phone,omitempty"`
-		BirthDate  string        `json:"birth_date,omitempty" example:"1965-09-07"`
-		Sex        race.Sex      `json:"sex,omitempty" enum:"M,F,X"`
-		TotalPoint int64         `json:"total_point"`
-		CreatedAt  time.Time     `json:"created_at"`
+		UserID    string        `json:"user_id"`
+		UserType  auth.UserType `json:"user_type" enum:"runner,organizer,operator"`
+		LoginID   string        `json:"login_id"`
+		Name      string        `json:"name"`
+		Phone     string        `json:"phone,omitempty"`
+		BirthDate string        `json:"birth_date,omitempty" example:"1965-09-07"`
+		Sex       race.Sex      `json:"sex,omitempty" enum:"M,F,X"`
+		// The address, and what is the matter with it.
+		Email        string    `json:"email,omitempty" doc:"The address that you have confirmed: notices and links to recover the account go there."`
+		EmailPending string    `json:"email_pending,omitempty" doc:"The address that waits for you to follow the link that was mailed there."`
+		EmailProblem string    `json:"email_problem,omitempty" enum:"bounced,pending-bounced" doc:"bounced: email takes no mail, so nothing more is sent there until you confirm an address again. pending-bounced: the address to be confirmed took none, and was dropped."`
+		Language     string    `json:"language" enum:"en,ko" doc:"Of mails."`
+		TotalPoint   int64     `json:"total_point"`
+		CreatedAt    time.Time `json:"created_at"`
 	}
 }
 
@@ -43,9 +49,12 @@ type changeInput struct {
 		Name            *string `json:"name,omitempty" maxLength:"200" example:"First Runner"`
 		Phone           *string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820" doc:"An empty string removes it."`
 		BirthDate       *string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD; an empty string removes it."`
+		Language        *string `json:"language,omitempty" enum:"en,ko" doc:"Of mails."`
+		Email           *string `json:"email,omitempty" maxLength:"190" doc:"A new address: it takes effect when you follow the link that is mailed there, and the old one is told. Needs current_password."`
+		LoginID         *string `json:"login_id,omitempty" maxLength:"190" doc:"A new login: it takes effect when you follow the link that is mailed to your confirmed address. Needs current_password."`
 		Sex             *string `json:"sex,omitempty" doc:"M, F or X; an empty string removes it."`
 		Password        *string `json:"password,omitempty" doc:"The new password. Changing it ends all sessions except the one of this access token."`
-		CurrentPassword *string `json:"current_password,omitempty" doc:"Required to change the password."`
+		CurrentPassword *string `json:"current_password,omitempty" doc:"Required to change the password, the address or the login."`
 	}
 }
 
@@ -102,6 +111,11 @@ func (m me) change(ctx context.Context, in *changeInput) (*accountOutput, error)
 	if err != nil {
 		return nil, err
 	}
+	if in.Body.CurrentPassword != nil {
+		if err := m.checkCurrent(ctx, in, account); err != nil {
+			return nil, err
+		}
+	}
 	if in.Body.Password != nil {
 		if change.Password, err = m.newPassword(ctx, in, account); err != nil {
 			return nil, err
@@ -123,12 +137,20 @@ func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error
 		}),
 		Sex: parsed(&wrong, "sex", in.Body.Sex, parseSex),
 	}
+	change.Language = in.Body.Language
+	change.Email = parsed(&wrong, "email", in.Body.Email, mail.ParseAddress)
+	change.LoginID = parsed(&wrong, "login_id", in.Body.LoginID, auth.ParseLogin)
+	if in.Body.LoginID != nil && account.Email == "" {
+		wrong.Add("login_id", errors.New("can be changed once you have confirmed an address, to which a link is mailed"))
+	}
+	guarded := in.Body.Password != nil || in.Body.Email != nil || in.Body.LoginID != nil
 	switch {
-	case in.Body.Password != nil && in.Body.CurrentPassword == nil:
-		wrong.Add("current_password", errors.New("is required to change the password"))
-	case in.Body.Password == nil && in.Body.CurrentPassword != nil:
-		wrong.Add("password", errors.New("is required: current_password is only used to change it"))
-	case in.Body.Password != nil:
+	case guarded && in.Body.CurrentPassword == nil:
+		wrong.Add("current_password", errors.New("is required to change the password, the address or the login"))
+	case !guarded && in.Body.CurrentPassword != nil:
+		wrong.Add("current_password", errors.New("is only used to change the password, the address or the login"))
+	}
+	if in.Body.Password != nil {
 		wrong.Add("password", auth.CheckPassword(*in.Body.Password, account.LoginID))
 	}
 	return change, wrong.Err()
@@ -144,18 +166,19 @@ func parsed[T any](wrong *race.FieldErrors, field string, value *string, parse f
 	return &v
 }
 
-// newPassword checks the current password, within the same limit as a login,
-// and hashes the new one.
-func (m me) newPassword(ctx context.Context, in *changeInput, account userdb.Account) (*userdb.PasswordChange, error) {
+// checkCurrent checks the current password, within the same limit as a login.
+func (m me) checkCurrent(ctx context.Context, in *changeInput, account userdb.Account) error {
 	outcome, err := guard(ctx, m.throttle, m.passwords, in.Client, account.LoginID, *in.Body.CurrentPassword, account.PasswordHash)
-	if err != nil {
-		return nil, err
-	}
-	if !outcome.Match {
-		return nil, &race.InvalidError{Fields: []race.FieldError{
+	if err == nil && !outcome.Match {
+		err = &race.InvalidError{Fields: []race.FieldError{
 			{Field: "current_password", Message: "is not the current password"},
 		}}
 	}
+	return err
+}
+
+// newPassword hashes the new password.
+func (m me) newPassword(ctx context.Context, in *changeInput, account userdb.Account) (*userdb.PasswordChange, error) {
 	hash, err := m.passwords.Hash(ctx, *in.Body.Password)
 	if err != nil {
 		return nil, err
@@ -169,6 +192,7 @@ func outputOf(a userdb.Account) *accountOutput {
 	out := &accountOutput{CacheControl: noStore}
 	out.Body.UserID, out.Body.UserType, out.Body.LoginID = a.UserID, a.Type, a.LoginID
 	out.Body.Name, out.Body.Phone, out.Body.Sex = a.Name, a.Phone, a.Sex
+	out.Body.Email, out.Body.EmailPending, out.Body.EmailProblem, out.Body.Language = a.Email, a.EmailPending, a.EmailProblem, a.Language
 	out.Body.BirthDate = a.BirthDate.String()
 	out.Body.TotalPoint, out.Body.CreatedAt = a.TotalPoint, a.CreatedAt
 	return out

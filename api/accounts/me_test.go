@@ -47,10 +47,14 @@ func TestChangeMe(t *testing.T) {
 	require.Equal(t, "Uta P.", a.body["name"])
 
 	for field, value := range map[string]any{
-		"name": "", "phone": "x", "birth_date": "2026-04-21", "sex": "female", "login_id": "other", "user_type": "operator",
+		"name": "", "phone": "x", "birth_date": "2026-04-21", "sex": "female", "email": "x", "language": "de", "user_type": "operator",
 		"current_password": password, "password": "another good one",
 	} {
-		a = b.patch(tokens.access, fields{field: value})
+		change := fields{field: value}
+		if field == "email" {
+			change["current_password"] = password
+		}
+		a = b.patch(tokens.access, change)
 		require.Equal(t, http.StatusUnprocessableEntity, a.status, field)
 		require.Len(t, a.problem.Errors, 1, field)
 	}

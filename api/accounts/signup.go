@@ -11,6 +11,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -32,6 +33,8 @@ type signUpInput struct {
 		BirthDate string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD, in the past."`
 		Sex       string `json:"sex,omitempty" example:"F" doc:"M, F or X."`
 		Phone     string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820"`
+		Email     string `json:"email,omitempty" maxLength:"190" example:"uta@example.org" doc:"A link is mailed there, by which you confirm it. Without one it is the login, if that is an address."`
+		Language  string `json:"language,omitempty" enum:"en,ko" example:"ko" doc:"Of mails: English unless told otherwise."`
 	}
 }
 
@@ -86,6 +89,13 @@ func (s signUp) parse(in *signUpInput) (userdb.Account, error) {
 	wrong.Add("sex", err)
 	account.Phone, err = parsePhone(in.Body.Phone)
 	wrong.Add("phone", err)
+	account.Language = in.Body.Language
+	if in.Body.Email != "" {
+		account.EmailPending, err = mail.ParseAddress(in.Body.Email)
+		wrong.Add("email", err)
+	} else if address, err := mail.ParseAddress(account.LoginID); err == nil {
+		account.EmailPending = address
+	}
 	return account, wrong.Err()
 }
 

@@ -30,7 +30,7 @@ func TestSignUp(t *testing.T) {
 	require.Equal(t, fields{
 		"user_id": a.body["user_id"], "user_type": "runner", "login_id": "uta@example.org", "name": "First Runner",
 		"birth_date": "1965-09-07", "sex": "F", "phone": "+49 30 901820", "total_point": 0.0,
-		"created_at": "2026-04-20T12:00:00Z",
+		"created_at": "2026-04-20T12:00:00Z", "email_pending": "uta@example.org", "language": "en",
 	}, without(got.body, "$schema"))
 
 	taken := b.do(request{method: "POST", path: "/v1/users", body: fields{

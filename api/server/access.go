@@ -83,6 +83,11 @@ var Access = map[string]Rule{
 	"POST /v1/users":                        {Who: Anyone, Creates: true},
 	"POST /v1/login":                        {Who: Anyone},
 	"POST /v1/token/refresh":                {Who: Anyone}, // the refresh token is the proof
+	"POST /v1/users/recovery":               {Who: Anyone}, // to repeat it mails another link
+	"POST /v1/users/password":               {Who: Anyone}, // the token of the mail is the proof
+	"POST /v1/users/confirm":                {Who: Anyone}, // likewise
+	"GET /v1/users/link":                    {Who: Anyone},
+	"GET /v1/users/link.js":                 {Who: Anyone},
 	"POST /v1/logout":                       {Who: Anyone}, // likewise
 	"GET /v1/me":                            {Who: Holder},
 	"PATCH /v1/me":                          {Who: Holder},

@@ -95,7 +95,26 @@ func recordPlain(ctx context.Context, temporal client.Client, folder string) err
 	if err := save(ctx, temporal, run, filepath.Join(folder, "total.json")); err != nil {
 		return err
 	}
+	if err := recordMail(ctx, temporal, folder); err != nil {
+		return err
+	}
 	return recordStandings(ctx, temporal, folder)
+}
+
+// recordMail records a mail that the provider takes at the second attempt.
+func recordMail(ctx context.Context, temporal client.Client, folder string) error {
+	mails := worker.New(temporal, workflows.MailTaskQueue, worker.Options{})
+	mails.RegisterWorkflow(workflows.SendMail)
+	mails.RegisterActivity(activities.NewMails(mailScene{}, &mailScene{}, "https://example.org"))
+	if err := mails.Start(); err != nil {
+		return fmt.Errorf("start the worker of mails: %w", err)
+	}
+	defer mails.Stop()
+	run, err := temporal.ExecuteWorkflow(ctx, workflows.SendMailOptions(mailID), workflows.SendMail, workflows.MailInput{MailID: mailID})
+	if err != nil {
+		return fmt.Errorf("start a mail: %w", err)
+	}
+	return save(ctx, temporal, run, filepath.Join(folder, "mail.json"))
 }
 
 // startWorker starts a worker of the records task queue.

@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -20,6 +21,7 @@ import (
 const (
 	raceID   = "01960000-0000-7000-8000-000000000000"
 	runnerID = "01960000-0000-7000-8000-00000000000a"
+	mailID   = "01960000-0000-7000-8000-00000000000b"
 )
 
 // scene is one path through CreditRecord, identified by the record's ID. A function that
@@ -29,6 +31,23 @@ type scene struct {
 	recordID string
 	facts    func(context.Context, *scoring.Facts) error
 	apply    func(context.Context, *userdb.Applied) error
+}
+
+// mailScene is a mail, and a provider that is out of reach at first.
+type mailScene struct{ tried bool }
+
+func (mailScene) BeginMail(context.Context, string) (userdb.Mail, error) {
+	return userdb.Mail{ID: mailID, Kind: userdb.PasswordChanged, State: userdb.MailSending, Attempts: 1}, nil
+}
+
+func (mailScene) FinishMail(context.Context, string, userdb.MailState, string) error { return nil }
+
+func (s *mailScene) Send(context.Context, mail.Message) (string, error) {
+	if !s.tried {
+		s.tried = true
+		return "", errOutage
+	}
+	return mailID, nil
 }
 
 var errOutage = errors.New("connection refused")

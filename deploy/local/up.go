@@ -128,6 +128,9 @@ func addresses(out io.Writer, s *stack.Stack) {
 	if s.Has(stack.Temporal) {
 		line("Temporal Web UI", s.TemporalUIURL())
 	}
+	if s.Has(stack.Mail) {
+		line("mails", s.MailURL())
+	}
 	if s.Has(stack.Worker) {
 		line("worker metrics", s.WorkerURL()+"/metrics")
 	}

@@ -1,5 +1,5 @@
-# What the programs may do with AWS: exactly the calls of internal/queue. The
-# jobs call nothing of AWS.
+# What the programs may do with AWS: exactly the calls of internal/queue and
+# internal/mail. The jobs call nothing of AWS.
 
 locals {
   # The relay sends; the operator's pages read dead letters, put them back and
@@ -33,6 +33,13 @@ locals {
       Effect   = "Allow"
       Action   = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
       Resource = module.queues.dead_letter_arn
+    },
+    {
+      Sid       = "Mails"
+      Effect    = "Allow"
+      Action    = ["ses:SendEmail"]
+      Resource  = "*"
+      Condition = { StringEquals = { "ses:FromAddress" = var.mail_from } }
     },
   ]
 }

@@ -99,6 +99,11 @@ locals {
     TEMPORAL_NAMESPACE = var.temporal_namespace
     TEMPORAL_TLS       = tostring(var.temporal_tls)
     TEMPORAL_TLS_CA    = local.temporal_ca
+
+    MAIL_SENDER    = var.mail_from == "" ? "off" : "ses"
+    MAIL_FROM      = var.mail_from
+    SES_REGION     = var.region
+    API_PUBLIC_URL = "https://${var.domain}"
   }
 
   worker_secrets = {

@@ -260,6 +260,12 @@ variable "sign_ups_per_minute" {
   default     = 300
 }
 
+variable "mail_from" {
+  description = "Address that mails to accounts come from, of a domain verified in SES. Without one no mail is sent, and passwords cannot be recovered."
+  type        = string
+  default     = ""
+}
+
 variable "operator_login" {
   description = "Login that the operator task adds; its password is the secret operator-password."
   type        = string

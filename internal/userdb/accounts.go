@@ -1,11 +1,14 @@
 package userdb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -25,6 +28,10 @@ type Account struct {
 	Sex          race.Sex  // empty: not stated
 	TotalPoint   int64     // the sum of the ledger lines
 	CreatedAt    time.Time
+	Email        string // confirmed; empty: none
+	EmailPending string // waits for its owner to confirm it; empty: none
+	EmailProblem string // EmailBounced, PendingBounced; empty: none
+	Language     string // of mails: a key of mail.Languages; empty: English
 	Suspension   Suspension
 }
 
@@ -36,15 +43,24 @@ type Suspension struct {
 	Reason string
 }
 
-// CreateAccount adds a without points and returns it. When the ID already exists,
+// CreateAccount adds a without points, sends a mail to confirm EmailPending, and
+// returns it. When the ID already exists,
 // as after a repeated sign-up, it returns the existing account. It returns a
 // *race.ConflictError when another account has the login.
 func (s *Accounts) CreateAccount(ctx context.Context, a Account) (Account, error) {
 	a.CreatedAt, a.TotalPoint = s.now().UTC().Truncate(time.Microsecond), 0
-	err := s.queries.InsertUser(ctx, gen.InsertUserParams{
-		UserID: a.UserID, LoginID: optional(a.LoginID), PasswordHash: optional(a.PasswordHash), UserType: string(a.Type),
-		Name: a.Name, Phone: a.Phone, BirthDate: optionalDate(a.BirthDate), Sex: string(a.Sex),
-		CreatedAt: a.CreatedAt, UpdatedAt: a.CreatedAt,
+	a.Language = cmp.Or(a.Language, defaultLanguage)
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		err := queries.InsertUser(ctx, gen.InsertUserParams{
+			UserID: a.UserID, LoginID: optional(a.LoginID), PasswordHash: optional(a.PasswordHash), UserType: string(a.Type),
+			Name: a.Name, Phone: a.Phone, BirthDate: optionalDate(a.BirthDate), Sex: string(a.Sex),
+			EmailPending: optional(a.EmailPending), Language: a.Language, CreatedAt: a.CreatedAt, UpdatedAt: a.CreatedAt,
+		})
+		if err != nil || a.EmailPending == "" {
+			return err
+		}
+		return s.sendLink(ctx, queries, a, ConfirmEmail, a.EmailPending, a.EmailPending)
 	})
 	if !mysql.IsDuplicate(err) {
 		if err != nil {
@@ -94,7 +110,12 @@ type Change struct {
 	Phone     *string
 	BirthDate *race.Date
 	Sex       *race.Sex
+	Language  *string
 	Password  *PasswordChange
+	// Email and LoginID take effect once the owner of the new address, or of the
+	// address of the account, follows the link that is mailed there.
+	Email   *string
+	LoginID *string
 }
 
 // PasswordChange replaces a password and ends all sessions but one.
@@ -125,9 +146,24 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 		account.apply(change)
 		err = queries.UpdateUser(ctx, gen.UpdateUserParams{
 			PasswordHash: optional(account.PasswordHash), Name: account.Name, Phone: account.Phone,
-			BirthDate: optionalDate(account.BirthDate), Sex: string(account.Sex), UpdatedAt: now, UserID: userID,
+			BirthDate: optionalDate(account.BirthDate), Sex: string(account.Sex), Language: account.Language, UpdatedAt: now, UserID: userID,
 		})
-		if err != nil || change.Password == nil {
+		if err != nil {
+			return err
+		}
+		if err := s.askToConfirm(ctx, queries, &account, change); err != nil {
+			return err
+		}
+		if change.Password == nil {
+			return nil
+		}
+		if err := s.notify(ctx, queries, account, PasswordChanged, account.Email, uuid.NewString(), ""); err != nil {
+			return err
+		}
+		if err := writeChange(ctx, queries, now, accountChange("account.password_changed", userID, "")); err != nil {
+			return err
+		}
+		if err := queries.DropLinks(ctx, moment(now), userID, string(Recover)); err != nil {
 			return err
 		}
 		return s.endOthers(ctx, queries, userID, change.Password.KeptSession)
@@ -169,8 +205,12 @@ func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 		if err := queries.ErasePointParts(ctx, userID); err != nil {
 			return err
 		}
-		if err := queries.DeleteTokens(ctx, userID); err != nil {
-			return err
+		for _, erase := range []func(context.Context, string) error{
+			queries.DeleteTokens, queries.DeleteMails, queries.DeleteLinkTokens, queries.DeleteLinks,
+		} {
+			if err := erase(ctx, userID); err != nil {
+				return err
+			}
 		}
 		return queries.DeleteSessions(ctx, userID)
 	})
@@ -264,6 +304,9 @@ func (a *Account) apply(change Change) {
 	if change.Sex != nil {
 		a.Sex = *change.Sex
 	}
+	if change.Language != nil {
+		a.Language = *change.Language
+	}
 	if change.Password != nil {
 		a.PasswordHash = change.Password.NewHash
 	}
@@ -274,6 +317,7 @@ func accountOf(row gen.User) Account {
 		UserID: row.UserID, LoginID: row.LoginID.String, PasswordHash: row.PasswordHash.String,
 		Type: auth.UserType(row.UserType), Name: row.Name, Phone: row.Phone, Sex: race.Sex(row.Sex),
 		TotalPoint: row.TotalPoint, CreatedAt: row.CreatedAt,
+		Email: row.Email.String, EmailPending: row.EmailPending.String, EmailProblem: row.EmailProblem, Language: row.Language,
 		Suspension: Suspension{At: row.SuspendedAt.Time, By: row.SuspendedBy.String, Reason: row.SuspendReason},
 	}
 	if row.BirthDate.Valid {

@@ -8,19 +8,23 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// TestRights: only the worker moves points, and it sees no personal data.
+// TestRights: only the worker moves points, and of personal data it sees only addresses.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	mysqltest.TestRights(t, userdb.Migrations(), userdb.Grants(), mysqltest.Rights{
 		"user": {
 			mysql.API: `select,
-				insert (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at),
+				insert (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, language, created_at, updated_at),
 				update (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at,
-				suspended_at, suspended_by, suspend_reason, tokens_ended_at)`,
-			mysql.Worker: "select (user_id, total_point), update (total_point, updated_at)",
+				suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language)`,
+			mysql.Worker: "select (user_id, total_point, email, email_pending), update (total_point, updated_at, email_pending, email_problem)",
 		},
 		"refresh_token":    {mysql.API: "select, insert, update (used_at, revoked_at), delete"},
 		"session":          {mysql.API: "select, insert, update (last_used_at, expires_at, ended_at), delete"},
+		"mail":             {mysql.API: "select, insert, update (started_at), delete", mysql.Worker: "select, update (state, attempts, provider_id, updated_at)"},
+		"account_link":     {mysql.API: "select, insert, update (used_at), delete"},
+		"link_token":       {mysql.API: "select, delete", mysql.Worker: "insert"},
+		"recovery_request": {mysql.API: "select, insert, delete"},
 		"credit":           {mysql.API: "select, update (parts)", mysql.Worker: "select, insert, update"},
 		"point":            {mysql.API: "select, update (parts)", mysql.Worker: "select, insert"},
 		"change_outbox":    {mysql.API: "select, insert, delete"},

@@ -67,6 +67,9 @@ func (s *Accounts) StartSession(ctx context.Context, session Session, token auth
 		if row.SuspendedAt.Valid {
 			return ErrSuspended
 		}
+		if err := s.noticeDevice(ctx, queries, accountOf(row), session); err != nil {
+			return err
+		}
 		if err := s.insertSession(ctx, queries, session, expires); err != nil {
 			return err
 		}
@@ -113,6 +116,19 @@ func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshToke
 		return Session{}, fmt.Errorf("rotate a refresh token: %w", err)
 	}
 	return session, nil
+}
+
+// noticeDevice sends a mail when an account is logged in to from a kind of device
+// that none of its sessions came from.
+func (s *Accounts) noticeDevice(ctx context.Context, queries *gen.Queries, account Account, session Session) error {
+	if account.Email == "" {
+		return nil
+	}
+	known, err := queries.DeviceKnown(ctx, account.UserID, session.Device)
+	if err != nil || known {
+		return err
+	}
+	return s.notify(ctx, queries, account, NewDevice, account.Email, session.ID, session.Device)
 }
 
 // insertSession adds the row of a session, unless it is there.
@@ -251,18 +267,31 @@ func (s *Accounts) EndSession(ctx context.Context, token auth.RefreshTokenHash) 
 // an access token issued with the last of them is known to have ended.
 const sessionKept = 24 * time.Hour
 
-// PurgeExpired deletes the refresh tokens and sessions that have expired, a thousand
-// at a time, and returns how many it deleted.
+// mailKept is how long a mail that was sent, or could not be, is kept.
+const mailKept = 30 * 24 * time.Hour
+
+// PurgeExpired deletes the refresh tokens, sessions and links that have expired, and
+// old mails, a thousand at a time, and returns how many it deleted.
 func (s *Accounts) PurgeExpired(ctx context.Context) (int64, error) {
-	tokens, err := purge(ctx, s.queries.PurgeTokens, s.now())
-	if err != nil {
-		return tokens, fmt.Errorf("purge refresh tokens: %w", err)
+	total := int64(0)
+	for _, of := range []struct {
+		what string
+		some func(ctx context.Context, before time.Time) (int64, error)
+		kept time.Duration
+	}{
+		{"refresh tokens", s.queries.PurgeTokens, 0},
+		{"sessions", s.queries.PurgeSessions, sessionKept},
+		{"tokens of links", s.queries.PurgeLinkTokens, 0},
+		{"links", s.queries.PurgeLinks, 0},
+		{"mails", s.queries.PurgeMails, mailKept},
+	} {
+		deleted, err := purge(ctx, of.some, s.now().Add(-of.kept))
+		total += deleted
+		if err != nil {
+			return total, fmt.Errorf("purge %s: %w", of.what, err)
+		}
 	}
-	sessions, err := purge(ctx, s.queries.PurgeSessions, s.now().Add(-sessionKept))
-	if err != nil {
-		return tokens + sessions, fmt.Errorf("purge sessions: %w", err)
-	}
-	return tokens + sessions, nil
+	return total, nil
 }
 
 // purge repeats a statement that deletes some of what is older than before, until

@@ -42,6 +42,8 @@ func packageOf(part Part) string {
 	switch part {
 	case SQS:
 		return "./deploy/local/sqs/cmd/sqs"
+	case Mail:
+		return "./deploy/local/mailcatcher"
 	case API:
 		return "./api"
 	case Worker:
@@ -67,7 +69,7 @@ func Build(ctx context.Context, root, bin string, race bool, parts ...Part) (map
 		// Without the commit's number, which go cannot find in a clone that
 		// belongs to another user, and then fails.
 		args := []string{"build", "-buildvcs=false", "-o", filepath.Join(bin, string(part))}
-		if race && part != SQS {
+		if race && part != SQS && part != Mail {
 			args = append(args, "-race")
 		}
 		cmd := exec.CommandContext(ctx, "go", append(args, source)...)
@@ -205,6 +207,7 @@ const (
 	MariaDB  Part = "mariadb"
 	SQS      Part = "sqs"
 	Temporal Part = "temporal"
+	Mail     Part = "mail"
 	API      Part = "api"
 	Worker   Part = "worker"
 	// The parts that monitor the others. They are started only if they are named.
@@ -221,7 +224,7 @@ const (
 )
 
 // AllParts lists the parts of the system in the order of their start.
-func AllParts() []Part { return []Part{MariaDB, SQS, Temporal, API, Worker} }
+func AllParts() []Part { return []Part{MariaDB, SQS, Temporal, Mail, API, Worker} }
 
 // Monitors lists the parts that watch the others.
 func Monitors() []Part { return []Part{Alertmanager, Prometheus} }

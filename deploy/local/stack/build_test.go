@@ -15,7 +15,7 @@ func TestParseParts(t *testing.T) {
 	require.Equal(t, []Part{MariaDB, SQS}, inOrder(parts))
 	require.Equal(t, AllParts(), inOrder(nil))
 	_, err = ParseParts("mariadb,redis")
-	require.EqualError(t, err, `no part is called "redis"; there are [mariadb sqs temporal api worker alerts metrics]`)
+	require.EqualError(t, err, `no part is called "redis"; there are [mariadb sqs temporal mail api worker alerts metrics]`)
 }
 
 func TestTheChosenDatabaseServerIsTaken(t *testing.T) {

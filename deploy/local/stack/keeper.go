@@ -75,6 +75,8 @@ func (s *Stack) component(part Part) component {
 		return s.sqs()
 	case Temporal:
 		return s.temporal()
+	case Mail:
+		return s.mail()
 	case API:
 		return s.program(API, s.ports.API)
 	case Worker:

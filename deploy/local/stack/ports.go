@@ -19,6 +19,8 @@ type Ports struct {
 	SQS        int `env:"SQS_PORT"         envDefault:"9324"`
 	Temporal   int `env:"TEMPORAL_PORT"    envDefault:"7233"`
 	TemporalUI int `env:"TEMPORAL_UI_PORT" envDefault:"8233"`
+	SMTP       int `env:"SMTP_PORT"        envDefault:"1025"`
+	Mail       int `env:"MAIL_PORT"        envDefault:"8025"`
 
 	Prometheus   int `env:"PROMETHEUS_PORT"   envDefault:"9090"`
 	Alertmanager int `env:"ALERTMANAGER_PORT" envDefault:"9093"`
@@ -47,6 +49,8 @@ func (p *Ports) slots() []slot {
 		{&p.SQS, SQS, "SQS server", "SQS_PORT"},
 		{&p.Temporal, Temporal, "Temporal", "TEMPORAL_PORT"},
 		{&p.TemporalUI, Temporal, "Temporal Web UI", "TEMPORAL_UI_PORT"},
+		{&p.SMTP, Mail, "mail catcher", "SMTP_PORT"},
+		{&p.Mail, Mail, "page of the mail catcher", "MAIL_PORT"},
 		{&p.Prometheus, Prometheus, "Prometheus", "PROMETHEUS_PORT"},
 		{&p.Alertmanager, Alertmanager, "Alertmanager", "ALERTMANAGER_PORT"},
 	}

@@ -144,6 +144,11 @@ func (s *Stack) Env(part Part) map[string]string {
 		// keeps them.
 		env["AUDIT_INTERVAL"] = "1m"
 	}
+	if part == Worker && s.Has(Mail) {
+		env["MAIL_SENDER"], env["MAIL_FROM"] = "smtp", "Mrmrthon <no-reply@localhost.localdomain>"
+		env["SMTP_ADDR"], env["SMTP_TLS"] = address(s.ports.SMTP), "off"
+		env["API_PUBLIC_URL"] = s.APIURL()
+	}
 	if part == API {
 		env["JWT_PRIVATE_KEY_PATH"] = s.folder.path(keyFile)
 		env["API_PUBLIC_URL"] = "http://" + address(s.ports.API)
@@ -169,6 +174,21 @@ func (s *Stack) environment(settings map[string]string) []string {
 	}
 	return env
 }
+
+// mail is the mail catcher, which takes the place of a provider.
+func (s *Stack) mail() component {
+	return component{
+		command: func(context.Context) (*exec.Cmd, error) {
+			return exec.Command(s.programs.of(Mail), "-smtp", address(s.ports.SMTP), "-addr", address(s.ports.Mail)), nil //nolint:noctx // ends by Stop, not by a context
+		},
+		ready: func(ctx context.Context) error { return expectOK(ctx, s.MailURL()+"/healthz") },
+		ports: []int{s.ports.SMTP, s.ports.Mail},
+		limit: 30 * time.Second,
+	}
+}
+
+// MailURL is the page on which the mails are shown that the worker has sent.
+func (s *Stack) MailURL() string { return "http://" + address(s.ports.Mail) }
 
 // APIURL is the address of the API.
 func (s *Stack) APIURL() string { return "http://" + address(s.ports.API) }

@@ -1,6 +1,6 @@
 // Package stack runs the whole system on one machine without containers: a
-// private MariaDB, an SQS-compatible server, a Temporal dev server, the API and
-// the worker, each a child process in its own process group. `make run`, the
+// private MariaDB, an SQS-compatible server, a Temporal dev server, a mail catcher,
+// the API and the worker, each a child process in its own process group. `make run`, the
 // end-to-end tests and the load bench all start it.
 package stack
 
@@ -148,10 +148,15 @@ func (s *Stack) start(ctx context.Context) error {
 		}
 	}
 	servers.Go(func() error {
-		if err := s.buildPrograms(within); err != nil || !contains(s.parts, SQS) {
+		if err := s.buildPrograms(within); err != nil {
 			return err
 		}
-		return s.bringUp(within, SQS)
+		for _, part := range []Part{SQS, Mail} {
+			if contains(s.parts, part) {
+				servers.Go(func() error { return s.bringUp(within, part) })
+			}
+		}
+		return nil
 	})
 	if err := servers.Wait(); err != nil {
 		return err

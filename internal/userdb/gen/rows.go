@@ -9,6 +9,16 @@ import (
 	"time"
 )
 
+type AccountLink struct {
+	LinkID    string
+	UserID    string
+	Purpose   string
+	Value     string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	UsedAt    sql.NullTime
+}
+
 type ChangeOutbox struct {
 	ChangeID string
 	Entry    string
@@ -31,6 +41,29 @@ type Credit struct {
 	Parts       sql.NullString
 }
 
+type LinkToken struct {
+	TokenHash []byte
+	LinkID    string
+}
+
+type Mail struct {
+	MailID     string
+	EventKey   string
+	UserID     string
+	Kind       string
+	Language   string
+	Address    string
+	Detail     string
+	LinkID     sql.NullString
+	State      string
+	Attempts   int32
+	ProviderID string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	StartedAt  sql.NullTime
+	UpdatedAt  time.Time
+}
+
 type Point struct {
 	PointID    int64
 	UserID     string
@@ -45,6 +78,12 @@ type Point struct {
 	WorkflowID string
 	CreatedAt  time.Time
 	Parts      sql.NullString
+}
+
+type RecoveryRequest struct {
+	RequestID   string
+	Login       string
+	RequestedAt time.Time
 }
 
 type RefreshToken struct {
@@ -86,4 +125,8 @@ type User struct {
 	SuspendedBy   sql.NullString
 	SuspendReason string
 	TokensEndedAt sql.NullTime
+	Email         sql.NullString
+	EmailPending  sql.NullString
+	EmailProblem  string
+	Language      string
 }

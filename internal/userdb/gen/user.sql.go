@@ -32,6 +32,7 @@ func (q *Queries) ErasePointParts(ctx context.Context, userID string) error {
 const eraseUser = `-- name: EraseUser :exec
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
+    email = NULL, email_pending = NULL, email_problem = '', language = 'en',
     tokens_ended_at = ?, erased_at = ?, updated_at = ?
 WHERE user_id = ?
 `
@@ -53,8 +54,8 @@ func (q *Queries) EraseUser(ctx context.Context, arg EraseUserParams) error {
 }
 
 const insertUser = `-- name: InsertUser :exec
-INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, language, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertUserParams struct {
@@ -66,6 +67,8 @@ type InsertUserParams struct {
 	Phone        string
 	BirthDate    sql.NullTime
 	Sex          string
+	EmailPending sql.NullString
+	Language     string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
@@ -80,6 +83,8 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
 		arg.Phone,
 		arg.BirthDate,
 		arg.Sex,
+		arg.EmailPending,
+		arg.Language,
 		arg.CreatedAt,
 		arg.UpdatedAt,
 	)
@@ -87,7 +92,7 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
 }
 
 const lockUser = `-- name: LockUser :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at FROM user WHERE user_id = ? FOR UPDATE
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language FROM user WHERE user_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
@@ -110,6 +115,10 @@ func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
 		&i.SuspendedBy,
 		&i.SuspendReason,
 		&i.TokensEndedAt,
+		&i.Email,
+		&i.EmailPending,
+		&i.EmailProblem,
+		&i.Language,
 	)
 	return i, err
 }
@@ -140,7 +149,7 @@ func (q *Queries) ReplaceHash(ctx context.Context, arg ReplaceHashParams) (int64
 }
 
 const updateUser = `-- name: UpdateUser :exec
-UPDATE user SET password_hash = ?, name = ?, phone = ?, birth_date = ?, sex = ?, updated_at = ?
+UPDATE user SET password_hash = ?, name = ?, phone = ?, birth_date = ?, sex = ?, language = ?, updated_at = ?
 WHERE user_id = ?
 `
 
@@ -150,6 +159,7 @@ type UpdateUserParams struct {
 	Phone        string
 	BirthDate    sql.NullTime
 	Sex          string
+	Language     string
 	UpdatedAt    time.Time
 	UserID       string
 }
@@ -161,6 +171,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 		arg.Phone,
 		arg.BirthDate,
 		arg.Sex,
+		arg.Language,
 		arg.UpdatedAt,
 		arg.UserID,
 	)
@@ -168,7 +179,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 }
 
 const user = `-- name: User :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at FROM user WHERE user_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language FROM user WHERE user_id = ?
 `
 
 func (q *Queries) User(ctx context.Context, userID string) (User, error) {
@@ -191,12 +202,16 @@ func (q *Queries) User(ctx context.Context, userID string) (User, error) {
 		&i.SuspendedBy,
 		&i.SuspendReason,
 		&i.TokensEndedAt,
+		&i.Email,
+		&i.EmailPending,
+		&i.EmailProblem,
+		&i.Language,
 	)
 	return i, err
 }
 
 const userByLogin = `-- name: UserByLogin :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at FROM user WHERE login_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language FROM user WHERE login_id = ?
 `
 
 func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User, error) {
@@ -219,6 +234,10 @@ func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User
 		&i.SuspendedBy,
 		&i.SuspendReason,
 		&i.TokensEndedAt,
+		&i.Email,
+		&i.EmailPending,
+		&i.EmailProblem,
+		&i.Language,
 	)
 	return i, err
 }

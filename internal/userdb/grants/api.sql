@@ -3,12 +3,16 @@
 -- a runner leaves. (MariaDB wants UPDATE on every column that an INSERT with ON
 -- DUPLICATE KEY UPDATE names, not only on those that it updates.)
 GRANT SELECT,
-    INSERT (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at),
+    INSERT (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, language, created_at, updated_at),
     UPDATE (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at,
-        suspended_at, suspended_by, suspend_reason, tokens_ended_at)
+        suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language)
     ON user TO {account};
 GRANT SELECT, INSERT, UPDATE (used_at, revoked_at), DELETE ON refresh_token TO {account};
 GRANT SELECT, INSERT, UPDATE (last_used_at, expires_at, ended_at), DELETE ON session TO {account};
+GRANT SELECT, INSERT, UPDATE (started_at), DELETE ON mail TO {account};
+GRANT SELECT, INSERT, UPDATE (used_at), DELETE ON account_link TO {account};
+GRANT SELECT, DELETE ON link_token TO {account};
+GRANT SELECT, INSERT, DELETE ON recovery_request TO {account};
 GRANT SELECT, UPDATE (parts) ON credit TO {account};
 GRANT SELECT, UPDATE (parts) ON point TO {account};
 GRANT SELECT, INSERT, DELETE ON change_outbox TO {account};

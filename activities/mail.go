@@ -1,0 +1,83 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sethvargo/go-retry"
+
+	"github.com/mrmrthon/mrmrthon/internal/mail"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// MailInput names a mail.
+type MailInput struct {
+	MailID string
+}
+
+// MailResult says what became of a mail. It holds no address.
+type MailResult struct {
+	State    userdb.MailState
+	Attempts int
+}
+
+// mailStore keeps mails; userdb.Ledger implements it. Tests lose its answers.
+type mailStore interface {
+	BeginMail(ctx context.Context, mailID string) (userdb.Mail, error)
+	FinishMail(ctx context.Context, mailID string, state userdb.MailState, providerID string) error
+}
+
+// Mails sends mails.
+type Mails struct {
+	store     mailStore
+	sender    mail.Sender
+	publicURL string
+}
+
+// NewMails returns the activities that send mails; links in them lead to publicURL.
+func NewMails(store mailStore, sender mail.Sender, publicURL string) *Mails {
+	return &Mails{store: store, sender: sender, publicURL: publicURL}
+}
+
+// SendMail sends a mail that is not final yet. The attempt is noted before it is
+// made. When the answer to it is lost, the next attempt sends the mail once more,
+// under the same Message-ID: providers offer no better.
+func (a *Mails) SendMail(ctx context.Context, in MailInput) (MailResult, error) {
+	m, err := a.store.BeginMail(ctx, in.MailID)
+	if errors.Is(err, race.ErrNotFound) {
+		return MailResult{State: userdb.MailFailed}, nil // its owner has left
+	}
+	if err != nil || m.State.Final() {
+		return MailResult{State: m.State, Attempts: m.Attempts}, err
+	}
+	message, err := mail.Write(m, a.publicURL)
+	if err != nil {
+		return MailResult{}, err
+	}
+	result := MailResult{State: userdb.MailSent, Attempts: m.Attempts}
+	providerID, err := a.sender.Send(ctx, message)
+	switch {
+	case errors.Is(err, mail.ErrBounced):
+		result.State = userdb.MailBounced
+	case errors.Is(err, mail.ErrOff):
+		result.State = userdb.MailFailed
+	case err != nil:
+		return MailResult{}, err
+	}
+	return result, a.finish(ctx, in.MailID, result.State, providerID)
+}
+
+// finishTries and finishPause are how the outcome of an attempt is kept through a
+// short outage: forgotten, the mail would be sent once more.
+const (
+	finishTries = 10
+	finishPause = 500 * time.Millisecond
+)
+
+func (a *Mails) finish(ctx context.Context, mailID string, state userdb.MailState, providerID string) error {
+	return retry.Do(ctx, retry.WithMaxRetries(finishTries, retry.NewConstant(finishPause)), func(ctx context.Context) error {
+		return retry.RetryableError(a.store.FinishMail(ctx, mailID, state, providerID))
+	})
+}

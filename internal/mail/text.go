@@ -1,0 +1,95 @@
+package mail
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// Languages are the languages that mails are written in.
+func Languages() []string { return []string{"en", "ko"} }
+
+// LinkPath is the page that links in mails lead to.
+const LinkPath = "/v1/users/link"
+
+// words are what a mail of one kind says in one language.
+type words struct {
+	subject string
+	body    string // %s: the device, where there is one
+	button  string // of the link; empty: there is none
+}
+
+// texts holds every kind of mail in every language. No text names anybody: whoever
+// reads a mailbox by mistake learns nothing about a person.
+var texts = map[string]map[userdb.MailKind]words{
+	"en": {
+		userdb.ConfirmEmail:    {"Confirm your e-mail address", "Somebody, probably you, gave this address for an account at Mrmrthon. Follow the link within 24 hours to confirm that it is yours. If it was not you, ignore this mail: the address will not be used.", "Confirm the address"},
+		userdb.ChangeLogin:     {"Confirm your new login", "A new login was asked for your account at Mrmrthon. Follow the link within 24 hours to change it. If it was not you, do not follow it, and change your password.", "Change the login"},
+		userdb.Recover:         {"Choose a new password", "Somebody, probably you, wants to recover your account at Mrmrthon. Follow the link within an hour to choose a new password. If it was not you, ignore this mail: nothing has changed.", "Choose a password"},
+		userdb.PasswordChanged: {"Your password was changed", "The password of your account at Mrmrthon was changed, and all other sessions were ended. If it was not you, recover your account now.", ""},
+		userdb.Recovered:       {"Your account was recovered", "The password of your account at Mrmrthon was set anew by a link sent to this address, and all sessions were ended. If it was not you, somebody else reads this mailbox: secure it, then recover your account.", ""},
+		userdb.EmailChanged:    {"Your e-mail address was changed", "Your account at Mrmrthon has another e-mail address now, and this one is no longer used. If it was not you, write to the operators of the service.", ""},
+		userdb.LoginChanged:    {"Your login was changed", "The login of your account at Mrmrthon was changed. If it was not you, recover your account now.", ""},
+		userdb.NewDevice:       {"New login to your account", "Your account at Mrmrthon was logged in to from a device that it was not used on before%s. If it was not you, change your password and end the session.", ""},
+		userdb.PasskeyAdded:    {"A passkey was added", "A passkey was added to your account at Mrmrthon. If it was not you, remove it and change your password.", ""},
+		userdb.PasskeyRemoved:  {"A passkey was removed", "A passkey was removed from your account at Mrmrthon. If it was not you, change your password.", ""},
+	},
+	"ko": {
+		userdb.ConfirmEmail:    {"이메일 주소 확인", "Mrmrthon 계정에 이 이메일 주소가 등록되었습니다. 본인이 맞으면 24시간 안에 아래 링크에서 확인해 주세요. 본인이 아니면 이 메일을 무시하셔도 됩니다. 주소는 사용되지 않습니다.", "주소 확인"},
+		userdb.ChangeLogin:     {"새 로그인 아이디 확인", "Mrmrthon 계정의 로그인 아이디 변경이 요청되었습니다. 24시간 안에 아래 링크에서 변경을 완료해 주세요. 본인이 아니면 링크를 열지 말고 비밀번호를 변경해 주세요.", "아이디 변경"},
+		userdb.Recover:         {"비밀번호 재설정", "Mrmrthon 계정의 비밀번호 재설정이 요청되었습니다. 한 시간 안에 아래 링크에서 새 비밀번호를 정해 주세요. 본인이 아니면 이 메일을 무시하셔도 됩니다. 변경된 것은 없습니다.", "비밀번호 정하기"},
+		userdb.PasswordChanged: {"비밀번호가 변경되었습니다", "Mrmrthon 계정의 비밀번호가 변경되었고 다른 모든 세션이 종료되었습니다. 본인이 아니면 지금 바로 계정을 복구해 주세요.", ""},
+		userdb.Recovered:       {"계정이 복구되었습니다", "이 주소로 보낸 링크로 Mrmrthon 계정의 비밀번호가 다시 설정되었고 모든 세션이 종료되었습니다. 본인이 아니면 다른 사람이 이 메일함을 보고 있는 것입니다. 메일함을 먼저 보호한 뒤 계정을 복구해 주세요.", ""},
+		userdb.EmailChanged:    {"이메일 주소가 변경되었습니다", "Mrmrthon 계정의 이메일 주소가 변경되어 이 주소는 더 이상 사용되지 않습니다. 본인이 아니면 서비스 운영자에게 알려 주세요.", ""},
+		userdb.LoginChanged:    {"로그인 아이디가 변경되었습니다", "Mrmrthon 계정의 로그인 아이디가 변경되었습니다. 본인이 아니면 지금 바로 계정을 복구해 주세요.", ""},
+		userdb.NewDevice:       {"새 기기에서 로그인", "처음 사용하는 기기에서 Mrmrthon 계정에 로그인했습니다%s. 본인이 아니면 비밀번호를 변경하고 해당 세션을 종료해 주세요.", ""},
+		userdb.PasskeyAdded:    {"패스키가 추가되었습니다", "Mrmrthon 계정에 패스키가 추가되었습니다. 본인이 아니면 패스키를 삭제하고 비밀번호를 변경해 주세요.", ""},
+		userdb.PasskeyRemoved:  {"패스키가 삭제되었습니다", "Mrmrthon 계정에서 패스키가 삭제되었습니다. 본인이 아니면 비밀번호를 변경해 주세요.", ""},
+	},
+}
+
+var page = template.Must(template.New("").Parse(`<!doctype html>
+<html lang="{{.Language}}"><head><meta charset="utf-8"><title>{{.Subject}}</title></head>
+<body style="font-family: sans-serif; max-width: 36em"><p>{{.Body}}</p>
+{{with .Link}}<p><a href="{{.}}">{{$.Button}}</a></p>{{end}}<p><small>{{.At}}</small></p></body></html>
+`))
+
+// Write writes a mail. A link's token is in the fragment of its address, which
+// browsers send to no server, so that it is in no log.
+func Write(m userdb.Mail, publicURL string) (Message, error) {
+	of, known := texts[m.Language]
+	if !known {
+		of = texts["en"]
+	}
+	say, known := of[m.Kind]
+	if !known {
+		return Message{}, fmt.Errorf("there is no text for mails of kind %q", m.Kind)
+	}
+	body, link := say.body, ""
+	if strings.Contains(body, "%s") {
+		device := ""
+		if m.Detail != "" {
+			device = " (" + m.Detail + ")"
+		}
+		body = fmt.Sprintf(body, device)
+	}
+	text := body + "\n"
+	if say.button != "" {
+		link = strings.TrimSuffix(publicURL, "/") + LinkPath + "#" + string(m.Kind) + "." + m.Token
+		text += "\n" + link + "\n"
+	}
+	at := m.CreatedAt.UTC().Format(time.DateTime) + " UTC"
+	var html bytes.Buffer
+	err := page.Execute(&html, map[string]any{
+		"Language": m.Language, "Subject": say.subject, "Body": body, "Button": say.button, "At": at,
+		"Link": template.URL(link), //nolint:gosec // of our own making
+	})
+	if err != nil {
+		return Message{}, fmt.Errorf("write a mail of kind %s: %w", m.Kind, err)
+	}
+	return Message{ID: m.ID, To: m.Address, Subject: say.subject, Text: text + "\n" + at + "\n", HTML: html.String()}, nil
+}

@@ -1,0 +1,96 @@
+-- name: InsertMail :exec
+-- Nothing for an event that has its mail already.
+INSERT IGNORE INTO mail (mail_id, event_key, user_id, kind, language, address, detail, link_id, state, attempts, provider_id,
+                         created_at, expires_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, '', ?, ?, ?);
+
+-- name: LockMail :one
+SELECT * FROM mail WHERE mail_id = ? FOR UPDATE;
+
+-- name: UnstartedMails :many
+-- Those whose workflow has not been started, or was so long ago that it may be lost.
+SELECT mail_id FROM mail
+WHERE state IN ('queued', 'sending') AND (started_at IS NULL OR started_at < sqlc.arg(lost_before))
+ORDER BY mail_id
+LIMIT ?;
+
+-- name: MailStarted :exec
+UPDATE mail SET started_at = ? WHERE mail_id = ?;
+
+-- name: MailSending :exec
+UPDATE mail SET state = 'sending', attempts = attempts + 1, updated_at = ? WHERE mail_id = ?;
+
+-- name: MailDone :exec
+UPDATE mail SET state = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?;
+
+-- name: NoteEmailProblem :exec
+UPDATE user SET email_problem = ? WHERE user_id = ? AND email = ?;
+
+-- name: DropPendingEmail :exec
+UPDATE user SET email_pending = NULL, email_problem = ? WHERE user_id = ? AND email_pending = ?;
+
+-- name: InsertLink :exec
+INSERT INTO account_link (link_id, user_id, purpose, value, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: InsertLinkToken :exec
+INSERT INTO link_token (token_hash, link_id) VALUES (?, ?);
+
+-- name: LinkByToken :one
+SELECT account_link.* FROM account_link JOIN link_token ON link_token.link_id = account_link.link_id
+WHERE link_token.token_hash = ?;
+
+-- name: UseLink :execrows
+UPDATE account_link SET used_at = sqlc.arg(used_at) WHERE link_id = sqlc.arg(link_id) AND used_at IS NULL;
+
+-- name: DropLinks :exec
+-- The links of a purpose that have not been used.
+UPDATE account_link SET used_at = sqlc.arg(used_at) WHERE user_id = sqlc.arg(user_id) AND purpose = sqlc.arg(purpose) AND used_at IS NULL;
+
+-- name: CountLinks :one
+SELECT COUNT(*) FROM account_link WHERE user_id = ? AND created_at > ?;
+
+-- name: InsertRecovery :exec
+INSERT INTO recovery_request (request_id, login, requested_at) VALUES (?, ?, ?);
+
+-- name: Recoveries :many
+SELECT * FROM recovery_request ORDER BY request_id LIMIT ?;
+
+-- name: DeleteRecovery :execrows
+DELETE FROM recovery_request WHERE request_id = ?;
+
+-- name: Recoverable :many
+-- The accounts that a login or an address leads to, if it has been confirmed.
+SELECT user_id FROM user
+WHERE user.email IS NOT NULL AND user.suspended_at IS NULL AND (user.login_id = sqlc.arg(login_id) OR user.email = sqlc.arg(email))
+ORDER BY user_id
+LIMIT 5;
+
+-- name: SetEmailPending :exec
+UPDATE user SET email_pending = ?, email_problem = IF(email_problem = 'pending-bounced', '', email_problem), updated_at = ? WHERE user_id = ?;
+
+-- name: ConfirmEmail :exec
+UPDATE user SET email = sqlc.arg(email), email_pending = NULL, email_problem = '', updated_at = sqlc.arg(updated_at) WHERE user_id = sqlc.arg(user_id);
+
+-- name: SetLogin :exec
+UPDATE user SET login_id = ?, updated_at = ? WHERE user_id = ?;
+
+-- name: SetPassword :exec
+UPDATE user SET password_hash = ?, updated_at = ? WHERE user_id = ?;
+
+-- name: DeleteMails :exec
+DELETE FROM mail WHERE user_id = ?;
+
+-- name: DeleteLinkTokens :exec
+DELETE FROM link_token WHERE link_id IN (SELECT link_id FROM account_link WHERE account_link.user_id = ?);
+
+-- name: DeleteLinks :exec
+DELETE FROM account_link WHERE user_id = ?;
+
+-- name: PurgeMails :execrows
+DELETE FROM mail WHERE created_at < ? AND state IN ('sent', 'bounced', 'failed') LIMIT 1000;
+
+-- name: PurgeLinkTokens :execrows
+DELETE FROM link_token WHERE link_id IN (SELECT link_id FROM account_link WHERE expires_at < ?) LIMIT 1000;
+
+-- name: PurgeLinks :execrows
+DELETE FROM account_link WHERE expires_at < ? LIMIT 1000;
