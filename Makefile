@@ -51,7 +51,7 @@ chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run Chaos ./deploy/e2e -args -chaos.records=5000
 
 .PHONY: bench
-bench: setup-run ## Measure the system beside its limits; table and bench.json (BENCH=small|full, BENCH_ONLY=credits,latency)
+bench: setup-run ## Measure the system against its limits; table and bench.json (BENCH=small|full, BENCH_ONLY=credits,latency)
 	@go build -buildvcs=false -o $(BIN)/bench ./deploy/bench
 	@exec $(BIN)/bench -size '$(or $(BENCH),default)' -only '$(BENCH_ONLY)'
 
@@ -109,7 +109,7 @@ clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and program
 
 # Parts of the above
 
-# go build finds out by itself what has changed.
+# go build detects what has changed.
 .PHONY: $(LOCAL)
 $(LOCAL):
 	@go build -buildvcs=false -o $@ ./deploy/local

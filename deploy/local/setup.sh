@@ -1,6 +1,6 @@
 #!/bin/sh
-# setup.sh go|mariadb|mysql|cc|prometheus|jq|shellcheck ... makes sure that the machine has what a make target needs: it installs what
-# the package manager may install, and says clearly what to do where it may not.
+# setup.sh go|mariadb|mysql|cc|prometheus|jq|shellcheck ... installs what a make target needs through the package manager if it may,
+# and otherwise prints what to do.
 set -eu
 
 fail() {
@@ -8,7 +8,7 @@ fail() {
 	exit 1
 }
 
-# as_root runs a command as root: directly, or by a sudo that asks for no password.
+# as_root runs a command as root: directly, or through sudo if that needs no password.
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
 		"$@"
@@ -21,7 +21,7 @@ may_install() {
 	[ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
 }
 
-# apt PACKAGE... installs packages, and returns what apt-get did.
+# apt PACKAGE... installs packages and returns the status of apt-get.
 apt() {
 	echo "installing $* by apt-get"
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq || true # the lists may do as they are
@@ -30,7 +30,7 @@ apt() {
 
 setup_go() {
 	command -v go >/dev/null || fail "Go is not on PATH; install it from https://go.dev/dl (go.mod names the version)"
-	# Says which version is needed when this one is older and may not fetch a newer.
+	# Prints the needed version if this one is older and may not download another.
 	go list -m >/dev/null || fail "this Go does not suit; see https://go.dev/dl"
 }
 
@@ -106,7 +106,7 @@ unpack_mysql() {
 	usr=$folder/usr
 	loader=$(cd "$folder.new" && find usr/lib lib -name 'ld-linux-*.so.*' 2>/dev/null | head -n 1)
 	libraries=${loader%/*}
-	# --no-defaults must come first, so the server is told last where its files are.
+	# --no-defaults must come first, so the paths of its files come last.
 	cat >"$folder.new/mysqld" <<-SCRIPT
 		#!/bin/sh
 		exec $folder/$loader --library-path $usr/${libraries#usr/}:$folder/${libraries#usr/}:$usr/lib/mysql/private \
@@ -138,7 +138,7 @@ has_prometheus() {
 }
 
 # without_services COMMAND... lets packages start no service while it runs, nor at the next boot: the stack
-# starts its own. That is what policy-rc.d is for; where there is one already it is somebody's wish.
+# starts its own. That is the purpose of policy-rc.d; an existing one is left in place.
 without_services() (
 	policy=/usr/sbin/policy-rc.d
 	if [ ! -e $policy ]; then
@@ -164,7 +164,7 @@ setup_prometheus() {
 	has_prometheus || fail "Prometheus was installed, but its programs are not on PATH"
 }
 
-# small PACKAGE WHAT makes sure of a program that is called like its package everywhere; WHAT needs it.
+# small PACKAGE WHAT installs a program that has the name of its package; WHAT needs it.
 small() {
 	if command -v "$1" >/dev/null; then
 		return

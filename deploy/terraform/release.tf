@@ -1,5 +1,5 @@
-# The roles that the pipelines take by OIDC: no key of ours is kept at GitHub.
-# Whoever may push a tag can start a job on it, so a tag gets a role that pushes
+# The roles that the pipelines assume through OIDC, so that GitHub holds no key. Anybody
+# who may push a tag can start a job on it, so a tag gets a role that pushes
 # images and nothing else. The role that deploys is given to jobs that name the
 # GitHub environment, whose reviewers have approved them by then.
 
@@ -7,11 +7,11 @@ locals {
   github_issuer = "token.actions.githubusercontent.com"
   services      = [module.api_service.arn, module.worker_service.arn]
 
-  # Who a job says that it is. Repositories that were created, renamed or
+  # The subject of a job's token. Repositories that were created, renamed or
   # transferred since 15 July 2026, or that opted in, name the immutable IDs of
   # owner and repository too: repo:owner@1/name@2:… The older form is trusted
-  # only where no IDs are given: whoever takes over a name that is free again
-  # could send it.
+  # only where no IDs are given: a new owner of a released name could present
+  # it.
   github_owner = split("/", var.github_repository)[0]
   github_name  = split("/", var.github_repository)[1]
   github_subject = (var.github_ids == null ? "repo:${var.github_repository}"
@@ -47,7 +47,7 @@ resource "aws_iam_role" "deploy" {
   depends_on = [aws_iam_openid_connect_provider.github]
 }
 
-# There where the repositories are.
+# Only in the environment that has the repositories.
 resource "aws_iam_role" "images" {
   count                = var.create_registry ? 1 : 0
   name                 = "mrmrthon-images"

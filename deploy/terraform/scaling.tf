@@ -1,7 +1,7 @@
 # How many tasks there are. The API follows CPU and requests. The worker follows
 # the age of the oldest record in the queue: CPU says how busy it is, age says
-# whether anybody waits. While a database or Temporal is down the age grows as
-# well; the most that there may be bounds what that costs.
+# whether records wait. The age also grows while a database or Temporal is down; the
+# maximum bounds the cost.
 
 resource "aws_appautoscaling_policy" "api_cpu" {
   name               = "${local.name}-api-cpu"

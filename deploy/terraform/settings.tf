@@ -2,7 +2,7 @@
 # in deploy/docs/settings.md; a test compares these maps with the
 # programs' own. Keys are literal and a null value leaves the setting out.
 #
-# *_environment is readable by whoever may describe a task. *_secrets names
+# *_environment is readable by anybody who may describe a task. *_secrets names
 # where in Secrets Manager a value is; ECS reads it when the task starts, with
 # an execution role that may read these secrets and no others.
 #
@@ -40,7 +40,7 @@ locals {
     QUEUE_URL             = module.queues.url
     DEAD_LETTER_QUEUE_URL = module.queues.dead_letter_url
 
-    # Amazon's count of messages lags, and its queue is fair by itself.
+    # Amazon's count of messages lags, and its queue is fair anyway.
     OUTBOX_AHEAD = "2000"
 
     TEMPORAL_ADDRESS   = var.temporal_address

@@ -13,7 +13,7 @@ import (
 //go:embed boston_2004/race.json boston_2004/results.csv.gz
 var files embed.FS
 
-// Race is a real race as an organizer has it: what the race is, who started
+// Race is a real race as an organizer has it: its settings, who started
 // and how they finished.
 type Race struct {
 	Create    RaceRequest
@@ -39,7 +39,7 @@ type Ranking struct {
 	Ties  string `json:"ties"`
 }
 
-// Division is a group that is ranked for itself. MaxAge 0 is no limit.
+// Division is a group with places of its own. MaxAge 0 means no limit.
 type Division struct {
 	Name   string `json:"name"`
 	Sex    string `json:"sex"`
@@ -50,7 +50,7 @@ type Division struct {
 
 // Boston2004 is the Boston Marathon of 2004: 16,783 finishers without names,
 // whose bibs are not the real ones (collected in llimllib/bostonmarathon, MIT).
-// rows takes the first so many; 0 takes all.
+// rows limits it to the first rows; 0 means all.
 func Boston2004(rows int) (Race, error) {
 	var r Race
 	text, err := files.ReadFile("boston_2004/race.json")
@@ -117,8 +117,8 @@ func describe(text []byte) (RaceRequest, error) {
 	return req, nil
 }
 
-// columns writes some columns of a table with a header as CSV. The file names
-// nobody, so the column name is made from the bib.
+// columns writes some columns of a table with a header as CSV. The data has no names, so
+// the column name is derived from the bib.
 func columns(table [][]string, names ...string) ([]byte, error) {
 	at := map[string]int{}
 	for i, name := range table[0] {

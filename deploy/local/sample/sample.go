@@ -1,7 +1,7 @@
 // Package sample puts a real race through the public API as an organizer
 // would: sign up, log in, create the race, import the start list and the
-// results, and watch the points arrive. Doing it again changes nothing; doing
-// it after an interruption goes on where it stopped.
+// results, and watch the points arrive. Running it again changes nothing; after an
+// interruption it continues where it stopped.
 package sample
 
 import (
@@ -29,7 +29,7 @@ type Options struct {
 	Terminal bool // Out can redraw a line
 }
 
-// Credits counts the revisions of a race's records by what became of them.
+// Credits counts the revisions of a race's records by their state.
 type Credits struct {
 	Pending    int `json:"pending"`
 	Credited   int `json:"credited"`
@@ -39,7 +39,7 @@ type Credits struct {
 }
 
 const (
-	// patience is how long an API that restarts, or whose databases do, is waited for.
+	// patience is how long to wait for an API that is restarting, or whose databases are.
 	patience = 2 * time.Minute
 	// callTimeout allows for an import of 50,000 rows.
 	callTimeout = 5 * time.Minute
@@ -241,7 +241,7 @@ type bar struct {
 	bar    *progressbar.ProgressBar
 }
 
-// show draws even when nothing moved: a line of a part may stand where the bar
+// show draws even without progress: a line of a part may have overwritten the bar
 // was.
 func (b *bar) show(done int) {
 	_ = b.bar.Set(min(done, b.bar.GetMax()))

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeAPI answers as the API's contract says, and remembers what it was asked.
+// fakeAPI answers according to the API's contract and records the calls.
 type fakeAPI struct {
 	mu       sync.Mutex
 	calls    []string

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Summary is what came of a run.
+// Summary is the result of a run.
 type Summary struct {
 	Name    string
 	RaceID  string
@@ -51,7 +51,7 @@ func (l *loader) summarize(ctx context.Context, raceID string, before, after Cre
 	return s, err
 }
 
-// bibInReason is what differs between two records rejected for the same cause.
+// bibInReason matches what differs between two rejections with the same cause.
 var bibInReason = regexp.MustCompile(`bib \S+`)
 
 // reasons counts the rejected records by cause.
@@ -96,7 +96,7 @@ func (l *loader) records(ctx context.Context, query url.Values, cursor string) (
 	return page.Items, page.NextCursor, err
 }
 
-// Print writes the summary for a person.
+// Print writes the summary as text.
 func (s Summary) Print(out io.Writer) {
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	line("")

@@ -43,8 +43,8 @@ func (s *Server) deleteMessageBatch(_ *http.Request, in deleteBatchRequest) (any
 	})
 }
 
-// acknowledge deletes the message that a handle names. It succeeds when the message is gone already, and
-// with a handle from an earlier receive, which deletes nothing: the message is somebody else's by now.
+// acknowledge deletes the message that a handle names. It also succeeds if the message is already deleted,
+// and for a handle of an earlier receive, which deletes nothing because another consumer has the message.
 func (q *queue) acknowledge(handle string) error {
 	got, err := q.receipt(handle)
 	if err != nil {
@@ -108,8 +108,8 @@ func (s *Server) changeVisibilityBatch(_ *http.Request, in visibilityBatchReques
 	return answer, nil
 }
 
-// changeVisibility hides a received message for so many seconds from now, 0 to show it at once, up to 12
-// hours after it was received.
+// changeVisibility hides a received message for that many seconds from now, or shows it at once for 0. It
+// cannot stay hidden for more than 12 hours after it was received.
 func (q *queue) changeVisibility(handle string, timeout *int, now time.Time) error {
 	if timeout == nil {
 		return errMissingParameter.errorf("the request must contain the parameter VisibilityTimeout")
@@ -136,10 +136,10 @@ func (q *queue) changeVisibility(handle string, timeout *int, now time.Time) err
 	return nil
 }
 
-// maxBatch is how many entries a batch can have.
+// maxBatch is the maximum number of entries in a batch.
 const maxBatch = 10
 
-// batchID is what the ID of a batch entry may be.
+// batchID matches the IDs that a batch entry may have.
 var batchID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // batchAnswer answers a batch entry by entry.
@@ -148,8 +148,8 @@ type batchAnswer[T any] struct {
 	Failed     []batchFailure
 }
 
-// runBatch does one thing for each entry of a batch; an entry that is refused is listed and does not
-// stop the others. A batch that breaks the rules for batches is refused whole.
+// runBatch calls do for each entry of a batch. A refused entry is listed and does not stop the others; an
+// invalid batch is refused as a whole.
 func runBatch[E, T any](entries []E, id func(E) string, do func(E) (T, error)) (batchAnswer[T], error) {
 	answer := batchAnswer[T]{Successful: []T{}, Failed: []batchFailure{}}
 	if err := checkBatch(entries, id); err != nil {
@@ -187,7 +187,7 @@ func checkBatch[E any](entries []E, id func(E) string) error {
 	return nil
 }
 
-// batchDone is the answer for an entry of which there is nothing more to say.
+// batchDone is the answer for an entry without a result of its own.
 type batchDone struct {
 	ID string `json:"Id"`
 }

@@ -13,10 +13,10 @@ type kind struct {
 	query string
 }
 
-// modeled is a kind that the SDK has a type for.
+// modeled is a kind for which the SDK has a type.
 func modeled(name, query string) kind { return kind{"com.amazonaws.sqs#" + name, query} }
 
-// common is a kind that all Amazon services share; the SDK shows it by its query code alone.
+// common is a kind that all Amazon services share; the SDK reports only its query code.
 func common(name, query string) kind { return kind{"com.amazon.coral.service#" + name, query} }
 
 var (
@@ -43,7 +43,7 @@ var (
 	errUnknownOperation = common("UnknownOperationException", "InvalidAction")
 )
 
-// errClientGone ends a request whose client has hung up; nobody reads the response.
+// errClientGone ends a request whose client has disconnected.
 var errClientGone = errors.New("client closed the connection")
 
 // apiError is an answer that refuses a request or one entry of a batch.
@@ -59,7 +59,7 @@ func (k kind) errorf(format string, args ...any) error {
 	return &apiError{k, fmt.Sprintf(format, args...)}
 }
 
-// batchFailure is how one refused entry of a batch is answered.
+// batchFailure is the answer for a refused entry of a batch.
 type batchFailure struct {
 	ID          string `json:"Id"`
 	Code        string

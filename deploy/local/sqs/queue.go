@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// queue is one standard queue. All of it is guarded by the server's lock.
+// queue is one standard queue, guarded by the server's lock.
 type queue struct {
 	id       uuid.UUID // in receipt handles, so that a queue that was created again does not accept handles of the old one
 	name     string
@@ -60,11 +60,11 @@ func (q *queue) add(m *message, now time.Time, delay time.Duration) {
 	q.show(m)
 }
 
-// show makes a message that is in no list visible, after those of its group that are visible already: a
-// message that always fails does not keep others waiting.
+// show makes a message that is in no list visible, after the visible messages of its group, so that a message
+// that always fails does not delay others.
 func (q *queue) show(m *message) { q.ready.push(m) }
 
-// hide keeps a message that is in no list out of sight until then.
+// hide hides a message that is in no list until a time.
 func (q *queue) hide(m *message, until time.Time, delayed bool) {
 	m.visibleAt, m.delayed = until, delayed
 	if delayed {
@@ -73,7 +73,7 @@ func (q *queue) hide(m *message, until time.Time, delayed bool) {
 	heap.Push(&q.hidden, m)
 }
 
-// lift takes a message out of the list it is in.
+// lift removes a message from its list.
 func (q *queue) lift(m *message) {
 	if m.place != nil {
 		q.ready.remove(m)
@@ -109,7 +109,7 @@ func (q *queue) expired(sentAt, now time.Time) bool {
 	return now.Sub(sentAt) >= q.settings.retention
 }
 
-// dropExpired looks at every message; advance calls it only when the oldest is due.
+// dropExpired checks every message; advance calls it only when the oldest has expired.
 func (q *queue) dropExpired(now time.Time) {
 	q.oldest = now
 	for _, m := range q.messages {
@@ -122,7 +122,7 @@ func (q *queue) dropExpired(now time.Time) {
 	}
 }
 
-// inFlight is how many messages are received and neither deleted nor visible again.
+// inFlight returns how many messages are received and neither deleted nor visible again.
 func (q *queue) inFlight() int { return len(q.hidden) - q.delayed }
 
 // turns holds the visible messages of a queue. Message groups take turns, one message each, so that a group
@@ -148,7 +148,7 @@ func (t *turns) push(m *message) {
 	t.count++
 }
 
-// remove takes a message out. Its group has had its turn.
+// remove removes a message. Its group has had its turn.
 func (t *turns) remove(m *message) {
 	messages := messagesOf(m.turn)
 	messages.Remove(m.place)
@@ -162,14 +162,14 @@ func (t *turns) remove(m *message) {
 	m.turn, m.place = nil, nil
 }
 
-// next is the message whose turn it is; there must be one.
+// next returns the message whose turn it is; there must be one.
 func (t *turns) next() *message { return front[*message](front[*list.List](t.line)) }
 
 func messagesOf(turn *list.Element) *list.List {
 	return turn.Value.(*list.List) //nolint:errcheck,forcetypeassert // line holds lists alone
 }
 
-// front is the first value of a list that is not empty and holds values of this type alone.
+// front returns the first value of a non-empty list of this type.
 func front[T any](l *list.List) T {
 	return l.Front().Value.(T) //nolint:errcheck,forcetypeassert // see above
 }
@@ -222,7 +222,7 @@ type message struct {
 	delayed   bool          // hidden since it was sent, not since it was received
 }
 
-// content is what a sender wrote.
+// content is the immutable part of a message.
 type content struct {
 	body        string
 	bodyMD5     string
@@ -231,7 +231,7 @@ type content struct {
 	traceHeader string
 }
 
-// size is what counts against the limits: body, and names, types and values of attributes, in bytes.
+// size returns what counts against the limits, in bytes: body, and names, types and values of attributes.
 func (c content) size() int {
 	n := len(c.body)
 	for name, a := range c.attributes {
@@ -262,13 +262,13 @@ func receiptHandle(q *queue, m *message) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// receipt is a receipt handle, read.
+// receipt is a decoded receipt handle.
 type receipt struct {
 	message *message // nil when it is deleted or expired
 	latest  bool     // the message was not received again since
 }
 
-// receipt finds what a handle names. A handle that this queue did not give out is refused.
+// receipt decodes a handle. It refuses a handle that this queue did not issue.
 func (q *queue) receipt(handle string) (receipt, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(handle))
 	if err != nil || len(raw) != 40 || uuid.UUID(raw[:16]) != q.id {

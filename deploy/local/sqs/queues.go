@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// purgeInterval is how long a queue must be left alone between two purges.
+// purgeInterval is the minimum time between two purges of a queue.
 const purgeInterval = time.Minute
 
-// queueName is what a standard queue's name may be.
+// queueName matches the names that a standard queue may have.
 var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // CreateQueue makes a standard queue with attributes as SQS names them, such as VisibilityTimeout: "10".
@@ -64,7 +64,7 @@ func (s *Server) settings(set settings, arn string, attributes map[string]string
 	return set, nil
 }
 
-// QueueARN is the ARN of the queue with this name, whether it exists or not.
+// QueueARN returns the ARN of the queue with this name, whether it exists or not.
 func (s *Server) QueueARN(name string) string { return s.arn(name) }
 
 func (s *Server) arn(name string) string {
@@ -80,13 +80,13 @@ func (s *Server) byARN(arn string) *queue {
 	return s.queues[name]
 }
 
-// url is a queue's URL at the address that the client called.
+// url returns a queue's URL at the address that the client called.
 func (s *Server) url(r *http.Request, name string) string {
 	return "http://" + r.Host + "/" + s.account + "/" + name
 }
 
-// byURL finds a queue by its URL, of which only the last two path elements count, so that a queue is found
-// under every address that leads here.
+// byURL finds a queue by the last two path elements of its URL, so that it is found under every address of
+// this server.
 func (s *Server) byURL(url string) (*queue, error) {
 	if url == "" {
 		return nil, errMissingParameter.errorf("the request must contain the parameter QueueUrl")
@@ -199,7 +199,7 @@ type settings struct {
 	redrive    redrivePolicy
 }
 
-// redrivePolicy says where a message goes that was received too often; the zero
+// redrivePolicy says where a message goes after too many receives; the zero
 // value means no policy.
 type redrivePolicy struct {
 	target      string // ARN
@@ -279,12 +279,12 @@ func parseRedrivePolicy(text string) (redrivePolicy, error) {
 	return redrivePolicy{target: fields.Target, maxReceives: count}, nil
 }
 
-// String is the policy as GetQueueAttributes shows it.
+// String returns the policy in the form of GetQueueAttributes.
 func (p redrivePolicy) String() string {
 	return `{"deadLetterTargetArn":"` + p.target + `","maxReceiveCount":` + strconv.Itoa(p.maxReceives) + `}`
 }
 
-// attributes are all that GetQueueAttributes can show, by name.
+// attributes returns everything that GetQueueAttributes can return, by name.
 func (q *queue) attributes() map[string]string {
 	whole := func(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 	all := map[string]string{

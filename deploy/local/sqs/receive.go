@@ -216,7 +216,7 @@ func (w *waiter) finish(o outcome) {
 }
 
 // await blocks until the waiter is answered or its client hangs up. Messages that were handed out in the
-// moment of hanging up come back when their visibility timeout is over.
+// moment of disconnecting become visible again after their visibility timeout.
 func (s *Server) await(ctx context.Context, w *waiter) ([]delivery, error) {
 	defer w.stop()
 	select {

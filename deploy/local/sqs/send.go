@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// outgoing is one message as a sender describes it.
+// outgoing is one message in a request.
 type outgoing struct {
 	MessageBody             string
 	DelaySeconds            *int
@@ -103,10 +103,10 @@ func (s *Server) sendMessageBatch(_ *http.Request, in sendBatchRequest) (any, er
 	return answer, nil
 }
 
-// groupID is what a message group ID may be.
+// groupID matches the IDs that a message group may have.
 var groupID = regexp.MustCompile(`^[[:graph:]]{1,128}$`)
 
-// content checks what a sender wrote and makes it a message's content.
+// content checks a message in a request and returns its content.
 func (o outgoing) content() (content, error) {
 	switch {
 	case o.MessageBody == "":
@@ -155,17 +155,17 @@ func (q *queue) accept(o outgoing, c content, now time.Time) (sent, error) {
 	}, nil
 }
 
-// maxMessageAttributes is how many attributes a message can have.
+// maxMessageAttributes is the maximum number of attributes of a message.
 const maxMessageAttributes = 10
 
-// attribute is one attribute that a sender gave a message.
+// attribute is one attribute of a message.
 type attribute struct {
 	DataType    string
 	StringValue *string `json:",omitempty"`
 	BinaryValue []byte  `json:",omitempty"`
 }
 
-// bytes is the value as it counts for size and checksum.
+// bytes returns the value as it counts for size and checksum.
 func (a attribute) bytes() []byte {
 	if a.StringValue != nil {
 		return []byte(*a.StringValue)
@@ -173,7 +173,7 @@ func (a attribute) bytes() []byte {
 	return a.BinaryValue
 }
 
-// attributeName is what a name may be: letters, digits, _ - and single periods inside.
+// attributeName matches valid names: letters, digits, _ - and single periods inside.
 var attributeName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 
 // checkAttributes refuses attributes that Amazon refuses.

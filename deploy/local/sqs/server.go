@@ -74,8 +74,8 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Close answers every waiting receive with no messages and lets no further one wait, so that an HTTP
-// server around it can shut down without sitting out long polls.
+// Close answers every waiting receive without messages and lets no further one wait, so that the HTTP server
+// can shut down without waiting for long polls.
 func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,10 +132,10 @@ func writeJSON(w http.ResponseWriter, status int, answer any) {
 	_, _ = w.Write(body) // a client that hung up sees its message again after the visibility timeout
 }
 
-// operation runs one call: it decodes the body, does the work and returns what to answer.
+// operation runs one call: it decodes the body, does the work and returns the answer.
 type operation func(s *Server, r *http.Request, body []byte) (any, error)
 
-// empty is the answer of operations that have nothing to say.
+// empty is the answer of operations without a result.
 type empty struct{}
 
 // operations are the calls of the JSON protocol that this server answers.
@@ -154,7 +154,7 @@ var operations = map[string]operation{
 	"ChangeMessageVisibilityBatch": decoded((*Server).changeVisibilityBatch),
 }
 
-// decoded makes an operation of a method that takes its request decoded.
+// decoded turns a method on a decoded request into an operation.
 func decoded[In any](run func(s *Server, r *http.Request, in In) (any, error)) operation {
 	return func(s *Server, r *http.Request, body []byte) (any, error) {
 		var in In
@@ -170,7 +170,7 @@ type Clock interface {
 	// Now returns the current time.
 	Now() time.Time
 	// AfterFunc calls f once, in a goroutine of its own, when d has passed, and returns a function that
-	// calls it off. Calling off what has already happened does nothing.
+	// cancels it. Canceling it later does nothing.
 	AfterFunc(d time.Duration, f func()) (stop func())
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/sethvargo/go-retry"
 )
 
-// keeper holds the process of one part, and knows whether it is meant to run.
+// keeper holds the process of one part and whether it should be running.
 type keeper struct {
 	mu     sync.Mutex
 	proc   *process
@@ -39,7 +39,7 @@ func (k *keeper) current() *process {
 	return k.proc
 }
 
-// surprised reports whether p ended although nobody stopped it.
+// surprised reports whether p ended without being stopped.
 func (k *keeper) surprised(p *process) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -58,7 +58,7 @@ func (k *keeper) pause(ran time.Duration) time.Duration {
 	return pause
 }
 
-// component is what the stack needs to run a part.
+// component describes how to run a part.
 type component struct {
 	command func(context.Context) (*exec.Cmd, error)
 	start   func(*exec.Cmd) error // StartInBatch unless set

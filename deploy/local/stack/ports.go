@@ -119,7 +119,7 @@ func probe(ctx context.Context, port int) error {
 	return fmt.Errorf("cannot be used (%w)", errors.Unwrap(err))
 }
 
-// suggestion is a free port near the taken one, so that the command in the message
+// suggestion returns a free port near the taken one, so that the command in the message
 // can be copied.
 func suggestion(ctx context.Context, port int) int {
 	for next := port + 10; next < port+1000; next += 10 {
@@ -141,7 +141,7 @@ const (
 // DrawPort returns a port that nobody listens on and that no other stack on this
 // machine gets until giveBack is called. A part takes seconds to listen for the
 // first time, and again after a kill; until then the UDP port of the same number,
-// which no part uses, is held as a sign.
+// which no part uses, is held as a marker.
 func DrawPort(ctx context.Context) (port int, giveBack func() error, err error) {
 	var lc net.ListenConfig
 	for range 1000 {

@@ -103,8 +103,8 @@ func (s *Stack) step(ctx context.Context, name Part, extra map[string]string) (e
 	return nil
 }
 
-// Operator is the login of the operator that the stack adds. OPERATOR_LOGIN
-// and OPERATOR_PASSWORD choose another.
+// Operator returns the login and password of the operator that the stack adds.
+// OPERATOR_LOGIN and OPERATOR_PASSWORD override them.
 func (s *Stack) Operator() (login, password string) {
 	login, password = os.Getenv("OPERATOR_LOGIN"), os.Getenv("OPERATOR_PASSWORD")
 	if login == "" {
@@ -119,8 +119,8 @@ func (s *Stack) Operator() (login, password string) {
 // OrganizerPassword is the password of the sample's organizer.
 func (s *Stack) OrganizerPassword() string { return s.secrets.Organizer }
 
-// Env returns the settings of the API or the worker in this stack, for a test
-// that runs a piece of one itself.
+// Env returns the settings of the API or the worker in this stack, for tests that run
+// parts of a program themselves.
 func (s *Stack) Env(part Part) map[string]string {
 	env := map[string]string{
 		"MAIN_DB_ADDR": s.MySQLAddr(), "MAIN_DB_NAME": mainDB,

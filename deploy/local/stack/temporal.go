@@ -22,7 +22,7 @@ import (
 
 const (
 	temporalNamespace = "default"
-	// retention is how long closed workflows can be looked at.
+	// retention is how long closed workflows are kept.
 	retention = 7 * 24 * time.Hour
 )
 
@@ -64,9 +64,9 @@ func (s *Stack) temporalCommand(context.Context) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// settleTemporal is done when the server is healthy, closed workflows are kept
-// for a week and the search attributes are known: a workflow that is started
-// with an unknown one is refused.
+// settleTemporal returns when the server is healthy, closed workflows are kept for a
+// week, and the search attributes are registered: a start with an unregistered one is
+// refused.
 func (s *Stack) settleTemporal(ctx context.Context) (err error) {
 	options := client.Options{HostPort: s.TemporalAddress(), Namespace: temporalNamespace, Logger: silent{}}
 	c, err := client.DialContext(ctx, options)
@@ -109,8 +109,8 @@ func keepWorkflows(ctx context.Context, service workflowservice.WorkflowServiceC
 	return nil
 }
 
-// registerSearchAttributes adds what the flags of the first start did not: a
-// database of an older version may know fewer.
+// registerSearchAttributes adds the search attributes that are missing: the database may
+// have been created by an older version with fewer of them.
 func registerSearchAttributes(ctx context.Context, service operatorservice.OperatorServiceClient) error {
 	known, err := service.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{
 		Namespace: temporalNamespace,
@@ -161,12 +161,12 @@ func (s *Stack) TemporalAddress() string { return address(s.ports.Temporal) }
 // TemporalUIURL is the address of the Web UI.
 func (s *Stack) TemporalUIURL() string { return "http://" + address(s.ports.TemporalUI) }
 
-// Server says with which settings the Temporal dev server runs. All but Tuned
-// are there to be measured against.
+// Server selects the settings of the Temporal dev server. All but Tuned exist for
+// comparison in the bench.
 type Server string
 
 const (
-	// Tuned is the zero value and how the stack runs it.
+	// Tuned is the zero value, with which the stack runs.
 	Tuned Server = ""
 	// SettingsAlone is Tuned with all the indexes of the dev server's schema.
 	SettingsAlone Server = "settings-alone"
@@ -179,9 +179,8 @@ const (
 
 const unlimited = "1000000"
 
-// dynamicConfig returns KEY=VALUE settings. Those of Tuned stop, beyond the
-// limits, the work that the server does over and over; what they give together
-// is measured by `make bench`.
+// dynamicConfig returns KEY=VALUE settings. Those of Tuned lift the limits and also avoid
+// work that the server would repeat; `make bench` measures their combined effect.
 func (s Server) dynamicConfig() []string {
 	if s == Untouched {
 		return nil
@@ -199,10 +198,10 @@ func (s Server) dynamicConfig() []string {
 	if s == LimitsLifted {
 		return settings
 	}
-	// One partition: nothing is to be spread over hosts.
+	// One partition, since there is only one host.
 	set("1", "matching.numTaskqueueReadPartitions", "matching.numTaskqueueWritePartitions")
 	set("false", "system.forceSearchAttributesCacheRefreshOnRead")
-	// An activity comes back with the workflow task that schedules it.
+	// An activity is returned with the workflow task that schedules it.
 	set("true", "system.enableActivityEagerExecution")
 	// Plain activities on an idle server: 280 ms to 25 ms.
 	set("100000",
@@ -213,7 +212,7 @@ func (s Server) dynamicConfig() []string {
 	// meanwhile is skipped. The large batch keeps the Web UI within a second.
 	set("2", "history.visibilityProcessorMaxPollRPS")
 	set("5000", "history.visibilityTaskBatchSize")
-	// Finished tasks are scanned again until the next checkpoint.
+	// Completed tasks are scanned again until the next checkpoint.
 	set(`"1s"`,
 		"history.transferProcessorUpdateAckInterval", "history.timerProcessorUpdateAckInterval",
 		"history.visibilityProcessorUpdateAckInterval")
@@ -237,8 +236,8 @@ func (s Server) sqlitePragmas() []string {
 	}
 }
 
-// environment of the server's process. A larger heap makes for fewer
-// collections: the live heap is small.
+// environment returns the environment of the server's process. A larger heap needs fewer
+// collections, since the live heap is small.
 func (s Server) environment() []string {
 	switch s {
 	case Tuned, SettingsAlone:

@@ -1,7 +1,7 @@
 # A daily copy of both databases in a vault that is locked: an administrator, a
-# stolen key or a wrong apply can delete the clusters and their own backups, and
-# not these. Point-in-time restore within backup_days stays with Aurora itself;
-# this is for the day on which that is gone too.
+# stolen key or a wrong apply can delete the clusters and their own backups, but not
+# these. Point-in-time restore within backup_days remains Aurora's; this is for the case
+# that Aurora's backups are lost too.
 
 resource "aws_kms_key" "this" {
   description             = "${var.name}: locked backups"

@@ -32,7 +32,7 @@ resource "aws_cloudfront_origin_access_control" "pages" {
   signing_protocol                  = "sigv4"
 }
 
-# A key of address, query and login: what one may see is never another's.
+# The cache key is address, query and login, so that nobody gets another's answer.
 resource "aws_cloudfront_cache_policy" "api" {
   name        = "${var.name}-api"
   comment     = "As long as the API says, else not at all"

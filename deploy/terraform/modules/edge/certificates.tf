@@ -1,6 +1,6 @@
 # One certificate for CloudFront, which takes it from us-east-1 alone, and one
-# for the load balancer. Both are proved by the same record: for a name and an
-# account Amazon asks for the same one.
+# for the load balancer. Both are validated by the same DNS record, which depends only
+# on the name and the account.
 
 resource "aws_acm_certificate" "cdn" {
   provider          = aws.us_east_1

@@ -87,7 +87,7 @@ resource "aws_s3_bucket_policy" "logs" {
   depends_on = [aws_s3_bucket_public_access_block.logs]
 }
 
-# Only what was refused or counted: what passed is in the CDN's log.
+# Only requests that were refused or counted: the others are in the CDN's log.
 resource "aws_wafv2_web_acl_logging_configuration" "this" {
   provider                = aws.us_east_1
   resource_arn            = aws_wafv2_web_acl.this.arn

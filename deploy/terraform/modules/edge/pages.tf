@@ -1,5 +1,5 @@
-# Static pages: whatever lies in the bucket is the site. A first page is put
-# there once and left to its owner.
+# Static pages: the bucket's content is the site. The first page is written once and
+# never overwritten.
 
 resource "aws_s3_bucket" "pages" {
   bucket_prefix = "${var.name}-pages-"

@@ -1,4 +1,4 @@
-# The programs' own metrics, which tell what AWS cannot know (points credited
+# The programs' own metrics, which show what AWS cannot know (points credited
 # twice, standings behind, an audit that is silent), in Amazon Managed
 # Prometheus, with the rules and the runbook of deploy/prometheus. Each task's
 # collector sends them (../task/collector.tf).

@@ -1,7 +1,7 @@
 # Ways to Amazon's services that do not go through NAT. The one to S3, from
 # where image layers come, costs nothing. An interface endpoint costs per zone
 # and hour and pays where more goes through it than NAT would charge for; the
-# arithmetic stands in the README beside these files.
+# arithmetic is in the README beside these files.
 
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id

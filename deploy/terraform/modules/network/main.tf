@@ -15,13 +15,13 @@ resource "aws_vpc" "this" {
   tags                 = { Name = var.name }
 }
 
-# Nothing of ours uses the default group; without rules nothing else can.
+# We do not use the default group; without rules nothing else can.
 resource "aws_default_security_group" "closed" {
   vpc_id = aws_vpc.this.id
   tags   = { Name = "${var.name}-unused" }
 }
 
-# CloudFront's way into the VPC wants one, although no route leads from it to
+# CloudFront's VPC origin requires one, although no route leads from it to
 # the private subnets.
 resource "aws_internet_gateway" "this" {
   vpc_id = aws_vpc.this.id

@@ -4,7 +4,7 @@ resource "aws_sqs_queue" "records" {
   name                       = "${var.name}-records"
   visibility_timeout_seconds = var.visibility_seconds
   message_retention_seconds  = 14 * 24 * 3600 # the most there is
-  receive_wait_time_seconds  = 20             # long polls for whoever does not ask for one
+  receive_wait_time_seconds  = 20             # the default for receives that do not set it
   sqs_managed_sse_enabled    = true
 
   redrive_policy = jsonencode({
@@ -27,7 +27,7 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
   })
 }
 
-# Who may call is said by the tasks' roles; this refuses calls without TLS.
+# The tasks' roles decide who may call; this refuses calls without TLS.
 resource "aws_sqs_queue_policy" "tls" {
   for_each = {
     records      = aws_sqs_queue.records

@@ -30,7 +30,7 @@ resource "aws_ecr_repository_policy" "readers" {
   })
 }
 
-# Signatures and SBOMs are tagged sha256-…, so only what has no tag ages.
+# Signatures and SBOMs are tagged sha256-…, so only untagged images expire.
 resource "aws_ecr_lifecycle_policy" "this" {
   for_each   = aws_ecr_repository.this
   repository = each.value.name

@@ -1,6 +1,6 @@
 # A service keeps a number of tasks running, replaces them a few at a time, and
-# goes back by itself when new ones do not become healthy. How the number
-# follows the load is added by whoever uses it (../../scaling.tf).
+# rolls back automatically when new ones do not become healthy. Scaling is added by the
+# caller (../../scaling.tf).
 
 resource "aws_ecs_service" "this" {
   name            = var.name
@@ -9,7 +9,7 @@ resource "aws_ecs_service" "this" {
   desired_count   = var.min
   launch_type     = "FARGATE"
 
-  # Old and new tasks work side by side: nothing stops before its successor is
+  # Old and new tasks run side by side: none stops before its successor is
   # healthy.
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200

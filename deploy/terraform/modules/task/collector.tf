@@ -1,5 +1,5 @@
 # A second container in the task reads /metrics and sends it to Prometheus, and
-# takes the program's spans and sends them to X-Ray. The task goes on without it.
+# takes the program's spans and sends them to X-Ray. The task keeps running without it.
 
 locals {
   collectors = [for metrics in var.metrics == null ? [] : [var.metrics] : {

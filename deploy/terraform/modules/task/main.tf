@@ -3,7 +3,7 @@
 # and the one that the program itself has.
 
 locals {
-  # What is null is left out; in order, so that a plan shows real changes only.
+  # Null values are left out. The order is fixed, so that a plan shows only real changes.
   environment = [for name in sort(keys(var.environment)) : { name = name, value = var.environment[name] } if var.environment[name] != null]
   secrets     = [for name in sort(keys(var.secrets)) : { name = name, valueFrom = var.secrets[name] } if var.secrets[name] != null]
 
@@ -123,7 +123,7 @@ resource "aws_ecs_task_definition" "this" {
         awslogs-group         = aws_cloudwatch_log_group.this.name
         awslogs-region        = var.region
         awslogs-stream-prefix = var.container
-        # A log that cannot be written loses lines rather than stop credits.
+        # If the log cannot be written, lines are dropped rather than credits delayed.
         mode            = "non-blocking"
         max-buffer-size = "8m"
       }
