@@ -64,6 +64,18 @@ profile: setup-run ## Profile API and worker while credits come in, into .local/
 sample: setup-go $(LOCAL) ## Load the sample race into a stack that runs already, such as docker compose up (API_PORT=8080)
 	@$(LOCAL) sample --api http://127.0.0.1:$(or $(API_PORT),8080)
 
+.PHONY: backup
+backup: setup-backup $(LOCAL) ## Back up both databases of this machine's stack, which may run (TO=FOLDER or TO=s3://bucket/prefix; LOGS=1: binary logs only)
+	@$(LOCAL) backup $(if $(LOGS),--logs) $(if $(KEEP),--keep '$(KEEP)') '$(TO)'
+
+.PHONY: restore
+restore: setup-backup $(LOCAL) ## Restore them while the stack is stopped (FROM=… DATABASES=main_db,user_db AT=2026-04-20T09:30:00Z; deploy/docs/backup.md)
+	@$(LOCAL) restore '$(FROM)'
+
+.PHONY: drill
+drill: setup-run setup-backup $(LOCAL) ## Rehearse a bad day with a race of 16,783: back up, restore one database or both, let the audit repair it
+	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run TestRestoreDrill ./deploy/e2e -args -drill.records=16783
+
 .PHONY: smoke
 smoke: setup-go ## Send a race of ten through a running API and remove it again (API=http://…, SMOKE_PASSWORD=…)
 	@go run ./deploy/smoke -api $(or $(API),http://127.0.0.1:$(or $(API_PORT),8080))
@@ -114,7 +126,7 @@ clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and program
 $(LOCAL):
 	@go build -buildvcs=false -o $@ ./deploy/local
 
-.PHONY: setup-go setup-lint setup-run setup-test setup-prometheus
+.PHONY: setup-go setup-lint setup-run setup-test setup-backup setup-prometheus
 setup-go:
 	@deploy/local/setup.sh go
 setup-lint:
@@ -122,7 +134,9 @@ setup-lint:
 setup-run:
 	@deploy/local/setup.sh go mariadb
 setup-test:
-	@deploy/local/setup.sh go mariadb cc prometheus jq
+	@deploy/local/setup.sh go mariadb mariadb-tools cc prometheus jq
+setup-backup:
+	@deploy/local/setup.sh go mariadb mariadb-tools
 setup-prometheus:
 	@deploy/local/setup.sh prometheus
 

@@ -22,7 +22,8 @@ make() {
 	fi
 }
 
-for name in main_root main_ddl main_api main_worker main_monitor user_root user_ddl user_api user_worker user_monitor \
+for name in main_root main_ddl main_api main_worker main_monitor main_backup \
+	user_root user_ddl user_api user_worker user_monitor user_backup \
 	temporal_db operator grafana; do
 	make ${name}_password openssl rand -hex 24
 done
@@ -49,13 +50,14 @@ give() {
 	done
 }
 
-give main-db main_root_password main_ddl_password main_api_password main_worker_password main_monitor_password
-give user-db user_root_password user_ddl_password user_api_password user_worker_password user_monitor_password
+give main-db main_root_password main_ddl_password main_api_password main_worker_password main_monitor_password main_backup_password
+give user-db user_root_password user_ddl_password user_api_password user_worker_password user_monitor_password user_backup_password
 give main-db-exporter main_monitor.cnf=my.cnf
 give user-db-exporter user_monitor.cnf=my.cnf
 give migrate main_ddl_password user_ddl_password
 give operator user_api_password operator_password
 give api main_api_password user_api_password jwt_private_key.pem
 give worker main_worker_password user_worker_password
+give backup main_backup_password user_backup_password
 give temporal temporal_db_password
 give grafana grafana_password

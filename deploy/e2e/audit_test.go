@@ -86,7 +86,7 @@ func (b operated) audit(t *testing.T) map[string]tally {
 	}
 	b.operator.call(t, http.MethodPost, "/v1/ops/audit", payload{}).into(t, http.StatusAccepted, &started)
 	found := map[string]tally{}
-	eventually(t, patience, func() error {
+	eventually(t, patience+time.Duration(len(b.rows))*30*time.Millisecond, func() error { // a reset takes as long as a credit
 		var audits struct {
 			Items []struct {
 				RunID string `json:"run_id"`

@@ -2,6 +2,8 @@
 //
 //	local up                          the whole stack and the sample race; SAMPLE=none starts it empty
 //	local exec [--parts …] -- cmd …   a command with throwaway servers for its tests
+//	local backup PLACE                dumps both databases and copies the binary logs; --logs: the logs alone
+//	local restore PLACE               restores them, to a moment too
 //	local clean                       removes the stack's data
 //	local sample --api URL            only the sample race, against any API
 //
@@ -25,6 +27,10 @@ const usage = `usage:
   local up [--parts mariadb,sqs,...]     start the stack and load the sample race (SAMPLE=none: start it empty)
   local exec [--parts mariadb,sqs] -- command [argument ...]
                                          run a command with throwaway servers
+  local backup [--logs] [--keep 720h] PLACE
+                                         back both databases up to a folder or s3://bucket/prefix, whether the stack runs or not
+  local restore PLACE                    restore them while the stack is stopped; DATABASES=main_db,user_db AT=2026-04-20T09:30:00Z
+                                         RUNNING=true UNDO_ERASURES=true say which, to which moment, and what else
   local clean                            forget the stack's data, logs, passwords and programs
   local sample --api URL                 load the sample race through an API that runs elsewhere
 `
@@ -59,6 +65,10 @@ func run(ctx context.Context, args []string) error {
 		return loadAnywhere(ctx, rest)
 	case "exec":
 		return execute(ctx, rest)
+	case "backup":
+		return backUp(ctx, rest)
+	case "restore":
+		return restore(ctx, rest)
 	case "clean":
 		return clean(ctx)
 	case "help", "-h", "--help":

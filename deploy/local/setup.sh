@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh go|mariadb|mysql|cc|prometheus|jq|shellcheck ... installs what a make target needs through the package manager if it may,
+# setup.sh go|mariadb|mariadb-tools|mysql|cc|prometheus|jq|shellcheck ... installs what a make target needs through the package manager if it may,
 # and otherwise prints what to do.
 set -eu
 
@@ -65,6 +65,20 @@ setup_mariadb() {
 		fail "MariaDB is missing; put mariadbd on PATH"
 	fi
 	has_mariadb || fail "MariaDB was installed, but there is no mariadbd"
+}
+
+# The tools that back up and restore. MYSQLD may name a MySQL server, whose tools nobody can guess.
+setup_mariadb_tools() {
+	if command -v mariadb-dump >/dev/null && command -v mariadb-binlog >/dev/null || command -v mysqldump >/dev/null; then
+		return
+	elif command -v apt-get >/dev/null; then
+		how="install them with: sudo apt-get install mariadb-client"
+		may_install || fail "mariadb-dump and mariadb-binlog are missing; $how"
+		echo "mariadb-dump and mariadb-binlog are missing:"
+		apt mariadb-client || fail "mariadb-dump and mariadb-binlog are missing; $how"
+	else
+		fail "put mariadb-dump and mariadb-binlog on PATH; they come with MariaDB's client"
+	fi
 }
 
 # setup_mysql prints the path of a MySQL server beside the machine's MariaDB: the one that MYSQLD names or that is
@@ -187,6 +201,7 @@ setup_shellcheck() {
 for need in "$@"; do
 	case $need in
 	go | mariadb | mysql | cc | prometheus | jq | shellcheck) "setup_$need" ;;
+	mariadb-tools) setup_mariadb_tools ;;
 	*) fail "setup.sh: what is $need?" ;;
 	esac
 done

@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,12 +14,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// project reads docker-compose.yml as `docker compose` does, with nothing set in
-// the environment: validated against the schema, interpolated, merged.
+// project reads docker-compose.yml as `docker compose` does, with all profiles and
+// nothing set in the environment: validated against the schema, interpolated, merged.
 func project(t *testing.T) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{filepath.Join(built.root, "docker-compose.yml")},
-		cli.WithWorkingDirectory(built.root), cli.WithResolvedPaths(true), cli.WithConsistency(true))
+	return merged(t, nil, "docker-compose.yml")
+}
+
+// merged reads several files as one project, with these variables set.
+func merged(t *testing.T, environ []string, files ...string) *types.Project {
+	t.Helper()
+	paths := make([]string, len(files))
+	for i, name := range files {
+		paths[i] = filepath.Join(built.root, name)
+	}
+	options, err := cli.NewProjectOptions(paths, cli.WithWorkingDirectory(built.root), cli.WithEnv(environ),
+		cli.WithProfiles([]string{"backup"}), cli.WithResolvedPaths(true), cli.WithConsistency(true))
 	require.NoError(t, err)
 	loaded, err := options.LoadProject(t.Context())
 	require.NoError(t, err)
@@ -28,7 +39,9 @@ func project(t *testing.T) *types.Project {
 func TestComposeSettings(t *testing.T) {
 	t.Parallel()
 	services := project(t).Services
-	for name, of := range tasks {
+	ours := maps.Clone(tasks)
+	ours["backup"] = task{"backup", ""}
+	for name, of := range ours {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			reads := settingsOf(t, of)
@@ -96,8 +109,8 @@ func TestComposeKeepsApart(t *testing.T) {
 		slices.Sort(names)
 		return names
 	}
-	require.Equal(t, []string{"api", "main-db", "main-db-exporter", "migrate", "worker"}, on("main-db"))
-	require.Equal(t, []string{"api", "migrate", "operator", "user-db", "user-db-exporter", "worker"}, on("user-db"))
+	require.Equal(t, []string{"api", "backup", "main-db", "main-db-exporter", "migrate", "worker"}, on("main-db"))
+	require.Equal(t, []string{"api", "backup", "migrate", "operator", "user-db", "user-db-exporter", "worker"}, on("user-db"))
 	require.Equal(t, []string{"temporal", "temporal-db", "temporal-schema"}, on("temporal-db"))
 	for _, network := range []string{"main-db", "user-db", "temporal-db", "engine", "watch"} {
 		require.True(t, p.Networks[network].Internal, network)
@@ -187,7 +200,7 @@ func TestComposeQueues(t *testing.T) {
 func TestDockerIgnoreLetsInTheSources(t *testing.T) {
 	t.Parallel()
 	ignore := strings.Split(file(t, ".dockerignore"), "\n")
-	for _, name := range []string{"go.mod", "go.sum", "activities", "api", "internal", "worker", "workflows"} {
+	for _, name := range []string{"go.mod", "go.sum", "activities", "api", "deploy/backup", "internal", "worker", "workflows"} {
 		require.Contains(t, ignore, "!"+name)
 		_, err := os.Stat(filepath.Join(built.root, name))
 		require.NoError(t, err)

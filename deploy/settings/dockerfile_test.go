@@ -32,6 +32,7 @@ func TestDockerfile(t *testing.T) {
 		require.Regexp(t, `(?m)^ARG `+image+`=\S+:\S+@sha256:[0-9a-f]{64}$`, dockerfile)
 	}
 	require.Contains(t, dockerfile, "\nUSER 65532:65532\n")
+	require.Contains(t, dockerfile, "ARG MYSQL_IMAGE="+project(t).Services["main-db"].Image+"\n", "the tools are of the server's release")
 }
 
 // TestDockerfileHealthChecks: the health checks of images call commands that their
@@ -39,7 +40,7 @@ func TestDockerfile(t *testing.T) {
 func TestDockerfileHealthChecks(t *testing.T) {
 	t.Parallel()
 	checks := regexp.MustCompile(`(?m)^HEALTHCHECK .*CMD (\[.*\])$`).FindAllStringSubmatch(file(t, "deploy", "docker", "Dockerfile"), -1)
-	require.Len(t, checks, 2)
+	require.Len(t, checks, 3)
 	for _, check := range checks {
 		var words []string
 		require.NoError(t, json.Unmarshal([]byte(check[1]), &words))

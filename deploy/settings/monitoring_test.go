@@ -19,6 +19,7 @@ var exportedBy = []struct {
 	jobs []string
 }{
 	{regexp.MustCompile(`^(up|ALERTS)$`), nil}, // Prometheus makes them itself
+	{regexp.MustCompile(`^mrmrthon_backup_`), []string{"backup"}},
 	{regexp.MustCompile(`^(mrmrthon|go|process)_`), []string{"api", "worker"}},
 	{regexp.MustCompile(`^temporal_`), []string{"api", "worker"}}, // the SDK's, of the client's side
 	{regexp.MustCompile(`^node_`), []string{"node"}},

@@ -50,15 +50,20 @@ func TestSettingsPage(t *testing.T) {
 func table(t *testing.T, all []command.Listing) string {
 	t.Helper()
 	var order []string
+	everybody := map[string]bool{}
 	bySetting, users := map[string]settings.Setting{}, map[string][]string{}
 	for _, listing := range all {
 		if strings.HasSuffix(listing.Command, "check") {
 			continue // a probe reads where the program serves
 		}
 		user := listing.Program
-		if listing.Command != "" {
+		switch {
+		case listing.Program == string(backupProgram):
+			user = strings.TrimSpace(user + " " + listing.Command)
+		case listing.Command != "":
 			user = listing.Command
 		}
+		everybody[user] = true
 		for _, s := range listing.Settings {
 			if known, again := bySetting[s.Name]; again {
 				require.Equal(t, known, s, "%s means two things", s.Name)
@@ -71,15 +76,15 @@ func table(t *testing.T, all []command.Listing) string {
 	var text strings.Builder
 	text.WriteString("| setting | of | default | unit | |\n|---|---|---|---|---|\n")
 	for _, name := range order {
-		fmt.Fprintln(&text, row(bySetting[name], users[name]))
+		fmt.Fprintln(&text, row(bySetting[name], users[name], len(everybody)))
 	}
 	return text.String()
 }
 
-func row(s settings.Setting, users []string) string {
+func row(s settings.Setting, users []string, everybody int) string {
 	slices.Sort(users)
 	of := strings.Join(users, ", ")
-	if len(users) == len(tasks) {
+	if len(users) == everybody {
 		of = "all"
 	}
 	value, unit := s.Default, s.Unit

@@ -21,6 +21,9 @@ import (
 
 var update = flag.Bool("update", false, "write the table of settings in deploy/docs/settings.md")
 
+// backupProgram is no part of the one-machine stack, whose own commands do its work.
+const backupProgram = stack.Part("backup")
+
 // built is what all tests share: the programs, compiled once.
 var built struct {
 	root     string
@@ -44,7 +47,17 @@ func run(m *testing.M) int {
 		return 1
 	}
 	built.programs = sync.OnceValues(func() (map[stack.Part]string, error) {
-		return stack.Build(context.Background(), built.root, dir, false, stack.API, stack.Worker)
+		programs, err := stack.Build(context.Background(), built.root, dir, false, stack.API, stack.Worker)
+		if err != nil {
+			return nil, err
+		}
+		programs[backupProgram] = filepath.Join(dir, string(backupProgram))
+		build := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-o", programs[backupProgram], "./deploy/backup/cmd/backup")
+		build.Dir = built.root
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build backup: %w: %s", err, out)
+		}
+		return programs, nil
 	})
 	return m.Run()
 }
@@ -56,11 +69,11 @@ func program(t *testing.T, part stack.Part) string {
 	return programs[part]
 }
 
-// listings are the settings of all commands of both programs, the API's first.
+// listings are the settings of all commands of the programs, the API's first.
 func listings(t *testing.T) []command.Listing {
 	t.Helper()
 	var all []command.Listing
-	for _, part := range []stack.Part{stack.API, stack.Worker} {
+	for _, part := range []stack.Part{stack.API, stack.Worker, backupProgram} {
 		out, err := exec.CommandContext(t.Context(), program(t, part), "settings").Output()
 		require.NoError(t, err)
 		var some []command.Listing

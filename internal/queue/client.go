@@ -57,7 +57,7 @@ type Config struct {
 	// DeadLetterURL is the URL of the queue for messages that cannot be handled.
 	DeadLetterURL string `env:"DEAD_LETTER_QUEUE_URL,required" check:"URL" help:"the queue of messages that cannot be handled"`
 	// Region is the queues' region; the SDK's own settings decide when it is empty.
-	Region string `env:"AWS_REGION" help:"the queues' region; the AWS SDK's own settings decide when empty"`
+	Region string `env:"AWS_REGION" help:"the region of the queues, and of a bucket with backups; the AWS SDK's own settings decide when empty"`
 	// Groups makes a standard queue of Amazon's fair: a race with many messages does not delay the others.
 	Groups bool `env:"QUEUE_GROUPS" envDefault:"true" help:"send each message with its race as MessageGroupId, which makes an SQS queue fair among races; false for servers that refuse it"`
 	// Concurrency is how many batches of one call are under way at once; 8 when 0.

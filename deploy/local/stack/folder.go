@@ -56,6 +56,9 @@ func (f *folder) path(elements ...string) string {
 // Close releases the folder for the next stack.
 func (f *folder) Close() error { return f.lock.Close() }
 
+// ErrRunning says that another process runs a stack in the folder.
+var ErrRunning = errors.New("a stack already runs")
+
 // takeLock locks the file until it is closed or this process ends in any way.
 func takeLock(path string) (*os.File, error) {
 	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -65,8 +68,8 @@ func takeLock(path string) (*os.File, error) {
 	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err != nil {
 		holder, _ := os.ReadFile(path)
-		err := fmt.Errorf("a stack already runs in %s (process %s): stop it first",
-			filepath.Dir(path), strings.TrimSpace(string(holder)))
+		err := fmt.Errorf("%w in %s (process %s): stop it first",
+			ErrRunning, filepath.Dir(path), strings.TrimSpace(string(holder)))
 		return nil, errors.Join(err, lock.Close())
 	}
 	if err := lock.Truncate(0); err == nil {
@@ -143,13 +146,14 @@ type Secrets struct {
 	UserDDL     string `json:"user_ddl"`
 	UserAPI     string `json:"user_api"`
 	UserWorker  string `json:"user_worker"`
+	Backup      string `json:"backup"`
 	Operator    string `json:"operator"`
 	Organizer   string `json:"organizer"` // of the sample race
 }
 
 func (s *Secrets) fields() []*string {
 	return []*string{
-		&s.MariaDBRoot, &s.MainDDL, &s.MainAPI, &s.MainWorker, &s.UserDDL, &s.UserAPI, &s.UserWorker, &s.Operator, &s.Organizer,
+		&s.MariaDBRoot, &s.MainDDL, &s.MainAPI, &s.MainWorker, &s.UserDDL, &s.UserAPI, &s.UserWorker, &s.Backup, &s.Operator, &s.Organizer,
 	}
 }
 

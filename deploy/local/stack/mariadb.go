@@ -13,6 +13,7 @@ import (
 
 	driver "github.com/go-sql-driver/mysql"
 
+	"github.com/mrmrthon/mrmrthon/deploy/backup"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
@@ -29,6 +30,8 @@ const (
 	userDDL    = "user_ddl"
 	userAPI    = "user_api"
 	userWorker = "user_worker"
+
+	backupUser = "mrmrthon_backup" // may do everything, for backups and restores
 )
 
 // mariadbLimit leaves time for crash recovery.
@@ -76,7 +79,6 @@ func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
 		// the 107 bytes that a socket's name can have.
 		"--socket=mariadb.sock",
 		"--pid-file=mariadb.pid",
-		"--skip-log-bin",
 		"--skip-name-resolve",
 		"--character-set-server=utf8mb4",
 		"--collation-server=" + mysql.Collation,
@@ -91,8 +93,21 @@ func (s *Stack) mariadbCommand(ctx context.Context) (*exec.Cmd, error) {
 	} else {
 		args = append(args, "--sql-mode="+mysqlMode)
 	}
+	if s.opts.Throwaway {
+		args = append(args, "--skip-log-bin")
+	} else {
+		args = append(args, BinaryLog()...)
+	}
 	args = append(append(args, asRoot()...), s.opts.DatabaseOptions...)
 	return exec.Command(server, args...), nil //nolint:noctx // ends by Stop, not by a context
+}
+
+// BinaryLog are the options by which a server keeps what was committed in the last
+// three days, so that backups can be restored to a moment.
+func BinaryLog() []string {
+	return []string{
+		"--log-bin=binlog", "--binlog-format=ROW", "--server-id=1", "--sync-binlog=1", "--binlog-expire-logs-seconds=259200",
+	}
 }
 
 // mysqlMode makes MariaDB refuse what MySQL refuses by default. ONLY_FULL_GROUP_BY is
@@ -177,6 +192,9 @@ func (s *Stack) provisioning() string {
 		line("CREATE USER 'root'@'%%' IDENTIFIED BY '%s'", s.secrets.MariaDBRoot)
 		line("GRANT ALL PRIVILEGES ON *.* TO 'root'@'%%' WITH GRANT OPTION")
 	}
+	line("CREATE USER IF NOT EXISTS '%s'@'%s' IDENTIFIED BY '%s'", backupUser, host, s.secrets.Backup)
+	line("ALTER USER '%s'@'%s' IDENTIFIED BY '%s'", backupUser, host, s.secrets.Backup)
+	line("GRANT ALL PRIVILEGES ON *.* TO '%s'@'%s' WITH GRANT OPTION", backupUser, host)
 	line("DROP USER IF EXISTS 'main_app'@'%%', 'user_app'@'%%'") // both programs shared them once
 	for _, a := range s.accounts() {
 		line("CREATE DATABASE IF NOT EXISTS %s CHARACTER SET utf8mb4 COLLATE "+mysql.Collation, a.database)
@@ -239,6 +257,21 @@ func (s *Stack) MySQLAddr() string { return address(s.ports.MariaDB) }
 
 // RootPassword is MariaDB's; root connects over TCP in a throwaway stack only.
 func (s *Stack) RootPassword() string { return s.secrets.MariaDBRoot }
+
+// BackupServer is MariaDB as the commands that back up and restore log in to it.
+func (s *Stack) BackupServer() backup.Server { return backupServer(s.ports.MariaDB, s.secrets) }
+
+// RunningServer is the MariaDB of a stack that another process runs in dir, at a port.
+func RunningServer(dir string, port int) (backup.Server, error) {
+	secrets, err := LoadSecrets(dir)
+	return backupServer(port, secrets), err
+}
+
+func backupServer(port int, secrets Secrets) backup.Server {
+	return backup.Server{
+		Name: "local", Addr: address(port), User: backupUser, Password: secrets.Backup, Databases: []string{mainDB, userDB},
+	}
+}
 
 // RootDSN connects root to a database ("main_db", "user_db" or "" for none) in
 // the notation of go-sql-driver/mysql. It works in a throwaway stack only.
