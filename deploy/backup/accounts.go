@@ -102,14 +102,13 @@ func withoutAccount(ctx context.Context, store *userdb.Accounts, ids []string) (
 }
 
 // keepAccounts copies accounts from the user_db that was replaced, with logins and
-// without points: those come from the records. The two may be of different releases,
-// so only columns that both have are copied.
+// without points: those come from the records.
 func (e *session) keepAccounts(ctx context.Context, before string, ids []string) error {
-	columns, err := e.strings(ctx, `SELECT column_name FROM information_schema.columns
-		WHERE table_name = 'user' AND table_schema IN (?, ?) AND column_name <> 'total_point' GROUP BY column_name HAVING COUNT(*) = 2`, before, userDB)
+	columns, err := e.commonColumns(ctx, before, userDB)
 	if err != nil {
 		return err
 	}
+	columns = append(columns, "user_id")
 	list := strings.Join(columns, ", ")
 	for chunk := range slices.Chunk(ids, 1000) {
 		args := make([]any, len(chunk))
@@ -124,4 +123,12 @@ func (e *session) keepAccounts(ctx context.Context, before string, ids []string)
 		}
 	}
 	return nil
+}
+
+// commonColumns lists the columns that the accounts of two databases have in common,
+// which may be of different releases, without the ID and the total.
+func (e *session) commonColumns(ctx context.Context, one, other string) ([]string, error) {
+	return e.strings(ctx, `SELECT column_name FROM information_schema.columns
+		WHERE table_name = 'user' AND table_schema IN (?, ?) AND column_name NOT IN ('user_id', 'total_point')
+		GROUP BY column_name HAVING COUNT(*) = 2`, one, other)
 }

@@ -446,16 +446,27 @@ func (r *restoration) eraseAgain(ctx context.Context, d *Restored) (err error) {
 	if d.Erased, err = r.strings(ctx, fmt.Sprintf("SELECT new.user_id"+erasedSince, target, d.Database)); err != nil || len(d.Erased) == 0 {
 		return err
 	}
+	columns, err := r.commonColumns(ctx, target, d.Database)
+	if err != nil {
+		return err
+	}
+	for i, column := range columns {
+		columns[i] = "new." + column + " = old." + column
+	}
 	of := fmt.Sprintf(" WHERE user_id IN (SELECT user_id FROM %s.user WHERE erased_at IS NOT NULL)", d.Database)
-	for _, statement := range []string{
-		"UPDATE " + target + ".point SET parts = NULL" + of,
-		"UPDATE " + target + ".credit SET parts = NULL" + of,
-		"DELETE FROM " + target + ".refresh_token" + of,
-		fmt.Sprintf(`UPDATE %[1]s.user AS new JOIN %[2]s.user AS old ON old.user_id = new.user_id
-			SET new.login_id = old.login_id, new.password_hash = old.password_hash, new.name = old.name, new.phone = old.phone,
-				new.birth_date = old.birth_date, new.sex = old.sex, new.erased_at = old.erased_at
-			WHERE old.erased_at IS NOT NULL AND new.erased_at IS NULL`, target, d.Database),
-	} {
+	statements := []string{"UPDATE " + target + ".point SET parts = NULL" + of, "UPDATE " + target + ".credit SET parts = NULL" + of}
+	there, err := r.tables(ctx, target)
+	if err != nil {
+		return err
+	}
+	for _, table := range []string{"refresh_token", "session"} { // older dumps lack some
+		if slices.Contains(there, table) {
+			statements = append(statements, "DELETE FROM "+target+"."+table+of)
+		}
+	}
+	statements = append(statements, fmt.Sprintf(`UPDATE %s.user AS new JOIN %s.user AS old ON old.user_id = new.user_id SET %s
+		WHERE old.erased_at IS NOT NULL AND new.erased_at IS NULL`, target, d.Database, strings.Join(columns, ", ")))
+	for _, statement := range statements {
 		if _, err := r.db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("erase the accounts that were erased after the backup: %w", err)
 		}
