@@ -44,16 +44,16 @@ type waitingRace struct {
 	taken    int64 // the last row taken
 }
 
-// A race that comes anew goes before the others until it has sent so many rows:
-// by turns alone one of 300 records would take as long beside a large one as 600.
-// The others keep an eighth of what is sent.
+// A race that is new to the outbox goes first until it has sent headStartRows: with turns
+// alone, a race of 300 records would take as long beside a large one as 600 records. The
+// other races keep an eighth of what is sent.
 const (
 	headStartRows = 512
 	// headStartPause is how long a race sends nothing before it counts as new again.
 	headStartPause = 10 * time.Second
 )
 
-// headStart is what a race has sent since it came anew.
+// headStart is what a race has sent since it was new.
 type headStart struct {
 	sent int
 	last time.Time
@@ -141,7 +141,7 @@ func (s *Store) racesAfter(ctx context.Context, after string, most int) ([]waiti
 //
 // Races take turns: each may send the same number of its oldest rows, and only the
 // rest of limit goes to races that have more, so that a race with thousands of rows
-// does not delay one with a few. A race that comes anew has a head start.
+// does not delay one with a few. A race that is new to the outbox has a head start.
 func (s *Store) SendOutbox(ctx context.Context, limit int, send func(context.Context, []OutboxRow) (sent []OutboxRow, err error)) (n int, err error) {
 	races, err := s.nextRaces(ctx, min(limit, outboxRaces))
 	if err != nil || len(races) == 0 {
@@ -152,7 +152,7 @@ func (s *Store) SendOutbox(ctx context.Context, limit int, send func(context.Con
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		n, sendErr, done = 0, nil, nil
 		waiting := make([]*waitingRace, len(races))
-		for i, r := range races { // a repetition of the transaction begins anew
+		for i, r := range races { // a repetition of the transaction starts over
 			waiting[i] = &r
 		}
 		var taken []OutboxRow

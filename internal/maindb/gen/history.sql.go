@@ -74,7 +74,7 @@ type OutboxRowsOfRecordsRow struct {
 	CreatedAt time.Time
 }
 
-// The whole outbox is read: it is empty but for moments and outages.
+// Reads the whole outbox, which is empty except for moments and during outages.
 func (q *Queries) OutboxRowsOfRecords(ctx context.Context, recordIds []string) ([]OutboxRowsOfRecordsRow, error) {
 	query := outboxRowsOfRecords
 	var queryParams []interface{}
@@ -209,8 +209,8 @@ type RecordsByBibRow struct {
 	RaceID   string
 }
 
-// The records with a bib, removed ones included, in one race or in all: then the
-// races are from the empty one to the last ID.
+// The records with a bib, removed ones included, in one race or, with the empty and the
+// last ID as bounds, in all.
 func (q *Queries) RecordsByBib(ctx context.Context, arg RecordsByBibParams) ([]RecordsByBibRow, error) {
 	rows, err := q.db.QueryContext(ctx, recordsByBib,
 		arg.BibKey,
@@ -254,7 +254,7 @@ type RevisionSumsRow struct {
 	Fingerprint int64
 }
 
-// From an index alone; race_id may be '%'.
+// Reads only an index; race_id may be '%'.
 func (q *Queries) RevisionSums(ctx context.Context, raceID string, after string, limit int32) ([]RevisionSumsRow, error) {
 	rows, err := q.db.QueryContext(ctx, revisionSums, raceID, after, limit)
 	if err != nil {

@@ -42,8 +42,8 @@ type DecidedRecordsWithBibsRow struct {
 	HadBib         string
 }
 
-// Records that stand by a person's decision, once with each bib that a file or
-// timing software gave them.
+// Records that a person has decided, once for each bib that a file or timing software gave
+// them.
 func (q *Queries) DecidedRecordsWithBibs(ctx context.Context, raceID string) ([]DecidedRecordsWithBibsRow, error) {
 	rows, err := q.db.QueryContext(ctx, decidedRecordsWithBibs, raceID)
 	if err != nil {
@@ -90,9 +90,9 @@ const holdRaceForRecords = `-- name: HoldRaceForRecords :one
 SELECT status FROM race WHERE race_id = ? FOR UPDATE
 `
 
-// Whoever changes records that exist holds their race exclusively; whoever adds
-// one record shares it. So a set of a race's records stays what it is for the
-// rest of the transaction, and writers of one race never deadlock.
+// Transactions that change existing records lock the race exclusively; those that add one
+// record share the lock. So the set of a race's records does not change during the
+// transaction, and writers of one race never deadlock.
 func (q *Queries) HoldRaceForRecords(ctx context.Context, raceID string) (string, error) {
 	row := q.db.QueryRowContext(ctx, holdRaceForRecords, raceID)
 	var status string
@@ -117,7 +117,7 @@ type ListRecordsParams struct {
 	Limit   int32
 }
 
-// The status '%' stands for every status, removed = TRUE takes removed records too.
+// The status '%' means any status; removed = TRUE includes removed records.
 func (q *Queries) ListRecords(ctx context.Context, arg ListRecordsParams) ([]OfficialRecord, error) {
 	rows, err := q.db.QueryContext(ctx, listRecords,
 		arg.RaceID,
@@ -493,7 +493,7 @@ WHERE race_id = ? AND bib_key IN (/*SLICE:bib_keys*/?) AND held_bib IS NULL AND 
 ORDER BY waiting_since, record_id
 `
 
-// Who has waited longest comes first.
+// The longest wait first.
 func (q *Queries) RecordsWaiting(ctx context.Context, raceID string, bibKeys []string) ([]OfficialRecord, error) {
 	query := recordsWaiting
 	var queryParams []interface{}
@@ -597,7 +597,7 @@ type RevisionsOfRecordsRow struct {
 	Revision int32
 }
 
-// From the index alone.
+// Reads only the index.
 func (q *Queries) RevisionsOfRecords(ctx context.Context, raceID string) ([]RevisionsOfRecordsRow, error) {
 	rows, err := q.db.QueryContext(ctx, revisionsOfRecords, raceID)
 	if err != nil {

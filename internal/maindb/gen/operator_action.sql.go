@@ -28,7 +28,7 @@ type ActionsParams struct {
 	Limit    int32
 }
 
-// An empty target or action stands for any.
+// An empty target or action matches any.
 func (q *Queries) Actions(ctx context.Context, arg ActionsParams) ([]OperatorAction, error) {
 	rows, err := q.db.QueryContext(ctx, actions,
 		arg.BeforeID,
@@ -138,7 +138,7 @@ type InsertOutsideActionParams struct {
 	FinishedAt  sql.NullTime
 }
 
-// Nothing for a run that is in the log already.
+// Does nothing if the run is already in the log.
 func (q *Queries) InsertOutsideAction(ctx context.Context, arg InsertOutsideActionParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, insertOutsideAction,
 		arg.ActionID,

@@ -307,7 +307,7 @@ type RacesBeforeParams struct {
 	Limit    int32
 }
 
-// The newest first, behind the race that the page before ended with.
+// The newest first, after the last race of the previous page.
 func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Race, error) {
 	rows, err := q.db.QueryContext(ctx, racesBefore,
 		arg.RaceDate,

@@ -91,7 +91,7 @@ type EndedImportsRow struct {
 	Status   string
 }
 
-// Whose contents are kept no longer.
+// Imports whose contents have expired.
 func (q *Queries) EndedImports(ctx context.Context, now sql.NullTime, limit int32) ([]EndedImportsRow, error) {
 	rows, err := q.db.QueryContext(ctx, endedImports, now, limit)
 	if err != nil {
@@ -226,9 +226,9 @@ type ImportedRecordsRow struct {
 	ChangedSince        bool
 }
 
-// The records that an import wrote, with what they were before (no revision: it
-// added them), what it made of them, and whether anything but the system and
-// imports that are undone has changed them since.
+// The records that an import wrote, with their earlier revision (none if it added them),
+// the revision that it made, and whether anything but the system and undone imports has
+// changed them since.
 func (q *Queries) ImportedRecords(ctx context.Context, importID sql.NullString, raceID string) ([]ImportedRecordsRow, error) {
 	rows, err := q.db.QueryContext(ctx, importedRecords, importID, raceID)
 	if err != nil {

@@ -255,7 +255,7 @@ type StandingsBodiesRow struct {
 	BodyBase   sql.NullInt32
 }
 
-// Which versions have rows, without reading them.
+// The versions that have rows, without reading the rows.
 func (q *Queries) StandingsBodies(ctx context.Context, raceID string) ([]StandingsBodiesRow, error) {
 	rows, err := q.db.QueryContext(ctx, standingsBodies, raceID)
 	if err != nil {
@@ -313,7 +313,7 @@ type StandingsEntriesRow struct {
 	Team           sql.NullString
 }
 
-// The records of a race with who runs, removed ones too: their revisions count.
+// The records of a race with their runners. Removed ones are included, because their revisions count.
 func (q *Queries) StandingsEntries(ctx context.Context, raceID string) ([]StandingsEntriesRow, error) {
 	rows, err := q.db.QueryContext(ctx, standingsEntries, raceID)
 	if err != nil {

@@ -31,9 +31,9 @@ type RacesWithChangedRecordsRow struct {
 	RaceID    string
 }
 
-// The sweep goes through races in pages that begin after a position. An index is
-// forced because a burst leaves so many rows of one time that the optimizer may
-// prefer to scan the table.
+// The sweep reads races in pages that begin after a position. The index is forced,
+// because a burst leaves so many rows with one time that the optimizer may prefer to scan
+// the table.
 func (q *Queries) RacesWithChangedRecords(ctx context.Context, arg RacesWithChangedRecordsParams) ([]RacesWithChangedRecordsRow, error) {
 	rows, err := q.db.QueryContext(ctx, racesWithChangedRecords,
 		arg.AfterTime,
@@ -149,7 +149,7 @@ type RevisionsOfRacesRow struct {
 	Revisions int64
 }
 
-// From an index alone.
+// Reads only an index.
 func (q *Queries) RevisionsOfRaces(ctx context.Context, raceIds []string) ([]RevisionsOfRacesRow, error) {
 	query := revisionsOfRaces
 	var queryParams []interface{}

@@ -81,7 +81,7 @@ type UnmatchedParams struct {
 	Limit         int32
 }
 
-// What is still unmatched, in one race or in all: then the races are from the empty one to the last ID.
+// What is still unmatched in one race or, with the empty and the last ID as bounds, in all.
 func (q *Queries) Unmatched(ctx context.Context, arg UnmatchedParams) ([]UnmatchedRevision, error) {
 	rows, err := q.db.QueryContext(ctx, unmatched,
 		arg.FirstRace,

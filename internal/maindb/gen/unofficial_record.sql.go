@@ -121,7 +121,7 @@ type UnofficialRecordsBeforeParams struct {
 	Limit              int32
 }
 
-// The newest first, behind the record that the page before ended with.
+// The newest first, after the last record of the previous page.
 func (q *Queries) UnofficialRecordsBefore(ctx context.Context, arg UnofficialRecordsBeforeParams) ([]UnofficialRecord, error) {
 	rows, err := q.db.QueryContext(ctx, unofficialRecordsBefore,
 		arg.UserID,

@@ -1,6 +1,6 @@
--- The worker writes standings and what the audit finds. It makes no race and no
--- result: it publishes a race, and raises the revision of a record that the
--- ledger is ahead of.
+-- The worker writes standings and the audit's findings. It creates neither races nor
+-- results: it publishes a race, and raises the revision of a record that the ledger is
+-- ahead of.
 GRANT SELECT, UPDATE (status, updated_at) ON race TO {account};
 GRANT SELECT ON participant TO {account};
 GRANT SELECT, UPDATE ON official_record TO {account};

@@ -1,6 +1,6 @@
 -- +goose Up
--- IDs are UUIDv7 in text, so that an operator can read them and newer rows sort
--- behind older ones. Times are milliseconds, distances millimetres, DATETIME is UTC.
+-- IDs are UUIDv7 in text, so that an operator can read them and newer rows sort after
+-- older ones. Times are milliseconds, distances millimetres, DATETIME is UTC.
 
 CREATE TABLE race (
     race_id         CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -107,8 +107,8 @@ CREATE TABLE unofficial_record (
     KEY unofficial_record_by_user (user_id, record_date, unofficial_record_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
--- What an Idempotency-Key stands for: the ID that the thing it creates gets,
--- chosen before it is created, and the answer once it was given.
+-- The binding of an Idempotency-Key: the ID of the resource, chosen before it is created,
+-- and the answer once there is one.
 CREATE TABLE idempotency_key (
     key_hash        BINARY(32) NOT NULL, -- of caller, method, path and key
     request_hash    BINARY(32) NOT NULL, -- keyed hash of the body

@@ -1,6 +1,6 @@
 -- +goose Up
--- Places as they were worked out at one time, never changed. The body is a CSV
--- of all rows, without names: SELECT UNCOMPRESS(body) shows it.
+-- One computation of the places, never changed. The body is a CSV of all rows without
+-- names: SELECT UNCOMPRESS(body) shows it.
 CREATE TABLE standings (
     race_id     CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     version     INT NOT NULL,
@@ -14,8 +14,8 @@ CREATE TABLE standings (
     PRIMARY KEY (race_id, version)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
--- What the last recompute of a race had read, so that a sweep can tell whether
--- anything has changed since. Revisions only ever grow, and so do their sums.
+-- What the last recompute of a race read, so that the sweep can see whether anything has
+-- changed since. Revisions only grow, and so do their sums.
 CREATE TABLE standings_mark (
     race_id          CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     record_revisions BIGINT NOT NULL, -- of all records of the race together
@@ -24,8 +24,8 @@ CREATE TABLE standings_mark (
     PRIMARY KEY (race_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
--- The organizer's wish to make standings official: there is none, its protest
--- window is open, or it was carried out.
+-- The organizer's request to make standings official: there is none, its protest window is
+-- open, or it has been carried out.
 CREATE TABLE publication (
     race_id      CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     requested_by CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -1,6 +1,6 @@
 -- +goose Up
--- What operators did. A row is written before the action, with how things stood,
--- and completed after it: one without an end was cut off, and may have taken
+-- The actions of operators. A row is written before the action, with the state before it,
+-- and completed afterwards. An action without an end was interrupted and may have taken
 -- effect.
 CREATE TABLE operator_action (
     action_id    CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

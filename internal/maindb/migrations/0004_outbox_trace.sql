@@ -1,8 +1,7 @@
 -- +goose Up
--- The trace that a revision came about in, as a W3C traceparent: of traceparent
--- its credit is a part, from tracelink a trace of its own leads back to it. Both
--- are NULL when nothing is traced, and are no business of programs that do not
--- know them.
+-- The trace in which a revision was made, as a W3C traceparent. The credit is part of the
+-- trace in traceparent, or has a trace of its own that links to the one in tracelink. Both
+-- are NULL without tracing; older programs ignore them.
 ALTER TABLE outbox
     ADD COLUMN traceparent VARCHAR(55) CHARACTER SET ascii COLLATE ascii_bin NULL,
     ADD COLUMN tracelink VARCHAR(55) CHARACTER SET ascii COLLATE ascii_bin NULL;

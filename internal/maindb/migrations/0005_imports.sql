@@ -1,7 +1,7 @@
 -- +goose Up
--- What made a revision: hand, file, post, system or undo; empty where nobody
--- noted it. decided says that the result stands by a person's decision, which no
--- file overrides by itself.
+-- The origin of a revision: hand, file, post, system or undo; empty where it was not
+-- recorded. decided means that a person has decided the result, which a file does not
+-- override unless it is told to.
 ALTER TABLE official_record
     ADD COLUMN decided BOOLEAN NOT NULL DEFAULT FALSE;
 
@@ -10,8 +10,8 @@ ALTER TABLE official_record_revision
     ADD COLUMN decided BOOLEAN NOT NULL DEFAULT FALSE,
     ADD COLUMN import_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL;
 
--- Results files that changed something. The outcome is what the importer was
--- answered: counts and the first rows of each kind.
+-- Results files that changed something. The outcome is the answer to the import: counts
+-- and the first rows of each kind.
 CREATE TABLE race_import (
     import_id    CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     race_id      CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -30,8 +30,8 @@ CREATE TABLE race_import (
     KEY race_import_by_race (race_id, import_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
--- Of the records that exist, those are decided whose last change by a person did
--- not come from a file, as far as the reason tells.
+-- Existing records are marked as decided if the last change by a person did not come from
+-- a file, judging by the reason.
 UPDATE official_record AS r
 JOIN (SELECT record_id, MAX(revision) AS revision FROM official_record_revision
       WHERE revision > 1 AND changed_by <> 'system' GROUP BY record_id) AS last ON last.record_id = r.record_id

@@ -1,6 +1,5 @@
 -- +goose Up
--- Somebody vouched for the record's times although they are implausible. Another
--- time resets it.
+-- Somebody has confirmed the record's implausible times. Another time resets it.
 ALTER TABLE official_record
     ADD COLUMN time_confirmed BOOLEAN NOT NULL DEFAULT FALSE;
 

@@ -1,6 +1,6 @@
 -- +goose Up
--- The organizer's start list made the entry for its runner. FALSE: the runner
--- entered, or nobody noted it, and no start list gives the bib to another account.
+-- The organizer's start list created the entry. FALSE: the runner entered in person, or it
+-- was not recorded, and no start list gives the bib to another account.
 ALTER TABLE participant
     ADD COLUMN listed BOOLEAN NOT NULL DEFAULT FALSE;
 

@@ -1,11 +1,10 @@
 -- +goose Up
--- What the sweep of standings reads: which races have changed since a time, from
--- these indexes alone and in pages.
+-- For the sweep of standings, which reads the races that changed since a time from these
+-- indexes alone, in pages.
 ALTER TABLE official_record ADD KEY official_record_race_changes (updated_at, race_id);
 ALTER TABLE race ADD KEY race_changes (updated_at, race_id, status);
 
--- Where a check of the audit that cannot look at everything in one run goes on
--- in the next one.
+-- Where the next run of a check continues that cannot cover everything in one audit.
 CREATE TABLE audit_position (
     check_name VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     changed_at DATETIME(6) NOT NULL, -- of the record last looked at

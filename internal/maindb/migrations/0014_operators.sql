@@ -1,6 +1,6 @@
 -- +goose Up
--- Who acted, for actions that nobody took through the API: a workflow that was
--- reset in Temporal's Web UI or by its command line. Its operator_id is empty. The
+-- The actor of actions outside the API: a workflow that was reset in Temporal's Web UI or
+-- on its command line. Its operator_id is empty. The
 -- run that the reset began is unique, so that it is logged once.
 ALTER TABLE operator_action
     ADD COLUMN actor VARCHAR(32) NOT NULL DEFAULT 'operator',

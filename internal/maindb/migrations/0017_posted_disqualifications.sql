@@ -1,7 +1,7 @@
 -- +goose Up
 -- A disqualification that was posted with a reason is a person's decision too.
--- 0005 marked what stood by a correction alone, so this marks the records from
--- before that nobody but the system has changed since they were posted.
+-- 0005 marked only corrections, so this marks earlier records that only the system has
+-- changed since they were posted.
 UPDATE official_record AS r
 JOIN official_record_revision AS p ON p.record_id = r.record_id AND p.revision = 1
 LEFT JOIN official_record_revision AS n ON n.record_id = r.record_id AND n.revision > 1 AND n.changed_by <> 'system'

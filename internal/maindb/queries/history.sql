@@ -5,12 +5,12 @@ SELECT * FROM official_record WHERE record_id = ?;
 SELECT record_id, race_id, revision, updated_at FROM official_record WHERE record_id IN (sqlc.slice(record_ids));
 
 -- name: OutboxRowsOfRecords :many
--- The whole outbox is read: it is empty but for moments and outages.
+-- Reads the whole outbox, which is empty except for moments and during outages.
 SELECT outbox_id, race_id, record_id, revision, created_at FROM outbox
 WHERE record_id IN (sqlc.slice(record_ids)) ORDER BY outbox_id;
 
 -- name: RevisionSums :many
--- From an index alone; race_id may be '%'.
+-- Reads only an index; race_id may be '%'.
 SELECT race_id, COUNT(*) AS records, CAST(SUM(CRC32(CONCAT(record_id, revision))) AS SIGNED) AS fingerprint
 FROM official_record WHERE race_id LIKE sqlc.arg(race_id) AND race_id > sqlc.arg(after)
 GROUP BY race_id ORDER BY race_id LIMIT ?;
@@ -26,8 +26,8 @@ ORDER BY s.version
 LIMIT ?;
 
 -- name: RecordsByBib :many
--- The records with a bib, removed ones included, in one race or in all: then the
--- races are from the empty one to the last ID.
+-- The records with a bib, removed ones included, in one race or, with the empty and the
+-- last ID as bounds, in all.
 SELECT record_id, race_id FROM official_record
 WHERE bib_key = sqlc.arg(bib_key) AND race_id >= sqlc.arg(first_race) AND race_id <= sqlc.arg(last_race)
   AND (race_id > sqlc.arg(after_race) OR race_id = sqlc.arg(after_race) AND record_id > sqlc.arg(after_record))

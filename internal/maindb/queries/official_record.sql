@@ -1,6 +1,6 @@
--- Whoever changes records that exist holds their race exclusively; whoever adds
--- one record shares it. So a set of a race's records stays what it is for the
--- rest of the transaction, and writers of one race never deadlock.
+-- Transactions that change existing records lock the race exclusively; those that add one
+-- record share the lock. So the set of a race's records does not change during the
+-- transaction, and writers of one race never deadlock.
 
 -- name: HoldRaceForRecords :one
 SELECT status FROM race WHERE race_id = ? FOR UPDATE;
@@ -34,8 +34,8 @@ SELECT record_id FROM official_record WHERE race_id = ? AND held_bib = ?;
 SELECT * FROM official_record WHERE race_id = ? AND bib_key IN (sqlc.slice(bib_keys)) AND held_bib IS NOT NULL;
 
 -- name: DecidedRecordsWithBibs :many
--- Records that stand by a person's decision, once with each bib that a file or
--- timing software gave them.
+-- Records that a person has decided, once for each bib that a file or timing software gave
+-- them.
 SELECT sqlc.embed(r), v.bib AS had_bib
 FROM official_record AS r
 JOIN official_record_revision AS v ON v.record_id = r.record_id
@@ -43,12 +43,12 @@ WHERE r.race_id = ? AND r.decided = TRUE AND (v.revision = 1 OR v.origin NOT IN 
 ORDER BY r.record_id, v.revision;
 
 -- name: RecordsWaiting :many
--- Who has waited longest comes first.
+-- The longest wait first.
 SELECT * FROM official_record
 WHERE race_id = ? AND bib_key IN (sqlc.slice(bib_keys)) AND held_bib IS NULL AND removed = FALSE
 ORDER BY waiting_since, record_id;
 
--- The status '%' stands for every status, removed = TRUE takes removed records too.
+-- The status '%' means any status; removed = TRUE includes removed records.
 
 -- name: ListRecords :many
 SELECT * FROM official_record
@@ -72,5 +72,5 @@ SELECT COUNT(*) AS records, CAST(COALESCE(SUM(revision), 0) AS SIGNED) AS revisi
 FROM official_record WHERE race_id = ?;
 
 -- name: RevisionsOfRecords :many
--- From the index alone.
+-- Reads only the index.
 SELECT record_id, revision FROM official_record WHERE race_id = ?;

@@ -6,7 +6,7 @@ VALUES (?, ?, ?, ?, ?, ?, 'null', ?);
 UPDATE operator_action SET state_after = ?, finished_at = ? WHERE action_id = ?;
 
 -- name: Actions :many
--- An empty target or action stands for any.
+-- An empty target or action matches any.
 SELECT * FROM operator_action
 WHERE action_id < sqlc.arg(before_id)
   AND (sqlc.arg(target) = '' OR target = sqlc.arg(target))
@@ -15,7 +15,7 @@ ORDER BY action_id DESC
 LIMIT ?;
 
 -- name: InsertOutsideAction :execrows
--- Nothing for a run that is in the log already.
+-- Does nothing if the run is already in the log.
 INSERT IGNORE INTO operator_action
     (action_id, operator_id, actor, run_id, action, target, reason, state_before, state_after, started_at, finished_at)
 VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?);

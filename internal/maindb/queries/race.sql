@@ -24,7 +24,7 @@ DELETE FROM race WHERE race_id = ?;
 -- name: RaceHasRecords :one
 SELECT EXISTS (SELECT 1 FROM official_record WHERE race_id = ?) AS has_records;
 
--- The newest first, behind the race that the page before ended with.
+-- The newest first, after the last race of the previous page.
 
 -- name: RacesBefore :many
 SELECT * FROM race

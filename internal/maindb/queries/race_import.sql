@@ -15,9 +15,9 @@ SELECT EXISTS (SELECT 1 FROM race_import WHERE race_id = ? AND status = 'applied
 UPDATE race_import SET status = 'undone', undone_by = ?, undone_at = ?, undo_reason = ? WHERE import_id = ?;
 
 -- name: ImportedRecords :many
--- The records that an import wrote, with what they were before (no revision: it
--- added them), what it made of them, and whether anything but the system and
--- imports that are undone has changed them since.
+-- The records that an import wrote, with their earlier revision (none if it added them),
+-- the revision that it made, and whether anything but the system and undone imports has
+-- changed them since.
 SELECT sqlc.embed(r), v.revision AS import_revision,
        b.bib AS before_bib, b.gun_ms AS before_gun_ms, b.net_ms AS before_net_ms, b.status AS before_status,
        b.finish_sequence AS before_sequence, b.removed AS before_removed, b.decided AS before_decided,
@@ -47,7 +47,7 @@ UPDATE race_import SET status = 'applied', reason = ?, imported_by = ?, imported
 SELECT body FROM import_content WHERE import_id = ? AND content = ? ORDER BY part;
 
 -- name: EndedImports :many
--- Whose contents are kept no longer.
+-- Imports whose contents have expired.
 SELECT import_id, status FROM race_import WHERE kept_until < sqlc.arg(now) ORDER BY kept_until LIMIT ?;
 
 -- name: DeleteImportContents :exec

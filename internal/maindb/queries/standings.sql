@@ -10,7 +10,7 @@ SELECT version, status, computed_at, inputs_hash, ruleset, reason, entries, body
 FROM standings WHERE race_id = ? AND version < ? ORDER BY version DESC LIMIT ?;
 
 -- name: StandingsBodies :many
--- Which versions have rows, without reading them.
+-- The versions that have rows, without reading the rows.
 SELECT version, status, computed_at, body_kind, body_base
 FROM standings WHERE race_id = ? AND body_kind <> 'dropped' ORDER BY version;
 
@@ -36,7 +36,7 @@ INSERT INTO standings (race_id, version, status, computed_at, inputs_hash, rules
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: StandingsEntries :many
--- The records of a race with who runs, removed ones too: their revisions count.
+-- The records of a race with their runners. Removed ones are included, because their revisions count.
 SELECT r.record_id, r.revision, r.bib, r.held_bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence, r.removed,
        r.time_confirmed, p.participant_id, p.user_id, p.sex, p.age, p.field, p.team
 FROM official_record AS r

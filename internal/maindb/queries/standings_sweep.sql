@@ -1,6 +1,6 @@
--- The sweep goes through races in pages that begin after a position. An index is
--- forced because a burst leaves so many rows of one time that the optimizer may
--- prefer to scan the table.
+-- The sweep reads races in pages that begin after a position. The index is forced,
+-- because a burst leaves so many rows with one time that the optimizer may prefer to scan
+-- the table.
 
 -- name: RacesWithChangedRecords :many
 SELECT DISTINCT updated_at, race_id FROM official_record FORCE INDEX (official_record_race_changes)
@@ -27,6 +27,6 @@ FROM race AS c LEFT JOIN standings_mark AS m ON m.race_id = c.race_id
 WHERE c.race_id IN (sqlc.slice(race_ids));
 
 -- name: RevisionsOfRaces :many
--- From an index alone.
+-- Reads only an index.
 SELECT race_id, CAST(SUM(revision) AS SIGNED) AS revisions
 FROM official_record WHERE race_id IN (sqlc.slice(race_ids)) GROUP BY race_id;

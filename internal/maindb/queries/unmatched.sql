@@ -3,7 +3,7 @@ INSERT INTO unmatched_revision (race_id, record_id, revision, reason, rejected_a
 ON DUPLICATE KEY UPDATE reason = VALUES(reason);
 
 -- name: Unmatched :many
--- What is still unmatched, in one race or in all: then the races are from the empty one to the last ID.
+-- What is still unmatched in one race or, with the empty and the last ID as bounds, in all.
 SELECT u.race_id, u.record_id, u.revision, u.reason, u.rejected_at FROM unmatched_revision AS u
 WHERE u.race_id >= sqlc.arg(first_race) AND u.race_id <= sqlc.arg(last_race)
   AND (u.race_id > sqlc.arg(after_race)

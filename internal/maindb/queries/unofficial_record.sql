@@ -8,7 +8,7 @@ SELECT * FROM unofficial_record WHERE unofficial_record_id = ? AND user_id = ?;
 -- name: LockUnofficialRecord :one
 SELECT * FROM unofficial_record WHERE unofficial_record_id = ? AND user_id = ? FOR UPDATE;
 
--- The newest first, behind the record that the page before ended with.
+-- The newest first, after the last record of the previous page.
 
 -- name: UnofficialRecordsBefore :many
 SELECT * FROM unofficial_record

@@ -80,7 +80,7 @@ type UnequalCreditsRow struct {
 	Excess   int64
 }
 
-// One statement, so that credits and lines are of one moment.
+// One statement, so that credits and lines are consistent.
 func (q *Queries) UnequalCredits(ctx context.Context, arg UnequalCreditsParams) ([]UnequalCreditsRow, error) {
 	rows, err := q.db.QueryContext(ctx, unequalCredits,
 		arg.After,
@@ -125,7 +125,7 @@ type UnequalTotalsRow struct {
 	SumOfLines int64
 }
 
-// One statement, so that totals and lines are of one moment.
+// One statement, so that totals and lines are consistent.
 func (q *Queries) UnequalTotals(ctx context.Context, after string, upTo string) ([]UnequalTotalsRow, error) {
 	rows, err := q.db.QueryContext(ctx, unequalTotals, after, upTo)
 	if err != nil {

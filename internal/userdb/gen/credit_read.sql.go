@@ -55,7 +55,7 @@ type CreditRevisionsOfRacesRow struct {
 	Revisions int64
 }
 
-// From an index alone.
+// Reads only an index.
 func (q *Queries) CreditRevisionsOfRaces(ctx context.Context, raceIds []string) ([]CreditRevisionsOfRacesRow, error) {
 	query := creditRevisionsOfRaces
 	var queryParams []interface{}
@@ -272,7 +272,7 @@ type SettledRevisionsRow struct {
 	Status   string
 }
 
-// From the index alone.
+// Reads only the index.
 func (q *Queries) SettledRevisions(ctx context.Context, raceID string) ([]SettledRevisionsRow, error) {
 	rows, err := q.db.QueryContext(ctx, settledRevisions, raceID)
 	if err != nil {

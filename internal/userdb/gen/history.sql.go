@@ -51,8 +51,8 @@ type CreditSumsRow struct {
 	Fingerprint int64
 }
 
-// From an index alone; race_id may be '%'. What was reversed for want of a record
-// does not count.
+// Reads only an index; race_id may be '%'. Credits that were reversed because their record
+// is missing do not count.
 func (q *Queries) CreditSums(ctx context.Context, raceID string, after string, limit int32) ([]CreditSumsRow, error) {
 	rows, err := q.db.QueryContext(ctx, creditSums, raceID, after, limit)
 	if err != nil {
@@ -155,7 +155,7 @@ type RejectedOfRaceRow struct {
 	Revision int32
 }
 
-// An empty reason is part of every reason.
+// An empty reason matches every reason.
 func (q *Queries) RejectedOfRace(ctx context.Context, raceID string, reason string) ([]RejectedOfRaceRow, error) {
 	rows, err := q.db.QueryContext(ctx, rejectedOfRace, raceID, reason)
 	if err != nil {
@@ -209,7 +209,7 @@ type TotalAndLinesRow struct {
 	SumOfLines int64
 }
 
-// One statement, so that total and lines are of one moment.
+// One statement, so that total and lines are consistent.
 func (q *Queries) TotalAndLines(ctx context.Context, userID string) (TotalAndLinesRow, error) {
 	row := q.db.QueryRowContext(ctx, totalAndLines, userID)
 	var i TotalAndLinesRow

@@ -35,8 +35,8 @@ type PointLinesRow struct {
 	CreatedAt  sql.NullTime
 }
 
-// One statement, so that total and lines are of one moment. A user without
-// lines is one row whose line is NULL.
+// One statement, so that total and lines are consistent. A user without lines is one row
+// whose line is NULL.
 func (q *Queries) PointLines(ctx context.Context, beforePointID int64, userID string, limit int32) ([]PointLinesRow, error) {
 	rows, err := q.db.QueryContext(ctx, pointLines, beforePointID, userID, limit)
 	if err != nil {

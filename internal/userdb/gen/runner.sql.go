@@ -16,7 +16,7 @@ UPDATE user SET name = '', birth_date = NULL, sex = ''
 WHERE user_id IN (/*SLICE:user_ids*/?) AND login_id IS NULL AND erased_at IS NULL
 `
 
-// What stand-ins say of a person; accounts that are somebody's own stay.
+// Clears the personal data of stand-ins; accounts of people are left alone.
 func (q *Queries) ForgetStandIns(ctx context.Context, userIds []string) error {
 	query := forgetStandIns
 	var queryParams []interface{}

@@ -73,7 +73,7 @@ type InsertSessionParams struct {
 	ExpiresAt  time.Time
 }
 
-// Nothing when the session exists.
+// Does nothing if the session exists.
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
 	_, err := q.db.ExecContext(ctx, insertSession,
 		arg.SessionID,

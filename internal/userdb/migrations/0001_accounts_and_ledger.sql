@@ -1,6 +1,6 @@
 -- +goose Up
--- IDs are UUIDv7 in text, so that an operator can read them and newer rows sort
--- behind older ones. DATETIME is UTC.
+-- IDs are UUIDv7 in text, so that an operator can read them and newer rows sort after
+-- older ones. DATETIME is UTC.
 
 CREATE TABLE user (
     user_id       CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -19,7 +19,7 @@ CREATE TABLE user (
     UNIQUE KEY user_login (login_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
--- One row for each refresh token ever given out and not yet expired. Tokens of
+-- One row for each refresh token that has been issued and has not expired. Tokens of
 -- one login are a family: using one twice revokes them all.
 CREATE TABLE refresh_token (
     token_hash BINARY(32) NOT NULL,
@@ -35,8 +35,8 @@ CREATE TABLE refresh_token (
     KEY refresh_token_expiry (expires_at)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
--- What became of each official record: the revision last applied to the ledger.
--- Its row is the lock under which the record's points move.
+-- The outcome of each official record: the revision last applied to the ledger. Its row is
+-- the lock for every change of the record's points.
 CREATE TABLE credit (
     record_id   CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     race_id     CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -55,7 +55,7 @@ CREATE TABLE credit (
     KEY credit_by_user (user_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_general_ci;
 
--- The ledger. Lines are added and never changed: a correction reverses the old
+-- The ledger. Lines are only added, never changed: a correction reverses the old
 -- amount and adds the new one.
 CREATE TABLE point (
     point_id    BIGINT NOT NULL AUTO_INCREMENT,

@@ -1,7 +1,6 @@
 -- +goose Up
--- Revision numbers are dealt again after main_db was restored, so a number alone
--- does not say what a credit was computed from: the fingerprint of its inputs
--- does. NULL in rows that are older than this column.
+-- Revision numbers are assigned again after a restore of main_db, so a number alone does
+-- not identify what a credit was computed from: the fingerprint of its inputs does. NULL in rows that are older than this column.
 --
 -- orphaned_at is when the audit first missed the record of a credit in main_db.
 ALTER TABLE credit

@@ -3,7 +3,7 @@
 SELECT user_id FROM user WHERE user_id > sqlc.arg(after) ORDER BY user_id LIMIT 1 OFFSET ?;
 
 -- name: UnequalTotals :many
--- One statement, so that totals and lines are of one moment.
+-- One statement, so that totals and lines are consistent.
 SELECT u.user_id, u.total_point, CAST(COALESCE(SUM(p.points), 0) AS SIGNED) AS sum_of_lines
 FROM user u
 LEFT JOIN point p ON p.user_id = u.user_id
@@ -17,7 +17,7 @@ ORDER BY u.user_id;
 SELECT record_id FROM credit WHERE record_id > sqlc.arg(after) ORDER BY record_id LIMIT 1 OFFSET ?;
 
 -- name: UnequalCredits :many
--- One statement, so that credits and lines are of one moment.
+-- One statement, so that credits and lines are consistent.
 SELECT both_sides.record_id, both_sides.user_id, CAST(SUM(both_sides.points) AS SIGNED) AS excess
 FROM (
     SELECT p.record_id, p.user_id, p.points FROM point p

@@ -8,7 +8,7 @@ ORDER BY record_id
 LIMIT ?;
 
 -- name: SettledRevisions :many
--- From the index alone.
+-- Reads only the index.
 SELECT record_id, revision, status FROM credit WHERE race_id = ?;
 
 -- name: CountCredits :many
@@ -16,7 +16,7 @@ SELECT status, COUNT(*) AS credits, CAST(SUM(revision) AS SIGNED) AS revisions
 FROM credit WHERE race_id = ? GROUP BY status;
 
 -- name: CreditRevisionsOfRaces :many
--- From an index alone.
+-- Reads only an index.
 SELECT race_id, CAST(SUM(revision) AS SIGNED) AS revisions
 FROM credit WHERE race_id IN (sqlc.slice(race_ids)) GROUP BY race_id;
 

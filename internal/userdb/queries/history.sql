@@ -5,15 +5,15 @@ SELECT * FROM credit WHERE record_id = ?;
 SELECT * FROM point WHERE record_id IN (sqlc.slice(record_ids)) ORDER BY point_id;
 
 -- name: CreditSums :many
--- From an index alone; race_id may be '%'. What was reversed for want of a record
--- does not count.
+-- Reads only an index; race_id may be '%'. Credits that were reversed because their record
+-- is missing do not count.
 SELECT race_id, CAST(SUM(status = 'credited') AS SIGNED) AS credited, CAST(SUM(status = 'rejected') AS SIGNED) AS rejected,
     CAST(SUM(CASE WHEN status = 'reversed' THEN 0 ELSE CRC32(CONCAT(record_id, revision)) END) AS SIGNED) AS fingerprint
 FROM credit WHERE race_id LIKE sqlc.arg(race_id) AND race_id > sqlc.arg(after)
 GROUP BY race_id ORDER BY race_id LIMIT ?;
 
 -- name: RejectedOfRace :many
--- An empty reason is part of every reason.
+-- An empty reason matches every reason.
 SELECT record_id, revision FROM credit
 WHERE race_id = sqlc.arg(race_id) AND status = 'rejected' AND LOCATE(sqlc.arg(reason), reason) > 0
 ORDER BY record_id;
@@ -23,7 +23,7 @@ ORDER BY record_id;
 SELECT total_point FROM user WHERE user_id = ? FOR UPDATE;
 
 -- name: TotalAndLines :one
--- One statement, so that total and lines are of one moment.
+-- One statement, so that total and lines are consistent.
 SELECT u.total_point, CAST((SELECT COALESCE(SUM(p.points), 0) FROM point AS p WHERE p.user_id = u.user_id) AS SIGNED) AS sum_of_lines
 FROM user AS u WHERE u.user_id = ?;
 

@@ -1,6 +1,6 @@
 -- name: PointLines :many
--- One statement, so that total and lines are of one moment. A user without
--- lines is one row whose line is NULL.
+-- One statement, so that total and lines are consistent. A user without lines is one row
+-- whose line is NULL.
 SELECT u.total_point, p.point_id, p.race_id, p.record_id, p.revision, p.rule, p.edition, p.points, p.parts, p.reason,
        p.workflow_id, p.created_at
 FROM user u

@@ -7,6 +7,6 @@ WHERE user_id IN (sqlc.slice(user_ids));
 SELECT user_id, login_id FROM user WHERE user_id IN (sqlc.slice(user_ids)) AND login_id IS NOT NULL;
 
 -- name: ForgetStandIns :exec
--- What stand-ins say of a person; accounts that are somebody's own stay.
+-- Clears the personal data of stand-ins; accounts of people are left alone.
 UPDATE user SET name = '', birth_date = NULL, sex = ''
 WHERE user_id IN (sqlc.slice(user_ids)) AND login_id IS NULL AND erased_at IS NULL;

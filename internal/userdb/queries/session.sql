@@ -1,5 +1,5 @@
 -- name: InsertSession :exec
--- Nothing when the session exists.
+-- Does nothing if the session exists.
 INSERT IGNORE INTO session (session_id, user_id, kind, secret_hash, device, created_at, last_used_at, expires_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
