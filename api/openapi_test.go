@@ -246,6 +246,10 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		create("/v1/me/staff-invitations/"+ids["invitation_id"]+"/accept", runner, file, "", "race_id", "")
 		ids["user_id"] = b.ids[runner]
 	}
+	create(race+"/keys", owner, file, `{"name":"laptop","scope":"read"}`, "key_id", "key_id")
+	if operationID == "revoke-my-key" {
+		create("/v1/me/keys", owner, file, `{"name":"laptop","scope":"read"}`, "key_id", "key_id")
+	}
 	create("/v1/me/unofficial-records", runner, file, `{"date":"2026-05-09","distance_m":5000,"time":"21:40"}`, "unofficial_record_id", "id")
 	switch operationID {
 	case "choose-password":

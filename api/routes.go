@@ -14,6 +14,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/changes"
 	"github.com/mrmrthon/mrmrthon/api/claims"
+	"github.com/mrmrthon/mrmrthon/api/keys"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
@@ -81,15 +82,15 @@ func (p parts) mustWakeStandings(ctx context.Context, raceID string) (workflowID
 
 // newHandler returns the router with every route of the API on it.
 func newHandler(p parts) (*chi.Mux, error) {
-	keys, err := auth.LoadKeys(p.cfg.Auth)
+	signing, err := auth.LoadKeys(p.cfg.Auth)
 	if err != nil {
 		return nil, err
 	}
-	fingerprint, err := keys.Fingerprint()
+	fingerprint, err := signing.Fingerprint()
 	if err != nil {
 		return nil, fmt.Errorf("request fingerprint: %w", err)
 	}
-	claimHash, err := keys.ClaimHash()
+	claimHash, err := signing.ClaimHash()
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +102,13 @@ func newHandler(p parts) (*chi.Mux, error) {
 		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.Temporal.Namespace, workflowID)
 	}
 	router, api := server.New(server.Config{
-		Verifier: auth.NewVerifier(keys, p.cfg.Auth, p.now), Standings: p.userDB, Now: p.now, Races: p.mainDB, Keys: p.mainDB, Fingerprint: fingerprint,
+		Verifier: auth.NewVerifier(signing, p.cfg.Auth, p.now), Standings: p.userDB, UseKey: p.mainDB.UseKey, KeyLimit: p.cfg.APIKeys, Now: p.now, Races: p.mainDB, Keys: p.mainDB, Fingerprint: fingerprint,
 		Log: p.log, Registry: p.registry, Traces: p.traces, Health: p.health, Version: build.Version(), PublicURL: p.cfg.PublicURL,
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
 	accounts.Register(api, accounts.Config{
 		Store: p.userDB, EraseRecords: p.leave, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now), Recoveries: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
-		Issuer: auth.NewIssuer(keys, p.cfg.Auth, p.now), JWKS: keys.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
+		Issuer: auth.NewIssuer(signing, p.cfg.Auth, p.now), JWKS: signing.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})
 	accounts.LinkPages(router)
@@ -128,6 +129,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	seasons := leaderboard.Register(api, p.mainDB, p.userDB.Store, p.now)
 	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
 	changes.Register(api, p.mainDB)
+	keys.Register(api, p.mainDB, p.now)
 	staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
 	reader := standings.Register(api, standings.Config{
 		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,

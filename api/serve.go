@@ -31,6 +31,7 @@ type settings struct {
 	Outbox        relay.Config
 	Auth          auth.Config
 	SignUps       auth.SignUpConfig
+	APIKeys       auth.KeyConfig
 	TemporalUIURL string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -17,6 +18,15 @@ func (b *testBundle) as(t *testing.T, who kind, method, path, body string, statu
 	if answer.Body.Len() > 0 {
 		require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &found))
 	}
+	return found
+}
+
+// items returns the items of a list.
+func items(t *testing.T, list map[string]any) (found []map[string]any) {
+	t.Helper()
+	text, err := json.Marshal(list["items"])
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &found))
 	return found
 }
 
@@ -39,7 +49,7 @@ func TestStaff(t *testing.T) {
 	require.NotContains(t, b.as(t, editor, http.MethodGet, path, "", http.StatusOK), "invitations")
 
 	require.Empty(t, b.as(t, runner, http.MethodGet, "/v1/me/staff-invitations", "", http.StatusOK)["items"])
-	accept := "/v1/me/staff-invitations/" + again["invitation_id"].(string) + "/accept"
+	accept := "/v1/me/staff-invitations/" + fmt.Sprint(again["invitation_id"]) + "/accept"
 	b.as(t, runner, http.MethodPost, accept, "", http.StatusNotFound) // it is not theirs
 	require.Len(t, b.as(t, otherRunner, http.MethodGet, "/v1/me/staff-invitations", "", http.StatusOK)["items"], 1)
 	b.as(t, otherRunner, http.MethodGet, path, "", http.StatusForbidden)
@@ -56,12 +66,12 @@ func TestStaff(t *testing.T) {
 
 	log := b.as(t, viewer, http.MethodGet, "/v1/races/"+b.race.ID+"/changes?action=staff.&limit=5", "", http.StatusOK)
 	var actions []any
-	for _, item := range log["items"].([]any) {
-		actions = append(actions, item.(map[string]any)["action"])
+	for _, item := range items(t, log) {
+		actions = append(actions, item["action"])
 	}
 	require.Equal(t, []any{"staff.removed", "staff.changed", "staff.added", "staff.invited", "staff.invitation_replaced"}, actions)
 	require.NotContains(t, b.logs.drain(), "other-runner")
-	mine := b.as(t, otherRunner, http.MethodGet, "/v1/me/changes", "", http.StatusOK)["items"].([]any)
+	mine := items(t, b.as(t, otherRunner, http.MethodGet, "/v1/me/changes", "", http.StatusOK))
 	require.Len(t, mine, 4, "added, changed by the owner, the city, and left")
 }
 
@@ -75,12 +85,12 @@ func TestHandOver(t *testing.T) {
 	b.as(t, owner, http.MethodDelete, "/v1/me", "", http.StatusConflict)
 	offer := b.as(t, owner, http.MethodPost, path+"/hand-over", body, http.StatusAccepted)
 	toRunner := b.as(t, owner, http.MethodPost, path+"/hand-over", `{"user_id":"`+b.ids[runner]+`","reason":"no"}`, http.StatusAccepted)
-	b.as(t, otherOrganizer, http.MethodPost, "/v1/me/staff-invitations/"+offer["invitation_id"].(string)+"/accept", "", http.StatusNotFound) // replaced
-	b.as(t, runner, http.MethodPost, "/v1/me/staff-invitations/"+toRunner["invitation_id"].(string)+"/accept", "", http.StatusConflict)
-	b.as(t, runner, http.MethodPost, "/v1/me/staff-invitations/"+toRunner["invitation_id"].(string)+"/decline", "", http.StatusNoContent)
+	b.as(t, otherOrganizer, http.MethodPost, "/v1/me/staff-invitations/"+fmt.Sprint(offer["invitation_id"])+"/accept", "", http.StatusNotFound) // replaced
+	b.as(t, runner, http.MethodPost, "/v1/me/staff-invitations/"+fmt.Sprint(toRunner["invitation_id"])+"/accept", "", http.StatusConflict)
+	b.as(t, runner, http.MethodPost, "/v1/me/staff-invitations/"+fmt.Sprint(toRunner["invitation_id"])+"/decline", "", http.StatusNoContent)
 	offer = b.as(t, owner, http.MethodPost, path+"/hand-over", body, http.StatusAccepted)
 	b.as(t, owner, http.MethodPatch, path, `{"city":"Bonn"}`, http.StatusOK) // still theirs
-	b.as(t, otherOrganizer, http.MethodPost, "/v1/me/staff-invitations/"+offer["invitation_id"].(string)+"/accept", "", http.StatusOK)
+	b.as(t, otherOrganizer, http.MethodPost, "/v1/me/staff-invitations/"+fmt.Sprint(offer["invitation_id"])+"/accept", "", http.StatusOK)
 	b.as(t, owner, http.MethodPatch, path, `{"city":"Köln"}`, http.StatusForbidden)
 	b.as(t, otherOrganizer, http.MethodPatch, path, `{"city":"Köln"}`, http.StatusOK)
 	b.as(t, editor, http.MethodPatch, path, `{"city":"Bonn"}`, http.StatusOK) // the staff stays
@@ -91,8 +101,8 @@ func TestHandOver(t *testing.T) {
 	b.as(t, editor, http.MethodPost, path+"/staff", `{"login_id":"runner@example.net","role":"viewer"}`, http.StatusAccepted)
 	b.as(t, otherOrganizer, http.MethodGet, path+"/staff", "", http.StatusForbidden)
 	for _, who := range []kind{otherOrganizer, editor} {
-		log := b.as(t, who, http.MethodGet, "/v1/me/changes?action=race.", "", http.StatusOK)["items"].([]any)
-		last := log[0].(map[string]any)
+		log := items(t, b.as(t, who, http.MethodGet, "/v1/me/changes?action=race.", "", http.StatusOK))
+		last := log[0]
 		require.Contains(t, []string{"race.handed_over", "race.received"}, last["action"])
 		require.Equal(t, "its owner is gone", last["reason"])
 		require.Equal(t, map[string]any{"kind": "operator"}, last["actor"], "which operator it was is no concern of theirs")

@@ -50,6 +50,9 @@ type Rule struct {
 	Secret bool
 	// MoreForOwner marks a route for Anyone that shows the race's owner and staff more.
 	MoreForOwner bool
+	// ByKey marks a route for organizers that an API key with the scope all may call,
+	// if it is not bound to a race.
+	ByKey bool
 	// Streams marks a GET whose answer continues until its reader leaves, so it has
 	// no deadline.
 	Streams bool
@@ -110,12 +113,15 @@ var Access = map[string]Rule{
 	"POST /v1/me/claims/{claim_id}/decline":  {Who: Runner},
 	"POST /v1/me/claims/{claim_id}/withdraw": {Who: Runner},
 
+	"GET /v1/me/keys":                                       {Who: Organizer},
+	"POST /v1/me/keys":                                      {Who: Organizer, Creates: true, Secret: true},
+	"DELETE /v1/me/keys/{key_id}":                           {Who: Organizer},
 	"GET /v1/me/races":                                      {Who: Holder},
 	"GET /v1/me/staff-invitations":                          {Who: Holder},
 	"POST /v1/me/staff-invitations/{invitation_id}/accept":  {Who: Holder}, // repeating it changes nothing, so it needs no key
 	"POST /v1/me/staff-invitations/{invitation_id}/decline": {Who: Holder}, // likewise
 
-	"POST /v1/races":                                               {Who: Organizer, Creates: true},
+	"POST /v1/races":                                               {Who: Organizer, Creates: true, ByKey: true},
 	"GET /v1/races":                                                {Who: Anyone},
 	"GET /v1/races/{race_id}":                                      {Who: Anyone},
 	"PATCH /v1/races/{race_id}":                                    {Who: Editor},
@@ -127,6 +133,9 @@ var Access = map[string]Rule{
 	"DELETE /v1/races/{race_id}/staff/{user_id}":                   {Who: Viewer}, // themselves, unless the owner
 	"DELETE /v1/races/{race_id}/staff/invitations/{invitation_id}": {Who: Owner},
 	"POST /v1/races/{race_id}/hand-over":                           {Who: OwnerOrOperator, Creates: true},
+	"GET /v1/races/{race_id}/keys":                                 {Who: Owner},
+	"POST /v1/races/{race_id}/keys":                                {Who: Owner, Creates: true, Secret: true},
+	"DELETE /v1/races/{race_id}/keys/{key_id}":                     {Who: Owner},
 	"GET /v1/races/{race_id}/changes":                              {Who: Viewer},
 
 	"POST /v1/races/{race_id}/participants":        {Who: Runner, Creates: true},
@@ -200,7 +209,7 @@ func authorize(api huma.API, races RaceReader, log *slog.Logger) func(huma.Conte
 		op := ctx.Operation()
 		rule := Access[op.Method+" "+op.Path]
 		caller := CallerFrom(ctx.Context())
-		if err := allow(ctx.Context(), rule.Who, caller); err != nil {
+		if err := allow(ctx.Context(), rule, caller); err != nil {
 			writeError(api, ctx, err)
 			return
 		}
@@ -222,7 +231,8 @@ func authorize(api huma.API, races RaceReader, log *slog.Logger) func(huma.Conte
 }
 
 // allow decides by the kind of the caller alone.
-func allow(ctx context.Context, who Who, caller Caller) error {
+func allow(ctx context.Context, rule Rule, caller Caller) error {
+	who := rule.Who
 	if who == Anyone {
 		return nil
 	}
@@ -230,7 +240,7 @@ func allow(ctx context.Context, who Who, caller Caller) error {
 		return Unauthenticated(ctx)
 	}
 	if caller.Key.ID != "" {
-		return allowKey(who, caller)
+		return allowKey(rule, caller)
 	}
 	var needed auth.UserType
 	switch who {
@@ -260,16 +270,15 @@ func allow(ctx context.Context, who Who, caller Caller) error {
 
 // allowKey decides what an API key may call, as far as that does not depend on the
 // race.
-func allowKey(who Who, caller Caller) error {
-	switch who {
-	case Anyone, Viewer, Timing, Editor:
+func allowKey(rule Rule, caller Caller) error {
+	switch {
+	case rule.Who == Viewer, rule.Who == Timing, rule.Who == Editor:
 		return nil
-	case Organizer:
+	case rule.ByKey:
 		if caller.Type == auth.Organizer && caller.Key.Scope == auth.ScopeAll && caller.Key.RaceID == "" {
 			return nil
 		}
 		return huma.Error403Forbidden(`this call needs an access token, or an API key with the scope "all" that is not bound to a race`)
-	case Holder, Runner, Owner, OwnerOrOperator, Operator:
 	}
 	return huma.Error403Forbidden("this call cannot be made with an API key: log in at POST /v1/login")
 }

@@ -16,12 +16,12 @@ type Verifier interface {
 	Verify(token string) (auth.Identity, error)
 }
 
-// authenticate puts the caller of a request with a bearer token into its
-// context. Without one the caller is anonymous, and so is one whose token does
+// authenticate puts the caller of a request with a bearer token, or with an API key in
+// its place, into its context. Without one the caller is anonymous, and so is one whose token does
 // not verify or has ended: a client that sends an expired token along with its
 // refresh token gets its new pair, and every route that is not for anyone says what
 // is wrong.
-func authenticate(verifier Verifier, ended ended) func(http.Handler) http.Handler {
+func authenticate(verifier Verifier, keys apiKeys, ended ended) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			actor := race.Actor{Kind: race.ByTheSystem, RequestID: w.Header().Get("X-Request-Id")}
@@ -30,10 +30,14 @@ func authenticate(verifier Verifier, ended ended) func(http.Handler) http.Handle
 				next.ServeHTTP(w, r.WithContext(ctx))
 				return
 			}
-			caller, err := verify(verifier, header)
+			caller, err := verify(ctx, verifier, keys, header)
 			if err == nil {
 				write := r.Method != http.MethodGet && r.Method != http.MethodHead
 				err = ended.check(ctx, caller, write)
+			}
+			if problem, _ := problemOf(err); err != nil && problem.Status == http.StatusTooManyRequests {
+				writeProblem(w, err)
+				return
 			}
 			if err != nil {
 				ctx = context.WithValue(ctx, refusedKey, err)
@@ -48,16 +52,22 @@ func authenticate(verifier Verifier, ended ended) func(http.Handler) http.Handle
 // actorOf returns whom the change log names as the author of a caller's changes.
 func actorOf(caller Caller, actor race.Actor) race.Actor {
 	actor.Kind, actor.ID, actor.AccountID = race.ByAccount, caller.UserID, caller.UserID
-	if caller.Type == auth.Operator {
+	switch {
+	case caller.Key.ID != "":
+		actor.Kind, actor.ID = race.ByKey, caller.Key.ID
+	case caller.Type == auth.Operator:
 		actor.Kind = race.ByOperator
 	}
 	return actor
 }
 
-func verify(verifier Verifier, header string) (Caller, error) {
+func verify(ctx context.Context, verifier Verifier, keys apiKeys, header string) (Caller, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return Caller{}, Unauthorized(`the Authorization header must be "Bearer <access token>"`)
+	}
+	if hash, isKey := auth.HashAPIKey(strings.TrimSpace(token)); isKey {
+		return keys.verify(ctx, hash)
 	}
 	caller, err := verifier.Verify(strings.TrimSpace(token))
 	if err != nil {

@@ -122,6 +122,8 @@ var commonParameters = map[string]string{
 	"user_id":       "ID of the account.",
 	"session_id":    "ID of the session.",
 	"invitation_id": "ID of the invitation.",
+	"key_id":        "ID of the API key.",
+	"dispute_id":    "ID of the dispute.",
 	"message_id":    "ID of the message.",
 	"id":            "ID of the unofficial record.",
 	"If-None-Match": "The ETag of an earlier answer: 304 when nothing has changed since.",
@@ -162,7 +164,7 @@ func responseHeaders(code string, rule Rule) map[string]*huma.Header {
 func addErrors(api *huma.OpenAPI, op *huma.Operation, rule Rule) {
 	codes := []int{http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable}
 	if rule.Who != Anyone {
-		codes = append(codes, http.StatusUnauthorized, http.StatusForbidden)
+		codes = append(codes, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests)
 	}
 	if strings.Contains(op.Path, "{") {
 		codes = append(codes, http.StatusNotFound)

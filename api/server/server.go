@@ -18,13 +18,20 @@ import (
 	"github.com/swaggest/swgui"
 	"github.com/swaggest/swgui/v5emb"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 )
 
 // Config is what the server needs.
 type Config struct {
-	Verifier    Verifier
-	Standings   Standings        // nil: an access token is good until it expires
-	Now         func() time.Time // nil: time.Now
+	Verifier  Verifier
+	Standings Standings        // nil: an access token is good until it expires
+	Now       func() time.Time // nil: time.Now
+	// UseKey finds the API key whose secret has a hash, or returns race.ErrNotFound; nil:
+	// there are none.
+	UseKey      func(ctx context.Context, secretHash string) (maindb.APIKey, error)
+	KeyLimit    auth.KeyConfig
 	Races       RaceReader
 	Keys        KeyStore
 	Fingerprint func(data []byte) Hash // keyed
@@ -53,7 +60,7 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 		router.Use(traced(cfg.Traces))
 	}
 	router.Use(forwarded(cfg.TrustedProxies), observe(cfg.Log, cfg.Registry), secure,
-		checkText, preflight(router), heads(router), authenticate(cfg.Verifier, newEnded(cfg.Standings, cfg.Log, cfg.Now)))
+		checkText, preflight(router), heads(router), authenticate(cfg.Verifier, newAPIKeys(cfg), newEnded(cfg.Standings, cfg.Log, cfg.Now)))
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, huma.Error404NotFound("this path does not exist: see /docs"))
 	})

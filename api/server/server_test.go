@@ -469,3 +469,31 @@ func TestUploadByForm(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, send("", "multipart/form-data").Code)
 	require.Equal(t, http.StatusRequestEntityTooLarge, send(form("aaa", "file", "", strings.Repeat("x", 1000))).Code)
 }
+
+// TestAPIKeyIsLimited: a key over its limit is told when to come back, before anything
+// else is looked at.
+func TestAPIKeyIsLimited(t *testing.T) {
+	t.Parallel()
+	secret, _, hash := auth.NewAPIKey()
+	used := 0
+	b := setup(t, func(cfg *server.Config) {
+		cfg.KeyLimit = auth.KeyConfig{PerMinute: 2}
+		cfg.UseKey = func(_ context.Context, of string) (maindb.APIKey, error) {
+			used++
+			if of != hash {
+				return maindb.APIKey{}, race.ErrNotFound
+			}
+			return maindb.APIKey{ID: "k1", Scope: auth.ScopeRead, CreatedBy: "o1", CreatorType: auth.Organizer}, nil
+		}
+	})
+	b.serveCreations(func(context.Context, *newRace) (*created, error) { return &created{}, nil })
+	other, _, _ := auth.NewAPIKey()
+	require.Equal(t, http.StatusUnauthorized, b.call(http.MethodPost, "/v1/races", other, `{"name":"x"}`).Code)
+	for range 2 {
+		require.Equal(t, http.StatusForbidden, b.call(http.MethodPost, "/v1/races", secret, `{"name":"x"}`).Code)
+	}
+	limited := b.call(http.MethodPost, "/v1/races", secret, `{"name":"x"}`)
+	require.Equal(t, http.StatusTooManyRequests, limited.Code)
+	require.Equal(t, "30", limited.Header().Get("Retry-After"))
+	require.LessOrEqual(t, used, 2+1, "a key that was found is good for a second")
+}

@@ -64,24 +64,6 @@ type Identity struct {
 	Key Key
 }
 
-// Key is an API key, which acts for the account that made it. The zero value is none.
-type Key struct {
-	ID     string
-	Scope  Scope
-	RaceID string // the only race that it is good for; empty: all that its creator works on
-}
-
-// Scope is what an API key may be used for.
-type Scope string
-
-// Each scope includes those before it. None covers what only the owner of a race or
-// the holder of an account may do.
-const (
-	ScopeRead   Scope = "read"
-	ScopeTiming Scope = "timing" // files and records
-	ScopeAll    Scope = "all"    // settings, start lists and publication too
-)
-
 const (
 	minLogin = 3
 	maxLogin = 190 // characters: what the column holds

@@ -24,7 +24,7 @@ func TestRights(t *testing.T) {
 		"idempotency_key":          {mysql.API: everything},
 		"standings":                {mysql.API: "select", mysql.Worker: "select, insert, update (body, body_kind, body_base)"},
 		"standings_mark":           {mysql.API: "select", mysql.Worker: "select, insert, update"},
-		"publication":              {mysql.API: "select, insert, delete", mysql.Worker: "select, update (published_at)"},
+		"publication":              {mysql.API: "select, insert, delete, update (despite_disputes)", mysql.Worker: "select, update (published_at)"},
 		"operator_action":          {mysql.API: "select, insert, update (state_after, finished_at)", mysql.Worker: "select, insert"},
 		"audit_position":           {mysql.Worker: "select, insert, update"},
 		"unmatched_revision":       {mysql.API: "select, delete", mysql.Worker: "select, insert, update"},
@@ -36,6 +36,11 @@ func TestRights(t *testing.T) {
 		"import_mapping":   {mysql.API: everything},
 		"race_staff":       {mysql.API: "select, insert, delete"},
 		"staff_invitation": {mysql.API: "select, insert, delete"},
+		"api_key":          {mysql.API: "select, insert, delete, update (secret_hash, prefix, last_used_at, revoked_at)"},
+		"dispute": {
+			mysql.API:    "select, insert, update (state, wrong, right_would_be, closed_at, closed_by, answer, answered_revision)",
+			mysql.Worker: "select (dispute_id, race_id, state)",
+		},
 		"goose_db_version": {mysql.API: "select", mysql.Worker: "select"},
 	})
 }

@@ -333,6 +333,9 @@ func (s *Store) removeStaff(ctx context.Context, tx *sql.Tx, member gen.RaceStaf
 	if err := s.queries.WithTx(tx).DeleteStaff(ctx, member.RaceID, member.UserID); err != nil {
 		return fmt.Errorf("take user %s off the staff of race %s: %w", member.UserID, member.RaceID, err)
 	}
+	if err := s.endKeys(ctx, tx, member.RaceID, member.UserID); err != nil {
+		return err
+	}
 	removed := race.Change{
 		Action: "staff.removed", RaceID: member.RaceID, Subject: race.Subject{Kind: "staff", ID: member.UserID}, Before: map[string]string{"role": member.Role},
 	}
@@ -360,7 +363,7 @@ func (s *Store) HandOver(ctx context.Context, raceID, userID, reason string) (r 
 }
 
 // giveRace makes an account the owner of a race that the transaction has locked.
-// Open invitations end: they were the former owner's.
+// Open invitations and the former owner's API keys of the race end.
 func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, reason string) error {
 	q, now := s.queries.WithTx(tx), s.now()
 	if err := q.SetOwner(ctx, userID, now, r.ID); err != nil {
@@ -371,6 +374,9 @@ func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, r
 	}
 	if err := q.DeleteStaffInvitationsOfRace(ctx, r.ID); err != nil {
 		return fmt.Errorf("delete the invitations of race %s: %w", r.ID, err)
+	}
+	if err := s.endKeys(ctx, tx, r.ID, r.OrganizerID); err != nil {
+		return err
 	}
 	handed := ofRace(r.ID, "race.handed_over")
 	handed.AboutID, handed.Reason = r.OrganizerID, reason
@@ -384,7 +390,7 @@ func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, r
 }
 
 // LeaveRaces ends what an account that is closed does in races: it leaves every
-// staff, and the reasons and notes that it wrote are erased. It returns a *race.ConflictError while the account owns a race that is not
+// staff, its API keys end, and the reasons and notes that it wrote are erased. It returns a *race.ConflictError while the account owns a race that is not
 // void, and then changes nothing.
 func (s *Store) LeaveRaces(ctx context.Context, userID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -404,6 +410,9 @@ func (s *Store) LeaveRaces(ctx context.Context, userID string) error {
 			if err := s.removeStaff(ctx, tx, member); err != nil {
 				return err
 			}
+		}
+		if err := s.deleteKeys(ctx, tx, userID); err != nil {
+			return err
 		}
 		return eraseChangeTexts(ctx, q, userID)
 	})

@@ -64,7 +64,7 @@ func (q *Queries) MakeRaceOfficial(ctx context.Context, updatedAt time.Time, rac
 }
 
 const publication = `-- name: Publication :one
-SELECT race_id, requested_by, requested_at, ends_at, published_at FROM publication WHERE race_id = ?
+SELECT race_id, requested_by, requested_at, ends_at, published_at, despite_disputes FROM publication WHERE race_id = ?
 `
 
 func (q *Queries) Publication(ctx context.Context, raceID string) (Publication, error) {
@@ -76,6 +76,7 @@ func (q *Queries) Publication(ctx context.Context, raceID string) (Publication, 
 		&i.RequestedAt,
 		&i.EndsAt,
 		&i.PublishedAt,
+		&i.DespiteDisputes,
 	)
 	return i, err
 }

@@ -10,6 +10,21 @@ import (
 	"time"
 )
 
+type ApiKey struct {
+	KeyID       string
+	SecretHash  string
+	Prefix      string
+	Name        string
+	Scope       string
+	RaceID      sql.NullString
+	CreatedBy   string
+	CreatorType string
+	CreatedAt   time.Time
+	ExpiresAt   sql.NullTime
+	LastUsedAt  sql.NullTime
+	RevokedAt   sql.NullTime
+}
+
 type AuditPosition struct {
 	CheckName string
 	ChangedAt time.Time
@@ -59,6 +74,22 @@ type Claim struct {
 	DecidedBy        sql.NullString
 	CreatedAt        time.Time
 	ChangedAt        time.Time
+}
+
+type Dispute struct {
+	DisputeID        string
+	RaceID           string
+	RecordID         string
+	Revision         int32
+	RunnerID         string
+	State            string
+	Wrong            string
+	RightWouldBe     string
+	OpenedAt         time.Time
+	ClosedAt         sql.NullTime
+	ClosedBy         sql.NullString
+	Answer           string
+	AnsweredRevision sql.NullInt32
 }
 
 type IdempotencyKey struct {
@@ -173,11 +204,12 @@ type Participant struct {
 }
 
 type Publication struct {
-	RaceID      string
-	RequestedBy string
-	RequestedAt time.Time
-	EndsAt      time.Time
-	PublishedAt sql.NullTime
+	RaceID          string
+	RequestedBy     string
+	RequestedAt     time.Time
+	EndsAt          time.Time
+	PublishedAt     sql.NullTime
+	DespiteDisputes bool
 }
 
 type Race struct {

@@ -14,4 +14,5 @@ GRANT SELECT, INSERT, UPDATE ON audit_position TO {account};
 GRANT SELECT, INSERT, UPDATE ON unmatched_revision TO {account};
 GRANT SELECT, INSERT ON change_log TO {account};
 GRANT SELECT, INSERT ON change_text TO {account};
+GRANT SELECT (dispute_id, race_id, state) ON dispute TO {account};
 GRANT SELECT ON goose_db_version TO {account};
