@@ -123,7 +123,7 @@ func TestAuditLeavesABacklogAlone(t *testing.T) {
 	}
 }
 
-func TestAuditFailsWhenItCannotTellWhetherTheQueueIsQuiet(t *testing.T) {
+func TestAuditFailsWhenTheQueueDepthIsUnknown(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	w := newAuditWorld(now)

@@ -243,7 +243,7 @@ func TestCheckOutboxAndWorkflowsReportWhatIsLate(t *testing.T) {
 	require.Contains(t, tally.InWords(), "credit/a/b/r1: open for more than 15m0s")
 }
 
-func TestChecksOfAWorldThatIsWell(t *testing.T) {
+func TestChecksFindNothingInConsistentDatabases(t *testing.T) {
 	t.Parallel()
 	for _, pick := range []func(*activities.Audits) any{
 		func(c *activities.Audits) any { return c.CheckEnded },

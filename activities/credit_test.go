@@ -124,7 +124,7 @@ func TestValidateParticipant(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRevisionOfARecordIsRejectedForGood(t *testing.T) {
+func TestAnUnknownRevisionIsRejectedForGood(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		facts  fakeFacts

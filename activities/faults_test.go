@@ -16,7 +16,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/activities"
 )
 
-func TestAnAttemptEndsInTimeToTellWhatItWaitedFor(t *testing.T) {
+func TestAnAttemptEndsInTimeToReportItsCause(t *testing.T) {
 	t.Parallel()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()

@@ -22,7 +22,7 @@ type Metrics struct {
 	lost     prometheus.Counter
 	requeued prometheus.Counter
 	findings *prometheus.CounterVec
-	mended   *prometheus.CounterVec
+	repaired *prometheus.CounterVec
 }
 
 // NewMetrics registers the counters with registry.
@@ -58,11 +58,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "mrmrthon_audit_findings_total",
 			Help: "What the audit found, by kind. What is not repaired is found again by every audit.",
 		}, []string{"kind"}),
-		mended: prometheus.NewCounterVec(prometheus.CounterOpts{
+		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mrmrthon_audit_mended_total", Help: "What the audit found and repaired, by kind.",
 		}, []string{"kind"}),
 	}
-	registry.MustRegister(m.attempts, m.credits, m.repeated, m.took, m.audited, m.lost, m.requeued, m.findings, m.mended)
+	registry.MustRegister(m.attempts, m.credits, m.repeated, m.took, m.audited, m.lost, m.requeued, m.findings, m.repaired)
 	for _, kind := range findingKinds() {
 		m.found(kind, 0, 0)
 	}
@@ -115,9 +115,9 @@ func (m *Metrics) auditedPage(checked, lost, requeued int) {
 	m.found(LostCredit, lost, requeued)
 }
 
-func (m *Metrics) found(kind FindingKind, found, mended int) {
+func (m *Metrics) found(kind FindingKind, found, repaired int) {
 	m.findings.WithLabelValues(string(kind)).Add(float64(found))
-	m.mended.WithLabelValues(string(kind)).Add(float64(mended))
+	m.repaired.WithLabelValues(string(kind)).Add(float64(repaired))
 }
 
 // StandingsMetrics counts and times recomputes.

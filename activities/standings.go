@@ -325,16 +325,16 @@ func inWords(change standings.Change, revisions []maindb.RevisionReason) string 
 		after = change.From.Revision
 	}
 	bib := "bib " + change.Row().Result.Bib
-	var told []string
+	var reasons []string
 	for _, r := range revisions {
-		if r.Revision <= after || r.Reason == "" || len(told) > 0 && told[len(told)-1] == r.Reason {
+		if r.Revision <= after || r.Reason == "" || len(reasons) > 0 && reasons[len(reasons)-1] == r.Reason {
 			continue
 		}
-		told = append(told, r.Reason)
+		reasons = append(reasons, r.Reason)
 	}
 	switch {
-	case len(told) > 0:
-		return bib + ": " + strings.Join(told, ", ")
+	case len(reasons) > 0:
+		return bib + ": " + strings.Join(reasons, ", ")
 	case change.From == nil:
 		return bib + ": new record"
 	case change.To == nil:

@@ -91,7 +91,7 @@ func sweep(t *testing.T, races sweptRaces, wake func(raceID string) error) (acti
 	return swept, err
 }
 
-func TestTheSweepWakesWhatNobodyWoke(t *testing.T) {
+func TestTheSweepWakesStaleStandings(t *testing.T) {
 	t.Parallel()
 	mark := func(records, credits int64) maindb.StandingsMark {
 		return maindb.StandingsMark{RecordRevisions: records, CreditRevisions: credits}

@@ -216,9 +216,9 @@ func (r *running) waiting(t *testing.T, calls int) {
 	}, time.Minute, 10*time.Millisecond)
 }
 
-// TestStopAnswersWhoAsked stops the program while a record, an import and a
+// TestStopAnswersCallsInProgress stops the program while a record, an import and a
 // reader of live events are under way and the relay is sending.
-func TestStopAnswersWhoAsked(t *testing.T) {
+func TestStopAnswersCallsInProgress(t *testing.T) {
 	t.Parallel()
 	r := runAPI(t)
 	records := "/v1/races/" + r.raceID + "/official-records"
@@ -266,10 +266,10 @@ func TestStopAnswersWhoAsked(t *testing.T) {
 	require.Empty(t, waiting, "the relay took its time to send the last")
 }
 
-// TestStopWithNobodyAnswering stops the program while every part that it needs
+// TestStopWhileNoServerAnswers stops the program while every part that it needs
 // takes connections and says nothing: calls are told so, and the program ends by
 // itself.
-func TestStopWithNobodyAnswering(t *testing.T) {
+func TestStopWhileNoServerAnswers(t *testing.T) {
 	t.Parallel()
 	silent := mute(t)
 	database := mysql.Config{Addr: silent, Name: "none", User: "none", Password: "none", MaxConns: 4}

@@ -173,10 +173,10 @@ const insertRecord = `INSERT INTO official_record (record_id, race_id, revision,
 const insertRunner = `INSERT INTO user (user_id, user_type, name, phone, sex, total_point, created_at, updated_at)
 	VALUES (?, 'runner', '', '', '', 0, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))`
 
-// TestWorkerBringsMessagesToTheLedger runs the program on real servers: a
+// TestWorkerCreditsMessages runs the program on real servers: a
 // record is credited, one that nobody ran is rejected, a repetition and a
 // message that is not ours change nothing, and a lost one is found by the audit.
-func TestWorkerBringsMessagesToTheLedger(t *testing.T) {
+func TestWorkerCreditsMessages(t *testing.T) {
 	t.Parallel()
 	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
@@ -255,9 +255,9 @@ func get(t *testing.T, page string) (status int) {
 	return res.StatusCode
 }
 
-// TestWorkerWaitsForWhatIsNotUp starts the program with nothing there: it lives,
+// TestWorkerWaitsForServersThatAreDown starts the program with nothing there: it lives,
 // says what is missing, and stops when told to.
-func TestWorkerWaitsForWhatIsNotUp(t *testing.T) {
+func TestWorkerWaitsForServersThatAreDown(t *testing.T) {
 	t.Parallel()
 	nowhere := mysql.Config{Addr: "127.0.0.1:1", Name: "none", User: "none", Password: "none", MaxConns: 1}
 	health, stop := start(t, Config{

@@ -325,7 +325,7 @@ func TestCreditRecordTakesTheDurablePathThroughAnOutage(t *testing.T) {
 	})
 }
 
-func TestCreditRecordHealsWithinTheLocalWindow(t *testing.T) {
+func TestCreditRecordRecoversWithinTheLocalWindow(t *testing.T) {
 	t.Parallel()
 	w, env := setupCredit(t)
 	w.apply = func(ctx context.Context, c race.Credit) (userdb.Applied, error) {

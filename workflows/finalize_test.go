@@ -116,7 +116,7 @@ func TestASignalWhileARunLingersIsTakenUp(t *testing.T) {
 	require.Less(t, b.env.Now().Sub(start), time.Minute)
 }
 
-func TestARunThatIsLongGoesOnAsNew(t *testing.T) {
+func TestALongRunContinuesAsNew(t *testing.T) {
 	t.Parallel()
 	b := setupFinalize(t, func(b *finalizeBundle, call int) (activities.Recomputed, error) {
 		b.wake()

@@ -214,9 +214,9 @@ func (f filler) sample(of reflect.Type) any {
 	}
 }
 
-// TestTheWebUIReadsWell looks at the words that the server keeps beside a
+// TestSummariesInTheWebUI looks at the words that the server keeps beside a
 // published race's steps.
-func TestTheWebUIReadsWell(t *testing.T) {
+func TestSummariesInTheWebUI(t *testing.T) {
 	t.Parallel()
 	var summaries []string
 	for _, event := range readHistory(t, "testdata/histories/standings_steps_published.json").Events {

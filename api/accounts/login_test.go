@@ -37,7 +37,7 @@ func TestLogin(t *testing.T) {
 
 // Every login that fails is answered alike and costs one check of a password,
 // which is where the time goes.
-func TestFailedLoginsAreAlike(t *testing.T) {
+func TestFailedLoginsAreIndistinguishable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.signUp("uta", auth.Runner)

@@ -137,7 +137,7 @@ func TestNameTwice(t *testing.T) {
 	require.Len(t, sheet.Rows, 1, "names do not matter in results")
 }
 
-func TestLateBytesThatAreNotUTF8(t *testing.T) {
+func TestLateInvalidUTF8(t *testing.T) {
 	t.Parallel()
 	// Characters of two bytes at every offset of the buffers' ends.
 	for pad := range 3 {

@@ -111,7 +111,7 @@ func TestGoodRowsStandBesideBadOnes(t *testing.T) {
 	require.Equal(t, 3, sheet.Total)
 }
 
-func TestCellsThatSayNothingAndCellsThatClear(t *testing.T) {
+func TestEmptyCellsKeepAndDashesClear(t *testing.T) {
 	t.Parallel()
 	sheet := results(t, "bib,gun_time,net_time,status,sequence\n1,,,,\n2,-,-,-,-\n3, - ,1:00:00,,\n4,DNF,-,-,\n")
 	require.Empty(t, sheet.Errors)

@@ -70,8 +70,8 @@ func TestSameAccountTwice(t *testing.T) {
 	require.Len(t, sheet.Rows, 2)
 }
 
-// TestOneFileServesAsBoth reads a file that has the columns of both kinds.
-func TestOneFileServesAsBoth(t *testing.T) {
+// TestOneFileIsStartListAndResults reads a file that has the columns of both kinds.
+func TestOneFileIsStartListAndResults(t *testing.T) {
 	t.Parallel()
 	const file = "bib,sex,age,gun_time,net_time,status,field\n1754,F,26,4:18:54,4:07:38,OK,runner\n"
 

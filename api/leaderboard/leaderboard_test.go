@@ -145,7 +145,7 @@ func TestLeaderboard(t *testing.T) {
 	require.Equal(t, []any{2., 2., 2., 2.}, column(t, body, "races"))
 }
 
-func TestPagesAndMemory(t *testing.T) {
+func TestPagesAreOfOneReading(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for i, user := range []string{"a", "b", "c", "d", "e"} {

@@ -146,7 +146,7 @@ func TestListsComeInPages(t *testing.T) {
 	}
 }
 
-func TestListsWithoutTemporal(t *testing.T) {
+func TestListsWhileTemporalIsDown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	failed := b.post(t, b.raceID, "1")

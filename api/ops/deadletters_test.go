@@ -198,7 +198,7 @@ func TestDiscardIsLogged(t *testing.T) {
 	require.Equal(t, []string{"m1"}, b.letters.ids(), "it is given back")
 }
 
-func TestDeadLettersWithoutTheQueue(t *testing.T) {
+func TestDeadLettersWhileTheQueueIsDown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.letters.down = true

@@ -187,7 +187,7 @@ func TestHistoriesOfUnsettledRecords(t *testing.T) {
 	}
 }
 
-func TestHistoryWithoutTheLedger(t *testing.T) {
+func TestHistoryWhileTheLedgerIsDown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.post(t, b.raceID, "7")

@@ -133,7 +133,7 @@ func TestRetryLeavesADamagedLedgerAlone(t *testing.T) {
 	}
 }
 
-func TestRetryWithoutTemporal(t *testing.T) {
+func TestRetryWhileTemporalIsDown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	settled, pending := b.post(t, b.raceID, "1"), b.post(t, b.raceID, "2")

@@ -161,9 +161,9 @@ func TestAFileDoesNotUndoADecision(t *testing.T) {
 	require.Equal(t, []string{"official-records/" + jury.RecordID}, changed.locations())
 }
 
-// TestAnImportThatComesAgainAfterACrash: the first call reserved its key, wrote
+// TestAnImportIsRetriedAfterACrash: the first call reserved its key, wrote
 // its file and died before it could keep its answer.
-func TestAnImportThatComesAgainAfterACrash(t *testing.T) {
+func TestAnImportIsRetriedAfterACrash(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const file = "bib,gun_time\n1,1:10:00\n2,1:11:00\n"
@@ -188,9 +188,9 @@ func TestAnImportThatComesAgainAfterACrash(t *testing.T) {
 	require.Equal(t, "1:09:00", b.get(t, corrected).GunTime)
 }
 
-// TestAnOldFileThatComesAgainAfterANewOne: its first call reserved a key and died
+// TestAnOldFileIsRetriedAfterANewerOne: its first call reserved a key and died
 // before it wrote anything, and meanwhile somebody has loaded the corrected file.
-func TestAnOldFileThatComesAgainAfterANewOne(t *testing.T) {
+func TestAnOldFileIsRetriedAfterANewerOne(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	key := header{"Idempotency-Key": "file-1"}

@@ -139,9 +139,9 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, b.raceID, raceID)
 		return 100 * pending, 3
 	}
-	told := decode[map[string]int](t, b.call(t, "organizer", http.MethodGet, "/v1/races/"+b.raceID+"/credits", nil), http.StatusOK)
-	require.Equal(t, 400, told["ahead"])
-	require.Equal(t, 3, told["estimated_seconds"])
+	estimate := decode[map[string]int](t, b.call(t, "organizer", http.MethodGet, "/v1/races/"+b.raceID+"/credits", nil), http.StatusOK)
+	require.Equal(t, 400, estimate["ahead"])
+	require.Equal(t, 3, estimate["estimated_seconds"])
 	b.ahead = nil // nothing is known
 	b.settle(t, all[0], 1, race.Credited)
 	b.settle(t, all[1], 1, race.Rejected)
@@ -159,7 +159,7 @@ func TestProgress(t *testing.T) {
 	counts(0, 4, 0, 4) // a removal is credited with nothing
 }
 
-func TestWithoutTheLedger(t *testing.T) {
+func TestRecordsWhileTheLedgerIsDown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.post(t, object{"bib": "1", "gun_time": "1:10:00"})

@@ -280,7 +280,7 @@ func TestStoppingFinishesWhatIsInFlight(t *testing.T) {
 	})
 }
 
-func TestStoppingWaitsForNobodyWhoDoesNotAnswer(t *testing.T) {
+func TestStoppingDoesNotWaitForAServerThatIsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &outbox{}
@@ -424,10 +424,10 @@ func TestAheadCountsTheTurnsOfTheOthers(t *testing.T) {
 	})
 }
 
-// TestSentMessagesGoOnFromTheirOwnSpan: of one message within the trace that it
+// TestSentMessagesContinueFromTheirOwnSpan: of one message within the trace that it
 // came about in, of one of many at the root of a new one. What is not accepted
 // leaves no span.
-func TestSentMessagesGoOnFromTheirOwnSpan(t *testing.T) {
+func TestSentMessagesContinueFromTheirOwnSpan(t *testing.T) {
 	t.Parallel()
 	recorder := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))
@@ -459,9 +459,9 @@ func TestSentMessagesGoOnFromTheirOwnSpan(t *testing.T) {
 	require.Equal(t, request.SpanContext().TraceID(), ended[1].Links()[0].SpanContext.TraceID())
 }
 
-// TestWithoutTracingNothingIsInBetween: the trace of another process's row passes
+// TestWithoutTracingTheQueueIsNotWrapped: the trace of another process's row passes
 // through untouched.
-func TestWithoutTracingNothingIsInBetween(t *testing.T) {
+func TestWithoutTracingTheQueueIsNotWrapped(t *testing.T) {
 	t.Parallel()
 	var sent []queue.Message
 	plain := sender(func(_ context.Context, messages []queue.Message) []queue.Failure {

@@ -376,7 +376,7 @@ func TestBodyOverTheLimit(t *testing.T) {
 	require.Equal(t, 413, b.call(http.MethodPost, "/v1/races", "organizer", body, "Idempotency-Key", "k").Code)
 }
 
-func TestDocumentAndReadingRoom(t *testing.T) {
+func TestOpenAPIDocumentAndItsPage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.serveCreations(echoID)

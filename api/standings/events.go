@@ -66,18 +66,18 @@ func (e events) handle(ctx context.Context, in *eventsInput) (*huma.StreamRespon
 	if _, err := e.watches.board.latest(ctx, in.RaceID); err != nil {
 		return nil, err
 	}
-	told := bookmark{}
+	position := bookmark{}
 	if version, err := strconv.Atoi(in.LastEventID); err == nil {
-		told.version = max(version, 0)
+		position.version = max(version, 0)
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) { //nolint:contextcheck // the stream's own context, which has no deadline
 		_, w := humachi.Unwrap(ctx)
-		e.stream(ctx.Context(), w, in.RaceID, told)
+		e.stream(ctx.Context(), w, in.RaceID, position)
 	}}, nil
 }
 
 // stream writes events until the reader is gone or the program stops.
-func (e events) stream(ctx context.Context, w http.ResponseWriter, raceID string, told bookmark) {
+func (e events) stream(ctx context.Context, w http.ResponseWriter, raceID string, position bookmark) {
 	watched, leave := e.watches.join(ctx, raceID)
 	defer leave()
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -91,7 +91,7 @@ func (e events) stream(ctx context.Context, w http.ResponseWriter, raceID string
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		versions, tally, more := watched.news(&told)
+		versions, tally, more := watched.news(&position)
 		text, err := inEvents(versions, tally)
 		if err != nil || len(text) > 0 && out.send(text) != nil {
 			return

@@ -104,7 +104,7 @@ func TestPagesStayOnTheirVersion(t *testing.T) {
 	require.Equal(t, []any{"4", "1"}, b.get(t, "/standings?q=a&limit=2&cursor="+cursor).items(t, "bib"))
 }
 
-func TestACrowdCostsLittle(t *testing.T) {
+func TestACrowdSharesQueries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.recompute(t)

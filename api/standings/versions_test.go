@@ -182,8 +182,8 @@ func TestRowsThatAreNotKept(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, b.get(t, "/standings?version=7").status)
 }
 
-// TestAComparisonIsWorkedOutOnce has a crowd ask for the same one.
-func TestAComparisonIsWorkedOutOnce(t *testing.T) {
+// TestAComparisonIsComputedOnce has a crowd ask for the same one.
+func TestAComparisonIsComputedOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.recompute(t)

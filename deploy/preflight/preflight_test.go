@@ -200,7 +200,7 @@ func TestEverythingIsReady(t *testing.T) {
 	require.Contains(t, out, "DB clusters: 40", "a quota that was never changed is a default")
 }
 
-func TestWhatWouldFail(t *testing.T) {
+func TestProblemsAreFound(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		edit func(b *testBundle, c *cloud)
@@ -272,7 +272,7 @@ func TestWhatWouldFail(t *testing.T) {
 }
 
 // What cannot be queried neither passes nor fails.
-func TestWhatCannotBeAsked(t *testing.T) {
+func TestUnansweredQuestionsAreUnknown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.clouds["club"].refuses = errors.New("AccessDenied")

@@ -38,7 +38,7 @@ func (b *bundle) get(t *testing.T, key string) {
 	require.Equal(t, key, value)
 }
 
-func TestWhatWasNotReadForLongestGoesFirst(t *testing.T) {
+func TestTheLeastRecentlyUsedIsEvictedFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(6, 0)
 	b.get(t, "aaa")

@@ -117,7 +117,7 @@ func TestCapacityHoldsUnderConcurrency(t *testing.T) {
 	require.NoError(t, err, "a cancelled entry frees its place")
 }
 
-func TestOneOfManySimultaneousEntriesOfARunner(t *testing.T) {
+func TestOnlyOneOfManySimultaneousEntriesSucceeds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))

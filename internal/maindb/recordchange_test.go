@@ -55,7 +55,7 @@ func TestAConfirmationIsOfTheTimesThatWereThere(t *testing.T) {
 	patch(maindb.RecordPatch{}, false, true) // what is only revised stays confirmed
 }
 
-func TestWhatRanksDecidesWhatIsImplausible(t *testing.T) {
+func TestOnlyTheRankingTimeCanBeImplausible(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	raceID := b.addRace(t)

@@ -202,7 +202,7 @@ func TestSystemRevisionsKeepTheDecision(t *testing.T) {
 	require.Equal(t, 1, b.imported(t, fileOf(raceID, []race.Result{finish("7", 9000)})).KeptTotal)
 }
 
-func TestWhatAFileDoesNotSayStays(t *testing.T) {
+func TestAFileKeepsWhatItDoesNotMention(t *testing.T) {
 	t.Parallel()
 	gun, net, later, none := race.Time(9_000_000), race.Time(8_990_000), race.Time(9_500_000), race.Time(0)
 	full := race.Result{Bib: "7", Gun: gun, Net: net, Status: race.Finished, Sequence: 4}
@@ -278,7 +278,7 @@ func TestAFileWithoutRankingTimes(t *testing.T) {
 	require.Equal(t, 1, out.Changed, "the time that ranks is known")
 }
 
-func TestAnOfficialRaceTakesAFileOnlyWhenTold(t *testing.T) {
+func TestAnOfficialRaceTakesAFileOnlyWithOfficial(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	raceID := b.scheduledRace(t)
@@ -429,7 +429,7 @@ func TestUndoAnImport(t *testing.T) {
 	require.ErrorIs(t, err, race.ErrNotFound)
 }
 
-func TestWhatAnUndoneFileAddedCanBeAddedAgain(t *testing.T) {
+func TestRecordsOfAnUndoneFileCanBeAddedAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	raceID := b.scheduledRace(t)

@@ -228,7 +228,7 @@ func TestTwoPatchesSwapBibs(t *testing.T) {
 	}, b.outbox(t))
 }
 
-func TestWhoWaitsLongestGetsTheBib(t *testing.T) {
+func TestTheLongestWaitingRecordGetsTheBib(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	raceID := b.scheduledRace(t)

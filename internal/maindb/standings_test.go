@@ -127,7 +127,7 @@ func TestVersionsAreListedAndNeverWrittenTwice(t *testing.T) {
 	require.Equal(t, []int{1}, versions(2, 2))
 }
 
-func TestOfTwoAtOnceOneWritesTheVersion(t *testing.T) {
+func TestOnlyOneOfTwoWritersAddsTheVersion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	raceID := b.addRace(t)
@@ -192,11 +192,11 @@ func TestPublication(t *testing.T) {
 	require.Equal(t, current, marked)
 }
 
-// TestOnlyWhatIsCommittedIsPublished changes what a version was ranked from
+// TestOnlyCommittedCreditsArePublished changes what a version was ranked from
 // between its reading and its publication: the settings, which no revision of a
 // record shows, the records, and who runs. Each time the version is refused, and
 // the one that is published is of what is committed.
-func TestOnlyWhatIsCommittedIsPublished(t *testing.T) {
+func TestOnlyCommittedCreditsArePublished(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(b *testBundle, raceID, recordID string){
 		"divisions": func(b *testBundle, raceID, _ string) {
@@ -291,7 +291,7 @@ func TestNoPublicationWithoutResults(t *testing.T) {
 	require.ErrorIs(t, err, race.ErrNotFound)
 }
 
-func TestMarksTellWhetherAnythingChanged(t *testing.T) {
+func TestMarksChangeWithTheRace(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	raceID := b.addRace(t)

@@ -153,7 +153,7 @@ func TestStartListInvitesLogins(t *testing.T) {
 	require.Empty(t, b.invitations(t, r.ID))
 }
 
-func TestStartListRowsLeaveOutWhatTheyDoNotSay(t *testing.T) {
+func TestStartListRowsKeepWhatTheyDoNotMention(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))
@@ -183,7 +183,7 @@ func TestStartListAges(t *testing.T) {
 	require.Len(t, b.bibs(t, r.ID), 1, "the good row went in")
 }
 
-func TestStartListCorrectionsHealRecords(t *testing.T) {
+func TestStartListCorrectionsRepairRecords(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	r := b.created(t, spring(19))

@@ -60,9 +60,9 @@ func TestColumnsHaveTheirCollation(t *testing.T) {
 	}
 }
 
-// TestTextComparesAlikeOnEveryServer compares as columns, JSON_TABLE's columns and
+// TestTextComparesEquallyOnEveryServer compares as columns, JSON_TABLE's columns and
 // bare values do. MariaDB's and MySQL's defaults differ in most of these.
-func TestTextComparesAlikeOnEveryServer(t *testing.T) {
+func TestTextComparesEquallyOnEveryServer(t *testing.T) {
 	t.Parallel()
 	db, _ := mysqltest.New(t, maindb.Migrations())
 	_, err := db.ExecContext(t.Context(), `INSERT INTO unofficial_record
@@ -102,7 +102,7 @@ func TestTextComparesAlikeOnEveryServer(t *testing.T) {
 }
 
 // Who logs in is told apart by every character but trailing spaces, which no login has.
-func TestLoginsCompareAlikeOnEveryServer(t *testing.T) {
+func TestLoginsCompareEquallyOnEveryServer(t *testing.T) {
 	t.Parallel()
 	db, _ := mysqltest.New(t, userdb.Migrations())
 	_, err := db.ExecContext(t.Context(), `INSERT INTO user (user_id, login_id, user_type, name, phone, sex, total_point, created_at, updated_at)

@@ -297,7 +297,7 @@ func TestDeadEndpointIsNoticedSoon(t *testing.T) {
 	require.Less(t, time.Since(start), 9*time.Second, "one timeout for all batches, not one each")
 }
 
-func TestNewSaysWhatIsMissing(t *testing.T) {
+func TestNewNamesMissingSettings(t *testing.T) {
 	t.Parallel()
 	_, err := queue.New(t.Context(), queue.Config{DeadLetterURL: "http://x/0/dead", Region: region})
 	require.ErrorContains(t, err, "QUEUE_URL")

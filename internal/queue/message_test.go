@@ -40,7 +40,7 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 	}
 }
 
-func TestDecodeSaysWhatIsWrongAndQuotesNoValue(t *testing.T) {
+func TestDecodeNamesTheErrorWithoutTheValue(t *testing.T) {
 	t.Parallel()
 	const secret = "Ada Lovelace"
 	ids := `"race_id":"` + raceID + `","record_id":"` + recordID + `"`

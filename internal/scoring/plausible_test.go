@@ -121,7 +121,7 @@ func TestTimesThatNobodyRanAreImplausible(t *testing.T) {
 	}
 }
 
-func TestWhoIsUnknownMayBeTheFastest(t *testing.T) {
+func TestUnknownRunnersMayBeTheFastest(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, implausible(t, marathon, race.Runner, "", "2:00:35"))
 	require.Empty(t, implausible(t, marathon, race.Runner, race.NonBinary, "2:00:35"))

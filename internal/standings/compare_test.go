@@ -11,7 +11,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
-func TestCompareTellsWhoMovedAndWhy(t *testing.T) {
+func TestCompareNamesWhoMovedAndWhy(t *testing.T) {
 	t.Parallel()
 	rules := standings.Rules{Ranking: race.Ranking{Basis: race.Gun, Ties: race.TiesShare}}
 	entries := make([]standings.Entry, 5)
@@ -30,16 +30,16 @@ func TestCompareTellsWhoMovedAndWhy(t *testing.T) {
 	entries[4].Credited, entries[4].Points = true, 700
 	entries[0].Revision = 2 // a correction and its undoing
 	after := standings.Rank(rules, entries)
-	type told struct {
+	type move struct {
 		from, to int
 		because  []string
 	}
-	got := map[string]told{}
+	got := map[string]move{}
 	compared := standings.Compare(before, after)
 	for _, c := range compared.Changes {
-		got[c.Row().RecordID] = told{c.From.Place, c.To.Place, records(compared.Because(c))}
+		got[c.Row().RecordID] = move{c.From.Place, c.To.Place, records(compared.Because(c))}
 	}
-	require.Equal(t, map[string]told{
+	require.Equal(t, map[string]move{
 		"r2": {2, 0, []string{"r2"}}, "r3": {3, 2, []string{"r2"}}, "r4": {4, 3, []string{"r2"}}, "r5": {5, 4, []string{"r2"}},
 	}, got)
 
@@ -52,7 +52,7 @@ func TestCompareTellsWhoMovedAndWhy(t *testing.T) {
 	require.Nil(t, standings.Compare(shorter, after).Changes[0].From)
 }
 
-func TestCompareOfManyRevisionsTellsOwnOnesAlone(t *testing.T) {
+func TestCompareOfManyRevisionsListsOnlyTheOwn(t *testing.T) {
 	t.Parallel()
 	rules := standings.Rules{Ranking: race.Ranking{Basis: race.Gun, Ties: race.TiesShare}}
 	entries := make([]standings.Entry, 1001)

@@ -180,7 +180,7 @@ func TestAddingADNFChangesNoPlace(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-func TestDQAndItsUndoingLeaveNoTrace(t *testing.T) {
+func TestAReversedDQRestoresTheHash(t *testing.T) {
 	t.Parallel()
 	rules, entries := random(rand.New(rand.NewPCG(4, 4)), 200)
 	original, err := standings.Hash(rules, entries)

@@ -10,7 +10,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/tracecontext"
 )
 
-func TestASpanGoesOnWithWhatAnotherProcessBegan(t *testing.T) {
+func TestASpanContinuesTheTraceOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	recorder := tracetest.NewSpanRecorder()
 	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)).Tracer("test")

@@ -229,7 +229,7 @@ func TestAMessageThatIsNotOursGoesToTheDeadLetterQueue(t *testing.T) {
 	require.Zero(t, b.log.count("not ours\""), "bodies are not logged")
 }
 
-func TestAMessageThatCannotBeDeadLetteredComesAgain(t *testing.T) {
+func TestAMessageThatCannotBeDeadLetteredIsReceivedAgain(t *testing.T) {
 	t.Parallel()
 	q, asked := newFakeQueue(), make(chan struct{}, 1)
 	q.deadErr = func() error { asked <- struct{}{}; return errors.New("no answer") }

@@ -203,7 +203,7 @@ func TestLoadTwiceDoesNothingTheSecondTime(t *testing.T) {
 	require.Contains(t, printed.String(), "was loaded before")
 }
 
-func TestLoadGoesOnAfterAnInterruption(t *testing.T) {
+func TestLoadContinuesAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	api := &fakeAPI{}
 	opts, _ := setup(t, api)

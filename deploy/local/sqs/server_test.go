@@ -151,7 +151,7 @@ func TestClientThatHangsUpTakesNoMessage(t *testing.T) {
 	require.Len(t, b.take(t, url), 1)
 }
 
-func TestMessageForAConnectionThatBrokeComesAgain(t *testing.T) {
+func TestMessageForABrokenConnectionIsReceivedAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "30"})

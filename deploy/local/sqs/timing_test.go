@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestVisibilityTimeoutToTheMoment(t *testing.T) {
+func TestVisibilityTimeoutIsExact(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	url := newQueue(t, b.Client, map[string]string{"VisibilityTimeout": "30"})

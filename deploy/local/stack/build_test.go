@@ -18,7 +18,7 @@ func TestParseParts(t *testing.T) {
 	require.EqualError(t, err, `no part is called "redis"; there are [mariadb sqs temporal mail api worker alerts metrics]`)
 }
 
-func TestTheChosenDatabaseServerIsTaken(t *testing.T) {
+func TestTheChosenDatabaseServerIsUsed(t *testing.T) {
 	t.Parallel()
 	found, err := findDatabaseServer("")
 	require.NoError(t, err)

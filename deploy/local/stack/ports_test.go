@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestADrawnPortIsNotDrawnAgain(t *testing.T) {
+func TestADrawnPortIsReserved(t *testing.T) {
 	t.Parallel()
 	drawn := map[int]func() error{}
 	for range 300 {
