@@ -173,6 +173,7 @@ var Access = map[string]Rule{
 
 	"GET /v1/races/{race_id}/standings/teams":     {Who: Anyone},
 	"GET /v1/races/{race_id}/standings/teams.csv": {Who: Anyone},
+	"GET /v1/races/{race_id}/results/export":      {Who: Anyone},
 	"GET /v1/races/{race_id}/awards":              {Who: Anyone},
 	"GET /v1/races/{race_id}/awards.csv":          {Who: Anyone},
 	"GET /v1/races/{race_id}/awards.txt":          {Who: Anyone},

@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/racefile"
 )
 
 // Page is the part of a list that a caller requests. Embed it in the input of a call
@@ -129,15 +128,6 @@ func invalid(location, message string) error {
 	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: location, Message: message})
 }
 
-// SpreadsheetText keeps a spreadsheet from running what somebody entered as a formula. As
-// OWASP advises, a cell that begins with one of the characters that start a
-// formula gets an apostrophe in front; spreadsheets may skip white space and
-// read full-width characters as plain ones.
-// https://owasp.org/www-community/attacks/CSV_Injection
-func SpreadsheetText(cell string) string {
-	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(cell, " \u00a0\u3000"))
-	if strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
-		return "'" + cell
-	}
-	return cell
-}
+// SpreadsheetText keeps a spreadsheet from running what somebody entered as a
+// formula. Our own reader of files undoes it.
+func SpreadsheetText(cell string) string { return racefile.SpreadsheetText(cell) }

@@ -52,6 +52,7 @@ func Register(api huma.API, cfg Config) *Reader {
 	read.register(api)
 	read.registerExport(api)
 	derived{read}.register(api)
+	newResultsExport(read, cfg.Store).register(api)
 	versions{store: cfg.Store, board: board}.register(api)
 	reader := &Reader{comparison: comparison{selector: from, store: cfg.Store}, credits: cfg.Ledger}
 	reader.register(api)

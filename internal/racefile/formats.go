@@ -14,6 +14,7 @@ type signature struct {
 
 // signatures are tried in order: the more particular ones stand first.
 var signatures = []signature{
+	{format: exportedFormat, all: "place sexplace divisionplace bib firstname lastname field teamname status guntime nettime sequence"},
 	{format: "chronotrack_ctlive", all: "intervalname bib guntime|chiptime"},
 	{format: "chronotrack_api", all: "resultsbib"},
 	{format: "chronotrack_gru", all: "entryid|chronoid|ctliveid|chronotrackid bib|bibnumber guntime|chiptime|time"},

@@ -197,7 +197,7 @@ func quotedCell(text string, pos int, delimiter byte) (cell string, end int, ok 
 // spreadsheet from running a cell as a formula.
 func cleanCell(cell string) string {
 	cell = strings.Trim(cell, " \t\r\n\u00A0\uFEFF\u3000\x00")
-	if rest, found := strings.CutPrefix(cell, "'"); found && rest != "" && strings.ContainsRune("=+-@", rune(rest[0])) {
+	if rest, found := strings.CutPrefix(cell, "'"); found && startsFormula(rest) {
 		return rest
 	}
 	return cell
