@@ -9,9 +9,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/racefile"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
 // resultsExport serves results as files that other sites take.
@@ -38,7 +40,7 @@ func (e resultsExport) register(api huma.API) {
 	for _, format := range []racefile.ExportFormat{racefile.ExportCSV, racefile.ExportXLSX, racefile.ExportIOF} {
 		content[format.ContentType()] = &huma.MediaType{}
 	}
-	register(api, huma.Operation{
+	server.Register(api, huma.Operation{
 		OperationID: "export-results", Method: http.MethodGet, Path: "/v1/races/{race_id}/results/export",
 		Summary: "Export the results of a race for other programs and sites", Tags: []string{tag},
 		Description: "The results of one version of the standings, with names and the splits as they are now; an import takes each file back. " +
@@ -94,12 +96,15 @@ func (e resultsExport) fill(ctx context.Context, list *racefile.Listing, version
 		return err
 	}
 	list.Ranking, list.Official, list.At = rules.Ranking, version.Status == race.Official, version.ComputedAt
-	selected, err := e.pick(ctx, Query{RaceID: in.RaceID, Field: string(in.Field)}, version, 0, 0)
-	if err != nil {
-		return err
+	var rows []*standings.Row
+	for i := range version.rows {
+		if in.Field == "" || version.rows[i].Field == in.Field {
+			rows = append(rows, &version.rows[i])
+		}
 	}
-	if !selected.named {
-		return race.ErrUnavailable
+	names, err := e.names.of(ctx, usersOf(rows))
+	if err != nil {
+		return fmt.Errorf("read the names of race %s: %w", in.RaceID, err)
 	}
 	teams, err := e.store.TeamsOfRace(ctx, in.RaceID)
 	if err != nil {
@@ -111,9 +116,9 @@ func (e resultsExport) fill(ctx context.Context, list *racefile.Listing, version
 			return err
 		}
 	}
-	for _, row := range selected.rows {
+	for _, row := range rows {
 		list.Rows = append(list.Rows, racefile.ExportedRow{
-			Place: row.Place, SexPlace: row.SexPlace, DivisionPlace: row.DivisionPlace, Name: selected.names[row.UserID].plain,
+			Place: row.Place, SexPlace: row.SexPlace, DivisionPlace: row.DivisionPlace, Name: names[row.UserID].plain,
 			Sex: row.Sex, Age: row.Age, Field: row.Field, Division: row.Division, Team: cmp.Or(row.Team, teams[row.UserID]),
 			Result: row.Result, Splits: splits[row.RecordID],
 		})

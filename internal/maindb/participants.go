@@ -159,6 +159,19 @@ func (s *Store) ListParticipants(ctx context.Context, raceID, afterID string, li
 	return list, nil
 }
 
+// TeamsOfRace returns the teams of those who are entered in a race, by user ID.
+func (s *Store) TeamsOfRace(ctx context.Context, raceID string) (map[string]string, error) {
+	rows, err := s.queries.TeamsOfRace(ctx, raceID)
+	if err != nil {
+		return nil, fmt.Errorf("list the teams of race %s: %w", raceID, err)
+	}
+	teams := make(map[string]string, len(rows))
+	for _, row := range rows {
+		teams[row.UserID] = row.Team
+	}
+	return teams, nil
+}
+
 func participantOf(row gen.Participant) race.Participant {
 	p := race.Participant{
 		ID: row.ParticipantID, RaceID: row.RaceID, UserID: row.UserID, Bib: row.Bib.String,

@@ -103,8 +103,12 @@ func kilometres(n ...int) (points []race.TimingPoint) {
 func TestExportRoundTrip(t *testing.T) {
 	t.Parallel()
 	points := race.Course{}.With([]race.TimingPoint{
-		{Name: "10 km", Distance: 10}, {Name: "Half", Distance: 20}, {Name: "Brücke, alte", Distance: 30}, {Name: "Total", Distance: 40},
-		{Name: "=1+1", Distance: 50}, {Name: "Pace check", Distance: 60},
+		{Name: "10 km", Distance: 10},
+		{Name: "Half", Distance: 20},
+		{Name: "Brücke, alte", Distance: 30},
+		{Name: "Total", Distance: 40},
+		{Name: "=1+1", Distance: 50},
+		{Name: "Pace check", Distance: 60},
 	}).Points
 	names := []string{
 		"Ada Alm", "홍길동", "김 민준", "Ève Núñez de la Cruz", "=Dan Dow", "+1 Runner", "-Minus", "@at", "＝full width", "Lee, Jr.", `Quote "Q" Quinn`,
@@ -201,7 +205,7 @@ func TestExportBoston(t *testing.T) {
 	t.Parallel()
 	packed, err := os.Open("../../deploy/local/sample/boston_2004/results.csv.gz")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, packed.Close()) }()
+	t.Cleanup(func() { require.NoError(t, packed.Close()) })
 	plain, err := gzip.NewReader(packed)
 	require.NoError(t, err)
 	list := racefile.Listing{

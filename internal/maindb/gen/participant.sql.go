@@ -452,3 +452,35 @@ func (q *Queries) SetAges(ctx context.Context, age sql.NullInt16, updatedAt time
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
 }
+
+const teamsOfRace = `-- name: TeamsOfRace :many
+SELECT user_id, team FROM participant WHERE race_id = ? AND status = 'entered' AND team <> ''
+`
+
+type TeamsOfRaceRow struct {
+	UserID string
+	Team   string
+}
+
+func (q *Queries) TeamsOfRace(ctx context.Context, raceID string) ([]TeamsOfRaceRow, error) {
+	rows, err := q.db.QueryContext(ctx, teamsOfRace, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TeamsOfRaceRow
+	for rows.Next() {
+		var i TeamsOfRaceRow
+		if err := rows.Scan(&i.UserID, &i.Team); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -52,3 +52,6 @@ DELETE FROM participant WHERE race_id = ?;
 
 -- name: SetAges :exec
 UPDATE participant SET age = ?, updated_at = ? WHERE participant_id IN (sqlc.slice(participant_ids));
+
+-- name: TeamsOfRace :many
+SELECT user_id, team FROM participant WHERE race_id = ? AND status = 'entered' AND team <> '';
