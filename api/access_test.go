@@ -122,7 +122,7 @@ func setup(t testing.TB) *testBundle {
 
 	b := &testBundle{router: router, parts: p, tokens: map[kind]string{}, ids: map[kind]string{}, bystanderID: newID(), accounts: p.userDB, logs: logs}
 	b.mails = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
-	_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{UserID: b.bystanderID, LoginID: "bystander", Type: auth.Runner, Name: "By Stander"})
+	_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{UserID: b.bystanderID, LoginID: "bystander", Type: auth.Organizer, Name: "By Stander"})
 	require.NoError(t, err)
 	for who, userType := range typeOf {
 		b.ids[who] = newID()

@@ -150,7 +150,7 @@ func (b *testBundle) sendExample(t *testing.T, op operation) {
 	t.Helper()
 	ids := b.things(t, op.OperationID)
 	path, query, headers := op.path, url.Values{}, http.Header{}
-	known := op.OperationID != "compare-standings" // versions are made by a workflow
+	known := op.OperationID != "compare-standings" && op.OperationID != "merge-people" // the versions and people that they name are made up
 	for _, p := range op.Parameters {
 		example := p.Value.Example
 		if example == nil && p.Value.Required && p.Value.Schema.Value.Enum != nil {

@@ -114,7 +114,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	accounts.LinkPages(router)
 	actions := repair.NewLog(p.mainDB, p.log, p.registry)
 	races.Register(api, races.Config{
-		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions,
+		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions, Fixed: p.cfg.Fixed,
 		LoginHash: func(login string) string { return claims.LoginHash(claimHash, login) },
 	})
 	split := splits.NewReader(p.mainDB, p.now)

@@ -185,7 +185,7 @@ func (h handlers) claim(ctx context.Context, in *claimInput) (*stateOutput, erro
 		matches := known[standIn].BirthDate == born
 		request.Kind, request.BirthDateMatches = race.ByBirth, &matches
 	}
-	claim, revised, err := h.Store.OpenClaim(ctx, request, h.standIns)
+	claim, revised, err := h.Store.OpenClaim(ctx, request, h.Runners.StandIn)
 	return h.done(claim, revised, err)
 }
 
@@ -194,7 +194,7 @@ func (h handlers) accept(ctx context.Context, in *claimPath) (*stateOutput, erro
 	if err != nil {
 		return nil, err
 	}
-	claim, revised, err := h.Store.AcceptInvitation(ctx, in.ClaimID, account.UserID, LoginHash(h.Hash, account.LoginID), h.standIns)
+	claim, revised, err := h.Store.AcceptInvitation(ctx, in.ClaimID, account.UserID, LoginHash(h.Hash, account.LoginID), h.Runners.StandIn)
 	return h.done(claim, revised, err)
 }
 
@@ -203,7 +203,7 @@ func (h handlers) end(ctx context.Context, in *claimPath) (*stateOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	claim, revised, err := h.Store.EndClaim(ctx, in.ClaimID, account.UserID, LoginHash(h.Hash, account.LoginID), h.claimant, h.standIns)
+	claim, revised, err := h.Store.EndClaim(ctx, in.ClaimID, account.UserID, LoginHash(h.Hash, account.LoginID), h.claimant, h.Runners.StandIn)
 	return h.done(claim, revised, err)
 }
 
@@ -224,20 +224,6 @@ func (h handlers) done(claim maindb.Claim, revised int, err error) (*stateOutput
 		h.Poke()
 	}
 	return stateOf(claim), nil
-}
-
-// standIns makes sure that a stand-in exists before a result goes back to it: its
-// points need an owner.
-func (h handlers) standIns(ctx context.Context, raceID, bibKey string) (string, error) {
-	id := userdb.StandInID(raceID, bibKey)
-	known, err := h.Runners.Runners(ctx, []string{id})
-	if err != nil {
-		return "", err
-	}
-	if _, exists := known[id]; !exists {
-		err = h.Runners.EnsureRunners(ctx, []userdb.Runner{{UserID: id}})
-	}
-	return id, err
 }
 
 func wrong(field, message string) error {

@@ -147,7 +147,7 @@ func (h handlers) decide(ctx context.Context, claimID string, approve bool, reas
 		return nil, race.ErrNotFound
 	}
 	raceID, by := server.RaceFrom(ctx).ID, maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
-	claim, revised, err := h.Store.DecideClaim(ctx, raceID, claimID, approve, by, h.claimant, h.standIns)
+	claim, revised, err := h.Store.DecideClaim(ctx, raceID, claimID, approve, by, h.claimant, h.Runners.StandIn)
 	return h.done(claim, revised, err)
 }
 

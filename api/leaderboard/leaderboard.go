@@ -59,7 +59,8 @@ func Register(api huma.API, store *maindb.Store, ledger *userdb.Store, now func(
 	server.Register(api, huma.Operation{
 		OperationID: "get-leaderboard", Method: http.MethodGet, Path: "/v1/leaderboard",
 		Summary: "Get the leaderboard of a season", Tags: []string{"Standings"},
-		Description: "The points are those of the ledger and up to a minute old. Among equal points the better best race decides, then the " +
+		Description: "The races of organizers whom operators have verified, except those with the rule fixed, whose points each organizer chooses. " +
+			"The points are those of the ledger and up to a minute old. Among equal points the better best race decides, then the " +
 			"better second best, and so on. Runners who are equal in all races share the place, and the next place is skipped (1, 2, 2, 4).",
 		Errors: []int{http.StatusUnprocessableEntity},
 	}, r.handle)

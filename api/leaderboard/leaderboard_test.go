@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ import (
 // testBundle is the calls of this package on two databases of their own.
 type testBundle struct {
 	router http.Handler
+	store  *maindb.Store
+	late   atomic.Int64                                      // nanoseconds that the clock has been moved by
 	inMain func(t *testing.T, statement string, args ...any) // executes it in main_db
 	inUser func(t *testing.T, statement string, args ...any) // and in user_db
 }
@@ -41,13 +44,15 @@ func setup(t *testing.T) *testBundle {
 		_, err := userDB.ExecContext(t.Context(), statement, args...)
 		require.NoError(t, err)
 	}
-	store := maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now)
-	router, api := server.New(servertest.Config(servertest.Tokens{}, store))
-	leaderboard.Register(api, store,
-		userdb.New(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now), time.Now)
+	b.store = maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now)
+	router, api := server.New(servertest.Config(servertest.Tokens{}, b.store))
+	leaderboard.Register(api, b.store, userdb.New(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now),
+		func() time.Time { return time.Now().Add(time.Duration(b.late.Load())) })
 	b.router = router
 	return b
 }
+
+func (b *testBundle) pass(d time.Duration) { b.late.Add(int64(d)) }
 
 func (b *testBundle) get(t *testing.T, query string) (status int, body map[string]any) {
 	t.Helper()
@@ -66,15 +71,17 @@ func (b *testBundle) run(t *testing.T, year int, raceID, userID string, sex race
 	}
 	b.inMain(t, `INSERT IGNORE INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis,
 		ties, divisions, scoring, points, capacity, status, created_at, updated_at)
-		VALUES (?, 'organizer', '', '', ?, 10000000, 'gun', 'gun', 'share', '[]', 'fixed', 1, 0, 'provisional', NOW(6), NOW(6))`,
+		VALUES (?, 'organizer', '', '', ?, 10000000, 'gun', 'gun', 'share', '[]', 'agegrade-2025', 0, 0, 'provisional', NOW(6), NOW(6))`,
 		raceID, race.Date{Year: year, Month: month, Day: 1}.String())
 	var known any
 	if age != race.UnknownAge {
 		known = age
 	}
-	b.inMain(t, `INSERT INTO participant (participant_id, race_id, user_id, sex, age, field, status, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, 'runner', 'entered', NOW(6), NOW(6))`,
-		raceID+userID, raceID, userID, sex, known)
+	b.inMain(t, `INSERT INTO participant (participant_id, race_id, user_id, bib, bib_key, sex, age, field, status, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'runner', 'entered', NOW(6), NOW(6))`,
+		raceID+userID, raceID, userID, userID, userID, sex, known)
+	b.inMain(t, `INSERT INTO official_record (record_id, race_id, revision, bib, bib_key, held_bib, status, removed, created_at, updated_at)
+		VALUES (?, ?, 1, ?, ?, ?, 'OK', FALSE, NOW(6), NOW(6))`, raceID+userID, raceID, userID, userID, userID)
 	b.inUser(t, `INSERT IGNORE INTO user (user_id, user_type, name, phone, sex, total_point, created_at, updated_at)
 		VALUES (?, 'runner', ?, '', '', 0, NOW(6), NOW(6))`, userID, "Name of "+userID)
 	b.credit(t, raceID, userID, race.Credited, points)
@@ -103,6 +110,7 @@ func column(t *testing.T, body map[string]any, member string) []any {
 func TestLeaderboard(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	b.verify(t, true)
 	b.run(t, 2026, "spring", "ada", race.Female, 39, 800)
 	b.run(t, 2026, "spring", "bea", race.Female, 20, 500)
 	b.run(t, 2026, "spring", "cem", race.Male, 50, 400)
@@ -148,6 +156,7 @@ func TestLeaderboard(t *testing.T) {
 func TestPagesAreOfOneReading(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	b.verify(t, true)
 	for i, user := range []string{"a", "b", "c", "d", "e"} {
 		b.run(t, 2026, "race", user, race.Female, 30, 1000-i)
 	}
@@ -177,5 +186,46 @@ func TestBadQueries(t *testing.T) {
 	} {
 		status, _ := b.get(t, query)
 		require.Equal(t, http.StatusUnprocessableEntity, status, query)
+	}
+}
+
+// verify says whether operators vouch for the organizer of these tests.
+func (b *testBundle) verify(t *testing.T, verified bool) {
+	t.Helper()
+	_, err := b.store.SetVerified(t.Context(), "organizer", verified, maindb.Change{})
+	require.NoError(t, err)
+}
+
+func TestOnlyVerifiedOrganizersAndComputedPointsCount(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.run(t, 2026, "spring", "ada", race.Female, 39, 800)
+	b.run(t, 2026, "autumn", "ada", race.Female, 39, 1_000_000)
+	b.inMain(t, "UPDATE race SET scoring = 'fixed', points = 1000000 WHERE race_id = 'autumn'")
+	leads := func() []any {
+		_, body := b.get(t, "season=2026")
+		return column(t, body, "points")
+	}
+	require.Empty(t, leads(), "a new organizer is not verified")
+	b.verify(t, true)
+	require.Empty(t, leads(), "as it is for up to a minute")
+	b.pass(time.Minute)
+	require.Equal(t, []any{800.}, leads(), "fixed points never count across races")
+	b.verify(t, false)
+	b.pass(time.Minute)
+	require.Empty(t, leads())
+}
+
+// While a claim moves points to an account, the credit is still that of the stand-in
+// and the entry is the account's already.
+func TestAResultIsOnTheLeaderboardWhileAClaimMovesIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.verify(t, true)
+	b.run(t, 2026, "spring", "standin", race.Female, 42, 800)
+	b.inMain(t, "UPDATE participant SET user_id = 'ada' WHERE user_id = 'standin'")
+	for _, query := range []string{"season=2026", "season=2026&sex=F", "season=2026&age_group=40-44"} {
+		_, body := b.get(t, query)
+		require.Equal(t, []any{800.}, column(t, body, "points"), query)
 	}
 }

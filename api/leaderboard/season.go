@@ -92,30 +92,31 @@ func (s *seasons) load(ctx context.Context, year int) (*season, error) {
 	return &season{runners: settle(runners), at: at, rankings: map[filter][]ranked{}}, nil
 }
 
-// add adds the credits of a race that are worth points.
-func add(runners map[string]*runner, credits map[string]race.Credit, entrants []maindb.Entrant) {
+// add adds the credits of a race that are worth points. Sex and age are those of the
+// record's entry, whoever the points belong to while a claim moves them.
+func add(runners map[string]*runner, credits map[string]race.Credit, entrants map[string]maindb.Entrant) {
 	earned := map[string]int64{} // by user: somebody may have two bibs
-	for _, credit := range credits {
-		if credit.UserID != "" && credit.Points != 0 {
-			earned[credit.UserID] += credit.Points
+	for recordID, credit := range credits {
+		if credit.UserID == "" || credit.Points == 0 {
+			continue
 		}
-	}
-	for userID, points := range earned {
-		r := runners[userID]
+		earned[credit.UserID] += credit.Points
+		r := runners[credit.UserID]
 		if r == nil {
-			r = &runner{userID: userID, age: race.UnknownAge}
-			runners[userID] = r
+			r = &runner{userID: credit.UserID, age: race.UnknownAge}
+			runners[credit.UserID] = r
 		}
-		r.races = append(r.races, points)
-		r.total += points
-	}
-	for _, e := range entrants {
-		if r := runners[e.UserID]; r != nil && earned[e.UserID] != 0 {
+		if e, entered := entrants[recordID]; entered {
 			r.sex = cmp.Or(e.Sex, r.sex)
 			if e.Age != race.UnknownAge {
 				r.age = e.Age
 			}
 		}
+	}
+	for userID, points := range earned {
+		r := runners[userID]
+		r.races = append(r.races, points)
+		r.total += points
 	}
 }
 

@@ -74,6 +74,8 @@ func Register(api huma.API, cfg Config) {
 	audits{workflows: cfg.Workflows, log: cfg.Actions, links: links}.register(api)
 	repairs{store: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, wake: cfg.WakeStandings, log: cfg.Actions, links: links}.register(api)
 	suspensions{store: cfg.Accounts, log: cfg.Actions}.register(api)
+	organizers{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions}.register(api)
+	people{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions, poke: cfg.Poke}.register(api)
 	actions{store: cfg.Store}.register(api)
 }
 
@@ -175,7 +177,7 @@ type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,void-race,suspend-user,restore-user,reset-credit" doc:"Only actions of this kind."`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,void-race,suspend-user,restore-user,verify-organizer,unverify-organizer,merge-people,separate-person,reset-credit" doc:"Only actions of this kind."`
 	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user or message."`
 }
 

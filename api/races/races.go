@@ -3,6 +3,7 @@
 package races
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -31,6 +32,8 @@ type Config struct {
 	StartLists startListStore
 	// LoginHash returns the keyed hash of a login in its canonical form.
 	LoginHash func(login string) string
+	// Fixed bounds the points that a race of the rule fixed may give.
+	Fixed FixedConfig
 	// Poke tells the outbox relay that records were revised.
 	Poke func()
 	// Wake has the standings of a race recomputed. It takes a few seconds at most;
@@ -40,9 +43,14 @@ type Config struct {
 	Actions repair.Log
 }
 
+// FixedConfig bounds the points of the rule fixed. Zero means the default.
+type FixedConfig struct {
+	MaxPoints int `env:"MAX_FIXED_POINTS" envDefault:"1000" min:"1" unit:"points" help:"the most points that a race with the scoring rule fixed may give to each finisher"`
+}
+
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
-	settings{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke, wake: cfg.Wake, actions: cfg.Actions}.register(api)
+	settings{store: cfg.Races, runners: cfg.Runners, maxFixed: int64(cmp.Or(cfg.Fixed.MaxPoints, 1000)), poke: cfg.Poke, wake: cfg.Wake, actions: cfg.Actions}.register(api)
 	lists{store: cfg.Races}.register(api)
 	entries{store: cfg.Races, runners: cfg.Runners}.register(api)
 	startLists{store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke, loginHash: cfg.LoginHash}.register(api)
@@ -107,7 +115,7 @@ func (l lists) get(ctx context.Context, in *RacePath) (*raceOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &raceOutput{Body: bodyOf(r)}, nil
+	return shown(ctx, l.store, r)
 }
 
 func (l lists) list(ctx context.Context, in *racesInput) (*racesOutput, error) {
@@ -121,9 +129,17 @@ func (l lists) list(ctx context.Context, in *racesInput) (*racesOutput, error) {
 	}
 	out := &racesOutput{}
 	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last race.Race) []any { return []any{last.Date, last.ID} })
+	organizers := make([]string, len(found))
+	for i, r := range found {
+		organizers[i] = r.OrganizerID
+	}
+	verified, err := l.store.VerifiedOrganizers(ctx, organizers)
+	if err != nil {
+		return nil, err
+	}
 	out.Body.Items = make([]raceBody, len(found))
 	for i, r := range found {
-		out.Body.Items[i] = bodyOf(r)
+		out.Body.Items[i] = bodyOf(r, verified[r.OrganizerID])
 	}
 	return out, nil
 }

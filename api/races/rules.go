@@ -14,7 +14,7 @@ import (
 func isFixed(r race.Race) bool { return r.Scoring == string(scoring.Fixed) }
 
 // newRace reads the settings of a race to be.
-func newRace(body newRaceBody) (race.Race, error) {
+func newRace(body newRaceBody, maxFixed int64) (race.Race, error) {
 	var wrong race.FieldErrors
 	r := race.Race{Ranking: race.Ranking(body.Ranking), Scoring: body.Scoring}
 	setText(&wrong, "name", &r.Name, body.Name)
@@ -25,7 +25,7 @@ func newRace(body newRaceBody) (race.Race, error) {
 	setTimingPoints(&wrong, &r, body.TimingPoints)
 	setTeams(&wrong, &r, body.Teams)
 	setAwards(&wrong, &r, body.Awards)
-	setPoints(&wrong, &r, body.Points)
+	setPoints(&wrong, &r, body.Points, maxFixed)
 	if body.Capacity != nil {
 		r.Capacity = *body.Capacity
 	}
@@ -35,7 +35,7 @@ func newRace(body newRaceBody) (race.Race, error) {
 }
 
 // changeRace applies a change to the settings of a race.
-func changeRace(r *race.Race, body raceChangeBody) error {
+func changeRace(r *race.Race, body raceChangeBody, maxFixed int64) error {
 	var wrong race.FieldErrors
 	if body.Name != nil {
 		setText(&wrong, "name", &r.Name, *body.Name)
@@ -58,7 +58,7 @@ func changeRace(r *race.Race, body raceChangeBody) error {
 	if body.Ranking != nil {
 		changeRanking(&r.Ranking, *body.Ranking)
 	}
-	changeScoring(&wrong, r, body)
+	changeScoring(&wrong, r, body, maxFixed)
 	if body.Teams != nil {
 		setTeams(&wrong, r, *body.Teams)
 	}
@@ -88,7 +88,7 @@ func changeRanking(ranking *race.Ranking, body rankingChangeBody) {
 
 // changeScoring keeps the points of a race that stays fixed, and forgets them
 // when another rule takes over.
-func changeScoring(wrong *race.FieldErrors, r *race.Race, body raceChangeBody) {
+func changeScoring(wrong *race.FieldErrors, r *race.Race, body raceChangeBody, maxFixed int64) {
 	wasFixed := isFixed(*r)
 	if body.Scoring != nil {
 		r.Scoring = *body.Scoring
@@ -96,7 +96,7 @@ func changeScoring(wrong *race.FieldErrors, r *race.Race, body raceChangeBody) {
 	if body.Points == nil && wasFixed && isFixed(*r) {
 		return
 	}
-	setPoints(wrong, r, body.Points)
+	setPoints(wrong, r, body.Points, maxFixed)
 }
 
 // setText takes a line of text, without the spaces around it.
@@ -203,13 +203,15 @@ func checkTimingPoints(wrong *race.FieldErrors, r race.Race) {
 	*wrong = append(*wrong, race.CheckTimingPoints(r.Course.Points, r.Distance)...)
 }
 
-func setPoints(wrong *race.FieldErrors, r *race.Race, points *int64) {
+func setPoints(wrong *race.FieldErrors, r *race.Race, points *int64, maxFixed int64) {
 	r.Points = 0
 	switch {
 	case isFixed(*r) && points == nil:
 		wrong.Add("points", errors.New("must be given for the rule fixed: what every finisher gets"))
 	case !isFixed(*r) && points != nil:
 		wrong.Add("points", errors.New("must be left out: only the rule fixed has them"))
+	case points != nil && *points > maxFixed:
+		wrong.Add("points", fmt.Errorf("must be at most %d here", maxFixed))
 	case points != nil:
 		r.Points = *points
 	}

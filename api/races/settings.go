@@ -18,11 +18,12 @@ import (
 
 // settings serves an organizer's changes to their races.
 type settings struct {
-	store   *maindb.Store
-	runners *userdb.Accounts
-	poke    func()
-	wake    func(ctx context.Context, raceID string)
-	actions repair.Log
+	store    *maindb.Store
+	runners  *userdb.Accounts
+	maxFixed int64 // points of the rule fixed
+	poke     func()
+	wake     func(ctx context.Context, raceID string)
+	actions  repair.Log
 }
 
 type newRaceInput struct {
@@ -69,7 +70,7 @@ func (s settings) register(api huma.API) {
 }
 
 func (s settings) create(ctx context.Context, in *newRaceInput) (*raceOutput, error) {
-	r, err := newRace(in.Body)
+	r, err := newRace(in.Body, s.maxFixed)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +78,11 @@ func (s settings) create(ctx context.Context, in *newRaceInput) (*raceOutput, er
 	if r, err = s.store.CreateRace(ctx, r); err != nil {
 		return nil, err
 	}
-	return &raceOutput{Body: bodyOf(r)}, nil
+	return shown(ctx, s.store, r)
 }
 
 func (s settings) change(ctx context.Context, in *raceChangeInput) (*raceOutput, error) {
-	edit := func(r *race.Race) error { return changeRace(r, in.Body) }
+	edit := func(r *race.Race) error { return changeRace(r, in.Body, s.maxFixed) }
 	raceID := server.RaceFrom(ctx).ID
 	births := func(ctx context.Context, bibKeys []string) (map[string]race.Date, error) {
 		return birthDates(ctx, s.runners, raceID, bibKeys)
@@ -96,7 +97,7 @@ func (s settings) change(ctx context.Context, in *raceChangeInput) (*raceOutput,
 	if r.Status != race.Scheduled { // places may depend on what changed even when points do not
 		s.wake(ctx, r.ID)
 	}
-	return &raceOutput{Body: bodyOf(r)}, nil
+	return shown(ctx, s.store, r)
 }
 
 func (s settings) void(ctx context.Context, in *voidInput) (*raceOutput, error) {
@@ -131,7 +132,7 @@ func (s settings) voidRace(ctx context.Context, raceID string, by maindb.Change)
 		s.poke()
 		s.wake(ctx, r.ID)
 	}
-	return &raceOutput{Body: bodyOf(r)}, nil
+	return shown(ctx, s.store, r)
 }
 
 func (s settings) delete(ctx context.Context, _ *RacePath) (*struct{}, error) {
@@ -180,7 +181,7 @@ type newRaceBody struct {
 	Ranking   rankingBody    `json:"ranking"`
 	Divisions []divisionBody `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"A runner is ranked in the first division that fits, in this order; they may overlap."`
 	Scoring   string         `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed" default:"agegrade-2025" doc:"The rule, with its edition, that turns records into points."`
-	Points    *int64         `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"The points of every finisher. Required for the rule fixed, and only allowed there."`
+	Points    *int64         `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"The points of every finisher, up to 1000 unless this server is set otherwise. Required for the rule fixed, and only allowed there. They never count for the season leaderboard, since each organizer chooses them."`
 	Capacity  *int           `json:"capacity,omitempty" minimum:"1" maximum:"1000000" example:"20000" doc:"The maximum number of participants; unlimited by default."`
 
 	TimingPoints []timingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Where runners are timed on their way, without start and finish. Kept in the order of their distance."`
@@ -211,23 +212,24 @@ type raceChangeBody struct {
 }
 
 type raceBody struct {
-	RaceID       string            `json:"race_id"`
-	OrganizerID  string            `json:"organizer_id"`
-	Name         string            `json:"name"`
-	Date         string            `json:"date" example:"2004-04-19"`
-	DistanceM    float64           `json:"distance_m" example:"42195"`
-	City         string            `json:"city,omitempty"`
-	Ranking      rankingBody       `json:"ranking"`
-	Divisions    []divisionBody    `json:"divisions" nullable:"false"`
-	Scoring      string            `json:"scoring" example:"agegrade-2025"`
-	Points       *int64            `json:"points,omitempty"`
-	Capacity     int               `json:"capacity,omitempty" doc:"Missing when unlimited."`
-	TimingPoints []timingPointBody `json:"timing_points,omitempty" nullable:"false" doc:"In the order of their distance; left out when there are none."`
-	Teams        []teamRuleBody    `json:"teams,omitempty" nullable:"false"`
-	Awards       *awardsBody       `json:"awards,omitempty"`
-	Status       race.Status       `json:"status" enum:"scheduled,provisional,official,void"`
-	Voided       *voidedBody       `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
-	CreatedAt    time.Time         `json:"created_at"`
+	RaceID            string            `json:"race_id"`
+	OrganizerID       string            `json:"organizer_id"`
+	OrganizerVerified bool              `json:"organizer_verified" doc:"Whether operators vouch for the organizer. Otherwise the race does not count for the season leaderboard."`
+	Name              string            `json:"name"`
+	Date              string            `json:"date" example:"2004-04-19"`
+	DistanceM         float64           `json:"distance_m" example:"42195"`
+	City              string            `json:"city,omitempty"`
+	Ranking           rankingBody       `json:"ranking"`
+	Divisions         []divisionBody    `json:"divisions" nullable:"false"`
+	Scoring           string            `json:"scoring" example:"agegrade-2025"`
+	Points            *int64            `json:"points,omitempty"`
+	Capacity          int               `json:"capacity,omitempty" doc:"Missing when unlimited."`
+	TimingPoints      []timingPointBody `json:"timing_points,omitempty" nullable:"false" doc:"In the order of their distance; left out when there are none."`
+	Teams             []teamRuleBody    `json:"teams,omitempty" nullable:"false"`
+	Awards            *awardsBody       `json:"awards,omitempty"`
+	Status            race.Status       `json:"status" enum:"scheduled,provisional,official,void"`
+	Voided            *voidedBody       `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
+	CreatedAt         time.Time         `json:"created_at"`
 }
 
 type voidedBody struct {
@@ -239,9 +241,18 @@ type raceOutput struct {
 	Body raceBody
 }
 
-func bodyOf(r race.Race) raceBody {
+// shown returns a race as everybody sees it.
+func shown(ctx context.Context, store *maindb.Store, r race.Race) (*raceOutput, error) {
+	verified, err := store.VerifiedOrganizers(ctx, []string{r.OrganizerID})
+	if err != nil {
+		return nil, err
+	}
+	return &raceOutput{Body: bodyOf(r, verified[r.OrganizerID])}, nil
+}
+
+func bodyOf(r race.Race, verified bool) raceBody {
 	body := raceBody{
-		RaceID: r.ID, OrganizerID: r.OrganizerID, Name: r.Name, Date: r.Date.String(), DistanceM: r.Distance.Metres(),
+		RaceID: r.ID, OrganizerID: r.OrganizerID, OrganizerVerified: verified, Name: r.Name, Date: r.Date.String(), DistanceM: r.Distance.Metres(),
 		City: r.City, Ranking: rankingBody(r.Ranking), Divisions: make([]divisionBody, len(r.Divisions)),
 		Scoring: r.Scoring, Capacity: r.Capacity, Status: r.Status, CreatedAt: r.CreatedAt,
 	}

@@ -3,6 +3,7 @@ package races_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func TestCreateRace(t *testing.T) {
 			map[string]any{"name": "W40", "sex": "F", "min_age": 40.0, "max_age": 44.0, "field": "runner"},
 			map[string]any{"name": "All"},
 		},
-		"scoring": "agegrade-2025", "status": "scheduled",
+		"scoring": "agegrade-2025", "status": "scheduled", "organizer_verified": false,
 	}
 	require.Equal(t, want, got.body)
 
@@ -344,4 +345,32 @@ func TestTeamsAndAwards(t *testing.T) {
 	require.EqualValues(t, 1, got.body["changed"], got.raw)
 	got = b.call(t, http.MethodPost, entries+"/import", b.organizer, `[{"bib":"7","team":"-"}]`)
 	require.EqualValues(t, 1, got.body["unchanged"], got.raw)
+}
+
+func TestFixedPointsAreBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const fixed = `,"scoring":"fixed","points":%d`
+	got := b.call(t, http.MethodPost, "/v1/races", b.organizer, with(fmt.Sprintf(fixed, 1001)))
+	require.Equal(t, http.StatusUnprocessableEntity, got.status)
+	require.Equal(t, []string{"body.points"}, got.locations(t))
+	require.Contains(t, got.raw, "at most 1000")
+	path := b.created(t, fmt.Sprintf(fixed, 1000))
+	require.Equal(t, http.StatusUnprocessableEntity, b.call(t, http.MethodPatch, path, b.organizer, `{"points":1001}`).status)
+	require.Equal(t, http.StatusOK, b.call(t, http.MethodPatch, path, b.organizer, `{"points":999}`).status)
+}
+
+func TestRacesSayWhetherTheirOrganizerIsVerified(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, "")
+	organizerID := strings.TrimPrefix(b.organizer, "organizer/")
+	for _, verified := range []bool{false, true, false} {
+		_, err := b.races.SetVerified(t.Context(), organizerID, verified, maindb.Change{By: newID(), Reason: "known"})
+		require.NoError(t, err)
+		require.Equal(t, verified, b.call(t, http.MethodGet, path, "", "").body["organizer_verified"])
+		list := b.call(t, http.MethodGet, "/v1/races?organizer_id="+organizerID, "", "").list(t, "items")
+		require.Equal(t, verified, list[0]["organizer_verified"])
+		require.Equal(t, verified, b.call(t, http.MethodPatch, path, b.organizer, `{"city":"Seoul"}`).body["organizer_verified"])
+	}
 }

@@ -192,6 +192,11 @@ var Access = map[string]Rule{
 	"GET /v1/ops/changes":                            {Who: Operator},
 	"POST /v1/ops/users/{user_id}/suspend":           {Who: Operator}, // repeating it changes nothing, so it needs no key
 	"POST /v1/ops/users/{user_id}/restore":           {Who: Operator}, // likewise
+	"POST /v1/ops/organizers/{user_id}/verify":       {Who: Operator},
+	"POST /v1/ops/organizers/{user_id}/unverify":     {Who: Operator},
+	"GET /v1/ops/people/suggestions":                 {Who: Operator},
+	"POST /v1/ops/people/merge":                      {Who: Operator},
+	"POST /v1/ops/people/separate":                   {Who: Operator},
 	"GET /v1/ops/actions":                            {Who: Operator},
 }
 

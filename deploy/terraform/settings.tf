@@ -54,6 +54,7 @@ locals {
     JWT_PREVIOUS_PUBLIC_KEYS = var.jwt_previous_public_keys
     SIGN_UPS_PER_ADDRESS     = tostring(var.sign_ups_per_address)
     SIGN_UPS_PER_MINUTE      = tostring(var.sign_ups_per_minute)
+    MAX_FIXED_POINTS         = tostring(var.max_fixed_points)
     TRUSTED_PROXIES          = var.vpc_cidr # the load balancer, which CloudFront alone can reach
   }
 

@@ -266,6 +266,12 @@ variable "mail_from" {
   default     = ""
 }
 
+variable "max_fixed_points" {
+  description = "The most points that a race with the scoring rule fixed may give to each finisher."
+  type        = number
+  default     = 1000
+}
+
 variable "operator_login" {
   description = "Login that the operator task adds; its password is the secret operator-password."
   type        = string

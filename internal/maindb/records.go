@@ -204,7 +204,9 @@ func (s *Store) ResultsOf(ctx context.Context, userID string, after RacePosition
 	return results, nil
 }
 
-// RacesOfSeason returns the races of a calendar year that have results, by date.
+// RacesOfSeason returns the races of a calendar year that count for its leaderboard, by
+// date: those with results, of verified organizers, whose points are computed from the
+// time.
 func (s *Store) RacesOfSeason(ctx context.Context, year int) ([]string, error) {
 	first := time.Date(year, time.January, 1, 0, 0, 0, 0, time.UTC)
 	races, err := s.queries.RacesOfSeason(ctx, first, first.AddDate(1, 0, -1))
@@ -214,25 +216,25 @@ func (s *Store) RacesOfSeason(ctx context.Context, year int) ([]string, error) {
 	return races, nil
 }
 
-// Entrant is what a race knows about somebody who is entered.
+// Entrant is what a race knows about the runner of a record.
 type Entrant struct {
-	UserID string
-	Sex    race.Sex
-	Age    int // on race day, or race.UnknownAge
+	Sex race.Sex
+	Age int // on race day, or race.UnknownAge
 }
 
-// Entrants returns everybody who is entered in a race.
-func (s *Store) Entrants(ctx context.Context, raceID string) ([]Entrant, error) {
-	rows, err := s.queries.EntrantsOfRace(ctx, raceID)
+// Entrants returns the runners of a race's records by record ID.
+func (s *Store) Entrants(ctx context.Context, raceID string) (map[string]Entrant, error) {
+	rows, err := s.queries.EntrantsOfRecords(ctx, raceID)
 	if err != nil {
 		return nil, fmt.Errorf("list the entrants of race %s: %w", raceID, err)
 	}
-	entrants := make([]Entrant, len(rows))
-	for i, row := range rows {
-		entrants[i] = Entrant{UserID: row.UserID, Sex: race.Sex(row.Sex), Age: race.UnknownAge}
+	entrants := make(map[string]Entrant, len(rows))
+	for _, row := range rows {
+		e := Entrant{Sex: race.Sex(row.Sex), Age: race.UnknownAge}
 		if row.Age.Valid {
-			entrants[i].Age = int(row.Age.Int16)
+			e.Age = int(row.Age.Int16)
 		}
+		entrants[row.RecordID] = e
 	}
 	return entrants, nil
 }

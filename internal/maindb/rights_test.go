@@ -15,6 +15,7 @@ func TestRights(t *testing.T) {
 	mysqltest.TestRights(t, maindb.Migrations(), maindb.Grants(), mysqltest.Rights{
 		"race":                     {mysql.API: everything, mysql.Worker: "select, update (status, updated_at)"},
 		"participant":              {mysql.API: everything, mysql.Worker: "select"},
+		"organizer":                {mysql.API: "select, insert, update"},
 		"claim":                    {mysql.API: everything},
 		"official_record":          {mysql.API: "select, insert, update", mysql.Worker: "select, update"},
 		"official_record_revision": {mysql.API: "select, insert", mysql.Worker: "select, insert"},

@@ -50,6 +50,20 @@ func StandInID(raceID, bibKey string) string {
 	return id.String()
 }
 
+// StandIn returns the user ID of the stand-in for a bib of a race, after it has added
+// one that is missing: points that go back to it need an owner.
+func (s *Accounts) StandIn(ctx context.Context, raceID, bibKey string) (string, error) {
+	id := StandInID(raceID, bibKey)
+	known, err := s.Runners(ctx, []string{id})
+	if err != nil {
+		return "", err
+	}
+	if _, exists := known[id]; !exists {
+		err = s.EnsureRunners(ctx, []Runner{{UserID: id}})
+	}
+	return id, err
+}
+
 // Runners returns the accounts with those IDs by ID, without those that do not
 // exist.
 func (s *Store) Runners(ctx context.Context, userIDs []string) (map[string]Runner, error) {

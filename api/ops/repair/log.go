@@ -33,6 +33,10 @@ const (
 	HandOverRace   Action = "hand-over-race"
 	SuspendUser    Action = "suspend-user"
 	RestoreUser    Action = "restore-user"
+	Verify         Action = "verify-organizer"
+	Unverify       Action = "unverify-organizer"
+	MergePeople    Action = "merge-people"
+	SeparatePerson Action = "separate-person"
 )
 
 // Order is what is logged before an action is carried out. Before and the action's
@@ -61,6 +65,7 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 	registry.MustRegister(taken)
 	for _, action := range []Action{
 		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, VoidRace, HandOverRace, SuspendUser, RestoreUser,
+		Verify, Unverify, MergePeople, SeparatePerson,
 	} {
 		for _, outcome := range []string{"done", "failed"} {
 			taken.WithLabelValues(string(action), outcome) // so that the first one is an increase

@@ -11,26 +11,31 @@ import (
 	"time"
 )
 
-const entrantsOfRace = `-- name: EntrantsOfRace :many
-SELECT user_id, sex, age FROM participant WHERE race_id = ? AND status = 'entered'
+const entrantsOfRecords = `-- name: EntrantsOfRecords :many
+SELECT r.record_id, p.sex, p.age
+FROM participant AS p
+JOIN official_record AS r ON r.race_id = p.race_id AND r.held_bib = p.bib_key
+WHERE p.race_id = ? AND p.status = 'entered'
 `
 
-type EntrantsOfRaceRow struct {
-	UserID string
-	Sex    string
-	Age    sql.NullInt16
+type EntrantsOfRecordsRow struct {
+	RecordID string
+	Sex      string
+	Age      sql.NullInt16
 }
 
-func (q *Queries) EntrantsOfRace(ctx context.Context, raceID string) ([]EntrantsOfRaceRow, error) {
-	rows, err := q.db.QueryContext(ctx, entrantsOfRace, raceID)
+// By the record that holds the bib, so that a result whose points are on the way to
+// another person keeps sex and age.
+func (q *Queries) EntrantsOfRecords(ctx context.Context, raceID string) ([]EntrantsOfRecordsRow, error) {
+	rows, err := q.db.QueryContext(ctx, entrantsOfRecords, raceID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EntrantsOfRaceRow
+	var items []EntrantsOfRecordsRow
 	for rows.Next() {
-		var i EntrantsOfRaceRow
-		if err := rows.Scan(&i.UserID, &i.Sex, &i.Age); err != nil {
+		var i EntrantsOfRecordsRow
+		if err := rows.Scan(&i.RecordID, &i.Sex, &i.Age); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -45,10 +50,14 @@ func (q *Queries) EntrantsOfRace(ctx context.Context, raceID string) ([]Entrants
 }
 
 const racesOfSeason = `-- name: RacesOfSeason :many
-SELECT race_id FROM race WHERE race_date >= ? AND race_date <= ? AND status NOT IN ('scheduled', 'void')
-ORDER BY race_date, race_id
+SELECT r.race_id FROM race AS r
+JOIN organizer AS o ON o.organizer_id = r.organizer_id AND o.verified = TRUE
+WHERE r.race_date >= ? AND r.race_date <= ? AND r.status NOT IN ('scheduled', 'void')
+  AND r.scoring <> 'fixed'
+ORDER BY r.race_date, r.race_id
 `
 
+// Of verified organizers; an organizer's own fixed points never count across races.
 func (q *Queries) RacesOfSeason(ctx context.Context, firstDay time.Time, lastDay time.Time) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, racesOfSeason, firstDay, lastDay)
 	if err != nil {

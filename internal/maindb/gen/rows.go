@@ -174,6 +174,14 @@ type OperatorAction struct {
 	RunID       sql.NullString
 }
 
+type Organizer struct {
+	OrganizerID string
+	Verified    bool
+	Reason      string
+	DecidedBy   sql.NullString
+	DecidedAt   time.Time
+}
+
 type Outbox struct {
 	OutboxID    int64
 	RaceID      string

@@ -3,6 +3,7 @@
 GRANT SELECT, INSERT, UPDATE, DELETE ON race TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON participant TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON claim TO {account};
+GRANT SELECT, INSERT, UPDATE ON organizer TO {account};
 GRANT SELECT, INSERT, UPDATE ON official_record TO {account};
 GRANT SELECT, INSERT ON official_record_revision TO {account};
 GRANT SELECT, INSERT ON official_record_split TO {account};

@@ -11,8 +11,17 @@ ORDER BY c.race_date DESC, c.race_id DESC
 LIMIT ?;
 
 -- name: RacesOfSeason :many
-SELECT race_id FROM race WHERE race_date >= sqlc.arg(first_day) AND race_date <= sqlc.arg(last_day) AND status NOT IN ('scheduled', 'void')
-ORDER BY race_date, race_id;
+-- Of verified organizers; an organizer's own fixed points never count across races.
+SELECT r.race_id FROM race AS r
+JOIN organizer AS o ON o.organizer_id = r.organizer_id AND o.verified = TRUE
+WHERE r.race_date >= sqlc.arg(first_day) AND r.race_date <= sqlc.arg(last_day) AND r.status NOT IN ('scheduled', 'void')
+  AND r.scoring <> 'fixed'
+ORDER BY r.race_date, r.race_id;
 
--- name: EntrantsOfRace :many
-SELECT user_id, sex, age FROM participant WHERE race_id = ? AND status = 'entered';
+-- name: EntrantsOfRecords :many
+-- By the record that holds the bib, so that a result whose points are on the way to
+-- another person keeps sex and age.
+SELECT r.record_id, p.sex, p.age
+FROM participant AS p
+JOIN official_record AS r ON r.race_id = p.race_id AND r.held_bib = p.bib_key
+WHERE p.race_id = ? AND p.status = 'entered';
