@@ -363,6 +363,11 @@ POST   /v1/ops/races/{race_id}/recompute                              operator
 POST   /v1/ops/users/{user_id}/rebuild-total                          operator
 POST   /v1/ops/users/{user_id}/suspend                                operator
 POST   /v1/ops/users/{user_id}/restore                                operator
+POST   /v1/ops/organizers/{user_id}/verify                            operator
+POST   /v1/ops/organizers/{user_id}/unverify                          operator
+GET    /v1/ops/people/suggestions                                     operator
+POST   /v1/ops/people/merge                                           operator
+POST   /v1/ops/people/separate                                        operator
 GET    /v1/ops/changes                                                operator
 GET    /v1/ops/actions                                                operator
 `
