@@ -1,7 +1,6 @@
 package sqs
 
 import (
-	"net/http"
 	"regexp"
 	"time"
 )
@@ -11,13 +10,7 @@ type deleteRequest struct {
 	ReceiptHandle string
 }
 
-func (s *Server) deleteMessage(_ *http.Request, in deleteRequest) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q, err := s.byURL(in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
+func (*Server) deleteMessage(q *queue, in deleteRequest) (any, error) {
 	return empty{}, q.acknowledge(in.ReceiptHandle)
 }
 
@@ -31,13 +24,7 @@ type deleteBatchRequest struct {
 	Entries []deleteEntry
 }
 
-func (s *Server) deleteMessageBatch(_ *http.Request, in deleteBatchRequest) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q, err := s.byURL(in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
+func (*Server) deleteMessageBatch(q *queue, in deleteBatchRequest) (any, error) {
 	return runBatch(in.Entries, func(e deleteEntry) string { return e.ID }, func(e deleteEntry) (batchDone, error) {
 		return batchDone{e.ID}, q.acknowledge(e.ReceiptHandle)
 	})
@@ -62,13 +49,7 @@ type visibilityRequest struct {
 	VisibilityTimeout *int
 }
 
-func (s *Server) changeVisibility(_ *http.Request, in visibilityRequest) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q, err := s.byURL(in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) changeVisibility(q *queue, in visibilityRequest) (any, error) {
 	now := s.clock.Now()
 	s.dispatch(q, now)
 	if err := q.changeVisibility(in.ReceiptHandle, in.VisibilityTimeout, now); err != nil {
@@ -89,13 +70,7 @@ type visibilityBatchRequest struct {
 	Entries []visibilityEntry
 }
 
-func (s *Server) changeVisibilityBatch(_ *http.Request, in visibilityBatchRequest) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q, err := s.byURL(in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) changeVisibilityBatch(q *queue, in visibilityBatchRequest) (any, error) {
 	now := s.clock.Now()
 	s.dispatch(q, now)
 	answer, err := runBatch(in.Entries, func(e visibilityEntry) string { return e.ID }, func(e visibilityEntry) (batchDone, error) {

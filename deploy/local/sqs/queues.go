@@ -148,26 +148,16 @@ type queueRequest struct {
 	QueueURL string `json:"QueueUrl"`
 }
 
-func (s *Server) deleteQueue(_ *http.Request, in queueRequest) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q, err := s.byURL(in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
+func (r queueRequest) url() string { return r.QueueURL }
+
+func (s *Server) deleteQueue(q *queue, _ queueRequest) (any, error) {
 	delete(s.queues, q.name)
 	q.clear()
 	q.dismissWaiters(errNoQueue.errorf("the specified queue does not exist"))
 	return empty{}, nil
 }
 
-func (s *Server) purgeQueue(_ *http.Request, in queueRequest) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q, err := s.byURL(in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) purgeQueue(q *queue, _ queueRequest) (any, error) {
 	now := s.clock.Now()
 	if !q.purged.IsZero() && now.Sub(q.purged) < purgeInterval {
 		return nil, errPurgeInProgress.errorf("only one purge of a queue is allowed every 60 seconds")
@@ -315,13 +305,7 @@ type attributesAnswer struct {
 	Attributes map[string]string `json:",omitempty"`
 }
 
-func (s *Server) getQueueAttributes(_ *http.Request, in attributesRequest) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	q, err := s.byURL(in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) getQueueAttributes(q *queue, in attributesRequest) (any, error) {
 	now := s.clock.Now()
 	s.dispatch(q, now)
 	all := q.attributes()

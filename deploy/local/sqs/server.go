@@ -142,16 +142,16 @@ type empty struct{}
 var operations = map[string]operation{
 	"CreateQueue":                  decoded((*Server).createQueue),
 	"GetQueueUrl":                  decoded((*Server).getQueueURL),
-	"DeleteQueue":                  decoded((*Server).deleteQueue),
-	"PurgeQueue":                   decoded((*Server).purgeQueue),
-	"GetQueueAttributes":           decoded((*Server).getQueueAttributes),
+	"DeleteQueue":                  onQueue((*Server).deleteQueue),
+	"PurgeQueue":                   onQueue((*Server).purgeQueue),
+	"GetQueueAttributes":           onQueue((*Server).getQueueAttributes),
 	"SendMessage":                  decoded((*Server).sendMessage),
 	"SendMessageBatch":             decoded((*Server).sendMessageBatch),
 	"ReceiveMessage":               decoded((*Server).receiveMessage),
-	"DeleteMessage":                decoded((*Server).deleteMessage),
-	"DeleteMessageBatch":           decoded((*Server).deleteMessageBatch),
-	"ChangeMessageVisibility":      decoded((*Server).changeVisibility),
-	"ChangeMessageVisibilityBatch": decoded((*Server).changeVisibilityBatch),
+	"DeleteMessage":                onQueue((*Server).deleteMessage),
+	"DeleteMessageBatch":           onQueue((*Server).deleteMessageBatch),
+	"ChangeMessageVisibility":      onQueue((*Server).changeVisibility),
+	"ChangeMessageVisibilityBatch": onQueue((*Server).changeVisibilityBatch),
 }
 
 // decoded turns a method on a decoded request into an operation.
@@ -163,6 +163,19 @@ func decoded[In any](run func(s *Server, r *http.Request, in In) (any, error)) o
 		}
 		return run(s, r, in)
 	}
+}
+
+// onQueue turns a method on a queue, which it locks, and on a decoded request into an operation.
+func onQueue[In interface{ url() string }](run func(s *Server, q *queue, in In) (any, error)) operation {
+	return decoded(func(s *Server, _ *http.Request, in In) (any, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		q, err := s.byURL(in.url())
+		if err != nil {
+			return nil, err
+		}
+		return run(s, q, in)
+	})
 }
 
 // Clock is the server's only source of time, so that a test can let hours pass in a moment.
