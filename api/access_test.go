@@ -127,7 +127,7 @@ func setup(t testing.TB) *testBundle {
 	for who, userType := range typeOf {
 		b.ids[who] = newID()
 		_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{
-			UserID: b.ids[who], LoginID: strings.ReplaceAll(string(who), " ", "-") + "@example.net", Type: userType, Name: "Ada Example", Sex: race.Female,
+			UserID: b.ids[who], LoginID: strings.ReplaceAll(string(who), " ", "-") + "@example.net", PasswordHash: passwordHash(), Type: userType, Name: "Ada Example", Sex: race.Female,
 			BirthDate: race.Date{Year: 1990, Month: 5, Day: 1},
 		})
 		require.NoError(t, err)
@@ -185,6 +185,19 @@ func (b *testBundle) join(t testing.TB, who kind, role race.Role) {
 	_, err := b.parts.mainDB.AcceptStaffInvitation(t.Context(), invitation.ID, invited, false)
 	require.NoError(t, err)
 }
+
+// passwordHash is of the password in the examples.
+var passwordHash = sync.OnceValue(func() string {
+	passwords, err := auth.NewPasswords()
+	if err != nil {
+		panic(err)
+	}
+	hash, err := passwords.Hash(context.Background(), "six stars to go")
+	if err != nil {
+		panic(err)
+	}
+	return hash
+})
 
 // nothing stands in for Temporal and the queue, which only the calls of operators
 // use: neither answers.
@@ -278,6 +291,7 @@ POST   /v1/users/confirm                                              anyone
 GET    /v1/users/link                                                 anyone
 GET    /v1/users/link.js                                              anyone
 GET    /v1/me/changes                                                 holders
+GET    /v1/me/export                                                  holders
 GET    /v1/me/sessions                                                holders
 DELETE /v1/me/sessions                                                holders
 DELETE /v1/me/sessions/{session_id}                                   holders

@@ -77,6 +77,9 @@ func FuzzRequests(f *testing.F) {
 		op := list[i%uint(len(list))]
 		places := partsOf(op)
 		place := places[j%uint(len(places))]
+		if op.OperationID == "delete-me" && !strings.Contains(place.in, "body") {
+			return // the right password would delete the runner, whom the other calls need
+		}
 		request := hostileRequest(t, op, place, value, ids)
 		if request == nil {
 			return // HTTP itself does not let this through

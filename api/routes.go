@@ -57,7 +57,11 @@ func (p parts) leave(ctx context.Context, userID string) error {
 	if err := p.mainDB.LeaveRaces(ctx, userID); err != nil {
 		return err
 	}
-	return p.mainDB.EraseUnofficialRecords(ctx, userID)
+	standIns, err := p.mainDB.Leave(ctx, userID)
+	if err != nil {
+		return err
+	}
+	return p.userDB.EraseStandIns(ctx, standIns)
 }
 
 // wakeTimeout bounds a call to Temporal that nobody has to wait for.
@@ -107,7 +111,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
 	accounts.Register(api, accounts.Config{
-		Store: p.userDB, EraseRecords: p.leave, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now), Recoveries: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
+		Store: p.userDB, EraseRecords: p.leave, ExportRecords: p.mainDB.Export, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now), Recoveries: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
 		Issuer: auth.NewIssuer(signing, p.cfg.Auth, p.now), JWKS: signing.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})

@@ -82,7 +82,7 @@ func TestHandOver(t *testing.T) {
 	path := "/v1/races/" + b.race.ID
 	body := `{"login_id":"other-organizer@example.net","reason":"the club takes over"}`
 
-	b.as(t, owner, http.MethodDelete, "/v1/me", "", http.StatusConflict)
+	b.as(t, owner, http.MethodDelete, "/v1/me", `{"password":"six stars to go"}`, http.StatusConflict)
 	offer := b.as(t, owner, http.MethodPost, path+"/hand-over", body, http.StatusAccepted)
 	toRunner := b.as(t, owner, http.MethodPost, path+"/hand-over", `{"user_id":"`+b.ids[runner]+`","reason":"no"}`, http.StatusAccepted)
 	b.as(t, otherOrganizer, http.MethodPost, "/v1/me/staff-invitations/"+fmt.Sprint(offer["invitation_id"])+"/accept", "", http.StatusNotFound) // replaced
@@ -108,8 +108,8 @@ func TestHandOver(t *testing.T) {
 		require.Equal(t, map[string]any{"kind": "operator"}, last["actor"], "which operator it was is no concern of theirs")
 	}
 
-	b.as(t, owner, http.MethodDelete, "/v1/me", "", http.StatusNoContent)
-	b.as(t, timing, http.MethodDelete, "/v1/me", "", http.StatusNoContent)
+	b.as(t, owner, http.MethodDelete, "/v1/me", `{"password":"six stars to go"}`, http.StatusNoContent)
+	b.as(t, timing, http.MethodDelete, "/v1/me", `{"password":"six stars to go"}`, http.StatusNoContent)
 	members, err := b.parts.mainDB.Staff(t.Context(), b.race.ID)
 	require.NoError(t, err)
 	for _, member := range members {

@@ -23,7 +23,9 @@ const tag = "Accounts"
 type Config struct {
 	Store *userdb.Accounts
 	// EraseRecords deletes a runner's unofficial records, which go with the account.
-	EraseRecords    func(ctx context.Context, userID string) error
+	EraseRecords func(ctx context.Context, userID string) error
+	// ExportRecords returns what main_db keeps about an account.
+	ExportRecords   func(ctx context.Context, userID string) (map[string][]map[string]any, error)
 	Passwords       Passwords
 	Throttle        *auth.Throttle
 	SignUps         *auth.SignUpLimit
@@ -46,6 +48,7 @@ func Register(api huma.API, cfg Config) {
 	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)
 	me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
 	recovery{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.Recoveries}.register(api)
+	export{store: cfg.Store, records: cfg.ExportRecords, now: cfg.Now}.register(api)
 	ownSessions{store: cfg.Store}.register(api)
 	points{store: cfg.Store, traceURL: cfg.TraceURL}.register(api)
 	registerJWKS(api, cfg.JWKS)

@@ -77,7 +77,8 @@ func setup(t *testing.T) *bundle {
 		SignUps:    auth.NewSignUpLimit(auth.SignUpConfig{PerAddress: 6, PerMinute: 10}, b.clock.Now),
 		Recoveries: auth.NewSignUpLimit(auth.SignUpConfig{PerAddress: 6, PerMinute: 100}, b.clock.Now),
 		Issuer:     auth.NewIssuer(b.keys, settings, b.clock.Now), JWKS: b.keys.JWKS(), RefreshTokenTTL: settings.RefreshTokenTTL,
-		TraceURL: func(id string) string { return "http://ui/" + id }, Now: b.clock.Now, Log: log,
+		ExportRecords: func(context.Context, string) (map[string][]map[string]any, error) { return nil, nil },
+		TraceURL:      func(id string) string { return "http://ui/" + id }, Now: b.clock.Now, Log: log,
 	})
 	b.router = router
 	return b
@@ -140,7 +141,7 @@ type keyStore struct {
 	rows map[server.Hash]maindb.Reservation
 }
 
-func (k *keyStore) ReserveKey(_ context.Context, key, request server.Hash, id string) (maindb.Reservation, error) {
+func (k *keyStore) ReserveKey(_ context.Context, key, request server.Hash, id, _ string) (maindb.Reservation, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, ok := k.rows[key]; !ok {

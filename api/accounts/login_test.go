@@ -42,7 +42,7 @@ func TestFailedLoginsAreIndistinguishable(t *testing.T) {
 	b := setup(t)
 	b.signUp("uta", auth.Runner)
 	left := b.loggedIn("left", auth.Runner)
-	require.Equal(t, http.StatusNoContent, b.do(request{method: "DELETE", path: "/v1/me", token: left.access}).status)
+	require.Equal(t, http.StatusNoContent, b.do(request{method: "DELETE", path: "/v1/me", token: left.access, body: fields{"password": password}}).status)
 	_, err := b.store.CreateAccount(t.Context(), userdb.Account{
 		UserID: uuid.NewString(), LoginID: "no-password", Type: auth.Runner, Name: "Uta",
 	})

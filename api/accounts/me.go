@@ -71,8 +71,9 @@ func (m me) register(api huma.API) {
 	}, m.change)
 	server.Register(api, huma.Operation{
 		OperationID: "delete-me", Method: http.MethodDelete, Path: path, DefaultStatus: http.StatusNoContent,
-		Summary: "Delete your account", Tags: []string{tag}, Errors: []int{http.StatusUnauthorized},
-		Description: "Erases your login, personal data and unofficial records, and ends all sessions. Points stay in the ledger under the account's ID alone. This cannot be undone.",
+		Summary: "Delete your account", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Errors:      []int{http.StatusUnauthorized, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
+		Description: "Erases your login, personal data, unofficial records, sessions and mails, what start lists said of you where you have claimed your result, and your entries in races without results. Results stay in their races without a name, points in the ledger under the account's ID alone. Refused with 409, which names them, while you own races. This cannot be undone.",
 	}, m.leave)
 }
 
@@ -93,9 +94,23 @@ func (m me) get(ctx context.Context, _ *struct{}) (*accountOutput, error) {
 	return outputOf(account), nil
 }
 
+type leaveInput struct {
+	Client
+	Body struct {
+		Password string `json:"password" minLength:"1" example:"six stars to go" doc:"Your password, so that nobody else can do this with a device that you left unlocked."`
+	}
+}
+
 // leave erases the account last: until then the caller can try again.
-func (m me) leave(ctx context.Context, _ *struct{}) (*struct{}, error) {
-	userID := server.CallerFrom(ctx).UserID
+func (m me) leave(ctx context.Context, in *leaveInput) (*struct{}, error) {
+	account, err := m.store.Account(ctx, server.CallerFrom(ctx).UserID)
+	if err != nil {
+		return nil, gone(err)
+	}
+	if err := m.checkPassword(ctx, in.Client, account, "password", in.Body.Password); err != nil {
+		return nil, err
+	}
+	userID := account.UserID
 	if err := m.eraseRecords(ctx, userID); err != nil {
 		return nil, err
 	}
@@ -112,7 +127,7 @@ func (m me) change(ctx context.Context, in *changeInput) (*accountOutput, error)
 		return nil, err
 	}
 	if in.Body.CurrentPassword != nil {
-		if err := m.checkCurrent(ctx, in, account); err != nil {
+		if err := m.checkPassword(ctx, in.Client, account, "current_password", *in.Body.CurrentPassword); err != nil {
 			return nil, err
 		}
 	}
@@ -166,13 +181,12 @@ func parsed[T any](wrong *race.FieldErrors, field string, value *string, parse f
 	return &v
 }
 
-// checkCurrent checks the current password, within the same limit as a login.
-func (m me) checkCurrent(ctx context.Context, in *changeInput, account userdb.Account) error {
-	outcome, err := guard(ctx, m.throttle, m.passwords, in.Client, account.LoginID, *in.Body.CurrentPassword, account.PasswordHash)
+// checkPassword checks a field that must be the account's password, within the same
+// limit as a login.
+func (m me) checkPassword(ctx context.Context, from Client, account userdb.Account, field, password string) error {
+	outcome, err := guard(ctx, m.throttle, m.passwords, from, account.LoginID, password, account.PasswordHash)
 	if err == nil && !outcome.Match {
-		err = &race.InvalidError{Fields: []race.FieldError{
-			{Field: "current_password", Message: "is not the current password"},
-		}}
+		err = &race.InvalidError{Fields: []race.FieldError{{Field: field, Message: "is not the current password"}}}
 	}
 	return err
 }

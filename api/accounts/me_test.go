@@ -99,7 +99,7 @@ func TestLeave(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	tokens := b.loggedIn("uta", auth.Runner)
-	require.Equal(t, http.StatusNoContent, b.do(request{method: "DELETE", path: "/v1/me", token: tokens.access}).status)
+	require.Equal(t, http.StatusNoContent, b.do(request{method: "DELETE", path: "/v1/me", token: tokens.access, body: fields{"password": password}}).status)
 
 	// The access token lives on for minutes, and finds nobody.
 	for _, r := range []request{

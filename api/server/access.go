@@ -96,6 +96,7 @@ var Access = map[string]Rule{
 	"PATCH /v1/me":                          {Who: Holder},
 	"DELETE /v1/me":                         {Who: Holder},
 	"GET /v1/me/changes":                    {Who: Holder},
+	"GET /v1/me/export":                     {Who: Holder},
 	"GET /v1/me/sessions":                   {Who: Holder},
 	"DELETE /v1/me/sessions":                {Who: Holder},
 	"DELETE /v1/me/sessions/{session_id}":   {Who: Holder},

@@ -26,7 +26,7 @@ type Hash = [sha256.Size]byte
 type KeyStore interface {
 	// ReserveKey binds key to resourceID and request, or returns its earlier
 	// binding.
-	ReserveKey(ctx context.Context, key, request Hash, resourceID string) (maindb.Reservation, error)
+	ReserveKey(ctx context.Context, key, request Hash, resourceID, userID string) (maindb.Reservation, error)
 	// SaveResponse stores the answer for every later call with the key.
 	SaveResponse(ctx context.Context, key Hash, status int, body []byte) error
 	// ReleaseKey deletes a key whose call created nothing.
@@ -125,7 +125,7 @@ func keyOf(ctx huma.Context, key string, request Hash) Hash {
 }
 
 func (i idempotency) reserve(ctx context.Context, key, request Hash, newID string) (maindb.Reservation, error) {
-	reserved, err := i.keys.ReserveKey(ctx, key, request, newID)
+	reserved, err := i.keys.ReserveKey(ctx, key, request, newID, CallerFrom(ctx).UserID)
 	if err != nil {
 		return maindb.Reservation{}, err
 	}

@@ -66,6 +66,8 @@ func translate(ctx context.Context, log *slog.Logger, err error) error {
 		return err
 	case errors.Is(err, race.ErrNotFound):
 		return huma.Error404NotFound(noSuchThing)
+	case errors.Is(err, race.ErrLeft):
+		return Unauthorized("the account of this access token has been deleted")
 	case errors.Is(err, race.ErrStale):
 		return huma.Error412PreconditionFailed("the record has a newer revision than the one in If-Match: read it again")
 	case errors.As(err, &conflict):

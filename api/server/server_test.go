@@ -49,7 +49,7 @@ type keys struct {
 	rows map[server.Hash]maindb.Reservation
 }
 
-func (k *keys) ReserveKey(_ context.Context, key, request server.Hash, id string) (maindb.Reservation, error) {
+func (k *keys) ReserveKey(_ context.Context, key, request server.Hash, id, _ string) (maindb.Reservation, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if row, ok := k.rows[key]; ok {

@@ -31,11 +31,12 @@ const purgeBatch = 1000
 // ReserveKey ties a key to newID and to the hash of its request, unless an earlier
 // request did: then it returns that request's ID, hash and answer. Of concurrent
 // requests one wins, and all of them get its ID; only one resource is created
-// because creating it under the same ID is idempotent.
-func (s *Store) ReserveKey(ctx context.Context, keyHash, requestHash [32]byte, newID string) (Reservation, error) {
+// because creating it under the same ID is idempotent. The answer is erased with the
+// account of userID, which is empty for an anonymous caller.
+func (s *Store) ReserveKey(ctx context.Context, keyHash, requestHash [32]byte, newID, userID string) (Reservation, error) {
 	for {
 		err := s.queries.InsertKey(ctx, gen.InsertKeyParams{
-			KeyHash: keyHash[:], RequestHash: requestHash[:], ResourceID: newID, CreatedAt: s.now(),
+			KeyHash: keyHash[:], RequestHash: requestHash[:], ResourceID: newID, UserID: nullString(userID), CreatedAt: s.now(),
 		})
 		if err == nil {
 			return Reservation{ResourceID: newID, RequestHash: requestHash}, nil

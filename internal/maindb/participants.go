@@ -29,6 +29,9 @@ type Entry struct {
 func (s *Store) Enter(ctx context.Context, e Entry) (entered race.Participant, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
+		if err := holdAccount(ctx, q, e.UserID); err != nil {
+			return err
+		}
 		r, err := lockRace(ctx, q, e.RaceID)
 		if err != nil {
 			return err

@@ -42,6 +42,7 @@ func TestRights(t *testing.T) {
 			mysql.API:    "select, insert, update (state, wrong, right_would_be, closed_at, closed_by, answer, answered_revision)",
 			mysql.Worker: "select (dispute_id, race_id, state)",
 		},
+		"account_mark":     {mysql.API: "select, insert, update"},
 		"goose_db_version": {mysql.API: "select", mysql.Worker: "select"},
 	})
 }

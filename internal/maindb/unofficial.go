@@ -13,12 +13,17 @@ import (
 
 // CreateUnofficialRecord adds a runner's own record under the ID in r and returns
 // it as stored. When the runner already has a record with that ID, an earlier call
-// created it, and that one is returned unchanged.
+// created it, and that one is returned unchanged. It returns race.ErrLeft.
 func (s *Store) CreateUnofficialRecord(ctx context.Context, r race.UnofficialRecord) (race.UnofficialRecord, error) {
-	now := s.now()
-	err := s.queries.InsertUnofficialRecord(ctx, gen.InsertUnofficialRecordParams{
-		UnofficialRecordID: r.ID, UserID: r.UserID, RecordDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
-		TimeMs: int64(r.Time), Title: r.Title, Note: r.Note, CreatedAt: now, UpdatedAt: now,
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q, now := s.queries.WithTx(tx), s.now()
+		if err := holdAccount(ctx, q, r.UserID); err != nil {
+			return err
+		}
+		return q.InsertUnofficialRecord(ctx, gen.InsertUnofficialRecordParams{
+			UnofficialRecordID: r.ID, UserID: r.UserID, RecordDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
+			TimeMs: int64(r.Time), Title: r.Title, Note: r.Note, CreatedAt: now, UpdatedAt: now,
+		})
 	})
 	if err != nil && !mysql.IsDuplicate(err) {
 		return race.UnofficialRecord{}, fmt.Errorf("create unofficial record %s: %w", r.ID, err)
@@ -66,6 +71,9 @@ func (s *Store) ListUnofficialRecords(ctx context.Context, userID string, after 
 func (s *Store) UpdateUnofficialRecord(ctx context.Context, userID, id string, edit func(*race.UnofficialRecord) error) (updated race.UnofficialRecord, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
+		if err := holdAccount(ctx, q, userID); err != nil {
+			return err
+		}
 		row, err := q.LockUnofficialRecord(ctx, id, userID)
 		if updated, err = foundUnofficial(id, row, err); err != nil {
 			return err
@@ -94,15 +102,6 @@ func (s *Store) DeleteUnofficialRecord(ctx context.Context, userID, id string) e
 	}
 	if deleted == 0 {
 		return race.ErrNotFound
-	}
-	return nil
-}
-
-// EraseUnofficialRecords removes all of a runner's own records: titles and notes
-// are personal data and must not outlive their author's account.
-func (s *Store) EraseUnofficialRecords(ctx context.Context, userID string) error {
-	if err := s.queries.DeleteUnofficialRecordsOf(ctx, userID); err != nil {
-		return fmt.Errorf("erase unofficial records of user %s: %w", userID, err)
 	}
 	return nil
 }

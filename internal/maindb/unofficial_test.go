@@ -53,7 +53,8 @@ func TestUnofficialRecords(t *testing.T) {
 	require.ErrorIs(t, b.store.DeleteUnofficialRecord(ctx, stranger, first.ID), race.ErrNotFound)
 
 	require.NoError(t, b.store.DeleteUnofficialRecord(ctx, userID, first.ID))
-	require.NoError(t, b.store.EraseUnofficialRecords(ctx, userID))
+	_, err = b.store.Leave(ctx, userID)
+	require.NoError(t, err)
 	page, err = b.store.ListUnofficialRecords(ctx, userID, maindb.UnofficialPosition{}, 5)
 	require.NoError(t, err)
 	require.Empty(t, page)

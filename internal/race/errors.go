@@ -15,6 +15,8 @@ var (
 	ErrUnavailable = errors.New("unavailable")
 	// ErrStale: the revision that a change was based on is not the latest.
 	ErrStale = errors.New("the record has a newer revision")
+	// ErrLeft: the account that the call is made for has been deleted.
+	ErrLeft = errors.New("the account has been deleted")
 )
 
 // ConflictError says that a change contradicts what is already there. Message

@@ -220,6 +220,33 @@ func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 	return nil
 }
 
+// EraseStandIns removes what start lists said of people whose results belonged to an
+// account that is erased. Accounts that somebody logs in to are left alone.
+func (s *Accounts) EraseStandIns(ctx context.Context, userIDs []string) error {
+	if len(userIDs) == 0 {
+		return nil
+	}
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries, now := s.queries.WithTx(tx), s.now()
+		if err := queries.EraseStandIns(ctx, moment(now), now, userIDs); err != nil {
+			return err
+		}
+		for _, id := range userIDs {
+			if err := queries.EraseCreditParts(ctx, optional(id)); err != nil {
+				return err
+			}
+			if err := queries.ErasePointParts(ctx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("erase people of start lists: %w", err)
+	}
+	return nil
+}
+
 // Suspend keeps somebody out of their account and ends all of their sessions, until
 // Restore. It returns the account as it was before; suspending a suspended account
 // changes nothing. It returns race.ErrNotFound as Account does.

@@ -21,13 +21,14 @@ func (q *Queries) DeleteKey(ctx context.Context, keyHash []byte) error {
 }
 
 const insertKey = `-- name: InsertKey :exec
-INSERT INTO idempotency_key (key_hash, request_hash, resource_id, created_at) VALUES (?, ?, ?, ?)
+INSERT INTO idempotency_key (key_hash, request_hash, resource_id, user_id, created_at) VALUES (?, ?, ?, ?, ?)
 `
 
 type InsertKeyParams struct {
 	KeyHash     []byte
 	RequestHash []byte
 	ResourceID  string
+	UserID      sql.NullString
 	CreatedAt   time.Time
 }
 
@@ -36,6 +37,7 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.KeyHash,
 		arg.RequestHash,
 		arg.ResourceID,
+		arg.UserID,
 		arg.CreatedAt,
 	)
 	return err

@@ -22,7 +22,7 @@ func (q *Queries) DeleteRace(ctx context.Context, raceID string) error {
 }
 
 const findRacesAfter = `-- name: FindRacesAfter :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race
 WHERE race_date >= ? AND (race_date > ? OR race_id > ?)
   AND race_date <= ? AND (name LIKE ? OR city LIKE ?)
 ORDER BY race_date, race_id
@@ -74,6 +74,7 @@ func (q *Queries) FindRacesAfter(ctx context.Context, arg FindRacesAfterParams) 
 			&i.VoidedAt,
 			&i.VoidedBy,
 			&i.VoidReason,
+			&i.Country,
 			&i.TimingPoints,
 			&i.Teams,
 			&i.Awards,
@@ -92,7 +93,7 @@ func (q *Queries) FindRacesAfter(ctx context.Context, arg FindRacesAfterParams) 
 }
 
 const findRacesBefore = `-- name: FindRacesBefore :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race
 WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
   AND race_date >= ? AND (name LIKE ? OR city LIKE ?)
 ORDER BY race_date DESC, race_id DESC
@@ -144,6 +145,7 @@ func (q *Queries) FindRacesBefore(ctx context.Context, arg FindRacesBeforeParams
 			&i.VoidedAt,
 			&i.VoidedBy,
 			&i.VoidReason,
+			&i.Country,
 			&i.TimingPoints,
 			&i.Teams,
 			&i.Awards,
@@ -215,7 +217,7 @@ func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
 }
 
 const lockRace = `-- name: LockRace :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race WHERE race_id = ? FOR UPDATE
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race WHERE race_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
@@ -241,6 +243,7 @@ func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
 		&i.VoidedAt,
 		&i.VoidedBy,
 		&i.VoidReason,
+		&i.Country,
 		&i.TimingPoints,
 		&i.Teams,
 		&i.Awards,
@@ -249,7 +252,7 @@ func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
 }
 
 const race = `-- name: Race :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race WHERE race_id = ?
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race WHERE race_id = ?
 `
 
 func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
@@ -275,6 +278,7 @@ func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
 		&i.VoidedAt,
 		&i.VoidedBy,
 		&i.VoidReason,
+		&i.Country,
 		&i.TimingPoints,
 		&i.Teams,
 		&i.Awards,
@@ -295,7 +299,7 @@ func (q *Queries) RaceHasRecords(ctx context.Context, raceID string) (bool, erro
 
 const racesBefore = `-- name: RacesBefore :many
 
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race
 WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
 LIMIT ?
@@ -342,6 +346,7 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 			&i.VoidedAt,
 			&i.VoidedBy,
 			&i.VoidReason,
+			&i.Country,
 			&i.TimingPoints,
 			&i.Teams,
 			&i.Awards,
@@ -360,7 +365,7 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 }
 
 const racesOfOrganizerBefore = `-- name: RacesOfOrganizerBefore :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, timing_points, teams, awards FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race
 WHERE organizer_id = ? AND race_date <= ?
   AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
@@ -409,6 +414,7 @@ func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganiz
 			&i.VoidedAt,
 			&i.VoidedBy,
 			&i.VoidReason,
+			&i.Country,
 			&i.TimingPoints,
 			&i.Teams,
 			&i.Awards,

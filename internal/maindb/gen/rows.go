@@ -10,6 +10,11 @@ import (
 	"time"
 )
 
+type AccountMark struct {
+	UserID string
+	LeftAt sql.NullTime
+}
+
 type ApiKey struct {
 	KeyID       string
 	SecretHash  string
@@ -99,6 +104,7 @@ type IdempotencyKey struct {
 	ResponseStatus sql.NullInt16
 	ResponseBody   sql.NullString
 	CreatedAt      time.Time
+	UserID         sql.NullString
 }
 
 type ImportContent struct {
@@ -240,6 +246,7 @@ type Race struct {
 	VoidedAt       sql.NullTime
 	VoidedBy       sql.NullString
 	VoidReason     sql.NullString
+	Country        string
 	TimingPoints   sql.NullString
 	Teams          sql.NullString
 	Awards         sql.NullString

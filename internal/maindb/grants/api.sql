@@ -25,4 +25,5 @@ GRANT SELECT, INSERT, DELETE ON race_staff TO {account};
 GRANT SELECT, INSERT, DELETE ON staff_invitation TO {account};
 GRANT SELECT, INSERT, UPDATE (secret_hash, prefix, last_used_at, revoked_at), DELETE ON api_key TO {account};
 GRANT SELECT, INSERT, UPDATE (state, wrong, right_would_be, closed_at, closed_by, answer, answered_revision) ON dispute TO {account};
+GRANT SELECT, INSERT, UPDATE ON account_mark TO {account};
 GRANT SELECT ON goose_db_version TO {account};

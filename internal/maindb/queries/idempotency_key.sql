@@ -1,5 +1,5 @@
 -- name: InsertKey :exec
-INSERT INTO idempotency_key (key_hash, request_hash, resource_id, created_at) VALUES (?, ?, ?, ?);
+INSERT INTO idempotency_key (key_hash, request_hash, resource_id, user_id, created_at) VALUES (?, ?, ?, ?, ?);
 
 -- name: Key :one
 SELECT request_hash, resource_id, response_status, response_body FROM idempotency_key WHERE key_hash = ?;

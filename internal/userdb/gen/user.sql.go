@@ -8,6 +8,7 @@ package gen
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,29 @@ UPDATE point SET parts = NULL WHERE user_id = ?
 
 func (q *Queries) ErasePointParts(ctx context.Context, userID string) error {
 	_, err := q.db.ExecContext(ctx, erasePointParts, userID)
+	return err
+}
+
+const eraseStandIns = `-- name: EraseStandIns :exec
+UPDATE user SET name = '', phone = '', birth_date = NULL, sex = '', erased_at = ?, updated_at = ?
+WHERE user_id IN (/*SLICE:user_ids*/?) AND login_id IS NULL AND erased_at IS NULL
+`
+
+// People of start lists; a list sent again does not bring back what is erased.
+func (q *Queries) EraseStandIns(ctx context.Context, erasedAt sql.NullTime, updatedAt time.Time, userIds []string) error {
+	query := eraseStandIns
+	var queryParams []interface{}
+	queryParams = append(queryParams, erasedAt)
+	queryParams = append(queryParams, updatedAt)
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
 }
 

@@ -26,6 +26,11 @@ SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = N
     tokens_ended_at = sqlc.arg(erased_at), erased_at = sqlc.arg(erased_at), updated_at = sqlc.arg(updated_at)
 WHERE user_id = sqlc.arg(user_id);
 
+-- name: EraseStandIns :exec
+-- People of start lists; a list sent again does not bring back what is erased.
+UPDATE user SET name = '', phone = '', birth_date = NULL, sex = '', erased_at = sqlc.arg(erased_at), updated_at = sqlc.arg(updated_at)
+WHERE user_id IN (sqlc.slice(user_ids)) AND login_id IS NULL AND erased_at IS NULL;
+
 -- name: EraseCreditParts :exec
 UPDATE credit SET parts = NULL WHERE user_id = sqlc.arg(user_id);
 

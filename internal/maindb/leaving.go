@@ -1,0 +1,93 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// Leave erases what a person has written here whose account is about to be deleted,
+// and sees to it that nothing is written for the account afterwards: a call that is
+// under way with an access token from before gets race.ErrLeft. Results stay, since
+// the places of others depend on them. It returns the accounts of the people of start
+// lists whose results the account has claimed. Repeating it is safe.
+func (s *Store) Leave(ctx context.Context, userID string) (standIns []string, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		if err := q.MarkAccount(ctx, userID); err != nil {
+			return err
+		}
+		if err := q.MarkLeft(ctx, sql.NullTime{Time: s.now(), Valid: true}, userID); err != nil {
+			return err
+		}
+		found, err := q.StandInsOf(ctx, nullString(userID))
+		if err != nil {
+			return err
+		}
+		standIns = nil
+		for _, id := range found {
+			standIns = append(standIns, id.String)
+		}
+		void, err := q.VoidRecordsOf(ctx, userID)
+		if err != nil {
+			return err
+		}
+		for _, erase := range []func() error{
+			func() error { return q.DeleteUnofficialRecordsOf(ctx, userID) },
+			func() error { return q.DeleteKeysOf(ctx, nullString(userID)) },
+			func() error { return q.DeleteMappingsOf(ctx, userID) },
+			func() error { return q.DeleteOpenClaimsOf(ctx, nullString(userID)) },
+			func() error { return q.EraseDisputeTexts(ctx, userID) },
+			func() error { return q.ForgetLoginOfClaims(ctx, nullString(userID)) },
+			func() error { return q.EraseEntriesWithoutResults(ctx, s.now(), userID) },
+			func() error { return q.ForgetOwnAges(ctx, userID) },
+		} {
+			if err := erase(); err != nil {
+				return err
+			}
+		}
+		// The credits of void races name the entry, which is no longer there.
+		return reviseAgain(ctx, tx, void, "the account was deleted", s.now())
+	})
+	if err != nil {
+		return nil, fmt.Errorf("erase what user %s has written: %w", userID, err)
+	}
+	return standIns, nil
+}
+
+// holdAccount locks the mark of an account until the end of the transaction, in which
+// something is written that Leave would erase. It returns race.ErrLeft.
+func holdAccount(ctx context.Context, q *gen.Queries, userID string) error {
+	if err := q.MarkAccount(ctx, userID); err != nil {
+		return fmt.Errorf("hold account %s: %w", userID, err)
+	}
+	leftAt, err := q.AccountLeft(ctx, userID)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("hold account %s: %w", userID, err)
+	}
+	if leftAt.Valid {
+		return race.ErrLeft
+	}
+	return nil
+}
+
+// Export returns everything that is kept here about an account, by table, and the
+// records of its results.
+func (s *Store) Export(ctx context.Context, userID string) (map[string][]map[string]any, error) {
+	found, err := mysql.RowsAbout(ctx, s.db, []string{"user_id", "account_id", "about_id", "organizer_id", "runner_id", "created_by"}, userID)
+	if err != nil {
+		return nil, err
+	}
+	found["official_record"], err = mysql.QueryRows(ctx, s.db, `SELECT official_record.* FROM official_record
+JOIN participant ON participant.race_id = official_record.race_id AND participant.bib_key = official_record.held_bib
+WHERE participant.user_id = ? AND participant.status = 'entered'`, userID)
+	if err != nil {
+		return nil, fmt.Errorf("read the results of user %s: %w", userID, err)
+	}
+	return found, nil
+}
