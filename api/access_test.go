@@ -347,8 +347,13 @@ GET    /v1/races/{race_id}/official-records/{record_id}               viewers
 PATCH  /v1/races/{race_id}/official-records/{record_id}               timing
 DELETE /v1/races/{race_id}/official-records/{record_id}               timing
 GET    /v1/races/{race_id}/credits                                    viewers
+POST   /v1/races/{race_id}/imports                                    timing
 GET    /v1/races/{race_id}/imports                                    viewers
 GET    /v1/races/{race_id}/imports/{import_id}                        viewers
+GET    /v1/races/{race_id}/imports/{import_id}/rows                   viewers
+GET    /v1/races/{race_id}/imports/{import_id}/file                   viewers
+POST   /v1/races/{race_id}/imports/{import_id}/apply                  timing
+GET    /v1/races/{race_id}/imports/{import_id}/undo                   timing
 POST   /v1/races/{race_id}/imports/{import_id}/undo                   timing
 GET    /v1/leaderboard                                                anyone
 GET    /v1/races/{race_id}/standings                                  anyone

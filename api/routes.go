@@ -14,11 +14,13 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/changes"
 	"github.com/mrmrthon/mrmrthon/api/claims"
+	"github.com/mrmrthon/mrmrthon/api/imports"
 	"github.com/mrmrthon/mrmrthon/api/keys"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/pages"
+	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -117,9 +119,10 @@ func newHandler(p parts) (*chi.Mux, error) {
 	})
 	accounts.LinkPages(router)
 	actions := repair.NewLog(p.mainDB, p.log, p.registry)
+	loginHash := func(login string) string { return claims.LoginHash(claimHash, login) }
 	races.Register(api, races.Config{
 		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions, Fixed: p.cfg.Fixed,
-		LoginHash: func(login string) string { return claims.LoginHash(claimHash, login) },
+		LoginHash: loginHash,
 	})
 	split := splits.NewReader(p.mainDB, p.now)
 	claims.Register(api, claims.Config{
@@ -128,6 +131,10 @@ func newHandler(p parts) (*chi.Mux, error) {
 	records.Register(api, records.Config{
 		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, Poke: p.poke, Ahead: p.ahead,
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
+	})
+	plans.Register(api, plans.Config{
+		Store: p.mainDB, Runners: p.userDB, Settings: p.cfg.Imports, Poke: p.poke, Now: p.now,
+		StandIns: imports.StandIns{Entrants: p.mainDB.EnteredInPerson, Runners: p.userDB, LoginHash: loginHash},
 	})
 	unofficial.Register(api, p.mainDB)
 	seasons := leaderboard.Register(api, p.mainDB, p.userDB.Store, p.now)

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/relay"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -30,6 +31,7 @@ type settings struct {
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"proxies whose X-Forwarded-For is believed when logins and sign-ups are limited by address"`
 	program.Config
 	Outbox        relay.Config
+	Imports       plans.Settings
 	Auth          auth.Config
 	SignUps       auth.SignUpConfig
 	APIKeys       auth.KeyConfig
@@ -145,6 +147,9 @@ func tidy(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, userDB *u
 		}
 		if _, err := mainDB.PurgeInvitations(ctx); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "expired invitations were not purged; they are tried again in an hour", "error", err)
+		}
+		if _, err := mainDB.PurgeImports(ctx); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "cannot delete files of imports that are kept no longer: retrying in an hour", "error", err)
 		}
 		if _, err := userDB.PurgeExpired(ctx); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "cannot purge refresh tokens: retrying in an hour", "error", err)

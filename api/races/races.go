@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/mrmrthon/mrmrthon/api/imports"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -53,7 +54,10 @@ func Register(api huma.API, cfg Config) {
 	settings{store: cfg.Races, runners: cfg.Runners, maxFixed: int64(cmp.Or(cfg.Fixed.MaxPoints, 1000)), poke: cfg.Poke, wake: cfg.Wake, actions: cfg.Actions}.register(api)
 	lists{store: cfg.Races}.register(api)
 	entries{store: cfg.Races, runners: cfg.Runners}.register(api)
-	startLists{store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke, loginHash: cfg.LoginHash}.register(api)
+	startLists{
+		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
+		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},
+	}.register(api)
 }
 
 // RacePath is embedded in the inputs of calls about a race. It is exported because

@@ -13,6 +13,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/imports"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -34,12 +35,10 @@ type startListStore interface {
 
 // startLists imports start lists.
 type startLists struct {
-	store   startListStore
-	runners *userdb.Accounts
-	poke    func()
-	// loginHash returns the keyed hash of a login, by which its account finds the
-	// invitation.
-	loginHash func(login string) string
+	store    startListStore
+	runners  *userdb.Accounts
+	standIns imports.StandIns
+	poke     func()
 }
 
 type startListInput struct {
@@ -87,15 +86,15 @@ func (s startLists) handle(ctx context.Context, in *startListInput) (*startListO
 	if err != nil {
 		return nil, imports.Problem(err)
 	}
-	list, err := s.resolve(ctx, raceID, sheet.Rows)
+	list, err := s.standIns.Resolve(ctx, raceID, sheet.Rows)
 	if err != nil {
 		return nil, err
 	}
-	planned, err := s.store.PlanStartList(ctx, raceID, list.entries)
+	planned, err := s.store.PlanStartList(ctx, raceID, list.Entries)
 	if err != nil {
 		return nil, err
 	}
-	corrections := list.corrections(planned)
+	corrections := list.Corrections(planned)
 	if !in.DryRun {
 		if err := s.carryOut(ctx, raceID, list, planned, corrections); err != nil {
 			return nil, err
@@ -103,12 +102,12 @@ func (s startLists) handle(ctx context.Context, in *startListInput) (*startListO
 	}
 	out := &startListOutput{}
 	out.Body.IgnoredColumns, out.Body.IgnoredSamples = imports.Names(sheet.IgnoredColumns), sheet.IgnoredColumns
-	out.Body.Errors = append(append([]imports.RowError{}, sheet.Errors...), list.errors...)
+	out.Body.Errors = append(append([]imports.RowError{}, sheet.Errors...), list.Errors...)
 	for i, p := range planned {
-		_, corrected := corrections[list.entries[i].StandIn.UserID]
+		_, corrected := corrections[list.Entries[i].StandIn.UserID]
 		switch {
 		case p.Outcome == maindb.RowRefused:
-			out.Body.Errors = append(out.Body.Errors, rowErrors(list.rows[i].Row, p.Wrong)...)
+			out.Body.Errors = append(out.Body.Errors, rowErrors(list.Rows[i].Row, p.Wrong)...)
 		case p.Outcome == maindb.RowAdded:
 			out.Body.Added++
 		case p.Outcome == maindb.RowChanged || corrected:
@@ -124,13 +123,8 @@ func (s startLists) handle(ctx context.Context, in *startListInput) (*startListO
 // carryOut writes what was planned, the accounts first: after a crash between
 // the two databases there are accounts without entries, and the same file again
 // finds them by their IDs.
-func (s startLists) carryOut(ctx context.Context, raceID string, list *startList, planned []maindb.PlannedRow, corrections map[string]userdb.Runner) error {
-	standIns := make([]userdb.Runner, 0, len(corrections))
-	for _, entry := range list.entries { // in the order of the list, so that two imports at once do not deadlock
-		if standIn, needed := corrections[entry.StandIn.UserID]; needed {
-			standIns = append(standIns, standIn)
-		}
-	}
+func (s startLists) carryOut(ctx context.Context, raceID string, list *imports.ResolvedList, planned []maindb.PlannedRow, corrections map[string]userdb.Runner) error {
+	standIns, _ := list.InOrder(corrections)
 	if err := s.runners.EnsureRunners(ctx, standIns); err != nil {
 		return err
 	}
@@ -140,7 +134,7 @@ func (s startLists) carryOut(ctx context.Context, raceID string, list *startList
 	if !slices.ContainsFunc(planned, writes) {
 		return nil
 	}
-	revised, err := s.store.ImportStartList(ctx, raceID, list.entries, planned)
+	revised, err := s.store.ImportStartList(ctx, raceID, list.Entries, planned)
 	if err != nil {
 		return err
 	}
@@ -148,4 +142,12 @@ func (s startLists) carryOut(ctx context.Context, raceID string, list *startList
 		s.poke()
 	}
 	return nil
+}
+
+func rowErrors(row int, wrong []race.FieldError) []imports.RowError {
+	errors := make([]imports.RowError, len(wrong))
+	for i, w := range wrong {
+		errors[i] = imports.RowError{Row: row, Field: w.Field, Message: w.Message}
+	}
+	return errors
 }

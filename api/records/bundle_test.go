@@ -15,6 +15,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/api/imports"
+	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/server/servertest"
@@ -38,6 +40,7 @@ const (
 type bundle struct {
 	main   *maindb.Store
 	ledger *userdb.Store
+	users  *userdb.Accounts
 	worker *userdb.Ledger
 	inMain func(t *testing.T, statement string) // executes it in main_db
 	inUser func(t *testing.T, statement string) // and in user_db
@@ -55,6 +58,7 @@ func setup(t *testing.T) *bundle {
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	b.main = maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now)
 	b.ledger = userdb.New(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now)
+	b.users = userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now)
 	b.worker = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
 	b.inMain = func(t *testing.T, statement string) {
 		t.Helper()
@@ -87,6 +91,11 @@ func (b *bundle) mount(ledger *userdb.Store) {
 		"rival":     {UserID: rivalID, Type: auth.Organizer},
 		"runner":    {UserID: runnerID, Type: auth.Runner},
 	}, b.main))
+	plans.Register(api, plans.Config{
+		Store: b.main, Runners: b.users, Poke: func() { b.pokes.Add(1) }, Now: time.Now,
+		Settings: plans.Settings{PlanLifetime: time.Hour, FileLifetime: time.Hour},
+		StandIns: imports.StandIns{Entrants: b.main.EnteredInPerson, Runners: b.users, LoginHash: func(login string) string { return login }},
+	})
 	records.Register(api, records.Config{
 		Store: b.main, Ledger: ledger, Splits: splits.NewReader(b.main, time.Now), Log: slog.New(slog.DiscardHandler),
 		Poke: func() { b.pokes.Add(1) },

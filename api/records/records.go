@@ -61,7 +61,6 @@ func Register(api huma.API, cfg Config) {
 	gate := gate{races: cfg.Store}
 	post{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
 	importing{store: cfg.Store, poke: cfg.Poke}.register(api)
-	imported{store: cfg.Store, poke: cfg.Poke}.register(api)
 	list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate}.register(api)
 	get{store: cfg.Store, credits: credits, gate: gate, splits: cfg.Splits}.register(api)
 	change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)

@@ -146,7 +146,7 @@ var Access = map[string]Rule{
 	"POST /v1/races/{race_id}/participants/import": {Who: Editor, Creates: true},
 
 	"GET /v1/races/{race_id}/claims":                     {Who: Owner},
-	"POST /v1/races/{race_id}/claims/{claim_id}/approve": {Who: Owner}, // to repeat it changes nothing: no key is needed
+	"POST /v1/races/{race_id}/claims/{claim_id}/approve": {Who: Owner}, // repeating it changes nothing, so it needs no key
 	"POST /v1/races/{race_id}/claims/{claim_id}/refuse":  {Who: Owner},
 	"GET /v1/races/{race_id}/claim-codes":                {Who: Owner},
 	"GET /v1/races/{race_id}/claim-codes.csv":            {Who: Owner},
@@ -158,8 +158,13 @@ var Access = map[string]Rule{
 	"PATCH /v1/races/{race_id}/official-records/{record_id}":  {Who: Timing},
 	"DELETE /v1/races/{race_id}/official-records/{record_id}": {Who: Timing},
 	"GET /v1/races/{race_id}/credits":                         {Who: Viewer},
+	"POST /v1/races/{race_id}/imports":                        {Who: Timing, Creates: true},
 	"GET /v1/races/{race_id}/imports":                         {Who: Viewer},
 	"GET /v1/races/{race_id}/imports/{import_id}":             {Who: Viewer},
+	"GET /v1/races/{race_id}/imports/{import_id}/rows":        {Who: Viewer},
+	"GET /v1/races/{race_id}/imports/{import_id}/file":        {Who: Viewer},
+	"POST /v1/races/{race_id}/imports/{import_id}/apply":      {Who: Timing}, // repeating it changes nothing, so it needs no key
+	"GET /v1/races/{race_id}/imports/{import_id}/undo":        {Who: Timing},
 	"POST /v1/races/{race_id}/imports/{import_id}/undo":       {Who: Timing}, // repeating it changes nothing, so it needs no key
 
 	"GET /v1/leaderboard":                        {Who: Anyone},

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,39 +41,72 @@ func unwrapUpload(api huma.API) func(huma.Context, func(huma.Context)) {
 			_ = ctx.SetReadDeadline(time.Now().Add(op.BodyReadTimeout))
 		}
 		r, w := humachi.Unwrap(ctx)
-		file, contentType, err := readUpload(multipart.NewReader(http.MaxBytesReader(nil, r.Body, op.MaxBodyBytes), params["boundary"]))
+		uploaded, err := readUpload(op, multipart.NewReader(http.MaxBytesReader(nil, r.Body, op.MaxBodyBytes), params["boundary"]))
 		if err != nil {
 			writeError(api, ctx, err)
 			return
 		}
 		r = r.WithContext(ctx.Context())
 		r.Header = r.Header.Clone()
-		r.Header.Set("Content-Type", contentType)
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(file)), int64(len(file))
+		r.Header.Set("Content-Type", uploaded.contentType)
+		r.Header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": uploaded.name}))
+		if len(uploaded.parameters) > 0 {
+			query := r.URL.Query()
+			maps.Copy(query, uploaded.parameters)
+			location := *r.URL
+			location.RawQuery = query.Encode()
+			r.URL, r.RequestURI = &location, location.RequestURI()
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(uploaded.file)), int64(len(uploaded.file))
 		next(humachi.NewContext(op, r, w))
 	}
 }
 
-// readUpload returns the one file of a form. Anything else in the form is refused:
-// parameters belong in the query.
-func readUpload(form *multipart.Reader) (file []byte, contentType string, err error) {
+// upload is what a form uploads.
+type upload struct {
+	file              []byte
+	name, contentType string
+	parameters        url.Values // of the call
+}
+
+// maxField is how long a parameter in a form may be, in bytes.
+const maxField = 64 << 10
+
+// readUpload reads the one file of a form. Its other fields may be parameters of the
+// call; anything else is refused.
+func readUpload(op *huma.Operation, form *multipart.Reader) (upload, error) {
+	got := upload{parameters: url.Values{}}
 	for {
 		part, err := form.NextRawPart()
 		switch {
-		case errors.Is(err, io.EOF) && contentType != "":
-			return file, contentType, nil
+		case errors.Is(err, io.EOF) && got.contentType != "":
+			return got, nil
 		case errors.Is(err, io.EOF):
-			return nil, "", invalid("body."+fileField, "is required: the file to import")
+			return got, invalid("body."+fileField, "is required: the file to import")
 		case err != nil:
-			return nil, "", uploadError(err)
-		case part.FormName() != fileField || contentType != "":
-			return nil, "", invalid("body", `the form must have one field, "file"; parameters belong into the query`)
+			return got, uploadError(err)
+		case part.FormName() == fileField && got.contentType == "":
+			if got.file, err = io.ReadAll(part); err != nil {
+				return got, uploadError(err)
+			}
+			got.name, got.contentType = part.FileName(), uploadType(part.Header.Get("Content-Type"), part.FileName())
+		case takesParameter(op, part.FormName()) && !got.parameters.Has(part.FormName()):
+			value, err := io.ReadAll(io.LimitReader(part, maxField))
+			if err != nil {
+				return got, uploadError(err)
+			}
+			if !IsText(string(value)) {
+				return got, invalid("body."+part.FormName(), notText)
+			}
+			got.parameters.Set(part.FormName(), string(value))
+		default:
+			return got, invalid("body", `the form must have one field "file"; its other fields must be parameters of this call`)
 		}
-		if file, err = io.ReadAll(part); err != nil {
-			return nil, "", uploadError(err)
-		}
-		contentType = uploadType(part.Header.Get("Content-Type"), part.FileName())
 	}
+}
+
+func takesParameter(op *huma.Operation, name string) bool {
+	return slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
 }
 
 // uploadType returns the content type of a file in a form, or the one that its name

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,8 @@ import (
 // Consequences is what a change of a race leads to, whatever made it: a file, a
 // correction, another rule, the undoing of one of them.
 type Consequences struct {
+	Hash string `json:"-"` // of the race as it was; only of a Plan
+
 	RecordsAdded   int `json:"records_added"`
 	RecordsChanged int `json:"records_changed" doc:"Records whose result, bib or confirmation changes."`
 	RecordsRemoved int `json:"records_removed"`
@@ -259,7 +262,7 @@ type plannedChange struct{ consequences Consequences }
 // call runs in its own transaction and under its own locks, and is rolled back, so
 // that the plan of a change and the change itself cannot differ. The error of do is
 // returned as it is. A change that turns out to change nothing has no consequences.
-func (s *Store) Plan(ctx context.Context, do func(planning *Store) error) (Consequences, error) {
+func (s *Store) Plan(do func(planning *Store) error) (Consequences, error) {
 	plan := &plannedChange{Consequences{Points: []PointsChange{}, Moves: []PlaceMove{}, Podiums: []Podium{}}}
 	if err := do(&Store{db: s.db, queries: s.queries, now: s.now, planned: plan}); err != nil && !errors.Is(err, errPlanned) {
 		return Consequences{}, err
@@ -296,6 +299,11 @@ func (s *Store) inRace(ctx context.Context, raceID string, change func(tx *sql.T
 		if s.planned.consequences, err = consequencesOf(before, after); err != nil {
 			return fmt.Errorf("work out the consequences for race %s: %w", raceID, err)
 		}
+		hash, err := before.hash()
+		if err != nil {
+			return err
+		}
+		s.planned.consequences.Hash = hex.EncodeToString(hash[:])
 		return errPlanned
 	})
 }

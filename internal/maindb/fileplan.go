@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -174,9 +175,7 @@ func (s *Store) SavePlan(ctx context.Context, plan StoredPlan) error {
 		return fmt.Errorf("encode the race: %w", err)
 	}
 	contents := map[ImportContent][]byte{contentRace: settings}
-	for content, body := range plan.Contents {
-		contents[content] = body
-	}
+	maps.Copy(contents, plan.Contents)
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		if _, err := q.ShareRaceForRecords(ctx, plan.File.RaceID); err != nil {
@@ -226,14 +225,15 @@ type Applied struct {
 	Already bool // an earlier call did it; Plan is empty
 }
 
-// ApplyFile does what the plan with that hash says, all in one transaction. With
-// overrides other than the plan's, it also applies the rows that these name. Names
+// ApplyFile does what the plan of the file with that hash says, all in one
+// transaction: on the file as the caller wants it applied, which differs from the
+// planned one in the rows that it overrides, or is the same. Names
 // are the accounts of stand-ins that the caller has corrected, as they were before.
 // An import that is applied already is returned as it is. Errors: race.ErrNotFound,
 // *StalePlanError, *race.InvalidError when the reason is missing,
 // *race.ConflictError for an import that is undone, for a void race and for an
 // official one.
-func (s *Store) ApplyFile(ctx context.Context, file RaceFile, override ResultsFile, hash string, names []byte, keptUntil time.Time, change Change) (Applied, error) {
+func (s *Store) ApplyFile(ctx context.Context, file, wanted RaceFile, hash string, names []byte, keptUntil time.Time, change Change) (Applied, error) {
 	var done Applied
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -256,10 +256,10 @@ func (s *Store) ApplyFile(ctx context.Context, file RaceFile, override ResultsFi
 			done.Already = true
 			return err
 		}
-		if done.Plan, err = s.planAgain(ctx, q, r, row, file, override, hash, change); err != nil {
+		if done.Plan, err = s.planAgain(ctx, q, r, row, file, wanted, hash, change); err != nil {
 			return err
 		}
-		if r.Status == race.Official && !override.Official && done.Plan.writes() {
+		if r.Status == race.Official && !wanted.Official && done.Plan.writes() {
 			return &race.ConflictError{Field: "official", Message: "the standings of the race are official: apply with official true and a reason"}
 		}
 		if change.Reason == "" {
@@ -280,7 +280,7 @@ func (s *Store) ApplyFile(ctx context.Context, file RaceFile, override ResultsFi
 
 // CheckPlan returns the plan that ApplyFile would carry out now, and the errors
 // that it would return, and changes nothing.
-func (s *Store) CheckPlan(ctx context.Context, file RaceFile, override ResultsFile, hash string) (FilePlan, error) {
+func (s *Store) CheckPlan(ctx context.Context, file, wanted RaceFile, hash string) (FilePlan, error) {
 	var plan FilePlan
 	err := s.inSnapshot(ctx, func(q *gen.Queries) error {
 		row, err := q.Race(ctx, file.RaceID)
@@ -295,14 +295,15 @@ func (s *Store) CheckPlan(ctx context.Context, file RaceFile, override ResultsFi
 		if err != nil {
 			return fmt.Errorf("read the import: %w", err)
 		}
-		plan, err = s.planAgain(ctx, q, r, stored, file, override, hash, Change{})
+		plan, err = s.planAgain(ctx, q, r, stored, file, wanted, hash, Change{})
 		return err
 	})
 	return plan, err
 }
 
-// planAgain makes the plan anew, and once more with the overrides of the caller.
-func (s *Store) planAgain(ctx context.Context, q *gen.Queries, r race.Race, stored gen.RaceImport, file RaceFile, override ResultsFile, hash string, change Change) (FilePlan, error) {
+// planAgain makes the plan anew, and that of the file as the caller wants it applied
+// if it overrides other rows.
+func (s *Store) planAgain(ctx context.Context, q *gen.Queries, r race.Race, stored gen.RaceImport, file, wanted RaceFile, hash string, change Change) (FilePlan, error) {
 	if hash != stored.PlanHash.String {
 		return FilePlan{}, &race.ConflictError{Field: "hash", Message: "must be the hash of the import's plan"}
 	}
@@ -316,9 +317,8 @@ func (s *Store) planAgain(ctx context.Context, q *gen.Queries, r race.Race, stor
 	if plan.Hash != hash {
 		return FilePlan{}, s.staleness(ctx, q, stored, &plan)
 	}
-	if override.OverrideAll != file.OverrideAll || !slices.Equal(override.OverrideBibs, file.OverrideBibs) {
-		file.OverrideAll, file.OverrideBibs = override.OverrideAll, override.OverrideBibs
-		return planFile(ctx, q, r, file, change)
+	if wanted.OverrideAll != file.OverrideAll || !slices.Equal(wanted.OverrideBibs, file.OverrideBibs) {
+		return planFile(ctx, q, r, wanted, change)
 	}
 	return plan, nil
 }
@@ -479,7 +479,7 @@ func entryTexts(e entry) map[string]string {
 	if e.Age != race.UnknownAge {
 		age = strconv.Itoa(e.Age)
 	}
-	return map[string]string{"bib": e.Bib, "sex": string(e.Sex), "age": age, "field": string(e.Field), "runner": e.UserID}
+	return map[string]string{"bib": e.Bib, "sex": string(e.Sex), "age": age, "field": string(e.Field), "team": e.Team, "runner": e.UserID}
 }
 
 // beforeOf returns the fields that differ, as they were.

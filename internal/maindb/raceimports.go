@@ -103,12 +103,13 @@ func importOf(row gen.RaceImport) (RaceImport, error) {
 // UndoImport gives every record that an import changed its former result, and
 // removes those that it added, by new revisions; entries that it made are deleted,
 // and those that it changed get back what they said. An import that is already undone
-// is returned unchanged, with undone false. Errors: race.ErrNotFound,
+// is returned unchanged, with undone false. A hash is that of a plan, and the undoing is
+// refused with a *StalePlanError when the race has changed since. Errors: race.ErrNotFound,
 // *ImportChangedError when a record was changed since, except by the system or by
 // imports that are undone, or when an entry was, *race.ConflictError for a void race,
 // for a plan that was not applied, and for a start list whose undoing is no longer
 // possible.
-func (s *Store) UndoImport(ctx context.Context, raceID, importID string, change Change) (i RaceImport, undone bool, err error) {
+func (s *Store) UndoImport(ctx context.Context, raceID, importID, hash string, change Change) (i RaceImport, undone bool, err error) {
 	err = s.inRace(ctx, raceID, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		undone = false
@@ -120,6 +121,9 @@ func (s *Store) UndoImport(ctx context.Context, raceID, importID string, change 
 		}
 		if i.Status == "planned" {
 			return &race.ConflictError{Message: "the import is planned, not applied: there is nothing to undo"}
+		}
+		if err := checkHash(ctx, q, raceID, hash); err != nil {
+			return err
 		}
 		if err := s.undo(ctx, tx, i, change); err != nil {
 			return err
@@ -139,6 +143,27 @@ func (s *Store) UndoImport(ctx context.Context, raceID, importID string, change 
 		})
 	})
 	return i, undone, err
+}
+
+// checkHash returns a *StalePlanError unless the race is what a plan with that hash
+// was made from. An empty hash is any.
+func checkHash(ctx context.Context, q *gen.Queries, raceID, hash string) error {
+	if hash == "" {
+		return nil
+	}
+	r, err := lockRace(ctx, q, raceID)
+	if err != nil {
+		return err
+	}
+	in, err := readInputs(ctx, q, r)
+	if err != nil {
+		return err
+	}
+	now, err := in.hash()
+	if err == nil && hex.EncodeToString(now[:]) != hash {
+		return &StalePlanError{}
+	}
+	return err
 }
 
 func (s *Store) undo(ctx context.Context, tx *sql.Tx, i RaceImport, change Change) error {

@@ -147,7 +147,7 @@ func (in *raceInputs) ranked() []standings.Entry {
 			Status: row.Status, FinishSequence: row.FinishSequence, TimeConfirmed: row.TimeConfirmed,
 		}
 		if who := in.entrant(row); who != nil {
-			ranked.UserID, ranked.Age = nullString(who.UserID), nullAge(who.Age)
+			ranked.UserID, ranked.Age, ranked.Team = nullString(who.UserID), nullAge(who.Age), nullString(who.Team)
 			ranked.Sex, ranked.Field = sql.NullString{String: string(who.Sex), Valid: true}, nullString(string(who.Field))
 		}
 		entries = append(entries, standingsEntry(&in.race, &ranked))
@@ -156,7 +156,7 @@ func (in *raceInputs) ranked() []standings.Entry {
 }
 
 func (in *raceInputs) rules() standings.Rules {
-	return standings.Rules{Ranking: in.race.Ranking, Divisions: in.race.Divisions}
+	return standings.Rules{Ranking: in.race.Ranking, Divisions: in.race.Divisions, Teams: in.race.Teams}
 }
 
 // facts returns what decides the credit of a record.
@@ -189,10 +189,23 @@ func (in *raceInputs) hash() ([sha256.Size]byte, error) {
 	}
 	for i := range in.entries {
 		e := &in.entries[i]
-		write(e.ID, e.UserID, e.Bib, e.Sex, e.Age, e.ageStated, e.listed, e.Field, e.Status)
+		write(e.ID, e.UserID, e.Bib, e.Sex, e.Age, e.ageStated, e.listed, e.Field, e.Team, e.Status)
 	}
 	if err != nil {
 		return ranked, fmt.Errorf("hash the state of race %s: %w", r.ID, err)
 	}
 	return [sha256.Size]byte(sum.Sum(nil)), nil
+}
+
+// EntrantsByBib returns the user IDs of those who are entered with a bib, by bib key.
+func (s *Store) EntrantsByBib(ctx context.Context, raceID string) (map[string]string, error) {
+	entered, err := enteredBibs(ctx, s.queries, raceID)
+	if err != nil {
+		return nil, err
+	}
+	userIDs := make(map[string]string, len(entered))
+	for key, e := range entered {
+		userIDs[key] = e.UserID
+	}
+	return userIDs, nil
 }

@@ -395,17 +395,17 @@ func TestUndoAnImport(t *testing.T) {
 	later := b.imported(t, fileOf(raceID, []race.Result{finish("1", 8001)}))
 	b.outbox(t)
 
-	_, _, err := b.store.UndoImport(t.Context(), raceID, mistake.ImportID, organizer)
+	_, _, err := b.store.UndoImport(t.Context(), raceID, mistake.ImportID, "", organizer)
 	var changed *maindb.ImportChangedError
 	require.ErrorAs(t, err, &changed)
 	require.Equal(t, []maindb.ChangedRecord{{RecordID: before.ID, Bib: "1", Revision: 3}}, changed.Changed)
 	require.Empty(t, b.outbox(t))
 
-	_, undone, err := b.store.UndoImport(t.Context(), raceID, later.ImportID, organizer)
+	_, undone, err := b.store.UndoImport(t.Context(), raceID, later.ImportID, "", organizer)
 	require.NoError(t, err)
 	require.True(t, undone)
 	require.Equal(t, finish("1", 8000), b.record(t, before).Result)
-	i, undone, err := b.store.UndoImport(t.Context(), raceID, mistake.ImportID, organizer)
+	i, undone, err := b.store.UndoImport(t.Context(), raceID, mistake.ImportID, "", organizer)
 	require.NoError(t, err, "what was undone since does not count")
 	require.True(t, undone)
 	require.Equal(t, "undone", i.Status)
@@ -415,7 +415,7 @@ func TestUndoAnImport(t *testing.T) {
 	require.Equal(t, waiting.ID, b.holderOf(t, raceID, "3").ID, "who waits for the bib of an added record gets it")
 	require.Len(t, b.outbox(t), 1+4)
 
-	_, undone, err = b.store.UndoImport(t.Context(), raceID, mistake.ImportID, organizer)
+	_, undone, err = b.store.UndoImport(t.Context(), raceID, mistake.ImportID, "", organizer)
 	require.NoError(t, err)
 	require.False(t, undone)
 	read, err := b.store.RaceImport(t.Context(), raceID, mistake.ImportID)
@@ -425,7 +425,7 @@ func TestUndoAnImport(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all, 3)
 	require.Equal(t, later.ImportID, all[0].ID)
-	_, _, err = b.store.UndoImport(t.Context(), b.scheduledRace(t), mistake.ImportID, organizer)
+	_, _, err = b.store.UndoImport(t.Context(), b.scheduledRace(t), mistake.ImportID, "", organizer)
 	require.ErrorIs(t, err, race.ErrNotFound)
 }
 
@@ -435,7 +435,7 @@ func TestRecordsOfAnUndoneFileCanBeAddedAgain(t *testing.T) {
 	raceID := b.scheduledRace(t)
 	const total = 1500 // more than a chunk
 	first := b.imported(t, fileOf(raceID, results(total)))
-	_, _, err := b.store.UndoImport(t.Context(), raceID, first.ImportID, organizer)
+	_, _, err := b.store.UndoImport(t.Context(), raceID, first.ImportID, "", organizer)
 	require.NoError(t, err)
 	live, err := b.store.ListRecords(t.Context(), raceID, maindb.RecordFilter{}, "", 10)
 	require.NoError(t, err)
@@ -477,7 +477,7 @@ func TestVoidRace(t *testing.T) {
 		"post":     second(b.store.PostRecord(t.Context(), raceID, newID(), finish("9", 9000), organizer)),
 		"patch":    second(b.store.PatchRecord(t.Context(), raceID, held.ID, held.Revision, maindb.RecordPatch{Bib: new("9")}, organizer)),
 		"remove":   second(b.store.RemoveRecord(t.Context(), raceID, held.ID, held.Revision, organizer)),
-		"undo":     second(b.store.UndoImport(t.Context(), raceID, imported.ImportID, organizer)),
+		"undo":     second(b.store.UndoImport(t.Context(), raceID, imported.ImportID, "", organizer)),
 		"import":   first(b.store.ImportResults(t.Context(), file, organizer)),
 		"preview":  first(b.store.PreviewImport(t.Context(), file)),
 		"finalize": first(b.store.OpenPublication(t.Context(), raceID, organizer.By, time.Hour)),
@@ -585,7 +585,7 @@ func TestARepeatedRequestDoesNotUndoALaterFile(t *testing.T) {
 	require.ErrorAs(t, err, &conflict)
 	require.Contains(t, conflict.Message, "Idempotency-Key")
 
-	_, undone, err := b.store.UndoImport(t.Context(), raceID, later.ImportID, organizer)
+	_, undone, err := b.store.UndoImport(t.Context(), raceID, later.ImportID, "", organizer)
 	require.NoError(t, err)
 	require.True(t, undone)
 	require.Equal(t, 1, b.imported(t, old).Added, "the later file does not count any more")

@@ -173,6 +173,10 @@ func plainName(name string) string {
 	}, name)
 }
 
+// HeaderKey returns the form in which headers are compared with those of a mapping:
+// without blanks around it and in lower case.
+func HeaderKey(header string) string { return strings.ToLower(strings.TrimSpace(header)) }
+
 // findAlias says what a header means by its name alone.
 func findAlias(header string) (alias, bool) {
 	plain := plainName(header)
@@ -226,7 +230,7 @@ func headerScore(cells []string, mapping map[string]Meaning) int {
 		if cell == "" || len(cell) > 80 {
 			continue
 		}
-		meaning, mapped := mapping[cell]
+		meaning, mapped := mapping[HeaderKey(cell)]
 		if !mapped {
 			a, known := findAlias(cell)
 			if !known {
@@ -327,7 +331,7 @@ func (b *builder) layOut(header []string, lines []line) (*layout, error) {
 	for i, title := range header {
 		content[i] = inspect(lines, i, workbook)
 		l.meanings[i] = IgnoredColumn
-		if meaning, given := b.options.Mapping[title]; given {
+		if meaning, given := b.options.Mapping[HeaderKey(title)]; given {
 			if !slices.Contains(Meanings(), meaning) {
 				return nil, &FileError{fmt.Sprintf("the mapping of %q names no meaning that a column can have", shorten(title))}
 			}

@@ -44,7 +44,8 @@ type Options struct {
 	MaxRows  int       // data rows; 0: DefaultMaxRows
 	MaxBytes int       // of the file, and four times that of what it unpacks to; 0: DefaultMaxBytes
 	RaceDate race.Date // decides two-digit years; zero: today
-	// Mapping overrides what columns mean, by header. IgnoredColumn ignores one.
+	// Mapping overrides what columns mean, by header, whatever its case.
+	// IgnoredColumn ignores one.
 	Mapping map[string]Meaning
 	// DateOrder answers the question about dates such as 03/02/1995: "dmy" or
 	// "mdy". Empty: the column decides.
@@ -211,6 +212,11 @@ func Read(name string, r io.Reader, options Options) (*File, error) {
 	if len(data) > options.MaxBytes {
 		return nil, &FileError{fmt.Sprintf("the file is larger than %d bytes", options.MaxBytes)}
 	}
+	mapping := make(map[string]Meaning, len(options.Mapping))
+	for header, meaning := range options.Mapping {
+		mapping[HeaderKey(header)] = meaning
+	}
+	options.Mapping = mapping
 	b := &builder{options: options, file: &File{}}
 	if err := b.read(strings.ToLower(name), data); err != nil {
 		return nil, err

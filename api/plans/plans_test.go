@@ -1,0 +1,177 @@
+package plans_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+const both = "Bib,Name,Sex,Age,Gun Time,Status\n1,Ada Example,F,34,2:45:10,\n2,Bo Example,M,41,2:39:58,\n3,Cy Sample,M,29,,DNF\n"
+
+var organizer = maindb.Change{By: organizerID, Reason: "jury"}
+
+// patch corrects the record that holds a bib, by hand.
+func (b *bundle) patch(t testing.TB, raceID, bib string, patch maindb.RecordPatch) race.Record {
+	t.Helper()
+	records, err := b.main.ListRecords(t.Context(), raceID, maindb.RecordFilter{Bib: bib}, "", 10)
+	require.NoError(t, err)
+	require.Len(t, records, 1)
+	record, _, err := b.main.PatchRecord(t.Context(), raceID, records[0].ID, records[0].Revision, patch, organizer)
+	require.NoError(t, err)
+	return record
+}
+
+func TestAFileWithStartListAndResultsMakesBoth(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.race(t, nil)
+	plan := b.plan(t, raceID, both)
+	require.Equal(t, "both", plan.Kind)
+	require.Equal(t, 3, plan.Counts.Added)
+	require.Equal(t, 3, plan.Counts.EntriesAdded)
+	require.Zero(t, plan.Counts.UnknownBib)
+	require.Equal(t, 3, plan.Consequences.Credits)
+	require.Equal(t, 2, plan.Consequences.PointsTotal)
+	require.Len(t, plan.Consequences.Podiums, 5, "overall, two sexes, two divisions")
+	require.Equal(t, "2", plan.Consequences.Podiums[0].After[0].Bib)
+	records, err := b.main.ListRecords(t.Context(), raceID, maindb.RecordFilter{}, "", 10)
+	require.NoError(t, err)
+	require.Empty(t, records, "a plan changes nothing")
+	before := b.inputs(t, raceID)
+
+	done := b.apply(t, raceID, plan)
+	require.Equal(t, "applied", done.Status)
+	require.Equal(t, plan.Counts, *done.Done)
+	require.Equal(t, plan.Consequences.Points[0].Bib, done.Consequences.Points[0].Bib)
+	again := b.apply(t, raceID, plan)
+	require.Nil(t, again.Done, "the second call changes nothing")
+	in, err := b.main.StandingsInputs(t.Context(), raceID)
+	require.NoError(t, err)
+	require.Len(t, in.Entries, 3)
+	for _, e := range in.Entries {
+		require.NotEmpty(t, e.UserID)
+	}
+
+	undo := importsOf(raceID) + "/" + plan.ImportID + "/undo"
+	planned := decode[struct {
+		Hash         string
+		Consequences maindb.Consequences
+	}](t, b.call(t, http.MethodGet, undo, nil), http.StatusOK)
+	require.Equal(t, 3, planned.Consequences.RecordsRemoved)
+	require.NotEqual(t, before, b.inputs(t, raceID), "planning an undo changes nothing")
+	decode[object](t, b.call(t, http.MethodPost, undo, object{"reason": "wrong race", "hash": planned.Hash}), http.StatusOK)
+	require.Equal(t, before, b.inputs(t, raceID))
+	entrants, err := b.main.EntrantsByBib(t.Context(), raceID)
+	require.NoError(t, err)
+	require.Empty(t, entrants)
+}
+
+func TestAPlanIsRefusedWhenTheRaceHasChanged(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.race(t, nil)
+	b.apply(t, raceID, b.plan(t, raceID, both))
+	plan := b.plan(t, raceID, "Bib,Gun Time\n1,2:45:00\n")
+	require.Equal(t, 1, plan.Counts.Changed)
+	require.Equal(t, map[string]string{"gun_time": "2:45:10"}, b.rows(t, raceID, plan)[0].Before)
+	path := importsOf(raceID) + "/" + plan.ImportID + "/apply"
+
+	wrong := decode[problem](t, b.call(t, http.MethodPost, path, object{"hash": "0"}), http.StatusConflict)
+	require.Equal(t, "body.hash", wrong.Errors[0].Location)
+
+	record := b.patch(t, raceID, "2", maindb.RecordPatch{Gun: new(race.Time(9_500_000))})
+	differs := decode[problem](t, b.call(t, http.MethodPost, path, object{"hash": plan.Hash}), http.StatusConflict)
+	require.Equal(t, "official-records/"+record.ID, differs.Errors[0].Location)
+	require.Contains(t, differs.Errors[0].Message, "bib 2 has been changed since: it is at revision 2")
+	require.Len(t, differs.Errors, 1)
+
+	b.patch(t, raceID, "2", maindb.RecordPatch{Gun: new(race.Time(9_598_000))})
+	_, _, err := b.main.UpdateRace(t.Context(), raceID, func(r *race.Race) error { r.Distance = 42_000_000; return nil }, nil)
+	require.NoError(t, err)
+	differs = decode[problem](t, b.call(t, http.MethodPost, path, object{"hash": plan.Hash}), http.StatusConflict)
+	require.Equal(t, "race.distance_m", differs.Errors[0].Location)
+}
+
+func TestDecisionsAndOtherNamesAreKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.race(t, nil)
+	b.apply(t, raceID, b.plan(t, raceID, both))
+	b.patch(t, raceID, "1", maindb.RecordPatch{Status: new(race.Disqualified)})
+
+	plan := b.plan(t, raceID, "Bib,Name,Gun Time\n1,EXAMPLE Ada,2:45:10\n2,Somebody Else,2:30:00\n3,c. sample,2:50:00\n9,New Runner,3:00:00\n")
+	actions := map[string]maindb.RowAction{}
+	for _, row := range b.rows(t, raceID, plan) {
+		actions[row.Bib] = row.Action
+	}
+	require.Equal(t, map[string]maindb.RowAction{
+		"1": maindb.ActionKept, "2": maindb.ActionOtherName, "3": maindb.ActionChanged, "9": maindb.ActionAdded,
+	}, actions)
+	require.Equal(t, 1, plan.Counts.Kept)
+	require.Equal(t, 1, plan.Counts.NameMismatch)
+
+	path := importsOf(raceID) + "/" + plan.ImportID + "/apply"
+	refused := decode[problem](t, b.call(t, http.MethodPost, path, object{"hash": plan.Hash, "override": "2"}), http.StatusUnprocessableEntity)
+	require.Equal(t, "body.reason", refused.Errors[0].Location)
+	done := b.apply(t, raceID, plan, object{"override": "2", "reason": "bib handed on"})
+	require.Equal(t, 1, done.Done.Kept)
+	require.Zero(t, done.Done.NameMismatch)
+	entrants, err := b.main.EntrantsByBib(t.Context(), raceID)
+	require.NoError(t, err)
+	runners, err := b.users.Runners(t.Context(), []string{entrants["2"], entrants["1"]})
+	require.NoError(t, err)
+	require.Equal(t, "Somebody Else", runners[entrants["2"]].Name)
+	require.Equal(t, "Ada Example", runners[entrants["1"]].Name, "results do not correct how a name is written")
+
+	decode[object](t, b.call(t, http.MethodPost, importsOf(raceID)+"/"+plan.ImportID+"/undo", object{"reason": "wrong"}), http.StatusOK)
+	runners, err = b.users.Runners(t.Context(), []string{entrants["2"]})
+	require.NoError(t, err)
+	require.Equal(t, "Bo Example", runners[entrants["2"]].Name)
+}
+
+func TestMappingIsRemembered(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.race(t, nil)
+	const file = "Bib,Foo,Bar\n1,2:45:10,x\n2,2:39:58,y\n"
+	answer := b.call(t, http.MethodPost, importsOf(raceID), []byte(file))
+	require.Equal(t, http.StatusUnprocessableEntity, answer.Code, answer.Body)
+	plan := b.plan(t, raceID, file, "mapping", `{"Foo":"gun_time"}`)
+	require.Equal(t, "request", plan.MappingFrom)
+	require.Equal(t, 2, plan.Counts.Added)
+	other := b.race(t, nil)
+	plan = b.plan(t, other, "BIB,foo,BAR\n7,2:50:00,z\n8,2:55:00,z\n", "name", "x.csv")
+	require.Equal(t, "remembered", plan.MappingFrom)
+	require.Equal(t, 2, plan.Counts.Added)
+	refused := decode[problem](t, b.call(t, http.MethodPost, importsOf(raceID)+"?mapping=%7B%22Nope%22:%22bib%22%7D", []byte(both)), http.StatusUnprocessableEntity)
+	require.Contains(t, refused.Errors[0].Message, `"Bib", "Name"`)
+	b.call(t, http.MethodPost, importsOf(raceID)+"?mapping=%7B%7D", []byte(file))
+}
+
+func TestPlansAndFilesAreKeptForALimitedTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.race(t, nil)
+	plan, forgotten := b.plan(t, raceID, both), b.plan(t, raceID, both)
+	b.apply(t, raceID, plan)
+	answer := b.call(t, http.MethodGet, importsOf(raceID)+"/"+plan.ImportID+"/file", nil)
+	require.Equal(t, both, answer.Body.String())
+
+	later := maindb.New(b.db, func() time.Time { return time.Now().Add(2 * time.Hour) })
+	purged, err := later.PurgeImports(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, purged)
+	for path, status := range map[string]int{
+		plan.ImportID: http.StatusOK, plan.ImportID + "/file": http.StatusNotFound, plan.ImportID + "/rows": http.StatusNotFound,
+		forgotten.ImportID: http.StatusNotFound,
+	} {
+		require.Equal(t, status, b.call(t, http.MethodGet, importsOf(raceID)+"/"+path, nil).Code, path)
+	}
+	gone := decode[problem](t, b.call(t, http.MethodPost, importsOf(raceID)+"/"+plan.ImportID+"/undo", object{"reason": "late"}), http.StatusConflict)
+	require.Contains(t, gone.Detail, "can no longer be undone")
+}

@@ -1,0 +1,533 @@
+package plans
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/imports"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/racefile"
+)
+
+// Options is how a file is to be read. They are kept with the plan, so that the
+// file is read in the same way when the plan is applied.
+type Options struct {
+	Name      string                      `json:"name,omitempty"`
+	Kind      string                      `json:"kind,omitempty"`
+	Event     string                      `json:"event,omitempty"`
+	DateOrder string                      `json:"date_order,omitempty"`
+	Override  string                      `json:"override,omitempty"`
+	Mapping   map[string]racefile.Meaning `json:"mapping,omitempty"`
+	// Remembered says that the mapping is one that the organizer gave before.
+	Remembered bool `json:"remembered,omitempty"`
+}
+
+// FileRow is a row of a file as it was read, and what the plan does with it.
+type FileRow struct {
+	Sheet     string            `json:"sheet,omitempty"`
+	Row       int               `json:"row" doc:"As a spreadsheet numbers it; in XML the line."`
+	Action    maindb.RowAction  `json:"action" enum:"added,changed,unchanged,implausible,unknown_bib,kept,name_mismatch,error,skipped" doc:"What to know of the row first. Rows with an implausible time or an unknown bib are recorded as well; those that are kept, do not fit, are wrong or skipped are not."`
+	Record    maindb.RowAction  `json:"record,omitempty" enum:"added,changed,unchanged" doc:"What happens to the official record."`
+	Entry     maindb.RowAction  `json:"entry,omitempty" enum:"added,changed,unchanged,error" doc:"What happens to the entry in the start list."`
+	Bib       string            `json:"bib,omitempty"`
+	Name      string            `json:"name,omitempty"`
+	Sex       race.Sex          `json:"sex,omitempty"`
+	Age       *int              `json:"age,omitempty"`
+	BirthDate string            `json:"birth_date,omitempty"`
+	BirthYear int               `json:"birth_year,omitempty"`
+	GunTime   string            `json:"gun_time,omitempty"`
+	NetTime   string            `json:"net_time,omitempty"`
+	Time      string            `json:"time,omitempty" doc:"In place of gun_time and net_time when the file does not say which clock it shows. It is recorded as the time that ranks the race."`
+	Status    race.ResultStatus `json:"status,omitempty"`
+	Team      string            `json:"team,omitempty"`
+	Division  string            `json:"division,omitempty" doc:"As the file says. The divisions of the race follow from its own rules."`
+	Event     string            `json:"event,omitempty"`
+	Field     race.Field        `json:"field,omitempty"`
+	Splits    map[string]string `json:"splits,omitempty" doc:"Times at points of the course or of laps, by their names."`
+	Unranked  bool              `json:"unranked,omitempty" doc:"Finished outside of the ranking."`
+	Undecided string            `json:"undecided,omitempty" doc:"Why another reading of the row is possible."`
+	Before    map[string]string `json:"before,omitempty" doc:"The fields that change, as they are now."`
+	Message   string            `json:"message,omitempty"`
+}
+
+// reading is a file that was read for a race.
+type reading struct {
+	race      race.Race
+	options   Options
+	file      *racefile.File
+	event     string
+	eventFrom string // only, requested, name or distance; empty: the file names no races
+	questions []racefile.Question
+	notes     []string
+	rows      []FileRow // in the order of the file
+	errors    []racefile.RowError
+
+	results      []race.ResultRow
+	resultAt     []int // the place of each in rows
+	entries      []imports.StartListRow
+	entryAt      []int
+	takesList    bool // the file makes a start list
+	takesResults bool
+}
+
+// read reads a file. The error is the answer to the caller.
+func (p planner) read(ctx context.Context, r race.Race, data []byte, options Options) (*reading, error) {
+	file, err := p.parse(ctx, r, data, &options)
+	if err != nil {
+		return nil, err
+	}
+	return newReading(r, file, options)
+}
+
+// readAgain reads the file of a plan with the options that it was planned with.
+func (p planner) readAgain(r race.Race, data []byte, options Options) (*reading, error) {
+	file, err := parse(r, data, options)
+	if err != nil {
+		return nil, fileProblem(err)
+	}
+	return newReading(r, file, options)
+}
+
+func parse(r race.Race, data []byte, options Options) (*racefile.File, error) {
+	return racefile.Read(options.Name, bytes.NewReader(data), racefile.Options{
+		MaxRows: imports.DefaultMaxRows, MaxBytes: maxFile, RaceDate: r.Date, Mapping: options.Mapping, DateOrder: options.DateOrder,
+	})
+}
+
+func newReading(r race.Race, file *racefile.File, options Options) (*reading, error) {
+	in := &reading{race: r, options: options, file: file, questions: slices.Clone(file.Questions), errors: slices.Clone(file.Errors)}
+	if err := in.settleKind(); err != nil {
+		return nil, err
+	}
+	if err := in.chooseEvent(); err != nil {
+		return nil, err
+	}
+	in.collect()
+	in.takeNotes()
+	return in, nil
+}
+
+// parse reads the file with the mapping of the request, or with the one that the
+// organizer gave for a file with the same headers.
+func (p planner) parse(ctx context.Context, r race.Race, data []byte, options *Options) (*racefile.File, error) {
+	file, err := parse(r, data, *options)
+	if _, unreadable := errors.AsType[*racefile.FileError](err); err != nil && !unreadable {
+		return nil, fileProblem(err)
+	}
+	if options.Mapping != nil {
+		return file, fileProblem(err)
+	}
+	known, storeErr := p.store.Mappings(ctx, r.OrganizerID)
+	if storeErr != nil {
+		return nil, storeErr
+	}
+	for shape, mapping := range known {
+		if file != nil && shape != shapeOf(file) {
+			continue
+		}
+		meanings := make(map[string]racefile.Meaning, len(mapping))
+		for header, meaning := range mapping {
+			meanings[header] = racefile.Meaning(meaning)
+		}
+		mapped := *options
+		mapped.Mapping = meanings
+		if again, err := parse(r, data, mapped); err == nil && shapeOf(again) == shape {
+			options.Mapping, options.Remembered = meanings, true
+			return again, nil
+		}
+	}
+	return file, fileProblem(err)
+}
+
+// shapeOf identifies the headers of a file, whatever their case.
+func shapeOf(f *racefile.File) string {
+	headers := make([]string, len(f.Columns))
+	for i, c := range f.Columns {
+		headers[i] = racefile.HeaderKey(c.Header)
+	}
+	text, err := json.Marshal(headers)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	sum := sha256.Sum256(text)
+	return string(sum[:])
+}
+
+// fileProblem is the answer to a file that cannot be read; nil for no error.
+func fileProblem(err error) error {
+	if err == nil {
+		return nil
+	}
+	if tooMany, ok := errors.AsType[*racefile.TooManyRowsError](err); ok {
+		return huma.NewError(http.StatusRequestEntityTooLarge, tooMany.Error()+": split it")
+	}
+	if unreadable, ok := errors.AsType[*racefile.FileError](err); ok {
+		return huma.Error422UnprocessableEntity("the file cannot be read", &huma.ErrorDetail{Location: "body", Message: unreadable.Message})
+	}
+	return err
+}
+
+// settleKind decides what is taken from the file.
+func (in *reading) settleKind() error {
+	results := in.file.Kind == racefile.Results
+	switch in.options.Kind {
+	case "results":
+		if !results {
+			return invalidQuery("kind", "must be startlist, or left out: no column of the file holds times")
+		}
+		in.takesResults = true
+	case "startlist":
+		in.takesList = true
+	default:
+		in.takesResults, in.takesList = results, !results || in.file.HasStartList
+	}
+	return nil
+}
+
+func (in *reading) kind() string {
+	switch {
+	case in.takesResults && in.takesList:
+		return "both"
+	case in.takesResults:
+		return "results"
+	}
+	return "start_list"
+}
+
+// chooseEvent decides which of several races in the file this one is.
+func (in *reading) chooseEvent() error {
+	events, wanted := in.file.Events, plain(in.options.Event)
+	if wanted != "" {
+		for _, event := range events {
+			if plain(event) == wanted {
+				in.event, in.eventFrom = event, "requested"
+				return nil
+			}
+		}
+		if len(events) == 0 {
+			return invalidQuery("event", "must be left out: the file does not say which race a row belongs to")
+		}
+		return invalidQuery("event", "must be one of those that the file names: "+quotedList(events))
+	}
+	switch len(events) {
+	case 0:
+		return nil
+	case 1:
+		in.event, in.eventFrom = events[0], "only"
+		return nil
+	}
+	for from, fits := range map[string]func(string) bool{
+		"name":     func(event string) bool { return plain(event) == plain(in.race.Name) },
+		"distance": func(event string) bool { return isDistance(event, in.race.Distance) },
+	} {
+		matching := slices.DeleteFunc(slices.Clone(events), func(event string) bool { return !fits(event) })
+		if len(matching) == 1 && (in.eventFrom == "" || from == "name") {
+			in.event, in.eventFrom = matching[0], from
+		}
+	}
+	if in.event == "" {
+		in.questions = append(in.questions, racefile.Question{
+			Column: headerOf(in.file, racefile.EventColumn), Message: "the file holds several races: which one is this?", Option: "event", Answers: events,
+		})
+	}
+	return nil
+}
+
+func headerOf(f *racefile.File, m racefile.Meaning) string {
+	for _, c := range f.Columns {
+		if c.Meaning == m {
+			return c.Header
+		}
+	}
+	return string(m)
+}
+
+func quotedList(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = strconv.Quote(text)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// collect lists all rows in the order of the file, and what each says of a result
+// and an entry.
+func (in *reading) collect() {
+	in.rows = make([]FileRow, 0, len(in.file.Rows)+len(in.file.Errors)+len(in.file.Skipped))
+	wrong := make(map[string]int)
+	for _, e := range in.file.Errors {
+		key := e.Sheet + "\x00" + strconv.Itoa(e.Row)
+		text := strings.TrimSpace(e.Field + " " + e.Message)
+		if i, there := wrong[key]; there {
+			in.rows[i].Message += "; " + text
+			continue
+		}
+		wrong[key] = len(in.rows)
+		in.rows = append(in.rows, FileRow{Sheet: e.Sheet, Row: e.Row, Bib: e.Bib, Action: maindb.ActionError, Message: text})
+	}
+	for _, s := range in.file.Skipped {
+		in.rows = append(in.rows, FileRow{Sheet: s.Sheet, Row: s.Row, Action: maindb.ActionSkipped, Message: s.Why})
+	}
+	read := len(in.rows)
+	for i := range in.file.Rows {
+		in.rows = append(in.rows, shown(&in.file.Rows[i]))
+	}
+	order := make([]int, len(in.rows)) // of the rows as read, to find their sources again
+	for i := range order {
+		order[i] = i
+	}
+	sheets := make(map[string]int)
+	for _, c := range in.file.Columns {
+		if _, seen := sheets[c.Sheet]; !seen {
+			sheets[c.Sheet] = len(sheets)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(sheets[in.rows[a].Sheet], sheets[in.rows[b].Sheet]), cmp.Compare(in.rows[a].Row, in.rows[b].Row))
+	})
+	sorted := make([]FileRow, len(in.rows))
+	for to, from := range order {
+		sorted[to] = in.rows[from]
+		if from >= read {
+			in.take(&sorted[to], &in.file.Rows[from-read], to)
+		}
+	}
+	in.rows = sorted
+}
+
+func shown(row *racefile.Row) FileRow {
+	out := FileRow{
+		Sheet: row.Sheet, Row: row.Row, Bib: row.Bib, Name: row.Name, Sex: row.Sex, BirthDate: row.BirthDate.String(), BirthYear: row.BirthYear,
+		GunTime: row.Gun.String(), NetTime: row.Net.String(), Time: row.Time.String(), Status: row.Status, Team: row.Team,
+		Division: row.Division, Event: row.Event, Field: row.Field, Unranked: row.Unranked, Undecided: row.Undecided,
+	}
+	if row.Age != race.UnknownAge {
+		out.Age = new(row.Age)
+	}
+	if len(row.Splits) > 0 {
+		out.Splits = make(map[string]string, len(row.Splits))
+		for _, split := range row.Splits {
+			out.Splits[split.Name] = cmp.Or(split.Time.String(), "0:00")
+		}
+	}
+	return out
+}
+
+// take notes what a row says of a result and an entry.
+func (in *reading) take(to *FileRow, row *racefile.Row, at int) {
+	skip := func(why string) { to.Action, to.Message = maindb.ActionSkipped, why }
+	switch {
+	case in.eventFrom != "only" && in.eventFrom != "" && row.Event != in.event:
+		skip("belongs to another race of the file")
+		return
+	case in.eventFrom == "" && len(in.file.Events) > 1:
+		skip("the file holds several races: choose one by event")
+		return
+	case in.takesResults && row.Unranked:
+		skip("finished outside of the ranking, which a record here cannot say: enter the runner without a result")
+	}
+	fail := func(wrong race.FieldError) {
+		to.Action, to.Message = maindb.ActionError, wrong.Field+" "+wrong.Message
+		in.errors = append(in.errors, racefile.RowError{Sheet: row.Sheet, Row: row.Row, Field: wrong.Field, Message: wrong.Message, Bib: row.Bib})
+	}
+	var result race.ResultRow
+	if in.takesResults && !row.Unranked {
+		var wrong []race.FieldError
+		if result, wrong = in.result(row); len(wrong) > 0 {
+			fail(wrong[0])
+			return
+		}
+	}
+	if in.takesList {
+		entry, wrong := in.entry(row)
+		if len(wrong) > 0 {
+			fail(wrong[0])
+			return
+		}
+		in.entries, in.entryAt = append(in.entries, entry), append(in.entryAt, at)
+	}
+	if in.takesResults && !row.Unranked {
+		in.results, in.resultAt = append(in.results, result), append(in.resultAt, at)
+	}
+}
+
+// result returns what a row states of a result. A status that only follows from the
+// time is not stated: the file has no word for it.
+func (in *reading) result(row *racefile.Row) (race.ResultRow, []race.FieldError) {
+	result := race.ResultRow{Row: row.Row, Bib: row.Bib}
+	for _, clock := range []struct {
+		time race.Time
+		to   **race.Time
+	}{{row.Gun, &result.Gun}, {row.Net, &result.Net}} {
+		if clock.time != 0 {
+			*clock.to = new(clock.time)
+		}
+	}
+	if row.Time != 0 {
+		if in.race.Ranking.Basis == race.Net {
+			result.Net = cmp.Or(result.Net, new(row.Time))
+		} else {
+			result.Gun = cmp.Or(result.Gun, new(row.Time))
+		}
+	}
+	if row.Status != "" && !row.Implied {
+		result.Status = new(row.Status)
+	}
+	if row.Sequence != "" {
+		n, err := strconv.Atoi(row.Sequence)
+		if err != nil || n < 1 {
+			return result, []race.FieldError{{Field: "sequence", Message: "must be a whole number from 1 to 2147483647"}}
+		}
+		result.Sequence = &n
+	}
+	return result, result.Check()
+}
+
+const maxNameLength = 200
+
+// entry returns what a row states of an entry. The birth date counts more than an
+// age, and an age more than a year of birth.
+func (in *reading) entry(row *racefile.Row) (imports.StartListRow, []race.FieldError) {
+	entry := imports.StartListRow{
+		Row: row.Row, Bib: row.Bib, Name: strings.Join(strings.Fields(row.Name), " "), Sex: row.Sex, Age: row.Age, BirthDate: row.BirthDate,
+		Field: row.Field, LoginID: strings.ToLower(row.LoginID),
+	}
+	switch {
+	case !row.BirthDate.IsZero():
+		entry.Age = race.UnknownAge
+	case row.Age == race.UnknownAge && row.BirthYear > 0:
+		entry.Age = in.race.Date.Year - row.BirthYear
+	}
+	switch {
+	case utf8.RuneCountInString(entry.Name) > maxNameLength:
+		return entry, []race.FieldError{{Field: "name", Message: "must have at most 200 characters"}}
+	case strings.ContainsFunc(entry.Name, unicode.IsControl):
+		return entry, []race.FieldError{{Field: "name", Message: "must not have control characters"}}
+	}
+	var err error
+	if entry.Team, err = race.ParseTeam(row.Team); err != nil {
+		return entry, []race.FieldError{{Field: "team", Message: err.Error()}}
+	}
+	if err := race.CheckAge(entry.Age); err != nil {
+		return entry, []race.FieldError{{Field: "birth_year", Message: "must give an age from 0 to 120"}}
+	}
+	return entry, nil
+}
+
+// takeNotes says what a reader of the plan should know of the file as a whole.
+func (in *reading) takeNotes() {
+	count := func(has func(*racefile.Row) bool) (n int) {
+		for i := range in.file.Rows {
+			if has(&in.file.Rows[i]) {
+				n++
+			}
+		}
+		return n
+	}
+	note := func(format string, args ...any) { in.notes = append(in.notes, fmt.Sprintf(format, args...)) }
+	if n := count(func(r *racefile.Row) bool { return r.Time != 0 }); n > 0 && in.takesResults {
+		note("The file does not say which clock its times are of: they are recorded as the %s time, which ranks the race. A mapping can say otherwise.",
+			in.race.Ranking.Basis)
+	}
+	if in.takesList {
+		if n := count(func(r *racefile.Row) bool {
+			return r.BirthDate.IsZero() && r.Age == race.UnknownAge && r.BirthYear > 0
+		}); n > 0 {
+			note("%d rows state only a year of birth: the age is taken as the year of the race less that year, which is one too high for those born later in the year.", n)
+		}
+		if n := count(func(r *racefile.Row) bool {
+			return !r.BirthDate.IsZero() && r.Age != race.UnknownAge && r.BirthDate.AgeOn(in.race.Date) != r.Age
+		}); n > 0 {
+			note("%d rows state an age other than that on the day of the race by the birth date: the birth date counts.", n)
+		}
+	}
+	if in.eventFrom == "only" {
+		if stated, ok := distanceOf(in.event); ok && !isDistance(in.event, in.race.Distance) {
+			note("The file names the race %q, about %.1f km, but this race has %.1f km: is it the right file?",
+				in.event, stated/1000, in.race.Distance.Metres()/1000)
+		}
+	}
+	if n := count(func(r *racefile.Row) bool { return r.Undecided != "" }); n > 0 {
+		note("%d rows could be read in another way; each says which.", n)
+	}
+}
+
+// distanceOf returns the length that the name of a race states, in metres.
+func distanceOf(event string) (float64, bool) {
+	name := plain(event)
+	switch name {
+	case "marathon", "fullmarathon", "full", "mara", "maraton", "maratona", "풀", "풀코스", "마라톤":
+		return 42_195, true
+	case "half", "halfmarathon", "halbmarathon", "semi", "semimarathon", "mediamaraton", "mezzamaratona", "하프", "하프코스":
+		return 21_097.5, true
+	}
+	text := strings.ReplaceAll(strings.ToLower(strings.Join(strings.Fields(event), "")), ",", ".")
+	for _, unit := range []struct {
+		suffix string
+		metres float64
+	}{{"km", 1000}, {"k", 1000}, {"miler", 1609.344}, {"miles", 1609.344}, {"mile", 1609.344}, {"mi", 1609.344}, {"m", 1}, {"", 1}} {
+		number, found := strings.CutSuffix(text, unit.suffix)
+		if !found {
+			continue
+		}
+		n, err := strconv.ParseFloat(number, 64)
+		if err == nil && n*unit.metres >= 100 && !math.IsInf(n, 0) { // "1" and "2" are numbers of races
+			return n * unit.metres, true
+		}
+	}
+	return 0, false
+}
+
+// isDistance reports whether the name of a race states that length, within half a
+// per cent: a marathon may be written as 42.2 km.
+func isDistance(event string, d race.Distance) bool {
+	const tolerance = 0.005
+	stated, ok := distanceOf(event)
+	return ok && math.Abs(stated-d.Metres()) <= tolerance*d.Metres()
+}
+
+// meanings are the meanings that a mapping may name.
+func meanings() []string {
+	var names []string
+	for _, m := range racefile.Meanings() {
+		names = append(names, string(m))
+	}
+	return names
+}
+
+// parseMapping reads a mapping as the caller writes it: nil when there is none.
+func parseMapping(text string) (map[string]racefile.Meaning, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	var mapping map[string]racefile.Meaning
+	if err := json.Unmarshal([]byte(text), &mapping); err != nil || mapping == nil {
+		return nil, invalidQuery("mapping", `must be a JSON object of headers and meanings, for example {"Zeit":"net_time"}`)
+	}
+	for _, meaning := range slices.Sorted(maps.Values(mapping)) {
+		if !slices.Contains(racefile.Meanings(), meaning) {
+			return nil, invalidQuery("mapping", "each meaning must be one of "+strings.Join(meanings(), ", "))
+		}
+	}
+	return mapping, nil
+}
+
+func invalidQuery(parameter, message string) error {
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: "query." + parameter, Message: message})
+}
