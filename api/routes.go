@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -31,6 +32,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/build"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
@@ -51,12 +53,21 @@ type parts struct {
 	traces   oteltrace.TracerProvider // nil: nothing is traced
 	log      *slog.Logger
 	now      func() time.Time
+
+	loginHash func(login string) string // by which accounts find their invitations; newHandler sets it
 }
 
 // leave ends what somebody who leaves does in races and erases what they wrote,
 // unless they own a race.
 func (p parts) leave(ctx context.Context, userID string) error {
 	if err := p.mainDB.LeaveRaces(ctx, userID); err != nil {
+		return err
+	}
+	account, err := p.userDB.Account(ctx, userID)
+	if err == nil {
+		err = p.mainDB.DropInvitations(ctx, claims.InvitedAs(p.loginHash, account))
+	}
+	if err != nil && !errors.Is(err, race.ErrNotFound) {
 		return err
 	}
 	standIns, err := p.mainDB.Leave(ctx, userID)
@@ -100,6 +111,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.loginHash = func(login string) string { return claims.LoginHash(claimHash, login) }
 	passwords, err := auth.NewPasswords()
 	if err != nil {
 		return nil, err
@@ -119,10 +131,9 @@ func newHandler(p parts) (*chi.Mux, error) {
 	})
 	accounts.LinkPages(router)
 	actions := repair.NewLog(p.mainDB, p.log, p.registry)
-	loginHash := func(login string) string { return claims.LoginHash(claimHash, login) }
 	races.Register(api, races.Config{
 		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions, Fixed: p.cfg.Fixed,
-		LoginHash: loginHash,
+		LoginHash: p.loginHash,
 	})
 	split := splits.NewReader(p.mainDB, p.now)
 	claims.Register(api, claims.Config{
@@ -134,7 +145,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	})
 	plans.Register(api, plans.Config{
 		Store: p.mainDB, Runners: p.userDB, Settings: p.cfg.Imports, Poke: p.poke, Now: p.now,
-		StandIns: imports.StandIns{Entrants: p.mainDB.EnteredInPerson, Runners: p.userDB, LoginHash: loginHash},
+		StandIns: imports.StandIns{Entrants: p.mainDB.EnteredInPerson, Runners: p.userDB, LoginHash: p.loginHash},
 	})
 	unofficial.Register(api, p.mainDB)
 	seasons := leaderboard.Register(api, p.mainDB, p.userDB.Store, p.now)

@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -42,7 +43,7 @@ func Register(api huma.API, cfg Config) {
 	server.Register(api, huma.Operation{
 		OperationID: "list-my-claims", Method: http.MethodGet, Path: "/v1/me/claims", Summary: "List your claims and invitations", Tags: []string{tag},
 		Description: "What organizers offer to your login, what you have claimed, and claims of others to results that you have. " +
-			"Until you accept an invitation, the race knows nothing of your account.",
+			"Until you accept an invitation, the race knows nothing of your account. Invitations to an e-mail address are listed once you have confirmed that address.",
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity},
 	}, h.mine)
 	server.Register(api, huma.Operation{
@@ -125,7 +126,7 @@ func (h handlers) mine(ctx context.Context, in *struct{ server.Page }) (*myClaim
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.Store.ClaimsAbout(ctx, account.UserID, LoginHash(h.Hash, account.LoginID), before, in.Limit+1)
+	found, err := h.Store.ClaimsAbout(ctx, account.UserID, h.invitedAs(account), before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +195,7 @@ func (h handlers) accept(ctx context.Context, in *claimPath) (*stateOutput, erro
 	if err != nil {
 		return nil, err
 	}
-	claim, revised, err := h.Store.AcceptInvitation(ctx, in.ClaimID, account.UserID, LoginHash(h.Hash, account.LoginID), h.Runners.StandIn)
+	claim, revised, err := h.Store.AcceptInvitation(ctx, in.ClaimID, account.UserID, h.invitedAs(account), h.Runners.StandIn)
 	return h.done(claim, revised, err)
 }
 
@@ -203,7 +204,7 @@ func (h handlers) end(ctx context.Context, in *claimPath) (*stateOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	claim, revised, err := h.Store.EndClaim(ctx, in.ClaimID, account.UserID, LoginHash(h.Hash, account.LoginID), h.claimant, h.Runners.StandIn)
+	claim, revised, err := h.Store.EndClaim(ctx, in.ClaimID, account.UserID, h.invitedAs(account), h.claimant, h.Runners.StandIn)
 	return h.done(claim, revised, err)
 }
 
@@ -224,6 +225,20 @@ func (h handlers) done(claim maindb.Claim, revised int, err error) (*stateOutput
 		h.Poke()
 	}
 	return stateOf(claim), nil
+}
+
+func (h handlers) invitedAs(account userdb.Account) string {
+	return InvitedAs(func(login string) string { return LoginHash(h.Hash, login) }, account)
+}
+
+// InvitedAs returns the hash by which an account finds its invitations, empty for none.
+// A login that is an e-mail address is its owner's only once they have confirmed that
+// address: anybody can sign up with somebody else's.
+func InvitedAs(loginHash func(login string) string, account userdb.Account) string {
+	if strings.Contains(account.LoginID, "@") && !strings.EqualFold(account.Email, account.LoginID) {
+		return ""
+	}
+	return loginHash(account.LoginID)
 }
 
 func wrong(field, message string) error {

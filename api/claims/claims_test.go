@@ -37,8 +37,9 @@ type testBundle struct {
 	store  *maindb.Store
 	users  *userdb.Accounts
 	pokes  atomic.Int32
-	now    atomic.Int64 // nanoseconds that the limit of codes adds to its clock
-	race   string       // ID
+	now    atomic.Int64                                      // nanoseconds that the limit of codes adds to its clock
+	race   string                                            // ID
+	inUser func(t *testing.T, statement string, args ...any) // executes it in user_db
 }
 
 const organizer = "organizer/0190aaaa-0000-7000-8000-000000000001"
@@ -46,10 +47,15 @@ const organizer = "organizer/0190aaaa-0000-7000-8000-000000000001"
 func setup(t *testing.T) *testBundle {
 	t.Helper()
 	_, mainCfg := mysqltest.New(t, maindb.Migrations())
-	_, userCfg := mysqltest.New(t, userdb.Migrations())
+	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	b := &testBundle{
 		store: maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
 		users: userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now),
+	}
+	b.inUser = func(t *testing.T, statement string, args ...any) {
+		t.Helper()
+		_, err := userDB.ExecContext(t.Context(), statement, args...)
+		require.NoError(t, err)
 	}
 	router, api := server.New(servertest.Config(servertest.Tokens{}, b.store))
 	races.Register(api, races.Config{
@@ -77,6 +83,7 @@ func (b *testBundle) runner(t *testing.T, login string) (userID, token string) {
 		BirthDate: race.Date{Year: 1980, Month: time.May, Day: 1},
 	})
 	require.NoError(t, err)
+	b.inUser(t, "UPDATE user SET email = login_id WHERE user_id = ?", account.UserID)
 	return account.UserID, "runner/" + account.UserID
 }
 
@@ -404,6 +411,27 @@ func TestAnEntrantsBibIsNotGivenAway(t *testing.T) {
 	user, _ := b.owner(t, record)
 	require.Equal(t, ann, user)
 	b.claims(t, token, `"bib":"1","code":"`+b.code(t, "1")+`"`, http.StatusConflict)
+}
 
-	require.NoError(t, b.store.ForgetLogin(t.Context(), ann, claims.LoginHash(sha256.Sum256, "ann@example.org")))
+func TestAnInvitationIsNotForWhoeverSignsUpWithTheAddress(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.imports(t, "bib,name,login_id\n1,Ada,ann@example.org\n2,Ben,ben\n")
+	ann, token := b.runner(t, "ann@example.org")
+	ids, _ := b.mine(t, token)
+	require.Len(t, ids, 1)
+	b.inUser(t, "UPDATE user SET email = NULL, email_pending = login_id WHERE user_id = ?", ann)
+	none, _ := b.mine(t, token)
+	require.Empty(t, none)
+	for _, answer := range []string{"accept", "decline", "withdraw"} {
+		b.call(t, token, http.MethodPost, "/v1/me/claims/"+ids[0]+"/"+answer, "", http.StatusNotFound)
+	}
+	ben, other := b.runner(t, "ben") // a name of the organizer's own choice
+	b.inUser(t, "UPDATE user SET email = NULL WHERE user_id = ?", ben)
+	_, states := b.mine(t, other)
+	require.Equal(t, []string{"2 invited"}, states)
+
+	require.NoError(t, b.store.DropInvitations(t.Context(), claims.LoginHash(sha256.Sum256, "ben")))
+	_, states = b.mine(t, other)
+	require.Empty(t, states, "nothing is left of the login of somebody who leaves")
 }

@@ -148,7 +148,14 @@ func (s *site) race(ctx context.Context, r *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	v.organizer = organizers[v.OrganizerID].Name
+	verified, err := s.Races.VerifiedOrganizers(ctx, []string{v.OrganizerID})
+	if err != nil {
+		return page{}, err
+	}
+	v.organizer = r.organizer(organizers[v.OrganizerID].Name)
+	if !verified[v.OrganizerID] {
+		v.organizer += " (" + r.T("race.unverified") + ")"
+	}
 	if v.latest.Version > 0 {
 		if err := s.addPodiums(ctx, r, v); err != nil {
 			return page{}, err

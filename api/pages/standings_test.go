@@ -54,7 +54,7 @@ func TestRace(t *testing.T) {
 	b.raceID = upcoming.ID
 	before := b.get(t, b.path("en", ""))
 	require.Contains(t, before.Find(".state").Text(), "No results have been posted yet.")
-	require.Contains(t, before.Find("main").Text(), "Race Office")
+	require.Contains(t, before.Find("main").Text(), "Race Office (not verified: the race does not count for the season)")
 	require.Contains(t, before.Find("main").Text(), "by net time, from the runner's own crossing of the start line")
 
 	b.addRace(t, springMarathon(b.organizer), field)

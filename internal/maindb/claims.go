@@ -500,14 +500,13 @@ func (s *Store) ClaimsOfRace(ctx context.Context, raceID string, state race.Clai
 	return list, nil
 }
 
-// ForgetLogin erases what claims keep of the login of an account whose holder leaves:
-// invitations that wait, and the hash in those that were answered.
-func (s *Store) ForgetLogin(ctx context.Context, userID, loginHash string) error {
-	if err := s.queries.DeleteInvitationsTo(ctx, nullString(loginHash)); err != nil {
-		return fmt.Errorf("delete the invitations of user %s: %w", userID, err)
+// DropInvitations erases the invitations that wait for a login whose holder leaves.
+func (s *Store) DropInvitations(ctx context.Context, loginHash string) error {
+	if loginHash == "" {
+		return nil
 	}
-	if err := s.queries.ForgetLoginOfClaims(ctx, nullString(userID)); err != nil {
-		return fmt.Errorf("forget the login of user %s: %w", userID, err)
+	if err := s.queries.DeleteInvitationsTo(ctx, nullString(loginHash)); err != nil {
+		return fmt.Errorf("delete invitations: %w", err)
 	}
 	return nil
 }

@@ -154,6 +154,12 @@ func (s *Store) SeparatePerson(ctx context.Context, raceID, bib string, standIn 
 		if taken {
 			return &race.ConflictError{Message: "the result is an account's: its organizer can revoke the claim"}
 		}
+		if _, err := c.q.ParticipantOf(ctx, raceID, own); !errors.Is(err, sql.ErrNoRows) {
+			if err != nil {
+				return fmt.Errorf("read the entry of user %s: %w", own, err)
+			}
+			return &race.ConflictError{Message: "the runner of this bib has another result of the race by now: separate that one first"}
+		}
 		if err := c.give(ctx, entry, own, true, "separated from a person of other races"); err != nil {
 			return err
 		}
