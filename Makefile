@@ -76,6 +76,11 @@ restore: setup-backup $(LOCAL) ## Restore them while the stack is stopped (FROM=
 drill: setup-run setup-backup $(LOCAL) ## Rehearse a bad day with a race of 16,783: back up, restore one database or both, let the audit repair it
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run TestRestoreDrill ./deploy/e2e -args -drill.records=16783
 
+.PHONY: screenshots
+screenshots: setup-go ## Take a picture of every page of a running stack, into .local/screenshots (API=http://…)
+	@deploy/local/setup.sh chromium
+	@go run ./deploy/screenshots -api $(or $(API),http://127.0.0.1:$(or $(API_PORT),8080))
+
 .PHONY: smoke
 smoke: setup-go ## Send a race of ten through a running API and remove it again (API=http://…, SMOKE_PASSWORD=…)
 	@go run ./deploy/smoke -api $(or $(API),http://127.0.0.1:$(or $(API_PORT),8080))
@@ -134,7 +139,7 @@ setup-lint:
 setup-run:
 	@deploy/local/setup.sh go mariadb
 setup-test:
-	@deploy/local/setup.sh go mariadb mariadb-tools cc prometheus jq
+	@deploy/local/setup.sh go mariadb mariadb-tools cc prometheus jq chromium axe
 setup-backup:
 	@deploy/local/setup.sh go mariadb mariadb-tools
 setup-prometheus:

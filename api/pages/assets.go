@@ -62,15 +62,20 @@ func (a *assets) at(name string) string { return a.named[name] }
 
 func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
 	found, ok := a.files[r.URL.Path]
+	keep := "public, max-age=31536000, immutable"
 	if !ok {
-		// A page that was rendered by another release may name an asset that this
-		// one does not have: nobody may remember that it was missing.
-		w.Header().Set("Cache-Control", keepNone.header())
+		// During a release, and from a cache after it, a page may name an asset of
+		// another release: the present one serves it best, and nobody keeps it.
+		name, _, _ := strings.Cut(path.Base(r.URL.Path), ".")
+		found, ok = a.files[a.at(name+path.Ext(r.URL.Path))]
+		keep = keepNone.header()
+	}
+	w.Header().Set("Cache-Control", keep)
+	if !ok {
 		http.NotFound(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", found.contentType)
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	w.Header().Set("ETag", found.tag)
 	send(w, r, http.StatusOK, found.tag, found.variants)
 }

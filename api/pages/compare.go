@@ -113,3 +113,14 @@ func timeText(standing *apistandings.Standing) string {
 	}
 	return cmp.Or(standing.GunTime, standing.NetTime)
 }
+
+// onlyPoints reports whether nothing but the points of an entry changed, as when they
+// are credited.
+func onlyPoints(change apistandings.Change) bool {
+	if change.From == nil || change.To == nil || len(change.Because) > 0 {
+		return false
+	}
+	from := *change.From
+	from.Points, from.Revision = change.To.Points, change.To.Revision
+	return from == *change.To
+}

@@ -168,7 +168,10 @@ func TestAssetsAreKeptForEver(t *testing.T) {
 		compressed += len(b.get(t, address, "Accept-Encoding", "br").body)
 	}
 	require.Less(t, compressed, 25<<10, "styles and modules of the first page")
-	unknown := b.get(t, "/assets/site.000000000000.css")
+	ofAnotherRelease := b.get(t, "/assets/site.000000000000.css")
+	require.Equal(t, b.get(t, addresses[1]).body, ofAnotherRelease.body)
+	require.Equal(t, "no-store", ofAnotherRelease.header.Get("Cache-Control"))
+	unknown := b.get(t, "/assets/other.000000000000.css")
 	require.Equal(t, http.StatusNotFound, unknown.status)
 	require.Equal(t, "no-store", unknown.header.Get("Cache-Control"))
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
-	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
@@ -63,29 +62,21 @@ func (s *site) leaderboard(ctx context.Context, r *request) (page, error) {
 // maxYears is how many seasons there are links to, the latest ones.
 const maxYears = 10
 
-// addSeasons finds the years that there were races in, and chooses the latest
-// unless the reader did.
+// addSeasons finds the years that have results, and chooses the latest unless the
+// reader did.
 func (s *site) addSeasons(ctx context.Context, v *leaderboardView) error {
-	today := race.DateOf(s.Now().UTC())
-	latest, err := s.Races.FindRaces(ctx, maindb.RaceSearch{To: today}, maindb.RacePosition{}, 1)
+	years, err := s.Races.Seasons(ctx, maxYears)
 	if err != nil {
 		return err
 	}
-	first, err := s.Races.FindRaces(ctx, maindb.RaceSearch{To: today, Oldest: true}, maindb.RacePosition{}, 1)
-	if err != nil {
-		return err
+	if len(years) == 0 {
+		years = []int{s.Now().UTC().Year()}
 	}
-	last := today.Year
-	if len(latest) > 0 && len(first) > 0 {
-		last = latest[0].Date.Year
-		for year := last; year >= first[0].Date.Year && len(v.years) < maxYears; year-- {
-			v.years = append(v.years, year)
-		}
+	v.season = cmp.Or(v.season, years[0])
+	if !slices.Contains(years, v.season) {
+		years = append(years, v.season)
 	}
-	v.season = cmp.Or(v.season, last)
-	if !slices.Contains(v.years, v.season) {
-		v.years = append(v.years, v.season)
-	}
+	v.years = years
 	return nil
 }
 

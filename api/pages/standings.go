@@ -212,6 +212,12 @@ func (s *site) search(ctx context.Context, r *request, v *standingsView, selecte
 	if err != nil {
 		return false, err
 	}
+	isBib := func(position int) bool {
+		return race.BibKey(v.version.Rows[selected[position]].Result.Bib) == race.BibKey(v.q)
+	}
+	if exact := slices.IndexFunc(positions, isBib); exact >= 0 {
+		positions = positions[exact : exact+1]
+	}
 	if len(positions) == 1 {
 		v.around(selected, positions[0])
 		return false, nil

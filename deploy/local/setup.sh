@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh go|mariadb|mariadb-tools|mysql|cc|prometheus|jq|shellcheck ... installs what a make target needs through the package manager if it may,
+# setup.sh go|mariadb|mariadb-tools|mysql|cc|prometheus|jq|chromium|axe|shellcheck ... installs what a make target needs through the package manager if it may,
 # and otherwise prints what to do.
 set -eu
 
@@ -194,13 +194,49 @@ setup_jq() {
 	small jq "the test of the pipelines' scripts"
 }
 
+# Chromium with a font for Korean: the tests look at the pages in it.
+setup_chromium() {
+	if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then
+		return
+	elif command -v apt-get >/dev/null; then
+		how="install it with: sudo apt-get install chromium fonts-noto-cjk"
+		may_install || fail "the tests of the pages need Chromium; $how"
+		echo "Chromium is missing, which the tests of the pages need:"
+		apt chromium fonts-noto-cjk || fail "the tests of the pages need Chromium; $how"
+	else
+		fail "the tests of the pages need Chromium; install it by your package manager"
+	fi
+}
+
+# axe-core checks the accessibility of pages. It comes from npm; where that is missing, the tests say that they did not check.
+setup_axe() {
+	version=4.14.1
+	integrity=FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==
+	file=$PWD/.local/axe-core-$version.js
+	[ ! -s "$file" ] || return 0
+	if ! command -v npm >/dev/null; then
+		echo "NOTE: npm is missing, so axe-core cannot be fetched: the accessibility of pages will NOT be checked"
+		return
+	fi
+	folder=$(mktemp -d)
+	if ! (cd "$folder" && npm pack --silent axe-core@$version >/dev/null) ||
+		[ "$(openssl dgst -sha512 -binary "$folder/axe-core-$version.tgz" | base64 -w 0)" != "$integrity" ]; then
+		rm -rf "$folder"
+		echo "NOTE: axe-core $version could not be fetched from npm: the accessibility of pages will NOT be checked"
+		return
+	fi
+	mkdir -p .local
+	tar -xzOf "$folder/axe-core-$version.tgz" package/axe.min.js >"$file.new" && mv "$file.new" "$file"
+	rm -rf "$folder"
+}
+
 setup_shellcheck() {
 	small shellcheck "the check of scripts"
 }
 
 for need in "$@"; do
 	case $need in
-	go | mariadb | mysql | cc | prometheus | jq | shellcheck) "setup_$need" ;;
+	go | mariadb | mysql | cc | prometheus | jq | chromium | axe | shellcheck) "setup_$need" ;;
 	mariadb-tools) setup_mariadb_tools ;;
 	*) fail "setup.sh: what is $need?" ;;
 	esac

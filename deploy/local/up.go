@@ -140,6 +140,7 @@ func addresses(out io.Writer, s *stack.Stack) {
 	line := func(name, value string) { _, _ = fmt.Fprintf(out, "  %-16s %s\n", name, value) }
 	_, _ = fmt.Fprintln(out)
 	if s.Has(stack.API) {
+		line("pages", s.APIURL()+"/")
 		line("API", s.APIURL())
 		line("documentation", s.APIURL()+"/docs")
 		line("operator", login+" / "+password)

@@ -204,6 +204,20 @@ func (s *Store) ResultsOf(ctx context.Context, userID string, after RacePosition
 	return results, nil
 }
 
+// Seasons returns the calendar years that have races that count for a leaderboard, the
+// latest first, at most limit.
+func (s *Store) Seasons(ctx context.Context, limit int) ([]int, error) {
+	rows, err := s.queries.Seasons(ctx, count32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list seasons: %w", err)
+	}
+	seasons := make([]int, len(rows))
+	for i, year := range rows {
+		seasons[i] = int(year)
+	}
+	return seasons, nil
+}
+
 // RacesOfSeason returns the races of a calendar year that count for its leaderboard, by
 // date: those with results, of verified organizers, whose points are computed from the
 // time.

@@ -1,7 +1,7 @@
 // What every page gets when there is JavaScript: times in the reader's own time
 // zone, and word of new standings.
 
-const language = document.documentElement.lang;
+const language = {en: "en-GB", ko: "ko-KR"}[document.documentElement.lang];
 const clock = new Intl.DateTimeFormat(language, {dateStyle: "long", timeStyle: "short"});
 const zone = new Intl.DateTimeFormat(language, {timeZoneName: "short"});
 for (const time of document.querySelectorAll("time[datetime]")) {

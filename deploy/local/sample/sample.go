@@ -45,7 +45,8 @@ const (
 	callTimeout = 5 * time.Minute
 )
 
-// Load imports the race and returns when every record has its credit.
+// Load imports the race, waits until every record has its credit, and has the
+// results published.
 func Load(ctx context.Context, opts Options) (Summary, error) {
 	l := loader{Options: opts, client: &apiclient.Client{
 		Base: opts.API, Login: opts.Login, Password: opts.Password, Patience: patience,
@@ -75,7 +76,21 @@ func Load(ctx context.Context, opts Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	return l.summarize(ctx, raceID, before, after, imported, time.Since(began))
+	took := time.Since(began)
+	if err := l.publish(ctx); err != nil {
+		return Summary{}, err
+	}
+	return l.summarize(ctx, raceID, before, after, imported, took)
+}
+
+// publish makes the results official, as those of a race of years ago are, so that
+// its pages show all there is. A race that somebody has voided meanwhile stays void.
+func (l *loader) publish(ctx context.Context) error {
+	err := l.client.JSON(ctx, http.MethodPost, l.path+"/finalize", map[string]int{"protest_window_s": 0}, nil)
+	if p, ok := errors.AsType[*apiclient.Problem](err); err != nil && (!ok || p.Status != http.StatusConflict) {
+		return fmt.Errorf("publish the results: %w", err)
+	}
+	return nil
 }
 
 // loader is one run of Load.

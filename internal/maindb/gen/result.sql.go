@@ -159,3 +159,33 @@ func (q *Queries) ResultsOfUserBefore(ctx context.Context, arg ResultsOfUserBefo
 	}
 	return items, nil
 }
+
+const seasons = `-- name: Seasons :many
+SELECT DISTINCT CAST(YEAR(r.race_date) AS SIGNED) AS season FROM race AS r
+JOIN organizer AS o ON o.organizer_id = r.organizer_id AND o.verified = TRUE
+WHERE r.status NOT IN ('scheduled', 'void') AND r.scoring <> 'fixed'
+ORDER BY season DESC LIMIT ?
+`
+
+func (q *Queries) Seasons(ctx context.Context, limit int32) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, seasons, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var season int64
+		if err := rows.Scan(&season); err != nil {
+			return nil, err
+		}
+		items = append(items, season)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -25,3 +25,9 @@ SELECT r.record_id, p.sex, p.age
 FROM participant AS p
 JOIN official_record AS r ON r.race_id = p.race_id AND r.held_bib = p.bib_key
 WHERE p.race_id = ? AND p.status = 'entered';
+
+-- name: Seasons :many
+SELECT DISTINCT CAST(YEAR(r.race_date) AS SIGNED) AS season FROM race AS r
+JOIN organizer AS o ON o.organizer_id = r.organizer_id AND o.verified = TRUE
+WHERE r.status NOT IN ('scheduled', 'void') AND r.scoring <> 'fixed'
+ORDER BY season DESC LIMIT ?;

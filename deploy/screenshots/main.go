@@ -1,0 +1,125 @@
+// Command screenshots takes a picture of every page of a running stack, at the
+// widths of a phone and a desktop, light and dark, in every language:
+// `make screenshots` writes them to .local/screenshots, to be looked at.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/mrmrthon/mrmrthon/deploy/browser"
+)
+
+var views = map[string]browser.View{
+	"phone-light":   {Width: 390, Height: 844},
+	"phone-dark":    {Width: 390, Height: 844, Dark: true},
+	"narrow-light":  {Width: 320, Height: 640},
+	"desktop-light": {Width: 1280, Height: 900},
+	"desktop-dark":  {Width: 1280, Height: 900, Dark: true},
+}
+
+var languages = []string{"en", "ko"}
+
+// tallest is how much of a page is in its picture, in pixels.
+const tallest = 2200
+
+func main() {
+	api := flag.String("api", "http://127.0.0.1:8080", "where the pages are")
+	folder := flag.String("o", ".local/screenshots", "the folder for the pictures")
+	only := flag.String("only", "", "only pictures whose name contains this")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, strings.TrimSuffix(*api, "/"), *folder, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "screenshots:", err)
+		os.Exit(1) //nolint:gocritic // nothing is left to do
+	}
+}
+
+func run(ctx context.Context, api, folder, only string) error {
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		return err
+	}
+	b, err := browser.Start(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.Stop()
+	taken := 0
+	for name, view := range views {
+		tab, err := b.Open(view)
+		if err != nil {
+			return err
+		}
+		for _, lang := range languages {
+			pages, err := find(tab, api, lang)
+			if err != nil {
+				return err
+			}
+			for page, address := range pages {
+				file := page + "-" + lang + "-" + name + ".png"
+				if !strings.Contains(file, only) {
+					continue
+				}
+				if err := take(tab, address, filepath.Join(folder, file), view); err != nil {
+					return fmt.Errorf("%s: %w", address, err)
+				}
+				taken++
+			}
+		}
+		tab.Close()
+	}
+	fmt.Printf("%d pictures are in %s\n", taken, folder)
+	return nil
+}
+
+// find follows links to one page of each kind.
+func find(tab *browser.Tab, api, lang string) (map[string]string, error) {
+	var race string
+	races := api + "/" + lang + "/races"
+	if err := tab.Run(chromedp.Navigate(races), chromedp.Evaluate(`[...document.querySelectorAll(".cards a")].find((card) => card.querySelector(".official, .provisional"))?.href ?? ""`, &race)); err != nil {
+		return nil, err
+	}
+	if race == "" {
+		return nil, errors.New("there is no race: `make run` loads one")
+	}
+	standings := race + "/standings"
+	var result string
+	if err := tab.Run(chromedp.Navigate(standings+"?page=3"), chromedp.Evaluate(`document.querySelector("tbody th a")?.href ?? ""`, &result)); err != nil {
+		return nil, err
+	}
+	bib := result[strings.LastIndex(result, "/")+1:]
+	pages := map[string]string{
+		"races": races, "races-none": races + "?q=" + url.QueryEscape("no such race"), "race": race, "standings": standings,
+		"standings-found": standings + "?q=" + bib, "standings-hits": standings + "?q=22", "standings-division": standings + "?division=F40-49",
+		"standings-nobody": standings + "?q=nobody+at+all",
+		"result":           result, "compare": race + "/compare", "announcer": race + "/announcer?bib=" + bib, "certificate": race + "/certificate/" + bib,
+		"verify": race + "/verify/" + bib, "leaderboard": api + "/" + lang + "/leaderboard", "status": api + "/" + lang + "/status",
+		"privacy": api + "/" + lang + "/privacy", "error-404": api + "/" + lang + "/nothing", "error-422": standings + "?page=0",
+	}
+	return pages, nil
+}
+
+func take(tab *browser.Tab, address, file string, view browser.View) error {
+	var height int64
+	var picture []byte
+	err := tab.Run(chromedp.EmulateViewport(view.Width, view.Height), chromedp.Navigate(address), chromedp.WaitReady("h1"),
+		chromedp.Evaluate(`Math.ceil(document.documentElement.scrollHeight)`, &height))
+	if err != nil {
+		return err
+	}
+	err = tab.Run(chromedp.EmulateViewport(view.Width, max(min(height, tallest), view.Height)), chromedp.CaptureScreenshot(&picture))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, picture, 0o600)
+}
