@@ -32,11 +32,13 @@ type newRaceInput struct {
 
 type raceChangeInput struct {
 	RacePath
+	Plan bool `query:"plan" doc:"Answer the consequences of the change, for places, podiums and points, and change nothing."`
 	Body raceChangeBody
 }
 
 type voidInput struct {
 	RacePath
+	Plan bool `query:"plan" doc:"Answer the consequences, for places, podiums and points, and change nothing."`
 	Body struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"entered twice by mistake" doc:"Shown with the race."`
 	}
@@ -87,6 +89,12 @@ func (s settings) change(ctx context.Context, in *raceChangeInput) (*raceOutput,
 	births := func(ctx context.Context, bibKeys []string) (map[string]race.Date, error) {
 		return birthDates(ctx, s.runners, raceID, bibKeys)
 	}
+	if in.Plan {
+		return s.plan(ctx, func(planning *maindb.Store) error {
+			_, _, err := planning.UpdateRace(ctx, raceID, edit, births)
+			return err
+		})
+	}
 	r, revised, err := s.store.UpdateRace(ctx, raceID, edit, births)
 	if err != nil {
 		return nil, err
@@ -107,6 +115,12 @@ func (s settings) void(ctx context.Context, in *voidInput) (*raceOutput, error) 
 	}
 	old, caller := server.RaceFrom(ctx), server.CallerFrom(ctx)
 	by := maindb.Change{By: caller.UserID, Reason: reason}
+	if in.Plan {
+		return s.plan(ctx, func(planning *maindb.Store) error {
+			_, _, err := planning.VoidRace(ctx, old.ID, by)
+			return err
+		})
+	}
 	if caller.Type != auth.Operator {
 		return s.voidRace(ctx, old.ID, by)
 	}
@@ -120,6 +134,19 @@ func (s settings) void(ctx context.Context, in *voidInput) (*raceOutput, error) 
 		}
 		return map[string]race.Status{"status": race.Void}, nil
 	})
+	return out, err
+}
+
+// plan answers with the race as it is and the consequences of a change.
+func (s settings) plan(ctx context.Context, change func(planning *maindb.Store) error) (*raceOutput, error) {
+	consequences, err := s.store.Plan(change)
+	if err != nil {
+		return nil, err
+	}
+	out, err := shown(ctx, s.store, server.RaceFrom(ctx))
+	if err == nil {
+		out.Body.Consequences = &consequences
+	}
 	return out, err
 }
 
@@ -230,6 +257,8 @@ type raceBody struct {
 	Status            race.Status       `json:"status" enum:"scheduled,provisional,official,void"`
 	Voided            *voidedBody       `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
 	CreatedAt         time.Time         `json:"created_at"`
+
+	Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"Of a change with plan=true: what it would lead to. Nothing was changed, and the rest is the race as it is."`
 }
 
 type voidedBody struct {

@@ -93,6 +93,7 @@ type change struct {
 type Target struct {
 	RaceID   string `path:"race_id"`
 	RecordID string `path:"record_id"`
+	Plan     bool   `query:"plan" doc:"Answer the consequences of the change, for places, podiums and points, and change nothing."`
 	IfMatch  string `header:"If-Match" example:"1" doc:"Required: the revision that the change is based on, as in ETag. 412 if there is a newer one."`
 }
 
@@ -153,8 +154,9 @@ func (c change) patch(ctx context.Context, in *patchInput) (*recordOutput, error
 		return nil, err
 	}
 	by := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
-	r, changed, err := c.store.PatchRecord(ctx, server.RaceFrom(ctx).ID, in.RecordID, expected, patch, by)
-	return c.answer(ctx, r, changed, err)
+	return c.do(ctx, in.Target, func(store *maindb.Store) (race.Record, bool, error) {
+		return store.PatchRecord(ctx, server.RaceFrom(ctx).ID, in.RecordID, expected, patch, by)
+	})
 }
 
 func (c change) remove(ctx context.Context, in *removeInput) (*recordOutput, error) {
@@ -170,8 +172,30 @@ func (c change) remove(ctx context.Context, in *removeInput) (*recordOutput, err
 		reason = removalReason
 	}
 	by := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
-	r, removed, err := c.store.RemoveRecord(ctx, server.RaceFrom(ctx).ID, in.RecordID, expected, by)
-	return c.answer(ctx, r, removed, err)
+	return c.do(ctx, in.Target, func(store *maindb.Store) (race.Record, bool, error) {
+		return store.RemoveRecord(ctx, server.RaceFrom(ctx).ID, in.RecordID, expected, by)
+	})
+}
+
+// do makes a change, or only plans it.
+func (c change) do(ctx context.Context, target Target, change func(*maindb.Store) (race.Record, bool, error)) (*recordOutput, error) {
+	if !target.Plan {
+		r, changed, err := change(c.store)
+		return c.answer(ctx, r, changed, err)
+	}
+	consequences, err := c.store.Plan(func(planning *maindb.Store) error {
+		_, _, err := change(planning)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.store.Record(ctx, server.RaceFrom(ctx).ID, target.RecordID)
+	out, err := c.answer(ctx, r, false, err)
+	if err == nil {
+		out.Body.Consequences = &consequences
+	}
+	return out, err
 }
 
 func (c change) answer(ctx context.Context, r race.Record, changed bool, err error) (*recordOutput, error) {

@@ -127,6 +127,8 @@ type Record struct {
 	Implausible   string `json:"implausible,omitempty" doc:"Why a time is implausible and what to write instead. The record is neither ranked nor credited until its time is corrected or confirmed."`
 	TimeConfirmed bool   `json:"time_confirmed,omitempty" doc:"The organizer confirmed an implausible time."`
 	Credit        credit `json:"credit"`
+
+	Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"Of a change with plan=true: what it would lead to. Nothing was changed, and the rest is the record as it is."`
 }
 
 // revision is one immutable state of a record.
