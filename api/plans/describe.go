@@ -1,6 +1,7 @@
 package plans
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -20,6 +21,9 @@ func (f *resolved) describe(planned *maindb.FilePlan, keptUntil time.Time) *Impo
 		}
 		for field, value := range result.Before {
 			row.setBefore(field, value)
+		}
+		if result.Warning != "" {
+			row.addMessage(result.Warning)
 		}
 	}
 	for _, refused := range planned.Outcome.Refused {
@@ -46,6 +50,12 @@ func (f *resolved) describe(planned *maindb.FilePlan, keptUntil time.Time) *Impo
 		if c.Meaning == racefile.IgnoredColumn && c.Header != "" {
 			answer.IgnoredColumns = append(answer.IgnoredColumns, c.Header)
 		}
+	}
+	if names := planned.Outcome.UnknownPoints; len(names) > 0 {
+		answer.Notes = append(answer.Notes, fmt.Sprintf("The splits %s belong to no timing point of the race, and are not kept: set its timing_points first.", quotedList(names)))
+	}
+	if n := planned.Outcome.SplitsLeftOutTotal; n > 0 {
+		answer.Notes = append(answer.Notes, fmt.Sprintf("%d splits cannot be right and are left out; their rows say why.", n))
 	}
 	answer.Counts = f.count(planned)
 	return answer

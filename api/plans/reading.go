@@ -59,7 +59,7 @@ type FileRow struct {
 	Division  string            `json:"division,omitempty" doc:"As the file says. The divisions of the race follow from its own rules."`
 	Event     string            `json:"event,omitempty"`
 	Field     race.Field        `json:"field,omitempty"`
-	Splits    map[string]string `json:"splits,omitempty" doc:"Times at points of the course or of laps, by their names."`
+	Splits    map[string]string `json:"splits,omitempty" doc:"Times at points of the course or of laps, by their names. Those that belong to a timing point of the race are kept."`
 	Unranked  bool              `json:"unranked,omitempty" doc:"Finished outside of the ranking."`
 	Undecided string            `json:"undecided,omitempty" doc:"Why another reading of the row is possible."`
 	Before    map[string]string `json:"before,omitempty" doc:"The fields that change, as they are now."`
@@ -395,6 +395,9 @@ func (in *reading) result(row *racefile.Row) (race.ResultRow, []race.FieldError)
 			return result, []race.FieldError{{Field: "sequence", Message: "must be a whole number from 1 to 2147483647"}}
 		}
 		result.Sequence = &n
+	}
+	for _, split := range row.Splits {
+		result.Splits = append(result.Splits, race.Reading{Point: split.Name, Time: split.Time})
 	}
 	return result, result.Check()
 }

@@ -156,7 +156,7 @@ func (in *raceInputs) ranked() []standings.Entry {
 }
 
 func (in *raceInputs) rules() standings.Rules {
-	return standings.Rules{Ranking: in.race.Ranking, Divisions: in.race.Divisions, Teams: in.race.Teams}
+	return RulesetOf(in.race).Rules
 }
 
 // facts returns what decides the credit of a record.
@@ -181,7 +181,7 @@ func (in *raceInputs) hash() ([sha256.Size]byte, error) {
 			err = encoder.Encode(parts)
 		}
 	}
-	write(r.Status, r.Date, r.Distance, r.Scoring, r.Points, r.Capacity)
+	write(r.Status, r.Date, r.Distance, r.Scoring, r.Points, r.Capacity, r.Course)
 	for i := range in.records {
 		if row := &in.records[i]; !row.Removed || row.Decided {
 			write(row.RecordID, row.BibKey, row.Removed, row.Decided, row.TimeConfirmed, row.HeldBib.Valid)

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -73,7 +75,12 @@ type Imported struct {
 	PlacesMoved      []PlaceMove      `json:"places_moved,omitempty" doc:"Of an official race, and in a dry run of any race: the places that change, in the new order; at most 200."`
 	PlacesTotal      int              `json:"places_moved_total,omitempty"`
 	Consequences     *Consequences    `json:"consequences,omitempty" doc:"What the import leads to. Of a dry run."`
-	Refused          []RefusedRow     `json:"-"` // rows that contradict what is known
+	// Readings at timing points.
+	SplitsLeftOut      []SplitLeftOut `json:"splits_left_out,omitempty" doc:"Readings at timing points that cannot be right; the rest of their rows is applied; at most 200."`
+	SplitsLeftOutTotal int            `json:"splits_left_out_total,omitempty"`
+	UnknownPoints      []string       `json:"unknown_points,omitempty" nullable:"false" doc:"What the file calls splits that belong to no timing point of the race: they are not kept. Set its timing_points first."`
+
+	Refused []RefusedRow `json:"-"` // rows that contradict what is known
 
 	OtherName      []BibRow `json:"name_mismatch,omitempty" doc:"Rows whose name is not that of the entrant with the bib: they were not applied; at most 200."`
 	OtherNameTotal int      `json:"name_mismatch_total,omitempty"`
@@ -108,6 +115,13 @@ type KeptRow struct {
 	Says     map[string]string `json:"says" doc:"What the file says, by field; - where it clears the value."`
 	Stands   map[string]string `json:"stands" doc:"What the record says, by field."`
 	Message  string            `json:"message" example:"kept: decided by hand"`
+}
+
+// SplitLeftOut is a reading of a row that cannot be right.
+type SplitLeftOut struct {
+	BibRow
+	Point   string `json:"point"`
+	Message string `json:"message" example:"the reading at 15 km (1:05:00) is later than the finish (1:04:00)"`
 }
 
 // ImplausibleRow is a row whose record has an implausible time.
@@ -296,6 +310,7 @@ type importPlan struct {
 	held     map[string]gen.OfficialRecord // by bib key; nil: those that the file names are read from the database
 	entrants map[string]*entry
 	decided  map[string]gen.OfficialRecord // by the bib keys that files knew them by; nil: not read yet
+	splits   map[string]splitsHistory      // by record
 }
 
 // RowAction says what a plan does with a row of a file, or what hinders it.
@@ -321,6 +336,7 @@ type PlannedResult struct {
 	Does    RowAction         // added, changed or unchanged; empty: the row is left out
 	Before  map[string]string // the fields that change, as they are now
 	Message string            // why the row is left out, or what is odd about it
+	Warning string            // which of its splits are left out
 }
 
 // planImport plans a file of results for a race as it is in state. Without a state
@@ -342,6 +358,12 @@ func planImport(ctx context.Context, q *gen.Queries, r race.Race, file ResultsFi
 	} else {
 		var err error
 		if p.entrants, err = enteredBibs(ctx, q, r.ID); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.Course.Points) > 0 {
+		var err error
+		if p.splits, err = readSplits(ctx, q, r.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -404,7 +426,7 @@ func (p *importPlan) take(ctx context.Context, q *gen.Queries, part []race.Resul
 			list(&p.outcome.UnknownBib, &p.outcome.UnknownTotal, BibRow{row.Row, row.Bib})
 			p.note("", ActionUnknownBib, "nobody is entered with the bib: the result is recorded, and has neither place nor points until somebody is")
 		}
-		p.speaks = p.speaks || row.Gun != nil || row.Net != nil || row.Status != nil || row.Sequence != nil
+		p.speaks = p.speaks || row.Gun != nil || row.Net != nil || row.Status != nil || row.Sequence != nil || len(row.Splits) > 0
 		p.timed = p.timed || p.race.Ranking.RankingTime(row.Stated()) != 0
 		if holder, held := holders[keys[i]]; held {
 			p.correct(row, holder)
@@ -453,7 +475,18 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 		row.Status = new(race.Finished)
 	}
 	result, wrong := row.Apply(known)
+	if len(wrong) == 0 && (result == known || !holder.Decided || p.overrides(holder.BibKey)) {
+		next.splits = p.splitsAfter(row, holder.RecordID, result, holder.Decided && !p.overrides(holder.BibKey))
+	}
 	switch {
+	case len(wrong) == 0 && result == known && next.splits != nil: // what a person decided about the result stays decided
+		next.importID = p.file.ImportID
+		p.revise(next)
+		p.checkTime(row, next.Record)
+		p.outcome.Changed++
+		p.note(ActionChanged, ActionChanged, "")
+		p.listSplits(row, next, make(map[string]string))
+		return
 	case len(wrong) == 0 && result == known:
 		p.outcome.Unchanged++
 		p.checkTime(row, next.Record)
@@ -475,7 +508,7 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 	cleared := row.Cleared()
 	before, after := textsOf(known), textsOf(result)
 	changed := make(map[string]string)
-	p.rows[len(p.rows)-1].Before = changed
+	p.listSplits(row, next, changed)
 	for i, field := range resultFields {
 		if before[i] == after[i] {
 			continue
@@ -516,11 +549,63 @@ func (p *importPlan) add(ctx context.Context, q *gen.Queries, key string, row ra
 	}
 	first := firstRevision(p.race.ID, id.String(), result, race.ByFile, p.change)
 	first.importID = p.file.ImportID
+	first.splits = p.splitsAfter(row, first.ID, result, false)
 	p.revise(first)
 	p.checkTime(row, first.Record)
 	p.outcome.Added++
 	p.note(ActionAdded, ActionAdded, "")
 	return nil
+}
+
+// splitsAfter returns the readings of a record once a row is applied, nil if they
+// stay as they are. Readings that cannot be right are listed and left out; those
+// that a person has decided stay.
+func (p *importPlan) splitsAfter(row race.ResultRow, recordID string, result race.Result, decided bool) race.Splits {
+	known := p.splits[recordID].latest()
+	splits := maps.Clone(known)
+	for _, reading := range row.Splits {
+		point, found := race.FindPoint(p.race.Course.Points, reading.Point)
+		switch _, stands := known[point.Key]; {
+		case reading.Time == 0 || decided && stands:
+		case found:
+			splits[point.Key] = reading.Time
+		case !slices.Contains(p.outcome.UnknownPoints, reading.Point) && len(p.outcome.UnknownPoints) < maxListed:
+			p.outcome.UnknownPoints = append(p.outcome.UnknownPoints, reading.Point)
+		}
+	}
+	if result.Status == race.DidNotStart {
+		splits = race.Splits{}
+	}
+	splits, wrong := splits.KeepRight(p.race, result)
+	for _, fault := range wrong {
+		at := &p.rows[len(p.rows)-1]
+		at.Warning = strings.TrimPrefix(at.Warning+"; "+fault.Message+": left out", "; ")
+		list(&p.outcome.SplitsLeftOut, &p.outcome.SplitsLeftOutTotal, SplitLeftOut{BibRow{row.Row, row.Bib}, fault.Point.Name, fault.Message})
+	}
+	if maps.Equal(splits, known) {
+		return nil
+	}
+	return splits
+}
+
+// listSplits lists the readings that a row changes, among the fields that change.
+func (p *importPlan) listSplits(row race.ResultRow, next revision, changed map[string]string) {
+	p.rows[len(p.rows)-1].Before = changed
+	if next.splits == nil {
+		return
+	}
+	known := p.splits[next.ID].latest()
+	for _, point := range p.race.Course.Points {
+		before, after := known[point.Key], next.splits[point.Key]
+		if before == after {
+			continue
+		}
+		field := "splits." + point.Name
+		changed[field] = before.String()
+		list(&p.outcome.Changes, &p.outcome.ChangesTotal, FieldChange{
+			BibRow: BibRow{row.Row, next.Result.Bib}, RecordID: next.ID, Field: field, Before: before.String(), After: after.String(),
+		})
+	}
 }
 
 // refuse lists a row that contradicts what is known.

@@ -91,6 +91,7 @@ type ResultRow struct {
 	Net      *Time
 	Status   *ResultStatus // cleared, it is Finished
 	Sequence *int
+	Splits   []Reading // a point that is not named keeps its reading
 }
 
 // Check returns everything that is wrong with the row itself, regardless of what is

@@ -27,6 +27,12 @@ type TimingPoint struct {
 // time since the start, by the clock that ranks the race.
 type Splits map[int]Time
 
+// Reading is a reading at a point as a file names it.
+type Reading struct {
+	Point string
+	Time  Time
+}
+
 // Course holds the timing points of a race. The zero value has none.
 type Course struct {
 	Points  []TimingPoint `json:"points"`   // in the order of their distance
