@@ -475,24 +475,17 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 		row.Status = new(race.Finished)
 	}
 	result, wrong := row.Apply(known)
-	if len(wrong) == 0 && (result == known || !holder.Decided || p.overrides(holder.BibKey)) {
-		next.splits = p.splitsAfter(row, holder.RecordID, result, holder.Decided && !p.overrides(holder.BibKey))
+	same, stays := len(wrong) == 0 && result == known, holder.Decided && !p.overrides(holder.BibKey)
+	if same || len(wrong) == 0 && !stays {
+		next.splits = p.splitsAfter(row, holder.RecordID, result, stays)
 	}
 	switch {
-	case len(wrong) == 0 && result == known && next.splits != nil: // what a person decided about the result stays decided
-		next.importID = p.file.ImportID
-		p.revise(next)
-		p.checkTime(row, next.Record)
-		p.outcome.Changed++
-		p.note(ActionChanged, ActionChanged, "")
-		p.listSplits(row, next, make(map[string]string))
-		return
-	case len(wrong) == 0 && result == known:
+	case same && next.splits == nil:
 		p.outcome.Unchanged++
 		p.checkTime(row, next.Record)
 		p.note(ActionUnchanged, ActionUnchanged, "")
 		return
-	case holder.Decided && !p.overrides(holder.BibKey):
+	case !same && stays:
 		p.keep(row, holder)
 		return
 	case len(wrong) > 0:
@@ -500,7 +493,7 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 		return
 	}
 	next.Correct(result)
-	next.Decided, next.importID = false, p.file.ImportID
+	next.Decided, next.importID = next.Decided && same, p.file.ImportID // splits alone leave what a person decided
 	p.revise(next)
 	p.checkTime(row, next.Record)
 	p.outcome.Changed++
