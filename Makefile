@@ -99,7 +99,7 @@ lint: setup-lint tool-golangci-lint tool-workflowcheck tool-sqlc tool-templ tool
 			echo "api/pages/$$page was changed after its Go code was generated: run make generate"; exit 1; }; done
 	go test -count=1 -run TestOpenAPIDocument ./api
 	$(BIN)/actionlint .github/workflows/*.yml
-	shellcheck .ci/* .github/scripts/* deploy/*/*.sh deploy/pipeline/testdata/stub
+	shellcheck .ci/* .github/scripts/* deploy/*/*.sh deploy/club/upgrade deploy/pipeline/testdata/stub
 	@.ci/vulncheck $(BIN)/govulncheck
 
 .PHONY: fmt

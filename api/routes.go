@@ -45,6 +45,7 @@ type parts struct {
 	poke     func()                                         // wakes the relay after a commit to the outbox
 	ahead    records.Ahead                                  // nil: unknown
 	wake     func(ctx context.Context, raceID string) error // has a race's standings recomputed
+	reader   *maindb.Reader                                 // nil: main_db has no replica
 	stopping <-chan struct{}                                // closed when calls are to end
 	temporal ops.Workflows
 	letters  repair.Queue
@@ -119,7 +120,12 @@ func newHandler(p parts) (*chi.Mux, error) {
 	trace := func(workflowID string) string {
 		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.Temporal.Namespace, workflowID)
 	}
+	var replica server.Replica
+	if p.reader != nil {
+		replica = p.reader
+	}
 	router, api := server.New(server.Config{
+		Replica:  replica,
 		Verifier: auth.NewVerifier(signing, p.cfg.Auth, p.now), Standings: p.userDB, UseKey: p.mainDB.UseKey, KeyLimit: p.cfg.APIKeys, Now: p.now, Races: p.mainDB, Keys: p.mainDB, Fingerprint: fingerprint,
 		Log: p.log, Registry: p.registry, Traces: p.traces, Health: p.health, Version: build.Version(), PublicURL: p.cfg.PublicURL,
 		TrustedProxies: p.cfg.TrustedProxies,

@@ -30,6 +30,7 @@ type settings struct {
 	PublicURL      string         `env:"API_PUBLIC_URL" check:"URL" help:"where callers reach the API, for its OpenAPI document and the links in mails"`
 	TrustedProxies []netip.Prefix `env:"TRUSTED_PROXIES" help:"proxies whose X-Forwarded-For is believed when logins and sign-ups are limited by address"`
 	program.Config
+	Reader        maindb.ReaderConfig
 	Outbox        relay.Config
 	Imports       plans.Settings
 	Auth          auth.Config
@@ -50,6 +51,10 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	defer func() { err = errors.Join(err, clients.Close()) }()
 	registry, traces := clients.Registry, clients.Tracing.Provider()
 	mainDB, userDB := maindb.New(clients.MainDB, time.Now), userdb.NewAccounts(clients.UserDB, time.Now)
+	reader, err := openReader(clients, cfg, mainDB, log)
+	if err != nil {
+		return err
+	}
 	outbox := relay.New(cfg.Outbox, mainDB, relay.Traced(clients.Queue, traces), log, registry)
 	health := telemetry.Handler(registry, log, telemetry.Running(ctx.Done()), telemetry.Check{Name: "main_db", Ping: clients.MainDB.PingContext})
 	runs := temporal.NewWorkflows(clients.Temporal, cfg.Temporal.Namespace)
@@ -58,6 +63,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 		wake: func(ctx context.Context, raceID string) error {
 			return runs.SignalWithStart(ctx, workflows.FinalizeOptions(raceID), workflows.WakeSignal, workflows.FinalizeRace, workflows.FinalizeInput{RaceID: raceID})
 		},
+		reader:   reader,
 		stopping: ctx.Done(),
 		temporal: runs,
 		letters:  clients.Queue,
@@ -69,12 +75,31 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { outbox.Run(background) })
+	if reader != nil {
+		running.Go(func() { reader.Run(background) })
+	}
 	running.Go(func() { logChanges(background, log, mainDB, userDB) })
 	running.Go(func() { sendMails(background, log, userDB, clients.Temporal) })
 	running.Go(func() { tidy(background, log, mainDB, userDB) })
 	defer running.Wait()
 	defer stopBackground()
 	return serve(ctx, cfg.Addr, handler, log, listening)
+}
+
+// openReader has the store read from the replica of main_db, if there is one.
+func openReader(clients *program.Clients, cfg settings, mainDB *maindb.Store, log *slog.Logger) (*maindb.Reader, error) {
+	if cfg.Reader.Addr == "" {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	database := cfg.MainDB
+	database.Addr, database.ReadTimeout = cfg.Reader.Addr, cfg.Reader.MaxLag
+	pool, err := clients.OpenPool(database, "main_db_reader")
+	if err != nil {
+		return nil, err
+	}
+	reader := maindb.NewReader(clients.MainDB, pool, cfg.Reader, time.Now, log, clients.Registry)
+	mainDB.ReadFrom(reader)
+	return reader, nil
 }
 
 const (

@@ -43,6 +43,7 @@ type Config struct {
 	PublicURL   string // where callers reach the API; empty if unknown
 	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	Replica        Replica // of main_db, for public reads; nil: there is none
 }
 
 // requestTimeout bounds a call, so that a database that hangs leads to a 503. An import
@@ -61,6 +62,9 @@ func New(cfg Config) (*chi.Mux, huma.API) {
 	}
 	router.Use(forwarded(cfg.TrustedProxies), observe(cfg.Log, cfg.Registry), secure,
 		checkText, preflight(router), heads(router), authenticate(cfg.Verifier, newAPIKeys(cfg), newEnded(cfg.Standings, cfg.Log, cfg.Now)))
+	if cfg.Replica != nil {
+		router.Use(replicated(cfg.Replica, router, cfg.Now))
+	}
 	router.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, huma.Error404NotFound("this path does not exist: see /docs"))
 	})

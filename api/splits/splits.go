@@ -148,6 +148,7 @@ func splitOf(s race.Segment, passage standings.Passage) Split {
 
 func (r *Reader) places(ctx context.Context, raceID string) (ranked, error) {
 	now, err := r.states.Get(ctx, raceID, func(ctx context.Context) (state, error) {
+		ctx = maindb.FromWriter(ctx) // what is ranked is kept under the state, so both must be of one server
 		head, err := r.store.LatestStandings(ctx, raceID)
 		if err != nil {
 			return state{}, err
@@ -159,6 +160,7 @@ func (r *Reader) places(ctx context.Context, raceID string) (ranked, error) {
 		return ranked{}, err
 	}
 	return r.ranked.Get(ctx, now, func(ctx context.Context) (ranked, error) {
+		ctx = maindb.FromWriter(ctx)
 		head, rows, err := r.store.Standings(ctx, raceID, now.version)
 		if err != nil {
 			return ranked{}, err

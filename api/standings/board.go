@@ -98,7 +98,9 @@ func newBoard(store Versions, now func() time.Time) *board {
 // latest returns the latest version of a race, or race.ErrNotFound if there is no
 // such race.
 func (b *board) latest(ctx context.Context, raceID string) (current, error) {
-	return b.heads.Get(ctx, raceID, func(ctx context.Context) (current, error) { return b.readLatest(ctx, raceID) })
+	return b.heads.Get(ctx, raceID, func(ctx context.Context) (current, error) {
+		return b.readLatest(maindb.FromWriter(ctx), raceID) // shared with the race's owner, who must see it at once
+	})
 }
 
 func (b *board) readLatest(ctx context.Context, raceID string) (current, error) {

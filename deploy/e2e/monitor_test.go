@@ -95,9 +95,10 @@ func awaitNote(t *testing.T, posted <-chan notification, status string) awaited 
 
 // ofOthers are metrics that other programs export (those of hosts, MySQL and the
 // Temporal server come from compose's exporters), or that exist only once
-// something has gone wrong or with credentials for Temporal.
+// something has gone wrong, with credentials for Temporal, or where there are scheduled
+// backups or a replica.
 var ofOthers = regexp.MustCompile(`^(node_.*|mysql_.*|service_.*|persistence_.*|ALERTS|temporal_request_failure_total|` +
-	`mrmrthon_temporal_credential_expires_timestamp_seconds)$`)
+	`mrmrthon_temporal_credential_expires_timestamp_seconds|mrmrthon_backup_.*|mrmrthon_reader_.*)$`)
 
 // everyMetricExists waits until Prometheus has scraped every metric that a rule
 // or a dashboard names.

@@ -31,6 +31,9 @@ locals {
     USER_DB_TLS       = "true"
     USER_DB_TLS_CA    = local.database_ca
 
+    # Public reads, on the instances that stand by.
+    MAIN_DB_READER_ADDR = var.public_reads_on_standby && var.main_db.instances > 1 ? module.main_db.reader_address : null
+
     # The collector in the same task; a share of the traces, each whole.
     OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
     OTEL_TRACES_SAMPLER         = "parentbased_traceidratio"

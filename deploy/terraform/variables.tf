@@ -304,8 +304,14 @@ variable "main_db" {
   }
   validation {
     condition     = var.main_db.instances >= 1 && var.main_db.instances <= 3
-    error_message = "main_db.instances must be 1 to 3; only the writer is used, the others stand by."
+    error_message = "main_db.instances must be 1 to 3; the others stand by for the writer and answer public reads."
   }
+}
+
+variable "public_reads_on_standby" {
+  description = "Whether main_db's instances that stand by answer public reads (standings, results, pages), when there are any."
+  type        = bool
+  default     = true
 }
 
 variable "user_db" {

@@ -24,7 +24,10 @@ type Config struct {
 	Password string `env:"PASSWORD,required,unset" secret:"true" help:"the account's password"`
 	MaxConns int    `env:"MAX_CONNS" envDefault:"16" unit:"connections" help:"the most connections that a process opens to it"`
 	TLS      bool   `env:"TLS" envDefault:"false" help:"encrypt, and verify the server's certificate and name"`
-	TLSCA    string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust instead of the system's, such as Amazon's for RDS"`
+	// ReadTimeout bounds the wait for a part of an answer, where a statement can be
+	// sent to another server instead; zero: the caller's context bounds it.
+	ReadTimeout time.Duration
+	TLSCA       string `env:"TLS_CA" check:"PEM" help:"certificate authorities to trust instead of the system's, such as Amazon's for RDS"`
 }
 
 // Check reports a TLS_CA that would have no effect.
@@ -64,7 +67,7 @@ func connector(cfg Config) (driver.Connector, error) {
 	options := mysql.NewConfig()
 	options.Net, options.Addr, options.DBName = "tcp", cfg.Addr, cfg.Name
 	options.User, options.Passwd = cfg.User, cfg.Password
-	options.Timeout = dialTimeout
+	options.Timeout, options.ReadTimeout = dialTimeout, cfg.ReadTimeout
 	options.ParseTime, options.Loc = true, time.UTC
 	options.InterpolateParams = true // one round trip a statement instead of two
 	options.ClientFoundRows = true

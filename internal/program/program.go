@@ -66,10 +66,10 @@ func Open(ctx context.Context, cfg Config, name string, log *slog.Logger, sdkLog
 		return nil, err
 	}
 	build.Register(c.Registry)
-	if c.MainDB, err = c.openPool(cfg.MainDB, "main_db"); err != nil {
+	if c.MainDB, err = c.OpenPool(cfg.MainDB, "main_db"); err != nil {
 		return nil, err
 	}
-	if c.UserDB, err = c.openPool(cfg.UserDB, "user_db"); err != nil {
+	if c.UserDB, err = c.OpenPool(cfg.UserDB, "user_db"); err != nil {
 		return nil, err
 	}
 	if c.Queue, err = queue.New(ctx, cfg.Queue); err != nil {
@@ -89,7 +89,9 @@ func Open(ctx context.Context, cfg Config, name string, log *slog.Logger, sdkLog
 	return c, nil
 }
 
-func (c *Clients) openPool(cfg mysql.Config, name string) (*sql.DB, error) {
+// OpenPool opens another pool, which is closed with the rest. name is that of its
+// metrics.
+func (c *Clients) OpenPool(cfg mysql.Config, name string) (*sql.DB, error) {
 	pool, err := mysql.OpenTraced(cfg, c.Tracing.Provider())
 	if err != nil {
 		return nil, err

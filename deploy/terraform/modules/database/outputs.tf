@@ -8,6 +8,11 @@ output "address" {
   value       = "${aws_rds_cluster.this.endpoint}:${aws_rds_cluster.this.port}"
 }
 
+output "reader_address" {
+  description = "host:port of the readers: the instances that stand by, or the writer when there are none."
+  value       = "${aws_rds_cluster.this.reader_endpoint}:${aws_rds_cluster.this.port}"
+}
+
 output "cluster_identifier" {
   description = "Name in CloudWatch."
   value       = aws_rds_cluster.this.cluster_identifier
