@@ -38,6 +38,8 @@ type accountOutput struct {
 		EmailPending string    `json:"email_pending,omitempty" doc:"The address that waits for you to follow the link that was mailed there."`
 		EmailProblem string    `json:"email_problem,omitempty" enum:"bounced,pending-bounced" doc:"bounced: email takes no mail, so nothing more is sent there until you confirm an address again. pending-bounced: the address to be confirmed took none, and was dropped."`
 		Language     string    `json:"language" enum:"en,ko" doc:"Of mails."`
+		HideName     *bool     `json:"hide_name,omitempty" doc:"Whether results show your initials instead of your name; missing when you have not said so: then those of minors do."`
+		HideAge      *bool     `json:"hide_age,omitempty" doc:"Whether results leave out your age; missing likewise."`
 		TotalPoint   int64     `json:"total_point"`
 		CreatedAt    time.Time `json:"created_at"`
 	}
@@ -49,6 +51,8 @@ type changeInput struct {
 		Name            *string `json:"name,omitempty" maxLength:"200" example:"First Runner"`
 		Phone           *string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820" doc:"An empty string removes it."`
 		BirthDate       *string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD; an empty string removes it."`
+		HideName        *bool   `json:"hide_name,omitempty" doc:"Show your initials instead of your name wherever the public reads results, within a minute. Places and points stay, and so does what organizers see of their own race. The default hides those of minors."`
+		HideAge         *bool   `json:"hide_age,omitempty" doc:"Leave out your age, and what points were computed from, in the same places. Divisions stay."`
 		Language        *string `json:"language,omitempty" enum:"en,ko" doc:"Of mails."`
 		Email           *string `json:"email,omitempty" maxLength:"190" doc:"A new address: it takes effect when you follow the link that is mailed there, and the old one is told. Needs current_password."`
 		LoginID         *string `json:"login_id,omitempty" maxLength:"190" doc:"A new login: it takes effect when you follow the link that is mailed to your confirmed address. Needs current_password."`
@@ -152,7 +156,7 @@ func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error
 		}),
 		Sex: parsed(&wrong, "sex", in.Body.Sex, parseSex),
 	}
-	change.Language = in.Body.Language
+	change.Language, change.HideName, change.HideAge = in.Body.Language, in.Body.HideName, in.Body.HideAge
 	change.Email = parsed(&wrong, "email", in.Body.Email, mail.ParseAddress)
 	change.LoginID = parsed(&wrong, "login_id", in.Body.LoginID, auth.ParseLogin)
 	if in.Body.LoginID != nil && account.Email == "" {
@@ -207,6 +211,7 @@ func outputOf(a userdb.Account) *accountOutput {
 	out.Body.UserID, out.Body.UserType, out.Body.LoginID = a.UserID, a.Type, a.LoginID
 	out.Body.Name, out.Body.Phone, out.Body.Sex = a.Name, a.Phone, a.Sex
 	out.Body.Email, out.Body.EmailPending, out.Body.EmailProblem, out.Body.Language = a.Email, a.EmailPending, a.EmailProblem, a.Language
+	out.Body.HideName, out.Body.HideAge = a.HideName, a.HideAge
 	out.Body.BirthDate = a.BirthDate.String()
 	out.Body.TotalPoint, out.Body.CreatedAt = a.TotalPoint, a.CreatedAt
 	return out

@@ -123,17 +123,25 @@ func (r *Reader) Read(ctx context.Context, q Query, position, limit int) (Rankin
 	if err != nil {
 		return Ranking{}, err
 	}
+	today := race.DateOf(r.seasons.now().UTC())
 	for _, ranked := range list {
-		page.Items = append(page.Items, leaderOf(ranked, runners[ranked.userID].Name))
+		page.Items = append(page.Items, leaderOf(ranked, runners[ranked.userID], today))
 	}
 	return page, nil
 }
 
-func leaderOf(r ranked, name string) Leader {
+// leaderOf shows what the runner wants shown; races of a season are in several
+// countries, so minors are those below the default age of consent.
+func leaderOf(r ranked, runner userdb.Runner, today race.Date) Leader {
+	name := runner.Name
+	hidesName, hidesAge := runner.Discretion().Hides(r.age, today, race.ConsentAge(""))
+	if hidesName {
+		name = race.Initials(name)
+	}
 	shown := Leader{
 		Place: r.place, UserID: r.userID, Name: name, Sex: string(r.sex), Points: r.points, Total: r.total, Races: len(r.races),
 	}
-	if r.age != race.UnknownAge {
+	if r.age != race.UnknownAge && !hidesAge {
 		shown.Age = &r.age
 	}
 	return shown

@@ -72,7 +72,7 @@ func (s *site) addFeed(ctx context.Context, v *announcerView) error {
 		newest = slices.Insert(newest, at, row)
 		newest = newest[:min(len(newest), fedFinishers)]
 	}
-	names, err := s.Standings.Names(ctx, newest)
+	names, err := s.Standings.Names(ctx, version, newest)
 	if err != nil {
 		return err
 	}

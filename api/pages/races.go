@@ -213,7 +213,7 @@ func (s *site) addPodiums(ctx context.Context, r *request, v *raceView) error {
 			rows = append(rows, row)
 			p.places = append(p.places, podiumPlace{Row: row, place: place, time: rules.Ranking.RankingTime(row.Result)})
 		}
-		names, err := s.Standings.Names(ctx, rows)
+		names, err := s.Standings.Names(ctx, version, rows)
 		if err != nil {
 			return err
 		}

@@ -17,17 +17,18 @@ import (
 // resultView is one runner's result in a version of the standings.
 type resultView struct {
 	*raceView
-	version apistandings.Version
-	row     *standings.Row
-	name    string
-	basis   race.Basis // of the clock that ranks overall
-	time    race.Time  // by that clock
-	field   int        // who have a place in the field
-	sex     int        // of the same sex
-	group   int        // in the division
-	parts   *race.Parts
-	bars    []bar
-	slower  int // finishers of the field behind the runner, in percent
+	version  apistandings.Version
+	row      *standings.Row
+	name     string
+	basis    race.Basis // of the clock that ranks overall
+	time     race.Time  // by that clock
+	field    int        // who have a place in the field
+	sex      int        // of the same sex
+	group    int        // in the division
+	parts    *race.Parts
+	showsAge bool
+	bars     []bar
+	slower   int // finishers of the field behind the runner, in percent
 
 	corrections []race.Revision
 }
@@ -67,11 +68,19 @@ func (s *site) readResult(ctx context.Context, r *request, number int) (*resultV
 		return nil, err
 	}
 	v.basis, v.time = rules.Ranking.Basis, rules.Ranking.RankingTime(v.row.Result)
-	names, err := s.Standings.Names(ctx, []*standings.Row{v.row})
+	names, err := s.Standings.Names(ctx, v.version, []*standings.Row{v.row})
 	if err != nil {
 		return nil, err
 	}
 	v.name = names[v.row.UserID]
+	if v.showsAge, err = s.Standings.ShowsAge(ctx, v.version, v.row); err != nil {
+		return nil, err
+	}
+	if !v.showsAge {
+		row := *v.row
+		row.Age = race.UnknownAge
+		v.row = &row
+	}
 	v.count(rules.Ranking)
 	return v, nil
 }
@@ -161,8 +170,10 @@ func (s *site) result(ctx context.Context, r *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	if v.parts, err = s.Standings.Parts(ctx, v.row); err != nil {
-		return page{}, err
+	if v.showsAge { // the parts say it
+		if v.parts, err = s.Standings.Parts(ctx, v.row); err != nil {
+			return page{}, err
+		}
 	}
 	if apistandings.ReasonsArePublic(v.Race) {
 		if v.corrections, err = s.Races.Revisions(ctx, v.row.RecordID); err != nil {

@@ -229,7 +229,7 @@ func (s *site) search(ctx context.Context, r *request, v *standingsView, selecte
 	for i, position := range positions {
 		rows[i] = &v.version.Rows[selected[position]]
 	}
-	names, err := s.Standings.Names(ctx, rows)
+	names, err := s.Standings.Names(ctx, v.version, rows)
 	if err != nil {
 		return false, err
 	}
@@ -307,7 +307,7 @@ func (s *site) nameRows(ctx context.Context, v *standingsView) error {
 	for i := range v.rows {
 		rows[i] = v.rows[i].Row
 	}
-	names, err := s.Standings.Names(ctx, rows)
+	names, err := s.Standings.Names(ctx, v.version, rows)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ func newRace(body newRaceBody, maxFixed int64) (race.Race, error) {
 	r := race.Race{Ranking: race.Ranking(body.Ranking), Scoring: body.Scoring}
 	setText(&wrong, "name", &r.Name, body.Name)
 	setText(&wrong, "city", &r.City, body.City)
+	r.Country = body.Country
 	setDate(&wrong, &r, body.Date)
 	setDistance(&wrong, &r, body.DistanceM)
 	setDivisions(&wrong, &r, body.Divisions)
@@ -42,6 +43,9 @@ func changeRace(r *race.Race, body raceChangeBody, maxFixed int64) error {
 	}
 	if body.City != nil {
 		setText(&wrong, "city", &r.City, *body.City)
+	}
+	if body.Country != nil {
+		r.Country = *body.Country
 	}
 	if body.Date != nil {
 		setDate(&wrong, r, *body.Date)

@@ -205,6 +205,7 @@ type newRaceBody struct {
 	Date      string         `json:"date" example:"2004-04-19" doc:"YYYY-MM-DD. Ages are those on this day."`
 	DistanceM float64        `json:"distance_m" example:"42195" doc:"Metres, above 0 and at most 1000000, with up to three decimals."`
 	City      string         `json:"city,omitempty" maxLength:"100" example:"Boston"`
+	Country   string         `json:"country,omitempty" pattern:"^[A-Z]{2}$" example:"US" doc:"ISO 3166, two letters. It says below which age results hide name and age of a runner who has not decided about it: 16 where it is missing."`
 	Ranking   rankingBody    `json:"ranking"`
 	Divisions []divisionBody `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"A runner is ranked in the first division that fits, in this order; they may overlap."`
 	Scoring   string         `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed" default:"agegrade-2025" doc:"The rule, with its edition, that turns records into points."`
@@ -227,6 +228,7 @@ type raceChangeBody struct {
 	Date      *string            `json:"date,omitempty" example:"2004-04-19"`
 	DistanceM *float64           `json:"distance_m,omitempty" example:"42195"`
 	City      *string            `json:"city,omitempty" maxLength:"100" doc:"An empty string removes it."`
+	Country   *string            `json:"country,omitempty" pattern:"^([A-Z]{2})?$" doc:"ISO 3166, two letters; an empty string removes it."`
 	Ranking   *rankingChangeBody `json:"ranking,omitempty"`
 	Divisions *[]divisionBody    `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"Replaces all divisions; an empty list removes them."`
 	Scoring   *string            `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed"`
@@ -246,6 +248,7 @@ type raceBody struct {
 	Date              string            `json:"date" example:"2004-04-19"`
 	DistanceM         float64           `json:"distance_m" example:"42195"`
 	City              string            `json:"city,omitempty"`
+	Country           string            `json:"country,omitempty" doc:"ISO 3166, two letters."`
 	Ranking           rankingBody       `json:"ranking"`
 	Divisions         []divisionBody    `json:"divisions" nullable:"false"`
 	Scoring           string            `json:"scoring" example:"agegrade-2025"`
@@ -282,7 +285,7 @@ func shown(ctx context.Context, store *maindb.Store, r race.Race) (*raceOutput, 
 func bodyOf(r race.Race, verified bool) raceBody {
 	body := raceBody{
 		RaceID: r.ID, OrganizerID: r.OrganizerID, OrganizerVerified: verified, Name: r.Name, Date: r.Date.String(), DistanceM: r.Distance.Metres(),
-		City: r.City, Ranking: rankingBody(r.Ranking), Divisions: make([]divisionBody, len(r.Divisions)),
+		City: r.City, Country: r.Country, Ranking: rankingBody(r.Ranking), Divisions: make([]divisionBody, len(r.Divisions)),
 		Scoring: r.Scoring, Capacity: r.Capacity, Status: r.Status, CreatedAt: r.CreatedAt,
 	}
 	if body.Ranking.DivisionsBasis == "" {

@@ -20,7 +20,7 @@ type credit struct {
 	Status   string      `json:"status" enum:"pending,credited,rejected,unknown" doc:"Unknown while the ledger cannot be read."`
 	Points   *int64      `json:"points,omitempty" doc:"Of a credited record."`
 	Reason   string      `json:"reason,omitempty" doc:"Why there are no points, or no status."`
-	Parts    *race.Parts `json:"parts,omitempty" doc:"What the points were computed from. Left out where there was nothing to compute, and in credits from before this was kept."`
+	Parts    *race.Parts `json:"parts,omitempty" doc:"What the points were computed from. Left out where there was nothing to compute, in credits from before this was kept, and for the public, which reads them in the standings."`
 	TraceURL string      `json:"trace_url" doc:"The workflow that credits the revision, in the Temporal Web UI: it exists as soon as the worker has received the message."`
 }
 
@@ -67,6 +67,15 @@ func (c credits) of(ctx context.Context, records []race.Record) []credit {
 		shown[i] = c.outcome(r, found[i])
 	}
 	return shown
+}
+
+// readBy leaves out what is only for those who run the race: what points were computed
+// from says the runner's age, which a runner may hide. Standings know who does.
+func (c credit) readBy(owner bool) credit {
+	if !owner {
+		c.Parts = nil
+	}
+	return c
 }
 
 // outcome shows the credit of a record.

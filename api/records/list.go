@@ -70,7 +70,7 @@ func (l list) handle(ctx context.Context, in *listInput) (*listOutput, error) {
 	page, next := server.Cut(in.Page, found.records, func(last race.Record) []any { return []any{last.ID} })
 	out.Body.Items, out.Body.NextCursor = make([]Record, len(page)), next
 	for i, r := range page {
-		out.Body.Items[i] = viewOf(r, found.credits[i])
+		out.Body.Items[i] = viewOf(r, found.credits[i].readBy(owner))
 	}
 	return out, nil
 }

@@ -66,7 +66,7 @@ func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
 		return nil, err
 	}
 	out := &getOutput{ETag: etag(r.Revision)}
-	out.Body.Record = viewOf(r, g.credits.of(ctx, []race.Record{r})[0])
+	out.Body.Record = viewOf(r, g.credits.of(ctx, []race.Record{r})[0].readBy(owner))
 	if !r.Removed {
 		facts, err := g.store.Facts(ctx, r.ID)
 		if err != nil {

@@ -150,7 +150,7 @@ func (d derived) readAwards(ctx context.Context, in VersionInput) (race.Race, aw
 			awarded = append(awarded, a.Row)
 		}
 	}
-	names, err := d.names.of(ctx, usersOf(awarded))
+	names, err := d.namesOf(ctx, in.RaceID, awarded)
 	if err != nil {
 		cacheControl = d.cacheControl(ctx, false, false)
 	}

@@ -46,6 +46,7 @@ type current struct {
 	maindb.StandingsHead             // Version 0: there is none
 	protestUntil         time.Time   // zero: no protest window is open
 	race                 race.Status // where the race stands
+	consent              int         // below which age somebody is a minor in the race's country
 }
 
 // board caches the versions that are being read, so that not every reader costs a
@@ -116,7 +117,7 @@ func (b *board) readLatest(ctx context.Context, raceID string) (current, error) 
 	if err != nil {
 		return current{}, err
 	}
-	latest := current{StandingsHead: head, race: found.Status}
+	latest := current{StandingsHead: head, race: found.Status, consent: race.ConsentAge(found.Country)}
 	if publication.Open() {
 		latest.protestUntil = publication.EndsAt
 	}
@@ -137,7 +138,7 @@ func (b *board) load(ctx context.Context, raceID string, version int) (*loaded, 
 		if err != nil {
 			return nil, err
 		}
-		return &loaded{StandingsHead: head, rows: rows, views: map[filter][]int{}, pages: map[pageKey]answer{}}, nil
+		return &loaded{StandingsHead: head, raceID: raceID, rows: rows, views: map[filter][]int{}, pages: map[pageKey]answer{}}, nil
 	})
 }
 

@@ -40,6 +40,8 @@ type testBundle struct {
 	ledger   *userdb.Ledger // the worker's
 	// ofMain runs a statement of one column and one row on main_db.
 	ofMain    func(t *testing.T, statement string) (value string)
+	// ofUser runs a statement on user_db.
+	ofUser    func(t *testing.T, statement string)
 	clock     *clock
 	steps     *activities.Standings
 	stop      func()
@@ -110,7 +112,7 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 func setup(t *testing.T) *testBundle {
 	t.Helper()
 	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
-	_, userCfg := mysqltest.New(t, userdb.Migrations())
+	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	organizer := newID()
 	clock := &clock{}
 	stopping := make(chan struct{})
@@ -126,6 +128,11 @@ func setup(t *testing.T) *testBundle {
 		t.Helper()
 		require.NoError(t, mainDB.QueryRowContext(t.Context(), statement).Scan(&value))
 		return value
+	}
+	b.ofUser = func(t *testing.T, statement string) {
+		t.Helper()
+		_, err := userDB.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
 	}
 	b.steps = activities.NewStandings(maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), clock.Now), b.ledger, clock.Now, activities.NewStandingsMetrics(prometheus.NewRegistry()))
 	router, api := server.New(servertest.Config(servertest.Tokens{}, b.main))

@@ -117,7 +117,7 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 	changes := compared.Changes[min(position, len(compared.Changes)):]
 	changes, page.NextCursor = server.Cut(in.Page, changes, func(standings.Change) []any { return []any{position + in.Limit} })
 	staff := server.RoleFrom(ctx) != ""
-	if page.Items, err = c.explain(ctx, compared, changes, staff || ReasonsArePublic(found)); err != nil {
+	if page.Items, err = c.explain(ctx, found.ID, compared, changes, staff || ReasonsArePublic(found)); err != nil {
 		return nil, err
 	}
 	if page.encoded, err = server.Encode(page); err != nil {
@@ -136,7 +136,7 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 // explain adds names and causes. Reasons are shown to those who may read the
 // records: what an organizer writes about runners is not public before the race is
 // official.
-func (c comparison) explain(ctx context.Context, compared *compared, changes []standings.Change, reasons bool) ([]Change, error) {
+func (c comparison) explain(ctx context.Context, raceID string, compared *compared, changes []standings.Change, reasons bool) ([]Change, error) {
 	rows, because := make([]*standings.Row, len(changes)), make([][]standings.Change, len(changes))
 	spans := map[string][2]int{} // of the revisions between the two versions, by record
 	for i, ch := range changes {
@@ -145,7 +145,7 @@ func (c comparison) explain(ctx context.Context, compared *compared, changes []s
 			spans[by.Row().RecordID] = by.Span()
 		}
 	}
-	names, err := c.names.of(ctx, usersOf(rows))
+	names, err := c.namesOf(ctx, raceID, rows)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func table(picked selection) ([]byte, error) {
 		return nil, err
 	}
 	for _, row := range picked.rows {
-		line := cells(row, picked.names[row.UserID].plain)
+		line := cells(row, picked.names[row.UserID])
 		if teams {
 			line = append(line, server.SpreadsheetText(row.Team))
 		}
@@ -113,16 +113,16 @@ func table(picked selection) ([]byte, error) {
 	return body.Bytes(), writer.Error()
 }
 
-func cells(row *standings.Row, name string) []string {
+func cells(row *standings.Row, shown name) []string {
 	age, points := "", ""
-	if row.Age != race.UnknownAge {
+	if row.Age != race.UnknownAge && !shown.noAge {
 		age = strconv.Itoa(row.Age)
 	}
 	if row.Credited {
 		points = strconv.FormatInt(row.Points, 10)
 	}
 	return []string{
-		place(row.Place), place(row.SexPlace), server.SpreadsheetText(row.Division), place(row.DivisionPlace), server.SpreadsheetText(row.Result.Bib), server.SpreadsheetText(name),
+		place(row.Place), place(row.SexPlace), server.SpreadsheetText(row.Division), place(row.DivisionPlace), server.SpreadsheetText(row.Result.Bib), server.SpreadsheetText(shown.plain),
 		string(row.Sex), age, string(row.Field), string(row.Result.Status), row.Result.Gun.String(), row.Result.Net.String(), points,
 	}
 }

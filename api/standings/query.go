@@ -62,7 +62,7 @@ func (s selector) pick(ctx context.Context, q Query, loaded *loaded, position, l
 	view := loaded.view(q.filter())
 	view = view[min(position, len(view)):]
 	if q.Q != "" {
-		return s.search(ctx, picked, q.Q, view, position, limit)
+		return s.search(ctx, picked, q, view, position, limit)
 	}
 	if limit > 0 && len(view) > limit {
 		view = view[:limit]
@@ -71,22 +71,22 @@ func (s selector) pick(ctx context.Context, q Query, loaded *loaded, position, l
 	for _, i := range view {
 		picked.rows = append(picked.rows, &loaded.rows[i])
 	}
-	picked.names, err = s.names.of(ctx, usersOf(picked.rows))
+	picked.names, err = s.namesOf(ctx, q.RaceID, picked.rows)
 	picked.named = err == nil
 	return picked, nil
 }
 
-func (s selector) search(ctx context.Context, picked selection, q string, view []int, position, limit int) (selection, error) {
+func (s selector) search(ctx context.Context, picked selection, q Query, view []int, position, limit int) (selection, error) {
 	all := make([]*standings.Row, len(view))
 	for i, index := range view {
 		all[i] = &picked.version.rows[index]
 	}
-	names, err := s.names.of(ctx, usersOf(all))
+	names, err := s.namesOf(ctx, q.RaceID, all)
 	if err != nil {
 		return selection{}, fmt.Errorf("search names: %w", err)
 	}
 	picked.names, picked.named = names, true
-	wanted, bib := fold(strings.TrimSpace(q)), race.BibKey(q)
+	wanted, bib := fold(strings.TrimSpace(q.Q)), race.BibKey(q.Q)
 	for i, row := range all {
 		if race.BibKey(row.Result.Bib) != bib && !strings.Contains(names[row.UserID].folded, wanted) {
 			continue
@@ -98,6 +98,23 @@ func (s selector) search(ctx context.Context, picked selection, q string, view [
 		picked.rows = append(picked.rows, row)
 	}
 	return picked, nil
+}
+
+// namesOf returns what the public may read of the runners of some rows of a race, by
+// user ID.
+func (s selector) namesOf(ctx context.Context, raceID string, rows []*standings.Row) (map[string]name, error) {
+	latest, err := s.board.latest(ctx, raceID)
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.names.of(ctx, usersOf(rows))
+	today := race.DateOf(s.names.now().UTC())
+	for _, row := range rows {
+		if shown, ok := known[row.UserID]; ok {
+			known[row.UserID] = shown.publicly(row.Age, today, latest.consent)
+		}
+	}
+	return known, err
 }
 
 func usersOf(rows []*standings.Row) []string {
@@ -143,11 +160,23 @@ type names struct {
 type name struct {
 	plain  string
 	folded string // the form that is searched
+	hidden string // what is shown instead of plain by a runner who hides it
+	wishes race.Discretion
+	noAge  bool // the age is hidden; set by publicly
 	at     time.Time
 }
 
 func newNames(store *userdb.Store, now func() time.Time) *names {
 	return &names{store: store, now: now, known: map[string]name{}}
+}
+
+// publicly returns what the public reads of somebody who had an age on race day.
+func (n name) publicly(age int, today race.Date, consent int) name {
+	hidesName, hidesAge := n.wishes.Hides(age, today, consent)
+	if n.noAge = n.noAge || hidesAge; hidesName {
+		n.plain, n.folded = n.hidden, fold(n.hidden)
+	}
+	return n
 }
 
 // of returns the names of users by ID. The empty ID, nobody, has no name.
@@ -172,8 +201,10 @@ func (n *names) of(ctx context.Context, userIDs []string) (map[string]name, erro
 		return found, err
 	}
 	for _, id := range missing {
-		plain := runners[id].Name
-		found[id] = name{plain: plain, folded: fold(plain), at: now}
+		runner := runners[id]
+		found[id] = name{
+			plain: runner.Name, folded: fold(runner.Name), hidden: race.Initials(runner.Name), wishes: runner.Discretion(), at: now,
+		}
 	}
 	n.keep(missing, found)
 	return found, nil

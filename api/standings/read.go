@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -170,7 +171,9 @@ func (r reading) explain(ctx context.Context, picked selection, body *page) bool
 		return false
 	}
 	for i, row := range picked.rows {
-		body.Items[i].Parts = partsOf(row, credits[row.RecordID])
+		if !picked.names[row.UserID].noAge { // they say the age
+			body.Items[i].Parts = partsOf(row, credits[row.RecordID])
+		}
 	}
 	return true
 }
@@ -210,7 +213,7 @@ func placingOf(row *standings.Row, names map[string]name) placing {
 		GunTime: row.Result.Gun.String(), NetTime: row.Result.Net.String(), Status: string(row.Result.Status),
 		Team: row.Team, Implausible: row.Implausible, RecordID: row.RecordID,
 	}
-	if row.Age != race.UnknownAge {
+	if row.Age != race.UnknownAge && !names[row.UserID].noAge {
 		shown.Age = &row.Age
 	}
 	if row.Credited {
@@ -247,7 +250,7 @@ func entityTag(q Query, limit, position int, protestUntil *time.Time, picked sel
 		version = picked.version.Version
 	}
 	for _, row := range picked.rows {
-		asked = append(append(asked, picked.names[row.UserID].plain...), '\n')
+		asked = append(strconv.AppendBool(append(asked, picked.names[row.UserID].plain...), picked.names[row.UserID].noAge), '\n')
 	}
 	sum := fnv.New64a()
 	_, _ = sum.Write(asked) // writing to a hash never fails

@@ -63,13 +63,20 @@ func (r *Reader) Version(ctx context.Context, raceID string, version int) (Versi
 // division and bib, in the order in which they are listed.
 func (v Version) Select(q Query) []int { return v.loaded.view(q.filter()) }
 
-// Names are the names of runners by user ID, as anyone may read them: empty for an
-// account that was erased.
+// Names are the names of runners by user ID, as anyone may read them: initials where
+// they hide the name, empty for an account that was erased.
 type Names map[string]string
 
-// Names returns the names of the runners of some rows by user ID.
-func (r *Reader) Names(ctx context.Context, rows []*standings.Row) (Names, error) {
-	known, err := r.names.of(ctx, usersOf(rows))
+// ShowsAge reports whether the public may read the age of a runner, and what the
+// points were computed from, which says it.
+func (r *Reader) ShowsAge(ctx context.Context, v Version, row *standings.Row) (bool, error) {
+	known, err := r.namesOf(ctx, v.loaded.raceID, []*standings.Row{row})
+	return !known[row.UserID].noAge, err
+}
+
+// Names returns the names of the runners of some rows of a version by user ID.
+func (r *Reader) Names(ctx context.Context, v Version, rows []*standings.Row) (Names, error) {
+	known, err := r.namesOf(ctx, v.loaded.raceID, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +90,7 @@ func (r *Reader) Names(ctx context.Context, rows []*standings.Row) (Names, error
 // Search returns the positions in a selection of the runners whose name contains q
 // or whose bib it is, at most limit.
 func (r *Reader) Search(ctx context.Context, v Version, selected []int, q string, limit int) ([]int, error) {
-	picked, err := r.search(ctx, selection{version: v.loaded}, q, selected, 0, limit)
+	picked, err := r.search(ctx, selection{version: v.loaded}, Query{RaceID: v.loaded.raceID, Q: q}, selected, 0, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +136,7 @@ func (r *Reader) Compare(ctx context.Context, found race.Race, from, to, positio
 	changes := compared.Changes[min(position, len(compared.Changes)):]
 	changes = changes[:min(limit, len(changes))]
 	shown := Compared{Total: len(compared.Changes), Moved: compared.moved, RulesChanged: compared.rulesChanged}
-	shown.Items, err = r.explain(ctx, compared, changes, ReasonsArePublic(found))
+	shown.Items, err = r.explain(ctx, found.ID, compared, changes, ReasonsArePublic(found))
 	return shown, err
 }
 

@@ -102,7 +102,7 @@ func (e resultsExport) fill(ctx context.Context, list *racefile.Listing, version
 			rows = append(rows, &version.rows[i])
 		}
 	}
-	names, err := e.names.of(ctx, usersOf(rows))
+	names, err := e.namesOf(ctx, in.RaceID, rows)
 	if err != nil {
 		return fmt.Errorf("read the names of race %s: %w", in.RaceID, err)
 	}
@@ -117,9 +117,13 @@ func (e resultsExport) fill(ctx context.Context, list *racefile.Listing, version
 		}
 	}
 	for _, row := range rows {
+		age := row.Age
+		if names[row.UserID].noAge {
+			age = race.UnknownAge
+		}
 		list.Rows = append(list.Rows, racefile.ExportedRow{
 			Place: row.Place, SexPlace: row.SexPlace, DivisionPlace: row.DivisionPlace, Name: names[row.UserID].plain,
-			Sex: row.Sex, Age: row.Age, Field: row.Field, Division: row.Division, Team: cmp.Or(row.Team, teams[row.UserID]),
+			Sex: row.Sex, Age: age, Field: row.Field, Division: row.Division, Team: cmp.Or(row.Team, teams[row.UserID]),
 			Result: row.Result, Splits: splits[row.RecordID],
 		})
 	}

@@ -76,6 +76,7 @@ const maxViews = 100
 
 // loaded is a version with its rows in the order in which they are listed.
 type loaded struct {
+	raceID string
 	maindb.StandingsHead
 	rows []standings.Row
 

@@ -115,7 +115,7 @@ func (d derived) teams(ctx context.Context, in *teamsPageInput) (*teamsOutput, e
 		ranked = ranked[:in.Limit]
 		out.Body.NextCursor = server.EncodeCursor(strconv.Itoa(loaded.Version), strconv.Itoa(position+in.Limit))
 	}
-	names, err := d.names.of(ctx, usersOf(membersOf(ranked)))
+	names, err := d.namesOf(ctx, in.RaceID, membersOf(ranked))
 	if err != nil {
 		out.CacheControl = d.cacheControl(ctx, false, false)
 	}
@@ -158,7 +158,7 @@ func (d derived) teamsTable(ctx context.Context, in *TeamsInput) (*fileOutput, e
 		return nil, err
 	}
 	cacheControl, version := cacheLatest, 0
-	names, err := d.names.of(ctx, usersOf(membersOf(ranked)))
+	names, err := d.namesOf(ctx, in.RaceID, membersOf(ranked))
 	if err != nil {
 		cacheControl = d.cacheControl(ctx, false, false)
 	}

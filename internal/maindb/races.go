@@ -41,7 +41,7 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 			RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
 			Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
 			TimingPoints: optional.course, Teams: optional.teams, Awards: optional.awards,
-			Status: string(r.Status), CreatedAt: now, UpdatedAt: now,
+			Country: r.Country, Status: string(r.Status), CreatedAt: now, UpdatedAt: now,
 		})
 		if err != nil {
 			return err
@@ -254,6 +254,7 @@ func raceOf(row gen.Race) (race.Race, error) {
 		OrganizerID: row.OrganizerID,
 		Name:        row.Name,
 		City:        row.City,
+		Country:     row.Country,
 		Date:        race.DateOf(row.RaceDate),
 		Distance:    race.Distance(row.DistanceMm),
 		Ranking: race.Ranking{

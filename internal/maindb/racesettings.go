@@ -144,7 +144,7 @@ func (s *Store) writeSettings(ctx context.Context, q *gen.Queries, r race.Race) 
 		RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
 		Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
 		TimingPoints: optional.course, Teams: optional.teams, Awards: optional.awards,
-		UpdatedAt: s.now(), RaceID: r.ID,
+		Country: r.Country, UpdatedAt: s.now(), RaceID: r.ID,
 	})
 	if err != nil {
 		return fmt.Errorf("update race %s: %w", r.ID, err)

@@ -82,6 +82,7 @@ type Race struct {
 	OrganizerID string
 	Name        string
 	City        string
+	Country     string // ISO 3166, two letters; empty: not stated
 	Date        Date
 	Distance    Distance
 	Ranking     Ranking

@@ -32,6 +32,8 @@ type Account struct {
 	EmailPending string // waits for its owner to confirm it; empty: none
 	EmailProblem string // EmailBounced, PendingBounced; empty: none
 	Language     string // of mails: a key of mail.Languages; empty: English
+	HideName     *bool  // see race.Discretion
+	HideAge      *bool
 	Suspension   Suspension
 }
 
@@ -111,6 +113,8 @@ type Change struct {
 	BirthDate *race.Date
 	Sex       *race.Sex
 	Language  *string
+	HideName  *bool
+	HideAge   *bool
 	Password  *PasswordChange
 	// Email and LoginID take effect once the owner of the new address, or of the
 	// address of the account, follows the link that is mailed there.
@@ -146,7 +150,8 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 		account.apply(change)
 		err = queries.UpdateUser(ctx, gen.UpdateUserParams{
 			PasswordHash: optional(account.PasswordHash), Name: account.Name, Phone: account.Phone,
-			BirthDate: optionalDate(account.BirthDate), Sex: string(account.Sex), Language: account.Language, UpdatedAt: now, UserID: userID,
+			BirthDate: optionalDate(account.BirthDate), Sex: string(account.Sex), Language: account.Language,
+			HideName: optionalBool(account.HideName), HideAge: optionalBool(account.HideAge), UpdatedAt: now, UserID: userID,
 		})
 		if err != nil {
 			return err
@@ -331,6 +336,12 @@ func (a *Account) apply(change Change) {
 	if change.Sex != nil {
 		a.Sex = *change.Sex
 	}
+	if change.HideName != nil {
+		a.HideName = change.HideName
+	}
+	if change.HideAge != nil {
+		a.HideAge = change.HideAge
+	}
 	if change.Language != nil {
 		a.Language = *change.Language
 	}
@@ -345,6 +356,7 @@ func accountOf(row gen.User) Account {
 		Type: auth.UserType(row.UserType), Name: row.Name, Phone: row.Phone, Sex: race.Sex(row.Sex),
 		TotalPoint: row.TotalPoint, CreatedAt: row.CreatedAt,
 		Email: row.Email.String, EmailPending: row.EmailPending.String, EmailProblem: row.EmailProblem, Language: row.Language,
+		HideName: wish(row.HideName), HideAge: wish(row.HideAge),
 		Suspension: Suspension{At: row.SuspendedAt.Time, By: row.SuspendedBy.String, Reason: row.SuspendReason},
 	}
 	if row.BirthDate.Valid {
@@ -355,6 +367,13 @@ func accountOf(row gen.User) Account {
 
 func optionalDate(d race.Date) sql.NullTime {
 	return sql.NullTime{Time: d.Midnight(), Valid: !d.IsZero()}
+}
+
+func optionalBool(b *bool) sql.NullBool {
+	if b == nil {
+		return sql.NullBool{}
+	}
+	return sql.NullBool{Bool: *b, Valid: true}
 }
 
 func moment(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: true} }

@@ -16,7 +16,7 @@ func TestRights(t *testing.T) {
 			mysql.API: `select,
 				insert (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, language, created_at, updated_at),
 				update (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at,
-				suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language)`,
+				suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age)`,
 			mysql.Worker: "select (user_id, total_point, email, email_pending), update (total_point, updated_at, email_pending, email_problem)",
 		},
 		"refresh_token":    {mysql.API: "select, insert, update (used_at, revoked_at), delete"},

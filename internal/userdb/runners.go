@@ -24,10 +24,17 @@ type Runner struct {
 	// Owned reports whether the account is a person's own: it has a login, or had
 	// one until its owner left. Otherwise it is a stand-in for somebody on a start
 	// list, and the list may correct it.
-	Owned bool
+	Owned    bool
+	HideName *bool // see race.Discretion; read, not written
+	HideAge  *bool // likewise
 	// Anew says that the stand-in says no more than this from now on: it is for
 	// another person, or the list cleared something.
 	Anew bool
+}
+
+// Discretion is what the person wants shown in public.
+func (r Runner) Discretion() race.Discretion {
+	return race.Discretion{HideName: r.HideName, HideAge: r.HideAge, BirthDate: r.BirthDate}
 }
 
 // runnerChunk is how many accounts one statement reads or writes.
@@ -76,6 +83,7 @@ func (s *Store) Runners(ctx context.Context, userIDs []string) (map[string]Runne
 		for _, row := range rows {
 			found[row.UserID] = Runner{
 				UserID: row.UserID, Name: row.Name, Sex: race.Sex(row.Sex), BirthDate: dateOf(row.BirthDate), Owned: row.Owned.Bool,
+				HideName: wish(row.HideName), HideAge: wish(row.HideAge),
 			}
 		}
 	}
@@ -145,6 +153,14 @@ func putRunners(ctx context.Context, tx *sql.Tx, runners []Runner, now time.Time
 			updated_at = IF(login_id IS NULL AND erased_at IS NULL, VALUES(updated_at), updated_at)`
 	_, err := tx.ExecContext(ctx, statement, args...)
 	return err
+}
+
+// wish is nil for what its owner has not decided.
+func wish(column sql.NullBool) *bool {
+	if !column.Valid {
+		return nil
+	}
+	return &column.Bool
 }
 
 func dateOf(column sql.NullTime) race.Date {

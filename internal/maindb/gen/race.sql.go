@@ -165,8 +165,8 @@ func (q *Queries) FindRacesBefore(ctx context.Context, arg FindRacesBeforeParams
 
 const insertRace = `-- name: InsertRace :exec
 INSERT INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties,
-                  divisions, scoring, points, capacity, timing_points, teams, awards, status, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  divisions, scoring, points, capacity, timing_points, teams, awards, country, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertRaceParams struct {
@@ -186,6 +186,7 @@ type InsertRaceParams struct {
 	TimingPoints   sql.NullString
 	Teams          sql.NullString
 	Awards         sql.NullString
+	Country        string
 	Status         string
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -209,6 +210,7 @@ func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
 		arg.TimingPoints,
 		arg.Teams,
 		arg.Awards,
+		arg.Country,
 		arg.Status,
 		arg.CreatedAt,
 		arg.UpdatedAt,
@@ -435,7 +437,7 @@ func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganiz
 const updateRace = `-- name: UpdateRace :exec
 UPDATE race
 SET name = ?, city = ?, race_date = ?, distance_mm = ?, ranking_basis = ?, divisions_basis = ?, ties = ?,
-    divisions = ?, scoring = ?, points = ?, capacity = ?, timing_points = ?, teams = ?, awards = ?, updated_at = ?
+    divisions = ?, scoring = ?, points = ?, capacity = ?, timing_points = ?, teams = ?, awards = ?, country = ?, updated_at = ?
 WHERE race_id = ?
 `
 
@@ -454,6 +456,7 @@ type UpdateRaceParams struct {
 	TimingPoints   sql.NullString
 	Teams          sql.NullString
 	Awards         sql.NullString
+	Country        string
 	UpdatedAt      time.Time
 	RaceID         string
 }
@@ -474,6 +477,7 @@ func (q *Queries) UpdateRace(ctx context.Context, arg UpdateRaceParams) error {
 		arg.TimingPoints,
 		arg.Teams,
 		arg.Awards,
+		arg.Country,
 		arg.UpdatedAt,
 		arg.RaceID,
 	)

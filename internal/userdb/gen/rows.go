@@ -129,4 +129,6 @@ type User struct {
 	EmailPending  sql.NullString
 	EmailProblem  string
 	Language      string
+	HideName      sql.NullBool
+	HideAge       sql.NullBool
 }

@@ -75,7 +75,7 @@ func (q *Queries) LoginsOf(ctx context.Context, userIds []string) ([]LoginsOfRow
 }
 
 const runners = `-- name: Runners :many
-SELECT user_id, name, sex, birth_date, (login_id IS NOT NULL OR erased_at IS NOT NULL) AS owned
+SELECT user_id, name, sex, birth_date, hide_name, hide_age, (login_id IS NOT NULL OR erased_at IS NOT NULL) AS owned
 FROM user
 WHERE user_id IN (/*SLICE:user_ids*/?)
 `
@@ -85,6 +85,8 @@ type RunnersRow struct {
 	Name      string
 	Sex       string
 	BirthDate sql.NullTime
+	HideName  sql.NullBool
+	HideAge   sql.NullBool
 	Owned     sql.NullBool
 }
 
@@ -112,6 +114,8 @@ func (q *Queries) Runners(ctx context.Context, userIds []string) ([]RunnersRow, 
 			&i.Name,
 			&i.Sex,
 			&i.BirthDate,
+			&i.HideName,
+			&i.HideAge,
 			&i.Owned,
 		); err != nil {
 			return nil, err

@@ -56,7 +56,7 @@ func (q *Queries) EraseStandIns(ctx context.Context, erasedAt sql.NullTime, upda
 const eraseUser = `-- name: EraseUser :exec
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
-    email = NULL, email_pending = NULL, email_problem = '', language = 'en',
+    email = NULL, email_pending = NULL, email_problem = '', language = 'en', hide_name = NULL, hide_age = NULL,
     tokens_ended_at = ?, erased_at = ?, updated_at = ?
 WHERE user_id = ?
 `
@@ -116,7 +116,7 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
 }
 
 const lockUser = `-- name: LockUser :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language FROM user WHERE user_id = ? FOR UPDATE
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age FROM user WHERE user_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
@@ -143,6 +143,8 @@ func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
 		&i.EmailPending,
 		&i.EmailProblem,
 		&i.Language,
+		&i.HideName,
+		&i.HideAge,
 	)
 	return i, err
 }
@@ -173,7 +175,7 @@ func (q *Queries) ReplaceHash(ctx context.Context, arg ReplaceHashParams) (int64
 }
 
 const updateUser = `-- name: UpdateUser :exec
-UPDATE user SET password_hash = ?, name = ?, phone = ?, birth_date = ?, sex = ?, language = ?, updated_at = ?
+UPDATE user SET password_hash = ?, name = ?, phone = ?, birth_date = ?, sex = ?, language = ?, hide_name = ?, hide_age = ?, updated_at = ?
 WHERE user_id = ?
 `
 
@@ -184,6 +186,8 @@ type UpdateUserParams struct {
 	BirthDate    sql.NullTime
 	Sex          string
 	Language     string
+	HideName     sql.NullBool
+	HideAge      sql.NullBool
 	UpdatedAt    time.Time
 	UserID       string
 }
@@ -196,6 +200,8 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 		arg.BirthDate,
 		arg.Sex,
 		arg.Language,
+		arg.HideName,
+		arg.HideAge,
 		arg.UpdatedAt,
 		arg.UserID,
 	)
@@ -203,7 +209,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 }
 
 const user = `-- name: User :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language FROM user WHERE user_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age FROM user WHERE user_id = ?
 `
 
 func (q *Queries) User(ctx context.Context, userID string) (User, error) {
@@ -230,12 +236,14 @@ func (q *Queries) User(ctx context.Context, userID string) (User, error) {
 		&i.EmailPending,
 		&i.EmailProblem,
 		&i.Language,
+		&i.HideName,
+		&i.HideAge,
 	)
 	return i, err
 }
 
 const userByLogin = `-- name: UserByLogin :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language FROM user WHERE login_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age FROM user WHERE login_id = ?
 `
 
 func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User, error) {
@@ -262,6 +270,8 @@ func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User
 		&i.EmailPending,
 		&i.EmailProblem,
 		&i.Language,
+		&i.HideName,
+		&i.HideAge,
 	)
 	return i, err
 }

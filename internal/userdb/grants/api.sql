@@ -5,7 +5,7 @@
 GRANT SELECT,
     INSERT (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, language, created_at, updated_at),
     UPDATE (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at,
-        suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language)
+        suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age)
     ON user TO {account};
 GRANT SELECT, INSERT, UPDATE (used_at, revoked_at), DELETE ON refresh_token TO {account};
 GRANT SELECT, INSERT, UPDATE (last_used_at, expires_at, ended_at), DELETE ON session TO {account};

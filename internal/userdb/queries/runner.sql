@@ -1,5 +1,5 @@
 -- name: Runners :many
-SELECT user_id, name, sex, birth_date, (login_id IS NOT NULL OR erased_at IS NOT NULL) AS owned
+SELECT user_id, name, sex, birth_date, hide_name, hide_age, (login_id IS NOT NULL OR erased_at IS NOT NULL) AS owned
 FROM user
 WHERE user_id IN (sqlc.slice(user_ids));
 

@@ -12,7 +12,7 @@ SELECT * FROM user WHERE login_id = ?;
 SELECT * FROM user WHERE user_id = ? FOR UPDATE;
 
 -- name: UpdateUser :exec
-UPDATE user SET password_hash = ?, name = ?, phone = ?, birth_date = ?, sex = ?, language = ?, updated_at = ?
+UPDATE user SET password_hash = ?, name = ?, phone = ?, birth_date = ?, sex = ?, language = ?, hide_name = ?, hide_age = ?, updated_at = ?
 WHERE user_id = ?;
 
 -- name: ReplaceHash :execrows
@@ -22,7 +22,7 @@ WHERE user_id = sqlc.arg(user_id) AND password_hash = sqlc.arg(old_hash);
 -- name: EraseUser :exec
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
-    email = NULL, email_pending = NULL, email_problem = '', language = 'en',
+    email = NULL, email_pending = NULL, email_problem = '', language = 'en', hide_name = NULL, hide_age = NULL,
     tokens_ended_at = sqlc.arg(erased_at), erased_at = sqlc.arg(erased_at), updated_at = sqlc.arg(updated_at)
 WHERE user_id = sqlc.arg(user_id);
 
