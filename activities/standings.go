@@ -79,6 +79,9 @@ type Recomputed struct {
 	// PublishAt is when the open protest window ends; zero: none is open. It is
 	// in the past while the publication waits for pending credits.
 	PublishAt time.Time `json:"publish_at,omitzero"`
+	// Disputes is how many open disputes publication waits for. After the window it
+	// waits for nothing else: the answer to the last of them wakes the workflow.
+	Disputes int `json:"disputes,omitempty"`
 	// Due means that the standings should be published now: the window has ended,
 	// and publication does not wait for credits. Only with PublishApart.
 	Due bool `json:"due,omitempty"`
@@ -146,10 +149,8 @@ func (s *Standings) recompute(ctx context.Context, of RecomputeInput) (Recompute
 		Version: in.Latest.Version, Status: in.Latest.Status, Entries: len(in.Entries), Pending: waited.pending,
 		Race: in.Race.Name,
 	}
-	if in.Publication.Open() {
-		result.PublishAt = in.Publication.EndsAt
-	}
-	publish := isDue(in.Publication, waited.pending, at)
+	result.Disputes, result.PublishAt = in.HeldBy, publishAt(in, at)
+	publish := isDue(in, waited.pending, at)
 	if publish && of.PublishApart {
 		result.Due = true // the publishing step ranks again; a provisional version right before it would be the same
 		return result, nil
@@ -246,9 +247,19 @@ func (s *Standings) read(ctx context.Context, raceID string) (in maindb.Standing
 	return in, waited, nil
 }
 
+// publishAt returns when to look at an open publication again, zero when an answer to
+// a dispute decides that.
+func publishAt(in maindb.StandingsInputs, now time.Time) time.Time {
+	if p := in.Publication; p.Open() && (in.HeldBy == 0 || now.Before(p.EndsAt)) {
+		return p.EndsAt
+	}
+	return time.Time{}
+}
+
 // isDue reports whether an open publication must be carried out now.
-func isDue(p maindb.Publication, pending int, now time.Time) bool {
-	return p.Open() && !now.Before(p.EndsAt) && (pending == 0 || !now.Before(p.EndsAt.Add(publicationPatience)))
+func isDue(in maindb.StandingsInputs, pending int, now time.Time) bool {
+	p := in.Publication
+	return in.HeldBy == 0 && p.Open() && !now.Before(p.EndsAt) && (pending == 0 || !now.Before(p.EndsAt.Add(publicationPatience)))
 }
 
 const (

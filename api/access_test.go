@@ -43,8 +43,9 @@ const (
 	owner          kind = "owner"
 	editor         kind = "editor"
 	timing         kind = "timing"
-	viewer         kind = "viewer" // a runner's account: a volunteer
-	otherOrganizer kind = "other organizer"
+	viewer         kind = "viewer"          // a runner's account: a volunteer
+	otherOrganizer kind = "other organizer" // unverified, as all of these but the next
+	verified       kind = "verified organizer"
 	operator       kind = "operator"
 	expired        kind = "expired"   // the owner's token of yesterday
 	suspended      kind = "suspended" // an editor of the race
@@ -59,7 +60,7 @@ const (
 // typeOf has the kinds of callers with an account of their own.
 var typeOf = map[kind]auth.UserType{
 	runner: auth.Runner, otherRunner: auth.Runner, owner: auth.Organizer, editor: auth.Organizer, timing: auth.Organizer,
-	viewer: auth.Runner, otherOrganizer: auth.Organizer, operator: auth.Operator, suspended: auth.Organizer, left: auth.Organizer,
+	viewer: auth.Runner, otherOrganizer: auth.Organizer, verified: auth.Organizer, operator: auth.Operator, suspended: auth.Organizer, left: auth.Organizer,
 }
 
 // roles are the roles of the callers in the race that the routes are called for.
@@ -74,7 +75,8 @@ type testBundle struct {
 	// bystanderID is an account that operators may act on: none of the callers'.
 	bystanderID string
 	accounts    *userdb.Accounts
-	mails       *userdb.Ledger // the worker's
+	mails       *userdb.Ledger   // the worker's
+	outcomes    *maindb.Outcomes // the worker's
 	logs        *lockedBuffer
 }
 
@@ -121,6 +123,7 @@ func setup(t testing.TB) *testBundle {
 	require.NoError(t, err)
 
 	b := &testBundle{router: router, parts: p, tokens: map[kind]string{}, ids: map[kind]string{}, bystanderID: newID(), accounts: p.userDB, logs: logs}
+	b.outcomes = maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
 	b.mails = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
 	_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{UserID: b.bystanderID, LoginID: "bystander", Type: auth.Organizer, Name: "By Stander"})
 	require.NoError(t, err)
@@ -147,6 +150,8 @@ func setup(t testing.TB) *testBundle {
 	b.tokens[keyTiming] = b.key(t, owner, b.race.ID, auth.ScopeTiming)
 	b.tokens[keyAll] = b.key(t, owner, b.race.ID, auth.ScopeAll)
 	b.tokens[keyOther] = b.key(t, otherOrganizer, "", auth.ScopeAll)
+	_, err = p.mainDB.SetVerified(t.Context(), b.ids[verified], true, maindb.Change{By: b.ids[operator], Reason: "test"})
+	require.NoError(t, err)
 	_, err = p.userDB.Suspend(t.Context(), b.ids[suspended], b.ids[operator], "test")
 	require.NoError(t, err)
 	require.NoError(t, p.userDB.EraseAccount(t.Context(), b.ids[left]))
@@ -241,10 +246,10 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // groups are the words of the table for several kinds of callers at once.
 var groups = map[string][]kind{
-	"anyone":     {anonymous, runner, otherRunner, owner, editor, timing, viewer, otherOrganizer, operator, expired, suspended, left, keyRead, keyTiming, keyAll, keyOther},
-	"holders":    {runner, otherRunner, owner, editor, timing, viewer, otherOrganizer, operator},
+	"anyone":     {anonymous, runner, otherRunner, owner, editor, timing, viewer, otherOrganizer, verified, operator, expired, suspended, left, keyRead, keyTiming, keyAll, keyOther},
+	"holders":    {runner, otherRunner, owner, editor, timing, viewer, otherOrganizer, verified, operator},
 	"runners":    {runner, otherRunner, viewer},
-	"organizers": {owner, editor, timing, otherOrganizer},
+	"organizers": {owner, editor, timing, otherOrganizer, verified},
 	"viewers":    {owner, editor, timing, viewer, keyRead, keyTiming, keyAll},
 	"timing":     {owner, editor, timing, keyTiming, keyAll},
 	"editors":    {owner, editor, keyAll},
@@ -295,6 +300,8 @@ GET    /v1/me/export                                                  holders
 GET    /v1/me/sessions                                                holders
 DELETE /v1/me/sessions                                                holders
 DELETE /v1/me/sessions/{session_id}                                   holders
+GET    /v1/me/disputes                                                runners
+POST   /v1/me/disputes/{dispute_id}/withdraw                          runners
 GET    /v1/me/keys                                                    organizers
 POST   /v1/me/keys                                                    organizers
 DELETE /v1/me/keys/{key_id}                                           organizers
@@ -346,6 +353,9 @@ GET    /v1/races/{race_id}/official-records                           viewers
 GET    /v1/races/{race_id}/official-records/{record_id}               viewers
 PATCH  /v1/races/{race_id}/official-records/{record_id}               timing
 DELETE /v1/races/{race_id}/official-records/{record_id}               timing
+POST   /v1/races/{race_id}/official-records/{record_id}/disputes      runners
+GET    /v1/races/{race_id}/disputes                                   viewers
+POST   /v1/races/{race_id}/disputes/{dispute_id}/answer               timing
 GET    /v1/races/{race_id}/credits                                    viewers
 POST   /v1/races/{race_id}/imports                                    timing
 GET    /v1/races/{race_id}/imports                                    viewers
@@ -355,6 +365,7 @@ GET    /v1/races/{race_id}/imports/{import_id}/file                   viewers
 POST   /v1/races/{race_id}/imports/{import_id}/apply                  timing
 GET    /v1/races/{race_id}/imports/{import_id}/undo                   timing
 POST   /v1/races/{race_id}/imports/{import_id}/undo                   timing
+GET    /v1/races/{race_id}/results/export                             anyone
 GET    /v1/leaderboard                                                anyone
 GET    /v1/races/{race_id}/standings                                  anyone
 GET    /v1/races/{race_id}/standings.csv                              anyone

@@ -237,7 +237,11 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	if operationID != "enter-race" {
 		create(race+"/participants", runner, file, "", "participant_id", "participant_id")
 	}
-	create(race+"/participants/import", owner, "text/csv", "bib,name,sex,age\n9001,Ada Example,F,34\n9002,Bo Example,M,41\n", "added", "")
+	startList := "bib,name,sex,age\n9001,Ada Example,F,34\n9002,Bo Example,M,41\n"
+	if strings.HasSuffix(operationID, "-dispute") { // of the runner's own result
+		startList = "bib,login_id\n9001,runner@example.net\n"
+	}
+	create(race+"/participants/import", owner, "text/csv", startList, "added", "")
 	if !slices.Contains([]string{"delete-race", "cancel-my-entry", "enter-race"}, operationID) {
 		create(race+"/official-records", owner, file, `{"bib":"9001","gun_time":"2:41:05"}`, "record_id", "record_id")
 	}
@@ -245,6 +249,9 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	if strings.HasSuffix(operationID, "-staff-role") || operationID == "remove-staff" {
 		create("/v1/me/staff-invitations/"+ids["invitation_id"]+"/accept", runner, file, "", "race_id", "")
 		ids["user_id"] = b.ids[runner]
+	}
+	if operationID == "withdraw-dispute" || operationID == "answer-dispute" {
+		create(race+"/official-records/"+ids["record_id"]+"/disputes", runner, file, `{"wrong":"my chip was not read"}`, "dispute_id", "dispute_id")
 	}
 	create(race+"/keys", owner, file, `{"name":"laptop","scope":"read"}`, "key_id", "key_id")
 	if operationID == "revoke-my-key" {

@@ -15,6 +15,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/changes"
 	"github.com/mrmrthon/mrmrthon/api/claims"
+	"github.com/mrmrthon/mrmrthon/api/disputes"
 	"github.com/mrmrthon/mrmrthon/api/imports"
 	"github.com/mrmrthon/mrmrthon/api/keys"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
@@ -158,6 +159,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
 	changes.Register(api, p.mainDB)
 	keys.Register(api, p.mainDB, p.now)
+	disputes.Register(api, p.mainDB, p.wakeStandings)
 	staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
 	reader := standings.Register(api, standings.Config{
 		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,

@@ -288,6 +288,9 @@ func inDetail(ctx workflow.Context, now activities.Recomputed) string {
 		detail += ", protest window until " + clock(ctx, now.PublishAt)
 	}
 	detail += "."
+	if now.Disputes > 0 {
+		detail += fmt.Sprintf(" %d open disputes hold up publication.", now.Disputes)
+	}
 	if now.Pending > 0 {
 		detail += fmt.Sprintf(" %d records wait for their credit.", now.Pending)
 	}

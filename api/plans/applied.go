@@ -110,7 +110,7 @@ type applyInput struct {
 	ImportPath
 	Body struct {
 		Hash     string `json:"hash" minLength:"1" maxLength:"64" example:"5c1f3f0f1c5f0a3be3f5d5a9d2f8a6b3f0a1c2d3e4f5061728394a5b6c7d8e9f" doc:"Of the plan."`
-		Reason   string `json:"reason,omitempty" maxLength:"500" example:"corrected by the timekeeper" doc:"Kept with the revisions. Required with official or override."`
+		Reason   string `json:"reason,omitempty" maxLength:"500" example:"corrected by the timekeeper" doc:"Kept with the revisions and public. Required with official or override."`
 		Override string `json:"override,omitempty" maxLength:"4000" doc:"Rows to apply although a person has decided otherwise, or although their name is not that of the entrant: all, or bibs separated by commas."`
 		Official bool   `json:"official,omitempty" doc:"Let the file change a race whose standings are official."`
 	}
@@ -127,7 +127,7 @@ type applyOutput struct {
 type undoInput struct {
 	ImportPath
 	Body struct {
-		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"file of another race" doc:"Kept with the revisions."`
+		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"file of another race" doc:"Kept with the revisions and public."`
 		Hash   string `json:"hash,omitempty" maxLength:"64" doc:"Of the plan of undoing it: then it is refused when the race has changed since."`
 	}
 }

@@ -40,7 +40,7 @@ type voidInput struct {
 	RacePath
 	Plan bool `query:"plan" doc:"Answer the consequences, for places, podiums and points, and change nothing."`
 	Body struct {
-		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"entered twice by mistake" doc:"Shown with the race."`
+		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"entered twice by mistake" doc:"Public: shown with the race."`
 	}
 }
 

@@ -36,7 +36,7 @@ type importInput struct {
 	RaceID      string `path:"race_id"`
 	ContentType string `header:"Content-Type"`
 	DryRun      bool   `query:"dry_run" doc:"Answer what the import would do, and change nothing."`
-	Reason      string `query:"reason" maxLength:"500" doc:"Kept with the revisions; \"results file imported\" when empty. Required with official or override."`
+	Reason      string `query:"reason" maxLength:"500" doc:"Kept with the revisions and public; \"results file imported\" when empty. Required with official or override."`
 	Official    bool   `query:"official" doc:"Let the file change a race whose standings are official."`
 	Override    string `query:"override" maxLength:"4000" example:"344,W16" doc:"Let the file change what a person has decided: all, or the bibs of the rows that may, separated by commas."`
 	Name        string `query:"name" maxLength:"255" example:"results-final.csv" doc:"The name of the file, kept with the import."`

@@ -30,7 +30,7 @@ type postInput struct {
 		NetTime  text              `json:"net_time,omitzero" example:"2:10:19" doc:"From the runner's own crossing of the start line."`
 		Status   race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" default:"OK"`
 		Sequence number            `json:"sequence,omitzero" doc:"Order of finish, where the race breaks ties by it."`
-		Reason   string            `json:"reason,omitempty" maxLength:"500" doc:"Why, for example what a DQ is for. Kept with the revision."`
+		Reason   string            `json:"reason,omitempty" maxLength:"500" doc:"Why, for example what a DQ is for. Kept with the revision and public."`
 
 		Splits []splits.Reading `json:"splits,omitempty" maxItems:"100" nullable:"false" doc:"Readings at timing points of the race. They must not decrease along the course, nor be later than the finish. They change no points."`
 	}
@@ -110,15 +110,17 @@ type patchInput struct {
 
 		ConfirmTime *bool `json:"confirm_time,omitempty" doc:"True confirms an implausible time: it is ranked and credited from then on, until a time changes. False withdraws the confirmation."`
 
-		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"chip read late, corrected from the finish video" doc:"Kept with the revision."`
+		Reason      string `json:"reason" minLength:"1" maxLength:"500" example:"chip read late, corrected from the finish video" doc:"Kept with the revision and public."`
+		PrivateNote string `json:"private_note,omitempty" maxLength:"2000" doc:"Only for those who run the race; in its changes."`
 	}
 }
 
 type removeInput struct {
 	Target
-	Reason string `query:"reason" maxLength:"500" doc:"Instead of the body."`
+	Reason string `query:"reason" maxLength:"500" doc:"Instead of the body. Public."`
 	Body   *struct {
-		Reason string `json:"reason,omitempty" maxLength:"500" doc:"Kept with the revision."`
+		Reason      string `json:"reason,omitempty" maxLength:"500" doc:"Kept with the revision and public."`
+		PrivateNote string `json:"private_note,omitempty" maxLength:"2000" doc:"Only for those who run the race; in its changes."`
 	}
 }
 
@@ -133,13 +135,13 @@ func (c change) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "correct-official-record", Method: http.MethodPatch, Path: recordPath,
 		Summary: "Correct an official record", Tags: []string{tag},
-		Description:  "A change makes a new revision, and the runner's points change by the difference.",
+		Description:  "A change makes a new revision, and the runner's points change by the difference. The reason is public.",
 		MaxBodyBytes: maxBody, Errors: errs,
 	}, c.patch)
 	server.Register(api, huma.Operation{
 		OperationID: "remove-official-record", Method: http.MethodDelete, Path: recordPath,
 		Summary: "Remove an official record", Tags: []string{tag},
-		Description:   "The removal is a revision too: it reverses the points and frees the bib.",
+		Description:   "The removal is a revision too: it reverses the points and frees the bib. The reason is public.",
 		DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody, Errors: errs,
 	}, c.remove)
 }
@@ -153,7 +155,7 @@ func (c change) patch(ctx context.Context, in *patchInput) (*recordOutput, error
 	if err != nil {
 		return nil, err
 	}
-	by := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
+	by := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason, PrivateNote: strings.TrimSpace(in.Body.PrivateNote)}
 	return c.do(ctx, in.Target, func(store *maindb.Store) (race.Record, bool, error) {
 		return store.PatchRecord(ctx, server.RaceFrom(ctx).ID, in.RecordID, expected, patch, by)
 	})
@@ -172,6 +174,9 @@ func (c change) remove(ctx context.Context, in *removeInput) (*recordOutput, err
 		reason = removalReason
 	}
 	by := maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason}
+	if in.Body != nil {
+		by.PrivateNote = strings.TrimSpace(in.Body.PrivateNote)
+	}
 	return c.do(ctx, in.Target, func(store *maindb.Store) (race.Record, bool, error) {
 		return store.RemoveRecord(ctx, server.RaceFrom(ctx).ID, in.RecordID, expected, by)
 	})

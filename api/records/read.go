@@ -32,8 +32,9 @@ type getOutput struct {
 	ETag string `header:"ETag" doc:"The revision, for If-Match."`
 	Body struct {
 		Record
-		Splits    []splits.Split `json:"splits,omitempty" doc:"Readings at the timing points and the finish, in the order of the course. Left out when there is no reading."`
-		Revisions []revision     `json:"revisions" nullable:"false" doc:"The first one first."`
+		Splits    []splits.Split  `json:"splits,omitempty" doc:"Readings at the timing points and the finish, in the order of the course. Left out when there is no reading."`
+		Revisions []revision      `json:"revisions" nullable:"false" doc:"The first one first."`
+		Disputes  []recordDispute `json:"disputes,omitempty" doc:"Of the result, the first one first."`
 	}
 }
 
@@ -41,7 +42,7 @@ func (g get) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "get-official-record", Method: http.MethodGet, Path: recordPath,
 		Summary: "Look up an official record with its revisions and its credit", Tags: []string{tag},
-		Description: "For the owner of the race, and for anyone once it is official. Only the owner sees removed records.",
+		Description: "For the owner and the staff of the race, and for anyone once it is official. Only owner and staff see removed records, and what runners wrote in disputes.",
 		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound},
 	}, g.handle)
 }
@@ -92,7 +93,38 @@ func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
 			out.Body.Revisions[i].Splits = &set
 		}
 	}
-	return out, nil
+	disputes, err := g.store.DisputesOfRecord(ctx, in.RecordID)
+	for _, d := range disputes {
+		out.Body.Disputes = append(out.Body.Disputes, disputeOf(d, owner))
+	}
+	return out, err
+}
+
+// recordDispute is a dispute in a record's history. What the runner wrote is not
+// public.
+type recordDispute struct {
+	DisputeID        string            `json:"dispute_id" format:"uuid"`
+	Revision         int               `json:"revision" doc:"Of the record when it was disputed."`
+	State            race.DisputeState `json:"state" enum:"open,upheld,rejected,withdrawn"`
+	Wrong            string            `json:"wrong,omitempty" doc:"What is wrong, in the runner's words. Only for those who run the race."`
+	RightWouldBe     string            `json:"right_would_be,omitempty" doc:"What would be right, likewise."`
+	OpenedAt         time.Time         `json:"opened_at"`
+	ClosedAt         *time.Time        `json:"closed_at,omitempty"`
+	Reason           string            `json:"reason,omitempty" doc:"Of the decision. Public."`
+	AnsweredRevision int               `json:"answered_revision,omitempty" doc:"The correction that upholds it."`
+}
+
+func disputeOf(d race.Dispute, staff bool) recordDispute {
+	out := recordDispute{
+		DisputeID: d.ID, Revision: d.Revision, State: d.State, OpenedAt: d.OpenedAt, Reason: d.Answer, AnsweredRevision: d.AnsweredRevision,
+	}
+	if !d.ClosedAt.IsZero() {
+		out.ClosedAt = &d.ClosedAt
+	}
+	if staff {
+		out.Wrong, out.RightWouldBe = d.Wrong, d.RightWouldBe
+	}
+	return out
 }
 
 func (g get) revisionOf(r race.Record, state race.Revision, owner bool) revision {
@@ -142,7 +174,7 @@ type revision struct {
 	Splits    *[]splits.Split   `json:"splits,omitempty" doc:"The readings, in a revision that set them; empty when it cleared them."`
 	Removed   bool              `json:"removed,omitempty"`
 	Confirmed bool              `json:"time_confirmed,omitempty"`
-	Reason    string            `json:"reason,omitempty" doc:"Why it was made."`
+	Reason    string            `json:"reason,omitempty" doc:"Why it was made. Public."`
 	Origin    race.Origin       `json:"origin,omitempty" enum:"hand,post,file,undo,system" doc:"What made it: a person's decision, a single post, a results file, the undoing of one, or the system, which leaves the result unchanged."`
 	ImportID  string            `json:"import_id,omitempty" doc:"The import that made or undid it. Only for the owner of the race."`
 	ChangedBy string            `json:"changed_by,omitempty" doc:"User ID of the organizer, or \"system\". Only for the owner of the race."`

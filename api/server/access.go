@@ -114,6 +114,8 @@ var Access = map[string]Rule{
 	"POST /v1/me/claims/{claim_id}/decline":  {Who: Runner},
 	"POST /v1/me/claims/{claim_id}/withdraw": {Who: Runner},
 
+	"GET /v1/me/disputes":                                   {Who: Runner},
+	"POST /v1/me/disputes/{dispute_id}/withdraw":            {Who: Runner}, // repeating it changes nothing, so it needs no key
 	"GET /v1/me/keys":                                       {Who: Organizer},
 	"POST /v1/me/keys":                                      {Who: Organizer, Creates: true, Secret: true},
 	"DELETE /v1/me/keys/{key_id}":                           {Who: Organizer},
@@ -166,6 +168,10 @@ var Access = map[string]Rule{
 	"POST /v1/races/{race_id}/imports/{import_id}/apply":      {Who: Timing}, // repeating it changes nothing, so it needs no key
 	"GET /v1/races/{race_id}/imports/{import_id}/undo":        {Who: Timing},
 	"POST /v1/races/{race_id}/imports/{import_id}/undo":       {Who: Timing}, // repeating it changes nothing, so it needs no key
+
+	"POST /v1/races/{race_id}/official-records/{record_id}/disputes": {Who: Runner, Creates: true},
+	"GET /v1/races/{race_id}/disputes":                               {Who: Viewer},
+	"POST /v1/races/{race_id}/disputes/{dispute_id}/answer":          {Who: Timing}, // repeating it changes nothing, so it needs no key
 
 	"GET /v1/leaderboard":                        {Who: Anyone},
 	"GET /v1/races/{race_id}/standings":          {Who: Anyone},

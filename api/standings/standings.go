@@ -57,7 +57,7 @@ func Register(api huma.API, cfg Config) *Reader {
 	reader := &Reader{comparison: comparison{selector: from, store: cfg.Store}, credits: cfg.Ledger}
 	reader.register(api)
 	reader.registerLatest(api)
-	publishing{store: cfg.Store, board: board, wake: cfg.Wake}.register(api)
+	publishing{now: cfg.Now, store: cfg.Store, board: board, wake: cfg.Wake}.register(api)
 	results{
 		store: cfg.Store, databases: reconcile.Databases{Records: cfg.Store, Ledger: cfg.Ledger}, board: board, workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL,
 	}.register(api)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -98,6 +99,7 @@ func (v versions) handle(ctx context.Context, in *versionsInput) (*versionsOutpu
 const protestWindow = 30 * time.Minute
 
 type publishing struct {
+	now   func() time.Time
 	store *maindb.Store
 	board *board
 	wake  func(ctx context.Context, raceID string)
@@ -106,16 +108,19 @@ type publishing struct {
 type finalizeInput struct {
 	RaceID string `path:"race_id"`
 	Body   *struct {
-		ProtestWindowS *int `json:"protest_window_s,omitempty" minimum:"0" maximum:"604800" doc:"Seconds for protests, after which the standings become official; 0 for at once. When left out: 1800 for a new window, and an open one stays unchanged."`
+		ProtestWindowS  *int   `json:"protest_window_s,omitempty" minimum:"0" maximum:"604800" doc:"Seconds for protests, after which the standings become official; 0 for at once. When left out: 1800 for a new window, and an open one stays unchanged."`
+		DespiteDisputes bool   `json:"despite_disputes,omitempty" doc:"The standings become official at the end of the window even if disputes are open. It needs a reason."`
+		Reason          string `json:"reason,omitempty" maxLength:"500" doc:"Why not to wait for open disputes. Public."`
 	} `required:"false"`
 }
 
 type finalizeOutput struct {
 	Status int
 	Body   struct {
-		State       string     `json:"state" enum:"window,official" doc:"The protest window is open, or the standings are already official."`
-		EndsAt      time.Time  `json:"ends_at" doc:"Of the protest window. Publication waits for credits that are pending then, at most 10 minutes."`
-		PublishedAt *time.Time `json:"published_at,omitempty"`
+		State        string     `json:"state" enum:"window,held,official" doc:"The protest window is open; it has ended, but open disputes hold up publication; or the standings are already official."`
+		OpenDisputes int        `json:"open_disputes" doc:"Publication waits until they are answered (GET …/disputes?state=open), or until this call says despite_disputes."`
+		EndsAt       time.Time  `json:"ends_at" doc:"Of the protest window. Publication waits for credits that are pending then, at most 10 minutes."`
+		PublishedAt  *time.Time `json:"published_at,omitempty"`
 	}
 }
 
@@ -125,6 +130,7 @@ func (p publishing) register(api huma.API) {
 		Summary: "Make the standings official after a protest window", Tags: []string{tag},
 		Description: "Calling it again changes nothing. Without a body, with `{}` or with the same window it answers 202 with the window that is open, " +
 			"and 200 once the standings are official. A different window is a conflict (409): cancel the open one first. " +
+			"While disputes are open, the standings do not become official at its end, but with the answer to the last of them; or despite them, if this call says so with a reason. " +
 			"Corrections made during the window are included; a correction after it makes a new official version.",
 		DefaultStatus: http.StatusAccepted,
 		Errors: []int{
@@ -145,6 +151,13 @@ func (p publishing) finalize(ctx context.Context, in *finalizeInput) (*finalizeO
 	if stated {
 		window = time.Duration(*in.Body.ProtestWindowS) * time.Second
 	}
+	reason := ""
+	if in.Body != nil {
+		reason = strings.TrimSpace(in.Body.Reason)
+		if in.Body.DespiteDisputes && reason == "" {
+			return nil, &race.InvalidError{Fields: []race.FieldError{{Field: "reason", Message: "must say why not to wait for open disputes"}}}
+		}
+	}
 	publication, err := p.store.OpenPublication(ctx, in.RaceID, server.CallerFrom(ctx).UserID, window)
 	if err != nil {
 		return nil, err
@@ -158,6 +171,18 @@ func (p publishing) finalize(ctx context.Context, in *finalizeInput) (*finalizeO
 	if opened := publication.EndsAt.Sub(publication.RequestedAt); stated && opened != window {
 		return nil, &race.ConflictError{Field: "protest_window_s", Message: fmt.Sprintf(
 			"a protest window of %d s is already open until %s; cancel it before opening another", int(opened.Seconds()), publication.EndsAt.Format(time.RFC3339))}
+	}
+	if in.Body != nil && in.Body.DespiteDisputes {
+		if err := p.store.PublishDespiteDisputes(ctx, in.RaceID, reason); err != nil {
+			return nil, err
+		}
+		publication.DespiteDisputes = true
+	}
+	if out.Body.OpenDisputes, err = p.store.OpenDisputes(ctx, in.RaceID); err != nil {
+		return nil, err
+	}
+	if out.Body.OpenDisputes > 0 && !publication.DespiteDisputes && !p.now().Before(publication.EndsAt) {
+		out.Body.State = "held"
 	}
 	p.board.forget(in.RaceID)
 	p.wake(ctx, in.RaceID)

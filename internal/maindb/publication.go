@@ -20,6 +20,9 @@ type Publication struct {
 	RequestedAt time.Time
 	EndsAt      time.Time // of the protest window
 	PublishedAt time.Time // zero while the window is open
+	// DespiteDisputes lets the standings become official at the end of the window even
+	// if disputes are open.
+	DespiteDisputes bool
 }
 
 // Open reports whether the publication has not been carried out yet.
@@ -73,6 +76,38 @@ func (s *Store) OpenPublication(ctx context.Context, raceID, by string, window t
 	return p, err
 }
 
+// PublishDespiteDisputes lets the open publication of a race be carried out even if
+// disputes are open. Without an open one, or when it is allowed already, nothing
+// changes. It returns race.ErrNotFound.
+func (s *Store) PublishDespiteDisputes(ctx context.Context, raceID, reason string) error {
+	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		if _, err := holdRace(ctx, q, raceID); err != nil {
+			return err
+		}
+		row, err := q.Publication(ctx, raceID)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the publication of race %s: %w", raceID, err)
+		}
+		if row.PublishedAt.Valid || row.DespiteDisputes {
+			return nil
+		}
+		disputed, err := openDisputes(ctx, q, raceID)
+		if err != nil {
+			return err
+		}
+		if err := q.PublishDespiteDisputes(ctx, raceID); err != nil {
+			return fmt.Errorf("publish race %s despite disputes: %w", raceID, err)
+		}
+		entry := ofRace(raceID, "race.finalize_despite_disputes")
+		entry.Reason, entry.After = reason, map[string]int{"open_disputes": disputed}
+		return writeChanges(ctx, tx, s.now(), entry)
+	})
+}
+
 // CancelPublication closes the protest window of a race: its standings stay
 // provisional. Without an open one nothing changes. It returns race.ErrNotFound, or
 // a *race.ConflictError when the standings are already official.
@@ -119,6 +154,11 @@ func (s *Outcomes) fulfil(ctx context.Context, q *gen.Queries, n NewStandings) (
 	if !n.isOf(committed) {
 		return now, ErrOvertaken
 	}
+	if disputed, err := openDisputes(ctx, q, p.RaceID); err != nil {
+		return now, err
+	} else if disputed > 0 && !p.DespiteDisputes {
+		return now, ErrOvertaken
+	}
 	fulfilled, err := q.FulfilPublication(ctx, sql.NullTime{Time: now, Valid: true}, p.RaceID, p.EndsAt)
 	if err != nil {
 		return now, fmt.Errorf("fulfil the publication: %w", err)
@@ -156,6 +196,6 @@ func (n *NewStandings) isOf(in StandingsInputs) bool {
 func publicationOf(row gen.Publication) Publication {
 	return Publication{
 		RaceID: row.RaceID, RequestedBy: row.RequestedBy, RequestedAt: row.RequestedAt, EndsAt: row.EndsAt,
-		PublishedAt: row.PublishedAt.Time,
+		PublishedAt: row.PublishedAt.Time, DespiteDisputes: row.DespiteDisputes,
 	}
 }

@@ -390,7 +390,8 @@ func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, r
 }
 
 // LeaveRaces ends what an account that is closed does in races: it leaves every
-// staff, its API keys end, and the reasons and notes that it wrote are erased. It returns a *race.ConflictError while the account owns a race that is not
+// staff, its API keys end, its open disputes are
+// withdrawn, and the reasons, notes and disputes that it wrote are erased. It returns a *race.ConflictError while the account owns a race that is not
 // void, and then changes nothing.
 func (s *Store) LeaveRaces(ctx context.Context, userID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -410,6 +411,9 @@ func (s *Store) LeaveRaces(ctx context.Context, userID string) error {
 			if err := s.removeStaff(ctx, tx, member); err != nil {
 				return err
 			}
+		}
+		if err := s.eraseDisputes(ctx, tx, userID); err != nil {
+			return err
 		}
 		if err := s.deleteKeys(ctx, tx, userID); err != nil {
 			return err

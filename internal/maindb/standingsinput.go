@@ -17,6 +17,7 @@ import (
 type StandingsInputs struct {
 	Latest      StandingsHead
 	Publication Publication // zero if nobody requested one
+	HeldBy      int         // how many open disputes the publication waits for
 	Race        race.Race
 	Entries     []standings.Entry // of the live records, by record ID; without credits
 	Mark        StandingsMark     // without the credits' part
@@ -65,8 +66,14 @@ func (s *Store) StandingsInputs(ctx context.Context, raceID string) (StandingsIn
 	if err != nil {
 		return StandingsInputs{}, err
 	}
+	held := 0
+	if publication.Open() && !publication.DespiteDisputes {
+		if held, err = s.OpenDisputes(ctx, raceID); err != nil {
+			return StandingsInputs{}, err
+		}
+	}
 	in, err := readRanked(ctx, s.queries, raceID)
-	in.Latest, in.Publication = latest, publication
+	in.Latest, in.Publication, in.HeldBy = latest, publication, held
 	return in, err
 }
 

@@ -13,6 +13,8 @@ var (
 	// ErrUnavailable: a database cannot be reached or cannot serve the call at the
 	// moment; the same call may succeed later.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrNotOwn: it exists, but is not the caller's.
+	ErrNotOwn = errors.New("not the caller's own")
 	// ErrStale: the revision that a change was based on is not the latest.
 	ErrStale = errors.New("the record has a newer revision")
 	// ErrLeft: the account that the call is made for has been deleted.
