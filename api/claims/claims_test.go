@@ -435,3 +435,17 @@ func TestAnInvitationIsNotForWhoeverSignsUpWithTheAddress(t *testing.T) {
 	_, states = b.mine(t, other)
 	require.Empty(t, states, "nothing is left of the login of somebody who leaves")
 }
+
+func TestACancelledEntryIsNotGivenBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.imports(t, "bib,name\n1,Ada\n")
+	ann, token := b.runner(t, "ann@example.org")
+	claim := b.claims(t, token, `"bib":"1","code":"`+b.code(t, "1")+`"`, http.StatusCreated).text(t, "claim_id")
+	require.NoError(t, b.store.CancelEntry(t.Context(), b.race, ann))
+	b.answers(t, token, claim, "withdraw", "withdrawn")
+	p, err := b.store.Participant(t.Context(), b.race, ann)
+	require.NoError(t, err)
+	require.Equal(t, race.Cancelled, p.Status)
+	b.imports(t, "bib,name\n1,Ada\n") // the list may enter its runner again
+}

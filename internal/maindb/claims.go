@@ -397,6 +397,9 @@ func (c *claiming) giveBack(ctx context.Context, row gen.Claim, account AccountE
 	if err != nil {
 		return fmt.Errorf("read the entry of user %s: %w", row.UserID.String, err)
 	}
+	if !entry.BibKey.Valid {
+		return nil // the runner has cancelled the entry and lost the bib with it
+	}
 	back, err := c.personBefore(ctx, row, entry)
 	if err != nil {
 		return err
