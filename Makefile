@@ -47,8 +47,8 @@ check: setup-go setup-lint setup-run tool-golangci-lint $(LOCAL) ## Format, lint
 	@$(LOCAL) exec --parts mariadb,sqs -- go test $(UNIT)
 
 .PHONY: chaos
-chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records; takes minutes
-	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run Chaos ./deploy/e2e -args -chaos.records=5000
+chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records and 2,000 claims, mergers and hand-overs; takes minutes
+	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run Chaos ./deploy/e2e -args -chaos.records=5000 -chaos.people=2000
 
 .PHONY: bench
 bench: setup-run ## Measure the system against its limits; table and bench.json (BENCH=small|full, BENCH_ONLY=credits,latency)

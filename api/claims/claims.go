@@ -38,8 +38,7 @@ type Config struct {
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
 	h := handlers{cfg}
-	refusals := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}
-	answers := append(refusals, http.StatusConflict, http.StatusUnprocessableEntity)
+	answers := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}
 	server.Register(api, huma.Operation{
 		OperationID: "list-my-claims", Method: http.MethodGet, Path: "/v1/me/claims", Summary: "List your claims and invitations", Tags: []string{tag},
 		Description: "What organizers offer to your login, what you have claimed, and claims of others to results that you have. " +

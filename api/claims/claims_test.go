@@ -119,9 +119,9 @@ func (b *testBundle) call(t *testing.T, token, method, path, body string, status
 
 func (b *testBundle) path() string { return "/v1/races/" + b.race }
 
-func (b *testBundle) imports(t *testing.T, csv string) {
+func (b *testBundle) imports(t *testing.T, list string) {
 	t.Helper()
-	got := b.call(t, organizer, http.MethodPost, b.path()+"/participants/import", csv, http.StatusOK)
+	got := b.call(t, organizer, http.MethodPost, b.path()+"/participants/import", list, http.StatusOK)
 	require.JSONEq(t, "[]", string(got["errors"]))
 }
 
@@ -143,7 +143,7 @@ func (b *testBundle) owner(t *testing.T, recordID string) (userID string, revisi
 }
 
 // mine lists a runner's claims as "bib state".
-func (b *testBundle) mine(t *testing.T, token string) (ids []string, states []string) {
+func (b *testBundle) mine(t *testing.T, token string) (ids, states []string) {
 	t.Helper()
 	for _, item := range b.call(t, token, http.MethodGet, "/v1/me/claims", "", http.StatusOK).items(t) {
 		id, _ := item["claim_id"].(string)

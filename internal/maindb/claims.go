@@ -152,6 +152,7 @@ func (s *Store) AcceptInvitation(ctx context.Context, claimID, userID, loginHash
 			return claimOf(row), nil
 		case race.Refused:
 			return Claim{}, &race.ConflictError{Message: "the organizer has withdrawn this invitation"}
+		case race.Invited, race.Declined, race.Withdrawn: // the runner may change their mind
 		}
 		if row.Kind != string(race.Invitation) {
 			return Claim{}, &race.ConflictError{Message: "the claim is over: claim the result again"}
@@ -184,6 +185,7 @@ func (s *Store) EndClaim(ctx context.Context, claimID, userID, loginHash string,
 			return c.set(ctx, row, race.Withdrawn, userID, "")
 		case race.Refused:
 			return Claim{}, &race.ConflictError{Message: "the organizer has refused the claim"}
+		case race.Declined, race.Withdrawn: // by an earlier call
 		}
 		return claimOf(row), nil
 	})
@@ -289,6 +291,7 @@ func (c *claiming) refuse(ctx context.Context, row gen.Claim, change Change, acc
 		}
 	case race.Withdrawn:
 		return Claim{}, &race.ConflictError{Message: "the runner has withdrawn the claim"}
+	case race.Invited, race.Requested, race.Declined:
 	}
 	return c.set(ctx, row, race.Refused, change.By, change.Reason)
 }
