@@ -25,7 +25,17 @@ type Passages map[int]map[string]Passage
 func RankSplits(rows []Row, splits map[string]race.Splits) Passages {
 	type passing struct {
 		row     *Row
+		in      [3]int // the rankings that the row is in: of its field, sex and division; 0: none
 		reading race.Time
+	}
+	numbers := map[ranking]int{}
+	number := func(r ranking) int {
+		n, known := numbers[r]
+		if !known {
+			n = len(numbers) + 1
+			numbers[r] = n
+		}
+		return n
 	}
 	at := map[int][]passing{}
 	for i := range rows {
@@ -35,8 +45,15 @@ func RankSplits(rows []Row, splits map[string]race.Splits) Passages {
 			row.Result.Status == race.Disqualified, row.Result.Status == race.DidNotStart:
 			continue
 		}
+		in := [3]int{number(ranking{field: row.Field})}
+		if row.Sex != "" {
+			in[1] = number(ranking{row.Field, row.Sex, ""})
+		}
+		if row.Division != "" {
+			in[2] = number(ranking{row.Field, "", row.Division})
+		}
 		for key, reading := range splits[row.RecordID] {
-			at[key] = append(at[key], passing{row, reading})
+			at[key] = append(at[key], passing{row, in, reading})
 		}
 	}
 	type state struct {
@@ -46,31 +63,32 @@ func RankSplits(rows []Row, splits map[string]race.Splits) Passages {
 	passages := make(Passages, len(at))
 	for key, passed := range at {
 		slices.SortFunc(passed, func(a, b passing) int { return cmp.Compare(a.reading, b.reading) })
-		places := make(map[string]Passage, len(passed))
-		groups := map[group]*state{}
-		place := func(in group, reading race.Time) int {
-			g := groups[in]
-			if g == nil {
-				g = &state{}
-				groups[in] = g
+		places, states := make(map[string]Passage, len(passed)), make([]state, len(numbers)+1)
+		for i := range passed {
+			p := &passed[i]
+			var got [3]int
+			for kind, in := range p.in {
+				if in == 0 {
+					continue
+				}
+				s := &states[in]
+				s.n++
+				if s.last != p.reading {
+					s.place, s.last = s.n, p.reading
+				}
+				got[kind] = s.place
 			}
-			g.n++
-			if g.last != reading {
-				g.place, g.last = g.n, reading
-			}
-			return g.place
-		}
-		for _, p := range passed {
-			passage := Passage{Reading: p.reading, Place: place(group{field: p.row.Field}, p.reading)}
-			if p.row.Sex != "" {
-				passage.SexPlace = place(group{p.row.Field, "sex " + string(p.row.Sex)}, p.reading)
-			}
-			if p.row.Division != "" {
-				passage.DivisionPlace = place(group{p.row.Field, "division " + p.row.Division}, p.reading)
-			}
-			places[p.row.RecordID] = passage
+			places[p.row.RecordID] = Passage{Reading: p.reading, Place: got[0], SexPlace: got[1], DivisionPlace: got[2]}
 		}
 		passages[key] = places
 	}
 	return passages
+}
+
+// ranking identifies a separate ranking at a timing point: of a field, or of a sex
+// or division within it.
+type ranking struct {
+	field    race.Field
+	sex      race.Sex
+	division string
 }
