@@ -41,7 +41,7 @@ func (s *site) announcer(ctx context.Context, r *request) (page, error) {
 		}
 	}
 	if found.latest.Version > 0 {
-		if err := s.addFeed(ctx, v); err != nil {
+		if err := s.addFeed(ctx, r, v); err != nil {
 			return page{}, err
 		}
 	}
@@ -53,7 +53,7 @@ func (s *site) announcer(ctx context.Context, r *request) (page, error) {
 
 // addFeed finds who came in last: record IDs are in the order in which records were
 // posted.
-func (s *site) addFeed(ctx context.Context, v *announcerView) error {
+func (s *site) addFeed(ctx context.Context, r *request, v *announcerView) error {
 	version, err := s.Standings.Version(ctx, v.ID, v.latest.Version)
 	if err != nil {
 		return err
@@ -72,10 +72,7 @@ func (s *site) addFeed(ctx context.Context, v *announcerView) error {
 		newest = slices.Insert(newest, at, row)
 		newest = newest[:min(len(newest), fedFinishers)]
 	}
-	names, err := s.Standings.Names(ctx, version, newest)
-	if err != nil {
-		return err
-	}
+	names := s.names(ctx, r, version, newest)
 	for _, row := range newest {
 		v.feed = append(v.feed, finisher{Row: row, name: names[row.UserID], time: rules.Ranking.RankingTime(row.Result)})
 	}

@@ -68,6 +68,16 @@ func setup(t testing.TB) *testBundle {
 	return b
 }
 
+// loseUserDB has the pages find no user_db any more.
+func (b *testBundle) loseUserDB(t testing.TB) {
+	t.Helper()
+	nowhere, err := mysql.Open(mysql.Config{Addr: "127.0.0.1:1", User: "nobody", Name: "nothing", MaxConns: 1})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, nowhere.Close()) })
+	b.accounts = userdb.NewAccounts(nowhere, time.Now)
+	b.serve(t, time.Now, "https://results.example.org/")
+}
+
 // serve mounts the pages as the API does.
 func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL string) {
 	t.Helper()

@@ -26,6 +26,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	ranking "github.com/mrmrthon/mrmrthon/internal/standings"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -116,6 +117,8 @@ type request struct {
 	raceID string
 	bib    string
 	base   string // where the reader reaches us, without a slash at the end
+
+	nameless bool // names could not be read: nobody may keep the page
 }
 
 // get returns a parameter of the query, empty when it is not there.
@@ -197,6 +200,9 @@ func (s *site) handler(build builder, parameters []string) http.HandlerFunc {
 			if err != nil {
 				return nil, err
 			}
+			if asked.nameless {
+				p.keep = keepNone
+			}
 			return s.render(ctx, asked, p, http.StatusOK)
 		})
 		if elsewhere, ok := errors.AsType[*redirect](err); ok {
@@ -267,6 +273,22 @@ func (s *site) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 
 func (s *site) redirectToRaces(_ context.Context, r *request) (page, error) {
 	return page{}, &redirect{r.link("/races")}
+}
+
+// names returns the names of the runners of some rows. When they cannot be read, the
+// page comes without them, as the API's answer does: places and times are what most
+// readers came for.
+func (s *site) names(ctx context.Context, r *request, version standings.Version, rows []*ranking.Row) standings.Names {
+	names, err := s.Standings.Names(ctx, version, rows)
+	if err != nil {
+		s.withoutNames(ctx, r, err)
+	}
+	return names
+}
+
+func (s *site) withoutNames(ctx context.Context, r *request, err error) {
+	r.nameless = true
+	s.Log.WarnContext(ctx, "cannot read names from user_db: the page comes without them", "error", err)
 }
 
 // languageOf returns the language of a path, nil when it is not that of a page.

@@ -335,3 +335,23 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	}
 	require.Greater(t, len(seen), 50)
 }
+
+// TestPagesWithoutNames reads pages while user_db is down, which only names come from.
+func TestPagesWithoutNames(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.addRace(t, springMarathon(b.organizer), field)
+	b.publish(t)
+	b.loseUserDB(t)
+	for _, path := range []string{"", "/standings", "/standings?bib=2", "/announcer?bib=2", "/certificate/1", "/verify/1"} {
+		got := b.get(t, b.path("en", path))
+		require.Equal(t, http.StatusOK, got.status, path)
+		require.Equal(t, "no-store", got.header.Get("Cache-Control"), path)
+		require.NotContains(t, got.body, "Ada Alm", path)
+	}
+	require.Contains(t, b.get(t, "/en/status").Find(".parts .broken").Text(), "Names and accounts")
+	search := b.get(t, b.path("ko", "/standings?q=ada"))
+	require.Equal(t, http.StatusServiceUnavailable, search.status, "a search would find too little")
+	require.NotEmpty(t, search.header.Get("Retry-After"))
+	require.Contains(t, search.Find("h1").Text(), "서비스 일부가 중단되었습니다")
+}

@@ -146,7 +146,7 @@ func (s *site) race(ctx context.Context, r *request) (page, error) {
 	}
 	organizers, err := s.Accounts.Runners(ctx, []string{v.OrganizerID})
 	if err != nil {
-		return page{}, err
+		s.withoutNames(ctx, r, err)
 	}
 	verified, err := s.Races.VerifiedOrganizers(ctx, []string{v.OrganizerID})
 	if err != nil {
@@ -213,10 +213,7 @@ func (s *site) addPodiums(ctx context.Context, r *request, v *raceView) error {
 			rows = append(rows, row)
 			p.places = append(p.places, podiumPlace{Row: row, place: place, time: rules.Ranking.RankingTime(row.Result)})
 		}
-		names, err := s.Standings.Names(ctx, version, rows)
-		if err != nil {
-			return err
-		}
+		names := s.names(ctx, r, version, rows)
 		for i := range p.places {
 			p.places[i].name = names[p.places[i].UserID]
 		}

@@ -68,13 +68,11 @@ func (s *site) readResult(ctx context.Context, r *request, number int) (*resultV
 		return nil, err
 	}
 	v.basis, v.time = rules.Ranking.Basis, rules.Ranking.RankingTime(v.row.Result)
-	names, err := s.Standings.Names(ctx, v.version, []*standings.Row{v.row})
-	if err != nil {
-		return nil, err
-	}
+	names := s.names(ctx, r, v.version, []*standings.Row{v.row})
 	v.name = names[v.row.UserID]
 	if v.showsAge, err = s.Standings.ShowsAge(ctx, v.version, v.row); err != nil {
-		return nil, err
+		s.withoutNames(ctx, r, err)
+		v.showsAge = false
 	}
 	if !v.showsAge {
 		row := *v.row

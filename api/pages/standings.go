@@ -129,7 +129,8 @@ func (s *site) fillStandings(ctx context.Context, r *request, v *standingsView) 
 			return err
 		}
 	}
-	return s.nameRows(ctx, v)
+	s.nameRows(ctx, r, v)
+	return nil
 }
 
 // choose reads the filters and finds out what there is to choose from.
@@ -229,10 +230,7 @@ func (s *site) search(ctx context.Context, r *request, v *standingsView, selecte
 	for i, position := range positions {
 		rows[i] = &v.version.Rows[selected[position]]
 	}
-	names, err := s.Standings.Names(ctx, v.version, rows)
-	if err != nil {
-		return false, err
-	}
+	names := s.names(ctx, r, v.version, rows)
 	for _, row := range rows {
 		v.hits = append(v.hits, hit{
 			standingsRow{Row: row, place: v.placeOf(row), name: names[row.UserID]},
@@ -302,19 +300,15 @@ func (v *standingsView) take(indexes []int) {
 	}
 }
 
-func (s *site) nameRows(ctx context.Context, v *standingsView) error {
+func (s *site) nameRows(ctx context.Context, r *request, v *standingsView) {
 	rows := make([]*standings.Row, len(v.rows))
 	for i := range v.rows {
 		rows[i] = v.rows[i].Row
 	}
-	names, err := s.Standings.Names(ctx, v.version, rows)
-	if err != nil {
-		return err
-	}
+	names := s.names(ctx, r, v.version, rows)
 	for i := range v.rows {
 		v.rows[i].name = names[v.rows[i].UserID]
 	}
-	return nil
 }
 
 // csv is the address of the list as a table.

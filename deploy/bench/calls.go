@@ -85,7 +85,8 @@ func (b *bench) login(ctx context.Context) error {
 }
 
 // pages measures how many pages of standings can be read while others follow the race
-// live, against a bare router that answers with the same bytes.
+// live: of the API against a bare router that answers with the same bytes, and of the
+// page for people, compressed as browsers ask for it, against the API's.
 func (b *bench) pages(ctx context.Context) error {
 	raceID, err := b.finishersRace(ctx)
 	if err != nil {
@@ -93,6 +94,11 @@ func (b *bench) pages(ctx context.Context) error {
 	}
 	path := "/v1/races/" + raceID + "/standings"
 	page, err := b.organizer.Send(ctx, apiclient.Request{Method: http.MethodGet, Path: path})
+	if err != nil {
+		return err
+	}
+	people := "/en/races/" + raceID + "/standings"
+	shown, err := b.organizer.Send(ctx, apiclient.Request{Method: http.MethodGet, Path: people, Header: map[string]string{"Accept-Encoding": "br"}})
 	if err != nil {
 		return err
 	}
@@ -115,15 +121,22 @@ func (b *bench) pages(ctx context.Context) error {
 	}
 	return errors.Join(b.repeat(func() error {
 		b.say("pages of standings with %d event readers", b.size.Readers)
-		ours, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading(b.stack.APIURL()+path, len(page.Body)))
+		ours, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading(b.stack.APIURL()+path, "", len(page.Body)))
 		if err != nil {
 			return err
 		}
 		b.say("pages of a bare router")
-		theirs, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading("http://"+said.Address+path, len(page.Body)))
+		theirs, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading("http://"+said.Address+path, "", len(page.Body)))
+		if err != nil {
+			return err
+		}
+		b.say("pages of standings for people")
+		html, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading(b.stack.APIURL()+people, "br", len(shown.Body)))
 		b.report.add("pages", fmt.Sprintf("standings, first page (%s bytes), %d event readers", thousands(len(page.Body)), b.size.Readers), "/s", ours, target{})
 		b.report.add("pages", "bare router, the same bytes", "/s", theirs, target{})
 		b.report.ratio("pages", "pages to the bare router's", ours, theirs, target{atLeast: 0.5})
+		b.report.add("pages", fmt.Sprintf("standings for people, first page (%s bytes compressed)", thousands(len(shown.Body))), "/s", html, target{})
+		b.report.ratio("pages", "pages for people to the API's", html, ours, target{atLeast: 0.7})
 		return err
 	}), router.end())
 }
@@ -148,10 +161,11 @@ func follow(ctx context.Context, url string, readers int) (leave func(), err err
 	return leave, nil
 }
 
-// reading returns a call that fetches a page of exactly size bytes.
-func reading(url string, size int) func(context.Context, int) error {
+// reading returns a call that fetches a page of exactly size bytes in an encoding;
+// empty: as the server sends it by itself.
+func reading(url, encoding string, size int) func(context.Context, int) error {
 	return func(ctx context.Context, _ int) error {
-		res, err := get(ctx, keepAlive, url)
+		res, err := get(ctx, keepAlive, url, "Accept-Encoding", encoding)
 		if err != nil {
 			return err
 		}
@@ -164,11 +178,17 @@ func reading(url string, size int) func(context.Context, int) error {
 	}
 }
 
-// get returns an answer of status 200.
-func get(ctx context.Context, client *http.Client, url string) (*http.Response, error) {
+// get returns an answer of status 200. Headers are names and values in turn, and empty
+// ones are left out.
+func get(ctx context.Context, client *http.Client, url string, headers ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, err
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i+1] != "" {
+			req.Header.Set(headers[i], headers[i+1])
+		}
 	}
 	res, err := client.Do(req)
 	if err == nil && res.StatusCode != http.StatusOK {

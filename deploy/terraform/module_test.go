@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -150,4 +151,34 @@ func (m *module) variables() (all, required []string) {
 	slices.Sort(all)
 	slices.Sort(required)
 	return all, required
+}
+
+var (
+	pageRoute     = regexp.MustCompile(`(?m)^\tpage\("[^"]*", s\.\w+(.*)\)$`)
+	pageParameter = regexp.MustCompile(`"(\w+)"`)
+)
+
+// TestCachesKnowTheParametersOfPages compares Terraform with the pages: a cache would
+// show the page of one parameter's value for all others if it did not know it.
+func TestCachesKnowTheParametersOfPages(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile(filepath.Join("..", "..", "api", "pages", "pages.go"))
+	require.NoError(t, err)
+	var want []string
+	for _, route := range pageRoute.FindAllStringSubmatch(string(source), -1) {
+		for _, name := range pageParameter.FindAllStringSubmatch(route[1], -1) {
+			want = append(want, name[1])
+		}
+	}
+	slices.Sort(want)
+	text, err := os.ReadFile("main.tf")
+	require.NoError(t, err)
+	_, list, found := strings.Cut(string(text), "page_parameters")
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, "]")
+	var got []string
+	for _, name := range pageParameter.FindAllStringSubmatch(list, -1) {
+		got = append(got, name[1])
+	}
+	require.Equal(t, slices.Compact(want), got)
 }

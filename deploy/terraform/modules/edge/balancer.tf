@@ -108,3 +108,17 @@ resource "aws_lb_listener_rule" "api" {
     target_group_arn = aws_lb_target_group.api.arn
   }
 }
+
+resource "aws_lb_listener_rule" "pages" {
+  listener_arn = aws_lb_listener.https.arn
+  priority     = 20
+  condition {
+    path_pattern {
+      values = concat(["/"], var.page_paths)
+    }
+  }
+  action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.api.arn
+  }
+}

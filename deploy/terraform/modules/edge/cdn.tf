@@ -1,5 +1,6 @@
-# CloudFront serves the static pages out of S3 and passes the API's paths on,
-# keeping public answers as long as the API says (standings: one second).
+# CloudFront passes the paths of pages and API on, and keeps public answers as long as
+# their headers say: standings of the API one second, pages ten, official ones a
+# minute, assets for ever. Everything else comes out of S3.
 
 locals {
   # Amazon's own policies have the same ID in every account.
@@ -58,15 +59,58 @@ resource "aws_cloudfront_cache_policy" "api" {
   }
 }
 
+# What pages read besides their address, without being part of a cache's key.
+resource "aws_cloudfront_origin_request_policy" "pages" {
+  name = "${var.name}-pages"
+  headers_config {
+    header_behavior = "whitelist"
+    headers {
+      items = ["Host", "Accept-Language"]
+    }
+  }
+  cookies_config {
+    cookie_behavior = "none"
+  }
+  query_strings_config {
+    query_string_behavior = "none"
+  }
+}
+
+# Pages are the same for everyone: no cookie and no login is part of the key, nor any
+# parameter that pages do not have, as other sites add them to links.
+resource "aws_cloudfront_cache_policy" "pages" {
+  name        = "${var.name}-pages"
+  comment     = "As long as the page says, else not at all"
+  min_ttl     = 0
+  default_ttl = 0
+  max_ttl     = 86400
+
+  parameters_in_cache_key_and_forwarded_to_origin {
+    enable_accept_encoding_brotli = true
+    enable_accept_encoding_gzip   = true
+    query_strings_config {
+      query_string_behavior = "whitelist"
+      query_strings {
+        items = var.page_parameters
+      }
+    }
+    headers_config {
+      header_behavior = "none"
+    }
+    cookies_config {
+      cookie_behavior = "none"
+    }
+  }
+}
+
 resource "aws_cloudfront_distribution" "this" {
-  comment             = var.name
-  enabled             = true
-  is_ipv6_enabled     = true
-  http_version        = "http2and3"
-  aliases             = [var.domain]
-  default_root_object = "index.html"
-  price_class         = var.price_class
-  web_acl_id          = aws_wafv2_web_acl.this.arn
+  comment         = var.name
+  enabled         = true
+  is_ipv6_enabled = true
+  http_version    = "http2and3"
+  aliases         = [var.domain]
+  price_class     = var.price_class
+  web_acl_id      = aws_wafv2_web_acl.this.arn
 
   origin {
     origin_id                = "pages"
@@ -81,6 +125,20 @@ resource "aws_cloudfront_distribution" "this" {
       vpc_origin_id            = aws_cloudfront_vpc_origin.balancer.id
       origin_keepalive_timeout = 60
       origin_read_timeout      = 60 # an import of 50,000 rows takes seconds
+    }
+  }
+
+  # The same, for what readers wait for: an old page is shown when this one does not
+  # answer, but only after the timeout.
+  origin {
+    origin_id           = "rendered"
+    domain_name         = aws_lb.this.dns_name
+    connection_attempts = 2
+    connection_timeout  = 3
+    vpc_origin_config {
+      vpc_origin_id            = aws_cloudfront_vpc_origin.balancer.id
+      origin_keepalive_timeout = 60
+      origin_read_timeout      = 10
     }
   }
 
@@ -109,6 +167,25 @@ resource "aws_cloudfront_distribution" "this" {
       compress                 = ordered_cache_behavior.value.compress
       cache_policy_id          = ordered_cache_behavior.value.cache
       origin_request_policy_id = local.managed.all_viewer
+    }
+  }
+
+  # The address of the site leads to the pages in the reader's language, which no cache
+  # can know; pages and assets are the same for everyone.
+  dynamic "ordered_cache_behavior" {
+    for_each = concat(
+      [{ path = "/", cache = local.managed.caching_disabled }],
+      [for path in var.page_paths : { path = path, cache = aws_cloudfront_cache_policy.pages.id }],
+    )
+    content {
+      path_pattern             = ordered_cache_behavior.value.path
+      target_origin_id         = "rendered"
+      viewer_protocol_policy   = "redirect-to-https"
+      allowed_methods          = ["GET", "HEAD", "OPTIONS"]
+      cached_methods           = ["GET", "HEAD"]
+      compress                 = true
+      cache_policy_id          = ordered_cache_behavior.value.cache
+      origin_request_policy_id = aws_cloudfront_origin_request_policy.pages.id
     }
   }
 

@@ -1,5 +1,5 @@
-# Static pages: the bucket's content is the site. The first page is written once and
-# never overwritten.
+# Static pages besides those that the API renders, such as robots.txt: whatever is in
+# the bucket. A first page is uploaded once and left to its owner.
 
 resource "aws_s3_bucket" "pages" {
   bucket_prefix = "${var.name}-pages-"

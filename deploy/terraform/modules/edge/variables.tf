@@ -34,7 +34,17 @@ variable "api_port" {
 }
 
 variable "api_paths" {
-  description = "Paths that the API answers, 5 at most; everything else is a static page."
+  description = "Paths that the API answers, 5 at most."
+  type        = list(string)
+}
+
+variable "page_paths" {
+  description = "Paths of the pages that the API renders and of their assets, besides /; 4 at most. Everything else is a static page."
+  type        = list(string)
+}
+
+variable "page_parameters" {
+  description = "Parameters that pages have: a cache keeps a page for each of their values, and ignores all others."
   type        = list(string)
 }
 
