@@ -83,6 +83,13 @@ func Load(ctx context.Context, opts Options) (Summary, error) {
 	return l.summarize(ctx, raceID, before, after, imported, took)
 }
 
+// loader is one run of Load.
+type loader struct {
+	Options
+	client *apiclient.Client
+	path   string // of the race
+}
+
 // publish makes the results official, as those of a race of years ago are, so that
 // its pages show all there is. A race that somebody has voided meanwhile stays void.
 func (l *loader) publish(ctx context.Context) error {
@@ -91,13 +98,6 @@ func (l *loader) publish(ctx context.Context) error {
 		return fmt.Errorf("publish the results: %w", err)
 	}
 	return nil
-}
-
-// loader is one run of Load.
-type loader struct {
-	Options
-	client *apiclient.Client
-	path   string // of the race
 }
 
 // logIn signs the organizer up, or finds that an earlier run did.
