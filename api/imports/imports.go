@@ -79,6 +79,10 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
 }
 
+// BrokenQuotes reports whether the quotes of a file are broken, so that nobody can say
+// where its cells end.
+func (e *FileError) BrokenQuotes() bool { return e.Message == brokenQuotes }
+
 // TooManyRowsError says that a file has more than Limit data rows.
 type TooManyRowsError struct{ Limit int }
 

@@ -1,7 +1,11 @@
 package plans_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +13,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
 
 const both = "Bib,Name,Sex,Age,Gun Time,Status\n1,Ada Example,F,34,2:45:10,\n2,Bo Example,M,41,2:39:58,\n3,Cy Sample,M,29,,DNF\n"
@@ -174,4 +179,104 @@ func TestPlansAndFilesAreKeptForALimitedTime(t *testing.T) {
 	}
 	gone := decode[problem](t, b.call(t, http.MethodPost, importsOf(raceID)+"/"+plan.ImportID+"/undo", object{"reason": "late"}), http.StatusConflict)
 	require.Contains(t, gone.Detail, "can no longer be undone")
+}
+
+// TestPlanAndApplyAgree plans files while records are corrected at the same time. A
+// plan that is applied did what it said, one that is refused did nothing, and undoing
+// leads back to the same inputs.
+func TestPlanAndApplyAgree(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.race(t, nil)
+	b.apply(t, raceID, b.plan(t, raceID, field(60)))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // somebody corrects records all the time
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			records, err := b.main.ListRecords(t.Context(), raceID, maindb.RecordFilter{Bib: "60"}, "", 1)
+			if err == nil && len(records) == 1 {
+				_, _, _ = b.main.PatchRecord(t.Context(), raceID, records[0].ID, records[0].Revision, maindb.RecordPatch{Sequence: new(i + 1)}, organizer)
+			}
+		}
+	}()
+	refused := 0
+	for i := range 15 {
+		if i == 8 {
+			close(stop)
+			<-stopped
+		}
+		before := b.inputs(t, raceID)
+		plan := b.plan(t, raceID, fmt.Sprintf("Bib,Name,Sex,Age,Gun Time\n%d,Runner%d Sample,M,50,2:%02d:00\n%d,New One,F,30,2:20:00\n", i+1, i, 11+i, 100+i))
+		answer := b.call(t, http.MethodPost, importsOf(raceID)+"/"+plan.ImportID+"/apply", object{"hash": plan.Hash})
+		if answer.Code == http.StatusConflict {
+			refused++
+			require.NotEmpty(t, decode[problem](t, answer, http.StatusConflict).Errors)
+			continue
+		}
+		done := decode[applied](t, answer, http.StatusOK)
+		require.Equal(t, plan.Counts, *done.Done)
+		for at := range plan.Consequences.Moves { // a new record gets its ID when the plan is applied
+			plan.Consequences.Moves[at].RecordID, done.Consequences.Moves[at].RecordID = "", ""
+		}
+		require.Equal(t, plan.Consequences.Moves, done.Consequences.Moves)
+		require.Equal(t, plan.Consequences.Points, done.Consequences.Points)
+		if i < 8 {
+			continue
+		}
+		ranked := map[string]int{}
+		in, err := b.main.StandingsInputs(t.Context(), raceID)
+		require.NoError(t, err)
+		for _, row := range standings.Rank(standings.Rules{Ranking: in.Race.Ranking, Divisions: in.Race.Divisions}, in.Entries) {
+			ranked[row.Result.Bib] = row.Place
+		}
+		for _, move := range plan.Consequences.Moves {
+			require.Equal(t, ranked[move.Bib], move.PlaceAfter, move.Bib)
+		}
+		decode[object](t, b.call(t, http.MethodPost, importsOf(raceID)+"/"+plan.ImportID+"/undo", object{"reason": "test"}), http.StatusOK)
+		require.Equal(t, before, b.inputs(t, raceID))
+	}
+	t.Logf("%d of 8 plans were refused while records changed", refused)
+}
+
+func TestHostileFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.race(t, nil)
+	var bomb bytes.Buffer
+	archive := zip.NewWriter(&bomb)
+	for name, content := range map[string]string{
+		"[Content_Types].xml":        `<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"></Types>`,
+		"xl/worksheets/sheet1.xml":   strings.Repeat(" ", 200<<20),
+		"xl/workbook.xml":            `<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"></workbook>`,
+		"xl/_rels/workbook.xml.rels": `<Relationships/>`,
+	} {
+		w, err := archive.Create(name)
+		require.NoError(t, err)
+		_, err = w.Write([]byte(content))
+		require.NoError(t, err)
+	}
+	require.NoError(t, archive.Close())
+	entities := `<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><ResultList>&b;</ResultList>`
+	for name, c := range map[string]struct {
+		file   []byte
+		status int
+	}{
+		"zip bomb":       {bomb.Bytes(), http.StatusUnprocessableEntity},
+		"entities":       {[]byte(entities), http.StatusUnprocessableEntity},
+		"empty":          {[]byte("\n\n"), http.StatusUnprocessableEntity},
+		"noise":          {bytes.Repeat([]byte{0, 1, 2, 250}, 1000), http.StatusUnprocessableEntity},
+		"too many rows":  {[]byte(field(50_001)), http.StatusRequestEntityTooLarge},
+		"too many bytes": {bytes.Repeat([]byte("1,2:10:00\n"), 1_700_000), http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answer := b.call(t, http.MethodPost, importsOf(raceID), c.file)
+			require.Equal(t, c.status, answer.Code, answer.Body)
+		})
+	}
 }

@@ -1,7 +1,6 @@
 package races
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/imports"
+	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -68,7 +68,7 @@ func (s startLists) register(api huma.API) {
 			"the race themselves, else by bib; what it leaves out stays as it is, and `-` clears name, sex, age, birth_date or team; the field of a new " +
 			"entry is then runner, and `-` makes it runner. Any other login_id invites: the row's own data count, and whoever has that login may accept " +
 			"the result (GET /v1/me/claims). Whether the login exists makes no difference to any answer. A bib is not taken from a runner who entered in " +
-			"person or accepted its result. Records of corrected bibs are credited again. Sending the same file again changes nothing.",
+			"person or accepted its result. The formats of `POST …/imports` are read too. Records of corrected bibs are credited again. Sending the same file again changes nothing.",
 		MaxBodyBytes: maxStartList, BodyReadTimeout: startListTimeout,
 		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{
 			"application/json": {Example: []map[string]any{{"bib": "1234", "name": "Ada Example", "sex": "F", "birth_date": "1980-05-01"}}},
@@ -82,9 +82,9 @@ func (s startLists) register(api huma.API) {
 
 func (s startLists) handle(ctx context.Context, in *startListInput) (*startListOutput, error) {
 	raceID := server.RaceFrom(ctx).ID
-	sheet, err := imports.StartList(bytes.NewReader(in.RawBody), in.ContentType, imports.DefaultMaxRows)
+	sheet, err := plans.StartList(server.RaceFrom(ctx), "", in.ContentType, in.RawBody)
 	if err != nil {
-		return nil, imports.Problem(err)
+		return nil, err
 	}
 	list, err := s.standIns.Resolve(ctx, raceID, sheet.Rows)
 	if err != nil {

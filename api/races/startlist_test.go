@@ -197,7 +197,7 @@ func TestImportStartListRefusesFiles(t *testing.T) {
 		says   string
 	}{
 		"broken quoting": {"bib,name\n1,\"Ada\n", http.StatusUnprocessableEntity, "line"},
-		"not UTF-8":      {"bib,name\n1,\xff\n", http.StatusUnprocessableEntity, "line 2"},
+		"no text":        {"\x00\x01\x02\xff\n\x00", http.StatusUnprocessableEntity, "line 1"},
 		"no bib column":  {"name\nAda\n", http.StatusUnprocessableEntity, "bib"},
 		"too many rows":  {"bib\n" + strings.Repeat("1\n", 50_001), http.StatusRequestEntityTooLarge, "50000"},
 		"too long":       {string(bytes.Repeat([]byte("a"), 17<<20)), http.StatusRequestEntityTooLarge, ""},

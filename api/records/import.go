@@ -1,7 +1,6 @@
 package records
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -14,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/imports"
+	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -56,7 +56,9 @@ func (i importing) register(api huma.API) {
 	op := huma.Operation{
 		OperationID: "import-official-records", Method: http.MethodPost, Path: recordsPath + "/import",
 		Summary: "Import official results from a CSV or JSON file", Tags: []string{tag},
-		Description: "Columns: bib, gun_time, net_time, status, sequence. Valid rows are applied, all in one transaction; invalid rows are listed. " +
+		Description: "Plans and applies in one: `POST …/imports` shows first what a file would do. Besides plain CSV and JSON it reads the formats that that call reads, " +
+			"in which `-` means that no time was taken.\n\n" +
+			"Columns: bib, gun_time, net_time, status, sequence. Valid rows are applied, all in one transaction; invalid rows are listed. " +
 			"Sending the same file again changes nothing.\n\n" +
 			"A missing column or an empty cell leaves a record's value unchanged; `-` clears it. " +
 			"Only a row that states a status changes the status: a time for a record with the status DNF or DQ is added without changing the status, " +
@@ -85,9 +87,9 @@ func (i importing) register(api huma.API) {
 
 func (i importing) handle(ctx context.Context, in *importInput) (*importOutput, error) {
 	r := server.RaceFrom(ctx)
-	sheet, err := imports.Results(bytes.NewReader(in.RawBody), in.ContentType, imports.DefaultMaxRows)
+	sheet, err := plans.Results(r, in.Name, in.ContentType, in.RawBody)
 	if err != nil {
-		return nil, imports.Problem(err)
+		return nil, err
 	}
 	file, err := in.file(ctx, r.ID, sheet.Rows)
 	if err != nil {

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
@@ -56,6 +60,60 @@ func (b *bench) importOnce(ctx context.Context, rows int) error {
 	b.report.add("import", fmt.Sprintf("rows of a file of %s accepted", thousands(rows)), "/s", accepted, target{atLeast: 10_000})
 	b.report.add("import", "the same rows inserted directly, 1,000 a statement", "/s", direct, target{})
 	b.report.ratio("import", "accepted to inserted directly", accepted, direct, target{})
+	return err
+}
+
+// plans measures the time from dropping a file of results until its plan is there with
+// all consequences, and from applying it until the last place is shown, against
+// reading the same rows and inserting them directly.
+func (b *bench) plans(ctx context.Context) error {
+	return b.withTables(ctx, b.size.Import, func() error {
+		return b.repeat(func() error { return b.planOnce(ctx, b.size.Import) })
+	})
+}
+
+func (b *bench) planOnce(ctx context.Context, rows int) error {
+	b.say("plan of %d rows", rows)
+	raceID, err := b.race(ctx, rows)
+	if err != nil {
+		return err
+	}
+	file, path := results(1, rows), "/v1/races/"+raceID+"/imports"
+	if err := b.quiet(ctx); err != nil {
+		return err
+	}
+	var plan struct {
+		ImportID string `json:"import_id"`
+		Hash     string `json:"hash"`
+	}
+	began := time.Now()
+	if err := b.organizer.Call(ctx, apiclient.Request{Method: http.MethodPost, Path: path, ContentType: "text/csv", Body: file}, &plan); err != nil {
+		return err
+	}
+	planned := time.Since(began)
+	if err := b.organizer.JSON(ctx, http.MethodPost, path+"/"+plan.ImportID+"/apply", map[string]string{"hash": plan.Hash}, nil); err != nil {
+		return err
+	}
+	if err := b.awaitStandings(ctx, raceID, rows); err != nil {
+		return err
+	}
+	placed := time.Since(began)
+	if err := b.quiet(ctx); err != nil {
+		return err
+	}
+	began = time.Now()
+	if _, err := csv.NewReader(bytes.NewReader(file)).ReadAll(); err != nil {
+		return fmt.Errorf("read the file: %w", err)
+	}
+	read := time.Since(began)
+	took, err := b.insertDirectly(ctx, rows)
+	bare := (read + took).Seconds()
+	what := thousands(rows) + " rows"
+	b.report.add("plan", what+" dropped to their plan, with all consequences", "s", planned.Seconds(), target{atMost: 2})
+	b.report.add("plan", what+" dropped to the last place", "s", placed.Seconds(), target{})
+	b.report.add("plan", "the same rows read and inserted directly", "s", bare, target{})
+	b.report.ratio("plan", "planned to read and inserted", planned.Seconds(), bare, target{})
+	b.report.ratio("plan", "last place to read and inserted", placed.Seconds(), bare, target{})
 	return err
 }
 

@@ -118,6 +118,7 @@ func figures() []figure {
 		{"latency", (*bench).latency},
 		{"login", (*bench).login},
 		{"import", (*bench).imports},
+		{"plan", (*bench).plans},
 		{"standings", (*bench).standings},
 		{"pages", (*bench).pages},
 		{"curve", (*bench).curve},
@@ -135,7 +136,7 @@ func selected(list string, size Size) ([]figure, error) {
 		}
 	}
 	if list != "" && len(chosen) != len(wanted) {
-		return nil, fmt.Errorf("-only %s: the figures are credits, latency, login, import, standings, pages, curve", list)
+		return nil, fmt.Errorf("-only %s: the figures are credits, latency, login, import, plan, standings, pages, curve", list)
 	}
 	return chosen, nil
 }

@@ -173,6 +173,12 @@ func plainName(name string) string {
 	}, name)
 }
 
+// MeaningOf says what a header means by its name alone, and whether it is known.
+func MeaningOf(header string) (Meaning, bool) {
+	a, known := findAlias(header)
+	return a.meaning, known
+}
+
 // HeaderKey returns the form in which headers are compared with those of a mapping:
 // without blanks around it and in lower case.
 func HeaderKey(header string) string { return strings.ToLower(strings.TrimSpace(header)) }
