@@ -242,6 +242,67 @@ func TestAnInvitationWaitsForTheRunner(t *testing.T) {
 	b.call(t, token, http.MethodPost, "/v1/me/claims/"+ids[0]+"/accept", "", http.StatusConflict)
 }
 
+func TestADeclinedInvitationLooksLikeOneThatWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.imports(t, "bib,name,login_id\n1,A,ann@example.org\n2,B,nobody@example.org\n3,C,ben@example.org\n4,D,nobody.else@example.org\n")
+	for _, login := range []string{"ann@example.org", "ben@example.org"} {
+		_, token := b.runner(t, login)
+		ids, _ := b.mine(t, token)
+		b.answers(t, token, ids[0], "decline", "declined")
+	}
+	// seen returns what the organizer sees of each invitation but its bib and IDs.
+	seen := func(query string) map[string]string {
+		looks := make(map[string]string)
+		for _, item := range b.call(t, organizer, http.MethodGet, b.path()+"/claims"+query, "", http.StatusOK).items(t) {
+			bib, _ := item["bib"].(string)
+			for _, own := range []string{"claim_id", "bib", "created_at", "changed_at"} {
+				delete(item, own)
+			}
+			text, err := json.Marshal(item)
+			require.NoError(t, err)
+			looks[bib] = string(text)
+		}
+		return looks
+	}
+	alike := func(looks map[string]string) {
+		t.Helper()
+		require.Len(t, looks, 4)
+		require.Equal(t, looks["2"], looks["1"])
+		require.Equal(t, looks["4"], looks["3"])
+	}
+	alike(seen(""))
+	alike(seen("?state=invited"))
+
+	for _, item := range b.call(t, organizer, http.MethodGet, b.path()+"/claims", "", http.StatusOK).items(t) {
+		bib, _ := item["bib"].(string)
+		id, _ := item["claim_id"].(string)
+		if bib == "1" || bib == "2" {
+			b.call(t, organizer, http.MethodPost, b.path()+"/claims/"+id+"/refuse", `{"reason":"a mistake"}`, http.StatusOK)
+		}
+	}
+	b.imports(t, "bib,name,login_id\n3,C,new@example.org\n4,D,newer@example.org\n")
+	looks := seen("?state=refused")
+	alike(looks)
+	require.NotContains(t, looks["1"], "user_id")
+	require.NotContains(t, looks["3"], "user_id")
+	changes, err := b.store.Changes(t.Context(), maindb.ChangeFilter{RaceID: b.race, Action: "claim."}, "", 10)
+	require.NoError(t, err)
+	require.Len(t, changes, 2)
+	for _, change := range changes {
+		require.JSONEq(t, `"invited"`, string(rawOf(t, change.Before)["state"]))
+		require.Empty(t, change.AboutID)
+	}
+}
+
+func rawOf(t *testing.T, state any) (fields map[string]json.RawMessage) {
+	t.Helper()
+	text, err := json.Marshal(state)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &fields))
+	return fields
+}
+
 func TestClaimByCode(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

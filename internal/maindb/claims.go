@@ -291,7 +291,9 @@ func (c *claiming) refuse(ctx context.Context, row gen.Claim, change Change, acc
 		}
 	case race.Withdrawn:
 		return Claim{}, &race.ConflictError{Message: "the runner has withdrawn the claim"}
-	case race.Invited, race.Requested, race.Declined:
+	case race.Invited, race.Requested:
+	case race.Declined: // the organizer must not learn who declined, nor that anybody did
+		row.State, row.UserID = string(race.Invited), sql.NullString{}
 	}
 	return c.set(ctx, row, race.Refused, change.By, change.Reason)
 }

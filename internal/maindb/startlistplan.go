@@ -315,7 +315,8 @@ func (p *startListPlan) setAge(w *entry, row StartListRow, added bool) {
 // invite finds the rows whose login is to be invited: those that name another login
 // than every earlier list did for their bib. An invitation that was declined or
 // refused is not repeated. It withdraws the waiting invitations to other logins for
-// the same bib, and to the same login for other bibs.
+// the same bib, and to the same login for other bibs, and those that were declined as
+// well: they look as if they waited.
 func (p *startListPlan) invite(invited []gen.InvitationsOfRaceRow) {
 	rowOfBib, rowOfLogin := make(map[string]int), make(map[string]int)
 	for i, row := range p.list {
@@ -327,7 +328,7 @@ func (p *startListPlan) invite(invited []gen.InvitationsOfRaceRow) {
 	for _, inv := range invited {
 		i, sameBib := rowOfBib[inv.BibKey]
 		_, sameLogin := rowOfLogin[inv.LoginHash.String]
-		switch waits := inv.State == string(race.Invited); {
+		switch waits := inv.State == string(race.Invited) || inv.State == string(race.Declined); {
 		case sameBib && p.list[i].LoginHash == inv.LoginHash.String:
 			known[i] = true
 		case waits && (sameBib || sameLogin):

@@ -122,7 +122,8 @@ func (q *Queries) ClaimsAbout(ctx context.Context, arg ClaimsAboutParams) ([]Cla
 
 const claimsOfRace = `-- name: ClaimsOfRace :many
 SELECT claim_id, race_id, bib, bib_key, kind, state, user_id, login_hash, former_user_id, replaced_entry, birth_date_matches, contested, reason, decided_by, created_at, changed_at FROM claim
-WHERE race_id = ? AND claim_id < ? AND state LIKE ?
+WHERE race_id = ? AND claim_id < ?
+  AND IF(state = 'declined', 'invited', state) LIKE ?
 ORDER BY claim_id DESC
 LIMIT ?
 `
@@ -134,6 +135,8 @@ type ClaimsOfRaceParams struct {
 	Limit  int32
 }
 
+// A declined invitation is found like one that waits, since its organizer sees no
+// difference.
 func (q *Queries) ClaimsOfRace(ctx context.Context, arg ClaimsOfRaceParams) ([]Claim, error) {
 	rows, err := q.db.QueryContext(ctx, claimsOfRace,
 		arg.RaceID,
@@ -326,8 +329,9 @@ func (q *Queries) InvitationsOfRace(ctx context.Context, raceID string) ([]Invit
 }
 
 const refuseClaims = `-- name: RefuseClaims :exec
-UPDATE claim SET state = 'refused', reason = ?, decided_by = ?, changed_at = ?
-WHERE claim_id IN (/*SLICE:claim_ids*/?) AND state <> 'accepted'
+UPDATE claim
+SET state = 'refused', user_id = NULL, reason = ?, decided_by = ?, changed_at = ?
+WHERE claim_id IN (/*SLICE:claim_ids*/?) AND state IN ('invited', 'declined')
 `
 
 type RefuseClaimsParams struct {
@@ -337,6 +341,8 @@ type RefuseClaimsParams struct {
 	ClaimIds  []string
 }
 
+// Whether an invitation waits or was declined makes no difference to what is left of
+// it, so that its organizer does not learn that somebody has the login.
 func (q *Queries) RefuseClaims(ctx context.Context, arg RefuseClaimsParams) error {
 	query := refuseClaims
 	var queryParams []interface{}

@@ -2,8 +2,11 @@
 SELECT claim_id, bib_key, login_hash, state FROM claim WHERE race_id = ? AND kind = 'invitation';
 
 -- name: RefuseClaims :exec
-UPDATE claim SET state = 'refused', reason = sqlc.arg(reason), decided_by = sqlc.arg(decided_by), changed_at = sqlc.arg(changed_at)
-WHERE claim_id IN (sqlc.slice(claim_ids)) AND state <> 'accepted';
+-- Whether an invitation waits or was declined makes no difference to what is left of
+-- it, so that its organizer does not learn that somebody has the login.
+UPDATE claim
+SET state = 'refused', user_id = NULL, reason = sqlc.arg(reason), decided_by = sqlc.arg(decided_by), changed_at = sqlc.arg(changed_at)
+WHERE claim_id IN (sqlc.slice(claim_ids)) AND state IN ('invited', 'declined');
 
 -- name: DeleteClaimsOfRace :exec
 DELETE FROM claim WHERE race_id = ?;
@@ -41,8 +44,11 @@ ORDER BY c.claim_id DESC
 LIMIT ?;
 
 -- name: ClaimsOfRace :many
+-- A declined invitation is found like one that waits, since its organizer sees no
+-- difference.
 SELECT * FROM claim
-WHERE race_id = sqlc.arg(race_id) AND claim_id < sqlc.arg(before) AND state LIKE sqlc.arg(state)
+WHERE race_id = sqlc.arg(race_id) AND claim_id < sqlc.arg(before)
+  AND IF(state = 'declined', 'invited', state) LIKE sqlc.arg(state)
 ORDER BY claim_id DESC
 LIMIT ?;
 
