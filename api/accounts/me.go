@@ -57,7 +57,7 @@ type changeInput struct {
 		Email           *string `json:"email,omitempty" maxLength:"190" doc:"A new address: it takes effect when you follow the link that is mailed there, and the old one is told. Needs current_password."`
 		LoginID         *string `json:"login_id,omitempty" maxLength:"190" doc:"A new login: it takes effect when you follow the link that is mailed to your confirmed address. Needs current_password."`
 		Sex             *string `json:"sex,omitempty" doc:"M, F or X; an empty string removes it."`
-		Password        *string `json:"password,omitempty" doc:"The new password. Changing it ends all sessions except the one of this access token."`
+		Password        *string `json:"password,omitempty" doc:"The new password. Changing it ends all sessions except the one of this access token, and links that were mailed before: an address or a login that waits to be confirmed is forgotten, unless this call names it."`
 		CurrentPassword *string `json:"current_password,omitempty" doc:"Required to change the password, the address or the login."`
 	}
 }

@@ -34,7 +34,7 @@ func (r recovery) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "choose-password", Method: http.MethodPost, Path: "/v1/users/password", DefaultStatus: http.StatusNoContent,
 		Summary: "Choose a new password by a mailed link", Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Description: "Uses the link, which is then no longer valid, ends all sessions and mails a notice. Log in afterwards.",
+		Description: "Uses the link, which is then no longer valid, as are all others that were mailed before, ends all sessions and mails a notice. Log in afterwards.",
 		Errors:      []int{http.StatusUnprocessableEntity},
 	}, r.choosePassword)
 	server.Register(api, huma.Operation{

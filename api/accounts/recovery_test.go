@@ -249,3 +249,55 @@ func (l lostAnswer) FinishMail(ctx context.Context, _ string, _ userdb.MailState
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+func TestANewPasswordEndsWhatTheOldOneBegan(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	held := b.confirmed("uta", "uta@example.org")
+	const another = "another good one"
+	hijack := func(current string) (email, login string) {
+		held = b.pairOf(b.login("uta", current, ""))
+		b.do(request{method: "PATCH", path: "/v1/me", token: held.access, body: fields{"email": "thief@example.org", "login_id": "thief", "current_password": current}})
+		for _, m := range b.deliver() {
+			switch m.Subject {
+			case "Confirm your e-mail address":
+				email = b.tokenOf(m)
+			case "Confirm your new login":
+				login = b.tokenOf(m)
+			}
+		}
+		return email, login
+	}
+	useless := func(tokens ...string) {
+		t.Helper()
+		for _, token := range tokens {
+			require.Equal(t, http.StatusUnprocessableEntity, b.post("/v1/users/confirm", fields{"token": token}).status)
+		}
+		me := b.get("/v1/me", held.access)
+		require.Equal(t, []string{"uta", "uta@example.org", ""}, []string{me.string("login_id"), me.string("email"), me.string("email_pending")}, me.text)
+	}
+
+	email, login := hijack(password)
+	b.post("/v1/users/recovery", fields{"login_id": "uta"})
+	recover := b.tokenOf(b.deliverOne("uta@example.org", "Choose a new password"))
+	require.Equal(t, http.StatusNoContent, b.post("/v1/users/password", fields{"token": recover, "password": another}).status)
+	held = b.pairOf(b.login("uta", another, ""))
+	useless(email, login)
+
+	b.clock.pass(2 * time.Hour) // more links may be asked for
+	b.deliver()
+	email, login = hijack(another)
+	changed := b.do(request{method: "PATCH", path: "/v1/me", token: held.access, body: fields{"password": password, "current_password": another}})
+	require.Equal(t, http.StatusOK, changed.status, changed.text)
+	useless(email, login)
+
+	b.deliver()
+	changed = b.do(request{method: "PATCH", path: "/v1/me", token: held.access, body: fields{"password": another, "email": "new@example.org", "current_password": password}})
+	require.Equal(t, "new@example.org", changed.string("email_pending"), "what is asked for with the new password counts")
+	for _, m := range b.deliver() {
+		if m.To == "new@example.org" {
+			email = b.tokenOf(m)
+		}
+	}
+	require.Equal(t, http.StatusNoContent, b.post("/v1/users/confirm", fields{"token": email}).status)
+}

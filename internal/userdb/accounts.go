@@ -122,7 +122,8 @@ type Change struct {
 	LoginID *string
 }
 
-// PasswordChange replaces a password and ends all sessions but one.
+// PasswordChange replaces a password, ends all sessions but one and drops the links
+// that were mailed before.
 type PasswordChange struct {
 	OldHash     string // as it was when the old password was checked
 	NewHash     string
@@ -156,6 +157,11 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 		if err != nil {
 			return err
 		}
+		if change.Password != nil {
+			if err := s.dropLinks(ctx, queries, &account); err != nil {
+				return err
+			}
+		}
 		if err := s.askToConfirm(ctx, queries, &account, change); err != nil {
 			return err
 		}
@@ -166,9 +172,6 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 			return err
 		}
 		if err := writeChange(ctx, queries, now, accountChange("account.password_changed", userID, "")); err != nil {
-			return err
-		}
-		if err := queries.DropLinks(ctx, moment(now), userID, string(Recover)); err != nil {
 			return err
 		}
 		return s.endOthers(ctx, queries, userID, change.Password.KeptSession)

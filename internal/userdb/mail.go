@@ -266,7 +266,7 @@ func (s *Accounts) applyLink(ctx context.Context, queries *gen.Queries, account 
 		if err := queries.SetPassword(ctx, optional(passwordHash), now, userID); err != nil {
 			return err
 		}
-		if err := queries.DropLinks(ctx, moment(now), userID, string(Recover)); err != nil {
+		if err := s.dropLinks(ctx, queries, &account); err != nil {
 			return err
 		}
 		if err := s.endOthers(ctx, queries, userID, noSession); err != nil {
@@ -280,6 +280,19 @@ func (s *Accounts) applyLink(ctx context.Context, queries *gen.Queries, account 
 		return ErrLink
 	}
 	return writeChange(ctx, queries, now, accountChange(action, userID, ""))
+}
+
+// dropLinks makes the links of an account unusable that have not been used, and forgets
+// the address that waits to be confirmed. Whoever knew the former password may have
+// asked for them: a new password must end what they began.
+func (s *Accounts) dropLinks(ctx context.Context, queries *gen.Queries, account *Account) error {
+	for _, purpose := range []MailKind{Recover, ConfirmEmail, ChangeLogin} {
+		if err := queries.DropLinks(ctx, moment(s.now()), account.UserID, string(purpose)); err != nil {
+			return err
+		}
+	}
+	account.EmailPending = ""
+	return queries.SetEmailPending(ctx, optional(""), s.now(), account.UserID)
 }
 
 // AskRecovery notes that somebody wants to recover the account of a login or an
