@@ -78,6 +78,7 @@ type testBundle struct {
 	mails       *userdb.Ledger   // the worker's
 	outcomes    *maindb.Outcomes // the worker's
 	logs        *lockedBuffer
+	inUser      func(t testing.TB, statement string, args ...any) // executes it in user_db
 }
 
 // lockedBuffer is a log that handlers write at once.
@@ -106,7 +107,7 @@ func setup(t testing.TB) *testBundle {
 	t.Helper()
 	logs := &lockedBuffer{}
 	_, mainCfg := mysqltest.New(t, maindb.Migrations())
-	_, userCfg := mysqltest.New(t, userdb.Migrations())
+	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	stopped := make(chan struct{})
 	close(stopped) // streams end as soon as they have begun
 	p := parts{
@@ -136,6 +137,12 @@ func setup(t testing.TB) *testBundle {
 		require.NoError(t, err)
 		b.tokens[who] = b.token(t, b.ids[who], userType, time.Now)
 	}
+	b.inUser = func(t testing.TB, statement string, args ...any) {
+		t.Helper()
+		_, err := userDB.ExecContext(t.Context(), statement, args...)
+		require.NoError(t, err)
+	}
+	b.inUser(t, "UPDATE user SET email = login_id WHERE login_id LIKE '%@%'")
 	b.tokens[expired] = b.token(t, b.ids[owner], auth.Organizer, func() time.Time { return time.Now().AddDate(0, 0, -1) })
 	b.race, err = p.mainDB.CreateRace(t.Context(), race.Race{
 		ID: newID(), OrganizerID: b.ids[owner], Name: "Test Marathon", Date: race.Date{Year: 2026, Month: 11, Day: 20},

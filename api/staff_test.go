@@ -75,6 +75,23 @@ func TestStaff(t *testing.T) {
 	require.Len(t, mine, 4, "added, changed by the owner, the city, and left")
 }
 
+// TestAnInvitationToAnAddressIsForWhoHasConfirmedIt: whoever signs up with the address
+// of somebody else gets neither their role nor their race.
+func TestAnInvitationToAnAddressIsForWhoHasConfirmedIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.inUser(t, "UPDATE user SET email = NULL, email_pending = login_id WHERE user_id = ?", b.ids[otherOrganizer])
+	for _, call := range []struct{ path, role string }{{"/staff", `"role":"editor"`}, {"/hand-over", `"reason":"the club takes over"`}} {
+		offer := b.as(t, owner, http.MethodPost, "/v1/races/"+b.race.ID+call.path, `{"login_id":"other-organizer@example.net",`+call.role+`}`, http.StatusAccepted)
+		require.Empty(t, b.as(t, otherOrganizer, http.MethodGet, "/v1/me/staff-invitations", "", http.StatusOK)["items"])
+		for _, answer := range []string{"/accept", "/decline"} {
+			b.as(t, otherOrganizer, http.MethodPost, "/v1/me/staff-invitations/"+fmt.Sprint(offer["invitation_id"])+answer, "", http.StatusNotFound)
+		}
+	}
+	b.inUser(t, "UPDATE user SET email = login_id WHERE user_id = ?", b.ids[otherOrganizer])
+	require.Len(t, b.as(t, otherOrganizer, http.MethodGet, "/v1/me/staff-invitations", "", http.StatusOK)["items"], 1, "the offer of the race replaces the invitation")
+}
+
 // TestHandOver: a race always has an owner, and the former one keeps nothing.
 func TestHandOver(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -231,10 +230,8 @@ func (h handlers) invitedAs(account userdb.Account) string {
 }
 
 // InvitedAs returns the hash by which an account finds its invitations, empty for none.
-// A login that is an e-mail address is its owner's only once they have confirmed that
-// address: anybody can sign up with somebody else's.
 func InvitedAs(loginHash func(login string) string, account userdb.Account) string {
-	if strings.Contains(account.LoginID, "@") && !strings.EqualFold(account.Email, account.LoginID) {
+	if !account.OwnsLogin() {
 		return ""
 	}
 	return loginHash(account.LoginID)

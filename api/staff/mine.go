@@ -22,6 +22,7 @@ func (s staff) registerMine(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "list-my-staff-invitations", Method: http.MethodGet, Path: invitationsPath,
 		Summary: "List your invitations to work on races, and races that are offered to you", Tags: []string{tag},
+		Description: "Those to an e-mail address are listed once you have confirmed that address.",
 	}, s.invitations)
 	server.Register(api, huma.Operation{
 		OperationID: "accept-staff-invitation", Method: http.MethodPost, Path: invitationPath + "/accept",
@@ -97,7 +98,11 @@ func (s staff) caller(ctx context.Context) (maindb.Invited, error) {
 	if err != nil {
 		return maindb.Invited{}, err
 	}
-	return maindb.Invited{LoginHash: s.hash(account.LoginID), UserID: account.UserID}, nil
+	who := maindb.Invited{UserID: account.UserID}
+	if account.OwnsLogin() {
+		who.LoginHash = s.hash(account.LoginID)
+	}
+	return who, nil
 }
 
 func (s staff) invitations(ctx context.Context, _ *struct{}) (*myInvitationsOutput, error) {

@@ -56,7 +56,7 @@ func Register(api huma.API, cfg Config) {
 		OperationID: "invite-staff", Method: http.MethodPost, Path: staffPath, DefaultStatus: http.StatusAccepted, MaxBodyBytes: maxBody, Errors: owners,
 		Summary: "Invite somebody to work on a race", Tags: []string{tag},
 		Description: "A viewer reads what is not public; timing also imports and corrects records; an editor also changes settings and the start list and finalizes. " +
-			"Whoever has the login finds the invitation at `GET /v1/me/staff-invitations` for 14 days. " +
+			"Whoever has the login, and has confirmed it if it is an e-mail address, finds the invitation at `GET /v1/me/staff-invitations` for 14 days. " +
 			"The answer does not tell whether the login exists. A new invitation replaces an open one for the same login.",
 	}, s.invite)
 	server.Register(api, huma.Operation{
@@ -75,7 +75,7 @@ func Register(api huma.API, cfg Config) {
 	server.Register(api, huma.Operation{
 		OperationID: "hand-over-race", Method: http.MethodPost, Path: "/v1/races/{race_id}/hand-over", DefaultStatus: http.StatusAccepted, MaxBodyBytes: maxBody, Errors: owners,
 		Summary: "Hand a race over to another organizer", Tags: []string{tag},
-		Description: "The other organizer accepts at `POST /v1/me/staff-invitations/{invitation_id}/accept` within 14 days (202); until then nothing changes. " +
+		Description: "The other organizer, who must have confirmed the login if it is an e-mail address, accepts at `POST /v1/me/staff-invitations/{invitation_id}/accept` within 14 days (202); until then nothing changes. " +
 			"The former owner then has no role in the race any more. An operator's hand-over takes effect at once (200). The reason is public.",
 	}, s.handOver)
 	s.registerMine(api)

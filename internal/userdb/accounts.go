@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,6 +36,13 @@ type Account struct {
 	HideName     *bool  // see race.Discretion
 	HideAge      *bool
 	Suspension   Suspension
+}
+
+// OwnsLogin reports whether an invitation to the login is for this account. A login
+// that is an e-mail address is its owner's only once they have confirmed that address:
+// anybody can sign up with somebody else's.
+func (a Account) OwnsLogin() bool {
+	return !strings.Contains(a.LoginID, "@") || strings.EqualFold(a.Email, a.LoginID)
 }
 
 // Suspension says since when an operator has kept somebody out of their account, who
