@@ -51,9 +51,11 @@ func (s StandIns) Resolve(ctx context.Context, raceID string, rows []StartListRo
 		entry := maindb.StartListRow{
 			Bib: row.Bib, Sex: row.Sex, Age: row.Age, BirthDate: row.BirthDate, Field: row.Field,
 			Team: row.Team, ClearTeam: row.ClearsTeam, ClearSex: row.ClearsSex, ClearAge: row.ClearsAge || row.ClearsBirthDate,
-			EntrantID: entrants[logins[i]], StandIn: maindb.RunnerAccount{UserID: standInID},
+			StandIn: maindb.RunnerAccount{UserID: standInID},
 		}
-		if logins[i] != "" && entry.EntrantID == "" {
+		entrant := entrants[logins[i]]
+		entry.EntrantID = entrant.UserID
+		if logins[i] != "" && (entry.EntrantID == "" || !entrant.OwnsLogin()) {
 			entry.LoginHash = s.LoginHash(logins[i])
 		}
 		list.Rows, list.Entries = append(list.Rows, row), append(list.Entries, entry)
@@ -93,17 +95,22 @@ func parseLogins(rows []StartListRow) (logins, wrong []string) {
 	return logins, wrong
 }
 
-// entrants returns the user IDs of those who entered in person by their logins, if
-// any row names a login.
-func (s StandIns) entrants(ctx context.Context, raceID string, logins []string) (map[string]string, error) {
+// entrants returns the accounts of those who entered in person by their logins, if any
+// row names a login.
+func (s StandIns) entrants(ctx context.Context, raceID string, logins []string) (map[string]userdb.Account, error) {
+	entrants := make(map[string]userdb.Account)
 	if !slices.ContainsFunc(logins, func(login string) bool { return login != "" }) {
-		return map[string]string{}, nil
+		return entrants, nil
 	}
 	userIDs, err := s.Entrants(ctx, raceID)
 	if err != nil {
 		return nil, err
 	}
-	return s.Runners.LoginsOf(ctx, userIDs)
+	accounts, err := s.Runners.LoginsOf(ctx, userIDs)
+	for _, account := range accounts {
+		entrants[account.LoginID] = account
+	}
+	return entrants, err
 }
 
 // describeStandIn notes in the entry what its stand-in's account will say.
@@ -143,7 +150,7 @@ func (l *ResolvedList) Corrections(planned []maindb.PlannedRow) map[string]userd
 	for i, p := range planned {
 		id := l.Entries[i].StandIn.UserID
 		known, exists := l.standIns[id]
-		if p.Outcome == maindb.RowRefused || p.UserID != id && !exists || l.Entries[i].EntrantID != "" {
+		if p.Outcome == maindb.RowRefused || p.UserID != id && !exists || p.UserID == l.Entries[i].EntrantID {
 			continue
 		}
 		wanted := corrected(known, id, l.Rows[i])

@@ -42,6 +42,7 @@ type testBundle struct {
 	wakes     atomic.Int32
 	organizer string // their token
 
+	inUser       func(tb testing.TB, statement string, args ...any) // executes it in user_db
 	countUsers   func(*testing.T) int
 	countEntries func(*testing.T) int
 	publish      func(t *testing.T, raceID string)
@@ -70,6 +71,11 @@ func setup(tb testing.TB) *testBundle {
 	userDB, userCfg := mysqltest.New(tb, userdb.Migrations())
 	b.races = &crashing{Store: maindb.New(mysqltest.As(tb, mainCfg, maindb.Grants(), mysql.API), time.Now)}
 	b.users = userdb.NewAccounts(mysqltest.As(tb, userCfg, userdb.Grants(), mysql.API), time.Now)
+	b.inUser = func(tb testing.TB, statement string, args ...any) {
+		tb.Helper()
+		_, err := userDB.ExecContext(tb.Context(), statement, args...)
+		require.NoError(tb, err)
+	}
 	b.countUsers = func(t *testing.T) (n int) {
 		t.Helper()
 		require.NoError(t, userDB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM user").Scan(&n))
@@ -104,6 +110,7 @@ func (b *testBundle) runner(t *testing.T, login string, sex race.Sex, born race.
 		UserID: newID(), LoginID: login, PasswordHash: "hash", Type: auth.Runner, Name: "Name of " + login, Sex: sex, BirthDate: born,
 	})
 	require.NoError(t, err)
+	b.inUser(t, "UPDATE user SET email = login_id WHERE user_id = ?", account.UserID)
 	return account.UserID, "runner/" + account.UserID
 }
 

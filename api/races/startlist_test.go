@@ -108,6 +108,34 @@ func TestImportStartListWithLogins(t *testing.T) {
 	requireCounts(t, b.imports(t, path, "bib,login_id\n9,ben@example.org\n"), 0, 0, 0, 1)
 }
 
+// Whoever signs up with somebody else's address and enters the race gets nothing by the
+// row that names the address, until they have confirmed it.
+func TestAStartListDoesNotTrustAnUnconfirmedAddress(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, "") + "/participants"
+	squatter, token := b.runner(t, "famous@example.org", race.Female, race.Date{Year: 1990, Month: time.April, Day: 20})
+	b.inUser(t, "UPDATE user SET email = NULL, email_pending = login_id WHERE user_id = ?", squatter)
+	require.Equal(t, http.StatusCreated, b.call(t, http.MethodPost, path, token, "").status)
+
+	const file = "bib,name,sex,age,login_id\n1,Famous Runner,F,30,famous@example.org\n"
+	requireCounts(t, b.imports(t, path, file), 1, 0, 0, 0)
+	requireCounts(t, b.imports(t, path, file), 0, 0, 1, 0)
+	require.NotContains(t, b.call(t, http.MethodGet, path+"/me", token, "").body, "bib")
+	listed := b.call(t, http.MethodGet, path, b.organizer, "")
+	require.Contains(t, listed.raw, "Famous Runner")
+
+	b.inUser(t, "UPDATE user SET email = login_id WHERE user_id = ?", squatter)
+	requireCounts(t, b.imports(t, path, file), 0, 1, 0, 0)
+	require.Equal(t, "1", b.call(t, http.MethodGet, path+"/me", token, "").body["bib"])
+
+	b.inUser(t, "UPDATE user SET email = NULL WHERE user_id = ?", squatter)
+	requireCounts(t, b.imports(t, path, file), 0, 0, 1, 0)
+	require.Equal(t, "1", b.call(t, http.MethodGet, path+"/me", token, "").body["bib"], "a bib that they have stays theirs")
+	requireCounts(t, b.imports(t, path, "bib,login_id\n2,famous@example.org\n"), 1, 0, 0, 0)
+	require.Equal(t, "1", b.call(t, http.MethodGet, path+"/me", token, "").body["bib"], "but they get no other")
+}
+
 // Whatever a start list says of a login, its answers are those for a login that
 // nobody has, and nothing of the account gets into the race.
 func TestAStartListNeverReachesIntoAnAccount(t *testing.T) {

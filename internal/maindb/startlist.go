@@ -33,8 +33,10 @@ type StartListRow struct {
 	// runner entered the race themselves or accepted a result of it. Nobody else's
 	// account is ever looked up for a row.
 	EntrantID string
-	// LoginHash is the keyed hash of any other login that the row names, for the
-	// invitation; empty when it names none.
+	// LoginHash is the keyed hash of the login for the invitation, empty when the row
+	// names none, or that of an entrant who owns it. A row with both names an entrant
+	// whose login is an address that they have not confirmed: the row is about them
+	// only if they have its bib.
 	LoginHash string
 
 	StandIn RunnerAccount // the account without a login that is used for the bib

@@ -3,6 +3,7 @@ package maindb
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,7 +61,7 @@ type spot struct {
 func newStartListPlan(r race.Race, existing []entry, invited []gen.InvitationsOfRaceRow, list []StartListRow) *startListPlan {
 	p := &startListPlan{
 		rows: make([]PlannedRow, len(list)), spots: make([]spot, len(list)), keys: make([]string, len(list)),
-		race: r, list: list,
+		race: r,
 		byBib: make(map[string]*entry, len(existing)), byUser: make(map[string]*entry, len(existing)),
 		movers: make(map[string]int),
 	}
@@ -71,8 +72,19 @@ func newStartListPlan(r race.Race, existing []entry, invited []gen.InvitationsOf
 			p.byBib[e.bibKey] = e
 		}
 	}
-	for i, row := range list {
+	p.list = slices.Clone(list)
+	for i := range p.list {
+		row := &p.list[i]
 		p.keys[i] = race.BibKey(row.Bib)
+		if row.EntrantID != "" && row.LoginHash != "" { // anybody can sign up with somebody else's address
+			if own := p.byUser[row.EntrantID]; own != nil && own.bibKey == p.keys[i] {
+				row.LoginHash = ""
+			} else {
+				row.EntrantID = ""
+			}
+		}
+	}
+	for i, row := range p.list {
 		if own := p.entrant(row); own != nil {
 			p.movers[own.ID] = i
 		}

@@ -90,18 +90,18 @@ func (s *Store) Runners(ctx context.Context, userIDs []string) (map[string]Runne
 	return found, nil
 }
 
-// LoginsOf returns the user IDs of those accounts by the logins that they have.
-// There is no way to ask for the account of a login on purpose: whoever names a login
-// in a start list must not learn whether it exists.
-func (s *Store) LoginsOf(ctx context.Context, userIDs []string) (map[string]string, error) {
-	found := make(map[string]string, len(userIDs))
+// LoginsOf returns the accounts with those user IDs that have a login, with no more than
+// what Account.OwnsLogin needs. There is no way to ask for the account of a login on
+// purpose: whoever names a login in a start list must not learn whether it exists.
+func (s *Store) LoginsOf(ctx context.Context, userIDs []string) ([]Account, error) {
+	var found []Account
 	for ids := range slices.Chunk(userIDs, runnerChunk) {
 		rows, err := s.queries.LoginsOf(ctx, ids)
 		if err != nil {
 			return nil, fmt.Errorf("read logins of runners: %w", err)
 		}
 		for _, row := range rows {
-			found[row.LoginID.String] = row.UserID
+			found = append(found, Account{UserID: row.UserID, LoginID: row.LoginID.String, Email: row.Email.String})
 		}
 	}
 	return found, nil

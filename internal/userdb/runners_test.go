@@ -63,5 +63,5 @@ func TestLoginsOf(t *testing.T) {
 	uta, _ := b.account(t, "uta@example.org"), b.account(t, "ben@example.org")
 	got, err := b.store.LoginsOf(t.Context(), []string{uta.UserID, b.account(t, "").UserID, uuid.NewString()})
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"uta@example.org": uta.UserID}, got, "of those who were asked for")
+	require.Equal(t, []userdb.Account{{UserID: uta.UserID, LoginID: "uta@example.org"}}, got, "of those who were asked for")
 }

@@ -33,12 +33,13 @@ func (q *Queries) ForgetStandIns(ctx context.Context, userIds []string) error {
 }
 
 const loginsOf = `-- name: LoginsOf :many
-SELECT user_id, login_id FROM user WHERE user_id IN (/*SLICE:user_ids*/?) AND login_id IS NOT NULL
+SELECT user_id, login_id, email FROM user WHERE user_id IN (/*SLICE:user_ids*/?) AND login_id IS NOT NULL
 `
 
 type LoginsOfRow struct {
 	UserID  string
 	LoginID sql.NullString
+	Email   sql.NullString
 }
 
 func (q *Queries) LoginsOf(ctx context.Context, userIds []string) ([]LoginsOfRow, error) {
@@ -60,7 +61,7 @@ func (q *Queries) LoginsOf(ctx context.Context, userIds []string) ([]LoginsOfRow
 	var items []LoginsOfRow
 	for rows.Next() {
 		var i LoginsOfRow
-		if err := rows.Scan(&i.UserID, &i.LoginID); err != nil {
+		if err := rows.Scan(&i.UserID, &i.LoginID, &i.Email); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

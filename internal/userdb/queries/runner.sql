@@ -4,7 +4,7 @@ FROM user
 WHERE user_id IN (sqlc.slice(user_ids));
 
 -- name: LoginsOf :many
-SELECT user_id, login_id FROM user WHERE user_id IN (sqlc.slice(user_ids)) AND login_id IS NOT NULL;
+SELECT user_id, login_id, email FROM user WHERE user_id IN (sqlc.slice(user_ids)) AND login_id IS NOT NULL;
 
 -- name: ForgetStandIns :exec
 -- Clears the personal data of stand-ins; accounts of people are left alone.
