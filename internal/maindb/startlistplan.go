@@ -61,8 +61,7 @@ type spot struct {
 func newStartListPlan(r race.Race, existing []entry, invited []gen.InvitationsOfRaceRow, list []StartListRow) *startListPlan {
 	p := &startListPlan{
 		rows: make([]PlannedRow, len(list)), spots: make([]spot, len(list)), keys: make([]string, len(list)),
-		race: r,
-		byBib: make(map[string]*entry, len(existing)), byUser: make(map[string]*entry, len(existing)),
+		race: r, byBib: make(map[string]*entry, len(existing)), byUser: make(map[string]*entry, len(existing)),
 		movers: make(map[string]int),
 	}
 	for i := range existing {
