@@ -77,7 +77,7 @@ func holdAccount(ctx context.Context, q *gen.Queries, userID string) error {
 }
 
 // Export returns everything that is kept here about an account, by table, and the
-// records of its results.
+// records of its results with their splits.
 func (s *Store) Export(ctx context.Context, userID string) (map[string][]map[string]any, error) {
 	found, err := mysql.RowsAbout(ctx, s.db, []string{"user_id", "account_id", "about_id", "organizer_id", "runner_id", "created_by"}, userID)
 	if err != nil {
@@ -88,6 +88,13 @@ JOIN participant ON participant.race_id = official_record.race_id AND participan
 WHERE participant.user_id = ? AND participant.status = 'entered'`, userID)
 	if err != nil {
 		return nil, fmt.Errorf("read the results of user %s: %w", userID, err)
+	}
+	found["official_record_split"], err = mysql.QueryRows(ctx, s.db, `SELECT official_record_split.* FROM official_record_split
+JOIN official_record ON official_record.record_id = official_record_split.record_id
+JOIN participant ON participant.race_id = official_record.race_id AND participant.bib_key = official_record.held_bib
+WHERE participant.user_id = ? AND participant.status = 'entered' AND official_record_split.race_id = official_record.race_id`, userID)
+	if err != nil {
+		return nil, fmt.Errorf("read the splits of user %s: %w", userID, err)
 	}
 	return found, nil
 }

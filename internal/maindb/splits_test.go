@@ -93,3 +93,29 @@ func TestSplitsOfAFile(t *testing.T) {
 	none := importRows(race.ResultRow{Row: 2, Bib: "1", Status: new(race.DidNotStart)})
 	require.Equal(t, 1, none.Changed)
 }
+
+// TestLeavingAndSplits: the export of somebody's own data has their splits, and an
+// entry without a result loses its team with the account.
+func TestLeavingAndSplits(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.scheduledRace(t)
+	userID := b.addEntrant(t, raceID, "7", 30, race.Entered)
+	_, _, err := b.store.PostRecordWithSplits(t.Context(), raceID, newID(), finish("7", 9000), race.Splits{1: 4_000_000}, organizer)
+	require.NoError(t, err)
+	exported, err := b.store.Export(t.Context(), userID)
+	require.NoError(t, err)
+	require.Len(t, exported["official_record_split"], 1)
+	nobody, err := b.store.Export(t.Context(), newID())
+	require.NoError(t, err)
+	require.Empty(t, nobody["official_record_split"])
+
+	later := b.scheduledRace(t)
+	_, err = b.store.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: later, UserID: userID, Team: "Family"})
+	require.NoError(t, err)
+	_, err = b.store.Leave(t.Context(), userID)
+	require.NoError(t, err)
+	entry, err := b.store.Participant(t.Context(), later, userID)
+	require.NoError(t, err)
+	require.Empty(t, entry.Team)
+}

@@ -61,7 +61,7 @@ func (q *Queries) EraseDisputeTexts(ctx context.Context, runnerID string) error 
 const eraseEntriesWithoutResults = `-- name: EraseEntriesWithoutResults :exec
 UPDATE participant AS p
 JOIN race AS r ON r.race_id = p.race_id
-SET p.status = 'cancelled', p.bib = NULL, p.bib_key = NULL, p.sex = '', p.age = NULL, p.updated_at = ?
+SET p.status = 'cancelled', p.bib = NULL, p.bib_key = NULL, p.sex = '', p.age = NULL, p.team = '', p.updated_at = ?
 WHERE p.user_id = ? AND (p.status = 'cancelled' OR r.status IN ('scheduled', 'void'))
 `
 

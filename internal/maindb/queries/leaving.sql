@@ -24,7 +24,7 @@ UPDATE participant SET own_age = NULL, own_age_on = NULL WHERE user_id = ?;
 -- Entries of races that have no results yet, that are void, or that were cancelled.
 UPDATE participant AS p
 JOIN race AS r ON r.race_id = p.race_id
-SET p.status = 'cancelled', p.bib = NULL, p.bib_key = NULL, p.sex = '', p.age = NULL, p.updated_at = sqlc.arg(updated_at)
+SET p.status = 'cancelled', p.bib = NULL, p.bib_key = NULL, p.sex = '', p.age = NULL, p.team = '', p.updated_at = sqlc.arg(updated_at)
 WHERE p.user_id = sqlc.arg(user_id) AND (p.status = 'cancelled' OR r.status IN ('scheduled', 'void'));
 
 -- name: StandInsOf :many
