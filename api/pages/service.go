@@ -114,7 +114,7 @@ func (s *site) privacy(_ context.Context, r *request) (page, error) {
 }
 
 // sections are those of the page about privacy.
-var sections = []string{"public", "cookies", "names", "kept", "rights"}
+var sections = []string{"public", "cookies", "names", "hidden", "kept", "rights"}
 
 func ageText(age *int) string {
 	if age == nil {
