@@ -55,7 +55,7 @@ func (f *resolved) describe(planned *maindb.FilePlan, keptUntil time.Time) *Impo
 		answer.Notes = append(answer.Notes, fmt.Sprintf("The splits %s belong to no timing point of the race, and are not kept: set its timing_points first.", quotedList(names)))
 	}
 	if n := planned.Outcome.SplitsLeftOutTotal; n > 0 {
-		answer.Notes = append(answer.Notes, fmt.Sprintf("%d splits cannot be right and are left out; their rows say why.", n))
+		answer.Notes = append(answer.Notes, fmt.Sprintf("Splits that cannot be right: %d. They are left out, and their rows say why.", n))
 	}
 	answer.Counts = f.count(planned)
 	return answer

@@ -452,12 +452,12 @@ func (in *reading) takeNotes() {
 		if n := count(func(r *racefile.Row) bool {
 			return r.BirthDate.IsZero() && r.Age == race.UnknownAge && r.BirthYear > 0
 		}); n > 0 {
-			note("%d rows state only a year of birth: the age is taken as the year of the race less that year, which is one too high for those born later in the year.", n)
+			note("Rows with only a year of birth: %d. Their age is taken as the year of the race less that year, which is one too high for those born later in the year.", n)
 		}
 		if n := count(func(r *racefile.Row) bool {
 			return !r.BirthDate.IsZero() && r.Age != race.UnknownAge && r.BirthDate.AgeOn(in.race.Date) != r.Age
 		}); n > 0 {
-			note("%d rows state an age other than that on the day of the race by the birth date: the birth date counts.", n)
+			note("Rows whose age is not that on the day of the race by the birth date: %d. The birth date counts.", n)
 		}
 	}
 	if in.eventFrom == "only" {
@@ -467,7 +467,7 @@ func (in *reading) takeNotes() {
 		}
 	}
 	if n := count(func(r *racefile.Row) bool { return r.Undecided != "" }); n > 0 {
-		note("%d rows could be read in another way; each says which.", n)
+		note("Rows that could be read in another way: %d. Each says which.", n)
 	}
 }
 

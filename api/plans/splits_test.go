@@ -27,7 +27,7 @@ func TestSplitsAndTeamsOfAFile(t *testing.T) {
 	plan := b.plan(t, raceID, timed)
 	require.Equal(t, 3, plan.Counts.Added)
 	require.Contains(t, plan.Notes, `The splits "Bridge" belong to no timing point of the race, and are not kept: set its timing_points first.`)
-	require.Contains(t, plan.Notes, "1 splits cannot be right and are left out; their rows say why.")
+	require.Contains(t, plan.Notes, "Splits that cannot be right: 1. They are left out, and their rows say why.")
 	rows := b.rows(t, raceID, plan)
 	require.Equal(t, "the reading at Half (3:30:00) is later than the finish (3:10:00): left out", rows[1].Message)
 	require.Equal(t, maindb.ActionAdded, rows[1].Action)
