@@ -275,6 +275,7 @@ type raceState struct {
 	OwnerID   string          `json:"owner_id"`
 	Name      string          `json:"name"`
 	City      string          `json:"city"`
+	Country   string          `json:"country"`
 	Date      string          `json:"date"`
 	DistanceM float64         `json:"distance_m"`
 	Ranking   race.Ranking    `json:"ranking"`
@@ -296,7 +297,7 @@ type pointState struct {
 
 func stateOf(r race.Race) raceState {
 	state := raceState{
-		OwnerID: r.OrganizerID, Name: r.Name, City: r.City, Date: r.Date.String(), DistanceM: r.Distance.Metres(), Ranking: r.Ranking,
+		OwnerID: r.OrganizerID, Name: r.Name, City: r.City, Country: r.Country, Date: r.Date.String(), DistanceM: r.Distance.Metres(), Ranking: r.Ranking,
 		Divisions: r.Divisions, Scoring: r.Scoring, Points: r.Points, Capacity: r.Capacity, Status: r.Status,
 	}
 	state.Teams = r.Teams

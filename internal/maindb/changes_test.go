@@ -2,6 +2,7 @@ package maindb_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
@@ -73,6 +74,21 @@ func TestChangeLog(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, erased[0].Reason+erased[0].PrivateNote)
 	require.Equal(t, corrected.Hash, erased[0].Hash)
+}
+
+// TestRaceChangedSaysWhatChanged counts the fields of a race: the change log must show a
+// new one too (raceState).
+func TestRaceChangedSaysWhatChanged(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 18, reflect.TypeFor[race.Race]().NumField())
+	b := setup(t)
+	r := b.created(t, spring(19))
+	_, _, err := b.store.UpdateRace(t.Context(), r.ID, func(r *race.Race) error { r.Country = "DE"; return nil }, noBirths)
+	require.NoError(t, err)
+	found, err := b.store.Changes(t.Context(), maindb.ChangeFilter{RaceID: r.ID}, "", 1)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"country":""}`, text(found[0].Before))
+	require.JSONEq(t, `{"country":"DE"}`, text(found[0].After))
 }
 
 // TestChangeIsAddedOnce: what another database wants logged may be handed over twice.
