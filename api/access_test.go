@@ -75,8 +75,9 @@ type testBundle struct {
 	// bystanderID is an account that operators may act on: none of the callers'.
 	bystanderID string
 	accounts    *userdb.Accounts
-	mails       *userdb.Ledger   // the worker's
-	outcomes    *maindb.Outcomes // the worker's
+	mails       *userdb.Ledger            // the worker's
+	dump        func(t *testing.T) string // everything that both databases hold
+	outcomes    *maindb.Outcomes          // the worker's
 	logs        *lockedBuffer
 	inUser      func(t testing.TB, statement string, args ...any) // executes it in user_db
 }
@@ -106,7 +107,7 @@ func (l *lockedBuffer) drain() string {
 func setup(t testing.TB) *testBundle {
 	t.Helper()
 	logs := &lockedBuffer{}
-	_, mainCfg := mysqltest.New(t, maindb.Migrations())
+	mainRows, mainCfg := mysqltest.New(t, maindb.Migrations())
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	stopped := make(chan struct{})
 	close(stopped) // streams end as soon as they have begun
@@ -125,6 +126,15 @@ func setup(t testing.TB) *testBundle {
 
 	b := &testBundle{router: router, parts: p, tokens: map[kind]string{}, ids: map[kind]string{}, bystanderID: newID(), accounts: p.userDB, logs: logs}
 	b.outcomes = maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
+	b.dump = func(t *testing.T) string {
+		t.Helper()
+		return dump(t, func(statement string) ([]map[string]any, error) {
+			return mysql.QueryRows(t.Context(), mainRows, statement)
+		}) +
+			dump(t, func(statement string) ([]map[string]any, error) {
+				return mysql.QueryRows(t.Context(), userDB, statement)
+			})
+	}
 	b.mails = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
 	_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{UserID: b.bystanderID, LoginID: "bystander", Type: auth.Organizer, Name: "By Stander"})
 	require.NoError(t, err)
