@@ -380,6 +380,9 @@ func (p planner) prepare(ctx context.Context, r race.Race, in *applyInput) (file
 	if file, err = again(plan.Options); err != nil {
 		return nil, nil, err
 	}
+	if file.read.undecidedEvent() {
+		return nil, nil, invalidBody("hash", "must be that of a plan for one race: send the file again with event, one of "+quotedList(file.read.file.Events))
+	}
 	if wanted = file; override != plan.Options.Override {
 		plan.Options.Override = override
 		if wanted, err = again(plan.Options); err != nil {

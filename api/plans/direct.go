@@ -81,7 +81,7 @@ func readOther(r race.Race, data []byte, plain error, options Options) *reading 
 		return nil
 	}
 	read, err := newReading(r, file, options)
-	if err != nil || len(read.results)+len(read.entries) == 0 || read.event == "" && len(file.Events) > 1 {
+	if err != nil || len(read.results)+len(read.entries) == 0 || read.undecidedEvent() {
 		return nil
 	}
 	return read

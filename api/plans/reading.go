@@ -193,6 +193,9 @@ func (in *reading) settleKind() error {
 		}
 		in.takesResults = true
 	case "startlist":
+		if results && !in.file.HasStartList {
+			return invalidQuery("kind", "must be results, or left out: the rows of the file name nobody")
+		}
 		in.takesList = true
 	default:
 		in.takesResults, in.takesList = results, !results || in.file.HasStartList
@@ -248,6 +251,10 @@ func (in *reading) chooseEvent() error {
 	}
 	return nil
 }
+
+// undecidedEvent reports whether the file holds several races and nothing says which
+// one this is.
+func (in *reading) undecidedEvent() bool { return in.event == "" && len(in.file.Events) > 1 }
 
 func headerOf(f *racefile.File, m racefile.Meaning) string {
 	for _, c := range f.Columns {

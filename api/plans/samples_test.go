@@ -75,6 +75,8 @@ func TestSamplesThroughTheAPI(t *testing.T) {
 			t.Logf("%s %+v notes %q questions %+v errors %+v", plan.Kind, plan.Counts, plan.Notes, plan.Questions, plan.Errors)
 
 			if plan.EventFrom == "" && len(plan.Events) > 1 {
+				undecided := b.call(t, http.MethodPost, importsOf(raceID)+"/"+plan.ImportID+"/apply", object{"hash": plan.Hash})
+				require.Equal(t, http.StatusUnprocessableEntity, undecided.Code, "the question must be answered first")
 				plan = decode[plans.ImportPlan](t, b.call(t, http.MethodPost, path+"&event="+url.QueryEscape(plan.Events[0]), data), http.StatusCreated)
 			}
 			done := b.apply(t, raceID, plan)

@@ -358,7 +358,7 @@ func (s *Store) staleness(ctx context.Context, q *gen.Queries, stored gen.RaceIm
 		}
 	}
 	if stale.Total == 0 {
-		list(&stale.Changed, &stale.Total, PlanChange{"participants", "entries, or the names of entrants, have been changed since"})
+		list(&stale.Changed, &stale.Total, PlanChange{"race", "entries, the names of entrants, or records have been changed since"})
 	}
 	return stale
 }

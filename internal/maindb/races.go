@@ -173,8 +173,8 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		if err := q.DeleteImportContentsOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete the files for race %s: %w", raceID, err)
 		}
-		if err := q.DeletePlannedImportsOfRace(ctx, raceID); err != nil {
-			return fmt.Errorf("delete the plans for race %s: %w", raceID, err)
+		if err := q.DeleteImportsOfRace(ctx, raceID); err != nil { // plans, and start lists
+			return fmt.Errorf("delete the imports of race %s: %w", raceID, err)
 		}
 		if err := q.DeleteParticipantsOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete entries of race %s: %w", raceID, err)

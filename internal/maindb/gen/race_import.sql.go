@@ -64,21 +64,21 @@ func (q *Queries) DeleteImportMapping(ctx context.Context, organizerID string, s
 	return err
 }
 
+const deleteImportsOfRace = `-- name: DeleteImportsOfRace :exec
+DELETE FROM race_import WHERE race_id = ?
+`
+
+func (q *Queries) DeleteImportsOfRace(ctx context.Context, raceID string) error {
+	_, err := q.db.ExecContext(ctx, deleteImportsOfRace, raceID)
+	return err
+}
+
 const deletePlannedImport = `-- name: DeletePlannedImport :exec
 DELETE FROM race_import WHERE import_id = ? AND status = 'planned'
 `
 
 func (q *Queries) DeletePlannedImport(ctx context.Context, importID string) error {
 	_, err := q.db.ExecContext(ctx, deletePlannedImport, importID)
-	return err
-}
-
-const deletePlannedImportsOfRace = `-- name: DeletePlannedImportsOfRace :exec
-DELETE FROM race_import WHERE race_id = ? AND status = 'planned'
-`
-
-func (q *Queries) DeletePlannedImportsOfRace(ctx context.Context, raceID string) error {
-	_, err := q.db.ExecContext(ctx, deletePlannedImportsOfRace, raceID)
 	return err
 }
 

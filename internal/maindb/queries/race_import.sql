@@ -62,8 +62,8 @@ UPDATE race_import SET kept_until = NULL WHERE import_id = ?;
 -- name: DeleteImportContentsOfRace :exec
 DELETE FROM import_content WHERE race_id = ?;
 
--- name: DeletePlannedImportsOfRace :exec
-DELETE FROM race_import WHERE race_id = ? AND status = 'planned';
+-- name: DeleteImportsOfRace :exec
+DELETE FROM race_import WHERE race_id = ?;
 
 -- name: PutImportMapping :exec
 INSERT INTO import_mapping (organizer_id, shape, mapping, updated_at) VALUES (?, ?, ?, ?)
