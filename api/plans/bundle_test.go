@@ -3,7 +3,6 @@ package plans_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"maps"
@@ -36,7 +35,7 @@ type bundle struct {
 	main   *maindb.Store
 	users  *userdb.Accounts
 	router http.Handler
-	db     *sql.DB // main_db
+	later  *maindb.Store // two hours later
 }
 
 func setup(t testing.TB) *bundle {
@@ -44,7 +43,7 @@ func setup(t testing.TB) *bundle {
 	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
 	_, userCfg := mysqltest.New(t, userdb.Migrations())
 	b := &bundle{
-		db:    mainDB,
+		later: maindb.New(mainDB, func() time.Time { return time.Now().Add(2 * time.Hour) }),
 		main:  maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
 		users: userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now),
 	}

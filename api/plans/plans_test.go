@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -167,8 +166,7 @@ func TestPlansAndFilesAreKeptForALimitedTime(t *testing.T) {
 	answer := b.call(t, http.MethodGet, importsOf(raceID)+"/"+plan.ImportID+"/file", nil)
 	require.Equal(t, both, answer.Body.String())
 
-	later := maindb.New(b.db, func() time.Time { return time.Now().Add(2 * time.Hour) })
-	purged, err := later.PurgeImports(t.Context())
+	purged, err := b.later.PurgeImports(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, purged)
 	for path, status := range map[string]int{
