@@ -26,8 +26,8 @@ const (
 )
 
 const about = "Send the key as `Authorization: Bearer mrk_…`. The scope read covers what a viewer may read, timing also files and records, all also settings, start lists and " +
-	"publication; no key makes keys, staff or hand-overs, deletes or voids a race, or changes an account. A key never may more than the account that made it, " +
-	"and ends when that account leaves the race, is suspended or deleted. "
+	"publication; no key makes keys, staff or hand-overs, deletes or voids a race, or changes an account. A key never may more than the account that made it. " +
+	"It ends when that account leaves the race or is deleted, and is refused while the account is suspended. "
 
 // Register adds the calls to the API.
 func Register(api huma.API, store *maindb.Store, now func() time.Time) {

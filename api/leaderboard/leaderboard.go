@@ -27,7 +27,7 @@ type input struct {
 	server.Page
 	Season   int    `query:"season" required:"true" example:"2026" minimum:"1900" maximum:"2200" doc:"A calendar year."`
 	Sex      string `query:"sex" enum:"M,F,X" doc:"Sex, as entered in the last race of the season."`
-	AgeGroup string `query:"age_group" maxLength:"7" example:"40-44" doc:"Years of age on the day of the last race of the season: 40-44, 70+ or -19."`
+	AgeGroup string `query:"age_group" maxLength:"7" example:"40-44" doc:"Years of age on the day of the last race of the season, in steps of five: 40-44, 70+ or -19."`
 	Best     int    `query:"best" minimum:"1" maximum:"100" doc:"How many of each runner's best races count; all by default."`
 }
 
@@ -147,10 +147,25 @@ func leaderOf(r ranked, runner userdb.Runner, today race.Date) Leader {
 	return shown
 }
 
-var errAgeGroup = errors.New("must be ages in years as 40-44, 70+ or -19")
+var (
+	errAgeGroup = errors.New("must be ages in years as 40-44, 70+ or -19")
+	errAgeSteps = errors.New("must begin and end at steps of five years, as 40-44, 70+ or -19")
+)
+
+// ageStep is the width of the narrowest age group. Groups of any bounds would tell
+// ages that runners hide: who is in 40-44 but not in 41-45 is 40.
+const ageStep = 5
 
 // parseAgeGroup returns inclusive bounds, -1 for none.
 func parseAgeGroup(s string) (minAge, maxAge int, err error) {
+	minAge, maxAge, err = parseAges(s)
+	if err == nil && (minAge > 0 && minAge%ageStep != 0 || maxAge >= 0 && (maxAge+1)%ageStep != 0) {
+		err = errAgeSteps
+	}
+	return minAge, maxAge, err
+}
+
+func parseAges(s string) (minAge, maxAge int, err error) {
 	if s == "" {
 		return -1, -1, nil
 	}

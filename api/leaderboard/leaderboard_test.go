@@ -182,7 +182,7 @@ func TestBadQueries(t *testing.T) {
 	b := setup(t)
 	for _, query := range []string{
 		"", "season=abc", "season=1800", "season=2026&age_group=old", "season=2026&age_group=44-40", "season=2026&age_group=40",
-		"season=2026&age_group=-", "season=2026&age_group=500-", "season=2026&best=0", "season=2026&sex=Q", "season=2026&cursor=zz",
+		"season=2026&age_group=-", "season=2026&age_group=41-45", "season=2026&age_group=40-40", "season=2026&age_group=41%2B", "season=2026&age_group=-40", "season=2026&age_group=500-", "season=2026&best=0", "season=2026&sex=Q", "season=2026&cursor=zz",
 	} {
 		status, _ := b.get(t, query)
 		require.Equal(t, http.StatusUnprocessableEntity, status, query)
