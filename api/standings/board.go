@@ -10,6 +10,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const (
@@ -39,6 +40,7 @@ type Versions interface {
 	Standings(ctx context.Context, raceID string, version int) (maindb.StandingsHead, []standings.Row, error)
 	// Publication returns the zero value when nobody requested one.
 	Publication(ctx context.Context, raceID string) (maindb.Publication, error)
+	ClaimedResults(ctx context.Context, raceID string) ([]maindb.ClaimedResult, error)
 }
 
 // current is the latest version of a race, as of at most headLifetime ago.
@@ -63,6 +65,7 @@ type board struct {
 	heads       *cache.Cache[string, current] // by race ID
 	versions    *cache.Cache[versionKey, *loaded]
 	comparisons *cache.Cache[comparisonKey, *compared]
+	claimants   *cache.Cache[string, map[string]string] // by race ID
 }
 
 type comparisonKey struct {
@@ -93,7 +96,27 @@ func newBoard(store Versions, now func() time.Time) *board {
 		comparisons: cache.New[comparisonKey](cache.Config[*compared]{
 			Limit: maxCompared, Weight: func(c *compared) int { return c.rows }, LoadTimeout: loadTimeout,
 		}),
+		claimants: cache.New[string](cache.Config[map[string]string]{
+			Limit: maxNames, Weight: func(c map[string]string) int { return len(c) + 1 }, Lifetime: nameLifetime, LoadTimeout: loadTimeout, Now: now,
+		}),
 	}
+}
+
+// claimantsOf returns which account has claimed the result of a person of the race's
+// start list, by the person's user ID: versions from before the claim name the person.
+func (b *board) claimantsOf(ctx context.Context, raceID string) (map[string]string, error) {
+	return b.claimants.Get(ctx, raceID, func(ctx context.Context) (map[string]string, error) {
+		claimed, err := b.store.ClaimedResults(ctx, raceID)
+		if err != nil {
+			return nil, err
+		}
+		accounts := make(map[string]string, len(claimed))
+		for _, c := range claimed {
+			accounts[userdb.StandInID(raceID, c.BibKey)] = c.UserID
+			accounts[c.From] = c.UserID // another one when operators have merged people
+		}
+		return accounts, nil
+	})
 }
 
 // latest returns the latest version of a race, or race.ErrNotFound if there is no

@@ -5,6 +5,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // TestHiddenNamesAndAges: everywhere that the public reads, also in versions from
@@ -36,4 +41,31 @@ func TestHiddenNamesAndAges(t *testing.T) {
 	b.ofUser(t, "UPDATE user SET hide_name = FALSE WHERE user_id = '"+b.users["1"]+"'")
 	b.clock.Advance(time.Minute)
 	require.Equal(t, []any{"Ada Alm", "B. B."}, b.get(t, "/standings?sex=F").items(t, "name"), "unless decided otherwise")
+}
+
+// TestWhoHidesTheirNameHidesItInVersionsFromBeforeTheirClaim: those name the person of
+// the start list.
+func TestWhoHidesTheirNameHidesItInVersionsFromBeforeTheirClaim(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.creditAll(t)
+	b.recompute(t)
+	shown := func() []any { return b.get(t, "/standings?sex=M&version=1").items(t, "name") }
+	require.Equal(t, []any{"Cem Can", "=Dan Dow"}, shown())
+
+	account, err := b.accounts.CreateAccount(t.Context(), userdb.Account{UserID: newID(), LoginID: "cem", PasswordHash: "hash", Type: auth.Runner, Name: "Cem Can"})
+	require.NoError(t, err)
+	claim, _, err := b.main.OpenClaim(t.Context(), maindb.ClaimRequest{
+		ID: newID(), RaceID: b.raceID, Bib: "3", UserID: account.UserID, Kind: race.ByCode,
+	}, b.accounts.StandIn)
+	require.NoError(t, err)
+	require.Equal(t, race.Accepted, claim.State)
+	b.ofUser(t, "UPDATE user SET hide_name = TRUE, hide_age = TRUE WHERE user_id = '"+account.UserID+"'")
+	b.clock.Advance(time.Minute)
+	require.Equal(t, []any{"C. C.", "=Dan Dow"}, shown())
+	require.Equal(t, []any{nil, 50.}, b.get(t, "/standings?sex=M&version=1").items(t, "age"))
+	for _, path := range []string{"/standings.csv?version=1", "/results/export?format=csv&version=1"} {
+		require.NotContains(t, b.get(t, path).raw, "Cem", path)
+	}
+	require.Empty(t, b.get(t, "/standings?q=cem&version=1").items(t, "bib"))
 }

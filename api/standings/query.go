@@ -101,18 +101,35 @@ func (s selector) search(ctx context.Context, picked selection, q Query, view []
 }
 
 // namesOf returns what the public may read of the runners of some rows of a race, by
-// user ID.
+// user ID. Whoever has claimed a result decides about the name that it had before, too,
+// which is in older versions.
 func (s selector) namesOf(ctx context.Context, raceID string, rows []*standings.Row) (map[string]name, error) {
 	latest, err := s.board.latest(ctx, raceID)
 	if err != nil {
 		return nil, err
 	}
-	known, err := s.names.of(ctx, usersOf(rows))
+	claimants, err := s.board.claimantsOf(ctx, raceID)
+	if err != nil {
+		return nil, err
+	}
+	userIDs := usersOf(rows)
+	for _, row := range rows {
+		if account := claimants[row.UserID]; account != "" {
+			userIDs = append(userIDs, account)
+		}
+	}
+	known, err := s.names.of(ctx, userIDs)
 	today := race.DateOf(s.names.now().UTC())
 	for _, row := range rows {
-		if shown, ok := known[row.UserID]; ok {
-			known[row.UserID] = shown.publicly(row.Age, today, latest.consent)
+		shown, ok := known[row.UserID]
+		if !ok {
+			continue
 		}
+		shown = shown.publicly(shown.wishes, row.Age, today, latest.consent)
+		if account := claimants[row.UserID]; account != "" {
+			shown = shown.publicly(known[account].wishes, row.Age, today, latest.consent)
+		}
+		known[row.UserID] = shown
 	}
 	return known, err
 }
@@ -170,9 +187,10 @@ func newNames(store *userdb.Store, now func() time.Time) *names {
 	return &names{store: store, now: now, known: map[string]name{}}
 }
 
-// publicly returns what the public reads of somebody who had an age on race day.
-func (n name) publicly(age int, today race.Date, consent int) name {
-	hidesName, hidesAge := n.wishes.Hides(age, today, consent)
+// publicly returns what the public reads of somebody with those wishes, who had an age
+// on race day.
+func (n name) publicly(wishes race.Discretion, age int, today race.Date, consent int) name {
+	hidesName, hidesAge := wishes.Hides(age, today, consent)
 	if n.noAge = n.noAge || hidesAge; hidesName {
 		n.plain, n.folded = n.hidden, fold(n.hidden)
 	}

@@ -491,6 +491,26 @@ func (s *Store) ClaimsAbout(ctx context.Context, userID, loginHash, before strin
 	return list, nil
 }
 
+// ClaimedResult is a result that an account has by a claim.
+type ClaimedResult struct {
+	BibKey string // of the bib when it was claimed
+	From   string // user ID of the person who had it before
+	UserID string // the account's
+}
+
+// ClaimedResults returns the results of a race that accounts have by claims.
+func (s *Store) ClaimedResults(ctx context.Context, raceID string) ([]ClaimedResult, error) {
+	rows, err := s.queries.ClaimedResults(ctx, raceID)
+	if err != nil {
+		return nil, fmt.Errorf("list the claimed results of race %s: %w", raceID, err)
+	}
+	claimed := make([]ClaimedResult, len(rows))
+	for i, row := range rows {
+		claimed[i] = ClaimedResult{BibKey: row.BibKey, From: row.FormerUserID.String, UserID: row.UserID.String}
+	}
+	return claimed, nil
+}
+
 // ClaimsOfRace returns up to limit claims of a race older than the one with the ID
 // before, the newest first; an empty before means the newest. An empty state stands
 // for every state.

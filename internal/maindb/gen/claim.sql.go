@@ -40,6 +40,39 @@ func (q *Queries) Claim(ctx context.Context, claimID string) (Claim, error) {
 	return i, err
 }
 
+const claimedResults = `-- name: ClaimedResults :many
+SELECT bib_key, former_user_id, user_id FROM claim WHERE race_id = ? AND state = 'accepted'
+`
+
+type ClaimedResultsRow struct {
+	BibKey       string
+	FormerUserID sql.NullString
+	UserID       sql.NullString
+}
+
+func (q *Queries) ClaimedResults(ctx context.Context, raceID string) ([]ClaimedResultsRow, error) {
+	rows, err := q.db.QueryContext(ctx, claimedResults, raceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ClaimedResultsRow
+	for rows.Next() {
+		var i ClaimedResultsRow
+		if err := rows.Scan(&i.BibKey, &i.FormerUserID, &i.UserID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const claimsAbout = `-- name: ClaimsAbout :many
 SELECT c.claim_id, c.race_id, c.bib, c.bib_key, c.kind, c.state, c.user_id, c.login_hash, c.former_user_id, c.replaced_entry, c.birth_date_matches, c.contested, c.reason, c.decided_by, c.created_at, c.changed_at, r.name AS race_name, r.race_date
 FROM claim AS c

@@ -57,3 +57,6 @@ DELETE FROM claim WHERE login_hash = ? AND user_id IS NULL;
 
 -- name: ForgetLoginOfClaims :exec
 UPDATE claim SET login_hash = NULL WHERE user_id = ?;
+
+-- name: ClaimedResults :many
+SELECT bib_key, former_user_id, user_id FROM claim WHERE race_id = ? AND state = 'accepted';
