@@ -21,7 +21,7 @@ func dump(t *testing.T, query func(statement string) ([]map[string]any, error)) 
 	require.NoError(t, err)
 	var text strings.Builder
 	for _, table := range tables {
-		rows, err := query(fmt.Sprintf("SELECT * FROM `%s`", table["t"]))
+		rows, err := query(fmt.Sprint("SELECT * FROM `", table["t"], "`"))
 		require.NoError(t, err)
 		for _, row := range rows {
 			fmt.Fprintln(&text, table["t"], row)

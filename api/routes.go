@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -114,13 +116,6 @@ func newHandler(p parts) (*chi.Mux, error) {
 		return nil, err
 	}
 	p.loginHash = func(login string) string { return claims.LoginHash(claimHash, login) }
-	passwords, err := auth.NewPasswords()
-	if err != nil {
-		return nil, err
-	}
-	trace := func(workflowID string) string {
-		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.Temporal.Namespace, workflowID)
-	}
 	var replica server.Replica
 	if p.reader != nil {
 		replica = p.reader
@@ -131,6 +126,18 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Log: p.log, Registry: p.registry, Traces: p.traces, Health: p.health, Version: build.Version(), PublicURL: p.cfg.PublicURL,
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
+	return router, p.register(router, api, signing, claimHash)
+}
+
+// register adds the calls of every resource, and the pages.
+func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claimHash func([]byte) [sha256.Size]byte) error {
+	passwords, err := auth.NewPasswords()
+	if err != nil {
+		return err
+	}
+	trace := func(workflowID string) string {
+		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.Temporal.Namespace, workflowID)
+	}
 	accounts.Register(api, accounts.Config{
 		Store: p.userDB, EraseRecords: p.leave, ExportRecords: p.mainDB.Export, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now), Recoveries: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
 		Issuer: auth.NewIssuer(signing, p.cfg.Auth, p.now), JWKS: signing.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
@@ -172,8 +179,7 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Store: p.mainDB, Ledger: p.userDB.Store, Accounts: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
 		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
-	err = pages.Register(router, pages.Config{
+	return pages.Register(router, pages.Config{
 		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, PublicURL: p.cfg.PublicURL, Log: p.log, Now: p.now,
 	})
-	return router, err
 }

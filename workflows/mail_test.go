@@ -21,7 +21,8 @@ func TestSendMail(t *testing.T) {
 	attempts := 0
 	env.RegisterActivityWithOptions(func(_ context.Context, in activities.MailInput) (activities.MailResult, error) {
 		require.Equal(t, "m", in.MailID)
-		if attempts++; attempts < 5 {
+		attempts++
+		if attempts < 5 {
 			return activities.MailResult{}, temporal.NewApplicationError("the SMTP server does not answer", activities.FaultType)
 		}
 		return activities.MailResult{State: userdb.MailSent, Attempts: attempts}, nil

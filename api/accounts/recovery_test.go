@@ -66,14 +66,14 @@ func (b *bundle) post(path string, body fields) answer {
 	return b.do(request{method: "POST", path: path, body: body})
 }
 
-// confirmed signs up a runner with a confirmed address and logs in.
-func (b *bundle) confirmed(login, email string) pair {
+// confirmed signs up the runner uta with a confirmed address and logs in.
+func (b *bundle) confirmed(email string) pair {
 	b.t.Helper()
-	a := b.post("/v1/users", fields{"login_id": login, "password": password, "name": "First Runner", "user_type": "runner", "email": email})
+	a := b.post("/v1/users", fields{"login_id": "uta", "password": password, "name": "First Runner", "user_type": "runner", "email": email})
 	require.Equal(b.t, http.StatusCreated, a.status, a.text)
 	token := b.tokenOf(b.deliverOne(email, "Confirm your e-mail address"))
 	require.Equal(b.t, http.StatusNoContent, b.post("/v1/users/confirm", fields{"token": token}).status)
-	held := b.pairOf(b.login(login, password, ""))
+	held := b.pairOf(b.login("uta", password, ""))
 	b.deliver() // the notice of the first device
 	return held
 }
@@ -104,7 +104,7 @@ func TestConfirmAnAddress(t *testing.T) {
 func TestRecoverAnAccount(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	held := b.confirmed("uta", "uta@example.org")
+	held := b.confirmed("uta@example.org")
 	known := b.post("/v1/users/recovery", fields{"login_id": "UTA"})
 	unknown := b.post("/v1/users/recovery", fields{"login_id": "nobody@example.org"})
 	require.Equal(t, http.StatusAccepted, known.status, known.text)
@@ -146,7 +146,7 @@ func TestAnUnconfirmedAddressRecoversNothing(t *testing.T) {
 func TestChangeAddressAndLogin(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	held := b.confirmed("uta", "old@example.org")
+	held := b.confirmed("old@example.org")
 	patch := func(body fields) answer {
 		return b.do(request{method: "PATCH", path: "/v1/me", token: held.access, body: body})
 	}
@@ -179,7 +179,7 @@ func TestChangeAddressAndLogin(t *testing.T) {
 func TestNotices(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	held := b.confirmed("uta", "uta@example.org")
+	held := b.confirmed("uta@example.org")
 	b.pairOf(b.login("uta", password, ""))
 	require.Empty(t, b.deliver(), "a device that is known")
 	b.pairOf(b.do(request{method: "POST", path: "/v1/login", agent: "curl/8.5", body: fields{"login_id": "uta", "password": password}}))
@@ -199,7 +199,7 @@ func TestBounces(t *testing.T) {
 	me := b.get("/v1/me", eve.access)
 	require.Equal(t, []string{"", "pending-bounced"}, []string{me.string("email_pending"), me.string("email_problem")})
 
-	held := b.confirmed("uta", "uta@example.org")
+	held := b.confirmed("uta@example.org")
 	require.NoError(t, b.exec("UPDATE user SET email = 'uta@bounce.example.org' WHERE login_id = 'uta'"))
 	b.post("/v1/users/recovery", fields{"login_id": "uta"})
 	require.Empty(t, b.deliver())
@@ -219,7 +219,7 @@ func TestMailsAreNotLostAndNotDoubled(t *testing.T) {
 	b := setup(t)
 	b.post("/v1/users", fields{"login_id": "uta", "password": password, "name": "Uta", "user_type": "runner", "email": "uta@example.org"})
 	var id string
-	begin := func(ctx context.Context, mailID string) error { id = mailID; return nil }
+	begin := func(_ context.Context, mailID string) error { id = mailID; return nil }
 	require.NoError(t, b.store.StartMails(t.Context(), begin)) // and Temporal forgets the workflow
 	require.Empty(t, b.deliver())
 	b.clock.pass(11 * time.Minute)
@@ -253,7 +253,7 @@ func (l lostAnswer) FinishMail(ctx context.Context, _ string, _ userdb.MailState
 func TestANewPasswordEndsWhatTheOldOneBegan(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	held := b.confirmed("uta", "uta@example.org")
+	held := b.confirmed("uta@example.org")
 	const another = "another good one"
 	hijack := func(current string) (email, login string) {
 		held = b.pairOf(b.login("uta", current, ""))
@@ -279,8 +279,8 @@ func TestANewPasswordEndsWhatTheOldOneBegan(t *testing.T) {
 
 	email, login := hijack(password)
 	b.post("/v1/users/recovery", fields{"login_id": "uta"})
-	recover := b.tokenOf(b.deliverOne("uta@example.org", "Choose a new password"))
-	require.Equal(t, http.StatusNoContent, b.post("/v1/users/password", fields{"token": recover, "password": another}).status)
+	recovery := b.tokenOf(b.deliverOne("uta@example.org", "Choose a new password"))
+	require.Equal(t, http.StatusNoContent, b.post("/v1/users/password", fields{"token": recovery, "password": another}).status)
 	held = b.pairOf(b.login("uta", another, ""))
 	useless(email, login)
 

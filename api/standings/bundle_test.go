@@ -39,7 +39,7 @@ type testBundle struct {
 	accounts *userdb.Accounts
 	ledger   *userdb.Ledger // the worker's
 	// ofMain runs a statement of one column and one row on main_db.
-	ofMain    func(t *testing.T, statement string) (value string)
+	ofMain func(t *testing.T, statement string) (value string)
 	// ofUser runs a statement on user_db.
 	ofUser    func(t *testing.T, statement string)
 	clock     *clock

@@ -91,7 +91,7 @@ func startReplica(t *testing.T, s *system, port int) *replica {
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	secrets, err := os.ReadFile(filepath.Join(s.dir, "secrets.json")) // its accounts are the same
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "secrets.json"), secrets, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "secrets.json"), secrets, 0o600)) //nolint:gosec // a folder of the test
 	second, err := stack.Start(t.Context(), stack.Options{
 		Dir: dir, Parts: []stack.Part{stack.MariaDB}, Ports: stack.Ports{MariaDB: port}, Throwaway: true, DatabaseOptions: []string{"--server-id=2"},
 	})
@@ -122,7 +122,7 @@ func (r *replica) usable(t *testing.T, want int) {
 	began := time.Now()
 	eventually(t, patience, func() error {
 		text := string(r.of.anonymous().call(t, http.MethodGet, "/metrics", payload{}).body)
-		if found := usableMetric.FindStringSubmatch(text); found == nil || found[1] != fmt.Sprint(want) {
+		if found := usableMetric.FindStringSubmatch(text); len(found) < 2 || found[1] != fmt.Sprint(want) {
 			return fmt.Errorf("usable: %v, not %d; replication: %s", found, want, r.status(t))
 		}
 		return nil
@@ -206,7 +206,10 @@ func startPoll(t *testing.T, s *system, paths ...string) *poll {
 					_ = res.Body.Close()
 				}
 				took := time.Since(began)
-				for old := p.longest.Load(); int64(took) > old && !p.longest.CompareAndSwap(old, int64(took)); old = p.longest.Load() {
+				for old := p.longest.Load(); int64(took) > old; old = p.longest.Load() {
+					if p.longest.CompareAndSwap(old, int64(took)) {
+						break
+					}
 				}
 				p.read.Add(1)
 				select {

@@ -135,10 +135,10 @@ func NewCodeLimit(now func() time.Time) *CodeLimit {
 // made; succeed undoes the count. Its error is a *ThrottledError.
 func (l *CodeLimit) Begin(userID, raceID, bibKey string) (succeed func(), err error) {
 	account, bib := maphash.String(l.seed, userID), maphash.Comparable(l.seed, [2]string{raceID, bibKey})
-	count := func(sign time.Duration) {
+	count := func(ofAccount, ofBib time.Duration) {
 		now := l.now()
-		l.accounts.add(account, sign*codesPerAccount.refill, now)
-		l.bibs.add(bib, sign*codesPerBib.refill, now)
+		l.accounts.add(account, ofAccount, now)
+		l.bibs.add(bib, ofBib, now)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,11 +146,11 @@ func (l *CodeLimit) Begin(userID, raceID, bibKey string) (succeed func(), err er
 	if wait := max(l.accounts.wait(account, codesPerAccount, now), l.bibs.wait(bib, codesPerBib, now)); wait > 0 {
 		return nil, &ThrottledError{RetryAfter: wait}
 	}
-	count(1)
+	count(codesPerAccount.refill, codesPerBib.refill)
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		count(-1)
+		count(-codesPerAccount.refill, -codesPerBib.refill)
 	}, nil
 }
 

@@ -34,7 +34,7 @@ func (d Discretion) Hides(ageThen int, today Date, consent int) (name, age bool)
 // Initials returns the first letter of each word of a name: "U. P." for "Uta Pippig".
 func Initials(name string) string {
 	var initials []string
-	for _, word := range strings.Fields(name) {
+	for word := range strings.FieldsSeq(name) {
 		first, _ := utf8.DecodeRuneInString(word)
 		initials = append(initials, string(unicode.ToUpper(first))+".")
 	}

@@ -91,17 +91,8 @@ var ErrLink = errors.New("the link is not valid")
 // askToConfirm sends the links by which a new address and a new login take effect.
 func (s *Accounts) askToConfirm(ctx context.Context, queries *gen.Queries, account *Account, change Change) error {
 	if change.Email != nil {
-		account.EmailPending = *change.Email
-		if err := queries.SetEmailPending(ctx, optional(*change.Email), s.now(), account.UserID); err != nil {
+		if err := s.askToConfirmEmail(ctx, queries, account, *change.Email); err != nil {
 			return err
-		}
-		if err := queries.DropLinks(ctx, moment(s.now()), account.UserID, string(ConfirmEmail)); err != nil {
-			return err
-		}
-		if *change.Email != "" {
-			if err := s.sendLink(ctx, queries, *account, ConfirmEmail, *change.Email, *change.Email); err != nil {
-				return err
-			}
 		}
 	}
 	if change.LoginID == nil {
@@ -111,6 +102,19 @@ func (s *Accounts) askToConfirm(ctx context.Context, queries *gen.Queries, accou
 		return err
 	}
 	return s.sendLink(ctx, queries, *account, ChangeLogin, *change.LoginID, account.Email)
+}
+
+// askToConfirmEmail sends the link by which an address takes effect; an empty one is
+// removed at once.
+func (s *Accounts) askToConfirmEmail(ctx context.Context, queries *gen.Queries, account *Account, email string) error {
+	account.EmailPending = email
+	if err := queries.SetEmailPending(ctx, optional(email), s.now(), account.UserID); err != nil {
+		return err
+	}
+	if err := queries.DropLinks(ctx, moment(s.now()), account.UserID, string(ConfirmEmail)); err != nil || email == "" {
+		return err
+	}
+	return s.sendLink(ctx, queries, *account, ConfirmEmail, email, email)
 }
 
 // sendLink mails a link for purpose to an address. It returns a *race.ConflictError
