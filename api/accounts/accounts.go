@@ -38,15 +38,20 @@ type Config struct {
 	Log             *slog.Logger
 }
 
+// confirmationLimit bounds how many mails somebody gets, in an hour, that ask them to
+// confirm an address which anybody may have written, whatever the number of accounts.
+var confirmationLimit = auth.SignUpConfig{PerAddress: 5, PerMinute: 3000}
+
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
 	grant := tokens{issuer: cfg.Issuer, refreshTTL: cfg.RefreshTokenTTL, now: cfg.Now}
-	signUp{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.SignUps, now: cfg.Now}.register(api)
+	confirmations := auth.NewSignUpLimit(confirmationLimit, cfg.Now)
+	signUp{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.SignUps, confirmations: confirmations, now: cfg.Now}.register(api)
 	login{
 		store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, tokens: grant, log: cfg.Log,
 	}.register(api)
 	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)
-	me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, now: cfg.Now}.register(api)
+	me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, confirmations: confirmations, now: cfg.Now}.register(api)
 	recovery{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.Recoveries}.register(api)
 	export{store: cfg.Store, records: cfg.ExportRecords, now: cfg.Now}.register(api)
 	ownSessions{store: cfg.Store}.register(api)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,7 +21,9 @@ type me struct {
 	eraseRecords func(ctx context.Context, userID string) error
 	passwords    Passwords
 	throttle     *auth.Throttle
-	now          func() time.Time
+	// confirmations limits mails to addresses by the address.
+	confirmations *auth.SignUpLimit
+	now           func() time.Time
 }
 
 type accountOutput struct {
@@ -138,6 +141,11 @@ func (m me) change(ctx context.Context, in *changeInput) (*accountOutput, error)
 	if in.Body.Password != nil {
 		if change.Password, err = m.newPassword(ctx, in, account); err != nil {
 			return nil, err
+		}
+	}
+	if change.Email != nil && *change.Email != "" {
+		if err := m.confirmations.Begin(strings.ToLower(*change.Email)); err != nil {
+			return nil, tooMany(err, "too many links were mailed to this address: wait before the next one")
 		}
 	}
 	if account, err = m.store.UpdateAccount(ctx, account.UserID, change); err != nil {

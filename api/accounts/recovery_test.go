@@ -2,6 +2,7 @@ package accounts_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -300,4 +301,29 @@ func TestANewPasswordEndsWhatTheOldOneBegan(t *testing.T) {
 		}
 	}
 	require.Equal(t, http.StatusNoContent, b.post("/v1/users/confirm", fields{"token": email}).status)
+}
+
+func TestManyAccountsCannotFloodAMailbox(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const victim = "victim@example.org"
+	for i := range 3 {
+		login := fmt.Sprintf("bomber%d", i)
+		a := b.post("/v1/users", fields{"login_id": login, "password": password, "name": "B", "user_type": "runner", "email": victim})
+		require.Equal(t, http.StatusCreated, a.status, a.text)
+		held := b.pairOf(b.login(login, password, ""))
+		for range 4 {
+			b.do(request{method: "PATCH", path: "/v1/me", token: held.access, body: fields{"email": "Victim@example.org", "current_password": password}})
+		}
+	}
+	require.Len(t, b.deliver(), 5)
+	a := b.post("/v1/users", fields{"login_id": victim, "password": password, "name": "Victim", "user_type": "runner"})
+	require.Equal(t, http.StatusCreated, a.status, "they can still sign up")
+	held := b.pairOf(b.login(victim, password, ""))
+	change := request{method: "PATCH", path: "/v1/me", token: held.access, body: fields{"email": victim, "current_password": password}}
+	require.Equal(t, http.StatusTooManyRequests, b.do(change).status)
+	b.clock.pass(12 * time.Minute)
+	held = b.pairOf(b.login(victim, password, ""))
+	change.token = held.access
+	require.Equal(t, victim, b.do(change).string("email_pending"))
 }

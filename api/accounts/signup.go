@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -17,10 +18,11 @@ import (
 )
 
 type signUp struct {
-	store     *userdb.Accounts
-	passwords Passwords
-	limit     *auth.SignUpLimit
-	now       func() time.Time
+	store         *userdb.Accounts
+	passwords     Passwords
+	limit         *auth.SignUpLimit
+	confirmations *auth.SignUpLimit // by mail address
+	now           func() time.Time
 }
 
 type signUpInput struct {
@@ -33,7 +35,7 @@ type signUpInput struct {
 		BirthDate string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD, in the past."`
 		Sex       string `json:"sex,omitempty" example:"F" doc:"M, F or X."`
 		Phone     string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820"`
-		Email     string `json:"email,omitempty" maxLength:"190" example:"uta@example.org" doc:"A link is mailed there, by which you confirm it. Without one it is the login, if that is an address."`
+		Email     string `json:"email,omitempty" maxLength:"190" example:"uta@example.org" doc:"A link is mailed there, by which you confirm it, unless five were in the last hour. Without one it is the login, if that is an address."`
 		Language  string `json:"language,omitempty" enum:"en,ko" example:"ko" doc:"Of mails: English unless told otherwise."`
 	}
 }
@@ -61,6 +63,9 @@ func (s signUp) handle(ctx context.Context, in *signUpInput) (*signUpOutput, err
 	}
 	if err := s.limit.Begin(in.address); err != nil {
 		return nil, tooMany(err, "too many sign-ups: wait before the next one")
+	}
+	if account.EmailPending != "" && s.confirmations.Begin(strings.ToLower(account.EmailPending)) != nil {
+		account.EmailPending = "" // its owner has had enough mails; the account can ask again
 	}
 	account.UserID = server.ResourceID(ctx)
 	if account.PasswordHash, err = s.passwords.HashForSignUp(ctx, in.Body.Password); err != nil {
