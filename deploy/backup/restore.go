@@ -315,7 +315,7 @@ func (r *restoration) applyLogs(ctx context.Context, s source, logs []string, ta
 	_ = statements.CloseWithError(err)
 	if err != nil { // the reader has nobody to write to; that it was ended says nothing
 		cancel()
-		<-read
+		_ = <-read //nolint:staticcheck // errcheck wants the blank
 		return fmt.Errorf("apply the binary logs: %w", err)
 	}
 	return <-read

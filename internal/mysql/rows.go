@@ -32,7 +32,7 @@ func RowsAbout(ctx context.Context, db *sql.DB, columns []string, id string) (ma
 		if len(conditions) == 0 {
 			continue
 		}
-		statement := fmt.Sprintf("SELECT %s FROM %s WHERE %s LIMIT %d", "`"+strings.Join(all, "`, `")+"`", "`"+table+"`", strings.Join(conditions, " OR "), maxExported) //nolint:gosec // names of columns and tables, of the schema
+		statement := fmt.Sprintf("SELECT %s FROM %s WHERE %s LIMIT %d", "`"+strings.Join(all, "`, `")+"`", "`"+table+"`", strings.Join(conditions, " OR "), maxExported)
 		if found[table], err = QueryRows(ctx, db, statement, args...); err != nil {
 			return nil, fmt.Errorf("read the rows of %s about an ID: %w", table, err)
 		}
