@@ -340,6 +340,9 @@ func shown(row *racefile.Row) FileRow {
 func (in *reading) take(to *FileRow, row *racefile.Row, at int) {
 	skip := func(why string) { to.Action, to.Message = maindb.ActionSkipped, why }
 	switch {
+	case in.eventFrom != "only" && in.eventFrom != "" && row.Event == "":
+		skip("does not say which race of the file it belongs to")
+		return
 	case in.eventFrom != "only" && in.eventFrom != "" && row.Event != in.event:
 		skip("belongs to another race of the file")
 		return

@@ -109,6 +109,8 @@ func (b *builder) layOut(header []string, lines []line) (*layout, error) {
 	l.settleClocks(mapped)
 	if l.isResult() {
 		l.findSplits(mapped, content)
+	} else {
+		b.strangeTimes = append(b.strangeTimes, l.strangeTimes(mapped, content)...)
 	}
 	l.findSex(mapped, content)
 	return l, nil
@@ -229,6 +231,9 @@ func agree(lines []line, i, j int) bool {
 }
 
 func sameMeaning(one, other string, m Meaning) error {
+	if HeaderKey(one) == HeaderKey(other) {
+		return &FileError{fmt.Sprintf("two columns have the header %q and disagree: give one of them another name", shorten(one))}
+	}
 	return &FileError{fmt.Sprintf("the columns %q and %q both mean %s and disagree: say by the mapping which one to take",
 		shorten(one), shorten(other), m)}
 }
@@ -278,6 +283,21 @@ func (l *layout) findSplits(mapped []bool, content []columnContent) {
 			l.meanings[i], l.splits[i] = SplitColumn, name
 		}
 	}
+}
+
+// strangeTimes returns the columns that hold nothing but times under a name that says
+// nothing: they may be the results of what else is a start list.
+func (l *layout) strangeTimes(mapped []bool, content []columnContent) (titles []string) {
+	for i, title := range l.header {
+		c := content[i]
+		if _, known := findAlias(title); known || mapped[i] || l.meanings[i] != IgnoredColumn || notSplit.MatchString(title) {
+			continue
+		}
+		if c.times > 0 && c.times+c.statuses == c.filled {
+			titles = append(titles, title)
+		}
+	}
+	return titles
 }
 
 // splitOf returns the name of the split that a column holds.

@@ -198,9 +198,10 @@ func findAlias(header string) (alias, bool) {
 		return a, known
 	}
 	for _, noise := range []string{"hmmss", "hhmmss", "ddmmyyyy", "mmddyyyy", "yyyymmdd", "kmh"} {
-		if rest, found := strings.CutSuffix(plain, noise); found && rest != "" {
-			a, known := aliases[rest]
-			return a, known
+		if rest, found := strings.CutSuffix(plain, noise); found {
+			if a, known := aliases[rest]; known {
+				return a, true
+			}
 		}
 	}
 	return alias{}, false

@@ -29,10 +29,8 @@ func (b *builder) newInterpreter() *interpreter {
 		slash, dots = dayFirst, dayFirst
 	case b.options.DateOrder == "mdy":
 		slash, dots = monthFirst, monthFirst
-	case slash == orderUnknown && b.isAmerican():
-		slash = monthFirst
 	case slash == orderUnknown:
-		slash = b.orderByAge()
+		slash = b.statedOrder()
 	}
 	i := &interpreter{
 		b: b, styles: make(map[Meaning]timeStyle), codes: b.statusCodes(),
@@ -294,6 +292,12 @@ func (i *interpreter) result(r *raw, row *Row, add func(field, value, message st
 			continue
 		}
 		*clock.time = t
+		if m := clockHalf.FindStringSubmatch(cell); m != nil && strings.EqualFold(m[2], "p") {
+			row.Undecided = cell + " is read as " + t.String() + " since the start: it may be the time of day"
+		}
+		if i.styles[clock.meaning].seconds && strings.HasPrefix(i.b.file.Format, "generic") {
+			row.Undecided = "the number is read as seconds: the file states no unit"
+		}
 	}
 	for _, split := range r.splits {
 		if found, undecided, known := i.word(split.cell); known {
@@ -382,15 +386,18 @@ func (i *interpreter) conclude(r *raw, row *Row, status race.ResultStatus, add f
 			return // the error is there already
 		}
 	}
+	const missing = "state a time, or DNF, DNS or DQ"
 	switch {
 	case i.inferred && len(row.Splits) > 0:
 		row.Status = race.DidNotFinish
 		row.Undecided = fmt.Sprintf("no status column: stopped after %s", row.Splits[len(row.Splits)-1].Name)
 	case i.inferred:
 		row.Status, row.Undecided = race.DidNotStart, "no status column: no time at all"
+	case status == race.Finished:
+		add("time", "", "the status says that the runner finished, and there is no time: "+missing)
 	case r.cells[TimeColumn]+r.cells[GunTimeColumn]+r.cells[NetTimeColumn] != "":
-		add("time", r.cells[TimeColumn]+r.cells[GunTimeColumn], "no time was taken, and the row has no status: state a time, or DNF, DNS or DQ")
+		add("time", r.cells[TimeColumn]+r.cells[GunTimeColumn], "no time was taken, and the row has no status: "+missing)
 	default:
-		add("time", "", "no time and no status: state a time, or DNF, DNS or DQ")
+		add("time", "", "no time and no status: "+missing)
 	}
 }

@@ -156,6 +156,7 @@ func (e *TooManyRowsError) Error() string {
 
 // ErrorGroup is the errors of a file that say the same.
 type ErrorGroup struct {
+	Sheet   string `json:"sheet,omitempty"`
 	Field   string `json:"field"`
 	Message string `json:"message"`
 	Count   int    `json:"count"`
@@ -165,16 +166,16 @@ type ErrorGroup struct {
 // GroupErrors gathers equal errors, the most frequent first.
 func GroupErrors(rowErrors []RowError) []ErrorGroup {
 	const shownRows = 10
-	type key struct{ field, message string }
+	type key struct{ sheet, field, message string }
 	places := make(map[key]int)
 	groups := []ErrorGroup{}
 	for _, e := range rowErrors {
-		k := key{e.Field, e.Message}
+		k := key{e.Sheet, e.Field, e.Message}
 		i, seen := places[k]
 		if !seen {
 			i = len(groups)
 			places[k] = i
-			groups = append(groups, ErrorGroup{Field: e.Field, Message: e.Message})
+			groups = append(groups, ErrorGroup{Sheet: e.Sheet, Field: e.Field, Message: e.Message})
 		}
 		groups[i].Count++
 		if len(groups[i].Rows) < shownRows {
@@ -226,6 +227,17 @@ func Read(name string, r io.Reader, options Options) (*File, error) {
 
 var oldWorkbook = []byte{0xD0, 0xCF, 0x11, 0xE0}
 
+// isPicture reports whether data begins as a JPEG, PNG or GIF, or as a photo of a phone
+// (HEIC).
+func isPicture(data []byte) bool {
+	for _, start := range []string{"\xFF\xD8\xFF", "\x89PNG", "GIF8"} {
+		if bytes.HasPrefix(data, []byte(start)) {
+			return true
+		}
+	}
+	return len(data) > 12 && string(data[4:8]) == "ftyp"
+}
+
 // read finds the container and collects the rows of the file.
 func (b *builder) read(name string, data []byte) error {
 	switch {
@@ -233,6 +245,10 @@ func (b *builder) read(name string, data []byte) error {
 		return &FileError{"the file is empty"}
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		return b.readWorkbook(data)
+	case bytes.HasPrefix(data, []byte("%PDF-")):
+		return &FileError{"this is a PDF, which holds no table that can be read for certain: export the results as .xlsx or CSV"}
+	case isPicture(data):
+		return &FileError{"this is a picture: send the file that the timing software exports, .xlsx or CSV"}
 	case bytes.HasPrefix(data, oldWorkbook):
 		return &FileError{"this is an old Excel workbook (.xls): save it as .xlsx or as CSV"}
 	}

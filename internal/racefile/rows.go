@@ -23,6 +23,14 @@ func (b *builder) finish() (*File, error) {
 	if !b.noKind {
 		f.Kind = b.kind()
 	}
+	if f.Kind == StartList {
+		for _, title := range b.strangeTimes {
+			f.Questions = append(f.Questions, Question{
+				Column: title, Message: "the column holds times, which are not read: if they are results, say by the mapping of which clock",
+				Option: "mapping", Answers: []string{string(GunTimeColumn), string(NetTimeColumn)},
+			})
+		}
+	}
 	b.settleDates()
 	i := b.newInterpreter()
 	good := make([]Row, 0, len(b.raws))
@@ -64,12 +72,24 @@ func (b *builder) finish() (*File, error) {
 // of them is known to be the right one.
 func (b *builder) dropTwins(good []Row) {
 	type key struct{ event, bib string }
+	events := make(map[string]bool)
+	for _, row := range good {
+		if row.Event != "" {
+			events[row.Event] = true
+		}
+	}
+	keyOf := func(row Row) key {
+		if len(events) == 1 { // rows that name no race belong to the only one too
+			row.Event = ""
+		}
+		return key{row.Event, race.BibKey(row.Bib)}
+	}
 	rows := make(map[key]int, len(good))
 	for _, row := range good {
-		rows[key{row.Event, race.BibKey(row.Bib)}]++
+		rows[keyOf(row)]++
 	}
 	b.file.Rows = slices.DeleteFunc(good, func(row Row) bool {
-		if rows[key{row.Event, race.BibKey(row.Bib)}] == 1 {
+		if rows[keyOf(row)] == 1 {
 			return false
 		}
 		b.file.Errors = append(b.file.Errors, RowError{
@@ -113,14 +133,7 @@ func (b *builder) settleDates() {
 	if b.options.DateOrder != "" {
 		return
 	}
-	slash, _ := b.dateOrders()
-	if b.isAmerican() && slash == orderUnknown {
-		slash = monthFirst
-	}
-	if slash == orderUnknown {
-		slash = b.orderByAge()
-	}
-	if slash == orderUnknown && b.hasSlashes() {
+	if slash, _ := b.dateOrders(); slash == orderUnknown && b.statedOrder() == orderUnknown && b.hasSlashes() {
 		b.file.Questions = append(b.file.Questions, Question{
 			Column:  b.headerOf(BirthDateColumn),
 			Message: "the dates of birth do not say which part is the day and which the month",
@@ -129,10 +142,23 @@ func (b *builder) settleDates() {
 	}
 }
 
-// isAmerican reports whether the program that wrote the file always puts the
-// month first.
+// statedOrder is the order of day and month where the dates leave it open: by the
+// header, by the program, or by the ages beside.
+func (b *builder) statedOrder() dateOrder {
+	header := plainName(b.headerOf(BirthDateColumn))
+	switch {
+	case strings.Contains(header, "ddmm"), strings.Contains(header, "ttmm"), strings.Contains(header, "jjmm"), strings.Contains(header, "ggmm"):
+		return dayFirst
+	case strings.Contains(header, "mmdd"), b.isAmerican():
+		return monthFirst
+	}
+	return b.orderByAge()
+}
+
+// isAmerican reports whether the program that wrote the file always puts the month
+// first. The headers of RunSignup's results are not its own enough to say so.
 func (b *builder) isAmerican() bool {
-	for _, program := range []string{"ultrasignup", "runsignup", "opensplittime", "hytek"} {
+	for _, program := range []string{"ultrasignup", "runsignup_participants", "opensplittime", "hytek"} {
 		if strings.HasPrefix(b.file.Format, program) {
 			return true
 		}

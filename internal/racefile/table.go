@@ -31,6 +31,8 @@ type builder struct {
 	noKind    bool // the container has stated the kind
 	repeated  bool // a header came again within a table
 	signs     []string
+	// strangeTimes are columns of times whose names say nothing.
+	strangeTimes []string
 }
 
 // readTable reads the rows of one table, in which a header may come again and

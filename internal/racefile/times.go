@@ -211,20 +211,24 @@ func numberTime(cell string, style timeStyle) (race.Time, error) {
 // styleOf decides what the numbers in a column of times are.
 func styleOf(cells func(yield func(string) bool), workbook bool) timeStyle {
 	style := timeStyle{workbook: workbook}
-	dotted := false
+	dotted, colons, whole, unlikeClock := false, false, 0, 0
 	cells(func(cell string) bool {
-		if dottedTime.MatchString(cell) {
-			dotted = true
-		}
+		dotted = dotted || dottedTime.MatchString(cell)
+		colons = colons || strings.Contains(cell, ":") && colonTime.MatchString(cell) && !noTime(cell)
 		if m := dottedPair.FindStringSubmatch(cell); len(m) > 2 && len(m[2]) < 5 {
 			style.fraction = style.fraction || len(m[2]) != 2 || m[2] >= "60"
 		}
-		// A number of seconds that cannot be H:MM:SS without its colons.
-		if n, err := strconv.Atoi(cell); err == nil && n >= maxDays && (n%100 >= 60 || n/100%100 >= 60) {
-			style.seconds = true
+		if n, err := strconv.Atoi(cell); err == nil && n >= maxDays {
+			whole++
+			if n%100 >= 60 || n/100%100 >= 60 {
+				unlikeClock++
+			}
 		}
 		return true
 	})
+	// Two in three numbers of seconds cannot be H:MM:SS without its colons. A few such
+	// numbers are typing errors, and so is a number among times with colons.
+	style.seconds = !colons && unlikeClock > 0 && unlikeClock*3 >= whole
 	style.fraction = style.fraction && !dotted
 	return style
 }

@@ -307,6 +307,56 @@ func TestMappingAndQuestions(t *testing.T) {
 	require.True(t, isFileError(err))
 }
 
+// TestNothingIsReadWronglyInSilence has files that are easily taken for something else.
+func TestNothingIsReadWronglyInSilence(t *testing.T) {
+	t.Parallel()
+	read := func(text string) *File {
+		t.Helper()
+		f, err := Read("results.csv", strings.NewReader(text), Options{RaceDate: race.Date{Year: 2026, Month: 4, Day: 19}})
+		require.NoError(t, err)
+		return f
+	}
+	one := func(field, message string, rows ...int) []ErrorGroup {
+		return []ErrorGroup{{Field: field, Message: message, Count: len(rows), Rows: rows}}
+	}
+
+	f := read("Bib,Name,Time\n1,Ada Alm,3:00:00\n2,Bea Bok,30099\n3,Cy Can,3:20:00\n")
+	require.Equal(t, one("time", errTimeUnit.Error(), 3), GroupErrors(f.Errors), "a typing error does not make times of seconds")
+	f = read("Bib,Name,Time\n1,Ada Alm,30000\n2,Bea Bok,31015\n3,Cy Can,31599\n4,Di Dow,32010\n5,Ed Eck,32000\n")
+	require.Equal(t, one("time", errTimeUnit.Error(), 2, 3, 4, 5, 6), GroupErrors(f.Errors), "H:MM:SS without colons")
+	f = read("Bib,Name,Time\n1,Ada Alm,10872\n2,Bea Bok,11191\n3,Cy Can,11230\n")
+	require.Equal(t, "1|Ada Alm|3:01:12|OK", brief(f.Rows[0]))
+	require.NotEmpty(t, f.Rows[0].Undecided, "that numbers are seconds is said")
+
+	f = read("Bib,Name,Time\n1,Ada Alm,3:10:00 PM\n")
+	require.Contains(t, f.Rows[0].Undecided, "15:10:00")
+
+	f = read("Bib,Name,Event,Time\n1,Ada Alm,Marathon,3:00:00\n1,Bea Bok,,3:10:00\n")
+	require.Equal(t, one("bib", "several rows have this bib: only one of them can be right", 2, 3), GroupErrors(f.Errors))
+
+	f = read("Bib,Name,Net Time (hh:mm:ss)\n1,Ada Alm,3:10:00\n")
+	require.Equal(t, Results, f.Kind)
+	require.Equal(t, "1|Ada Alm|3:10:00|OK", brief(f.Rows[0]))
+	f = read("Bib,Name,Laufergebnis\n1,Ada Alm,3:10:00\n2,Bea Bok,DNF\n")
+	require.Equal(t, StartList, f.Kind)
+	require.Len(t, f.Questions, 1)
+	require.Equal(t, "Laufergebnis", f.Questions[0].Column)
+
+	f = read("Bib,First Name,Last Name,DOB,Clock Time,Chip Time\n1,Ada,Alm,03/02/1995,3:00:00,2:59:00\n")
+	require.Equal(t, one("birth_date", errDateOrder.Error(), 2), GroupErrors(f.Errors), "common headers do not make a file American")
+	f = read("Bib,First Name,Last Name,DOB (dd/mm/yyyy),Clock Time,Chip Time\n1,Ada,Alm,03/02/1995,3:00:00,2:59:00\n")
+	require.Equal(t, "1995-02-03", f.Rows[0].BirthDate.String())
+
+	f = read("Bib,Name,Status,Time\n1,Ada Alm,OK,\n2,Bea Bok,OK,3:10:00\n")
+	require.Contains(t, f.Errors[0].Message, "the status says that the runner finished")
+	_, err := Read("x.csv", strings.NewReader("Bib,Name,Time,Time\n1,Ada,3:00:00,3:01:00\n"), Options{})
+	require.EqualError(t, err, `two columns have the header "Time" and disagree: give one of them another name`)
+	for start, message := range map[string]string{"%PDF-1.7\n": "a PDF", "\xFF\xD8\xFF\xE0\x00\x10JFIF": "a picture", "\x00\x00\x00\x18ftypheic\x00\x00": "a picture"} {
+		_, err := Read("results.csv", strings.NewReader(start), Options{})
+		require.ErrorContains(t, err, message)
+	}
+}
+
 // TestHostileText: what has more lines or more headers than a table needs is
 // refused soon.
 func TestHostileText(t *testing.T) {
