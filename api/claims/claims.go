@@ -110,7 +110,7 @@ type myClaim struct {
 	Kind      race.ClaimKind  `json:"kind" enum:"invitation,code,birth_date"`
 	State     race.ClaimState `json:"state" enum:"invited,requested,accepted,declined,withdrawn,refused" doc:"invited: waits for you. requested: waits for the organizer."`
 	Contested bool            `json:"contested" doc:"Another account had the result when it was claimed."`
-	Reason    string          `json:"reason,omitempty" doc:"Why the organizer refused it."`
+	Reason    string          `json:"reason,omitempty" doc:"Why the organizer refused it; only of yours."`
 	CreatedAt time.Time       `json:"created_at"`
 	ChangedAt time.Time       `json:"changed_at"`
 }
@@ -134,8 +134,11 @@ func (h handlers) mine(ctx context.Context, in *struct{ server.Page }) (*myClaim
 	for i, c := range found {
 		out.Body.Items[i] = myClaim{
 			ClaimID: c.ID, RaceID: c.RaceID, RaceName: c.RaceName, RaceDate: c.RaceDate.String(), Bib: c.Bib,
-			Yours: c.UserID == "" || c.UserID == account.UserID, Kind: c.Kind, State: c.State, Contested: c.Contested, Reason: c.Reason,
+			Yours: c.UserID == "" || c.UserID == account.UserID, Kind: c.Kind, State: c.State, Contested: c.Contested,
 			CreatedAt: c.CreatedAt, ChangedAt: c.ChangedAt,
+		}
+		if out.Body.Items[i].Yours { // it is written to the claimant
+			out.Body.Items[i].Reason = c.Reason
 		}
 	}
 	return out, nil
