@@ -87,7 +87,7 @@ func (c *caller) codes(t *testing.T, raceID string) map[string]string {
 func TestAStrangersRaceHarmsNobody(t *testing.T) {
 	t.Parallel()
 	s := sharedSystem(t)
-	stranger, victim, operator := s.signUp(t, "organizer"), s.signUp(t, "runner"), s.operator(t)
+	stranger, victim, operator := s.signUp(t, "organizer"), s.signUpAs(t, "runner", "runner-"+rand.Text()+"@example.org"), s.operator(t)
 	victim.call(t, http.MethodPatch, "/v1/me", inJSON(t, map[string]string{"birth_date": born, "sex": "F"})).into(t, http.StatusOK, nil)
 	_, err := s.userDB.ExecContext(t.Context(), "UPDATE user SET email = login_id WHERE user_id = ?", victim.userID)
 	require.NoError(t, err)

@@ -113,7 +113,7 @@ func (s *system) stop() error {
 }
 
 // personal lists personal data of the tests: names, logins, birth dates.
-var personal = []string{"E. Test", "@example.org", born}
+var personal = []string{"E. Test", "@example.org", loginEnd, born}
 
 // checkLogs searches the logs of a stack for data races, panics, 500s and personal data.
 func checkLogs(dir string, parts ...stack.Part) error {
