@@ -23,6 +23,7 @@ import (
 	temporallog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/mrmrthon/mrmrthon/deploy/backup"
 	"github.com/mrmrthon/mrmrthon/deploy/local/sample"
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -36,18 +37,19 @@ type machine struct {
 	hosts   map[string]string // compose's host:port to this machine's
 }
 
-func setup(t *testing.T) *machine {
+func setup(t *testing.T, of *types.Project) *machine {
 	t.Helper()
 	servers, err := stack.Start(t.Context(), stack.Options{
-		Dir: t.TempDir(), Root: built.root, Parts: []stack.Part{stack.MariaDB, stack.SQS}, Throwaway: true,
+		Dir: t.TempDir(), Root: built.root, Parts: []stack.Part{stack.MariaDB, stack.SQS}, Throwaway: true, DatabaseOptions: stack.BinaryLog(),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, servers.Stop()) })
-	m := &machine{project: project(t), secrets: t.TempDir()}
+	m := &machine{project: of, secrets: t.TempDir()}
 	m.hosts = map[string]string{
 		"main-db:3306": servers.MySQLAddr(), "user-db:3306": servers.MySQLAddr(),
 		"http://queue:9324": servers.QueueEndpoint(), "temporal:7233": m.startTemporal(t),
-		":8080": freeAddr(t), ":8081": freeAddr(t),
+		":8080": freeAddr(t), ":8081": freeAddr(t), ":8082": freeAddr(t),
+		"/backups": t.TempDir(), "/scratch": t.TempDir(),
 	}
 	m.script(t, "secrets.sh", "SECRETS="+m.secrets)
 	m.script(t, "secrets.sh", "SECRETS="+m.secrets) // as at the second start
@@ -133,6 +135,9 @@ func (m *machine) environ(t *testing.T, service string) (environ []string) {
 		}
 		environ = append(environ, name+"="+here)
 	}
+	if service == "backup" { // its image has the tools of the databases on its PATH
+		environ = append(environ, "PATH="+os.Getenv("PATH"))
+	}
 	return environ
 }
 
@@ -190,10 +195,19 @@ func freeAddr(t *testing.T) string {
 
 // TestWiring runs our programs with exactly the environment that compose gives them, on
 // the databases and queues that the one-shot services created, until a record is
-// credited.
+// credited and backed up.
 func TestWiring(t *testing.T) {
 	t.Parallel()
-	m := setup(t)
+	for name, of := range map[string]*types.Project{"compose": project(t), "club": club(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			setup(t, of).creditsARecord(t)
+		})
+	}
+}
+
+func (m *machine) creditsARecord(t *testing.T) {
+	t.Helper()
 	for range 2 { // as at the second start
 		out, err := m.command(t.Context(), t, "migrate", stack.API, "migrate").CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -224,9 +238,21 @@ func TestWiring(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode, "the operator made by compose's service logs in")
-	for addr, want := range map[string]string{m.hosts[":8080"]: "mrmrthon_build_info{", m.hosts[":8081"]: "mrmrthon_build_info{"} {
-		require.Contains(t, get(t, fmt.Sprintf("http://%s/metrics", addr)), want)
+	m.start(t, "backup", backupProgram)
+	out, err := m.command(t.Context(), t, "backup", backupProgram, "now").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	dumps, err := filepath.Glob(filepath.Join(m.hosts["/backups"], "*", "*", "dumps", "*", "manifest.json"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(dumps), 2, "one of each database")
+	out, err = m.command(t.Context(), t, "backup", backupProgram, "restore").CombinedOutput()
+	require.Error(t, err, "the programs are running")
+	require.Contains(t, string(out), backup.ErrRunning.Error())
+	for port, want := range map[string]string{
+		":8080": "mrmrthon_build_info{", ":8081": "mrmrthon_build_info{", ":8082": `mrmrthon_backup_failures_total{server="user-db"} 0`,
+	} {
+		require.Contains(t, get(t, fmt.Sprintf("http://%s/metrics", m.hosts[port])), want)
 	}
+	require.Contains(t, get(t, api+"/openapi.json"), `"url":"`+*m.project.Services["api"].Environment["API_PUBLIC_URL"]+`"`)
 }
 
 func get(t *testing.T, url string) string {
