@@ -12,6 +12,7 @@ import (
 // describe notes in the rows what the plan does with them, and returns the answer.
 func (f *resolved) describe(planned *maindb.FilePlan, keptUntil time.Time) *ImportPlan {
 	read := f.read
+	staying := 0
 	f.describeEntries(planned.Entries, f.list.Corrections(planned.Entries))
 	for i, result := range planned.Results {
 		row := &read.rows[read.resultAt[i]]
@@ -24,6 +25,11 @@ func (f *resolved) describe(planned *maindb.FilePlan, keptUntil time.Time) *Impo
 		}
 		if result.Warning != "" {
 			row.addMessage(result.Warning)
+		}
+		if status := result.StatusStays; status != "" && row.Action != maindb.ActionError {
+			staying++
+			row.Status = status
+			row.addMessage(fmt.Sprintf("the record's status is %s and stays, since the row states none: state OK if the runner finished", status))
 		}
 	}
 	for _, refused := range planned.Outcome.Refused {
@@ -53,6 +59,10 @@ func (f *resolved) describe(planned *maindb.FilePlan, keptUntil time.Time) *Impo
 	}
 	if names := planned.Outcome.UnknownPoints; len(names) > 0 {
 		answer.Notes = append(answer.Notes, fmt.Sprintf("The splits %s belong to no timing point of the race, and are not kept: set its timing_points first.", quotedList(names)))
+	}
+	if staying > 0 {
+		answer.Notes = append(answer.Notes, fmt.Sprintf("Rows with a time and without a status, of runners whose records say that they did not finish or are not ranked: %d. "+
+			"A time alone does not change that: add a column Status with OK for those who finished.", staying))
 	}
 	if n := planned.Outcome.SplitsLeftOutTotal; n > 0 {
 		answer.Notes = append(answer.Notes, fmt.Sprintf("Splits that cannot be right: %d. They are left out, and their rows say why.", n))

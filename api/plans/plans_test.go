@@ -30,6 +30,39 @@ func (b *bundle) patch(t testing.TB, raceID, bib string, patch maindb.RecordPatc
 	return record
 }
 
+// A time without a status does not turn DNF into a finish: files of times and files of
+// statuses come in either order. The plan says so, and what would change it.
+func TestATimeAloneLeavesAStatusAndSaysSo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.race(t, nil)
+	b.apply(t, raceID, b.plan(t, raceID, both))
+	b.apply(t, raceID, b.plan(t, raceID, "Bib,Gun Time\n1,DNF\n"))
+
+	plan := b.plan(t, raceID, "Bib,Gun Time\n1,2:45:10\n2,2:39:58\n")
+	require.Equal(t, 2, plan.Counts.Unchanged)
+	require.Len(t, plan.Notes, 1)
+	require.Contains(t, plan.Notes[0], "add a column Status")
+	rows := b.rows(t, raceID, plan)
+	require.Equal(t, race.DidNotFinish, rows[0].Status)
+	require.Contains(t, rows[0].Message, "the record's status is DNF and stays")
+	require.Empty(t, rows[1].Message)
+
+	plan = b.plan(t, raceID, "Bib,Gun Time,Status\n1,2:45:10,OK\n")
+	require.Equal(t, 1, plan.Counts.Changed)
+	require.Empty(t, plan.Notes)
+}
+
+// Rows that name no race belong to the only race of the file, and so do their bibs.
+func TestABibTwiceWithAndWithoutItsRace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	plan := b.plan(t, b.race(t, nil), "Bib,Name,Event,Gun Time\n1,Ada Example,Marathon,2:45:10\n1,Bo Example,,2:46:10\n2,Cy Example,,2:50:10\n")
+	require.Equal(t, 1, plan.Counts.Added)
+	require.Equal(t, 2, plan.Counts.Errors)
+	require.Equal(t, []int{2, 3}, plan.Errors[0].Rows)
+}
+
 func TestAFileWithStartListAndResultsMakesBoth(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

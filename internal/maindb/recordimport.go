@@ -337,6 +337,9 @@ type PlannedResult struct {
 	Before  map[string]string // the fields that change, as they are now
 	Message string            // why the row is left out, or what is odd about it
 	Warning string            // which of its splits are left out
+	// StatusStays is the record's status, other than a finish, where the row has a time
+	// and states no status.
+	StatusStays race.ResultStatus
 }
 
 // planImport plans a file of results for a race as it is in state. Without a state
@@ -473,6 +476,9 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 		// A file of times alone lists those who finished. Of somebody whom a person
 		// took out it therefore says something else than what was decided.
 		row.Status = new(race.Finished)
+	}
+	if row.Status == nil && known.Status != race.Finished && p.race.Ranking.RankingTime(row.Stated()) != 0 {
+		p.rows[len(p.rows)-1].StatusStays = known.Status
 	}
 	result, wrong := row.Apply(known)
 	same, stays := len(wrong) == 0 && result == known, holder.Decided && !p.overrides(holder.BibKey)
