@@ -133,6 +133,12 @@ func TestRecoverAnAccount(t *testing.T) {
 		b.post("/v1/users/recovery", fields{"login_id": "uta"})
 	}
 	require.Len(t, b.deliver(), 5)
+	held = b.pairOf(b.login("uta", another, ""))
+	for _, change := range []fields{{"email": "new@example.org"}, {"login_id": "uta-the-second"}} {
+		change["current_password"] = another
+		a := b.do(request{method: "PATCH", path: "/v1/me", token: held.access, body: change})
+		require.Equal(t, http.StatusOK, a.status, "whoever asks for recoveries does not use up the owner's links: %s", a.text)
+	}
 }
 
 func TestAnUnconfirmedAddressRecoversNothing(t *testing.T) {

@@ -79,8 +79,9 @@ const (
 	recoveryLifetime = time.Hour
 	// noticeLifetime is how long a notice is worth sending.
 	noticeLifetime = 3 * 24 * time.Hour
-	// maxLinks is how many links an account may ask for within an hour, so that
-	// nobody can flood a mailbox.
+	// maxLinks is how many links for one purpose an account is sent within an hour, so
+	// that nobody can flood a mailbox. Each purpose counts for itself: anybody can ask
+	// for a recovery, which must not keep the owner from changing the address or login.
 	maxLinks = 5
 )
 
@@ -121,7 +122,7 @@ func (s *Accounts) askToConfirmEmail(ctx context.Context, queries *gen.Queries, 
 // when the account has asked for too many of them.
 func (s *Accounts) sendLink(ctx context.Context, queries *gen.Queries, account Account, purpose MailKind, value, address string) error {
 	now := s.now()
-	sent, err := queries.CountLinks(ctx, account.UserID, now.Add(-time.Hour))
+	sent, err := queries.CountLinks(ctx, account.UserID, string(purpose), now.Add(-time.Hour))
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,11 @@ func (q *Queries) ConfirmEmail(ctx context.Context, email sql.NullString, update
 }
 
 const countLinks = `-- name: CountLinks :one
-SELECT COUNT(*) FROM account_link WHERE user_id = ? AND created_at > ?
+SELECT COUNT(*) FROM account_link WHERE user_id = ? AND purpose = ? AND created_at > ?
 `
 
-func (q *Queries) CountLinks(ctx context.Context, userID string, createdAt time.Time) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countLinks, userID, createdAt)
+func (q *Queries) CountLinks(ctx context.Context, userID string, purpose string, createdAt time.Time) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countLinks, userID, purpose, createdAt)
 	var count int64
 	err := row.Scan(&count)
 	return count, err

@@ -47,7 +47,7 @@ UPDATE account_link SET used_at = sqlc.arg(used_at) WHERE link_id = sqlc.arg(lin
 UPDATE account_link SET used_at = sqlc.arg(used_at) WHERE user_id = sqlc.arg(user_id) AND purpose = sqlc.arg(purpose) AND used_at IS NULL;
 
 -- name: CountLinks :one
-SELECT COUNT(*) FROM account_link WHERE user_id = ? AND created_at > ?;
+SELECT COUNT(*) FROM account_link WHERE user_id = ? AND purpose = ? AND created_at > ?;
 
 -- name: InsertRecovery :exec
 INSERT INTO recovery_request (request_id, login, requested_at) VALUES (?, ?, ?);
