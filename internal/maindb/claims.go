@@ -84,9 +84,12 @@ func (s *Store) underRace(ctx context.Context, raceID string, standIn StandIn, d
 // repeated call returns the claim that the runner already has for the bib. It returns
 // the claim and how many records were revised. Errors: race.ErrNotFound for the race,
 // *race.InvalidError for a bib that nobody has, *race.ConflictError when the runner
-// has another bib of the race, or has asked for one.
+// has another bib of the race, or has asked for one, and race.ErrLeft.
 func (s *Store) OpenClaim(ctx context.Context, in ClaimRequest, standIn StandIn) (claim Claim, revised int, err error) {
 	revised, err = s.underRace(ctx, in.RaceID, standIn, func(c *claiming) error {
+		if err := holdAccount(ctx, c.q, in.UserID); err != nil {
+			return err
+		}
 		entry, err := c.entryOfBib(ctx, race.BibKey(in.Bib))
 		if err != nil {
 			return err
@@ -201,6 +204,9 @@ func (s *Store) answer(ctx context.Context, claimID, userID, loginHash string, s
 		return Claim{}, 0, fmt.Errorf("read claim %s: %w", claimID, err)
 	}
 	revised, err = s.underRace(ctx, found.RaceID, standIn, func(c *claiming) error {
+		if err := holdAccount(ctx, c.q, userID); err != nil {
+			return err
+		}
 		row, err := c.q.Claim(ctx, claimID)
 		if err != nil {
 			return fmt.Errorf("read claim %s: %w", claimID, err)
@@ -222,7 +228,7 @@ func (s *Store) answer(ctx context.Context, claimID, userID, loginHash string, s
 // claim, and a *race.ConflictError when the claim does not wait for this decision.
 func (s *Store) DecideClaim(ctx context.Context, raceID, claimID string, approve bool, change Change, account AccountEntry, standIn StandIn) (claim Claim, revised int, err error) {
 	revised, err = s.underRace(ctx, raceID, standIn, func(c *claiming) error {
-		row, err := c.q.Claim(ctx, claimID)
+		row, err := c.heldClaim(ctx, claimID)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && row.RaceID != raceID {
 			return race.ErrNotFound
 		}
@@ -237,6 +243,19 @@ func (s *Store) DecideClaim(ctx context.Context, raceID, claimID string, approve
 		return err
 	})
 	return claim, revised, err
+}
+
+// heldClaim returns a claim while the account that it is for cannot leave. When the
+// account has left, only an accepted claim is still there.
+func (c *claiming) heldClaim(ctx context.Context, claimID string) (gen.Claim, error) {
+	row, err := c.q.Claim(ctx, claimID)
+	if err != nil || !row.UserID.Valid {
+		return row, err
+	}
+	if err := holdAccount(ctx, c.q, row.UserID.String); err != nil && !errors.Is(err, race.ErrLeft) {
+		return gen.Claim{}, err
+	}
+	return c.q.Claim(ctx, claimID)
 }
 
 func (c *claiming) approve(ctx context.Context, row gen.Claim, change Change, account AccountEntry) (Claim, error) {
@@ -414,6 +433,11 @@ func (c *claiming) giveBack(ctx context.Context, row gen.Claim, account AccountE
 	}
 	if !row.ReplacedEntry.Valid {
 		return nil
+	}
+	if err := holdAccount(ctx, c.q, row.UserID.String); errors.Is(err, race.ErrLeft) {
+		return nil
+	} else if err != nil {
+		return err
 	}
 	own, err := account(ctx, row.UserID.String)
 	if err != nil || own.UserID == "" {

@@ -24,10 +24,14 @@ const maxDisputes = 10
 // OpenDispute adds an open dispute of a record's latest revision. A dispute that
 // already has the ID is returned unchanged. Errors: race.ErrNotFound when the race has
 // no such record, race.ErrNotOwn when it is not the result of the runner,
-// *race.ConflictError for a void race or a runner who disputes it already.
+// *race.ConflictError for a void race or a runner who disputes it already, and
+// race.ErrLeft.
 func (s *Store) OpenDispute(ctx context.Context, d race.Dispute) (opened race.Dispute, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q, now := s.queries.WithTx(tx), s.now().UTC().Truncate(time.Microsecond)
+		if err := holdAccount(ctx, q, d.RunnerID); err != nil {
+			return err
+		}
 		if _, err := holdLiveRace(ctx, q, d.RaceID); err != nil {
 			return err
 		}

@@ -45,6 +45,9 @@ const maxKeys = 50
 func (s *Store) AddKey(ctx context.Context, k APIKey, secretHash string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q, now := s.queries.WithTx(tx), s.now()
+		if err := holdAccount(ctx, q, k.CreatedBy); err != nil {
+			return err
+		}
 		if k.RaceID != "" {
 			if r, err := lockRace(ctx, q, k.RaceID); err != nil {
 				return err

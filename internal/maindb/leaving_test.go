@@ -1,46 +1,176 @@
 package maindb_test
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 // TestNothingIsWrittenAfterLeaving: of calls that are under way while somebody leaves,
-// what is written before is erased and the others are refused.
+// what is written before is erased, or keeps them from leaving, and the others are
+// refused.
 func TestNothingIsWrittenAfterLeaving(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	ctx, userID := t.Context(), uuid.NewString()
-	record := func() error {
+	for _, c := range []struct {
+		writes string // the table
+		ready  func(t *testing.T, b *testBundle, userID string) (write func(context.Context) error)
+	}{
+		{"unofficial_record", writesRecord}, {"claim", asksForResult}, {"claim", acceptsResult}, {"dispute", disputes},
+		{"race", organizes}, {"race_staff", joinsStaff}, {"race", takesOver}, {"api_key", makesKey},
+	} {
+		t.Run(c.writes, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			ctx, userID := t.Context(), uuid.NewString()
+			write := c.ready(t, b, userID)
+			var calls sync.WaitGroup
+			for range 4 {
+				calls.Go(func() {
+					for {
+						if err := write(ctx); err != nil {
+							require.ErrorIs(t, err, race.ErrLeft)
+							return
+						}
+					}
+				})
+			}
+			leave := func() error { return b.leave(ctx, userID) }
+			require.Eventually(t, func() bool { return leave() == nil }, time.Minute, time.Millisecond)
+			calls.Wait()
+			require.NoError(t, leave(), "again, after a crash in between")
+			require.ErrorIs(t, write(ctx), race.ErrLeft)
+			exported, err := b.store.Export(ctx, userID)
+			require.NoError(t, err)
+			for _, row := range exported[c.writes] {
+				require.Equal(t, "dispute", c.writes, "%v", row)
+				require.Empty(t, row["wrong"])
+				require.NotEqual(t, string(race.DisputeOpen), row["state"])
+			}
+			require.Len(t, exported["account_mark"], 1)
+		})
+	}
+}
+
+// leave closes an account as the API does. An owner voids their races first.
+func (b *testBundle) leave(ctx context.Context, userID string) error {
+	if _, err := b.db.ExecContext(ctx, "DELETE FROM race WHERE organizer_id = ?", userID); err != nil {
+		return err
+	}
+	if err := b.store.LeaveRaces(ctx, userID); err != nil {
+		return err
+	}
+	_, err := b.store.Leave(ctx, userID)
+	return err
+}
+
+func writesRecord(_ *testing.T, b *testBundle, userID string) func(context.Context) error {
+	return func(ctx context.Context) error {
 		_, err := b.store.CreateUnofficialRecord(ctx, race.UnofficialRecord{
-			ID: uuid.NewString(), UserID: userID, Date: race.Date{Year: 2026, Month: 5, Day: 9}, Distance: 5_000_000, Time: 1_300_000, Title: "secret",
+			ID: newID(), UserID: userID, Date: race.Date{Year: 2026, Month: 5, Day: 9}, Distance: 5_000_000, Time: 1_300_000, Title: "secret",
 		})
 		return err
 	}
-	require.NoError(t, record())
-	var calls sync.WaitGroup
-	for range 8 {
-		calls.Go(func() {
-			for {
-				if err := record(); err != nil {
-					require.ErrorIs(t, err, race.ErrLeft)
-					return
-				}
-			}
-		})
+}
+
+func noStandIn(_ context.Context, _, bibKey string) (string, error) { return standIn(bibKey), nil }
+
+// noAccount answers like an account that is gone.
+func noAccount(context.Context, string) (maindb.Entry, error) { return maindb.Entry{}, nil }
+
+func asksForResult(t *testing.T, b *testBundle, userID string) func(context.Context) error {
+	r := b.created(t, spring(19))
+	b.list(t, r.ID, "7")
+	return func(ctx context.Context) error {
+		_, _, err := b.store.OpenClaim(ctx, maindb.ClaimRequest{ID: newID(), RaceID: r.ID, Bib: "7", UserID: userID, Kind: race.ByBirth}, noStandIn)
+		return err
 	}
-	_, err := b.store.Leave(ctx, userID)
+}
+
+// acceptsResult answers an invitation, and takes the answer back.
+func acceptsResult(t *testing.T, b *testBundle, userID string) func(context.Context) error {
+	r := b.created(t, spring(19))
+	b.imports(t, r.ID, invites("7", "hash"))
+	claims, err := b.store.ClaimsOfRace(t.Context(), r.ID, "", "", 10)
 	require.NoError(t, err)
-	calls.Wait()
-	_, err = b.store.Leave(ctx, userID)
-	require.NoError(t, err, "again, after a crash in between")
-	exported, err := b.store.Export(ctx, userID)
+	require.Len(t, claims, 1)
+	return func(ctx context.Context) error {
+		if _, _, err := b.store.AcceptInvitation(ctx, claims[0].ID, userID, "hash", noStandIn); err != nil {
+			return err
+		}
+		_, _, err := b.store.EndClaim(ctx, claims[0].ID, userID, "hash", noAccount, noStandIn)
+		return err
+	}
+}
+
+func disputes(t *testing.T, b *testBundle, userID string) func(context.Context) error {
+	r := b.created(t, spring(19))
+	b.list(t, r.ID, "7")
+	_, _, err := b.store.OpenClaim(t.Context(), maindb.ClaimRequest{ID: newID(), RaceID: r.ID, Bib: "7", UserID: userID, Kind: race.ByCode}, noStandIn)
 	require.NoError(t, err)
-	require.Empty(t, exported["unofficial_record"])
-	require.Len(t, exported["account_mark"], 1)
+	record := b.post(t, r.ID, finish("7", 6000))
+	d := race.Dispute{ID: newID(), RaceID: r.ID, RecordID: record.ID, RunnerID: userID, Wrong: "secret", RightWouldBe: "secret"}
+	return func(ctx context.Context) error {
+		_, err := b.store.OpenDispute(ctx, d)
+		return err
+	}
+}
+
+func organizes(_ *testing.T, b *testBundle, userID string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		r := spring(19)
+		r.OrganizerID = userID
+		_, err := b.store.CreateRace(ctx, r)
+		return err
+	}
+}
+
+func joinsStaff(t *testing.T, b *testBundle, userID string) func(context.Context) error {
+	return accepts(t, b, userID, race.Timing)
+}
+
+func takesOver(t *testing.T, b *testBundle, userID string) func(context.Context) error {
+	return accepts(t, b, userID, race.Owner)
+}
+
+// accepts accepts invitations to a new race each time.
+func accepts(t *testing.T, b *testBundle, userID string, role race.Role) func(context.Context) error {
+	b.created(t, spring(19)) // fails here rather than in the loop when a race cannot be made
+	return func(ctx context.Context) error {
+		r, err := b.store.CreateRace(ctx, spring(19))
+		if err != nil {
+			return err
+		}
+		i := maindb.Invitation{
+			ID: newID(), RaceID: r.ID, Role: role, Invited: maindb.Invited{UserID: userID}, By: organizer.By,
+			At: b.clock.Now(), ExpiresAt: b.clock.Now().Add(time.Hour),
+		}
+		if err := b.store.Invite(ctx, i); err != nil {
+			return err
+		}
+		_, err = b.store.AcceptStaffInvitation(ctx, i.ID, i.Invited, true)
+		return err
+	}
+}
+
+func makesKey(_ *testing.T, b *testBundle, userID string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		k := maindb.APIKey{ID: newID(), CreatedBy: userID, Name: "secret", Scope: auth.ScopeRead, CreatedAt: b.clock.Now(), ExpiresAt: b.clock.Now().Add(time.Hour)}
+		if err := b.store.AddKey(ctx, k, uuid.NewString()); err != nil {
+			return err
+		}
+		// Only so many may be usable at a time; one that is no longer there was erased.
+		if err := b.store.RevokeKey(ctx, "", userID, k.ID); !errors.Is(err, race.ErrNotFound) {
+			return err
+		}
+		return nil
+	}
 }

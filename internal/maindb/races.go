@@ -22,7 +22,7 @@ func (s *Store) Race(ctx context.Context, raceID string) (race.Race, error) {
 
 // CreateRace adds a scheduled race under the ID in r and returns it as stored. When
 // there is already a race with that ID, an earlier call created it, and that race
-// is returned unchanged.
+// is returned unchanged. It returns race.ErrLeft.
 func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) {
 	divisions, err := divisionsColumn(r.Divisions)
 	if err != nil {
@@ -34,8 +34,11 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 	}
 	r.Status = race.Scheduled
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
-		now := s.now()
-		err := s.queries.WithTx(tx).InsertRace(ctx, gen.InsertRaceParams{
+		q, now := s.queries.WithTx(tx), s.now()
+		if err := holdAccount(ctx, q, r.OrganizerID); err != nil {
+			return err
+		}
+		err := q.InsertRace(ctx, gen.InsertRaceParams{
 			RaceID: r.ID, OrganizerID: r.OrganizerID, Name: r.Name, City: r.City,
 			RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
 			RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),

@@ -256,10 +256,13 @@ func (i Invited) invitedBy(invitation Invitation) bool { return i.is(invitation.
 // AcceptStaffInvitation gives who, an account, the role of an open invitation, and the
 // race if that is the role owner. mayOwn says whether the account may own races.
 // Errors: race.ErrNotFound, *race.ConflictError for an account that owns the race,
-// or may not.
+// or may not, and race.ErrLeft.
 func (s *Store) AcceptStaffInvitation(ctx context.Context, invitationID string, who Invited, mayOwn bool) (accepted Invitation, err error) {
 	err = s.withInvitation(ctx, invitationID, who.invitedBy, func(tx *sql.Tx, r race.Race, i Invitation) error {
 		accepted = i
+		if err := holdAccount(ctx, s.queries.WithTx(tx), who.UserID); err != nil {
+			return err
+		}
 		if r.OrganizerID == who.UserID {
 			return &race.ConflictError{Message: "you own this race"}
 		}
@@ -355,7 +358,13 @@ func (s *Store) HandOver(ctx context.Context, raceID, userID, reason string) (r 
 			return err
 		}
 		handed = true
-		err := s.giveRace(ctx, tx, r, userID, reason)
+		err := holdAccount(ctx, s.queries.WithTx(tx), userID)
+		if errors.Is(err, race.ErrLeft) { // it is not the account of the caller
+			return &race.ConflictError{Field: "user_id", Message: "the account has been deleted"}
+		}
+		if err == nil {
+			err = s.giveRace(ctx, tx, r, userID, reason)
+		}
 		r.OrganizerID = userID
 		return err
 	})
@@ -390,18 +399,26 @@ func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, r
 }
 
 // LeaveRaces ends what an account that is closed does in races: it leaves every
-// staff, its API keys end, its open disputes are
-// withdrawn, and the reasons, notes and disputes that it wrote are erased. It returns a *race.ConflictError while the account owns a race that is not
-// void, and then changes nothing.
+// staff, its API keys end, its open disputes are withdrawn, and the reasons, notes and
+// disputes that it wrote are erased. From then on nothing is written for the account,
+// so that no call under way gives it another race or role. It returns a
+// *race.ConflictError while the account owns a race that is not void, and then changes
+// nothing.
 func (s *Store) LeaveRaces(ctx context.Context, userID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
+		if err := q.MarkAccount(ctx, userID); err != nil {
+			return fmt.Errorf("hold account %s: %w", userID, err)
+		}
 		owned, err := q.RacesOwnedBy(ctx, userID)
 		if err != nil {
 			return fmt.Errorf("list the races of user %s: %w", userID, err)
 		}
 		if len(owned) > 0 {
 			return &race.ConflictError{Message: ownedMessage(owned)}
+		}
+		if err := q.MarkLeft(ctx, sql.NullTime{Time: s.now(), Valid: true}, userID); err != nil {
+			return fmt.Errorf("mark account %s as left: %w", userID, err)
 		}
 		memberships, err := q.RolesOfUser(ctx, userID)
 		if err != nil {
