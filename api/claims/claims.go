@@ -82,7 +82,9 @@ type claimPath struct {
 type stateOutput struct {
 	Body struct {
 		ClaimID string          `json:"claim_id" format:"uuid"`
-		State   race.ClaimState `json:"state" enum:"invited,requested,accepted,declined,withdrawn,refused"`
+		State   race.ClaimState `json:"state" enum:"invited,requested,accepted,declined,withdrawn,refused" doc:"With plan=true: the state that the claim would have."`
+
+		Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"Of an approval with plan=true: what it would lead to. Nothing was changed."`
 	}
 }
 

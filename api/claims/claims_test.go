@@ -381,6 +381,12 @@ func TestClaimByBirthDateAsksTheOrganizer(t *testing.T) {
 	decide := b.path() + "/claims/"
 	b.call(t, organizer, http.MethodPost, decide+newID()+"/approve", "", http.StatusNotFound)
 	b.call(t, "organizer/"+newID(), http.MethodPost, decide+right.text(t, "claim_id")+"/approve", "", http.StatusForbidden)
+	before, _ := b.owner(t, record)
+	planned := b.call(t, organizer, http.MethodPost, decide+right.text(t, "claim_id")+"/approve?plan=true", "", http.StatusOK)
+	require.Equal(t, "accepted", planned.text(t, "state"))
+	require.Contains(t, string(planned["consequences"]), `"credits":1`)
+	after, _ := b.owner(t, record)
+	require.Equal(t, before, after, "a plan changes nothing")
 	for range 2 {
 		got := b.call(t, organizer, http.MethodPost, decide+right.text(t, "claim_id")+"/approve", "", http.StatusOK)
 		require.Equal(t, "accepted", got.text(t, "state"))

@@ -130,8 +130,30 @@ type refusalInput struct {
 	}
 }
 
-func (h handlers) approve(ctx context.Context, in *DecisionPath) (*stateOutput, error) {
-	return h.decide(ctx, in.ClaimID, true, "")
+type approvalInput struct {
+	DecisionPath
+	Plan bool `query:"plan" doc:"Answer the consequences, for places, podiums and points, and change nothing."`
+}
+
+func (h handlers) approve(ctx context.Context, in *approvalInput) (*stateOutput, error) {
+	if !in.Plan {
+		return h.decide(ctx, in.ClaimID, true, "")
+	}
+	if !server.IsID(in.ClaimID) {
+		return nil, race.ErrNotFound
+	}
+	var claim maindb.Claim
+	by := maindb.Change{By: server.CallerFrom(ctx).UserID}
+	consequences, err := h.Store.Plan(func(planning *maindb.Store) (err error) {
+		claim, _, err = planning.DecideClaim(ctx, server.RaceFrom(ctx).ID, in.ClaimID, true, by, h.claimant, h.Runners.StandIn)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := stateOf(claim)
+	out.Body.Consequences = &consequences
+	return out, nil
 }
 
 func (h handlers) refuse(ctx context.Context, in *refusalInput) (*stateOutput, error) {

@@ -186,6 +186,7 @@ func comparedName(name string) string {
 }
 
 type mergeInput struct {
+	Plan bool `query:"plan" doc:"Answer the consequences in each race, for places, podiums and points, and change nothing."`
 	Body struct {
 		From   string `json:"from" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e08" doc:"User ID of the runner whose results the other one gets."`
 		Into   string `json:"into" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e09" doc:"User ID of the runner who stays."`
@@ -195,7 +196,8 @@ type mergeInput struct {
 
 type mergeOutput struct {
 	Body struct {
-		RaceIDs []string `json:"race_ids" nullable:"false" doc:"The races whose results moved."`
+		RaceIDs      []string                  `json:"race_ids" nullable:"false" doc:"The races whose results moved."`
+		Consequences []maindb.RaceConsequences `json:"consequences,omitempty" doc:"With plan=true: what the merger would lead to in each race. Nothing was changed."`
 	}
 }
 
@@ -219,6 +221,11 @@ func (p people) merge(ctx context.Context, in *mergeInput) (*mergeOutput, error)
 		}
 	}
 	out := &mergeOutput{}
+	if in.Plan {
+		out.Body.RaceIDs = []string{}
+		out.Body.Consequences, err = p.store.PlanMerge(ctx, from, into, p.accounts.StandIn)
+		return out, err
+	}
 	order := repair.Order{
 		Action: repair.MergePeople, OperatorID: operator(ctx), Target: into, Reason: reason, Before: map[string]string{"from": from, "into": into},
 	}
@@ -240,6 +247,7 @@ func (p people) merge(ctx context.Context, in *mergeInput) (*mergeOutput, error)
 }
 
 type separateInput struct {
+	Plan bool `query:"plan" doc:"Answer the consequences, for places, podiums and points, and change nothing."`
 	Body struct {
 		RaceID string `json:"race_id" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07"`
 		Bib    string `json:"bib" minLength:"1" maxLength:"16" example:"9001"`
@@ -251,6 +259,8 @@ type separateOutput struct {
 	Body struct {
 		UserID  string `json:"user_id" format:"uuid" doc:"Whose result it is now."`
 		Changed bool   `json:"changed" doc:"False when it was theirs before."`
+
+		Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"With plan=true: what it would lead to. Nothing was changed."`
 	}
 }
 
@@ -263,6 +273,15 @@ func (p people) separate(ctx context.Context, in *separateInput) (*separateOutpu
 		return nil, err
 	}
 	out := &separateOutput{}
+	if in.Plan {
+		consequences, err := p.store.Plan(func(planning *maindb.Store) error {
+			_, into, _, err := planning.SeparatePerson(ctx, in.Body.RaceID, in.Body.Bib, p.accounts.StandIn, reason)
+			out.Body.UserID = into
+			return err
+		})
+		out.Body.Consequences = &consequences
+		return out, err
+	}
 	order := repair.Order{
 		Action: repair.SeparatePerson, OperatorID: operator(ctx), Target: in.Body.RaceID, Reason: reason, Before: map[string]string{"bib": in.Body.Bib},
 	}

@@ -90,6 +90,16 @@ func TestPeopleOfSeveralRaces(t *testing.T) {
 		return facts.Entrant.UserID, facts.Record.Revision
 	}
 	merge := object{"from": same, "into": ada, "reason": "same club number"}
+	type planned struct {
+		Consequences []maindb.RaceConsequences
+	}
+	plan := decode[planned](t, b.call(t, http.MethodPost, "/v1/ops/people/merge?plan=true", merge), http.StatusOK)
+	require.Len(t, plan.Consequences, 1)
+	require.Equal(t, other, plan.Consequences[0].RaceID)
+	require.Len(t, plan.Consequences[0].Consequences.Points, 2, "one loses what the other gets")
+	userID, revision := owner()
+	require.Equal(t, same, userID, "a plan changes nothing")
+	require.Equal(t, 1, revision)
 	for range 2 { // the second time nothing is left to move
 		require.Equal(t, http.StatusOK, b.call(t, http.MethodPost, "/v1/ops/people/merge", merge).Code)
 		require.Equal(t, "merge-people", b.lastAction(t).Action)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
-	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
@@ -62,7 +61,7 @@ type claiming struct {
 // underRace calls do under the lock on a live race and returns how many records it
 // revised.
 func (s *Store) underRace(ctx context.Context, raceID string, standIn StandIn, do func(*claiming) error) (revised int, err error) {
-	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.inRace(ctx, raceID, func(tx *sql.Tx) error {
 		c := claiming{Store: s, tx: tx, q: s.queries.WithTx(tx), standIn: standIn}
 		if c.race, err = lockRace(ctx, c.q, raceID); err != nil {
 			return err

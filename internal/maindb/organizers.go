@@ -108,6 +108,33 @@ func (s *Store) MergePeople(ctx context.Context, from, into string, standIn Stan
 	return raceIDs, revised, err
 }
 
+// RaceConsequences is what a change of several races leads to in one of them.
+type RaceConsequences struct {
+	RaceID       string       `json:"race_id" format:"uuid"`
+	Consequences Consequences `json:"consequences"`
+}
+
+// PlanMerge returns what MergePeople would lead to in each race, and changes nothing.
+// It returns a *race.ConflictError as MergePeople does.
+func (s *Store) PlanMerge(ctx context.Context, from, into string, standIn StandIn) ([]RaceConsequences, error) {
+	raceIDs, err := s.queries.LiveRacesOfUser(ctx, from)
+	if err != nil {
+		return nil, fmt.Errorf("list the races of user %s: %w", from, err)
+	}
+	planned := make([]RaceConsequences, len(raceIDs))
+	for i, raceID := range raceIDs {
+		planned[i].RaceID = raceID
+		planned[i].Consequences, err = s.Plan(func(planning *Store) error {
+			_, err := planning.underRace(ctx, raceID, standIn, func(c *claiming) error { return c.mergeIn(ctx, raceID, from, into, "planned") })
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return planned, nil
+}
+
 func (c *claiming) mergeIn(ctx context.Context, raceID, from, into, reason string) (err error) {
 	if c.race, err = lockRace(ctx, c.q, raceID); err != nil || c.race.Status == race.Void {
 		return err
