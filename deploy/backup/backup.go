@@ -52,6 +52,8 @@ type dump struct {
 	SHA256   string   `json:"sha256"`
 	Bytes    int64    `json:"bytes"`
 	Tables   []string `json:"tables"`
+	// Empty: nobody has used the database yet, as on a server that has just been set up.
+	Empty bool `json:"empty,omitempty"`
 	// Log and Position say where the binary logs go on from this dump; Log is empty
 	// when the server keeps none.
 	Log      string `json:"log,omitempty"`
@@ -209,6 +211,9 @@ var (
 func (e *session) dumpOne(ctx context.Context, place Place, under, database string) (d dump, err error) {
 	d = dump{Database: database, File: path.Join(under, database+".sql.gz")}
 	if d.Tables, err = e.tables(ctx, database); err != nil {
+		return dump{}, err
+	}
+	if d.Empty, err = e.empty(ctx, database, d.Tables); err != nil {
 		return dump{}, err
 	}
 	args := []string{"--single-transaction", "--hex-blob", "--default-character-set=utf8mb4"}

@@ -321,6 +321,31 @@ func request(t *testing.T, url string) {
 	require.Equal(t, http.StatusOK, res.StatusCode)
 }
 
+// TestANewServerIsNotWhatWasLost: the schedule of a server that replaces a lost one has
+// backed up its empty databases before anybody restores.
+func TestANewServerIsNotWhatWasLost(t *testing.T) {
+	t.Parallel()
+	lost, replacement := setup(t), setup(t)
+	lost.user("zoe")
+	lost.record("kept")
+	lost.back(backup.Plan{})
+	replacement.place = lost.place
+	replacement.back(backup.Plan{})
+	_, _, err := replacement.restore(backup.Wish{})
+	require.ErrorContains(t, err, "nobody had used yet")
+	_, rest, _ := strings.Cut(err.Error(), "AT=")
+	at, _, _ := strings.Cut(rest, " ")
+	wish, err := backup.WishSettings{At: at}.Wish()
+	require.NoError(t, err)
+	_, _, err = replacement.restore(wish)
+	require.NoError(t, err)
+	require.Equal(t, 1, replacement.records())
+
+	replacement.back(backup.Plan{})
+	_, _, err = replacement.restore(backup.Wish{})
+	require.NoError(t, err, "a newer one has what was restored")
+}
+
 func TestPlaces(t *testing.T) {
 	t.Parallel()
 	for _, where := range []string{"", "ftp://somewhere"} {

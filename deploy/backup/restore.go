@@ -196,14 +196,20 @@ type source struct {
 // choose returns the newest dump of a database before a moment, and the logs that
 // lead from it to the moment.
 func choose(kept inventory, database string, at time.Time) (source, error) {
-	var from manifest
+	var from, used manifest // the newest, and the newest that was not empty
 	var s source
 	for _, m := range kept.manifests {
 		if d, has := m.dump(database); has && (at.IsZero() || !m.TakenAt.After(at)) {
 			from, s.dump, s.taken = m, d, m.TakenAt
+			if !d.Empty {
+				used = m
+			}
 		}
 	}
 	switch {
+	case at.IsZero() && s.Empty && used.Series != "" && used.Series != from.Series:
+		return source{}, fmt.Errorf("the newest backup, of %s, is of a database that nobody had used yet: give AT=%s for what was there before, or a later moment for what came since",
+			s.taken.Format(time.RFC3339Nano), kept.reach(used).Format(time.RFC3339Nano))
 	case s.File == "" && at.IsZero():
 		return source{}, errors.New("there is no backup of it")
 	case s.File == "":
@@ -233,6 +239,17 @@ func choose(kept inventory, database string, at time.Time) (source, error) {
 		return source{}, fmt.Errorf("backups reach only to %s", until.Format(time.RFC3339))
 	}
 	return s, nil
+}
+
+// reach is the moment until which the series of a dump can be restored.
+func (i inventory) reach(m manifest) time.Time {
+	until := m.TakenAt
+	for _, k := range i.logs {
+		if strings.HasPrefix(k.name, path.Join(m.Server, m.Series)+"/") && k.until.After(until) {
+			until = k.until
+		}
+	}
+	return until
 }
 
 // load fetches and verifies the files and loads them into a database of its own.

@@ -232,3 +232,23 @@ func (e *session) beginSeries(ctx context.Context) (string, error) {
 	}
 	return series, nil
 }
+
+// empty reports whether a database is as the programs' first start left it: without
+// results and without accounts but operators'.
+func (e *session) empty(ctx context.Context, database string, tables []string) (bool, error) {
+	for table, where := range map[string]string{
+		"race": "", "unofficial_record": "", "user": " WHERE user_type <> 'operator'",
+	} {
+		if !slices.Contains(tables, table) {
+			continue
+		}
+		var used bool
+		if err := e.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+database+"."+table+where+")").Scan(&used); err != nil {
+			return false, fmt.Errorf("look whether %s.%s is empty: %w", database, table, err)
+		}
+		if used {
+			return false, nil
+		}
+	}
+	return true, nil
+}
