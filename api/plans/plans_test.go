@@ -63,6 +63,16 @@ func TestABibTwiceWithAndWithoutItsRace(t *testing.T) {
 	require.Equal(t, []int{2, 3}, plan.Errors[0].Rows)
 }
 
+func TestAFileWithoutTheTimesThatRankDivisionsSaysSo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := b.race(t, func(r *race.Race) { r.Ranking.DivisionsBasis = race.Net })
+	plan := b.plan(t, raceID, both)
+	require.Len(t, plan.Notes, 1)
+	require.Contains(t, plan.Notes[0], "no net times")
+	require.Empty(t, b.plan(t, raceID, "Bib,Name,Sex,Gun Time,Net Time\n1,Ada Example,F,2:45:10,2:45:00\n").Notes)
+}
+
 func TestAFileWithStartListAndResultsMakesBoth(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -458,6 +458,10 @@ func (in *reading) takeNotes() {
 		note("The file does not say which clock its times are of: they are recorded as the %s time, which ranks the race. A mapping can say otherwise.",
 			in.race.Ranking.Basis)
 	}
+	if basis := in.race.Ranking.DivisionsBasis; in.takesResults && basis == race.Net && in.race.Ranking.Basis == race.Gun &&
+		count(func(r *racefile.Row) bool { return r.Gun != 0 || r.Time != 0 }) > 0 && count(func(r *racefile.Row) bool { return r.Net != 0 }) == 0 {
+		note("The file has no net times, which rank the divisions of the race: nobody gets a place in a division by it.")
+	}
 	if in.takesList {
 		if n := count(func(r *racefile.Row) bool {
 			return r.BirthDate.IsZero() && r.Age == race.UnknownAge && r.BirthYear > 0

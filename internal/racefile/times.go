@@ -211,12 +211,15 @@ func numberTime(cell string, style timeStyle) (race.Time, error) {
 // styleOf decides what the numbers in a column of times are.
 func styleOf(cells func(yield func(string) bool), workbook bool) timeStyle {
 	style := timeStyle{workbook: workbook}
-	dotted, colons, whole, unlikeClock := false, false, 0, 0
+	dotted, colons, days, whole, unlikeClock := false, false, false, 0, 0
 	cells(func(cell string) bool {
 		dotted = dotted || dottedTime.MatchString(cell)
 		colons = colons || strings.Contains(cell, ":") && colonTime.MatchString(cell) && !noTime(cell)
 		if m := dottedPair.FindStringSubmatch(cell); len(m) > 2 && len(m[2]) < 5 {
 			style.fraction = style.fraction || len(m[2]) != 2 || m[2] >= "60"
+		}
+		if n, err := strconv.ParseFloat(cell, 64); err == nil && n > 0 && n < maxDays && strings.Contains(cell, ".") {
+			days = workbook
 		}
 		if n, err := strconv.Atoi(cell); err == nil && n >= maxDays {
 			whole++
@@ -227,8 +230,9 @@ func styleOf(cells func(yield func(string) bool), workbook bool) timeStyle {
 		return true
 	})
 	// Two in three numbers of seconds cannot be H:MM:SS without its colons. A few such
-	// numbers are typing errors, and so is a number among times with colons.
-	style.seconds = !colons && unlikeClock > 0 && unlikeClock*3 >= whole
+	// numbers are typing errors, and so is a number among times with colons or a
+	// workbook's fractions of a day.
+	style.seconds = !colons && !days && unlikeClock > 0 && unlikeClock*3 >= whole
 	style.fraction = style.fraction && !dotted
 	return style
 }
