@@ -86,6 +86,15 @@ func TestWorkbooks(t *testing.T) {
 		}, briefs(f))
 		require.Equal(t, []string{"Marathon", "10 km"}, f.Events)
 	})
+	t.Run("a number among fractions of a day", func(t *testing.T) {
+		t.Parallel()
+		f := readAll(t, "", workbook(t, []string{"Sheet1"}, map[string][][]any{
+			"Sheet1": {{"Bib", "Name", "Time"}, {1, "Ann Elk", 0.125}, {2, "Bo Elk", 10872}},
+		}, nil))
+		require.Equal(t, []string{"1|Ann Elk|3:00:00|OK"}, briefs(f), "the typing error does not make times of seconds")
+		require.Len(t, f.Errors, 1)
+		require.Equal(t, "time", f.Errors[0].Field)
+	})
 	t.Run("dates since 1904", func(t *testing.T) {
 		t.Parallel()
 		yes := true
