@@ -54,7 +54,9 @@ func TestStaff(t *testing.T) {
 	require.Len(t, b.as(t, otherRunner, http.MethodGet, "/v1/me/staff-invitations", "", http.StatusOK)["items"], 1)
 	b.as(t, otherRunner, http.MethodGet, path, "", http.StatusForbidden)
 	require.Equal(t, map[string]any{"race_id": b.race.ID, "role": "viewer"}, b.as(t, otherRunner, http.MethodPost, accept, "", http.StatusOK))
-	b.as(t, otherRunner, http.MethodPost, accept, "", http.StatusNotFound) // once
+	require.Equal(t, map[string]any{"race_id": b.race.ID, "role": "viewer"}, b.as(t, otherRunner, http.MethodPost, accept, "", http.StatusOK), "again")
+	require.Len(t, b.as(t, owner, http.MethodGet, path, "", http.StatusOK)["invitations"], 1)
+	b.as(t, runner, http.MethodPost, accept, "", http.StatusNotFound)
 	b.as(t, otherRunner, http.MethodGet, path, "", http.StatusOK)
 	b.as(t, otherRunner, http.MethodPatch, "/v1/races/"+b.race.ID, `{"city":"Bonn"}`, http.StatusForbidden)
 	b.as(t, owner, http.MethodPatch, path+"/"+b.ids[otherRunner], `{"role":"editor"}`, http.StatusNoContent)
@@ -63,6 +65,7 @@ func TestStaff(t *testing.T) {
 	b.as(t, otherRunner, http.MethodDelete, path+"/"+b.ids[viewer], "", http.StatusForbidden)
 	b.as(t, otherRunner, http.MethodDelete, path+"/"+b.ids[otherRunner], "", http.StatusNoContent) // they leave
 	b.as(t, otherRunner, http.MethodGet, path, "", http.StatusForbidden)
+	b.as(t, otherRunner, http.MethodPost, accept, "", http.StatusNotFound) // they have left
 
 	log := b.as(t, viewer, http.MethodGet, "/v1/races/"+b.race.ID+"/changes?action=staff.&limit=5", "", http.StatusOK)
 	var actions []any
@@ -73,6 +76,27 @@ func TestStaff(t *testing.T) {
 	require.NotContains(t, b.logs.drain(), "other-runner")
 	mine := items(t, b.as(t, otherRunner, http.MethodGet, "/v1/me/changes", "", http.StatusOK))
 	require.Len(t, mine, 4, "added, changed by the owner, the city, and left")
+}
+
+// TestADeclinedInvitationLooksOpenToTheRace: neither declining nor leaving tells the
+// race that somebody has the login.
+func TestADeclinedInvitationLooksOpenToTheRace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := "/v1/races/" + b.race.ID + "/staff"
+	before := b.as(t, owner, http.MethodPost, path, `{"login_id":"other-runner@example.net","role":"timing"}`, http.StatusAccepted)
+	listed := b.as(t, owner, http.MethodGet, path, "", http.StatusOK)["invitations"]
+	invitation := "/v1/me/staff-invitations/" + fmt.Sprint(before["invitation_id"])
+	b.as(t, otherRunner, http.MethodPost, invitation+"/decline", "", http.StatusNoContent)
+	b.as(t, otherRunner, http.MethodPost, invitation+"/decline", "", http.StatusNoContent) // again
+	require.Equal(t, listed, b.as(t, owner, http.MethodGet, path, "", http.StatusOK)["invitations"])
+	require.Empty(t, b.as(t, otherRunner, http.MethodGet, "/v1/me/staff-invitations", "", http.StatusOK)["items"])
+	b.as(t, otherRunner, http.MethodPost, invitation+"/accept", "", http.StatusNotFound)
+
+	b.as(t, otherRunner, http.MethodDelete, "/v1/me", `{"password":"six stars to go"}`, http.StatusNoContent)
+	require.Equal(t, listed, b.as(t, owner, http.MethodGet, path, "", http.StatusOK)["invitations"])
+	b.as(t, owner, http.MethodPost, path, `{"login_id":"other-runner@example.net","role":"viewer"}`, http.StatusAccepted)
+	require.Len(t, b.as(t, owner, http.MethodGet, path, "", http.StatusOK)["invitations"], 1, "the later one replaces the earlier one")
 }
 
 // TestAnInvitationToAnAddressIsForWhoHasConfirmedIt: whoever signs up with the address

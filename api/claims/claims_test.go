@@ -508,7 +508,35 @@ func TestAnInvitationIsNotForWhoeverSignsUpWithTheAddress(t *testing.T) {
 
 	require.NoError(t, b.store.DropInvitations(t.Context(), claims.LoginHash(sha256.Sum256, "ben")))
 	_, states = b.mine(t, other)
-	require.Empty(t, states, "nothing is left of the login of somebody who leaves")
+	require.Empty(t, states, "no account finds the invitation of somebody who has left")
+}
+
+func TestInvitationsOfSomebodyWhoLeavesLookLikeThoseToNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const list = "bib,name,login_id\n1,A,ann@example.org\n2,B,ben@example.org\n3,C,nobody@example.org\n"
+	b.imports(t, list)
+	seen := func() string {
+		return string(b.call(t, organizer, http.MethodGet, b.path()+"/claims", "", http.StatusOK)["items"])
+	}
+	before := seen()
+	for _, login := range []string{"ann@example.org", "ben@example.org"} {
+		userID, token := b.runner(t, login)
+		if login == "ben@example.org" {
+			ids, _ := b.mine(t, token)
+			b.answers(t, token, ids[0], "decline", "declined")
+		}
+		require.NoError(t, b.store.DropInvitations(t.Context(), claims.LoginHash(sha256.Sum256, login)))
+		_, err := b.store.Leave(t.Context(), userID)
+		require.NoError(t, err)
+		ids, _ := b.mine(t, token)
+		require.Empty(t, ids)
+	}
+	require.JSONEq(t, before, seen())
+	b.imports(t, list)
+	require.JSONEq(t, before, seen(), "nobody is invited again")
+	b.imports(t, "bib,name,login_id\n1,A,new@example.org\n3,C,newer@example.org\n")
+	require.Len(t, b.call(t, organizer, http.MethodGet, b.path()+"/claims?state=refused", "", http.StatusOK).items(t), 2)
 }
 
 func TestACancelledEntryIsNotGivenBack(t *testing.T) {

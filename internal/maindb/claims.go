@@ -3,7 +3,9 @@ package maindb
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -551,15 +553,32 @@ func (s *Store) ClaimsOfRace(ctx context.Context, raceID string, state race.Clai
 	return list, nil
 }
 
-// DropInvitations erases the invitations that wait for a login whose holder leaves.
+// DropInvitations takes the invitations that wait for a login from every account when
+// its holder leaves. To the organizer they look as before, and inviting the login again
+// has the same effect as with one that nobody has: otherwise they would learn that
+// somebody had it.
 func (s *Store) DropInvitations(ctx context.Context, loginHash string) error {
 	if loginHash == "" {
 		return nil
 	}
-	if err := s.queries.DeleteInvitationsTo(ctx, nullString(loginHash)); err != nil {
-		return fmt.Errorf("delete invitations: %w", err)
+	for _, seal := range []func(context.Context, sql.NullString) error{
+		s.queries.SealInvitationsTo, s.queries.DeleteInvitationsTo, s.queries.SealStaffInvitations,
+	} {
+		if err := seal(ctx, nullString(loginHash)); err != nil {
+			return fmt.Errorf("drop invitations: %w", err)
+		}
 	}
 	return nil
+}
+
+// sealedLogin is what is left of the hash of a login in an invitation once its holder
+// has left; empty for none.
+func sealedLogin(raceID, loginHash string) string {
+	if loginHash == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(raceID + loginHash))
+	return hex.EncodeToString(sum[:])
 }
 
 func claimOf(row gen.Claim) Claim {

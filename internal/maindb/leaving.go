@@ -43,6 +43,8 @@ func (s *Store) Leave(ctx context.Context, userID string) (standIns []string, er
 			func() error { return q.DeleteMappingsOf(ctx, userID) },
 			func() error { return q.DeleteOpenClaimsOf(ctx, nullString(userID)) },
 			func() error { return q.EraseDisputeTexts(ctx, userID) },
+			func() error { return q.SealDeclinedInvitationsOf(ctx, nullString(userID)) },
+			func() error { return q.DeleteAcceptedInvitationsOf(ctx, nullString(userID)) },
 			func() error { return q.ForgetLoginOfClaims(ctx, nullString(userID)) },
 			func() error { return q.EraseEntriesWithoutResults(ctx, s.now(), userID) },
 			func() error { return q.ForgetOwnAges(ctx, userID) },

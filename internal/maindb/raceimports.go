@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
@@ -275,8 +274,13 @@ func (s *Store) undoStartList(ctx context.Context, tx *sql.Tx, raceID string, do
 		if err != nil {
 			return fmt.Errorf("read the invitations of race %s: %w", raceID, err)
 		}
+		ours := make(map[invitation]bool)
+		for _, inv := range done.Invited {
+			ours[inv], ours[invitation{inv.BibKey, sealedLogin(raceID, inv.LoginHash)}] = true, true
+		}
 		for _, inv := range invited {
-			if inv.State == string(race.Invited) && slices.Contains(done.Invited, invitation{inv.BibKey, inv.LoginHash.String}) {
+			waits := inv.State == string(race.Invited) || inv.State == string(race.Declined) // the organizer sees no difference
+			if waits && ours[invitation{inv.BibKey, inv.LoginHash.String}] {
 				undone.uninvites = append(undone.uninvites, inv.ClaimID)
 			}
 		}

@@ -36,7 +36,7 @@ func TestRights(t *testing.T) {
 		"import_content":   {mysql.API: "select, insert, delete"},
 		"import_mapping":   {mysql.API: everything},
 		"race_staff":       {mysql.API: "select, insert, delete"},
-		"staff_invitation": {mysql.API: "select, insert, delete"},
+		"staff_invitation": {mysql.API: "select, insert, delete, update (login_hash, user_id, declined_at, accepted_at)"},
 		"api_key":          {mysql.API: "select, insert, delete, update (secret_hash, prefix, last_used_at, revoked_at)"},
 		"dispute": {
 			mysql.API:    "select, insert, update (state, wrong, right_would_be, closed_at, closed_by, answer, answered_revision)",

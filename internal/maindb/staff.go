@@ -87,6 +87,7 @@ type Invitation struct {
 	By        string // user ID
 	At        time.Time
 	ExpiresAt time.Time
+	Declined  bool // which nobody of the race may learn
 }
 
 // Invited is who an invitation is for: whoever has a login, by its keyed hash in
@@ -121,7 +122,8 @@ func (s *Store) Invite(ctx context.Context, i Invitation) error {
 		kept := 0
 		for _, row := range open {
 			other := invitationOf(row)
-			replaced := other.Invited.is(i.Invited) || other.Role == race.Owner && i.Role == race.Owner
+			sealed := Invited{LoginHash: sealedLogin(i.RaceID, i.Invited.LoginHash)}
+			replaced := other.Invited.is(i.Invited) || other.Invited.is(sealed) || other.Role == race.Owner && i.Role == race.Owner
 			switch {
 			case other.ID == i.ID:
 				return nil
@@ -193,7 +195,7 @@ func (s *Store) InvitationsFor(ctx context.Context, who Invited) ([]Invitation, 
 func invitationOf(row gen.StaffInvitation) Invitation {
 	return Invitation{
 		ID: row.InvitationID, RaceID: row.RaceID, Role: race.Role(row.Role), Invited: Invited{LoginHash: row.LoginHash.String, UserID: row.UserID.String},
-		Reason: row.Reason, By: row.InvitedBy, At: row.InvitedAt, ExpiresAt: row.ExpiresAt,
+		Reason: row.Reason, By: row.InvitedBy, At: row.InvitedAt, ExpiresAt: row.ExpiresAt, Declined: row.DeclinedAt.Valid,
 	}
 }
 
@@ -236,12 +238,16 @@ func (s *Store) WithdrawStaffInvitation(ctx context.Context, raceID, invitationI
 	})
 }
 
-// DeclineStaffInvitation deletes an open invitation for who, or returns
-// race.ErrNotFound.
+// DeclineStaffInvitation hides an open invitation from who, whom it is for. The race
+// still sees it as open until it expires: otherwise it would learn that somebody has
+// the login. Repeating it changes nothing. It returns race.ErrNotFound.
 func (s *Store) DeclineStaffInvitation(ctx context.Context, invitationID string, who Invited) error {
 	return s.withInvitation(ctx, invitationID, who.invitedBy, func(tx *sql.Tx, _ race.Race, i Invitation) error {
-		if err := s.queries.WithTx(tx).DeleteStaffInvitation(ctx, i.ID); err != nil {
-			return fmt.Errorf("delete invitation %s: %w", i.ID, err)
+		if i.Declined {
+			return nil
+		}
+		if err := s.queries.WithTx(tx).DeclineStaffInvitation(ctx, sql.NullTime{Time: s.now(), Valid: true}, i.ID); err != nil {
+			return fmt.Errorf("decline invitation %s: %w", i.ID, err)
 		}
 		declined := ofInvitation(i, "staff.invitation_declined")
 		declined.RaceID = "" // the race does not learn whose account it was
@@ -255,10 +261,12 @@ func (i Invited) invitedBy(invitation Invitation) bool { return i.is(invitation.
 
 // AcceptStaffInvitation gives who, an account, the role of an open invitation, and the
 // race if that is the role owner. mayOwn says whether the account may own races.
+// Repeating it changes nothing, as long as the account has a role in the race.
 // Errors: race.ErrNotFound, *race.ConflictError for an account that owns the race,
 // or may not, and race.ErrLeft.
 func (s *Store) AcceptStaffInvitation(ctx context.Context, invitationID string, who Invited, mayOwn bool) (accepted Invitation, err error) {
-	err = s.withInvitation(ctx, invitationID, who.invitedBy, func(tx *sql.Tx, r race.Race, i Invitation) error {
+	wanted := func(i Invitation) bool { return who.invitedBy(i) && !i.Declined }
+	err = s.withInvitation(ctx, invitationID, wanted, func(tx *sql.Tx, r race.Race, i Invitation) error {
 		accepted = i
 		if err := holdAccount(ctx, s.queries.WithTx(tx), who.UserID); err != nil {
 			return err
@@ -266,17 +274,39 @@ func (s *Store) AcceptStaffInvitation(ctx context.Context, invitationID string, 
 		if r.OrganizerID == who.UserID {
 			return &race.ConflictError{Message: "you own this race"}
 		}
-		if i.Role == race.Owner {
-			if !mayOwn {
-				return &race.ConflictError{Message: "only an organizer can own a race"}
-			}
-			return s.giveRace(ctx, tx, r, who.UserID, i.Reason)
+		if i.Role == race.Owner && !mayOwn {
+			return &race.ConflictError{Message: "only an organizer can own a race"}
 		}
-		if err := s.queries.WithTx(tx).DeleteStaffInvitation(ctx, i.ID); err != nil {
-			return fmt.Errorf("delete invitation %s: %w", i.ID, err)
+		err := s.queries.WithTx(tx).AcceptStaffInvitation(ctx, sql.NullTime{Time: s.now(), Valid: true}, nullString(who.UserID), i.ID)
+		if err != nil {
+			return fmt.Errorf("accept invitation %s: %w", i.ID, err)
+		}
+		if i.Role == race.Owner {
+			return s.giveRace(ctx, tx, r, who.UserID, i.Reason)
 		}
 		return s.setRole(ctx, tx, r.ID, who.UserID, i.Role)
 	})
+	if errors.Is(err, race.ErrNotFound) {
+		return s.acceptedBefore(ctx, invitationID, who.UserID)
+	}
+	return accepted, err
+}
+
+// acceptedBefore returns an invitation that an account has accepted, with the role that
+// the account has in the race now. It returns race.ErrNotFound when it has none.
+func (s *Store) acceptedBefore(ctx context.Context, invitationID, userID string) (Invitation, error) {
+	row, err := s.queries.StaffInvitation(ctx, invitationID)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && (!row.AcceptedAt.Valid || row.UserID.String != userID) {
+		return Invitation{}, race.ErrNotFound
+	}
+	if err != nil {
+		return Invitation{}, fmt.Errorf("read invitation %s: %w", invitationID, err)
+	}
+	accepted := invitationOf(row)
+	_, accepted.Role, err = s.RaceFor(ctx, row.RaceID, userID)
+	if err == nil && accepted.Role == "" {
+		err = race.ErrNotFound
+	}
 	return accepted, err
 }
 
@@ -381,7 +411,7 @@ func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, r
 	if err := q.DeleteStaff(ctx, r.ID, userID); err != nil {
 		return fmt.Errorf("take the new owner off the staff of race %s: %w", r.ID, err)
 	}
-	if err := q.DeleteStaffInvitationsOfRace(ctx, r.ID); err != nil {
+	if err := q.DeleteOpenStaffInvitationsOfRace(ctx, r.ID); err != nil {
 		return fmt.Errorf("delete the invitations of race %s: %w", r.ID, err)
 	}
 	if err := s.endKeys(ctx, tx, r.ID, r.OrganizerID); err != nil {

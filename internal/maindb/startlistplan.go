@@ -332,15 +332,15 @@ func (p *startListPlan) invite(invited []gen.InvitationsOfRaceRow) {
 	rowOfBib, rowOfLogin := make(map[string]int), make(map[string]int)
 	for i, row := range p.list {
 		if row.LoginHash != "" && !p.refused(i) {
-			rowOfBib[p.keys[i]], rowOfLogin[row.LoginHash] = i, i
+			rowOfBib[p.keys[i]], rowOfLogin[row.LoginHash], rowOfLogin[sealedLogin(p.race.ID, row.LoginHash)] = i, i, i
 		}
 	}
 	known := make(map[int]bool)
 	for _, inv := range invited {
 		i, sameBib := rowOfBib[inv.BibKey]
-		_, sameLogin := rowOfLogin[inv.LoginHash.String]
+		of, sameLogin := rowOfLogin[inv.LoginHash.String]
 		switch waits := inv.State == string(race.Invited) || inv.State == string(race.Declined); {
-		case sameBib && p.list[i].LoginHash == inv.LoginHash.String:
+		case sameBib && sameLogin && p.list[i].LoginHash == p.list[of].LoginHash:
 			known[i] = true
 		case waits && (sameBib || sameLogin):
 			p.uninvites = append(p.uninvites, inv.ClaimID)

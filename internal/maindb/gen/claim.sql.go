@@ -272,6 +272,7 @@ const deleteInvitationsTo = `-- name: DeleteInvitationsTo :exec
 DELETE FROM claim WHERE login_hash = ? AND user_id IS NULL
 `
 
+// Those that have been sealed before.
 func (q *Queries) DeleteInvitationsTo(ctx context.Context, loginHash sql.NullString) error {
 	_, err := q.db.ExecContext(ctx, deleteInvitationsTo, loginHash)
 	return err
@@ -391,6 +392,30 @@ func (q *Queries) RefuseClaims(ctx context.Context, arg RefuseClaimsParams) erro
 		query = strings.Replace(query, "/*SLICE:claim_ids*/?", "NULL", 1)
 	}
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
+const sealDeclinedInvitationsOf = `-- name: SealDeclinedInvitationsOf :exec
+UPDATE IGNORE claim
+SET state = 'invited', user_id = NULL, decided_by = NULL, changed_at = created_at, login_hash = SHA2(CONCAT(race_id, login_hash), 256)
+WHERE user_id = ? AND state = 'declined' AND login_hash IS NOT NULL
+`
+
+// Likewise for those that the leaver has declined, which look as if they waited.
+func (q *Queries) SealDeclinedInvitationsOf(ctx context.Context, userID sql.NullString) error {
+	_, err := q.db.ExecContext(ctx, sealDeclinedInvitationsOf, userID)
+	return err
+}
+
+const sealInvitationsTo = `-- name: SealInvitationsTo :exec
+UPDATE IGNORE claim SET login_hash = SHA2(CONCAT(race_id, login_hash), 256) WHERE login_hash = ? AND user_id IS NULL
+`
+
+// What is left of a login, when its holder leaves, is a hash of its hash and the race:
+// no account finds the invitation by it, but a start list that names the login again
+// does not invite it again, as with a login that nobody has.
+func (q *Queries) SealInvitationsTo(ctx context.Context, loginHash sql.NullString) error {
+	_, err := q.db.ExecContext(ctx, sealInvitationsTo, loginHash)
 	return err
 }
 

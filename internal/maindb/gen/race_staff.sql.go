@@ -11,6 +11,42 @@ import (
 	"time"
 )
 
+const acceptStaffInvitation = `-- name: AcceptStaffInvitation :exec
+UPDATE staff_invitation SET accepted_at = ?, user_id = ?, login_hash = NULL WHERE invitation_id = ?
+`
+
+func (q *Queries) AcceptStaffInvitation(ctx context.Context, acceptedAt sql.NullTime, userID sql.NullString, invitationID string) error {
+	_, err := q.db.ExecContext(ctx, acceptStaffInvitation, acceptedAt, userID, invitationID)
+	return err
+}
+
+const declineStaffInvitation = `-- name: DeclineStaffInvitation :exec
+UPDATE staff_invitation SET declined_at = ? WHERE invitation_id = ?
+`
+
+func (q *Queries) DeclineStaffInvitation(ctx context.Context, declinedAt sql.NullTime, invitationID string) error {
+	_, err := q.db.ExecContext(ctx, declineStaffInvitation, declinedAt, invitationID)
+	return err
+}
+
+const deleteAcceptedInvitationsOf = `-- name: DeleteAcceptedInvitationsOf :exec
+DELETE FROM staff_invitation WHERE user_id = ? AND accepted_at IS NOT NULL
+`
+
+func (q *Queries) DeleteAcceptedInvitationsOf(ctx context.Context, userID sql.NullString) error {
+	_, err := q.db.ExecContext(ctx, deleteAcceptedInvitationsOf, userID)
+	return err
+}
+
+const deleteOpenStaffInvitationsOfRace = `-- name: DeleteOpenStaffInvitationsOfRace :exec
+DELETE FROM staff_invitation WHERE race_id = ? AND accepted_at IS NULL
+`
+
+func (q *Queries) DeleteOpenStaffInvitationsOfRace(ctx context.Context, raceID string) error {
+	_, err := q.db.ExecContext(ctx, deleteOpenStaffInvitationsOfRace, raceID)
+	return err
+}
+
 const deleteStaff = `-- name: DeleteStaff :exec
 DELETE FROM race_staff WHERE race_id = ? AND user_id = ?
 `
@@ -275,6 +311,17 @@ func (q *Queries) RolesOfUser(ctx context.Context, userID string) ([]RaceStaff, 
 	return items, nil
 }
 
+const sealStaffInvitations = `-- name: SealStaffInvitations :exec
+UPDATE staff_invitation SET login_hash = SHA2(CONCAT(race_id, login_hash), 256) WHERE login_hash = ?
+`
+
+// What is left of a login, when its holder leaves, is a hash of its hash and the race:
+// no account finds the invitation by it, but inviting the login again replaces it.
+func (q *Queries) SealStaffInvitations(ctx context.Context, loginHash sql.NullString) error {
+	_, err := q.db.ExecContext(ctx, sealStaffInvitations, loginHash)
+	return err
+}
+
 const setOwner = `-- name: SetOwner :exec
 UPDATE race SET organizer_id = ?, updated_at = ? WHERE race_id = ?
 `
@@ -306,7 +353,7 @@ func (q *Queries) SetStaff(ctx context.Context, arg SetStaffParams) error {
 }
 
 const staffInvitation = `-- name: StaffInvitation :one
-SELECT invitation_id, race_id, role, login_hash, user_id, reason, invited_by, invited_at, expires_at FROM staff_invitation WHERE invitation_id = ?
+SELECT invitation_id, race_id, role, login_hash, user_id, reason, invited_by, invited_at, expires_at, declined_at, accepted_at FROM staff_invitation WHERE invitation_id = ?
 `
 
 func (q *Queries) StaffInvitation(ctx context.Context, invitationID string) (StaffInvitation, error) {
@@ -322,14 +369,17 @@ func (q *Queries) StaffInvitation(ctx context.Context, invitationID string) (Sta
 		&i.InvitedBy,
 		&i.InvitedAt,
 		&i.ExpiresAt,
+		&i.DeclinedAt,
+		&i.AcceptedAt,
 	)
 	return i, err
 }
 
 const staffInvitationsFor = `-- name: StaffInvitationsFor :many
-SELECT staff_invitation.invitation_id, staff_invitation.race_id, staff_invitation.role, staff_invitation.login_hash, staff_invitation.user_id, staff_invitation.reason, staff_invitation.invited_by, staff_invitation.invited_at, staff_invitation.expires_at, race.name, race.race_date
+SELECT staff_invitation.invitation_id, staff_invitation.race_id, staff_invitation.role, staff_invitation.login_hash, staff_invitation.user_id, staff_invitation.reason, staff_invitation.invited_by, staff_invitation.invited_at, staff_invitation.expires_at, staff_invitation.declined_at, staff_invitation.accepted_at, race.name, race.race_date
 FROM staff_invitation JOIN race ON race.race_id = staff_invitation.race_id
 WHERE (staff_invitation.login_hash = ? OR staff_invitation.user_id = ?) AND staff_invitation.expires_at > ?
+  AND staff_invitation.declined_at IS NULL AND staff_invitation.accepted_at IS NULL
 ORDER BY staff_invitation.invitation_id
 `
 
@@ -358,6 +408,8 @@ func (q *Queries) StaffInvitationsFor(ctx context.Context, loginHash sql.NullStr
 			&i.StaffInvitation.InvitedBy,
 			&i.StaffInvitation.InvitedAt,
 			&i.StaffInvitation.ExpiresAt,
+			&i.StaffInvitation.DeclinedAt,
+			&i.StaffInvitation.AcceptedAt,
 			&i.Name,
 			&i.RaceDate,
 		); err != nil {
@@ -375,9 +427,10 @@ func (q *Queries) StaffInvitationsFor(ctx context.Context, loginHash sql.NullStr
 }
 
 const staffInvitationsOfRace = `-- name: StaffInvitationsOfRace :many
-SELECT invitation_id, race_id, role, login_hash, user_id, reason, invited_by, invited_at, expires_at FROM staff_invitation WHERE race_id = ? AND expires_at > ? ORDER BY invitation_id
+SELECT invitation_id, race_id, role, login_hash, user_id, reason, invited_by, invited_at, expires_at, declined_at, accepted_at FROM staff_invitation WHERE race_id = ? AND expires_at > ? AND accepted_at IS NULL ORDER BY invitation_id
 `
 
+// Those that were declined are open to the race.
 func (q *Queries) StaffInvitationsOfRace(ctx context.Context, raceID string, expiresAt time.Time) ([]StaffInvitation, error) {
 	rows, err := q.db.QueryContext(ctx, staffInvitationsOfRace, raceID, expiresAt)
 	if err != nil {
@@ -397,6 +450,8 @@ func (q *Queries) StaffInvitationsOfRace(ctx context.Context, raceID string, exp
 			&i.InvitedBy,
 			&i.InvitedAt,
 			&i.ExpiresAt,
+			&i.DeclinedAt,
+			&i.AcceptedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -287,6 +287,8 @@ type StaffInvitation struct {
 	InvitedBy    string
 	InvitedAt    time.Time
 	ExpiresAt    time.Time
+	DeclinedAt   sql.NullTime
+	AcceptedAt   sql.NullTime
 }
 
 type Standing struct {

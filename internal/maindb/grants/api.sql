@@ -22,7 +22,7 @@ GRANT SELECT, INSERT, DELETE, UPDATE (status, reason, imported_by, imported_at, 
 GRANT SELECT, INSERT, DELETE ON import_content TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_mapping TO {account};
 GRANT SELECT, INSERT, DELETE ON race_staff TO {account};
-GRANT SELECT, INSERT, DELETE ON staff_invitation TO {account};
+GRANT SELECT, INSERT, UPDATE (login_hash, user_id, declined_at, accepted_at), DELETE ON staff_invitation TO {account};
 GRANT SELECT, INSERT, UPDATE (secret_hash, prefix, last_used_at, revoked_at), DELETE ON api_key TO {account};
 GRANT SELECT, INSERT, UPDATE (state, wrong, right_would_be, closed_at, closed_by, answer, answered_revision) ON dispute TO {account};
 GRANT SELECT, INSERT, UPDATE ON account_mark TO {account};

@@ -52,7 +52,20 @@ WHERE race_id = sqlc.arg(race_id) AND claim_id < sqlc.arg(before)
 ORDER BY claim_id DESC
 LIMIT ?;
 
+-- name: SealInvitationsTo :exec
+-- What is left of a login, when its holder leaves, is a hash of its hash and the race:
+-- no account finds the invitation by it, but a start list that names the login again
+-- does not invite it again, as with a login that nobody has.
+UPDATE IGNORE claim SET login_hash = SHA2(CONCAT(race_id, login_hash), 256) WHERE login_hash = ? AND user_id IS NULL;
+
+-- name: SealDeclinedInvitationsOf :exec
+-- Likewise for those that the leaver has declined, which look as if they waited.
+UPDATE IGNORE claim
+SET state = 'invited', user_id = NULL, decided_by = NULL, changed_at = created_at, login_hash = SHA2(CONCAT(race_id, login_hash), 256)
+WHERE user_id = ? AND state = 'declined' AND login_hash IS NOT NULL;
+
 -- name: DeleteInvitationsTo :exec
+-- Those that have been sealed before.
 DELETE FROM claim WHERE login_hash = ? AND user_id IS NULL;
 
 -- name: ForgetLoginOfClaims :exec

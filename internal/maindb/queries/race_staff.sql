@@ -35,7 +35,8 @@ SELECT * FROM race_staff WHERE user_id = ?;
 UPDATE race SET organizer_id = ?, updated_at = ? WHERE race_id = ?;
 
 -- name: StaffInvitationsOfRace :many
-SELECT * FROM staff_invitation WHERE race_id = ? AND expires_at > ? ORDER BY invitation_id;
+-- Those that were declined are open to the race.
+SELECT * FROM staff_invitation WHERE race_id = ? AND expires_at > ? AND accepted_at IS NULL ORDER BY invitation_id;
 
 -- name: StaffInvitation :one
 SELECT * FROM staff_invitation WHERE invitation_id = ?;
@@ -44,6 +45,7 @@ SELECT * FROM staff_invitation WHERE invitation_id = ?;
 SELECT sqlc.embed(staff_invitation), race.name, race.race_date
 FROM staff_invitation JOIN race ON race.race_id = staff_invitation.race_id
 WHERE (staff_invitation.login_hash = ? OR staff_invitation.user_id = ?) AND staff_invitation.expires_at > ?
+  AND staff_invitation.declined_at IS NULL AND staff_invitation.accepted_at IS NULL
 ORDER BY staff_invitation.invitation_id;
 
 -- name: InsertStaffInvitation :exec
@@ -52,6 +54,23 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: DeleteStaffInvitation :exec
 DELETE FROM staff_invitation WHERE invitation_id = ?;
+
+-- name: DeclineStaffInvitation :exec
+UPDATE staff_invitation SET declined_at = ? WHERE invitation_id = ?;
+
+-- name: AcceptStaffInvitation :exec
+UPDATE staff_invitation SET accepted_at = ?, user_id = ?, login_hash = NULL WHERE invitation_id = ?;
+
+-- name: SealStaffInvitations :exec
+-- What is left of a login, when its holder leaves, is a hash of its hash and the race:
+-- no account finds the invitation by it, but inviting the login again replaces it.
+UPDATE staff_invitation SET login_hash = SHA2(CONCAT(race_id, login_hash), 256) WHERE login_hash = ?;
+
+-- name: DeleteAcceptedInvitationsOf :exec
+DELETE FROM staff_invitation WHERE user_id = ? AND accepted_at IS NOT NULL;
+
+-- name: DeleteOpenStaffInvitationsOfRace :exec
+DELETE FROM staff_invitation WHERE race_id = ? AND accepted_at IS NULL;
 
 -- name: DeleteStaffInvitationsOfRace :exec
 DELETE FROM staff_invitation WHERE race_id = ?;
