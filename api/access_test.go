@@ -113,8 +113,9 @@ func setup(t testing.TB) *testBundle {
 	close(stopped) // streams end as soon as they have begun
 	p := parts{
 		cfg: settings{
-			Auth:    auth.Config{PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour, RefreshTokenTTL: time.Hour},
-			SignUps: auth.SignUpConfig{PerAddress: 1000, PerMinute: 1000},
+			PublicURL: "https://api.example.org",
+			Auth:      auth.Config{PrivateKeyPath: filepath.Join(t.TempDir(), "jwt.pem"), Issuer: "test", Audience: "test", AccessTokenTTL: time.Hour, RefreshTokenTTL: time.Hour},
+			SignUps:   auth.SignUpConfig{PerAddress: 1000, PerMinute: 1000},
 		},
 		mainDB: maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
 		userDB: userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now),
@@ -302,6 +303,8 @@ GET    /docs/*                                                        anyone
 GET    /.well-known/jwks.json                                         anyone
 POST   /v1/users                                                      anyone
 POST   /v1/login                                                      anyone
+POST   /v1/login/passkey/begin                                        anyone
+POST   /v1/login/passkey                                              anyone
 POST   /v1/token/refresh                                              anyone
 POST   /v1/logout                                                     anyone
 GET    /v1/me                                                         holders
@@ -317,6 +320,10 @@ GET    /v1/me/export                                                  holders
 GET    /v1/me/sessions                                                holders
 DELETE /v1/me/sessions                                                holders
 DELETE /v1/me/sessions/{session_id}                                   holders
+POST   /v1/me/passkeys/begin                                          holders
+POST   /v1/me/passkeys                                                holders
+GET    /v1/me/passkeys                                                holders
+DELETE /v1/me/passkeys/{passkey_id}                                   holders
 GET    /v1/me/disputes                                                runners
 POST   /v1/me/disputes/{dispute_id}/withdraw                          runners
 GET    /v1/me/keys                                                    organizers

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // dump writes every row of every table of a database.
@@ -35,6 +36,7 @@ var markers = []string{"Zebra7391", "zebra7391@example.net", "73917391739"}
 
 // marked are the fields that take one. A field that is added belongs here, or below.
 var marked = []string{
+	"add-passkey.name",
 	"change-me.email", "change-me.login_id", "change-me.name", "change-me.phone",
 	"change-unofficial-record.note", "change-unofficial-record.title",
 	"create-unofficial-record.note", "create-unofficial-record.title",
@@ -65,6 +67,11 @@ func TestLeavingErasesEverything(t *testing.T) {
 			}
 		}
 	}
+	_, err := b.accounts.AddPasskey(t.Context(), userdb.Passkey{ // the call needs an authenticator
+		ID: newID(), UserID: b.ids[runner], CredentialID: []byte("id"), PublicKey: []byte("key"), AAGUID: newID(), Name: markers[0],
+	}, "", false)
+	require.NoError(t, err)
+	planted = append(planted, "add-passkey.name")
 	slices.Sort(planted)
 	require.Equal(t, marked, planted)
 	require.Contains(t, strings.ToLower(b.dump(t)), "zebra7391")

@@ -192,6 +192,7 @@ func (b *testBundle) sendExample(t *testing.T, op operation) {
 	switch {
 	case answer.Code < http.StatusBadRequest:
 	case !known && answer.Code == http.StatusNotFound: // what it is about does not exist here
+	case (op.OperationID == "add-passkey" || op.OperationID == "login-by-passkey") && strings.Contains(answer.Body.String(), "begin again"): // its ceremony is made up
 	case strings.HasPrefix(op.path, "/v1/ops/") && answer.Code == http.StatusServiceUnavailable: // nor do Temporal and the queue
 	default:
 		require.Fail(t, "the example is refused", "%s (%s %s) %s\n%d %s", op.OperationID, op.method, path, body, answer.Code, answer.Body)

@@ -135,12 +135,20 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	if err != nil {
 		return err
 	}
+	passkeys, err := auth.NewPasskeys(p.cfg.PublicURL)
+	if err != nil {
+		return err
+	}
+	if passkeys == nil && p.cfg.Passkeys.Required != "" {
+		return errors.New("REQUIRE_PASSKEY needs API_PUBLIC_URL with a domain name: nobody could add a passkey")
+	}
 	trace := func(workflowID string) string {
 		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.Temporal.Namespace, workflowID)
 	}
 	accounts.Register(api, accounts.Config{
 		Store: p.userDB, EraseRecords: p.leave, ExportRecords: p.mainDB.Export, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now), Recoveries: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
 		Issuer: auth.NewIssuer(signing, p.cfg.Auth, p.now), JWKS: signing.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
+		Passkeys: passkeys, RequirePasskey: p.cfg.Passkeys.Required,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})
 	accounts.LinkPages(router)

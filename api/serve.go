@@ -36,6 +36,7 @@ type settings struct {
 	Auth          auth.Config
 	SignUps       auth.SignUpConfig
 	APIKeys       auth.KeyConfig
+	Passkeys      auth.PasskeyConfig
 	Fixed         races.FixedConfig
 	TemporalUIURL string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-webauthn/webauthn/webauthn"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -31,8 +32,10 @@ type Config struct {
 	SignUps         *auth.SignUpLimit
 	Recoveries      *auth.SignUpLimit // of requests to recover an account
 	Issuer          *auth.Issuer
-	JWKS            []byte        // the public keys, as auth.Keys writes them
-	RefreshTokenTTL time.Duration // of each refresh token
+	JWKS            []byte             // the public keys, as auth.Keys writes them
+	RefreshTokenTTL time.Duration      // of each refresh token
+	Passkeys        *webauthn.WebAuthn // nil: the site cannot have any
+	RequirePasskey  auth.PasskeyRule
 	TraceURL        func(workflowID string) string
 	Now             func() time.Time
 	Log             *slog.Logger
@@ -44,7 +47,7 @@ var confirmationLimit = auth.SignUpConfig{PerAddress: 5, PerMinute: 3000}
 
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
-	grant := tokens{issuer: cfg.Issuer, refreshTTL: cfg.RefreshTokenTTL, now: cfg.Now}
+	grant := tokens{issuer: cfg.Issuer, refreshTTL: cfg.RefreshTokenTTL, rule: cfg.RequirePasskey, now: cfg.Now}
 	confirmations := auth.NewSignUpLimit(confirmationLimit, cfg.Now)
 	signUp{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.SignUps, confirmations: confirmations, now: cfg.Now}.register(api)
 	login{
@@ -54,6 +57,10 @@ func Register(api huma.API, cfg Config) {
 	me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, confirmations: confirmations, now: cfg.Now}.register(api)
 	recovery{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.Recoveries}.register(api)
 	export{store: cfg.Store, records: cfg.ExportRecords, now: cfg.Now}.register(api)
+	passkeys{
+		store: cfg.Store, checks: cfg.Passkeys, rule: cfg.RequirePasskey, passwords: cfg.Passwords, throttle: cfg.Throttle,
+		begins: auth.NewSignUpLimit(passkeyBegins, cfg.Now), tokens: grant, now: cfg.Now, log: cfg.Log,
+	}.register(api)
 	ownSessions{store: cfg.Store}.register(api)
 	points{store: cfg.Store, traceURL: cfg.TraceURL}.register(api)
 	registerJWKS(api, cfg.JWKS)

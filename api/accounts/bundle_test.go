@@ -41,6 +41,8 @@ type bundle struct {
 	clock  *clock
 	logs   *lockedBuffer
 	checks *atomic.Int64 // passwords checked, whatever for
+	// process returns another API process on the same database.
+	process func(rule auth.PasskeyRule) http.Handler
 }
 
 func setup(t *testing.T) *bundle {
@@ -67,20 +69,26 @@ func setup(t *testing.T) *bundle {
 	require.NoError(t, err)
 	log := slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
-	router, api := server.New(server.Config{
-		Verifier: auth.NewVerifier(b.keys, settings, b.clock.Now), Standings: b.store, Now: b.clock.Now, Races: noRaces{}, Keys: &keyStore{rows: map[server.Hash]maindb.Reservation{}},
-		Fingerprint: sha256.Sum256,
-		Log:         log, Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
-	})
-	accounts.Register(api, accounts.Config{
-		Store: b.store, EraseRecords: func(context.Context, string) error { return nil }, Passwords: counting{passwords, b.checks}, Throttle: auth.NewThrottle(b.clock.Now),
-		SignUps:    auth.NewSignUpLimit(auth.SignUpConfig{PerAddress: 6, PerMinute: 10}, b.clock.Now),
-		Recoveries: auth.NewSignUpLimit(auth.SignUpConfig{PerAddress: 6, PerMinute: 100}, b.clock.Now),
-		Issuer:     auth.NewIssuer(b.keys, settings, b.clock.Now), JWKS: b.keys.JWKS(), RefreshTokenTTL: settings.RefreshTokenTTL,
-		ExportRecords: func(context.Context, string) (map[string][]map[string]any, error) { return nil, nil },
-		TraceURL:      func(id string) string { return "http://ui/" + id }, Now: b.clock.Now, Log: log,
-	})
-	b.router = router
+	checks, err := auth.NewPasskeys("https://api.example.org/")
+	require.NoError(t, err)
+	b.process = func(rule auth.PasskeyRule) http.Handler {
+		router, api := server.New(server.Config{
+			Verifier: auth.NewVerifier(b.keys, settings, b.clock.Now), Standings: b.store, Now: b.clock.Now, Races: noRaces{}, Keys: &keyStore{rows: map[server.Hash]maindb.Reservation{}},
+			Fingerprint: sha256.Sum256,
+			Log:         log, Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
+		})
+		accounts.Register(api, accounts.Config{
+			Store: b.store, EraseRecords: func(context.Context, string) error { return nil }, Passwords: counting{passwords, b.checks}, Throttle: auth.NewThrottle(b.clock.Now),
+			SignUps:    auth.NewSignUpLimit(auth.SignUpConfig{PerAddress: 6, PerMinute: 10}, b.clock.Now),
+			Recoveries: auth.NewSignUpLimit(auth.SignUpConfig{PerAddress: 6, PerMinute: 100}, b.clock.Now),
+			Issuer:     auth.NewIssuer(b.keys, settings, b.clock.Now), JWKS: b.keys.JWKS(), RefreshTokenTTL: settings.RefreshTokenTTL,
+			Passkeys: checks, RequirePasskey: rule,
+			ExportRecords: func(context.Context, string) (map[string][]map[string]any, error) { return nil, nil },
+			TraceURL:      func(id string) string { return "http://ui/" + id }, Now: b.clock.Now, Log: log,
+		})
+		return router
+	}
+	b.router = b.process("")
 	return b
 }
 

@@ -36,7 +36,7 @@ func (l login) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "login", Method: http.MethodPost, Path: "/v1/login",
 		Summary: "Log in", Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Description: "Failed attempts are limited by login and by address. A 429 says in Retry-After, in seconds, when to try again: within a minute.",
+		Description: "Failed attempts are limited by login and by address. A 429 says in Retry-After, in seconds, when to try again: within a minute. Where REQUIRE_PASSKEY asks accounts of this type for a passkey, one that has a passkey is answered 403: log in at POST /v1/login/passkey. One that has none gets tokens with needs_passkey, which can only add the first passkey.",
 		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
 	}, l.handle)
 }
@@ -105,17 +105,30 @@ func (l login) start(ctx context.Context, account userdb.Account, from Client) (
 		return nil, err
 	}
 	session := userdb.Session{ID: id.String(), Account: account, Device: from.device}
+	if l.tokens.rule.Covers(account.Type) {
+		has, err := l.store.Passkeys(ctx, account.UserID)
+		if err != nil {
+			return nil, err
+		}
+		if len(has) > 0 {
+			return nil, errPasskeyFirst()
+		}
+	}
 	refresh, hash := auth.NewRefreshToken()
 	err = l.store.StartSession(ctx, session, hash, l.tokens.refreshExpiry())
 	switch {
 	case errors.Is(err, race.ErrNotFound):
 		return nil, errCredentials()
 	case errors.Is(err, userdb.ErrSuspended): // only who knows the password learns it
-		return nil, huma.Error403Forbidden("the account has been suspended: write to the operators of this service")
+		return nil, errSuspended()
 	case err != nil:
 		return nil, err
 	}
 	return l.tokens.answer(session, refresh)
+}
+
+func errSuspended() error {
+	return huma.Error403Forbidden("the account has been suspended: write to the operators of this service")
 }
 
 type sessions struct {
@@ -177,6 +190,7 @@ const noStore = "no-store"
 type tokens struct {
 	issuer     *auth.Issuer
 	refreshTTL time.Duration
+	rule       auth.PasskeyRule
 	now        func() time.Time
 }
 
@@ -189,6 +203,7 @@ type tokenOutput struct {
 		RefreshToken string        `json:"refresh_token" doc:"Can be used once, at POST /v1/token/refresh."`
 		UserID       string        `json:"user_id"`
 		UserType     auth.UserType `json:"user_type" enum:"runner,organizer,operator"`
+		NeedsPasskey bool          `json:"needs_passkey,omitempty" doc:"The access token can only add a passkey (POST /v1/me/passkeys/begin). Refresh it afterwards."`
 	}
 }
 
@@ -196,14 +211,15 @@ func (t tokens) refreshExpiry() time.Time { return t.now().Add(t.refreshTTL) }
 
 func (t tokens) answer(session userdb.Session, refresh string) (*tokenOutput, error) {
 	account := session.Account
-	access, ttl, err := t.issuer.Issue(auth.Identity{UserID: account.UserID, Type: account.Type, Session: session.ID})
+	needsPasskey := !session.ByPasskey && t.rule.Covers(account.Type)
+	access, ttl, err := t.issuer.Issue(auth.Identity{UserID: account.UserID, Type: account.Type, Session: session.ID, NeedsPasskey: needsPasskey})
 	if err != nil {
 		return nil, err
 	}
 	out := &tokenOutput{CacheControl: noStore}
 	out.Body.AccessToken, out.Body.TokenType, out.Body.ExpiresIn = access, "Bearer", int(ttl.Seconds())
 	out.Body.RefreshToken = refresh
-	out.Body.UserID, out.Body.UserType = account.UserID, account.Type
+	out.Body.UserID, out.Body.UserType, out.Body.NeedsPasskey = account.UserID, account.Type, needsPasskey
 	return out, nil
 }
 

@@ -85,6 +85,8 @@ var Access = map[string]Rule{
 	"GET /.well-known/jwks.json":            {Who: Anyone},
 	"POST /v1/users":                        {Who: Anyone, Creates: true},
 	"POST /v1/login":                        {Who: Anyone},
+	"POST /v1/login/passkey/begin":          {Who: Anyone},
+	"POST /v1/login/passkey":                {Who: Anyone},
 	"POST /v1/token/refresh":                {Who: Anyone}, // the refresh token is the proof
 	"POST /v1/users/recovery":               {Who: Anyone}, // to repeat it mails another link
 	"POST /v1/users/password":               {Who: Anyone}, // the token of the mail is the proof
@@ -100,6 +102,10 @@ var Access = map[string]Rule{
 	"GET /v1/me/sessions":                   {Who: Holder},
 	"DELETE /v1/me/sessions":                {Who: Holder},
 	"DELETE /v1/me/sessions/{session_id}":   {Who: Holder},
+	"POST /v1/me/passkeys/begin":            {Who: Holder},
+	"POST /v1/me/passkeys":                  {Who: Holder, Creates: true},
+	"GET /v1/me/passkeys":                   {Who: Holder},
+	"DELETE /v1/me/passkeys/{passkey_id}":   {Who: Holder},
 	"GET /v1/me/points":                     {Who: Runner},
 	"GET /v1/me/results":                    {Who: Runner},
 	"POST /v1/me/unofficial-records":        {Who: Runner, Creates: true},

@@ -35,6 +35,9 @@ func authenticate(verifier Verifier, keys apiKeys, ended ended) func(http.Handle
 				write := r.Method != http.MethodGet && r.Method != http.MethodHead
 				err = ended.check(ctx, caller, write)
 			}
+			if err == nil && caller.NeedsPasskey && !addsPasskey(r) {
+				err = huma.Error403Forbidden("this account needs a passkey: add one at POST /v1/me/passkeys/begin and refresh the access token; if it has one, log in at POST /v1/login/passkey")
+			}
 			if problem, _ := problemOf(err); err != nil && problem.Status == http.StatusTooManyRequests {
 				writeProblem(w, err)
 				return
@@ -47,6 +50,12 @@ func authenticate(verifier Verifier, keys apiKeys, ended ended) func(http.Handle
 			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
+}
+
+// addsPasskey reports whether a request is one of the two that a token with
+// NeedsPasskey is good for. In all others its holder is as good as anonymous.
+func addsPasskey(r *http.Request) bool {
+	return r.Method == http.MethodPost && (r.URL.Path == "/v1/me/passkeys" || r.URL.Path == "/v1/me/passkeys/begin")
 }
 
 // actorOf returns whom the change log names as the author of a caller's changes.

@@ -121,6 +121,7 @@ var commonParameters = map[string]string{
 	"record_id":     "ID of the official record.",
 	"user_id":       "ID of the account.",
 	"session_id":    "ID of the session.",
+	"passkey_id":    "ID of the passkey.",
 	"invitation_id": "ID of the invitation.",
 	"key_id":        "ID of the API key.",
 	"dispute_id":    "ID of the dispute.",

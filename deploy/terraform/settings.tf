@@ -58,6 +58,7 @@ locals {
     SIGN_UPS_PER_ADDRESS     = tostring(var.sign_ups_per_address)
     SIGN_UPS_PER_MINUTE      = tostring(var.sign_ups_per_minute)
     MAX_FIXED_POINTS         = tostring(var.max_fixed_points)
+    REQUIRE_PASSKEY          = var.require_passkey
     TRUSTED_PROXIES          = var.vpc_cidr # the load balancer, which CloudFront alone can reach
   }
 

@@ -272,6 +272,12 @@ variable "max_fixed_points" {
   default     = 1000
 }
 
+variable "require_passkey" {
+  description = "Whose accounts need a passkey: operators, organizers, both with a comma, or nobody's."
+  type        = string
+  default     = ""
+}
+
 variable "operator_login" {
   description = "Login that the operator task adds; its password is the secret operator-password."
   type        = string

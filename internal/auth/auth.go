@@ -60,6 +60,9 @@ type Identity struct {
 	Session string // the family of refresh tokens it came with: one login on one device
 	// IssuedAt is when the token was issued, in whole seconds. Issue ignores it.
 	IssuedAt time.Time
+	// NeedsPasskey limits a token to adding the first passkey of an account that may
+	// not be used without one.
+	NeedsPasskey bool
 	// Key is the API key that the caller uses instead of an access token.
 	Key Key
 }

@@ -20,6 +20,8 @@ type claims struct {
 	UserID   string   `json:"user_id"`
 	UserType UserType `json:"user_type"`
 	Session  string   `json:"sid"`
+	// NeedsPasskey is missing in most tokens.
+	NeedsPasskey bool `json:"needs_passkey,omitempty"`
 }
 
 // Issuer signs access tokens.
@@ -51,7 +53,7 @@ func (i *Issuer) Issue(who Identity) (token string, ttl time.Duration, err error
 			ExpiresAt: jwt.NewNumericDate(now.Add(i.cfg.AccessTokenTTL)),
 			ID:        id.String(),
 		},
-		UserID: who.UserID, UserType: who.Type, Session: who.Session,
+		UserID: who.UserID, UserType: who.Type, Session: who.Session, NeedsPasskey: who.NeedsPasskey,
 	})
 	unsigned.Header["kid"] = i.keys.id
 	if token, err = unsigned.SignedString(i.keys.private); err != nil {
@@ -97,7 +99,7 @@ func (v *Verifier) Verify(token string) (Identity, error) {
 	case c.IssuedAt == nil || c.ID == "":
 		return Identity{}, errors.New("access token: lacks iat or jti")
 	}
-	return Identity{UserID: c.UserID, Type: c.UserType, Session: c.Session, IssuedAt: c.IssuedAt.Time}, nil
+	return Identity{UserID: c.UserID, Type: c.UserType, Session: c.Session, IssuedAt: c.IssuedAt.Time, NeedsPasskey: c.NeedsPasskey}, nil
 }
 
 func (v *Verifier) key(token *jwt.Token) (any, error) {

@@ -37,6 +37,7 @@ var texts = map[string]map[userdb.MailKind]words{
 		userdb.NewDevice:       {"New login to your account", "Your account at Mrmrthon was logged in to from a device that it was not used on before%s. If it was not you, change your password and end the session.", ""},
 		userdb.PasskeyAdded:    {"A passkey was added", "A passkey was added to your account at Mrmrthon. If it was not you, remove it and change your password.", ""},
 		userdb.PasskeyRemoved:  {"A passkey was removed", "A passkey was removed from your account at Mrmrthon. If it was not you, change your password.", ""},
+		userdb.PasskeyRefused:  {"A login by passkey was refused", "A login to your account at Mrmrthon was refused because a passkey of yours counted fewer uses than before, so somebody may have copied it. Remove that passkey and add a new one.", ""},
 	},
 	"ko": {
 		userdb.ConfirmEmail:    {"이메일 주소 확인", "Mrmrthon 계정에 이 이메일 주소가 등록되었습니다. 본인이 맞으면 24시간 안에 아래 링크에서 확인해 주세요. 본인이 아니면 이 메일을 무시하셔도 됩니다. 주소는 사용되지 않습니다.", "주소 확인"},
@@ -49,6 +50,7 @@ var texts = map[string]map[userdb.MailKind]words{
 		userdb.NewDevice:       {"새 기기에서 로그인", "처음 사용하는 기기에서 Mrmrthon 계정에 로그인했습니다%s. 본인이 아니면 비밀번호를 변경하고 해당 세션을 종료해 주세요.", ""},
 		userdb.PasskeyAdded:    {"패스키가 추가되었습니다", "Mrmrthon 계정에 패스키가 추가되었습니다. 본인이 아니면 패스키를 삭제하고 비밀번호를 변경해 주세요.", ""},
 		userdb.PasskeyRemoved:  {"패스키가 삭제되었습니다", "Mrmrthon 계정에서 패스키가 삭제되었습니다. 본인이 아니면 비밀번호를 변경해 주세요.", ""},
+		userdb.PasskeyRefused:  {"패스키 로그인이 거부되었습니다", "Mrmrthon 계정의 패스키 사용 횟수가 이전보다 적어 로그인이 거부되었습니다. 누군가 패스키를 복제했을 수 있습니다. 해당 패스키를 삭제하고 새로 등록해 주세요.", ""},
 	},
 }
 

@@ -222,11 +222,14 @@ func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 			return err
 		}
 		for _, erase := range []func(context.Context, string) error{
-			queries.DeleteTokens, queries.DeleteMails, queries.DeleteLinkTokens, queries.DeleteLinks,
+			queries.DeleteTokens, queries.DeleteMails, queries.DeleteLinkTokens, queries.DeleteLinks, queries.DeletePasskeys,
 		} {
 			if err := erase(ctx, userID); err != nil {
 				return err
 			}
+		}
+		if err := queries.DeleteCeremonies(ctx, optional(userID)); err != nil {
+			return err
 		}
 		return queries.DeleteSessions(ctx, userID)
 	})

@@ -32,6 +32,7 @@ const (
 	NewDevice       MailKind = "new-device"
 	PasskeyAdded    MailKind = "passkey-added"
 	PasskeyRemoved  MailKind = "passkey-removed"
+	PasskeyRefused  MailKind = "passkey-refused" // it may have been copied
 )
 
 // MailState is how far a mail has come.

@@ -39,6 +39,7 @@ type Session struct {
 	Device     string // a coarse description, at most 64 characters; empty: unknown
 	CreatedAt  time.Time
 	LastUsedAt time.Time // when it last got an access token
+	ByPasskey  bool      // whether it has shown a passkey of the account
 }
 
 // SessionKind says how a session proves itself.
@@ -67,20 +68,26 @@ func (s *Accounts) StartSession(ctx context.Context, session Session, token auth
 		if row.SuspendedAt.Valid {
 			return ErrSuspended
 		}
-		if err := s.noticeDevice(ctx, queries, accountOf(row), session); err != nil {
-			return err
-		}
-		if err := s.insertSession(ctx, queries, session, expires); err != nil {
-			return err
-		}
-		return queries.InsertToken(ctx, gen.InsertTokenParams{
-			TokenHash: token[:], FamilyID: session.ID, UserID: userID, IssuedAt: s.now(), ExpiresAt: expires,
-		})
+		return s.openSession(ctx, queries, accountOf(row), session, token, expires)
 	})
 	if err != nil {
 		return fmt.Errorf("start a session of user %s: %w", userID, err)
 	}
 	return nil
+}
+
+// openSession adds a session with its first refresh token, and a notice of a new
+// device. The account must be locked.
+func (s *Accounts) openSession(ctx context.Context, queries *gen.Queries, account Account, session Session, token auth.RefreshTokenHash, expires time.Time) error {
+	if err := s.noticeDevice(ctx, queries, account, session); err != nil {
+		return err
+	}
+	if err := s.insertSession(ctx, queries, session, expires); err != nil {
+		return err
+	}
+	return queries.InsertToken(ctx, gen.InsertTokenParams{
+		TokenHash: token[:], FamilyID: session.ID, UserID: account.UserID, IssuedAt: s.now(), ExpiresAt: expires,
+	})
 }
 
 // RotateToken replaces a refresh token by next and returns the session. Of two
@@ -99,7 +106,7 @@ func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshToke
 			reuse = &ReuseError{UserID: row.UserID, Session: row.FamilyID}
 			return s.endSession(ctx, queries, row.UserID, row.FamilyID) // no error, so that this is committed
 		}
-		if err := s.touchSession(ctx, queries, session, expires); err != nil {
+		if err := s.touchSession(ctx, queries, &session, expires); err != nil {
 			return err
 		}
 		if err := queries.UseToken(ctx, moment(now), token[:]); err != nil {
@@ -136,22 +143,23 @@ func (s *Accounts) insertSession(ctx context.Context, queries *gen.Queries, sess
 	now := s.now()
 	return queries.InsertSession(ctx, gen.InsertSessionParams{
 		SessionID: session.ID, UserID: session.Account.UserID, Kind: string(TokenSession), Device: session.Device,
-		CreatedAt: now, LastUsedAt: now, ExpiresAt: expires,
+		CreatedAt: now, LastUsedAt: now, ExpiresAt: expires, ByPasskey: session.ByPasskey,
 	})
 }
 
 // touchSession notes that a session was used. It first adds the row of one that a
-// program from before there were such rows has started.
-func (s *Accounts) touchSession(ctx context.Context, queries *gen.Queries, session Session, expires time.Time) error {
+// program from before there were such rows has started. It fills in ByPasskey.
+func (s *Accounts) touchSession(ctx context.Context, queries *gen.Queries, session *Session, expires time.Time) error {
 	row, err := queries.Session(ctx, session.ID)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return s.insertSession(ctx, queries, session, expires)
+		return s.insertSession(ctx, queries, *session, expires)
 	case err != nil:
 		return err
 	case row.EndedAt.Valid:
 		return ErrNoSession
 	}
+	session.ByPasskey = row.ByPasskey
 	return queries.TouchSession(ctx, s.now(), expires, session.ID)
 }
 
@@ -173,6 +181,19 @@ func (s *Store) Sessions(ctx context.Context, userID, before string, limit int) 
 		}
 	}
 	return list, nil
+}
+
+// SessionStarted returns when a session of an account began, the zero value when the
+// account has no such session that has not ended.
+func (s *Store) SessionStarted(ctx context.Context, userID, sessionID string) (time.Time, error) {
+	row, err := s.queries.Session(ctx, sessionID)
+	if errors.Is(err, sql.ErrNoRows) || (err == nil && (row.UserID != userID || row.EndedAt.Valid)) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read session %s: %w", sessionID, err)
+	}
+	return row.CreatedAt, nil
 }
 
 // EndSessionOf ends a session of an account. It returns race.ErrNotFound when the
@@ -270,8 +291,8 @@ const sessionKept = 24 * time.Hour
 // mailKept is how long a mail that was sent, or could not be, is kept.
 const mailKept = 30 * 24 * time.Hour
 
-// PurgeExpired deletes the refresh tokens, sessions and links that have expired, and
-// old mails, a thousand at a time, and returns how many it deleted.
+// PurgeExpired deletes the refresh tokens, sessions, links and passkey ceremonies that
+// have expired, and old mails, a thousand at a time, and returns how many it deleted.
 func (s *Accounts) PurgeExpired(ctx context.Context) (int64, error) {
 	total := int64(0)
 	for _, of := range []struct {
@@ -283,6 +304,7 @@ func (s *Accounts) PurgeExpired(ctx context.Context) (int64, error) {
 		{"sessions", s.queries.PurgeSessions, sessionKept},
 		{"tokens of links", s.queries.PurgeLinkTokens, 0},
 		{"links", s.queries.PurgeLinks, 0},
+		{"passkey ceremonies", s.queries.PurgeCeremonies, 0},
 		{"mails", s.queries.PurgeMails, mailKept},
 	} {
 		deleted, err := purge(ctx, of.some, s.now().Add(-of.kept))

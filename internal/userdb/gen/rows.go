@@ -19,6 +19,13 @@ type AccountLink struct {
 	UsedAt    sql.NullTime
 }
 
+type Ceremony struct {
+	CeremonyID string
+	UserID     sql.NullString
+	State      []byte
+	ExpiresAt  time.Time
+}
+
 type ChangeOutbox struct {
 	ChangeID string
 	Entry    string
@@ -64,6 +71,19 @@ type Mail struct {
 	UpdatedAt  time.Time
 }
 
+type Passkey struct {
+	PasskeyID    string
+	UserID       string
+	CredentialID []byte
+	PublicKey    []byte
+	SignCount    int64
+	Flags        int32
+	Aaguid       string
+	Name         string
+	CreatedAt    time.Time
+	LastUsedAt   sql.NullTime
+}
+
 type Point struct {
 	PointID    int64
 	UserID     string
@@ -106,6 +126,7 @@ type Session struct {
 	LastUsedAt time.Time
 	ExpiresAt  time.Time
 	EndedAt    sql.NullTime
+	ByPasskey  bool
 }
 
 type User struct {

@@ -58,8 +58,8 @@ func (q *Queries) EndSession(ctx context.Context, endedAt sql.NullTime, sessionI
 }
 
 const insertSession = `-- name: InsertSession :exec
-INSERT IGNORE INTO session (session_id, user_id, kind, secret_hash, device, created_at, last_used_at, expires_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT IGNORE INTO session (session_id, user_id, kind, secret_hash, device, created_at, last_used_at, expires_at, by_passkey)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertSessionParams struct {
@@ -71,6 +71,7 @@ type InsertSessionParams struct {
 	CreatedAt  time.Time
 	LastUsedAt time.Time
 	ExpiresAt  time.Time
+	ByPasskey  bool
 }
 
 // Does nothing if the session exists.
@@ -84,12 +85,13 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.CreatedAt,
 		arg.LastUsedAt,
 		arg.ExpiresAt,
+		arg.ByPasskey,
 	)
 	return err
 }
 
 const liveSessions = `-- name: LiveSessions :many
-SELECT session_id, user_id, kind, secret_hash, device, created_at, last_used_at, expires_at, ended_at FROM session
+SELECT session_id, user_id, kind, secret_hash, device, created_at, last_used_at, expires_at, ended_at, by_passkey FROM session
 WHERE user_id = ? AND ended_at IS NULL AND expires_at > ? AND session_id < ?
 ORDER BY session_id DESC
 LIMIT ?
@@ -126,6 +128,7 @@ func (q *Queries) LiveSessions(ctx context.Context, arg LiveSessionsParams) ([]S
 			&i.LastUsedAt,
 			&i.ExpiresAt,
 			&i.EndedAt,
+			&i.ByPasskey,
 		); err != nil {
 			return nil, err
 		}
@@ -162,7 +165,7 @@ func (q *Queries) RestoreUser(ctx context.Context, updatedAt time.Time, userID s
 }
 
 const session = `-- name: Session :one
-SELECT session_id, user_id, kind, secret_hash, device, created_at, last_used_at, expires_at, ended_at FROM session WHERE session_id = ?
+SELECT session_id, user_id, kind, secret_hash, device, created_at, last_used_at, expires_at, ended_at, by_passkey FROM session WHERE session_id = ?
 `
 
 func (q *Queries) Session(ctx context.Context, sessionID string) (Session, error) {
@@ -178,6 +181,7 @@ func (q *Queries) Session(ctx context.Context, sessionID string) (Session, error
 		&i.LastUsedAt,
 		&i.ExpiresAt,
 		&i.EndedAt,
+		&i.ByPasskey,
 	)
 	return i, err
 }

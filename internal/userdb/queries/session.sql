@@ -1,7 +1,7 @@
 -- name: InsertSession :exec
 -- Does nothing if the session exists.
-INSERT IGNORE INTO session (session_id, user_id, kind, secret_hash, device, created_at, last_used_at, expires_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT IGNORE INTO session (session_id, user_id, kind, secret_hash, device, created_at, last_used_at, expires_at, by_passkey)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: Session :one
 SELECT * FROM session WHERE session_id = ?;
