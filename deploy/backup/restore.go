@@ -193,11 +193,9 @@ type source struct {
 	logs  []keptLog
 }
 
-// choose returns the newest dump of a database before a moment, and the logs that
-// lead from it to the moment.
-func choose(kept inventory, database string, at time.Time) (source, error) {
-	var from, used manifest // the newest, and the newest that was not empty
-	var s source
+// chooseDump returns the newest dump of a database before a moment.
+func chooseDump(kept inventory, database string, at time.Time) (from manifest, s source, err error) {
+	var used manifest // the newest that was not empty
 	for _, m := range kept.manifests {
 		if d, has := m.dump(database); has && (at.IsZero() || !m.TakenAt.After(at)) {
 			from, s.dump, s.taken = m, d, m.TakenAt
@@ -208,16 +206,24 @@ func choose(kept inventory, database string, at time.Time) (source, error) {
 	}
 	switch {
 	case at.IsZero() && s.Empty && used.Series != "" && used.Series != from.Series:
-		return source{}, fmt.Errorf("the newest backup, of %s, is of a database that nobody had used yet: give AT=%s for what was there before, or a later moment for what came since",
+		return manifest{}, source{}, fmt.Errorf("the newest backup, of %s, is of a database that nobody had used yet: give AT=%s for what was there before, or a later moment for what came since",
 			s.taken.Format(time.RFC3339Nano), kept.reach(used).Format(time.RFC3339Nano))
 	case s.File == "" && at.IsZero():
-		return source{}, errors.New("there is no backup of it")
+		return manifest{}, source{}, errors.New("there is no backup of it")
 	case s.File == "":
-		return source{}, fmt.Errorf("there is no backup from before %s", at.Format(time.RFC3339))
+		return manifest{}, source{}, fmt.Errorf("there is no backup from before %s", at.Format(time.RFC3339))
 	case s.Log == "" && !at.IsZero():
-		return source{}, errors.New("its backups have no binary logs: it can only be restored to the moment of a dump, without AT")
-	case s.Log == "":
-		return s, nil
+		return manifest{}, source{}, errors.New("its backups have no binary logs: it can only be restored to the moment of a dump, without AT")
+	}
+	return from, s, nil
+}
+
+// choose returns the newest dump of a database before a moment, and the logs that
+// lead from it to the moment.
+func choose(kept inventory, database string, at time.Time) (source, error) {
+	from, s, err := chooseDump(kept, database, at)
+	if err != nil || s.Log == "" {
+		return s, err
 	}
 	under := path.Join(from.Server, from.Series) + "/"
 	next, until := logNumber(s.Log), s.taken

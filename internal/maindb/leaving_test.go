@@ -24,8 +24,14 @@ func TestNothingIsWrittenAfterLeaving(t *testing.T) {
 		writes string // the table
 		ready  func(t *testing.T, b *testBundle, userID string) (write func(context.Context) error)
 	}{
-		{"unofficial_record", writesRecord}, {"claim", asksForResult}, {"claim", acceptsResult}, {"dispute", disputes},
-		{"race", organizes}, {"race_staff", joinsStaff}, {"race", takesOver}, {"api_key", makesKey},
+		{"unofficial_record", writesRecord},
+		{"claim", asksForResult},
+		{"claim", acceptsResult},
+		{"dispute", disputes},
+		{"race", organizes},
+		{"race_staff", joinsStaff},
+		{"race", takesOver},
+		{"api_key", makesKey},
 	} {
 		t.Run(c.writes, func(t *testing.T) {
 			t.Parallel()
