@@ -266,7 +266,9 @@ func TestRequirePasskey(t *testing.T) {
 	held, thief := b.pairOf(in), b.pairOf(b.login("office", password, ""))
 	require.Equal(t, true, in.body["needs_passkey"])
 	for _, call := range []request{
-		{method: "GET", path: "/v1/me"}, {method: "GET", path: "/v1/me/passkeys"}, {method: "GET", path: "/v1/me/export"},
+		{method: "GET", path: "/v1/me"},
+		{method: "GET", path: "/v1/me/passkeys"},
+		{method: "GET", path: "/v1/me/export"},
 		{method: "PATCH", path: "/v1/me", body: fields{"name": "Thief"}},
 		{method: "DELETE", path: "/v1/me", body: fields{"password": password}},
 		{method: "DELETE", path: "/v1/me/sessions"},

@@ -463,16 +463,7 @@ func (in *reading) takeNotes() {
 		note("The file has no net times, which rank the divisions of the race: nobody gets a place in a division by it.")
 	}
 	if in.takesList {
-		if n := count(func(r *racefile.Row) bool {
-			return r.BirthDate.IsZero() && r.Age == race.UnknownAge && r.BirthYear > 0
-		}); n > 0 {
-			note("Rows with only a year of birth: %d. Their age is taken as the year of the race less that year, which is one too high for those born later in the year.", n)
-		}
-		if n := count(func(r *racefile.Row) bool {
-			return !r.BirthDate.IsZero() && r.Age != race.UnknownAge && r.BirthDate.AgeOn(in.race.Date) != r.Age
-		}); n > 0 {
-			note("Rows whose age is not that on the day of the race by the birth date: %d. The birth date counts.", n)
-		}
+		in.noteAges(count, note)
 	}
 	if in.eventFrom == "only" {
 		if stated, ok := distanceOf(in.event); ok && !isDistance(in.event, in.race.Distance) {
@@ -482,6 +473,20 @@ func (in *reading) takeNotes() {
 	}
 	if n := count(func(r *racefile.Row) bool { return r.Undecided != "" }); n > 0 {
 		note("Rows that could be read in another way: %d. Each says which.", n)
+	}
+}
+
+// noteAges says where ages do not follow from birth dates.
+func (in *reading) noteAges(count func(func(*racefile.Row) bool) int, note func(format string, args ...any)) {
+	if n := count(func(r *racefile.Row) bool {
+		return r.BirthDate.IsZero() && r.Age == race.UnknownAge && r.BirthYear > 0
+	}); n > 0 {
+		note("Rows with only a year of birth: %d. Their age is taken as the year of the race less that year, which is one too high for those born later in the year.", n)
+	}
+	if n := count(func(r *racefile.Row) bool {
+		return !r.BirthDate.IsZero() && r.Age != race.UnknownAge && r.BirthDate.AgeOn(in.race.Date) != r.Age
+	}); n > 0 {
+		note("Rows whose age is not that on the day of the race by the birth date: %d. The birth date counts.", n)
 	}
 }
 

@@ -504,6 +504,11 @@ func (p *importPlan) correct(row race.ResultRow, holder gen.OfficialRecord) {
 	p.checkTime(row, next.Record)
 	p.outcome.Changed++
 	p.note(ActionChanged, ActionChanged, "")
+	p.listChanges(row, next, known, result)
+}
+
+// listChanges lists what a row changes of the result of a record.
+func (p *importPlan) listChanges(row race.ResultRow, next revision, known, result race.Result) {
 	cleared := row.Cleared()
 	before, after := textsOf(known), textsOf(result)
 	changed := make(map[string]string)

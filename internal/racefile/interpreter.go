@@ -292,7 +292,7 @@ func (i *interpreter) result(r *raw, row *Row, add func(field, value, message st
 			continue
 		}
 		*clock.time = t
-		if m := clockHalf.FindStringSubmatch(cell); m != nil && strings.EqualFold(m[2], "p") {
+		if m := clockHalf.FindStringSubmatch(cell); len(m) > 2 && strings.EqualFold(m[2], "p") {
 			row.Undecided = cell + " is read as " + t.String() + " since the start: it may be the time of day"
 		}
 		if i.styles[clock.meaning].seconds && strings.HasPrefix(i.b.file.Format, "generic") {

@@ -218,9 +218,7 @@ func styleOf(cells func(yield func(string) bool), workbook bool) timeStyle {
 		if m := dottedPair.FindStringSubmatch(cell); len(m) > 2 && len(m[2]) < 5 {
 			style.fraction = style.fraction || len(m[2]) != 2 || m[2] >= "60"
 		}
-		if n, err := strconv.ParseFloat(cell, 64); err == nil && n > 0 && n < maxDays && strings.Contains(cell, ".") {
-			days = workbook
-		}
+		days = days || workbook && isFractionOfDay(cell)
 		if n, err := strconv.Atoi(cell); err == nil && n >= maxDays {
 			whole++
 			if n%100 >= 60 || n/100%100 >= 60 {
@@ -235,6 +233,12 @@ func styleOf(cells func(yield func(string) bool), workbook bool) timeStyle {
 	style.seconds = !colons && !days && unlikeClock > 0 && unlikeClock*3 >= whole
 	style.fraction = style.fraction && !dotted
 	return style
+}
+
+// isFractionOfDay reports whether a cell is a number as a workbook keeps times.
+func isFractionOfDay(cell string) bool {
+	n, err := strconv.ParseFloat(cell, 64)
+	return err == nil && n > 0 && n < maxDays && strings.Contains(cell, ".")
 }
 
 func looksLikeTime(cell string, workbook bool) bool {
