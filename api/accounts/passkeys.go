@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -201,7 +202,8 @@ func (p passkeys) take(ctx context.Context, ceremonyID, userID string) (state we
 	if err != nil {
 		return state, err
 	}
-	return state, json.Unmarshal(kept, &state)
+	err = json.Unmarshal(kept, &state)
+	return state, err
 }
 
 type addPasskeyInput struct {
@@ -385,7 +387,7 @@ func (p passkeys) finishLogin(ctx context.Context, in *passkeyLoginInput, ceremo
 	}
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(text)
 	if err != nil || uuid.Validate(string(parsed.Response.UserHandle)) != nil {
-		return nil, errPasskey() //nolint:nilerr // every login that fails gets the same answer
+		return nil, errPasskey()
 	}
 	user, err := p.holderOf(ctx, string(parsed.Response.UserHandle))
 	if errors.Is(err, race.ErrNotFound) {
@@ -399,7 +401,7 @@ func (p passkeys) finishLogin(ctx context.Context, in *passkeyLoginInput, ceremo
 		p.log.InfoContext(ctx, "login by passkey refused", "user_id", user.account.UserID, "error", err)
 		return nil, errPasskey()
 	}
-	at := slices.IndexFunc(user.has, func(key userdb.Passkey) bool { return string(key.CredentialID) == string(proven.ID) })
+	at := slices.IndexFunc(user.has, func(key userdb.Passkey) bool { return bytes.Equal(key.CredentialID, proven.ID) })
 	used := user.has[at]
 	used.SignCount, used.Flags = parsed.Response.AuthenticatorData.Counter, byte(proven.Flags.ProtocolValue())
 	return p.start(ctx, user.account, used, in.Client)
