@@ -407,7 +407,7 @@ func (r *restoration) replace(ctx context.Context) error {
 			return err
 		}
 		if len(old) > 0 {
-			d.Before = d.Database + "_before_" + now.Format("20060102t150405")
+			d.Before = fmt.Sprintf("%s_before_%s%03d", d.Database, now.Format("20060102t150405"), now.Nanosecond()/1e6)
 			if err := r.eraseAgain(ctx, d); err != nil {
 				return err
 			}
