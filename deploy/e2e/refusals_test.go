@@ -80,7 +80,6 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		says   string
 	}{
 		"broken quotes": {inCSV("bib,gun_time\n1,2:10:22\n\"2,2:10:22\n3,2:10:22\n"), http.StatusUnprocessableEntity, "line 3"},
-		"not UTF-8":     {inCSV("bib,gun_time,note\n1,2:10:22,ok\n2,2:10:22,Gr\xfc\xdfe\n"), http.StatusUnprocessableEntity, "line 3"},
 		"no bib column": {inCSV("place,gun_time\n1,2:10:22\n"), http.StatusUnprocessableEntity, "bib"},
 		"too many rows": {inCSV(tooMany.String()), http.StatusRequestEntityTooLarge, "50000"},
 	} {

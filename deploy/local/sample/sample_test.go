@@ -98,6 +98,8 @@ func (f *fakeAPI) route(w http.ResponseWriter, r *http.Request, call string, bod
 		f.answer(w, http.StatusOK, Credits{
 			Total: f.records, Pending: f.records - f.credited, Rejected: min(1, f.credited), Credited: max(0, f.credited-1),
 		})
+	case "POST /v1/races/race-1/finalize":
+		f.answer(w, http.StatusAccepted, map[string]any{})
 	case "GET /v1/races/race-1/official-records":
 		f.listRecords(w, r.URL.Query().Get("credit_status"))
 	default:
