@@ -13,6 +13,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 func (h handlers) registerForOrganizers(api huma.API, answers []int) {
@@ -145,7 +146,7 @@ func (h handlers) approve(ctx context.Context, in *approvalInput) (*stateOutput,
 	var claim maindb.Claim
 	by := maindb.Change{By: server.CallerFrom(ctx).UserID}
 	consequences, err := h.Store.Plan(func(planning *maindb.Store) (err error) {
-		claim, _, err = planning.DecideClaim(ctx, server.RaceFrom(ctx).ID, in.ClaimID, true, by, h.claimant, h.Runners.StandIn)
+		claim, _, err = planning.DecideClaim(ctx, server.RaceFrom(ctx).ID, in.ClaimID, true, by, h.claimant, userdb.NameStandIn)
 		return err
 	})
 	if err != nil {

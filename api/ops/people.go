@@ -223,7 +223,7 @@ func (p people) merge(ctx context.Context, in *mergeInput) (*mergeOutput, error)
 	out := &mergeOutput{}
 	if in.Plan {
 		out.Body.RaceIDs = []string{}
-		out.Body.Consequences, err = p.store.PlanMerge(ctx, from, into, p.accounts.StandIn)
+		out.Body.Consequences, err = p.store.PlanMerge(ctx, from, into, userdb.NameStandIn)
 		return out, err
 	}
 	order := repair.Order{
@@ -275,7 +275,7 @@ func (p people) separate(ctx context.Context, in *separateInput) (*separateOutpu
 	out := &separateOutput{}
 	if in.Plan {
 		consequences, err := p.store.Plan(func(planning *maindb.Store) error {
-			_, into, _, err := planning.SeparatePerson(ctx, in.Body.RaceID, in.Body.Bib, p.accounts.StandIn, reason)
+			_, into, _, err := planning.SeparatePerson(ctx, in.Body.RaceID, in.Body.Bib, userdb.NameStandIn, reason)
 			out.Body.UserID = into
 			return err
 		})
