@@ -11,7 +11,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -184,78 +183,6 @@ func (r *restoration) checkNobody(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// source is what a database is restored from.
-type source struct {
-	dump
-	taken time.Time
-	logs  []keptLog
-}
-
-// chooseDump returns the newest dump of a database before a moment.
-func chooseDump(kept inventory, database string, at time.Time) (from manifest, s source, err error) {
-	var used manifest // the newest that was not empty
-	for _, m := range kept.manifests {
-		if d, has := m.dump(database); has && (at.IsZero() || !m.TakenAt.After(at)) {
-			from, s.dump, s.taken = m, d, m.TakenAt
-			if !d.Empty {
-				used = m
-			}
-		}
-	}
-	switch {
-	case at.IsZero() && s.Empty && used.Series != "" && used.Series != from.Series:
-		return manifest{}, source{}, fmt.Errorf("the newest backup, of %s, is of a database that nobody had used yet: give AT=%s for what was there before, or a later moment for what came since",
-			s.taken.Format(time.RFC3339Nano), kept.reach(used).Format(time.RFC3339Nano))
-	case s.File == "" && at.IsZero():
-		return manifest{}, source{}, errors.New("there is no backup of it")
-	case s.File == "":
-		return manifest{}, source{}, fmt.Errorf("there is no backup from before %s", at.Format(time.RFC3339))
-	case s.Log == "" && !at.IsZero():
-		return manifest{}, source{}, errors.New("its backups have no binary logs: it can only be restored to the moment of a dump, without AT")
-	}
-	return from, s, nil
-}
-
-// choose returns the newest dump of a database before a moment, and the logs that
-// lead from it to the moment.
-func choose(kept inventory, database string, at time.Time) (source, error) {
-	from, s, err := chooseDump(kept, database, at)
-	if err != nil || s.Log == "" {
-		return s, err
-	}
-	under := path.Join(from.Server, from.Series) + "/"
-	next, until := logNumber(s.Log), s.taken
-	logs := slices.SortedFunc(slices.Values(kept.logs), func(a, b keptLog) int { return a.number - b.number })
-	for _, k := range logs {
-		if !strings.HasPrefix(k.name, under) || k.number < next {
-			continue
-		}
-		if k.number > next {
-			return source{}, fmt.Errorf("binary log %d is missing: it can be restored to a moment until %s", next, until.Format(time.RFC3339))
-		}
-		s.logs = append(s.logs, k)
-		next, until = k.number+1, k.until
-		if !at.IsZero() && !until.Before(at) {
-			return s, nil
-		}
-	}
-	if !at.IsZero() {
-		return source{}, fmt.Errorf("backups reach only to %s", until.Format(time.RFC3339))
-	}
-	return s, nil
-}
-
-// reach is the moment until which the series of a dump can be restored.
-func (i inventory) reach(m manifest) time.Time {
-	until := m.TakenAt
-	for _, k := range i.logs {
-		if strings.HasPrefix(k.name, path.Join(m.Server, m.Series)+"/") && k.until.After(until) {
-			until = k.until
-		}
-	}
-	return until
 }
 
 // load fetches and verifies the files and loads them into a database of its own.
