@@ -95,6 +95,9 @@ func (a answer) text(t *testing.T, name string) (text string) {
 	return text
 }
 
+// says is what is wrong, of a problem.
+func (a answer) says() string { return string(a["detail"]) + string(a["errors"]) }
+
 func (a answer) items(t *testing.T) (items []map[string]any) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal(a["items"], &items))
@@ -537,6 +540,40 @@ func TestInvitationsOfSomebodyWhoLeavesLookLikeThoseToNobody(t *testing.T) {
 	require.JSONEq(t, before, seen(), "nobody is invited again")
 	b.imports(t, "bib,name,login_id\n1,A,new@example.org\n3,C,newer@example.org\n")
 	require.Len(t, b.call(t, organizer, http.MethodGet, b.path()+"/claims?state=refused", "", http.StatusOK).items(t), 2)
+}
+
+// A start list that swaps bibs takes the claimant along, and the claim of the old bib
+// does not say "accepted" any more.
+func TestAfterABibSwapTheOldBibIsNotTheClaimants(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.imports(t, "bib,name,login_id\n1,Ada,\n3,Ben,ben@example.org\n")
+	ann, token := b.runner(t, "ann@example.org")
+	ben, bensToken := b.runner(t, "ben@example.org")
+	codeOf1 := `"bib":"1","code":"` + b.code(t, "1") + `"`
+	b.claims(t, token, codeOf1, http.StatusCreated)
+	b.claims(t, token, codeOf1, http.StatusCreated) // again
+	ids, _ := b.mine(t, bensToken)
+	b.answers(t, bensToken, ids[0], "accept", "accepted")
+
+	b.imports(t, "bib,name,login_id\n2,Ann,ann@example.org\n1,Ada,\n4,Ben,ben@example.org\n3,Eve,\n")
+	for userID, bib := range map[string]string{ann: "2", ben: "4"} {
+		p, err := b.store.Participant(t.Context(), b.race, userID)
+		require.NoError(t, err)
+		require.Equal(t, bib, p.Bib)
+	}
+	require.Contains(t, b.claims(t, token, codeOf1, http.StatusConflict).says(), "you have bib 2")
+	codeOf2 := `"bib":"2","code":"` + b.code(t, "2") + `"`
+	require.Contains(t, b.claims(t, token, codeOf2, http.StatusConflict).says(), "is yours already")
+	require.Contains(t, b.call(t, bensToken, http.MethodPost, "/v1/me/claims/"+ids[0]+"/accept", "", http.StatusConflict).says(), "you have bib 4")
+
+	// Bib 1 is its new runner's, by the code that was printed for it.
+	eve, evesToken := b.runner(t, "eve@example.org")
+	b.claims(t, evesToken, codeOf1, http.StatusCreated)
+	p, err := b.store.Participant(t.Context(), b.race, eve)
+	require.NoError(t, err)
+	require.Equal(t, "1", p.Bib)
+	b.claims(t, evesToken, codeOf2, http.StatusConflict)
 }
 
 func TestACancelledEntryIsNotGivenBack(t *testing.T) {

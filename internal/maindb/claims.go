@@ -47,7 +47,8 @@ type ClaimRequest struct {
 // repeated call returns the claim that the runner already has for the bib. It returns
 // the claim and how many records were revised. Errors: race.ErrNotFound for the race,
 // *race.InvalidError for a bib that nobody has, *race.ConflictError when the runner
-// has another bib of the race, or has asked for one, and race.ErrLeft.
+// has another bib of the race, also one that a start list gave them after they had
+// claimed this one, or has asked for another one, and race.ErrLeft.
 func (s *Store) OpenClaim(ctx context.Context, in ClaimRequest, standIn StandIn) (claim Claim, revised int, err error) {
 	revised, err = s.underRace(ctx, in.RaceID, standIn, func(c *claiming) error {
 		if err := holdAccount(ctx, c.q, in.UserID); err != nil {
@@ -61,7 +62,11 @@ func (s *Store) OpenClaim(ctx context.Context, in ClaimRequest, standIn StandIn)
 		if err != nil {
 			return err
 		}
-		if row.State == string(race.Accepted) || (row.State == string(race.Requested) && in.Kind != race.ByCode) {
+		if row.State == string(race.Accepted) {
+			claim = claimOf(row)
+			return c.stillHas(ctx, in.UserID, row.BibKey)
+		}
+		if row.State == string(race.Requested) && in.Kind != race.ByCode {
 			claim = claimOf(row)
 			return nil
 		}
@@ -69,6 +74,22 @@ func (s *Store) OpenClaim(ctx context.Context, in ClaimRequest, standIn StandIn)
 		return err
 	})
 	return claim, revised, err
+}
+
+// stillHas returns a *race.ConflictError, which names the bib that a runner has now,
+// when it is no longer the one that they claimed: a start list has given them another
+// one since.
+func (c *claiming) stillHas(ctx context.Context, userID, bibKey string) error {
+	own, err := c.q.ParticipantOf(ctx, c.race.ID, userID)
+	switch {
+	case err != nil && !errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("look for an entry of user %s: %w", userID, err)
+	case err != nil || !own.BibKey.Valid:
+		return &race.ConflictError{Field: "bib", Message: "you have claimed this bib and no longer have it: withdraw that claim first"}
+	case own.BibKey.String != bibKey:
+		return &race.ConflictError{Field: "bib", Message: "you have bib " + own.Bib.String + " in this race"}
+	}
+	return nil
 }
 
 // openClaimOf returns the open claim that a runner has for a bib, or adds one.
@@ -82,7 +103,7 @@ func (c *claiming) openClaimOf(ctx context.Context, in ClaimRequest, entry gen.P
 		switch {
 		case row.ClaimID == in.ID || open && row.BibKey == entry.BibKey.String:
 			return row, nil
-		case open:
+		case open && entry.UserID != in.UserID:
 			return gen.Claim{}, &race.ConflictError{Field: "bib", Message: "you have already claimed bib " + row.Bib + " of this race: withdraw that claim first"}
 		}
 	}
@@ -114,7 +135,9 @@ func (c *claiming) openClaimOf(ctx context.Context, in ClaimRequest, entry gen.P
 func (s *Store) AcceptInvitation(ctx context.Context, claimID, userID, loginHash string, standIn StandIn) (claim Claim, revised int, err error) {
 	return s.answer(ctx, claimID, userID, loginHash, standIn, func(c *claiming, row gen.Claim) (Claim, error) {
 		switch race.ClaimState(row.State) {
-		case race.Accepted, race.Requested:
+		case race.Accepted:
+			return claimOf(row), c.stillHas(ctx, userID, row.BibKey)
+		case race.Requested:
 			return claimOf(row), nil
 		case race.Refused:
 			return Claim{}, &race.ConflictError{Message: "the organizer has withdrawn this invitation"}
