@@ -181,7 +181,7 @@ func (b *testBundle) token(t testing.TB, userID string, userType auth.UserType, 
 	t.Helper()
 	keys, err := auth.LoadKeys(b.parts.cfg.Auth)
 	require.NoError(t, err)
-	token, _, err := auth.NewIssuer(keys, b.parts.cfg.Auth, now).Issue(auth.Identity{UserID: userID, Type: userType})
+	token, _, err := auth.NewIssuer(keys, b.parts.cfg.Auth, now).Issue(auth.Identity{UserID: userID, Type: userType}, time.Time{})
 	require.NoError(t, err)
 	return token
 }

@@ -55,8 +55,8 @@ func TestOperatorIsAddedOnceAndKeptRight(t *testing.T) {
 	require.Equal(t, added, b.account(t, "ops@example.org"))
 
 	_, token := auth.NewRefreshToken()
-	session := userdb.Session{ID: uuid.NewString(), Account: added}
-	require.NoError(t, b.store.StartSession(t.Context(), session, token, time.Now().Add(time.Hour)))
+	session := userdb.Session{ID: uuid.NewString(), Account: added, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+	require.NoError(t, b.store.StartSession(t.Context(), session, token))
 	done, err = b.ensure(t, "ops@example.org", "second password of ops")
 	require.NoError(t, err)
 	require.Equal(t, "password changed", done)
@@ -66,7 +66,7 @@ func TestOperatorIsAddedOnceAndKeptRight(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, outcome.Match)
 	_, next := auth.NewRefreshToken()
-	_, err = b.store.RotateToken(t.Context(), token, next, time.Now().Add(time.Hour))
+	_, err = b.store.RotateToken(t.Context(), token, next, func(userdb.Session) time.Time { return time.Now().Add(time.Hour) })
 	require.ErrorIs(t, err, userdb.ErrNoSession, "sessions under the old password are over")
 }
 

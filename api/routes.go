@@ -147,7 +147,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	}
 	accounts.Register(api, accounts.Config{
 		Store: p.userDB, EraseRecords: p.leave, ExportRecords: p.mainDB.Export, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now), Recoveries: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
-		Issuer: auth.NewIssuer(signing, p.cfg.Auth, p.now), JWKS: signing.JWKS(), RefreshTokenTTL: p.cfg.Auth.RefreshTokenTTL,
+		Issuer: auth.NewIssuer(signing, p.cfg.Auth, p.now), JWKS: signing.JWKS(), SessionExpiry: p.cfg.Auth.SessionExpiry,
 		Passkeys: passkeys, RequirePasskey: p.cfg.Passkeys.Required,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})

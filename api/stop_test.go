@@ -105,7 +105,7 @@ func (r *running) prepare(t *testing.T) {
 	keys, err := auth.LoadKeys(r.cfg.Auth)
 	require.NoError(t, err)
 	organizer := uuid.NewString()
-	r.organize, _, err = auth.NewIssuer(keys, r.cfg.Auth, time.Now).Issue(auth.Identity{UserID: organizer, Type: auth.Organizer})
+	r.organize, _, err = auth.NewIssuer(keys, r.cfg.Auth, time.Now).Issue(auth.Identity{UserID: organizer, Type: auth.Organizer}, time.Time{})
 	require.NoError(t, err)
 	made, err := r.main.CreateRace(t.Context(), race.Race{
 		ID: uuid.NewString(), OrganizerID: organizer, Name: "City Ten", Date: race.Date{Year: 2026, Month: 5, Day: 3},

@@ -33,7 +33,9 @@ type Config struct {
 	Recoveries      *auth.SignUpLimit // of requests to recover an account
 	Issuer          *auth.Issuer
 	JWKS            []byte             // the public keys, as auth.Keys writes them
-	RefreshTokenTTL time.Duration      // of each refresh token
+	// SessionExpiry returns until when a session lasts that is not refreshed again, as
+	// auth.Config does.
+	SessionExpiry func(of auth.UserType, began, now time.Time) time.Time
 	Passkeys        *webauthn.WebAuthn // nil: the site cannot have any
 	RequirePasskey  auth.PasskeyRule
 	TraceURL        func(workflowID string) string
@@ -47,7 +49,7 @@ var confirmationLimit = auth.SignUpConfig{PerAddress: 5, PerMinute: 3000}
 
 // Register adds the calls to the API.
 func Register(api huma.API, cfg Config) {
-	grant := tokens{issuer: cfg.Issuer, refreshTTL: cfg.RefreshTokenTTL, rule: cfg.RequirePasskey, now: cfg.Now}
+	grant := tokens{issuer: cfg.Issuer, sessionExpiry: cfg.SessionExpiry, rule: cfg.RequirePasskey, now: cfg.Now}
 	confirmations := auth.NewSignUpLimit(confirmationLimit, cfg.Now)
 	signUp{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.SignUps, confirmations: confirmations, now: cfg.Now}.register(api)
 	login{

@@ -81,7 +81,7 @@ func setup(t *testing.T) *bundle {
 			Store: b.store, EraseRecords: func(context.Context, string) error { return nil }, Passwords: counting{passwords, b.checks}, Throttle: auth.NewThrottle(b.clock.Now),
 			SignUps:    auth.NewSignUpLimit(auth.SignUpConfig{PerAddress: 6, PerMinute: 10}, b.clock.Now),
 			Recoveries: auth.NewSignUpLimit(auth.SignUpConfig{PerAddress: 6, PerMinute: 100}, b.clock.Now),
-			Issuer:     auth.NewIssuer(b.keys, settings, b.clock.Now), JWKS: b.keys.JWKS(), RefreshTokenTTL: settings.RefreshTokenTTL,
+			Issuer:     auth.NewIssuer(b.keys, settings, b.clock.Now), JWKS: b.keys.JWKS(), SessionExpiry: settings.SessionExpiry,
 			Passkeys: checks, RequirePasskey: rule,
 			ExportRecords: func(context.Context, string) (map[string][]map[string]any, error) { return nil, nil },
 			TraceURL:      func(id string) string { return "http://ui/" + id }, Now: b.clock.Now, Log: log,

@@ -104,7 +104,7 @@ func (l login) start(ctx context.Context, account userdb.Account, from Client) (
 	if err != nil {
 		return nil, err
 	}
-	session := userdb.Session{ID: id.String(), Account: account, Device: from.device}
+	session := l.tokens.begin(userdb.Session{ID: id.String(), Account: account, Device: from.device})
 	if l.tokens.rule.Covers(account.Type) {
 		has, err := l.store.Passkeys(ctx, account.UserID)
 		if err != nil {
@@ -115,7 +115,7 @@ func (l login) start(ctx context.Context, account userdb.Account, from Client) (
 		}
 	}
 	refresh, hash := auth.NewRefreshToken()
-	err = l.store.StartSession(ctx, session, hash, l.tokens.refreshExpiry())
+	err = l.store.StartSession(ctx, session, hash)
 	switch {
 	case errors.Is(err, race.ErrNotFound):
 		return nil, errCredentials()
@@ -147,7 +147,7 @@ func (s sessions) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "refresh-token", Method: http.MethodPost, Path: "/v1/token/refresh",
 		Summary: "Refresh an access token", Tags: []string{tag}, MaxBodyBytes: maxBody,
-		Description: "Returns a new access token and a new refresh token. A refresh token can be used once: using it again ends the session, since somebody must have copied it.",
+		Description: "Returns a new access token and a new refresh token. A refresh token can be used once: using it again ends the session, since somebody must have copied it. A session ends SESSION_LIFETIME after its login, however often it is refreshed.",
 		Errors:      []int{http.StatusUnauthorized, http.StatusUnprocessableEntity},
 	}, s.refresh)
 	server.Register(api, huma.Operation{
@@ -160,7 +160,9 @@ func (s sessions) register(api huma.API) {
 
 func (s sessions) refresh(ctx context.Context, in *refreshInput) (*tokenOutput, error) {
 	refresh, hash := auth.NewRefreshToken()
-	session, err := s.store.RotateToken(ctx, auth.HashRefreshToken(in.Body.RefreshToken), hash, s.tokens.refreshExpiry())
+	session, err := s.store.RotateToken(ctx, auth.HashRefreshToken(in.Body.RefreshToken), hash, func(session userdb.Session) time.Time {
+		return s.tokens.sessionExpiry(session.Account.Type, session.CreatedAt, s.tokens.now())
+	})
 	var reuse *userdb.ReuseError
 	switch {
 	case errors.As(err, &reuse):
@@ -188,10 +190,11 @@ const noStore = "no-store"
 
 // tokens makes the answer of a login or a refresh.
 type tokens struct {
-	issuer     *auth.Issuer
-	refreshTTL time.Duration
-	rule       auth.PasskeyRule
-	now        func() time.Time
+	issuer *auth.Issuer
+	// sessionExpiry is Config.SessionExpiry.
+	sessionExpiry func(of auth.UserType, began, now time.Time) time.Time
+	rule          auth.PasskeyRule
+	now           func() time.Time
 }
 
 type tokenOutput struct {
@@ -207,12 +210,17 @@ type tokenOutput struct {
 	}
 }
 
-func (t tokens) refreshExpiry() time.Time { return t.now().Add(t.refreshTTL) }
+// begin fills in when a new session began and expires.
+func (t tokens) begin(session userdb.Session) userdb.Session {
+	session.CreatedAt = t.now()
+	session.ExpiresAt = t.sessionExpiry(session.Account.Type, session.CreatedAt, session.CreatedAt)
+	return session
+}
 
 func (t tokens) answer(session userdb.Session, refresh string) (*tokenOutput, error) {
 	account := session.Account
 	needsPasskey := !session.ByPasskey && t.rule.Covers(account.Type)
-	access, ttl, err := t.issuer.Issue(auth.Identity{UserID: account.UserID, Type: account.Type, Session: session.ID, NeedsPasskey: needsPasskey})
+	access, ttl, err := t.issuer.Issue(auth.Identity{UserID: account.UserID, Type: account.Type, Session: session.ID, NeedsPasskey: needsPasskey}, session.ExpiresAt)
 	if err != nil {
 		return nil, err
 	}

@@ -412,9 +412,9 @@ func (p passkeys) start(ctx context.Context, account userdb.Account, used userdb
 	if err != nil {
 		return nil, err
 	}
-	session := userdb.Session{ID: id.String(), Account: account, Device: from.device, ByPasskey: true}
+	session := p.tokens.begin(userdb.Session{ID: id.String(), Account: account, Device: from.device, ByPasskey: true})
 	refresh, hash := auth.NewRefreshToken()
-	err = p.store.StartPasskeySession(ctx, session, used, hash, p.tokens.refreshExpiry())
+	err = p.store.StartPasskeySession(ctx, session, used, hash)
 	switch {
 	case errors.Is(err, race.ErrNotFound):
 		return nil, errPasskey()

@@ -46,6 +46,7 @@ type shownSession struct {
 	Device     string             `json:"device" example:"Firefox on Linux" doc:"What the login came from, as far as it said; empty when it is unknown."`
 	CreatedAt  time.Time          `json:"created_at"`
 	LastUsedAt time.Time          `json:"last_used_at" doc:"When it last got an access token."`
+	ExpiresAt  time.Time          `json:"expires_at" doc:"When it ends, unless it gets another access token before. None can prolong it beyond its greatest length."`
 	Current    bool               `json:"current" doc:"Whether it is the session of this call's access token."`
 }
 
@@ -73,7 +74,7 @@ func (s ownSessions) list(ctx context.Context, in *struct{ server.Page }) (*sess
 	for i, session := range found {
 		out.Body.Items[i] = shownSession{
 			SessionID: session.ID, Kind: session.Kind, Device: session.Device,
-			CreatedAt: session.CreatedAt, LastUsedAt: session.LastUsedAt, Current: session.ID == caller.Session,
+			CreatedAt: session.CreatedAt, LastUsedAt: session.LastUsedAt, ExpiresAt: session.ExpiresAt, Current: session.ID == caller.Session,
 		}
 	}
 	return out, nil

@@ -125,3 +125,47 @@ func TestUserDBDown(t *testing.T) {
 	require.Equal(t, http.StatusOK, b.get("/v1/me", held.access).status)
 	require.Contains(t, b.logs.String(), "cannot read from user_db whether sessions have ended")
 }
+
+// TestSessionsEndAfterTheirGreatestLength: no refresh prolongs them beyond it, and the
+// last access token ends with them.
+func TestSessionsEndAfterTheirGreatestLength(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, of := range []struct {
+		login    string
+		userType auth.UserType
+		days     int
+	}{{"uta", auth.Runner, 30}, {"office", auth.Organizer, 30}, {"ops", auth.Operator, 1}} {
+		if of.userType == auth.Operator {
+			b.signUp(of.login, auth.Runner)
+			require.NoError(t, b.exec("UPDATE user SET user_type = 'operator' WHERE login_id = 'ops'"))
+		} else {
+			b.signUp(of.login, of.userType)
+		}
+		held := b.pairOf(b.login(of.login, password, ""))
+		for range of.days*2 - 1 { // a refresh token lives for a day here
+			b.clock.pass(12 * time.Hour)
+			held = b.pairOf(b.refresh(held.refresh))
+		}
+		b.clock.pass(12*time.Hour - time.Minute)
+		last := b.refresh(held.refresh)
+		held = b.pairOf(last)
+		require.InDelta(t, 60, last.body["expires_in"], 0)
+		require.Equal(t, http.StatusOK, b.get("/v1/me", held.access).status)
+		b.clock.pass(time.Minute + 6*time.Second) // with the leeway of clocks
+		require.Equal(t, http.StatusUnauthorized, b.refresh(held.refresh).status, of.login)
+		require.Equal(t, http.StatusUnauthorized, b.get("/v1/me", held.access).status, of.login)
+		again := b.pairOf(b.login(of.login, password, ""))
+		require.Len(t, b.get("/v1/me/sessions", again.access).items(), 1)
+	}
+}
+
+// TestOldSessionsGetTheirEnd: one that was begun before sessions had a greatest length
+// ends with its next refresh if it is older.
+func TestOldSessionsGetTheirEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	held := b.loggedIn("uta", auth.Runner)
+	require.NoError(t, b.exec("UPDATE session SET created_at = created_at - INTERVAL 31 DAY"))
+	require.Equal(t, http.StatusUnauthorized, b.refresh(held.refresh).status)
+}

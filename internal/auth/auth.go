@@ -5,6 +5,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,6 +30,22 @@ type Config struct {
 	Audience        string        `env:"JWT_AUDIENCE" envDefault:"mrmrthon-api" help:"the claim aud"`
 	AccessTokenTTL  time.Duration `env:"ACCESS_TOKEN_TTL" envDefault:"15m" min:"1s" help:"how long an access token is valid"`
 	RefreshTokenTTL time.Duration `env:"REFRESH_TOKEN_TTL" envDefault:"720h" min:"1s" help:"how long a refresh token is valid; each rotation starts the period again"`
+	// The absolute ends of a session, as NIST SP 800-63B asks for them at levels 1 and 2.
+	SessionLifetime         time.Duration `env:"SESSION_LIFETIME" envDefault:"720h" min:"1s" help:"how long after its login a session ends, however often it is refreshed"`
+	OperatorSessionLifetime time.Duration `env:"OPERATOR_SESSION_LIFETIME" envDefault:"24h" min:"1s" help:"the same for operators"`
+}
+
+// SessionExpiry returns until when a session of an account of type t, which began at
+// that time, lasts if it is not refreshed again after now.
+func (c Config) SessionExpiry(t UserType, began, now time.Time) time.Time {
+	end := began.Add(cmp.Or(c.SessionLifetime, 30*24*time.Hour))
+	if t == Operator {
+		end = began.Add(cmp.Or(c.OperatorSessionLifetime, 24*time.Hour))
+	}
+	if idle := now.Add(c.RefreshTokenTTL); idle.Before(end) {
+		return idle
+	}
+	return end
 }
 
 // Check reports an error when there is no key to sign with.

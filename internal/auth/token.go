@@ -36,13 +36,17 @@ func NewIssuer(keys *Keys, cfg Config, now func() time.Time) *Issuer {
 	return &Issuer{keys: keys, cfg: cfg, now: now}
 }
 
-// Issue returns a signed access token for who and how long it lives.
-func (i *Issuer) Issue(who Identity) (token string, ttl time.Duration, err error) {
+// Issue returns a signed access token for who and how long it lives, which is not
+// beyond the end of the session; a zero end is none.
+func (i *Issuer) Issue(who Identity, sessionEnd time.Time) (token string, ttl time.Duration, err error) {
 	id, err := uuid.NewRandom()
 	if err != nil {
 		return "", 0, fmt.Errorf("issue an access token: %w", err)
 	}
-	now := i.now()
+	now, ttl := i.now(), i.cfg.AccessTokenTTL
+	if left := sessionEnd.Sub(now); !sessionEnd.IsZero() && left < ttl {
+		ttl = left
+	}
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer:    i.cfg.Issuer,
@@ -50,7 +54,7 @@ func (i *Issuer) Issue(who Identity) (token string, ttl time.Duration, err error
 			Subject:   who.UserID,
 			IssuedAt:  jwt.NewNumericDate(now),
 			NotBefore: jwt.NewNumericDate(now),
-			ExpiresAt: jwt.NewNumericDate(now.Add(i.cfg.AccessTokenTTL)),
+			ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
 			ID:        id.String(),
 		},
 		UserID: who.UserID, UserType: who.Type, Session: who.Session, NeedsPasskey: who.NeedsPasskey,
@@ -59,7 +63,7 @@ func (i *Issuer) Issue(who Identity) (token string, ttl time.Duration, err error
 	if token, err = unsigned.SignedString(i.keys.private); err != nil {
 		return "", 0, fmt.Errorf("sign an access token: %w", err)
 	}
-	return token, i.cfg.AccessTokenTTL, nil
+	return token, ttl, nil
 }
 
 // Verifier checks access tokens. It reads no store: whether the account and the

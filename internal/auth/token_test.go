@@ -20,7 +20,7 @@ func at(moment time.Time) func() time.Time { return func() time.Time { return mo
 func TestTokenRoundTrip(t *testing.T) {
 	t.Parallel()
 	keys := newTestKeys(t)
-	token, ttl, err := NewIssuer(keys, testCfg, at(noon)).Issue(runner)
+	token, ttl, err := NewIssuer(keys, testCfg, at(noon)).Issue(runner, time.Time{})
 	require.NoError(t, err)
 	require.Equal(t, 15*time.Minute, ttl)
 
@@ -40,9 +40,9 @@ func TestTokenRoundTrip(t *testing.T) {
 func TestTokensDiffer(t *testing.T) {
 	t.Parallel()
 	issuer := NewIssuer(newTestKeys(t), testCfg, at(noon))
-	first, _, err := issuer.Issue(runner)
+	first, _, err := issuer.Issue(runner, time.Time{})
 	require.NoError(t, err)
-	second, _, err := issuer.Issue(runner)
+	second, _, err := issuer.Issue(runner, time.Time{})
 	require.NoError(t, err)
 	require.NotEqual(t, first, second, "each has a jti of its own")
 }
@@ -50,7 +50,7 @@ func TestTokensDiffer(t *testing.T) {
 func TestRotationKeepsOldTokensGood(t *testing.T) {
 	t.Parallel()
 	old := newTestKeys(t)
-	token, _, err := NewIssuer(old, testCfg, at(noon)).Issue(runner)
+	token, _, err := NewIssuer(old, testCfg, at(noon)).Issue(runner, time.Time{})
 	require.NoError(t, err)
 
 	_, err = NewVerifier(newTestKeys(t, publicOf(old.private)), testCfg, at(noon)).Verify(token)

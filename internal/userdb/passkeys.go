@@ -197,7 +197,7 @@ func hasPasskey(list []gen.Passkey, id string) bool {
 // the passkey with the credential of used proved itself with its count and flags. It
 // returns race.ErrNotFound when the account or the passkey has gone, ErrSuspended, and
 // ErrPasskeyCount, of which the owner gets a mail.
-func (s *Accounts) StartPasskeySession(ctx context.Context, session Session, used Passkey, token auth.RefreshTokenHash, expires time.Time) error {
+func (s *Accounts) StartPasskeySession(ctx context.Context, session Session, used Passkey, token auth.RefreshTokenHash) error {
 	userID := session.Account.UserID
 	var refused error
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -233,7 +233,7 @@ func (s *Accounts) StartPasskeySession(ctx context.Context, session Session, use
 		if err != nil {
 			return err
 		}
-		return s.openSession(ctx, queries, accountOf(row), session, token, expires)
+		return s.openSession(ctx, queries, accountOf(row), session, token)
 	})
 	if err == nil {
 		err = refused

@@ -39,6 +39,7 @@ type Session struct {
 	Device     string // a coarse description, at most 64 characters; empty: unknown
 	CreatedAt  time.Time
 	LastUsedAt time.Time // when it last got an access token
+	ExpiresAt  time.Time // when it ends unless it is refreshed before
 	ByPasskey  bool      // whether it has shown a passkey of the account
 }
 
@@ -54,7 +55,7 @@ const (
 // StartSession opens session with its first refresh token. It returns
 // race.ErrNotFound when the account has gone or changed its password since it
 // was read, and ErrSuspended.
-func (s *Accounts) StartSession(ctx context.Context, session Session, token auth.RefreshTokenHash, expires time.Time) error {
+func (s *Accounts) StartSession(ctx context.Context, session Session, token auth.RefreshTokenHash) error {
 	userID := session.Account.UserID
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries := s.queries.WithTx(tx)
@@ -68,7 +69,7 @@ func (s *Accounts) StartSession(ctx context.Context, session Session, token auth
 		if row.SuspendedAt.Valid {
 			return ErrSuspended
 		}
-		return s.openSession(ctx, queries, accountOf(row), session, token, expires)
+		return s.openSession(ctx, queries, accountOf(row), session, token)
 	})
 	if err != nil {
 		return fmt.Errorf("start a session of user %s: %w", userID, err)
@@ -78,22 +79,23 @@ func (s *Accounts) StartSession(ctx context.Context, session Session, token auth
 
 // openSession adds a session with its first refresh token, and a notice of a new
 // device. The account must be locked.
-func (s *Accounts) openSession(ctx context.Context, queries *gen.Queries, account Account, session Session, token auth.RefreshTokenHash, expires time.Time) error {
+func (s *Accounts) openSession(ctx context.Context, queries *gen.Queries, account Account, session Session, token auth.RefreshTokenHash) error {
 	if err := s.noticeDevice(ctx, queries, account, session); err != nil {
 		return err
 	}
-	if err := s.insertSession(ctx, queries, session, expires); err != nil {
+	if err := s.insertSession(ctx, queries, session); err != nil {
 		return err
 	}
 	return queries.InsertToken(ctx, gen.InsertTokenParams{
-		TokenHash: token[:], FamilyID: session.ID, UserID: account.UserID, IssuedAt: s.now(), ExpiresAt: expires,
+		TokenHash: token[:], FamilyID: session.ID, UserID: account.UserID, IssuedAt: session.CreatedAt, ExpiresAt: session.ExpiresAt,
 	})
 }
 
 // RotateToken replaces a refresh token by next and returns the session. Of two
 // calls with one token, even concurrent ones, one succeeds and the other gets a
-// *ReuseError. It returns ErrNoSession when the token is not valid.
-func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshTokenHash, expires time.Time) (Session, error) {
+// *ReuseError. expiry returns when the session ends unless it is refreshed again; by
+// that it may have ended already. It returns ErrNoSession when the token is not valid.
+func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshTokenHash, expiry func(Session) time.Time) (Session, error) {
 	var session Session
 	var reuse error
 	err := s.withToken(ctx, token, func(queries *gen.Queries, user gen.User, row gen.RefreshToken) error {
@@ -106,14 +108,14 @@ func (s *Accounts) RotateToken(ctx context.Context, token, next auth.RefreshToke
 			reuse = &ReuseError{UserID: row.UserID, Session: row.FamilyID}
 			return s.endSession(ctx, queries, row.UserID, row.FamilyID) // no error, so that this is committed
 		}
-		if err := s.touchSession(ctx, queries, &session, expires); err != nil {
+		if err := s.touchSession(ctx, queries, &session, expiry); err != nil {
 			return err
 		}
 		if err := queries.UseToken(ctx, moment(now), token[:]); err != nil {
 			return err
 		}
 		return queries.InsertToken(ctx, gen.InsertTokenParams{
-			TokenHash: next[:], FamilyID: row.FamilyID, UserID: row.UserID, IssuedAt: now, ExpiresAt: expires,
+			TokenHash: next[:], FamilyID: row.FamilyID, UserID: row.UserID, IssuedAt: now, ExpiresAt: session.ExpiresAt,
 		})
 	})
 	if err == nil {
@@ -139,28 +141,34 @@ func (s *Accounts) noticeDevice(ctx context.Context, queries *gen.Queries, accou
 }
 
 // insertSession adds the row of a session, unless it is there.
-func (s *Accounts) insertSession(ctx context.Context, queries *gen.Queries, session Session, expires time.Time) error {
-	now := s.now()
+func (s *Accounts) insertSession(ctx context.Context, queries *gen.Queries, session Session) error {
 	return queries.InsertSession(ctx, gen.InsertSessionParams{
 		SessionID: session.ID, UserID: session.Account.UserID, Kind: string(TokenSession), Device: session.Device,
-		CreatedAt: now, LastUsedAt: now, ExpiresAt: expires, ByPasskey: session.ByPasskey,
+		CreatedAt: session.CreatedAt, LastUsedAt: session.CreatedAt, ExpiresAt: session.ExpiresAt, ByPasskey: session.ByPasskey,
 	})
 }
 
 // touchSession notes that a session was used. It first adds the row of one that a
-// program from before there were such rows has started. It fills in ByPasskey.
-func (s *Accounts) touchSession(ctx context.Context, queries *gen.Queries, session *Session, expires time.Time) error {
+// program from before there were such rows has started. It fills in what it reads, and
+// returns ErrNoSession when the session has ended.
+func (s *Accounts) touchSession(ctx context.Context, queries *gen.Queries, session *Session, expiry func(Session) time.Time) error {
+	now := s.now()
 	row, err := queries.Session(ctx, session.ID)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return s.insertSession(ctx, queries, *session, expires)
+		session.CreatedAt = now
+		session.ExpiresAt = expiry(*session)
+		return s.insertSession(ctx, queries, *session)
 	case err != nil:
 		return err
 	case row.EndedAt.Valid:
 		return ErrNoSession
 	}
-	session.ByPasskey = row.ByPasskey
-	return queries.TouchSession(ctx, s.now(), expires, session.ID)
+	session.CreatedAt, session.ByPasskey = row.CreatedAt, row.ByPasskey
+	if session.ExpiresAt = expiry(*session); !session.ExpiresAt.After(now) {
+		return ErrNoSession
+	}
+	return queries.TouchSession(ctx, now, session.ExpiresAt, session.ID)
 }
 
 // Sessions returns up to limit sessions of an account that have not ended, the
@@ -177,7 +185,7 @@ func (s *Store) Sessions(ctx context.Context, userID, before string, limit int) 
 	for i, row := range rows {
 		list[i] = Session{
 			ID: row.SessionID, Account: Account{UserID: row.UserID}, Kind: SessionKind(row.Kind), Device: row.Device,
-			CreatedAt: row.CreatedAt, LastUsedAt: row.LastUsedAt,
+			CreatedAt: row.CreatedAt, LastUsedAt: row.LastUsedAt, ExpiresAt: row.ExpiresAt,
 		}
 	}
 	return list, nil

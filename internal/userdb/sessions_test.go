@@ -26,15 +26,17 @@ func (b *accountsBundle) session(t testing.TB, a userdb.Account) held {
 	t.Helper()
 	h := held{id: uuid.NewString()}
 	_, h.token = auth.NewRefreshToken()
-	require.NoError(t, b.store.StartSession(t.Context(), userdb.Session{ID: h.id, Account: a}, h.token, b.now.Add(sessionTTL)))
+	require.NoError(t, b.store.StartSession(t.Context(), userdb.Session{ID: h.id, Account: a, CreatedAt: b.now, ExpiresAt: b.now.Add(sessionTTL)}, h.token))
 	return h
 }
+
+func (b *accountsBundle) expiry(userdb.Session) time.Time { return b.now.Add(sessionTTL) }
 
 // rotate refreshes, and on success h holds the next token.
 func (b *accountsBundle) rotate(t *testing.T, h *held) error {
 	t.Helper()
 	_, next := auth.NewRefreshToken()
-	session, err := b.store.RotateToken(t.Context(), h.token, next, b.now.Add(sessionTTL))
+	session, err := b.store.RotateToken(t.Context(), h.token, next, b.expiry)
 	if err == nil {
 		require.Equal(t, h.id, session.ID)
 		h.token = next
@@ -112,7 +114,7 @@ func TestOneTokenAtOnce(t *testing.T) {
 	for i := range racers {
 		wg.Go(func() {
 			_, next[i] = auth.NewRefreshToken()
-			_, errs[i] = b.store.RotateToken(context.WithoutCancel(t.Context()), h.token, next[i], b.now.Add(sessionTTL))
+			_, errs[i] = b.store.RotateToken(context.WithoutCancel(t.Context()), h.token, next[i], b.expiry)
 		})
 	}
 	wg.Wait()
@@ -149,10 +151,10 @@ func TestReuseDuringRotation(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			_, other := auth.NewRefreshToken()
-			_, _ = b.store.RotateToken(context.WithoutCancel(t.Context()), stolen.token, other, b.now.Add(sessionTTL))
+			_, _ = b.store.RotateToken(context.WithoutCancel(t.Context()), stolen.token, other, b.expiry)
 		})
 		wg.Go(func() {
-			_, _ = b.store.RotateToken(context.WithoutCancel(t.Context()), h.token, next, b.now.Add(sessionTTL))
+			_, _ = b.store.RotateToken(context.WithoutCancel(t.Context()), h.token, next, b.expiry)
 		})
 		wg.Wait()
 
