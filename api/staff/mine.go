@@ -27,11 +27,18 @@ func (s staff) registerMine(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "accept-staff-invitation", Method: http.MethodPost, Path: invitationPath + "/accept",
 		Summary: "Accept an invitation, or a race that is offered to you", Tags: []string{tag},
+		Description: "You get the role that the invitation names, which replaces one that you have in the race. Accepting the role owner makes the race yours: " +
+			"its open invitations end, and its former owner keeps no role in it. The answer is your role in the race; accepting again answers the role that you have by then.\n\n" +
+			"Refused with 404 when the invitation is not for you, has expired, or was declined, withdrawn or replaced, and when you have left the race since you accepted. " +
+			"Refused with 409 when you own the race already, or when a race is offered to you and your account is not an organizer's. Operators get 403.",
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}, s.accept)
 	server.Register(api, huma.Operation{
 		OperationID: "decline-staff-invitation", Method: http.MethodPost, Path: invitationPath + "/decline", DefaultStatus: http.StatusNoContent,
 		Summary: "Decline an invitation, or a race that is offered to you", Tags: []string{tag}, Errors: []int{http.StatusNotFound},
+		Description: "The invitation is gone for you and cannot be accepted any more; the race can send a new one. Those who invited you are not told: " +
+			"to them it stays open until it expires, because anything else would tell them that somebody has the login. Declining again changes nothing.\n\n" +
+			"Refused with 404 when the invitation is not for you, has expired, or was accepted, withdrawn or replaced.",
 	}, s.decline)
 }
 

@@ -32,10 +32,11 @@ const purgeBatch = 1000
 // request did: then it returns that request's ID, hash and answer. Of concurrent
 // requests one wins, and all of them get its ID; only one resource is created
 // because creating it under the same ID is idempotent. The answer is erased with the
-// account of userID, which is empty for an anonymous caller.
+// account of userID, which is empty for an anonymous caller; race.ErrLeft says that the
+// account has been erased.
 func (s *Store) ReserveKey(ctx context.Context, keyHash, requestHash [32]byte, newID, userID string) (Reservation, error) {
 	for {
-		err := s.queries.InsertKey(ctx, gen.InsertKeyParams{
+		err := s.insertKey(ctx, userID, gen.InsertKeyParams{
 			KeyHash: keyHash[:], RequestHash: requestHash[:], ResourceID: newID, UserID: nullString(userID), CreatedAt: s.now(),
 		})
 		if err == nil {
@@ -52,6 +53,19 @@ func (s *Store) ReserveKey(ctx context.Context, keyHash, requestHash [32]byte, n
 			return Reservation{}, fmt.Errorf("read idempotency key: %w", err)
 		}
 	}
+}
+
+func (s *Store) insertKey(ctx context.Context, userID string, key gen.InsertKeyParams) error {
+	if userID == "" {
+		return s.queries.InsertKey(ctx, key)
+	}
+	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		if err := shareAccount(ctx, q, userID); err != nil {
+			return err
+		}
+		return q.InsertKey(ctx, key)
+	})
 }
 
 func reservationOf(row gen.KeyRow) Reservation {

@@ -131,7 +131,7 @@ func (s *Store) Mappings(ctx context.Context, organizerID string) (map[string]Ma
 }
 
 // RememberMapping keeps a mapping for files of that shape; an empty one forgets
-// what was kept.
+// what was kept. It returns race.ErrLeft when the organizer's account has been erased.
 func (s *Store) RememberMapping(ctx context.Context, organizerID, shape string, m Mapping) error {
 	if len(m) == 0 {
 		if err := s.queries.DeleteImportMapping(ctx, organizerID, []byte(shape)); err != nil {
@@ -143,8 +143,14 @@ func (s *Store) RememberMapping(ctx context.Context, organizerID, shape string, 
 	if err != nil {
 		return fmt.Errorf("encode a mapping: %w", err)
 	}
-	err = s.queries.PutImportMapping(ctx, gen.PutImportMappingParams{
-		OrganizerID: organizerID, Shape: []byte(shape), Mapping: text, UpdatedAt: s.now().UTC().Truncate(time.Microsecond),
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		if err := shareAccount(ctx, q, organizerID); err != nil {
+			return err
+		}
+		return q.PutImportMapping(ctx, gen.PutImportMappingParams{
+			OrganizerID: organizerID, Shape: []byte(shape), Mapping: text, UpdatedAt: s.now().UTC().Truncate(time.Microsecond),
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("remember a mapping: %w", err)

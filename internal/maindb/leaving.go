@@ -78,6 +78,22 @@ func holdAccount(ctx context.Context, q *gen.Queries, userID string) error {
 	return nil
 }
 
+// shareAccount is holdAccount for rows that many calls of one account write at the
+// same time: it keeps the account from leaving, but its other calls do not wait.
+func shareAccount(ctx context.Context, q *gen.Queries, userID string) error {
+	leftAt, err := q.ShareMark(ctx, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return holdAccount(ctx, q, userID) // its first call makes the mark
+	}
+	if err != nil {
+		return fmt.Errorf("share account %s: %w", userID, err)
+	}
+	if leftAt.Valid {
+		return race.ErrLeft
+	}
+	return nil
+}
+
 // Export returns everything that is kept here about an account, by table, and the
 // records of its results with their splits.
 func (s *Store) Export(ctx context.Context, userID string) (map[string][]map[string]any, error) {

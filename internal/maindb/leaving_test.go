@@ -2,6 +2,7 @@ package maindb_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"sync"
@@ -33,6 +34,8 @@ func TestNothingIsWrittenAfterLeaving(t *testing.T) {
 		{"race_staff", joinsStaff},
 		{"race", takesOver},
 		{"api_key", makesKey},
+		{"import_mapping", remembersMapping},
+		{"idempotency_key", reservesKey},
 	} {
 		t.Run(c.writes, func(t *testing.T) {
 			t.Parallel()
@@ -196,5 +199,22 @@ func makesKey(_ *testing.T, b *testBundle, userID string) func(context.Context) 
 			return err
 		}
 		return nil
+	}
+}
+
+func remembersMapping(_ *testing.T, b *testBundle, userID string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		shape := sha256.Sum256([]byte(uuid.NewString()))
+		return b.store.RememberMapping(ctx, userID, string(shape[:]), maindb.Mapping{"secret": "name"})
+	}
+}
+
+func reservesKey(_ *testing.T, b *testBundle, userID string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		key := sha256.Sum256([]byte(uuid.NewString()))
+		if _, err := b.store.ReserveKey(ctx, key, key, newID(), userID); err != nil {
+			return err
+		}
+		return b.store.SaveResponse(ctx, key, 201, []byte(`"secret"`))
 	}
 }

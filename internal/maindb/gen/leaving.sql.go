@@ -99,6 +99,18 @@ func (q *Queries) MarkLeft(ctx context.Context, leftAt sql.NullTime, userID stri
 	return err
 }
 
+const shareMark = `-- name: ShareMark :one
+SELECT left_at FROM account_mark WHERE user_id = ? LOCK IN SHARE MODE
+`
+
+// Keeps an account from leaving without keeping its other calls waiting.
+func (q *Queries) ShareMark(ctx context.Context, userID string) (sql.NullTime, error) {
+	row := q.db.QueryRowContext(ctx, shareMark, userID)
+	var left_at sql.NullTime
+	err := row.Scan(&left_at)
+	return left_at, err
+}
+
 const standInsOf = `-- name: StandInsOf :many
 SELECT DISTINCT former_user_id FROM claim WHERE user_id = ? AND state = 'accepted' AND former_user_id IS NOT NULL AND former_user_id <> user_id
 `

@@ -5,6 +5,10 @@ INSERT INTO account_mark (user_id) VALUES (?) ON DUPLICATE KEY UPDATE user_id = 
 -- name: AccountLeft :one
 SELECT left_at FROM account_mark WHERE user_id = ?;
 
+-- name: ShareMark :one
+-- Keeps an account from leaving without keeping its other calls waiting.
+SELECT left_at FROM account_mark WHERE user_id = ? LOCK IN SHARE MODE;
+
 -- name: MarkLeft :exec
 UPDATE account_mark SET left_at = ? WHERE user_id = ? AND left_at IS NULL;
 
