@@ -55,11 +55,6 @@ bench: setup-run ## Measure the system against its limits; table and bench.json 
 	@go build -buildvcs=false -o $(BIN)/bench ./deploy/bench
 	@exec $(BIN)/bench -size '$(or $(BENCH),default)' -only '$(BENCH_ONLY)'
 
-.PHONY: profile
-profile: setup-run ## Profile API and worker while credits come in, into .local/profiles
-	@go build -buildvcs=false -o $(BIN)/bench ./deploy/bench
-	@exec $(BIN)/bench profile -size '$(or $(BENCH),default)'
-
 .PHONY: sample
 sample: setup-go $(LOCAL) ## Load the sample race into a stack that runs already, such as docker compose up (API_PORT=8080)
 	@$(LOCAL) sample --api http://127.0.0.1:$(or $(API_PORT),8080)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -63,25 +62,23 @@ func (b *bench) login(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.repeat(func() error {
-		b.say("logins")
-		logins, err := hammer(ctx, len(people), b.size.For, func(ctx context.Context, i int) error { return people[i].LogIn(ctx) })
-		if err != nil {
-			return err
+	b.say("logins")
+	logins, err := hammer(ctx, len(people), b.size.For, func(ctx context.Context, i int) error { return people[i].LogIn(ctx) })
+	if err != nil {
+		return err
+	}
+	b.say("argon2id alone")
+	hashes, err := hammer(ctx, runtime.NumCPU(), b.size.For, func(ctx context.Context, _ int) error {
+		outcome, err := passwords.Check(ctx, b.organizer.Password, hash)
+		if err == nil && !outcome.Match {
+			err = errors.New("argon2id does not recognise the password")
 		}
-		b.say("argon2id alone")
-		hashes, err := hammer(ctx, runtime.NumCPU(), b.size.For, func(ctx context.Context, _ int) error {
-			outcome, err := passwords.Check(ctx, b.organizer.Password, hash)
-			if err == nil && !outcome.Match {
-				err = errors.New("argon2id does not recognise the password")
-			}
-			return err
-		})
-		b.report.add("login", "logins", "/s", logins, target{})
-		b.report.add("login", "argon2id alone, all cores", "/s", hashes, target{})
-		b.report.ratio("login", "logins to argon2id alone", logins, hashes, target{})
 		return err
 	})
+	b.report.add("login", "logins", "/s", logins, target{})
+	b.report.add("login", "argon2id alone, all cores", "/s", hashes, target{})
+	b.report.ratio("login", "logins to argon2id alone", logins, hashes, target{})
+	return err
 }
 
 // pages measures how many pages of standings can be read while others follow the race
@@ -92,53 +89,57 @@ func (b *bench) pages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path := "/v1/races/" + raceID + "/standings"
-	page, err := b.organizer.Send(ctx, apiclient.Request{Method: http.MethodGet, Path: path})
-	if err != nil {
-		return err
-	}
-	people := "/en/races/" + raceID + "/standings"
-	shown, err := b.organizer.Send(ctx, apiclient.Request{Method: http.MethodGet, Path: people, Header: map[string]string{"Accept-Encoding": "br"}})
-	if err != nil {
-		return err
-	}
 	leave, err := follow(ctx, b.stack.APIURL()+"/v1/races/"+raceID+"/events", b.size.Readers)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	file := b.dir + "/page.json"
-	if err := os.WriteFile(file, page.Body, 0o600); err != nil {
-		return fmt.Errorf("keep the page: %w", err)
-	}
-	router, err := b.spawn(ctx, "router", nil, path, file)
-	if err != nil {
-		return err
-	}
-	var said ready
-	if err := router.hear(&said); err != nil {
-		return err
-	}
-	return errors.Join(b.repeat(func() error {
+	path := "/v1/races/" + raceID + "/standings"
+	return b.child(ctx, nil, func(router string) error {
 		b.say("pages of standings with %d event readers", b.size.Readers)
-		ours, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading(b.stack.APIURL()+path, "", len(page.Body)))
+		size, ours, err := b.reads(ctx, b.stack.APIURL()+path, "")
 		if err != nil {
 			return err
 		}
 		b.say("pages of a bare router")
-		theirs, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading("http://"+said.Address+path, "", len(page.Body)))
+		_, theirs, err := b.reads(ctx, router+path, "")
 		if err != nil {
 			return err
 		}
 		b.say("pages of standings for people")
-		html, err := hammer(ctx, 8*runtime.NumCPU(), b.size.For, reading(b.stack.APIURL()+people, "br", len(shown.Body)))
-		b.report.add("pages", fmt.Sprintf("standings, first page (%s bytes), %d event readers", thousands(len(page.Body)), b.size.Readers), "/s", ours, target{})
+		shown, html, err := b.reads(ctx, b.stack.APIURL()+"/en/races/"+raceID+"/standings", "br")
+		b.report.add("pages", fmt.Sprintf("standings, first page (%s bytes), %d event readers", thousands(size), b.size.Readers), "/s", ours, target{})
 		b.report.add("pages", "bare router, the same bytes", "/s", theirs, target{})
 		b.report.ratio("pages", "pages to the bare router's", ours, theirs, target{atLeast: 0.5})
-		b.report.add("pages", fmt.Sprintf("standings for people, first page (%s bytes compressed)", thousands(len(shown.Body))), "/s", html, target{})
+		b.report.add("pages", fmt.Sprintf("standings for people, first page (%s bytes compressed)", thousands(shown)), "/s", html, target{})
 		b.report.ratio("pages", "pages for people to the API's", html, ours, target{atLeast: 0.7})
 		return err
-	}), router.end())
+	}, "router", b.stack.APIURL(), path)
+}
+
+// reads measures how many times a second a page can be read in an encoding (empty: as
+// the server sends it by itself). Its size must not change meanwhile.
+func (b *bench) reads(ctx context.Context, url, encoding string) (size int, rate float64, err error) {
+	read := func(ctx context.Context) (int, error) {
+		res, err := get(ctx, keepAlive, url, encoding)
+		if err != nil {
+			return 0, err
+		}
+		defer func() { _ = res.Body.Close() }()
+		n, err := io.Copy(io.Discard, res.Body)
+		return int(n), err
+	}
+	if size, err = read(ctx); err != nil {
+		return 0, 0, err
+	}
+	rate, err = hammer(ctx, 8*runtime.NumCPU(), b.size.For, func(ctx context.Context, _ int) error {
+		n, err := read(ctx)
+		if err == nil && n != size {
+			err = fmt.Errorf("GET %s: %d bytes, not %d", url, n, size)
+		}
+		return err
+	})
+	return size, rate, err
 }
 
 // follow opens streams of events and reads them until leave is called.
@@ -148,7 +149,7 @@ func follow(ctx context.Context, url string, readers int) (leave func(), err err
 	var reading sync.WaitGroup
 	leave = func() { cancel(); reading.Wait() }
 	for range readers {
-		res, err := get(ctx, client, url)
+		res, err := get(ctx, client, url, "")
 		if err != nil {
 			leave()
 			return nil, fmt.Errorf("follow the race: %w", err)
@@ -161,34 +162,15 @@ func follow(ctx context.Context, url string, readers int) (leave func(), err err
 	return leave, nil
 }
 
-// reading returns a call that fetches a page of exactly size bytes in an encoding;
-// empty: as the server sends it by itself.
-func reading(url, encoding string, size int) func(context.Context, int) error {
-	return func(ctx context.Context, _ int) error {
-		res, err := get(ctx, keepAlive, url, "Accept-Encoding", encoding)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = res.Body.Close() }()
-		n, err := io.Copy(io.Discard, res.Body)
-		if err == nil && n != int64(size) {
-			err = fmt.Errorf("GET %s: %d bytes, not %d", url, n, size)
-		}
-		return err
-	}
-}
-
-// get returns an answer of status 200. Headers are names and values in turn, and empty
-// ones are left out.
-func get(ctx context.Context, client *http.Client, url string, headers ...string) (*http.Response, error) {
+// get returns an answer of status 200, whose body is still to be read: the API client
+// would keep it in memory.
+func get(ctx context.Context, client *http.Client, url, encoding string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		if headers[i+1] != "" {
-			req.Header.Set(headers[i], headers[i+1])
-		}
+	if encoding != "" {
+		req.Header.Set("Accept-Encoding", encoding)
 	}
 	res, err := client.Do(req)
 	if err == nil && res.StatusCode != http.StatusOK {
@@ -197,19 +179,19 @@ func get(ctx context.Context, client *http.Client, url string, headers ...string
 	return res, err
 }
 
-// runRouter is the child: `router PATH FILE` serves the file's bytes at the path.
-func runRouter(ctx context.Context, say func(any) error, args []string) error {
+// runRouter is the child: `router API PATH` serves at the path what the API does.
+func runRouter(ctx context.Context, args []string) error {
 	if len(args) != 2 {
-		return fmt.Errorf("router takes a path and a file, not %q", args)
+		return errors.New("usage: router API PATH")
 	}
-	page, err := os.ReadFile(args[1]) //nolint:gosec // the bench names it
+	page, err := (&apiclient.Client{Base: args[0]}).Send(ctx, apiclient.Request{Method: http.MethodGet, Path: args[1]})
 	if err != nil {
 		return err
 	}
 	router := chi.NewRouter()
-	router.Get(args[0], func(w http.ResponseWriter, _ *http.Request) {
+	router.Get(args[1], func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(page) //nolint:gosec // bytes of our own API; a reader that left is not an error
+		_, _ = w.Write(page.Body) // a reader that left is not an error
 	})
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -217,9 +199,7 @@ func runRouter(ctx context.Context, say func(any) error, args []string) error {
 	}
 	server := &http.Server{Handler: router, ReadHeaderTimeout: time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
-	if err := say(ready{Address: listener.Addr().String()}); err != nil {
-		return err
-	}
+	fmt.Println("http://" + listener.Addr().String())
 	if err := server.Serve(listener); ctx.Err() == nil {
 		return err
 	}

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
-	"flag"
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -16,12 +17,21 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mrmrthon/mrmrthon/internal/settings"
+	"github.com/mrmrthon/mrmrthon/worker/bridge"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 // The engine's limit is how many workflows the server closes when they do
 // nothing: one local activity that returns, started eagerly by the process that
 // runs them. No design on this server can credit faster.
+
+// What the engine does with workflows that do nothing.
+const (
+	eager      = "eager"      // start as many at once as the bridge does: workflows closed per second
+	searchable = "searchable" // the same with the search attributes of a credit
+	serial     = "serial"     // each after the one before: the median in milliseconds
+)
 
 // NoOp is the smallest possible workflow with a step.
 func NoOp(ctx workflow.Context) error {
@@ -48,81 +58,103 @@ func Nothing(context.Context) error {
 	return nil
 }
 
-// engineReport is what the child writes when every workflow has run its step.
-type engineReport struct {
-	Began  time.Time `json:"began"`
-	Serial []float64 `json:"serial_ms,omitempty"` // of each workflow, when started one after the other
+// engine runs workflows that do nothing on the server at address, and returns what the
+// constant of how says.
+func (b *bench) engine(ctx context.Context, address string, count int, how string) (measured float64, err error) {
+	if err := b.quiet(ctx); err != nil {
+		return 0, err
+	}
+	err = b.child(ctx, nil, func(said string) error {
+		measured, err = strconv.ParseFloat(said, 64)
+		return err
+	}, "engine", address, strconv.Itoa(count), how)
+	return measured, err
 }
 
-// runEngine is the child: `engine -address … -queue … -workflows … -starters …`.
-func runEngine(ctx context.Context, say func(any) error, args []string) error {
-	flags := flag.NewFlagSet("engine", flag.ContinueOnError)
-	address := flags.String("address", "", "of Temporal")
-	queue := flags.String("queue", "", "task queue")
-	count := flags.Int("workflows", 0, "how many")
-	starters := flags.Int("starters", 1, "how many starts are in flight at once")
-	serial := flags.Bool("serial", false, "wait for each before the next")
-	searchable := flags.Bool("searchable", false, "give them the search attributes of a credit")
-	if err := flags.Parse(args); err != nil {
+// runEngine is the child: `engine ADDRESS COUNT HOW`.
+func runEngine(ctx context.Context, args []string) error {
+	if len(args) != 3 {
+		return errors.New("usage: engine ADDRESS COUNT HOW")
+	}
+	count, err := strconv.Atoi(args[1])
+	if err != nil {
 		return err
 	}
-	c, err := dial(ctx, *address, &client.GrpcCompressionNone{}) // like the stack's worker
+	c, err := dial(ctx, args[0])
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	worker.SetStickyWorkflowCacheSize(2000) // like the worker
-	w := worker.New(c, *queue, worker.Options{})
+	queue := "engine-" + uuid.NewString()
+	w := worker.New(c, queue, worker.Options{})
 	w.RegisterWorkflow(NoOp)
 	w.RegisterWorkflow(SearchableNoOp)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
 	defer w.Stop()
-	if *serial {
-		times := make([]float64, *count)
-		for i := range times {
-			began := time.Now()
-			run, err := startNoOp(ctx, c, *queue, false)
-			if err != nil {
-				return err
-			}
-			if err := run.Get(ctx, nil); err != nil {
-				return fmt.Errorf("wait for a workflow: %w", err)
-			}
-			times[i] = milliseconds(time.Since(began))
-		}
-		return say(engineReport{Serial: times})
+	measure := closedPerSecond
+	if args[2] == serial {
+		measure = medianTime
+	}
+	measured, err := measure(ctx, c, queue, count, args[2])
+	if err != nil {
+		return err
+	}
+	fmt.Println(measured)
+	return nil
+}
+
+// closedPerSecond returns the rate at which the server closes workflows.
+func closedPerSecond(ctx context.Context, c client.Client, queue string, count int, how string) (float64, error) {
+	var cfg bridge.Config
+	if err := settings.Read(&cfg, os.Environ()); err != nil {
+		return 0, err
 	}
 	began := time.Now()
 	group, starting := errgroup.WithContext(ctx)
-	group.SetLimit(*starters)
-	for range *count {
+	group.SetLimit(cfg.Starts)
+	for range count {
 		group.Go(func() error {
-			_, err := startNoOp(starting, c, *queue, *searchable)
+			_, err := startNoOp(starting, c, queue, how)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return 0, err
 	}
-	err = until(ctx, time.Minute, 5*time.Millisecond, func() (bool, error) { return executed.Load() >= int64(*count), nil })
+	err := until(ctx, time.Minute, 5*time.Millisecond, func() (bool, error) { return executed.Load() >= int64(count), nil })
 	if err != nil {
-		return fmt.Errorf("wait for the workflows: %w", err)
+		return 0, fmt.Errorf("wait for the workflows: %w", err)
 	}
-	if err := say(engineReport{Began: began}); err != nil {
-		return err
-	}
-	<-ctx.Done() // the last tasks are still being completed
-	return nil
+	last, _, err := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), count)
+	return perSecond(count, last.Sub(began)), err
 }
 
-func startNoOp(ctx context.Context, c client.Client, queue string, searchable bool) (client.WorkflowRun, error) {
+// medianTime returns how long single workflows take on an idle server, in ms.
+func medianTime(ctx context.Context, c client.Client, queue string, count int, how string) (float64, error) {
+	times := make([]float64, count)
+	for i := range times {
+		began := time.Now()
+		run, err := startNoOp(ctx, c, queue, how)
+		if err != nil {
+			return 0, err
+		}
+		if err := run.Get(ctx, nil); err != nil {
+			return 0, fmt.Errorf("wait for a workflow: %w", err)
+		}
+		times[i] = milliseconds(time.Since(began))
+	}
+	return percentile(times, 0.50), nil
+}
+
+func startNoOp(ctx context.Context, c client.Client, queue, how string) (client.WorkflowRun, error) {
 	options := client.StartWorkflowOptions{
 		ID: queue + "/" + uuid.NewString(), TaskQueue: queue, EnableEagerStart: true, WorkflowTaskTimeout: 3 * time.Second,
 	}
 	run := NoOp
-	if searchable {
+	if how == searchable {
 		run = SearchableNoOp
 		options.TypedSearchAttributes = temporal.NewSearchAttributes(
 			workflows.RaceIDKey.ValueSet(queue), workflows.RecordIDKey.ValueSet(options.ID))
@@ -132,34 +164,6 @@ func startNoOp(ctx context.Context, c client.Client, queue string, searchable bo
 		return nil, fmt.Errorf("start a workflow: %w", err)
 	}
 	return started, nil
-}
-
-// engine measures the limit of the server at address: the rate at which it
-// closes workflows.
-func (b *bench) engine(ctx context.Context, address string, count int, searchable bool) (rate float64, err error) {
-	c, err := dial(ctx, address, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close()
-	if err := b.quiet(ctx); err != nil {
-		return 0, err
-	}
-	queue := "engine-" + uuid.NewString()
-	process, err := b.spawn(ctx, "engine", nil, "-address", address, "-queue", queue,
-		"-workflows", strconv.Itoa(count), "-starters", strconv.Itoa(b.starters), "-searchable="+strconv.FormatBool(searchable))
-	if err != nil {
-		return 0, err
-	}
-	var said engineReport
-	if err := process.hear(&said); err != nil {
-		return 0, err
-	}
-	last, _, err := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), count)
-	if err != nil {
-		return 0, err
-	}
-	return perSecond(count, last.Sub(said.Began)), process.end()
 }
 
 // awaitClosed polls Temporal's visibility store until it lists that many completed
@@ -187,21 +191,4 @@ func awaitClosed(ctx context.Context, c client.Client, query string, want int) (
 		}
 	}
 	return last, complete, nil
-}
-
-// engineSerial returns how long single workflows take on an idle server, in ms.
-func (b *bench) engineSerial(ctx context.Context, address string, count int) ([]float64, error) {
-	if err := b.quiet(ctx); err != nil {
-		return nil, err
-	}
-	process, err := b.spawn(ctx, "engine", nil, "-serial", "-address", address, "-queue", "engine-"+uuid.NewString(),
-		"-workflows", strconv.Itoa(count))
-	if err != nil {
-		return nil, err
-	}
-	var said engineReport
-	if err := process.hear(&said); err != nil {
-		return nil, err
-	}
-	return said.Serial, process.end()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/procfs"
 
 	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
@@ -22,37 +23,30 @@ import (
 // stopped, so that it does not compete; between the imports the records are credited
 // without Temporal.
 func (b *bench) imports(ctx context.Context) error {
-	return b.withoutWorker(ctx, func() error {
-		return b.with(ctx, "consumer", nil, func() error {
-			if err := b.importPeak(ctx); err != nil {
-				return err
-			}
-			return b.withTables(ctx, b.size.Import, func() error {
-				return b.repeat(func() error { return b.importOnce(ctx, b.size.Import) })
-			})
-		})
+	return b.instead(ctx, "consumer", nil, func() error {
+		if err := b.importPeak(ctx); err != nil {
+			return err
+		}
+		return b.importRows(ctx, b.size.Import)
 	})
 }
 
-func (b *bench) importOnce(ctx context.Context, rows int) error {
+func (b *bench) importRows(ctx context.Context, rows int) error {
 	b.say("import of %d rows", rows)
 	raceID, err := b.race(ctx, rows)
 	if err != nil {
 		return err
 	}
-	files := inFiles(rows, results)
+	file := results(rows)
 	if err := b.quiet(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := b.upload(ctx, resultsPath(raceID), files); err != nil {
+	if err := b.upload(ctx, resultsPath(raceID), rows, file); err != nil {
 		return err
 	}
 	accepted := perSecond(rows, time.Since(began))
 	if _, err := b.awaitCredits(ctx, raceID, rows); err != nil {
-		return err
-	}
-	if err := b.quiet(ctx); err != nil {
 		return err
 	}
 	took, err := b.insertDirectly(ctx, rows)
@@ -67,18 +61,13 @@ func (b *bench) importOnce(ctx context.Context, rows int) error {
 // all consequences, and from applying it until the last place is shown, against
 // reading the same rows and inserting them directly.
 func (b *bench) plans(ctx context.Context) error {
-	return b.withTables(ctx, b.size.Import, func() error {
-		return b.repeat(func() error { return b.planOnce(ctx, b.size.Import) })
-	})
-}
-
-func (b *bench) planOnce(ctx context.Context, rows int) error {
+	rows := b.size.Import
 	b.say("plan of %d rows", rows)
 	raceID, err := b.race(ctx, rows)
 	if err != nil {
 		return err
 	}
-	file, path := results(1, rows), "/v1/races/"+raceID+"/imports"
+	file, path := results(rows), "/v1/races/"+raceID+"/imports"
 	if err := b.quiet(ctx); err != nil {
 		return err
 	}
@@ -98,9 +87,6 @@ func (b *bench) planOnce(ctx context.Context, rows int) error {
 		return err
 	}
 	placed := time.Since(began)
-	if err := b.quiet(ctx); err != nil {
-		return err
-	}
 	began = time.Now()
 	if _, err := csv.NewReader(bytes.NewReader(file)).ReadAll(); err != nil {
 		return fmt.Errorf("read the file: %w", err)
@@ -124,91 +110,74 @@ func (b *bench) importPeak(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files := inFiles(b.size.Memory, results)
+	file := results(b.size.Memory)
 	if err := errors.Join(b.stack.StopPart(stack.API), b.stack.StartPart(ctx, stack.API), b.quiet(ctx)); err != nil {
 		return err
 	}
-	if err := b.upload(ctx, resultsPath(raceID), files); err != nil {
+	if err := b.upload(ctx, resultsPath(raceID), b.size.Memory, file); err != nil {
 		return err
 	}
-	after, err := b.usages()
+	pid, err := b.stack.PID(stack.API)
 	if err != nil {
 		return err
 	}
-	b.report.add("import", fmt.Sprintf("API's peak memory, a file of %s", thousands(b.size.Memory)), "MiB",
-		float64(after[stack.API].peak)/(1<<20), target{atMost: 200})
+	process, err := procfs.NewProc(pid)
+	if err != nil {
+		return err
+	}
+	memory, err := process.NewStatus()
+	if err != nil {
+		return err
+	}
+	b.report.add("import", fmt.Sprintf("API's peak memory, a file of %s", thousands(b.size.Memory)), "MiB", float64(memory.VmHWM)/(1<<20), target{atMost: 200})
 	_, err = b.awaitCredits(ctx, raceID, b.size.Memory)
 	return err
 }
 
-// acceptedTables are what an accepted row is written to, with the columns that
-// an import sets.
-var acceptedTables = []struct{ name, columns string }{
-	{"official_record", "record_id, race_id, revision, bib, bib_key, held_bib, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at"},
-	{"official_record_revision", "record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at"},
-	{"outbox", "race_id, record_id, revision, created_at"},
-}
-
-// withTables creates tables like those of an import while use runs, with one
-// file of rows in them: the tables of an import have had rows too, and the first
-// growth of a table's file is slow.
-func (b *bench) withTables(ctx context.Context, rows int, use func() error) (err error) {
-	exec := func(statement string) {
-		if _, failed := b.mainDB.ExecContext(ctx, statement); failed != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", statement, failed))
-		}
-	}
-	for _, table := range acceptedTables {
-		exec("DROP TABLE IF EXISTS bench_" + table.name)
-		exec("CREATE TABLE bench_" + table.name + " LIKE " + table.name)
-	}
-	defer func() {
-		for _, table := range acceptedTables {
-			exec("DROP TABLE IF EXISTS bench_" + table.name)
-		}
-	}()
-	if err != nil {
-		return err
-	}
-	if _, err := b.insertDirectly(ctx, rows); err != nil {
-		return err
-	}
-	return use()
-}
-
-// insertDirectly writes rows into these tables, in one transaction as an import
-// does.
+// insertDirectly writes rows into tables like those of an import, in one transaction as
+// an import does, on an idle stack. They are filled once before: the tables of an import
+// have had rows too, and the first growth of a table's file is slow.
 func (b *bench) insertDirectly(ctx context.Context, rows int) (took time.Duration, err error) {
-	raceID, now := uuid.NewString(), time.Now()
-	ids := make([]string, rows)
-	for i := range ids {
-		ids[i] = uuid.Must(uuid.NewV7()).String()
+	for _, table := range []string{"official_record", "official_record_revision", "outbox"} {
+		if _, err := b.mainDB.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS bench_"+table+" LIKE "+table); err != nil {
+			return 0, fmt.Errorf("create bench_%s: %w", table, err)
+		}
 	}
-	began := time.Now()
-	tx, err := b.mainDB.BeginTx(ctx, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = tx.Rollback() }() // does nothing after the commit
-	values := []func(n int) []any{
-		func(n int) []any {
-			bib := fmt.Sprint(n)
-			return []any{ids[n], raceID, 1, bib, bib, bib, 9_000_000, 8_990_000, "OK", nil, false, now, now}
-		},
-		func(n int) []any {
-			return []any{ids[n], 1, fmt.Sprint(n), 9_000_000, 8_990_000, "OK", nil, false, "results file imported", raceID, now}
-		},
-		func(n int) []any { return []any{raceID, ids[n], 1, now} },
-	}
-	for i, table := range acceptedTables {
-		if err := insertAll(ctx, tx, "bench_"+table.name, table.columns, rows, values[i]); err != nil {
+	for range 2 {
+		raceID, now := uuid.NewString(), time.Now()
+		ids := make([]string, rows)
+		for i := range ids {
+			ids[i] = uuid.Must(uuid.NewV7()).String()
+		}
+		if err := b.quiet(ctx); err != nil {
 			return 0, err
 		}
+		began := time.Now()
+		tx, err := b.mainDB.BeginTx(ctx, nil)
+		if err != nil {
+			return 0, err
+		}
+		err = errors.Join(
+			insertAll(ctx, tx, "bench_official_record",
+				"record_id, race_id, revision, bib, bib_key, held_bib, gun_ms, net_ms, status, finish_sequence, removed, created_at, updated_at", rows,
+				func(n int) []any {
+					bib := fmt.Sprint(n)
+					return []any{ids[n], raceID, 1, bib, bib, bib, 9_000_000, 8_990_000, "OK", nil, false, now, now}
+				}),
+			insertAll(ctx, tx, "bench_official_record_revision",
+				"record_id, revision, bib, gun_ms, net_ms, status, finish_sequence, removed, reason, changed_by, changed_at", rows,
+				func(n int) []any {
+					return []any{ids[n], 1, fmt.Sprint(n), 9_000_000, 8_990_000, "OK", nil, false, "results file imported", raceID, now}
+				}),
+			insertAll(ctx, tx, "bench_outbox", "race_id, record_id, revision, created_at", rows,
+				func(n int) []any { return []any{raceID, ids[n], 1, now} }),
+			tx.Commit())
+		if err != nil {
+			return 0, fmt.Errorf("insert directly: %w", err)
+		}
+		took = time.Since(began)
 	}
-	if err := tx.Commit(); err != nil {
-		return 0, fmt.Errorf("insert directly: %w", err)
-	}
-	return time.Since(began), nil
+	return took, nil
 }
 
 // execer is a transaction or a pool.

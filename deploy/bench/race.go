@@ -3,43 +3,27 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
-	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 	"github.com/mrmrthon/mrmrthon/deploy/local/sample"
 )
 
-// The races of the bench have any number of participants, of both sexes and all ages,
-// the same in every run.
+// The races of the bench have any number of participants up to 50,000, which is what a
+// file may hold, of both sexes and all ages, the same in every run.
 
-// file is a CSV with its number of rows.
-type file struct {
-	rows int
-	csv  []byte
-}
-
-// maxRows is what the API accepts in one file.
-const maxRows = 50_000
-
-// inFiles writes rows 1 to n as files that the API accepts.
-func inFiles(n int, csv func(first, last int) []byte) []file {
-	var files []file
-	for first := 1; first <= n; first += maxRows {
-		last := min(first+maxRows-1, n)
-		files = append(files, file{last - first + 1, csv(first, last)})
-	}
-	return files
-}
-
-func startList(first, last int) []byte {
+func startList(n int) []byte {
 	var csv bytes.Buffer
 	csv.WriteString("bib,name,sex,age,field\n")
-	for bib := first; bib <= last; bib++ {
+	for bib := 1; bib <= n; bib++ {
 		fmt.Fprintf(&csv, "%d,Bib %d,%c,%d,runner\n", bib, bib, "FM"[bib%2], 18+bib%60)
 	}
 	return csv.Bytes()
@@ -67,30 +51,18 @@ func clock(seconds int) string {
 	return fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
 }
 
-func results(first, last int) []byte {
+func results(n int) []byte {
 	var csv bytes.Buffer
 	csv.WriteString("bib,gun_time,net_time,status\n")
-	for _, f := range finishes(last)[first-1:] {
+	for _, f := range finishes(n) {
 		fmt.Fprintf(&csv, "%s,%s,%s,OK\n", f.Bib, f.Gun, f.Net)
 	}
 	return csv.Bytes()
 }
 
-// tokenLife is well below the lifetime of a token.
-const tokenLife = 5 * time.Minute
-
-// fresh logs a client in again if its token is old, so that no login happens during a
-// measurement.
-func fresh(ctx context.Context, c *apiclient.Client) error {
-	if time.Since(c.LoggedIn) < tokenLife {
-		return nil
-	}
-	return c.LogIn(ctx)
-}
-
 // race creates a marathon with n participants and returns its ID.
 func (b *bench) race(ctx context.Context, n int) (string, error) {
-	if err := fresh(ctx, b.organizer); err != nil {
+	if err := b.organizer.LogIn(ctx); err != nil { // so that it need not during a measurement
 		return "", err
 	}
 	like, err := sample.Boston2004(1)
@@ -105,24 +77,18 @@ func (b *bench) race(ctx context.Context, n int) (string, error) {
 	if err := b.organizer.JSON(ctx, http.MethodPost, "/v1/races", create, &created); err != nil {
 		return "", err
 	}
-	path := "/v1/races/" + created.RaceID + "/participants/import"
-	return created.RaceID, b.upload(ctx, path, inFiles(n, startList))
+	return created.RaceID, b.upload(ctx, "/v1/races/"+created.RaceID+"/participants/import", n, startList(n))
 }
 
 func resultsPath(raceID string) string { return "/v1/races/" + raceID + "/official-records/import" }
 
-// upload imports files of which every row must be new and valid.
-func (b *bench) upload(ctx context.Context, path string, files []file) error {
-	for _, f := range files {
-		imported, err := b.organizer.ImportCSV(ctx, path, f.csv)
-		if err != nil {
-			return err
-		}
-		if imported.Added != f.rows || len(imported.Errors) > 0 {
-			return fmt.Errorf("POST %s: %d of %d rows added, errors %v", path, imported.Added, f.rows, imported.Errors)
-		}
+// upload imports a file of which every row must be new and valid.
+func (b *bench) upload(ctx context.Context, path string, rows int, csv []byte) error {
+	imported, err := b.organizer.ImportCSV(ctx, path, csv)
+	if err == nil && (imported.Added != rows || len(imported.Errors) > 0) {
+		err = fmt.Errorf("POST %s: %d of %d rows added, errors %v", path, imported.Added, rows, imported.Errors)
 	}
-	return nil
+	return err
 }
 
 // awaitCredits waits until that many records of a race are in the ledger, and returns
@@ -142,55 +108,6 @@ func (b *bench) awaitCredits(ctx context.Context, raceID string, records int) (l
 	return last, err
 }
 
-// creditedRace creates a race with complete standings. Its records are credited without
-// Temporal, which is fastest.
-func (b *bench) creditedRace(ctx context.Context, finishers int) (raceID string, err error) {
-	err = b.withoutWorker(ctx, func() error {
-		return b.with(ctx, "consumer", nil, func() error {
-			if raceID, err = b.race(ctx, finishers); err != nil {
-				return err
-			}
-			if err := b.upload(ctx, resultsPath(raceID), inFiles(finishers, results)); err != nil {
-				return err
-			}
-			_, err = b.awaitCredits(ctx, raceID, finishers)
-			return err
-		})
-	})
-	if err != nil {
-		return "", err
-	}
-	b.finishers = raceID
-	return raceID, b.complete(ctx, raceID, finishers)
-}
-
-// finishersRace returns a race with the size's number of finishers and complete
-// standings: one of an earlier figure, or a new one.
-func (b *bench) finishersRace(ctx context.Context) (string, error) {
-	entries := 0
-	err := b.mainDB.QueryRowContext(ctx, "SELECT COUNT(*) FROM official_record WHERE race_id = ?", b.finishers).Scan(&entries)
-	if err != nil {
-		return "", err
-	}
-	if entries == b.size.Finishers {
-		return b.finishers, b.complete(ctx, b.finishers, entries)
-	}
-	return b.creditedRace(ctx, b.size.Finishers)
-}
-
-// complete requests a recompute of a race's standings and waits until everybody has
-// points. The sweep would also find credits that bypassed the worker, but later.
-func (b *bench) complete(ctx context.Context, raceID string, finishers int) error {
-	if err := fresh(ctx, b.operator); err != nil {
-		return err
-	}
-	path := "/v1/ops/races/" + raceID + "/recompute"
-	if err := b.operator.JSON(ctx, http.MethodPost, path, map[string]string{"reason": "bench"}, nil); err != nil {
-		return err
-	}
-	return b.awaitStandings(ctx, raceID, finishers)
-}
-
 // awaitStandings waits until a recompute has read that many credit revisions.
 func (b *bench) awaitStandings(ctx context.Context, raceID string, revisions int) error {
 	const query = `SELECT COALESCE(SUM(credit_revisions), 0) FROM standings_mark WHERE race_id = ?`
@@ -202,97 +119,98 @@ func (b *bench) awaitStandings(ctx context.Context, raceID string, revisions int
 	if err != nil {
 		return fmt.Errorf("wait for the standings of %d credits, they include %d: %w", revisions, read, err)
 	}
-	return b.quiet(ctx)
+	return nil
 }
 
-// until polls until done returns true.
-func until(ctx context.Context, limit, pause time.Duration, done func() (bool, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %s", limit))
-	defer cancel()
-	for {
-		ok, err := done()
-		if ok || err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
-		}
+// finishersRace returns a race with the size's number of finishers and complete
+// standings, which it creates the first time. Its records are credited without
+// Temporal, which is fastest; the standings would follow by themselves, but later.
+func (b *bench) finishersRace(ctx context.Context) (string, error) {
+	if b.finishers != "" {
+		return b.finishers, nil
 	}
-}
-
-// latency measures the time from a POST to the point that everybody can see, and its
-// parts: the same without Temporal, and a workflow that does nothing. The rest is
-// waiting.
-func (b *bench) latency(ctx context.Context) error {
-	const figure = "latency"
-	r := b.report
-	return b.repeat(func() error {
-		b.say("%d single records", b.size.Latency)
-		answered, shown, err := b.oneByOne(ctx)
-		if err != nil {
-			return err
-		}
-		b.say("%d single workflows that do nothing", b.size.Latency)
-		serial, err := b.engineSerial(ctx, b.stack.TemporalAddress(), b.size.Latency)
-		if err != nil {
-			return err
-		}
-		b.say("%d single records without Temporal", b.size.Latency)
-		var alone []float64
-		err = b.withoutWorker(ctx, func() error {
-			return b.with(ctx, "consumer", nil, func() (err error) {
-				_, alone, err = b.oneByOne(ctx)
-				return err
-			})
-		})
-		if err != nil {
-			return err
-		}
-		p50, direct, engine := percentile(shown, 0.50), percentile(alone, 0.50), percentile(serial, 0.50)
-		r.add(figure, fmt.Sprintf("POST to visible point, %d records one by one: p50", b.size.Latency), "ms", p50, target{atMost: 12})
-		r.add(figure, "the same: p99", "ms", percentile(shown, 0.99), target{atMost: 40})
-		r.add(figure, "  of it HTTP and commit (POST to answer)", "ms", percentile(answered, 0.50), target{})
-		r.add(figure, "part: the same without Temporal, p50", "ms", direct, target{})
-		r.add(figure, "part: a workflow that does nothing, start to end, p50", "ms", engine, target{})
-		r.ratio(figure, "p50 to the sum of the parts", p50, direct+engine, target{})
-		return nil
+	b.say("a race of %d finishers", b.size.Finishers)
+	var raceID string
+	err := b.instead(ctx, "consumer", nil, func() error {
+		l, err := b.load(ctx, b.size.Finishers)
+		raceID = l.raceID
+		return err
 	})
+	if err != nil {
+		return "", err
+	}
+	if err := b.operator.LogIn(ctx); err != nil {
+		return "", err
+	}
+	path := "/v1/ops/races/" + raceID + "/recompute"
+	if err := b.operator.JSON(ctx, http.MethodPost, path, map[string]string{"reason": "bench"}, nil); err != nil {
+		return "", err
+	}
+	b.finishers = raceID
+	return raceID, errors.Join(b.awaitStandings(ctx, raceID, b.size.Finishers), b.quiet(ctx))
 }
 
-// oneByOne posts records, each after the previous one is credited. It returns the
-// milliseconds until each was answered and until its credit was visible.
-func (b *bench) oneByOne(ctx context.Context) (answered, shown []float64, err error) {
-	raceID, err := b.race(ctx, b.size.Latency)
+// standings measures the recompute after a correction in a large race: the mean of
+// those that follow, one for the correction and one for its credit, or one for both.
+func (b *bench) standings(ctx context.Context) error {
+	raceID, err := b.finishersRace(ctx)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	if err := b.quiet(ctx); err != nil {
-		return nil, nil, err
+	b.say("recompute of %d finishers", b.size.Finishers)
+	var recordID string
+	var revision, credits int
+	err = b.mainDB.QueryRowContext(ctx, `SELECT r.record_id, r.revision, k.credit_revisions FROM official_record AS r
+	    JOIN standings_mark AS k ON k.race_id = r.race_id WHERE r.race_id = ? AND r.bib_key = '1'`, raceID).Scan(&recordID, &revision, &credits)
+	if err != nil {
+		return fmt.Errorf("find a record to correct: %w", err)
 	}
-	path := "/v1/races/" + raceID + "/official-records"
-	for _, f := range finishes(b.size.Latency) {
-		var record struct {
-			RecordID string `json:"record_id"`
-			Credit   struct {
-				Status string `json:"status"`
-			} `json:"credit"`
-		}
-		sent := time.Now()
-		if err := b.organizer.JSON(ctx, http.MethodPost, path, f, &record); err != nil {
-			return nil, nil, err
-		}
-		answered = append(answered, milliseconds(time.Since(sent)))
-		// The pauses leave the processors to the stack.
-		err := until(ctx, 30*time.Second, time.Millisecond, func() (bool, error) {
-			err := b.organizer.Get(ctx, path+"/"+record.RecordID, &record)
-			return record.Credit.Status == "credited", err
-		})
-		if err != nil {
-			return nil, nil, fmt.Errorf("wait for the credit of bib %s, which is %s: %w", f.Bib, record.Credit.Status, err)
-		}
-		shown = append(shown, milliseconds(time.Since(sent)))
+	before, err := b.recomputes(ctx)
+	if err != nil {
+		return err
 	}
-	return answered, shown, nil
+	correction := map[string]string{"gun_time": clock(8410 + revision), "net_time": clock(8400 + revision), "reason": "bench"}
+	err = b.organizer.JSON(ctx, http.MethodPatch, "/v1/races/"+raceID+"/official-records/"+recordID, correction, nil,
+		"If-Match", strconv.Quote(strconv.Itoa(revision)))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(b.awaitStandings(ctx, raceID, credits+1), b.quiet(ctx)); err != nil {
+		return err
+	}
+	after, err := b.recomputes(ctx)
+	took := map[string]float64{}
+	for part, now := range after {
+		took[part] = 1000 * (now.seconds - before[part].seconds) / (now.count - before[part].count)
+	}
+	const figure = "standings"
+	what := fmt.Sprintf("recompute of %s finishers after a correction", thousands(b.size.Finishers))
+	b.report.add(figure, what, "ms", took["read"]+took["rank"]+took["write"], target{atMost: 1000})
+	b.report.add(figure, "  read", "ms", took["read"], target{})
+	b.report.add(figure, "  hash and rank", "ms", took["rank"], target{atMost: 50})
+	b.report.add(figure, "  write", "ms", took["write"], target{})
+	return err
+}
+
+// observed is what the worker's histogram of a part of recomputes has counted so far.
+type observed struct{ seconds, count float64 }
+
+// recomputes reads from the worker's metrics how long each part of recomputes took.
+func (b *bench) recomputes(ctx context.Context) (map[string]observed, error) {
+	res, err := get(ctx, keepAlive, b.stack.WorkerURL()+"/metrics", "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(res.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the worker's metrics: %w", err)
+	}
+	parts := map[string]observed{}
+	for _, metric := range families["mrmrthon_standings_recompute_seconds"].GetMetric() {
+		h := metric.GetHistogram()
+		parts[metric.GetLabel()[0].GetValue()] = observed{h.GetSampleSum(), float64(h.GetSampleCount())}
+	}
+	return parts, nil
 }

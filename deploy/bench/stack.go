@@ -5,38 +5,35 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"github.com/prometheus/procfs"
+	"github.com/sethvargo/go-retry"
 	"go.temporal.io/sdk/client"
+	temporallog "go.temporal.io/sdk/log"
 
 	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/settings"
-	"github.com/mrmrthon/mrmrthon/worker/bridge"
 )
 
 // bench is a stack that is being measured.
 type bench struct {
-	size     Size
-	root     string
-	dir      string // of everything it creates
-	lock     *os.File
-	log      *os.File
-	began    time.Time
-	report   *Report
-	starters int    // starts in flight at once in the bridge
-	turn     string // the repetition, for say
+	size   Size
+	dir    string // of everything it creates
+	log    *os.File
+	report *Report
+	turn   int // the repetition, from 0
 
 	stack     *stack.Stack
 	others    map[stack.Server]*stack.Stack // Temporal alone, with other settings
@@ -45,84 +42,37 @@ type bench struct {
 	temporal  client.Client
 	organizer *apiclient.Client
 	operator  *apiclient.Client
-	finishers string // a race whose records are all credited; "" until there is one
+	finishers string // a race with complete standings; "" until there is one
 }
 
-// open starts the stack empty. programs adds to the settings of its programs.
-func open(ctx context.Context, size Size, programs map[stack.Part]map[string]string) (*bench, error) {
+// open starts the stack empty.
+func open(ctx context.Context, size Size, report *Report) (*bench, error) {
 	root, err := stack.FindRoot()
 	if err != nil {
 		return nil, err
 	}
 	b := &bench{
-		size: size, root: root, dir: filepath.Join(root, ".local", "bench"), began: time.Now(),
-		report: &Report{Size: size, Machine: thisMachine()}, others: map[stack.Server]*stack.Stack{},
+		size: size, report: report, dir: filepath.Join(root, ".local", "bench"),
+		others: map[stack.Server]*stack.Stack{},
 	}
-	var bridgeConfig bridge.Config
-	if err := settings.Read(&bridgeConfig, os.Environ()); err != nil {
-		return nil, err
-	}
-	b.starters = bridgeConfig.Starts
-	b.say("starting an empty stack")
-	if b.lock, err = takeLock(b.dir + ".lock"); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(os.RemoveAll(b.dir), os.MkdirAll(b.dir, 0o700)); err != nil {
-		return nil, fmt.Errorf("empty the bench's folder: %w", err)
-	}
-	if b.log, err = os.Create(filepath.Join(b.dir, "bench.log")); err != nil {
-		return nil, fmt.Errorf("create the bench's log: %w", err)
-	}
-	if err := b.start(ctx, programs); err != nil {
+	b.say("starting an empty stack, with its logs in %s", b.dir)
+	if err := b.start(ctx); err != nil {
 		return nil, b.close(err)
 	}
 	return b, nil
 }
 
-// say prints what is being measured.
+// say prints what is being measured, with the repetition.
 func (b *bench) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(os.Stderr, "%6s  %s%s\n", time.Since(b.began).Round(time.Second), fmt.Sprintf(format, args...), b.turn)
+	_, _ = fmt.Fprintf(os.Stderr, "%6s %d/%d  %s\n",
+		time.Since(b.report.Began).Round(time.Second), b.turn+1, b.size.Repetitions, fmt.Sprintf(format, args...))
 }
 
-// repeat measures as often as the size asks for.
-func (b *bench) repeat(once func() error) error {
-	defer func() { b.turn = "" }()
-	for i := range b.size.Repetitions {
-		b.turn = fmt.Sprintf(", %d of %d", i+1, b.size.Repetitions)
-		if err := once(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// takeLock keeps a second bench out of the folder until the lock is closed or this
-// process has ended.
-func takeLock(path string) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // other tools keep their files there
-		return nil, fmt.Errorf("create the bench's folder: %w", err)
-	}
-	lock, err := os.Create(path)
-	if err != nil {
-		return nil, fmt.Errorf("lock the bench's folder: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("a bench is running already (it holds %s): let it finish first", path), lock.Close())
-	}
-	return lock, nil
-}
-
-// auditInterval is production's: the stack's own is shorter because its queue
-// lives in memory.
-const auditInterval = "5m"
-
-func (b *bench) start(ctx context.Context, programs map[stack.Part]map[string]string) (err error) {
-	env := map[stack.Part]map[string]string{stack.API: {}, stack.Worker: {"AUDIT_INTERVAL": auditInterval}}
-	for part, extra := range programs {
-		maps.Copy(env[part], extra)
-	}
-	b.stack, err = stack.Start(ctx, stack.Options{Dir: filepath.Join(b.dir, "stack"), Root: b.root, Env: env, Out: b.log})
-	if err != nil {
+func (b *bench) start(ctx context.Context) (err error) {
+	// The audit is as frequent as in production. The stack's own comes more often,
+	// because its queue lives in memory.
+	env := map[stack.Part]map[string]string{stack.Worker: {"AUDIT_INTERVAL": "5m"}}
+	if b.stack, err = b.startEmpty(ctx, "stack", stack.Options{Env: env}); err != nil {
 		return err
 	}
 	var owners struct { // the bench fills tables of its own
@@ -142,51 +92,31 @@ func (b *bench) start(ctx context.Context, programs map[stack.Part]map[string]st
 	if b.userDB, err = mysql.Open(owners.UserDB); err != nil {
 		return err
 	}
-	if b.temporal, err = dial(ctx, b.stack.TemporalAddress(), nil); err != nil {
-		return err
-	}
-	if b.report.Versions, err = b.versions(ctx); err != nil {
-		return err
-	}
-	if b.organizer, err = b.signUp(ctx); err != nil {
+	if b.temporal, err = dial(ctx, b.stack.TemporalAddress()); err != nil {
 		return err
 	}
 	login, password := b.stack.Operator()
 	b.operator = &apiclient.Client{Base: b.stack.APIURL(), Login: login, Password: password, HTTP: keepAlive}
-	return nil
+	b.organizer, err = b.signUp(ctx)
+	return err
 }
 
-// keepAlive keeps the connections of all clients: dialing is not measured.
-var keepAlive = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1024}, Timeout: 5 * time.Minute}
-
-// signUp creates an organizer. Its calls are never retried, since that would hide
-// failures from the bench.
-func (b *bench) signUp(ctx context.Context) (*apiclient.Client, error) {
-	c := &apiclient.Client{Base: b.stack.APIURL(), Login: "bench-" + rand.Text() + "@example.org", Password: rand.Text(), HTTP: keepAlive}
-	if err := c.SignUp(ctx, "organizer", "Bench"); err != nil {
+// startEmpty starts a stack without the data of an earlier bench. It refuses while
+// another bench runs.
+func (b *bench) startEmpty(ctx context.Context, name string, opts stack.Options) (*stack.Stack, error) {
+	opts.Dir = filepath.Join(b.dir, name)
+	if err := stack.Clean(ctx, opts.Dir, io.Discard); err != nil {
 		return nil, err
 	}
-	err := c.LogIn(ctx)
-	return c, err
-}
-
-func dial(ctx context.Context, address string, compression client.GrpcCompression) (client.Client, error) {
-	c, err := client.DialContext(ctx, client.Options{
-		HostPort: address, Logger: silent{}, ConnectionOptions: client.ConnectionOptions{GrpcCompression: compression},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("connect to Temporal at %s: %w", address, err)
+	if b.log == nil {
+		var err error
+		if b.log, err = os.Create(filepath.Join(b.dir, "bench.log")); err != nil {
+			return nil, fmt.Errorf("create the bench's log: %w", err)
+		}
 	}
-	return c, nil
+	opts.Out = b.log
+	return stack.Start(ctx, opts)
 }
-
-// silent drops the SDK's log.
-type silent struct{}
-
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}
 
 // close stops everything and returns failed, joined with further errors. The folder is
 // kept for inspection.
@@ -206,18 +136,41 @@ func (b *bench) close(failed error) error {
 	if b.stack != nil {
 		all = append(all, b.stack.Stop())
 	}
-	return errors.Join(append(all, b.log.Close(), b.lock.Close())...)
+	return errors.Join(all...)
 }
 
-// withServer runs Temporal alone with other settings while use runs, on a
-// database of its own that grows from call to call as the stack's does.
+// keepAlive keeps the connections of all clients: dialing is not measured.
+var keepAlive = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1024}, Timeout: 5 * time.Minute}
+
+// signUp creates an organizer. Its calls are never retried, since that would hide
+// failures from the bench.
+func (b *bench) signUp(ctx context.Context) (*apiclient.Client, error) {
+	c := &apiclient.Client{Base: b.stack.APIURL(), Login: "bench-" + rand.Text() + "@example.org", Password: rand.Text(), HTTP: keepAlive}
+	if err := c.SignUp(ctx, "organizer", "Bench"); err != nil {
+		return nil, err
+	}
+	err := c.LogIn(ctx)
+	return c, err
+}
+
+// dial connects to Temporal as the stack's worker does: without compression.
+func dial(ctx context.Context, address string) (client.Client, error) {
+	c, err := client.DialContext(ctx, client.Options{
+		HostPort: address, Logger: temporallog.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to Temporal at %s: %w", address, err)
+	}
+	return c, nil
+}
+
+// withServer runs Temporal alone with other settings while use runs, on a database of
+// its own that grows from call to call as the stack's does.
 func (b *bench) withServer(ctx context.Context, server stack.Server, use func(address string) error) (err error) {
 	other := b.others[server]
 	if other == nil {
-		other, err = stack.Start(ctx, stack.Options{
-			Dir: filepath.Join(b.dir, fmt.Sprintf("temporal-%s", server)), Root: b.root,
-			Parts: []stack.Part{stack.Temporal}, Server: server, Out: b.log,
-		})
+		other, err = b.startEmpty(ctx, fmt.Sprintf("temporal-%s", server), stack.Options{Parts: []stack.Part{stack.Temporal}, Server: server})
 		if err != nil {
 			return err
 		}
@@ -228,96 +181,32 @@ func (b *bench) withServer(ctx context.Context, server stack.Server, use func(ad
 	return errors.Join(use(other.TemporalAddress()), other.StopPart(stack.Temporal))
 }
 
-// withoutWorker stops the worker while use runs.
-func (b *bench) withoutWorker(ctx context.Context, use func() error) error {
+// instead stops the worker and lets a child receive the messages while use runs.
+func (b *bench) instead(ctx context.Context, role string, extra map[string]string, use func() error) error {
 	if err := b.stack.StopPart(stack.Worker); err != nil {
 		return err
 	}
-	return errors.Join(use(), b.stack.StartPart(ctx, stack.Worker))
-}
-
-// with lets a child receive the messages instead of the worker.
-func (b *bench) with(ctx context.Context, role string, extra map[string]string, use func() error) error {
 	env := b.stack.Env(stack.Worker)
 	maps.Copy(env, extra)
-	process, err := b.spawn(ctx, role, env)
-	if err != nil {
-		return err
+	err := b.child(ctx, env, func(string) error { return use() }, role)
+	return errors.Join(err, b.stack.StartPart(ctx, stack.Worker))
+}
+
+// roles are what a child can be. It says one line (that it is ready, or what it has
+// measured) and ends when ctx does, or earlier.
+func roles() map[string]func(ctx context.Context, args []string) error {
+	return map[string]func(context.Context, []string) error{
+		"engine": runEngine, "plain": runPlain, "consumer": runConsumer, "router": runRouter,
 	}
-	if err := process.hear(&ready{}); err != nil {
-		return err
-	}
-	return errors.Join(use(), process.end())
 }
 
-// quiet waits until the stack is idle, so that one figure does not affect the next, but
-// for 30 s at most, since a slow machine may never be idle.
-func (b *bench) quiet(ctx context.Context) error {
-	const interval, idle, most = 500 * time.Millisecond, 50 * time.Millisecond, 60
-	before, err := b.usages()
-	if err != nil {
-		return err
-	}
-	for calm, looks := 0, 0; calm < 2 && looks < most; looks++ {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(interval):
-		}
-		after, err := b.usages()
-		if err != nil {
-			return err
-		}
-		var busy time.Duration
-		for part, u := range after {
-			busy += u.cpu - before[part].cpu
-		}
-		calm++
-		if busy > idle {
-			calm = 0
-		}
-		before = after
-	}
-	return nil
-}
-
-// child is this program again in a process of its own, so that what is compared with
-// the worker or the API has its own heap and scheduler, as they do. It writes lines of
-// JSON and ends when its input does, so that it cannot outlive the bench.
-type child struct {
-	cmd   *exec.Cmd
-	input io.Closer
-	lines *bufio.Scanner
-	name  string
-}
-
-type role func(ctx context.Context, say func(any) error, args []string) error
-
-func roles() map[string]role {
-	return map[string]role{"engine": runEngine, "plain": runPlain, "consumer": runConsumer, "router": runRouter}
-}
-
-// ready is what a child writes when it is ready.
-type ready struct {
-	Address string `json:"address,omitempty"`
-}
-
-// runChild plays a role until it is done or the input ends.
-func runChild(ctx context.Context, play role, args []string) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
-	return play(ctx, json.NewEncoder(os.Stdout).Encode, args)
-}
-
-// spawn starts a child with env added to this process's environment.
-func (b *bench) spawn(ctx context.Context, role string, env map[string]string, args ...string) (*child, error) {
+// child starts this program again as a role, with env added to its environment, waits
+// for what it says, and stops it after use. A process of its own has its own heap and
+// scheduler, as have the worker and the API that it is compared with.
+func (b *bench) child(ctx context.Context, env map[string]string, use func(said string) error, role string, args ...string) error {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", role, err)
+		return fmt.Errorf("start %s: %w", role, err)
 	}
 	cmd := exec.CommandContext(ctx, self, append([]string{role}, args...)...)
 	cmd.Env = os.Environ()
@@ -328,32 +217,82 @@ func (b *bench) spawn(ctx context.Context, role string, env map[string]string, a
 	input, err1 := cmd.StdinPipe()
 	output, err2 := cmd.StdoutPipe()
 	if err := errors.Join(err1, err2); err != nil {
-		return nil, fmt.Errorf("start %s: %w", role, err)
+		return fmt.Errorf("start %s: %w", role, err)
 	}
 	if err := stack.StartInBatch(cmd); err != nil { // as worker and API are
-		return nil, fmt.Errorf("start %s: %w", role, err)
+		return fmt.Errorf("start %s: %w", role, err)
 	}
-	return &child{cmd: cmd, input: input, lines: bufio.NewScanner(output), name: role}, nil
-}
-
-// hear waits for the child's next line.
-func (c *child) hear(into any) error {
-	if !c.lines.Scan() {
-		return fmt.Errorf("%s ended early; the bench's log says why: %w", c.name, errors.Join(c.lines.Err(), c.cmd.Wait()))
+	lines := bufio.NewScanner(output)
+	if !lines.Scan() {
+		return fmt.Errorf("%s ended early; %s says why: %w", role, b.log.Name(), errors.Join(lines.Err(), cmd.Wait()))
 	}
-	if err := json.Unmarshal(c.lines.Bytes(), into); err != nil {
-		return fmt.Errorf("%s said %q: %w", c.name, c.lines.Text(), err)
-	}
-	return nil
-}
-
-// end asks the child to stop and waits for it.
-func (c *child) end() error {
-	err := c.input.Close()
-	for c.lines.Scan() { // further output does not matter
-	}
-	if failed := c.cmd.Wait(); failed != nil {
-		err = errors.Join(err, fmt.Errorf("%s failed; the bench's log says why: %w", c.name, failed))
+	err = errors.Join(use(lines.Text()), input.Close())
+	if failed := cmd.Wait(); failed != nil {
+		err = errors.Join(err, fmt.Errorf("%s failed; %s says why: %w", role, b.log.Name(), failed))
 	}
 	return err
+}
+
+// runChild plays a role until it is done or the input ends, so that a child cannot
+// outlive the bench.
+func runChild(ctx context.Context, play func(context.Context, []string) error, args []string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	return play(ctx, args)
+}
+
+// cpu returns the CPU-seconds that each running part has used since it started.
+func (b *bench) cpu() (map[stack.Part]float64, error) {
+	used := map[stack.Part]float64{}
+	for _, part := range stack.AllParts() {
+		pid, err := b.stack.PID(part)
+		if err != nil {
+			continue // it is stopped at the moment
+		}
+		process, err := procfs.NewProc(pid)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", part, err)
+		}
+		stat, err := process.Stat()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", part, err)
+		}
+		used[part] = stat.CPUTime()
+	}
+	return used, nil
+}
+
+// quiet waits until the stack is idle, so that one figure does not affect the next, but
+// for 30 s at most, since a slow machine may never be idle.
+func (b *bench) quiet(ctx context.Context) error {
+	const pause, looks, idle = 500 * time.Millisecond, 60, 0.05 // seconds of CPU between two looks
+	calm, looked, before := 0, 0, 0.0
+	return until(ctx, 2*looks*pause, pause, func() (bool, error) {
+		parts, err := b.cpu()
+		used := 0.0
+		for _, seconds := range parts {
+			used += seconds
+		}
+		calm++
+		if used-before > idle {
+			calm = 0
+		}
+		looked, before = looked+1, used
+		return calm == 2 || looked == looks, err
+	})
+}
+
+// until polls until done returns true.
+func until(ctx context.Context, limit, pause time.Duration, done func() (bool, error)) error {
+	return retry.Do(ctx, retry.WithMaxDuration(limit, retry.NewConstant(pause)), func(context.Context) error {
+		ok, err := done()
+		if err == nil && !ok {
+			return retry.RetryableError(fmt.Errorf("not within %s", limit))
+		}
+		return err
+	})
 }

@@ -125,7 +125,7 @@ func Clean(ctx context.Context, dir string, out io.Writer) (err error) {
 	for _, path := range []string{
 		f.path("mariadb"), f.path("mariadb.new"), f.path("mysql"), f.path("mysql.new"),
 		f.path("temporal"), f.path("monitor"), f.path("logs"), f.path("run"), f.path("tmp"),
-		f.path("secrets.json"), f.path(keyFile), f.path("bench"), f.path("bench.lock"), f.path("profiles"),
+		f.path("secrets.json"), f.path(keyFile), f.path("bench"), f.path("bench.lock"),
 		f.path("bin", string(SQS)), f.path("bin", string(Mail)), f.path("bin", string(API)), f.path("bin", string(Worker)), f.path("bin", "local"), f.path("bin", "bench"),
 	} {
 		if err := os.RemoveAll(path); err != nil {
