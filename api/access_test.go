@@ -193,7 +193,7 @@ func (b *testBundle) key(t testing.TB, who kind, raceID string, scope auth.Scope
 	key := maindb.APIKey{
 		ID: newID(), Prefix: prefix, Name: "test", Scope: scope, RaceID: raceID, CreatedBy: b.ids[who], CreatorType: typeOf[who], CreatedAt: time.Now(),
 	}
-	require.NoError(t, b.parts.mainDB.AddKey(t.Context(), key, hash))
+	require.NoError(t, b.parts.mainDB.AddKey(t.Context(), key, hash, func(context.Context) error { return nil }))
 	return secret
 }
 

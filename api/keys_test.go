@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // A key may be used for a second after it has ended.
@@ -99,4 +101,57 @@ func TestLostSecret(t *testing.T) {
 	require.Equal(t, http.StatusOK, b.call(t.Context(), http.MethodGet, path+"/credits", secretIn(second)))
 	status, _ = create()
 	require.Equal(t, http.StatusConflict, status)
+}
+
+// TestKeysEndWithRecovery: whoever was in the account may have made some. A key that is
+// being made while the account is recovered is revoked or not made.
+func TestKeysEndWithRecovery(t *testing.T) {
+	t.Parallel()
+	const ofRace, ofAll kind = "of the race", "of all races"
+	b := setup(t)
+	path := "/v1/races/" + b.race.ID
+	read := func(k kind) int { return b.call(t.Context(), http.MethodGet, path+"/credits", b.tokens[k]) }
+	b.tokens[ofRace] = b.key(t, owner, b.race.ID, auth.ScopeAll)
+	made := b.as(t, owner, http.MethodPost, "/v1/me/keys", `{"name":"sync","scope":"read"}`, http.StatusCreated)
+	b.tokens[ofAll] = fmt.Sprint(made["secret"])
+	require.Equal(t, http.StatusOK, read(ofRace))
+	require.Equal(t, http.StatusOK, read(ofAll))
+
+	b.as(t, owner, http.MethodPatch, "/v1/me", `{"name":"Race Office","revoke_api_keys":true}`, http.StatusUnprocessableEntity)
+	b.as(t, owner, http.MethodPatch, "/v1/me", `{"password":"another good one","current_password":"six stars to go"}`, http.StatusOK)
+	b.moveChanges(t)
+	require.Never(t, func() bool { return read(ofAll) != http.StatusOK }, untilKeysEnd/2, lookForEnd, "a new password alone leaves machines alone")
+	b.as(t, owner, http.MethodPatch, "/v1/me", `{"password":"yet another good one","current_password":"another good one","revoke_api_keys":true}`, http.StatusOK)
+	b.moveChanges(t)
+	ended := func() bool { return read(ofRace) == http.StatusUnauthorized && read(ofAll) == http.StatusUnauthorized }
+	require.Eventually(t, ended, untilKeysEnd, lookForEnd)
+	listed := items(t, b.as(t, owner, http.MethodGet, "/v1/me/keys", "", http.StatusOK))
+	require.NotEmpty(t, listed[0]["revoked_at"])
+
+	b.tokens[ofRace] = b.key(t, owner, b.race.ID, auth.ScopeAll)
+	b.tokens[ofAll] = b.tokens[ofRace]
+	require.Equal(t, http.StatusOK, read(ofRace))
+	require.NoError(t, b.accounts.AskRecovery(t.Context(), "owner@example.net"))
+	require.NoError(t, b.accounts.AnswerRecoveries(t.Context()))
+	var kinds []userdb.MailKind
+	var token string
+	require.NoError(t, b.accounts.StartMails(t.Context(), func(ctx context.Context, mailID string) error {
+		m, err := b.mails.BeginMail(ctx, mailID)
+		kinds, token = append(kinds, m.Kind), m.Token
+		return err
+	}))
+	require.Equal(t, []userdb.MailKind{userdb.KeyCreated, userdb.PasswordChanged, userdb.PasswordChanged, userdb.Recover}, kinds)
+	b.as(t, anonymous, http.MethodPost, "/v1/users/password", `{"token":"`+token+`","password":"the last good one"}`, http.StatusNoContent)
+	b.moveChanges(t)
+	b.moveChanges(t) // again, by another process
+	require.Eventually(t, ended, untilKeysEnd, lookForEnd)
+	log := items(t, b.as(t, operator, http.MethodGet, "/v1/ops/changes?action=key.revoked", "", http.StatusOK))
+	require.Len(t, log, 3+3, "with those of the setup")
+}
+
+// moveChanges does what every API process does each second.
+func (b *testBundle) moveChanges(t *testing.T) {
+	t.Helper()
+	_, err := b.accounts.LogChanges(t.Context(), b.parts.mainDB.AddChange)
+	require.NoError(t, err)
 }

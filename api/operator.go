@@ -105,7 +105,7 @@ func matchPassword(ctx context.Context, store *userdb.Accounts, passwords *auth.
 		return "", err
 	}
 	_, err = store.UpdateAccount(ctx, account.UserID, userdb.Change{
-		Password: &userdb.PasswordChange{OldHash: account.PasswordHash, NewHash: hash},
+		CheckedHash: account.PasswordHash, Password: &userdb.PasswordChange{NewHash: hash},
 	})
 	if err != nil {
 		return "", err

@@ -173,7 +173,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	seasons := leaderboard.Register(api, p.mainDB, p.userDB.Store, p.now)
 	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
 	changes.Register(api, p.mainDB)
-	keys.Register(api, p.mainDB, p.now)
+	keys.Register(api, p.mainDB, p.userDB, p.now)
 	disputes.Register(api, p.mainDB, p.wakeStandings)
 	staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
 	reader := standings.Register(api, standings.Config{

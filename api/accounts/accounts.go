@@ -26,21 +26,21 @@ type Config struct {
 	// EraseRecords deletes a runner's unofficial records, which go with the account.
 	EraseRecords func(ctx context.Context, userID string) error
 	// ExportRecords returns what main_db keeps about an account.
-	ExportRecords   func(ctx context.Context, userID string) (map[string][]map[string]any, error)
-	Passwords       Passwords
-	Throttle        *auth.Throttle
-	SignUps         *auth.SignUpLimit
-	Recoveries      *auth.SignUpLimit // of requests to recover an account
-	Issuer          *auth.Issuer
-	JWKS            []byte             // the public keys, as auth.Keys writes them
+	ExportRecords func(ctx context.Context, userID string) (map[string][]map[string]any, error)
+	Passwords     Passwords
+	Throttle      *auth.Throttle
+	SignUps       *auth.SignUpLimit
+	Recoveries    *auth.SignUpLimit // of requests to recover an account
+	Issuer        *auth.Issuer
+	JWKS          []byte // the public keys, as auth.Keys writes them
 	// SessionExpiry returns until when a session lasts that is not refreshed again, as
 	// auth.Config does.
-	SessionExpiry func(of auth.UserType, began, now time.Time) time.Time
-	Passkeys        *webauthn.WebAuthn // nil: the site cannot have any
-	RequirePasskey  auth.PasskeyRule
-	TraceURL        func(workflowID string) string
-	Now             func() time.Time
-	Log             *slog.Logger
+	SessionExpiry  func(of auth.UserType, began, now time.Time) time.Time
+	Passkeys       *webauthn.WebAuthn // nil: the site cannot have any
+	RequirePasskey auth.PasskeyRule
+	TraceURL       func(workflowID string) string
+	Now            func() time.Time
+	Log            *slog.Logger
 }
 
 // confirmationLimit bounds how many mails somebody gets, in an hour, that ask them to
@@ -57,7 +57,7 @@ func Register(api huma.API, cfg Config) {
 	}.register(api)
 	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)
 	me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, confirmations: confirmations, now: cfg.Now}.register(api)
-	recovery{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.Recoveries}.register(api)
+	recovery{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.Recoveries, rule: cfg.RequirePasskey}.register(api)
 	export{store: cfg.Store, records: cfg.ExportRecords, now: cfg.Now}.register(api)
 	passkeys{
 		store: cfg.Store, checks: cfg.Passkeys, rule: cfg.RequirePasskey, passwords: cfg.Passwords, throttle: cfg.Throttle,

@@ -61,6 +61,7 @@ type changeInput struct {
 		LoginID         *string `json:"login_id,omitempty" maxLength:"190" doc:"A new login: it takes effect when you follow the link that is mailed to your confirmed address. Needs current_password."`
 		Sex             *string `json:"sex,omitempty" doc:"M, F or X; an empty string removes it."`
 		Password        *string `json:"password,omitempty" doc:"The new password. Changing it ends all sessions except the one of this access token, and links that were mailed before: an address or a login that waits to be confirmed is forgotten, unless this call names it."`
+		RevokeAPIKeys   bool    `json:"revoke_api_keys,omitempty" doc:"With a new password: also revokes all API keys that you have made, within a second or two. Say so when somebody else may have been in your account."`
 		CurrentPassword *string `json:"current_password,omitempty" doc:"Required to change the password, the address or the login."`
 	}
 }
@@ -84,11 +85,15 @@ func (m me) register(api huma.API) {
 	}, m.leave)
 }
 
-// gone is the answer to an access token whose account has been deleted: 401, so that
-// a client treats it like any other token that is no longer valid.
+// gone is the answer to an access token whose account has been deleted, or whose session
+// has ended since the call began: 401, so that a client treats it like any other token
+// that is no longer valid.
 func gone(err error) error {
-	if errors.Is(err, race.ErrNotFound) {
-		return server.Unauthorized("the account of this access token has been deleted")
+	switch {
+	case errors.Is(err, race.ErrNotFound):
+		return server.AccountDeleted()
+	case errors.Is(err, userdb.ErrNoSession):
+		return server.SessionEnded()
 	}
 	return err
 }
@@ -138,8 +143,11 @@ func (m me) change(ctx context.Context, in *changeInput) (*accountOutput, error)
 			return nil, err
 		}
 	}
+	if guarded(in) {
+		change.CheckedHash = account.PasswordHash
+	}
 	if in.Body.Password != nil {
-		if change.Password, err = m.newPassword(ctx, in, account); err != nil {
+		if change.Password, err = m.newPassword(ctx, in); err != nil {
 			return nil, err
 		}
 	}
@@ -170,17 +178,24 @@ func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error
 	if in.Body.LoginID != nil && account.Email == "" {
 		wrong.Add("login_id", errors.New("can be changed once you have confirmed an address, to which a link is mailed"))
 	}
-	guarded := in.Body.Password != nil || in.Body.Email != nil || in.Body.LoginID != nil
 	switch {
-	case guarded && in.Body.CurrentPassword == nil:
+	case guarded(in) && in.Body.CurrentPassword == nil:
 		wrong.Add("current_password", errors.New("is required to change the password, the address or the login"))
-	case !guarded && in.Body.CurrentPassword != nil:
+	case !guarded(in) && in.Body.CurrentPassword != nil:
 		wrong.Add("current_password", errors.New("is only used to change the password, the address or the login"))
+	}
+	if in.Body.RevokeAPIKeys && in.Body.Password == nil {
+		wrong.Add("revoke_api_keys", errors.New("goes with a new password; single keys are revoked at DELETE /v1/me/keys and DELETE /v1/races/{race_id}/keys"))
 	}
 	if in.Body.Password != nil {
 		wrong.Add("password", auth.CheckPassword(*in.Body.Password, account.LoginID))
 	}
 	return change, wrong.Err()
+}
+
+// guarded reports whether a change needs the current password.
+func guarded(in *changeInput) bool {
+	return in.Body.Password != nil || in.Body.Email != nil || in.Body.LoginID != nil
 }
 
 // parsed reads an optional field and returns nil when it is missing.
@@ -204,13 +219,13 @@ func (m me) checkPassword(ctx context.Context, from Client, account userdb.Accou
 }
 
 // newPassword hashes the new password.
-func (m me) newPassword(ctx context.Context, in *changeInput, account userdb.Account) (*userdb.PasswordChange, error) {
+func (m me) newPassword(ctx context.Context, in *changeInput) (*userdb.PasswordChange, error) {
 	hash, err := m.passwords.Hash(ctx, *in.Body.Password)
 	if err != nil {
 		return nil, err
 	}
 	return &userdb.PasswordChange{
-		OldHash: account.PasswordHash, NewHash: hash, KeptSession: server.CallerFrom(ctx).Session,
+		NewHash: hash, KeptSession: server.CallerFrom(ctx).Session, RevokeKeys: in.Body.RevokeAPIKeys,
 	}, nil
 }
 

@@ -64,7 +64,7 @@ func (p passkeys) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "remove-passkey", Method: http.MethodDelete, Path: path + "/{passkey_id}", DefaultStatus: http.StatusNoContent,
 		Summary: "Remove one of your passkeys", Tags: []string{tag},
-		Description: "A notice is mailed. The last one of an account that needs a passkey stays: 409.",
+		Description: "A notice is mailed, and all other sessions end, since one of them may have begun with it. The last one of an account that needs a passkey stays: 409.",
 		Errors:      []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict},
 	}, p.remove)
 	server.Register(api, huma.Operation{
@@ -333,7 +333,7 @@ func (p passkeys) remove(ctx context.Context, in *passkeyInput) (*struct{}, erro
 		return nil, race.ErrNotFound
 	}
 	caller := server.CallerFrom(ctx)
-	return nil, p.store.RemovePasskey(ctx, caller.UserID, strings.ToLower(in.PasskeyID), p.rule.Covers(caller.Type))
+	return nil, p.store.RemovePasskey(ctx, caller.UserID, strings.ToLower(in.PasskeyID), caller.Session, p.rule.Covers(caller.Type))
 }
 
 func (p passkeys) beginLogin(ctx context.Context, in *struct{ Client }) (*ceremonyOutput, error) {

@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const (
@@ -62,6 +64,12 @@ func (a *authenticator) data(flags byte) []byte {
 
 func (a *authenticator) credential(response fields) fields {
 	return fields{"id": encode(a.id), "rawId": encode(a.id), "type": "public-key", "clientExtensionResults": fields{}, "response": response}
+}
+
+// next counts one use.
+func (a *authenticator) next() *authenticator {
+	a.count++
+	return a
 }
 
 // create does what navigator.credentials.create does with the options of a ceremony.
@@ -169,10 +177,12 @@ func TestPasskeys(t *testing.T) {
 	path := "/v1/me/passkeys/" + added.string("passkey_id")
 	stranger := b.loggedIn("eve", auth.Runner)
 	require.Equal(t, http.StatusNotFound, b.do(request{method: "DELETE", path: path, token: stranger.access}).status)
+	thief := b.pairOf(b.passkeyLogin(key.next().get(b.beginPasskeyLogin())))
 	require.Equal(t, http.StatusNoContent, b.do(request{method: "DELETE", path: path, token: session.access}).status)
 	b.deliverOne("uta@example.org", "A passkey was removed")
-	key.count = 2
-	require.Equal(t, http.StatusUnauthorized, b.passkeyLogin(key.get(b.beginPasskeyLogin())).status)
+	require.Equal(t, http.StatusOK, b.get("/v1/me", session.access).status)
+	require.Equal(t, http.StatusUnauthorized, b.refresh(thief.refresh).status, "what began with it ends")
+	require.Equal(t, http.StatusUnauthorized, b.passkeyLogin(key.next().get(b.beginPasskeyLogin())).status)
 	require.NotContains(t, b.logs.String(), "uta@")
 }
 
@@ -307,8 +317,63 @@ func TestRequirePasskey(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, b.passkeyLogin(key.get(b.beginPasskeyLogin())).status)
 }
 
-// TestPasskeysOutliveRecovery: a mailed link sets a password, which still does not do.
-func TestPasskeysOutliveRecovery(t *testing.T) {
+// TestRecoveryRemovesPasskeys: whoever was in the account may have added one.
+func TestRecoveryRemovesPasskeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	held := b.confirmed("uta@example.org")
+	key := b.withPasskey(held.access)
+	b.deliverOne("uta@example.org", "A passkey was added")
+	begun := newAuthenticator(t).create(b.beginPasskey(held.access)) // a second one is on its way
+	b.recover("uta", "uta@example.org", "a quite different one")
+	notice := b.deliverOne("uta@example.org", "Your account was recovered")
+	require.Contains(t, notice.Text, "all API keys revoked and all passkeys removed")
+	require.Equal(t, http.StatusUnauthorized, b.passkeyLogin(key.get(b.beginPasskeyLogin())).status)
+	require.Equal(t, http.StatusUnauthorized, b.addPasskey(held.access, begun).status)
+	now := b.pairOf(b.login("uta", "a quite different one", ""))
+	require.Empty(t, b.get("/v1/me/passkeys", now.access).items())
+	key = newAuthenticator(t)
+	again := b.do(request{method: "POST", path: "/v1/me/passkeys/begin", token: now.access, body: fields{}})
+	require.Equal(t, http.StatusCreated, b.addPasskey(now.access, key.create(again)).status)
+	b.pairOf(b.passkeyLogin(key.get(b.beginPasskeyLogin())))
+}
+
+// recover chooses a new password by a mailed link.
+func (b *bundle) recover(login, email, password string) {
+	b.t.Helper()
+	require.Equal(b.t, http.StatusAccepted, b.post("/v1/users/recovery", fields{"login_id": login}).status)
+	token := b.tokenOf(b.deliverOne(email, "Choose a new password"))
+	chosen := b.post("/v1/users/password", fields{"token": token, "password": password})
+	require.Equal(b.t, http.StatusNoContent, chosen.status, chosen.text)
+}
+
+// TestCallsUnderWayDuringRecovery: what began before a recovery and is finished after it
+// leaves nothing behind.
+func TestCallsUnderWayDuringRecovery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.confirmed("uta@example.org")
+	account, err := b.store.AccountByLogin(t.Context(), "uta")
+	require.NoError(t, err)
+	sessions, err := b.store.Sessions(t.Context(), account.UserID, "", 1)
+	require.NoError(t, err)
+	session := sessions[0].ID
+	require.NoError(t, b.store.NotifyKey(t.Context(), account.UserID, session, "0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07", "mrk_x7Fq2a"))
+	require.Contains(t, b.deliverOne("uta@example.org", "An API key was made").Text, "(mrk_x7Fq2a)")
+	b.recover("uta", "uta@example.org", "a quite different one")
+
+	require.ErrorIs(t, b.store.NotifyKey(t.Context(), account.UserID, session, "another", "mrk_yyyyyy"), userdb.ErrNoSession)
+	_, err = b.store.AddPasskey(t.Context(), userdb.Passkey{ID: "p", UserID: account.UserID, CredentialID: []byte("c")}, session, false)
+	require.ErrorIs(t, err, userdb.ErrNoSession)
+	email := "thief@example.org"
+	_, err = b.store.UpdateAccount(t.Context(), account.UserID, userdb.Change{Email: &email, CheckedHash: account.PasswordHash})
+	var conflict *race.ConflictError
+	require.ErrorAs(t, err, &conflict, "the password that was checked is no longer the account's")
+}
+
+// TestPasskeysThatAreRequiredOutliveRecovery: a mailed link sets a password, which still
+// does not do. The notice says which passkeys there are.
+func TestPasskeysThatAreRequiredOutliveRecovery(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.router = b.process("organizers")
@@ -316,10 +381,8 @@ func TestPasskeysOutliveRecovery(t *testing.T) {
 	held := b.pairOf(b.login("office", password, ""))
 	key := b.withPasskey(held.access)
 	require.NoError(t, b.exec("UPDATE user SET email = 'office@example.org'"))
-	require.Equal(t, http.StatusAccepted, b.do(request{method: "POST", path: "/v1/users/recovery", body: fields{"login_id": "office"}}).status)
-	token := b.tokenOf(b.deliverOne("office@example.org", "Choose a new password"))
-	chosen := b.do(request{method: "POST", path: "/v1/users/password", body: fields{"token": token, "password": "a quite different one"}})
-	require.Equal(t, http.StatusNoContent, chosen.status, chosen.text)
+	b.recover("office", "office@example.org", "a quite different one")
+	require.Contains(t, b.deliverOne("office@example.org", "Your account was recovered").Text, "were added (2026-04-20)")
 	require.Equal(t, http.StatusUnauthorized, b.refresh(held.refresh).status)
 	require.Equal(t, http.StatusForbidden, b.login("office", "a quite different one", "").status)
 	in := b.pairOf(b.passkeyLogin(key.get(b.beginPasskeyLogin())))

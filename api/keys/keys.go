@@ -4,6 +4,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const (
@@ -27,11 +29,11 @@ const (
 
 const about = "Send the key as `Authorization: Bearer mrk_…`. The scope read covers what a viewer may read, timing also files and records, all also settings, start lists and " +
 	"publication; no key makes keys, staff or hand-overs, deletes or voids a race, or changes an account. A key never may more than the account that made it. " +
-	"It ends when that account leaves the race or is deleted, and is refused while the account is suspended. "
+	"It ends when that account leaves the race, is deleted or is recovered by a mailed link, and is refused while the account is suspended. The owner of the account gets a mail when a key is made. "
 
-// Register adds the calls to the API.
-func Register(api huma.API, store *maindb.Store, now func() time.Time) {
-	k := keys{store: store, now: now}
+// Register adds the calls to the API. accounts mails a notice of every new key.
+func Register(api huma.API, store *maindb.Store, accounts *userdb.Accounts, now func() time.Time) {
+	k := keys{store: store, accounts: accounts, now: now}
 	errs := []int{http.StatusNotFound, http.StatusConflict}
 	server.Register(api, huma.Operation{
 		OperationID: "create-race-key", Method: http.MethodPost, Path: racePath, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody, Errors: errs,
@@ -60,8 +62,9 @@ func Register(api huma.API, store *maindb.Store, now func() time.Time) {
 }
 
 type keys struct {
-	store *maindb.Store
-	now   func() time.Time
+	store    *maindb.Store
+	accounts *userdb.Accounts
+	now      func() time.Time
 }
 
 type newKey struct {
@@ -149,7 +152,15 @@ func (k keys) create(ctx context.Context, raceID string, in newKey) (*createdKey
 		ID: server.ResourceID(ctx), Prefix: prefix, Name: name, Scope: in.Scope, RaceID: raceID,
 		CreatedBy: caller.UserID, CreatorType: caller.Type, CreatedAt: now, ExpiresAt: expires,
 	}
-	if err := k.store.AddKey(ctx, key, hash); err != nil {
+	err := k.store.AddKey(ctx, key, hash, func(ctx context.Context) error {
+		return k.accounts.NotifyKey(ctx, caller.UserID, caller.Session, key.ID, prefix)
+	})
+	switch {
+	case errors.Is(err, userdb.ErrNoSession), errors.Is(err, userdb.ErrSuspended):
+		return nil, server.SessionEnded()
+	case errors.Is(err, race.ErrNotFound) && raceID == "":
+		return nil, server.AccountDeleted()
+	case err != nil:
 		return nil, err
 	}
 	out := &createdKeyOutput{CacheControl: "no-store"}

@@ -62,15 +62,25 @@ func (e ended) check(ctx context.Context, caller Caller, write bool) error {
 	case err != nil:
 		return nil //nolint:nilerr // it has been logged, and the token is good until it expires
 	case found.Erased:
-		return Unauthorized("the account of this access token has been deleted")
+		return AccountDeleted()
 	case found.Suspended:
 		return Unauthorized("the account has been suspended: write to the operators of this service")
 	case caller.Key.ID != "": // keys have no session, and work again when the account is restored
 		return nil
 	case found.Ended, !found.TokensEndedAt.IsZero() && !caller.IssuedAt.After(found.TokensEndedAt):
-		return Unauthorized("the session of this access token has ended: log in again")
+		return SessionEnded()
 	}
 	return nil
+}
+
+// AccountDeleted is the answer to an access token whose account has been deleted.
+func AccountDeleted() error {
+	return Unauthorized("the account of this access token has been deleted")
+}
+
+// SessionEnded is the answer to an access token whose session has ended.
+func SessionEnded() error {
+	return Unauthorized("the session of this access token has ended: log in again")
 }
 
 func (e ended) standing(ctx context.Context, of session, write bool) (userdb.Standing, error) {

@@ -19,7 +19,7 @@ const LinkPath = "/v1/users/link"
 // words are what a mail of one kind says in one language.
 type words struct {
 	subject string
-	body    string // %s: the device, where there is one
+	body    string // %s: the detail in parentheses, where there is one
 	button  string // of the link; empty: there is none
 }
 
@@ -27,30 +27,34 @@ type words struct {
 // reads a mailbox by mistake learns nothing about a person.
 var texts = map[string]map[userdb.MailKind]words{
 	"en": {
-		userdb.ConfirmEmail:    {"Confirm your e-mail address", "Somebody, probably you, gave this address for an account at Mrmrthon. Follow the link within 24 hours to confirm that it is yours. If it was not you, ignore this mail: the address will not be used.", "Confirm the address"},
-		userdb.ChangeLogin:     {"Confirm your new login", "A new login was asked for your account at Mrmrthon. Follow the link within 24 hours to change it. If it was not you, do not follow it, and change your password.", "Change the login"},
-		userdb.Recover:         {"Choose a new password", "Somebody, probably you, wants to recover your account at Mrmrthon. Follow the link within an hour to choose a new password. If it was not you, ignore this mail: nothing has changed.", "Choose a password"},
-		userdb.PasswordChanged: {"Your password was changed", "The password of your account at Mrmrthon was changed, and all other sessions were ended. If it was not you, recover your account now.", ""},
-		userdb.Recovered:       {"Your account was recovered", "The password of your account at Mrmrthon was set anew by a link sent to this address, and all sessions were ended. If it was not you, somebody else reads this mailbox: secure it, then recover your account.", ""},
-		userdb.EmailChanged:    {"Your e-mail address was changed", "Your account at Mrmrthon has another e-mail address now, and this one is no longer used. If it was not you, write to the operators of the service.", ""},
-		userdb.LoginChanged:    {"Your login was changed", "The login of your account at Mrmrthon was changed. If it was not you, recover your account now.", ""},
-		userdb.NewDevice:       {"New login to your account", "Your account at Mrmrthon was logged in to from a device that it was not used on before%s. If it was not you, change your password and end the session.", ""},
-		userdb.PasskeyAdded:    {"A passkey was added", "A passkey was added to your account at Mrmrthon. If it was not you, remove it and change your password.", ""},
-		userdb.PasskeyRemoved:  {"A passkey was removed", "A passkey was removed from your account at Mrmrthon. If it was not you, change your password.", ""},
-		userdb.PasskeyRefused:  {"A login by passkey was refused", "A login to your account at Mrmrthon was refused because a passkey of yours counted fewer uses than before, so somebody may have copied it. Remove that passkey and add a new one.", ""},
+		userdb.ConfirmEmail:             {"Confirm your e-mail address", "Somebody, probably you, gave this address for an account at Mrmrthon. Follow the link within 24 hours to confirm that it is yours. If it was not you, ignore this mail: the address will not be used.", "Confirm the address"},
+		userdb.ChangeLogin:              {"Confirm your new login", "A new login was asked for your account at Mrmrthon. Follow the link within 24 hours to change it. If it was not you, do not follow it, and change your password.", "Change the login"},
+		userdb.Recover:                  {"Choose a new password", "Somebody, probably you, wants to recover your account at Mrmrthon. Follow the link within an hour to choose a new password. If it was not you, ignore this mail: nothing has changed.", "Choose a password"},
+		userdb.PasswordChanged:          {"Your password was changed", "The password of your account at Mrmrthon was changed, and all other sessions were ended. If it was not you, recover your account now.", ""},
+		userdb.Recovered:                {"Your account was recovered", "The password of your account at Mrmrthon was set anew by a link sent to this address. All sessions were ended, all API keys revoked and all passkeys removed: add your own again. What was changed in the account meanwhile is at GET /v1/me/changes. If it was not you, somebody else reads this mailbox: secure it, then recover your account.", ""},
+		userdb.RecoveredKeepingPasskeys: {"Your account was recovered", "The password of your account at Mrmrthon was set anew by a link sent to this address. All sessions were ended and all API keys revoked. Passkeys stay, because accounts like yours need one; these are there, by the day on which they were added%s. Log in and remove those that you do not know, or write to the operators of the service if none is yours. What was changed in the account meanwhile is at GET /v1/me/changes. If it was not you, somebody else reads this mailbox: secure it, then recover your account.", ""},
+		userdb.EmailChanged:             {"Your e-mail address was changed", "Your account at Mrmrthon has another e-mail address now, and this one is no longer used. If it was not you, write to the operators of the service.", ""},
+		userdb.LoginChanged:             {"Your login was changed", "The login of your account at Mrmrthon was changed. If it was not you, recover your account now.", ""},
+		userdb.NewDevice:                {"New login to your account", "Your account at Mrmrthon was logged in to from a device that it was not used on before%s. If it was not you, change your password and end the session.", ""},
+		userdb.PasskeyAdded:             {"A passkey was added", "A passkey was added to your account at Mrmrthon. If it was not you, remove it and change your password.", ""},
+		userdb.PasskeyRemoved:           {"A passkey was removed", "A passkey was removed from your account at Mrmrthon. If it was not you, change your password.", ""},
+		userdb.KeyCreated:               {"An API key was made", "An API key%s was made for your account at Mrmrthon. If it was not you, revoke it and change your password.", ""},
+		userdb.PasskeyRefused:           {"A login by passkey was refused", "A login to your account at Mrmrthon was refused because a passkey of yours counted fewer uses than before, so somebody may have copied it. Remove that passkey and add a new one.", ""},
 	},
 	"ko": {
-		userdb.ConfirmEmail:    {"이메일 주소 확인", "Mrmrthon 계정에 이 이메일 주소가 등록되었습니다. 본인이 맞으면 24시간 안에 아래 링크에서 확인해 주세요. 본인이 아니면 이 메일을 무시하셔도 됩니다. 주소는 사용되지 않습니다.", "주소 확인"},
-		userdb.ChangeLogin:     {"새 로그인 아이디 확인", "Mrmrthon 계정의 로그인 아이디 변경이 요청되었습니다. 24시간 안에 아래 링크에서 변경을 완료해 주세요. 본인이 아니면 링크를 열지 말고 비밀번호를 변경해 주세요.", "아이디 변경"},
-		userdb.Recover:         {"비밀번호 재설정", "Mrmrthon 계정의 비밀번호 재설정이 요청되었습니다. 한 시간 안에 아래 링크에서 새 비밀번호를 정해 주세요. 본인이 아니면 이 메일을 무시하셔도 됩니다. 변경된 것은 없습니다.", "비밀번호 정하기"},
-		userdb.PasswordChanged: {"비밀번호가 변경되었습니다", "Mrmrthon 계정의 비밀번호가 변경되었고 다른 모든 세션이 종료되었습니다. 본인이 아니면 지금 바로 계정을 복구해 주세요.", ""},
-		userdb.Recovered:       {"계정이 복구되었습니다", "이 주소로 보낸 링크로 Mrmrthon 계정의 비밀번호가 다시 설정되었고 모든 세션이 종료되었습니다. 본인이 아니면 다른 사람이 이 메일함을 보고 있는 것입니다. 메일함을 먼저 보호한 뒤 계정을 복구해 주세요.", ""},
-		userdb.EmailChanged:    {"이메일 주소가 변경되었습니다", "Mrmrthon 계정의 이메일 주소가 변경되어 이 주소는 더 이상 사용되지 않습니다. 본인이 아니면 서비스 운영자에게 알려 주세요.", ""},
-		userdb.LoginChanged:    {"로그인 아이디가 변경되었습니다", "Mrmrthon 계정의 로그인 아이디가 변경되었습니다. 본인이 아니면 지금 바로 계정을 복구해 주세요.", ""},
-		userdb.NewDevice:       {"새 기기에서 로그인", "처음 사용하는 기기에서 Mrmrthon 계정에 로그인했습니다%s. 본인이 아니면 비밀번호를 변경하고 해당 세션을 종료해 주세요.", ""},
-		userdb.PasskeyAdded:    {"패스키가 추가되었습니다", "Mrmrthon 계정에 패스키가 추가되었습니다. 본인이 아니면 패스키를 삭제하고 비밀번호를 변경해 주세요.", ""},
-		userdb.PasskeyRemoved:  {"패스키가 삭제되었습니다", "Mrmrthon 계정에서 패스키가 삭제되었습니다. 본인이 아니면 비밀번호를 변경해 주세요.", ""},
-		userdb.PasskeyRefused:  {"패스키 로그인이 거부되었습니다", "Mrmrthon 계정의 패스키 사용 횟수가 이전보다 적어 로그인이 거부되었습니다. 누군가 패스키를 복제했을 수 있습니다. 해당 패스키를 삭제하고 새로 등록해 주세요.", ""},
+		userdb.ConfirmEmail:             {"이메일 주소 확인", "Mrmrthon 계정에 이 이메일 주소가 등록되었습니다. 본인이 맞으면 24시간 안에 아래 링크에서 확인해 주세요. 본인이 아니면 이 메일을 무시하셔도 됩니다. 주소는 사용되지 않습니다.", "주소 확인"},
+		userdb.ChangeLogin:              {"새 로그인 아이디 확인", "Mrmrthon 계정의 로그인 아이디 변경이 요청되었습니다. 24시간 안에 아래 링크에서 변경을 완료해 주세요. 본인이 아니면 링크를 열지 말고 비밀번호를 변경해 주세요.", "아이디 변경"},
+		userdb.Recover:                  {"비밀번호 재설정", "Mrmrthon 계정의 비밀번호 재설정이 요청되었습니다. 한 시간 안에 아래 링크에서 새 비밀번호를 정해 주세요. 본인이 아니면 이 메일을 무시하셔도 됩니다. 변경된 것은 없습니다.", "비밀번호 정하기"},
+		userdb.PasswordChanged:          {"비밀번호가 변경되었습니다", "Mrmrthon 계정의 비밀번호가 변경되었고 다른 모든 세션이 종료되었습니다. 본인이 아니면 지금 바로 계정을 복구해 주세요.", ""},
+		userdb.Recovered:                {"계정이 복구되었습니다", "이 주소로 보낸 링크로 Mrmrthon 계정의 비밀번호가 다시 설정되었습니다. 모든 세션이 종료되었고 API 키와 패스키가 모두 삭제되었습니다. 본인의 패스키는 다시 등록해 주세요. 그동안 계정에서 변경된 내용은 GET /v1/me/changes에서 확인할 수 있습니다. 본인이 아니면 다른 사람이 이 메일함을 보고 있는 것입니다. 메일함을 먼저 보호한 뒤 계정을 복구해 주세요.", ""},
+		userdb.RecoveredKeepingPasskeys: {"계정이 복구되었습니다", "이 주소로 보낸 링크로 Mrmrthon 계정의 비밀번호가 다시 설정되었습니다. 모든 세션이 종료되었고 API 키가 모두 폐기되었습니다. 이 계정에는 패스키가 필요하므로 등록된 패스키는 그대로 유지됩니다. 패스키 등록일%s을 확인하고, 로그인하여 모르는 패스키를 삭제하고, 본인의 패스키가 하나도 없으면 서비스 운영자에게 알려 주세요. 그동안 계정에서 변경된 내용은 GET /v1/me/changes에서 확인할 수 있습니다. 본인이 아니면 다른 사람이 이 메일함을 보고 있는 것입니다. 메일함을 먼저 보호한 뒤 계정을 복구해 주세요.", ""},
+		userdb.EmailChanged:             {"이메일 주소가 변경되었습니다", "Mrmrthon 계정의 이메일 주소가 변경되어 이 주소는 더 이상 사용되지 않습니다. 본인이 아니면 서비스 운영자에게 알려 주세요.", ""},
+		userdb.LoginChanged:             {"로그인 아이디가 변경되었습니다", "Mrmrthon 계정의 로그인 아이디가 변경되었습니다. 본인이 아니면 지금 바로 계정을 복구해 주세요.", ""},
+		userdb.NewDevice:                {"새 기기에서 로그인", "처음 사용하는 기기에서 Mrmrthon 계정에 로그인했습니다%s. 본인이 아니면 비밀번호를 변경하고 해당 세션을 종료해 주세요.", ""},
+		userdb.PasskeyAdded:             {"패스키가 추가되었습니다", "Mrmrthon 계정에 패스키가 추가되었습니다. 본인이 아니면 패스키를 삭제하고 비밀번호를 변경해 주세요.", ""},
+		userdb.PasskeyRemoved:           {"패스키가 삭제되었습니다", "Mrmrthon 계정에서 패스키가 삭제되었습니다. 본인이 아니면 비밀번호를 변경해 주세요.", ""},
+		userdb.KeyCreated:               {"API 키가 생성되었습니다", "Mrmrthon 계정에 API 키%s가 생성되었습니다. 본인이 아니면 API 키를 폐기하고 비밀번호를 변경해 주세요.", ""},
+		userdb.PasskeyRefused:           {"패스키 로그인이 거부되었습니다", "Mrmrthon 계정의 패스키 사용 횟수가 이전보다 적어 로그인이 거부되었습니다. 누군가 패스키를 복제했을 수 있습니다. 해당 패스키를 삭제하고 새로 등록해 주세요.", ""},
 	},
 }
 
@@ -73,11 +77,11 @@ func Write(m userdb.Mail, publicURL string) (Message, error) {
 	}
 	body, link := say.body, ""
 	if strings.Contains(body, "%s") {
-		device := ""
+		detail := ""
 		if m.Detail != "" {
-			device = " (" + m.Detail + ")"
+			detail = " (" + m.Detail + ")"
 		}
-		body = fmt.Sprintf(body, device)
+		body = fmt.Sprintf(body, detail)
 	}
 	text := body + "\n"
 	if say.button != "" {

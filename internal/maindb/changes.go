@@ -139,9 +139,15 @@ func logOf(c race.Change) (loggedChange, changeText, error) {
 }
 
 // AddChange adds an entry to the change log that belongs to a change outside of
-// main_db. An entry that is already there is left unchanged.
+// main_db. An entry that is already there is left unchanged. race.KeysRevoked also
+// revokes the API keys of the account that it is about.
 func (s *Store) AddChange(ctx context.Context, c race.Change) error {
-	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error { return writeChanges(ctx, tx, s.now(), c) })
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		if err := writeChanges(ctx, tx, s.now(), c); err != nil || c.Action != race.KeysRevoked {
+			return err
+		}
+		return s.revokeAllKeys(race.WithActor(ctx, c.Actor), tx, c.Subject.ID)
+	})
 	if mysql.IsDuplicate(err) {
 		return nil
 	}

@@ -39,10 +39,12 @@ const maxKeys = 50
 
 // AddKey adds an API key with the hash of its secret. A key that already has the ID,
 // made by the same account, gets the secret instead, as long as nobody has used it:
-// the answer with the earlier secret may have been lost. Errors: race.ErrNotFound
-// when there is no such race, *race.ConflictError when there are too many keys, or
-// the key is in use.
-func (s *Store) AddKey(ctx context.Context, k APIKey, secretHash string) error {
+// the answer with the earlier secret may have been lost. notify tells the owner of the
+// account; when it fails, there is no key. It is called under the lock that revoking all
+// keys of the account takes: when it finds that the session of the caller has ended, the
+// revocation cannot have missed this key. Errors: race.ErrNotFound when there is no such
+// race, *race.ConflictError when there are too many keys, or the key is in use.
+func (s *Store) AddKey(ctx context.Context, k APIKey, secretHash string, notify func(context.Context) error) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q, now := s.queries.WithTx(tx), s.now()
 		if err := holdAccount(ctx, q, k.CreatedBy); err != nil {
@@ -72,6 +74,9 @@ func (s *Store) AddKey(ctx context.Context, k APIKey, secretHash string) error {
 		})
 		if err != nil {
 			return fmt.Errorf("add key %s: %w", k.ID, err)
+		}
+		if err := notify(ctx); err != nil {
+			return fmt.Errorf("notify of key %s: %w", k.ID, err)
 		}
 		created := ofKey(k, "key.created")
 		after := map[string]any{"prefix": k.Prefix, "scope": k.Scope}
@@ -190,6 +195,22 @@ func (s *Store) endKeys(ctx context.Context, tx *sql.Tx, raceID, userID string) 
 	rows, err := s.queries.WithTx(tx).UsableKeysOfRaceBy(ctx, nullString(raceID), userID)
 	if err != nil {
 		return fmt.Errorf("list the keys of race %s: %w", raceID, err)
+	}
+	return s.revokeKeys(ctx, tx, rows)
+}
+
+// revokeAllKeys ends all keys that an account made. One that is being made at the moment
+// is ended, or not made: see AddKey.
+func (s *Store) revokeAllKeys(ctx context.Context, tx *sql.Tx, userID string) error {
+	q := s.queries.WithTx(tx)
+	if err := holdAccount(ctx, q, userID); errors.Is(err, race.ErrLeft) {
+		return nil // they are deleted
+	} else if err != nil {
+		return err
+	}
+	rows, err := q.AllKeysBy(ctx, userID)
+	if err != nil {
+		return fmt.Errorf("list the keys of user %s: %w", userID, err)
 	}
 	return s.revokeKeys(ctx, tx, rows)
 }

@@ -191,7 +191,7 @@ func accepts(t *testing.T, b *testBundle, userID string, role race.Role) func(co
 func makesKey(_ *testing.T, b *testBundle, userID string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		k := maindb.APIKey{ID: newID(), CreatedBy: userID, Name: "secret", Scope: auth.ScopeRead, CreatedAt: b.clock.Now(), ExpiresAt: b.clock.Now().Add(time.Hour)}
-		if err := b.store.AddKey(ctx, k, uuid.NewString()); err != nil {
+		if err := b.store.AddKey(ctx, k, uuid.NewString(), func(context.Context) error { return nil }); err != nil {
 			return err
 		}
 		// Only so many may be usable at a time; one that is no longer there was erased.

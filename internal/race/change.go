@@ -48,6 +48,11 @@ type Subject struct {
 	ID   string `json:"id"`
 }
 
+// KeysRevoked is the action of the entry by which user_db asks for the revocation of all
+// API keys of an account, which are in main_db: they are revoked in the transaction that
+// adds the entry to the change log.
+const KeysRevoked = "account.keys_revoked"
+
 // Change is an entry of the change log: who changed what, from what to what, and
 // why. Before and After hold IDs and fields that are not personal, as JSON objects:
 // entries are kept for ever, also when somebody leaves. What a person wrote belongs

@@ -128,14 +128,17 @@ type Change struct {
 	// address of the account, follows the link that is mailed there.
 	Email   *string
 	LoginID *string
+	// CheckedHash is the hash that the current password was checked against; empty: it
+	// was not checked.
+	CheckedHash string
 }
 
 // PasswordChange replaces a password, ends all sessions but one and drops the links
 // that were mailed before.
 type PasswordChange struct {
-	OldHash     string // as it was when the old password was checked
 	NewHash     string
 	KeptSession string // empty: none
+	RevokeKeys  bool   // all API keys of the account
 }
 
 // noSession is no session's ID.
@@ -153,7 +156,7 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 			return err
 		}
 		account = accountOf(row)
-		if change.Password != nil && change.Password.OldHash != account.PasswordHash {
+		if change.CheckedHash != "" && change.CheckedHash != account.PasswordHash {
 			return &race.ConflictError{Field: "password", Message: "the password has been changed in the meantime"}
 		}
 		account.apply(change)
@@ -181,6 +184,11 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 		}
 		if err := writeChange(ctx, queries, now, accountChange("account.password_changed", userID, "")); err != nil {
 			return err
+		}
+		if change.Password.RevokeKeys {
+			if err := writeChange(ctx, queries, now, accountChange(race.KeysRevoked, userID, "")); err != nil {
+				return err
+			}
 		}
 		return s.endOthers(ctx, queries, userID, change.Password.KeptSession)
 	})

@@ -159,7 +159,7 @@ func TestPasswordChangeEndsTheOtherSessions(t *testing.T) {
 
 	name := "not to be written"
 	_, err := b.store.UpdateAccount(t.Context(), a.UserID, userdb.Change{
-		Name: &name, Password: &userdb.PasswordChange{OldHash: "stale", NewHash: "hash 2"},
+		Name: &name, CheckedHash: "stale", Password: &userdb.PasswordChange{NewHash: "hash 2"},
 	})
 	var conflict *race.ConflictError
 	require.ErrorAs(t, err, &conflict)
@@ -168,7 +168,7 @@ func TestPasswordChangeEndsTheOtherSessions(t *testing.T) {
 	require.Equal(t, a, unchanged)
 
 	got, err := b.store.UpdateAccount(t.Context(), a.UserID, userdb.Change{
-		Password: &userdb.PasswordChange{OldHash: "hash 1", NewHash: "hash 2", KeptSession: kept.id},
+		CheckedHash: "hash 1", Password: &userdb.PasswordChange{NewHash: "hash 2", KeptSession: kept.id},
 	})
 	require.NoError(t, err)
 	require.Equal(t, "hash 2", got.PasswordHash)

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,12 +28,15 @@ const (
 	Recover         MailKind = "recover"
 	PasswordChanged MailKind = "password-changed"
 	Recovered       MailKind = "recovered"
-	EmailChanged    MailKind = "email-changed" // goes to the address before
-	LoginChanged    MailKind = "login-changed"
-	NewDevice       MailKind = "new-device"
-	PasskeyAdded    MailKind = "passkey-added"
-	PasskeyRemoved  MailKind = "passkey-removed"
-	PasskeyRefused  MailKind = "passkey-refused" // it may have been copied
+	// RecoveredKeepingPasskeys is Recovered for an account that needs a passkey.
+	RecoveredKeepingPasskeys MailKind = "recovered-keeping-passkeys"
+	EmailChanged             MailKind = "email-changed" // goes to the address before
+	LoginChanged             MailKind = "login-changed"
+	NewDevice                MailKind = "new-device"
+	PasskeyAdded             MailKind = "passkey-added"
+	PasskeyRemoved           MailKind = "passkey-removed"
+	PasskeyRefused           MailKind = "passkey-refused" // it may have been copied
+	KeyCreated               MailKind = "key-created"     // an API key
 )
 
 // MailState is how far a mail has come.
@@ -62,7 +66,7 @@ type Mail struct {
 	Kind      MailKind
 	Language  string
 	Address   string
-	Detail    string // of NewDevice: the device; of EmailChanged: nothing
+	Detail    string // of NewDevice: the device; of KeyCreated: how the key begins; of RecoveredKeepingPasskeys: when they were added
 	State     MailState
 	Attempts  int
 	CreatedAt time.Time
@@ -197,10 +201,11 @@ func (s *Accounts) usable(row gen.AccountLink) bool {
 }
 
 // UseLink does what the link of a token allows, once. passwordHash is the new
-// password's; only a link that recovers an account has one. It returns ErrLink when
+// password's; only a link that recovers an account has one. Such a link removes the
+// passkeys of the account, unless it keeps them. It returns ErrLink when
 // the token is not valid, also for a suspended account, and a *race.ConflictError
 // when the new login is taken.
-func (s *Accounts) UseLink(ctx context.Context, token auth.RefreshTokenHash, passwordHash string) error {
+func (s *Accounts) UseLink(ctx context.Context, token auth.RefreshTokenHash, passwordHash string, keepPasskeys bool) error {
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries := s.queries.WithTx(tx)
 		row, err := queries.LinkByToken(ctx, token[:])
@@ -227,7 +232,7 @@ func (s *Accounts) UseLink(ctx context.Context, token auth.RefreshTokenHash, pas
 		if used == 0 { // by another call, since it was read
 			return ErrLink
 		}
-		return s.applyLink(ctx, queries, accountOf(user), row, passwordHash)
+		return s.applyLink(ctx, queries, accountOf(user), row, passwordHash, keepPasskeys)
 	})
 	if err != nil {
 		return fmt.Errorf("use a link: %w", err)
@@ -235,7 +240,7 @@ func (s *Accounts) UseLink(ctx context.Context, token auth.RefreshTokenHash, pas
 	return nil
 }
 
-func (s *Accounts) applyLink(ctx context.Context, queries *gen.Queries, account Account, link gen.AccountLink, passwordHash string) error {
+func (s *Accounts) applyLink(ctx context.Context, queries *gen.Queries, account Account, link gen.AccountLink, passwordHash string, keepPasskeys bool) error {
 	now, userID := s.now(), account.UserID
 	var action string
 	switch MailKind(link.Purpose) {
@@ -269,16 +274,7 @@ func (s *Accounts) applyLink(ctx context.Context, queries *gen.Queries, account 
 		}
 		action = "account.login_changed"
 	case Recover:
-		if err := queries.SetPassword(ctx, optional(passwordHash), now, userID); err != nil {
-			return err
-		}
-		if err := s.dropLinks(ctx, queries, &account); err != nil {
-			return err
-		}
-		if err := s.endOthers(ctx, queries, userID, noSession); err != nil {
-			return err
-		}
-		if err := s.notify(ctx, queries, account, Recovered, account.Email, link.LinkID, ""); err != nil {
+		if err := s.recover(ctx, queries, account, link.LinkID, passwordHash, keepPasskeys); err != nil {
 			return err
 		}
 		action = "account.recovered"
@@ -286,6 +282,63 @@ func (s *Accounts) applyLink(ctx context.Context, queries *gen.Queries, account 
 		return ErrLink
 	}
 	return writeChange(ctx, queries, now, accountChange(action, userID, ""))
+}
+
+// recover gives an account back to its owner: nothing that somebody else may have left in
+// it lets them in again. The notice says when those
+// passkeys were added that stay.
+func (s *Accounts) recover(ctx context.Context, queries *gen.Queries, account Account, causeID, passwordHash string, keepPasskeys bool) error {
+	now, userID := s.now(), account.UserID
+	if err := queries.SetPassword(ctx, optional(passwordHash), now, userID); err != nil {
+		return err
+	}
+	if err := s.dropLinks(ctx, queries, &account); err != nil {
+		return err
+	}
+	if err := s.endOthers(ctx, queries, userID, noSession); err != nil {
+		return err
+	}
+	has, err := queries.Passkeys(ctx, userID)
+	if err != nil {
+		return err
+	}
+	var added []string // dates alone: whoever names a passkey could write a message into the mail
+	for _, p := range has[:min(len(has), 15)] {
+		added = append(added, p.CreatedAt.UTC().Format(time.DateOnly))
+	}
+	notice := RecoveredKeepingPasskeys
+	if !keepPasskeys || len(has) == 0 {
+		notice, added = Recovered, nil
+		if err := queries.DeletePasskeys(ctx, userID); err != nil {
+			return err
+		}
+	}
+	if err := s.notify(ctx, queries, account, notice, account.Email, causeID, strings.Join(added, ", ")); err != nil {
+		return err
+	}
+	return writeChange(ctx, queries, now, accountChange(race.KeysRevoked, userID, ""))
+}
+
+// NotifyKey mails that an account has a new API key, of which prefix is the beginning.
+// It returns ErrNoSession when the session that makes the key has ended, so that nothing
+// is left behind by a call that was under way, and race.ErrNotFound as Account does.
+func (s *Accounts) NotifyKey(ctx context.Context, userID, sessionID, keyID, prefix string) error {
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		user, err := lockUser(ctx, queries, userID)
+		if err != nil {
+			return err
+		}
+		if err := stands(ctx, queries, user, sessionID); err != nil {
+			return err
+		}
+		account := accountOf(user)
+		return s.notify(ctx, queries, account, KeyCreated, account.Email, keyID, prefix)
+	})
+	if err != nil {
+		return fmt.Errorf("notify of a key of user %s: %w", userID, err)
+	}
+	return nil
 }
 
 // dropLinks makes the links of an account unusable that have not been used, and forgets

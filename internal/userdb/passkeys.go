@@ -102,8 +102,8 @@ func (s *Store) Passkeys(ctx context.Context, userID string) ([]Passkey, error) 
 
 // AddPasskey gives an account a passkey, which the session has thereby shown. first
 // refuses it with ErrPasskeyNeeded when the account has one already: a session that
-// has shown none may not add another. It returns race.ErrNotFound as Account does, and
-// a *race.ConflictError when the passkey is registered already or there are too many.
+// has shown none may not add another. It returns race.ErrNotFound as Account does,
+// ErrSuspended, ErrNoSession when the session has ended, and a *race.ConflictError when the passkey is registered already or there are too many.
 func (s *Accounts) AddPasskey(ctx context.Context, p Passkey, sessionID string, first bool) (Passkey, error) {
 	p.CreatedAt = s.now().UTC().Truncate(time.Microsecond)
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -112,8 +112,8 @@ func (s *Accounts) AddPasskey(ctx context.Context, p Passkey, sessionID string, 
 		if err != nil {
 			return err
 		}
-		if user.SuspendedAt.Valid {
-			return ErrSuspended
+		if err := stands(ctx, queries, user, sessionID); err != nil {
+			return err
 		}
 		has, err := queries.Passkeys(ctx, p.UserID)
 		switch {
@@ -153,10 +153,11 @@ func (s *Accounts) noticePasskey(ctx context.Context, queries *gen.Queries, acco
 	return writeChange(ctx, queries, s.now(), accountChange(action, account.UserID, ""))
 }
 
-// RemovePasskey removes a passkey of an account. keepOne refuses to remove the last
-// one with a *race.ConflictError. It returns race.ErrNotFound when the account has no
-// such passkey.
-func (s *Accounts) RemovePasskey(ctx context.Context, userID, passkeyID string, keepOne bool) error {
+// RemovePasskey removes a passkey of an account and ends all sessions but the one with
+// the ID kept: one of them may have begun with that passkey. keepOne refuses to remove
+// the last one with a *race.ConflictError. It returns race.ErrNotFound when the account
+// has no such passkey.
+func (s *Accounts) RemovePasskey(ctx context.Context, userID, passkeyID, kept string, keepOne bool) error {
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries := s.queries.WithTx(tx)
 		user, err := lockUser(ctx, queries, userID)
@@ -174,6 +175,9 @@ func (s *Accounts) RemovePasskey(ctx context.Context, userID, passkeyID string, 
 			return &race.ConflictError{Message: "accounts like yours need a passkey: add another one before you remove the last"}
 		}
 		if err := queries.DeletePasskey(ctx, passkeyID); err != nil {
+			return err
+		}
+		if err := s.endOthers(ctx, queries, userID, kept); err != nil {
 			return err
 		}
 		return s.noticePasskey(ctx, queries, accountOf(user), PasskeyRemoved, "account.passkey_removed", passkeyID)

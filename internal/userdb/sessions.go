@@ -204,6 +204,22 @@ func (s *Store) SessionStarted(ctx context.Context, userID, sessionID string) (t
 	return row.CreatedAt, nil
 }
 
+// stands returns ErrNoSession when a session of an account, which must be locked, has
+// ended, and ErrSuspended. A session without a row is from before there were such rows.
+func stands(ctx context.Context, queries *gen.Queries, user gen.User, sessionID string) error {
+	if user.SuspendedAt.Valid {
+		return ErrSuspended
+	}
+	row, err := queries.Session(ctx, sessionID)
+	switch {
+	case err == nil && row.EndedAt.Valid:
+		return ErrNoSession
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	}
+	return err
+}
+
 // EndSessionOf ends a session of an account. It returns race.ErrNotFound when the
 // account has no such session that has not ended.
 func (s *Accounts) EndSessionOf(ctx context.Context, userID, sessionID string) error {
