@@ -70,8 +70,10 @@ type testBundle struct {
 	router *chi.Mux
 	parts  parts
 	tokens map[kind]string
-	ids    map[kind]string // user IDs
-	race   race.Race
+	// cookies are what the callers with an account open pages with.
+	cookies map[kind]string
+	ids     map[kind]string // user IDs
+	race    race.Race
 	// bystanderID is an account that operators may act on: none of the callers'.
 	bystanderID string
 	accounts    *userdb.Accounts
@@ -125,7 +127,7 @@ func setup(t testing.TB) *testBundle {
 	router, err := newHandler(p)
 	require.NoError(t, err)
 
-	b := &testBundle{router: router, parts: p, tokens: map[kind]string{}, ids: map[kind]string{}, bystanderID: newID(), accounts: p.userDB, logs: logs}
+	b := &testBundle{router: router, parts: p, tokens: map[kind]string{}, cookies: map[kind]string{}, ids: map[kind]string{}, bystanderID: newID(), accounts: p.userDB, logs: logs}
 	b.outcomes = maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
 	b.dump = func(t *testing.T) string {
 		t.Helper()
@@ -147,6 +149,10 @@ func setup(t testing.TB) *testBundle {
 		})
 		require.NoError(t, err)
 		b.tokens[who] = b.token(t, b.ids[who], userType, time.Now)
+		secret, hash := auth.NewRefreshToken()
+		session := userdb.Session{ID: newID(), Account: userdb.Account{UserID: b.ids[who], PasswordHash: passwordHash()}, Kind: userdb.BrowserSession, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+		require.NoError(t, p.userDB.StartSession(t.Context(), session, hash))
+		b.cookies[who] = session.ID + "." + secret
 	}
 	b.inUser = func(t testing.TB, statement string, args ...any) {
 		t.Helper()
@@ -278,7 +284,8 @@ var groups = map[string][]kind{
 
 // access says, in its own words, who may make each call: all others are refused, with
 // 401 if they have no valid token and 403 if they have one. The race is not published,
-// and has no record with the ID in the path.
+// and has no record with the ID in the path. Pages that are not for anyone take cookies
+// instead of tokens and keys, and lead to the login whoever has none.
 const access = `
 GET    /                                                              anyone
 GET    /assets/*                                                      anyone
@@ -294,6 +301,14 @@ GET    /{lang}/races/{race_id}/verify/{bib}                           anyone
 GET    /{lang}/leaderboard                                            anyone
 GET    /{lang}/status                                                 anyone
 GET    /{lang}/privacy                                                anyone
+GET    /{lang}/account/login                                          anyone
+POST   /{lang}/account/login                                          anyone
+GET    /{lang}/account/signup                                         anyone
+POST   /{lang}/account/signup                                         anyone
+GET    /{lang}/account/recover                                        anyone
+POST   /{lang}/account/recover                                        anyone
+POST   /{lang}/account/logout                                         anyone
+GET    /{lang}/my                                                     holders
 GET    /healthz                                                       anyone
 GET    /readyz                                                        anyone
 GET    /metrics                                                       anyone
@@ -427,7 +442,7 @@ GET    /v1/ops/actions                                                operator
 `
 
 // spoiling are the routes after which a caller cannot make the other calls.
-var spoiling = []string{"DELETE /v1/races/{race_id}", "DELETE /v1/me", "DELETE /v1/me/sessions"}
+var spoiling = []string{"DELETE /v1/races/{race_id}", "DELETE /v1/me", "DELETE /v1/me/sessions", "POST /{lang}/account/logout"}
 
 // TestEveryRouteWithEveryKindOfCaller walks the router itself, so that a route
 // cannot be added without a line in the table and a rule, and neither can outlive its
@@ -495,6 +510,10 @@ func (b *testBundle) tryAll(t *testing.T, method, pattern string, allowed []kind
 	refusedFirst := slices.SortedStableFunc(slices.Values(groups["anyone"]), func(a, b kind) int {
 		return cmp.Compare(slices.Index(allowed, a), slices.Index(allowed, b))
 	})
+	if strings.HasPrefix(pattern, "/{lang}/") && len(allowed) < len(refusedFirst) {
+		b.tryPage(t, method, path, allowed, refusedFirst)
+		return
+	}
 	for _, who := range refusedFirst {
 		status := b.call(t.Context(), method, path, b.tokens[who])
 		what := fmt.Sprintf("%s %s as %s", method, pattern, who)
@@ -512,6 +531,34 @@ func (b *testBundle) tryAll(t *testing.T, method, pattern string, allowed []kind
 		default:
 			require.Equal(t, http.StatusForbidden, status, what)
 		}
+	}
+}
+
+// tryPage is tryAll for a page behind the login.
+func (b *testBundle) tryPage(t *testing.T, method, path string, allowed, callers []kind) {
+	t.Helper()
+	for _, who := range callers {
+		request := httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody)
+		if token := b.tokens[who]; token != "" { // means nothing here
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
+		request.AddCookie(&http.Cookie{Name: "__Host-session", Value: b.cookies[who]}) //nolint:gosec // a browser sends names and values alone
+		answer := httptest.NewRecorder()
+		b.router.ServeHTTP(answer, request)
+		what := fmt.Sprintf("%s %s as %s", method, path, who)
+		_, hasAccount := typeOf[who]
+		toLogin := strings.HasPrefix(answer.Header().Get("Location"), "/en/account/login") || answer.Code == http.StatusUnauthorized
+		switch {
+		case !hasAccount, who == suspended, who == left:
+			require.True(t, toLogin, what)
+		case slices.Contains(allowed, who):
+			require.False(t, toLogin, what)
+			require.NotEqual(t, http.StatusForbidden, answer.Code, what)
+			require.Less(t, answer.Code, http.StatusInternalServerError, what)
+		default:
+			require.Equal(t, http.StatusForbidden, answer.Code, what)
+		}
+		require.Equal(t, "no-store", answer.Header().Get("Cache-Control"), what)
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -126,11 +125,11 @@ func newHandler(p parts) (*chi.Mux, error) {
 		Log: p.log, Registry: p.registry, Traces: p.traces, Health: p.health, Version: build.Version(), PublicURL: p.cfg.PublicURL,
 		TrustedProxies: p.cfg.TrustedProxies,
 	})
-	return router, p.register(router, api, signing, claimHash)
+	return router, p.register(router, api, signing, claimHash, fingerprint)
 }
 
 // register adds the calls of every resource, and the pages.
-func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claimHash func([]byte) [sha256.Size]byte) error {
+func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claimHash, fingerprint func([]byte) server.Hash) error {
 	passwords, err := auth.NewPasswords()
 	if err != nil {
 		return err
@@ -145,7 +144,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	trace := func(workflowID string) string {
 		return workflows.TraceURL(p.cfg.TemporalUIURL, p.cfg.Temporal.Namespace, workflowID)
 	}
-	accounts.Register(api, accounts.Config{
+	people := accounts.Register(api, accounts.Config{
 		Store: p.userDB, EraseRecords: p.leave, ExportRecords: p.mainDB.Export, Passwords: passwords, Throttle: auth.NewThrottle(p.now), SignUps: auth.NewSignUpLimit(p.cfg.SignUps, p.now), Recoveries: auth.NewSignUpLimit(p.cfg.SignUps, p.now),
 		Issuer: auth.NewIssuer(signing, p.cfg.Auth, p.now), JWKS: signing.JWKS(), SessionExpiry: p.cfg.Auth.SessionExpiry,
 		Passkeys: passkeys, RequirePasskey: p.cfg.Passkeys.Required,
@@ -188,6 +187,6 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return pages.Register(router, pages.Config{
-		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, PublicURL: p.cfg.PublicURL, Log: p.log, Now: p.now,
+		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Keys: p.mainDB, Fingerprint: fingerprint, PublicURL: p.cfg.PublicURL, Log: p.log, Now: p.now,
 	})
 }

@@ -47,23 +47,31 @@ type Config struct {
 // confirm an address which anybody may have written, whatever the number of accounts.
 var confirmationLimit = auth.SignUpConfig{PerAddress: 5, PerMinute: 3000}
 
-// Register adds the calls to the API.
-func Register(api huma.API, cfg Config) {
+// Register adds the calls to the API, and returns what pages do with accounts by the
+// same rules.
+func Register(api huma.API, cfg Config) *Service {
 	grant := tokens{issuer: cfg.Issuer, sessionExpiry: cfg.SessionExpiry, rule: cfg.RequirePasskey, now: cfg.Now}
 	confirmations := auth.NewSignUpLimit(confirmationLimit, cfg.Now)
-	signUp{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.SignUps, confirmations: confirmations, now: cfg.Now}.register(api)
-	login{
-		store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, tokens: grant, log: cfg.Log,
-	}.register(api)
+	s := &Service{
+		signUp:   signUp{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.SignUps, confirmations: confirmations, now: cfg.Now},
+		login:    login{store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, tokens: grant, log: cfg.Log},
+		me:       me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, confirmations: confirmations, now: cfg.Now},
+		recovery: recovery{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.Recoveries, rule: cfg.RequirePasskey},
+		export:   export{store: cfg.Store, records: cfg.ExportRecords, now: cfg.Now},
+		passkeys: passkeys{
+			store: cfg.Store, checks: cfg.Passkeys, rule: cfg.RequirePasskey, passwords: cfg.Passwords, throttle: cfg.Throttle,
+			begins: auth.NewSignUpLimit(passkeyBegins, cfg.Now), tokens: grant, now: cfg.Now, log: cfg.Log,
+		},
+	}
+	s.signUp.register(api)
+	s.login.register(api)
+	s.me.register(api)
+	s.recovery.register(api)
+	s.export.register(api)
+	s.passkeys.register(api)
 	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)
-	me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, confirmations: confirmations, now: cfg.Now}.register(api)
-	recovery{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.Recoveries, rule: cfg.RequirePasskey}.register(api)
-	export{store: cfg.Store, records: cfg.ExportRecords, now: cfg.Now}.register(api)
-	passkeys{
-		store: cfg.Store, checks: cfg.Passkeys, rule: cfg.RequirePasskey, passwords: cfg.Passwords, throttle: cfg.Throttle,
-		begins: auth.NewSignUpLimit(passkeyBegins, cfg.Now), tokens: grant, now: cfg.Now, log: cfg.Log,
-	}.register(api)
 	ownSessions{store: cfg.Store}.register(api)
 	points{store: cfg.Store, traceURL: cfg.TraceURL}.register(api)
 	registerJWKS(api, cfg.JWKS)
+	return s
 }

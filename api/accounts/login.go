@@ -46,21 +46,31 @@ func (l login) register(api huma.API) {
 func errCredentials() error { return server.Unauthorized("wrong login or password") }
 
 func (l login) handle(ctx context.Context, in *loginInput) (*tokenOutput, error) {
-	account, err := l.find(ctx, in.Body.LoginID)
+	session, refresh, err := l.open(ctx, in.Client, in.Body.LoginID, in.Body.Password, userdb.TokenSession)
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := guard(ctx, l.throttle, l.passwords, in.Client, loginKey(in.Body.LoginID), in.Body.Password, account.PasswordHash)
+	return l.tokens.answer(session, refresh)
+}
+
+// open opens a session for whoever knows the password of a login, and returns it with
+// its secret.
+func (l login) open(ctx context.Context, from Client, loginID, password string, kind userdb.SessionKind) (userdb.Session, string, error) {
+	account, err := l.find(ctx, loginID)
 	if err != nil {
-		return nil, err
+		return userdb.Session{}, "", err
+	}
+	outcome, err := guard(ctx, l.throttle, l.passwords, from, loginKey(loginID), password, account.PasswordHash)
+	if err != nil {
+		return userdb.Session{}, "", err
 	}
 	if !outcome.Match {
-		return nil, errCredentials()
+		return userdb.Session{}, "", errCredentials()
 	}
 	if outcome.Outdated {
-		account.PasswordHash = l.upgrade(ctx, account, in.Body.Password)
+		account.PasswordHash = l.upgrade(ctx, account, password)
 	}
-	return l.start(ctx, account, in.Client)
+	return l.start(ctx, account, from, kind)
 }
 
 // find returns the account with a login, the zero value when nobody has it or
@@ -99,32 +109,26 @@ func (l login) upgrade(ctx context.Context, account userdb.Account, password str
 	return account.PasswordHash
 }
 
-func (l login) start(ctx context.Context, account userdb.Account, from Client) (*tokenOutput, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, err
-	}
-	session := l.tokens.begin(userdb.Session{ID: id.String(), Account: account, Device: from.device})
+func (l login) start(ctx context.Context, account userdb.Account, from Client, kind userdb.SessionKind) (userdb.Session, string, error) {
+	session := l.tokens.begin(userdb.Session{ID: uuid.Must(uuid.NewV7()).String(), Account: account, Kind: kind, Device: from.device})
 	if l.tokens.rule.Covers(account.Type) {
 		has, err := l.store.Passkeys(ctx, account.UserID)
 		if err != nil {
-			return nil, err
+			return userdb.Session{}, "", err
 		}
 		if len(has) > 0 {
-			return nil, errPasskeyFirst()
+			return userdb.Session{}, "", errPasskeyFirst()
 		}
 	}
-	refresh, hash := auth.NewRefreshToken()
-	err = l.store.StartSession(ctx, session, hash)
+	secret, hash := auth.NewRefreshToken()
+	err := l.store.StartSession(ctx, session, hash)
 	switch {
 	case errors.Is(err, race.ErrNotFound):
-		return nil, errCredentials()
+		return userdb.Session{}, "", errCredentials()
 	case errors.Is(err, userdb.ErrSuspended): // only who knows the password learns it
-		return nil, errSuspended()
-	case err != nil:
-		return nil, err
+		return userdb.Session{}, "", errSuspended()
 	}
-	return l.tokens.answer(session, refresh)
+	return session, secret, err
 }
 
 func errSuspended() error {
@@ -217,9 +221,14 @@ func (t tokens) begin(session userdb.Session) userdb.Session {
 	return session
 }
 
+// needsPasskey reports whether all that a session can do is add a passkey.
+func (t tokens) needsPasskey(session userdb.Session) bool {
+	return !session.ByPasskey && t.rule.Covers(session.Account.Type)
+}
+
 func (t tokens) answer(session userdb.Session, refresh string) (*tokenOutput, error) {
 	account := session.Account
-	needsPasskey := !session.ByPasskey && t.rule.Covers(account.Type)
+	needsPasskey := t.needsPasskey(session)
 	access, ttl, err := t.issuer.Issue(auth.Identity{UserID: account.UserID, Type: account.Type, Session: session.ID, NeedsPasskey: needsPasskey}, session.ExpiresAt)
 	if err != nil {
 		return nil, err

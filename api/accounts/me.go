@@ -48,22 +48,25 @@ type accountOutput struct {
 	}
 }
 
+// AccountChange is what somebody changes about their account; nil leaves a value as it is.
+type AccountChange struct {
+	Name            *string `json:"name,omitempty" maxLength:"200" example:"First Runner"`
+	Phone           *string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820" doc:"An empty string removes it."`
+	BirthDate       *string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD; an empty string removes it."`
+	HideName        *bool   `json:"hide_name,omitempty" doc:"Show your initials instead of your name wherever the public reads results, within a minute. Places and points stay, and so does what organizers see of their own race. The default hides those of minors."`
+	HideAge         *bool   `json:"hide_age,omitempty" doc:"Leave out your age, and what points were computed from, in the same places. Divisions stay."`
+	Language        *string `json:"language,omitempty" enum:"en,ko" doc:"Of mails."`
+	Email           *string `json:"email,omitempty" maxLength:"190" doc:"A new address: it takes effect when you follow the link that is mailed there, and the old one is told. Needs current_password."`
+	LoginID         *string `json:"login_id,omitempty" maxLength:"190" doc:"A new login: it takes effect when you follow the link that is mailed to your confirmed address. Needs current_password."`
+	Sex             *string `json:"sex,omitempty" doc:"M, F or X; an empty string removes it."`
+	Password        *string `json:"password,omitempty" doc:"The new password. Changing it ends all sessions except the one of this access token, and links that were mailed before: an address or a login that waits to be confirmed is forgotten, unless this call names it."`
+	RevokeAPIKeys   bool    `json:"revoke_api_keys,omitempty" doc:"With a new password: also revokes all API keys that you have made, within a second or two. Say so when somebody else may have been in your account."`
+	CurrentPassword *string `json:"current_password,omitempty" doc:"Required to change the password, the address or the login."`
+}
+
 type changeInput struct {
 	Client
-	Body struct {
-		Name            *string `json:"name,omitempty" maxLength:"200" example:"First Runner"`
-		Phone           *string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820" doc:"An empty string removes it."`
-		BirthDate       *string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD; an empty string removes it."`
-		HideName        *bool   `json:"hide_name,omitempty" doc:"Show your initials instead of your name wherever the public reads results, within a minute. Places and points stay, and so does what organizers see of their own race. The default hides those of minors."`
-		HideAge         *bool   `json:"hide_age,omitempty" doc:"Leave out your age, and what points were computed from, in the same places. Divisions stay."`
-		Language        *string `json:"language,omitempty" enum:"en,ko" doc:"Of mails."`
-		Email           *string `json:"email,omitempty" maxLength:"190" doc:"A new address: it takes effect when you follow the link that is mailed there, and the old one is told. Needs current_password."`
-		LoginID         *string `json:"login_id,omitempty" maxLength:"190" doc:"A new login: it takes effect when you follow the link that is mailed to your confirmed address. Needs current_password."`
-		Sex             *string `json:"sex,omitempty" doc:"M, F or X; an empty string removes it."`
-		Password        *string `json:"password,omitempty" doc:"The new password. Changing it ends all sessions except the one of this access token, and links that were mailed before: an address or a login that waits to be confirmed is forgotten, unless this call names it."`
-		RevokeAPIKeys   bool    `json:"revoke_api_keys,omitempty" doc:"With a new password: also revokes all API keys that you have made, within a second or two. Say so when somebody else may have been in your account."`
-		CurrentPassword *string `json:"current_password,omitempty" doc:"Required to change the password, the address or the login."`
-	}
+	Body AccountChange
 }
 
 func (m me) register(api huma.API) {
@@ -115,87 +118,97 @@ type leaveInput struct {
 
 // leave erases the account last: until then the caller can try again.
 func (m me) leave(ctx context.Context, in *leaveInput) (*struct{}, error) {
+	return nil, m.erase(ctx, in.Client, in.Body.Password)
+}
+
+func (m me) erase(ctx context.Context, from Client, password string) error {
 	account, err := m.store.Account(ctx, server.CallerFrom(ctx).UserID)
 	if err != nil {
-		return nil, gone(err)
+		return gone(err)
 	}
-	if err := m.checkPassword(ctx, in.Client, account, "password", in.Body.Password); err != nil {
-		return nil, err
+	if err := m.checkPassword(ctx, from, account, "password", password); err != nil {
+		return err
 	}
 	userID := account.UserID
 	if err := m.eraseRecords(ctx, userID); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, gone(m.store.EraseAccount(ctx, userID))
+	return gone(m.store.EraseAccount(ctx, userID))
 }
 
 func (m me) change(ctx context.Context, in *changeInput) (*accountOutput, error) {
-	account, err := m.store.Account(ctx, server.CallerFrom(ctx).UserID)
-	if err != nil {
-		return nil, gone(err)
-	}
-	change, err := m.parse(in, account)
+	account, err := m.update(ctx, in.Client, in.Body)
 	if err != nil {
 		return nil, err
 	}
-	if in.Body.CurrentPassword != nil {
-		if err := m.checkPassword(ctx, in.Client, account, "current_password", *in.Body.CurrentPassword); err != nil {
-			return nil, err
+	return outputOf(account), nil
+}
+
+func (m me) update(ctx context.Context, from Client, in AccountChange) (userdb.Account, error) {
+	account, err := m.store.Account(ctx, server.CallerFrom(ctx).UserID)
+	if err != nil {
+		return account, gone(err)
+	}
+	change, err := m.parse(in, account)
+	if err != nil {
+		return account, err
+	}
+	if in.CurrentPassword != nil {
+		if err := m.checkPassword(ctx, from, account, "current_password", *in.CurrentPassword); err != nil {
+			return account, err
 		}
 	}
 	if guarded(in) {
 		change.CheckedHash = account.PasswordHash
 	}
-	if in.Body.Password != nil {
+	if in.Password != nil {
 		if change.Password, err = m.newPassword(ctx, in); err != nil {
-			return nil, err
+			return account, err
 		}
 	}
 	if change.Email != nil && *change.Email != "" {
 		if err := m.confirmations.Begin(strings.ToLower(*change.Email)); err != nil {
-			return nil, tooMany(err, "too many links were mailed to this address: wait before the next one")
+			return account, tooMany(err, "too many links were mailed to this address: wait before the next one")
 		}
 	}
-	if account, err = m.store.UpdateAccount(ctx, account.UserID, change); err != nil {
-		return nil, gone(err)
-	}
-	return outputOf(account), nil
+	account, err = m.store.UpdateAccount(ctx, account.UserID, change)
+	return account, gone(err)
 }
 
-func (m me) parse(in *changeInput, account userdb.Account) (userdb.Change, error) {
+func (m me) parse(in AccountChange, account userdb.Account) (userdb.Change, error) {
 	var wrong race.FieldErrors
 	change := userdb.Change{
-		Name:  parsed(&wrong, "name", in.Body.Name, parseName),
-		Phone: parsed(&wrong, "phone", in.Body.Phone, parsePhone),
-		BirthDate: parsed(&wrong, "birth_date", in.Body.BirthDate, func(s string) (race.Date, error) {
+		Name:  parsed(&wrong, "name", in.Name, parseName),
+		Phone: parsed(&wrong, "phone", in.Phone, parsePhone),
+		BirthDate: parsed(&wrong, "birth_date", in.BirthDate, func(s string) (race.Date, error) {
 			return parseBirthDate(s, m.now())
 		}),
-		Sex: parsed(&wrong, "sex", in.Body.Sex, parseSex),
+		Sex: parsed(&wrong, "sex", in.Sex, parseSex),
 	}
-	change.Language, change.HideName, change.HideAge = in.Body.Language, in.Body.HideName, in.Body.HideAge
-	change.Email = parsed(&wrong, "email", in.Body.Email, mail.ParseAddress)
-	change.LoginID = parsed(&wrong, "login_id", in.Body.LoginID, auth.ParseLogin)
-	if in.Body.LoginID != nil && account.Email == "" {
+	change.Language, change.HideName, change.HideAge = in.Language, in.HideName, in.HideAge
+	change.Email = parsed(&wrong, "email", in.Email, mail.ParseAddress)
+	change.LoginID = parsed(&wrong, "login_id", in.LoginID, auth.ParseLogin)
+	if in.LoginID != nil && account.Email == "" {
 		wrong.Add("login_id", errors.New("can be changed once you have confirmed an address, to which a link is mailed"))
 	}
 	switch {
-	case guarded(in) && in.Body.CurrentPassword == nil:
+	case guarded(in) && in.CurrentPassword == nil:
 		wrong.Add("current_password", errors.New("is required to change the password, the address or the login"))
-	case !guarded(in) && in.Body.CurrentPassword != nil:
+	case !guarded(in) && in.CurrentPassword != nil:
 		wrong.Add("current_password", errors.New("is only used to change the password, the address or the login"))
 	}
-	if in.Body.RevokeAPIKeys && in.Body.Password == nil {
+	if in.RevokeAPIKeys && in.Password == nil {
 		wrong.Add("revoke_api_keys", errors.New("goes with a new password; single keys are revoked at DELETE /v1/me/keys and DELETE /v1/races/{race_id}/keys"))
 	}
-	if in.Body.Password != nil {
-		wrong.Add("password", auth.CheckPassword(*in.Body.Password, account.LoginID))
+	if in.Password != nil {
+		wrong.Add("password", auth.CheckPassword(*in.Password, account.LoginID))
 	}
 	return change, wrong.Err()
 }
 
 // guarded reports whether a change needs the current password.
-func guarded(in *changeInput) bool {
-	return in.Body.Password != nil || in.Body.Email != nil || in.Body.LoginID != nil
+func guarded(in AccountChange) bool {
+	return in.Password != nil || in.Email != nil || in.LoginID != nil
 }
 
 // parsed reads an optional field and returns nil when it is missing.
@@ -219,13 +232,13 @@ func (m me) checkPassword(ctx context.Context, from Client, account userdb.Accou
 }
 
 // newPassword hashes the new password.
-func (m me) newPassword(ctx context.Context, in *changeInput) (*userdb.PasswordChange, error) {
-	hash, err := m.passwords.Hash(ctx, *in.Body.Password)
+func (m me) newPassword(ctx context.Context, in AccountChange) (*userdb.PasswordChange, error) {
+	hash, err := m.passwords.Hash(ctx, *in.Password)
 	if err != nil {
 		return nil, err
 	}
 	return &userdb.PasswordChange{
-		NewHash: hash, KeptSession: server.CallerFrom(ctx).Session, RevokeKeys: in.Body.RevokeAPIKeys,
+		NewHash: hash, KeptSession: server.CallerFrom(ctx).Session, RevokeKeys: in.RevokeAPIKeys,
 	}, nil
 }
 

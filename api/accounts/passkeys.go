@@ -362,69 +362,76 @@ func (p passkeys) login(ctx context.Context, in *passkeyLoginInput) (*tokenOutpu
 	if p.checks == nil {
 		return nil, errNoSite()
 	}
-	ceremonyID := strings.ToLower(in.Body.CeremonyID)
-	// By address only: the ID of the ceremony is never tried twice, so that nobody
-	// can keep others from logging in.
-	attempt, err := p.throttle.Begin(in.address, "passkey "+ceremonyID)
+	session, refresh, err := p.open(ctx, in.Client, in.Body.CeremonyID, in.Body.Credential, userdb.TokenSession)
 	if err != nil {
-		return nil, tooMany(err, "too many failed attempts: wait before the next one")
+		return nil, err
 	}
-	out, err := p.finishLogin(ctx, in, ceremonyID)
-	if err == nil {
-		attempt.Succeed()
-	}
-	return out, err
+	return p.tokens.answer(session, refresh)
 }
 
-func (p passkeys) finishLogin(ctx context.Context, in *passkeyLoginInput, ceremonyID string) (*tokenOutput, error) {
+// open opens a session for whoever has a passkey, and returns it with its secret.
+func (p passkeys) open(ctx context.Context, from Client, ceremonyID string, credential map[string]any, kind userdb.SessionKind) (session userdb.Session, secret string, err error) {
+	ceremonyID = strings.ToLower(ceremonyID)
+	// By address only: the ID of the ceremony is never tried twice, so that nobody
+	// can keep others from logging in.
+	attempt, err := p.throttle.Begin(from.address, "passkey "+ceremonyID)
+	if err != nil {
+		return session, "", tooMany(err, "too many failed attempts: wait before the next one")
+	}
+	user, used, err := p.prove(ctx, ceremonyID, credential)
+	if err != nil {
+		return session, "", err
+	}
+	if session, secret, err = p.start(ctx, user, used, from, kind); err == nil {
+		attempt.Succeed()
+	}
+	return session, secret, err
+}
+
+// prove finishes a ceremony and returns whose passkey it was, with its new count.
+func (p passkeys) prove(ctx context.Context, ceremonyID string, credential map[string]any) (account userdb.Account, used userdb.Passkey, err error) {
 	state, err := p.take(ctx, ceremonyID, "")
 	if err != nil {
-		return nil, err
+		return account, used, err
 	}
-	text, err := json.Marshal(in.Body.Credential)
+	text, err := json.Marshal(credential)
 	if err != nil {
-		return nil, err
+		return account, used, err
 	}
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(text)
 	if err != nil || uuid.Validate(string(parsed.Response.UserHandle)) != nil {
-		return nil, errPasskey()
+		return account, used, errPasskey()
 	}
 	user, err := p.holderOf(ctx, string(parsed.Response.UserHandle))
 	if errors.Is(err, race.ErrNotFound) {
-		return nil, errPasskey()
+		return account, used, errPasskey()
 	}
 	if err != nil {
-		return nil, err
+		return account, used, err
 	}
 	proven, err := p.checks.ValidateDiscoverableLogin(func(_, _ []byte) (webauthn.User, error) { return user, nil }, state, parsed)
 	if err != nil {
 		p.log.InfoContext(ctx, "login by passkey refused", "user_id", user.account.UserID, "error", err)
-		return nil, errPasskey()
+		return account, used, errPasskey()
 	}
 	at := slices.IndexFunc(user.has, func(key userdb.Passkey) bool { return bytes.Equal(key.CredentialID, proven.ID) })
-	used := user.has[at]
+	used = user.has[at]
 	used.SignCount, used.Flags = parsed.Response.AuthenticatorData.Counter, byte(proven.Flags.ProtocolValue())
-	return p.start(ctx, user.account, used, in.Client)
+	return user.account, used, nil
 }
 
-func (p passkeys) start(ctx context.Context, account userdb.Account, used userdb.Passkey, from Client) (*tokenOutput, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, err
-	}
-	session := p.tokens.begin(userdb.Session{ID: id.String(), Account: account, Device: from.device, ByPasskey: true})
-	refresh, hash := auth.NewRefreshToken()
-	err = p.store.StartPasskeySession(ctx, session, used, hash)
+func (p passkeys) start(ctx context.Context, account userdb.Account, used userdb.Passkey, from Client, kind userdb.SessionKind) (userdb.Session, string, error) {
+	session := p.tokens.begin(userdb.Session{ID: uuid.Must(uuid.NewV7()).String(), Account: account, Kind: kind, Device: from.device, ByPasskey: true})
+	secret, hash := auth.NewRefreshToken()
+	err := p.store.StartPasskeySession(ctx, session, used, hash)
 	switch {
 	case errors.Is(err, race.ErrNotFound):
-		return nil, errPasskey()
+		return userdb.Session{}, "", errPasskey()
 	case errors.Is(err, userdb.ErrPasskeyCount):
 		p.log.WarnContext(ctx, "login by passkey refused: its counter did not increase, so it may have been copied; its owner gets a mail", "user_id", account.UserID, "passkey_id", used.ID)
-		return nil, errPasskey()
+		return userdb.Session{}, "", errPasskey()
 	case errors.Is(err, userdb.ErrSuspended): // only who has the passkey learns it
-		return nil, errSuspended()
-	case err != nil:
-		return nil, err
+		return userdb.Session{}, "", errSuspended()
 	}
-	return p.tokens.answer(session, refresh)
+	return session, secret, err
 }

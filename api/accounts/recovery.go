@@ -54,14 +54,18 @@ type recoveryInput struct {
 }
 
 func (r recovery) ask(ctx context.Context, in *recoveryInput) (*struct{}, error) {
-	if err := r.limit.Begin(in.address); err != nil {
-		return nil, tooMany(err, "too many requests: wait before the next one")
+	return nil, r.request(ctx, in.Client, in.Body.LoginID)
+}
+
+func (r recovery) request(ctx context.Context, from Client, loginID string) error {
+	if err := r.limit.Begin(from.address); err != nil {
+		return tooMany(err, "too many requests: wait before the next one")
 	}
-	login, err := auth.ParseLogin(in.Body.LoginID)
+	login, err := auth.ParseLogin(loginID)
 	if err != nil {
-		return nil, &race.InvalidError{Fields: []race.FieldError{{Field: "login_id", Message: err.Error()}}}
+		return &race.InvalidError{Fields: []race.FieldError{{Field: "login_id", Message: err.Error()}}}
 	}
-	return nil, r.store.AskRecovery(ctx, login)
+	return r.store.AskRecovery(ctx, login)
 }
 
 type choosePasswordInput struct {
@@ -73,24 +77,28 @@ type choosePasswordInput struct {
 }
 
 func (r recovery) choosePassword(ctx context.Context, in *choosePasswordInput) (*struct{}, error) {
-	token := auth.HashRefreshToken(in.Body.Token)
+	return nil, r.recover(ctx, in.Body.Token, in.Body.Password)
+}
+
+func (r recovery) recover(ctx context.Context, secret, password string) error {
+	token := auth.HashRefreshToken(secret)
 	link, err := r.store.Link(ctx, token)
 	if err == nil && link.Purpose != userdb.Recover {
 		err = userdb.ErrLink
 	}
 	if err != nil {
-		return nil, ofLink(err)
+		return ofLink(err)
 	}
 	var wrong race.FieldErrors
-	wrong.Add("password", auth.CheckPassword(in.Body.Password, link.Account.LoginID))
+	wrong.Add("password", auth.CheckPassword(password, link.Account.LoginID))
 	if err := wrong.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	hash, err := r.passwords.Hash(ctx, in.Body.Password)
+	hash, err := r.passwords.Hash(ctx, password)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return nil, ofLink(r.store.UseLink(ctx, token, hash, r.rule.Covers(link.Account.Type)))
+	return ofLink(r.store.UseLink(ctx, token, hash, r.rule.Covers(link.Account.Type)))
 }
 
 type confirmInput struct {

@@ -25,19 +25,22 @@ type signUp struct {
 	now           func() time.Time
 }
 
+// NewAccount is what somebody signs up with.
+type NewAccount struct {
+	LoginID   string `json:"login_id" minLength:"3" maxLength:"190" example:"uta@example.org" doc:"Upper and lower case are the same; no spaces."`
+	Password  string `json:"password" minLength:"8" example:"six stars to go" doc:"8 to 128 characters of any kind; commonly guessed passwords are refused."`
+	Name      string `json:"name" minLength:"1" maxLength:"200" example:"First Runner"`
+	UserType  string `json:"user_type" enum:"runner,organizer" example:"runner"`
+	BirthDate string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD, in the past."`
+	Sex       string `json:"sex,omitempty" example:"F" doc:"M, F or X."`
+	Phone     string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820"`
+	Email     string `json:"email,omitempty" maxLength:"190" example:"uta@example.org" doc:"A link is mailed there, by which you confirm it, unless five were in the last hour. Without one it is the login, if that is an address."`
+	Language  string `json:"language,omitempty" enum:"en,ko" example:"ko" doc:"Of mails: English unless told otherwise."`
+}
+
 type signUpInput struct {
 	Client
-	Body struct {
-		LoginID   string `json:"login_id" minLength:"3" maxLength:"190" example:"uta@example.org" doc:"Upper and lower case are the same; no spaces."`
-		Password  string `json:"password" minLength:"8" example:"six stars to go" doc:"8 to 128 characters of any kind; commonly guessed passwords are refused."`
-		Name      string `json:"name" minLength:"1" maxLength:"200" example:"First Runner"`
-		UserType  string `json:"user_type" enum:"runner,organizer" example:"runner"`
-		BirthDate string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD, in the past."`
-		Sex       string `json:"sex,omitempty" example:"F" doc:"M, F or X."`
-		Phone     string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820"`
-		Email     string `json:"email,omitempty" maxLength:"190" example:"uta@example.org" doc:"A link is mailed there, by which you confirm it, unless five were in the last hour. Without one it is the login, if that is an address."`
-		Language  string `json:"language,omitempty" enum:"en,ko" example:"ko" doc:"Of mails: English unless told otherwise."`
-	}
+	Body NewAccount
 }
 
 type signUpOutput struct {
@@ -57,21 +60,8 @@ func (s signUp) register(api huma.API) {
 }
 
 func (s signUp) handle(ctx context.Context, in *signUpInput) (*signUpOutput, error) {
-	account, err := s.parse(in)
+	account, err := s.create(ctx, in.Client, in.Body)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.limit.Begin(in.address); err != nil {
-		return nil, tooMany(err, "too many sign-ups: wait before the next one")
-	}
-	if account.EmailPending != "" && s.confirmations.Begin(strings.ToLower(account.EmailPending)) != nil {
-		account.EmailPending = "" // its owner has had enough mails; the account can ask again
-	}
-	account.UserID = server.ResourceID(ctx)
-	if account.PasswordHash, err = s.passwords.HashForSignUp(ctx, in.Body.Password); err != nil {
-		return nil, err
-	}
-	if account, err = s.store.CreateAccount(ctx, account); err != nil {
 		return nil, err
 	}
 	out := &signUpOutput{}
@@ -79,24 +69,42 @@ func (s signUp) handle(ctx context.Context, in *signUpInput) (*signUpOutput, err
 	return out, nil
 }
 
-func (s signUp) parse(in *signUpInput) (userdb.Account, error) {
+func (s signUp) create(ctx context.Context, from Client, in NewAccount) (userdb.Account, error) {
+	account, err := s.parse(in)
+	if err != nil {
+		return account, err
+	}
+	if err := s.limit.Begin(from.address); err != nil {
+		return account, tooMany(err, "too many sign-ups: wait before the next one")
+	}
+	if account.EmailPending != "" && s.confirmations.Begin(strings.ToLower(account.EmailPending)) != nil {
+		account.EmailPending = "" // its owner has had enough mails; the account can ask again
+	}
+	account.UserID = server.ResourceID(ctx)
+	if account.PasswordHash, err = s.passwords.HashForSignUp(ctx, in.Password); err != nil {
+		return account, err
+	}
+	return s.store.CreateAccount(ctx, account)
+}
+
+func (s signUp) parse(in NewAccount) (userdb.Account, error) {
 	var wrong race.FieldErrors
 	var err error
-	account := userdb.Account{Type: auth.UserType(in.Body.UserType)}
-	account.LoginID, err = auth.ParseLogin(in.Body.LoginID)
+	account := userdb.Account{Type: auth.UserType(in.UserType)}
+	account.LoginID, err = auth.ParseLogin(in.LoginID)
 	wrong.Add("login_id", err)
-	wrong.Add("password", auth.CheckPassword(in.Body.Password, account.LoginID))
-	account.Name, err = parseName(in.Body.Name)
+	wrong.Add("password", auth.CheckPassword(in.Password, account.LoginID))
+	account.Name, err = parseName(in.Name)
 	wrong.Add("name", err)
-	account.BirthDate, err = parseBirthDate(in.Body.BirthDate, s.now())
+	account.BirthDate, err = parseBirthDate(in.BirthDate, s.now())
 	wrong.Add("birth_date", err)
-	account.Sex, err = parseSex(in.Body.Sex)
+	account.Sex, err = parseSex(in.Sex)
 	wrong.Add("sex", err)
-	account.Phone, err = parsePhone(in.Body.Phone)
+	account.Phone, err = parsePhone(in.Phone)
 	wrong.Add("phone", err)
-	account.Language = in.Body.Language
-	if in.Body.Email != "" {
-		account.EmailPending, err = mail.ParseAddress(in.Body.Email)
+	account.Language = in.Language
+	if in.Email != "" {
+		account.EmailPending, err = mail.ParseAddress(in.Email)
 		wrong.Add("email", err)
 	} else if address, err := mail.ParseAddress(account.LoginID); err == nil {
 		account.EmailPending = address
@@ -151,6 +159,11 @@ type Client struct {
 func (c *Client) Resolve(ctx huma.Context) []error {
 	c.address, c.device = clientAddress(ctx.RemoteAddr()), deviceOf(ctx.Header("User-Agent"))
 	return nil
+}
+
+// ClientOf returns where a request of a page comes from.
+func ClientOf(r *http.Request) Client {
+	return Client{address: clientAddress(r.RemoteAddr), device: deviceOf(r.UserAgent())}
 }
 
 // clientAddress returns the key by which calls from a remote "address:port" are

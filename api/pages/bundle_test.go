@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/pages"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -29,16 +31,22 @@ import (
 
 // testBundle is the pages in the real frame, on two real databases.
 type testBundle struct {
-	router    http.Handler
-	main      *maindb.Store
-	accounts  *userdb.Accounts
-	ledger    *userdb.Ledger // the worker's
-	steps     *activities.Standings
-	organizer string
-	raceID    string
-	users     map[string]string // user IDs by bib
-	records   map[string]string // record IDs by bib
+	router   http.Handler
+	main     *maindb.Store
+	accounts *userdb.Accounts
+	// accountsAt returns the same accounts at another time.
+	accountsAt func(clock func() time.Time) *userdb.Accounts
+	ledger     *userdb.Ledger // the worker's
+	steps      *activities.Standings
+	organizer  string
+	raceID     string
+	users      map[string]string // user IDs by bib
+	records    map[string]string // record IDs by bib
+	logs       lockedBuffer
 }
+
+// sessionLifetime is how long a browser stays logged in.
+const sessionLifetime = 30 * 24 * time.Hour
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
@@ -51,11 +59,13 @@ func setup(t testing.TB) *testBundle {
 	t.Helper()
 	_, mainCfg := mysqltest.New(t, maindb.Migrations())
 	_, userCfg := mysqltest.New(t, userdb.Migrations())
+	userDB := mysqltest.As(t, userCfg, userdb.Grants(), mysql.API)
 	b := &testBundle{
-		main:     maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
-		accounts: userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now),
-		ledger:   userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now),
-		users:    map[string]string{}, records: map[string]string{},
+		accountsAt: func(clock func() time.Time) *userdb.Accounts { return userdb.NewAccounts(userDB, clock) },
+		main:       maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
+		accounts:   userdb.NewAccounts(userDB, time.Now),
+		ledger:     userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now),
+		users:      map[string]string{}, records: map[string]string{},
 	}
 	b.steps = activities.NewStandings(maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now), b.ledger, time.Now,
 		activities.NewStandingsMetrics(prometheus.NewRegistry()))
@@ -88,9 +98,21 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 	reader := standings.Register(api, standings.Config{
 		Store: b.main, Ledger: b.accounts.Store, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})
+	passwords, err := auth.NewPasswords()
+	require.NoError(t, err)
+	checks, err := auth.NewPasskeys(publicURL)
+	require.NoError(t, err)
+	many := auth.SignUpConfig{PerAddress: 1000, PerMinute: 1000}
+	people := accounts.Register(api, accounts.Config{
+		Store: b.accounts, EraseRecords: func(ctx context.Context, userID string) error { _, err := b.main.Leave(ctx, userID); return err },
+		ExportRecords: b.main.Export, Passwords: passwords, Throttle: auth.NewThrottle(clock), SignUps: auth.NewSignUpLimit(many, clock),
+		Recoveries: auth.NewSignUpLimit(many, clock), SessionExpiry: auth.Config{RefreshTokenTTL: 2 * sessionLifetime, SessionLifetime: sessionLifetime}.SessionExpiry, Passkeys: checks,
+		TraceURL: func(id string) string { return id }, Now: clock, Log: slog.New(slog.DiscardHandler),
+	})
 	require.NoError(t, pages.Register(router, pages.Config{
+		People: people, Keys: b.main, Fingerprint: sha256.Sum256,
 		Standings: reader, Seasons: leaderboard.Register(api, b.main, b.accounts.Store, clock),
-		Races: b.main, Accounts: b.accounts.Store, PublicURL: publicURL, Log: slog.New(slog.DiscardHandler), Now: clock,
+		Races: b.main, Accounts: b.accounts.Store, PublicURL: publicURL, Log: slog.New(slog.NewTextHandler(&b.logs, nil)), Now: clock,
 	}))
 	b.router = router
 }
@@ -130,16 +152,16 @@ func (b *testBundle) addRace(t testing.TB, r race.Race, field []runnerRow) {
 	require.NoError(t, err)
 	b.raceID = added.ID
 	var rows []maindb.StartListRow
-	var accounts []userdb.Runner
+	var standIns []userdb.Runner
 	for _, r := range field {
 		user := newID()
 		b.users[r.bib] = user
-		accounts = append(accounts, userdb.Runner{UserID: user, Name: r.name, Sex: r.sex})
+		standIns = append(standIns, userdb.Runner{UserID: user, Name: r.name, Sex: r.sex})
 		rows = append(rows, maindb.StartListRow{
 			Bib: r.bib, Sex: r.sex, Age: r.age, Field: r.field, StandIn: maindb.RunnerAccount{UserID: user, Sex: r.sex},
 		})
 	}
-	require.NoError(t, b.accounts.EnsureRunners(t.Context(), accounts))
+	require.NoError(t, b.accounts.EnsureRunners(t.Context(), standIns))
 	planned, err := b.main.PlanStartList(t.Context(), b.raceID, rows)
 	require.NoError(t, err)
 	_, err = b.main.ImportStartList(t.Context(), b.raceID, rows, planned)

@@ -4,7 +4,9 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"path"
 	"strconv"
 	"time"
 
@@ -32,8 +34,17 @@ func loadLanguages() (map[string]*locale, error) {
 	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
 	languages := map[string]*locale{}
 	for _, tag := range tags {
-		if _, err := bundle.LoadMessageFileFS(texts, "texts/"+tag+".json"); err != nil {
-			return nil, fmt.Errorf("texts of %s: %w", tag, err)
+		files, err := fs.Glob(texts, "texts/*"+tag+".json")
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			if path.Base(file) == saysFile {
+				continue
+			}
+			if _, err := bundle.LoadMessageFileFS(texts, file); err != nil {
+				return nil, fmt.Errorf("texts in %s: %w", file, err)
+			}
 		}
 		languages[tag] = &locale{tag: tag, local: i18n.NewLocalizer(bundle, tag)}
 	}

@@ -1,7 +1,48 @@
 // Package pages serves what people see in a browser: races, standings, results,
-// certificates. Pages are rendered here from the same stores and rules as the API's
-// answers; those for everyone read and set no cookie, so that any cache may keep
-// them. Everything works without JavaScript; small modules add live updates.
+// certificates, and behind a login what is theirs. Pages are rendered here from the same
+// stores and rules as the API's answers; those for everyone read and set no cookie, so
+// that any cache may keep them. Everything works without JavaScript; small modules add
+// live updates.
+//
+// A page for everyone is a builder, registered by page in Register. A page behind the
+// login, and any form, is an action, registered by visit. To add one:
+//
+//   - Route: s.visit(http.MethodGet, "/my/things", s.things), and the same path with
+//     MethodPost for its form, so that a refused form can be reloaded. s.upload takes
+//     files. Runners' pages are below /my, organizers' below /organize, operators' below
+//     /operate, and coming in below /account: nothing else reaches us through the CDN
+//     with its cookie.
+//
+//   - Access: "GET /{lang}/my/things" in server.Access says who may see it, as for calls:
+//     {Who: Runner}, {Who: Editor} with {race_id} in the path, {Who: Operator}. Creates
+//     makes a form count once, however often it is sent: put once(v) in it, and create
+//     with server.ResourceID(ctx). Nobody who has not logged in gets as far as the action.
+//
+//   - Caller: v.caller, or server.CallerFrom(ctx), server.RaceFrom(ctx) and
+//     server.RoleFrom(ctx), which are what they are in a call. So an action calls stores,
+//     and what packages of calls export for both, such as accounts.Service. A handler's
+//     logic that a page needs too moves into an exported function that both call, which
+//     takes the body of the call and begins with server.Valid(body).
+//
+//   - Form: formHead(v) says what is wrong, inputOf, radios and tick draw fields, named as
+//     in the API, press a button that does something. An action reads v.form.get("name"),
+//     and after a call does
+//
+//     if v.refused(err) { return s.thingsForm(ctx, v) } // 422, with what would be right
+//     if err != nil { return page{}, err }
+//     return v.done("/my/things", "thing-added") // says the text "done.thing-added" there
+//
+//     v.blame(field, text) is for what only the page can know. A download or JSON for a
+//     module is a &reply{} as the error.
+//
+//   - Texts: texts/<area>.en.json and .ko.json; what the API's errors say in Korean is in
+//     texts/says.ko.json, by the English text. Styles: static/own.css, which pages for
+//     everyone do not load.
+//
+//   - Navigation: a line in visit.sections.
+//
+//   - Test: b.loggedIn(t, "uta").visit(path), .post(path, page.fill("main form",
+//     "name", "value")...) in visit_test.go.
 package pages
 
 import (
@@ -20,6 +61,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/standings"
@@ -36,6 +78,10 @@ type Config struct {
 	Seasons   *leaderboard.Reader
 	Races     *maindb.Store
 	Accounts  *userdb.Store
+	People    *accounts.Service
+	Keys      server.KeyStore // of forms that were sent before
+	// Fingerprint is the keyed hash of forms, which may hold passwords.
+	Fingerprint func(data []byte) server.Hash
 	// PublicURL is where readers reach the pages, for links in QR codes and link
 	// cards; when it is empty the address that they asked for stands in.
 	PublicURL string
@@ -49,6 +95,9 @@ type site struct {
 	languages map[string]*locale
 	assets    *assets
 	rendered  *cache.Cache[string, *rendered]
+	router    chi.Router
+	origins   *http.CrossOriginProtection
+	secure    bool // people reach the pages over https
 }
 
 const (
@@ -74,10 +123,16 @@ func Register(router *chi.Mux, cfg Config) error {
 	}
 	cfg.PublicURL = strings.TrimSuffix(cfg.PublicURL, "/")
 	s := &site{
-		Config: cfg, languages: languages, assets: assets,
+		Config: cfg, languages: languages, assets: assets, router: router, origins: http.NewCrossOriginProtection(),
+		secure: strings.HasPrefix(cfg.PublicURL, "https://"),
 		rendered: cache.New[string](cache.Config[*rendered]{
 			Limit: maxRendered, Weight: (*rendered).weight, Lifetime: renderedLifetime, LoadTimeout: renderTimeout, Now: cfg.Now,
 		}),
+	}
+	if cfg.PublicURL != "" {
+		if err := s.origins.AddTrustedOrigin(originOf(cfg.PublicURL)); err != nil {
+			return fmt.Errorf("API_PUBLIC_URL: %w", err)
+		}
 	}
 	get := func(path string, handler http.HandlerFunc) { router.Method(http.MethodGet, path, handler) }
 	get("/", s.chooseLanguage)
@@ -97,6 +152,8 @@ func Register(router *chi.Mux, cfg Config) error {
 	page("/leaderboard", s.leaderboard, "season", "sex", "age_group", "best", "page")
 	page("/status", s.status)
 	page("/privacy", s.privacy)
+	s.accountPages()
+	s.myPages()
 	notFound := router.NotFoundHandler()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		if lang := s.languageOf(r.URL.Path); lang != nil {
@@ -165,13 +222,17 @@ type page struct {
 	module      string // the page's own module; empty: none
 	bare        bool   // without the site's header and footer
 	hidden      bool   // search engines are asked not to list it
+	visit       *visit // who it is for; nil: anyone
 }
 
 // builder makes a page. It returns race.ErrNotFound and whatever the stores return.
 type builder func(ctx context.Context, r *request) (page, error)
 
 // redirect is returned by a builder instead of a page.
-type redirect struct{ to string }
+type redirect struct {
+	to   string
+	said string // the key of what the page there says first, behind "done."; empty: nothing
+}
 
 func (e *redirect) Error() string { return "see " + e.to }
 
@@ -272,7 +333,7 @@ func (s *site) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) redirectToRaces(_ context.Context, r *request) (page, error) {
-	return page{}, &redirect{r.link("/races")}
+	return page{}, &redirect{to: r.link("/races")}
 }
 
 // names returns the names of the runners of some rows. When they cannot be read, the
@@ -386,8 +447,8 @@ func failurePage(lang *locale, v failure) page {
 	switch v.status {
 	case http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity:
 		key, keep = fmt.Sprintf("error.%d", v.status), keepLive
-	case http.StatusServiceUnavailable:
-		key = "error.503"
+	case http.StatusServiceUnavailable, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusRequestEntityTooLarge:
+		key = fmt.Sprintf("error.%d", v.status)
 	}
 	return page{title: lang.T(key + ".title"), body: errorBody(lang, v, key), keep: keep, hidden: true}
 }

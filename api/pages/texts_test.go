@@ -2,6 +2,7 @@ package pages
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,10 +18,22 @@ var forms = map[string][]string{"en": {"one", "other"}, "ko": {"other"}}
 
 func readTexts(t *testing.T, tag string) map[string]any {
 	t.Helper()
-	data, err := os.ReadFile("texts/" + tag + ".json")
+	files, err := filepath.Glob("texts/*" + tag + ".json")
 	require.NoError(t, err)
-	var found map[string]any
-	require.NoError(t, json.Unmarshal(data, &found))
+	found := map[string]any{}
+	for _, file := range files {
+		if filepath.Base(file) == "says.ko.json" {
+			continue
+		}
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var some map[string]any
+		require.NoError(t, json.Unmarshal(data, &some))
+		for key, text := range some {
+			require.NotContains(t, found, key, "%s has a key of another file", file)
+			found[key] = text
+		}
+	}
 	return found
 }
 
@@ -104,5 +117,34 @@ func TestTextsAndCodeAgree(t *testing.T) {
 	for key := range known {
 		in := slices.ContainsFunc(groups, func(group string) bool { return strings.HasPrefix(key, group) })
 		require.True(t, used[key] || in || strings.HasPrefix(key, "error."), "nothing says %s", key)
+	}
+}
+
+// TestWhatTheAPISaysInKorean: a text that no code says any more is in vain.
+func TestWhatTheAPISaysInKorean(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("texts/says.ko.json")
+	require.NoError(t, err)
+	var known map[string]string
+	require.NoError(t, json.Unmarshal(data, &known))
+	said := strings.Builder{}
+	for _, folder := range []string{"..", "../../internal"} {
+		sources := os.DirFS(folder)
+		require.NoError(t, fs.WalkDir(sources, ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+				return err
+			}
+			source, err := fs.ReadFile(sources, name)
+			said.Write(source)
+			return err
+		}))
+	}
+	held := regexp.MustCompile(`%[dq]|\d+`)
+	code := held.ReplaceAllString(strings.ReplaceAll(said.String(), `\"`, `"`), "%d")
+	for text, korean := range known {
+		require.NotEmpty(t, korean, text)
+		if !strings.HasPrefix(text, "expected ") { // what the library that checks bodies says
+			require.Contains(t, code, held.ReplaceAllString(text, "%d"), "nothing says this any more")
+		}
 	}
 }

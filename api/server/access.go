@@ -74,6 +74,14 @@ var Access = map[string]Rule{
 	"GET /{lang}/races/{race_id}/verify/{bib}":      {Who: Anyone},
 	"GET /{lang}/leaderboard":                       {Who: Anyone},
 	"GET /{lang}/status":                            {Who: Anyone},
+	"GET /{lang}/account/login":                     {Who: Anyone},
+	"POST /{lang}/account/login":                    {Who: Anyone},
+	"GET /{lang}/account/signup":                    {Who: Anyone},
+	"POST /{lang}/account/signup":                   {Who: Anyone, Creates: true, Secret: true},
+	"GET /{lang}/account/recover":                   {Who: Anyone},
+	"POST /{lang}/account/recover":                  {Who: Anyone},
+	"POST /{lang}/account/logout":                   {Who: Anyone},
+	"GET /{lang}/my":                                {Who: Holder},
 	"GET /{lang}/privacy":                           {Who: Anyone},
 
 	"GET /healthz":                          {Who: Anyone},
@@ -231,27 +239,34 @@ type RaceReader interface {
 func authorize(api huma.API, races RaceReader, log *slog.Logger) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		op := ctx.Operation()
-		rule := Access[op.Method+" "+op.Path]
-		caller := CallerFrom(ctx.Context())
-		if err := allow(ctx.Context(), rule, caller); err != nil {
-			writeError(api, ctx, err)
-			return
-		}
-		needed, ofRace := roleFor[rule.Who]
-		if !ofRace && (!rule.MoreForOwner || caller.UserID == "") {
-			next(ctx)
-			return
-		}
-		r, role, err := raceOf(ctx.Context(), races, ctx.Param("race_id"), caller)
-		if err == nil && ofRace && caller.Type != auth.Operator {
-			err = mayAct(caller, op.Method, role, needed)
-		}
+		admitted, err := Admit(ctx.Context(), races, op.Method, op.Path, ctx.Param("race_id"))
 		if err != nil {
 			writeError(api, ctx, translate(ctx.Context(), log, err))
 			return
 		}
-		next(huma.WithContext(ctx, WithRace(ctx.Context(), r, role)))
+		next(huma.WithContext(ctx, admitted))
 	}
+}
+
+// Admit applies the access table to the caller in ctx, for calls and pages alike. It
+// returns ctx with the race and the caller's role in it, where the route is about one.
+func Admit(ctx context.Context, races RaceReader, method, pattern, raceID string) (context.Context, error) {
+	rule, caller := Access[method+" "+pattern], CallerFrom(ctx)
+	if err := allow(ctx, rule, caller); err != nil {
+		return nil, err
+	}
+	needed, ofRace := roleFor[rule.Who]
+	if !ofRace && (!rule.MoreForOwner || caller.UserID == "") {
+		return ctx, nil
+	}
+	r, role, err := raceOf(ctx, races, raceID, caller)
+	if err == nil && ofRace && caller.Type != auth.Operator {
+		err = mayAct(caller, method, role, needed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return WithRace(ctx, r, role), nil
 }
 
 // allow decides by the kind of the caller alone.

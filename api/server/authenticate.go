@@ -112,6 +112,16 @@ const (
 	retryKey
 )
 
+// SignIn returns the context of a page that the caller asked for: the caller and the
+// author of changes are whose cookie it is, whatever other credentials came with it.
+func SignIn(ctx context.Context, caller Caller) context.Context {
+	actor := race.Actor{Kind: race.ByTheSystem, RequestID: race.ActorFrom(ctx).RequestID}
+	if caller.UserID != "" {
+		actor = actorOf(caller, actor)
+	}
+	return race.WithActor(WithCaller(ctx, caller), actor)
+}
+
 // WithCaller returns a context with the caller.
 func WithCaller(ctx context.Context, caller Caller) context.Context {
 	return context.WithValue(ctx, callerKey, caller)

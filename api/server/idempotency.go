@@ -48,6 +48,16 @@ func ResourceID(ctx context.Context) string {
 	return uuid.Must(uuid.NewV7()).String()
 }
 
+// Reserved returns the context of a call whose key is bound to resourceID. It repeats
+// an earlier call unless that is newID, which the call has proposed.
+func Reserved(ctx context.Context, resourceID, newID string) context.Context {
+	ctx = context.WithValue(ctx, resourceKey, resourceID)
+	if first, err := uuid.Parse(resourceID); resourceID != newID && err == nil {
+		ctx = context.WithValue(ctx, retryKey, first)
+	}
+	return ctx
+}
+
 // RetryOf returns when a call that repeats an Idempotency-Key was first made, if the
 // outcome of that attempt is unknown, and zero for a new call.
 func RetryOf(ctx context.Context) time.Time {
@@ -100,12 +110,8 @@ func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	answer := &recorder{ResponseWriter: w, status: http.StatusOK}
-	callCtx := context.WithValue(ctx.Context(), resourceKey, reserved.ResourceID)
 	retry := reserved.ResourceID != newID
-	if first, err := uuid.Parse(reserved.ResourceID); retry && err == nil {
-		callCtx = context.WithValue(callCtx, retryKey, first)
-	}
-	r = r.WithContext(callCtx)
+	r = r.WithContext(Reserved(ctx.Context(), reserved.ResourceID, newID))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	next(humachi.NewContext(op, r, answer))
 	i.settle(r.Context(), keyHash, answer, rule.Secret, retry)

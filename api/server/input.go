@@ -1,13 +1,16 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -163,6 +166,39 @@ func checkBody(input reflect.Value) error {
 		return nil
 	}
 	if location := findNUL(body, "body"); location != "" {
+		return invalid(location, notText)
+	}
+	return nil
+}
+
+// bodies describes the bodies that Valid has seen.
+var bodies = struct {
+	sync.Mutex
+	huma.Registry
+}{Registry: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)}
+
+// Valid checks the body of a call that a page makes: what its description in the
+// OpenAPI document rules out is refused with the error that the call would answer.
+func Valid(body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("encode a body: %w", err)
+	}
+	var fields any
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return fmt.Errorf("decode a body: %w", err)
+	}
+	bodies.Lock()
+	defer bodies.Unlock()
+	schema := huma.SchemaFromType(bodies.Registry, reflect.TypeOf(body))
+	found := &huma.ValidateResult{}
+	path := huma.NewPathBuffer(nil, 0)
+	path.Push("body")
+	huma.Validate(bodies.Registry, schema, path, huma.ModeWriteToServer, fields, found)
+	if len(found.Errors) > 0 {
+		return huma.Error422UnprocessableEntity("validation failed", found.Errors...)
+	}
+	if location := findNUL(reflect.ValueOf(body), "body"); location != "" {
 		return invalid(location, notText)
 	}
 	return nil

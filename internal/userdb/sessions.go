@@ -1,7 +1,9 @@
 package userdb
 
 import (
+	"cmp"
 	"context"
+	"crypto/subtle"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -13,8 +15,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
 )
 
-// ErrNoSession says that a refresh token is unknown, has expired or was revoked.
-var ErrNoSession = errors.New("the refresh token is not valid")
+// ErrNoSession says that a refresh token or a cookie is unknown, has expired or was
+// revoked.
+var ErrNoSession = errors.New("the refresh token or cookie is not valid")
 
 // ReuseError says that a refresh token was used a second time, so that either
 // its holder or a thief has an old copy; the session has been ended.
@@ -30,15 +33,15 @@ func (e *ReuseError) Error() string {
 // ErrSuspended says that an operator has suspended the account.
 var ErrSuspended = errors.New("the account is suspended")
 
-// Session is one login on one device. Its refresh tokens are a family of which one
-// is valid at a time.
+// Session is one login on one device. It is proven by refresh tokens, a family of which
+// one is valid at a time, or by the secret of one cookie.
 type Session struct {
 	ID         string
 	Account    Account
-	Kind       SessionKind
-	Device     string // a coarse description, at most 64 characters; empty: unknown
+	Kind       SessionKind // empty: TokenSession
+	Device     string      // a coarse description, at most 64 characters; empty: unknown
 	CreatedAt  time.Time
-	LastUsedAt time.Time // when it last got an access token
+	LastUsedAt time.Time // when it last got an access token, or about when a page
 	ExpiresAt  time.Time // when it ends unless it is refreshed before
 	ByPasskey  bool      // whether it has shown a passkey of the account
 }
@@ -52,7 +55,8 @@ const (
 	BrowserSession SessionKind = "browser" // by a cookie
 )
 
-// StartSession opens session with its first refresh token. It returns
+// StartSession opens session with its first refresh token or, if its kind is
+// BrowserSession, with the secret of its cookie, until it expires. It returns
 // race.ErrNotFound when the account has gone or changed its password since it
 // was read, and ErrSuspended.
 func (s *Accounts) StartSession(ctx context.Context, session Session, token auth.RefreshTokenHash) error {
@@ -83,7 +87,10 @@ func (s *Accounts) openSession(ctx context.Context, queries *gen.Queries, accoun
 	if err := s.noticeDevice(ctx, queries, account, session); err != nil {
 		return err
 	}
-	if err := s.insertSession(ctx, queries, session); err != nil {
+	if session.Kind == BrowserSession {
+		return s.insertSession(ctx, queries, session, token[:])
+	}
+	if err := s.insertSession(ctx, queries, session, nil); err != nil {
 		return err
 	}
 	return queries.InsertToken(ctx, gen.InsertTokenParams{
@@ -140,10 +147,11 @@ func (s *Accounts) noticeDevice(ctx context.Context, queries *gen.Queries, accou
 	return s.notify(ctx, queries, account, NewDevice, account.Email, session.ID, session.Device)
 }
 
-// insertSession adds the row of a session, unless it is there.
-func (s *Accounts) insertSession(ctx context.Context, queries *gen.Queries, session Session) error {
+// insertSession adds the row of a session, unless it is there. secret is the hash of
+// its cookie's secret; nil: it has none.
+func (s *Accounts) insertSession(ctx context.Context, queries *gen.Queries, session Session, secret []byte) error {
 	return queries.InsertSession(ctx, gen.InsertSessionParams{
-		SessionID: session.ID, UserID: session.Account.UserID, Kind: string(TokenSession), Device: session.Device,
+		SessionID: session.ID, UserID: session.Account.UserID, Kind: string(cmp.Or(session.Kind, TokenSession)), SecretHash: secret, Device: session.Device,
 		CreatedAt: session.CreatedAt, LastUsedAt: session.CreatedAt, ExpiresAt: session.ExpiresAt, ByPasskey: session.ByPasskey,
 	})
 }
@@ -158,7 +166,7 @@ func (s *Accounts) touchSession(ctx context.Context, queries *gen.Queries, sessi
 	case errors.Is(err, sql.ErrNoRows):
 		session.CreatedAt = now
 		session.ExpiresAt = expiry(*session)
-		return s.insertSession(ctx, queries, *session)
+		return s.insertSession(ctx, queries, *session, nil)
 	case err != nil:
 		return err
 	case row.EndedAt.Valid:
@@ -169,6 +177,37 @@ func (s *Accounts) touchSession(ctx context.Context, queries *gen.Queries, sessi
 		return ErrNoSession
 	}
 	return queries.TouchSession(ctx, now, session.ExpiresAt, session.ID)
+}
+
+// useNoted is how old LastUsedAt of a browser's session may become while it is used, so
+// that most pages write nothing.
+const useNoted = 5 * time.Minute
+
+// BrowserSession returns the session with an ID for whoever has its secret, with the
+// ID and the type of its account. It returns ErrNoSession when it has ended or expired,
+// and when its account is suspended or was deleted.
+func (s *Accounts) BrowserSession(ctx context.Context, sessionID string, secret auth.RefreshTokenHash) (Session, error) {
+	row, err := s.queries.BrowserSession(ctx, sessionID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Session{}, ErrNoSession
+	}
+	if err != nil {
+		return Session{}, fmt.Errorf("read session %s: %w", sessionID, err)
+	}
+	found, now := row.Session, s.now()
+	if subtle.ConstantTimeCompare(found.SecretHash, secret[:]) != 1 || found.EndedAt.Valid || !found.ExpiresAt.After(now) ||
+		row.SuspendedAt.Valid || row.ErasedAt.Valid {
+		return Session{}, ErrNoSession
+	}
+	if now.Sub(found.LastUsedAt) > useNoted {
+		if err := s.queries.NoteSessionUse(ctx, now, sessionID); err != nil {
+			return Session{}, fmt.Errorf("note the use of session %s: %w", sessionID, err)
+		}
+	}
+	return Session{
+		ID: found.SessionID, Account: Account{UserID: found.UserID, Type: auth.UserType(row.UserType)}, Kind: BrowserSession, Device: found.Device,
+		CreatedAt: found.CreatedAt, LastUsedAt: found.LastUsedAt, ByPasskey: found.ByPasskey,
+	}, nil
 }
 
 // Sessions returns up to limit sessions of an account that have not ended, the

@@ -120,7 +120,7 @@ type Session struct {
 	SessionID  string
 	UserID     string
 	Kind       string
-	SecretHash sql.NullString
+	SecretHash []byte
 	Device     string
 	CreatedAt  time.Time
 	LastUsedAt time.Time

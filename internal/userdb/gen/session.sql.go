@@ -11,6 +11,41 @@ import (
 	"time"
 )
 
+const browserSession = `-- name: BrowserSession :one
+SELECT session.session_id, session.user_id, session.kind, session.secret_hash, session.device, session.created_at, session.last_used_at, session.expires_at, session.ended_at, session.by_passkey, user.user_type, user.suspended_at, user.erased_at
+FROM session
+JOIN user ON user.user_id = session.user_id
+WHERE session.session_id = ? AND session.kind = 'browser'
+`
+
+type BrowserSessionRow struct {
+	Session     Session
+	UserType    string
+	SuspendedAt sql.NullTime
+	ErasedAt    sql.NullTime
+}
+
+func (q *Queries) BrowserSession(ctx context.Context, sessionID string) (BrowserSessionRow, error) {
+	row := q.db.QueryRowContext(ctx, browserSession, sessionID)
+	var i BrowserSessionRow
+	err := row.Scan(
+		&i.Session.SessionID,
+		&i.Session.UserID,
+		&i.Session.Kind,
+		&i.Session.SecretHash,
+		&i.Session.Device,
+		&i.Session.CreatedAt,
+		&i.Session.LastUsedAt,
+		&i.Session.ExpiresAt,
+		&i.Session.EndedAt,
+		&i.Session.ByPasskey,
+		&i.UserType,
+		&i.SuspendedAt,
+		&i.ErasedAt,
+	)
+	return i, err
+}
+
 const deleteSessions = `-- name: DeleteSessions :exec
 DELETE FROM session WHERE user_id = ?
 `
@@ -66,7 +101,7 @@ type InsertSessionParams struct {
 	SessionID  string
 	UserID     string
 	Kind       string
-	SecretHash sql.NullString
+	SecretHash []byte
 	Device     string
 	CreatedAt  time.Time
 	LastUsedAt time.Time
@@ -141,6 +176,15 @@ func (q *Queries) LiveSessions(ctx context.Context, arg LiveSessionsParams) ([]S
 		return nil, err
 	}
 	return items, nil
+}
+
+const noteSessionUse = `-- name: NoteSessionUse :exec
+UPDATE session SET last_used_at = ? WHERE session_id = ?
+`
+
+func (q *Queries) NoteSessionUse(ctx context.Context, lastUsedAt time.Time, sessionID string) error {
+	_, err := q.db.ExecContext(ctx, noteSessionUse, lastUsedAt, sessionID)
+	return err
 }
 
 const purgeSessions = `-- name: PurgeSessions :execrows

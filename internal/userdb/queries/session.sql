@@ -9,6 +9,15 @@ SELECT * FROM session WHERE session_id = ?;
 -- name: TouchSession :exec
 UPDATE session SET last_used_at = ?, expires_at = ? WHERE session_id = ?;
 
+-- name: BrowserSession :one
+SELECT sqlc.embed(session), user.user_type, user.suspended_at, user.erased_at
+FROM session
+JOIN user ON user.user_id = session.user_id
+WHERE session.session_id = ? AND session.kind = 'browser';
+
+-- name: NoteSessionUse :exec
+UPDATE session SET last_used_at = ? WHERE session_id = ?;
+
 -- name: LiveSessions :many
 SELECT * FROM session
 WHERE user_id = sqlc.arg(user_id) AND ended_at IS NULL AND expires_at > sqlc.arg(now) AND session_id < sqlc.arg(before_id)

@@ -152,11 +152,13 @@ resource "aws_cloudfront_distribution" "this" {
     response_headers_policy_id = local.managed.security_headers
   }
 
-  # Event streams first: they match /v1/* too.
+  # Event streams first: they match /v1/* too. Pages behind the login before the pages
+  # for everyone, whose paths match them.
   dynamic "ordered_cache_behavior" {
     for_each = concat(
       [{ path = "/v1/races/*/events", cache = local.managed.caching_disabled, compress = false }],
       [for path in var.api_paths : { path = path, cache = aws_cloudfront_cache_policy.api.id, compress = true }],
+      [for path in var.own_paths : { path = path, cache = local.managed.caching_disabled, compress = false }], # the API compresses them
     )
     content {
       path_pattern             = ordered_cache_behavior.value.path

@@ -39,7 +39,7 @@ resource "aws_wafv2_web_acl" "this" {
         aggregate_key_type    = "IP"
         scope_down_statement {
           regex_match_statement {
-            regex_string = "^/v1/(login|users|token/refresh)$"
+            regex_string = "^/(v1/(login|users|token/refresh)|../account/(login|signup|recover))$"
             field_to_match {
               uri_path {}
             }

@@ -43,6 +43,11 @@ variable "page_paths" {
   type        = list(string)
 }
 
+variable "own_paths" {
+  description = "Paths of pages that are not the same for everyone, within page_paths: no cache keeps them, and they get cookies and forms."
+  type        = list(string)
+}
+
 variable "page_parameters" {
   description = "Parameters that pages have: a cache keeps a page for each of their values, and ignores all others."
   type        = list(string)

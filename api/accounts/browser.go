@@ -1,0 +1,118 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// Service is what pages do with accounts. It is what the calls do, with a cookie in
+// the place of tokens. The account is that of the caller in the context.
+type Service struct {
+	signUp   signUp
+	login    login
+	me       me
+	recovery recovery
+	export   export
+	passkeys passkeys
+}
+
+// Opened is a new session of a browser.
+type Opened struct {
+	Cookie   string // its value
+	Lifetime time.Duration
+	Type     auth.UserType
+}
+
+func (s *Service) opened(session userdb.Session, secret string, err error) (Opened, error) {
+	if err != nil {
+		return Opened{}, err
+	}
+	return Opened{Cookie: session.ID + "." + secret, Lifetime: session.ExpiresAt.Sub(session.CreatedAt), Type: session.Account.Type}, nil
+}
+
+// SignUp creates an account, as POST /v1/users does.
+func (s *Service) SignUp(ctx context.Context, from Client, in NewAccount) (userdb.Account, error) {
+	if err := server.Valid(in); err != nil {
+		return userdb.Account{}, err
+	}
+	return s.signUp.create(ctx, from, in)
+}
+
+// LogIn opens a session, as POST /v1/login does.
+func (s *Service) LogIn(ctx context.Context, from Client, loginID, password string) (Opened, error) {
+	return s.opened(s.login.open(ctx, from, loginID, password, userdb.BrowserSession))
+}
+
+// LogInByPasskey opens a session, as POST /v1/login/passkey does.
+func (s *Service) LogInByPasskey(ctx context.Context, from Client, ceremonyID string, credential map[string]any) (Opened, error) {
+	if s.passkeys.checks == nil {
+		return Opened{}, errNoSite()
+	}
+	return s.opened(s.passkeys.open(ctx, from, ceremonyID, credential, userdb.BrowserSession))
+}
+
+// HasPasskeys reports whether this site can have passkeys.
+func (s *Service) HasPasskeys() bool { return s.passkeys.checks != nil }
+
+// CallerOf returns whose cookie it is, the zero value when its session has ended.
+func (s *Service) CallerOf(ctx context.Context, cookie string) (server.Caller, error) {
+	id, secret, ok := strings.Cut(cookie, ".")
+	if !ok || !server.IsID(id) {
+		return server.Caller{}, nil
+	}
+	session, err := s.login.store.BrowserSession(ctx, id, auth.HashRefreshToken(secret))
+	if errors.Is(err, userdb.ErrNoSession) {
+		return server.Caller{}, nil
+	}
+	if err != nil {
+		return server.Caller{}, err
+	}
+	return server.Caller{
+		UserID: session.Account.UserID, Type: session.Account.Type, Session: session.ID, IssuedAt: session.CreatedAt,
+		NeedsPasskey: s.login.tokens.needsPasskey(session),
+	}, nil
+}
+
+// LogOut ends the caller's session. One that has ended already is no error.
+func (s *Service) LogOut(ctx context.Context) error {
+	caller := server.CallerFrom(ctx)
+	if err := s.login.store.EndSessionOf(ctx, caller.UserID, caller.Session); !errors.Is(err, race.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// AskRecovery has a link mailed, as POST /v1/users/recovery does.
+func (s *Service) AskRecovery(ctx context.Context, from Client, loginID string) error {
+	return s.recovery.request(ctx, from, loginID)
+}
+
+// Recover chooses a new password, as POST /v1/users/password does.
+func (s *Service) Recover(ctx context.Context, token, password string) error {
+	return s.recovery.recover(ctx, token, password)
+}
+
+// Confirm confirms an address or a login, as POST /v1/users/confirm does.
+func (s *Service) Confirm(ctx context.Context, token string) error {
+	return ofLink(s.recovery.store.UseLink(ctx, auth.HashRefreshToken(token), "", false))
+}
+
+// Change changes the account, as PATCH /v1/me does.
+func (s *Service) Change(ctx context.Context, from Client, in AccountChange) (userdb.Account, error) {
+	if err := server.Valid(in); err != nil {
+		return userdb.Account{}, err
+	}
+	return s.me.update(ctx, from, in)
+}
+
+// Leave deletes the account, as DELETE /v1/me does.
+func (s *Service) Leave(ctx context.Context, from Client, password string) error {
+	return s.me.erase(ctx, from, password)
+}

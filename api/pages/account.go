@@ -1,0 +1,163 @@
+package pages
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/mrmrthon/mrmrthon/api/accounts"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+)
+
+const (
+	loginPath    = "/account/login"
+	passkeysPath = "/my/passkeys"
+)
+
+// accountPages adds the pages by which people come in and leave again.
+func (s *site) accountPages() {
+	s.visit(http.MethodGet, loginPath, s.logInForm)
+	s.visit(http.MethodPost, loginPath, s.logIn)
+	s.visit(http.MethodGet, "/account/signup", s.signUpForm)
+	s.visit(http.MethodPost, "/account/signup", s.signUp)
+	s.visit(http.MethodGet, "/account/recover", s.recoverForm)
+	s.visit(http.MethodPost, "/account/recover", s.recover)
+	s.visit(http.MethodPost, "/account/logout", s.logOut)
+}
+
+// section is an entry of the navigation of whoever has logged in.
+type section struct {
+	path, label string
+	current     bool
+}
+
+// sections are the pages that the caller can go to from everywhere.
+func (v *visit) sections() []section {
+	list := []section{{path: "/my", label: v.T("nav.overview")}}
+	for i := range list {
+		list[i].current = v.path == list[i].path
+	}
+	return list
+}
+
+// loginView is the page on which somebody logs in.
+type loginView struct {
+	next     string     // where they go then
+	again    url.Values // what they had sent to next when their session had ended
+	passkeys bool
+}
+
+// askToLogIn answers somebody who asks for a page of their own without a session. What
+// they have sent in a form is kept in the page, and sent once they have logged in.
+func (s *site) askToLogIn(w http.ResponseWriter, r *http.Request, v *visit) {
+	if r.Method == http.MethodGet {
+		s.leave(w, r, &redirect{to: with(v.link(loginPath), "next", r.URL.RequestURI())})
+		return
+	}
+	view := loginView{next: r.URL.RequestURI(), again: url.Values{}, passkeys: s.People.HasPasskeys()}
+	if r.MultipartForm == nil { // a file must be chosen again
+		for name, values := range v.form.values {
+			if !strings.Contains(name, "password") {
+				view.again[name] = values
+			}
+		}
+	} else {
+		view.next = s.local(r.Referer(), v.link("/my"))
+	}
+	v.form = &form{values: url.Values{}, wrong: map[string]string{}, problem: v.T("login.ended"), status: http.StatusUnauthorized}
+	v.path = loginPath
+	s.show(r.Context(), w, r, v, s.logInPage(v, view))
+}
+
+func (s *site) logInPage(v *visit, view loginView) page {
+	return page{title: v.T("login.title"), body: logInBody(v, view)}
+}
+
+func (s *site) logInForm(_ context.Context, v *visit) (page, error) {
+	view := loginView{next: s.local(v.get("next"), ""), passkeys: s.People.HasPasskeys()}
+	if v.caller.UserID != "" {
+		return page{}, &redirect{to: s.local(view.next, v.link("/my"))}
+	}
+	return s.logInPage(v, view), nil
+}
+
+func (s *site) logIn(ctx context.Context, v *visit) (page, error) {
+	view := loginView{next: s.local(v.form.get("next"), ""), passkeys: s.People.HasPasskeys()}
+	var err error
+	if view.again, err = url.ParseQuery(v.form.values.Get("again")); err != nil {
+		view.again = url.Values{}
+	}
+	opened, err := s.People.LogIn(ctx, v.from, v.form.get("login_id"), v.form.values.Get("password"))
+	if v.refused(err) {
+		return s.logInPage(v, view), nil
+	}
+	if err != nil {
+		return page{}, err
+	}
+	v.cookie = s.newCookie(sessionCookie, opened.Cookie, int(opened.Lifetime.Seconds()))
+	if len(view.again) > 0 && view.next != "" {
+		v.form = &form{values: url.Values{}, wrong: map[string]string{}}
+		return page{title: v.T("again.title"), body: againBody(v, view)}, nil
+	}
+	return page{}, &redirect{to: s.local(view.next, v.link("/my"))}
+}
+
+func (s *site) logOut(ctx context.Context, v *visit) (page, error) {
+	if v.caller.UserID != "" {
+		if err := s.People.LogOut(ctx); err != nil {
+			return page{}, err
+		}
+	}
+	v.cookie = s.newCookie(sessionCookie, "", -1)
+	return v.done(loginPath, "logged-out")
+}
+
+func (s *site) signUpForm(_ context.Context, v *visit) (page, error) {
+	return page{title: v.T("signup.title"), body: signUpBody(v, s.local(v.get("next"), ""))}, nil
+}
+
+func (s *site) signUp(ctx context.Context, v *visit) (page, error) {
+	next := s.local(v.form.get("next"), "")
+	in := accounts.NewAccount{
+		LoginID: v.form.get("login_id"), Password: v.form.values.Get("password"), Name: v.form.get("name"), UserType: v.form.get("user_type"),
+		BirthDate: v.form.get("birth_date"), Sex: v.form.get("sex"), Language: v.tag,
+	}
+	_, err := s.People.SignUp(ctx, v.from, in)
+	var opened accounts.Opened
+	if err == nil {
+		opened, err = s.People.LogIn(ctx, v.from, in.LoginID, in.Password)
+	}
+	if v.refused(err) {
+		return page{title: v.T("signup.title"), body: signUpBody(v, next)}, nil
+	}
+	if err != nil {
+		return page{}, err
+	}
+	v.cookie = s.newCookie(sessionCookie, opened.Cookie, int(opened.Lifetime.Seconds()))
+	return page{}, &redirect{to: s.local(next, v.link("/my")), said: "signed-up"}
+}
+
+func (s *site) recoverForm(_ context.Context, v *visit) (page, error) {
+	return page{title: v.T("recover.title"), body: recoverBody(v)}, nil
+}
+
+func (s *site) recover(ctx context.Context, v *visit) (page, error) {
+	err := s.People.AskRecovery(ctx, v.from, v.form.get("login_id"))
+	if v.refused(err) {
+		return s.recoverForm(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return v.done(loginPath, "recovery-asked")
+}
+
+// kinds are the types of accounts that people can sign up for.
+func (v *visit) kinds() []option {
+	return []option{{string(auth.Runner), v.T("signup.runner")}, {string(auth.Organizer), v.T("signup.organizer")}}
+}
+
+func (v *visit) sexes() []option {
+	return []option{{"", v.T("own.sex.none")}, {"F", v.T("own.sex.F")}, {"M", v.T("own.sex.M")}, {"X", v.T("own.sex.X")}}
+}
