@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// suffixes stand behind a comma without being a first name.
+// suffixes stand after a comma without being a first name.
 func isSuffix(part string) bool {
 	switch plainName(part) {
 	case "jr", "sr", "ii", "iii", "iv", "v", "dr", "md", "phd", "esq", "prof", "dds", "jnr", "snr":

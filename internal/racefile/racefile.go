@@ -186,12 +186,12 @@ func GroupErrors(rowErrors []RowError) []ErrorGroup {
 	return groups
 }
 
-// maxSkipped is how many skipped rows are listed: a web page behind the data, or
+// maxSkipped is how many skipped rows are listed: a web page after the data, or
 // a sheet formatted down to its end, has more of them than anybody reads.
 const maxSkipped = 1000
 
 // Read reads a file. Its name may be empty; FinishLynx files have no header and
-// are best told by it. An error is a *FileError, a *TooManyRowsError, or what r
+// are best recognised by it. An error is a *FileError, a *TooManyRowsError, or what r
 // returned.
 func Read(name string, r io.Reader, options Options) (*File, error) {
 	if options.MaxRows <= 0 {

@@ -49,7 +49,7 @@ func (b *builder) finish() (*File, error) {
 			f.HasStartList = true
 		}
 	}
-	b.dropTwins(good)
+	b.dropDuplicates(good)
 	order := make(map[string]int)
 	for _, c := range f.Columns {
 		if _, seen := order[c.Sheet]; !seen {
@@ -68,9 +68,9 @@ func (b *builder) finish() (*File, error) {
 	return f, nil
 }
 
-// dropTwins lists every row of a bib that several rows of a race name as an error: none
-// of them is known to be the right one.
-func (b *builder) dropTwins(good []Row) {
+// dropDuplicates reports every row of a bib that several rows of a race name as an
+// error: which of them is right is not known.
+func (b *builder) dropDuplicates(good []Row) {
 	type key struct{ event, bib string }
 	events := make(map[string]bool)
 	for _, row := range good {

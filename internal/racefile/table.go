@@ -26,7 +26,7 @@ type builder struct {
 	options   Options
 	file      *File
 	raws      []raw
-	page      string // a web page behind the data
+	page      string // a web page after the data
 	epoch1904 bool
 	noKind    bool // the container has stated the kind
 	repeated  bool // a header came again within a table
@@ -181,8 +181,8 @@ func same(header, cells []string) bool {
 	return true
 }
 
-// isHeader reports whether a row names columns. Most rows are told apart by
-// their first cell alone.
+// isHeader reports whether a row names columns. Most rows are recognised
+// by their first cell alone.
 func (t *table) isHeader(cells []string) bool {
 	known := 0
 	for _, cell := range cells[:min(len(cells), 3)] {

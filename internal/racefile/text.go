@@ -169,8 +169,8 @@ func nextCell(text string, pos int, delimiter byte) (cell string, end int) {
 // one costs a few kilobytes instead of the rest of the file.
 const maxQuotedCell = 16 << 10
 
-// quotedCell reads a cell between quotes. It is not one when no quote with a
-// delimiter or a line end behind it follows.
+// quotedCell reads a cell between quotes. It is not one unless a quote follows
+// that has a delimiter or a line end after it.
 func quotedCell(text string, pos int, delimiter byte) (cell string, end int, ok bool) {
 	limit := min(len(text), pos+maxQuotedCell)
 	broken := false

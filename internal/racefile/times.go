@@ -48,7 +48,7 @@ var (
 
 var (
 	errTime     = errors.New(`must be a time as H:MM:SS[.f] or MM:SS[.f], for example "2:10:22" or "45:10.4"`)
-	errSixty    = errors.New("minutes and seconds behind an hour, and seconds behind minutes, must be below 60")
+	errSixty    = errors.New("minutes and seconds after an hour, and seconds after minutes, must be below 60")
 	errGap      = errors.New("is a gap to another time: the time itself is needed")
 	errTimeUnit = errors.New("is a number without a unit: write the time as H:MM:SS")
 	errTimeLong = errors.New("must be below 1000 hours")

@@ -58,7 +58,7 @@ func statusWord(cell string) (status race.ResultStatus, undecided string, known 
 	return status, undecided, known
 }
 
-// remarkStatus reads a status from a remark, which may go on behind it.
+// remarkStatus reads a status from a remark, which may continue after it.
 func remarkStatus(cell string) (status race.ResultStatus, undecided string, known bool) {
 	if status, undecided, known = statusWord(cell); known {
 		return status, undecided, true
