@@ -1,9 +1,9 @@
 // Package backup copies databases to a folder or a bucket and restores them to a
 // moment: a dump of each database, consistent in itself, and the binary logs from
-// then on. It uses the tools of the server's make (mariadb-dump, mariadb-binlog and
+// then on. It uses the server's own tools (mariadb-dump, mariadb-binlog and
 // mariadb, or mysqldump, mysqlbinlog and mysql).
 //
-// In the place of the backups a server has a folder for each series:
+// Where backups are kept, each server has a folder for each series:
 //
 //	<server>/<series>/dumps/<time>/manifest.json       written last: without it there is no backup
 //	<server>/<series>/dumps/<time>/main_db.sql.gz
@@ -50,8 +50,8 @@ type Done struct {
 	Deleted  int       // files older than Plan.Keep
 }
 
-// Back backs the databases of a server up to the place.
-func (s Server) Back(ctx context.Context, place Place, plan Plan, log *slog.Logger) (done Done, err error) {
+// BackUp backs up the databases of a server to the place.
+func (s Server) BackUp(ctx context.Context, place Place, plan Plan, log *slog.Logger) (done Done, err error) {
 	e, err := s.connect(ctx)
 	if err != nil {
 		return Done{}, err
@@ -96,9 +96,9 @@ func (s Server) Back(ctx context.Context, place Place, plan Plan, log *slog.Logg
 func All(ctx context.Context, servers []Server, place Place, plan Plan, log *slog.Logger) error {
 	var problems []error
 	for _, s := range servers {
-		done, err := s.Back(ctx, place, plan, log)
+		done, err := s.BackUp(ctx, place, plan, log)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("back %s up: %w", s.Name, err))
+			problems = append(problems, fmt.Errorf("back up %s: %w", s.Name, err))
 			continue
 		}
 		log.InfoContext(ctx, "backed up", "server", s.Name, "bytes", done.Bytes, "until", done.Until, "deleted", done.Deleted)
@@ -173,7 +173,7 @@ func (e *session) dumpOne(ctx context.Context, place Place, under, database stri
 	if e.logs {
 		found := logPosition.FindSubmatch(ends.first)
 		if found == nil {
-			return dump{}, errors.New("the dump does not say where the binary logs go on from it")
+			return dump{}, errors.New("the dump does not say where the binary logs continue from it")
 		}
 		d.Log = string(found[1])
 		if d.Position, err = strconv.ParseInt(string(found[2]), 10, 64); err != nil {

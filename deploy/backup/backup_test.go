@@ -101,14 +101,14 @@ func (b *bundle) records() int {
 
 func (b *bundle) back(plan backup.Plan) backup.Done {
 	b.Helper()
-	done, err := b.Back(b.Context(), b.place, plan, b.log)
+	done, err := b.BackUp(b.Context(), b.place, plan, b.log)
 	require.NoError(b, err)
 	return done
 }
 
-func (b *bundle) restore(wish backup.Wish) ([]backup.Restored, backup.Accounts, error) {
+func (b *bundle) restore(options backup.RestoreOptions) ([]backup.Restored, backup.Accounts, error) {
 	b.Helper()
-	return backup.Restore(b.Context(), []backup.Server{b.Server}, b.place, wish, b.log)
+	return backup.Restore(b.Context(), []backup.Server{b.Server}, b.place, options, b.log)
 }
 
 // nextSecond waits until the server's clock shows another second, to which a moment
@@ -143,12 +143,12 @@ func TestRestoreToAMoment(t *testing.T) {
 	at := b.nextSecond()
 	b.record("after the moment")
 	b.user("after@example.org")
-	_, _, err = b.restore(backup.Wish{At: at})
-	require.ErrorContains(t, err, "backups reach only to")
+	_, _, err = b.restore(backup.RestoreOptions{At: at})
+	require.ErrorContains(t, err, "the backups end at")
 	require.Equal(t, 4, b.records(), "nothing was changed")
 	b.back(backup.Plan{DumpEvery: logsOnly})
 
-	restored, _, err := b.restore(backup.Wish{Databases: []string{"main_db"}, At: at})
+	restored, _, err := b.restore(backup.RestoreOptions{Databases: []string{"main_db"}, At: at})
 	require.NoError(t, err)
 	require.Len(t, restored, 1)
 	require.Equal(t, 3, restored[0].Logs)
@@ -165,7 +165,7 @@ func TestRestoreToAMoment(t *testing.T) {
 	b.record("after the restore")
 	next := b.back(backup.Plan{DumpEvery: logsOnly})
 	require.True(t, next.Dumped)
-	restored, _, err = b.restore(backup.Wish{})
+	restored, _, err = b.restore(backup.RestoreOptions{})
 	require.NoError(t, err)
 	require.Len(t, restored, 2)
 	require.Equal(t, 4, b.records())
@@ -182,7 +182,7 @@ func TestRestoreIsAllOrNothing(t *testing.T) {
 	b.record("not backed up")
 	refused := func(want string) {
 		t.Helper()
-		_, _, err := b.restore(backup.Wish{})
+		_, _, err := b.restore(backup.RestoreOptions{})
 		require.ErrorContains(t, err, want)
 		require.Equal(t, 3, b.records(), "nothing was changed")
 		require.Zero(t, b.count("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name LIKE '%restoring' OR schema_name LIKE '%before%'"))
@@ -243,10 +243,10 @@ func TestOldBackupsAreDeleted(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, manifests, "the newest dump stays, however old")
-	_, _, err = b.restore(backup.Wish{At: at})
+	_, _, err = b.restore(backup.RestoreOptions{At: at})
 	require.NoError(t, err)
 	require.Equal(t, 3, b.records())
-	_, _, err = b.restore(backup.Wish{At: at.Add(-time.Hour)})
+	_, _, err = b.restore(backup.RestoreOptions{At: at.Add(-time.Hour)})
 	require.ErrorContains(t, err, "no backup from before")
 }
 
@@ -267,7 +267,7 @@ func TestAccountsAfterARestore(t *testing.T) {
 		b.exec(`INSERT INTO main_db.participant (participant_id, race_id, user_id, bib, bib_key, sex, age, field, status, created_at, updated_at)
 			VALUES (?, ?, ?, ?, ?, 'F', 40, 'runner', 'entered', NOW(6), NOW(6))`, uuid.NewString(), raceID, id, fmt.Sprint(i), fmt.Sprint(i))
 	}
-	restored, accounts, err := b.restore(backup.Wish{Databases: []string{"user_db"}, At: time.Time{}})
+	restored, accounts, err := b.restore(backup.RestoreOptions{Databases: []string{"user_db"}, At: time.Time{}})
 	require.NoError(t, err)
 	require.Equal(t, []string{leaver}, restored[0].Erased)
 	require.Equal(t, 1, b.count("SELECT COUNT(*) FROM user_db.user WHERE user_id = ? AND name = '' AND login_id IS NULL AND erased_at IS NOT NULL", leaver))
@@ -289,7 +289,7 @@ func TestBackupsInS3(t *testing.T) {
 	var err error
 	b.place, err = backup.OpenPlace(t.Context(), "s3://club/races/2026")
 	require.NoError(t, err)
-	_, err = b.Back(t.Context(), b.place, backup.Plan{}, b.log)
+	_, err = b.BackUp(t.Context(), b.place, backup.Plan{}, b.log)
 	require.ErrorContains(t, err, "bucket club", "it does not exist")
 	request(t, store.URL+"/club")
 	b.record("kept")
@@ -297,7 +297,7 @@ func TestBackupsInS3(t *testing.T) {
 	b.record("in a log")
 	b.back(backup.Plan{DumpEvery: logsOnly})
 	b.record("lost")
-	_, _, err = b.restore(backup.Wish{})
+	_, _, err = b.restore(backup.RestoreOptions{})
 	require.NoError(t, err)
 	require.Equal(t, 2, b.records())
 	names, err := b.place.List(t.Context(), "local/")
@@ -306,7 +306,7 @@ func TestBackupsInS3(t *testing.T) {
 	for _, name := range names {
 		require.NoError(t, b.place.Delete(t.Context(), name))
 	}
-	_, _, err = b.restore(backup.Wish{})
+	_, _, err = b.restore(backup.RestoreOptions{})
 	require.ErrorContains(t, err, "there is no backup of it")
 }
 
@@ -331,18 +331,18 @@ func TestANewServerIsNotWhatWasLost(t *testing.T) {
 	lost.back(backup.Plan{})
 	replacement.place = lost.place
 	replacement.back(backup.Plan{})
-	_, _, err := replacement.restore(backup.Wish{})
+	_, _, err := replacement.restore(backup.RestoreOptions{})
 	require.ErrorContains(t, err, "nobody had used yet")
 	_, rest, _ := strings.Cut(err.Error(), "AT=")
 	at, _, _ := strings.Cut(rest, " ")
-	wish, err := backup.WishSettings{At: at}.Wish()
+	options, err := backup.RestoreSettings{At: at}.Options()
 	require.NoError(t, err)
-	_, _, err = replacement.restore(wish)
+	_, _, err = replacement.restore(options)
 	require.NoError(t, err)
 	require.Equal(t, 1, replacement.records())
 
 	replacement.back(backup.Plan{})
-	_, _, err = replacement.restore(backup.Wish{})
+	_, _, err = replacement.restore(backup.RestoreOptions{})
 	require.NoError(t, err, "a newer one has what was restored")
 }
 

@@ -37,7 +37,7 @@ type dump struct {
 	Tables   []string `json:"tables"`
 	// Empty: nobody has used the database yet, as on a server that has just been set up.
 	Empty bool `json:"empty,omitempty"`
-	// Log and Position say where the binary logs go on from this dump; Log is empty
+	// Log and Position say where the binary logs continue from this dump; Log is empty
 	// when the server keeps none.
 	Log      string `json:"log,omitempty"`
 	Position int64  `json:"position,omitempty"`
@@ -145,7 +145,7 @@ func (i inventory) hasLog(log string) bool {
 }
 
 // deleteOld deletes what is not needed to restore to a moment after the given one:
-// everything from before the last dump that is older than it.
+// everything older than the last dump before it.
 func deleteOld(ctx context.Context, place Place, server string, after time.Time) (deleted int, err error) {
 	kept, err := readPlace(ctx, place, server+"/")
 	if err != nil {
@@ -216,7 +216,7 @@ func choose(kept inventory, database string, at time.Time) (source, error) {
 			continue
 		}
 		if k.number > next {
-			return source{}, fmt.Errorf("binary log %d is missing: it can be restored to a moment until %s", next, until.Format(time.RFC3339))
+			return source{}, fmt.Errorf("binary log %d is missing: it can only be restored to a moment up to %s", next, until.Format(time.RFC3339))
 		}
 		s.logs = append(s.logs, k)
 		next, until = k.number+1, k.until
@@ -225,7 +225,7 @@ func choose(kept inventory, database string, at time.Time) (source, error) {
 		}
 	}
 	if !at.IsZero() {
-		return source{}, fmt.Errorf("backups reach only to %s", until.Format(time.RFC3339))
+		return source{}, fmt.Errorf("the backups end at %s", until.Format(time.RFC3339))
 	}
 	return s, nil
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
-// Wish says what to restore.
-type Wish struct {
+// RestoreOptions say what to restore.
+type RestoreOptions struct {
 	// Databases to restore; the others stay as they are. Empty: all.
 	Databases []string
 	// At is the moment to restore to: what was committed from this second on is left
@@ -29,25 +29,25 @@ type Wish struct {
 	At time.Time
 	// Running allows it while programs are connected to the databases.
 	Running bool
-	// UndoErasures brings personal data back that was erased after the moment. Without
+	// UndoErasures brings back personal data that was erased after the moment. Without
 	// it, whoever is erased in the database that is replaced stays so.
 	UndoErasures bool
 }
 
-// WishSettings are a Wish in the environment of a program.
-type WishSettings struct {
+// RestoreSettings are RestoreOptions in the environment of a program.
+type RestoreSettings struct {
 	Databases    []string `env:"DATABASES" help:"the databases to restore, with commas: main_db, user_db; default: both"`
 	At           string   `env:"AT" help:"the moment to restore to, as 2026-04-20T09:30:00Z; default: everything that is kept"`
 	Running      bool     `env:"RUNNING" envDefault:"false" help:"restore although programs are connected to the databases"`
-	UndoErasures bool     `env:"UNDO_ERASURES" envDefault:"false" help:"bring personal data back that was erased after the moment"`
+	UndoErasures bool     `env:"UNDO_ERASURES" envDefault:"false" help:"bring back personal data that was erased after the moment"`
 }
 
-// Wish reads the settings.
-func (s WishSettings) Wish() (Wish, error) {
-	w := Wish{Databases: s.Databases, Running: s.Running, UndoErasures: s.UndoErasures}
+// Options reads the settings.
+func (s RestoreSettings) Options() (RestoreOptions, error) {
+	w := RestoreOptions{Databases: s.Databases, Running: s.Running, UndoErasures: s.UndoErasures}
 	for _, database := range s.Databases {
 		if database != mainDB && database != userDB {
-			return Wish{}, fmt.Errorf("DATABASES: there is no database %q, only %s and %s", database, mainDB, userDB)
+			return RestoreOptions{}, fmt.Errorf("DATABASES: there is no database %q, only %s and %s", database, mainDB, userDB)
 		}
 	}
 	if s.At == "" {
@@ -55,7 +55,7 @@ func (s WishSettings) Wish() (Wish, error) {
 	}
 	var err error
 	if w.At, err = time.Parse(time.RFC3339, s.At); err != nil {
-		return Wish{}, fmt.Errorf("AT is %q; write a moment as 2026-04-20T09:30:00Z or 2026-04-20T11:30:00+02:00", s.At)
+		return RestoreOptions{}, fmt.Errorf("AT is %q; write a moment as 2026-04-20T09:30:00Z or 2026-04-20T11:30:00+02:00", s.At)
 	}
 	return w, nil
 }
@@ -79,8 +79,8 @@ var ErrRunning = errors.New("programs are connected to the database: stop them f
 //
 // Afterwards every entrant has an account again; see Accounts. The records and their
 // credits are for the audit to compare, as soon as the programs run.
-func Restore(ctx context.Context, servers []Server, place Place, wish Wish, log *slog.Logger) ([]Restored, Accounts, error) {
-	restored, err := restore(ctx, servers, place, wish, log)
+func Restore(ctx context.Context, servers []Server, place Place, options RestoreOptions, log *slog.Logger) ([]Restored, Accounts, error) {
+	restored, err := restore(ctx, servers, place, options, log)
 	if err != nil {
 		return restored, Accounts{}, err
 	}
@@ -97,7 +97,7 @@ func Restore(ctx context.Context, servers []Server, place Place, wish Wish, log 
 	return restored, accounts, err
 }
 
-func restore(ctx context.Context, servers []Server, place Place, wish Wish, log *slog.Logger) (all []Restored, err error) {
+func restore(ctx context.Context, servers []Server, place Place, options RestoreOptions, log *slog.Logger) (all []Restored, err error) {
 	kept, err := readPlace(ctx, place, "")
 	if err != nil {
 		return nil, err
@@ -109,8 +109,8 @@ func restore(ctx context.Context, servers []Server, place Place, wish Wish, log 
 		}
 	}()
 	for _, s := range servers {
-		if len(wish.Databases) > 0 {
-			s.Databases = slices.DeleteFunc(slices.Clone(s.Databases), func(d string) bool { return !slices.Contains(wish.Databases, d) })
+		if len(options.Databases) > 0 {
+			s.Databases = slices.DeleteFunc(slices.Clone(s.Databases), func(d string) bool { return !slices.Contains(options.Databases, d) })
 		}
 		if len(s.Databases) == 0 {
 			continue
@@ -119,14 +119,14 @@ func restore(ctx context.Context, servers []Server, place Place, wish Wish, log 
 		if err != nil {
 			return nil, err
 		}
-		r := &restoration{session: e, wish: wish, log: log}
+		r := &restoration{session: e, options: options, log: log}
 		ready = append(ready, r)
 		if err := r.prepare(ctx, place, kept); err != nil {
 			return nil, errors.Join(err, r.clear(context.WithoutCancel(ctx)))
 		}
 	}
 	if len(ready) == 0 {
-		return nil, fmt.Errorf("there is no database called %s", strings.Join(wish.Databases, " or "))
+		return nil, fmt.Errorf("there is no database called %s", strings.Join(options.Databases, " or "))
 	}
 	for _, r := range ready {
 		if err := r.replace(ctx); err != nil {
@@ -140,20 +140,20 @@ func restore(ctx context.Context, servers []Server, place Place, wish Wish, log 
 // restoration is the restore of one server's databases.
 type restoration struct {
 	*session
-	wish Wish
-	log  *slog.Logger
-	done []Restored
+	options RestoreOptions
+	log     *slog.Logger
+	done    []Restored
 }
 
 // loading is the name of a database while it is loaded.
 func loading(database string) string { return database + "_restoring" }
 
 func (r *restoration) prepare(ctx context.Context, place Place, kept inventory) error {
-	if err := r.checkNobody(ctx); err != nil {
+	if err := r.checkUnused(ctx); err != nil {
 		return err
 	}
 	for _, database := range r.Databases {
-		s, err := choose(kept, database, r.wish.At)
+		s, err := choose(kept, database, r.options.At)
 		if err != nil {
 			return fmt.Errorf("restore %s: %w", database, err)
 		}
@@ -168,9 +168,9 @@ func (r *restoration) prepare(ctx context.Context, place Place, kept inventory) 
 	return nil
 }
 
-// checkNobody refuses while others are connected to the databases.
-func (r *restoration) checkNobody(ctx context.Context) error {
-	if r.wish.Running {
+// checkUnused refuses while others are connected to the databases.
+func (r *restoration) checkUnused(ctx context.Context) error {
+	if r.options.Running {
 		return nil
 	}
 	for _, database := range r.Databases {
@@ -238,7 +238,7 @@ func (r *restoration) loadDump(ctx context.Context, file, target string) (err er
 }
 
 // applyLogs applies what the logs hold of one database, from the position of its dump
-// to the moment. The tools' two makes filter by the database's name at different
+// to the moment. The two servers' tools filter by the database's name at different
 // points: MariaDB's before it is rewritten, MySQL's after.
 func (r *restoration) applyLogs(ctx context.Context, s source, logs []string, target string) error {
 	filter := target
@@ -249,8 +249,8 @@ func (r *restoration) applyLogs(ctx context.Context, s source, logs []string, ta
 		"--rewrite-db=" + s.Database + "->" + target, "--database=" + filter,
 		"--start-position=" + strconv.FormatInt(s.Position, 10),
 	}
-	if !r.wish.At.IsZero() {
-		args = append(args, "--stop-datetime="+r.wish.At.UTC().Format(time.DateTime))
+	if !r.options.At.IsZero() {
+		args = append(args, "--stop-datetime="+r.options.At.UTC().Format(time.DateTime))
 	}
 	statements, out := io.Pipe()
 	ctx, cancel := context.WithCancel(ctx)
@@ -263,7 +263,7 @@ func (r *restoration) applyLogs(ctx context.Context, s source, logs []string, ta
 	}()
 	err := r.command(ctx, bufio.NewReaderSize(statements, 1<<20), io.Discard, r.client, "--binary-mode", "--default-character-set=utf8mb4")
 	_ = statements.CloseWithError(err)
-	if err != nil { // the reader has nobody to write to; that it was ended says nothing
+	if err != nil { // the reader has nobody to write to; that it was stopped says nothing
 		cancel()
 		_ = <-read //nolint:staticcheck // errcheck wants the blank
 		return fmt.Errorf("apply the binary logs: %w", err)
@@ -316,10 +316,10 @@ func fetch(ctx context.Context, place Place, name, sum, file string) (err error)
 	return errors.Join(err, in.Close(), out.Close())
 }
 
-// replace puts what was loaded in the place of what is there: one statement for all
-// databases of the server, which happens as a whole or not at all.
+// replace swaps what was loaded for what is there: one statement for all databases of
+// the server, which happens as a whole or not at all.
 func (r *restoration) replace(ctx context.Context) error {
-	if err := r.checkNobody(ctx); err != nil { // loading took a while
+	if err := r.checkUnused(ctx); err != nil { // loading took a while
 		return err
 	}
 	now, err := r.now(ctx)
@@ -359,7 +359,7 @@ func (r *restoration) replace(ctx context.Context) error {
 			renames = append(renames, fmt.Sprintf("%s.%s TO %s.%[2]s", loading(d.Database), table, d.Database))
 		}
 	}
-	// A new series first: logs that go on from an older dump must not be mixed with
+	// A new series first: logs that continue from an older dump must not be mixed with
 	// those after the change, and a series without it does no harm.
 	if _, err := r.series(ctx); err != nil {
 		return err
@@ -368,7 +368,7 @@ func (r *restoration) replace(ctx context.Context) error {
 		return err
 	}
 	if _, err := r.db.ExecContext(ctx, "RENAME TABLE "+strings.Join(renames, ", ")); err != nil {
-		return fmt.Errorf("put the restored tables in the place of the old ones: %w; nothing was changed", err)
+		return fmt.Errorf("replace the old tables by the restored ones: %w; nothing was changed", err)
 	}
 	return r.clear(ctx)
 }
@@ -389,7 +389,7 @@ func (r *restoration) eraseAgain(ctx context.Context, d *Restored) (err error) {
 	target := loading(d.Database)
 	loaded, err := r.strings(ctx, "SELECT table_schema FROM information_schema.columns WHERE table_name = 'user' AND column_name = 'erased_at' AND table_schema IN (?, ?)",
 		target, d.Database)
-	if err != nil || len(loaded) < 2 || r.wish.UndoErasures {
+	if err != nil || len(loaded) < 2 || r.options.UndoErasures {
 		return err // a database without accounts
 	}
 	const erasedSince = " FROM %[1]s.user AS new JOIN %[2]s.user AS old ON old.user_id = new.user_id WHERE old.erased_at IS NOT NULL AND new.erased_at IS NULL"
@@ -433,13 +433,13 @@ func Report(ctx context.Context, log *slog.Logger, restored []Restored, accounts
 		}
 	}
 	if accounts.Kept > 0 {
-		log.InfoContext(ctx, "accounts newer than the backup were kept, for races name them", "users", accounts.Kept)
+		log.InfoContext(ctx, "accounts newer than the backup were kept, because races name them", "users", accounts.Kept)
 	}
 	if accounts.StandIns > 0 {
 		log.WarnContext(ctx, "entrants had no account and got one without a name; import the start lists again to name them", "users", accounts.StandIns)
 	}
 	if len(accounts.Organizers) > 0 {
-		log.WarnContext(ctx, "organizers of races have no account: they sign up again, and an operator decides who gets their races", "users", accounts.Organizers)
+		log.WarnContext(ctx, "some organizers of races have no account any more: they must sign up again, and an operator hands their races over", "users", accounts.Organizers)
 	}
 	if len(restored) > 0 {
 		log.InfoContext(ctx, "start the programs: the audit compares the databases and repairs what differs; then take a new backup, and drop the databases named *_before_* once they are not needed")

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Schedule backs servers up again and again.
+// Schedule backs up servers at an interval.
 type Schedule struct {
 	Servers []Server
 	Place   Place
@@ -32,7 +32,7 @@ func (s *Schedule) Register(registry prometheus.Registerer) {
 		Name: "mrmrthon_backup_failures_total", Help: "Backups of a server that failed.",
 	}, []string{"server"})
 	registry.MustRegister(s.until, s.dumped, s.failures)
-	for _, server := range s.Servers { // there from the start, so that none that ever succeeds is seen too
+	for _, server := range s.Servers { // set from the start, so that a backup that never succeeds is seen too
 		s.until.WithLabelValues(server.Name).Set(0)
 		s.dumped.WithLabelValues(server.Name).Set(0)
 		s.failures.WithLabelValues(server.Name)
@@ -57,7 +57,7 @@ func (s *Schedule) Run(ctx context.Context) {
 }
 
 func (s *Schedule) once(ctx context.Context, server Server) {
-	done, err := server.Back(ctx, s.Place, s.Plan, s.Log)
+	done, err := server.BackUp(ctx, s.Place, s.Plan, s.Log)
 	switch {
 	case ctx.Err() != nil:
 		return

@@ -28,7 +28,7 @@ type Server struct {
 	Databases      []string
 }
 
-// session is a server that answers, and the tools of its make.
+// session is a connection to a server, and the tools for it.
 type session struct {
 	Server
 	db                 *sql.DB
@@ -67,7 +67,7 @@ func (s Server) connect(ctx context.Context) (_ *session, err error) {
 		}
 	}
 	if e.folder, err = os.MkdirTemp("", "mrmrthon-backup-"); err != nil {
-		return nil, fmt.Errorf("make a folder for files on their way: %w", err)
+		return nil, fmt.Errorf("make a temporary folder: %w", err)
 	}
 	if err := e.writeOptions(); err != nil {
 		return nil, err
@@ -83,10 +83,10 @@ func (e *session) close() error {
 	return err
 }
 
-// findTool returns the path of a tool. It must be of the server's make: MySQL's
+// findTool returns the path of a tool, which must be the server's own: MySQL's
 // and MariaDB's tools do not understand each other's logs, and the packages of
-// MariaDB install theirs under MySQL's names too, as links. Not all of them name
-// their make by --version.
+// MariaDB install theirs under MySQL's names too, as links. Not all of them say
+// by --version whose they are.
 func findTool(ctx context.Context, isMariaDB bool, names ...string) (string, error) {
 	for _, name := range names {
 		path, err := exec.LookPath(name)
@@ -122,7 +122,7 @@ func (e *session) writeOptions() error {
 
 func (e *session) options() string { return filepath.Join(e.folder, "client.cnf") }
 
-// command runs a tool with its standard input and output; what it says on its
+// command runs a tool with its standard input and output; what it prints on its
 // standard error is in the error. Its clock shows UTC, in which moments are given.
 func (e *session) command(ctx context.Context, in io.Reader, out io.Writer, tool string, args ...string) error {
 	cmd := exec.CommandContext(ctx, tool, append([]string{"--defaults-file=" + e.options()}, args...)...)
@@ -137,9 +137,9 @@ func (e *session) command(ctx context.Context, in io.Reader, out io.Writer, tool
 
 var quotedText = regexp.MustCompile(`'[^']*'`)
 
-// complaint is the last line of what a tool said, which has its error. Before it the
-// client quotes the statement, and in it values that may be personal data; only names
-// of tables are left.
+// complaint returns the last line that a tool printed, which holds its error. Before
+// it the client quotes the statement with values that may be personal data; of quoted
+// texts only the names of tables are kept.
 func complaint(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return quotedText.ReplaceAllStringFunc(lines[len(lines)-1], func(quoted string) string {
@@ -152,7 +152,7 @@ func complaint(text string) string {
 
 var tableName = regexp.MustCompile(`^'[a-z_]+\.[a-z_]+'$`)
 
-// now is the server's time.
+// now returns the server's time.
 func (e *session) now(ctx context.Context) (now time.Time, err error) {
 	err = e.db.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&now)
 	return now, err
@@ -198,8 +198,8 @@ func (e *session) strings(ctx context.Context, query string, args ...any) (all [
 	return all, rows.Err()
 }
 
-// The series of a server is the history that its binary logs tell. A new data folder
-// and a restore begin a new one: the logs of the old series do not lead to what the
+// The series of a server is the history of its binary logs. A new data folder and a
+// restore begin a new one: the logs of the old series do not lead to what the
 // server holds now. The server itself remembers the series, in a database that none
 // of the programs sees.
 const seriesTable = "mrmrthon_backups.series"
@@ -244,7 +244,7 @@ func (e *session) empty(ctx context.Context, database string, tables []string) (
 		}
 		var used bool
 		if err := e.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+database+"."+table+where+")").Scan(&used); err != nil {
-			return false, fmt.Errorf("look whether %s.%s is empty: %w", database, table, err)
+			return false, fmt.Errorf("check whether %s.%s is empty: %w", database, table, err)
 		}
 		if used {
 			return false, nil

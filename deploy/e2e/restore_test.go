@@ -130,7 +130,7 @@ func (d *drill) credited(t *testing.T) {
 func (d *drill) back(t *testing.T, dumpEvery time.Duration) {
 	t.Helper()
 	began := time.Now()
-	done, err := d.BackupServer().Back(t.Context(), d.place, backup.Plan{DumpEvery: dumpEvery}, slog.New(slog.DiscardHandler))
+	done, err := d.BackupServer().BackUp(t.Context(), d.place, backup.Plan{DumpEvery: dumpEvery}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.Equal(t, dumpEvery == 0, done.Dumped)
 	t.Logf("backed up %d bytes in %s", done.Bytes, time.Since(began).Round(time.Millisecond))
@@ -151,7 +151,7 @@ func (d *drill) restore(t *testing.T, mainDB, userDB moment) {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	wishes := map[string]moment{"main_db": mainDB, "user_db": userDB}
 	servers := []backup.Server{d.BackupServer()}
-	_, _, err := backup.Restore(t.Context(), servers, d.place, backup.Wish{}, log)
+	_, _, err := backup.Restore(t.Context(), servers, d.place, backup.RestoreOptions{}, log)
 	require.ErrorIs(t, err, backup.ErrRunning)
 	for _, part := range []stack.Part{stack.API, stack.Worker} {
 		require.NoError(t, d.StopPart(part))
@@ -161,7 +161,7 @@ func (d *drill) restore(t *testing.T, mainDB, userDB moment) {
 			continue
 		}
 		began := time.Now()
-		_, accounts, err := backup.Restore(t.Context(), servers, d.place, backup.Wish{
+		_, accounts, err := backup.Restore(t.Context(), servers, d.place, backup.RestoreOptions{
 			Databases: []string{database}, At: d.moments[to], Running: true, // the test's own connections
 		}, log)
 		require.NoError(t, err)

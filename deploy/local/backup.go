@@ -42,11 +42,11 @@ func backUp(ctx context.Context, args []string) (err error) {
 
 // restore restores the stack's databases.
 func restore(ctx context.Context, args []string) (err error) {
-	set, err := env.ParseAs[backup.WishSettings]()
+	set, err := env.ParseAs[backup.RestoreSettings]()
 	if err != nil {
 		return fmt.Errorf("read the settings: %w", err)
 	}
-	wish, err := set.Wish()
+	options, err := set.Options()
 	if err != nil {
 		return err
 	}
@@ -58,13 +58,13 @@ func restore(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	server, stop, err := databaseServer(ctx, wish.Running)
+	server, stop, err := databaseServer(ctx, options.Running)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	log := plainLog()
-	restored, accounts, err := backup.Restore(ctx, []backup.Server{server}, place, wish, log)
+	restored, accounts, err := backup.Restore(ctx, []backup.Server{server}, place, options, log)
 	backup.Report(ctx, log, restored, accounts)
 	return err
 }

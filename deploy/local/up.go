@@ -88,7 +88,7 @@ func up(ctx context.Context, args []string) (err error) {
 		loadSample(ctx, s)
 	}
 	if ctx.Err() == nil {
-		s.Say("running; Ctrl-C stops everything, and the next start goes on with the same data")
+		s.Say("running; Ctrl-C stops everything, and the next start continues with the same data")
 	}
 	<-ctx.Done()
 	return nil

@@ -248,7 +248,7 @@ func (s *Stack) connection(user, password, database string) *driver.Config {
 	cfg.User, cfg.Passwd, cfg.DBName = user, password, database
 	cfg.Net, cfg.Addr = "tcp", address(s.ports.MariaDB)
 	cfg.ParseTime, cfg.Timeout = true, 5*time.Second
-	cfg.Logger = &driver.NopLogger{} // a server that is just starting need not be logged
+	cfg.Logger = &driver.NopLogger{} // refusals of a server that is just starting are not worth a log line
 	return cfg
 }
 

@@ -95,7 +95,7 @@ func keepIndexes(ctx context.Context, file string, columns []string) (err error)
 	return nil
 }
 
-// indexes lists the table's indexes but for the primary key's.
+// indexes lists the table's indexes except the primary key's.
 func indexes(ctx context.Context, db *sql.DB) (names []string, err error) {
 	rows, err := db.QueryContext(ctx,
 		"SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", visibilityTable)

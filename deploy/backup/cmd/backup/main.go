@@ -60,7 +60,7 @@ type scheduleSettings struct {
 
 type restoreSettings struct {
 	Settings
-	backup.WishSettings
+	backup.RestoreSettings
 }
 
 type probeSettings struct {
@@ -135,11 +135,11 @@ func runRestore(ctx context.Context, s restoreSettings, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	wish, err := s.Wish()
+	options, err := s.Options()
 	if err != nil {
 		return err
 	}
-	restored, accounts, err := backup.Restore(ctx, s.servers(), place, wish, log)
+	restored, accounts, err := backup.Restore(ctx, s.servers(), place, options, log)
 	backup.Report(ctx, log, restored, accounts)
 	return err
 }
