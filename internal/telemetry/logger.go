@@ -163,16 +163,16 @@ type Link struct {
 // NewLink returns a link that is up. name is in the lines that it logs.
 func NewLink(name string, log *slog.Logger) *Link { return &Link{name: name, log: log} }
 
-// Report takes the outcome of a call.
+// Report takes the outcome of a call and logs when it differs from the last one.
 func (l *Link) Report(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case err != nil && l.since.IsZero():
 		l.since = time.Now()
-		l.log.Warn("no answer: work waits and is retried", "of", l.name, "error", err)
+		l.log.Warn("no answer from a server: work waits and is retried", "server", l.name, "error", err)
 	case err == nil && !l.since.IsZero():
-		l.log.Info("answers again", "of", l.name, "outage", time.Since(l.since).Round(time.Millisecond).String())
+		l.log.Info("the server answers again", "server", l.name, "outage", time.Since(l.since).Round(time.Millisecond).String())
 		l.since = time.Time{}
 	}
 }

@@ -81,5 +81,5 @@ func TestLinkLogsChangesOnly(t *testing.T) {
 	}
 	require.Equal(t, 4, strings.Count(logged.String(), "\n"))
 	require.Equal(t, 2, strings.Count(logged.String(), "no answer"))
-	require.Equal(t, 2, strings.Count(logged.String(), `"msg":"answers again"`))
+	require.Equal(t, 2, strings.Count(logged.String(), `"msg":"the server answers again"`))
 }

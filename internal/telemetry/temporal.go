@@ -48,7 +48,7 @@ type sdkMetrics struct {
 	timers   map[string]*prometheus.HistogramVec
 }
 
-// get returns the metric of a name, made and registered when it is new.
+// get returns the metric with a name, which it creates and registers the first time.
 func get[V prometheus.Collector](m *sdkMetrics, known map[string]V, name string, create func() V) V {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -64,7 +64,7 @@ func NewTracing(ctx context.Context, cfg TracingConfig, service, version string,
 	)}, nil
 }
 
-// Provider returns what makes tracers; nil without tracing.
+// Provider returns the provider of tracers, nil without tracing.
 func (t *Tracing) Provider() trace.TracerProvider {
 	if t == nil {
 		return nil
@@ -72,8 +72,8 @@ func (t *Tracing) Provider() trace.TracerProvider {
 	return t.provider
 }
 
-// ClientInterceptors returns what a client of Temporal and the workers made
-// from it are to be given; none without tracing.
+// ClientInterceptors returns the interceptors for a client of Temporal and the
+// workers made from it; none without tracing.
 func (t *Tracing) ClientInterceptors() []interceptor.ClientInterceptor {
 	if t == nil {
 		return nil

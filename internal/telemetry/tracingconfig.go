@@ -68,7 +68,7 @@ func (c TracingConfig) target() (*url.URL, error) {
 	return target, nil
 }
 
-// checkProtocol refuses what is not built in.
+// checkProtocol refuses protocols that are not built in.
 func (c TracingConfig) checkProtocol() error {
 	name, protocol := "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", c.TracesProtocol
 	if protocol == "" {

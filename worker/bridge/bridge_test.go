@@ -264,8 +264,8 @@ func TestAnOutageOfTemporalHoldsMessages(t *testing.T) {
 	down = false
 	mu.Unlock()
 	q.until(t, func() bool { return len(q.deleted) == len(sent) })
-	require.Equal(t, 1, b.log.count("no answer: work waits and is retried\" of=Temporal"), "one line for an outage")
-	require.Equal(t, 1, b.log.count("answers again\" of=Temporal"))
+	require.Equal(t, 1, b.log.count("no answer from a server: work waits and is retried\" server=Temporal"), "one line for an outage")
+	require.Equal(t, 1, b.log.count("the server answers again\" server=Temporal"))
 	require.ElementsMatch(t, sent, q.deleted)
 }
 
@@ -286,8 +286,8 @@ func TestAnOutageOfTheQueuePasses(t *testing.T) {
 	b := setup(t, q, func(context.Context, queue.Message) error { return nil })
 	q.put(sent...)
 	q.until(t, func() bool { return len(q.deleted) == len(sent) })
-	require.Equal(t, 1, b.log.count("no answer: work waits and is retried\" of=queue"))
-	require.Equal(t, 1, b.log.count("answers again\" of=queue"))
+	require.Equal(t, 1, b.log.count("no answer from a server: work waits and is retried\" server=queue"))
+	require.Equal(t, 1, b.log.count("the server answers again\" server=queue"))
 }
 
 func TestAShutdownFinishesStartsAndReleasesTheRest(t *testing.T) {
