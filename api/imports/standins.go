@@ -159,7 +159,7 @@ func (l *ResolvedList) Corrections(planned []maindb.PlannedRow) map[string]userd
 		}
 		if wanted != known {
 			row := l.Rows[i]
-			wanted.Anew = p.Outcome == maindb.RowAdded || row.ClearsName || row.ClearsSex || row.ClearsBirthDate
+			wanted.Replaces = p.Outcome == maindb.RowAdded || row.ClearsName || row.ClearsSex || row.ClearsBirthDate
 			corrections[id] = wanted
 		}
 	}

@@ -163,7 +163,7 @@ func (p planner) registerApplied(api huma.API) {
 	}, p.rows)
 	server.Register(api, huma.Operation{
 		OperationID: "download-import", Method: http.MethodGet, Path: importPath + "/file",
-		Summary: "Download an imported file as it came", Tags: []string{tag},
+		Summary: "Download an imported file as it was uploaded", Tags: []string{tag},
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The file.", Content: map[string]*huma.MediaType{"application/octet-stream": {}},
 		}},
@@ -452,7 +452,8 @@ func (p planner) undo(ctx context.Context, in *undoInput) (*undoOutput, error) {
 	return &undoOutput{Body: summaryOf(found)}, nil
 }
 
-// restoreStandIns gives the accounts of stand-ins what they said before the import.
+// restoreStandIns puts the accounts of stand-ins back to what they were before the
+// import.
 func (p planner) restoreStandIns(ctx context.Context, importID string) error {
 	text, err := p.store.ImportContent(ctx, importID, maindb.ContentNames)
 	if errors.Is(err, race.ErrNotFound) {
@@ -466,7 +467,7 @@ func (p planner) restoreStandIns(ctx context.Context, importID string) error {
 		return fmt.Errorf("read the accounts as they were before import %s: %w", importID, err)
 	}
 	for i := range before {
-		before[i].Anew = true
+		before[i].Replaces = true
 	}
 	return p.runners.EnsureRunners(ctx, before)
 }

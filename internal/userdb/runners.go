@@ -27,9 +27,9 @@ type Runner struct {
 	Owned    bool
 	HideName *bool // see race.Discretion; read, not written
 	HideAge  *bool // likewise
-	// Anew says that the stand-in says no more than this from now on: it is for
-	// another person, or the list cleared something.
-	Anew bool
+	// Replaces says that these values replace all that the stand-in had, empty ones
+	// too: it is for another person now, or the list cleared something.
+	Replaces bool
 }
 
 // Discretion is what the person wants shown in public.
@@ -119,15 +119,15 @@ func (s *Store) LoginsOf(ctx context.Context, userIDs []string) ([]Account, erro
 func (s *Accounts) EnsureRunners(ctx context.Context, standIns []Runner) error {
 	now := s.now()
 	for runners := range slices.Chunk(standIns, runnerChunk) {
-		var anew []string
+		var replaced []string
 		for _, r := range runners {
-			if r.Anew {
-				anew = append(anew, r.UserID)
+			if r.Replaces {
+				replaced = append(replaced, r.UserID)
 			}
 		}
 		err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
-			if len(anew) > 0 {
-				if err := s.queries.WithTx(tx).ForgetStandIns(ctx, anew); err != nil {
+			if len(replaced) > 0 {
+				if err := s.queries.WithTx(tx).ForgetStandIns(ctx, replaced); err != nil {
 					return err
 				}
 			}
