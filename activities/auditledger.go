@@ -18,7 +18,7 @@ const (
 	// auditRaces is how many races the audit compares at once, by their sums.
 	auditRaces = 500
 	// maxSummed is how many credits one audit compares by the sums of their races,
-	// about a second's work; when there are more the next audit goes on from there.
+	// about a second's work; when there are more the next audit continues from there.
 	maxSummed = 1_000_000
 	// orphanMarkLifetime is how long the mark of an orphan is valid after the
 	// grace. An older mark belongs to an earlier loss, and the grace begins again.

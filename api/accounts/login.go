@@ -125,7 +125,7 @@ func (l login) start(ctx context.Context, account userdb.Account, from Client, k
 	switch {
 	case errors.Is(err, race.ErrNotFound):
 		return userdb.Session{}, "", errCredentials()
-	case errors.Is(err, userdb.ErrSuspended): // only who knows the password learns it
+	case errors.Is(err, userdb.ErrSuspended): // only somebody who knows the password learns this
 		return userdb.Session{}, "", errSuspended()
 	}
 	return session, secret, err

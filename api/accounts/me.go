@@ -36,11 +36,11 @@ type accountOutput struct {
 		Phone     string        `json:"phone,omitempty"`
 		BirthDate string        `json:"birth_date,omitempty" example:"1965-09-07"`
 		Sex       race.Sex      `json:"sex,omitempty" enum:"M,F,X"`
-		// The address, and what is the matter with it.
+		// The address, and what is wrong with it.
 		Email        string    `json:"email,omitempty" doc:"The address that you have confirmed: notices and links to recover the account go there."`
 		EmailPending string    `json:"email_pending,omitempty" doc:"The address that waits for you to follow the link that was mailed there."`
 		EmailProblem string    `json:"email_problem,omitempty" enum:"bounced,pending-bounced" doc:"bounced: email takes no mail, so nothing more is sent there until you confirm an address again. pending-bounced: the address to be confirmed took none, and was dropped."`
-		Language     string    `json:"language" enum:"en,ko" doc:"Of mails."`
+		Language     string    `json:"language" enum:"en,ko" doc:"The language of your mails."`
 		HideName     *bool     `json:"hide_name,omitempty" doc:"Whether results show your initials instead of your name; missing when you have not said so: then those of minors do."`
 		HideAge      *bool     `json:"hide_age,omitempty" doc:"Whether results leave out your age; missing likewise."`
 		TotalPoint   int64     `json:"total_point"`
@@ -55,8 +55,8 @@ type AccountChange struct {
 	BirthDate       *string `json:"birth_date,omitempty" example:"1965-09-07" doc:"YYYY-MM-DD; an empty string removes it."`
 	HideName        *bool   `json:"hide_name,omitempty" doc:"Show your initials instead of your name wherever the public reads results, within a minute. Places and points stay, and so does what organizers see of their own race. The default hides those of minors."`
 	HideAge         *bool   `json:"hide_age,omitempty" doc:"Leave out your age, and what points were computed from, in the same places. Divisions stay."`
-	Language        *string `json:"language,omitempty" enum:"en,ko" doc:"Of mails."`
-	Email           *string `json:"email,omitempty" maxLength:"190" doc:"A new address: it takes effect when you follow the link that is mailed there, and the old one is told. Needs current_password."`
+	Language        *string `json:"language,omitempty" enum:"en,ko" doc:"The language of your mails."`
+	Email           *string `json:"email,omitempty" maxLength:"190" doc:"A new address: it takes effect when you follow the link that is mailed there, and a notice goes to the old one. Needs current_password."`
 	LoginID         *string `json:"login_id,omitempty" maxLength:"190" doc:"A new login: it takes effect when you follow the link that is mailed to your confirmed address. Needs current_password."`
 	Sex             *string `json:"sex,omitempty" doc:"M, F or X; an empty string removes it."`
 	Password        *string `json:"password,omitempty" doc:"The new password. Changing it ends all sessions except the one of this access token, and links that were mailed before: an address or a login that waits to be confirmed is forgotten, unless this call names it."`

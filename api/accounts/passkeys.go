@@ -430,7 +430,7 @@ func (p passkeys) start(ctx context.Context, account userdb.Account, used userdb
 	case errors.Is(err, userdb.ErrPasskeyCount):
 		p.log.WarnContext(ctx, "login by passkey refused: its counter did not increase, so it may have been copied; its owner gets a mail", "user_id", account.UserID, "passkey_id", used.ID)
 		return userdb.Session{}, "", errPasskey()
-	case errors.Is(err, userdb.ErrSuspended): // only who has the passkey learns it
+	case errors.Is(err, userdb.ErrSuspended): // only somebody who has the passkey learns this
 		return userdb.Session{}, "", errSuspended()
 	}
 	return session, secret, err

@@ -71,7 +71,7 @@ func (r recovery) request(ctx context.Context, from Client, loginID string) erro
 type choosePasswordInput struct {
 	Client
 	Body struct {
-		Token    string `json:"token" minLength:"1" maxLength:"100" example:"kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE" doc:"Of the mailed link, behind the dot."`
+		Token    string `json:"token" minLength:"1" maxLength:"100" example:"kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE" doc:"From the mailed link, after the dot."`
 		Password string `json:"password" minLength:"8" example:"six stars to go" doc:"8 to 128 characters of any kind; commonly guessed passwords are refused."`
 	}
 }
@@ -103,7 +103,7 @@ func (r recovery) recover(ctx context.Context, secret, password string) error {
 
 type confirmInput struct {
 	Body struct {
-		Token string `json:"token" minLength:"1" maxLength:"100" example:"kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE" doc:"Of the mailed link, behind the dot."`
+		Token string `json:"token" minLength:"1" maxLength:"100" example:"kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE" doc:"From the mailed link, after the dot."`
 	}
 }
 
@@ -128,7 +128,7 @@ var linkPage []byte
 var linkScript []byte
 
 // LinkPages adds the page that links in mails lead to, with a form: the script reads
-// the token from the address, and posts it when its reader says so.
+// the token from the address, and posts it when the reader confirms.
 func LinkPages(router chi.Router) {
 	serve := func(contentType string, body []byte) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -35,7 +35,7 @@ type NewAccount struct {
 	Sex       string `json:"sex,omitempty" example:"F" doc:"M, F or X."`
 	Phone     string `json:"phone,omitempty" maxLength:"32" example:"+49 30 901820"`
 	Email     string `json:"email,omitempty" maxLength:"190" example:"uta@example.org" doc:"A link is mailed there, by which you confirm it, unless five were in the last hour. Without one it is the login, if that is an address."`
-	Language  string `json:"language,omitempty" enum:"en,ko" example:"ko" doc:"Of mails: English unless told otherwise."`
+	Language  string `json:"language,omitempty" enum:"en,ko" example:"ko" doc:"The language of your mails; English by default."`
 }
 
 type signUpInput struct {

@@ -1,6 +1,6 @@
-// Package claims serves how results and accounts meet: by the runner's consent. A
-// runner accepts an invitation or claims a result, the organizer decides where the
-// one or the other is not enough.
+// Package claims joins results and accounts, with the runner's consent: a runner
+// accepts an invitation or claims a result, and the organizer decides where that is
+// not enough.
 package claims
 
 import (
@@ -67,7 +67,7 @@ func Register(api huma.API, cfg Config) {
 	} {
 		server.Register(api, huma.Operation{
 			OperationID: name + "-claim", Method: http.MethodPost, Path: "/v1/me/claims/{claim_id}/" + name, DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
-			Summary: answer.summary, Tags: []string{tag}, Description: answer.says + " To repeat it changes nothing.", Errors: answers,
+			Summary: answer.summary, Tags: []string{tag}, Description: answer.says + " Repeating it changes nothing.", Errors: answers,
 		}, answer.do)
 	}
 	h.registerForOrganizers(api, answers)

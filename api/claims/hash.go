@@ -22,7 +22,7 @@ func LoginHash(hash Hash, login string) string {
 var codeAlphabet = base32.NewEncoding("ABCDEFGHJKLMNPQRSTUVWXYZ23456789").WithPadding(base32.NoPadding)
 
 // Code returns the claim code of a bib: 12 letters and digits, 60 bits, in groups of
-// four. It is derived anew whenever it is needed, so that none is stored.
+// four. It is derived again whenever it is needed, so that none is stored.
 func Code(hash Hash, raceID, bibKey string) string {
 	sum := hash([]byte("code\x00" + raceID + "\x00" + bibKey))
 	text := codeAlphabet.EncodeToString(sum[:])

@@ -27,13 +27,13 @@ func (h handlers) registerForOrganizers(api huma.API, answers []int) {
 		OperationID: "approve-claim", Method: http.MethodPost, Path: path + "/{claim_id}/approve", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
 		Summary: "Approve a claim", Tags: []string{tag},
 		Description: "The result and its points go to the claimant. A claim by which another account had the result is refused by that; its holder " +
-			"sees so. To repeat it changes nothing.",
+			"sees so. Repeating it changes nothing.",
 		Errors: answers,
 	}, h.approve)
 	server.Register(api, huma.Operation{
 		OperationID: "refuse-claim", Method: http.MethodPost, Path: path + "/{claim_id}/refuse", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
 		Summary: "Refuse or revoke a claim", Tags: []string{tag},
-		Description: "The runner sees the reason. A result that was accepted goes back to the person of the start list, with its points. To repeat it changes nothing.",
+		Description: "The runner sees the reason. A result that was accepted goes back to the person of the start list, with its points. Repeating it changes nothing.",
 		Errors:      answers,
 	}, h.refuse)
 	server.Register(api, huma.Operation{
@@ -106,7 +106,7 @@ func (h handlers) list(ctx context.Context, in *raceClaimsInput) (*raceClaimsOut
 		}
 		if answered(c) {
 			item.UserID, item.Name = c.UserID, names[c.UserID].Name
-		} else if c.State == race.Declined { // would tell that the login exists
+		} else if c.State == race.Declined { // would reveal that the login exists
 			item.State, item.ChangedAt = race.Invited, c.CreatedAt
 		}
 		out.Body.Items[i] = item
@@ -133,7 +133,7 @@ type refusalInput struct {
 
 type approvalInput struct {
 	DecisionPath
-	Plan bool `query:"plan" doc:"Answer the consequences, for places, podiums and points, and change nothing."`
+	Plan bool `query:"plan" doc:"Show the consequences for places, podiums and points, and change nothing."`
 }
 
 func (h handlers) approve(ctx context.Context, in *approvalInput) (*stateOutput, error) {

@@ -62,7 +62,7 @@ type disputes struct {
 	wake  func(ctx context.Context, raceID string)
 }
 
-// Dispute is a dispute as those see it whom it concerns.
+// Dispute is a dispute as it is shown to those whom it concerns.
 type Dispute struct {
 	DisputeID        string            `json:"dispute_id" format:"uuid"`
 	RaceID           string            `json:"race_id" format:"uuid"`

@@ -45,7 +45,7 @@ func Register(api huma.API, store *maindb.Store, accounts *userdb.Accounts, now 
 	}, k.listOfRace)
 	server.Register(api, huma.Operation{
 		OperationID: "revoke-race-key", Method: http.MethodDelete, Path: racePath + "/{key_id}", DefaultStatus: http.StatusNoContent, Errors: errs,
-		Summary: "Revoke an API key of a race", Tags: []string{tag}, Description: "It ends within a second.",
+		Summary: "Revoke an API key of a race", Tags: []string{tag}, Description: "It stops working within a second.",
 	}, k.revokeOfRace)
 	server.Register(api, huma.Operation{
 		OperationID: "create-my-key", Method: http.MethodPost, Path: minePath, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody, Errors: errs,
@@ -57,7 +57,7 @@ func Register(api huma.API, store *maindb.Store, accounts *userdb.Accounts, now 
 	}, k.listOwn)
 	server.Register(api, huma.Operation{
 		OperationID: "revoke-my-key", Method: http.MethodDelete, Path: minePath + "/{key_id}", DefaultStatus: http.StatusNoContent, Errors: errs,
-		Summary: "Revoke one of your API keys", Tags: []string{tag}, Description: "It ends within a second.",
+		Summary: "Revoke one of your API keys", Tags: []string{tag}, Description: "It stops working within a second.",
 	}, k.revokeOwn)
 }
 
@@ -82,7 +82,7 @@ type shownKey struct {
 	CreatedBy  string     `json:"created_by" format:"uuid" doc:"The account that it acts for."`
 	CreatedAt  time.Time  `json:"created_at"`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
-	LastUsedAt *time.Time `json:"last_used_at,omitempty" doc:"Up to a minute behind."`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty" doc:"May lag by up to a minute."`
 	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
 }
 

@@ -100,7 +100,7 @@ type Ranking struct {
 }
 
 // Read returns up to limit runners of a leaderboard from a position on, or a 422
-// problem for an age group that is none.
+// problem for a malformed age group.
 func (r *Reader) Read(ctx context.Context, q Query, position, limit int) (Ranking, error) {
 	f := filter{sex: q.Sex, best: q.Best}
 	var err error
@@ -152,8 +152,8 @@ var (
 	errAgeSteps = errors.New("must begin and end at steps of five years, as 40-44, 70+ or -19")
 )
 
-// ageStep is the width of the narrowest age group. Groups of any bounds would tell
-// ages that runners hide: who is in 40-44 but not in 41-45 is 40.
+// ageStep is the width of the narrowest age group. Arbitrary bounds would reveal ages
+// that runners hide: who is in 40-44 but not in 41-45 is 40.
 const ageStep = 5
 
 // parseAgeGroup returns inclusive bounds, -1 for none.

@@ -33,19 +33,19 @@ func (p people) register(api huma.API) {
 	errors := statusesOf(http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity)
 	register(api, huma.Operation{
 		OperationID: "suggest-people", Method: http.MethodGet, Path: "/v1/ops/people/suggestions", Summary: "List who may be the same person in several races",
-		Description: "Runners without an account in a season whose names are the same but for case, width and the order of the names, with the same sex, " +
+		Description: "Runners without an account in a season whose names are the same except for case, width and the order of the names, with the same sex, " +
 			"birth years that can be the same, and no race in common. Nothing follows from it until an operator merges them.",
 		Errors: statusesOf(http.StatusUnprocessableEntity),
 	}, p.suggest)
 	register(api, huma.Operation{
 		OperationID: "merge-people", Method: http.MethodPost, Path: "/v1/ops/people/merge", Summary: "Merge two runners without an account into one person",
 		Description: "All results of one become the other's, and their points move by new revisions, so that the leaderboard shows one line. " +
-			"Accounts cannot be merged: their holders claim results. It can be undone by separating the results. To repeat it changes nothing.",
+			"Accounts cannot be merged: their holders claim results. It can be undone by separating the results. Repeating it changes nothing.",
 		Errors: errors,
 	}, p.merge)
 	register(api, huma.Operation{
 		OperationID: "separate-person", Method: http.MethodPost, Path: "/v1/ops/people/separate", Summary: "Give a result back to its own runner",
-		Description: "Undoes a merger for one result: it belongs to the person of its start-list row again, and its points move back. To repeat it changes nothing.",
+		Description: "Undoes a merger for one result: it belongs to the person of its start-list row again, and its points move back. Repeating it changes nothing.",
 		Errors:      errors,
 	}, p.separate)
 }
@@ -186,7 +186,7 @@ func comparedName(name string) string {
 }
 
 type mergeInput struct {
-	Plan bool `query:"plan" doc:"Answer the consequences in each race, for places, podiums and points, and change nothing."`
+	Plan bool `query:"plan" doc:"Show the consequences for places, podiums and points in each race, and change nothing."`
 	Body struct {
 		From   string `json:"from" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e08" doc:"User ID of the runner whose results the other one gets."`
 		Into   string `json:"into" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e09" doc:"User ID of the runner who stays."`
@@ -247,7 +247,7 @@ func (p people) merge(ctx context.Context, in *mergeInput) (*mergeOutput, error)
 }
 
 type separateInput struct {
-	Plan bool `query:"plan" doc:"Answer the consequences, for places, podiums and points, and change nothing."`
+	Plan bool `query:"plan" doc:"Show the consequences for places, podiums and points, and change nothing."`
 	Body struct {
 		RaceID string `json:"race_id" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07"`
 		Bib    string `json:"bib" minLength:"1" maxLength:"16" example:"9001"`

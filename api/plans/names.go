@@ -40,7 +40,7 @@ func isInitial(initial, word string) bool {
 var (
 	// Letters that no accent distinguishes from the ones that files write instead.
 	plainLetters = strings.NewReplacer("ß", "ss", "ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "æ", "ae", "œ", "oe", "ı", "i")
-	// German and Nordic vowels may be written with an e behind them.
+	// German and Nordic vowels may be written with an e after them.
 	plainVowels = strings.NewReplacer("ae", "a", "oe", "o", "ue", "u")
 )
 

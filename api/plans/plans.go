@@ -83,7 +83,7 @@ func Register(api huma.API, cfg Config) {
 // ImportPlan is the answer to a file.
 type ImportPlan struct {
 	ImportID  string    `json:"import_id" format:"uuid"`
-	Hash      string    `json:"hash" doc:"Of the file, the race as it is, and what the one does to the other. Applying names it."`
+	Hash      string    `json:"hash" doc:"Of the file, the race as it is, and what the file would change. Name it to apply the plan."`
 	Kind      string    `json:"kind" enum:"start_list,results,both"`
 	KeptUntil time.Time `json:"kept_until" doc:"When the plan is deleted with its file, if nobody applies it."`
 
@@ -97,10 +97,10 @@ type ImportPlan struct {
 	IgnoredColumns []string            `json:"ignored_columns" nullable:"false"`
 	MappingFrom    string              `json:"mapping_from,omitempty" enum:"request,remembered" doc:"Where a mapping comes from: this request, or an earlier one for a file with the same headers."`
 	Event          string              `json:"event,omitempty" doc:"The race of the file whose rows are taken."`
-	EventFrom      string              `json:"event_from,omitempty" enum:"only,requested,name,distance" doc:"Why that one."`
+	EventFrom      string              `json:"event_from,omitempty" enum:"only,requested,name,distance" doc:"How that race was chosen."`
 	Events         []string            `json:"events" nullable:"false" doc:"The races that the rows of the file name."`
 	Questions      []racefile.Question `json:"questions" nullable:"false" doc:"What only the organizer knows. Send the file again with the option that answers it."`
-	Notes          []string            `json:"notes" nullable:"false" doc:"What to know of the file as a whole."`
+	Notes          []string            `json:"notes" nullable:"false" doc:"Remarks about the file as a whole."`
 
 	Counts       RowCounts             `json:"counts"`
 	Errors       []racefile.ErrorGroup `json:"errors" nullable:"false" doc:"What is wrong with rows: equal errors once, the most frequent first, with the first ten rows."`

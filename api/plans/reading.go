@@ -241,7 +241,7 @@ func quotedList(texts []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// takeNotes says what a reader of the plan should know of the file as a whole.
+// takeNotes collects what a reader of the plan should know about the file as a whole.
 func (in *reading) takeNotes() {
 	count := func(has func(*racefile.Row) bool) (n int) {
 		for i := range in.file.Rows {

@@ -66,8 +66,8 @@ type RacePath struct {
 	RaceID string `path:"race_id" doc:"UUID of the race."`
 }
 
-// birthDates returns the birth dates that the start lists of a race gave, by bib key,
-// as far as they did.
+// birthDates returns the birth dates that the start lists of a race gave, by bib key.
+// Bibs without one are left out.
 func birthDates(ctx context.Context, runners *userdb.Accounts, raceID string, bibKeys []string) (map[string]race.Date, error) {
 	standIns := make([]string, len(bibKeys))
 	for i, key := range bibKeys {

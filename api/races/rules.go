@@ -13,7 +13,7 @@ import (
 
 func isFixed(r race.Race) bool { return r.Scoring == string(scoring.Fixed) }
 
-// newRace reads the settings of a race to be.
+// newRace reads the settings of a new race.
 func newRace(body newRaceBody, maxFixed int64) (race.Race, error) {
 	var wrong race.FieldErrors
 	r := race.Race{Ranking: race.Ranking(body.Ranking), Scoring: body.Scoring}
@@ -129,8 +129,8 @@ func setDistance(wrong *race.FieldErrors, r *race.Race, metres float64) {
 	wrong.Add("distance_m", err)
 }
 
-// setDivisions takes divisions whose names differ, also to a reader who does
-// not look at upper and lower case.
+// setDivisions takes divisions whose names differ by more than upper and lower
+// case.
 func setDivisions(wrong *race.FieldErrors, r *race.Race, bodies []divisionBody) {
 	r.Divisions = make([]race.Division, len(bodies))
 	names := make(map[string]bool, len(bodies))
@@ -232,6 +232,6 @@ func checkScoring(wrong *race.FieldErrors, r race.Race) {
 	case errors.Is(err, scoring.ErrDistanceNotListed):
 		wrong.Add("distance_m", fmt.Errorf("must be a distance that the rule %s covers; the rule fixed covers every one", r.Scoring))
 	case err != nil:
-		wrong.Add("scoring", errors.New("must be a rule that there is"))
+		wrong.Add("scoring", errors.New("must be one of the rules of the API's description"))
 	}
 }

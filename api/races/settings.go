@@ -32,13 +32,13 @@ type newRaceInput struct {
 
 type raceChangeInput struct {
 	RacePath
-	Plan bool `query:"plan" doc:"Answer the consequences of the change, for places, podiums and points, and change nothing."`
+	Plan bool `query:"plan" doc:"Show the consequences of the change for places, podiums and points, without making it."`
 	Body raceChangeBody
 }
 
 type voidInput struct {
 	RacePath
-	Plan bool `query:"plan" doc:"Answer the consequences, for places, podiums and points, and change nothing."`
+	Plan bool `query:"plan" doc:"Show the consequences for places, podiums and points, and change nothing."`
 	Body struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"entered twice by mistake" doc:"Public: shown with the race."`
 	}
@@ -65,7 +65,7 @@ func (s settings) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "void-race", Method: http.MethodPost, Path: "/v1/races/{race_id}/void", DefaultStatus: http.StatusOK,
 		Summary: "Void a race that was a mistake", Tags: []string{racesTag}, MaxBodyBytes: maxBody,
-		Description: "For its organizer and for operators, and for good. Every record is worth 0 points from then on and says so, " +
+		Description: "For its organizer and for operators. It cannot be undone. Every record is worth 0 points from then on and says so, " +
 			"the standings say void, and no records, files or publications are accepted any more. Calling it again changes nothing.",
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity},
 	}, s.void)
@@ -205,14 +205,14 @@ type newRaceBody struct {
 	Date      string         `json:"date" example:"2004-04-19" doc:"YYYY-MM-DD. Ages are those on this day."`
 	DistanceM float64        `json:"distance_m" example:"42195" doc:"Metres, above 0 and at most 1000000, with up to three decimals."`
 	City      string         `json:"city,omitempty" maxLength:"100" example:"Boston"`
-	Country   string         `json:"country,omitempty" pattern:"^[A-Z]{2}$" example:"US" doc:"ISO 3166, two letters. It says below which age results hide name and age of a runner who has not decided about it: 16 where it is missing."`
+	Country   string         `json:"country,omitempty" pattern:"^[A-Z]{2}$" example:"US" doc:"ISO 3166, two letters. It decides the age below which results hide the name and age of a runner who has not chosen: 16 where it is missing."`
 	Ranking   rankingBody    `json:"ranking"`
 	Divisions []divisionBody `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"A runner is ranked in the first division that fits, in this order; they may overlap."`
 	Scoring   string         `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed" default:"agegrade-2025" doc:"The rule, with its edition, that turns records into points."`
 	Points    *int64         `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"The points of every finisher, up to 1000 unless this server is set otherwise. Required for the rule fixed, and only allowed there. They never count for the season leaderboard, since each organizer chooses them."`
 	Capacity  *int           `json:"capacity,omitempty" minimum:"1" maximum:"1000000" example:"20000" doc:"The maximum number of participants; unlimited by default."`
 
-	TimingPoints []timingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Where runners are timed on their way, without start and finish. Kept in the order of their distance."`
+	TimingPoints []timingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Where runners are timed between start and finish, in the order of their distance."`
 	Teams        []teamRuleBody    `json:"teams,omitempty" maxItems:"20" nullable:"false" doc:"Rankings of teams."`
 	Awards       *awardsBody       `json:"awards,omitempty" doc:"Who gets an award."`
 }

@@ -43,7 +43,7 @@ type startLists struct {
 
 type startListInput struct {
 	RacePath
-	DryRun      bool   `query:"dry_run" doc:"Say what would happen and change nothing."`
+	DryRun      bool   `query:"dry_run" doc:"Show what the import would do, and change nothing."`
 	ContentType string `header:"Content-Type"`
 	RawBody     []byte `contentType:"text/csv"`
 }
@@ -53,8 +53,8 @@ type startListOutput struct {
 		Added          int                     `json:"added"`
 		Changed        int                     `json:"changed"`
 		Unchanged      int                     `json:"unchanged"`
-		Errors         []imports.RowError      `json:"errors" nullable:"false" doc:"The rows that did not go in. In CSV the header is row 1; in JSON the first item is row 1."`
-		IgnoredColumns []string                `json:"ignored_columns,omitempty" nullable:"false" doc:"Columns of the file that mean nothing here."`
+		Errors         []imports.RowError      `json:"errors" nullable:"false" doc:"The rows that were not imported. In CSV the header is row 1; in JSON the first item is row 1."`
+		IgnoredColumns []string                `json:"ignored_columns,omitempty" nullable:"false" doc:"Columns of the file that are not known and were ignored."`
 		IgnoredSamples []imports.IgnoredColumn `json:"ignored_samples,omitempty" nullable:"false" doc:"The same columns, each with its first value."`
 	}
 }

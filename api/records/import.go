@@ -35,7 +35,7 @@ type importing struct {
 type importInput struct {
 	RaceID      string `path:"race_id"`
 	ContentType string `header:"Content-Type"`
-	DryRun      bool   `query:"dry_run" doc:"Answer what the import would do, and change nothing."`
+	DryRun      bool   `query:"dry_run" doc:"Show what the import would do, and change nothing."`
 	Reason      string `query:"reason" maxLength:"500" doc:"Kept with the revisions and public; \"results file imported\" when empty. Required with official or override."`
 	Official    bool   `query:"official" doc:"Let the file change a race whose standings are official."`
 	Override    string `query:"override" maxLength:"4000" example:"344,W16" doc:"Let the file change what a person has decided: all, or the bibs of the rows that may, separated by commas."`
@@ -56,7 +56,7 @@ func (i importing) register(api huma.API) {
 	op := huma.Operation{
 		OperationID: "import-official-records", Method: http.MethodPost, Path: recordsPath + "/import",
 		Summary: "Import official results from a CSV or JSON file", Tags: []string{tag},
-		Description: "Plans and applies in one: `POST …/imports` shows first what a file would do. Besides plain CSV and JSON it reads the formats that that call reads, " +
+		Description: "Plans and applies a file in one call: `POST …/imports` shows first what a file would do. Besides plain CSV and JSON it reads the formats that that call reads, " +
 			"in which `-` means that no time was taken.\n\n" +
 			"Columns: bib, gun_time, net_time, status, sequence. Valid rows are applied, all in one transaction; invalid rows are listed. " +
 			"Sending the same file again changes nothing.\n\n" +

@@ -93,7 +93,7 @@ type change struct {
 type Target struct {
 	RaceID   string `path:"race_id"`
 	RecordID string `path:"record_id"`
-	Plan     bool   `query:"plan" doc:"Answer the consequences of the change, for places, podiums and points, and change nothing."`
+	Plan     bool   `query:"plan" doc:"Show the consequences of the change for places, podiums and points, without making it."`
 	IfMatch  string `header:"If-Match" example:"1" doc:"Required: the revision that the change is based on, as in ETag. 412 if there is a newer one."`
 }
 

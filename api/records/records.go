@@ -178,7 +178,7 @@ func (f *fieldErrors) parseSplits(r race.Race, stated []splits.Reading) race.Spl
 			continue
 		}
 		if _, twice := read[point.Key]; twice {
-			f.Add(field+"point", errors.New("must not be there twice: "+point.Name))
+			f.Add(field+"point", errors.New("must not be given twice: "+point.Name))
 		}
 		read[point.Key] = 0
 		if reading.Time != nil {

@@ -96,7 +96,7 @@ var Access = map[string]Rule{
 	"POST /v1/login/passkey/begin":          {Who: Anyone},
 	"POST /v1/login/passkey":                {Who: Anyone},
 	"POST /v1/token/refresh":                {Who: Anyone}, // the refresh token is the proof
-	"POST /v1/users/recovery":               {Who: Anyone}, // to repeat it mails another link
+	"POST /v1/users/recovery":               {Who: Anyone}, // repeating it mails another link
 	"POST /v1/users/password":               {Who: Anyone}, // the token of the mail is the proof
 	"POST /v1/users/confirm":                {Who: Anyone}, // likewise
 	"GET /v1/users/link":                    {Who: Anyone},

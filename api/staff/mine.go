@@ -96,7 +96,7 @@ type myInvitation struct {
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
-// caller returns as whom the caller may have been invited.
+// caller returns the identities under which the caller may have been invited.
 func (s staff) caller(ctx context.Context) (maindb.Invited, error) {
 	account, err := s.Accounts.Account(ctx, server.CallerFrom(ctx).UserID)
 	if errors.Is(err, race.ErrNotFound) {

@@ -38,8 +38,8 @@ const (
 	shownOfKey = len(apiKeyPrefix) + 6
 )
 
-// NewAPIKey returns the secret of a new API key, for whoever made it, how it begins,
-// and its hash for the store. The secret is 256 random bits, so a fast hash without a
+// NewAPIKey returns the secret of a new API key, which is shown once, its beginning,
+// by which people recognize it, and its hash for the store. The secret is 256 random bits, so a fast hash without a
 // salt is enough, and finding a key by its hash takes the same time for every guess.
 func NewAPIKey() (secret, prefix, hash string) {
 	var random [32]byte
@@ -82,7 +82,7 @@ func NewKeyLimit(cfg KeyConfig, now func() time.Time) *KeyLimit {
 	}
 }
 
-// Begin counts a call with the key that has an ID. Its error is a *ThrottledError.
+// Begin counts a call with the key of an ID. Its error is a *ThrottledError.
 func (l *KeyLimit) Begin(keyID string) error {
 	key := maphash.String(l.seed, keyID)
 	l.mu.Lock()

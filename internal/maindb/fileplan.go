@@ -118,7 +118,7 @@ func (p *FilePlan) again() []revision {
 	return again
 }
 
-// hash identifies the file, the race as it is, and what the one does to the other.
+// hash identifies the file, the race as it is, and what the file would change.
 func (p *FilePlan) hash(file RaceFile) (string, error) {
 	state, err := p.before.hash()
 	if err != nil {
@@ -301,7 +301,7 @@ func (s *Store) CheckPlan(ctx context.Context, file, wanted RaceFile, hash strin
 	return plan, err
 }
 
-// planAgain makes the plan anew, and that of the file as the caller wants it applied
+// planAgain makes the plan again, and that of the file as the caller wants it applied
 // if it overrides other rows.
 func (s *Store) planAgain(ctx context.Context, q *gen.Queries, r race.Race, stored gen.RaceImport, file, wanted RaceFile, hash string, change Change) (FilePlan, error) {
 	if hash != stored.PlanHash.String {

@@ -41,7 +41,7 @@ const (
 	// dialTimeout lets a dead endpoint be noticed, retry included, within callTimeout.
 	dialTimeout = 2 * time.Second
 	// idleConnections is enough for 32 concurrent calls and the long polls beside them; Go keeps 2 per
-	// host by default and would dial anew for every call beyond.
+	// host by default and would dial again for every call beyond.
 	idleConnections = 64
 	// attempts is two because whoever calls retries as well: the outbox, the visibility timeout.
 	attempts = 2

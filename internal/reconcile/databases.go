@@ -197,7 +197,7 @@ func (d Databases) Count(ctx context.Context, raceID string) (Tally, error) {
 		Credited: totals.Credited, Rejected: totals.Rejected, Superseded: revisions - records, Total: revisions,
 	}
 	settled := totals.Credited + totals.Rejected
-	// If both sides have only first revisions, as in a burst, the counts suffice.
+	// If both sides have only first revisions, as in a burst, the counts are enough.
 	agree := revisions == records && totals.Revisions == settled && settled <= records
 	if !agree && settled == records {
 		sums, err := d.Sums(ctx, raceID)

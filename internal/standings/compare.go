@@ -99,7 +99,7 @@ func (c Change) revised() bool {
 	return c.From == nil || c.To == nil || c.From.Revision != c.To.Revision
 }
 
-// same reports whether both rows are equal but for the revision, which alone
+// same reports whether both rows are equal except for the revision, which alone
 // changes no place.
 func (c Change) same() bool {
 	if c.From == nil || c.To == nil {
