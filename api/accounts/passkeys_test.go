@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"testing"
@@ -48,6 +50,13 @@ func newAuthenticator(t *testing.T) *authenticator {
 }
 
 func encode(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
+
+func decode(t *testing.T, text any) []byte {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(fmt.Sprint(text))
+	require.NoError(t, err)
+	return raw
+}
 
 func (a *authenticator) clientData(kind, challenge string) []byte {
 	a.t.Helper()
@@ -227,6 +236,86 @@ func TestPasskeyRefused(t *testing.T) {
 	deleted, err := b.store.PurgeExpired(t.Context())
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, deleted, int64(2))
+}
+
+// TestPasskeyAttacks: somebody with an account and authenticators of their own, who has
+// seen what passed between the victim and the site.
+func TestPasskeyAttacks(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	victim, eve := b.loggedIn("uta", auth.Runner), b.loggedIn("eve", auth.Runner)
+	key, evesKey := b.withPasskey(victim.access), b.withPasskey(eve.access)
+	refusedLogin := func(why string, body fields) {
+		t.Helper()
+		a := b.passkeyLogin(body)
+		require.Equal(t, http.StatusUnauthorized, a.status, why)
+		require.Equal(t, "the passkey was not accepted", a.problem.Detail, "all refusals look alike")
+		b.clock.pass(time.Minute) // the limit of failed attempts
+	}
+	response := func(body fields) fields {
+		credential, _ := body["credential"].(fields)
+		response, _ := credential["response"].(fields)
+		return response
+	}
+
+	posing := evesKey.get(b.beginPasskeyLogin())
+	response(posing)["userHandle"] = key.handle
+	refusedLogin("the victim's handle on one's own answer", posing)
+	stranger := newAuthenticator(t)
+	stranger.id, stranger.handle = key.id, key.handle
+	refusedLogin("the victim's credential ID, signed by another key", stranger.get(b.beginPasskeyLogin()))
+	stranger.handle = evesKey.handle
+	refusedLogin("the victim's credential ID in one's own account", stranger.get(b.beginPasskeyLogin()))
+	unknown := newAuthenticator(t)
+	unknown.handle = encode([]byte("0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07"))
+	refusedLogin("nobody's account", unknown.get(b.beginPasskeyLogin()))
+	unknown.handle = key.handle
+	refusedLogin("an account without that passkey", unknown.get(b.beginPasskeyLogin()))
+	unknown.handle = ""
+	refusedLogin("no account", unknown.get(b.beginPasskeyLogin()))
+	unknown.handle = encode(bytes.ToUpper([]byte("urn:uuid:0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07")))
+	refusedLogin("an ID in another form", unknown.get(b.beginPasskeyLogin()))
+
+	framed := key.get(b.beginPasskeyLogin())
+	client := decode(t, response(framed)["clientDataJSON"])
+	require.Contains(t, string(client), `"crossOrigin":false`)
+	response(framed)["clientDataJSON"] = encode(bytes.Replace(client, []byte(`"crossOrigin":false`), []byte(`"crossOrigin":true`), 1))
+	refusedLogin("in a frame of another site", framed)
+	tampered := key.get(b.beginPasskeyLogin())
+	data := decode(t, response(tampered)["authenticatorData"])
+	data[36]++ // the counter
+	response(tampered)["authenticatorData"] = encode(data)
+	refusedLogin("with another counter than was signed", tampered)
+	key.flags |= 0x08
+	refusedLogin("another kind of passkey than was registered", key.get(b.beginPasskeyLogin()))
+	key.flags = 0x05
+
+	// What is for one purpose or account does not serve another.
+	registration := b.beginPasskey(victim.access)
+	a := b.passkeyLogin(key.get(registration))
+	require.Equal(t, http.StatusUnprocessableEntity, a.status, "the challenge of a registration")
+	a = b.addPasskey(eve.access, newAuthenticator(t).create(registration))
+	require.Equal(t, http.StatusUnprocessableEntity, a.status, "another's registration, which is still good for the victim")
+	require.Equal(t, http.StatusUnprocessableEntity, b.addPasskey(eve.access, newAuthenticator(t).create(withOptions(b.beginPasskeyLogin(), registration))).status, "the ceremony of a login")
+	require.Equal(t, http.StatusCreated, b.addPasskey(victim.access, newAuthenticator(t).create(registration)).status)
+	double := newAuthenticator(t)
+	double.id = key.id
+	require.Equal(t, http.StatusConflict, b.addPasskey(eve.access, double.create(b.beginPasskey(eve.access))).status, "the victim's credential ID")
+
+	key.count = 1
+	b.pairOf(b.passkeyLogin(key.get(b.beginPasskeyLogin())))
+	for _, login := range []string{"uta", "nobody"} { // the challenge asks for nobody, so it tells of nobody
+		begun := b.do(request{method: "POST", path: "/v1/login/passkey/begin", body: fields{"login_id": login}})
+		options, _ := begun.body["public_key"].(fields)
+		require.NotContains(t, options, "allowCredentials")
+	}
+}
+
+// withOptions is what was begun as one ceremony, with the options of another.
+func withOptions(begun, other answer) answer {
+	other.body = maps.Clone(other.body)
+	other.body["ceremony_id"] = begun.body["ceremony_id"]
+	return other
 }
 
 func TestPasskeyNeedsPasswordOrNewLogin(t *testing.T) {
