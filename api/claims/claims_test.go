@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,13 +41,14 @@ type testBundle struct {
 	now    atomic.Int64                                      // nanoseconds that the limit of codes adds to its clock
 	race   string                                            // ID
 	inUser func(t *testing.T, statement string, args ...any) // executes it in user_db
+	inMain func(t *testing.T, statement string, args ...any) // executes it in main_db
 }
 
 const organizer = "organizer/0190aaaa-0000-7000-8000-000000000001"
 
 func setup(t *testing.T) *testBundle {
 	t.Helper()
-	_, mainCfg := mysqltest.New(t, maindb.Migrations())
+	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	b := &testBundle{
 		store: maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
@@ -55,6 +57,11 @@ func setup(t *testing.T) *testBundle {
 	b.inUser = func(t *testing.T, statement string, args ...any) {
 		t.Helper()
 		_, err := userDB.ExecContext(t.Context(), statement, args...)
+		require.NoError(t, err)
+	}
+	b.inMain = func(t *testing.T, statement string, args ...any) {
+		t.Helper()
+		_, err := mainDB.ExecContext(t.Context(), statement, args...)
 		require.NoError(t, err)
 	}
 	router, api := server.New(servertest.Config(servertest.Tokens{}, b.store))
@@ -118,6 +125,16 @@ func (b *testBundle) call(t *testing.T, token, method, path, body string, status
 	var got answer
 	require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), &got), recorder.Body.String())
 	return got
+}
+
+// delete is call for an answer without a body, or a problem.
+func (b *testBundle) delete(t *testing.T, token, path string, status int) {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, path, nil)
+	request.Header.Set("Authorization", "Bearer "+token)
+	recorder := httptest.NewRecorder()
+	b.router.ServeHTTP(recorder, request)
+	require.Equal(t, status, recorder.Code, recorder.Body)
 }
 
 func (b *testBundle) path() string { return "/v1/races/" + b.race }
@@ -574,6 +591,50 @@ func TestAfterABibSwapTheOldBibIsNotTheClaimants(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "1", p.Bib)
 	b.claims(t, evesToken, codeOf2, http.StatusConflict)
+}
+
+// Before results were claimed, a start list that named a login gave the result to its
+// account. The runner agrees by claiming it or accepting the invitation, or gives it up at
+// any time; whoever has the code of the bib gets it.
+func TestAResultThatAStartListAttachedNeedsConsent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.imports(t, "bib,name,login_id\n1,A,\n2,B,ben@example.org\n3,C,\n4,D,\n")
+	var runners, tokens, records [5]string
+	for i, login := range []string{1: "ann", 2: "ben", 3: "cy", 4: "dee"} {
+		if login == "" {
+			continue
+		}
+		bib := strconv.Itoa(i)
+		runners[i], tokens[i] = b.runner(t, login+"@example.org")
+		records[i] = b.posts(t, bib)
+		b.inMain(t, "UPDATE participant SET user_id = ? WHERE race_id = ? AND bib = ?", runners[i], b.race, bib)
+	}
+	owners := func() (owners [5]string) {
+		for i := 1; i < 5; i++ {
+			owners[i], _ = b.owner(t, records[i])
+		}
+		return owners
+	}
+	require.Equal(t, runners, owners())
+	codeOf := func(bib string) string { return `"bib":"` + bib + `","code":"` + b.code(t, bib) + `"` }
+
+	require.Equal(t, "accepted", b.claims(t, tokens[1], codeOf("1"), http.StatusCreated).text(t, "state"))
+	ids, _ := b.mine(t, tokens[2])
+	b.answers(t, tokens[2], ids[0], "accept", "accepted")
+	require.Equal(t, runners, owners(), "who agrees keeps it")
+	eve, evesToken := b.runner(t, "eve@example.org")
+	require.Equal(t, "requested", b.claims(t, evesToken, codeOf("1"), http.StatusCreated).text(t, "state"), "and nobody takes it from them")
+	b.answers(t, tokens[2], ids[0], "withdraw", "withdrawn")
+
+	path := b.path() + "/participants/me"
+	b.delete(t, tokens[3], path, http.StatusNoContent)
+	b.delete(t, tokens[3], path, http.StatusNotFound)
+	b.delete(t, tokens[1], path, http.StatusConflict)
+	bob, bobsToken := b.runner(t, "bob@example.org")
+	require.Equal(t, "accepted", b.claims(t, bobsToken, codeOf("4"), http.StatusCreated).text(t, "state"))
+	require.Equal(t, [5]string{"", runners[1], userdb.StandInID(b.race, "2"), userdb.StandInID(b.race, "3"), bob}, owners())
+	require.NotContains(t, owners(), eve)
 }
 
 func TestACancelledEntryIsNotGivenBack(t *testing.T) {

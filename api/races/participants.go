@@ -2,6 +2,7 @@ package races
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,6 +17,7 @@ import (
 type entries struct {
 	store   *maindb.Store
 	runners *userdb.Accounts
+	poke    func() // see Config.Poke
 }
 
 type enterInput struct {
@@ -75,7 +77,9 @@ func (e entries) register(api huma.API) {
 	}, e.mine)
 	server.Register(api, huma.Operation{
 		OperationID: "cancel-my-entry", Method: http.MethodDelete, Path: path + "/me", DefaultStatus: http.StatusNoContent,
-		Summary: "Cancel your entry", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusConflict),
+		Summary: "Cancel your entry", Tags: []string{entriesTag},
+		Description: "Refused with 409 once the race has results; a result that you claimed is given back by withdrawing the claim. An entry that only a start list has given to your account goes back to the person of the start list, with its points, at any time.",
+		Errors:      append(refusals, http.StatusConflict),
 	}, e.cancel)
 	server.Register(api, huma.Operation{
 		OperationID: "list-participants", Method: http.MethodGet, Path: path,
@@ -112,7 +116,14 @@ func (e entries) mine(ctx context.Context, in *RacePath) (*entryOutput, error) {
 }
 
 func (e entries) cancel(ctx context.Context, in *RacePath) (*struct{}, error) {
-	return nil, e.store.CancelEntry(ctx, in.RaceID, server.CallerFrom(ctx).UserID)
+	userID := server.CallerFrom(ctx).UserID
+	if revised, err := e.store.GiveUpListed(ctx, in.RaceID, userID, e.runners.StandIn); !errors.Is(err, race.ErrNotFound) {
+		if revised > 0 {
+			e.poke()
+		}
+		return nil, err
+	}
+	return nil, e.store.CancelEntry(ctx, in.RaceID, userID)
 }
 
 func (e entries) list(ctx context.Context, in *participantsInput) (*participantsOutput, error) {

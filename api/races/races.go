@@ -53,7 +53,7 @@ type FixedConfig struct {
 func Register(api huma.API, cfg Config) {
 	settings{store: cfg.Races, runners: cfg.Runners, maxFixed: int64(cmp.Or(cfg.Fixed.MaxPoints, 1000)), poke: cfg.Poke, wake: cfg.Wake, actions: cfg.Actions}.register(api)
 	lists{store: cfg.Races}.register(api)
-	entries{store: cfg.Races, runners: cfg.Runners}.register(api)
+	entries{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke}.register(api)
 	startLists{
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},

@@ -107,7 +107,7 @@ func (c *claiming) openClaimOf(ctx context.Context, in ClaimRequest, entry gen.P
 			return gen.Claim{}, &race.ConflictError{Field: "bib", Message: "you have already claimed bib " + row.Bib + " of this race: withdraw that claim first"}
 		}
 	}
-	if entry.UserID == in.UserID {
+	if entry.UserID == in.UserID && !entry.Listed {
 		return gen.Claim{}, &race.ConflictError{Field: "bib", Message: "this bib is yours already"}
 	}
 	matches := sql.NullBool{}
@@ -309,6 +309,13 @@ func (c *claiming) accept(ctx context.Context, row gen.Claim, entry gen.Particip
 	taken, standIn, err := c.takenBy(ctx, entry)
 	if err != nil {
 		return Claim{}, err
+	}
+	if entry.Listed && entry.UserID == row.UserID.String { // a start list has attached it: see GiveUpListed
+		row.FormerUserID = nullString(standIn)
+		if err := c.give(ctx, entry, entry.UserID, false, "result claimed by its runner"); err != nil {
+			return Claim{}, err
+		}
+		return c.set(ctx, row, race.Accepted, by, "")
 	}
 	if row.ReplacedEntry, err = c.ownEntry(ctx, row.UserID.String); err != nil {
 		return Claim{}, err

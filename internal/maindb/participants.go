@@ -147,6 +147,32 @@ func (s *Store) CancelEntry(ctx context.Context, raceID, userID string) error {
 	})
 }
 
+// GiveUpListed gives an entry that only a start list has attached to an account back to
+// the stand-in of its bib, with its points, and returns how many records it revised.
+// Start lists could do that before results were claimed, without the consent of the
+// runner, who has the result until they give it up, somebody else claims it with the
+// code of the bib, or an operator separates them. It returns race.ErrNotFound when the
+// account has no such entry, which is the rule.
+func (s *Store) GiveUpListed(ctx context.Context, raceID, userID string, standIn StandIn) (revised int, err error) {
+	if row, err := s.queries.ParticipantOf(ctx, raceID, userID); errors.Is(err, sql.ErrNoRows) || err == nil && !row.Listed {
+		return 0, race.ErrNotFound
+	}
+	return s.underRace(ctx, raceID, standIn, func(c *claiming) error {
+		entry, err := c.q.ParticipantOf(ctx, raceID, userID)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && (!entry.Listed || !entry.BibKey.Valid) {
+			return race.ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("read entry in race %s: %w", raceID, err)
+		}
+		to, err := c.personBefore(ctx, gen.Claim{BibKey: entry.BibKey.String}, entry)
+		if err != nil {
+			return err
+		}
+		return c.give(ctx, entry, to, true, "given up by the runner")
+	})
+}
+
 // ListParticipants returns up to limit entries of a race after the participant with
 // the ID afterID, in the order of their IDs; an empty afterID starts with the
 // first.
