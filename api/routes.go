@@ -157,7 +157,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		LoginHash: p.loginHash,
 	})
 	split := splits.NewReader(p.mainDB, p.now)
-	claims.Register(api, claims.Config{
+	claimed := claims.Register(api, claims.Config{
 		Store: p.mainDB, Runners: p.userDB, Hash: claimHash, Codes: auth.NewCodeLimit(p.now), Poke: p.poke,
 	})
 	records.Register(api, records.Config{
@@ -173,7 +173,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
 	changes.Register(api, p.mainDB)
 	keys.Register(api, p.mainDB, p.userDB, p.now)
-	disputes.Register(api, p.mainDB, p.wakeStandings)
+	disputed := disputes.Register(api, p.mainDB, p.wakeStandings)
 	staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
 	reader := standings.Register(api, standings.Config{
 		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
@@ -187,6 +187,6 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return pages.Register(router, pages.Config{
-		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Keys: p.mainDB, Fingerprint: fingerprint, PublicURL: p.cfg.PublicURL, Log: p.log, Now: p.now,
+		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Claims: claimed, Disputes: disputed, Keys: p.mainDB, Fingerprint: fingerprint, PublicURL: p.cfg.PublicURL, Log: p.log, Now: p.now,
 	})
 }

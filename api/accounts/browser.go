@@ -116,3 +116,73 @@ func (s *Service) Change(ctx context.Context, from Client, in AccountChange) (us
 func (s *Service) Leave(ctx context.Context, from Client, password string) error {
 	return s.me.erase(ctx, from, password)
 }
+
+// Sessions returns up to limit of the caller's sessions, the newest first.
+func (s *Service) Sessions(ctx context.Context, limit int) ([]userdb.Session, error) {
+	return s.me.store.Sessions(ctx, server.CallerFrom(ctx).UserID, "", limit)
+}
+
+// EndSession ends a session of the caller, race.ErrNotFound when there is none.
+func (s *Service) EndSession(ctx context.Context, sessionID string) error {
+	_, err := ownSessions{store: s.me.store}.end(ctx, &sessionInput{SessionID: sessionID})
+	return err
+}
+
+// EndOtherSessions ends all sessions of the caller but the one of the cookie.
+func (s *Service) EndOtherSessions(ctx context.Context) error {
+	_, err := ownSessions{store: s.me.store}.endOthers(ctx, nil)
+	return err
+}
+
+// Export returns everything that is kept about the caller, as GET /v1/me/export does.
+func (s *Service) Export(ctx context.Context) ([]byte, error) {
+	out, err := s.export.handle(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return server.Encode(out.Body)
+}
+
+// Passkeys returns the caller's passkeys, the newest first.
+func (s *Service) Passkeys(ctx context.Context) ([]userdb.Passkey, error) {
+	return s.me.store.Passkeys(ctx, server.CallerFrom(ctx).UserID)
+}
+
+// BeginPasskey begins to add a passkey, as POST /v1/me/passkeys/begin does, and returns
+// that call's answer.
+func (s *Service) BeginPasskey(ctx context.Context, from Client, password string) ([]byte, error) {
+	in := &beginPasskeyInput{Client: from}
+	in.Body.CurrentPassword = password
+	out, err := s.passkeys.begin(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return server.Encode(out.Body)
+}
+
+// AddPasskey adds a passkey, as POST /v1/me/passkeys does.
+func (s *Service) AddPasskey(ctx context.Context, name, ceremonyID string, credential map[string]any) error {
+	in := &addPasskeyInput{}
+	in.Body.Name, in.Body.CeremonyID, in.Body.Credential = name, ceremonyID, credential
+	if err := server.Valid(in.Body); err != nil {
+		return err
+	}
+	_, err := s.passkeys.add(ctx, in)
+	return err
+}
+
+// RemovePasskey removes a passkey of the caller.
+func (s *Service) RemovePasskey(ctx context.Context, passkeyID string) error {
+	_, err := s.passkeys.remove(ctx, &passkeyInput{PasskeyID: passkeyID})
+	return err
+}
+
+// BeginPasskeyLogin begins a login by passkey, as POST /v1/login/passkey/begin does, and
+// returns that call's answer.
+func (s *Service) BeginPasskeyLogin(ctx context.Context, from Client) ([]byte, error) {
+	out, err := s.passkeys.beginLogin(ctx, &struct{ Client }{from})
+	if err != nil {
+		return nil, err
+	}
+	return server.Encode(out.Body)
+}

@@ -35,7 +35,7 @@ type Config struct {
 }
 
 // Register adds the calls to the API.
-func Register(api huma.API, cfg Config) {
+func Register(api huma.API, cfg Config) *Service {
 	h := handlers{cfg}
 	answers := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity}
 	server.Register(api, huma.Operation{
@@ -71,9 +71,50 @@ func Register(api huma.API, cfg Config) {
 		}, answer.do)
 	}
 	h.registerForOrganizers(api, answers)
+	return &Service{h}
 }
 
 type handlers struct{ Config }
+
+// Service is what pages do with the claims of the caller, as the calls do.
+type Service struct{ calls handlers }
+
+// Mine returns a part of the caller's claims, the newest first, and the cursor of the
+// next part, empty after the last.
+func (s *Service) Mine(ctx context.Context, part server.Page) ([]MyClaim, string, error) {
+	out, err := s.calls.mine(ctx, &struct{ server.Page }{part})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
+// Claim claims a result, as POST /v1/me/claims does.
+func (s *Service) Claim(ctx context.Context, in NewClaim) (race.ClaimState, error) {
+	if err := server.Valid(in); err != nil {
+		return "", err
+	}
+	out, err := s.calls.claim(ctx, &claimInput{Body: in})
+	if err != nil {
+		return "", err
+	}
+	return out.Body.State, nil
+}
+
+// Accept accepts an invitation.
+func (s *Service) Accept(ctx context.Context, claimID string) (race.ClaimState, error) {
+	out, err := s.calls.accept(ctx, &claimPath{ClaimID: claimID})
+	if err != nil {
+		return "", err
+	}
+	return out.Body.State, nil
+}
+
+// End declines an invitation or withdraws a claim.
+func (s *Service) End(ctx context.Context, claimID string) error {
+	_, err := s.calls.end(ctx, &claimPath{ClaimID: claimID})
+	return err
+}
 
 type claimPath struct {
 	ClaimID string `path:"claim_id"`
@@ -97,12 +138,14 @@ func stateOf(c maindb.Claim) *stateOutput {
 type myClaimsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items      []myClaim `json:"items" nullable:"false" doc:"The newest first."`
+		Items      []MyClaim `json:"items" nullable:"false" doc:"The newest first."`
 		NextCursor string    `json:"next_cursor,omitempty"`
 	}
 }
 
-type myClaim struct {
+// MyClaim is a claim of the caller, an invitation to them, or somebody else's claim to a
+// result of theirs.
+type MyClaim struct {
 	ClaimID   string          `json:"claim_id" format:"uuid"`
 	RaceID    string          `json:"race_id" format:"uuid"`
 	RaceName  string          `json:"race_name"`
@@ -132,9 +175,9 @@ func (h handlers) mine(ctx context.Context, in *struct{ server.Page }) (*myClaim
 	}
 	out := &myClaimsOutput{CacheControl: "no-store"}
 	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last maindb.Claim) []any { return []any{last.ID} })
-	out.Body.Items = make([]myClaim, len(found))
+	out.Body.Items = make([]MyClaim, len(found))
 	for i, c := range found {
-		out.Body.Items[i] = myClaim{
+		out.Body.Items[i] = MyClaim{
 			ClaimID: c.ID, RaceID: c.RaceID, RaceName: c.RaceName, RaceDate: c.RaceDate.String(), Bib: c.Bib,
 			Yours: c.UserID == "" || c.UserID == account.UserID, Kind: c.Kind, State: c.State, Contested: c.Contested,
 			CreatedAt: c.CreatedAt, ChangedAt: c.ChangedAt,
@@ -146,13 +189,16 @@ func (h handlers) mine(ctx context.Context, in *struct{ server.Page }) (*myClaim
 	return out, nil
 }
 
+// NewClaim is what somebody claims a result with.
+type NewClaim struct {
+	RaceID    string `json:"race_id" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07"`
+	Bib       string `json:"bib" minLength:"1" maxLength:"16" example:"9001"`
+	Code      string `json:"code,omitempty" maxLength:"32" doc:"The claim code of the bib, as in K7QF-2M9X-3TAB. Case, spaces and hyphens do not matter."`
+	BirthDate string `json:"birth_date,omitempty" example:"1980-05-01" doc:"YYYY-MM-DD: yours, as the organizer has it. Instead of a code."`
+}
+
 type claimInput struct {
-	Body struct {
-		RaceID    string `json:"race_id" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07"`
-		Bib       string `json:"bib" minLength:"1" maxLength:"16" example:"9001"`
-		Code      string `json:"code,omitempty" maxLength:"32" doc:"The claim code of the bib, as in K7QF-2M9X-3TAB. Case, spaces and hyphens do not matter."`
-		BirthDate string `json:"birth_date,omitempty" example:"1980-05-01" doc:"YYYY-MM-DD: yours, as the organizer has it. Instead of a code."`
-	}
+	Body NewClaim
 }
 
 func (h handlers) claim(ctx context.Context, in *claimInput) (*stateOutput, error) {

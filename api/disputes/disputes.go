@@ -27,7 +27,7 @@ const (
 
 // Register adds the calls to the API. wake has the standings of a race recomputed: the
 // answer to the last open dispute may be what their publication waits for.
-func Register(api huma.API, store *maindb.Store, wake func(ctx context.Context, raceID string)) {
+func Register(api huma.API, store *maindb.Store, wake func(ctx context.Context, raceID string)) *Service {
 	d := disputes{store: store, wake: wake}
 	errs := []int{http.StatusNotFound, http.StatusConflict}
 	server.Register(api, huma.Operation{
@@ -55,6 +55,35 @@ func Register(api huma.API, store *maindb.Store, wake func(ctx context.Context, 
 		Description: "To uphold it, correct or remove the record first, then name that revision. The reason is public; a private note is for those who run the race. " +
 			"The same answer again changes nothing.",
 	}, d.answer)
+	return &Service{d}
+}
+
+// Service is what pages do with disputes, as the calls do.
+type Service struct{ calls disputes }
+
+// Open disputes a result of the caller.
+func (s *Service) Open(ctx context.Context, raceID, recordID string, in NewDispute) error {
+	if err := server.Valid(in); err != nil {
+		return err
+	}
+	_, err := s.calls.open(ctx, &openInput{RaceID: raceID, RecordID: recordID, Body: in})
+	return err
+}
+
+// Mine returns a part of the caller's disputes, the newest first, and the cursor of the
+// next part, empty after the last.
+func (s *Service) Mine(ctx context.Context, part server.Page) ([]Dispute, string, error) {
+	out, err := s.calls.mine(ctx, &myDisputesInput{part})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
+// Withdraw withdraws a dispute of the caller.
+func (s *Service) Withdraw(ctx context.Context, disputeID string) error {
+	_, err := s.calls.withdraw(ctx, &withdrawDisputeInput{DisputeID: disputeID})
+	return err
 }
 
 type disputes struct {
@@ -89,13 +118,16 @@ func shown(d race.Dispute, bib string) Dispute {
 	return out
 }
 
+// NewDispute is what a runner says is wrong with a result.
+type NewDispute struct {
+	Wrong        string `json:"wrong" minLength:"1" maxLength:"1000" example:"my chip was not read at the finish" doc:"What is wrong."`
+	RightWouldBe string `json:"right_would_be,omitempty" maxLength:"1000" example:"about 3:58:20, see the finish video" doc:"What would be right."`
+}
+
 type openInput struct {
 	RaceID   string `path:"race_id"`
 	RecordID string `path:"record_id"`
-	Body     struct {
-		Wrong        string `json:"wrong" minLength:"1" maxLength:"1000" example:"my chip was not read at the finish" doc:"What is wrong."`
-		RightWouldBe string `json:"right_would_be,omitempty" maxLength:"1000" example:"about 3:58:20, see the finish video" doc:"What would be right."`
-	}
+	Body     NewDispute
 }
 
 type disputeOutput struct {

@@ -62,6 +62,8 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
+	"github.com/mrmrthon/mrmrthon/api/claims"
+	"github.com/mrmrthon/mrmrthon/api/disputes"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/standings"
@@ -79,6 +81,8 @@ type Config struct {
 	Races     *maindb.Store
 	Accounts  *userdb.Store
 	People    *accounts.Service
+	Claims    *claims.Service
+	Disputes  *disputes.Service
 	Keys      server.KeyStore // of forms that were sent before
 	// Fingerprint is the keyed hash of forms, which may hold passwords.
 	Fingerprint func(data []byte) server.Hash

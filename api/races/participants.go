@@ -88,23 +88,30 @@ func (e entries) register(api huma.API) {
 }
 
 func (e entries) enter(ctx context.Context, in *enterInput) (*entryOutput, error) {
-	account, err := e.runners.Account(ctx, server.CallerFrom(ctx).UserID)
-	if err != nil {
-		return nil, err
-	}
-	entry := maindb.Entry{
-		ID: server.ResourceID(ctx), RaceID: in.RaceID, UserID: account.UserID, Sex: account.Sex, BirthDate: account.BirthDate,
-	}
+	team := ""
 	if in.Body != nil {
-		if entry.Team, err = race.ParseTeam(in.Body.Team); err != nil {
-			return nil, &race.InvalidError{Fields: []race.FieldError{{Field: "team", Message: err.Error()}}}
-		}
+		team = in.Body.Team
 	}
-	p, err := e.store.Enter(ctx, entry)
+	p, err := Enter(ctx, e.store, e.runners.Store, in.RaceID, team)
 	if err != nil {
 		return nil, err
 	}
 	return &entryOutput{Body: entryOf(p)}, nil
+}
+
+// Enter enters the caller in a race, with sex and age as their account has them.
+func Enter(ctx context.Context, store *maindb.Store, runners *userdb.Store, raceID, team string) (race.Participant, error) {
+	account, err := runners.Account(ctx, server.CallerFrom(ctx).UserID)
+	if err != nil {
+		return race.Participant{}, err
+	}
+	entry := maindb.Entry{
+		ID: server.ResourceID(ctx), RaceID: raceID, UserID: account.UserID, Sex: account.Sex, BirthDate: account.BirthDate,
+	}
+	if entry.Team, err = race.ParseTeam(team); err != nil {
+		return race.Participant{}, &race.InvalidError{Fields: []race.FieldError{{Field: "team", Message: err.Error()}}}
+	}
+	return store.Enter(ctx, entry)
 }
 
 func (e entries) mine(ctx context.Context, in *RacePath) (*entryOutput, error) {

@@ -23,6 +23,7 @@ import (
 type Reader struct {
 	comparison
 	credits *userdb.Store
+	own     results
 }
 
 // Latest is the latest version of a race, as of at most a quarter of a second ago.

@@ -26,7 +26,8 @@ type resultsInput struct {
 	Cursor string `query:"cursor" maxLength:"500" doc:"next_cursor of the page before; empty for the first."`
 }
 
-type resultCredit struct {
+// OwnCredit is what a result gave.
+type OwnCredit struct {
 	Status   string      `json:"status" enum:"pending,credited,rejected"`
 	Points   *int64      `json:"points,omitempty"`
 	Reason   string      `json:"reason,omitempty" doc:"Why there are no points."`
@@ -34,7 +35,8 @@ type resultCredit struct {
 	TraceURL string      `json:"trace_url" doc:"The workflow that credits the record, in the Temporal Web UI."`
 }
 
-type result struct {
+// OwnResult is an official result of the caller.
+type OwnResult struct {
 	RaceID    string  `json:"race_id" format:"uuid"`
 	Race      string  `json:"race"`
 	Date      string  `json:"date" format:"date"`
@@ -55,14 +57,14 @@ type result struct {
 	Version       int    `json:"version,omitempty" doc:"Of the standings that the places are from."`
 	Standings     string `json:"standings" enum:"none,provisional,official"`
 
-	Credit resultCredit `json:"credit"`
+	Credit OwnCredit `json:"credit"`
 }
 
 type resultsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items      []result `json:"items" nullable:"false" doc:"The newest race first."`
-		NextCursor string   `json:"next_cursor,omitempty"`
+		Items      []OwnResult `json:"items" nullable:"false" doc:"The newest race first."`
+		NextCursor string      `json:"next_cursor,omitempty"`
 	}
 }
 
@@ -72,6 +74,16 @@ func (r results) register(api huma.API) {
 		Summary: "List your official results with places and points", Tags: []string{tag},
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity},
 	}, r.handle)
+}
+
+// Own returns a part of the caller's official results, the newest race first, and the
+// cursor of the next part, empty after the last.
+func (r *Reader) Own(ctx context.Context, limit int, cursor string) ([]OwnResult, string, error) {
+	out, err := r.own.handle(ctx, &resultsInput{Limit: limit, Cursor: cursor})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
 }
 
 func (r results) handle(ctx context.Context, in *resultsInput) (*resultsOutput, error) {
@@ -86,7 +98,7 @@ func (r results) handle(ctx context.Context, in *resultsInput) (*resultsOutput, 
 		return nil, err
 	}
 	out := &resultsOutput{CacheControl: cacheNone}
-	out.Body.Items = []result{}
+	out.Body.Items = []OwnResult{}
 	own, out.Body.NextCursor = server.Cut(page, own, func(last maindb.OwnResult) []any { return []any{last.Race.Date, last.Race.ID} })
 	records := make([]race.Record, len(own))
 	for i, o := range own {
@@ -107,8 +119,8 @@ func (r results) handle(ctx context.Context, in *resultsInput) (*resultsOutput, 
 	return out, nil
 }
 
-func resultOf(o maindb.OwnResult) result {
-	return result{
+func resultOf(o maindb.OwnResult) OwnResult {
+	return OwnResult{
 		RaceID: o.Race.ID, Race: o.Race.Name, Date: o.Race.Date.String(), DistanceM: o.Race.Distance.Metres(),
 		RecordID: o.Record.ID, Revision: o.Record.Revision, Field: string(o.Field), Bib: o.Record.Result.Bib,
 		Status: string(o.Record.Result.Status), GunTime: o.Record.Result.Gun.String(), NetTime: o.Record.Result.Net.String(),
@@ -117,14 +129,14 @@ func resultOf(o maindb.OwnResult) result {
 }
 
 // creditOf is pending unless the ledger has the outcome of the record as it is.
-func (r results) creditOf(record race.Record, credit reconcile.Credit) resultCredit {
+func (r results) creditOf(record race.Record, credit reconcile.Credit) OwnCredit {
 	if credit.State != reconcile.Current {
-		return resultCredit{
+		return OwnCredit{
 			Status:   string(race.Pending),
 			TraceURL: r.traceURL(r.workflowID(record.RaceID, record.ID, record.Revision)),
 		}
 	}
-	shown := resultCredit{Status: string(credit.Credit.Status), Reason: credit.Reason, TraceURL: r.traceURL(credit.WorkflowID)}
+	shown := OwnCredit{Status: string(credit.Credit.Status), Reason: credit.Reason, TraceURL: r.traceURL(credit.WorkflowID)}
 	if credit.Credit.Status == race.Credited {
 		shown.Points, shown.Parts = &credit.Points, credit.Parts
 	}
@@ -132,7 +144,7 @@ func (r results) creditOf(record race.Record, credit reconcile.Credit) resultCre
 }
 
 // place finds the record in the latest standings of its race.
-func (r results) place(ctx context.Context, shown *result, userID string) error {
+func (r results) place(ctx context.Context, shown *OwnResult, userID string) error {
 	latest, err := r.board.latest(ctx, shown.RaceID)
 	if err != nil || latest.Version == 0 {
 		return err

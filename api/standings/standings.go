@@ -54,13 +54,14 @@ func Register(api huma.API, cfg Config) *Reader {
 	derived{read}.register(api)
 	newResultsExport(read, cfg.Store).register(api)
 	versions{store: cfg.Store, board: board}.register(api)
-	reader := &Reader{comparison: comparison{selector: from, store: cfg.Store}, credits: cfg.Ledger}
+	own := results{
+		store: cfg.Store, databases: reconcile.Databases{Records: cfg.Store, Ledger: cfg.Ledger}, board: board, workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL,
+	}
+	own.register(api)
+	reader := &Reader{comparison: comparison{selector: from, store: cfg.Store}, credits: cfg.Ledger, own: own}
 	reader.register(api)
 	reader.registerLatest(api)
 	publishing{now: cfg.Now, store: cfg.Store, board: board, wake: cfg.Wake}.register(api)
-	results{
-		store: cfg.Store, databases: reconcile.Databases{Records: cfg.Store, Ledger: cfg.Ledger}, board: board, workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL,
-	}.register(api)
 	events{
 		watches: &watches{
 			store: cfg.Store, board: board, count: cfg.CountCredits, log: cfg.Log, races: map[string]*watch{},

@@ -28,7 +28,7 @@ type records struct {
 }
 
 type newInput struct {
-	Body newUnofficialBody
+	Body NewRecord
 }
 
 // RecordPath is embedded in the inputs of calls about one record. It is exported
@@ -39,7 +39,7 @@ type RecordPath struct {
 
 type changeInput struct {
 	RecordPath
-	Body unofficialChangeBody
+	Body RecordChange
 }
 
 type ownRecordsInput struct {
@@ -93,12 +93,34 @@ func Register(api huma.API, store *maindb.Store) {
 }
 
 func (r records) create(ctx context.Context, in *newInput) (*oneOutput, error) {
-	record, err := newRecord(in.Body)
+	return answer(create(ctx, r.store, in.Body))
+}
+
+func create(ctx context.Context, store *maindb.Store, body NewRecord) (race.UnofficialRecord, error) {
+	record, err := newRecord(body)
 	if err != nil {
-		return nil, err
+		return record, err
 	}
 	record.ID, record.UserID = server.ResourceID(ctx), server.CallerFrom(ctx).UserID
-	return answer(r.store.CreateUnofficialRecord(ctx, record))
+	return store.CreateUnofficialRecord(ctx, record)
+}
+
+// Create creates a record of the caller, for pages.
+func Create(ctx context.Context, store *maindb.Store, body NewRecord) (race.UnofficialRecord, error) {
+	if err := server.Valid(body); err != nil {
+		return race.UnofficialRecord{}, err
+	}
+	return create(ctx, store, body)
+}
+
+// Change changes a record of the caller, for pages.
+func Change(ctx context.Context, store *maindb.Store, id string, body RecordChange) (race.UnofficialRecord, error) {
+	if err := server.Valid(body); err != nil {
+		return race.UnofficialRecord{}, err
+	}
+	return store.UpdateUnofficialRecord(ctx, server.CallerFrom(ctx).UserID, id, func(record *race.UnofficialRecord) error {
+		return changeRecord(record, body)
+	})
 }
 
 func (r records) get(ctx context.Context, in *RecordPath) (*oneOutput, error) {
@@ -146,7 +168,8 @@ func bodyOf(r race.UnofficialRecord) unofficialBody {
 	}
 }
 
-type newUnofficialBody struct {
+// NewRecord is a record that a runner adds.
+type NewRecord struct {
 	Date      string  `json:"date" example:"2026-05-09" doc:"YYYY-MM-DD."`
 	DistanceM float64 `json:"distance_m" example:"5000" doc:"Metres, above 0 and at most 1000000, with up to three decimals."`
 	Time      string  `json:"time" example:"0:21:40.5" doc:"H:MM:SS[.f] or MM:SS[.f]."`
@@ -154,7 +177,8 @@ type newUnofficialBody struct {
 	Note      string  `json:"note,omitempty" maxLength:"2000"`
 }
 
-type unofficialChangeBody struct {
+// RecordChange is what a runner changes of a record; nil leaves a value as it is.
+type RecordChange struct {
 	Date      *string  `json:"date,omitempty"`
 	DistanceM *float64 `json:"distance_m,omitempty"`
 	Time      *string  `json:"time,omitempty"`
@@ -162,9 +186,9 @@ type unofficialChangeBody struct {
 	Note      *string  `json:"note,omitempty" maxLength:"2000" doc:"An empty string removes it."`
 }
 
-func newRecord(body newUnofficialBody) (race.UnofficialRecord, error) {
+func newRecord(body NewRecord) (race.UnofficialRecord, error) {
 	var record race.UnofficialRecord
-	err := changeRecord(&record, unofficialChangeBody{
+	err := changeRecord(&record, RecordChange{
 		Date: &body.Date, DistanceM: &body.DistanceM, Time: &body.Time, Title: &body.Title, Note: &body.Note,
 	})
 	return record, err
@@ -172,7 +196,7 @@ func newRecord(body newUnofficialBody) (race.UnofficialRecord, error) {
 
 // changeRecord applies what body names and returns a *race.InvalidError with
 // everything that is wrong.
-func changeRecord(record *race.UnofficialRecord, body unofficialChangeBody) error {
+func changeRecord(record *race.UnofficialRecord, body RecordChange) error {
 	invalid := &race.InvalidError{}
 	set(invalid, "date", &record.Date, body.Date, race.ParseDate)
 	set(invalid, "distance_m", &record.Distance, body.DistanceM, race.DistanceOf)

@@ -173,6 +173,28 @@ func (s *Store) GiveUpListed(ctx context.Context, raceID, userID string, standIn
 	})
 }
 
+// OwnEntry is an entry of a runner.
+type OwnEntry struct {
+	race.Participant
+	Race race.Race // only ID, name, city, date, distance and status
+}
+
+// EntriesOf returns the last limit races that a runner has entered, the newest first.
+func (s *Store) EntriesOf(ctx context.Context, userID string, limit int) ([]OwnEntry, error) {
+	rows, err := s.queries.EntriesOfUser(ctx, userID, count32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list the entries of user %s: %w", userID, err)
+	}
+	entries := make([]OwnEntry, len(rows))
+	for i, row := range rows {
+		entries[i] = OwnEntry{participantOf(row.Participant), race.Race{
+			ID: row.Participant.RaceID, Name: row.Name, City: row.City, Date: race.DateOf(row.RaceDate), Distance: race.Distance(row.DistanceMm),
+			Status: race.Status(row.RaceStatus),
+		}}
+	}
+	return entries, nil
+}
+
 // ListParticipants returns up to limit entries of a race after the participant with
 // the ID afterID, in the order of their IDs; an empty afterID starts with the
 // first.

@@ -204,6 +204,70 @@ func (q *Queries) EnteredInPerson(ctx context.Context, raceID string) ([]string,
 	return items, nil
 }
 
+const entriesOfUser = `-- name: EntriesOfUser :many
+SELECT participant.participant_id, participant.race_id, participant.user_id, participant.bib, participant.bib_key, participant.sex, participant.age, participant.age_stated, participant.field, participant.status, participant.created_at, participant.updated_at, participant.listed, participant.own_age, participant.own_age_on, participant.team, race.name, race.city, race.race_date, race.distance_mm, race.status AS race_status
+FROM participant
+JOIN race ON race.race_id = participant.race_id
+WHERE participant.user_id = ? AND participant.status = 'entered'
+ORDER BY race.race_date DESC, race.race_id DESC
+LIMIT ?
+`
+
+type EntriesOfUserRow struct {
+	Participant Participant
+	Name        string
+	City        string
+	RaceDate    time.Time
+	DistanceMm  int64
+	RaceStatus  string
+}
+
+// The newest race first.
+func (q *Queries) EntriesOfUser(ctx context.Context, userID string, limit int32) ([]EntriesOfUserRow, error) {
+	rows, err := q.db.QueryContext(ctx, entriesOfUser, userID, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EntriesOfUserRow
+	for rows.Next() {
+		var i EntriesOfUserRow
+		if err := rows.Scan(
+			&i.Participant.ParticipantID,
+			&i.Participant.RaceID,
+			&i.Participant.UserID,
+			&i.Participant.Bib,
+			&i.Participant.BibKey,
+			&i.Participant.Sex,
+			&i.Participant.Age,
+			&i.Participant.AgeStated,
+			&i.Participant.Field,
+			&i.Participant.Status,
+			&i.Participant.CreatedAt,
+			&i.Participant.UpdatedAt,
+			&i.Participant.Listed,
+			&i.Participant.OwnAge,
+			&i.Participant.OwnAgeOn,
+			&i.Participant.Team,
+			&i.Name,
+			&i.City,
+			&i.RaceDate,
+			&i.DistanceMm,
+			&i.RaceStatus,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const giveEntry = `-- name: GiveEntry :exec
 UPDATE participant SET user_id = ?, listed = ?, updated_at = ? WHERE participant_id = ?
 `

@@ -1,6 +1,15 @@
 -- name: ParticipantOf :one
 SELECT * FROM participant WHERE race_id = ? AND user_id = ?;
 
+-- name: EntriesOfUser :many
+-- The newest race first.
+SELECT sqlc.embed(participant), race.name, race.city, race.race_date, race.distance_mm, race.status AS race_status
+FROM participant
+JOIN race ON race.race_id = participant.race_id
+WHERE participant.user_id = ? AND participant.status = 'entered'
+ORDER BY race.race_date DESC, race.race_id DESC
+LIMIT ?;
+
 -- name: CountEntered :one
 SELECT COUNT(*) FROM participant WHERE race_id = ? AND status = 'entered';
 
