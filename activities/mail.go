@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sethvargo/go-retry"
 
 	"github.com/mrmrthon/mrmrthon/internal/mail"
@@ -34,20 +35,45 @@ type Mails struct {
 	store     mailStore
 	sender    mail.Sender
 	publicURL string
+	outcomes  *prometheus.CounterVec
 }
 
 // NewMails returns the activities that send mails; links in them lead to publicURL.
-func NewMails(store mailStore, sender mail.Sender, publicURL string) *Mails {
-	return &Mails{store: store, sender: sender, publicURL: publicURL}
+func NewMails(store mailStore, sender mail.Sender, publicURL string, registry prometheus.Registerer) *Mails {
+	a := &Mails{store: store, sender: sender, publicURL: publicURL, outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "mrmrthon_mails_total",
+		Help: "Mails that nothing more is done about, by outcome: sent, bounced (the address takes none), expired (not sent while it was of use), withheld (the address was switched off), off (MAIL_SENDER is off).",
+	}, []string{"outcome"})}
+	registry.MustRegister(a.outcomes)
+	for _, outcome := range []string{mailSent, mailBounced, mailExpired, mailWithheld, mailOff} {
+		a.outcomes.WithLabelValues(outcome) // so that a rate exists from the first one on
+	}
+	return a
 }
+
+// What became of a mail, as the metric says it.
+const (
+	mailSent     = "sent"
+	mailBounced  = "bounced"
+	mailExpired  = "expired"
+	mailWithheld = "withheld"
+	mailOff      = "off"
+)
 
 // SendMail sends a mail that is not final yet. The attempt is noted before it is
 // made. When the answer to it is lost, the next attempt sends the mail once more,
 // under the same Message-ID: providers offer no better.
 func (a *Mails) SendMail(ctx context.Context, in MailInput) (MailResult, error) {
 	m, err := a.store.BeginMail(ctx, in.MailID)
-	if errors.Is(err, race.ErrNotFound) {
+	switch {
+	case errors.Is(err, race.ErrNotFound):
 		return MailResult{State: userdb.MailFailed}, nil // its owner has left
+	case errors.Is(err, userdb.ErrMailExpired):
+		a.outcomes.WithLabelValues(mailExpired).Inc()
+		err = nil
+	case errors.Is(err, userdb.ErrAddressOff):
+		a.outcomes.WithLabelValues(mailWithheld).Inc()
+		err = nil
 	}
 	if err != nil || m.State.Final() {
 		return MailResult{State: m.State, Attempts: m.Attempts}, err
@@ -56,17 +82,21 @@ func (a *Mails) SendMail(ctx context.Context, in MailInput) (MailResult, error) 
 	if err != nil {
 		return MailResult{}, err
 	}
-	result := MailResult{State: userdb.MailSent, Attempts: m.Attempts}
+	result, outcome := MailResult{State: userdb.MailSent, Attempts: m.Attempts}, mailSent
 	providerID, err := a.sender.Send(ctx, message)
 	switch {
 	case errors.Is(err, mail.ErrBounced):
-		result.State = userdb.MailBounced
+		result.State, outcome = userdb.MailBounced, mailBounced
 	case errors.Is(err, mail.ErrOff):
-		result.State = userdb.MailFailed
+		result.State, outcome = userdb.MailFailed, mailOff
 	case err != nil:
 		return MailResult{}, err
 	}
-	return result, a.finish(ctx, in.MailID, result.State, providerID)
+	if err := a.finish(ctx, in.MailID, result.State, providerID); err != nil {
+		return MailResult{}, err
+	}
+	a.outcomes.WithLabelValues(outcome).Inc()
+	return result, nil
 }
 
 // finishTries and finishPause are how the outcome of an attempt is kept through a

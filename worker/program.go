@@ -25,6 +25,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
+	"github.com/mrmrthon/mrmrthon/worker/feedback"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
 )
 
@@ -63,6 +64,10 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	events, err := m.mailEvents(ctx)
+	if err != nil {
+		return err
+	}
 	metrics := activities.NewMetrics(registry)
 	main, user := maindb.NewOutcomes(clients.MainDB, time.Now), userdb.NewLedger(clients.UserDB, time.Now)
 	runs := temporal.NewWorkflows(clients.Temporal, m.Config.Temporal.Namespace)
@@ -74,9 +79,24 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		notes:     activities.NewNotes(main, runs),
 		audits:    activities.NewAudits(m.Config.Audit, main, user, creditRuns{runs}, records, time.Now, metrics),
 		standings: standings,
-		mails:     activities.NewMails(user, sender, m.Config.Mail.PublicURL),
+		mails:     activities.NewMails(user, sender, m.Config.Mail.PublicURL, registry),
 		depths:    newDepths(records, m.Log, registry),
+		mailing:   newMailing(events, user, m.Log, registry),
 	})
+}
+
+// mailEvents returns the queue of what SES reports about mails, nil when there is none.
+func (m *Main) mailEvents(ctx context.Context) (*queue.Client, error) {
+	if m.Config.Mail.EventsURL == "" {
+		return nil, nil //nolint:nilnil // the settings name no queue
+	}
+	cfg := m.Config.Queue
+	cfg.URL, cfg.DeadLetterURL = m.Config.Mail.EventsURL, m.Config.Mail.EventsDeadURL
+	events, err := queue.New(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("mail events: %w", err)
+	}
+	return events, nil
 }
 
 // serve serves health and metrics while bridge and workers run. Workers start
@@ -121,6 +141,7 @@ type work struct {
 	audits    *activities.Audits
 	standings standingsWork
 	mails     *activities.Mails
+	mailing   *mailing
 	depths    *depths
 }
 
@@ -146,6 +167,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	w.log.Info("worker started", "namespace", w.cfg.Temporal.Namespace)
 	var scheduling sync.WaitGroup
 	scheduling.Go(func() { w.depths.run(ctx) })
+	scheduling.Go(func() { w.mailing.run(ctx) })
 	scheduling.Go(func() { w.scheduleAudit(ctx) })
 	scheduling.Go(func() { w.scheduleSweep(ctx) })
 	bridge.New(w.cfg.Bridge, w.records, w.starter, w.log, w.registry).Run(ctx)
@@ -244,6 +266,71 @@ func (d *depths) run(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// mailing watches over mails that were handed over, or should be.
+type mailing struct {
+	events      *queue.Client    // nil: the settings name none
+	reader      *feedback.Reader // of the events
+	store       *userdb.Ledger
+	link        *telemetry.Link
+	oldest      prometheus.Gauge
+	deadLetters prometheus.Gauge
+}
+
+func newMailing(events *queue.Client, store *userdb.Ledger, log *slog.Logger, registry prometheus.Registerer) *mailing {
+	m := &mailing{
+		events: events, store: store, link: telemetry.NewLink("the state of mails", log),
+		oldest: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mrmrthon_mail_oldest_seconds", Help: "Age of the oldest mail that is neither sent nor given up; 0 when there is none. The same of every worker.",
+		}),
+		deadLetters: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mrmrthon_mail_event_dead_letters", Help: "Messages on the dead-letter queue of mail events. Approximate.",
+		}),
+	}
+	registry.MustRegister(m.oldest, m.deadLetters)
+	if events != nil {
+		m.reader = feedback.New(events, store, log, registry)
+	}
+	return m
+}
+
+// run takes events and measures until ctx ends. After a failure the last numbers stay.
+func (m *mailing) run(ctx context.Context) {
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	if m.reader != nil {
+		reading.Go(func() { m.reader.Run(ctx) })
+	}
+	tick := time.NewTicker(depthInterval)
+	defer tick.Stop()
+	for {
+		if err := m.measure(ctx); ctx.Err() == nil {
+			m.link.Report(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *mailing) measure(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, depthInterval)
+	defer cancel()
+	waiting, err := m.store.WaitingMails(bounded)
+	if err == nil {
+		m.oldest.Set(waiting.Seconds())
+	}
+	if m.events == nil {
+		return err
+	}
+	dead, deadErr := m.events.DeadLetterDepth(bounded)
+	if deadErr == nil {
+		m.deadLetters.Set(float64(dead.Visible + dead.InFlight + dead.Delayed))
+	}
+	return errors.Join(err, deadErr)
 }
 
 func (d *depths) measure(ctx context.Context) error {

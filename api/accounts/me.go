@@ -39,7 +39,9 @@ type accountOutput struct {
 		// The address, and what is wrong with it.
 		Email        string    `json:"email,omitempty" doc:"The address that you have confirmed: notices and links to recover the account go there."`
 		EmailPending string    `json:"email_pending,omitempty" doc:"The address that waits for you to follow the link that was mailed there."`
-		EmailProblem string    `json:"email_problem,omitempty" enum:"bounced,pending-bounced" doc:"bounced: email takes no mail, so nothing more is sent there until you confirm an address again. pending-bounced: the address to be confirmed took none, and was dropped."`
+		EmailProblem string    `json:"email_problem,omitempty" enum:"bounced,complained,pending-bounced,pending-complained" doc:"bounced: mail to email came back; complained: it was reported as unwanted. Nothing more is sent there until you confirm an address again. pending-bounced, pending-complained: the same happened to the address that was to be confirmed, which was dropped."`
+		EmailSince   time.Time `json:"email_problem_since,omitzero" doc:"When that happened; missing when it is not known."`
+		EmailAdvice  string    `json:"email_problem_advice,omitempty" doc:"The same in a sentence, with what to do about it."`
 		Language     string    `json:"language" enum:"en,ko" doc:"The language of your mails."`
 		HideName     *bool     `json:"hide_name,omitempty" doc:"Whether results show your initials instead of your name; missing when you have not said so: then those of minors do."`
 		HideAge      *bool     `json:"hide_age,omitempty" doc:"Whether results leave out your age; missing likewise."`
@@ -242,11 +244,22 @@ func (m me) newPassword(ctx context.Context, in AccountChange) (*userdb.Password
 	}, nil
 }
 
+const confirmAgain = " Confirm an address that takes mail: the same one again or another, by PATCH /v1/me with email and current_password and the link that is then mailed."
+
+// emailAdvice says what is wrong with an address, and what to do about it.
+var emailAdvice = map[string]string{
+	userdb.EmailBounced:      "Mail to your address came back, so nothing more is sent there, no links to recover the account either." + confirmAgain,
+	userdb.EmailComplained:   "Mail to your address was reported as unwanted, so nothing more is sent there, no links to recover the account either." + confirmAgain,
+	userdb.PendingBounced:    "The link to confirm your new address came back, so that address was dropped." + confirmAgain,
+	userdb.PendingComplained: "The link to confirm your new address was reported as unwanted, so that address was dropped." + confirmAgain,
+}
+
 func outputOf(a userdb.Account) *accountOutput {
 	out := &accountOutput{CacheControl: noStore}
 	out.Body.UserID, out.Body.UserType, out.Body.LoginID = a.UserID, a.Type, a.LoginID
 	out.Body.Name, out.Body.Phone, out.Body.Sex = a.Name, a.Phone, a.Sex
 	out.Body.Email, out.Body.EmailPending, out.Body.EmailProblem, out.Body.Language = a.Email, a.EmailPending, a.EmailProblem, a.Language
+	out.Body.EmailSince, out.Body.EmailAdvice = a.EmailProblemAt, emailAdvice[a.EmailProblem]
 	out.Body.HideName, out.Body.HideAge = a.HideName, a.HideAge
 	out.Body.BirthDate = a.BirthDate.String()
 	out.Body.TotalPoint, out.Body.CreatedAt = a.TotalPoint, a.CreatedAt

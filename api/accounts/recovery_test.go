@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/activities"
@@ -33,7 +34,7 @@ func (m *mailbox) Send(_ context.Context, message mail.Message) (string, error) 
 func (b *bundle) deliver() []mail.Message {
 	b.t.Helper()
 	box := &mailbox{}
-	steps := activities.NewMails(b.ledger, box, "https://api.example.org/")
+	steps := activities.NewMails(b.ledger, box, "https://api.example.org/", prometheus.NewRegistry())
 	require.NoError(b.t, b.store.AnswerRecoveries(b.t.Context()))
 	require.NoError(b.t, b.store.StartMails(b.t.Context(), func(ctx context.Context, mailID string) error {
 		_, err := steps.SendMail(ctx, activities.MailInput{MailID: mailID})
@@ -231,14 +232,14 @@ func TestMailsAreNotLostAndNotDoubled(t *testing.T) {
 	require.Empty(t, b.deliver())
 	b.clock.pass(11 * time.Minute)
 	box := &mailbox{}
-	cut := activities.NewMails(lostAnswer{b.ledger}, box, "https://api.example.org")
+	cut := activities.NewMails(lostAnswer{b.ledger}, box, "https://api.example.org", prometheus.NewRegistry())
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	_, err := cut.SendMail(stopped, activities.MailInput{MailID: id})
 	require.Error(t, err)
 	again := b.deliverOne("uta@example.org", "Confirm your e-mail address")
 	require.Equal(t, id, again.ID, "the same Message-ID")
-	result, err := activities.NewMails(b.ledger, box, "").SendMail(t.Context(), activities.MailInput{MailID: id})
+	result, err := activities.NewMails(b.ledger, box, "", prometheus.NewRegistry()).SendMail(t.Context(), activities.MailInput{MailID: id})
 	require.NoError(t, err)
 	require.Equal(t, userdb.MailSent, result.State, "and no other")
 	b.clock.pass(11 * time.Minute)
@@ -332,4 +333,117 @@ func TestManyAccountsCannotFloodAMailbox(t *testing.T) {
 	held = b.pairOf(b.login(victim, password, ""))
 	change.token = held.access
 	require.Equal(t, victim, b.do(change).string("email_pending"))
+}
+
+// report has the provider report about a mail, twice as queues do.
+func (b *bundle) report(kind userdb.MailEventKind, m mail.Message, sent, at time.Time) {
+	b.t.Helper()
+	for range 2 {
+		require.NoError(b.t, b.ledger.NoteMailEvent(b.t.Context(), userdb.MailEvent{Kind: kind, MailID: m.ID, Addresses: []string{m.To}, SentAt: sent, At: at}))
+	}
+}
+
+// email returns what the account says about its address.
+func (b *bundle) email(held pair) []string {
+	b.t.Helper()
+	me := b.get("/v1/me", held.access)
+	return []string{me.string("email"), me.string("email_pending"), me.string("email_problem")}
+}
+
+func TestLateBounces(t *testing.T) {
+	t.Parallel()
+	for kind, problem := range map[userdb.MailEventKind]string{userdb.PermanentBounce: "bounced", userdb.Complaint: "complained"} {
+		t.Run(problem, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			const address = "uta@example.org"
+			held := b.confirmed(address)
+			confirm := func() mail.Message {
+				b.clock.pass(time.Minute)
+				b.do(request{method: "PATCH", path: "/v1/me", token: held.access, body: fields{"email": address, "current_password": password}})
+				return b.deliverOne(address, "Confirm your e-mail address")
+			}
+			b.clock.pass(time.Minute)
+			sent := b.clock.Now()
+			b.post("/v1/users/recovery", fields{"login_id": "uta"})
+			recovery := b.deliverOne(address, "Choose a new password")
+			require.NoError(t, b.ledger.FinishMail(t.Context(), recovery.ID, userdb.MailSent, "p"))
+			for _, none := range []userdb.MailEventKind{userdb.TransientBounce, userdb.Delivery, userdb.Rejection, userdb.OtherMailEvent} {
+				b.report(none, recovery, sent, sent)
+			}
+			require.Equal(t, []string{address, "", ""}, b.email(held), "the address is all right")
+
+			b.clock.pass(time.Minute)
+			happened := b.clock.Now()
+			b.post("/v1/users/recovery", fields{"login_id": "uta"}) // waits for the relay
+			require.NoError(t, b.store.AnswerRecoveries(t.Context()))
+			b.report(kind, recovery, sent, happened)
+			b.report(userdb.Complaint, recovery, sent, happened.Add(time.Second))
+			me := b.get("/v1/me", held.access)
+			require.Equal(t, []string{address, "", problem}, b.email(held), "the first report stays")
+			require.Equal(t, happened.UTC().Format(time.RFC3339Nano), me.string("email_problem_since"))
+			require.Contains(t, me.string("email_problem_advice"), "Confirm an address that takes mail")
+			require.Empty(t, b.deliver(), "nor a mail that was written before")
+			b.post("/v1/users/recovery", fields{"login_id": "uta"})
+			require.Empty(t, b.deliver())
+
+			first := confirm()
+			require.Equal(t, []string{address, address, problem}, b.email(held))
+			require.Equal(t, http.StatusNoContent, b.post("/v1/users/confirm", fields{"token": b.tokenOf(first)}).status)
+			require.Equal(t, []string{address, "", ""}, b.email(held))
+			b.report(kind, recovery, sent, happened)
+			require.Equal(t, []string{address, "", ""}, b.email(held), "a report from before the address was confirmed again")
+
+			b.clock.pass(time.Minute)
+			b.report(kind, mail.Message{ID: "", To: address}, b.clock.Now(), b.clock.Now())
+			require.Equal(t, []string{address, "", problem}, b.email(held), "of a mail that is not kept any more")
+			old := confirm()
+			again := confirm()
+			b.report(kind, old, sent, happened)
+			require.Equal(t, []string{address, address, problem}, b.email(held), "about the link before")
+			b.report(kind, again, b.clock.Now(), b.clock.Now())
+			require.Equal(t, []string{address, "", problem}, b.email(held), "what is wrong with the confirmed address stays")
+			b.post("/v1/users/recovery", fields{"login_id": "uta"})
+			require.Empty(t, b.deliver())
+		})
+	}
+}
+
+// TestABounceComesBeforeTheAnswer: the provider's event overtakes the note that it has
+// taken the mail.
+func TestABounceComesBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.post("/v1/users", fields{"login_id": "eve", "password": password, "name": "Eve", "user_type": "runner", "email": "eve@example.org"})
+	eve := b.pairOf(b.login("eve", password, ""))
+	var m userdb.Mail
+	require.NoError(t, b.store.StartMails(t.Context(), func(ctx context.Context, id string) (err error) {
+		m, err = b.ledger.BeginMail(ctx, id)
+		return err
+	}))
+	b.report(userdb.Complaint, mail.Message{ID: m.ID, To: m.Address}, b.clock.Now(), b.clock.Now())
+	b.report(userdb.PermanentBounce, mail.Message{ID: m.ID, To: m.Address}, b.clock.Now(), b.clock.Now())
+	require.NoError(t, b.ledger.FinishMail(t.Context(), m.ID, userdb.MailSent, "p"))
+	require.Equal(t, []string{"", "", "pending-complained"}, b.email(eve))
+	done, err := b.ledger.BeginMail(t.Context(), m.ID)
+	require.NoError(t, err)
+	require.Equal(t, userdb.MailBounced, done.State)
+}
+
+// TestABounceIsAboutEveryAccountOfAnAddress, and about no other.
+func TestABounceIsAboutEveryAccountOfAnAddress(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	held := b.confirmed("uta@example.org")
+	b.post("/v1/users", fields{"login_id": "eve", "password": password, "name": "Eve", "user_type": "runner", "email": "eve@example.org"})
+	eve := b.pairOf(b.login("eve", password, ""))
+	b.deliver()
+	require.NoError(t, b.exec("UPDATE user SET email = 'uta@example.org', email_pending = NULL WHERE login_id = 'eve'"))
+	b.signUp("other", auth.Runner)
+	require.NoError(t, b.exec("UPDATE user SET email = 'uta2@example.org' WHERE login_id = 'other'"))
+	b.post("/v1/users/recovery", fields{"login_id": "uta"})
+	b.report(userdb.PermanentBounce, b.deliverOne("uta@example.org", "Choose a new password"), b.clock.Now(), b.clock.Now())
+	require.Equal(t, "bounced", b.email(held)[2])
+	require.Equal(t, "bounced", b.email(eve)[2])
+	require.Equal(t, "", b.email(b.pairOf(b.login("other", password, "")))[2])
 }

@@ -105,7 +105,7 @@ func recordPlain(ctx context.Context, temporal client.Client, folder string) err
 func recordMail(ctx context.Context, temporal client.Client, folder string) error {
 	mails := worker.New(temporal, workflows.MailTaskQueue, worker.Options{})
 	mails.RegisterWorkflow(workflows.SendMail)
-	mails.RegisterActivity(activities.NewMails(mailScene{}, &mailScene{}, "https://example.org"))
+	mails.RegisterActivity(activities.NewMails(mailScene{}, &mailScene{}, "https://example.org", prometheus.NewRegistry()))
 	if err := mails.Start(); err != nil {
 		return fmt.Errorf("start the worker of mails: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 	gomail "github.com/wneessen/go-mail"
 )
@@ -31,11 +32,17 @@ type Config struct {
 	SMTPPassword string `env:"SMTP_PASSWORD,unset" secret:"true" help:"its password"`
 	SESRegion    string `env:"SES_REGION" help:"Amazon's region for SES; the AWS SDK's own settings decide when empty"`
 	SESSet       string `env:"SES_CONFIGURATION_SET" help:"the configuration set of mails sent by SES"`
-	PublicURL    string `env:"API_PUBLIC_URL" check:"URL" help:"where callers reach the API, for its OpenAPI document and the links in mails"`
+	// EventsURL is the queue of what SES reports about mails that it has accepted.
+	EventsURL     string `env:"MAIL_EVENTS_QUEUE_URL" check:"URL" help:"the queue of what SES reports about mails later: bounces, complaints; none is read when empty"`
+	EventsDeadURL string `env:"MAIL_EVENTS_DEAD_LETTER_QUEUE_URL" check:"URL" help:"the queue of such reports that cannot be read"`
+	PublicURL     string `env:"API_PUBLIC_URL" check:"URL" help:"where callers reach the API, for its OpenAPI document and the links in mails"`
 }
 
 // Check reports settings that do not fit together.
 func (c Config) Check(string) error {
+	if (c.EventsURL == "") != (c.EventsDeadURL == "") {
+		return errors.New("MAIL_EVENTS_QUEUE_URL and MAIL_EVENTS_DEAD_LETTER_QUEUE_URL must be set together")
+	}
 	switch c.Sender {
 	case "off":
 		return nil
@@ -162,12 +169,23 @@ func (s *smtp) Send(ctx context.Context, m Message) (string, error) {
 	switch {
 	case err == nil:
 		return messageID, nil
-	case errors.As(err, &refused) && refused.Reason == gomail.ErrSMTPRcptTo && !refused.IsTemp():
+	case errors.As(err, &refused) && noMailbox(refused):
 		return "", ErrBounced
 	case refused != nil:
-		return "", fmt.Errorf("the SMTP server refused the mail: %s, code %d", refused.Reason, refused.ErrorCode())
+		return "", fmt.Errorf("the SMTP server refused the mail: %s, code %d %s", refused.Reason, refused.ErrorCode(), refused.EnhancedStatusCode())
 	}
 	return "", fmt.Errorf("reach the SMTP server: %w", err)
+}
+
+// noMailbox reports whether a refusal is about the address. Others, such as that we may
+// not relay, are about us: they would switch off everybody's address.
+func noMailbox(refused *gomail.SendError) bool {
+	if refused.Reason != gomail.ErrSMTPRcptTo || strings.HasPrefix(refused.EnhancedStatusCode(), "5.7.") { // security, policy
+		return false
+	}
+	const unavailable, notLocal, notAllowed = 550, 551, 553
+	code := refused.ErrorCode()
+	return code == unavailable || code == notLocal || code == notAllowed
 }
 
 type ses struct {
@@ -194,7 +212,7 @@ func (s *ses) Send(ctx context.Context, m Message) (string, error) {
 	utf8 := func(text string) *types.Content { return &types.Content{Data: &text, Charset: aws.String("UTF-8")} }
 	in := &sesv2.SendEmailInput{
 		FromEmailAddress: &s.from, Destination: &types.Destination{ToAddresses: []string{m.To}},
-		EmailTags: []types.MessageTag{{Name: aws.String("mail_id"), Value: &m.ID}},
+		EmailTags: []types.MessageTag{{Name: aws.String(tagMailID), Value: &m.ID}},
 		Content: &types.EmailContent{Simple: &types.Message{
 			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)},
 			Headers: []types.MessageHeader{{Name: aws.String("Auto-Submitted"), Value: aws.String("auto-generated")}},
@@ -204,12 +222,14 @@ func (s *ses) Send(ctx context.Context, m Message) (string, error) {
 		in.ConfigurationSetName = &s.set
 	}
 	out, err := s.client.SendEmail(ctx, in)
-	var rejected *types.MessageRejected
+	// SES says later what an address makes of a mail; a refusal is about us, as in the
+	// sandbox. Its text may quote the address.
+	var refused smithy.APIError
 	switch {
-	case errors.As(err, &rejected):
-		return "", ErrBounced
+	case errors.As(err, &refused):
+		return "", fmt.Errorf("SES refused the mail: %s", refused.ErrorCode())
 	case err != nil:
-		return "", fmt.Errorf("SES: %w", err)
+		return "", fmt.Errorf("reach SES: %w", err)
 	}
 	return aws.ToString(out.MessageId), nil
 }

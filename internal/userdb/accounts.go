@@ -31,11 +31,13 @@ type Account struct {
 	CreatedAt    time.Time
 	Email        string // confirmed; empty: none
 	EmailPending string // waits for its owner to confirm it; empty: none
-	EmailProblem string // EmailBounced, PendingBounced; empty: none
-	Language     string // of mails: a key of mail.Languages; empty: English
-	HideName     *bool  // see race.Discretion
-	HideAge      *bool
-	Suspension   Suspension
+	EmailProblem string // EmailBounced and so on; empty: none
+	// EmailProblemAt is since when; zero: there is none, or it is from before this was kept.
+	EmailProblemAt time.Time
+	Language       string // of mails: a key of mail.Languages; empty: English
+	HideName       *bool  // see race.Discretion
+	HideAge        *bool
+	Suspension     Suspension
 }
 
 // OwnsLogin reports whether an invitation to the login is for this account. A login
@@ -65,7 +67,7 @@ func (s *Accounts) CreateAccount(ctx context.Context, a Account) (Account, error
 		err := queries.InsertUser(ctx, gen.InsertUserParams{
 			UserID: a.UserID, LoginID: optional(a.LoginID), PasswordHash: optional(a.PasswordHash), UserType: string(a.Type),
 			Name: a.Name, Phone: a.Phone, BirthDate: optionalDate(a.BirthDate), Sex: string(a.Sex),
-			EmailPending: optional(a.EmailPending), Language: a.Language, CreatedAt: a.CreatedAt, UpdatedAt: a.CreatedAt,
+			EmailPending: optional(a.EmailPending), EmailPendingAt: sql.NullTime{Time: a.CreatedAt, Valid: a.EmailPending != ""}, Language: a.Language, CreatedAt: a.CreatedAt, UpdatedAt: a.CreatedAt,
 		})
 		if err != nil || a.EmailPending == "" {
 			return err
@@ -377,7 +379,8 @@ func accountOf(row gen.User) Account {
 		UserID: row.UserID, LoginID: row.LoginID.String, PasswordHash: row.PasswordHash.String,
 		Type: auth.UserType(row.UserType), Name: row.Name, Phone: row.Phone, Sex: race.Sex(row.Sex),
 		TotalPoint: row.TotalPoint, CreatedAt: row.CreatedAt,
-		Email: row.Email.String, EmailPending: row.EmailPending.String, EmailProblem: row.EmailProblem, Language: row.Language,
+		Email: row.Email.String, EmailPending: row.EmailPending.String, EmailProblem: row.EmailProblem, EmailProblemAt: row.EmailProblemAt.Time,
+		Language: row.Language,
 		HideName: wish(row.HideName), HideAge: wish(row.HideAge),
 		Suspension: Suspension{At: row.SuspendedAt.Time, By: row.SuspendedBy.String, Reason: row.SuspendReason},
 	}

@@ -53,8 +53,10 @@ const (
 
 // What is wrong with an address, as Account.EmailProblem says it.
 const (
-	EmailBounced   = "bounced"         // the confirmed one takes no mail
-	PendingBounced = "pending-bounced" // the one that was to be confirmed took none, and was forgotten
+	EmailBounced      = "bounced"            // the confirmed one takes no mail
+	EmailComplained   = "complained"         // mail to the confirmed one was reported as unwanted
+	PendingBounced    = "pending-bounced"    // the one that was to be confirmed took none, and was dropped
+	PendingComplained = "pending-complained" // a mail to the one that was to be confirmed was reported, and it was dropped
 )
 
 // Final reports whether nothing more is done about the mail.
@@ -114,13 +116,18 @@ func (s *Accounts) askToConfirm(ctx context.Context, queries *gen.Queries, accou
 // removed at once.
 func (s *Accounts) askToConfirmEmail(ctx context.Context, queries *gen.Queries, account *Account, email string) error {
 	account.EmailPending = email
-	if err := queries.SetEmailPending(ctx, optional(email), s.now(), account.UserID); err != nil {
+	if err := s.setEmailPending(ctx, queries, account.UserID, email); err != nil {
 		return err
 	}
 	if err := queries.DropLinks(ctx, moment(s.now()), account.UserID, string(ConfirmEmail)); err != nil || email == "" {
 		return err
 	}
 	return s.sendLink(ctx, queries, *account, ConfirmEmail, email, email)
+}
+
+func (s *Accounts) setEmailPending(ctx context.Context, queries *gen.Queries, userID, email string) error {
+	now := s.now()
+	return queries.SetEmailPending(ctx, gen.SetEmailPendingParams{EmailPending: optional(email), EmailPendingAt: moment(now), UpdatedAt: now, UserID: userID})
 }
 
 // sendLink mails a link for purpose to an address. It returns a *race.ConflictError
@@ -161,16 +168,21 @@ func (s *Accounts) notify(ctx context.Context, queries *gen.Queries, account Acc
 	})
 }
 
-// queueMail writes a mail in the transaction of what causes it. No mail goes to an
-// address that takes none.
+// queueMail writes a mail in the transaction of what causes it. Nothing goes to an
+// address that is switched off but what its owner asks for to confirm it again.
 func (s *Accounts) queueMail(ctx context.Context, queries *gen.Queries, account Account, m gen.InsertMailParams) error {
-	if m.Address == account.Email && account.EmailProblem == EmailBounced && m.Kind != string(ConfirmEmail) {
+	if m.Address == account.Email && account.emailOff() && m.Kind != string(ConfirmEmail) {
 		return nil
 	}
 	m.MailID, m.UserID = uuid.Must(uuid.NewV7()).String(), account.UserID
 	m.Language = cmp.Or(account.Language, defaultLanguage)
 	m.CreatedAt, m.UpdatedAt = s.now(), s.now()
 	return queries.InsertMail(ctx, m)
+}
+
+// emailOff reports whether nothing may be mailed to the confirmed address.
+func (a Account) emailOff() bool {
+	return a.EmailProblem == EmailBounced || a.EmailProblem == EmailComplained
 }
 
 // Link is what a token that was mailed allows.
@@ -248,7 +260,7 @@ func (s *Accounts) applyLink(ctx context.Context, queries *gen.Queries, account 
 		if account.EmailPending != link.Value {
 			return ErrLink // the owner has asked for another address since
 		}
-		if err := queries.ConfirmEmail(ctx, optional(link.Value), now, userID); err != nil {
+		if err := queries.ConfirmEmail(ctx, gen.ConfirmEmailParams{Email: optional(link.Value), EmailConfirmedAt: moment(now), UpdatedAt: now, UserID: userID}); err != nil {
 			return err
 		}
 		if account.Email != link.Value {
@@ -351,7 +363,7 @@ func (s *Accounts) dropLinks(ctx context.Context, queries *gen.Queries, account 
 		}
 	}
 	account.EmailPending = ""
-	return queries.SetEmailPending(ctx, optional(""), s.now(), account.UserID)
+	return s.setEmailPending(ctx, queries, account.UserID, "")
 }
 
 // AskRecovery notes that somebody wants to recover the account of a login or an
@@ -435,13 +447,16 @@ func (s *Accounts) StartMails(ctx context.Context, start func(ctx context.Contex
 }
 
 // BeginMail notes that an attempt to send a mail begins, makes the token of its
-// link and returns it. A mail whose state is final is not to be sent; one that has
-// expired becomes failed. It returns race.ErrNotFound when there is none, as when
-// its owner has left.
+// link and returns it. A mail whose state is final is not to be sent. One that has
+// expired, or whose address was switched off since it was written, becomes failed;
+// the errors are ErrMailExpired and ErrAddressOff. It returns race.ErrNotFound when
+// there is none, as when its owner has left.
 func (s *Ledger) BeginMail(ctx context.Context, mailID string) (Mail, error) {
 	var m Mail
+	var unsent error
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries, now := s.queries.WithTx(tx), s.now()
+		unsent = nil
 		row, err := queries.LockMail(ctx, mailID)
 		if errors.Is(err, sql.ErrNoRows) {
 			return race.ErrNotFound
@@ -454,6 +469,13 @@ func (s *Ledger) BeginMail(ctx context.Context, mailID string) (Mail, error) {
 			return nil
 		}
 		if !m.ExpiresAt.After(now) {
+			unsent = ErrMailExpired
+		} else if off, err := queries.AddressOff(ctx, row.UserID, optional(row.Address)); err != nil {
+			return err
+		} else if off && m.Kind != ConfirmEmail {
+			unsent = ErrAddressOff
+		}
+		if unsent != nil {
 			m.State = MailFailed
 			return queries.MailDone(ctx, gen.MailDoneParams{State: string(MailFailed), UpdatedAt: now, MailID: mailID})
 		}
@@ -468,11 +490,18 @@ func (s *Ledger) BeginMail(ctx context.Context, mailID string) (Mail, error) {
 	if err != nil {
 		return Mail{}, fmt.Errorf("begin mail %s: %w", mailID, err)
 	}
-	return m, nil
+	return m, unsent
 }
 
-// FinishMail notes the outcome of a mail, with the provider's ID for it. One that
-// bounced has nothing more sent to its address, until its owner confirms one again.
+// Why a mail is not sent.
+var (
+	ErrMailExpired = errors.New("the mail is of no more use")
+	ErrAddressOff  = errors.New("the address is switched off until its owner confirms one again")
+)
+
+// FinishMail notes the outcome of a mail, with the provider's ID for it. If it bounced,
+// its address is switched off, until its owner confirms one again. What the provider
+// has reported in the meantime stays.
 func (s *Ledger) FinishMail(ctx context.Context, mailID string, state MailState, providerID string) error {
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries := s.queries.WithTx(tx)
@@ -483,19 +512,134 @@ func (s *Ledger) FinishMail(ctx context.Context, mailID string, state MailState,
 		if err != nil {
 			return err
 		}
-		err = queries.MailDone(ctx, gen.MailDoneParams{State: string(state), ProviderID: providerID, UpdatedAt: s.now(), MailID: mailID})
+		final := state
+		if was := MailState(row.State); was == MailBounced || was == MailFailed {
+			final = was
+		}
+		err = queries.MailDone(ctx, gen.MailDoneParams{State: string(final), ProviderID: providerID, UpdatedAt: s.now(), MailID: mailID})
 		if err != nil || state != MailBounced {
 			return err
 		}
-		if err := queries.NoteEmailProblem(ctx, EmailBounced, row.UserID, optional(row.Address)); err != nil {
-			return err
-		}
-		return queries.DropPendingEmail(ctx, PendingBounced, row.UserID, optional(row.Address))
+		// The attempt began when the row was last updated.
+		return s.switchOff(ctx, queries, &row, row.Address, MailEvent{Kind: PermanentBounce, At: s.now(), SentAt: row.UpdatedAt})
 	})
 	if err != nil {
 		return fmt.Errorf("finish mail %s: %w", mailID, err)
 	}
 	return nil
+}
+
+// MailEventKind is what a provider reports about a mail after it has accepted it.
+type MailEventKind string
+
+// The kinds of events. Only a permanent bounce, a complaint and a rejection have
+// consequences.
+const (
+	PermanentBounce MailEventKind = "bounce"
+	TransientBounce MailEventKind = "transient-bounce" // the mailbox is full, its owner is away, …
+	Complaint       MailEventKind = "complaint"        // the mail was reported as unwanted
+	Rejection       MailEventKind = "rejection"        // the provider did not send what it had accepted
+	Delivery        MailEventKind = "delivery"
+	OtherMailEvent  MailEventKind = "other"
+)
+
+// MailEventKinds lists the kinds of events.
+func MailEventKinds() []MailEventKind {
+	return []MailEventKind{PermanentBounce, TransientBounce, Complaint, Rejection, Delivery, OtherMailEvent}
+}
+
+// MailEvent is an event of a provider.
+type MailEvent struct {
+	Kind      MailEventKind
+	MailID    string    // empty: the provider does not say
+	Addresses []string  // that it is about; they count when the mail is not known any more
+	SentAt    time.Time // when the provider accepted the mail
+	At        time.Time // when it happened
+}
+
+// asOf returns the time that decides whether the event is about the address as it was
+// confirmed last. A complaint is about mail from us as such. A bounce is about the
+// moment of its mail: whoever followed a link since then has got a later one.
+func (e MailEvent) asOf() time.Time {
+	if e.Kind == Complaint {
+		return e.At
+	}
+	return e.SentAt
+}
+
+// NoteMailEvent does what follows from an event: after a permanent bounce or a
+// complaint the address is switched off until its owner confirms one again. Events may
+// come twice and in any order: one from before the address was confirmed changes
+// nothing.
+func (s *Ledger) NoteMailEvent(ctx context.Context, e MailEvent) error {
+	if e.Kind != PermanentBounce && e.Kind != Complaint && e.Kind != Rejection {
+		return nil
+	}
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		row, err := queries.LockMail(ctx, e.MailID)
+		if errors.Is(err, sql.ErrNoRows) {
+			for _, address := range e.Addresses {
+				if err := s.switchOff(ctx, queries, nil, address, e); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		state := map[MailEventKind]MailState{PermanentBounce: MailBounced, Rejection: MailFailed}[e.Kind]
+		if state != "" && state != MailState(row.State) {
+			err := queries.MailDone(ctx, gen.MailDoneParams{State: string(state), ProviderID: row.ProviderID, UpdatedAt: s.now(), MailID: row.MailID})
+			if err != nil {
+				return err
+			}
+		}
+		return s.switchOff(ctx, queries, &row, row.Address, e)
+	})
+	if err != nil {
+		return fmt.Errorf("note a %s of mail %q: %w", e.Kind, e.MailID, err)
+	}
+	return nil
+}
+
+// switchOff switches an address off, and drops it where it waits to be confirmed by the
+// link of mail m, which is nil when it is not known.
+func (s *Ledger) switchOff(ctx context.Context, queries *gen.Queries, m *gen.Mail, address string, e MailEvent) error {
+	problem, ofPending := EmailBounced, PendingBounced
+	switch e.Kind {
+	case Complaint:
+		problem, ofPending = EmailComplained, PendingComplained
+	case Rejection:
+		return nil // it is about what the mail says
+	}
+	since := moment(e.At)
+	if now := s.now(); e.At.After(now) {
+		since = moment(now)
+	}
+	err := queries.SwitchAddressOff(ctx, gen.SwitchAddressOffParams{
+		EmailProblemAt: since, EmailProblem: problem, Email: optional(address), AsOf: moment(e.asOf()),
+	})
+	if err != nil || m == nil {
+		return err
+	}
+	return queries.DropPendingEmail(ctx, gen.DropPendingEmailParams{
+		EmailProblemAt: since, EmailProblem: ofPending, UserID: m.UserID, EmailPending: optional(address), AsOf: moment(m.CreatedAt),
+	})
+}
+
+// WaitingMails returns for how long the oldest mail has waited that is neither sent nor
+// given up; 0 when there is none.
+func (s *Ledger) WaitingMails(ctx context.Context) (time.Duration, error) {
+	oldest, err := s.queries.OldestWaitingMail(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find the oldest mail that waits: %w", err)
+	}
+	return max(s.now().Sub(oldest), 0), nil
 }
 
 func mailOf(row gen.Mail) Mail {

@@ -14,10 +14,11 @@ func TestRights(t *testing.T) {
 	mysqltest.TestRights(t, userdb.Migrations(), userdb.Grants(), mysqltest.Rights{
 		"user": {
 			mysql.API: `select,
-				insert (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, language, created_at, updated_at),
+				insert (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, email_pending_at, language, created_at, updated_at),
 				update (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at,
-				suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age)`,
-			mysql.Worker: "select (user_id, total_point, email, email_pending), update (total_point, updated_at, email_pending, email_problem)",
+				suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, email_problem_at, email_confirmed_at, email_pending_at, language, hide_name, hide_age)`,
+			mysql.Worker: `select (user_id, total_point, email, email_pending, email_problem, email_problem_at, email_confirmed_at, email_pending_at),
+				update (total_point, updated_at, email_pending, email_problem, email_problem_at)`,
 		},
 		"refresh_token":    {mysql.API: "select, insert, update (used_at, revoked_at), delete"},
 		"session":          {mysql.API: "select, insert, update (last_used_at, expires_at, ended_at, by_passkey), delete"},

@@ -11,12 +11,38 @@ import (
 	"time"
 )
 
-const confirmEmail = `-- name: ConfirmEmail :exec
-UPDATE user SET email = ?, email_pending = NULL, email_problem = '', updated_at = ? WHERE user_id = ?
+const addressOff = `-- name: AddressOff :one
+SELECT COUNT(*) > 0 FROM user WHERE user_id = ? AND email = ? AND email_problem IN ('bounced', 'complained')
 `
 
-func (q *Queries) ConfirmEmail(ctx context.Context, email sql.NullString, updatedAt time.Time, userID string) error {
-	_, err := q.db.ExecContext(ctx, confirmEmail, email, updatedAt, userID)
+func (q *Queries) AddressOff(ctx context.Context, userID string, email sql.NullString) (bool, error) {
+	row := q.db.QueryRowContext(ctx, addressOff, userID, email)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const confirmEmail = `-- name: ConfirmEmail :exec
+UPDATE user
+SET email = ?, email_confirmed_at = ?, email_pending = NULL, email_problem = '', email_problem_at = NULL,
+    updated_at = ?
+WHERE user_id = ?
+`
+
+type ConfirmEmailParams struct {
+	Email            sql.NullString
+	EmailConfirmedAt sql.NullTime
+	UpdatedAt        time.Time
+	UserID           string
+}
+
+func (q *Queries) ConfirmEmail(ctx context.Context, arg ConfirmEmailParams) error {
+	_, err := q.db.ExecContext(ctx, confirmEmail,
+		arg.Email,
+		arg.EmailConfirmedAt,
+		arg.UpdatedAt,
+		arg.UserID,
+	)
 	return err
 }
 
@@ -81,11 +107,31 @@ func (q *Queries) DropLinks(ctx context.Context, usedAt sql.NullTime, userID str
 }
 
 const dropPendingEmail = `-- name: DropPendingEmail :exec
-UPDATE user SET email_pending = NULL, email_problem = ? WHERE user_id = ? AND email_pending = ?
+UPDATE user
+SET email_problem_at = IF(email_problem IN ('bounced', 'complained'), email_problem_at, ?),
+    email_problem = IF(email_problem IN ('bounced', 'complained'), email_problem, ?), email_pending = NULL
+WHERE user_id = ? AND email_pending = ?
+  AND (email_pending_at IS NULL OR email_pending_at <= ?)
 `
 
-func (q *Queries) DropPendingEmail(ctx context.Context, emailProblem string, userID string, emailPending sql.NullString) error {
-	_, err := q.db.ExecContext(ctx, dropPendingEmail, emailProblem, userID, emailPending)
+type DropPendingEmailParams struct {
+	EmailProblemAt interface{}
+	EmailProblem   interface{}
+	UserID         string
+	EmailPending   sql.NullString
+	AsOf           sql.NullTime
+}
+
+// An address that waits to be confirmed, unless it was asked for later. What is wrong
+// with the confirmed one stays.
+func (q *Queries) DropPendingEmail(ctx context.Context, arg DropPendingEmailParams) error {
+	_, err := q.db.ExecContext(ctx, dropPendingEmail,
+		arg.EmailProblemAt,
+		arg.EmailProblem,
+		arg.UserID,
+		arg.EmailPending,
+		arg.AsOf,
+	)
 	return err
 }
 
@@ -256,13 +302,15 @@ func (q *Queries) MailStarted(ctx context.Context, startedAt sql.NullTime, mailI
 	return err
 }
 
-const noteEmailProblem = `-- name: NoteEmailProblem :exec
-UPDATE user SET email_problem = ? WHERE user_id = ? AND email = ?
+const oldestWaitingMail = `-- name: OldestWaitingMail :one
+SELECT created_at FROM mail USE INDEX (mail_by_state) WHERE state IN ('queued', 'sending') ORDER BY created_at LIMIT 1
 `
 
-func (q *Queries) NoteEmailProblem(ctx context.Context, emailProblem string, userID string, email sql.NullString) error {
-	_, err := q.db.ExecContext(ctx, noteEmailProblem, emailProblem, userID, email)
-	return err
+func (q *Queries) OldestWaitingMail(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRowContext(ctx, oldestWaitingMail)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
 }
 
 const purgeLinkTokens = `-- name: PurgeLinkTokens :execrows
@@ -360,11 +408,27 @@ func (q *Queries) Recoveries(ctx context.Context, limit int32) ([]RecoveryReques
 }
 
 const setEmailPending = `-- name: SetEmailPending :exec
-UPDATE user SET email_pending = ?, email_problem = IF(email_problem = 'pending-bounced', '', email_problem), updated_at = ? WHERE user_id = ?
+UPDATE user
+SET email_pending = ?, email_pending_at = ?,
+    email_problem_at = IF(email_problem LIKE 'pending-%', NULL, email_problem_at),
+    email_problem = IF(email_problem LIKE 'pending-%', '', email_problem), updated_at = ?
+WHERE user_id = ?
 `
 
-func (q *Queries) SetEmailPending(ctx context.Context, emailPending sql.NullString, updatedAt time.Time, userID string) error {
-	_, err := q.db.ExecContext(ctx, setEmailPending, emailPending, updatedAt, userID)
+type SetEmailPendingParams struct {
+	EmailPending   sql.NullString
+	EmailPendingAt sql.NullTime
+	UpdatedAt      time.Time
+	UserID         string
+}
+
+func (q *Queries) SetEmailPending(ctx context.Context, arg SetEmailPendingParams) error {
+	_, err := q.db.ExecContext(ctx, setEmailPending,
+		arg.EmailPending,
+		arg.EmailPendingAt,
+		arg.UpdatedAt,
+		arg.UserID,
+	)
 	return err
 }
 
@@ -383,6 +447,30 @@ UPDATE user SET password_hash = ?, updated_at = ? WHERE user_id = ?
 
 func (q *Queries) SetPassword(ctx context.Context, passwordHash sql.NullString, updatedAt time.Time, userID string) error {
 	_, err := q.db.ExecContext(ctx, setPassword, passwordHash, updatedAt, userID)
+	return err
+}
+
+const switchAddressOff = `-- name: SwitchAddressOff :exec
+UPDATE user SET email_problem_at = ?, email_problem = ?
+WHERE email = ? AND email_problem NOT IN ('bounced', 'complained')
+  AND (email_confirmed_at IS NULL OR email_confirmed_at <= ?)
+`
+
+type SwitchAddressOffParams struct {
+	EmailProblemAt sql.NullTime
+	EmailProblem   string
+	Email          sql.NullString
+	AsOf           sql.NullTime
+}
+
+// In every account that has confirmed it, unless that was later.
+func (q *Queries) SwitchAddressOff(ctx context.Context, arg SwitchAddressOffParams) error {
+	_, err := q.db.ExecContext(ctx, switchAddressOff,
+		arg.EmailProblemAt,
+		arg.EmailProblem,
+		arg.Email,
+		arg.AsOf,
+	)
 	return err
 }
 

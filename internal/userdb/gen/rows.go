@@ -130,26 +130,29 @@ type Session struct {
 }
 
 type User struct {
-	UserID        string
-	LoginID       sql.NullString
-	PasswordHash  sql.NullString
-	UserType      string
-	Name          string
-	Phone         string
-	BirthDate     sql.NullTime
-	Sex           string
-	TotalPoint    int64
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
-	ErasedAt      sql.NullTime
-	SuspendedAt   sql.NullTime
-	SuspendedBy   sql.NullString
-	SuspendReason string
-	TokensEndedAt sql.NullTime
-	Email         sql.NullString
-	EmailPending  sql.NullString
-	EmailProblem  string
-	Language      string
-	HideName      sql.NullBool
-	HideAge       sql.NullBool
+	UserID           string
+	LoginID          sql.NullString
+	PasswordHash     sql.NullString
+	UserType         string
+	Name             string
+	Phone            string
+	BirthDate        sql.NullTime
+	Sex              string
+	TotalPoint       int64
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	ErasedAt         sql.NullTime
+	SuspendedAt      sql.NullTime
+	SuspendedBy      sql.NullString
+	SuspendReason    string
+	TokensEndedAt    sql.NullTime
+	Email            sql.NullString
+	EmailPending     sql.NullString
+	Language         string
+	HideName         sql.NullBool
+	HideAge          sql.NullBool
+	EmailProblem     string
+	EmailProblemAt   sql.NullTime
+	EmailConfirmedAt sql.NullTime
+	EmailPendingAt   sql.NullTime
 }

@@ -56,7 +56,8 @@ func (q *Queries) EraseStandIns(ctx context.Context, erasedAt sql.NullTime, upda
 const eraseUser = `-- name: EraseUser :exec
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
-    email = NULL, email_pending = NULL, email_problem = '', language = 'en', hide_name = NULL, hide_age = NULL,
+    email = NULL, email_pending = NULL, email_problem = '', email_problem_at = NULL, email_confirmed_at = NULL,
+    email_pending_at = NULL, language = 'en', hide_name = NULL, hide_age = NULL,
     tokens_ended_at = ?, erased_at = ?, updated_at = ?
 WHERE user_id = ?
 `
@@ -78,23 +79,24 @@ func (q *Queries) EraseUser(ctx context.Context, arg EraseUserParams) error {
 }
 
 const insertUser = `-- name: InsertUser :exec
-INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, language, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, email_pending_at, language, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertUserParams struct {
-	UserID       string
-	LoginID      sql.NullString
-	PasswordHash sql.NullString
-	UserType     string
-	Name         string
-	Phone        string
-	BirthDate    sql.NullTime
-	Sex          string
-	EmailPending sql.NullString
-	Language     string
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	UserID         string
+	LoginID        sql.NullString
+	PasswordHash   sql.NullString
+	UserType       string
+	Name           string
+	Phone          string
+	BirthDate      sql.NullTime
+	Sex            string
+	EmailPending   sql.NullString
+	EmailPendingAt sql.NullTime
+	Language       string
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
 }
 
 func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
@@ -108,6 +110,7 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
 		arg.BirthDate,
 		arg.Sex,
 		arg.EmailPending,
+		arg.EmailPendingAt,
 		arg.Language,
 		arg.CreatedAt,
 		arg.UpdatedAt,
@@ -116,7 +119,7 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
 }
 
 const lockUser = `-- name: LockUser :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age FROM user WHERE user_id = ? FOR UPDATE
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, language, hide_name, hide_age, email_problem, email_problem_at, email_confirmed_at, email_pending_at FROM user WHERE user_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
@@ -141,10 +144,13 @@ func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
 		&i.TokensEndedAt,
 		&i.Email,
 		&i.EmailPending,
-		&i.EmailProblem,
 		&i.Language,
 		&i.HideName,
 		&i.HideAge,
+		&i.EmailProblem,
+		&i.EmailProblemAt,
+		&i.EmailConfirmedAt,
+		&i.EmailPendingAt,
 	)
 	return i, err
 }
@@ -209,7 +215,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 }
 
 const user = `-- name: User :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age FROM user WHERE user_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, language, hide_name, hide_age, email_problem, email_problem_at, email_confirmed_at, email_pending_at FROM user WHERE user_id = ?
 `
 
 func (q *Queries) User(ctx context.Context, userID string) (User, error) {
@@ -234,16 +240,19 @@ func (q *Queries) User(ctx context.Context, userID string) (User, error) {
 		&i.TokensEndedAt,
 		&i.Email,
 		&i.EmailPending,
-		&i.EmailProblem,
 		&i.Language,
 		&i.HideName,
 		&i.HideAge,
+		&i.EmailProblem,
+		&i.EmailProblemAt,
+		&i.EmailConfirmedAt,
+		&i.EmailPendingAt,
 	)
 	return i, err
 }
 
 const userByLogin = `-- name: UserByLogin :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age FROM user WHERE login_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, language, hide_name, hide_age, email_problem, email_problem_at, email_confirmed_at, email_pending_at FROM user WHERE login_id = ?
 `
 
 func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User, error) {
@@ -268,10 +277,13 @@ func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User
 		&i.TokensEndedAt,
 		&i.Email,
 		&i.EmailPending,
-		&i.EmailProblem,
 		&i.Language,
 		&i.HideName,
 		&i.HideAge,
+		&i.EmailProblem,
+		&i.EmailProblemAt,
+		&i.EmailConfirmedAt,
+		&i.EmailPendingAt,
 	)
 	return i, err
 }

@@ -3,9 +3,10 @@
 -- a runner leaves. (MariaDB wants UPDATE on every column that an INSERT with ON
 -- DUPLICATE KEY UPDATE names, not only on those that it updates.)
 GRANT SELECT,
-    INSERT (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, language, created_at, updated_at),
+    INSERT (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, email_pending_at, language, created_at, updated_at),
     UPDATE (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, created_at, updated_at, erased_at,
-        suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem, language, hide_name, hide_age)
+        suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, email_problem,
+        email_problem_at, email_confirmed_at, email_pending_at, language, hide_name, hide_age)
     ON user TO {account};
 GRANT SELECT, INSERT, UPDATE (used_at, revoked_at), DELETE ON refresh_token TO {account};
 GRANT SELECT, INSERT, UPDATE (last_used_at, expires_at, ended_at, by_passkey), DELETE ON session TO {account};

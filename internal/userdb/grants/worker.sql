@@ -1,7 +1,8 @@
 -- The worker alone moves points and sends mails. Of accounts it sees the ID, the
 -- total and the address: no names, no birth dates, no passwords. It alone makes the
 -- tokens of links, which only the mails say.
-GRANT SELECT (user_id, total_point, email, email_pending), UPDATE (total_point, updated_at, email_pending, email_problem) ON user TO {account};
+GRANT SELECT (user_id, total_point, email, email_pending, email_problem, email_problem_at, email_confirmed_at, email_pending_at),
+    UPDATE (total_point, updated_at, email_pending, email_problem, email_problem_at) ON user TO {account};
 GRANT SELECT, UPDATE (state, attempts, provider_id, updated_at) ON mail TO {account};
 GRANT INSERT ON link_token TO {account};
 GRANT SELECT, INSERT, UPDATE ON credit TO {account};

@@ -23,11 +23,26 @@ UPDATE mail SET state = 'sending', attempts = attempts + 1, updated_at = ? WHERE
 -- name: MailDone :exec
 UPDATE mail SET state = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?;
 
--- name: NoteEmailProblem :exec
-UPDATE user SET email_problem = ? WHERE user_id = ? AND email = ?;
+-- name: SwitchAddressOff :exec
+-- In every account that has confirmed it, unless that was later.
+UPDATE user SET email_problem_at = sqlc.arg(email_problem_at), email_problem = sqlc.arg(email_problem)
+WHERE email = sqlc.arg(email) AND email_problem NOT IN ('bounced', 'complained')
+  AND (email_confirmed_at IS NULL OR email_confirmed_at <= sqlc.arg(as_of));
 
 -- name: DropPendingEmail :exec
-UPDATE user SET email_pending = NULL, email_problem = ? WHERE user_id = ? AND email_pending = ?;
+-- An address that waits to be confirmed, unless it was asked for later. What is wrong
+-- with the confirmed one stays.
+UPDATE user
+SET email_problem_at = IF(email_problem IN ('bounced', 'complained'), email_problem_at, sqlc.arg(email_problem_at)),
+    email_problem = IF(email_problem IN ('bounced', 'complained'), email_problem, sqlc.arg(email_problem)), email_pending = NULL
+WHERE user_id = sqlc.arg(user_id) AND email_pending = sqlc.arg(email_pending)
+  AND (email_pending_at IS NULL OR email_pending_at <= sqlc.arg(as_of));
+
+-- name: AddressOff :one
+SELECT COUNT(*) > 0 FROM user WHERE user_id = ? AND email = ? AND email_problem IN ('bounced', 'complained');
+
+-- name: OldestWaitingMail :one
+SELECT created_at FROM mail USE INDEX (mail_by_state) WHERE state IN ('queued', 'sending') ORDER BY created_at LIMIT 1;
 
 -- name: InsertLink :exec
 INSERT INTO account_link (link_id, user_id, purpose, value, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?);
@@ -66,10 +81,17 @@ ORDER BY user_id
 LIMIT 5;
 
 -- name: SetEmailPending :exec
-UPDATE user SET email_pending = ?, email_problem = IF(email_problem = 'pending-bounced', '', email_problem), updated_at = ? WHERE user_id = ?;
+UPDATE user
+SET email_pending = sqlc.arg(email_pending), email_pending_at = sqlc.arg(email_pending_at),
+    email_problem_at = IF(email_problem LIKE 'pending-%', NULL, email_problem_at),
+    email_problem = IF(email_problem LIKE 'pending-%', '', email_problem), updated_at = sqlc.arg(updated_at)
+WHERE user_id = sqlc.arg(user_id);
 
 -- name: ConfirmEmail :exec
-UPDATE user SET email = sqlc.arg(email), email_pending = NULL, email_problem = '', updated_at = sqlc.arg(updated_at) WHERE user_id = sqlc.arg(user_id);
+UPDATE user
+SET email = sqlc.arg(email), email_confirmed_at = sqlc.arg(email_confirmed_at), email_pending = NULL, email_problem = '', email_problem_at = NULL,
+    updated_at = sqlc.arg(updated_at)
+WHERE user_id = sqlc.arg(user_id);
 
 -- name: SetLogin :exec
 UPDATE user SET login_id = ?, updated_at = ? WHERE user_id = ?;

@@ -1,6 +1,6 @@
 -- name: InsertUser :exec
-INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, language, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO user (user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, email_pending, email_pending_at, language, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: User :one
 SELECT * FROM user WHERE user_id = ?;
@@ -22,7 +22,8 @@ WHERE user_id = sqlc.arg(user_id) AND password_hash = sqlc.arg(old_hash);
 -- name: EraseUser :exec
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
-    email = NULL, email_pending = NULL, email_problem = '', language = 'en', hide_name = NULL, hide_age = NULL,
+    email = NULL, email_pending = NULL, email_problem = '', email_problem_at = NULL, email_confirmed_at = NULL,
+    email_pending_at = NULL, language = 'en', hide_name = NULL, hide_age = NULL,
     tokens_ended_at = sqlc.arg(erased_at), erased_at = sqlc.arg(erased_at), updated_at = sqlc.arg(updated_at)
 WHERE user_id = sqlc.arg(user_id);
 

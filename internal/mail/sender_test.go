@@ -1,0 +1,96 @@
+package mail
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	gosmtp "github.com/emersion/go-smtp"
+	"github.com/stretchr/testify/require"
+)
+
+// refuser is an SMTP server that answers each recipient with the same error.
+type refuser struct{ answer *gosmtp.SMTPError }
+
+func (r refuser) NewSession(*gosmtp.Conn) (gosmtp.Session, error) { return r, nil }
+func (refuser) Reset()                                            {}
+func (refuser) Logout() error                                     { return nil }
+func (refuser) Mail(string, *gosmtp.MailOptions) error            { return nil }
+func (refuser) Data(io.Reader) error                              { return nil }
+func (r refuser) Rcpt(string, *gosmtp.RcptOptions) error          { return r.answer }
+
+// TestSMTPRefusals: only what is about the address switches it off.
+func TestSMTPRefusals(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		code     int
+		enhanced gosmtp.EnhancedCode
+		bounced  bool
+	}{
+		{550, gosmtp.EnhancedCode{5, 1, 1}, true},   // no such mailbox
+		{550, gosmtp.EnhancedCode{5, 2, 1}, true},   // a disabled one
+		{553, gosmtp.EnhancedCode{5, 1, 3}, true},   // no address
+		{550, gosmtp.NoEnhancedCode, true},          //
+		{550, gosmtp.EnhancedCode{5, 7, 1}, false},  // we are on a block list
+		{554, gosmtp.EnhancedCode{5, 7, 1}, false},  // we may not relay
+		{530, gosmtp.EnhancedCode{5, 7, 0}, false},  // log in first
+		{552, gosmtp.EnhancedCode{5, 2, 2}, false},  // full
+		{451, gosmtp.EnhancedCode{4, 2, 1}, false},  // try again
+		{450, gosmtp.EnhancedCode{4, 7, 25}, false}, // greylisted
+	} {
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		server := gosmtp.NewServer(refuser{&gosmtp.SMTPError{Code: c.code, EnhancedCode: c.enhanced, Message: "<uta@example.org> is refused"}})
+		go func() { _ = server.Serve(listener) }()
+		sender, err := newSMTP(Config{SMTPAddr: listener.Addr().String(), SMTPTLS: "off", From: "from@example.org"})
+		require.NoError(t, err)
+		_, err = sender.Send(t.Context(), Message{ID: "m", To: "uta@example.org", Subject: "S", Text: "t", HTML: "h"})
+		require.Error(t, err)
+		require.Equal(t, c.bounced, err == ErrBounced, "%d %v: %v", c.code, c.enhanced, err) //nolint:errorlint // it is not wrapped
+		require.NotContains(t, err.Error(), "uta@")
+		require.NoError(t, server.Close())
+	}
+}
+
+// TestSES: a mail carries its ID, which events repeat, and a refusal is an error that
+// quotes no address.
+func TestSES(t *testing.T) {
+	t.Parallel()
+	refuse := false
+	var got struct {
+		ConfigurationSetName string
+		EmailTags            []struct{ Name, Value string }
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewDecoder(r.Body).Decode(&got)
+		if refuse {
+			w.Header().Set("X-Amzn-Errortype", "MessageRejected")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"message":"Email address is not verified: uta@example.org"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"MessageId":"0100"}`)
+	}))
+	t.Cleanup(server.Close)
+	sender := &ses{from: "from@example.org", set: "mails", client: sesv2.New(sesv2.Options{
+		Region: "eu-central-1", BaseEndpoint: &server.URL,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}, nil
+		}),
+	})}
+	providerID, err := sender.Send(t.Context(), Message{ID: "m", To: "uta@example.org"})
+	require.NoError(t, err)
+	require.Equal(t, "0100", providerID)
+	require.Equal(t, "mails", got.ConfigurationSetName)
+	require.Equal(t, []struct{ Name, Value string }{{tagMailID, "m"}}, got.EmailTags)
+
+	refuse = true
+	_, err = sender.Send(t.Context(), Message{ID: "m", To: "uta@example.org"})
+	require.EqualError(t, err, "SES refused the mail: MessageRejected")
+}
