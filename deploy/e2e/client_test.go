@@ -21,8 +21,8 @@ import (
 // caller acts as one person, or as nobody while it has no token.
 type caller struct {
 	apiclient.Client
-	userID string
-	login  string
+	userID          string
+	login, password string
 }
 
 // retryUnavailable makes a caller retry calls that failed because a server was down, with
@@ -121,6 +121,7 @@ func (s *system) signUpAs(t *testing.T, userType, login string) *caller {
 	c := s.anonymous()
 	c.login = login
 	password := rand.Text()
+	c.password = password
 	var created struct {
 		UserID   string `json:"user_id"`
 		UserType string `json:"user_type"`

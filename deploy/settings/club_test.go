@@ -55,6 +55,11 @@ func TestClubFitsOneServer(t *testing.T) {
 	require.LessOrEqual(t, int64(memory), int64(6656)<<20)
 	require.Contains(t, p.Services, "backup", "backups are on a schedule")
 	require.Equal(t, "https://results.example.org", *p.Services["api"].Environment["API_PUBLIC_URL"])
+	worker := p.Services["worker"].Environment
+	require.Equal(t, "https://results.example.org", *worker["API_PUBLIC_URL"], "links in mails lead to the club")
+	require.NotContains(t, p.Services, "mail", "a club's mails are not caught")
+	require.Equal(t, []string{"off", "starttls", "", ""}, []string{*worker["MAIL_SENDER"], *worker["SMTP_TLS"], *worker["SMTP_ADDR"], *worker["MAIL_EVENTS_QUEUE_URL"]})
+	require.Contains(t, p.Services["worker"].Networks, "edge", "mails leave the machine")
 	require.Equal(t, p.Networks["proxy"].Ipam.Config[0].Subnet, *p.Services["api"].Environment["TRUSTED_PROXIES"], "the proxy is believed who its callers are")
 	for _, service := range []string{"proxy", "api"} {
 		require.Contains(t, p.Services[service].Networks, "proxy")

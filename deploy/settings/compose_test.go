@@ -189,9 +189,15 @@ func TestComposeQueues(t *testing.T) {
 		require.Equal(t, "http://queue:9324/000000000000/records", *environment["QUEUE_URL"])
 		require.Equal(t, *environment["QUEUE_URL"]+"-dead", *environment["DEAD_LETTER_QUEUE_URL"])
 	}
-	require.Regexp(t, `(?m)^  records \{$`, conf)
-	require.Regexp(t, `(?m)^  records-dead \{ \}$`, conf)
-	require.Contains(t, conf, `name = "records-dead"`)
+	events := *project(t).Services["worker"].Environment["MAIL_EVENTS_QUEUE_URL"]
+	require.Equal(t, "http://queue:9324/000000000000/mail-events", events)
+	require.Equal(t, events+"-dead", *project(t).Services["worker"].Environment["MAIL_EVENTS_DEAD_LETTER_QUEUE_URL"])
+	require.Contains(t, project(t).Services["mail"].Command, events, "what the catcher plays is read")
+	for _, name := range []string{"records", "mail-events"} {
+		require.Regexp(t, `(?m)^  `+name+` \{$`, conf)
+		require.Regexp(t, `(?m)^  `+name+`-dead \{ \}$`, conf)
+		require.Contains(t, conf, `name = "`+name+`-dead"`)
+	}
 	local := regexp.MustCompile(`maxReceives = "(\d+)"`).FindStringSubmatch(file(t, "deploy", "local", "stack", "sqs.go"))
 	require.Len(t, local, 2)
 	require.Contains(t, conf, "maxReceiveCount = "+local[1])
@@ -200,7 +206,7 @@ func TestComposeQueues(t *testing.T) {
 func TestDockerIgnoreLetsInTheSources(t *testing.T) {
 	t.Parallel()
 	ignore := strings.Split(file(t, ".dockerignore"), "\n")
-	for _, name := range []string{"go.mod", "go.sum", "activities", "api", "deploy/backup", "internal", "worker", "workflows"} {
+	for _, name := range []string{"go.mod", "go.sum", "activities", "api", "deploy/backup", "deploy/local/mailcatcher", "internal", "worker", "workflows"} {
 		require.Contains(t, ignore, "!"+name)
 		_, err := os.Stat(filepath.Join(built.root, name))
 		require.NoError(t, err)

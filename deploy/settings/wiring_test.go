@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +24,7 @@ import (
 	temporallog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 	"github.com/mrmrthon/mrmrthon/deploy/backup"
 	"github.com/mrmrthon/mrmrthon/deploy/local/sample"
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
@@ -40,7 +42,7 @@ type machine struct {
 func setup(t *testing.T, of *types.Project) *machine {
 	t.Helper()
 	servers, err := stack.Start(t.Context(), stack.Options{
-		Dir: t.TempDir(), Root: built.root, Parts: []stack.Part{stack.MariaDB, stack.SQS}, Throwaway: true, DatabaseOptions: stack.BinaryLog(),
+		Dir: t.TempDir(), Root: built.root, Parts: []stack.Part{stack.MariaDB, stack.SQS, stack.Mail}, Throwaway: true, DatabaseOptions: stack.BinaryLog(),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, servers.Stop()) })
@@ -48,7 +50,7 @@ func setup(t *testing.T, of *types.Project) *machine {
 	m.hosts = map[string]string{
 		"main-db:3306": servers.MySQLAddr(), "user-db:3306": servers.MySQLAddr(),
 		"http://queue:9324": servers.QueueEndpoint(), "temporal:7233": m.startTemporal(t),
-		":8080": freeAddr(t), ":8081": freeAddr(t), ":8082": freeAddr(t),
+		"mail:1025": net.JoinHostPort("127.0.0.1", strconv.Itoa(servers.Ports().SMTP)), ":8080": freeAddr(t), ":8081": freeAddr(t), ":8082": freeAddr(t),
 		"/backups": t.TempDir(), "/scratch": t.TempDir(),
 	}
 	m.script(t, "secrets.sh", "SECRETS="+m.secrets)
@@ -227,6 +229,9 @@ func (m *machine) creditsARecord(t *testing.T) {
 	require.Equal(t, sample.Credits{Credited: 1, Total: 1}, summary.Credits)
 	require.Contains(t, summary.Example.Credit.TraceURL, *m.project.Services["api"].Environment["TEMPORAL_UI_URL"])
 
+	if _, caught := m.project.Services["mail"]; caught {
+		m.losesAnAddress(t, api)
+	}
 	password, err := os.ReadFile(filepath.Join(m.secrets, "all", "operator_password"))
 	require.NoError(t, err)
 	body, err := json.Marshal(map[string]string{"login_id": "operator", "password": strings.TrimSpace(string(password))})
@@ -253,6 +258,21 @@ func (m *machine) creditsARecord(t *testing.T) {
 		require.Contains(t, get(t, fmt.Sprintf("http://%s/metrics", m.hosts[port])), want)
 	}
 	require.Contains(t, get(t, api+"/openapi.json"), `"url":"`+*m.project.Services["api"].Environment["API_PUBLIC_URL"]+`"`)
+}
+
+// losesAnAddress signs somebody up whose mail is taken and comes back later.
+func (m *machine) losesAnAddress(t *testing.T, api string) {
+	t.Helper()
+	runner := &apiclient.Client{Base: api, Login: "late-bounce@example.org", Password: "a password of the test's", HTTP: http.DefaultClient}
+	require.NoError(t, runner.JSON(t.Context(), http.MethodPost, "/v1/users",
+		map[string]string{"login_id": runner.Login, "password": runner.Password, "name": "E. Test", "user_type": "runner"}, nil))
+	require.NoError(t, runner.LogIn(t.Context()))
+	require.Eventually(t, func() bool {
+		var me struct {
+			Problem string `json:"email_problem"`
+		}
+		return runner.JSON(t.Context(), http.MethodGet, "/v1/me", nil, &me) == nil && me.Problem == "pending-bounced"
+	}, time.Minute, 200*time.Millisecond)
 }
 
 func get(t *testing.T, url string) string {

@@ -1,9 +1,10 @@
 // Command mailcatcher stands in for a mail provider on one machine: it takes every
 // mail over SMTP, sends none on, and shows them on a page. Like Amazon's mailbox
-// simulator it refuses mail to bounce@… for good, and to busy@… for now.
+// simulator it plays what can happen to a mail, by the address: see simulated.
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"regexp"
@@ -29,9 +31,16 @@ import (
 func main() {
 	smtpAddr := flag.String("smtp", "127.0.0.1:1025", "`host:port` that mails are taken on")
 	pageAddr := flag.String("addr", "127.0.0.1:8025", "`host:port` of the page")
+	events := flag.String("events", "", "`URL` of the SQS queue that bounces and complaints are put on, as Amazon SES does; none when empty")
+	healthcheck := flag.Bool("healthcheck", false, "only ask whether the page answers")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx, *smtpAddr, *pageAddr)
+	err := error(nil)
+	if *healthcheck {
+		err = expectOK(ctx, *pageAddr)
+	} else {
+		err = run(ctx, *smtpAddr, *pageAddr, *events)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mailcatcher:", err)
@@ -46,8 +55,8 @@ const (
 )
 
 // run takes mails and shows them until ctx ends.
-func run(ctx context.Context, smtpAddr, pageAddr string) error {
-	box := &mailbox{}
+func run(ctx context.Context, smtpAddr, pageAddr, events string) error {
+	box := &mailbox{events: events}
 	takes := smtp.NewServer(box)
 	takes.Addr, takes.Domain, takes.MaxMessageBytes = smtpAddr, "localhost", maxMessage
 	takes.ReadTimeout, takes.WriteTimeout = timeout, timeout
@@ -64,6 +73,103 @@ func run(ctx context.Context, smtpAddr, pageAddr string) error {
 	return errors.Join(takes.Close(), shows.Close())
 }
 
+// expectOK reports whether the catcher whose page is at addr is well.
+func expectOK(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/healthz", http.NoBody)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
+}
+
+// simulated says on the page what happens to mails to certain addresses.
+var simulated = []struct{ Address, Happens string }{
+	{"bounce@…", "is refused for good (550)"},
+	{"busy@…", "is refused for now (451)"},
+	{"late-bounce@…", "is taken, and reported as bounced a moment later"},
+	{"complaint@…", "is taken, and reported as unwanted a moment later"},
+}
+
+// localPart is what decides, without a suffix as in bounce+2@example.org.
+func localPart(address string) string {
+	local, _, _ := strings.Cut(strings.ToLower(address), "@")
+	local, _, _ = strings.Cut(local, "+")
+	return local
+}
+
+// report puts on the queue what Amazon SES would report about a mail: twice, as a queue
+// may deliver it, and in the envelope of SNS if it is a complaint, as SNS sends it
+// unless it is told to deliver the raw event.
+func (b *mailbox) report(m caught) error {
+	for _, to := range m.To {
+		happened := time.Now().UTC()
+		var event map[string]any
+		switch recipients := []map[string]string{{"emailAddress": to}}; localPart(to) {
+		case "late-bounce":
+			event = map[string]any{"eventType": "Bounce", "bounce": map[string]any{
+				"bounceType": "Permanent", "bounceSubType": "NoEmail", "bouncedRecipients": recipients, "timestamp": happened,
+			}}
+		case "complaint":
+			event = map[string]any{"eventType": "Complaint", "complaint": map[string]any{
+				"complaintFeedbackType": "abuse", "complainedRecipients": recipients, "timestamp": happened,
+			}}
+		default:
+			continue
+		}
+		mailID, _, _ := strings.Cut(m.MessageID, "@")
+		event["mail"] = map[string]any{
+			"timestamp": m.At, "messageId": m.MessageID, "destination": m.To, "tags": map[string][]string{"mail_id": {mailID}},
+		}
+		body, err := json.Marshal(event)
+		if err == nil && event["complaint"] != nil {
+			body, err = json.Marshal(map[string]string{"Type": "Notification", "Message": string(body)})
+		}
+		if err != nil {
+			return err
+		}
+		for range 2 {
+			if err := b.put(string(body)); err != nil {
+				return fmt.Errorf("put an event on the queue: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// put puts a message on the queue, by SQS's JSON protocol.
+func (b *mailbox) put(body string) error {
+	queue, err := url.Parse(b.events)
+	if err != nil {
+		return err
+	}
+	call, err := json.Marshal(map[string]string{"QueueUrl": b.events, "MessageBody": body})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, queue.Scheme+"://"+queue.Host+"/", bytes.NewReader(call))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	request.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		err = errors.New(answer.Status)
+	}
+	return errors.Join(err, answer.Body.Close())
+}
+
 // caught is a mail as it is shown.
 type caught struct {
 	ID        int       `json:"id"` // 1, 2, 3 in the order of arrival
@@ -78,9 +184,10 @@ type caught struct {
 
 // mailbox keeps the last mails in memory.
 type mailbox struct {
-	mu    sync.Mutex
-	last  int
-	mails []caught // the newest first
+	events string // URL of the queue that events are put on; empty: none
+	mu     sync.Mutex
+	last   int
+	mails  []caught // the newest first
 }
 
 // NewSession begins an SMTP session.
@@ -105,7 +212,7 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 
 // Rcpt names a recipient; those of the simulator are refused.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	switch local, _, _ := strings.Cut(strings.ToLower(to), "@"); local {
+	switch localPart(to) {
 	case "bounce":
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "there is no such mailbox"}
 	case "busy":
@@ -143,6 +250,11 @@ func (s *session) Data(r io.Reader) error {
 		}
 	}
 	s.box.keep(s.mail)
+	if s.box.events != "" {
+		if err := s.box.report(s.mail); err != nil {
+			fmt.Fprintln(os.Stderr, "mailcatcher:", err)
+		}
+	}
 	return nil
 }
 
@@ -177,7 +289,7 @@ func (b *mailbox) pages() http.Handler {
 		_ = json.NewEncoder(w).Encode(b.find(r.URL.Query().Get("to")))
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		show(w, list, b.find(r.URL.Query().Get("to")))
+		show(w, list, map[string]any{"Mails": b.find(r.URL.Query().Get("to")), "Simulated": simulated, "Events": b.events != ""})
 	})
 	mux.HandleFunc("GET /mails/{id}", func(w http.ResponseWriter, r *http.Request) {
 		id, _ := strconv.Atoi(r.PathValue("id"))
@@ -208,8 +320,11 @@ const head = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>
 var (
 	list = template.Must(template.New("").Parse(head + `<h1>Mails</h1>
 <form><label>To <input name="to"></label> <button>Filter</button></form>
-<table>{{range .}}<tr><td>{{.At.Format "15:04:05"}}</td><td>{{range .To}}{{.}} {{end}}</td><td><a href="/mails/{{.ID}}">{{or .Subject "(no subject)"}}</a></td></tr>
-{{else}}<tr><td>None yet.</td></tr>{{end}}</table></body></html>`))
+<table>{{range .Mails}}<tr><td>{{.At.Format "15:04:05"}}</td><td>{{range .To}}{{.}} {{end}}</td><td><a href="/mails/{{.ID}}">{{or .Subject "(no subject)"}}</a></td></tr>
+{{else}}<tr><td>None yet.</td></tr>{{end}}</table>
+<h2>Addresses that play</h2><p>At any domain; late-bounce+2@… is another one of the same kind.</p>
+<table>{{range .Simulated}}<tr><td>{{.Address}}</td><td>{{.Happens}}</td></tr>{{end}}</table>
+{{if not .Events}}<p>Nothing is reported later: the catcher was started without a queue (-events).</p>{{end}}</body></html>`))
 	one = template.Must(template.New("").Parse(head + `<p><a href="/">All mails</a></p>{{with .Mail}}
 <h1>{{.Subject}}</h1><p>From {{.From}} to {{range .To}}{{.}} {{end}}at {{.At.Format "2006-01-02 15:04:05"}} UTC</p>
 <pre>{{.Text}}</pre>{{end}}

@@ -148,6 +148,9 @@ func (s *Stack) Env(part Part) map[string]string {
 		env["MAIL_SENDER"], env["MAIL_FROM"] = "smtp", "Mrmrthon <no-reply@localhost.localdomain>"
 		env["SMTP_ADDR"], env["SMTP_TLS"] = address(s.ports.SMTP), "off"
 		env["API_PUBLIC_URL"] = s.APIURL()
+		if s.Has(SQS) {
+			env["MAIL_EVENTS_QUEUE_URL"], env["MAIL_EVENTS_DEAD_LETTER_QUEUE_URL"] = s.MailEventsQueueURL(), s.MailEventsDeadLetterQueueURL()
+		}
 	}
 	if part == API {
 		env["JWT_PRIVATE_KEY_PATH"] = s.folder.path(keyFile)
@@ -179,7 +182,11 @@ func (s *Stack) environment(settings map[string]string) []string {
 func (s *Stack) mail() component {
 	return component{
 		command: func(context.Context) (*exec.Cmd, error) {
-			return exec.Command(s.programs.of(Mail), "-smtp", address(s.ports.SMTP), "-addr", address(s.ports.Mail)), nil //nolint:noctx // ends by Stop, not by a context
+			args := []string{"-smtp", address(s.ports.SMTP), "-addr", address(s.ports.Mail)}
+			if s.Has(SQS) {
+				args = append(args, "-events", s.MailEventsQueueURL())
+			}
+			return exec.Command(s.programs.of(Mail), args...), nil //nolint:noctx // ends by Stop, not by a context
 		},
 		ready: func(ctx context.Context) error { return expectOK(ctx, s.MailURL()+"/healthz") },
 		ports: []int{s.ports.SMTP, s.ports.Mail},

@@ -11,6 +11,8 @@ import (
 const (
 	recordsQueue    = "records"
 	deadLetterQueue = "records-dead"
+	// mailEventsQueue is for what the mail catcher reports later about mails.
+	mailEventsQueue = "mail-events"
 	// maxReceives is after how many receives a message is moved to the
 	// dead-letter queue.
 	maxReceives = "5"
@@ -34,7 +36,7 @@ func (s *Stack) sqs() component {
 func (s *Stack) sqsCommand(context.Context) (*exec.Cmd, error) {
 	cmd := exec.Command(s.programs.of(SQS), //nolint:noctx // ends by Stop, not by a context
 		"-addr", address(s.ports.SQS), "-region", awsRegion,
-		"-queue", recordsQueue, "-dead-letter-queue", deadLetterQueue,
+		"-queue", recordsQueue, "-dead-letter-queue", deadLetterQueue, "-also", mailEventsQueue,
 		"-max-receives", maxReceives, "-visibility", visibility)
 	return cmd, nil
 }
@@ -47,6 +49,12 @@ func (s *Stack) QueueURL() string { return s.queueURL(recordsQueue) }
 
 // DeadLetterQueueURL is the URL of the dead-letter queue.
 func (s *Stack) DeadLetterQueueURL() string { return s.queueURL(deadLetterQueue) }
+
+// MailEventsQueueURL is the URL of the queue of mail events.
+func (s *Stack) MailEventsQueueURL() string { return s.queueURL(mailEventsQueue) }
+
+// MailEventsDeadLetterQueueURL is the URL of its dead-letter queue.
+func (s *Stack) MailEventsDeadLetterQueueURL() string { return s.queueURL(mailEventsQueue + "-dead") }
 
 func (s *Stack) queueURL(name string) string {
 	return s.QueueEndpoint() + "/" + awsAccount + "/" + name

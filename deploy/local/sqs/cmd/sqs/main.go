@@ -1,5 +1,5 @@
-// Command sqs runs the SQS-compatible server of the one-machine stack: one queue and its dead-letter
-// queue, in memory. It prints a line when it listens, answers GET /healthz, and ends on SIGINT or SIGTERM,
+// Command sqs runs the SQS-compatible server of the one-machine stack: a queue and its dead-letter queue, in
+// memory, and others like them. It prints a line when it listens, answers GET /healthz, and ends on SIGINT or SIGTERM,
 // after which its messages are gone.
 //
 //	sqs -addr 127.0.0.1:9324 -queue records -dead-letter-queue records-dead -max-receives 5 -visibility 10s
@@ -25,6 +25,7 @@ import (
 // settings are the flags.
 type settings struct {
 	addr, region, queue, deadLetters string
+	others                           []string
 	maxReceives                      int
 	visibility                       time.Duration
 }
@@ -49,8 +50,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	queues := sqs.New(sqs.Config{Region: set.region})
-	if err := createQueues(queues, set); err != nil {
+	if err := createQueues(queues, set.queue, set.deadLetters, set); err != nil {
 		return err
+	}
+	for _, name := range set.others {
+		if err := createQueues(queues, name, name+"-dead", set); err != nil {
+			return err
+		}
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", set.addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -72,6 +78,10 @@ func parse(args []string) (settings, error) {
 	flags.StringVar(&set.region, "region", "us-east-1", "region in the queues' ARNs")
 	flags.StringVar(&set.queue, "queue", "records", "`name` of the queue")
 	flags.StringVar(&set.deadLetters, "dead-letter-queue", "records-dead", "`name` of its dead-letter queue")
+	flags.Func("also", "`name` of another queue, whose dead-letter queue is name-dead; may be given again", func(name string) error {
+		set.others = append(set.others, name)
+		return nil
+	})
 	flags.IntVar(&set.maxReceives, "max-receives", 5, "receives before a message goes to the dead-letter queue, 1 to 1000")
 	flags.DurationVar(&set.visibility, "visibility", 30*time.Second, "how long a received message stays hidden, whole seconds up to 12h")
 	if err := flags.Parse(args); err != nil {
@@ -88,17 +98,17 @@ func parse(args []string) (settings, error) {
 
 // createQueues makes the dead-letter queue, which keeps messages for the 14 days that SQS allows, and the
 // queue that leads to it.
-func createQueues(server *sqs.Server, set settings) error {
-	if err := server.CreateQueue(set.deadLetters, map[string]string{"MessageRetentionPeriod": "1209600"}); err != nil {
-		return fmt.Errorf("create queue %s: %w", set.deadLetters, err)
+func createQueues(server *sqs.Server, queue, deadLetters string, set settings) error {
+	if err := server.CreateQueue(deadLetters, map[string]string{"MessageRetentionPeriod": "1209600"}); err != nil {
+		return fmt.Errorf("create queue %s: %w", deadLetters, err)
 	}
-	policy := fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, server.QueueARN(set.deadLetters), set.maxReceives)
-	err := server.CreateQueue(set.queue, map[string]string{
+	policy := fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, server.QueueARN(deadLetters), set.maxReceives)
+	err := server.CreateQueue(queue, map[string]string{
 		"VisibilityTimeout": strconv.Itoa(int(set.visibility / time.Second)),
 		"RedrivePolicy":     policy,
 	})
 	if err != nil {
-		return fmt.Errorf("create queue %s: %w", set.queue, err)
+		return fmt.Errorf("create queue %s: %w", queue, err)
 	}
 	return nil
 }
