@@ -358,14 +358,14 @@ func TestAlarmsSeeATotalOutage(t *testing.T) {
 	both := func(a, b any) map[string]any { return map[string]any{"main_db": a, "user_db": b} }
 	programs := map[string]string{"api": "a", "worker": "w"}
 	e := newEvaluator(t, "modules/observability", map[string]any{
-		"name": "mrmrthon-x", "cluster_name": "c", "service_names": programs, "log_groups": programs, "queue_name": "q", "dead_letter_name": "d",
+		"name": "mrmrthon-x", "cluster_name": "c", "service_names": programs, "log_groups": programs, "queue_name": "q", "dead_letter_name": "d", "mail_queues": map[string]string{"events": "e", "dead_letters": "ed"},
 		"balancer_suffix": "b", "target_group_suffix": "t", "database_clusters": both("m", "u"), "database_memory": both(1, 2),
 		"serverless": both(true, false), "storage_alarm_bytes": 3, "connection_limit": 4,
 	})
 	var alarms map[string]alarm
 	e.local("alarms", &alarms)
 	count := 0
-	for _, part := range []string{"path_alarms", "service_alarms", "database_alarms", "capacity_alarms", "log_alarms"} {
+	for _, part := range []string{"path_alarms", "mail_alarms", "service_alarms", "database_alarms", "capacity_alarms", "log_alarms"} {
 		var some map[string]alarm
 		e.local(part, &some)
 		count += len(some)

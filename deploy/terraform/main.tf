@@ -122,6 +122,13 @@ module "queues" {
   name   = local.name
 }
 
+module "mail" {
+  count   = var.mail_from == "" ? 0 : 1
+  source  = "./modules/mail"
+  name    = local.name
+  account = local.account
+}
+
 locals {
   passwords = {
     "main-ddl-password"    = "main_db, the migrations' account"
@@ -172,6 +179,7 @@ module "observability" {
   log_groups          = { api = module.api_task.log_group, worker = module.worker_task.log_group }
   queue_name          = module.queues.name
   dead_letter_name    = module.queues.dead_letter_name
+  mail_queues         = var.mail_from == "" ? null : { events = module.mail[0].name, dead_letters = module.mail[0].dead_letter_name }
   balancer_suffix     = module.edge.balancer_suffix
   distribution_id     = module.edge.distribution_id
   target_group_suffix = module.edge.target_group_suffix

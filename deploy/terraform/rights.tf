@@ -20,8 +20,9 @@ locals {
   ]
 
   # The bridge receives, extends and deletes, and moves to the dead letters what
-  # is not ours; the audit counts what waits.
-  worker_rights = [
+  # is not ours; the audit counts what waits. What SES reports about mails is taken
+  # in the same way.
+  worker_rights = concat([
     {
       Sid      = "Records"
       Effect   = "Allow"
@@ -41,5 +42,18 @@ locals {
       Resource  = "*"
       Condition = { StringEquals = { "ses:FromAddress" = var.mail_from } }
     },
-  ]
+    ], [for right in [
+      {
+        Sid      = "MailEvents"
+        Effect   = "Allow"
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+        Resource = var.mail_from == "" ? null : module.mail[0].arn
+      },
+      {
+        Sid      = "MailEventsDead"
+        Effect   = "Allow"
+        Action   = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
+        Resource = var.mail_from == "" ? null : module.mail[0].dead_letter_arn
+      },
+  ] : right if var.mail_from != ""])
 }

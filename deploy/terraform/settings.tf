@@ -109,6 +109,10 @@ locals {
     MAIL_FROM      = var.mail_from
     SES_REGION     = var.region
     API_PUBLIC_URL = "https://${var.domain}"
+
+    SES_CONFIGURATION_SET             = var.mail_from == "" ? null : module.mail[0].configuration_set
+    MAIL_EVENTS_QUEUE_URL             = var.mail_from == "" ? null : module.mail[0].url
+    MAIL_EVENTS_DEAD_LETTER_QUEUE_URL = var.mail_from == "" ? null : module.mail[0].dead_letter_url
   }
 
   worker_secrets = {

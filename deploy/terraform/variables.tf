@@ -261,7 +261,7 @@ variable "sign_ups_per_minute" {
 }
 
 variable "mail_from" {
-  description = "Address that mails to accounts come from, of a domain verified in SES. Without one no mail is sent, and passwords cannot be recovered."
+  description = "Address that mails to accounts come from, of a domain verified in SES; what SES reports about them later goes to a queue that the worker reads. Without one no mail is sent, and passwords cannot be recovered."
   type        = string
   default     = ""
 }

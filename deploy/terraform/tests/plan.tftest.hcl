@@ -67,6 +67,7 @@ variables {
   temporal_credentials = "api_key"
   alarm_emails         = ["operations@example.org"]
   slack                = { team_id = "T0123ABCD", channel_id = "C0123ABCD" }
+  mail_from            = "no-reply@example.org"
 }
 
 run "everything_is_made" {
@@ -85,6 +86,10 @@ run "everything_is_made" {
     error_message = "the interval of standings is to reach the worker"
   }
   assert {
+    condition     = local.worker_environment.SES_CONFIGURATION_SET == "mrmrthon-check" && length(local.worker_rights) == 5
+    error_message = "bounces and complaints are to reach the worker"
+  }
+  assert {
     condition     = contains(local.excluded_zones, "use1-az3")
     error_message = "Fargate has no ARM in use1-az3"
   }
@@ -101,6 +106,7 @@ run "everything_is_made" {
 run "mtls" {
   command = plan
   variables {
+    mail_from            = "" # nothing of mails is made
     temporal_credentials = "mtls"
     nat                  = "per_zone"
     interface_endpoints  = ["sqs", "logs"]

@@ -120,7 +120,31 @@ locals {
     }
   }
 
-  alarms = merge(local.path_alarms, local.service_alarms, local.database_alarms, local.capacity_alarms, local.log_alarms)
+  # SES stops the sending of accounts above 5 and 0.1 %.
+  mail_alarms = { for name, alarm in {
+    mail-dead-letters = {
+      text      = "MailEventsUnread: reports of bounces or complaints could not be read"
+      namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = try(var.mail_queues.dead_letters, null) }
+      statistic = "Maximum", over = 0, minutes = 1, missing = "notBreaching"
+    }
+    mail-events-age = {
+      text      = "MailEventsUnread: reports of bounces or complaints wait for more than a quarter of an hour: does the worker read them?"
+      namespace = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = try(var.mail_queues.events, null) }
+      statistic = "Maximum", over = 900, minutes = 5, missing = "notBreaching"
+    }
+    mail-bounces = {
+      text      = "MailsFailed: more than 4 % of the mails of this account of SES come back"
+      namespace = "AWS/SES", metric = "Reputation.BounceRate", dimensions = null
+      statistic = "Average", over = 0.04, minutes = 60, missing = "notBreaching"
+    }
+    mail-complaints = {
+      text      = "MailsFailed: more than 0.08 % of the mails of this account of SES are reported as unwanted"
+      namespace = "AWS/SES", metric = "Reputation.ComplaintRate", dimensions = null
+      statistic = "Average", over = 0.0008, minutes = 60, missing = "notBreaching"
+    }
+  } : name => alarm if var.mail_queues != null }
+
+  alarms = merge(local.path_alarms, local.mail_alarms, local.service_alarms, local.database_alarms, local.capacity_alarms, local.log_alarms)
 }
 
 resource "aws_cloudwatch_log_metric_filter" "errors" {

@@ -53,6 +53,11 @@ variable "dead_letter_name" {
   type        = string
 }
 
+variable "mail_queues" {
+  description = "Names of the queue of mail events and of its dead letters; null when no mails are sent."
+  type        = object({ events = string, dead_letters = string })
+}
+
 variable "balancer_suffix" {
   description = "Name of the load balancer in CloudWatch."
   type        = string
