@@ -152,7 +152,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	})
 	accounts.LinkPages(router)
 	actions := repair.NewLog(p.mainDB, p.log, p.registry)
-	races.Register(api, races.Config{
+	raceSettings := races.Register(api, races.Config{
 		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions, Fixed: p.cfg.Fixed,
 		LoginHash: p.loginHash,
 	})
@@ -171,10 +171,10 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	unofficial.Register(api, p.mainDB)
 	seasons := leaderboard.Register(api, p.mainDB, p.userDB.Store, p.now)
 	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
-	changes.Register(api, p.mainDB)
-	keys.Register(api, p.mainDB, p.userDB, p.now)
+	changed := changes.Register(api, p.mainDB)
+	apiKeys := keys.Register(api, p.mainDB, p.userDB, p.now)
 	disputed := disputes.Register(api, p.mainDB, p.wakeStandings)
-	staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
+	members := staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
 	reader := standings.Register(api, standings.Config{
 		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Wake: p.wakeStandings, Stopping: p.stopping, Now: p.now, Log: p.log,
 		CountCredits: func(ctx context.Context, raceID string) (standings.Tally, error) {
@@ -187,6 +187,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return pages.Register(router, pages.Config{
-		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Claims: claimed, Disputes: disputed, Keys: p.mainDB, Fingerprint: fingerprint, PublicURL: p.cfg.PublicURL, Log: p.log, Now: p.now,
+		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Claims: claimed, Disputes: disputed, Settings: raceSettings, Staff: members, APIKeys: apiKeys, Changes: changed, CountCredits: count,
+		Keys: p.mainDB, Fingerprint: fingerprint, PublicURL: p.cfg.PublicURL, Log: p.log, Now: p.now,
 	})
 }

@@ -18,8 +18,8 @@ import (
 
 const tag = "Changes"
 
-// Register adds the calls to the API.
-func Register(api huma.API, store *maindb.Store) {
+// Register adds the calls to the API. It returns what pages read of them.
+func Register(api huma.API, store *maindb.Store) *Reader {
 	l := lists{store: store}
 	server.Register(api, huma.Operation{
 		OperationID: "list-race-changes", Method: http.MethodGet, Path: "/v1/races/{race_id}/changes",
@@ -35,6 +35,21 @@ func Register(api huma.API, store *maindb.Store) {
 		OperationID: "list-all-changes", Method: http.MethodGet, Path: "/v1/ops/changes",
 		Summary: "List all changes", Tags: []string{tag},
 	}, l.all)
+	return &Reader{l}
+}
+
+// Reader reads the change log for pages, as the calls do.
+type Reader struct{ calls lists }
+
+// OfRace returns a part of the changes of the race of ctx, the newest first, and the
+// cursor of the next part, empty after the last. action is what their actions begin
+// with; an empty one stands for all.
+func (r *Reader) OfRace(ctx context.Context, action string, part server.Page) ([]LoggedChange, string, error) {
+	out, err := r.calls.ofRace(ctx, &raceChangesInput{Page: part, Filter: Filter{Action: action}})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
 }
 
 type lists struct {
@@ -71,16 +86,16 @@ type allChangesInput struct {
 type changesOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items      []loggedChange `json:"items" nullable:"false" doc:"The newest first."`
+		Items      []LoggedChange `json:"items" nullable:"false" doc:"The newest first."`
 		NextCursor string         `json:"next_cursor,omitempty"`
 	}
 }
 
-// loggedChange is an entry of the change log as the API shows it.
-type loggedChange struct {
+// LoggedChange is an entry of the change log as its readers see it.
+type LoggedChange struct {
 	ID          string          `json:"id" format:"uuid"`
 	At          time.Time       `json:"at"`
-	Actor       changeActor     `json:"actor"`
+	Actor       ChangeActor     `json:"actor"`
 	Action      string          `json:"action" example:"race.changed"`
 	RaceID      string          `json:"race_id,omitempty" format:"uuid"`
 	Subject     race.Subject    `json:"subject" doc:"What was changed."`
@@ -94,7 +109,8 @@ type loggedChange struct {
 	Hash        string          `json:"hash" doc:"SHA-256 of the entry, in hexadecimal."`
 }
 
-type changeActor struct {
+// ChangeActor is who made a change.
+type ChangeActor struct {
 	Kind   race.ActorKind `json:"kind" enum:"account,key,operator,workflow,system"`
 	ID     string         `json:"id,omitempty" doc:"ID of the account, key or workflow. Operators are named only to operators."`
 	UserID string         `json:"user_id,omitempty" format:"uuid" doc:"Of a key: the account that made it."`
@@ -109,7 +125,7 @@ func (l lists) ofRace(ctx context.Context, in *raceChangesInput) (*changesOutput
 func (l lists) mine(ctx context.Context, in *myChangesInput) (*changesOutput, error) {
 	filter, userID := in.of(), server.CallerFrom(ctx).UserID
 	filter.Account = userID
-	return l.list(ctx, in.Page, filter, func(caller server.Caller, c race.Change) loggedChange {
+	return l.list(ctx, in.Page, filter, func(caller server.Caller, c race.Change) LoggedChange {
 		out := shown(caller, c)
 		if c.Actor.AccountID != userID { // a note about somebody is not for them
 			out.PrivateNote, out.RequestID = "", ""
@@ -128,7 +144,7 @@ func (f Filter) of() maindb.ChangeFilter {
 	return maindb.ChangeFilter{Action: f.Action, Subject: f.Subject, Since: f.Since}
 }
 
-func (l lists) list(ctx context.Context, page server.Page, filter maindb.ChangeFilter, show func(server.Caller, race.Change) loggedChange) (*changesOutput, error) {
+func (l lists) list(ctx context.Context, page server.Page, filter maindb.ChangeFilter, show func(server.Caller, race.Change) LoggedChange) (*changesOutput, error) {
 	var before string
 	if err := page.Seek(&before); err != nil {
 		return nil, err
@@ -139,16 +155,16 @@ func (l lists) list(ctx context.Context, page server.Page, filter maindb.ChangeF
 	}
 	out := &changesOutput{CacheControl: "no-store"}
 	found, out.Body.NextCursor = server.Cut(page, found, func(last race.Change) []any { return []any{last.ID} })
-	out.Body.Items = make([]loggedChange, len(found))
+	out.Body.Items = make([]LoggedChange, len(found))
 	for i, c := range found {
 		out.Body.Items[i] = show(server.CallerFrom(ctx), c)
 	}
 	return out, nil
 }
 
-func shown(caller server.Caller, c race.Change) loggedChange {
-	out := loggedChange{
-		ID: c.ID, At: c.At, Actor: changeActor{Kind: c.Actor.Kind, ID: c.Actor.ID}, Action: c.Action, RaceID: c.RaceID, Subject: c.Subject,
+func shown(caller server.Caller, c race.Change) LoggedChange {
+	out := LoggedChange{
+		ID: c.ID, At: c.At, Actor: ChangeActor{Kind: c.Actor.Kind, ID: c.Actor.ID}, Action: c.Action, RaceID: c.RaceID, Subject: c.Subject,
 		AboutID: c.AboutID, Before: raw(c.Before), After: raw(c.After), Reason: c.Reason, PrivateNote: c.PrivateNote,
 		RequestID: c.Actor.RequestID, WorkflowID: c.Actor.WorkflowID, Hash: c.Hash,
 	}

@@ -49,6 +49,61 @@ func (h handlers) registerForOrganizers(api huma.API, answers []int) {
 	}, h.exportCodes)
 }
 
+// OfRace returns a part of the claims of the race of ctx, the newest first, and the
+// cursor of the next part, empty after the last. An empty state stands for all.
+func (s *Service) OfRace(ctx context.Context, state race.ClaimState, part server.Page) ([]RaceClaim, string, error) {
+	out, err := s.calls.list(ctx, &raceClaimsInput{Page: part, State: state})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
+// PlanApproval returns what Approve would lead to, and changes nothing.
+func (s *Service) PlanApproval(ctx context.Context, claimID string) (maindb.Consequences, error) {
+	out, err := s.calls.approve(ctx, &approvalInput{DecisionPath: DecisionPath{ClaimID: claimID}, Plan: true})
+	if err != nil {
+		return maindb.Consequences{}, err
+	}
+	return *out.Body.Consequences, nil
+}
+
+// Approve gives the result to the claimant.
+func (s *Service) Approve(ctx context.Context, claimID string) error {
+	_, err := s.calls.approve(ctx, &approvalInput{DecisionPath: DecisionPath{ClaimID: claimID}})
+	return err
+}
+
+// Refuse refuses or revokes a claim. The runner sees the reason.
+func (s *Service) Refuse(ctx context.Context, claimID, reason string) error {
+	in := &refusalInput{DecisionPath: DecisionPath{ClaimID: claimID}}
+	in.Body.Reason = reason
+	if err := server.Valid(in.Body); err != nil {
+		return err
+	}
+	_, err := s.calls.refuse(ctx, in)
+	return err
+}
+
+// Codes returns a part of the claim codes of the race of ctx, in the order of entry, and
+// the cursor of the next part, empty after the last.
+func (s *Service) Codes(ctx context.Context, part server.Page) ([]BibCode, string, error) {
+	out, err := s.calls.codes(ctx, &codesInput{Page: part})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
+// CodesCSV returns all claim codes of the race of ctx as a file.
+func (s *Service) CodesCSV(ctx context.Context) ([]byte, error) {
+	out, err := s.calls.exportCodes(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return out.Body, nil
+}
+
 type raceClaimsInput struct {
 	server.Page
 	RaceID string          `path:"race_id"`
@@ -58,12 +113,13 @@ type raceClaimsInput struct {
 type raceClaimsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items      []raceClaim `json:"items" nullable:"false" doc:"The newest first."`
+		Items      []RaceClaim `json:"items" nullable:"false" doc:"The newest first."`
 		NextCursor string      `json:"next_cursor,omitempty"`
 	}
 }
 
-type raceClaim struct {
+// RaceClaim is a claim as those who run the race see it.
+type RaceClaim struct {
 	ClaimID          string          `json:"claim_id" format:"uuid"`
 	Bib              string          `json:"bib"`
 	Kind             race.ClaimKind  `json:"kind" enum:"invitation,code,birth_date"`
@@ -98,9 +154,9 @@ func (h handlers) list(ctx context.Context, in *raceClaimsInput) (*raceClaimsOut
 	if err != nil {
 		return nil, err
 	}
-	out.Body.Items = make([]raceClaim, len(found))
+	out.Body.Items = make([]RaceClaim, len(found))
 	for i, c := range found {
-		item := raceClaim{
+		item := RaceClaim{
 			ClaimID: c.ID, Bib: c.Bib, Kind: c.Kind, State: c.State, BirthDateMatches: c.BirthDateMatches,
 			Contested: c.Contested, Reason: c.Reason, CreatedAt: c.CreatedAt, ChangedAt: c.ChangedAt,
 		}
@@ -193,7 +249,8 @@ type codesInput struct {
 	RaceID string `path:"race_id"`
 }
 
-type bibCode struct {
+// BibCode is what the runner of a bib claims the result with.
+type BibCode struct {
 	Bib  string `json:"bib"`
 	Name string `json:"name,omitempty"`
 	Code string `json:"code" example:"K7QF-2M9X-3TAB"`
@@ -202,7 +259,7 @@ type bibCode struct {
 type codesOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items      []bibCode `json:"items" nullable:"false" doc:"In the order of entry."`
+		Items      []BibCode `json:"items" nullable:"false" doc:"In the order of entry."`
 		NextCursor string    `json:"next_cursor,omitempty"`
 	}
 }
@@ -223,7 +280,7 @@ func (h handlers) codes(ctx context.Context, in *codesInput) (*codesOutput, erro
 }
 
 // codesOf returns the codes of the entries that have a bib.
-func (h handlers) codesOf(ctx context.Context, entries []race.Participant) ([]bibCode, error) {
+func (h handlers) codesOf(ctx context.Context, entries []race.Participant) ([]BibCode, error) {
 	userIDs := make([]string, len(entries))
 	for i, p := range entries {
 		userIDs[i] = p.UserID
@@ -232,10 +289,10 @@ func (h handlers) codesOf(ctx context.Context, entries []race.Participant) ([]bi
 	if err != nil {
 		return nil, err
 	}
-	codes := []bibCode{}
+	codes := []BibCode{}
 	for _, p := range entries {
 		if p.Bib != "" {
-			codes = append(codes, bibCode{Bib: p.Bib, Name: runners[p.UserID].Name, Code: Code(h.Hash, p.RaceID, race.BibKey(p.Bib))})
+			codes = append(codes, BibCode{Bib: p.Bib, Name: runners[p.UserID].Name, Code: Code(h.Hash, p.RaceID, race.BibKey(p.Bib))})
 		}
 	}
 	return codes, nil

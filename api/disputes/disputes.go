@@ -205,12 +205,34 @@ func page(page server.Page, read func(before string) ([]maindb.ListedDispute, er
 type answerInput struct {
 	RaceID    string `path:"race_id"`
 	DisputeID string `path:"dispute_id"`
-	Body      struct {
-		Decision    race.DisputeState `json:"decision" enum:"upheld,rejected" example:"rejected"`
-		Reason      string            `json:"reason" minLength:"1" maxLength:"500" example:"the finish video shows the time as recorded" doc:"Public."`
-		PrivateNote string            `json:"private_note,omitempty" maxLength:"2000" doc:"Only for those who run the race; in its changes."`
-		Revision    int               `json:"revision,omitempty" minimum:"1" doc:"The correction that upholds the dispute; the record's latest revision by default."`
+	Body      Answer
+}
+
+// Answer decides a dispute.
+type Answer struct {
+	Decision    race.DisputeState `json:"decision" enum:"upheld,rejected" example:"rejected"`
+	Reason      string            `json:"reason" minLength:"1" maxLength:"500" example:"the finish video shows the time as recorded" doc:"Public."`
+	PrivateNote string            `json:"private_note,omitempty" maxLength:"2000" doc:"Only for those who run the race; in its changes."`
+	Revision    int               `json:"revision,omitempty" minimum:"1" doc:"The correction that upholds the dispute; the record's latest revision by default."`
+}
+
+// OfRace returns a part of the disputes of the race of ctx, the newest first, and the
+// cursor of the next part, empty after the last. An empty state stands for all.
+func (s *Service) OfRace(ctx context.Context, state race.DisputeState, part server.Page) ([]Dispute, string, error) {
+	out, err := s.calls.list(ctx, &listDisputesInput{Page: part, State: state})
+	if err != nil {
+		return nil, "", err
 	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
+// Answer decides a dispute of the race of ctx.
+func (s *Service) Answer(ctx context.Context, disputeID string, in Answer) error {
+	if err := server.Valid(in); err != nil {
+		return err
+	}
+	_, err := s.calls.answer(ctx, &answerInput{DisputeID: disputeID, Body: in})
+	return err
 }
 
 func (d disputes) answer(ctx context.Context, in *answerInput) (*disputeOutput, error) {

@@ -32,7 +32,8 @@ const about = "Send the key as `Authorization: Bearer mrk_…`. The scope read c
 	"It ends when that account leaves the race, is deleted or is recovered by a mailed link, and is refused while the account is suspended. The owner of the account gets a mail when a key is made. "
 
 // Register adds the calls to the API. accounts mails a notice of every new key.
-func Register(api huma.API, store *maindb.Store, accounts *userdb.Accounts, now func() time.Time) {
+// It returns what pages do with keys.
+func Register(api huma.API, store *maindb.Store, accounts *userdb.Accounts, now func() time.Time) *Service {
 	k := keys{store: store, accounts: accounts, now: now}
 	errs := []int{http.StatusNotFound, http.StatusConflict}
 	server.Register(api, huma.Operation{
@@ -59,6 +60,37 @@ func Register(api huma.API, store *maindb.Store, accounts *userdb.Accounts, now 
 		OperationID: "revoke-my-key", Method: http.MethodDelete, Path: minePath + "/{key_id}", DefaultStatus: http.StatusNoContent, Errors: errs,
 		Summary: "Revoke one of your API keys", Tags: []string{tag}, Description: "It stops working within a second.",
 	}, k.revokeOwn)
+	return &Service{k}
+}
+
+// Service is what pages do with the keys of a race, as the calls do.
+type Service struct{ calls keys }
+
+// OfRace returns the keys of the race of ctx, the newest first.
+func (s *Service) OfRace(ctx context.Context) ([]ShownKey, error) {
+	out, err := s.calls.listOfRace(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return out.Body.Items, nil
+}
+
+// CreateOfRace creates a key of the race of ctx and returns its secret, which is shown
+// only this once.
+func (s *Service) CreateOfRace(ctx context.Context, in NewKey) (ShownKey, string, error) {
+	if err := server.Valid(in); err != nil {
+		return ShownKey{}, "", err
+	}
+	out, err := s.calls.create(ctx, server.RaceFrom(ctx).ID, in)
+	if err != nil {
+		return ShownKey{}, "", err
+	}
+	return out.Body.ShownKey, out.Body.Secret, nil
+}
+
+// RevokeOfRace revokes a key of the race of ctx.
+func (s *Service) RevokeOfRace(ctx context.Context, keyID string) error {
+	return s.calls.revoke(ctx, server.RaceFrom(ctx).ID, keyID)
 }
 
 type keys struct {
@@ -67,13 +99,15 @@ type keys struct {
 	now      func() time.Time
 }
 
-type newKey struct {
+// NewKey is what a new API key is to be.
+type NewKey struct {
 	Name      string     `json:"name" minLength:"1" maxLength:"100" example:"finish line laptop" doc:"To tell your keys apart. Only those who may see the keys read it."`
 	Scope     auth.Scope `json:"scope" enum:"read,timing,all" example:"timing"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When the key ends by itself; never by default."`
 }
 
-type shownKey struct {
+// ShownKey is an API key without its secret.
+type ShownKey struct {
 	KeyID      string     `json:"key_id" format:"uuid"`
 	Name       string     `json:"name"`
 	Prefix     string     `json:"prefix" example:"mrk_x7Fq2a" doc:"How the key begins."`
@@ -89,7 +123,7 @@ type shownKey struct {
 type createdKeyOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		shownKey
+		ShownKey
 		Secret string `json:"secret" doc:"The key. It is shown only once: keep it like a password."`
 	}
 }
@@ -97,17 +131,17 @@ type createdKeyOutput struct {
 type keysOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items []shownKey `json:"items" nullable:"false" doc:"The newest first, with those that have ended."`
+		Items []ShownKey `json:"items" nullable:"false" doc:"The newest first, with those that have ended."`
 	}
 }
 
 type raceKeyInput struct {
 	RaceID string `path:"race_id"`
-	Body   newKey
+	Body   NewKey
 }
 
 type ownKeyInput struct {
-	Body newKey
+	Body NewKey
 }
 
 type raceKeysInput struct {
@@ -131,7 +165,7 @@ func (k keys) createOwn(ctx context.Context, in *ownKeyInput) (*createdKeyOutput
 	return k.create(ctx, "", in.Body)
 }
 
-func (k keys) create(ctx context.Context, raceID string, in newKey) (*createdKeyOutput, error) {
+func (k keys) create(ctx context.Context, raceID string, in NewKey) (*createdKeyOutput, error) {
 	var wrong race.FieldErrors
 	now, name := k.now().UTC().Truncate(time.Microsecond), strings.TrimSpace(in.Name)
 	if name == "" {
@@ -164,7 +198,7 @@ func (k keys) create(ctx context.Context, raceID string, in newKey) (*createdKey
 		return nil, err
 	}
 	out := &createdKeyOutput{CacheControl: "no-store"}
-	out.Body.shownKey, out.Body.Secret = show(key), secret
+	out.Body.ShownKey, out.Body.Secret = show(key), secret
 	return out, nil
 }
 
@@ -180,15 +214,15 @@ func (k keys) listOwn(ctx context.Context, _ *struct{}) (*keysOutput, error) {
 
 func list(found []maindb.APIKey) *keysOutput {
 	out := &keysOutput{CacheControl: "no-store"}
-	out.Body.Items = make([]shownKey, len(found))
+	out.Body.Items = make([]ShownKey, len(found))
 	for i, key := range found {
 		out.Body.Items[i] = show(key)
 	}
 	return out
 }
 
-func show(key maindb.APIKey) shownKey {
-	return shownKey{
+func show(key maindb.APIKey) ShownKey {
+	return ShownKey{
 		KeyID: key.ID, Name: key.Name, Prefix: key.Prefix, Scope: key.Scope, RaceID: key.RaceID, CreatedBy: key.CreatedBy, CreatedAt: key.CreatedAt,
 		ExpiresAt: orNil(key.ExpiresAt), LastUsedAt: orNil(key.LastUsedAt), RevokedAt: orNil(key.RevokedAt),
 	}

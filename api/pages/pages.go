@@ -62,10 +62,15 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
+	"github.com/mrmrthon/mrmrthon/api/changes"
 	"github.com/mrmrthon/mrmrthon/api/claims"
 	"github.com/mrmrthon/mrmrthon/api/disputes"
+	"github.com/mrmrthon/mrmrthon/api/keys"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
+	"github.com/mrmrthon/mrmrthon/api/races"
+	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -83,7 +88,13 @@ type Config struct {
 	People    *accounts.Service
 	Claims    *claims.Service
 	Disputes  *disputes.Service
-	Keys      server.KeyStore // of forms that were sent before
+	Settings  *races.Service
+	Staff     *staff.Service
+	APIKeys   *keys.Service
+	Changes   *changes.Reader
+	// CountCredits counts the credits of a race, cheaply enough for a progress bar.
+	CountCredits func(ctx context.Context, raceID string) (records.Tally, error)
+	Keys         server.KeyStore // of forms that were sent before
 	// Fingerprint is the keyed hash of forms, which may hold passwords.
 	Fingerprint func(data []byte) server.Hash
 	// PublicURL is where readers reach the pages, for links in QR codes and link

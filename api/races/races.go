@@ -49,15 +49,17 @@ type FixedConfig struct {
 	MaxPoints int `env:"MAX_FIXED_POINTS" envDefault:"1000" min:"1" unit:"points" help:"the most points that a race with the scoring rule fixed may give to each finisher"`
 }
 
-// Register adds the calls to the API.
-func Register(api huma.API, cfg Config) {
-	settings{store: cfg.Races, runners: cfg.Runners, maxFixed: int64(cmp.Or(cfg.Fixed.MaxPoints, 1000)), poke: cfg.Poke, wake: cfg.Wake, actions: cfg.Actions}.register(api)
+// Register adds the calls to the API. It returns what pages do with them.
+func Register(api huma.API, cfg Config) *Service {
+	settings := settings{store: cfg.Races, runners: cfg.Runners, maxFixed: int64(cmp.Or(cfg.Fixed.MaxPoints, 1000)), poke: cfg.Poke, wake: cfg.Wake, actions: cfg.Actions}
+	settings.register(api)
 	lists{store: cfg.Races}.register(api)
 	entries{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke}.register(api)
 	startLists{
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},
 	}.register(api)
+	return &Service{settings}
 }
 
 // RacePath is embedded in the inputs of calls about a race. It is exported because

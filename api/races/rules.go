@@ -14,7 +14,7 @@ import (
 func isFixed(r race.Race) bool { return r.Scoring == string(scoring.Fixed) }
 
 // newRace reads the settings of a new race.
-func newRace(body newRaceBody, maxFixed int64) (race.Race, error) {
+func newRace(body NewRaceBody, maxFixed int64) (race.Race, error) {
 	var wrong race.FieldErrors
 	r := race.Race{Ranking: race.Ranking(body.Ranking), Scoring: body.Scoring}
 	setText(&wrong, "name", &r.Name, body.Name)
@@ -36,7 +36,7 @@ func newRace(body newRaceBody, maxFixed int64) (race.Race, error) {
 }
 
 // changeRace applies a change to the settings of a race.
-func changeRace(r *race.Race, body raceChangeBody, maxFixed int64) error {
+func changeRace(r *race.Race, body RaceChangeBody, maxFixed int64) error {
 	var wrong race.FieldErrors
 	if body.Name != nil {
 		setText(&wrong, "name", &r.Name, *body.Name)
@@ -78,7 +78,7 @@ func changeRace(r *race.Race, body raceChangeBody, maxFixed int64) error {
 	return wrong.Err()
 }
 
-func changeRanking(ranking *race.Ranking, body rankingChangeBody) {
+func changeRanking(ranking *race.Ranking, body RankingChangeBody) {
 	if body.Basis != nil {
 		ranking.Basis = *body.Basis
 	}
@@ -92,7 +92,7 @@ func changeRanking(ranking *race.Ranking, body rankingChangeBody) {
 
 // changeScoring keeps the points of a race that stays fixed, and forgets them
 // when another rule takes over.
-func changeScoring(wrong *race.FieldErrors, r *race.Race, body raceChangeBody, maxFixed int64) {
+func changeScoring(wrong *race.FieldErrors, r *race.Race, body RaceChangeBody, maxFixed int64) {
 	wasFixed := isFixed(*r)
 	if body.Scoring != nil {
 		r.Scoring = *body.Scoring
@@ -131,7 +131,7 @@ func setDistance(wrong *race.FieldErrors, r *race.Race, metres float64) {
 
 // setDivisions takes divisions whose names differ by more than upper and lower
 // case.
-func setDivisions(wrong *race.FieldErrors, r *race.Race, bodies []divisionBody) {
+func setDivisions(wrong *race.FieldErrors, r *race.Race, bodies []DivisionBody) {
 	r.Divisions = make([]race.Division, len(bodies))
 	names := make(map[string]bool, len(bodies))
 	for i, body := range bodies {
@@ -153,7 +153,7 @@ func setDivisions(wrong *race.FieldErrors, r *race.Race, bodies []divisionBody) 
 }
 
 // setTimingPoints takes timing points in the order of their distance.
-func setTimingPoints(wrong *race.FieldErrors, r *race.Race, bodies []timingPointBody) {
+func setTimingPoints(wrong *race.FieldErrors, r *race.Race, bodies []TimingPointBody) {
 	points := make([]race.TimingPoint, len(bodies))
 	for i, body := range bodies {
 		field := fmt.Sprintf("timing_points[%d].", i)
@@ -169,7 +169,7 @@ func setTimingPoints(wrong *race.FieldErrors, r *race.Race, bodies []timingPoint
 	checkTimingPoints(wrong, *r)
 }
 
-func setTeams(wrong *race.FieldErrors, r *race.Race, bodies []teamRuleBody) {
+func setTeams(wrong *race.FieldErrors, r *race.Race, bodies []TeamRuleBody) {
 	r.Teams = make([]race.TeamRule, len(bodies))
 	names := make(map[string]bool, len(bodies))
 	for i, body := range bodies {
@@ -190,7 +190,7 @@ func setTeams(wrong *race.FieldErrors, r *race.Race, bodies []teamRuleBody) {
 	}
 }
 
-func setAwards(wrong *race.FieldErrors, r *race.Race, body *awardsBody) {
+func setAwards(wrong *race.FieldErrors, r *race.Race, body *AwardsBody) {
 	if body == nil {
 		return
 	}

@@ -16,11 +16,11 @@ func TestBodiesOfferTheRulesThatThereAre(t *testing.T) {
 	for _, rule := range scoring.Offered() {
 		offered = append(offered, string(rule))
 	}
-	for _, body := range []any{newRaceBody{}, raceChangeBody{}} {
+	for _, body := range []any{NewRaceBody{}, RaceChangeBody{}} {
 		field, found := reflect.TypeOf(body).FieldByName("Scoring")
 		require.True(t, found)
 		require.Equal(t, strings.Join(offered, ","), field.Tag.Get("enum"))
 	}
-	field, _ := reflect.TypeFor[newRaceBody]().FieldByName("Scoring")
+	field, _ := reflect.TypeFor[NewRaceBody]().FieldByName("Scoring")
 	require.Equal(t, string(scoring.Default), field.Tag.Get("default"))
 }

@@ -81,11 +81,12 @@ func (s staff) races(ctx context.Context, in *myRacesInput) (*myRacesOutput, err
 type myInvitationsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items []myInvitation `json:"items" nullable:"false" doc:"The oldest first."`
+		Items []MyInvitation `json:"items" nullable:"false" doc:"The oldest first."`
 	}
 }
 
-type myInvitation struct {
+// MyInvitation is an invitation of the caller that is open.
+type MyInvitation struct {
 	InvitationID string    `json:"invitation_id" format:"uuid"`
 	RaceID       string    `json:"race_id" format:"uuid"`
 	RaceName     string    `json:"race_name"`
@@ -122,9 +123,9 @@ func (s staff) invitations(ctx context.Context, _ *struct{}) (*myInvitationsOutp
 		return nil, err
 	}
 	out := &myInvitationsOutput{CacheControl: "no-store"}
-	out.Body.Items = make([]myInvitation, len(open))
+	out.Body.Items = make([]MyInvitation, len(open))
 	for i, o := range open {
-		out.Body.Items[i] = myInvitation{
+		out.Body.Items[i] = MyInvitation{
 			InvitationID: o.ID, RaceID: o.RaceID, RaceName: o.RaceName, RaceDate: o.RaceDate.String(), Role: o.Role, Reason: o.Reason,
 			InvitedAt: o.At, ExpiresAt: o.ExpiresAt,
 		}

@@ -44,8 +44,8 @@ type Config struct {
 	Now     func() time.Time
 }
 
-// Register adds the calls to the API.
-func Register(api huma.API, cfg Config) {
+// Register adds the calls to the API. It returns what pages do with them.
+func Register(api huma.API, cfg Config) *Service {
 	s := staff{cfg}
 	owners := []int{http.StatusNotFound, http.StatusConflict}
 	server.Register(api, huma.Operation{
@@ -79,6 +79,84 @@ func Register(api huma.API, cfg Config) {
 			"The former owner then has no role in the race any more. An operator's hand-over takes effect at once (200). The reason is public.",
 	}, s.handOver)
 	s.registerMine(api)
+	return &Service{s}
+}
+
+// Service is what pages do with the staff of races, as the calls do.
+type Service struct{ calls staff }
+
+// Of returns who works on the race of ctx and, for its owner, the open invitations.
+func (s *Service) Of(ctx context.Context) ([]Member, []OpenInvitation, error) {
+	out, err := s.calls.list(ctx, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return out.Body.Items, out.Body.Invitations, nil
+}
+
+// Invite invites somebody to work on the race of ctx.
+func (s *Service) Invite(ctx context.Context, in NewInvitation) error {
+	if err := server.Valid(in); err != nil {
+		return err
+	}
+	_, err := s.calls.invite(ctx, &inviteInput{Body: in})
+	return err
+}
+
+// ChangeRole changes the role of a member of the staff.
+func (s *Service) ChangeRole(ctx context.Context, userID string, role race.Role) error {
+	in := &roleInput{MemberPath: MemberPath{UserID: userID}}
+	in.Body.Role = role
+	if err := server.Valid(in.Body); err != nil {
+		return err
+	}
+	_, err := s.calls.change(ctx, in)
+	return err
+}
+
+// Remove takes a member off the staff of the race of ctx.
+func (s *Service) Remove(ctx context.Context, userID string) error {
+	_, err := s.calls.remove(ctx, &MemberPath{UserID: userID})
+	return err
+}
+
+// Withdraw withdraws an open invitation.
+func (s *Service) Withdraw(ctx context.Context, invitationID string) error {
+	_, err := s.calls.withdraw(ctx, &withdrawInput{InvitationID: invitationID})
+	return err
+}
+
+// HandOver offers the race of ctx to another organizer.
+func (s *Service) HandOver(ctx context.Context, in NewOwner) error {
+	if err := server.Valid(in); err != nil {
+		return err
+	}
+	_, err := s.calls.handOver(ctx, &handOverInput{Body: in})
+	return err
+}
+
+// Invitations returns the open invitations of the caller, the oldest first.
+func (s *Service) Invitations(ctx context.Context) ([]MyInvitation, error) {
+	out, err := s.calls.invitations(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return out.Body.Items, nil
+}
+
+// Accept accepts an invitation of the caller and returns the ID of the race.
+func (s *Service) Accept(ctx context.Context, invitationID string) (raceID string, err error) {
+	out, err := s.calls.accept(ctx, &invitationInput{InvitationID: invitationID})
+	if err != nil {
+		return "", err
+	}
+	return out.Body.RaceID, nil
+}
+
+// Decline declines an invitation of the caller.
+func (s *Service) Decline(ctx context.Context, invitationID string) error {
+	_, err := s.calls.decline(ctx, &invitationInput{InvitationID: invitationID})
+	return err
 }
 
 type staff struct{ Config }
@@ -93,19 +171,21 @@ type staffOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
 		OwnerID     string           `json:"owner_id" format:"uuid"`
-		Items       []staffMember    `json:"items" nullable:"false" doc:"Besides the owner."`
-		Invitations []openInvitation `json:"invitations,omitempty" doc:"Nobody has answered them yet. Only for the owner."`
+		Items       []Member         `json:"items" nullable:"false" doc:"Besides the owner."`
+		Invitations []OpenInvitation `json:"invitations,omitempty" doc:"Nobody has answered them yet. Only for the owner."`
 	}
 }
 
-type staffMember struct {
+// Member is somebody who works on a race, besides its owner.
+type Member struct {
 	UserID  string    `json:"user_id" format:"uuid"`
 	Name    string    `json:"name,omitempty"`
 	Role    race.Role `json:"role" enum:"viewer,timing,editor"`
 	AddedAt time.Time `json:"added_at"`
 }
 
-type openInvitation struct {
+// OpenInvitation is an invitation that nobody has answered yet.
+type OpenInvitation struct {
 	InvitationID string    `json:"invitation_id" format:"uuid"`
 	Role         race.Role `json:"role" enum:"viewer,timing,editor,owner" doc:"The role owner offers the race itself."`
 	Reason       string    `json:"reason,omitempty"`
@@ -128,9 +208,9 @@ func (s staff) list(ctx context.Context, _ *RacePath) (*staffOutput, error) {
 		return nil, err
 	}
 	out := &staffOutput{CacheControl: "no-store"}
-	out.Body.OwnerID, out.Body.Items = r.OrganizerID, make([]staffMember, len(members))
+	out.Body.OwnerID, out.Body.Items = r.OrganizerID, make([]Member, len(members))
 	for i, member := range members {
-		out.Body.Items[i] = staffMember{UserID: member.UserID, Name: known[member.UserID].Name, Role: member.Role, AddedAt: member.AddedAt}
+		out.Body.Items[i] = Member{UserID: member.UserID, Name: known[member.UserID].Name, Role: member.Role, AddedAt: member.AddedAt}
 	}
 	if server.RoleFrom(ctx) != race.Owner {
 		return out, nil
@@ -145,21 +225,24 @@ func (s staff) list(ctx context.Context, _ *RacePath) (*staffOutput, error) {
 	return out, nil
 }
 
-func invitationOf(i maindb.Invitation) openInvitation {
-	return openInvitation{InvitationID: i.ID, Role: i.Role, Reason: i.Reason, InvitedAt: i.At, ExpiresAt: i.ExpiresAt}
+func invitationOf(i maindb.Invitation) OpenInvitation {
+	return OpenInvitation{InvitationID: i.ID, Role: i.Role, Reason: i.Reason, InvitedAt: i.At, ExpiresAt: i.ExpiresAt}
 }
 
 type inviteInput struct {
 	RacePath
-	Body struct {
-		LoginID string    `json:"login_id" maxLength:"400" example:"timing@example.org"`
-		Role    race.Role `json:"role" enum:"viewer,timing,editor" example:"timing"`
-		Reason  string    `json:"reason,omitempty" maxLength:"500" doc:"Shown to the invited, and to everybody who may read the changes of the race."`
-	}
+	Body NewInvitation
+}
+
+// NewInvitation names who is invited to what.
+type NewInvitation struct {
+	LoginID string    `json:"login_id" maxLength:"400" example:"timing@example.org"`
+	Role    race.Role `json:"role" enum:"viewer,timing,editor" example:"timing"`
+	Reason  string    `json:"reason,omitempty" maxLength:"500" doc:"Shown to the invited, and to everybody who may read the changes of the race."`
 }
 
 type inviteOutput struct {
-	Body openInvitation
+	Body OpenInvitation
 }
 
 func (s staff) invite(ctx context.Context, in *inviteInput) (*inviteOutput, error) {
@@ -245,11 +328,14 @@ func (s staff) withdraw(ctx context.Context, in *withdrawInput) (*struct{}, erro
 
 type handOverInput struct {
 	RacePath
-	Body struct {
-		LoginID string `json:"login_id,omitempty" maxLength:"400" example:"office@example.org" doc:"Of the new owner. Either this or user_id."`
-		UserID  string `json:"user_id,omitempty" format:"uuid"`
-		Reason  string `json:"reason" minLength:"1" maxLength:"500" example:"the club organizes the race from now on" doc:"Public."`
-	}
+	Body NewOwner
+}
+
+// NewOwner names who gets a race.
+type NewOwner struct {
+	LoginID string `json:"login_id,omitempty" maxLength:"400" example:"office@example.org" doc:"Of the new owner. Either this or user_id."`
+	UserID  string `json:"user_id,omitempty" format:"uuid"`
+	Reason  string `json:"reason" minLength:"1" maxLength:"500" example:"the club organizes the race from now on" doc:"Public."`
 }
 
 type handOverOutput struct {

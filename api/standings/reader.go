@@ -18,12 +18,13 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// Reader reads standings for the pages: the same cached versions, in the same order
+// Reader reads standings for the pages, and publishes them: the same cached versions, in the same order
 // and with the same names as the API's calls answer.
 type Reader struct {
 	comparison
-	credits *userdb.Store
-	own     results
+	credits    *userdb.Store
+	own        results
+	publishing publishing
 }
 
 // Latest is the latest version of a race, as of at most a quarter of a second ago.

@@ -58,10 +58,11 @@ func Register(api huma.API, cfg Config) *Reader {
 		store: cfg.Store, databases: reconcile.Databases{Records: cfg.Store, Ledger: cfg.Ledger}, board: board, workflowID: cfg.WorkflowID, traceURL: cfg.TraceURL,
 	}
 	own.register(api)
-	reader := &Reader{comparison: comparison{selector: from, store: cfg.Store}, credits: cfg.Ledger, own: own}
+	publish := publishing{now: cfg.Now, store: cfg.Store, board: board, wake: cfg.Wake}
+	publish.register(api)
+	reader := &Reader{comparison: comparison{selector: from, store: cfg.Store}, credits: cfg.Ledger, own: own, publishing: publish}
 	reader.register(api)
 	reader.registerLatest(api)
-	publishing{now: cfg.Now, store: cfg.Store, board: board, wake: cfg.Wake}.register(api)
 	events{
 		watches: &watches{
 			store: cfg.Store, board: board, count: cfg.CountCredits, log: cfg.Log, races: map[string]*watch{},

@@ -106,12 +106,15 @@ type publishing struct {
 }
 
 type finalizeInput struct {
-	RaceID string `path:"race_id"`
-	Body   *struct {
-		ProtestWindowS  *int   `json:"protest_window_s,omitempty" minimum:"0" maximum:"604800" doc:"Seconds for protests, after which the standings become official; 0 for at once. When left out: 1800 for a new window, and an open one stays unchanged."`
-		DespiteDisputes bool   `json:"despite_disputes,omitempty" doc:"The standings become official at the end of the window even if disputes are open. It needs a reason."`
-		Reason          string `json:"reason,omitempty" maxLength:"500" doc:"Why not to wait for open disputes. Public."`
-	} `required:"false"`
+	RaceID string      `path:"race_id"`
+	Body   *Finalizing `required:"false"`
+}
+
+// Finalizing is how standings are to become official.
+type Finalizing struct {
+	ProtestWindowS  *int   `json:"protest_window_s,omitempty" minimum:"0" maximum:"604800" doc:"Seconds for protests, after which the standings become official; 0 for at once. When left out: 1800 for a new window, and an open one stays unchanged."`
+	DespiteDisputes bool   `json:"despite_disputes,omitempty" doc:"The standings become official at the end of the window even if disputes are open. It needs a reason."`
+	Reason          string `json:"reason,omitempty" maxLength:"500" doc:"Why not to wait for open disputes. Public."`
 }
 
 type finalizeOutput struct {
@@ -144,6 +147,22 @@ func (p publishing) register(api huma.API) {
 		DefaultStatus: http.StatusNoContent,
 		Errors:        []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict},
 	}, p.cancel)
+}
+
+// Finalize makes the standings of the race of ctx official after a protest window, as
+// the call does.
+func (r *Reader) Finalize(ctx context.Context, in Finalizing) error {
+	if err := server.Valid(in); err != nil {
+		return err
+	}
+	_, err := r.publishing.finalize(ctx, &finalizeInput{RaceID: server.RaceFrom(ctx).ID, Body: &in})
+	return err
+}
+
+// CancelFinalize cancels the protest window of the race of ctx.
+func (r *Reader) CancelFinalize(ctx context.Context) error {
+	_, err := r.publishing.cancel(ctx, &cancelInput{RaceID: server.RaceFrom(ctx).ID})
+	return err
 }
 
 func (p publishing) finalize(ctx context.Context, in *finalizeInput) (*finalizeOutput, error) {
