@@ -47,7 +47,7 @@ const (
 	visibility = time.Minute
 	firstPause = 100 * time.Millisecond
 	maxPause   = 10 * time.Second
-	// callTimeout bounds one attempt to note an event.
+	// callTimeout bounds one attempt to note an event, and each call of the queue after it.
 	callTimeout = 5 * time.Second
 	// unreadable labels events that cannot be read.
 	unreadable = "unreadable"
@@ -124,6 +124,8 @@ func (r *Reader) take(ctx context.Context, received queue.Received, waiting []qu
 		}
 	}
 	r.events.WithLabelValues(string(event.Kind)).Inc()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout) // even during a shutdown
+	defer cancel()
 	if failures := r.queue.Delete(ctx, []queue.Received{received}); len(failures) > 0 {
 		r.log.Warn("cannot delete a mail event: it will be received again, which is harmless", "message_id", received.MessageID, "error", failures[0].Err)
 	}
@@ -137,6 +139,8 @@ func (r *Reader) note(ctx context.Context, event userdb.MailEvent) error {
 }
 
 func (r *Reader) deadLetter(ctx context.Context, received queue.Received, reason error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
 	if err := r.queue.DeadLetter(ctx, received, reason.Error()); err != nil {
 		r.log.Warn("cannot move an unreadable mail event to its dead-letter queue: it will be received again",
 			"message_id", received.MessageID, "reason", reason, "error", err)

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/smtp"
 	"testing"
+	"time"
 
 	gosmtp "github.com/emersion/go-smtp"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/mail"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 func TestCatch(t *testing.T) {
@@ -37,4 +43,37 @@ func TestCatch(t *testing.T) {
 	require.Equal(t, http.StatusOK, answer.Code)
 	require.NotContains(t, answer.Body.String(), "<script>", "a mail cannot do anything on the page")
 	require.Contains(t, answer.Body.String(), "sandbox")
+}
+
+// TestReport: what is put on the queue is what the worker reads, twice.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	var events []userdb.MailEvent
+	queue := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var call struct{ QueueUrl, MessageBody string } //nolint:revive // SQS's name
+		if assert.NoError(t, json.NewDecoder(r.Body).Decode(&call)) {
+			event, err := mail.ParseEvent(call.MessageBody)
+			assert.NoError(t, err)
+			events = append(events, event)
+		}
+		assert.Equal(t, "AmazonSQS.SendMessage", r.Header.Get("X-Amz-Target"))
+	}))
+	t.Cleanup(queue.Close)
+	box := &mailbox{events: queue.URL + "/000000000000/mail-events"}
+	const mailID = "01970000-0000-7000-8000-000000000001"
+	sent := time.Date(2026, 5, 9, 8, 0, 0, 0, time.UTC)
+	for _, to := range []string{"uta@example.org", "late-bounce+2@example.org", "Complaint@example.org"} {
+		require.NoError(t, box.report(caught{MessageID: mailID + "@localhost", At: sent, To: []string{to}}))
+	}
+	require.Len(t, events, 4)
+	for i, kind := range []userdb.MailEventKind{userdb.PermanentBounce, userdb.PermanentBounce, userdb.Complaint, userdb.Complaint} {
+		require.Equal(t, kind, events[i].Kind)
+		require.Equal(t, mailID, events[i].MailID)
+		require.Equal(t, sent, events[i].SentAt)
+	}
+
+	answer := httptest.NewRecorder()
+	box.pages().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+	require.Contains(t, answer.Body.String(), "late-bounce@…")
+	require.NotContains(t, answer.Body.String(), "without a queue")
 }
