@@ -75,7 +75,7 @@ func TestAddressesThatTakeNoMail(t *testing.T) {
 	runner, address := s.signUp(t, "runner"), "complaint+2"+suffix
 	_, err := s.userDB.ExecContext(t.Context(), "UPDATE user SET email = ?, email_confirmed_at = UTC_TIMESTAMP(6) WHERE user_id = ?", address, runner.userID)
 	require.NoError(t, err)
-	recover := func() {
+	askRecovery := func() {
 		runner.call(t, http.MethodPost, "/v1/users/recovery", inJSON(t, map[string]string{"login_id": address})).into(t, http.StatusAccepted, nil)
 		eventually(t, patience, func() error {
 			left, err := tryCount(t.Context(), s.userDB, "SELECT COUNT(*) FROM recovery_request WHERE login = ?", address)
@@ -85,12 +85,12 @@ func TestAddressesThatTakeNoMail(t *testing.T) {
 			return err
 		})
 	}
-	recover()
+	askRecovery()
 	me := runner.email(t, mailProblem("complained"))
 	require.Equal(t, address, me.Email)
 	require.Contains(t, me.Advice, "reported as unwanted")
 	require.Len(t, s.caught(t, address), 1)
-	recover()
+	askRecovery()
 	require.Equal(t, 1, count(t, s.userDB, "SELECT COUNT(*) FROM mail WHERE user_id = ?", runner.userID), "nothing more is written to it")
 
 	another := "another" + suffix

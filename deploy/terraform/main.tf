@@ -73,7 +73,7 @@ module "edge" {
   api_port              = local.api_port
   api_paths             = ["/v1/*", "/docs*", "/openapi.json", "/.well-known/*"]
   own_paths             = ["/??/account/*", "/??/my*", "/??/organize*", "/??/operate*"] # pages behind the login: see api/pages
-  page_paths            = ["/assets/*", "/??", "/??/*"] # /en and /ko with what is below them
+  page_paths            = ["/assets/*", "/??", "/??/*"]                                 # /en and /ko with what is below them
   page_parameters       = ["after", "age_group", "best", "bib", "division", "field", "from", "list", "page", "q", "rows", "season", "sex", "show", "to", "version"]
   request_limit         = var.request_limit
   read_limit            = var.read_limit

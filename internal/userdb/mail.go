@@ -607,12 +607,12 @@ func (s *Ledger) NoteMailEvent(ctx context.Context, e MailEvent) error {
 // switchOff switches an address off, and drops it where it waits to be confirmed by the
 // link of mail m, which is nil when it is not known.
 func (s *Ledger) switchOff(ctx context.Context, queries *gen.Queries, m *gen.Mail, address string, e MailEvent) error {
-	problem, ofPending := EmailBounced, PendingBounced
-	switch e.Kind {
-	case Complaint:
-		problem, ofPending = EmailComplained, PendingComplained
-	case Rejection:
+	if e.Kind == Rejection {
 		return nil // it is about what the mail says
+	}
+	problem, ofPending := EmailBounced, PendingBounced
+	if e.Kind == Complaint {
+		problem, ofPending = EmailComplained, PendingComplained
 	}
 	since := moment(e.At)
 	if now := s.now(); e.At.After(now) {

@@ -35,12 +35,11 @@ func main() {
 	healthcheck := flag.Bool("healthcheck", false, "only ask whether the page answers")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := error(nil)
+	do := func() error { return run(ctx, *smtpAddr, *pageAddr, *events) }
 	if *healthcheck {
-		err = expectOK(ctx, *pageAddr)
-	} else {
-		err = run(ctx, *smtpAddr, *pageAddr, *events)
+		do = func() error { return expectOK(ctx, *pageAddr) }
 	}
+	err := do()
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mailcatcher:", err)
@@ -101,73 +100,6 @@ func localPart(address string) string {
 	local, _, _ := strings.Cut(strings.ToLower(address), "@")
 	local, _, _ = strings.Cut(local, "+")
 	return local
-}
-
-// report puts on the queue what Amazon SES would report about a mail: twice, as a queue
-// may deliver it, and in the envelope of SNS if it is a complaint, as SNS sends it
-// unless it is told to deliver the raw event.
-func (b *mailbox) report(m caught) error {
-	for _, to := range m.To {
-		happened := time.Now().UTC()
-		var event map[string]any
-		switch recipients := []map[string]string{{"emailAddress": to}}; localPart(to) {
-		case "late-bounce":
-			event = map[string]any{"eventType": "Bounce", "bounce": map[string]any{
-				"bounceType": "Permanent", "bounceSubType": "NoEmail", "bouncedRecipients": recipients, "timestamp": happened,
-			}}
-		case "complaint":
-			event = map[string]any{"eventType": "Complaint", "complaint": map[string]any{
-				"complaintFeedbackType": "abuse", "complainedRecipients": recipients, "timestamp": happened,
-			}}
-		default:
-			continue
-		}
-		mailID, _, _ := strings.Cut(m.MessageID, "@")
-		event["mail"] = map[string]any{
-			"timestamp": m.At, "messageId": m.MessageID, "destination": m.To, "tags": map[string][]string{"mail_id": {mailID}},
-		}
-		body, err := json.Marshal(event)
-		if err == nil && event["complaint"] != nil {
-			body, err = json.Marshal(map[string]string{"Type": "Notification", "Message": string(body)})
-		}
-		if err != nil {
-			return err
-		}
-		for range 2 {
-			if err := b.put(string(body)); err != nil {
-				return fmt.Errorf("put an event on the queue: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-// put puts a message on the queue, by SQS's JSON protocol.
-func (b *mailbox) put(body string) error {
-	queue, err := url.Parse(b.events)
-	if err != nil {
-		return err
-	}
-	call, err := json.Marshal(map[string]string{"QueueUrl": b.events, "MessageBody": body})
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, queue.Scheme+"://"+queue.Host+"/", bytes.NewReader(call))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	request.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode != http.StatusOK {
-		err = errors.New(answer.Status)
-	}
-	return errors.Join(err, answer.Body.Close())
 }
 
 // caught is a mail as it is shown.
@@ -265,6 +197,73 @@ func (b *mailbox) keep(m caught) {
 	m.ID = b.last
 	b.mails = append([]caught{m}, b.mails...)
 	b.mails = b.mails[:min(len(b.mails), maxKept)]
+}
+
+// report puts on the queue what Amazon SES would report about a mail: twice, as a queue
+// may deliver it, and in the envelope of SNS if it is a complaint, as SNS sends it
+// unless it is told to deliver the raw event.
+func (b *mailbox) report(m caught) error {
+	for _, to := range m.To {
+		happened := time.Now().UTC()
+		var event map[string]any
+		switch recipients := []map[string]string{{"emailAddress": to}}; localPart(to) {
+		case "late-bounce":
+			event = map[string]any{"eventType": "Bounce", "bounce": map[string]any{
+				"bounceType": "Permanent", "bounceSubType": "NoEmail", "bouncedRecipients": recipients, "timestamp": happened,
+			}}
+		case "complaint":
+			event = map[string]any{"eventType": "Complaint", "complaint": map[string]any{
+				"complaintFeedbackType": "abuse", "complainedRecipients": recipients, "timestamp": happened,
+			}}
+		default:
+			continue
+		}
+		mailID, _, _ := strings.Cut(m.MessageID, "@")
+		event["mail"] = map[string]any{
+			"timestamp": m.At, "messageId": m.MessageID, "destination": m.To, "tags": map[string][]string{"mail_id": {mailID}},
+		}
+		body, err := json.Marshal(event)
+		if err == nil && event["complaint"] != nil {
+			body, err = json.Marshal(map[string]string{"Type": "Notification", "Message": string(body)})
+		}
+		if err != nil {
+			return err
+		}
+		for range 2 {
+			if err := b.put(string(body)); err != nil {
+				return fmt.Errorf("put an event on the queue: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// put puts a message on the queue, by SQS's JSON protocol.
+func (b *mailbox) put(body string) error {
+	queue, err := url.Parse(b.events)
+	if err != nil {
+		return err
+	}
+	call, err := json.Marshal(map[string]string{"QueueUrl": b.events, "MessageBody": body})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, queue.Scheme+"://"+queue.Host+"/", bytes.NewReader(call))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	request.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		err = errors.New(answer.Status)
+	}
+	return errors.Join(err, answer.Body.Close())
 }
 
 // find returns the mails to an address, all when it is empty, the newest first.
