@@ -49,6 +49,9 @@ type RaceCredits interface {
 
 // Standings recompute the places of a race.
 type Standings struct {
+	// Series are woken when a race of theirs has a new version; nil: there are none.
+	Series *Series
+
 	store   StandingsStore
 	credits RaceCredits
 	now     func() time.Time
@@ -112,6 +115,9 @@ func (s *Standings) RecomputeStandings(ctx context.Context, in RecomputeInput) (
 			continue
 		case errors.Is(err, race.ErrNotFound):
 			return Recomputed{}, nil
+		}
+		if err == nil && result.Changed && s.Series != nil {
+			s.Series.wakeOfRace(ctx, in.RaceID)
 		}
 		return result, err
 	}

@@ -45,6 +45,9 @@ type RaceCreditRevisions interface {
 
 // Sweeps find standings that are behind although no signal was sent.
 type Sweeps struct {
+	// Series are swept after the races; nil: there are none.
+	Series *Series
+
 	cfg     SweepConfig
 	races   SweptRaces
 	credits RaceCreditRevisions
@@ -63,9 +66,10 @@ func NewSweeps(cfg SweepConfig, races SweptRaces, credits RaceCreditRevisions, w
 
 // Swept is the outcome of a sweep.
 type Swept struct {
-	Checked int `json:"checked"` // races looked at
-	Stale   int `json:"stale"`   // of these, with stale standings that no recompute reached
-	Windows int `json:"windows"` // of the others, with an open protest window
+	Checked int `json:"checked"`          // races looked at
+	Stale   int `json:"stale"`            // of these, with stale standings that no recompute reached
+	Windows int `json:"windows"`          // of the others, with an open protest window
+	Series  int `json:"series,omitempty"` // series that were behind
 }
 
 // sweepProgress is the heartbeat: where a new attempt resumes.
@@ -112,6 +116,14 @@ func (s *Sweeps) WakeStaleStandings(ctx context.Context) (Swept, error) {
 		s.metrics.sweptRaces(page)
 		progress.Next = next
 		activity.RecordHeartbeat(ctx, progress)
+	}
+	if s.Series != nil {
+		stop := keepAlive(ctx, progress)
+		stale, err := s.Series.wakeStale(ctx)
+		stop()
+		if progress.Found.Series = stale; failed == nil {
+			failed = err
+		}
 	}
 	if failed != nil {
 		activity.RecordHeartbeat(ctx, start) // races that could not be woken are checked again

@@ -121,7 +121,7 @@ func setup(t testing.TB) *testBundle {
 		},
 		mainDB: maindb.New(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.API), time.Now),
 		userDB: userdb.NewAccounts(mysqltest.As(t, userCfg, userdb.Grants(), mysql.API), time.Now),
-		poke:   func() {}, wake: func(context.Context, string) error { return nil }, stopping: stopped, temporal: nothing{}, letters: nothing{}, registry: telemetry.NewRegistry(), log: slog.New(slog.NewTextHandler(logs, nil)), now: time.Now,
+		poke:   func() {}, wake: func(context.Context, string) error { return nil }, rank: func(context.Context, string) error { return nil }, stopping: stopped, temporal: nothing{}, letters: nothing{}, registry: telemetry.NewRegistry(), log: slog.New(slog.NewTextHandler(logs, nil)), now: time.Now,
 	}
 	p.health = telemetry.Handler(telemetry.NewRegistry(), p.log)
 	router, err := newHandler(p)
@@ -419,6 +419,14 @@ GET    /v1/races/{race_id}/awards.txt                                 anyone
 POST   /v1/races/{race_id}/finalize                                   editors
 DELETE /v1/races/{race_id}/finalize                                   editors
 GET    /v1/races/{race_id}/events                                     anyone
+POST   /v1/series                                                     organizers
+GET    /v1/series                                                     anyone
+GET    /v1/series/{series_id}                                         anyone
+PATCH  /v1/series/{series_id}                                         organizers
+DELETE /v1/series/{series_id}                                         organizers
+GET    /v1/series/{series_id}/standings                               anyone
+GET    /v1/series/{series_id}/standings.csv                           anyone
+GET    /v1/series/{series_id}/standings/versions                      anyone
 GET    /v1/ops/credits                                                operator
 POST   /v1/ops/credits/retry                                          operator
 GET    /v1/ops/credits/{record_id}                                    operator
@@ -429,6 +437,7 @@ POST   /v1/ops/dead-letters/{message_id}/discard                      operator
 GET    /v1/ops/audit                                                  operator
 POST   /v1/ops/audit                                                  operator
 POST   /v1/ops/races/{race_id}/recompute                              operator
+POST   /v1/ops/series/{series_id}/recompute                           operator
 POST   /v1/ops/users/{user_id}/rebuild-total                          operator
 POST   /v1/ops/users/{user_id}/suspend                                operator
 POST   /v1/ops/users/{user_id}/restore                                operator

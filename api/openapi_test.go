@@ -259,6 +259,9 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	if operationID == "revoke-my-key" {
 		create("/v1/me/keys", owner, file, `{"name":"laptop","scope":"read"}`, "key_id", "key_id")
 	}
+	if strings.Contains(operationID, "series") {
+		create("/v1/series", owner, file, `{"name":"A","races":[{"race_id":"`+ids["race_id"]+`"}]}`, "series_id", "series_id")
+	}
 	create("/v1/me/unofficial-records", runner, file, `{"date":"2026-05-09","distance_m":5000,"time":"21:40"}`, "unofficial_record_id", "id")
 	switch operationID {
 	case "choose-password":

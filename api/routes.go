@@ -44,11 +44,12 @@ type parts struct {
 	cfg      settings
 	mainDB   *maindb.Store
 	userDB   *userdb.Accounts
-	poke     func()                                         // wakes the relay after a commit to the outbox
-	ahead    records.Ahead                                  // nil: unknown
-	wake     func(ctx context.Context, raceID string) error // has a race's standings recomputed
-	reader   *maindb.Reader                                 // nil: main_db has no replica
-	stopping <-chan struct{}                                // closed when calls are to end
+	poke     func()                                           // wakes the relay after a commit to the outbox
+	ahead    records.Ahead                                    // nil: unknown
+	wake     func(ctx context.Context, raceID string) error   // has a race's standings recomputed
+	rank     func(ctx context.Context, seriesID string) error // has a series recomputed
+	reader   *maindb.Reader                                   // nil: main_db has no replica
+	stopping <-chan struct{}                                  // closed when calls are to end
 	temporal ops.Workflows
 	letters  repair.Queue
 	health   http.Handler
@@ -91,6 +92,23 @@ func (p parts) wakeStandings(ctx context.Context, raceID string) {
 	if err := p.wake(ctx, raceID); err != nil {
 		p.log.WarnContext(ctx, "cannot wake the standings of a race: the sweep will recompute them", "race_id", raceID, "error", err)
 	}
+}
+
+// wakeSeries has the standings of a series recomputed from what is committed. When
+// Temporal cannot be reached the sweep does it later.
+func (p parts) wakeSeries(ctx context.Context, seriesID string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
+	defer cancel()
+	if err := p.rank(ctx, seriesID); err != nil {
+		p.log.WarnContext(ctx, "cannot wake the standings of a series: the sweep will recompute them", "series_id", seriesID, "error", err)
+	}
+}
+
+// mustWakeSeries is for callers that must know whether it succeeded.
+func (p parts) mustWakeSeries(ctx context.Context, seriesID string) (workflowID string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
+	defer cancel()
+	return workflows.SeriesWorkflowID(seriesID), p.rank(ctx, seriesID)
 }
 
 // mustWakeStandings is for callers that must know whether it succeeded.
@@ -182,9 +200,10 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 			return standings.Tally(tally), err
 		},
 	})
+	races.RegisterSeries(api, races.SeriesConfig{Store: p.mainDB, Reader: reader, Wake: p.wakeSeries, Now: p.now, Log: p.log})
 	ops.Register(api, ops.Config{
 		Store: p.mainDB, Ledger: p.userDB.Store, Accounts: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
-		WakeStandings: p.mustWakeStandings, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
+		WakeStandings: p.mustWakeStandings, WakeSeries: p.mustWakeSeries, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return pages.Register(router, pages.Config{
 		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Claims: claimed, Disputes: disputed, Settings: raceSettings, Staff: members, APIKeys: apiKeys, Changes: changed, CountCredits: count,

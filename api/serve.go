@@ -64,6 +64,9 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 		wake: func(ctx context.Context, raceID string) error {
 			return runs.SignalWithStart(ctx, workflows.FinalizeOptions(raceID), workflows.WakeSignal, workflows.FinalizeRace, workflows.FinalizeInput{RaceID: raceID})
 		},
+		rank: func(ctx context.Context, seriesID string) error {
+			return runs.SignalWithStart(ctx, workflows.SeriesOptions(seriesID), workflows.WakeSignal, workflows.RankSeries, workflows.SeriesInput{SeriesID: seriesID})
+		},
 		reader:   reader,
 		stopping: ctx.Done(),
 		temporal: runs,

@@ -157,7 +157,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	gaveUp := func(err error) { cancel(fmt.Errorf("a Temporal worker stopped by itself: %w", err)) }
 	var started []worker.Worker
 	defer func() { w.stopWorkers(started) }()
-	for _, each := range []worker.Worker{w.newMailWorker(gaveUp), w.newStandingsWorker(gaveUp), w.newWorker(gaveUp)} {
+	for _, each := range []worker.Worker{w.newMailWorker(gaveUp), w.newSeriesWorker(gaveUp), w.newStandingsWorker(gaveUp), w.newWorker(gaveUp)} {
 		if err := each.Start(); err != nil {
 			return fmt.Errorf("start the worker: %w", err)
 		}

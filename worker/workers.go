@@ -105,6 +105,7 @@ type standingsWork struct {
 	wakes      *wake.Coalescer
 	recomputes *activities.Standings
 	sweeps     *activities.Sweeps
+	series     *activities.Series
 }
 
 func newStandingsWork(cfg Config, runs temporal.Workflows, main *maindb.Outcomes, user *userdb.Ledger, log *slog.Logger, registry prometheus.Registerer) standingsWork {
@@ -112,11 +113,12 @@ func newStandingsWork(cfg Config, runs temporal.Workflows, main *maindb.Outcomes
 	wakes := wake.New(cfg.Wake, func(ctx context.Context, raceID string) error {
 		return runs.SignalWithStart(ctx, workflows.FinalizeOptions(raceID), workflows.WakeSignal, workflows.FinalizeRace, workflows.FinalizeInput{RaceID: raceID})
 	}, log, registry)
-	return standingsWork{
-		wakes:      wakes,
-		recomputes: activities.NewStandings(main, user, time.Now, metrics),
-		sweeps:     activities.NewSweeps(cfg.Sweep, main, user, wakes.Wake, time.Now, metrics),
-	}
+	series := activities.NewSeries(main, func(ctx context.Context, seriesID string) error {
+		return runs.SignalWithStart(ctx, workflows.SeriesOptions(seriesID), workflows.WakeSignal, workflows.RankSeries, workflows.SeriesInput{SeriesID: seriesID})
+	}, time.Now)
+	recomputes, sweeps := activities.NewStandings(main, user, time.Now, metrics), activities.NewSweeps(cfg.Sweep, main, user, wakes.Wake, time.Now, metrics)
+	recomputes.Series, sweeps.Series = series, series
+	return standingsWork{wakes: wakes, recomputes: recomputes, sweeps: sweeps, series: series}
 }
 
 // newStandingsWorker returns the worker of the standings task queue, not started
@@ -133,6 +135,23 @@ func (w *work) newStandingsWorker(gaveUp func(error)) worker.Worker {
 	standings.RegisterActivity(w.standings.recomputes)
 	standings.RegisterActivity(w.standings.sweeps)
 	return standings
+}
+
+// newSeriesWorker returns the worker of the series task queue, not started yet; gaveUp
+// is called if it stops because of a fatal error. A process ranks one series at a time:
+// one with 150,000 results takes a second and a hundred megabytes.
+func (w *work) newSeriesWorker(gaveUp func(error)) worker.Worker {
+	series := worker.New(w.temporal, workflows.SeriesTaskQueue, worker.Options{
+		MaxConcurrentActivityExecutionSize: 1,
+		MaxConcurrentWorkflowTaskPollers:   2, // the least that the SDK takes
+		MaxConcurrentActivityTaskPollers:   1,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       gaveUp,
+		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
+	})
+	series.RegisterWorkflow(workflows.RankSeries)
+	series.RegisterActivity(w.standings.series)
+	return series
 }
 
 // mailSlots is how many mails a process hands to the provider at once.

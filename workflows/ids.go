@@ -14,10 +14,12 @@ import (
 )
 
 // Task queues. Several, so that neither recomputing a race's standings nor a mail
-// server that hangs can starve the commits of credits.
+// server that hangs can starve the commits of credits, and no series its races'
+// standings.
 const (
 	RecordsTaskQueue   = "records"
 	StandingsTaskQueue = "standings"
+	SeriesTaskQueue    = "series"
 	MailTaskQueue      = "mail"
 )
 
@@ -76,6 +78,6 @@ func Inputs() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"CreditRecord": reflect.TypeFor[CreditInput](), "FinalizeRace": reflect.TypeFor[FinalizeInput](),
 		"AuditCredits": nil, "SweepStandings": nil, "RebuildTotal": reflect.TypeFor[TotalInput](),
-		"SendMail": reflect.TypeFor[MailInput](),
+		"SendMail": reflect.TypeFor[MailInput](), "RankSeries": reflect.TypeFor[SeriesInput](),
 	}
 }

@@ -153,6 +153,10 @@ func (b *bundle) wakeStandings(_ context.Context, raceID string) (string, error)
 	return "standings/" + raceID, b.wake(raceID)
 }
 
+func (b *bundle) wakeSeries(_ context.Context, seriesID string) (string, error) {
+	return "series/" + seriesID, b.wake(seriesID)
+}
+
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	b := &bundle{pokes: &atomic.Int64{}, temporal: &fakeTemporal{latest: map[string]temporal.Execution{}}, letters: &letterBox{}}
@@ -200,7 +204,7 @@ func (b *bundle) mount(store *maindb.Store, ledger *userdb.Store) {
 	router, api := server.New(cfg)
 	ops.Register(api, ops.Config{
 		Store: store, Ledger: ledger, Accounts: b.accounts, Workflows: b.temporal, Letters: b.letters,
-		Poke: func() { b.pokes.Add(1) }, WakeStandings: b.wakeStandings, TraceURL: func(id string) string { return "http://ui/" + id },
+		Poke: func() { b.pokes.Add(1) }, WakeStandings: b.wakeStandings, WakeSeries: b.wakeSeries, TraceURL: func(id string) string { return "http://ui/" + id },
 		Now: func() time.Time { return time.Now().Add(b.ahead) }, Log: slog.New(slog.DiscardHandler), Actions: repair.NewLog(store, slog.New(slog.DiscardHandler), b.registry),
 	})
 	b.router = router

@@ -55,6 +55,8 @@ type Config struct {
 	// WakeStandings requests that a race's standings are recomputed, and returns the
 	// workflow's ID once the request is durable.
 	WakeStandings func(ctx context.Context, raceID string) (workflowID string, err error)
+	// WakeSeries does the same for the standings of a series.
+	WakeSeries func(ctx context.Context, seriesID string) (workflowID string, err error)
 	// TraceURL returns the page of a workflow in the Temporal Web UI.
 	TraceURL func(workflowID string) string
 	Now      func() time.Time
@@ -72,7 +74,7 @@ func Register(api huma.API, cfg Config) {
 	}.register(api)
 	letters{letters: repair.NewDeadLetters(cfg.Letters, cfg.Actions)}.register(api)
 	audits{workflows: cfg.Workflows, log: cfg.Actions, links: links}.register(api)
-	repairs{store: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, wake: cfg.WakeStandings, log: cfg.Actions, links: links}.register(api)
+	repairs{store: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, wake: cfg.WakeStandings, wakeSeries: cfg.WakeSeries, log: cfg.Actions, links: links}.register(api)
 	suspensions{store: cfg.Accounts, log: cfg.Actions}.register(api)
 	organizers{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions}.register(api)
 	people{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions, poke: cfg.Poke}.register(api)
@@ -177,7 +179,7 @@ type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,void-race,hand-over-race,suspend-user,restore-user,verify-organizer,unverify-organizer,merge-people,separate-person,reset-credit" doc:"Only actions of this kind."`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,recompute-series,void-race,hand-over-race,suspend-user,restore-user,verify-organizer,unverify-organizer,merge-people,separate-person,reset-credit" doc:"Only actions of this kind."`
 	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user or message."`
 }
 

@@ -154,6 +154,32 @@ func TestRecomputeARace(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, b.call(t, http.MethodPost, path, nil).Code)
 }
 
+func TestRecomputeASeries(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var woken []string
+	b.wake = func(seriesID string) error {
+		woken = append(woken, seriesID)
+		return nil
+	}
+	made, err := b.main.CreateSeries(t.Context(), maindb.Series{ID: newID(), OrganizerID: newID(), Name: "Park Series"})
+	require.NoError(t, err)
+	path := "/v1/ops/series/" + made.ID + "/recompute"
+	got := decode[struct {
+		WorkflowID string `json:"workflow_id"`
+	}](t, b.call(t, http.MethodPost, path, object{"reason": "a protest"}), http.StatusAccepted)
+	require.Equal(t, []string{made.ID}, woken)
+	require.Equal(t, "series/"+made.ID, got.WorkflowID)
+	last := b.lastAction(t)
+	require.Equal(t, "recompute-series", last.Action)
+	require.Equal(t, made.ID, last.Target)
+	for _, id := range []string{newID(), "7"} {
+		require.Equal(t, http.StatusNotFound, b.call(t, http.MethodPost, "/v1/ops/series/"+id+"/recompute", nil).Code)
+	}
+	b.wake = func(string) error { return errors.New("no answer") }
+	require.Equal(t, http.StatusServiceUnavailable, b.call(t, http.MethodPost, path, nil).Code)
+}
+
 func TestResetsOutsideTheAPIAreListedOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -22,12 +22,12 @@ import (
 // repairs requests that totals are rebuilt and standings recomputed from what is
 // committed. The worker does both, since only it may write them.
 type repairs struct {
-	store     *maindb.Store
-	ledger    *userdb.Store
-	workflows Workflows
-	wake      func(ctx context.Context, raceID string) (workflowID string, err error)
-	log       repair.Log
-	links     links
+	store            *maindb.Store
+	ledger           *userdb.Store
+	workflows        Workflows
+	wake, wakeSeries func(ctx context.Context, id string) (workflowID string, err error)
+	log              repair.Log
+	links            links
 }
 
 func (r repairs) register(api huma.API) {
@@ -44,6 +44,13 @@ func (r repairs) register(api huma.API) {
 		Description:   "Safe to repeat: if nothing has changed, nothing is written.",
 		Errors:        statusesOf(http.StatusNotFound, http.StatusUnprocessableEntity),
 	}, r.recompute)
+	register(api, huma.Operation{
+		OperationID: "recompute-series", Method: http.MethodPost, Path: "/v1/ops/series/{series_id}/recompute",
+		DefaultStatus: http.StatusAccepted,
+		Summary:       "Recompute the standings of a series now",
+		Description:   "From the latest standings of its races, which are not recomputed. Safe to repeat: if nothing has changed, nothing is written.",
+		Errors:        statusesOf(http.StatusNotFound, http.StatusUnprocessableEntity),
+	}, r.recomputeSeries)
 }
 
 type totalInput struct {
@@ -126,10 +133,30 @@ func (r repairs) recompute(ctx context.Context, in *recomputeInput) (*recomputeO
 	if _, err := r.store.Race(ctx, in.RaceID); err != nil {
 		return nil, err
 	}
-	order := repair.Order{Action: repair.RecomputeRace, OperatorID: operator(ctx), Target: in.RaceID, Reason: reasonOf(in.Body), Before: struct{}{}}
+	return r.ask(ctx, repair.RecomputeRace, in.RaceID, in.Body, r.wake)
+}
+
+type recomputeSeriesInput struct {
+	SeriesID string `path:"series_id"`
+	Body     *why
+}
+
+func (r repairs) recomputeSeries(ctx context.Context, in *recomputeSeriesInput) (*recomputeOutput, error) {
+	if err := checkID(in.SeriesID); err != nil {
+		return nil, err
+	}
+	if _, err := r.store.Series(ctx, in.SeriesID); err != nil {
+		return nil, err
+	}
+	return r.ask(ctx, repair.RankSeries, in.SeriesID, in.Body, r.wakeSeries)
+}
+
+// ask wakes the workflow that recomputes standings.
+func (r repairs) ask(ctx context.Context, action repair.Action, id string, body *why, wake func(context.Context, string) (string, error)) (*recomputeOutput, error) {
+	order := repair.Order{Action: action, OperatorID: operator(ctx), Target: id, Reason: reasonOf(body), Before: struct{}{}}
 	out := &recomputeOutput{}
 	err := r.log.Do(ctx, order, func(ctx context.Context, _ string) (any, error) {
-		workflowID, err := r.wake(ctx, in.RaceID)
+		workflowID, err := wake(ctx, id)
 		if err != nil {
 			return nil, errors.Join(temporal.ErrUnavailable, err)
 		}

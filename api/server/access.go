@@ -204,6 +204,15 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}/awards.csv":          {Who: Anyone},
 	"GET /v1/races/{race_id}/awards.txt":          {Who: Anyone},
 
+	"POST /v1/series":                               {Who: Organizer, Creates: true},
+	"GET /v1/series":                                {Who: Anyone},
+	"GET /v1/series/{series_id}":                    {Who: Anyone},
+	"PATCH /v1/series/{series_id}":                  {Who: Organizer}, // its owner
+	"DELETE /v1/series/{series_id}":                 {Who: Organizer}, // its owner
+	"GET /v1/series/{series_id}/standings":          {Who: Anyone},
+	"GET /v1/series/{series_id}/standings.csv":      {Who: Anyone},
+	"GET /v1/series/{series_id}/standings/versions": {Who: Anyone},
+
 	"GET /v1/ops/credits":                            {Who: Operator},
 	"POST /v1/ops/credits/retry":                     {Who: Operator}, // repairs may be repeated, so they need no key
 	"GET /v1/ops/credits/{record_id}":                {Who: Operator},
@@ -214,6 +223,7 @@ var Access = map[string]Rule{
 	"GET /v1/ops/audit":                              {Who: Operator},
 	"POST /v1/ops/audit":                             {Who: Operator},
 	"POST /v1/ops/races/{race_id}/recompute":         {Who: Operator},
+	"POST /v1/ops/series/{series_id}/recompute":      {Who: Operator},
 	"POST /v1/ops/users/{user_id}/rebuild-total":     {Who: Operator},
 	"GET /v1/ops/changes":                            {Who: Operator},
 	"POST /v1/ops/users/{user_id}/suspend":           {Who: Operator}, // repeating it changes nothing, so it needs no key

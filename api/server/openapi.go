@@ -116,6 +116,7 @@ func complete(api *huma.OpenAPI, op *huma.Operation) {
 // commonParameters describes the parameters that mean the same everywhere.
 var commonParameters = map[string]string{ //nolint:gosec // descriptions, no credentials
 	"race_id":       "ID of the race.",
+	"series_id":     "ID of the series.",
 	"claim_id":      "ID of the claim.",
 	"import_id":     "ID of the import.",
 	"record_id":     "ID of the official record.",

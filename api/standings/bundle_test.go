@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/api/splits"
@@ -44,6 +45,7 @@ type testBundle struct {
 	ofUser    func(t *testing.T, statement string)
 	clock     *clock
 	steps     *activities.Standings
+	series    *activities.Series
 	stop      func()
 	organizer string // their token
 	raceID    string
@@ -134,9 +136,12 @@ func setup(t *testing.T) *testBundle {
 		_, err := userDB.ExecContext(t.Context(), statement)
 		require.NoError(t, err)
 	}
-	b.steps = activities.NewStandings(maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), clock.Now), b.ledger, clock.Now, activities.NewStandingsMetrics(prometheus.NewRegistry()))
+	outcomes := maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), clock.Now)
+	b.series = activities.NewSeries(outcomes, b.rank, clock.Now)
+	b.steps = activities.NewStandings(outcomes, b.ledger, clock.Now, activities.NewStandingsMetrics(prometheus.NewRegistry()))
+	b.steps.Series = b.series
 	router, api := server.New(servertest.Config(servertest.Tokens{}, b.main))
-	standings.Register(api, standings.Config{
+	reader := standings.Register(api, standings.Config{
 		Splits: splits.NewReader(b.main, clock.Now), Store: b.main.Store, Versions: b.main, Ledger: b.accounts.Store, Stopping: stopping, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		WorkflowID: func(_, recordID string, revision int) string { return fmt.Sprintf("%s/r%d", recordID, revision) },
 		TraceURL:   func(workflowID string) string { return "http://trace/" + workflowID },
@@ -150,6 +155,10 @@ func setup(t *testing.T) *testBundle {
 			defer b.mu.Unlock()
 			return b.tally, nil
 		},
+	})
+	races.RegisterSeries(api, races.SeriesConfig{
+		Store: b.main.Store, Reader: reader, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+		Wake: func(ctx context.Context, seriesID string) { _ = b.rank(ctx, seriesID) }, // a failure shows in what is read
 	})
 	b.router = router
 	b.addRace(t, organizer)
@@ -267,7 +276,7 @@ func (b *testBundle) call(t *testing.T, method, path, token, body string, header
 	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), method, "/v1/races/"+b.raceID+path, strings.NewReader(body))
 	if strings.HasPrefix(path, "/v1/") {
-		request = httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody)
+		request = httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	}
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")

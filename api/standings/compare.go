@@ -127,8 +127,8 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 	if staff && found.Status != race.Official {
 		out.CacheControl = cacheNone // only owner and staff see reasons
 	}
-	if matches(in.IfNoneMatch, out.ETag) {
-		return nil, notModified(out.ETag, out.CacheControl)
+	if Matches(in.IfNoneMatch, out.ETag) {
+		return nil, NotModified(out.ETag, out.CacheControl)
 	}
 	return out, nil
 }

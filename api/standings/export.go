@@ -71,8 +71,8 @@ func (r reading) export(ctx context.Context, in *exportInput) (*exportOutput, er
 		ETag:               entityTag(in.Query, 0, 0, nil, picked),
 		CacheControl:       r.cacheControl(ctx, version == 0 || picked.named, in.Version != 0),
 	}
-	if matches(in.IfNoneMatch, out.ETag) {
-		return nil, notModified(out.ETag, out.CacheControl)
+	if Matches(in.IfNoneMatch, out.ETag) {
+		return nil, NotModified(out.ETag, out.CacheControl)
 	}
 	var err error
 	out.Body, err = table(picked)

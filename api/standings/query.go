@@ -55,8 +55,8 @@ type selector struct {
 }
 
 // pick returns up to limit rows of a version from a position on; 0 means no limit.
-// When names cannot be read, the rows come without them; only a search fails, since
-// it would find too little.
+// When names cannot be read, the rows come without them and without ages; only a search
+// fails, since it would find too little.
 func (s selector) pick(ctx context.Context, q Query, loaded *loaded, position, limit int) (_ selection, err error) {
 	picked := selection{version: loaded}
 	view := loaded.view(q.filter())
@@ -72,8 +72,22 @@ func (s selector) pick(ctx context.Context, q Query, loaded *loaded, position, l
 		picked.rows = append(picked.rows, &loaded.rows[i])
 	}
 	picked.names, err = s.namesOf(ctx, q.RaceID, picked.rows)
-	picked.named = err == nil
+	if picked.named = err == nil; !picked.named {
+		picked.hideAges()
+	}
 	return picked, nil
+}
+
+// hideAges hides the ages of those runners of whom it is not known whether they do.
+func (s *selection) hideAges() {
+	if s.names == nil {
+		s.names = map[string]name{}
+	}
+	for _, row := range s.rows {
+		if _, known := s.names[row.UserID]; !known {
+			s.names[row.UserID] = name{noAge: true}
+		}
+	}
 }
 
 func (s selector) search(ctx context.Context, picked selection, q Query, view []int, position, limit int) (selection, error) {

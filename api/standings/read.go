@@ -99,8 +99,8 @@ func (r reading) handle(ctx context.Context, in *readInput) (*readOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	if matches(in.IfNoneMatch, page.tag) {
-		return nil, notModified(page.tag, cacheControl)
+	if Matches(in.IfNoneMatch, page.tag) {
+		return nil, NotModified(page.tag, cacheControl)
 	}
 	return &readOutput{ETag: page.tag, CacheControl: cacheControl, Body: page.body}, nil
 }
@@ -264,8 +264,8 @@ func hashTag(body []byte) string {
 	return fmt.Sprintf(`"%016x"`, sum.Sum64())
 }
 
-// matches reports whether an If-None-Match header names the tag.
-func matches(header, tag string) bool {
+// Matches reports whether an If-None-Match header names the tag.
+func Matches(header, tag string) bool {
 	for candidate := range strings.SplitSeq(header, ",") {
 		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
 		if candidate == tag || candidate == "*" {
@@ -275,8 +275,8 @@ func matches(header, tag string) bool {
 	return false
 }
 
-// notModified answers that the reader's copy is still current.
-func notModified(tag, cacheControl string) error {
+// NotModified answers that the reader's copy is still current.
+func NotModified(tag, cacheControl string) error {
 	return huma.ErrorWithHeaders(huma.Status304NotModified(),
 		http.Header{"ETag": {tag}, "Cache-Control": {cacheControl}})
 }

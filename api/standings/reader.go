@@ -184,8 +184,8 @@ func (r *Reader) registerLatest(api huma.API) {
 			return nil, err
 		}
 		out := &latestOutput{ETag: fmt.Sprintf(`"%d"`, latest.Version), CacheControl: cacheLatestVersion}
-		if matches(in.IfNoneMatch, out.ETag) {
-			return nil, notModified(out.ETag, out.CacheControl)
+		if Matches(in.IfNoneMatch, out.ETag) {
+			return nil, NotModified(out.ETag, out.CacheControl)
 		}
 		out.Body.Version, out.Body.Status, out.Body.Entries = latest.Version, string(race.Provisional), latest.Entries
 		if latest.Status != "" {
@@ -193,4 +193,41 @@ func (r *Reader) registerLatest(api huma.API) {
 		}
 		return out, nil
 	})
+}
+
+// Appearance is a runner in a race, with the age on its day.
+type Appearance struct {
+	UserID string
+	Age    int
+}
+
+// Person is what the public may read of a runner.
+type Person struct {
+	Name     string
+	HidesAge bool
+}
+
+// People returns what the public may read of runners who appear in several races,
+// given by race: whoever is hidden in one of them is hidden.
+func (r *Reader) People(ctx context.Context, appearances map[string][]Appearance) (map[string]Person, error) {
+	people := map[string]Person{}
+	for raceID, list := range appearances {
+		rows := make([]*standings.Row, len(list))
+		for i, a := range list {
+			rows[i] = &standings.Row{Entry: standings.Entry{UserID: a.UserID, Age: a.Age}}
+		}
+		known, err := r.namesOf(ctx, raceID, rows)
+		if err != nil {
+			return nil, err
+		}
+		for id, shown := range known {
+			person, met := people[id]
+			if !met || shown.plain == shown.hidden {
+				person.Name = shown.plain
+			}
+			person.HidesAge = person.HidesAge || shown.noAge
+			people[id] = person
+		}
+	}
+	return people, nil
 }

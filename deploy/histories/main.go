@@ -98,6 +98,9 @@ func recordPlain(ctx context.Context, temporal client.Client, folder string) err
 	if err := recordMail(ctx, temporal, folder); err != nil {
 		return err
 	}
+	if err := recordSeries(ctx, temporal, folder); err != nil {
+		return err
+	}
 	return recordStandings(ctx, temporal, folder)
 }
 

@@ -107,6 +107,40 @@ func (s *standingsStage) thin(_ context.Context, in activities.ThinInput) (maind
 	return maindb.Thinned{Dropped: 1}, nil
 }
 
+// recordSeries records a series that is woken while it is ranked.
+func recordSeries(ctx context.Context, temporal client.Client, folder string) error {
+	wake := func(ctx context.Context) error {
+		return mrmtemporal.NewWorkflows(temporal, "default").SignalWithStart(ctx, workflows.SeriesOptions(seriesID),
+			workflows.WakeSignal, workflows.RankSeries, workflows.SeriesInput{SeriesID: seriesID})
+	}
+	calls := 0 // one activity runs at a time
+	recompute := func(ctx context.Context, _ activities.SeriesInput) (activities.RankedSeries, error) {
+		calls++
+		ranked := activities.RankedSeries{Version: calls, Entries: 3, Changed: true, Name: "Park Series", Elapsed: 600 * time.Millisecond}
+		if calls == 1 {
+			return ranked, wake(ctx)
+		}
+		return ranked, nil
+	}
+	series := worker.New(temporal, workflows.SeriesTaskQueue, worker.Options{})
+	series.RegisterWorkflow(workflows.RankSeries)
+	series.RegisterActivityWithOptions(recompute, activity.RegisterOptions{Name: "RecomputeSeries"})
+	if err := series.Start(); err != nil {
+		return fmt.Errorf("start the worker of series: %w", err)
+	}
+	defer series.Stop()
+	if err := wake(ctx); err != nil {
+		return err
+	}
+	if err := save(ctx, temporal, temporal.GetWorkflow(ctx, workflows.SeriesWorkflowID(seriesID), ""), filepath.Join(folder, "series.json")); err != nil {
+		return err
+	}
+	if calls < 2 {
+		return fmt.Errorf("the series was ranked %d times, although it was woken meanwhile", calls)
+	}
+	return nil
+}
+
 func sweepNothing(context.Context) (activities.Swept, error) {
 	return activities.Swept{Checked: 2, Stale: 1}, nil
 }

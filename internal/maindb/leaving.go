@@ -41,6 +41,7 @@ func (s *Store) Leave(ctx context.Context, userID string) (standIns []string, er
 			func() error { return q.DeleteUnofficialRecordsOf(ctx, userID) },
 			func() error { return q.DeleteKeysOf(ctx, nullString(userID)) },
 			func() error { return q.DeleteMappingsOf(ctx, userID) },
+			func() error { return q.DeleteSeriesOf(ctx, userID) },
 			func() error { return q.DeleteOpenClaimsOf(ctx, nullString(userID)) },
 			func() error { return q.EraseDisputeTexts(ctx, userID) },
 			func() error { return q.SealDeclinedInvitationsOf(ctx, nullString(userID)) },

@@ -33,6 +33,7 @@ func TestNothingIsWrittenAfterLeaving(t *testing.T) {
 		{"race", organizes},
 		{"race_staff", joinsStaff},
 		{"race", takesOver},
+		{"series", makesSeries},
 		{"api_key", makesKey},
 		{"import_mapping", remembersMapping},
 		{"idempotency_key", reservesKey},
@@ -185,6 +186,20 @@ func accepts(t *testing.T, b *testBundle, userID string, role race.Role) func(co
 		}
 		_, err = b.store.AcceptStaffInvitation(ctx, i.ID, i.Invited, true)
 		return err
+	}
+}
+
+func makesSeries(_ *testing.T, b *testBundle, userID string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		n := maindb.Series{ID: newID(), OrganizerID: userID, Name: "secret"}
+		if _, err := b.store.CreateSeries(ctx, n); err != nil {
+			return err
+		}
+		// Only so many are allowed; one that is no longer there was erased.
+		if err := b.store.DeleteSeries(ctx, n.ID); !errors.Is(err, race.ErrNotFound) {
+			return err
+		}
+		return nil
 	}
 }
 

@@ -43,6 +43,10 @@ func TestRights(t *testing.T) {
 			mysql.Worker: "select (dispute_id, race_id, state)",
 		},
 		"account_mark":     {mysql.API: "select, insert, update"},
+		"series":           {mysql.API: everything, mysql.Worker: "select"},
+		"series_race":      {mysql.API: everything, mysql.Worker: "select"},
+		"series_standings": {mysql.API: "select", mysql.Worker: "select, insert, update (body)"},
+		"series_mark":      {mysql.Worker: "select, insert, update"},
 		"goose_db_version": {mysql.API: "select", mysql.Worker: "select"},
 	})
 }

@@ -56,6 +56,18 @@ type Division struct {
 	Field  Field  `json:"field,omitempty"`
 }
 
+// Admits reports whether a division admits a participant. It does not if it depends
+// on a sex or age that is unknown.
+func (d *Division) Admits(field Field, sex Sex, age int) bool {
+	switch {
+	case d.Field != "" && d.Field != field, d.Sex != "" && d.Sex != sex:
+		return false
+	case (d.MinAge != nil || d.MaxAge != nil) && age == UnknownAge:
+		return false
+	}
+	return (d.MinAge == nil || age >= *d.MinAge) && (d.MaxAge == nil || age <= *d.MaxAge)
+}
+
 // Status is the stage that a race has reached.
 type Status string
 

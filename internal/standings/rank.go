@@ -96,23 +96,11 @@ func (r *Rules) placed(e *Entry) bool {
 
 func (r *Rules) divisionOf(e *Entry) *race.Division {
 	for i := range r.Divisions {
-		if admits(&r.Divisions[i], e) {
+		if r.Divisions[i].Admits(e.Field, e.Sex, e.Age) {
 			return &r.Divisions[i]
 		}
 	}
 	return nil
-}
-
-// admits reports whether a division admits the participant of e. It does not if it
-// depends on a sex or age that is unknown.
-func admits(d *race.Division, e *Entry) bool {
-	switch {
-	case d.Field != "" && d.Field != e.Field, d.Sex != "" && d.Sex != e.Sex:
-		return false
-	case (d.MinAge != nil || d.MaxAge != nil) && e.Age == race.UnknownAge:
-		return false
-	}
-	return (d.MinAge == nil || e.Age >= *d.MinAge) && (d.MaxAge == nil || e.Age <= *d.MaxAge)
 }
 
 // order compares two results for ranking: negative when a is better, zero when

@@ -29,6 +29,7 @@ const (
 	RunAudit       Action = "run-audit"
 	RebuildTotal   Action = "rebuild-total"
 	RecomputeRace  Action = "recompute-standings"
+	RankSeries     Action = "recompute-series"
 	VoidRace       Action = "void-race"
 	HandOverRace   Action = "hand-over-race"
 	SuspendUser    Action = "suspend-user"
@@ -44,7 +45,7 @@ const (
 type Order struct {
 	Action     Action
 	OperatorID string
-	Target     string // ID of a record, race, user or message; empty if there are several
+	Target     string // ID of a record, race, series, user or message; empty if there are several
 	Reason     string
 	Before     any
 }
@@ -64,7 +65,7 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 	}, []string{"action", "outcome"})
 	registry.MustRegister(taken)
 	for _, action := range []Action{
-		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, VoidRace, HandOverRace, SuspendUser, RestoreUser,
+		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, RankSeries, VoidRace, HandOverRace, SuspendUser, RestoreUser,
 		Verify, Unverify, MergePeople, SeparatePerson,
 	} {
 		for _, outcome := range []string{"done", "failed"} {

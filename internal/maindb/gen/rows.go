@@ -277,6 +277,42 @@ type RaceStaff struct {
 	AddedAt time.Time
 }
 
+type Series struct {
+	SeriesID    string
+	OrganizerID string
+	Name        string
+	Best        int32
+	MinRaces    int32
+	Ties        string
+	AgesOn      sql.NullTime
+	Divisions   string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+type SeriesMark struct {
+	SeriesID string
+	Mark     []byte
+}
+
+type SeriesRace struct {
+	SeriesID   string
+	RaceID     string
+	Multiplier int32
+}
+
+type SeriesStanding struct {
+	SeriesID   string
+	Version    int32
+	ComputedAt time.Time
+	InputsHash []byte
+	Rules      string
+	Sources    string
+	Reason     string
+	Entries    int32
+	Body       []byte
+}
+
 type StaffInvitation struct {
 	InvitationID string
 	RaceID       string

@@ -27,3 +27,6 @@ GRANT SELECT, INSERT, UPDATE (secret_hash, prefix, last_used_at, revoked_at), DE
 GRANT SELECT, INSERT, UPDATE (state, wrong, right_would_be, closed_at, closed_by, answer, answered_revision) ON dispute TO {account};
 GRANT SELECT, INSERT, UPDATE ON account_mark TO {account};
 GRANT SELECT ON goose_db_version TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON series TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON series_race TO {account};
+GRANT SELECT ON series_standings TO {account};

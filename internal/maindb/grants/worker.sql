@@ -16,3 +16,7 @@ GRANT SELECT, INSERT ON change_log TO {account};
 GRANT SELECT, INSERT ON change_text TO {account};
 GRANT SELECT (dispute_id, race_id, state) ON dispute TO {account};
 GRANT SELECT ON goose_db_version TO {account};
+GRANT SELECT ON series TO {account};
+GRANT SELECT ON series_race TO {account};
+GRANT SELECT, INSERT, UPDATE (body) ON series_standings TO {account};
+GRANT SELECT, INSERT, UPDATE ON series_mark TO {account};
