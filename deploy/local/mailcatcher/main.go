@@ -321,9 +321,9 @@ var (
 <form><label>To <input name="to"></label> <button>Filter</button></form>
 <table>{{range .Mails}}<tr><td>{{.At.Format "15:04:05"}}</td><td>{{range .To}}{{.}} {{end}}</td><td><a href="/mails/{{.ID}}">{{or .Subject "(no subject)"}}</a></td></tr>
 {{else}}<tr><td>None yet.</td></tr>{{end}}</table>
-<h2>Addresses that play</h2><p>At any domain; late-bounce+2@… is another one of the same kind.</p>
+<h2>Simulated addresses</h2><p>At any domain, with any suffix: late-bounce+2@… behaves like late-bounce@….</p>
 <table>{{range .Simulated}}<tr><td>{{.Address}}</td><td>{{.Happens}}</td></tr>{{end}}</table>
-{{if not .Events}}<p>Nothing is reported later: the catcher was started without a queue (-events).</p>{{end}}</body></html>`))
+{{if not .Events}}<p>Bounces and complaints are not reported: the catcher was started without a queue (-events).</p>{{end}}</body></html>`))
 	one = template.Must(template.New("").Parse(head + `<p><a href="/">All mails</a></p>{{with .Mail}}
 <h1>{{.Subject}}</h1><p>From {{.From}} to {{range .To}}{{.}} {{end}}at {{.At.Format "2006-01-02 15:04:05"}} UTC</p>
 <pre>{{.Text}}</pre>{{end}}
