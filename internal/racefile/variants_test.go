@@ -366,7 +366,7 @@ func TestHostileText(t *testing.T) {
 		"blank lines of Lynx": {"x.ppl", "1,Ann\n" + strings.Repeat("\n", 3*maxOtherLines) + "2,Bo\n"},
 		"headers": {"x.csv", func() string {
 			var text strings.Builder
-			for i := range 2000 {
+			for i := range 3 * maxLayouts {
 				fmt.Fprintf(&text, "Bib,Name,Time,Sex,Column %d\n1,Ann,1:00:00,F,x\n", i)
 			}
 			return text.String()
