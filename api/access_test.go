@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -129,14 +131,14 @@ func setup(t testing.TB) *testBundle {
 
 	b := &testBundle{router: router, parts: p, tokens: map[kind]string{}, cookies: map[kind]string{}, ids: map[kind]string{}, bystanderID: newID(), accounts: p.userDB, logs: logs}
 	b.outcomes = maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
-	b.dump = func(t *testing.T) string {
+	b.dump = func(t *testing.T) (text string) {
 		t.Helper()
-		return dump(t, func(statement string) ([]map[string]any, error) {
-			return mysql.QueryRows(t.Context(), mainRows, statement)
-		}) +
-			dump(t, func(statement string) ([]map[string]any, error) {
-				return mysql.QueryRows(t.Context(), userDB, statement)
-			})
+		for _, db := range []*sql.DB{mainRows, userDB} {
+			rows, err := servertest.Dump(func(statement string) ([]map[string]any, error) { return mysql.QueryRows(t.Context(), db, statement) })
+			require.NoError(t, err)
+			text += rows
+		}
+		return text
 	}
 	b.mails = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
 	_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{UserID: b.bystanderID, LoginID: "bystander", Type: auth.Organizer, Name: "By Stander"})

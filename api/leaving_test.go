@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,36 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
-
-// dump writes every row of every table of a database.
-func dump(t *testing.T, query func(statement string) ([]map[string]any, error)) string {
-	t.Helper()
-	tables, err := query("SELECT table_name AS t FROM information_schema.tables WHERE table_schema = DATABASE()")
-	require.NoError(t, err)
-	var text strings.Builder
-	for _, table := range tables {
-		rows, err := query(fmt.Sprint("SELECT * FROM `", table["t"], "`"))
-		require.NoError(t, err)
-		for _, row := range rows {
-			fmt.Fprintln(&text, table["t"], row)
-		}
-	}
-	return text.String()
-}
-
-// markers are what a person writes into every field that takes one of them.
-var markers = []string{"Zebra7391", "zebra7391@example.net", "73917391739"}
-
-// marked are the fields that take one. A field that is added belongs here, or below.
-var marked = []string{
-	"add-passkey.name",
-	"change-me.email", "change-me.login_id", "change-me.name", "change-me.phone",
-	"change-unofficial-record.note", "change-unofficial-record.title",
-	"create-unofficial-record.note", "create-unofficial-record.title",
-	"enter-race.team", "open-dispute.right_would_be", "open-dispute.wrong",
-}
 
 // TestLeavingErasesEverything plants a marker in every text field of every call that a
 // runner can make, leaves, and looks for it in every column of both databases and in
@@ -68,18 +40,18 @@ func TestLeavingErasesEverything(t *testing.T) {
 		}
 	}
 	_, err := b.accounts.AddPasskey(t.Context(), userdb.Passkey{ // the call needs an authenticator
-		ID: newID(), UserID: b.ids[runner], CredentialID: []byte("id"), PublicKey: []byte("key"), AAGUID: newID(), Name: markers[0],
+		ID: newID(), UserID: b.ids[runner], CredentialID: []byte("id"), PublicKey: []byte("key"), AAGUID: newID(), Name: servertest.Markers[0],
 	}, "", false)
 	require.NoError(t, err)
 	planted = append(planted, "add-passkey.name")
 	slices.Sort(planted)
-	require.Equal(t, marked, planted)
+	require.Equal(t, servertest.Marked, planted)
 	require.Contains(t, strings.ToLower(b.dump(t)), "zebra7391")
 
 	answer := b.send(t, http.MethodDelete, "/v1/me", b.tokens[runner], `{"password":"six stars to go"}`, http.Header{"Content-Type": {"application/json"}})
 	require.Equal(t, http.StatusNoContent, answer.Code, answer.Body)
 	after := strings.ToLower(b.dump(t) + b.logs.drain())
-	for _, marker := range markers {
+	for _, marker := range servertest.Markers {
 		require.NotContains(t, after, strings.ToLower(marker))
 	}
 }
@@ -98,7 +70,7 @@ func (b *testBundle) plant(t *testing.T, op operation, field string, example any
 	for name, id := range ids {
 		path = strings.ReplaceAll(path, "{"+name+"}", id)
 	}
-	for _, marker := range markers {
+	for _, marker := range servertest.Markers {
 		for _, password := range []string{"", "six stars to go"} {
 			body := map[string]any{}
 			_ = json.Unmarshal(text, &body) // an example that is no object has no fields

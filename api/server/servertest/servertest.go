@@ -5,6 +5,7 @@ package servertest
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -27,6 +28,39 @@ func Config(verifier server.Verifier, store Store) server.Config {
 		Verifier: verifier, Races: store, Keys: store, Fingerprint: sha256.Sum256,
 		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	}
+}
+
+// Markers are what tests of leaving write as a person into every field that takes one of
+// them, to look for it afterwards.
+var Markers = []string{"Zebra7391", "zebra7391@example.net", "73917391739"}
+
+// Marked are the fields of the calls of runners that take a marker. A field that is added
+// belongs here, or in another case of the test in package api, which looks for them.
+var Marked = []string{
+	"add-passkey.name",
+	"change-me.email", "change-me.login_id", "change-me.name", "change-me.phone",
+	"change-unofficial-record.note", "change-unofficial-record.title",
+	"create-unofficial-record.note", "create-unofficial-record.title",
+	"enter-race.team", "open-dispute.right_would_be", "open-dispute.wrong",
+}
+
+// Dump writes every row of every table of a database, read by query.
+func Dump(query func(statement string) ([]map[string]any, error)) (string, error) {
+	tables, err := query("SELECT table_name AS t FROM information_schema.tables WHERE table_schema = DATABASE()")
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	for _, table := range tables {
+		rows, err := query(fmt.Sprint("SELECT * FROM `", table["t"], "`"))
+		if err != nil {
+			return "", err
+		}
+		for _, row := range rows {
+			fmt.Fprintln(&text, table["t"], row)
+		}
+	}
+	return text.String(), nil
 }
 
 var errUnknown = errors.New("not a token of these tests")
