@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -133,8 +132,15 @@ func setup(t testing.TB) *testBundle {
 	b.outcomes = maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
 	b.dump = func(t *testing.T) (text string) {
 		t.Helper()
-		for _, db := range []*sql.DB{mainRows, userDB} {
-			rows, err := servertest.Dump(func(statement string) ([]map[string]any, error) { return mysql.QueryRows(t.Context(), db, statement) })
+		for _, query := range []func(string) ([]map[string]any, error){
+			func(statement string) ([]map[string]any, error) {
+				return mysql.QueryRows(t.Context(), mainRows, statement)
+			},
+			func(statement string) ([]map[string]any, error) {
+				return mysql.QueryRows(t.Context(), userDB, statement)
+			},
+		} {
+			rows, err := servertest.Dump(query)
 			require.NoError(t, err)
 			text += rows
 		}
@@ -442,6 +448,7 @@ POST   /v1/ops/races/{race_id}/recompute                              operator
 POST   /v1/ops/series/{series_id}/recompute                           operator
 POST   /v1/ops/users/{user_id}/rebuild-total                          operator
 POST   /v1/ops/users/{user_id}/suspend                                operator
+POST   /v1/ops/users/{user_id}/remove-passkeys                        operator
 POST   /v1/ops/users/{user_id}/restore                                operator
 POST   /v1/ops/organizers/{user_id}/verify                            operator
 POST   /v1/ops/organizers/{user_id}/unverify                          operator

@@ -179,7 +179,7 @@ type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,recompute-series,void-race,hand-over-race,suspend-user,restore-user,verify-organizer,unverify-organizer,merge-people,separate-person,reset-credit" doc:"Only actions of this kind."`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,recompute-series,void-race,hand-over-race,suspend-user,restore-user,remove-passkeys,verify-organizer,unverify-organizer,merge-people,separate-person,reset-credit" doc:"Only actions of this kind."`
 	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user or message."`
 }
 

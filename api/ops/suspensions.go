@@ -13,7 +13,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// suspensions keeps people out of their accounts and lets them in again.
+// suspensions keeps people out of their accounts and lets them in again: also those who
+// need a passkey and have lost all of theirs.
 type suspensions struct {
 	store *userdb.Accounts
 	log   repair.Log
@@ -32,6 +33,47 @@ func (s suspensions) register(api huma.API) {
 		Description: "Lets its owner log in again; sessions from before stay ended. Restoring an account that is not suspended changes nothing.",
 		Errors:      statusesOf(http.StatusNotFound, http.StatusUnprocessableEntity),
 	}, s.restore)
+	register(api, huma.Operation{
+		OperationID: "remove-passkeys", Method: http.MethodPost, Path: "/v1/ops/users/{user_id}/remove-passkeys",
+		Summary:     "Remove all passkeys of an account",
+		Description: "For an account that needs a passkey (REQUIRE_PASSKEY) and whose owner has lost all of theirs, or found others' after a recovery. Ends all of its sessions; its owner gets a mail. The password alone then adds the first passkey: make sure first who asks, and have the password chosen anew by a mailed link (POST /v1/users/recovery). Another operator does it for an operator.",
+		Errors:      statusesOf(http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity),
+	}, s.removePasskeys)
+}
+
+type removedPasskeysOutput struct {
+	Body struct {
+		UserID  string `json:"user_id" format:"uuid"`
+		Removed int    `json:"removed" doc:"How many there were."`
+	}
+}
+
+func (s suspensions) removePasskeys(ctx context.Context, in *suspensionInput) (*removedPasskeysOutput, error) {
+	if in.UserID == operator(ctx) {
+		return nil, &race.ConflictError{Message: "this is your own account: another operator can do it"}
+	}
+	if err := checkID(in.UserID); err != nil {
+		return nil, err
+	}
+	reason := strings.TrimSpace(in.Body.Reason)
+	if reason == "" {
+		return nil, &race.InvalidError{Fields: []race.FieldError{{Field: "reason", Message: "is required"}}}
+	}
+	out := &removedPasskeysOutput{}
+	out.Body.UserID = in.UserID
+	order := repair.Order{Action: repair.RemovePasskeys, OperatorID: operator(ctx), Target: in.UserID, Reason: reason}
+	err := s.log.Do(ctx, order, func(ctx context.Context, _ string) (any, error) {
+		removed, err := s.store.RemovePasskeys(ctx, in.UserID, reason)
+		if err != nil {
+			return nil, ofLedger(err)
+		}
+		out.Body.Removed = removed
+		return map[string]int{"removed": removed}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 type suspensionInput struct {

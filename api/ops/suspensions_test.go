@@ -3,6 +3,7 @@ package ops_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,4 +46,32 @@ func TestSuspendAndRestore(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, b.call(t, http.MethodPost, path+"/suspend", object{"reason": " "}).Code)
 	require.Equal(t, http.StatusNotFound, b.call(t, http.MethodPost, "/v1/ops/users/"+newID()+"/suspend", why).Code)
 	require.Equal(t, http.StatusConflict, b.call(t, http.MethodPost, "/v1/ops/users/"+operatorID+"/suspend", why).Code, "one's own")
+}
+
+func TestRemovePasskeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a, err := b.accounts.CreateAccount(t.Context(), userdb.Account{UserID: newID(), LoginID: "office", PasswordHash: "h", Type: auth.Organizer})
+	require.NoError(t, err)
+	for _, id := range []string{newID(), newID()} {
+		_, err := b.accounts.AddPasskey(t.Context(), userdb.Passkey{ID: id, UserID: a.UserID, CredentialID: []byte(id), PublicKey: []byte("k"), AAGUID: id, Name: "key"}, "", false)
+		require.NoError(t, err)
+	}
+	_, token := auth.NewRefreshToken()
+	session := userdb.Session{ID: newID(), Account: a, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+	require.NoError(t, b.accounts.StartSession(t.Context(), session, token))
+	path, why := "/v1/ops/users/"+a.UserID+"/remove-passkeys", object{"reason": "lost both, called back at the number of the club"}
+	for _, removed := range []float64{2, 0} {
+		require.InDelta(t, removed, decode[object](t, b.call(t, http.MethodPost, path, why), http.StatusOK)["removed"], 0)
+		require.Equal(t, "remove-passkeys", b.lastAction(t).Action)
+	}
+	left, err := b.accounts.Passkeys(t.Context(), a.UserID)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	sessions, err := b.accounts.Sessions(t.Context(), a.UserID, "", 10)
+	require.NoError(t, err)
+	require.Empty(t, sessions)
+	require.Equal(t, http.StatusUnprocessableEntity, b.call(t, http.MethodPost, path, object{"reason": " "}).Code)
+	require.Equal(t, http.StatusNotFound, b.call(t, http.MethodPost, "/v1/ops/users/"+newID()+"/remove-passkeys", why).Code)
+	require.Equal(t, http.StatusConflict, b.call(t, http.MethodPost, "/v1/ops/users/"+operatorID+"/remove-passkeys", why).Code, "one's own")
 }

@@ -228,6 +228,7 @@ var Access = map[string]Rule{
 	"GET /v1/ops/changes":                            {Who: Operator},
 	"POST /v1/ops/users/{user_id}/suspend":           {Who: Operator}, // repeating it changes nothing, so it needs no key
 	"POST /v1/ops/users/{user_id}/restore":           {Who: Operator}, // likewise
+	"POST /v1/ops/users/{user_id}/remove-passkeys":   {Who: Operator}, // likewise
 	"POST /v1/ops/organizers/{user_id}/verify":       {Who: Operator},
 	"POST /v1/ops/organizers/{user_id}/unverify":     {Who: Operator},
 	"GET /v1/ops/people/suggestions":                 {Who: Operator},

@@ -35,8 +35,9 @@ const (
 	NewDevice                MailKind = "new-device"
 	PasskeyAdded             MailKind = "passkey-added"
 	PasskeyRemoved           MailKind = "passkey-removed"
-	PasskeyRefused           MailKind = "passkey-refused" // it may have been copied
-	KeyCreated               MailKind = "key-created"     // an API key
+	PasskeysRemoved          MailKind = "passkeys-removed" // all of them, by an operator
+	PasskeyRefused           MailKind = "passkey-refused"  // it may have been copied
+	KeyCreated               MailKind = "key-created"      // an API key
 )
 
 // MailState is how far a mail has come.

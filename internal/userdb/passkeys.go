@@ -188,6 +188,38 @@ func (s *Accounts) RemovePasskey(ctx context.Context, userID, passkeyID, kept st
 	return nil
 }
 
+// RemovePasskeys removes all passkeys of an account, whose owner has lost them or has
+// others' there, ends its sessions, and returns how many it removed; with none it changes
+// nothing. It returns race.ErrNotFound as Account does.
+func (s *Accounts) RemovePasskeys(ctx context.Context, userID, reason string) (removed int, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		user, err := lockUser(ctx, queries, userID)
+		if err != nil {
+			return err
+		}
+		has, err := queries.Passkeys(ctx, userID)
+		if removed = len(has); err != nil || removed == 0 {
+			return err
+		}
+		if err := queries.DeletePasskeys(ctx, userID); err != nil {
+			return err
+		}
+		if err := s.endOthers(ctx, queries, userID, noSession); err != nil {
+			return err
+		}
+		account := accountOf(user)
+		if err := s.notify(ctx, queries, account, PasskeysRemoved, account.Email, has[0].PasskeyID, ""); err != nil {
+			return err
+		}
+		return writeChange(ctx, queries, s.now(), accountChange("account.passkeys_removed", userID, reason))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("remove the passkeys of user %s: %w", userID, err)
+	}
+	return removed, nil
+}
+
 func hasPasskey(list []gen.Passkey, id string) bool {
 	for _, p := range list {
 		if p.PasskeyID == id {

@@ -33,6 +33,7 @@ const (
 	VoidRace       Action = "void-race"
 	HandOverRace   Action = "hand-over-race"
 	SuspendUser    Action = "suspend-user"
+	RemovePasskeys Action = "remove-passkeys"
 	RestoreUser    Action = "restore-user"
 	Verify         Action = "verify-organizer"
 	Unverify       Action = "unverify-organizer"
@@ -65,7 +66,7 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 	}, []string{"action", "outcome"})
 	registry.MustRegister(taken)
 	for _, action := range []Action{
-		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, RankSeries, VoidRace, HandOverRace, SuspendUser, RestoreUser,
+		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, RankSeries, VoidRace, HandOverRace, SuspendUser, RestoreUser, RemovePasskeys,
 		Verify, Unverify, MergePeople, SeparatePerson,
 	} {
 		for _, outcome := range []string{"done", "failed"} {
