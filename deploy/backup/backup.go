@@ -3,11 +3,11 @@
 // then on. It uses the server's own tools (mariadb-dump, mariadb-binlog and
 // mariadb, or mysqldump, mysqlbinlog and mysql).
 //
-// Where backups are kept, each server has a folder for each series:
+// Where backups are kept, each server has a folder for each timeline:
 //
-//	<server>/<series>/dumps/<time>/manifest.json       written last: without it there is no backup
-//	<server>/<series>/dumps/<time>/main_db.sql.gz
-//	<server>/<series>/logs/binlog.000007-<time>-<sha256>.gz
+//	<server>/<timeline>/dumps/<time>/manifest.json       written last: without it there is no backup
+//	<server>/<timeline>/dumps/<time>/main_db.sql.gz
+//	<server>/<timeline>/logs/binlog.000007-<time>-<sha256>.gz
 //
 // The time of a log is the moment until which it is complete.
 package backup
@@ -57,7 +57,7 @@ func (s Server) BackUp(ctx context.Context, place Place, plan Plan, log *slog.Lo
 		return Done{}, err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
-	series, err := e.series(ctx)
+	timeline, err := e.timeline(ctx)
 	if err != nil {
 		return Done{}, err
 	}
@@ -65,12 +65,12 @@ func (s Server) BackUp(ctx context.Context, place Place, plan Plan, log *slog.Lo
 	if err != nil {
 		return Done{}, err
 	}
-	kept, err := readPlace(ctx, place, path.Join(s.Name, series)+"/")
+	kept, err := readPlace(ctx, place, path.Join(s.Name, timeline)+"/")
 	if err != nil {
 		return Done{}, err
 	}
 	if newest := kept.newest(); newest == nil || !e.logs || now.Sub(newest.TakenAt) >= plan.DumpEvery {
-		m, stored, err := e.dumpAll(ctx, place, series, log)
+		m, stored, err := e.dumpAll(ctx, place, timeline, log)
 		if err != nil {
 			return Done{}, err
 		}
@@ -80,7 +80,7 @@ func (s Server) BackUp(ctx context.Context, place Place, plan Plan, log *slog.Lo
 	done.DumpedAt = kept.newest().TakenAt
 	done.Until = done.DumpedAt
 	if e.logs {
-		stored, until, err := e.copyLogs(ctx, place, series, kept)
+		stored, until, err := e.copyLogs(ctx, place, timeline, kept)
 		if err != nil {
 			return Done{}, err
 		}
@@ -107,13 +107,13 @@ func All(ctx context.Context, servers []Server, place Place, plan Plan, log *slo
 }
 
 // dumpAll dumps each database and writes the manifest when all are stored.
-func (e *session) dumpAll(ctx context.Context, place Place, series string, log *slog.Logger) (m manifest, stored int64, err error) {
+func (e *session) dumpAll(ctx context.Context, place Place, timeline string, log *slog.Logger) (m manifest, stored int64, err error) {
 	began, err := e.now(ctx)
 	if err != nil {
 		return manifest{}, 0, err
 	}
-	m = manifest{Server: e.Name, Series: series, BeganAt: began.Truncate(time.Millisecond), Version: e.version}
-	under := path.Join(e.Name, series, "dumps", began.Format(stampFormat))
+	m = manifest{Server: e.Name, Timeline: timeline, BeganAt: began.Truncate(time.Millisecond), Version: e.version}
+	under := path.Join(e.Name, timeline, "dumps", began.Format(stampFormat))
 	for _, database := range e.Databases {
 		d, err := e.dumpOne(ctx, place, under, database)
 		if err != nil {
@@ -185,7 +185,7 @@ func (e *session) dumpOne(ctx context.Context, place Place, under, database stri
 
 // copyLogs closes the binary log and stores the complete ones that the place lacks
 // and that a dump there needs. It returns the moment until which they are complete.
-func (e *session) copyLogs(ctx context.Context, place Place, series string, kept inventory) (stored int64, until time.Time, err error) {
+func (e *session) copyLogs(ctx context.Context, place Place, timeline string, kept inventory) (stored int64, until time.Time, err error) {
 	if until, err = e.now(ctx); err != nil {
 		return 0, time.Time{}, err
 	}
@@ -206,7 +206,7 @@ func (e *session) copyLogs(ctx context.Context, place Place, series string, kept
 		if err != nil {
 			return stored, time.Time{}, err
 		}
-		target := path.Join(e.Name, series, "logs", name+"-"+until.Format(stampFormat)+"-"+sum+".gz")
+		target := path.Join(e.Name, timeline, "logs", name+"-"+until.Format(stampFormat)+"-"+sum+".gz")
 		if err := putFile(ctx, place, target, raw+".gz"); err != nil {
 			return stored, time.Time{}, err
 		}

@@ -21,12 +21,12 @@ var logName = regexp.MustCompile(`/logs/([\w-]+\.(\d+))-(\d{8}T\d{6}\.\d{3}Z)-([
 
 // manifest describes the dumps that were made together.
 type manifest struct {
-	Server  string    `json:"server"`
-	Series  string    `json:"series"`
-	BeganAt time.Time `json:"began_at"` // of the dumps, to the millisecond: it names their folder
-	TakenAt time.Time `json:"taken_at"` // when the last dump was done
-	Version string    `json:"server_version"`
-	Dumps   []dump    `json:"dumps"`
+	Server   string    `json:"server"`
+	Timeline string    `json:"series"`   // as its first backups named it
+	BeganAt  time.Time `json:"began_at"` // of the dumps, to the millisecond: it names their folder
+	TakenAt  time.Time `json:"taken_at"` // when the last dump was done
+	Version  string    `json:"server_version"`
+	Dumps    []dump    `json:"dumps"`
 }
 
 type dump struct {
@@ -188,7 +188,7 @@ func chooseDump(kept inventory, database string, at time.Time) (from manifest, s
 		}
 	}
 	switch {
-	case at.IsZero() && s.Empty && used.Series != "" && used.Series != from.Series:
+	case at.IsZero() && s.Empty && used.Timeline != "" && used.Timeline != from.Timeline:
 		return manifest{}, source{}, fmt.Errorf("the newest backup, of %s, is of a database that nobody had used yet: give AT=%s for what was there before, or a later moment for what came since",
 			s.taken.Format(time.RFC3339Nano), kept.reach(used).Format(time.RFC3339Nano))
 	case s.File == "" && at.IsZero():
@@ -208,7 +208,7 @@ func choose(kept inventory, database string, at time.Time) (source, error) {
 	if err != nil || s.Log == "" {
 		return s, err
 	}
-	under := path.Join(from.Server, from.Series) + "/"
+	under := path.Join(from.Server, from.Timeline) + "/"
 	next, until := logNumber(s.Log), s.taken
 	logs := slices.SortedFunc(slices.Values(kept.logs), func(a, b keptLog) int { return a.number - b.number })
 	for _, k := range logs {
@@ -230,11 +230,11 @@ func choose(kept inventory, database string, at time.Time) (source, error) {
 	return s, nil
 }
 
-// reach is the moment until which the series of a dump can be restored.
+// reach is the moment until which the timeline of a dump can be restored.
 func (i inventory) reach(m manifest) time.Time {
 	until := m.TakenAt
 	for _, k := range i.logs {
-		if strings.HasPrefix(k.name, path.Join(m.Server, m.Series)+"/") && k.until.After(until) {
+		if strings.HasPrefix(k.name, path.Join(m.Server, m.Timeline)+"/") && k.until.After(until) {
 			until = k.until
 		}
 	}

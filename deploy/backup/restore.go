@@ -359,12 +359,12 @@ func (r *restoration) replace(ctx context.Context) error {
 			renames = append(renames, fmt.Sprintf("%s.%s TO %s.%[2]s", loading(d.Database), table, d.Database))
 		}
 	}
-	// A new series first: logs that continue from an older dump must not be mixed with
-	// those after the change, and a series without it does no harm.
-	if _, err := r.series(ctx); err != nil {
+	// A new timeline first: logs that continue from an older dump must not be mixed with
+	// those after the change, and a timeline without it does no harm.
+	if _, err := r.timeline(ctx); err != nil {
 		return err
 	}
-	if _, err := r.beginSeries(ctx); err != nil {
+	if _, err := r.beginTimeline(ctx); err != nil {
 		return err
 	}
 	if _, err := r.db.ExecContext(ctx, "RENAME TABLE "+strings.Join(renames, ", ")); err != nil {

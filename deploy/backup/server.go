@@ -198,39 +198,39 @@ func (e *session) strings(ctx context.Context, query string, args ...any) (all [
 	return all, rows.Err()
 }
 
-// The series of a server is the history of its binary logs. A new data folder and a
-// restore begin a new one: the logs of the old series do not lead to what the
-// server holds now. The server itself remembers the series, in a database that none
-// of the programs sees.
-const seriesTable = "mrmrthon_backups.series"
+// The timeline of a server is the history of its binary logs. A new data folder and a
+// restore begin a new one: the logs of the old timeline do not lead to what the
+// server holds now. The server itself remembers the timeline, in a database that none
+// of the programs sees, which calls it a series, as backups once did.
+const timelineTable = "mrmrthon_backups.series"
 
-// series returns the server's series and gives it one when it has none.
-func (e *session) series(ctx context.Context) (string, error) {
+// timeline returns the server's timeline and gives it one when it has none.
+func (e *session) timeline(ctx context.Context) (string, error) {
 	for _, statement := range []string{
 		"CREATE DATABASE IF NOT EXISTS mrmrthon_backups CHARACTER SET utf8mb4 COLLATE " + mysql.Collation,
-		"CREATE TABLE IF NOT EXISTS " + seriesTable + " (one TINYINT NOT NULL PRIMARY KEY, series VARCHAR(40) NOT NULL)",
+		"CREATE TABLE IF NOT EXISTS " + timelineTable + " (one TINYINT NOT NULL PRIMARY KEY, series VARCHAR(40) NOT NULL)",
 	} {
 		if _, err := e.db.ExecContext(ctx, statement); err != nil {
-			return "", fmt.Errorf("prepare the series of backups: %w", err)
+			return "", fmt.Errorf("prepare the timeline of backups: %w", err)
 		}
 	}
-	found, err := e.strings(ctx, "SELECT series FROM "+seriesTable)
+	found, err := e.strings(ctx, "SELECT series FROM "+timelineTable)
 	if err != nil || len(found) > 0 {
 		return strings.Join(found, ""), err
 	}
-	return e.beginSeries(ctx)
+	return e.beginTimeline(ctx)
 }
 
-func (e *session) beginSeries(ctx context.Context) (string, error) {
+func (e *session) beginTimeline(ctx context.Context) (string, error) {
 	now, err := e.now(ctx)
 	if err != nil {
 		return "", err
 	}
-	series := now.Format(stampFormat)
-	if _, err := e.db.ExecContext(ctx, "REPLACE INTO "+seriesTable+" (one, series) VALUES (1, ?)", series); err != nil {
-		return "", fmt.Errorf("begin a series of backups: %w", err)
+	timeline := now.Format(stampFormat)
+	if _, err := e.db.ExecContext(ctx, "REPLACE INTO "+timelineTable+" (one, series) VALUES (1, ?)", timeline); err != nil {
+		return "", fmt.Errorf("begin a timeline of backups: %w", err)
 	}
-	return series, nil
+	return timeline, nil
 }
 
 // empty reports whether a database is as the programs' first start left it: without
