@@ -48,7 +48,7 @@ type PointsChange struct {
 // place.
 type PlaceMove struct {
 	Bib                 string `json:"bib"`
-	RecordID            string `json:"record_id"`
+	RecordID            string `json:"record_id,omitempty" doc:"Left out for a record that the change adds: it gets its ID when the change is made."`
 	PlaceBefore         int    `json:"place_before,omitempty"`
 	PlaceAfter          int    `json:"place_after,omitempty"`
 	SexPlaceBefore      int    `json:"sex_place_before,omitempty"`
@@ -73,7 +73,7 @@ type Podium struct {
 type PodiumPlace struct {
 	Place    int    `json:"place"`
 	Bib      string `json:"bib"`
-	RecordID string `json:"record_id"`
+	RecordID string `json:"record_id,omitempty" doc:"Left out for a record that the change adds."`
 	Time     string `json:"time" doc:"The time that ranks."`
 }
 
@@ -91,7 +91,29 @@ func consequencesOf(before, after *raceInputs) (Consequences, error) {
 		}
 	}
 	c.Podiums = podiums(from, to, before.race, after.race)
+	c.forgetAdded(before)
 	return c, nil
+}
+
+// forgetAdded leaves out the IDs of records that the change adds: a plan and the change
+// that is then made give them different ones.
+func (c *Consequences) forgetAdded(before *raceInputs) {
+	known := make(map[string]bool, len(before.records))
+	for i := range before.records {
+		known[before.records[i].RecordID] = true
+	}
+	for i := range c.Moves {
+		if !known[c.Moves[i].RecordID] {
+			c.Moves[i].RecordID = ""
+		}
+	}
+	for _, podium := range c.Podiums {
+		for i := range podium.After {
+			if !known[podium.After[i].RecordID] {
+				podium.After[i].RecordID = ""
+			}
+		}
+	}
 }
 
 // score counts the records that differ and works out their points in both states.

@@ -388,7 +388,22 @@ func (p *importPlan) keep(row race.ResultRow, decided gen.OfficialRecord) {
 		kept.Stands["bib"] = decided.Bib
 	}
 	list(&p.outcome.Kept, &p.outcome.KeptTotal, kept)
-	p.note("", ActionKept, kept.Message)
+	if decided.Removed {
+		p.note("", ActionKept, kept.Message)
+		return
+	}
+	p.note("", ActionKept, kept.inFull())
+}
+
+// inFull returns the message with what the record says.
+func (k *KeptRow) inFull() string {
+	var says []string
+	for _, field := range append([]string{"bib"}, resultFields...) {
+		if value := k.Stands[field]; value != "" {
+			says = append(says, field+" "+value)
+		}
+	}
+	return k.Message + "; the record says " + strings.Join(says, ", ")
 }
 
 // resultFields are the fields of a result that a file states, in the order of
