@@ -3,6 +3,7 @@ package backup_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/deploy/backup"
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
@@ -383,4 +385,37 @@ func TestSchedule(t *testing.T) {
 		stop()
 		<-ended
 	}
+}
+
+// TestTheSameFileIsStoredTwiceAtOnce, as by the schedule and `backup now`.
+func TestTheSameFileIsStoredTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	place, err := backup.OpenPlace(t.Context(), dir)
+	require.NoError(t, err)
+	source := filepath.Join(t.TempDir(), "log")
+	content := strings.Repeat("0123456789", 100_000)
+	require.NoError(t, os.WriteFile(source, []byte(content), 0o600))
+	var stores errgroup.Group
+	for range 8 {
+		stores.Go(func() error {
+			for range 5 {
+				file, err := os.Open(source)
+				if err != nil {
+					return err
+				}
+				if err := errors.Join(place.Put(t.Context(), "logs/one", file), file.Close()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, stores.Wait())
+	stored, err := os.ReadDir(filepath.Join(dir, "logs"))
+	require.NoError(t, err)
+	require.Len(t, stored, 1)
+	got, err := os.ReadFile(filepath.Join(dir, "logs", "one"))
+	require.NoError(t, err)
+	require.Equal(t, content, string(got))
 }

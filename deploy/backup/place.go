@@ -73,15 +73,19 @@ func (f folder) Put(_ context.Context, name string, file *os.File) (err error) {
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		return fmt.Errorf("make the folder of a backup: %w", err)
 	}
-	out, err := os.OpenFile(target+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// A name of its own: the schedule and `backup now` may store the same file at once.
+	out, err := os.CreateTemp(filepath.Dir(target), filepath.Base(target)+".*.new")
 	if err != nil {
 		return fmt.Errorf("store a backup: %w", err)
 	}
 	_, err = io.Copy(out, file)
-	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return errors.Join(fmt.Errorf("store %s: %w", name, err), os.Remove(target+".new"))
+	if err = errors.Join(err, out.Sync(), out.Close()); err == nil {
+		err = os.Rename(out.Name(), target)
 	}
-	return os.Rename(target+".new", target)
+	if err != nil {
+		return errors.Join(fmt.Errorf("store %s: %w", name, err), os.Remove(out.Name()))
+	}
+	return nil
 }
 
 func (f folder) Get(_ context.Context, name string, w io.Writer) (err error) {
