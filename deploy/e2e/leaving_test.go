@@ -90,7 +90,7 @@ func plant(t *testing.T, s *system) (p planted) {
 	p.runner.call(t, http.MethodPost, "/v1/users", inJSON(t, map[string]string{
 		"login_id": "first-" + name, "password": password, "name": name, "user_type": "runner", "phone": phone, "email": address, "birth_date": "1990-05-01", "sex": "F",
 	})).into(t, http.StatusCreated, nil)
-	_, err := s.userDB.ExecContext(t.Context(), "UPDATE user SET email = email_pending WHERE login_id = ?", strings.ToLower("first-"+name))
+	_, err := s.userDB.ExecContext(t.Context(), "UPDATE user SET email = email_pending, email_confirmed_at = UTC_TIMESTAMP(6) WHERE login_id = ?", strings.ToLower("first-"+name))
 	require.NoError(t, err)
 	p.runner.logIn(t, "first-"+name, password)
 

@@ -95,16 +95,7 @@ func TestAddressesThatTakeNoMail(t *testing.T) {
 
 	another := "another" + suffix
 	runner.call(t, http.MethodPatch, "/v1/me", inJSON(t, map[string]string{"email": another, "current_password": runner.password})).into(t, http.StatusOK, nil)
-	var token string
-	eventually(t, patience, func() error {
-		for _, text := range s.caught(t, another) {
-			if found := linkToken.FindStringSubmatch(text); found != nil {
-				token = found[1]
-				return nil
-			}
-		}
-		return fmt.Errorf("no mail with a link has come")
-	})
+	token := s.mailed(t, another, linkToken)
 	s.anonymous().call(t, http.MethodPost, "/v1/users/confirm", inJSON(t, map[string]string{"token": token})).into(t, http.StatusNoContent, nil)
 	runner.email(t, func(me myEmail) bool { return me.Email == another && me.Problem == "" })
 
@@ -119,4 +110,53 @@ func TestAddressesThatTakeNoMail(t *testing.T) {
 	waiting, err := s.depth(t.Context(), s.MailEventsQueueURL())
 	require.NoError(t, err)
 	require.Zero(t, waiting)
+}
+
+// TestRecoveryEndsKeys: the owner of an account in which somebody else made an API key
+// hears of it, and by the mailed link the key ends.
+func TestRecoveryEndsKeys(t *testing.T) {
+	t.Parallel()
+	s := sharedSystem(t)
+	organizer, address := s.signUp(t, "organizer"), strings.ToLower(rand.Text())+"@example.org"
+	_, err := s.userDB.ExecContext(t.Context(), "UPDATE user SET email = ?, email_confirmed_at = UTC_TIMESTAMP(6) WHERE user_id = ?", address, organizer.userID)
+	require.NoError(t, err)
+	path := "/v1/races/" + organizer.createRace(t, marathon("Recovered Marathon"))
+	var key struct {
+		Secret string `json:"secret"`
+		Prefix string `json:"prefix"`
+	}
+	organizer.call(t, http.MethodPost, "/v1/me/keys", inJSON(t, map[string]string{"name": "sync", "scope": "read"})).into(t, http.StatusCreated, &key)
+	machine := s.anonymous()
+	machine.Token = key.Secret
+	machine.call(t, http.MethodGet, path+"/credits", payload{}).into(t, http.StatusOK, nil)
+	s.mailed(t, address, regexp.MustCompile(`An API key \((`+key.Prefix+`)\) was made`))
+
+	organizer.call(t, http.MethodPost, "/v1/users/recovery", inJSON(t, map[string]string{"login_id": address})).into(t, http.StatusAccepted, nil)
+	token := s.mailed(t, address, regexp.MustCompile(`link#recover\.([\w-]{43})`))
+	s.anonymous().call(t, http.MethodPost, "/v1/users/password", inJSON(t, map[string]string{"token": token, "password": "a quite different one"})).into(t, http.StatusNoContent, nil)
+	s.mailed(t, address, regexp.MustCompile(`(all API keys revoked)`))
+	eventually(t, patience, func() error {
+		if got := machine.call(t, http.MethodGet, path+"/credits", payload{}); got.status != http.StatusUnauthorized {
+			return fmt.Errorf("the key is answered %d", got.status)
+		}
+		return nil
+	})
+	organizer.call(t, http.MethodGet, "/v1/me", payload{}).problem(t, http.StatusUnauthorized)
+	organizer.logIn(t, organizer.login, "a quite different one")
+	organizer.call(t, http.MethodGet, path+"/credits", payload{}).into(t, http.StatusOK, nil)
+}
+
+// mailed waits for a mail to an address with a text, and returns its first group.
+func (s *system) mailed(t *testing.T, to string, text *regexp.Regexp) (group string) {
+	t.Helper()
+	eventually(t, patience, func() error {
+		for _, mail := range s.caught(t, to) {
+			if found := text.FindStringSubmatch(mail); found != nil {
+				group = found[1]
+				return nil
+			}
+		}
+		return fmt.Errorf("no mail says %s", text)
+	})
+	return group
 }
