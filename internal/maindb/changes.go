@@ -294,6 +294,8 @@ type raceState struct {
 	TimingPoints []pointState     `json:"timing_points,omitempty"`
 	Teams        []race.TeamRule  `json:"teams,omitempty"`
 	Awards       *race.AwardRules `json:"awards,omitempty"`
+
+	Entry *race.EntrySettings `json:"entry,omitempty"`
 }
 
 type pointState struct {
@@ -306,7 +308,7 @@ func stateOf(r race.Race) raceState {
 		OwnerID: r.OrganizerID, Name: r.Name, City: r.City, Country: r.Country, Date: r.Date.String(), DistanceM: r.Distance.Metres(), Ranking: r.Ranking,
 		Divisions: r.Divisions, Scoring: r.Scoring, Points: r.Points, Capacity: r.Capacity, Status: r.Status,
 	}
-	state.Teams = r.Teams
+	state.Teams, state.Entry = r.Teams, r.Entry
 	if r.Awards != (race.AwardRules{}) {
 		state.Awards = &r.Awards
 	}

@@ -17,6 +17,37 @@ import (
 // the places of others depend on them. It returns the accounts of the people of start
 // lists whose results the account has claimed. Repeating it is safe.
 func (s *Store) Leave(ctx context.Context, userID string) (standIns []string, err error) {
+	for {
+		if err := s.leaveLines(ctx, userID); err != nil {
+			return nil, err
+		}
+		standIns, err = s.leave(ctx, userID)
+		if !errors.Is(err, errInLine) { // a request to enter came in between
+			return standIns, err
+		}
+	}
+}
+
+// errInLine says that an account that is to leave holds a place or waits for one.
+var errInLine = errors.New("the account is in line for a race")
+
+// leaveLines cancels the entries that hold a place others wait for, each under the
+// lock on its pool.
+func (s *Store) leaveLines(ctx context.Context, userID string) error {
+	races, err := s.queries.LiveEntriesOf(ctx, userID)
+	if err != nil {
+		return fmt.Errorf("read the entries of user %s: %w", userID, err)
+	}
+	for _, raceID := range races {
+		var conflict *race.ConflictError
+		if err := s.CancelEntry(ctx, raceID, userID); err != nil && !errors.As(err, &conflict) { // results have come: it stays
+			return fmt.Errorf("cancel an entry of user %s: %w", userID, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) leave(ctx context.Context, userID string) (standIns []string, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		if err := q.MarkAccount(ctx, userID); err != nil {
@@ -24,6 +55,11 @@ func (s *Store) Leave(ctx context.Context, userID string) (standIns []string, er
 		}
 		if err := q.MarkLeft(ctx, sql.NullTime{Time: s.now(), Valid: true}, userID); err != nil {
 			return err
+		}
+		if live, err := q.LiveEntriesOf(ctx, userID); err != nil {
+			return err
+		} else if len(live) > 0 {
+			return errInLine
 		}
 		found, err := q.StandInsOf(ctx, nullString(userID))
 		if err != nil {
@@ -49,6 +85,7 @@ func (s *Store) Leave(ctx context.Context, userID string) (standIns []string, er
 			func() error { return q.ForgetLoginOfClaims(ctx, nullString(userID)) },
 			func() error { return q.EraseEntriesWithoutResults(ctx, s.now(), userID) },
 			func() error { return q.ForgetOwnAges(ctx, userID) },
+			func() error { return q.EraseEntryDetails(ctx, userID) },
 		} {
 			if err := erase(); err != nil {
 				return err

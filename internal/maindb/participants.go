@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -19,6 +20,11 @@ type Entry struct {
 	Sex       race.Sex  // of the account
 	BirthDate race.Date // of the account; zero when it has none
 	Team      string    // empty: none
+
+	// The rest is for races with entry settings.
+	Pool       string // by name; empty: the first that fits
+	Standing   bool   // enters as soon as a place comes free, without an offer
+	ReceivedAt time.Time
 }
 
 // Enter makes a runner a participant. When an earlier call with the same entry did
@@ -121,8 +127,21 @@ func (s *Store) Participant(ctx context.Context, raceID, userID string) (race.Pa
 // CancelEntry cancels a runner's entry and frees the place and the bib. Cancelling
 // again changes nothing. It returns race.ErrNotFound when there is no entry, and a
 // *race.ConflictError once the race has results, because the points of the bib then
-// belong to the runner.
+// belong to the runner. In a race with entry settings it is also how a runner leaves
+// the line or declines an offer; the place goes to the next in line.
 func (s *Store) CancelEntry(ctx context.Context, raceID, userID string) error {
+	e, err := s.queries.EntryOf(ctx, userID, raceID)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return s.cancelParticipant(ctx, raceID, userID)
+	case err != nil:
+		return fmt.Errorf("read entry in race %s: %w", raceID, err)
+	}
+	return s.leaveLine(ctx, e)
+}
+
+// cancelParticipant cancels the entry of somebody who holds no place of a pool.
+func (s *Store) cancelParticipant(ctx context.Context, raceID, userID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		status, err := holdRace(ctx, q, raceID)

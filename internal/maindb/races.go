@@ -43,10 +43,13 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 			RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
 			RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
 			Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
-			TimingPoints: optional.course, Teams: optional.teams, Awards: optional.awards,
+			TimingPoints: optional.course, Teams: optional.teams, Awards: optional.awards, Entry: optional.entry,
 			Country: r.Country, Status: string(r.Status), CreatedAt: now, UpdatedAt: now,
 		})
 		if err != nil {
+			return err
+		}
+		if err := syncPools(ctx, q, race.Race{}, r); err != nil {
 			return err
 		}
 		created := ofRace(r.ID, "race.created")
@@ -159,6 +162,9 @@ func racesOf(rows []gen.Race) ([]race.Race, error) {
 func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
+		if _, err := q.LockPools(ctx, raceID); err != nil {
+			return fmt.Errorf("lock the pools of race %s: %w", raceID, err)
+		}
 		r, err := lockRace(ctx, q, raceID)
 		if err != nil {
 			return err
@@ -181,6 +187,13 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		}
 		if err := q.DeleteParticipantsOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete entries of race %s: %w", raceID, err)
+		}
+		for _, remove := range []func(context.Context, string) error{
+			q.DeleteEntriesOfRace, q.DeleteDeparturesOfRace, q.DeleteOffersOfRace, q.DeletePoolsOfRace,
+		} {
+			if err := remove(ctx, raceID); err != nil {
+				return fmt.Errorf("delete the pools of race %s: %w", raceID, err)
+			}
 		}
 		if err := q.DeleteStaffOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete the staff of race %s: %w", raceID, err)
@@ -296,7 +309,7 @@ func divisionsColumn(divisions []race.Division) (json.RawMessage, error) {
 
 // optionalSettings are the columns of settings that most races do without; each is
 // NULL where there is none.
-type optionalSettings struct{ course, teams, awards sql.NullString }
+type optionalSettings struct{ course, teams, awards, entry sql.NullString }
 
 func optionalSettingsOf(r race.Race) (columns optionalSettings, err error) {
 	for _, setting := range []struct {
@@ -307,6 +320,7 @@ func optionalSettingsOf(r race.Race) (columns optionalSettings, err error) {
 		{&columns.course, r.Course, r.Course.LastKey != 0},
 		{&columns.teams, r.Teams, len(r.Teams) > 0},
 		{&columns.awards, r.Awards, r.Awards != race.AwardRules{}},
+		{&columns.entry, r.Entry, r.Entry != nil},
 	} {
 		if !setting.isSet {
 			continue
@@ -324,12 +338,12 @@ func readOptionalSettings(row gen.Race, r *race.Race) error {
 	for _, setting := range []struct {
 		column sql.NullString
 		value  any
-	}{{row.TimingPoints, &r.Course}, {row.Teams, &r.Teams}, {row.Awards, &r.Awards}} {
+	}{{row.TimingPoints, &r.Course}, {row.Teams, &r.Teams}, {row.Awards, &r.Awards}, {row.Entry, &r.Entry}} {
 		if !setting.column.Valid {
 			continue
 		}
 		if err := json.Unmarshal([]byte(setting.column.String), setting.value); err != nil {
-			return fmt.Errorf("read timing points, teams and awards of race %s: %w", row.RaceID, err)
+			return fmt.Errorf("read optional settings of race %s: %w", row.RaceID, err)
 		}
 	}
 	return nil

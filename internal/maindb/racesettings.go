@@ -32,11 +32,18 @@ type BirthDates func(ctx context.Context, bibKeys []string) (map[string]race.Dat
 func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.Race) error, births BirthDates) (updated race.Race, revised int, err error) {
 	err = s.inRace(ctx, raceID, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
+		if _, err := q.LockPools(ctx, raceID); err != nil { // before the race: entering does so
+			return fmt.Errorf("lock the pools of race %s: %w", raceID, err)
+		}
 		old, err := lockRace(ctx, q, raceID)
 		if err != nil {
 			return err
 		}
 		updated, revised = old, 0
+		if old.Entry != nil {
+			updated.Entry = new(*old.Entry)
+			updated.Entry.Pools = slices.Clone(old.Entry.Pools)
+		}
 		updated.Divisions = slices.Clone(old.Divisions)
 		updated.Course.Points, updated.Teams = slices.Clone(old.Course.Points), slices.Clone(old.Teams)
 		if err := edit(&updated); err != nil {
@@ -49,6 +56,9 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 			return err
 		}
 		if err := s.writeSettings(ctx, q, updated); err != nil {
+			return err
+		}
+		if err := s.changeEntry(ctx, tx, old, updated); err != nil {
 			return err
 		}
 		if updated.Date != old.Date {
@@ -143,7 +153,7 @@ func (s *Store) writeSettings(ctx context.Context, q *gen.Queries, r race.Race) 
 		Name: r.Name, City: r.City, RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
 		RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
 		Divisions: divisions, Scoring: r.Scoring, Points: r.Points, Capacity: count32(r.Capacity),
-		TimingPoints: optional.course, Teams: optional.teams, Awards: optional.awards,
+		TimingPoints: optional.course, Teams: optional.teams, Awards: optional.awards, Entry: optional.entry,
 		Country: r.Country, UpdatedAt: s.now(), RaceID: r.ID,
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ func TestRights(t *testing.T) {
 	t.Parallel()
 	mysqltest.TestRights(t, maindb.Migrations(), maindb.Grants(), mysqltest.Rights{
 		"race":                     {mysql.API: everything, mysql.Worker: "select, update (status, updated_at)"},
-		"participant":              {mysql.API: everything, mysql.Worker: "select"},
+		"participant":              {mysql.API: everything, mysql.Worker: "select, insert, update"},
 		"organizer":                {mysql.API: "select, insert, update"},
 		"claim":                    {mysql.API: everything},
 		"official_record":          {mysql.API: "select, insert, update", mysql.Worker: "select, update"},
@@ -42,6 +42,10 @@ func TestRights(t *testing.T) {
 			mysql.API:    "select, insert, update (state, wrong, right_would_be, closed_at, closed_by, answer, answered_revision)",
 			mysql.Worker: "select (dispute_id, race_id, state)",
 		},
+		"entry":            {mysql.API: everything, mysql.Worker: "select, update (state, offer_no, offer_expires_at, changed_at)"},
+		"entry_pool":       {mysql.API: everything, mysql.Worker: "select, update (taken, offered, waiting, next_seq, next_bib, version)"},
+		"entry_departure":  {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
+		"offer_outbox":     {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
 		"account_mark":     {mysql.API: "select, insert, update"},
 		"series":           {mysql.API: everything, mysql.Worker: "select"},
 		"series_race":      {mysql.API: everything, mysql.Worker: "select"},

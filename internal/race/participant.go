@@ -10,11 +10,24 @@ import (
 // EntryStatus is the state of a participant's entry.
 type EntryStatus string
 
-// An entry is entered until it is cancelled.
+// An entry is entered until it is cancelled. In a race with entry settings it may also
+// wait in line, be offered a place, and let the offer go by.
 const (
 	Entered   EntryStatus = "entered"
-	Cancelled EntryStatus = "cancelled"
+	Waiting   EntryStatus = "waiting"
+	Offered   EntryStatus = "offered"
+	Cancelled EntryStatus = "cancelled" // by the runner
+	Dropped   EntryStatus = "removed"   // by the organizer
+
+	OfferDeclined EntryStatus = "declined" // by the runner
+	OfferExpired  EntryStatus = "expired"
 )
+
+// Left reports whether somebody with that status has no place and waits for none. They
+// may join again, at the end of the line, unless the organizer removed them.
+func (s EntryStatus) Left() bool {
+	return s == OfferDeclined || s == OfferExpired || s == Cancelled || s == Dropped
+}
 
 // Participant is somebody's entry in a race. It holds no name: names belong to
 // the account.

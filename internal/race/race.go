@@ -105,6 +105,7 @@ type Race struct {
 	Course      Course
 	Teams       []TeamRule
 	Awards      AwardRules
+	Entry       *EntrySettings // nil: entry as it comes, bounded by Capacity alone
 	Status      Status
 	Voided      *Voiding // nil unless the status is Void
 	CreatedAt   time.Time

@@ -477,6 +477,61 @@ func (q *Queries) ParticipantsOfRace(ctx context.Context, raceID string) ([]Part
 	return items, nil
 }
 
+const participantsOfUsers = `-- name: ParticipantsOfUsers :many
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on, team FROM participant WHERE race_id = ? AND user_id IN (/*SLICE:user_ids*/?)
+`
+
+func (q *Queries) ParticipantsOfUsers(ctx context.Context, raceID string, userIds []string) ([]Participant, error) {
+	query := participantsOfUsers
+	var queryParams []interface{}
+	queryParams = append(queryParams, raceID)
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Participant
+	for rows.Next() {
+		var i Participant
+		if err := rows.Scan(
+			&i.ParticipantID,
+			&i.RaceID,
+			&i.UserID,
+			&i.Bib,
+			&i.BibKey,
+			&i.Sex,
+			&i.Age,
+			&i.AgeStated,
+			&i.Field,
+			&i.Status,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Listed,
+			&i.OwnAge,
+			&i.OwnAgeOn,
+			&i.Team,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const releaseBibs = `-- name: ReleaseBibs :exec
 UPDATE participant SET bib = NULL, bib_key = NULL WHERE participant_id IN (/*SLICE:participant_ids*/?)
 `

@@ -22,7 +22,7 @@ func (q *Queries) DeleteRace(ctx context.Context, raceID string) error {
 }
 
 const findRacesAfter = `-- name: FindRacesAfter :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards, entry FROM race
 WHERE race_date >= ? AND (race_date > ? OR race_id > ?)
   AND race_date <= ? AND (name LIKE ? OR city LIKE ?)
 ORDER BY race_date, race_id
@@ -78,6 +78,7 @@ func (q *Queries) FindRacesAfter(ctx context.Context, arg FindRacesAfterParams) 
 			&i.TimingPoints,
 			&i.Teams,
 			&i.Awards,
+			&i.Entry,
 		); err != nil {
 			return nil, err
 		}
@@ -93,7 +94,7 @@ func (q *Queries) FindRacesAfter(ctx context.Context, arg FindRacesAfterParams) 
 }
 
 const findRacesBefore = `-- name: FindRacesBefore :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards, entry FROM race
 WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
   AND race_date >= ? AND (name LIKE ? OR city LIKE ?)
 ORDER BY race_date DESC, race_id DESC
@@ -149,6 +150,7 @@ func (q *Queries) FindRacesBefore(ctx context.Context, arg FindRacesBeforeParams
 			&i.TimingPoints,
 			&i.Teams,
 			&i.Awards,
+			&i.Entry,
 		); err != nil {
 			return nil, err
 		}
@@ -165,8 +167,8 @@ func (q *Queries) FindRacesBefore(ctx context.Context, arg FindRacesBeforeParams
 
 const insertRace = `-- name: InsertRace :exec
 INSERT INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties,
-                  divisions, scoring, points, capacity, timing_points, teams, awards, country, status, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  divisions, scoring, points, capacity, timing_points, teams, awards, entry, country, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertRaceParams struct {
@@ -186,6 +188,7 @@ type InsertRaceParams struct {
 	TimingPoints   sql.NullString
 	Teams          sql.NullString
 	Awards         sql.NullString
+	Entry          sql.NullString
 	Country        string
 	Status         string
 	CreatedAt      time.Time
@@ -210,6 +213,7 @@ func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
 		arg.TimingPoints,
 		arg.Teams,
 		arg.Awards,
+		arg.Entry,
 		arg.Country,
 		arg.Status,
 		arg.CreatedAt,
@@ -219,7 +223,7 @@ func (q *Queries) InsertRace(ctx context.Context, arg InsertRaceParams) error {
 }
 
 const lockRace = `-- name: LockRace :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race WHERE race_id = ? FOR UPDATE
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards, entry FROM race WHERE race_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
@@ -249,12 +253,13 @@ func (q *Queries) LockRace(ctx context.Context, raceID string) (Race, error) {
 		&i.TimingPoints,
 		&i.Teams,
 		&i.Awards,
+		&i.Entry,
 	)
 	return i, err
 }
 
 const race = `-- name: Race :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race WHERE race_id = ?
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards, entry FROM race WHERE race_id = ?
 `
 
 func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
@@ -284,6 +289,7 @@ func (q *Queries) Race(ctx context.Context, raceID string) (Race, error) {
 		&i.TimingPoints,
 		&i.Teams,
 		&i.Awards,
+		&i.Entry,
 	)
 	return i, err
 }
@@ -301,7 +307,7 @@ func (q *Queries) RaceHasRecords(ctx context.Context, raceID string) (bool, erro
 
 const racesBefore = `-- name: RacesBefore :many
 
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards, entry FROM race
 WHERE race_date <= ? AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
 LIMIT ?
@@ -352,6 +358,7 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 			&i.TimingPoints,
 			&i.Teams,
 			&i.Awards,
+			&i.Entry,
 		); err != nil {
 			return nil, err
 		}
@@ -367,7 +374,7 @@ func (q *Queries) RacesBefore(ctx context.Context, arg RacesBeforeParams) ([]Rac
 }
 
 const racesOfOrganizerBefore = `-- name: RacesOfOrganizerBefore :many
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards FROM race
+SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards, entry FROM race
 WHERE organizer_id = ? AND race_date <= ?
   AND (race_date < ? OR race_id < ?)
 ORDER BY race_date DESC, race_id DESC
@@ -420,6 +427,7 @@ func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganiz
 			&i.TimingPoints,
 			&i.Teams,
 			&i.Awards,
+			&i.Entry,
 		); err != nil {
 			return nil, err
 		}
@@ -437,7 +445,7 @@ func (q *Queries) RacesOfOrganizerBefore(ctx context.Context, arg RacesOfOrganiz
 const updateRace = `-- name: UpdateRace :exec
 UPDATE race
 SET name = ?, city = ?, race_date = ?, distance_mm = ?, ranking_basis = ?, divisions_basis = ?, ties = ?,
-    divisions = ?, scoring = ?, points = ?, capacity = ?, timing_points = ?, teams = ?, awards = ?, country = ?, updated_at = ?
+    divisions = ?, scoring = ?, points = ?, capacity = ?, timing_points = ?, teams = ?, awards = ?, entry = ?, country = ?, updated_at = ?
 WHERE race_id = ?
 `
 
@@ -456,6 +464,7 @@ type UpdateRaceParams struct {
 	TimingPoints   sql.NullString
 	Teams          sql.NullString
 	Awards         sql.NullString
+	Entry          sql.NullString
 	Country        string
 	UpdatedAt      time.Time
 	RaceID         string
@@ -477,6 +486,7 @@ func (q *Queries) UpdateRace(ctx context.Context, arg UpdateRaceParams) error {
 		arg.TimingPoints,
 		arg.Teams,
 		arg.Awards,
+		arg.Entry,
 		arg.Country,
 		arg.UpdatedAt,
 		arg.RaceID,

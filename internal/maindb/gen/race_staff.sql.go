@@ -128,7 +128,7 @@ func (q *Queries) PurgeStaffInvitations(ctx context.Context, expiresAt time.Time
 }
 
 const raceWithRole = `-- name: RaceWithRole :one
-SELECT race.race_id, race.organizer_id, race.name, race.city, race.race_date, race.distance_mm, race.ranking_basis, race.divisions_basis, race.ties, race.divisions, race.scoring, race.points, race.capacity, race.status, race.created_at, race.updated_at, race.voided_at, race.voided_by, race.void_reason, race.country, race.timing_points, race.teams, race.awards, race_staff.role
+SELECT race.race_id, race.organizer_id, race.name, race.city, race.race_date, race.distance_mm, race.ranking_basis, race.divisions_basis, race.ties, race.divisions, race.scoring, race.points, race.capacity, race.status, race.created_at, race.updated_at, race.voided_at, race.voided_by, race.void_reason, race.country, race.timing_points, race.teams, race.awards, race.entry, race_staff.role
 FROM race LEFT JOIN race_staff ON race_staff.race_id = race.race_id AND race_staff.user_id = ?
 WHERE race.race_id = ?
 `
@@ -165,13 +165,14 @@ func (q *Queries) RaceWithRole(ctx context.Context, userID string, raceID string
 		&i.Race.TimingPoints,
 		&i.Race.Teams,
 		&i.Race.Awards,
+		&i.Race.Entry,
 		&i.Role,
 	)
 	return i, err
 }
 
 const racesOfStaff = `-- name: RacesOfStaff :many
-SELECT race.race_id, race.organizer_id, race.name, race.city, race.race_date, race.distance_mm, race.ranking_basis, race.divisions_basis, race.ties, race.divisions, race.scoring, race.points, race.capacity, race.status, race.created_at, race.updated_at, race.voided_at, race.voided_by, race.void_reason, race.country, race.timing_points, race.teams, race.awards, race_staff.role
+SELECT race.race_id, race.organizer_id, race.name, race.city, race.race_date, race.distance_mm, race.ranking_basis, race.divisions_basis, race.ties, race.divisions, race.scoring, race.points, race.capacity, race.status, race.created_at, race.updated_at, race.voided_at, race.voided_by, race.void_reason, race.country, race.timing_points, race.teams, race.awards, race.entry, race_staff.role
 FROM race LEFT JOIN race_staff ON race_staff.race_id = race.race_id AND race_staff.user_id = ?
 WHERE race.race_id IN (SELECT owned.race_id FROM race AS owned WHERE owned.organizer_id = ?
                        UNION SELECT works.race_id FROM race_staff AS works WHERE works.user_id = ?)
@@ -231,6 +232,7 @@ func (q *Queries) RacesOfStaff(ctx context.Context, arg RacesOfStaffParams) ([]R
 			&i.Race.TimingPoints,
 			&i.Race.Teams,
 			&i.Race.Awards,
+			&i.Race.Entry,
 			&i.Role,
 		); err != nil {
 			return nil, err

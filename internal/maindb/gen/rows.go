@@ -97,6 +97,45 @@ type Dispute struct {
 	AnsweredRevision sql.NullInt32
 }
 
+type Entry struct {
+	RaceID         string
+	Pool           int16
+	Seq            int64
+	EntryID        string
+	UserID         string
+	State          string
+	Standing       bool
+	OfferNo        int32
+	OfferExpiresAt sql.NullTime
+	Sex            string
+	OwnAge         sql.NullInt16
+	OwnAgeOn       sql.NullTime
+	Team           string
+	Reason         string
+	ReceivedAt     time.Time
+	CreatedAt      time.Time
+	ChangedAt      time.Time
+}
+
+type EntryDeparture struct {
+	RaceID  string
+	Pool    int16
+	Version int64
+	Seq     int64
+}
+
+type EntryPool struct {
+	RaceID   string
+	Pool     int16
+	Capacity int32
+	Taken    int32
+	Offered  int32
+	Waiting  int32
+	NextSeq  int64
+	NextBib  int32
+	Version  int64
+}
+
 type IdempotencyKey struct {
 	KeyHash        []byte
 	RequestHash    []byte
@@ -120,6 +159,14 @@ type ImportMapping struct {
 	Shape       []byte
 	Mapping     json.RawMessage
 	UpdatedAt   time.Time
+}
+
+type OfferOutbox struct {
+	RaceID    string
+	Pool      int16
+	Seq       int64
+	OfferNo   int32
+	CreatedAt time.Time
 }
 
 type OfficialRecord struct {
@@ -250,6 +297,7 @@ type Race struct {
 	TimingPoints   sql.NullString
 	Teams          sql.NullString
 	Awards         sql.NullString
+	Entry          sql.NullString
 }
 
 type RaceImport struct {

@@ -26,6 +26,10 @@ GRANT SELECT, INSERT, UPDATE (login_hash, user_id, declined_at, accepted_at), DE
 GRANT SELECT, INSERT, UPDATE (secret_hash, prefix, last_used_at, revoked_at), DELETE ON api_key TO {account};
 GRANT SELECT, INSERT, UPDATE (state, wrong, right_would_be, closed_at, closed_by, answer, answered_revision) ON dispute TO {account};
 GRANT SELECT, INSERT, UPDATE ON account_mark TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON entry TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON entry_pool TO {account};
+GRANT SELECT, INSERT, DELETE ON entry_departure TO {account};
+GRANT SELECT, INSERT, DELETE ON offer_outbox TO {account};
 GRANT SELECT ON goose_db_version TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON series TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON series_race TO {account};

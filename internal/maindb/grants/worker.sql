@@ -1,8 +1,8 @@
 -- The worker writes standings and the audit's findings. It creates neither races nor
 -- results: it publishes a race, and raises the revision of a record that the ledger is
--- ahead of.
+-- ahead of. It ends offers of places, which passes the places on.
 GRANT SELECT, UPDATE (status, updated_at) ON race TO {account};
-GRANT SELECT ON participant TO {account};
+GRANT SELECT, INSERT, UPDATE ON participant TO {account};
 GRANT SELECT, UPDATE ON official_record TO {account};
 GRANT SELECT, INSERT ON official_record_revision TO {account};
 GRANT SELECT, INSERT ON outbox TO {account};
@@ -15,6 +15,10 @@ GRANT SELECT, INSERT, UPDATE ON unmatched_revision TO {account};
 GRANT SELECT, INSERT ON change_log TO {account};
 GRANT SELECT, INSERT ON change_text TO {account};
 GRANT SELECT (dispute_id, race_id, state) ON dispute TO {account};
+GRANT SELECT, UPDATE (state, offer_no, offer_expires_at, changed_at) ON entry TO {account};
+GRANT SELECT, UPDATE (taken, offered, waiting, next_seq, next_bib, version) ON entry_pool TO {account};
+GRANT SELECT, INSERT ON entry_departure TO {account};
+GRANT SELECT, INSERT ON offer_outbox TO {account};
 GRANT SELECT ON goose_db_version TO {account};
 GRANT SELECT ON series TO {account};
 GRANT SELECT ON series_race TO {account};

@@ -64,3 +64,6 @@ UPDATE participant SET age = ?, updated_at = ? WHERE participant_id IN (sqlc.sli
 
 -- name: TeamsOfRace :many
 SELECT user_id, team FROM participant WHERE race_id = ? AND status = 'entered' AND team <> '';
+
+-- name: ParticipantsOfUsers :many
+SELECT * FROM participant WHERE race_id = ? AND user_id IN (sqlc.slice(user_ids));

@@ -6,13 +6,13 @@ SELECT * FROM race WHERE race_id = ? FOR UPDATE;
 
 -- name: InsertRace :exec
 INSERT INTO race (race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties,
-                  divisions, scoring, points, capacity, timing_points, teams, awards, country, status, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                  divisions, scoring, points, capacity, timing_points, teams, awards, entry, country, status, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: UpdateRace :exec
 UPDATE race
 SET name = ?, city = ?, race_date = ?, distance_mm = ?, ranking_basis = ?, divisions_basis = ?, ties = ?,
-    divisions = ?, scoring = ?, points = ?, capacity = ?, timing_points = ?, teams = ?, awards = ?, country = ?, updated_at = ?
+    divisions = ?, scoring = ?, points = ?, capacity = ?, timing_points = ?, teams = ?, awards = ?, entry = ?, country = ?, updated_at = ?
 WHERE race_id = ?;
 
 -- name: VoidRace :exec

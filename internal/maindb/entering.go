@@ -1,0 +1,476 @@
+package maindb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sethvargo/go-retry"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+const (
+	// maxBatch is how many requests one transaction answers. Larger batches are only a
+	// little faster, and everybody in them waits longer.
+	maxBatch = 256
+	// maxQueued is how many requests for a race wait in a process: what a rush lets
+	// through in about a second.
+	maxQueued = 4096
+	// batchTimeout is how long a batch is tried for. Callers get a 503 afterwards and
+	// may repeat the request: whoever was entered all the same finds their entry.
+	batchTimeout = 10 * time.Second
+	batchBackoff = 20 * time.Millisecond
+	maxBackoff   = 500 * time.Millisecond
+)
+
+// ErrBusy says that more requests wait than a process takes. Nothing was written.
+var ErrBusy = errors.New("too many requests to enter are waiting")
+
+// Account is what an entry takes from the runner's account.
+type Account struct {
+	Sex       race.Sex
+	BirthDate race.Date
+}
+
+// Entering enters runners in races. The requests for a race that come while one
+// transaction is under way are answered together by the next, so that a rush costs
+// some dozens of commits instead of one for each runner. Several processes take
+// turns by the lock on the pool's row; none of them leads.
+type Entering struct {
+	store *Store
+	// accounts returns what is known of accounts, by user ID, without those that do
+	// not exist.
+	accounts func(ctx context.Context, userIDs []string) (map[string]Account, error)
+
+	mu     sync.Mutex
+	queues map[string][]*request // by race, those that wait for the next batch
+
+	batches, tries atomic.Int64
+}
+
+// NewEntering returns an Entering over a store and the accounts of runners.
+func NewEntering(store *Store, accounts func(context.Context, []string) (map[string]Account, error)) *Entering {
+	return &Entering{store: store, accounts: accounts, queues: map[string][]*request{}}
+}
+
+// Batches returns how many batches there were, and how often they were tried: more
+// often by the transactions that met a deadlock, a lost connection, or a bib that was
+// just taken.
+func (e *Entering) Batches() (batches, tries int64) { return e.batches.Load(), e.tries.Load() }
+
+// request is a call of Enter that waits for its answer.
+type request struct {
+	Entry
+	ctx    context.Context //nolint:containedctx // of the caller, who may give up while waiting
+	answer chan answer
+}
+
+type answer struct {
+	entrant LineEntry
+	err     error
+}
+
+// Enter enters a runner in a race, or puts them in line. A runner who is known there
+// gets their entry as it is. Sex and birth date are taken from the account.
+//
+// It returns race.ErrNotFound, race.ErrLeft, ErrBusy, a *race.InvalidError about the
+// pool, a *race.ConflictError when the race accepts no such entry now, and
+// race.ErrUnavailable; only then may the runner have been entered all the same.
+func (e *Entering) Enter(ctx context.Context, entry Entry) (LineEntry, error) {
+	entry.ReceivedAt = e.store.now()
+	r := &request{Entry: entry, ctx: ctx, answer: make(chan answer, 1)}
+	if err := e.queue(r); err != nil {
+		return LineEntry{}, err
+	}
+	select {
+	case got := <-r.answer:
+		return got.entrant, got.err
+	case <-ctx.Done():
+		return LineEntry{}, ctx.Err()
+	}
+}
+
+// queue adds a request to the next batch of its race, and starts answering when nobody
+// does.
+func (e *Entering) queue(r *request) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	waiting, running := e.queues[r.RaceID]
+	if len(waiting) >= maxQueued {
+		return ErrBusy
+	}
+	e.queues[r.RaceID] = append(waiting, r)
+	if !running {
+		go e.run(r.RaceID)
+	}
+	return nil
+}
+
+// run answers the requests for a race until there are none.
+func (e *Entering) run(raceID string) {
+	for {
+		batch := e.next(raceID)
+		if len(batch) == 0 {
+			return
+		}
+		e.batch(raceID, batch)
+	}
+}
+
+// next takes the next batch without those whose callers have gone. It ends run when
+// nobody waits.
+func (e *Entering) next(raceID string) []*request {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		waiting := e.queues[raceID]
+		if len(waiting) == 0 {
+			delete(e.queues, raceID)
+			return nil
+		}
+		n := min(len(waiting), maxBatch)
+		batch := slices.DeleteFunc(slices.Clone(waiting[:n]), func(r *request) bool { return r.ctx.Err() != nil })
+		e.queues[raceID] = waiting[n:]
+		if len(batch) > 0 {
+			return batch
+		}
+	}
+}
+
+// batch answers requests for one race. It has a context of its own, since the requests
+// of several callers depend on it.
+func (e *Entering) batch(raceID string, batch []*request) {
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	refuse := func(err error) {
+		for _, r := range batch {
+			r.answer <- answer{err: err}
+		}
+	}
+	ofRace, err := e.store.Race(ctx, raceID)
+	if err != nil {
+		refuse(err)
+		return
+	}
+	accounts, err := e.accountsOf(ctx, batch)
+	if err != nil {
+		refuse(err)
+		return
+	}
+	pools := map[int][]*request{}
+	for _, r := range batch {
+		account, ok := accounts[r.UserID]
+		if !ok {
+			r.answer <- answer{err: race.ErrLeft}
+			continue
+		}
+		r.Sex, r.BirthDate = account.Sex, account.BirthDate
+		if ofRace.Entry == nil {
+			go e.enterAlone(r)
+			continue
+		}
+		pool, err := ofRace.ChooseEntryPool(r.Pool, r.Sex, r.BirthDate.AgeOn(ofRace.Date))
+		if err != nil {
+			// Whoever has entered gets their entry, whatever they ask for now.
+			go e.answerKnown(r, err)
+			continue
+		}
+		pools[pool.Key] = append(pools[pool.Key], r)
+	}
+	for key, requests := range pools {
+		e.answerPool(ctx, raceID, key, requests)
+	}
+}
+
+func (e *Entering) accountsOf(ctx context.Context, batch []*request) (map[string]Account, error) {
+	users := make([]string, len(batch))
+	for i, r := range batch {
+		users[i] = r.UserID
+	}
+	slices.Sort(users)
+	return e.accounts(ctx, slices.Compact(users))
+}
+
+// enterAlone enters a runner in a race without entry settings.
+func (e *Entering) enterAlone(r *request) {
+	p, err := e.store.Enter(r.ctx, r.Entry)
+	r.answer <- answer{entrant: LineEntry{Participant: p}, err: err}
+}
+
+func (e *Entering) answerKnown(r *request, refusal error) {
+	known, err := e.store.EntryOf(r.ctx, r.RaceID, r.UserID)
+	if errors.Is(err, race.ErrNotFound) || err == nil && known.Status.Left() {
+		err = refusal
+	}
+	r.answer <- answer{entrant: known, err: err}
+}
+
+// answerPool answers requests for one pool. Two of the same runner get the same answer.
+func (e *Entering) answerPool(ctx context.Context, raceID string, pool int, requests []*request) {
+	var entries []Entry
+	index := make(map[string]int, len(requests))
+	for _, r := range requests {
+		if _, twice := index[r.UserID]; !twice {
+			index[r.UserID] = len(entries)
+			entries = append(entries, r.Entry)
+		}
+	}
+	e.batches.Add(1)
+	answers, err := e.enterAll(ctx, raceID, pool, entries)
+	for _, r := range requests {
+		if err != nil {
+			r.answer <- answer{err: err}
+			continue
+		}
+		r.answer <- answers[index[r.UserID]]
+	}
+}
+
+// enterAll enters a batch. When it cannot be known whether a commit took effect, the
+// batch is done again: under the lock, those who were entered are found.
+func (e *Entering) enterAll(ctx context.Context, raceID string, pool int, entries []Entry) (answers []answer, err error) {
+	backoff := retry.WithCappedDuration(maxBackoff, retry.WithJitterPercent(50, retry.NewExponential(batchBackoff)))
+	err = retry.Do(ctx, backoff, func(ctx context.Context) error {
+		err := e.store.inLine(ctx, raceID, pool, func(l *line) error {
+			e.tries.Add(1)
+			var err error
+			answers, err = l.enter(ctx, entries)
+			return err
+		})
+		if errors.Is(err, race.ErrUnavailable) || mysql.IsDuplicate(err) || errors.Is(err, sql.ErrConnDone) {
+			return retry.RetryableError(err)
+		}
+		return err
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("enter %d runners: %w", len(entries), race.ErrUnavailable)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answers, e.store.positions(ctx, raceID, pool, answers)
+}
+
+// enter enters those who are not known yet, or puts them in line. One answer never
+// depends on whether another is a refusal.
+func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
+	known, err := l.knownEntrants(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]answer, len(entries))
+	refusal := l.refusal()
+	free := l.free()
+	var added, again, entering []gen.Entry // rows to insert, to move to the end, and those of both who enter
+	var enteringAt []int
+	for i, e := range entries {
+		k := known[e.UserID]
+		switch {
+		case k.left:
+			answers[i].err = race.ErrLeft
+			continue
+		case k.entry != nil && k.entry.State == string(race.Dropped):
+			answers[i].err = &race.ConflictError{Message: "the organizer has removed your entry"}
+			continue
+		case k.entry != nil && !race.EntryStatus(k.entry.State).Left():
+			answers[i].entrant = lineEntryOf(l.race, *k.entry, k.participant)
+			continue
+		case k.participant != nil && k.participant.Status == string(race.Entered):
+			answers[i].entrant = LineEntry{Participant: participantOf(*k.participant)}
+			continue
+		case refusal != nil:
+			answers[i].err = refusal
+			continue
+		}
+		row := l.newEntry(e)
+		switch {
+		case free > 0 && l.row.Waiting == 0:
+			free--
+			row.State = string(race.Entered)
+		case l.race.Entry.WaitingList:
+			row.State = string(race.Waiting)
+		default:
+			answers[i].err = &race.ConflictError{Message: fmt.Sprintf("the race is full: its capacity is %d", l.pool.Capacity)}
+			continue
+		}
+		l.row.NextSeq++
+		if k.entry == nil {
+			added = append(added, row)
+		} else {
+			again = append(again, row)
+		}
+		answers[i].entrant = lineEntryOf(l.race, row, nil)
+		if row.State == string(race.Waiting) {
+			l.row.Waiting++
+			answers[i].entrant.Position = int(l.row.Waiting)
+			continue
+		}
+		l.row.Taken++
+		entering, enteringAt = append(entering, row), append(enteringAt, i)
+	}
+	if err := insertEntries(ctx, l.tx, added); err != nil {
+		return nil, err
+	}
+	for _, row := range again {
+		if err := l.rejoin(ctx, row); err != nil {
+			return nil, err
+		}
+	}
+	there := make(map[string]gen.Participant)
+	for _, row := range entering {
+		if p := known[row.UserID].participant; p != nil {
+			there[row.UserID] = *p
+		}
+	}
+	participants, err := l.addParticipants(ctx, entering, there)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range participants {
+		answers[enteringAt[i]].entrant.Participant = p
+	}
+	return answers, nil
+}
+
+func (l *line) newEntry(e Entry) gen.Entry {
+	return gen.Entry{
+		RaceID: l.race.ID, Pool: l.row.Pool, Seq: l.row.NextSeq, EntryID: e.ID, UserID: e.UserID, Standing: e.Standing,
+		Sex: string(e.Sex), OwnAge: nullAge(e.BirthDate.AgeOn(l.race.Date)), OwnAgeOn: nullDate(l.race.Date), Team: e.Team,
+		ReceivedAt: e.ReceivedAt.UTC().Truncate(time.Microsecond), CreatedAt: l.now, ChangedAt: l.now,
+	}
+}
+
+func (l *line) rejoin(ctx context.Context, row gen.Entry) error {
+	err := l.q.Rejoin(ctx, gen.RejoinParams{
+		Pool: row.Pool, Seq: row.Seq, EntryID: row.EntryID, State: row.State, Standing: row.Standing, Sex: row.Sex, OwnAge: row.OwnAge,
+		OwnAgeOn: row.OwnAgeOn, Team: row.Team, ReceivedAt: row.ReceivedAt, ChangedAt: l.now, UserID: row.UserID, RaceID: row.RaceID,
+	})
+	if err != nil {
+		return fmt.Errorf("join the line of race %s again: %w", row.RaceID, err)
+	}
+	return nil
+}
+
+// refusal returns why nobody may enter now, by the database's clock.
+func (l *line) refusal() error {
+	settings := l.race.Entry
+	opens := settings.OpenFrom(l.pool)
+	switch {
+	case l.race.Status != race.Scheduled:
+		return &race.ConflictError{Message: "entries are closed: the race has results"}
+	case !opens.IsZero() && l.now.Before(opens):
+		return &race.ConflictError{Field: "opens_at", Message: "entry opens at " + settings.In(opens).Format(time.RFC3339)}
+	case !settings.ClosesAt.IsZero() && !l.now.Before(settings.ClosesAt):
+		return &race.ConflictError{Field: "closes_at", Message: "entry closed at " + settings.In(settings.ClosesAt).Format(time.RFC3339)}
+	case settings.Paused:
+		return &race.ConflictError{Message: "entry is paused by the organizer"}
+	}
+	return nil
+}
+
+// knownEntrant is what the database has about somebody who asks to enter.
+type knownEntrant struct {
+	left        bool // their account is deleted
+	entry       *gen.Entry
+	participant *gen.Participant
+}
+
+// knownEntrants marks the accounts, like holdAccount, and reads what is known of
+// them. All batches mark accounts in the same order, so that two cannot wait for
+// each other.
+func (l *line) knownEntrants(ctx context.Context, entries []Entry) (map[string]knownEntrant, error) {
+	sorted := slices.SortedFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.UserID, b.UserID) })
+	args := make([]any, len(sorted))
+	users := make([]string, len(sorted))
+	for i, e := range sorted {
+		args[i], users[i] = e.UserID, e.UserID
+	}
+	marks := "INSERT INTO account_mark (user_id) VALUES " + strings.Repeat(",(?)", len(args))[1:] + " ON DUPLICATE KEY UPDATE user_id = user_id"
+	if _, err := l.tx.ExecContext(ctx, marks, args...); err != nil {
+		return nil, fmt.Errorf("hold %d accounts: %w", len(args), err)
+	}
+	known := make(map[string]knownEntrant, len(entries))
+	left, err := l.q.AccountsLeft(ctx, users)
+	if err != nil {
+		return nil, fmt.Errorf("look for accounts that left: %w", err)
+	}
+	for _, id := range left {
+		known[id] = knownEntrant{left: true}
+	}
+	found, err := l.q.EntriesOfUsers(ctx, l.race.ID, users)
+	if err != nil {
+		return nil, fmt.Errorf("look for entries in race %s: %w", l.race.ID, err)
+	}
+	for _, e := range found {
+		k := known[e.UserID]
+		k.entry = &e
+		known[e.UserID] = k
+	}
+	participants, err := l.q.ParticipantsOfUsers(ctx, l.race.ID, users)
+	if err != nil {
+		return nil, fmt.Errorf("look for participants of race %s: %w", l.race.ID, err)
+	}
+	for _, row := range participants {
+		k := known[row.UserID]
+		k.participant = &row
+		known[row.UserID] = k
+	}
+	return known, nil
+}
+
+// fewPositions is up to how many positions are counted one by one.
+const fewPositions = 8
+
+// positions adds the positions of those who were in line before.
+func (s *Store) positions(ctx context.Context, raceID string, pool int, answers []answer) error {
+	var missing, alone []*LineEntry
+	for i := range answers {
+		e := &answers[i].entrant
+		switch {
+		case e.Status != race.Waiting || e.Position != 0:
+		case e.PoolKey == pool:
+			missing = append(missing, e)
+		default: // they wait in another pool than they ask for now
+			alone = append(alone, e)
+		}
+	}
+	if len(missing) <= fewPositions {
+		missing, alone = nil, append(alone, missing...)
+	}
+	for _, e := range alone {
+		if err := s.position(ctx, raceID, e); err != nil {
+			return err
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	waiting, err := s.queries.WaitingSeqs(ctx, raceID, int16(pool)) //nolint:gosec // keys are small
+	if err != nil {
+		return fmt.Errorf("read the line of race %s: %w", raceID, err)
+	}
+	for _, e := range missing {
+		before, _ := slices.BinarySearch(waiting, e.Seq)
+		e.Position = before + 1
+	}
+	return nil
+}
+
+func (s *Store) position(ctx context.Context, raceID string, e *LineEntry) error {
+	before, err := s.queries.EntryPosition(ctx, raceID, int16(e.PoolKey), e.Seq) //nolint:gosec // keys are small
+	if err != nil {
+		return fmt.Errorf("count who waits in race %s: %w", raceID, err)
+	}
+	e.Position = int(before) + 1
+	return nil
+}

@@ -1,0 +1,467 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// LineEntry is somebody's entry in a race with entry settings, or in line for it.
+type LineEntry struct {
+	race.Participant // ID, bib and age are those of the entry once it is entered
+
+	Pool           string // empty in a race without entry settings
+	PoolKey        int
+	Seq            int64 // the order of arrival in the pool; zero without entry settings
+	Position       int   // in line, from 1; zero unless waiting
+	OfferNo        int
+	OfferExpiresAt time.Time // zero unless offered
+	Standing       bool      // takes a place without an offer
+	Reason         string    // of the organizer who entered or removed them
+	ReceivedAt     time.Time // by the clock of the process that answered
+	EnteredAt      time.Time // when they got their number, by the database's clock
+	ChangedAt      time.Time
+}
+
+// served is how many runners one transaction takes from a line at most.
+const served = 256
+
+// line is a pool of a race under its lock.
+type line struct {
+	*Store
+	tx   *sql.Tx
+	q    *gen.Queries
+	race race.Race
+	pool race.EntryPool
+	row  gen.EntryPool // the counters; written when the change is complete
+	now  time.Time     // by the database's clock, read under the lock
+
+	left    []int64 // numbers that are no longer in line
+	changes []race.Change
+}
+
+// inLine calls change in a transaction that has locked a pool of a race, and then
+// writes the counters. The pool's row is always locked before the race's. It
+// returns race.ErrNotFound when there is no such race or pool.
+func (s *Store) inLine(ctx context.Context, raceID string, pool int, change func(*line) error) error {
+	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		row, err := q.LockPool(ctx, raceID, int16(pool)) //nolint:gosec // keys are small
+		if errors.Is(err, sql.ErrNoRows) {
+			return race.ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("lock pool %d of race %s: %w", pool, raceID, err)
+		}
+		found, err := q.ShareRace(ctx, raceID)
+		r, err := foundRace(raceID, found, err)
+		if err != nil {
+			return err
+		}
+		l, err := s.lineOf(ctx, tx, r, row)
+		if err != nil {
+			return err
+		}
+		if err := change(l); err != nil {
+			return err
+		}
+		return l.write(ctx)
+	})
+}
+
+// lineOf returns a pool of a race; the transaction must have locked both.
+func (s *Store) lineOf(ctx context.Context, tx *sql.Tx, r race.Race, row gen.EntryPool) (*line, error) {
+	l := &line{Store: s, tx: tx, q: s.queries.WithTx(tx), race: r, row: row}
+	var ok bool
+	if l.pool, ok = r.EntryPoolWith(int(row.Pool)); !ok {
+		return nil, race.ErrNotFound
+	}
+	if err := tx.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&l.now); err != nil {
+		return nil, fmt.Errorf("read the database's clock: %w", err)
+	}
+	return l, nil
+}
+
+// write writes the counters, who left the line, and the change log.
+func (l *line) write(ctx context.Context) error {
+	if len(l.left) > 0 {
+		l.row.Version++
+		const into = `INSERT INTO entry_departure (race_id, pool, version, seq) VALUES `
+		err := insertRows(ctx, l.tx, into, l.left, func(args []any, seq int64) []any {
+			return append(args, l.race.ID, l.row.Pool, l.row.Version, seq)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	err := l.q.SetPool(ctx, gen.SetPoolParams{
+		Taken: l.row.Taken, Offered: l.row.Offered, Waiting: l.row.Waiting, NextSeq: l.row.NextSeq, NextBib: l.row.NextBib,
+		Version: l.row.Version, RaceID: l.race.ID, Pool: l.row.Pool,
+	})
+	if err != nil {
+		return fmt.Errorf("write the counters of pool %d of race %s: %w", l.row.Pool, l.race.ID, err)
+	}
+	return writeChanges(ctx, l.tx, l.now, l.changes...)
+}
+
+// free returns how many places are neither taken nor offered; negative after the
+// capacity was lowered.
+func (l *line) free() int64 {
+	if l.pool.Capacity == 0 {
+		return 1 << 40
+	}
+	return int64(l.pool.Capacity) - int64(l.row.Taken) - int64(l.row.Offered)
+}
+
+// log notes a change of an entry that somebody made, or that followed from one.
+func (l *line) log(action string, e gen.Entry, reason string, after map[string]any) {
+	l.changes = append(l.changes, race.Change{
+		Action: action, RaceID: l.race.ID, Subject: race.Subject{Kind: "entry", ID: e.EntryID}, AboutID: e.UserID, Reason: reason,
+		Before: map[string]any{"status": e.State}, After: after,
+	})
+}
+
+// serve gives free places to those who wait, in the order of their numbers: those with
+// a standing acceptance enter, the others are offered a place. It serves a bounded
+// number; ServeLines goes on.
+func (l *line) serve(ctx context.Context) error {
+	n := min(l.free(), int64(l.row.Waiting), served)
+	until, offers := l.race.Entry.Hold(l.now, l.race.Date)
+	if n <= 0 || l.race.Entry.Paused || l.race.Status != race.Scheduled || !offers {
+		return nil
+	}
+	next, err := l.q.FirstInLine(ctx, l.race.ID, l.row.Pool, int32(n)) //nolint:gosec // at most served
+	if err != nil {
+		return fmt.Errorf("read the line of race %s: %w", l.race.ID, err)
+	}
+	var enters, offered []gen.Entry
+	for _, e := range next {
+		l.left = append(l.left, e.Seq)
+		if e.Standing {
+			enters = append(enters, e)
+		} else {
+			offered = append(offered, e)
+		}
+	}
+	l.row.Waiting -= int32(len(next)) //nolint:gosec // likewise
+	if err := l.enterWaiting(ctx, enters); err != nil {
+		return err
+	}
+	return l.offer(ctx, offered, until)
+}
+
+func (l *line) enterWaiting(ctx context.Context, entries []gen.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	err := l.q.EnterWaiting(ctx, gen.EnterWaitingParams{ChangedAt: l.now, RaceID: l.race.ID, Pool: l.row.Pool, Seqs: seqsOf(entries)})
+	if err != nil {
+		return fmt.Errorf("enter %d runners who waited: %w", len(entries), err)
+	}
+	there, err := l.participantsOf(ctx, entries)
+	if err != nil {
+		return err
+	}
+	if _, err := l.addParticipants(ctx, entries, there); err != nil {
+		return err
+	}
+	l.row.Taken += int32(len(entries)) //nolint:gosec // at most served
+	for _, e := range entries {
+		l.log("entry.entered", e, "", map[string]any{"status": race.Entered})
+	}
+	return nil
+}
+
+// offer holds a place for each of the entries. The rows of the outbox have a workflow
+// started for each offer, which ends it in time.
+func (l *line) offer(ctx context.Context, entries []gen.Entry, until time.Time) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	err := l.q.OfferPlaces(ctx, gen.OfferPlacesParams{
+		OfferExpiresAt: sql.NullTime{Time: until.UTC(), Valid: true}, ChangedAt: l.now, RaceID: l.race.ID, Pool: l.row.Pool, Seqs: seqsOf(entries),
+	})
+	if err != nil {
+		return fmt.Errorf("offer %d places: %w", len(entries), err)
+	}
+	const into = `INSERT INTO offer_outbox (race_id, pool, seq, offer_no, created_at) VALUES `
+	err = insertRows(ctx, l.tx, into, entries, func(args []any, e gen.Entry) []any {
+		return append(args, l.race.ID, l.row.Pool, e.Seq, e.OfferNo+1, l.now)
+	})
+	if err != nil {
+		return err
+	}
+	l.row.Offered += int32(len(entries)) //nolint:gosec // at most served
+	for _, e := range entries {
+		l.log("entry.offered", e, "", map[string]any{"status": race.Offered, "until": until.UTC()})
+	}
+	return nil
+}
+
+func seqsOf(entries []gen.Entry) []int64 {
+	seqs := make([]int64, len(entries))
+	for i, e := range entries {
+		seqs[i] = e.Seq
+	}
+	return seqs
+}
+
+// addParticipants adds those who have entered to the race's participants, with a bib
+// of the pool's range, and returns them in the same order. there are those of them
+// who are participants already, maybe cancelled ones.
+func (l *line) addParticipants(ctx context.Context, entries []gen.Entry, there map[string]gen.Participant) ([]race.Participant, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	bibs, err := l.dealBibs(ctx, len(entries))
+	if err != nil {
+		return nil, err
+	}
+	added := make([]race.Participant, len(entries))
+	var fresh []int
+	for i, e := range entries {
+		added[i] = race.Participant{
+			ID: e.EntryID, RaceID: l.race.ID, UserID: e.UserID, Bib: bibs[i], Sex: race.Sex(e.Sex), Age: l.ageOf(e),
+			Field: race.Runner, Team: e.Team, Status: race.Entered,
+		}
+		old, known := there[e.UserID]
+		switch {
+		case !known:
+			fresh = append(fresh, i)
+		case old.Status == string(race.Entered): // a start list or a claim has brought them in meanwhile
+			added[i] = participantOf(old)
+		default:
+			err := l.q.RenewParticipant(ctx, gen.RenewParticipantParams{
+				NewID: e.EntryID, Bib: nullString(bibs[i]), BibKey: nullString(race.BibKey(bibs[i])), Sex: e.Sex, Age: nullAge(added[i].Age),
+				OwnAge: e.OwnAge, OwnAgeOn: e.OwnAgeOn, Team: e.Team, UpdatedAt: l.now, RaceID: l.race.ID, UserID: e.UserID,
+			})
+			if err != nil {
+				return nil, fmt.Errorf("enter a runner of race %s again: %w", l.race.ID, err)
+			}
+		}
+	}
+	const into = `INSERT INTO participant
+    (participant_id, race_id, user_id, bib, bib_key, sex, age, own_age, own_age_on, field, team, status, created_at, updated_at) VALUES `
+	return added, insertRows(ctx, l.tx, into, fresh, func(args []any, i int) []any {
+		p, e := added[i], entries[i]
+		return append(args, p.ID, p.RaceID, p.UserID, nullString(p.Bib), nullString(race.BibKey(p.Bib)), string(p.Sex), nullAge(p.Age),
+			e.OwnAge, e.OwnAgeOn, string(p.Field), p.Team, string(p.Status), l.now, l.now)
+	})
+}
+
+// ageOf returns the age of an entrant on race day, which may have moved since they
+// joined.
+func (l *line) ageOf(e gen.Entry) int {
+	if !e.OwnAge.Valid || !e.OwnAgeOn.Valid {
+		return race.UnknownAge
+	}
+	return int(e.OwnAge.Int16) + race.DateOf(e.OwnAgeOn.Time).YearsUntil(l.race.Date)
+}
+
+// participantsOf returns the participants that entrants already are, by user ID.
+func (l *line) participantsOf(ctx context.Context, entries []gen.Entry) (map[string]gen.Participant, error) {
+	users := make([]string, len(entries))
+	for i, e := range entries {
+		users[i] = e.UserID
+	}
+	rows, err := l.q.ParticipantsOfUsers(ctx, l.race.ID, users)
+	if err != nil {
+		return nil, fmt.Errorf("read participants of race %s: %w", l.race.ID, err)
+	}
+	found := make(map[string]gen.Participant, len(rows))
+	for _, row := range rows {
+		found[row.UserID] = row
+	}
+	return found, nil
+}
+
+// dealBibs returns n bibs of the pool's range that nobody in the race has, or empty
+// ones when it has no range or no more bibs. They are dealt upwards; those that were
+// given back are dealt once the range is through.
+func (l *line) dealBibs(ctx context.Context, n int) ([]string, error) {
+	bibs := make([]string, n)
+	if l.pool.BibFrom == 0 {
+		return bibs, nil
+	}
+	from := max(int(l.row.NextBib), l.pool.BibFrom)
+	candidates := make([]sql.NullString, 0, n)
+	for bib := from; bib <= l.pool.BibTo && len(candidates) < n; bib++ {
+		candidates = append(candidates, nullString(strconv.Itoa(bib)))
+	}
+	if len(candidates) == n {
+		taken, err := l.q.BibsTaken(ctx, l.race.ID, candidates)
+		if err != nil {
+			return nil, fmt.Errorf("read bibs of race %s: %w", l.race.ID, err)
+		}
+		if len(taken) == 0 {
+			for i, bib := range candidates {
+				bibs[i] = bib.String
+			}
+			l.row.NextBib = int32(from + n) //nolint:gosec // bibs are below a million
+			return bibs, nil
+		}
+	}
+	rows, err := l.q.BibsOfRace(ctx, l.race.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read bibs of race %s: %w", l.race.ID, err)
+	}
+	taken := make(map[string]bool, len(rows))
+	for _, row := range rows {
+		taken[row.String] = true
+	}
+	dealt, next := 0, 0
+	for _, start := range []int{from, l.pool.BibFrom} {
+		for bib := start; bib <= l.pool.BibTo && dealt < n; bib++ {
+			if text := strconv.Itoa(bib); !taken[text] {
+				bibs[dealt], taken[text] = text, true
+				dealt++
+				next = bib + 1
+			}
+		}
+	}
+	if dealt > 0 {
+		l.row.NextBib = int32(next) //nolint:gosec // likewise
+	}
+	return bibs, nil
+}
+
+// lineEntryOf returns an entry as callers see it; participant is nil for those who never
+// were one.
+func lineEntryOf(r race.Race, e gen.Entry, participant *gen.Participant) LineEntry {
+	found := LineEntry{
+		Participant: race.Participant{
+			ID: e.EntryID, RaceID: e.RaceID, UserID: e.UserID, Sex: race.Sex(e.Sex), Age: race.UnknownAge, Field: race.Runner, Team: e.Team,
+		},
+		PoolKey: int(e.Pool), Seq: e.Seq, OfferNo: int(e.OfferNo), OfferExpiresAt: e.OfferExpiresAt.Time, Standing: e.Standing,
+		Reason: e.Reason, ReceivedAt: e.ReceivedAt, EnteredAt: e.CreatedAt, ChangedAt: e.ChangedAt,
+	}
+	if e.OwnAge.Valid && e.OwnAgeOn.Valid {
+		found.Age = int(e.OwnAge.Int16) + race.DateOf(e.OwnAgeOn.Time).YearsUntil(r.Date)
+	}
+	if participant != nil && e.State == string(race.Entered) {
+		found.Participant = participantOf(*participant)
+	}
+	found.Status = race.EntryStatus(e.State)
+	pool, _ := r.EntryPoolWith(int(e.Pool))
+	found.Pool = pool.Name
+	return found
+}
+
+// changeEntry brings the pools of a race in line with its changed settings and serves
+// the lines. The transaction has locked the pools and the race.
+func (s *Store) changeEntry(ctx context.Context, tx *sql.Tx, old, updated race.Race) error {
+	q := s.queries.WithTx(tx)
+	if old.Entry != nil && updated.Entry == nil {
+		return &race.ConflictError{Field: "entry", Message: "the settings of entry can be changed, but not removed"}
+	}
+	if updated.Entry == nil {
+		return nil
+	}
+	if err := syncPools(ctx, q, old, updated); err != nil {
+		return err
+	}
+	if old.Entry == nil {
+		if err := s.adoptEntrants(ctx, tx, updated); err != nil {
+			return err
+		}
+	}
+	rows, err := q.LockPools(ctx, updated.ID)
+	if err != nil {
+		return fmt.Errorf("lock the pools of race %s: %w", updated.ID, err)
+	}
+	for _, row := range rows {
+		l, err := s.lineOf(ctx, tx, updated, row)
+		if err != nil {
+			return err
+		}
+		if err := l.serve(ctx); err != nil {
+			return err
+		}
+		if err := l.write(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncPools writes the pools that the settings name and removes the others, unless
+// somebody has joined them.
+func syncPools(ctx context.Context, q *gen.Queries, old, updated race.Race) error {
+	pools := updated.EntryPools()
+	for _, p := range pools {
+		if err := q.PutPool(ctx, updated.ID, int16(p.Key), count32(p.Capacity)); err != nil { //nolint:gosec // keys are small
+			return fmt.Errorf("write pool %d of race %s: %w", p.Key, updated.ID, err)
+		}
+	}
+	if old.Entry == nil {
+		return nil
+	}
+	rows, err := q.PoolsOfRace(ctx, updated.ID)
+	if err != nil {
+		return fmt.Errorf("read the pools of race %s: %w", updated.ID, err)
+	}
+	for _, row := range rows {
+		if slices.ContainsFunc(pools, func(p race.EntryPool) bool { return p.Key == int(row.Pool) }) {
+			continue
+		}
+		if row.NextSeq > 1 {
+			was, _ := old.EntryPoolWith(int(row.Pool))
+			return &race.ConflictError{Field: "entry.pools", Message: fmt.Sprintf("the pool %q has entries: it can be renamed and made smaller, but not removed", was.Name)}
+		}
+		if err := q.DeletePool(ctx, updated.ID, row.Pool); err != nil {
+			return fmt.Errorf("remove pool %d of race %s: %w", row.Pool, updated.ID, err)
+		}
+	}
+	return nil
+}
+
+// adoptEntrants gives those who entered before the race had entry settings a place in
+// the first pool, in the order in which they did.
+func (s *Store) adoptEntrants(ctx context.Context, tx *sql.Tx, r race.Race) error {
+	q := s.queries.WithTx(tx)
+	entrants, err := q.EntrantsBefore(ctx, r.ID)
+	if err != nil || len(entrants) == 0 {
+		return err
+	}
+	pool := r.EntryPools()[0]
+	row, err := q.LockPool(ctx, r.ID, int16(pool.Key)) //nolint:gosec // keys are small
+	if err != nil {
+		return fmt.Errorf("lock pool %d of race %s: %w", pool.Key, r.ID, err)
+	}
+	l, err := s.lineOf(ctx, tx, r, row)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(entrants, chunk) {
+		entries := make([]gen.Entry, len(part))
+		for i, p := range part {
+			entries[i] = gen.Entry{
+				RaceID: r.ID, Pool: row.Pool, Seq: l.row.NextSeq, EntryID: p.ParticipantID, UserID: p.UserID, State: string(race.Entered),
+				Sex: p.Sex, OwnAge: p.OwnAge, OwnAgeOn: p.OwnAgeOn, Team: p.Team, ReceivedAt: p.CreatedAt, CreatedAt: p.CreatedAt, ChangedAt: l.now,
+			}
+			l.row.NextSeq++
+		}
+		if err := insertEntries(ctx, tx, entries); err != nil {
+			return err
+		}
+		l.row.Taken += int32(len(part)) //nolint:gosec // at most a chunk
+	}
+	return l.write(ctx)
+}
+
+func insertEntries(ctx context.Context, tx *sql.Tx, entries []gen.Entry) error {
+	const into = `INSERT INTO entry (race_id, pool, seq, entry_id, user_id, state, standing, sex, own_age, own_age_on, team,
+    received_at, created_at, changed_at) VALUES `
+	return insertRows(ctx, tx, into, entries, func(args []any, e gen.Entry) []any {
+		return append(args, e.RaceID, e.Pool, e.Seq, e.EntryID, e.UserID, e.State, e.Standing, e.Sex, e.OwnAge, e.OwnAgeOn, e.Team,
+			e.ReceivedAt, e.CreatedAt, e.ChangedAt)
+	})
+}

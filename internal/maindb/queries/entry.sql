@@ -1,0 +1,129 @@
+-- name: LockPool :one
+SELECT * FROM entry_pool WHERE race_id = ? AND pool = ? FOR UPDATE;
+
+-- name: LockPools :many
+SELECT * FROM entry_pool WHERE race_id = ? ORDER BY pool FOR UPDATE;
+
+-- name: PoolsOfRace :many
+SELECT * FROM entry_pool WHERE race_id = ? ORDER BY pool;
+
+-- name: PutPool :exec
+INSERT INTO entry_pool (race_id, pool, capacity) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE capacity = VALUES(capacity);
+
+-- name: DeletePool :exec
+DELETE FROM entry_pool WHERE race_id = ? AND pool = ?;
+
+-- name: SetPool :exec
+UPDATE entry_pool SET taken = ?, offered = ?, waiting = ?, next_seq = ?, next_bib = ?, version = ? WHERE race_id = ? AND pool = ?;
+
+-- name: ShareRace :one
+SELECT * FROM race WHERE race_id = ? LOCK IN SHARE MODE;
+
+-- name: EntryOf :one
+SELECT * FROM entry WHERE user_id = ? AND race_id = ?;
+
+-- name: EntryAt :one
+SELECT * FROM entry WHERE race_id = ? AND pool = ? AND seq = ?;
+
+-- name: EntryPosition :one
+-- How many wait in front.
+SELECT COUNT(*) FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' AND seq < ?;
+
+-- name: WaitingSeqs :many
+SELECT seq FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' ORDER BY seq;
+
+-- name: FirstInLine :many
+SELECT * FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' ORDER BY seq LIMIT ?;
+
+-- name: Rejoin :exec
+-- Somebody who left is at the end of the line again.
+UPDATE entry
+SET pool = ?, seq = ?, entry_id = ?, state = ?, standing = ?, offer_expires_at = NULL, sex = ?, own_age = ?, own_age_on = ?,
+    team = ?, reason = '', received_at = ?, changed_at = sqlc.arg(changed_at)
+WHERE user_id = ? AND race_id = ?;
+
+-- name: SetEntryState :exec
+UPDATE entry SET state = ?, reason = ?, offer_expires_at = NULL, changed_at = sqlc.arg(changed_at) WHERE race_id = ? AND pool = ? AND seq = ?;
+
+-- name: SetStanding :exec
+UPDATE entry SET standing = ? WHERE race_id = ? AND pool = ? AND seq = ?;
+
+-- name: EnterWaiting :exec
+UPDATE entry SET state = 'entered', offer_expires_at = NULL, changed_at = sqlc.arg(changed_at) WHERE race_id = ? AND pool = ? AND seq IN (sqlc.slice(seqs));
+
+-- name: OfferPlaces :exec
+UPDATE entry SET state = 'offered', offer_no = offer_no + 1, offer_expires_at = ?, changed_at = sqlc.arg(changed_at)
+WHERE race_id = ? AND pool = ? AND seq IN (sqlc.slice(seqs));
+
+-- Accepting and expiring are the same update with opposite conditions on one clock, so
+-- exactly one of them wins.
+
+-- name: AcceptOffer :execrows
+UPDATE entry SET state = 'entered', offer_expires_at = NULL, changed_at = sqlc.arg(changed_at)
+WHERE race_id = ? AND pool = ? AND seq = ? AND state = 'offered' AND offer_no = ? AND offer_expires_at > sqlc.arg(now_at);
+
+-- name: ExpireOffer :execrows
+UPDATE entry SET state = 'expired', offer_expires_at = NULL, changed_at = sqlc.arg(changed_at)
+WHERE race_id = ? AND pool = ? AND seq = ? AND state = 'offered' AND offer_no = ? AND offer_expires_at <= sqlc.arg(now_at);
+
+-- name: DeclineOffer :execrows
+UPDATE entry SET state = 'declined', offer_expires_at = NULL, changed_at = sqlc.arg(changed_at)
+WHERE race_id = ? AND pool = ? AND seq = ? AND state = 'offered' AND offer_no = ? AND offer_expires_at > sqlc.arg(now_at);
+
+-- name: RenewParticipant :exec
+UPDATE participant
+SET participant_id = sqlc.arg(new_id), bib = sqlc.arg(bib), bib_key = sqlc.arg(bib_key), sex = sqlc.arg(sex), age = sqlc.arg(age),
+    age_stated = FALSE, own_age = sqlc.arg(own_age), own_age_on = sqlc.arg(own_age_on), listed = FALSE, field = 'runner',
+    team = sqlc.arg(team), status = 'entered', updated_at = sqlc.arg(updated_at)
+WHERE race_id = sqlc.arg(race_id) AND user_id = sqlc.arg(user_id);
+
+-- name: BibsTaken :many
+SELECT bib_key FROM participant WHERE race_id = ? AND bib_key IN (sqlc.slice(bib_keys));
+
+-- name: BibsOfRace :many
+SELECT bib_key FROM participant WHERE race_id = ? AND bib_key IS NOT NULL;
+
+-- name: DeparturesSince :many
+SELECT version, seq FROM entry_departure WHERE race_id = ? AND pool = ? AND version > ? ORDER BY version, seq LIMIT ?;
+
+-- name: LinesToServe :many
+SELECT race_id, pool FROM entry_pool WHERE waiting > 0 AND (capacity = 0 OR capacity > taken + offered);
+
+-- name: LiveEntriesOf :many
+-- Entries that hold a place or a position in races without results.
+SELECT entry.race_id FROM entry JOIN race ON race.race_id = entry.race_id
+WHERE entry.user_id = ? AND (entry.state IN ('waiting', 'offered') OR entry.state = 'entered' AND race.status = 'scheduled');
+
+-- name: EraseEntryDetails :exec
+UPDATE entry SET sex = '', own_age = NULL, own_age_on = NULL, team = '', reason = '' WHERE user_id = ?;
+
+-- name: EntrantsBefore :many
+-- Those who entered in person before the race had pools, in the order in which they did.
+SELECT participant.* FROM participant
+LEFT JOIN entry ON entry.user_id = participant.user_id AND entry.race_id = participant.race_id
+WHERE participant.race_id = ? AND participant.status = 'entered' AND participant.listed = FALSE AND entry.seq IS NULL
+ORDER BY participant.participant_id;
+
+-- name: DeleteEntriesOfRace :exec
+DELETE FROM entry WHERE race_id = ?;
+
+-- name: DeletePoolsOfRace :exec
+DELETE FROM entry_pool WHERE race_id = ?;
+
+-- name: DeleteDeparturesOfRace :exec
+DELETE FROM entry_departure WHERE race_id = ?;
+
+-- name: DeleteOffersOfRace :exec
+DELETE FROM offer_outbox WHERE race_id = ?;
+
+-- name: EntriesOfUsers :many
+SELECT * FROM entry WHERE race_id = ? AND user_id IN (sqlc.slice(user_ids));
+
+-- name: AccountsLeft :many
+SELECT user_id FROM account_mark WHERE user_id IN (sqlc.slice(user_ids)) AND left_at IS NOT NULL;
+
+-- name: OffersToStart :many
+SELECT * FROM offer_outbox ORDER BY created_at LIMIT ? FOR UPDATE SKIP LOCKED;
+
+-- name: OfferStarted :exec
+DELETE FROM offer_outbox WHERE race_id = ? AND pool = ? AND seq = ? AND offer_no = ?;
