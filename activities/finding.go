@@ -23,10 +23,12 @@ const (
 	LateWorkflow    FindingKind = "late_workflow"    // a credit's workflow that is open for too long
 	LedgerAhead     FindingKind = "ledger_ahead"     // a credit of a revision that its record does not have: the record is revised above it
 	OrphanedCredit  FindingKind = "orphaned_credit"  // a credit whose record does not exist: reversed
+	WrongPool       FindingKind = "wrong_pool"       // counters of places that differ from the entries: counted again
+	LostOffer       FindingKind = "lost_offer"       // an open offer of a place without a workflow: started again, or ended
 )
 
 func findingKinds() []FindingKind {
-	return []FindingKind{LostCredit, EndedUncredited, WrongTotal, WrongLines, LateOutbox, LateWorkflow, LedgerAhead, OrphanedCredit}
+	return []FindingKind{LostCredit, EndedUncredited, WrongTotal, WrongLines, LateOutbox, LateWorkflow, LedgerAhead, OrphanedCredit, WrongPool, LostOffer}
 }
 
 // Finding is one thing that the audit found. It is kept in a history: IDs and
@@ -66,6 +68,8 @@ func (t Tally) InWords() string {
 		LateWorkflow:    "workflows of credits that have been open for too long",
 		LedgerAhead:     "records that the ledger was ahead of",
 		OrphanedCredit:  "credits without a record",
+		WrongPool:       "pools whose counters differed from their entries",
+		LostOffer:       "open offers of places without a workflow",
 	}[t.Kind], t.Repaired)}
 	if t.Partial {
 		lines[0] += ", and more for the next audit"
@@ -102,7 +106,7 @@ func (t *Tally) show(finding Finding) {
 // test uses it to add the fields of other releases to saved results.
 func Results() map[string]reflect.Type {
 	results := map[string]reflect.Type{}
-	for _, steps := range []any{(*Credits)(nil), (*Notes)(nil), (*Audits)(nil), (*Standings)(nil), (*Sweeps)(nil), (*Series)(nil), (*Mails)(nil)} {
+	for _, steps := range []any{(*Credits)(nil), (*Notes)(nil), (*Audits)(nil), (*Standings)(nil), (*Sweeps)(nil), (*Series)(nil), (*Mails)(nil), (*Offers)(nil)} {
 		for method := range reflect.TypeOf(steps).Methods() {
 			if method.Type.NumOut() == 2 { // a result and an error
 				results[method.Name] = method.Type.Out(0)

@@ -389,6 +389,15 @@ GET    /v1/races/{race_id}/participants/me                            runners
 DELETE /v1/races/{race_id}/participants/me                            runners
 GET    /v1/races/{race_id}/participants                               viewers
 POST   /v1/races/{race_id}/participants/import                        editors
+PATCH  /v1/races/{race_id}/participants/me                            runners
+POST   /v1/races/{race_id}/participants/me/accept                     runners
+POST   /v1/races/{race_id}/participants/me/decline                    runners
+GET    /v1/races/{race_id}/entry                                      anyone
+GET    /v1/races/{race_id}/entry/events                               anyone
+GET    /v1/races/{race_id}/entries                                    viewers
+GET    /v1/races/{race_id}/entries.csv                                viewers
+POST   /v1/races/{race_id}/entries/{user_id}/enter                    editors
+POST   /v1/races/{race_id}/entries/{user_id}/remove                   editors
 GET    /v1/races/{race_id}/claims                                     owner
 POST   /v1/races/{race_id}/claims/{claim_id}/approve                  owner
 POST   /v1/races/{race_id}/claims/{claim_id}/refuse                   owner

@@ -21,6 +21,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -234,6 +235,13 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		ids[name] = fmt.Sprint(created[field])
 	}
 	const file = "application/json"
+	if slices.Contains([]string{"follow-line", "enter-by-hand", "remove-entry", "change-my-entry", "accept-offer", "decline-offer"}, operationID) {
+		day := time.Now().AddDate(1, 0, 0).Format(time.DateOnly)
+		create("/v1/races", owner, file, `{"name":"A","date":"`+day+`","distance_m":42195,"ranking":{"basis":"gun"},"entry":{"capacity":1}}`, "race_id", "race_id")
+		b.offerPlace(t, ids["race_id"])
+		ids["user_id"] = b.ids[runner]
+		return ids
+	}
 	create("/v1/races", owner, file, `{"name":"A","date":"2026-04-19","distance_m":42195,"ranking":{"basis":"gun"},"timing_points":[{"name":"Half","distance_m":21097.5}]}`, "race_id", "race_id")
 	race := "/v1/races/" + ids["race_id"]
 	if operationID != "enter-race" {
@@ -273,6 +281,19 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	}
 	create("/v1/login", anonymous, file, `{"login_id":"office@example.net","password":"six stars to go"}`, "refresh_token", "refresh_token")
 	return ids
+}
+
+// offerPlace has the runner offered the only place of a race.
+func (b *testBundle) offerPlace(t testing.TB, raceID string) {
+	t.Helper()
+	entering := maindb.NewEntering(b.parts.mainDB, func(_ context.Context, userIDs []string) (map[string]maindb.Account, error) {
+		return map[string]maindb.Account{userIDs[0]: {}}, nil
+	})
+	for _, userID := range []string{b.bystanderID, b.ids[runner]} {
+		_, err := entering.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: raceID, UserID: userID})
+		require.NoError(t, err)
+	}
+	require.NoError(t, b.parts.mainDB.CancelEntry(t.Context(), raceID, b.bystanderID))
 }
 
 // mailedToken returns the token of a link that a new account was mailed.

@@ -48,6 +48,7 @@ type parts struct {
 	ahead    records.Ahead                                    // nil: unknown
 	wake     func(ctx context.Context, raceID string) error   // has a race's standings recomputed
 	rank     func(ctx context.Context, seriesID string) error // has a series recomputed
+	answered func(ctx context.Context, o maindb.Offer)        // tells the workflow of an offer; nil: nobody does
 	reader   *maindb.Reader                                   // nil: main_db has no replica
 	stopping <-chan struct{}                                  // closed when calls are to end
 	temporal ops.Workflows
@@ -172,7 +173,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	actions := repair.NewLog(p.mainDB, p.log, p.registry)
 	raceSettings := races.Register(api, races.Config{
 		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions, Fixed: p.cfg.Fixed,
-		LoginHash: p.loginHash,
+		LoginHash: p.loginHash, Answered: p.answered, Stopping: p.stopping, Log: p.log, Now: p.now,
 	})
 	split := splits.NewReader(p.mainDB, p.now)
 	claimed := claims.Register(api, claims.Config{

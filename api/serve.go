@@ -67,6 +67,9 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 		rank: func(ctx context.Context, seriesID string) error {
 			return runs.SignalWithStart(ctx, workflows.SeriesOptions(seriesID), workflows.WakeSignal, workflows.RankSeries, workflows.SeriesInput{SeriesID: seriesID})
 		},
+		answered: func(ctx context.Context, o maindb.Offer) {
+			go signalAnswer(context.WithoutCancel(ctx), clients.Temporal, o)
+		},
 		reader:   reader,
 		stopping: ctx.Done(),
 		temporal: runs,
@@ -84,6 +87,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	}
 	running.Go(func() { logChanges(background, log, mainDB, userDB) })
 	running.Go(func() { sendMails(background, log, userDB, clients.Temporal) })
+	running.Go(func() { serveLines(background, log, mainDB, clients.Temporal) })
 	running.Go(func() { tidy(background, log, mainDB, userDB) })
 	defer running.Wait()
 	defer stopBackground()
@@ -162,6 +166,45 @@ func sendMails(ctx context.Context, log *slog.Logger, userDB *userdb.Accounts, w
 		case <-time.After(mailInterval):
 		}
 	}
+}
+
+// lineInterval is how long a free place and the start of an offer's workflow may wait.
+const lineInterval = time.Second
+
+// serveLines gives away places that a larger capacity or the end of a pause has freed,
+// and starts the workflows of offers. What fails waits in main_db for the next time.
+func serveLines(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, workflowClient client.Client) {
+	start := func(ctx context.Context, o maindb.Offer) error {
+		in := workflows.OfferInput{RaceID: o.RaceID, Pool: o.Pool, Seq: o.Seq, No: o.No}
+		_, err := workflowClient.ExecuteWorkflow(ctx, workflows.HoldOfferOptions(in), workflows.HoldOffer, in)
+		if _, started := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); started {
+			return nil
+		}
+		return err
+	}
+	failing := false
+	for {
+		_, err := mainDB.ServeLines(ctx)
+		err = errors.Join(err, mainDB.StartOffers(ctx, start))
+		if err != nil && ctx.Err() == nil && !failing {
+			log.WarnContext(ctx, "cannot serve the lines of races or start the workflows of offers: they wait in main_db, retrying every second", "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lineInterval):
+		}
+	}
+}
+
+// signalAnswer tells the workflow of an offer that the runner has answered. When it
+// cannot, the workflow finds the answer at the offer's deadline.
+func signalAnswer(ctx context.Context, workflowClient client.Client, o maindb.Offer) {
+	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
+	defer cancel()
+	in := workflows.OfferInput{RaceID: o.RaceID, Pool: o.Pool, Seq: o.Seq, No: o.No}
+	_ = workflowClient.SignalWorkflow(ctx, workflows.OfferWorkflowID(in), "", workflows.AnsweredSignal, nil)
 }
 
 // tidy deletes expired idempotency keys and refresh tokens. What it fails to delete

@@ -77,8 +77,9 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		starter:   bridge.Traced(bridge.CreditStarter{Client: clients.Temporal, Log: m.Log}, clients.Tracing.Provider()),
 		credits:   activities.NewCredits(main, wake.Ledger{Ledger: user, Nudge: standings.wakes.Nudge}, metrics),
 		notes:     activities.NewNotes(main, runs),
-		audits:    activities.NewAudits(m.Config.Audit, main, user, creditRuns{runs}, records, time.Now, metrics),
+		audits:    activities.NewAudits(m.Config.Audit, main, user, runsOf{runs}, records, time.Now, metrics),
 		standings: standings,
+		offers:    activities.NewOffers(main, runsOf{runs}, metrics),
 		mails:     activities.NewMails(user, sender, m.Config.Mail.PublicURL, registry),
 		depths:    newDepths(records, m.Log, registry),
 		mailing:   newMailing(events, user, m.Log, registry),
@@ -142,6 +143,7 @@ type work struct {
 	standings standingsWork
 	mails     *activities.Mails
 	mailing   *mailing
+	offers    *activities.Offers
 	depths    *depths
 }
 
@@ -157,7 +159,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	gaveUp := func(err error) { cancel(fmt.Errorf("a Temporal worker stopped by itself: %w", err)) }
 	var started []worker.Worker
 	defer func() { w.stopWorkers(started) }()
-	for _, each := range []worker.Worker{w.newMailWorker(gaveUp), w.newSeriesWorker(gaveUp), w.newStandingsWorker(gaveUp), w.newWorker(gaveUp)} {
+	for _, each := range []worker.Worker{w.newMailWorker(gaveUp), w.newEntriesWorker(gaveUp), w.newSeriesWorker(gaveUp), w.newStandingsWorker(gaveUp), w.newWorker(gaveUp)} {
 		if err := each.Start(); err != nil {
 			return fmt.Errorf("start the worker: %w", err)
 		}

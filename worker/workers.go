@@ -55,6 +55,7 @@ func (w *work) newWorker(gaveUp func(error)) worker.Worker {
 	records.RegisterActivity(w.credits)
 	records.RegisterActivity(w.notes)
 	records.RegisterActivity(w.audits)
+	records.RegisterActivity(w.offers) // for the audit
 	return records
 }
 
@@ -173,6 +174,26 @@ func (w *work) newMailWorker(gaveUp func(error)) worker.Worker {
 	return mails
 }
 
+// offerSlots is how many offers of places a process ends at once. They wait for each
+// other where they are of the same pool.
+const offerSlots = 8
+
+// newEntriesWorker returns the worker of the entries task queue, not started yet; gaveUp
+// is called if it stops because of a fatal error.
+func (w *work) newEntriesWorker(gaveUp func(error)) worker.Worker {
+	entries := worker.New(w.temporal, workflows.EntriesTaskQueue, worker.Options{
+		MaxConcurrentActivityExecutionSize: offerSlots,
+		MaxConcurrentWorkflowTaskPollers:   2, // the least that the SDK takes
+		MaxConcurrentActivityTaskPollers:   2,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       gaveUp,
+		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
+	})
+	entries.RegisterWorkflow(workflows.HoldOffer)
+	entries.RegisterActivity(w.offers)
+	return entries
+}
+
 // scheduleSweep creates or updates the sweep's schedule, and sweeps once: this worker
 // may take over from one that died between a credit and its signal.
 func (w *work) scheduleSweep(ctx context.Context) {
@@ -184,13 +205,13 @@ func (w *work) scheduleSweep(ctx context.Context) {
 	})
 }
 
-// creditRuns gives the audit access to the workflows of credits. It is here because
-// package activities does not know the workflows' IDs.
-type creditRuns struct{ temporal.Workflows }
+// runsOf gives the audit access to the workflows of credits and offers. It is here
+// because package activities does not know the workflows' IDs.
+type runsOf struct{ temporal.Workflows }
 
 // Completed returns the latest run of a revision's workflow if it completed, and
 // an empty ID otherwise.
-func (r creditRuns) Completed(ctx context.Context, of activities.CreditInput) (runID string, err error) {
+func (r runsOf) Completed(ctx context.Context, of activities.CreditInput) (runID string, err error) {
 	latest, err := r.Describe(ctx, workflows.CreditWorkflowID(of.RaceID, of.RecordID, of.Revision))
 	if errors.Is(err, race.ErrNotFound) {
 		return "", nil
@@ -202,16 +223,25 @@ func (r creditRuns) Completed(ctx context.Context, of activities.CreditInput) (r
 }
 
 // Reset begins a run of a revision's workflow again from its first task.
-func (r creditRuns) Reset(ctx context.Context, of activities.CreditInput, runID, reason string) error {
+func (r runsOf) Reset(ctx context.Context, of activities.CreditInput, runID, reason string) error {
 	run := temporal.Run{WorkflowID: workflows.CreditWorkflowID(of.RaceID, of.RecordID, of.Revision), RunID: runID}
 	_, err := r.Workflows.Reset(ctx, run, reason)
 	return err
 }
 
+// OfferRuns reports whether the workflow of an offer is running.
+func (r runsOf) OfferRuns(ctx context.Context, of activities.OfferInput) (bool, error) {
+	latest, err := r.Describe(ctx, workflows.OfferWorkflowID(of))
+	if errors.Is(err, race.ErrNotFound) {
+		return false, nil
+	}
+	return latest.Status == temporal.Running, err
+}
+
 // OpenSince counts the workflows of credits that were started before a time and
 // are still open, and returns the IDs of up to limit of them. Visibility may lag
 // behind by a second or so.
-func (r creditRuns) OpenSince(ctx context.Context, before time.Time, limit int) (open int, workflowIDs []string, err error) {
+func (r runsOf) OpenSince(ctx context.Context, before time.Time, limit int) (open int, workflowIDs []string, err error) {
 	query := fmt.Sprintf("WorkflowType = 'CreditRecord' AND ExecutionStatus = 'Running' AND StartTime < '%s'",
 		before.UTC().Format(time.RFC3339Nano))
 	if open, err = r.Count(ctx, query); err != nil {

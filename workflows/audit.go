@@ -31,7 +31,7 @@ type Audit struct {
 
 // wholeAudit versions what an audit checks: at first only lost credits, from
 // version 1 on also damage and delays, from version 2 on also credits whose
-// revision or record main_db does not have.
+// revision or record main_db does not have, from version 3 on also places.
 const wholeAudit = "whole-audit"
 
 // AuditCredits looks once for record revisions without a credit and sends them
@@ -39,7 +39,7 @@ const wholeAudit = "whole-audit"
 // what is safe to repair; and for work that has been under way for too long. A
 // check that fails does not stop the others.
 func AuditCredits(ctx workflow.Context) (Audit, error) {
-	version := workflow.GetVersion(ctx, wholeAudit, workflow.DefaultVersion, 2)
+	version := workflow.GetVersion(ctx, wholeAudit, workflow.DefaultVersion, 3)
 	var steps *activities.Audits // never set: only used to name the worker's activities
 	lost := audit(ctx, "audit: which revisions have no credit", steps.RequeueLostCredits)
 	var others []workflow.Future
@@ -56,6 +56,13 @@ func AuditCredits(ctx workflow.Context) (Audit, error) {
 		others = append(others,
 			audit(ctx, "audit: which records is the ledger ahead of", steps.CheckAhead),
 			audit(ctx, "audit: which credits have no record", steps.CheckOrphans),
+		)
+	}
+	if version >= 3 {
+		var places *activities.Offers // likewise
+		others = append(others,
+			audit(ctx, "audit: which pools of places are counted wrong", places.CheckPools),
+			audit(ctx, "audit: which offers of places have no workflow", places.CheckOffers),
 		)
 	}
 	var found Audit
@@ -130,6 +137,6 @@ func AuditAction() *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
 		ID: AuditScheduleID, Workflow: AuditCredits, TaskQueue: RecordsTaskQueue,
 		WorkflowRunTimeout: auditTimeout + time.Minute,
-		StaticSummary:      "audit: credits, totals, outbox and workflows",
+		StaticSummary:      "audit: credits, totals, outbox, workflows and places",
 	}
 }

@@ -46,15 +46,19 @@ func tallies() []activities.Tally {
 		{Kind: activities.LateWorkflow},
 		{Kind: activities.LedgerAhead, Found: 1, Repaired: 1},
 		{Kind: activities.OrphanedCredit},
+		{Kind: activities.WrongPool, Found: 1, Repaired: 1},
+		{Kind: activities.LostOffer},
 	}
 }
 
 // expectChecks has every check find its tally, but for those that fail.
 func expectChecks(env *testsuite.TestWorkflowEnvironment, failing ...activities.FindingKind) {
 	var checks *activities.Audits
+	var places *activities.Offers
+	env.RegisterActivity(places)
 	for i, check := range []any{
 		checks.CheckEnded, checks.CheckTotals, checks.CheckLines, checks.CheckOutbox, checks.CheckWorkflows,
-		checks.CheckAhead, checks.CheckOrphans,
+		checks.CheckAhead, checks.CheckOrphans, places.CheckPools, places.CheckOffers,
 	} {
 		tally, err := tallies()[i], error(nil)
 		if slices.Contains(failing, tally.Kind) {

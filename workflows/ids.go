@@ -13,14 +13,15 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// Task queues. Several, so that neither recomputing a race's standings nor a mail
-// server that hangs can starve the commits of credits, and no series its races'
-// standings.
+// Task queues. Several, so that neither recomputing a race's standings, nor a mail
+// server that hangs, nor the offers of a race's places can starve the commits of
+// credits, and no series its races' standings.
 const (
 	RecordsTaskQueue   = "records"
 	StandingsTaskQueue = "standings"
 	SeriesTaskQueue    = "series"
 	MailTaskQueue      = "mail"
+	EntriesTaskQueue   = "entries"
 )
 
 // Search attributes by which the Web UI finds any credit. All are keywords and
@@ -79,5 +80,6 @@ func Inputs() map[string]reflect.Type {
 		"CreditRecord": reflect.TypeFor[CreditInput](), "FinalizeRace": reflect.TypeFor[FinalizeInput](),
 		"AuditCredits": nil, "SweepStandings": nil, "RebuildTotal": reflect.TypeFor[TotalInput](),
 		"SendMail": reflect.TypeFor[MailInput](), "RankSeries": reflect.TypeFor[SeriesInput](),
+		"HoldOffer": reflect.TypeFor[OfferInput](),
 	}
 }

@@ -211,6 +211,11 @@ func (*restoreWorld) OpenSince(context.Context, time.Time, int) (int, []string, 
 
 func (*restoreWorld) Depth(context.Context) (queue.Depth, error) { return queue.Depth{}, nil }
 
+// OfferRuns is likewise; no race of these tests has places.
+func (*restoreWorld) OfferRuns(context.Context, activities.OfferInput) (bool, error) {
+	return false, nil
+}
+
 // audit runs a whole audit and delivers what it sent.
 func (w *restoreWorld) audit() workflows.Audit {
 	w.now = w.now.Add(3 * time.Minute)
@@ -220,6 +225,7 @@ func (w *restoreWorld) audit() workflows.Audit {
 	}
 	env := w.environment()
 	env.RegisterActivity(activities.NewAudits(cfg, w.main, w.user, w, w, func() time.Time { return w.now }, w.metrics))
+	env.RegisterActivity(activities.NewOffers(w.main, w, w.metrics))
 	env.ExecuteWorkflow(workflows.AuditCredits)
 	require.NoError(w.t, env.GetWorkflowError())
 	var found workflows.Audit

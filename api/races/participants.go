@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -15,28 +16,46 @@ import (
 
 // entries serves runners' entries and organizers' lists of them.
 type entries struct {
-	store   *maindb.Store
-	runners *userdb.Accounts
-	poke    func() // see Config.Poke
+	store    *maindb.Store
+	runners  *userdb.Accounts
+	entering *maindb.Entering
+	poke     func()                                    // see Config.Poke
+	answered func(ctx context.Context, o maindb.Offer) // may be nil
 }
 
 type enterInput struct {
 	RacePath
 	Body *struct {
-		Team string `json:"team,omitempty" maxLength:"100" example:"Harbour Runners" doc:"The team or club that you run for."`
+		Team     string `json:"team,omitempty" maxLength:"100" example:"Harbour Runners" doc:"The team or club that you run for."`
+		Pool     string `json:"pool,omitempty" maxLength:"50" doc:"The name of a pool of the race; the first that fits your sex and age by default. Only races with entry settings have pools."`
+		Standing bool   `json:"standing_acceptance,omitempty" doc:"Enter me as soon as a place comes free, without an offer that I have to answer."`
 	} `required:"false"`
+}
+
+type entryChangeInput struct {
+	RacePath
+	Body struct {
+		Standing bool `json:"standing_acceptance" example:"true" doc:"Enter me as soon as a place comes free, without an offer that I have to answer."`
+	}
 }
 
 // EntryBody is a runner's entry. It is exported because huma ignores embedded types
 // that are not.
 type EntryBody struct {
 	ParticipantID string           `json:"participant_id"`
-	Status        race.EntryStatus `json:"status" enum:"entered,cancelled"`
+	Status        race.EntryStatus `json:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed" doc:"removed: by the organizer."`
 	Bib           string           `json:"bib,omitempty" doc:"Missing until one is assigned."`
 	Sex           race.Sex         `json:"sex,omitempty" enum:"M,F,X" doc:"Missing when unknown."`
 	Age           *int             `json:"age,omitempty" doc:"On race day; missing when unknown."`
 	Field         race.Field       `json:"field" enum:"runner,wheelchair,handcycle"`
 	Team          string           `json:"team,omitempty"`
+
+	Pool           string     `json:"pool,omitempty" doc:"Of a race with entry settings."`
+	Number         int64      `json:"number,omitempty" doc:"The order of arrival in the pool."`
+	Position       int        `json:"position,omitempty" doc:"In line, from 1, while you wait."`
+	LineVersion    int64      `json:"line_version,omitempty" doc:"The version of the line that the position is in. Follow the line's events from there."`
+	OfferExpiresAt *time.Time `json:"offer_expires_at,omitempty" doc:"Until when you can accept the place that you are offered."`
+	Standing       bool       `json:"standing_acceptance,omitempty"`
 }
 
 type entryOutput struct {
@@ -68,9 +87,25 @@ func (e entries) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "enter-race", Method: http.MethodPost, Path: path, DefaultStatus: http.StatusCreated,
 		Summary: "Enter a race", Tags: []string{entriesTag}, MaxBodyBytes: maxBody,
-		Description: "Your sex and your age on race day are taken from your account. You can enter again after you cancelled.",
-		Errors:      append(refusals, http.StatusConflict),
+		Description: "Your sex and your age on race day are taken from your account. You can enter again after you cancelled. " +
+			"In a race with entry settings you are entered, or wait in line when all places are taken; to ask again answers your entry as it is. " +
+			"A 503 says that too many ask at this moment: nothing was written, ask again after Retry-After.",
+		Errors: append(refusals, http.StatusConflict),
 	}, e.enter)
+	server.Register(api, huma.Operation{
+		OperationID: "change-my-entry", Method: http.MethodPatch, Path: path + "/me", MaxBodyBytes: maxBody,
+		Summary: "Change your entry", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusConflict),
+	}, e.change)
+	server.Register(api, huma.Operation{
+		OperationID: "accept-offer", Method: http.MethodPost, Path: path + "/me/accept", DefaultStatus: http.StatusOK,
+		Summary: "Accept the place that you are offered", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusConflict),
+		Description: "Repeating it changes nothing. After the deadline, by the database's clock, the place goes to the next in line.",
+	}, e.accept)
+	server.Register(api, huma.Operation{
+		OperationID: "decline-offer", Method: http.MethodPost, Path: path + "/me/decline", DefaultStatus: http.StatusOK,
+		Summary: "Decline the place that you are offered", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusConflict),
+		Description: "You are not offered a place again, unless you join the line at its end.",
+	}, e.decline)
 	server.Register(api, huma.Operation{
 		OperationID: "get-my-entry", Method: http.MethodGet, Path: path + "/me",
 		Summary: "Get your entry", Tags: []string{entriesTag}, Errors: refusals,
@@ -88,38 +123,57 @@ func (e entries) register(api huma.API) {
 }
 
 func (e entries) enter(ctx context.Context, in *enterInput) (*entryOutput, error) {
-	team := ""
+	var team, pool string
+	var standing bool
 	if in.Body != nil {
-		team = in.Body.Team
+		team, pool, standing = in.Body.Team, in.Body.Pool, in.Body.Standing
 	}
-	p, err := Enter(ctx, e.store, e.runners.Store, in.RaceID, team)
-	if err != nil {
-		return nil, err
-	}
-	return &entryOutput{Body: entryOf(p)}, nil
+	return shownEntry(Enter(ctx, e.entering, in.RaceID, team, pool, standing))
 }
 
-// Enter enters the caller in a race, with sex and age as their account has them.
-func Enter(ctx context.Context, store *maindb.Store, runners *userdb.Store, raceID, team string) (race.Participant, error) {
-	account, err := runners.Account(ctx, server.CallerFrom(ctx).UserID)
-	if err != nil {
-		return race.Participant{}, err
-	}
-	entry := maindb.Entry{
-		ID: server.ResourceID(ctx), RaceID: raceID, UserID: account.UserID, Sex: account.Sex, BirthDate: account.BirthDate,
-	}
+// Enter enters the caller in a race, or puts them in its line, with sex and age as
+// their account has them.
+func Enter(ctx context.Context, entering *maindb.Entering, raceID, team, pool string, standing bool) (found maindb.LineEntry, err error) {
+	entry := maindb.Entry{ID: server.ResourceID(ctx), RaceID: raceID, UserID: server.CallerFrom(ctx).UserID, Pool: pool, Standing: standing}
 	if entry.Team, err = race.ParseTeam(team); err != nil {
-		return race.Participant{}, &race.InvalidError{Fields: []race.FieldError{{Field: "team", Message: err.Error()}}}
+		return found, &race.InvalidError{Fields: []race.FieldError{{Field: "team", Message: err.Error()}}}
 	}
-	return store.Enter(ctx, entry)
+	found, err = entering.Enter(ctx, entry)
+	if errors.Is(err, maindb.ErrBusy) {
+		return found, server.Busy("too many people are entering at this moment: ask again, nothing was written")
+	}
+	return found, err
 }
 
 func (e entries) mine(ctx context.Context, in *RacePath) (*entryOutput, error) {
-	p, err := e.store.Participant(ctx, in.RaceID, server.CallerFrom(ctx).UserID)
+	return shownEntry(e.store.EntryOf(ctx, in.RaceID, server.CallerFrom(ctx).UserID))
+}
+
+func (e entries) change(ctx context.Context, in *entryChangeInput) (*entryOutput, error) {
+	return shownEntry(e.store.SetStanding(ctx, in.RaceID, server.CallerFrom(ctx).UserID, in.Body.Standing))
+}
+
+func (e entries) accept(ctx context.Context, in *RacePath) (*entryOutput, error) {
+	return e.answer(ctx, in.RaceID, true)
+}
+
+func (e entries) decline(ctx context.Context, in *RacePath) (*entryOutput, error) {
+	return e.answer(ctx, in.RaceID, false)
+}
+
+func (e entries) answer(ctx context.Context, raceID string, accept bool) (*entryOutput, error) {
+	found, err := e.store.AnswerOffer(ctx, raceID, server.CallerFrom(ctx).UserID, accept)
+	if err == nil && e.answered != nil {
+		e.answered(ctx, maindb.Offer{RaceID: raceID, Pool: found.PoolKey, Seq: found.Seq, No: found.OfferNo})
+	}
+	return shownEntry(found, err)
+}
+
+func shownEntry(e maindb.LineEntry, err error) (*entryOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &entryOutput{Body: entryOf(p)}, nil
+	return &entryOutput{Body: entryOf(e)}, nil
 }
 
 func (e entries) cancel(ctx context.Context, in *RacePath) (*struct{}, error) {
@@ -154,15 +208,21 @@ func (e entries) list(ctx context.Context, in *participantsInput) (*participants
 	}
 	out.Body.Items = make([]participantBody, len(found))
 	for i, p := range found {
-		out.Body.Items[i] = participantBody{EntryBody: entryOf(p), UserID: p.UserID, Name: runners[p.UserID].Name}
+		out.Body.Items[i] = participantBody{EntryBody: entryOf(maindb.LineEntry{Participant: p}), UserID: p.UserID, Name: runners[p.UserID].Name}
 	}
 	return out, nil
 }
 
-func entryOf(p race.Participant) EntryBody {
-	body := EntryBody{ParticipantID: p.ID, Status: p.Status, Bib: p.Bib, Sex: p.Sex, Field: p.Field, Team: p.Team}
-	if p.Age >= 0 && p.Age <= race.MaxAge {
-		body.Age = &p.Age
+func entryOf(e maindb.LineEntry) EntryBody {
+	body := EntryBody{
+		ParticipantID: e.ID, Status: e.Status, Bib: e.Bib, Sex: e.Sex, Field: e.Field, Team: e.Team,
+		Pool: e.Pool, Number: e.Seq, Position: e.Position, LineVersion: e.LineVersion, Standing: e.Standing,
+	}
+	if e.Age >= 0 && e.Age <= race.MaxAge {
+		body.Age = &e.Age
+	}
+	if e.Status == race.Offered {
+		body.OfferExpiresAt = &e.OfferExpiresAt
 	}
 	return body
 }

@@ -5,7 +5,9 @@ package races
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -42,6 +44,30 @@ type Config struct {
 	Wake func(ctx context.Context, raceID string)
 	// Actions is the log of what operators do.
 	Actions repair.Log
+	// Entering enters runners; nil: one that takes their accounts from Runners.
+	Entering *maindb.Entering
+	// Answered tells the workflow of an offer that its runner has answered; nil: it finds
+	// the answer at the deadline. It must not wait.
+	Answered func(ctx context.Context, o maindb.Offer)
+	// Stopping is closed when live streams are to end; nil: never.
+	Stopping <-chan struct{}
+	Log      *slog.Logger     // nil: nothing is logged
+	Now      func() time.Time // nil: time.Now
+}
+
+// NewEntering returns what enters runners in races, with what their accounts say.
+func NewEntering(store *maindb.Store, runners *userdb.Accounts) *maindb.Entering {
+	return maindb.NewEntering(store, func(ctx context.Context, userIDs []string) (map[string]maindb.Account, error) {
+		found, err := runners.Runners(ctx, userIDs)
+		if err != nil {
+			return nil, err
+		}
+		accounts := make(map[string]maindb.Account, len(found))
+		for id, r := range found {
+			accounts[id] = maindb.Account{Sex: r.Sex, BirthDate: r.BirthDate}
+		}
+		return accounts, nil
+	})
 }
 
 // FixedConfig bounds the points of the rule fixed. Zero means the default.
@@ -54,7 +80,18 @@ func Register(api huma.API, cfg Config) *Service {
 	settings := settings{store: cfg.Races, runners: cfg.Runners, maxFixed: int64(cmp.Or(cfg.Fixed.MaxPoints, 1000)), poke: cfg.Poke, wake: cfg.Wake, actions: cfg.Actions}
 	settings.register(api)
 	lists{store: cfg.Races}.register(api)
-	entries{store: cfg.Races, runners: cfg.Runners, poke: cfg.Poke}.register(api)
+	if cfg.Entering == nil {
+		cfg.Entering = NewEntering(cfg.Races, cfg.Runners)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	entries{store: cfg.Races, runners: cfg.Runners, entering: cfg.Entering, poke: cfg.Poke, answered: cfg.Answered}.register(api)
+	entryDesk{store: cfg.Races, runners: cfg.Runners}.register(api)
+	(&lines{store: cfg.Races, log: cfg.Log, now: cfg.Now, stopping: cfg.Stopping}).register(api)
 	startLists{
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},

@@ -30,6 +30,7 @@ func newRace(body NewRaceBody, maxFixed int64) (race.Race, error) {
 	if body.Capacity != nil {
 		r.Capacity = *body.Capacity
 	}
+	setEntry(&wrong, &r, body.Entry)
 	checkName(&wrong, r)
 	checkScoring(&wrong, r)
 	return r, wrong.Err()
@@ -73,6 +74,7 @@ func changeRace(r *race.Race, body RaceChangeBody, maxFixed int64) error {
 	case body.DistanceM != nil:
 		checkTimingPoints(&wrong, *r)
 	}
+	setEntry(&wrong, r, body.Entry)
 	checkName(&wrong, *r)
 	checkScoring(&wrong, *r)
 	return wrong.Err()

@@ -307,6 +307,8 @@ type NewRaceBody struct {
 	TimingPoints []TimingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Where runners are timed between start and finish, in the order of their distance."`
 	Teams        []TeamRuleBody    `json:"teams,omitempty" maxItems:"20" nullable:"false" doc:"Rankings of teams."`
 	Awards       *AwardsBody       `json:"awards,omitempty" doc:"Who gets an award."`
+
+	Entry *EntryChangeBody `json:"entry,omitempty" doc:"How runners enter by themselves: when it opens, how many places there are, who waits in line. Without it they enter until the capacity is reached."`
 }
 
 // RankingChangeBody changes how a race ranks.
@@ -332,28 +334,31 @@ type RaceChangeBody struct {
 	TimingPoints *[]TimingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Replaces all timing points; an empty list removes them. A point that keeps its name or its distance keeps its readings; those of a point that is removed are no longer shown."`
 	Teams        *[]TeamRuleBody    `json:"teams,omitempty" maxItems:"20" nullable:"false" doc:"Replaces all rankings of teams; an empty list removes them."`
 	Awards       *AwardsBody        `json:"awards,omitempty" doc:"Replaces all rules for awards; {} removes them."`
+
+	Entry *EntryChangeBody `json:"entry,omitempty" doc:"How runners enter by themselves. Those who entered before keep their places."`
 }
 
 type raceBody struct {
-	RaceID            string            `json:"race_id"`
-	OrganizerID       string            `json:"organizer_id"`
-	OrganizerVerified bool              `json:"organizer_verified" doc:"Whether operators vouch for the organizer. Otherwise the race does not count for the season leaderboard."`
-	Name              string            `json:"name"`
-	Date              string            `json:"date" example:"2004-04-19"`
-	DistanceM         float64           `json:"distance_m" example:"42195"`
-	City              string            `json:"city,omitempty"`
-	Country           string            `json:"country,omitempty" doc:"ISO 3166, two letters."`
-	Ranking           RankingBody       `json:"ranking"`
-	Divisions         []DivisionBody    `json:"divisions" nullable:"false"`
-	Scoring           string            `json:"scoring" example:"agegrade-2025"`
-	Points            *int64            `json:"points,omitempty"`
-	Capacity          int               `json:"capacity,omitempty" doc:"Missing when unlimited."`
-	TimingPoints      []TimingPointBody `json:"timing_points,omitempty" nullable:"false" doc:"In the order of their distance; left out when there are none."`
-	Teams             []TeamRuleBody    `json:"teams,omitempty" nullable:"false"`
-	Awards            *AwardsBody       `json:"awards,omitempty"`
-	Status            race.Status       `json:"status" enum:"scheduled,provisional,official,void"`
-	Voided            *voidedBody       `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
-	CreatedAt         time.Time         `json:"created_at"`
+	RaceID            string             `json:"race_id"`
+	OrganizerID       string             `json:"organizer_id"`
+	OrganizerVerified bool               `json:"organizer_verified" doc:"Whether operators vouch for the organizer. Otherwise the race does not count for the season leaderboard."`
+	Name              string             `json:"name"`
+	Date              string             `json:"date" example:"2004-04-19"`
+	DistanceM         float64            `json:"distance_m" example:"42195"`
+	City              string             `json:"city,omitempty"`
+	Country           string             `json:"country,omitempty" doc:"ISO 3166, two letters."`
+	Ranking           RankingBody        `json:"ranking"`
+	Divisions         []DivisionBody     `json:"divisions" nullable:"false"`
+	Scoring           string             `json:"scoring" example:"agegrade-2025"`
+	Points            *int64             `json:"points,omitempty"`
+	Capacity          int                `json:"capacity,omitempty" doc:"Missing when unlimited."`
+	TimingPoints      []TimingPointBody  `json:"timing_points,omitempty" nullable:"false" doc:"In the order of their distance; left out when there are none."`
+	Teams             []TeamRuleBody     `json:"teams,omitempty" nullable:"false"`
+	Awards            *AwardsBody        `json:"awards,omitempty"`
+	Entry             *EntrySettingsBody `json:"entry,omitempty" doc:"How runners enter by themselves; missing when they enter as they come."`
+	Status            race.Status        `json:"status" enum:"scheduled,provisional,official,void"`
+	Voided            *voidedBody        `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
+	CreatedAt         time.Time          `json:"created_at"`
 
 	Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"Of a change with plan=true: what it would lead to. Nothing was changed, and the rest is the race as it is."`
 }
@@ -400,6 +405,7 @@ func bodyOf(r race.Race, verified bool) raceBody {
 	if isFixed(r) {
 		body.Points = &r.Points
 	}
+	body.Entry = entrySettingsOf(r)
 	if r.Voided != nil {
 		body.Voided = &voidedBody{At: r.Voided.At, Reason: r.Voided.Reason}
 	}

@@ -155,10 +155,21 @@ var Access = map[string]Rule{
 	"DELETE /v1/races/{race_id}/keys/{key_id}":                     {Who: Owner},
 	"GET /v1/races/{race_id}/changes":                              {Who: Viewer},
 
-	"POST /v1/races/{race_id}/participants":        {Who: Runner, Creates: true},
-	"GET /v1/races/{race_id}/participants/me":      {Who: Runner},
-	"DELETE /v1/races/{race_id}/participants/me":   {Who: Runner},
-	"GET /v1/races/{race_id}/participants":         {Who: Viewer},
+	"POST /v1/races/{race_id}/participants":      {Who: Runner, Creates: true},
+	"GET /v1/races/{race_id}/participants/me":    {Who: Runner},
+	"DELETE /v1/races/{race_id}/participants/me": {Who: Runner},
+	"GET /v1/races/{race_id}/participants":       {Who: Viewer},
+
+	"PATCH /v1/races/{race_id}/participants/me":         {Who: Runner},
+	"POST /v1/races/{race_id}/participants/me/accept":   {Who: Runner}, // repeating it changes nothing, so it needs no key
+	"POST /v1/races/{race_id}/participants/me/decline":  {Who: Runner}, // likewise
+	"GET /v1/races/{race_id}/entry":                     {Who: Anyone},
+	"GET /v1/races/{race_id}/entry/events":              {Who: Anyone, Streams: true},
+	"GET /v1/races/{race_id}/entries":                   {Who: Viewer},
+	"GET /v1/races/{race_id}/entries.csv":               {Who: Viewer},
+	"POST /v1/races/{race_id}/entries/{user_id}/enter":  {Who: Editor}, // repeating it changes nothing, so it needs no key
+	"POST /v1/races/{race_id}/entries/{user_id}/remove": {Who: Editor}, // likewise
+
 	"POST /v1/races/{race_id}/participants/import": {Who: Editor, Creates: true},
 
 	"GET /v1/races/{race_id}/claims":                     {Who: Owner},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -98,6 +99,16 @@ const statusClientClosedRequest = 499
 func Unavailable(detail string) error {
 	return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(detail),
 		http.Header{"Retry-After": {strconv.Itoa(int(retryAfter.Seconds()))}})
+}
+
+// maxBusyWait is how long a caller waits at most who finds the server busy.
+const maxBusyWait = 5
+
+// Busy is the answer to a call that found more calls waiting than are taken. Callers
+// are told to wait for different times, so that they do not come back together.
+func Busy(detail string) error {
+	return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(detail),
+		http.Header{"Retry-After": {strconv.Itoa(1 + rand.IntN(maxBusyWait))}}) //nolint:gosec // no secret
 }
 
 func details(fields []race.FieldError) []error {

@@ -17,16 +17,6 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-const (
-	// heartbeat keeps proxies from closing an idle stream, and detects readers that
-	// are gone.
-	heartbeat = 15 * time.Second
-	// writeTimeout is how long one write to a reader may take.
-	writeTimeout = 10 * time.Second
-	// reconnectDelay is how long a browser waits before it reconnects.
-	reconnectDelay = 2 * time.Second
-)
-
 type events struct {
 	watches  *watches
 	stopping <-chan struct{}
@@ -80,50 +70,11 @@ func (e events) handle(ctx context.Context, in *eventsInput) (*huma.StreamRespon
 func (e events) stream(ctx context.Context, w http.ResponseWriter, raceID string, position bookmark) {
 	watched, leave := e.watches.join(ctx, raceID)
 	defer leave()
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
-	w.WriteHeader(http.StatusOK)
-	out := writer{to: w, control: http.NewResponseController(w)}
-	if out.send(fmt.Appendf(nil, "retry: %d\n\n", reconnectDelay.Milliseconds())) != nil {
-		return
-	}
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for {
+	server.Stream(ctx, w, e.stopping, func() ([]byte, <-chan struct{}, error) {
 		versions, tally, more := watched.news(&position)
 		text, err := inEvents(versions, tally)
-		if err != nil || len(text) > 0 && out.send(text) != nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-e.stopping:
-			return
-		case <-more:
-		case <-beat.C:
-			if out.send([]byte(":\n\n")) != nil {
-				return
-			}
-		}
-	}
-}
-
-// writer writes to a reader without buffering, and gives up on a reader that does
-// not accept the data in time.
-type writer struct {
-	to      http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (w writer) send(text []byte) error {
-	// Connections without support for deadlines have none.
-	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if _, err := w.to.Write(text); err != nil {
-		return err
-	}
-	return w.control.Flush()
+		return text, more, err
+	})
 }
 
 // inEvents encodes news as server-sent events. Progress has no ID, so that a

@@ -101,7 +101,27 @@ func recordPlain(ctx context.Context, temporal client.Client, folder string) err
 	if err := recordSeries(ctx, temporal, folder); err != nil {
 		return err
 	}
+	if err := recordOffer(ctx, temporal, folder); err != nil {
+		return err
+	}
 	return recordStandings(ctx, temporal, folder)
+}
+
+// recordOffer records an offer of a place that nobody answers.
+func recordOffer(ctx context.Context, temporal client.Client, folder string) error {
+	entries := worker.New(temporal, workflows.EntriesTaskQueue, worker.Options{})
+	entries.RegisterWorkflow(workflows.HoldOffer)
+	entries.RegisterActivity(activities.NewOffers(&offerScene{}, stage{}, nil))
+	if err := entries.Start(); err != nil {
+		return fmt.Errorf("start the worker of offers: %w", err)
+	}
+	defer entries.Stop()
+	offer := workflows.OfferInput{RaceID: raceID, Pool: 1, Seq: 1001, No: 1}
+	run, err := temporal.ExecuteWorkflow(ctx, workflows.HoldOfferOptions(offer), workflows.HoldOffer, offer)
+	if err != nil {
+		return fmt.Errorf("start an offer: %w", err)
+	}
+	return save(ctx, temporal, run, filepath.Join(folder, "offer.json"))
 }
 
 // recordMail records a mail that the provider takes at the second attempt.
@@ -131,6 +151,7 @@ func startWorker(temporal client.Client) (worker.Worker, error) {
 	records.RegisterWorkflow(workflows.RebuildTotal)
 	records.RegisterActivity(activities.NewCredits(stage{}, stage{}, metrics))
 	records.RegisterActivity(activities.NewNotes(stage{}, stage{}))
+	records.RegisterActivity(activities.NewOffers(&offerScene{}, stage{}, metrics))
 	records.RegisterActivity(activities.NewAudits(activities.AuditConfig{MaxOrphans: 1}, stage{}, stage{}, stage{}, stage{}, time.Now, metrics))
 	if err := records.Start(); err != nil {
 		return nil, fmt.Errorf("start the worker: %w", err)

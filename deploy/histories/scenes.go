@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
@@ -179,3 +180,27 @@ func (stage) HasAction(context.Context, string) (bool, error) { return false, ni
 func (stage) ResetCause(context.Context, temporal.Run) (temporal.ResetCause, error) {
 	return temporal.ResetCause{Reason: "by hand", At: time.Now()}, nil
 }
+
+// offerScene is an offer that is open when it is looked at for the first time, and then
+// expires; and, for the audit, a pool whose counters were wrong.
+type offerScene struct{ looked bool }
+
+func (s *offerScene) ExpireOffer(context.Context, maindb.Offer) (maindb.OfferState, error) {
+	if !s.looked {
+		s.looked = true
+		return maindb.OfferState{Status: race.Offered, Left: 100 * time.Millisecond}, nil
+	}
+	return maindb.OfferState{Status: race.OfferExpired}, nil
+}
+
+func (*offerScene) RecountPools(context.Context) ([]maindb.WrongPool, error) {
+	return []maindb.WrongPool{{RaceID: raceID, Pool: 1, Counted: [3]int{1000, 1, 5}, Actual: [3]int{1000, 0, 5}}}, nil
+}
+
+func (*offerScene) OpenOffers(context.Context, time.Duration, int) ([]maindb.OpenOffer, error) {
+	return []maindb.OpenOffer{{Offer: maindb.Offer{RaceID: raceID, Pool: 1, Seq: 1001, No: 1}}}, nil
+}
+
+func (*offerScene) RequeueOffer(context.Context, maindb.Offer) error { return nil }
+
+func (stage) OfferRuns(context.Context, activities.OfferInput) (bool, error) { return false, nil }

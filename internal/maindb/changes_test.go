@@ -80,7 +80,7 @@ func TestChangeLog(t *testing.T) {
 // new one too (raceState).
 func TestRaceChangedSaysWhatChanged(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, 18, reflect.TypeFor[race.Race]().NumField())
+	require.Equal(t, 19, reflect.TypeFor[race.Race]().NumField())
 	b := setup(t)
 	r := b.created(t, spring(19))
 	_, _, err := b.store.UpdateRace(t.Context(), r.ID, func(r *race.Race) error { r.Country = "DE"; return nil }, noBirths)

@@ -83,13 +83,13 @@ type answer struct {
 // Enter enters a runner in a race, or puts them in line. A runner who is known there
 // gets their entry as it is. Sex and birth date are taken from the account.
 //
-// It returns race.ErrNotFound, race.ErrLeft, ErrBusy, a *race.InvalidError about the
+// It returns race.ErrNotFound, also when there is no such account, race.ErrLeft, ErrBusy, a *race.InvalidError about the
 // pool, a *race.ConflictError when the race accepts no such entry now, and
 // race.ErrUnavailable; only then may the runner have been entered all the same.
 func (e *Entering) Enter(ctx context.Context, entry Entry) (LineEntry, error) {
 	entry.ReceivedAt = e.store.now()
 	r := &request{Entry: entry, ctx: ctx, answer: make(chan answer, 1)}
-	if err := e.queue(r); err != nil {
+	if err := e.queue(r); err != nil { //nolint:contextcheck // a batch answers several callers
 		return LineEntry{}, err
 	}
 	select {
@@ -171,7 +171,7 @@ func (e *Entering) batch(raceID string, batch []*request) {
 	for _, r := range batch {
 		account, ok := accounts[r.UserID]
 		if !ok {
-			r.answer <- answer{err: race.ErrLeft}
+			r.answer <- answer{err: race.ErrNotFound}
 			continue
 		}
 		r.Sex, r.BirthDate = account.Sex, account.BirthDate
@@ -203,6 +203,10 @@ func (e *Entering) accountsOf(ctx context.Context, batch []*request) (map[string
 
 // enterAlone enters a runner in a race without entry settings.
 func (e *Entering) enterAlone(r *request) {
+	if r.Pool != "" {
+		r.answer <- answer{err: &race.InvalidError{Fields: []race.FieldError{{Field: "pool", Message: "must be left out: the race has no pools"}}}}
+		return
+	}
 	p, err := e.store.Enter(r.ctx, r.Entry)
 	r.answer <- answer{entrant: LineEntry{Participant: p}, err: err}
 }
@@ -269,27 +273,13 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 		return nil, err
 	}
 	answers := make([]answer, len(entries))
-	refusal := l.refusal()
-	free := l.free()
+	refusal, free := l.refusal(), l.free()
 	var added, again, entering []gen.Entry // rows to insert, to move to the end, and those of both who enter
 	var enteringAt []int
 	for i, e := range entries {
 		k := known[e.UserID]
-		switch {
-		case k.left:
-			answers[i].err = race.ErrLeft
-			continue
-		case k.entry != nil && k.entry.State == string(race.Dropped):
-			answers[i].err = &race.ConflictError{Message: "the organizer has removed your entry"}
-			continue
-		case k.entry != nil && !race.EntryStatus(k.entry.State).Left():
-			answers[i].entrant = lineEntryOf(l.race, *k.entry, k.participant)
-			continue
-		case k.participant != nil && k.participant.Status == string(race.Entered):
-			answers[i].entrant = LineEntry{Participant: participantOf(*k.participant)}
-			continue
-		case refusal != nil:
-			answers[i].err = refusal
+		var done bool
+		if answers[i], done = k.answer(l.race, refusal); done {
 			continue
 		}
 		row := l.newEntry(e)
@@ -312,7 +302,7 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 		answers[i].entrant = lineEntryOf(l.race, row, nil)
 		if row.State == string(race.Waiting) {
 			l.row.Waiting++
-			answers[i].entrant.Position = int(l.row.Waiting)
+			answers[i].entrant.Position, answers[i].entrant.LineVersion = int(l.row.Waiting), l.row.Version
 			continue
 		}
 		l.row.Taken++
@@ -340,6 +330,33 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 		answers[enteringAt[i]].entrant.Participant = p
 	}
 	return answers, nil
+}
+
+// knownEntrant is what the database has about somebody who asks to enter.
+type knownEntrant struct {
+	left        bool // their account is deleted
+	entry       *gen.Entry
+	participant *gen.Participant
+}
+
+// answer returns the answer to somebody who is known, or who is refused; done is false
+// for those who are to be entered.
+func (k knownEntrant) answer(r race.Race, refusal error) (a answer, done bool) {
+	switch {
+	case k.left:
+		a.err = race.ErrLeft
+	case k.entry != nil && k.entry.State == string(race.Dropped):
+		a.err = &race.ConflictError{Message: "the organizer has removed your entry"}
+	case k.entry != nil && !race.EntryStatus(k.entry.State).Left():
+		a.entrant = lineEntryOf(r, *k.entry, k.participant)
+	case k.participant != nil && k.participant.Status == string(race.Entered):
+		a.entrant = LineEntry{Participant: participantOf(*k.participant)}
+	case refusal != nil:
+		a.err = refusal
+	default:
+		return a, false
+	}
+	return a, true
 }
 
 func (l *line) newEntry(e Entry) gen.Entry {
@@ -378,13 +395,6 @@ func (l *line) refusal() error {
 	return nil
 }
 
-// knownEntrant is what the database has about somebody who asks to enter.
-type knownEntrant struct {
-	left        bool // their account is deleted
-	entry       *gen.Entry
-	participant *gen.Participant
-}
-
 // knownEntrants marks the accounts, like holdAccount, and reads what is known of
 // them. All batches mark accounts in the same order, so that two cannot wait for
 // each other.
@@ -395,6 +405,7 @@ func (l *line) knownEntrants(ctx context.Context, entries []Entry) (map[string]k
 	for i, e := range sorted {
 		args[i], users[i] = e.UserID, e.UserID
 	}
+	//nolint:gosec // only placeholders are added
 	marks := "INSERT INTO account_mark (user_id) VALUES " + strings.Repeat(",(?)", len(args))[1:] + " ON DUPLICATE KEY UPDATE user_id = user_id"
 	if _, err := l.tx.ExecContext(ctx, marks, args...); err != nil {
 		return nil, fmt.Errorf("hold %d accounts: %w", len(args), err)
@@ -459,18 +470,22 @@ func (s *Store) positions(ctx context.Context, raceID string, pool int, answers 
 	if err != nil {
 		return fmt.Errorf("read the line of race %s: %w", raceID, err)
 	}
+	if len(waiting) == 0 { // all of them have been served meanwhile
+		return nil
+	}
 	for _, e := range missing {
-		before, _ := slices.BinarySearch(waiting, e.Seq)
+		before, _ := slices.BinarySearchFunc(waiting, e.Seq, func(w gen.WaitingSeqsRow, seq int64) int { return cmp.Compare(w.Seq, seq) })
 		e.Position = before + 1
+		e.LineVersion = waiting[0].Version
 	}
 	return nil
 }
 
 func (s *Store) position(ctx context.Context, raceID string, e *LineEntry) error {
-	before, err := s.queries.EntryPosition(ctx, raceID, int16(e.PoolKey), e.Seq) //nolint:gosec // keys are small
+	row, err := s.queries.EntryPosition(ctx, e.Seq, raceID, int16(e.PoolKey)) //nolint:gosec // keys are small
 	if err != nil {
 		return fmt.Errorf("count who waits in race %s: %w", raceID, err)
 	}
-	e.Position = int(before) + 1
+	e.Position, e.LineVersion = int(row.InFront)+1, row.Version
 	return nil
 }

@@ -91,7 +91,7 @@ func (b *entryBundle) counts(t *testing.T) maindb.PoolCounts {
 	require.Equal(t, []int{got[race.Entered], got[race.Offered], got[race.Waiting]}, []int{pools[0].Taken, pools[0].Offered, pools[0].Waiting})
 	participants, err := b.store.ListParticipants(t.Context(), b.race.ID, "", 100_000)
 	require.NoError(t, err)
-	require.Equal(t, got[race.Entered], len(slices.DeleteFunc(participants, func(p race.Participant) bool { return p.Status != race.Entered })))
+	require.Len(t, slices.DeleteFunc(participants, func(p race.Participant) bool { return p.Status != race.Entered }), got[race.Entered])
 	return pools[0]
 }
 

@@ -22,6 +22,7 @@ type LineEntry struct {
 	PoolKey        int
 	Seq            int64 // the order of arrival in the pool; zero without entry settings
 	Position       int   // in line, from 1; zero unless waiting
+	LineVersion    int64 // of the line that the position is in
 	OfferNo        int
 	OfferExpiresAt time.Time // zero unless offered
 	Standing       bool      // takes a place without an offer
@@ -138,7 +139,7 @@ func (l *line) serve(ctx context.Context) error {
 	if n <= 0 || l.race.Entry.Paused || l.race.Status != race.Scheduled || !offers {
 		return nil
 	}
-	next, err := l.q.FirstInLine(ctx, l.race.ID, l.row.Pool, int32(n)) //nolint:gosec // at most served
+	next, err := l.q.FirstInLine(ctx, l.race.ID, l.row.Pool, int32(n))
 	if err != nil {
 		return fmt.Errorf("read the line of race %s: %w", l.race.ID, err)
 	}
@@ -328,7 +329,7 @@ func (l *line) dealBibs(ctx context.Context, n int) ([]string, error) {
 		}
 	}
 	if dealt > 0 {
-		l.row.NextBib = int32(next) //nolint:gosec // likewise
+		l.row.NextBib = int32(next)
 	}
 	return bibs, nil
 }

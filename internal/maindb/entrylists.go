@@ -2,6 +2,8 @@ package maindb
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -35,6 +37,19 @@ func (s *Store) PoolCounts(ctx context.Context, r race.Race) ([]PoolCounts, erro
 	return counts, nil
 }
 
+// LineNow returns the version of a pool's line and how many wait in it, or
+// race.ErrNotFound.
+func (s *Store) LineNow(ctx context.Context, raceID string, pool int) (version int64, waiting int, err error) {
+	row, err := s.queries.PoolNow(ctx, raceID, int16(pool)) //nolint:gosec // keys are small
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, 0, race.ErrNotFound
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("read pool %d of race %s: %w", pool, raceID, err)
+	}
+	return row.Version, int(row.Waiting), nil
+}
+
 // EntryFilter selects entries of a race. The zero value selects all.
 type EntryFilter struct {
 	Status race.EntryStatus
@@ -59,6 +74,7 @@ func (s *Store) Entries(ctx context.Context, r race.Race, filter EntryFilter, af
 	if filter.Pool != 0 {
 		where, args = append(where, "pool = ?"), append(args, filter.Pool)
 	}
+	//nolint:gosec // only conditions of this function are added
 	rows, err := s.db.QueryContext(ctx, `SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on,
     team, reason, received_at, created_at, changed_at
 FROM entry WHERE `+strings.Join(where, " AND ")+` ORDER BY pool, seq LIMIT ?`, append(args, limit)...)

@@ -27,7 +27,8 @@ type Entry struct {
 	ReceivedAt time.Time
 }
 
-// Enter makes a runner a participant. When an earlier call with the same entry did
+// Enter makes a runner a participant of a race without entry settings; Entering calls it
+// for those. When an earlier call with the same entry did
 // so, it returns that participant. Entries close with the first result. It returns
 // race.ErrNotFound when there is no such race, and a *race.ConflictError when
 // entries are closed, the race is full, or the runner has entered under another ID.
@@ -41,6 +42,9 @@ func (s *Store) Enter(ctx context.Context, e Entry) (entered race.Participant, e
 		r, err := lockRace(ctx, q, e.RaceID)
 		if err != nil {
 			return err
+		}
+		if r.Entry != nil { // it has got them since Entering read the race
+			return &race.ConflictError{Message: "the race has just changed how runners enter: ask again"}
 		}
 		old, err := q.ParticipantOf(ctx, e.RaceID, e.UserID)
 		known := err == nil

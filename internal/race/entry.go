@@ -111,6 +111,11 @@ func (s EntrySettings) Check(r Race) FieldErrors {
 		wrong.Add("capacity", errors.New("must be left out, like bib_from and bib_to: each pool has its own"))
 	}
 	r.Entry = &s
+	return append(wrong, s.checkPools(r)...)
+}
+
+func (s EntrySettings) checkPools(r Race) FieldErrors {
+	var wrong FieldErrors
 	pools := r.EntryPools()
 	for i, p := range pools {
 		field := ""

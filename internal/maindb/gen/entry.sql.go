@@ -146,6 +146,38 @@ func (q *Queries) BibsTaken(ctx context.Context, raceID string, bibKeys []sql.Nu
 	return items, nil
 }
 
+const countEntries = `-- name: CountEntries :many
+SELECT state, COUNT(*) AS entries FROM entry WHERE race_id = ? AND pool = ? GROUP BY state
+`
+
+type CountEntriesRow struct {
+	State   string
+	Entries int64
+}
+
+func (q *Queries) CountEntries(ctx context.Context, raceID string, pool int16) ([]CountEntriesRow, error) {
+	rows, err := q.db.QueryContext(ctx, countEntries, raceID, pool)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountEntriesRow
+	for rows.Next() {
+		var i CountEntriesRow
+		if err := rows.Scan(&i.State, &i.Entries); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const declineOffer = `-- name: DeclineOffer :execrows
 UPDATE entry SET state = 'declined', offer_expires_at = NULL, changed_at = ?
 WHERE race_id = ? AND pool = ? AND seq = ? AND state = 'offered' AND offer_no = ? AND offer_expires_at > ?
@@ -456,15 +488,24 @@ func (q *Queries) EntryOf(ctx context.Context, userID string, raceID string) (En
 }
 
 const entryPosition = `-- name: EntryPosition :one
-SELECT COUNT(*) FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' AND seq < ?
+SELECT version, (
+    SELECT COUNT(*) FROM entry
+    WHERE entry.race_id = entry_pool.race_id AND entry.pool = entry_pool.pool AND entry.state = 'waiting' AND entry.seq < ?
+) AS in_front
+FROM entry_pool WHERE entry_pool.race_id = ? AND entry_pool.pool = ?
 `
 
-// How many wait in front.
-func (q *Queries) EntryPosition(ctx context.Context, raceID string, pool int16, seq int64) (int64, error) {
-	row := q.db.QueryRowContext(ctx, entryPosition, raceID, pool, seq)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+type EntryPositionRow struct {
+	Version int64
+	InFront int64
+}
+
+// How many wait in front, and the version of the line that this is of.
+func (q *Queries) EntryPosition(ctx context.Context, seq int64, raceID string, pool int16) (EntryPositionRow, error) {
+	row := q.db.QueryRowContext(ctx, entryPosition, seq, raceID, pool)
+	var i EntryPositionRow
+	err := row.Scan(&i.Version, &i.InFront)
+	return i, err
 }
 
 const eraseEntryDetails = `-- name: EraseEntryDetails :exec
@@ -548,6 +589,17 @@ func (q *Queries) FirstInLine(ctx context.Context, raceID string, pool int16, li
 		return nil, err
 	}
 	return items, nil
+}
+
+const lastNumber = `-- name: LastNumber :one
+SELECT CAST(COALESCE(MAX(seq), 0) AS SIGNED) AS last_seq FROM entry WHERE race_id = ? AND pool = ?
+`
+
+func (q *Queries) LastNumber(ctx context.Context, raceID string, pool int16) (int64, error) {
+	row := q.db.QueryRowContext(ctx, lastNumber, raceID, pool)
+	var last_seq int64
+	err := row.Scan(&last_seq)
+	return last_seq, err
 }
 
 const linesToServe = `-- name: LinesToServe :many
@@ -755,6 +807,72 @@ func (q *Queries) OffersToStart(ctx context.Context, limit int32) ([]OfferOutbox
 	return items, nil
 }
 
+const openOffers = `-- name: OpenOffers :many
+SELECT entry.race_id, entry.pool, entry.seq, entry.offer_no, entry.offer_expires_at FROM entry_pool
+JOIN entry ON entry.race_id = entry_pool.race_id AND entry.pool = entry_pool.pool AND entry.state = 'offered'
+LEFT JOIN offer_outbox ON offer_outbox.race_id = entry.race_id AND offer_outbox.pool = entry.pool AND offer_outbox.seq = entry.seq
+WHERE entry_pool.offered > 0 AND entry.changed_at < ? AND offer_outbox.seq IS NULL
+ORDER BY entry.offer_expires_at LIMIT ?
+`
+
+type OpenOffersRow struct {
+	RaceID         string
+	Pool           int16
+	Seq            int64
+	OfferNo        int32
+	OfferExpiresAt sql.NullTime
+}
+
+func (q *Queries) OpenOffers(ctx context.Context, changedAt time.Time, limit int32) ([]OpenOffersRow, error) {
+	rows, err := q.db.QueryContext(ctx, openOffers, changedAt, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenOffersRow
+	for rows.Next() {
+		var i OpenOffersRow
+		if err := rows.Scan(
+			&i.RaceID,
+			&i.Pool,
+			&i.Seq,
+			&i.OfferNo,
+			&i.OfferExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const poolNow = `-- name: PoolNow :one
+SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version FROM entry_pool WHERE race_id = ? AND pool = ?
+`
+
+func (q *Queries) PoolNow(ctx context.Context, raceID string, pool int16) (EntryPool, error) {
+	row := q.db.QueryRowContext(ctx, poolNow, raceID, pool)
+	var i EntryPool
+	err := row.Scan(
+		&i.RaceID,
+		&i.Pool,
+		&i.Capacity,
+		&i.Taken,
+		&i.Offered,
+		&i.Waiting,
+		&i.NextSeq,
+		&i.NextBib,
+		&i.Version,
+	)
+	return i, err
+}
+
 const poolsOfRace = `-- name: PoolsOfRace :many
 SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version FROM entry_pool WHERE race_id = ? ORDER BY pool
 `
@@ -779,6 +897,39 @@ func (q *Queries) PoolsOfRace(ctx context.Context, raceID string) ([]EntryPool, 
 			&i.NextBib,
 			&i.Version,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const poolsToAudit = `-- name: PoolsToAudit :many
+SELECT entry_pool.race_id, entry_pool.pool FROM entry_pool JOIN race ON race.race_id = entry_pool.race_id
+WHERE race.status = 'scheduled' ORDER BY entry_pool.race_id, entry_pool.pool
+`
+
+type PoolsToAuditRow struct {
+	RaceID string
+	Pool   int16
+}
+
+func (q *Queries) PoolsToAudit(ctx context.Context) ([]PoolsToAuditRow, error) {
+	rows, err := q.db.QueryContext(ctx, poolsToAudit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PoolsToAuditRow
+	for rows.Next() {
+		var i PoolsToAuditRow
+		if err := rows.Scan(&i.RaceID, &i.Pool); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -879,6 +1030,29 @@ func (q *Queries) RenewParticipant(ctx context.Context, arg RenewParticipantPara
 		arg.UpdatedAt,
 		arg.RaceID,
 		arg.UserID,
+	)
+	return err
+}
+
+const requeueOffer = `-- name: RequeueOffer :exec
+INSERT INTO offer_outbox (race_id, pool, seq, offer_no, created_at) VALUES (?, ?, ?, ?, ?)
+`
+
+type RequeueOfferParams struct {
+	RaceID    string
+	Pool      int16
+	Seq       int64
+	OfferNo   int32
+	CreatedAt time.Time
+}
+
+func (q *Queries) RequeueOffer(ctx context.Context, arg RequeueOfferParams) error {
+	_, err := q.db.ExecContext(ctx, requeueOffer,
+		arg.RaceID,
+		arg.Pool,
+		arg.Seq,
+		arg.OfferNo,
+		arg.CreatedAt,
 	)
 	return err
 }
@@ -995,22 +1169,30 @@ func (q *Queries) ShareRace(ctx context.Context, raceID string) (Race, error) {
 }
 
 const waitingSeqs = `-- name: WaitingSeqs :many
-SELECT seq FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' ORDER BY seq
+SELECT entry.seq, entry_pool.version FROM entry_pool
+JOIN entry ON entry.race_id = entry_pool.race_id AND entry.pool = entry_pool.pool AND entry.state = 'waiting'
+WHERE entry_pool.race_id = ? AND entry_pool.pool = ?
+ORDER BY entry.seq
 `
 
-func (q *Queries) WaitingSeqs(ctx context.Context, raceID string, pool int16) ([]int64, error) {
+type WaitingSeqsRow struct {
+	Seq     int64
+	Version int64
+}
+
+func (q *Queries) WaitingSeqs(ctx context.Context, raceID string, pool int16) ([]WaitingSeqsRow, error) {
 	rows, err := q.db.QueryContext(ctx, waitingSeqs, raceID, pool)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []int64
+	var items []WaitingSeqsRow
 	for rows.Next() {
-		var seq int64
-		if err := rows.Scan(&seq); err != nil {
+		var i WaitingSeqsRow
+		if err := rows.Scan(&i.Seq, &i.Version); err != nil {
 			return nil, err
 		}
-		items = append(items, seq)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

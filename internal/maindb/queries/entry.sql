@@ -26,11 +26,21 @@ SELECT * FROM entry WHERE user_id = ? AND race_id = ?;
 SELECT * FROM entry WHERE race_id = ? AND pool = ? AND seq = ?;
 
 -- name: EntryPosition :one
--- How many wait in front.
-SELECT COUNT(*) FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' AND seq < ?;
+-- How many wait in front, and the version of the line that this is of.
+SELECT version, (
+    SELECT COUNT(*) FROM entry
+    WHERE entry.race_id = entry_pool.race_id AND entry.pool = entry_pool.pool AND entry.state = 'waiting' AND entry.seq < sqlc.arg(seq)
+) AS in_front
+FROM entry_pool WHERE entry_pool.race_id = sqlc.arg(race_id) AND entry_pool.pool = sqlc.arg(pool);
 
 -- name: WaitingSeqs :many
-SELECT seq FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' ORDER BY seq;
+SELECT entry.seq, entry_pool.version FROM entry_pool
+JOIN entry ON entry.race_id = entry_pool.race_id AND entry.pool = entry_pool.pool AND entry.state = 'waiting'
+WHERE entry_pool.race_id = ? AND entry_pool.pool = ?
+ORDER BY entry.seq;
+
+-- name: PoolNow :one
+SELECT * FROM entry_pool WHERE race_id = ? AND pool = ?;
 
 -- name: FirstInLine :many
 SELECT * FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' ORDER BY seq LIMIT ?;
@@ -127,3 +137,23 @@ SELECT * FROM offer_outbox ORDER BY created_at LIMIT ? FOR UPDATE SKIP LOCKED;
 
 -- name: OfferStarted :exec
 DELETE FROM offer_outbox WHERE race_id = ? AND pool = ? AND seq = ? AND offer_no = ?;
+
+-- name: PoolsToAudit :many
+SELECT entry_pool.race_id, entry_pool.pool FROM entry_pool JOIN race ON race.race_id = entry_pool.race_id
+WHERE race.status = 'scheduled' ORDER BY entry_pool.race_id, entry_pool.pool;
+
+-- name: CountEntries :many
+SELECT state, COUNT(*) AS entries FROM entry WHERE race_id = ? AND pool = ? GROUP BY state;
+
+-- name: LastNumber :one
+SELECT CAST(COALESCE(MAX(seq), 0) AS SIGNED) AS last_seq FROM entry WHERE race_id = ? AND pool = ?;
+
+-- name: OpenOffers :many
+SELECT entry.race_id, entry.pool, entry.seq, entry.offer_no, entry.offer_expires_at FROM entry_pool
+JOIN entry ON entry.race_id = entry_pool.race_id AND entry.pool = entry_pool.pool AND entry.state = 'offered'
+LEFT JOIN offer_outbox ON offer_outbox.race_id = entry.race_id AND offer_outbox.pool = entry.pool AND offer_outbox.seq = entry.seq
+WHERE entry_pool.offered > 0 AND entry.changed_at < ? AND offer_outbox.seq IS NULL
+ORDER BY entry.offer_expires_at LIMIT ?;
+
+-- name: RequeueOffer :exec
+INSERT INTO offer_outbox (race_id, pool, seq, offer_no, created_at) VALUES (?, ?, ?, ?, ?);

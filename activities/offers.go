@@ -1,0 +1,119 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// OfferInput names an offer of a place: the n-th to the runner with a number of a pool.
+type OfferInput struct {
+	RaceID string `json:"race_id"`
+	Pool   int    `json:"pool"`
+	Seq    int64  `json:"seq"`
+	No     int    `json:"offer"`
+}
+
+// OfferResult says what became of an offer.
+type OfferResult struct {
+	Status race.EntryStatus `json:"status,omitempty"` // of the entry; empty: it is no longer there
+	Left   time.Duration    `json:"left,omitempty"`   // until the deadline, while the offer is open
+}
+
+// offerStore keeps offers; maindb.Outcomes implements it. The program that records
+// histories has one without a database.
+type offerStore interface {
+	ExpireOffer(ctx context.Context, o maindb.Offer) (maindb.OfferState, error)
+	RecountPools(ctx context.Context) ([]maindb.WrongPool, error)
+	OpenOffers(ctx context.Context, heldBefore time.Duration, limit int) ([]maindb.OpenOffer, error)
+	RequeueOffer(ctx context.Context, o maindb.Offer) error
+}
+
+// OfferRuns tells whether the workflow of an offer is running.
+type OfferRuns interface {
+	OfferRuns(ctx context.Context, of OfferInput) (bool, error)
+}
+
+// Offers ends offers of places, and looks for what is wrong with places.
+type Offers struct {
+	store   offerStore
+	runs    OfferRuns
+	metrics *Metrics
+}
+
+// NewOffers returns the activities of offers.
+func NewOffers(store offerStore, runs OfferRuns, metrics *Metrics) *Offers {
+	return &Offers{store: store, runs: runs, metrics: metrics}
+}
+
+// EndOffer ends an offer whose deadline has passed without an answer, and passes the
+// place on. Before the deadline it says how much time is left.
+func (a *Offers) EndOffer(ctx context.Context, in OfferInput) (OfferResult, error) {
+	state, err := a.store.ExpireOffer(ctx, maindb.Offer{RaceID: in.RaceID, Pool: in.Pool, Seq: in.Seq, No: in.No})
+	if errors.Is(err, race.ErrNotFound) {
+		return OfferResult{}, nil
+	}
+	return OfferResult{Status: state.Status, Left: state.Left}, err
+}
+
+const (
+	// offerGrace is how long after its beginning an offer has a workflow.
+	offerGrace = 2 * time.Minute
+	// maxOffersChecked is how many open offers one audit asks Temporal about.
+	maxOffersChecked = 1000
+)
+
+// CheckPools counts the entries of all pools again, and corrects counters that differ.
+// They decide who gets a place.
+func (a *Offers) CheckPools(ctx context.Context) (Tally, error) {
+	tally := Tally{Kind: WrongPool}
+	wrong, err := a.store.RecountPools(ctx)
+	for _, p := range wrong {
+		tally.note(ctx, a.metrics, Finding{
+			ID: p.RaceID, Repaired: true,
+			Detail: fmt.Sprintf("pool %d counted %d entered, %d offered and %d waiting, it has %d, %d and %d", p.Pool,
+				p.Counted[0], p.Counted[1], p.Counted[2], p.Actual[0], p.Actual[1], p.Actual[2]),
+		})
+	}
+	return tally, err
+}
+
+// CheckOffers looks for open offers without a running workflow, as when Temporal was
+// restored from a backup, and has it started again. Without one nothing would end the
+// offer.
+func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
+	tally := Tally{Kind: LostOffer}
+	open, err := a.store.OpenOffers(ctx, offerGrace, maxOffersChecked)
+	if err != nil {
+		return tally, err
+	}
+	tally.Partial = len(open) == maxOffersChecked
+	for _, o := range open {
+		in := OfferInput{RaceID: o.RaceID, Pool: o.Pool, Seq: o.Seq, No: o.No}
+		running, err := a.runs.OfferRuns(ctx, in)
+		if err != nil {
+			return tally, err
+		}
+		if running {
+			continue
+		}
+		detail := fmt.Sprintf("number %d of pool %d: the workflow is started again", o.Seq, o.Pool)
+		if o.Overdue {
+			// Its workflow may have completed before a restore of main_db: started again,
+			// it would be taken for a duplicate.
+			_, err = a.store.ExpireOffer(ctx, o.Offer)
+			detail = fmt.Sprintf("number %d of pool %d: the deadline has passed, the place is passed on", o.Seq, o.Pool)
+		} else {
+			err = a.store.RequeueOffer(ctx, o.Offer)
+		}
+		if err != nil && !errors.Is(err, race.ErrNotFound) {
+			return tally, err
+		}
+		tally.note(ctx, a.metrics, Finding{ID: o.RaceID, Detail: detail, Repaired: true})
+	}
+	return tally, nil
+}

@@ -1,0 +1,191 @@
+package races
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// EntryChangeBody sets or changes how runners enter a race by themselves. What it leaves
+// out stays as it is.
+type EntryChangeBody struct {
+	OpensAt     *string          `json:"opens_at,omitempty" maxLength:"40" example:"2026-06-09T19:00:00+09:00" doc:"When entry opens: date, time and offset from UTC. An empty string opens it at once. The database's clock decides."`
+	ClosesAt    *string          `json:"closes_at,omitempty" maxLength:"40" example:"2026-09-01T00:00:00+09:00" doc:"When entry closes; with an empty string, with the first result. The line goes on moving up."`
+	TimeZone    *string          `json:"time_zone,omitempty" maxLength:"64" example:"Asia/Seoul" doc:"The race's time zone, by its IANA name: offers do not end at night there. UTC by default."`
+	Capacity    *int             `json:"capacity,omitempty" minimum:"0" maximum:"1000000" example:"1000" doc:"How many places there are in a race without pools; 0 means the capacity of the race. More places serve the line at once; fewer throw nobody out."`
+	BibFrom     *int             `json:"bib_from,omitempty" minimum:"0" maximum:"999999" doc:"The first bib that is dealt in a race without pools; 0 deals none."`
+	BibTo       *int             `json:"bib_to,omitempty" minimum:"0" maximum:"999999" doc:"The last bib."`
+	WaitingList *bool            `json:"waiting_list,omitempty" doc:"Whether those who come too late wait in line; true by default."`
+	OfferHold   *string          `json:"offer_hold,omitempty" maxLength:"20" example:"24h" doc:"For how long an offer holds a place, from 10m to 168h; 24h by default. It is at most 6 hours in the last 14 days and 1 hour in the last 3, and goes on until 8 when it would end between 22 and 8 by the race's clock."`
+	Order       *string          `json:"order,omitempty" enum:"arrival" doc:"How places are given: in the order of arrival."`
+	Paused      *bool            `json:"paused,omitempty" doc:"While it is true nobody enters and no places are offered. Offers that are open can still be accepted."`
+	Pools       *[]EntryPoolBody `json:"pools,omitempty" maxItems:"50" nullable:"false" doc:"Replaces all pools. A pool with entries cannot be removed."`
+}
+
+// EntryPoolBody is a pool of places.
+type EntryPoolBody struct {
+	Key      int    `json:"key,omitempty" minimum:"0" doc:"Of a pool that there is: name it to give the pool another name."`
+	Name     string `json:"name" minLength:"1" maxLength:"50" example:"Group A"`
+	Capacity int    `json:"capacity" minimum:"1" maximum:"1000000" example:"500"`
+	OpensAt  string `json:"opens_at,omitempty" maxLength:"40" doc:"When the pool opens, if not with the race."`
+	Division string `json:"division,omitempty" maxLength:"100" doc:"The division of the race that the pool is for; everybody by default."`
+	BibFrom  int    `json:"bib_from,omitempty" minimum:"0" maximum:"999999" doc:"The first bib that is dealt in the pool."`
+	BibTo    int    `json:"bib_to,omitempty" minimum:"0" maximum:"999999"`
+}
+
+// EntrySettingsBody is how runners enter a race.
+type EntrySettingsBody struct {
+	OpensAt     *time.Time      `json:"opens_at,omitempty"`
+	ClosesAt    *time.Time      `json:"closes_at,omitempty"`
+	TimeZone    string          `json:"time_zone"`
+	Capacity    int             `json:"capacity,omitempty" doc:"Of a race without pools; missing when it is the race's own."`
+	BibFrom     int             `json:"bib_from,omitempty"`
+	BibTo       int             `json:"bib_to,omitempty"`
+	WaitingList bool            `json:"waiting_list"`
+	OfferHold   string          `json:"offer_hold" example:"24h0m0s"`
+	Order       string          `json:"order" enum:"arrival"`
+	Paused      bool            `json:"paused"`
+	Pools       []EntryPoolBody `json:"pools,omitempty" nullable:"false"`
+}
+
+const (
+	minHold, maxHold = 10 * time.Minute, 7 * 24 * time.Hour
+	usualHold        = 24 * time.Hour
+)
+
+// setEntry applies a change to the entry settings of a race.
+func setEntry(wrong *race.FieldErrors, r *race.Race, body *EntryChangeBody) {
+	if body != nil {
+		settings := race.EntrySettings{Zone: "UTC", WaitingList: true, LastKey: 1} // key 1 is the pool of a race without any
+		if r.Entry != nil {
+			settings = *r.Entry
+		}
+		changeEntry(wrong, &settings, *body)
+		r.Entry = &settings
+	}
+	if r.Entry == nil {
+		return
+	}
+	for _, f := range r.Entry.Check(*r) { // divisions may have changed, too
+		wrong.Add("entry."+f.Field, errors.New(f.Message))
+	}
+}
+
+func changeEntry(wrong *race.FieldErrors, s *race.EntrySettings, body EntryChangeBody) {
+	set(&s.Capacity, body.Capacity)
+	set(&s.BibFrom, body.BibFrom)
+	set(&s.BibTo, body.BibTo)
+	set(&s.WaitingList, body.WaitingList)
+	set(&s.Paused, body.Paused)
+	set(&s.Zone, body.TimeZone)
+	if body.OpensAt != nil {
+		setInstant(wrong, "entry.opens_at", &s.OpensAt, *body.OpensAt)
+	}
+	if body.ClosesAt != nil {
+		setInstant(wrong, "entry.closes_at", &s.ClosesAt, *body.ClosesAt)
+	}
+	if body.OfferHold != nil {
+		hold, err := time.ParseDuration(*body.OfferHold)
+		if err != nil || hold < minHold || hold > maxHold {
+			wrong.Add("entry.offer_hold", errors.New(`must be from 10m to 168h, for example "24h"`))
+		}
+		s.OfferHold = hold
+	}
+	if body.Pools != nil {
+		setPools(wrong, s, *body.Pools)
+	}
+}
+
+func set[T any](to, value *T) {
+	if value != nil {
+		*to = *value
+	}
+}
+
+// setInstant takes an instant with its offset; the empty string is none.
+func setInstant(wrong *race.FieldErrors, field string, to *time.Time, text string) {
+	*to = time.Time{}
+	if text == "" {
+		return
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.Year() < 2000 || at.Year() > 9999 {
+		wrong.Add(field, errors.New(`must be a date and time with the offset from UTC, for example "2026-06-09T19:00:00+09:00"`))
+		return
+	}
+	*to = at.UTC()
+}
+
+// setPools takes pools. Each keeps its key by that key or by its name.
+func setPools(wrong *race.FieldErrors, s *race.EntrySettings, bodies []EntryPoolBody) {
+	old := s.Pools
+	if len(old) == 0 {
+		old = []race.EntryPool{{Key: 1, Name: race.MainPool}}
+	}
+	pools := make([]race.EntryPool, len(bodies))
+	used := map[int]bool{}
+	for i, body := range bodies {
+		field := fmt.Sprintf("entry.pools[%d].", i)
+		p := race.EntryPool{Key: body.Key, Capacity: body.Capacity, BibFrom: body.BibFrom, BibTo: body.BibTo, Division: body.Division}
+		setText(wrong, field+"name", &p.Name, body.Name)
+		if p.Name == "" {
+			wrong.Add(field+"name", errors.New("must not be empty"))
+		}
+		setInstant(wrong, field+"opens_at", &p.OpensAt, body.OpensAt)
+		known := false
+		for _, o := range old {
+			if p.Key == 0 && strings.EqualFold(o.Name, p.Name) {
+				p.Key = o.Key
+			}
+			known = known || o.Key == p.Key
+		}
+		switch {
+		case p.Key == 0:
+			s.LastKey++
+			p.Key = s.LastKey
+		case !known || used[p.Key]:
+			wrong.Add(field+"key", errors.New("must be the key of a pool that there is, which no other names"))
+		}
+		used[p.Key] = true
+		pools[i] = p
+	}
+	s.Pools = pools
+	if len(pools) > 0 {
+		s.Capacity, s.BibFrom, s.BibTo = 0, 0, 0
+	}
+}
+
+func entrySettingsOf(r race.Race) *EntrySettingsBody {
+	if r.Entry == nil {
+		return nil
+	}
+	s := r.Entry
+	body := &EntrySettingsBody{
+		OpensAt: instant(s, s.OpensAt), ClosesAt: instant(s, s.ClosesAt), TimeZone: s.Zone, Capacity: s.Capacity, BibFrom: s.BibFrom, BibTo: s.BibTo,
+		WaitingList: s.WaitingList, OfferHold: cmp.Or(s.OfferHold, usualHold).String(), Order: "arrival", Paused: s.Paused,
+	}
+	for _, p := range s.Pools {
+		body.Pools = append(body.Pools, poolBodyOf(s, p))
+	}
+	return body
+}
+
+func poolBodyOf(s *race.EntrySettings, p race.EntryPool) EntryPoolBody {
+	body := EntryPoolBody{Key: p.Key, Name: p.Name, Capacity: p.Capacity, Division: p.Division, BibFrom: p.BibFrom, BibTo: p.BibTo}
+	if !p.OpensAt.IsZero() {
+		body.OpensAt = s.In(p.OpensAt).Format(time.RFC3339)
+	}
+	return body
+}
+
+// instant returns a time as the race's clock shows it, nil for none.
+func instant(s *race.EntrySettings, t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(s.In(t))
+}

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	// heartbeat keeps proxies from closing an idle stream, and detects readers that
+	// are gone.
+	heartbeat = 15 * time.Second
+	// writeTimeout is how long one write to a reader may take.
+	writeTimeout = 10 * time.Second
+	// reconnectDelay is how long a browser waits before it reconnects.
+	reconnectDelay = 2 * time.Second
+)
+
+// Stream writes server-sent events until the reader is gone, stopping is closed, or news
+// returns an error. news returns the events since its last call, already encoded, and a
+// channel that is closed when there are more.
+func Stream(ctx context.Context, w http.ResponseWriter, stopping <-chan struct{}, news func() (text []byte, more <-chan struct{}, err error)) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	w.WriteHeader(http.StatusOK)
+	out := eventWriter{to: w, control: http.NewResponseController(w)}
+	if out.send(fmt.Appendf(nil, "retry: %d\n\n", reconnectDelay.Milliseconds())) != nil {
+		return
+	}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		text, more, err := news()
+		if err != nil || len(text) > 0 && out.send(text) != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-stopping:
+			return
+		case <-more:
+		case <-beat.C:
+			if out.send([]byte(":\n\n")) != nil {
+				return
+			}
+		}
+	}
+}
+
+// eventWriter writes to a reader without buffering, and gives up on a reader that does
+// not accept the data in time.
+type eventWriter struct {
+	to      http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (w eventWriter) send(text []byte) error {
+	// Connections without support for deadlines have none.
+	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if _, err := w.to.Write(text); err != nil {
+		return err
+	}
+	return w.control.Flush()
+}
