@@ -88,5 +88,6 @@ func TestAuditCreditsShowsWhatItFoundWhenAPartFails(t *testing.T) {
 		"2 totals that were not the sum of their ledger lines, 1 repaired\n\n"+
 		"1 credits that the lines of the ledger did not add up to, 0 repaired\n\n"+
 		"1 records that the ledger was ahead of, 1 repaired\n\n"+
+		"1 pools whose counters differed from their entries, 1 repaired\n\n"+
 		"2 checks failed: see their activities.", metadata.GetCurrentDetails())
 }
