@@ -201,6 +201,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 			return standings.Tally(tally), err
 		},
 	})
+	p.userDB.Changed = reader.Forget
 	races.RegisterSeries(api, races.SeriesConfig{Store: p.mainDB, Reader: reader, Wake: p.wakeSeries, Now: p.now, Log: p.log})
 	ops.Register(api, ops.Config{
 		Store: p.mainDB, Ledger: p.userDB.Store, Accounts: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,

@@ -156,6 +156,7 @@ func setup(t *testing.T) *testBundle {
 			return b.tally, nil
 		},
 	})
+	b.accounts.Changed = reader.Forget
 	races.RegisterSeries(api, races.SeriesConfig{
 		Store: b.main.Store, Reader: reader, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		Wake: func(ctx context.Context, seriesID string) { _ = b.rank(ctx, seriesID) }, // a failure shows in what is read

@@ -43,6 +43,22 @@ func TestHiddenNamesAndAges(t *testing.T) {
 	require.Equal(t, []any{"Ada Alm", "B. B."}, b.get(t, "/standings?sex=F").items(t, "name"), "unless decided otherwise")
 }
 
+// TestNamesFollowTheStartListAtOnce: its corrections and swapped bibs, and undoing them.
+func TestNamesFollowTheStartListAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.creditAll(t)
+	b.recompute(t)
+	shown := func() []any { return b.get(t, "/standings?sex=F").items(t, "name") }
+	require.Equal(t, []any{"Ada Alm", "Bea Bok"}, shown())
+	require.NoError(t, b.accounts.EnsureRunners(t.Context(), []userdb.Runner{
+		{UserID: b.users["1"], Name: "Bea Bok", Replaces: true}, {UserID: b.users["2"], Name: "Ada Alm", Replaces: true},
+	}))
+	b.clock.Advance(time.Second) // how long readers get the same bytes
+	require.Equal(t, []any{"Bea Bok", "Ada Alm"}, shown())
+	require.Equal(t, []any{"Ada Alm"}, b.get(t, "/standings?q=alm").items(t, "name"))
+}
+
 // TestWhoHidesTheirNameHidesItInVersionsFromBeforeTheirClaim: those name the person of
 // the start list.
 func TestWhoHidesTheirNameHidesItInVersionsFromBeforeTheirClaim(t *testing.T) {

@@ -173,7 +173,8 @@ func at(q Query, cursor string, latest int) (version, position int, err error) {
 
 const (
 	// Together with pageLifetime, nameLifetime is how long a name may still be
-	// shown after its runner has left: half a minute.
+	// shown after its runner has left: half a minute. The process through which a name
+	// was changed forgets it at once.
 	nameLifetime = 30*time.Second - pageLifetime
 	maxNames     = 200_000
 )
@@ -184,8 +185,9 @@ type names struct {
 	store *userdb.Store
 	now   func() time.Time
 
-	mu    sync.Mutex
-	known map[string]name
+	mu        sync.Mutex
+	known     map[string]name
+	forgotten int // how often names were forgotten: what was being read then is not kept
 }
 
 type name struct {
@@ -224,6 +226,7 @@ func (n *names) of(ctx context.Context, userIDs []string) (map[string]name, erro
 			missing = append(missing, id)
 		}
 	}
+	forgotten := n.forgotten
 	n.mu.Unlock()
 	if len(missing) == 0 {
 		return found, nil
@@ -238,13 +241,26 @@ func (n *names) of(ctx context.Context, userIDs []string) (map[string]name, erro
 			plain: runner.Name, folded: fold(runner.Name), hidden: race.Initials(runner.Name), wishes: runner.Discretion(), at: now,
 		}
 	}
-	n.keep(missing, found)
+	n.keep(missing, found, forgotten)
 	return found, nil
 }
 
-func (n *names) keep(userIDs []string, found map[string]name) {
+// forget has names read again.
+func (n *names) forget(userIDs ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.forgotten++
+	for _, id := range userIDs {
+		delete(n.known, id)
+	}
+}
+
+func (n *names) keep(userIDs []string, found map[string]name, forgotten int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.forgotten != forgotten {
+		return
+	}
 	if len(n.known)+len(userIDs) > maxNames {
 		clear(n.known)
 	}

@@ -34,6 +34,9 @@ type Latest struct {
 	Race                 race.Status // where the race stands
 }
 
+// Forget has this process read accounts again, whose name has changed.
+func (r *Reader) Forget(userIDs ...string) { r.names.forget(userIDs...) }
+
 // Latest returns the latest version of a race, or race.ErrNotFound if there is no
 // such race.
 func (r *Reader) Latest(ctx context.Context, raceID string) (Latest, error) {

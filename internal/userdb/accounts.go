@@ -197,6 +197,7 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 	if err != nil {
 		return Account{}, fmt.Errorf("update account %s: %w", userID, err)
 	}
+	s.changed(userID)
 	return account, nil
 }
 
@@ -246,6 +247,7 @@ func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 	if err != nil {
 		return fmt.Errorf("erase account %s: %w", userID, err)
 	}
+	s.changed(userID)
 	return nil
 }
 
@@ -273,6 +275,7 @@ func (s *Accounts) EraseStandIns(ctx context.Context, userIDs []string) error {
 	if err != nil {
 		return fmt.Errorf("erase people of start lists: %w", err)
 	}
+	s.changed(userIDs...)
 	return nil
 }
 

@@ -136,8 +136,19 @@ func (s *Accounts) EnsureRunners(ctx context.Context, standIns []Runner) error {
 		if err != nil {
 			return fmt.Errorf("ensure runners: %w", err)
 		}
+		ids := make([]string, len(runners))
+		for i, r := range runners {
+			ids[i] = r.UserID
+		}
+		s.changed(ids...)
 	}
 	return nil
+}
+
+func (s *Accounts) changed(userIDs ...string) {
+	if s.Changed != nil {
+		s.Changed(userIDs...)
+	}
 }
 
 func putRunners(ctx context.Context, tx *sql.Tx, runners []Runner, now time.Time) error {

@@ -27,10 +27,16 @@ func New(db *sql.DB, now func() time.Time) *Store {
 }
 
 // Accounts writes accounts and their sessions. Only the API has one.
-type Accounts struct{ *Store }
+type Accounts struct {
+	*Store
+	// Changed is called with accounts whose name, or whether it is shown, has changed,
+	// so that this process forgets what it keeps of them. It does not block; nil: nothing
+	// is kept.
+	Changed func(userIDs ...string)
+}
 
 // NewAccounts returns the writer of accounts over db.
-func NewAccounts(db *sql.DB, now func() time.Time) *Accounts { return &Accounts{New(db, now)} }
+func NewAccounts(db *sql.DB, now func() time.Time) *Accounts { return &Accounts{Store: New(db, now)} }
 
 // Ledger writes credits, ledger lines and totals. Only the worker has one: the
 // program that faces the internet can move no points, whatever becomes of it.
