@@ -159,7 +159,7 @@ func (k *keyStore) ReserveKey(_ context.Context, key, request server.Hash, id, _
 }
 
 // SaveResponse forgets the answer, as a crash before it would: every
-// repetition is worked out anew.
+// repetition is worked out again.
 func (*keyStore) SaveResponse(context.Context, server.Hash, int, []byte) error { return nil }
 
 func (k *keyStore) ReleaseKey(_ context.Context, key server.Hash) error {

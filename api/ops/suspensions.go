@@ -36,7 +36,7 @@ func (s suspensions) register(api huma.API) {
 	register(api, huma.Operation{
 		OperationID: "remove-passkeys", Method: http.MethodPost, Path: "/v1/ops/users/{user_id}/remove-passkeys",
 		Summary:     "Remove all passkeys of an account",
-		Description: "For an account that needs a passkey (REQUIRE_PASSKEY) and whose owner has lost all of theirs, or found others' after a recovery. Ends all of its sessions; its owner gets a mail. The password alone then adds the first passkey: make sure first who asks, and have the password chosen anew by a mailed link (POST /v1/users/recovery). Another operator does it for an operator.",
+		Description: "For an account that needs a passkey (REQUIRE_PASSKEY) and whose owner has lost all of theirs, or found others' after a recovery. Ends all of its sessions; its owner gets a mail. The password alone then adds the first passkey: make sure first who asks, and have a new password chosen by a mailed link (POST /v1/users/recovery). Another operator does it for an operator.",
 		Errors:      statusesOf(http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity),
 	}, s.removePasskeys)
 }

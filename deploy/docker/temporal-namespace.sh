@@ -27,5 +27,5 @@ for name in RaceId RunnerId RecordId Bib CreditStatus; do
 		added=yes
 	fi
 done
-# The server reads namespaces anew every 10 s, and the search attributes with them.
+# The server reads namespaces again every 10 s, and the search attributes with them.
 [ -z "$added" ] || sleep "${SETTLE:-15}"

@@ -461,7 +461,7 @@ func TestVoidRace(t *testing.T) {
 	read, err := b.store.Race(t.Context(), raceID)
 	require.NoError(t, err)
 	require.Equal(t, r, read)
-	require.Len(t, b.outbox(t), 3, "every record is credited anew")
+	require.Len(t, b.outbox(t), 3, "every record is credited again")
 	publication, err := b.store.Publication(t.Context(), raceID)
 	require.NoError(t, err)
 	require.False(t, publication.Open())

@@ -199,7 +199,7 @@ func TestExportedTablesAreSafe(t *testing.T) {
 	require.Error(t, racefile.Export(&strings.Builder{}, "pdf", list))
 }
 
-// TestExportBoston exports the results of a whole marathon in every format, and
+// TestExportBoston exports thousands of results of a marathon in every format, and
 // reads them back.
 func TestExportBoston(t *testing.T) {
 	t.Parallel()
@@ -222,6 +222,7 @@ func TestExportBoston(t *testing.T) {
 		})
 	}
 	require.Greater(t, len(list.Rows), 15_000)
+	list.Rows = list.Rows[:4000] // all of them take half a minute under the race detector
 	for format := range exportFormats {
 		t.Run(string(format), func(t *testing.T) {
 			t.Parallel()

@@ -144,7 +144,7 @@ func TestVariants(t *testing.T) {
 			rows: []string{"7|3:00:00|OK", "8|0:59:59.5|OK"}, errors: []string{"4 time"},
 		},
 		{
-			name: "bibs and twins", format: "generic_csv",
+			name: "bibs and duplicates", format: "generic_csv",
 			text: "Bib #,Runner,Time\n#12,Ann,1:00:00\n12.0,Bo,1:01:00\nNone,Cy,1:02:00\nW 4,Di,1:03:00\n0,Ed,1:04:00\n",
 			rows: []string{"W 4|Di|1:03:00|OK"}, errors: []string{"2 bib", "3 bib", "4 bib", "6 bib"},
 		},

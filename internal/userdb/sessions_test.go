@@ -51,7 +51,7 @@ func TestRotateToken(t *testing.T) {
 	h, other := b.session(t, a), b.session(t, a)
 	first := h
 	for range 3 {
-		b.pass(20 * time.Hour) // each rotation starts the lifetime anew
+		b.pass(20 * time.Hour) // each rotation starts the lifetime again
 		require.NoError(t, b.rotate(t, &h))
 		require.NoError(t, b.rotate(t, &other))
 	}
