@@ -169,7 +169,6 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		Passkeys: passkeys, RequirePasskey: p.cfg.Passkeys.Required,
 		TraceURL: trace, Now: p.now, Log: p.log,
 	})
-	accounts.LinkPages(router)
 	actions := repair.NewLog(p.mainDB, p.log, p.registry)
 	raceSettings := races.Register(api, races.Config{
 		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions, Fixed: p.cfg.Fixed,

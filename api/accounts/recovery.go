@@ -2,16 +2,13 @@ package accounts
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/go-chi/chi/v5"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
-	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -119,25 +116,4 @@ func ofLink(err error) error {
 		}}}
 	}
 	return err
-}
-
-//go:embed link.html
-var linkPage []byte
-
-//go:embed link.js
-var linkScript []byte
-
-// LinkPages adds the page that links in mails lead to, with a form: the script reads
-// the token from the address, and posts it when the reader confirms.
-func LinkPages(router chi.Router) {
-	serve := func(contentType string, body []byte) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", contentType)
-			w.Header().Set("Cache-Control", "no-store")
-			w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'")
-			_, _ = w.Write(body) // the reader may have gone away
-		}
-	}
-	router.Get(mail.LinkPath, serve("text/html; charset=utf-8", linkPage))
-	router.Get(mail.LinkPath+".js", serve("text/javascript; charset=utf-8", linkScript))
 }

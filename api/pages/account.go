@@ -2,16 +2,19 @@ package pages
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/mail"
 )
 
 const (
 	loginPath    = "/account/login"
+	linkPath     = "/account/link" // where links in mails lead
 	passkeysPath = "/my/passkeys"
 )
 
@@ -24,6 +27,14 @@ func (s *site) accountPages() {
 	s.visit(http.MethodGet, "/account/recover", s.recoverForm)
 	s.visit(http.MethodPost, "/account/recover", s.recover)
 	s.visit(http.MethodPost, "/account/logout", s.logOut)
+	s.visit(http.MethodGet, linkPath, s.linkForm)
+	s.visit(http.MethodPost, linkPath, s.followLink)
+	s.visit(http.MethodPost, "/account/passkey/begin", s.beginPasskeyLogin)
+	s.visit(http.MethodPost, "/account/passkey", s.logInByPasskey)
+	s.router.Get(mail.LinkPath, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", keepNone.header())
+		http.Redirect(w, r, s.preferred(r).link(linkPath), http.StatusFound) // browsers keep what is behind the #
+	})
 }
 
 // section is an entry of the navigation of whoever has logged in.
@@ -35,8 +46,23 @@ type section struct {
 // sections are the pages that the caller can go to from everywhere.
 func (v *visit) sections() []section {
 	list := []section{{path: "/my", label: v.T("nav.overview")}}
-	for i := range list {
-		list[i].current = v.path == list[i].path
+	if v.caller.Type == auth.Runner {
+		list = append(list, section{path: "/my/results", label: v.T("my.results")}, section{path: "/my/points", label: v.T("my.points")},
+			section{path: "/my/races", label: v.T("my.races")}, section{path: "/my/claims", label: v.T("my.claims")}, section{path: recordsPath, label: v.T("my.records")})
+	}
+	list = append(list, section{path: settingsPath, label: v.T("my.settings")})
+	// The longest path that the page is below: /my is above all of them.
+	at := -1
+	for i, one := range list {
+		if (v.path == one.path || strings.HasPrefix(v.path, one.path+"/") && one.path != "/my") && (at < 0 || len(one.path) > len(list[at].path)) {
+			at = i
+		}
+	}
+	if at < 0 && strings.HasPrefix(v.path, "/my/") { // reached from the settings
+		at = len(list) - 1
+	}
+	if at >= 0 {
+		list[at].current = true
 	}
 	return list
 }
@@ -71,7 +97,11 @@ func (s *site) askToLogIn(w http.ResponseWriter, r *http.Request, v *visit) {
 }
 
 func (s *site) logInPage(v *visit, view loginView) page {
-	return page{title: v.T("login.title"), body: logInBody(v, view)}
+	p := page{title: v.T("login.title"), body: logInBody(v, view)}
+	if view.passkeys {
+		p.module = "passkey.js"
+	}
+	return p
 }
 
 func (s *site) logInForm(_ context.Context, v *visit) (page, error) {
@@ -151,6 +181,61 @@ func (s *site) recover(ctx context.Context, v *visit) (page, error) {
 		return page{}, err
 	}
 	return v.done(loginPath, "recovery-asked")
+}
+
+// linkForm is where links in mails lead. What a link may do is behind the # of its
+// address, which never reaches us before its reader says so: a module puts it into the
+// form, and whoever has no JavaScript pastes it.
+func (s *site) linkForm(_ context.Context, v *visit) (page, error) {
+	return page{title: v.T("link.title"), body: linkBody(v, strings.HasPrefix(v.form.get("link"), "recover.")), module: "link.js"}, nil
+}
+
+func (s *site) followLink(ctx context.Context, v *visit) (page, error) {
+	link := v.form.get("link")
+	if at := strings.LastIndex(link, "#"); at >= 0 {
+		link = link[at+1:] // the whole address was pasted
+	}
+	purpose, token, _ := strings.Cut(link, ".")
+	var err error
+	said := "confirmed"
+	if purpose == "recover" {
+		said = "recovered"
+		err = s.People.Recover(ctx, token, v.form.values.Get("password"))
+	} else {
+		err = s.People.Confirm(ctx, token)
+	}
+	if v.refused(err) {
+		if text := v.form.wrong["token"]; text != "" { // which is in the field of the link
+			v.form.order, v.form.wrong = nil, map[string]string{}
+			v.form.add("link", text)
+		}
+		return s.linkForm(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	if v.caller.UserID != "" && purpose != "recover" {
+		return v.done("/my/email", said)
+	}
+	return v.done(loginPath, said)
+}
+
+func (s *site) beginPasskeyLogin(ctx context.Context, v *visit) (page, error) {
+	answer, err := s.People.BeginPasskeyLogin(ctx, v.from)
+	return s.inJSON(v, answer, err)
+}
+
+func (s *site) logInByPasskey(ctx context.Context, v *visit) (page, error) {
+	var opened accounts.Opened
+	credential, err := v.credential()
+	if err == nil {
+		opened, err = s.People.LogInByPasskey(ctx, v.from, v.form.get("ceremony_id"), credential)
+	}
+	if err == nil {
+		v.cookie = s.newCookie(sessionCookie, opened.Cookie, int(opened.Lifetime.Seconds()))
+	}
+	answer, _ := json.Marshal(map[string]string{"next": s.local(v.form.get("next"), v.link("/my"))}) //nolint:errchkjson // two texts
+	return s.inJSON(v, answer, err)
 }
 
 // kinds are the types of accounts that people can sign up for.

@@ -17,8 +17,11 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/api/accounts"
+	"github.com/mrmrthon/mrmrthon/api/claims"
+	"github.com/mrmrthon/mrmrthon/api/disputes"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/pages"
+	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -27,6 +30,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
 // testBundle is the pages in the real frame, on two real databases.
@@ -96,7 +100,7 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
 	reader := standings.Register(api, standings.Config{
-		Store: b.main, Ledger: b.accounts.Store, Now: clock, Log: slog.New(slog.DiscardHandler),
+		Store: b.main, Ledger: b.accounts.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: func(id string) string { return id }, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})
 	passwords, err := auth.NewPasswords()
 	require.NoError(t, err)
@@ -110,6 +114,14 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		TraceURL: func(id string) string { return id }, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, pages.Register(router, pages.Config{
+		Claims: claims.Register(api, claims.Config{
+			Store: b.main, Runners: b.accounts, Hash: sha256.Sum256, Codes: auth.NewCodeLimit(clock), Poke: func() {},
+		}),
+		Disputes: disputes.Register(api, b.main, func(context.Context, string) {}),
+		Settings: races.Register(api, races.Config{
+			Races: b.main, StartLists: b.main, Runners: b.accounts, Poke: func() {}, Wake: func(context.Context, string) {},
+			LoginHash: func(login string) string { return claims.LoginHash(sha256.Sum256, login) },
+		}),
 		People: people, Keys: b.main, Fingerprint: sha256.Sum256,
 		Standings: reader, Seasons: leaderboard.Register(api, b.main, b.accounts.Store, clock),
 		Races: b.main, Accounts: b.accounts.Store, PublicURL: publicURL, Log: slog.New(slog.NewTextHandler(&b.logs, nil)), Now: clock,

@@ -1,19 +1,457 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
+
+	"github.com/mrmrthon/mrmrthon/api/claims"
+	"github.com/mrmrthon/mrmrthon/api/disputes"
+	"github.com/mrmrthon/mrmrthon/api/server"
+	apistandings "github.com/mrmrthon/mrmrthon/api/standings"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+const (
+	get  = http.MethodGet
+	post = http.MethodPost
 )
 
 // myPages adds the pages of somebody about themselves.
 func (s *site) myPages() {
-	s.visit(http.MethodGet, "/my", s.overview)
+	s.visit(get, "/my", s.overview)
+	s.visit(get, "/my/results", s.myResults)
+	s.visit(get, "/my/results/{race_id}/{record_id}/dispute", s.disputeForm)
+	s.visit(post, "/my/results/{race_id}/{record_id}/dispute", s.dispute)
+	s.visit(post, "/my/disputes/{dispute_id}/withdraw", s.withdrawDispute)
+	s.visit(get, "/my/points", s.myPoints)
+	s.visit(get, "/my/races", s.myRaces)
+	s.visit(get, "/my/races/{race_id}", s.entryForm)
+	s.visit(post, "/my/races/{race_id}", s.enter)
+	s.visit(post, "/my/races/{race_id}/cancel", s.cancelEntry)
+	s.visit(post, "/my/races/{race_id}/accept", s.acceptPlace)
+	s.visit(post, "/my/races/{race_id}/decline", s.declinePlace)
+	s.visit(get, "/my/claims", s.myClaims)
+	s.visit(get, "/my/claims/new", s.claimForm)
+	s.visit(post, "/my/claims/new", s.claim)
+	s.visit(post, "/my/claims/{claim_id}/accept", s.acceptClaim)
+	s.visit(post, "/my/claims/{claim_id}/end", s.endClaim)
+	s.visit(get, "/my/records", s.myRecords)
+	s.visit(get, "/my/records/new", s.newRecordForm)
+	s.visit(post, "/my/records/new", s.addRecord)
+	s.visit(get, "/my/records/{record_id}", s.recordForm)
+	s.visit(post, "/my/records/{record_id}", s.changeRecord)
+	s.visit(post, "/my/records/{record_id}/delete", s.deleteRecord)
+	s.settingsPages()
+}
+
+const (
+	// onOverview is how many results the overview shows.
+	onOverview = 5
+	// onList is how many rows a page of a list has.
+	onList = 50
+	// maxEntries is how many of a runner's races are listed.
+	maxEntries = 200
+)
+
+// overviewView is what somebody sees first.
+type overviewView struct {
+	account  userdb.Account
+	waiting  []claims.MyClaim // for an answer of theirs
+	entries  []maindb.OwnEntry
+	results  []apistandings.OwnResult
+	disputes []disputes.Dispute // that are open
 }
 
 func (s *site) overview(ctx context.Context, v *visit) (page, error) {
-	account, err := s.Accounts.Account(ctx, v.caller.UserID)
+	var view overviewView
+	var err error
+	if view.account, err = s.Accounts.Account(ctx, v.caller.UserID); err != nil {
+		return page{}, err
+	}
+	if v.caller.Type == auth.Runner {
+		if err := s.overviewOfRunner(ctx, &view); err != nil {
+			return page{}, err
+		}
+	}
+	return page{title: v.T("nav.my"), body: overviewBody(v, view)}, nil
+}
+
+func (s *site) overviewOfRunner(ctx context.Context, view *overviewView) error {
+	claimed, _, err := s.Claims.Mine(ctx, server.Page{Limit: onList})
+	if err != nil {
+		return err
+	}
+	for _, c := range claimed {
+		if c.Yours && c.State == race.Invited {
+			view.waiting = append(view.waiting, c)
+		}
+	}
+	entries, err := s.Races.EntriesOf(ctx, view.account.UserID, onList)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Race.Status == race.Scheduled {
+			view.entries = append(view.entries, entry)
+		}
+	}
+	if view.results, _, err = s.Standings.Own(ctx, onOverview, ""); err != nil {
+		return err
+	}
+	disputed, _, err := s.Disputes.Mine(ctx, server.Page{Limit: onList})
+	for _, d := range disputed {
+		if d.State == race.DisputeOpen {
+			view.disputes = append(view.disputes, d)
+		}
+	}
+	return err
+}
+
+type resultsView struct {
+	results  []apistandings.OwnResult
+	next     string
+	disputes []disputes.Dispute
+	names    map[string]race.Race // of the disputes' races
+}
+
+func (s *site) myResults(ctx context.Context, v *visit) (page, error) {
+	var view resultsView
+	var err error
+	if view.results, view.next, err = s.Standings.Own(ctx, onList, v.get("after")); err != nil {
+		return page{}, badCursor(err)
+	}
+	if view.disputes, _, err = s.Disputes.Mine(ctx, server.Page{Limit: onList}); err != nil {
+		return page{}, err
+	}
+	var ids []string
+	for _, d := range view.disputes {
+		ids = append(ids, d.RaceID)
+	}
+	if view.names, err = s.racesByID(ctx, ids); err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("my.results"), body: myResultsBody(v, view)}, nil
+}
+
+// badCursor is what a page says of a cursor that is none.
+func badCursor(err error) error {
+	if problem, _ := server.Problem(context.Background(), err); problem.Status == http.StatusUnprocessableEntity {
+		return &badParameter{"after", "error.cursor"}
+	}
+	return err
+}
+
+// racesByID reads each race once. One that has been deleted is missing.
+func (s *site) racesByID(ctx context.Context, ids []string) (map[string]race.Race, error) {
+	found := map[string]race.Race{}
+	for _, id := range ids {
+		if _, known := found[id]; known {
+			continue
+		}
+		r, err := s.Races.Race(ctx, id)
+		if isNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found[id] = r
+	}
+	return found, nil
+}
+
+// pointsView is the ledger of a runner.
+type pointsView struct {
+	userdb.Points
+	next  string
+	races map[string]race.Race
+	bibs  map[string]string // of the runner's results, by record
+}
+
+func (s *site) myPoints(ctx context.Context, v *visit) (page, error) {
+	var before int64
+	if err := server.ReadCursor(v.get("after"), &before); err != nil {
+		return page{}, &badParameter{"after", "error.cursor"}
+	}
+	found, err := s.Accounts.Points(ctx, v.caller.UserID, before, onList+1)
 	if err != nil {
 		return page{}, err
 	}
-	return page{title: v.T("nav.my"), body: overviewBody(v, account)}, nil
+	view := pointsView{Points: found, bibs: map[string]string{}}
+	if len(view.Lines) > onList {
+		view.Lines = view.Lines[:onList]
+		view.next = server.Cursor(view.Lines[onList-1].ID)
+	}
+	var ids []string
+	for _, line := range view.Lines {
+		ids = append(ids, line.RaceID)
+	}
+	if view.races, err = s.racesByID(ctx, ids); err != nil {
+		return page{}, err
+	}
+	own, err := s.Races.ResultsOf(ctx, v.caller.UserID, maindb.RacePosition{}, maxEntries)
+	if err != nil {
+		return page{}, err
+	}
+	for _, result := range own {
+		view.bibs[result.Record.ID] = result.Record.Result.Bib
+	}
+	return page{title: v.T("my.points"), body: myPointsBody(v, view)}, nil
+}
+
+func (s *site) myRaces(ctx context.Context, v *visit) (page, error) {
+	entries, err := s.Races.EntriesOf(ctx, v.caller.UserID, maxEntries)
+	if err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("my.races"), body: myRacesBody(v, entries)}, nil
+}
+
+// entryView is a runner's entry in a race, or the form for one.
+type entryView struct {
+	*raceView
+	entry   *maindb.LineEntry // nil: none
+	account userdb.Account
+}
+
+func (s *site) entryForm(ctx context.Context, v *visit) (page, error) {
+	found, err := s.readRace(ctx, v.raceID)
+	if err != nil {
+		return page{}, err
+	}
+	view := entryView{raceView: found}
+	entry, err := s.Races.EntryOf(ctx, v.raceID, v.caller.UserID)
+	switch {
+	case err == nil && slices.Contains([]race.EntryStatus{race.Entered, race.Waiting, race.Offered}, entry.Status):
+		view.entry = &entry
+	case err != nil && !isNotFound(err):
+		return page{}, err
+	}
+	if view.account, err = s.Accounts.Account(ctx, v.caller.UserID); err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("entry.title") + " · " + found.Name, body: entryBody(v, view)}, nil
+}
+
+func (s *site) enter(ctx context.Context, v *visit) (page, error) {
+	if !server.IsID(v.raceID) {
+		return page{}, race.ErrNotFound
+	}
+	entry, err := s.Settings.Enter(ctx, v.raceID, v.form.get("team"), v.form.get("pool"))
+	if v.refused(err) {
+		return s.entryForm(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	if entry.Status != race.Entered {
+		return v.done(myRacePath(v.raceID), "in-line")
+	}
+	return v.done(myRacePath(v.raceID), "entered")
+}
+
+func (s *site) acceptPlace(ctx context.Context, v *visit) (page, error) {
+	return s.answerOffer(ctx, v, true, "entered")
+}
+
+func (s *site) declinePlace(ctx context.Context, v *visit) (page, error) {
+	return s.answerOffer(ctx, v, false, "entry-cancelled")
+}
+
+func (s *site) answerOffer(ctx context.Context, v *visit, accept bool, said string) (page, error) {
+	if !server.IsID(v.raceID) {
+		return page{}, race.ErrNotFound
+	}
+	err := s.Settings.Answer(ctx, v.raceID, accept)
+	if v.refused(err) {
+		v.path = myRacePath(v.raceID)
+		return s.entryForm(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return v.done(myRacePath(v.raceID), said)
+}
+
+func myRacePath(raceID string) string { return "/my/races/" + raceID }
+
+func (s *site) cancelEntry(ctx context.Context, v *visit) (page, error) {
+	if !server.IsID(v.raceID) {
+		return page{}, race.ErrNotFound
+	}
+	err := s.Settings.Cancel(ctx, v.raceID)
+	if v.refused(err) {
+		v.path = myRacePath(v.raceID)
+		return s.entryForm(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return v.done(myRacePath(v.raceID), "entry-cancelled")
+}
+
+func (s *site) myClaims(ctx context.Context, v *visit) (page, error) {
+	v.path = "/my/claims" // also after a button
+	found, next, err := s.Claims.Mine(ctx, server.Page{Limit: onList, Cursor: v.get("after")})
+	if err != nil {
+		return page{}, badCursor(err)
+	}
+	return page{title: v.T("my.claims"), body: myClaimsBody(v, found, next)}, nil
+}
+
+// claimForm asks for what proves that a result is somebody's. A result page leads here
+// with its race and bib.
+func (s *site) claimForm(ctx context.Context, v *visit) (page, error) {
+	raceID := v.form.value("race_id", v.get("race_id"))
+	if !server.IsID(raceID) {
+		return page{}, race.ErrNotFound
+	}
+	found, err := s.Races.Race(ctx, raceID)
+	if err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("claim.title"), body: claimBody(v, found)}, nil
+}
+
+func (s *site) claim(ctx context.Context, v *visit) (page, error) {
+	state, err := s.Claims.Claim(ctx, claims.NewClaim{
+		RaceID: v.form.get("race_id"), Bib: v.form.get("bib"), Code: v.form.get("code"), BirthDate: v.form.get("birth_date"),
+	})
+	if v.refused(err) {
+		return s.claimForm(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	if state == race.Accepted {
+		return v.done("/my/claims", "claim-accepted")
+	}
+	return v.done("/my/claims", "claim-requested")
+}
+
+func (s *site) acceptClaim(ctx context.Context, v *visit) (page, error) {
+	state, err := s.Claims.Accept(ctx, v.param("claim_id"))
+	if v.refused(err) {
+		return s.myClaims(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	if state == race.Accepted {
+		return v.done("/my/claims", "claim-accepted")
+	}
+	return v.done("/my/claims", "claim-requested")
+}
+
+func (s *site) endClaim(ctx context.Context, v *visit) (page, error) {
+	err := s.Claims.End(ctx, v.param("claim_id"))
+	if v.refused(err) {
+		return s.myClaims(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return v.done("/my/claims", "claim-ended")
+}
+
+func (s *site) disputeForm(ctx context.Context, v *visit) (page, error) {
+	if !server.IsID(v.raceID) || !server.IsID(v.param("record_id")) {
+		return page{}, race.ErrNotFound
+	}
+	found, err := s.Races.Race(ctx, v.raceID)
+	if err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("dispute.title"), body: disputeBody(v, found)}, nil
+}
+
+func (s *site) dispute(ctx context.Context, v *visit) (page, error) {
+	err := s.Disputes.Open(ctx, v.raceID, v.param("record_id"), disputes.NewDispute{
+		Wrong: v.form.get("wrong"), RightWouldBe: v.form.get("right_would_be"),
+	})
+	if v.refused(err) {
+		return s.disputeForm(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return v.done("/my/results", "dispute-opened")
+}
+
+func (s *site) withdrawDispute(ctx context.Context, v *visit) (page, error) {
+	err := s.Disputes.Withdraw(ctx, v.param("dispute_id"))
+	if v.refused(err) {
+		v.path = "/my/results"
+		return s.myResults(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return v.done("/my/results", "dispute-withdrawn")
+}
+
+// ownTime is the time of a result that a list shows: a runner's own first.
+func ownTime(r apistandings.OwnResult) string { return cmp.Or(r.NetTime, r.GunTime) }
+
+// civil writes a date that a call has written.
+func (l *locale) civil(date string) string {
+	d, err := race.ParseDate(date)
+	if err != nil {
+		return date
+	}
+	return l.Date(d)
+}
+
+// raceName is the name of a race that may have been deleted.
+func (l *locale) raceName(known map[string]race.Race, id string) string {
+	if r, ok := known[id]; ok {
+		return r.Name
+	}
+	return l.T("race.deleted")
+}
+
+// signed writes points with their sign.
+func (l *locale) signed(points int64) string {
+	if points > 0 {
+		return "+" + l.Number(int(points))
+	}
+	return l.Number(int(points))
+}
+
+// scoringOf is the rule of a line as races name it.
+func scoringOf(line userdb.PointLine) string {
+	if line.Rule == "fixed" {
+		return "fixed.rule"
+	}
+	return line.Rule + "-" + line.Edition
+}
+
+func (l *locale) sexWord(sex string) string { return l.T("own.sex." + cmp.Or(sex, "none")) }
+
+// claimText says what a claim means for its reader.
+func (v *visit) claimText(c claims.MyClaim) string {
+	if !c.Yours {
+		return v.T("claim.others.text")
+	}
+	if c.State == race.Requested && c.Contested {
+		return v.T("claim.contested.text")
+	}
+	return v.T("claim." + string(c.State) + ".text")
+}
+
+// orNew is the last part of the address of a record's form.
+func orNew(id string) string { return cmp.Or(id, "new") }
+
+// pools are what a runner can choose from; none where a race has one.
+func (view entryView) pools() []option {
+	var list []option
+	for _, pool := range view.EntryPools() {
+		list = append(list, option{pool.Name, pool.Name})
+	}
+	return list
 }

@@ -439,7 +439,11 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, lang *locale, err er
 		v.status = problem.Status
 	}
 	maps.Copy(w.Header(), headers)
-	made, err := s.render(context.WithoutCancel(r.Context()), asked, failurePage(lang, v), v.status)
+	shown := failurePage(lang, v)
+	if w.Header().Get("Cache-Control") == keepNone.header() { // as of a page for one reader
+		shown.keep = keepNone
+	}
+	made, err := s.render(context.WithoutCancel(r.Context()), asked, shown, v.status)
 	if err != nil {
 		s.Log.ErrorContext(r.Context(), "cannot render an error page: answering without one", "error", err)
 		http.Error(w, http.StatusText(v.status), v.status)

@@ -188,9 +188,8 @@ func (s *site) result(ctx context.Context, r *request) (page, error) {
 	}, nil
 }
 
-// pointsText says how the points came about, in one sentence.
-func (v *resultView) pointsText(l *locale) string {
-	p := v.parts
+// pointsText says how points came about, in one sentence.
+func (l *locale) pointsText(p *race.Parts) string {
 	switch {
 	case p == nil:
 		return ""

@@ -145,6 +145,24 @@ func Enter(ctx context.Context, entering *maindb.Entering, raceID, team, pool st
 	return found, err
 }
 
+// Enter enters the caller in a race, or puts them in its line. team may be empty, and so
+// may pool.
+func (s *Service) Enter(ctx context.Context, raceID, team, pool string) (maindb.LineEntry, error) {
+	return Enter(ctx, s.entries.entering, raceID, team, pool, false)
+}
+
+// Answer accepts or declines a place that the caller is offered.
+func (s *Service) Answer(ctx context.Context, raceID string, accept bool) error {
+	_, err := s.entries.answer(ctx, raceID, accept)
+	return err
+}
+
+// Cancel cancels the caller's entry.
+func (s *Service) Cancel(ctx context.Context, raceID string) error {
+	_, err := s.entries.cancel(ctx, &RacePath{RaceID: raceID})
+	return err
+}
+
 func (e entries) mine(ctx context.Context, in *RacePath) (*entryOutput, error) {
 	return shownEntry(e.store.EntryOf(ctx, in.RaceID, server.CallerFrom(ctx).UserID))
 }

@@ -89,14 +89,15 @@ func Register(api huma.API, cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	entries{store: cfg.Races, runners: cfg.Runners, entering: cfg.Entering, poke: cfg.Poke, answered: cfg.Answered}.register(api)
+	entered := entries{store: cfg.Races, runners: cfg.Runners, entering: cfg.Entering, poke: cfg.Poke, answered: cfg.Answered}
+	entered.register(api)
 	entryDesk{store: cfg.Races, runners: cfg.Runners}.register(api)
 	(&lines{store: cfg.Races, log: cfg.Log, now: cfg.Now, stopping: cfg.Stopping}).register(api)
 	startLists{
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},
 	}.register(api)
-	return &Service{settings}
+	return &Service{calls: settings, entries: entered}
 }
 
 // RacePath is embedded in the inputs of calls about a race. It is exported because

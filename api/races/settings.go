@@ -71,8 +71,12 @@ func (s settings) register(api huma.API) {
 	}, s.void)
 }
 
-// Service is what pages do with the settings of races, as the calls do.
-type Service struct{ calls settings }
+// Service is what pages do with the settings of races and with the entries of the
+// caller, as the calls do.
+type Service struct {
+	calls   settings
+	entries entries
+}
 
 // Create creates a race of the caller.
 func (s *Service) Create(ctx context.Context, in NewRaceBody) (race.Race, error) {
