@@ -163,7 +163,7 @@ func (p planner) registerPlan(api huma.API) {
 		Summary: "Plan the import of a file", Tags: []string{tag},
 		Description: "Takes start lists and results as timing and registration software exports them, up to 50,000 rows and 16 MiB: " +
 			"delimited and fixed-width text in any common encoding, .xlsx, IOF XML, FinishLynx and HY-TEK files. Send the file as it is, or as the " +
-			"field file of a form, whose other fields may be the parameters.\n\n" +
+			"field file of a form, whose other fields may be the parameters. An empty cell and `-` leave what is known.\n\n" +
 			"The answer says what the file was taken for, what each row would do, and what would follow for places, podiums and points. " +
 			"Nothing is changed until the plan is applied. `GET …/rows` lists the rows.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: maxFile, BodyReadTimeout: uploadTimeout, SkipValidateBody: true,
