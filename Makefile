@@ -50,6 +50,10 @@ check: setup-go setup-lint setup-run tool-golangci-lint $(LOCAL) ## Format, lint
 chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records and 2,000 claims, mergers and hand-overs; takes minutes
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run Chaos ./deploy/e2e -args -chaos.records=5000 -chaos.people=2000
 
+.PHONY: rush
+rush: setup-run $(LOCAL) ## 15,000 people ask for 1,000 places while an API is killed every 3 seconds; takes minutes
+	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 30m -v -count=1 -run TestRush ./deploy/e2e -args -rush.runners=15000
+
 .PHONY: bench
 bench: setup-run ## Measure the system against its limits; table and bench.json (BENCH=small|full, BENCH_ONLY=credits,latency)
 	@go build -buildvcs=false -o $(BIN)/bench ./deploy/bench

@@ -16,6 +16,8 @@ import (
 
 var chaosRecords = flag.Int("chaos.records", 300, "how many records TestChaos posts for each way of breaking the system")
 
+var rushRunners = flag.Int("rush.runners", 450, "how many people TestRush has ask for a fifteenth as many places")
+
 var chaosPeople = flag.Int("chaos.people", 60, "how many steps TestChaosOfPeople takes")
 
 // bench is shared by all tests of this package: the programs, built once, and the system
