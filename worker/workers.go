@@ -140,7 +140,7 @@ func (w *work) newStandingsWorker(gaveUp func(error)) worker.Worker {
 
 // newSeriesWorker returns the worker of the series task queue, not started yet; gaveUp
 // is called if it stops because of a fatal error. A process ranks one series at a time:
-// one with 150,000 results takes a second and a hundred megabytes.
+// one with 150,000 results takes half a second to two, and some 200 MB.
 func (w *work) newSeriesWorker(gaveUp func(error)) worker.Worker {
 	series := worker.New(w.temporal, workflows.SeriesTaskQueue, worker.Options{
 		MaxConcurrentActivityExecutionSize: 1,
