@@ -105,7 +105,7 @@ func (r *Reader) Read(ctx context.Context, q Query, position, limit int) (Rankin
 	f := filter{sex: q.Sex, best: q.Best}
 	var err error
 	if f.minAge, f.maxAge, err = parseAgeGroup(q.AgeGroup); err != nil {
-		return Ranking{}, invalid("query.age_group", err.Error())
+		return Ranking{}, server.Invalid("query.age_group", err.Error())
 	}
 	season, err := r.seasons.of(ctx, q.Season)
 	if err != nil {
@@ -195,8 +195,4 @@ func parseAge(s string) (int, error) {
 		return 0, errAgeGroup
 	}
 	return int(age), nil
-}
-
-func invalid(location, message string) error {
-	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: location, Message: message})
 }

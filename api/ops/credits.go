@@ -102,18 +102,15 @@ type creditsOutput struct {
 const listUnmatched = "unmatched"
 
 func (in *creditsInput) check() error {
-	wrong := func(name, message string) error {
-		return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: "query." + name, Message: message})
-	}
 	switch {
 	case in.Status == "" && in.Bib == "":
-		return wrong("status", "is required without bib")
+		return server.Invalid("query.status", "is required without bib")
 	case in.Bib != "" && race.CheckBib(in.Bib) != nil:
-		return wrong("bib", race.CheckBib(in.Bib).Error())
+		return server.Invalid("query.bib", race.CheckBib(in.Bib).Error())
 	case in.Bib != "" && in.Status == listUnmatched:
-		return wrong("bib", "cannot be used with unmatched: main_db does not have the bib")
+		return server.Invalid("query.bib", "cannot be used with unmatched: main_db does not have the bib")
 	case in.Reason != "" && (in.Status != history.ListRejected || in.Bib != ""):
-		return wrong("reason", "can only be used with status=rejected and without bib: a pending credit has no reason yet")
+		return server.Invalid("query.reason", "can only be used with status=rejected and without bib: a pending credit has no reason yet")
 	}
 	return nil
 }

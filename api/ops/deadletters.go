@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 )
 
@@ -126,9 +127,7 @@ type redriveOutput struct {
 
 func (l letters) redrive(ctx context.Context, in *redriveInput) (*redriveOutput, error) {
 	if in.Body.All == (in.Body.MessageID != "") {
-		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-			Location: "body", Message: `must have either message_id or "all": true`,
-		})
+		return nil, server.Invalid("body", `must have either message_id or "all": true`)
 	}
 	done, err := l.letters.Redrive(ctx, operator(ctx), in.Body.MessageID, in.Body.Reason, showLetters)
 	if err != nil {

@@ -361,10 +361,10 @@ func (p planner) prepare(ctx context.Context, r race.Race, in *applyInput) (file
 	}
 	override := cmp.Or(strings.TrimSpace(in.Body.Override), plan.Options.Override)
 	if err := setOverride(&maindb.ResultsFile{}, override); err != nil {
-		return nil, nil, invalidBody("override", err.Error())
+		return nil, nil, server.Invalid("body.override", err.Error())
 	}
 	if (override != "" || in.Body.Official) && strings.TrimSpace(in.Body.Reason) == "" {
-		return nil, nil, invalidBody("reason", "is required: why official standings change, or why a person's decision is overridden")
+		return nil, nil, server.Invalid("body.reason", "is required: why official standings change, or why a person's decision is overridden")
 	}
 	data, err := p.store.ImportContent(ctx, in.ImportID, maindb.ContentFile)
 	if err != nil {
@@ -381,7 +381,7 @@ func (p planner) prepare(ctx context.Context, r race.Race, in *applyInput) (file
 		return nil, nil, err
 	}
 	if file.read.undecidedEvent() {
-		return nil, nil, invalidBody("hash", "must be that of a plan for one race: send the file again with event, one of "+quotedList(file.read.file.Events))
+		return nil, nil, server.Invalid("body.hash", "must be that of a plan for one race: send the file again with event, one of "+quotedList(file.read.file.Events))
 	}
 	if wanted = file; override != plan.Options.Override {
 		plan.Options.Override = override
@@ -391,10 +391,6 @@ func (p planner) prepare(ctx context.Context, r race.Race, in *applyInput) (file
 	}
 	wanted.Official = in.Body.Official
 	return file, wanted, nil
-}
-
-func invalidBody(field, message string) error {
-	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: "body." + field, Message: message})
 }
 
 // stale lists what has changed since a plan was made.
@@ -430,7 +426,7 @@ func (p planner) planUndo(ctx context.Context, in *ImportPath) (*undoPlanOutput,
 func (p planner) undo(ctx context.Context, in *undoInput) (*undoOutput, error) {
 	reason := strings.TrimSpace(in.Body.Reason)
 	if reason == "" {
-		return nil, invalidBody("reason", "must say why, in 1 to 500 characters")
+		return nil, server.Invalid("body.reason", "must say why, in 1 to 500 characters")
 	}
 	r := server.RaceFrom(ctx)
 	if planned, err := p.store.RaceImport(ctx, r.ID, in.ImportID); err == nil && planned.Kind != "results" && !mayList(server.RoleFrom(ctx)) {

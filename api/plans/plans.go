@@ -294,7 +294,7 @@ func (p planner) remember(ctx context.Context, organizerID string, read *reading
 	mapping := make(maindb.Mapping, len(read.options.Mapping))
 	for header, meaning := range read.options.Mapping {
 		if !slices.ContainsFunc(read.file.Columns, func(c racefile.Column) bool { return racefile.HeaderKey(c.Header) == racefile.HeaderKey(header) }) {
-			return invalidQuery("mapping", "must name headers of the file as it writes them: "+quotedList(headersOf(read.file)))
+			return server.Invalid("query.mapping", "must name headers of the file as it writes them: "+quotedList(headersOf(read.file)))
 		}
 		mapping[header] = string(meaning)
 	}
@@ -346,7 +346,7 @@ func (p planner) resolve(ctx context.Context, importID string, data []byte, read
 		},
 	}
 	if err := setOverride(&file.ResultsFile, read.options.Override); err != nil {
-		return nil, invalidQuery("override", err.Error())
+		return nil, server.Invalid("query.override", err.Error())
 	}
 	entries, at := read.entries, read.entryAt
 	if read.takesResults {

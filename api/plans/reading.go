@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/imports"
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/racefile"
 )
@@ -157,12 +158,12 @@ func (in *reading) settleKind() error {
 	switch in.options.Kind {
 	case "results":
 		if !results {
-			return invalidQuery("kind", "must be startlist, or left out: no column of the file holds times")
+			return server.Invalid("query.kind", "must be startlist, or left out: no column of the file holds times")
 		}
 		in.takesResults = true
 	case "startlist":
 		if results && !in.file.HasStartList {
-			return invalidQuery("kind", "must be results, or left out: the rows of the file name nobody")
+			return server.Invalid("query.kind", "must be results, or left out: the rows of the file name nobody")
 		}
 		in.takesList = true
 	default:
@@ -192,9 +193,9 @@ func (in *reading) chooseEvent() error {
 			}
 		}
 		if len(events) == 0 {
-			return invalidQuery("event", "must be left out: the file does not say which race a row belongs to")
+			return server.Invalid("query.event", "must be left out: the file does not say which race a row belongs to")
 		}
-		return invalidQuery("event", "must be one of those that the file names: "+quotedList(events))
+		return server.Invalid("query.event", "must be one of those that the file names: "+quotedList(events))
 	}
 	switch len(events) {
 	case 0:
@@ -338,16 +339,12 @@ func parseMapping(text string) (map[string]racefile.Meaning, error) {
 	}
 	var mapping map[string]racefile.Meaning
 	if err := json.Unmarshal([]byte(text), &mapping); err != nil || mapping == nil {
-		return nil, invalidQuery("mapping", `must be a JSON object of headers and meanings, for example {"Zeit":"net_time"}`)
+		return nil, server.Invalid("query.mapping", `must be a JSON object of headers and meanings, for example {"Zeit":"net_time"}`)
 	}
 	for _, meaning := range slices.Sorted(maps.Values(mapping)) {
 		if !slices.Contains(racefile.Meanings(), meaning) {
-			return nil, invalidQuery("mapping", "each meaning must be one of "+strings.Join(meanings(), ", "))
+			return nil, server.Invalid("query.mapping", "each meaning must be one of "+strings.Join(meanings(), ", "))
 		}
 	}
 	return mapping, nil
-}
-
-func invalidQuery(parameter, message string) error {
-	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: "query." + parameter, Message: message})
 }

@@ -131,13 +131,13 @@ func (in *importInput) file(ctx context.Context, raceID string, rows []race.Resu
 		for bib := range strings.SplitSeq(override, ",") {
 			bib = strings.TrimSpace(bib)
 			if race.CheckBib(bib) != nil {
-				return file, invalidQuery("override", "must be all, or bibs separated by commas, for example 344,W16")
+				return file, server.Invalid("query.override", "must be all, or bibs separated by commas, for example 344,W16")
 			}
 			file.OverrideBibs = append(file.OverrideBibs, bib)
 		}
 	}
 	if (file.Official || file.OverrideAll || len(file.OverrideBibs) > 0) && !in.DryRun && strings.TrimSpace(in.Reason) == "" {
-		return file, invalidQuery("reason", "is required: why official standings change, or why a person's decision is overridden")
+		return file, server.Invalid("query.reason", "is required: why official standings change, or why a person's decision is overridden")
 	}
 	return file, nil
 }

@@ -56,7 +56,7 @@ func (l list) handle(ctx context.Context, in *listInput) (*listOutput, error) {
 		return nil, err
 	}
 	if in.Bib != "" && race.CheckBib(in.Bib) != nil {
-		return nil, invalidQuery("bib", "must be letters and digits, for example 1234 or W16")
+		return nil, server.Invalid("query.bib", "must be letters and digits, for example 1234 or W16")
 	}
 	wanted := search{
 		raceID: in.RaceID, credit: in.CreditStatus, limit: in.Limit + 1, // one more shows whether there is a next page
@@ -73,11 +73,6 @@ func (l list) handle(ctx context.Context, in *listInput) (*listOutput, error) {
 		out.Body.Items[i] = viewOf(r, found.credits[i].readBy(owner))
 	}
 	return out, nil
-}
-
-func invalidQuery(parameter, message string) error {
-	return huma.Error422UnprocessableEntity("validation failed",
-		&huma.ErrorDetail{Location: "query." + parameter, Message: message})
 }
 
 // chunk is how many records a search by credit status reads at a time.

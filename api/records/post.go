@@ -234,9 +234,7 @@ func (t Target) expected() (int, error) {
 	}
 	revision, err := strconv.ParseInt(written, 10, 32)
 	if err != nil || revision < 1 {
-		return 0, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-			Location: "header.If-Match", Message: `must be a revision, for example 3 or "3"`,
-		})
+		return 0, server.Invalid("header.If-Match", `must be a revision, for example 3 or "3"`)
 	}
 	return int(revision), nil
 }

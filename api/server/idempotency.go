@@ -86,9 +86,7 @@ func (i idempotency) middleware(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	if len(key) > maxKeyLength {
-		writeError(i.api, ctx, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-			Location: "header.Idempotency-Key", Message: "must have at most " + strconv.Itoa(maxKeyLength) + " characters",
-		}))
+		writeError(i.api, ctx, Invalid("header.Idempotency-Key", "must have at most "+strconv.Itoa(maxKeyLength)+" characters"))
 		return
 	}
 	r, w := humachi.Unwrap(ctx)
@@ -136,9 +134,7 @@ func (i idempotency) reserve(ctx context.Context, key, request Hash, newID strin
 		return maindb.Reservation{}, err
 	}
 	if reserved.RequestHash != request {
-		return maindb.Reservation{}, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-			Location: "header.Idempotency-Key", Message: "was used before with another body: use a new key for a new request",
-		})
+		return maindb.Reservation{}, Invalid("header.Idempotency-Key", "was used before with another body: use a new key for a new request")
 	}
 	return reserved, nil
 }

@@ -39,7 +39,7 @@ func IsID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }
 func checkText(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !IsText(r.URL.Path) {
-			writeProblem(w, invalid("path", notText))
+			writeProblem(w, Invalid("path", notText))
 			return
 		}
 		if r.URL.RawQuery != "" {
@@ -55,14 +55,14 @@ func checkText(next http.Handler) http.Handler {
 func checkQueryText(raw string) error {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
-		return invalid("query", "must be name=value pairs with valid percent-encoding, joined by &")
+		return Invalid("query", "must be name=value pairs with valid percent-encoding, joined by &")
 	}
 	for name, values := range query {
 		if !IsText(name) {
-			return invalid("query", "parameter names "+notText)
+			return Invalid("query", "parameter names "+notText)
 		}
 		if slices.ContainsFunc(values, func(v string) bool { return !IsText(v) }) {
-			return invalid("query."+shortened(name), notText)
+			return Invalid("query."+shortened(name), notText)
 		}
 	}
 	return nil
@@ -80,7 +80,7 @@ func checkInput(api huma.API) func(huma.Context, func(huma.Context)) {
 				writeError(api, ctx, huma.Error404NotFound(noSuchThing))
 				return
 			case p.In == "header" && !IsText(ctx.Header(p.Name)):
-				writeError(api, ctx, invalid("header."+p.Name, notText))
+				writeError(api, ctx, Invalid("header."+p.Name, notText))
 				return
 			}
 		}
@@ -166,7 +166,7 @@ func checkBody(input reflect.Value) error {
 		return nil
 	}
 	if location := findNUL(body, "body"); location != "" {
-		return invalid(location, notText)
+		return Invalid(location, notText)
 	}
 	return nil
 }
@@ -199,7 +199,7 @@ func Valid(body any) error {
 		return huma.Error422UnprocessableEntity("validation failed", found.Errors...)
 	}
 	if location := findNUL(reflect.ValueOf(body), "body"); location != "" {
-		return invalid(location, notText)
+		return Invalid(location, notText)
 	}
 	return nil
 }

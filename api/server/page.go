@@ -120,11 +120,12 @@ func decodeCursor(cursor string, parts int) ([]string, error) {
 
 // BadCursor is the answer to a malformed cursor.
 func BadCursor() error {
-	return invalid("query.cursor", "must be the next_cursor of an earlier page of this list")
+	return Invalid("query.cursor", "must be the next_cursor of an earlier page of this list")
 }
 
-// invalid is a 422 problem about one part of a request.
-func invalid(location, message string) error {
+// Invalid is the answer 422 about one part of a request, as in query.limit or
+// body.reason.
+func Invalid(location, message string) error {
 	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: location, Message: message})
 }
 

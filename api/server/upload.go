@@ -82,7 +82,7 @@ func readUpload(op *huma.Operation, form *multipart.Reader) (upload, error) {
 		case errors.Is(err, io.EOF) && got.contentType != "":
 			return got, nil
 		case errors.Is(err, io.EOF):
-			return got, invalid("body."+fileField, "is required: the file to import")
+			return got, Invalid("body."+fileField, "is required: the file to import")
 		case err != nil:
 			return got, uploadError(err)
 		case part.FormName() == fileField && got.contentType == "":
@@ -96,11 +96,11 @@ func readUpload(op *huma.Operation, form *multipart.Reader) (upload, error) {
 				return got, uploadError(err)
 			}
 			if !IsText(string(value)) {
-				return got, invalid("body."+part.FormName(), notText)
+				return got, Invalid("body."+part.FormName(), notText)
 			}
 			got.parameters.Set(part.FormName(), string(value))
 		default:
-			return got, invalid("body", `the form must have one field "file"; its other fields must be parameters of this call`)
+			return got, Invalid("body", `the form must have one field "file"; its other fields must be parameters of this call`)
 		}
 	}
 }

@@ -97,9 +97,7 @@ func (c comparison) handle(ctx context.Context, in *compareInput) (*compareOutpu
 		return nil, race.ErrNotFound
 	}
 	if in.From >= in.To {
-		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-			Location: "query.to", Message: "must be a later version than from",
-		})
+		return nil, server.Invalid("query.to", "must be a later version than from")
 	}
 	found, err := c.store.Race(ctx, in.RaceID)
 	if err != nil {

@@ -88,9 +88,7 @@ func (d derived) rankedTeams(ctx context.Context, in TeamsInput) (*loaded, *race
 	if in.Rule == "" {
 		return version, nil, nil, rules, nil
 	}
-	return nil, nil, nil, rules, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
-		Location: "query.rule", Message: "must be the name of a ranking of teams that this version has",
-	})
+	return nil, nil, nil, rules, server.Invalid("query.rule", "must be the name of a ranking of teams that this version has")
 }
 
 func (d derived) teams(ctx context.Context, in *teamsPageInput) (*teamsOutput, error) {
