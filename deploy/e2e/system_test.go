@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -81,7 +82,7 @@ func (s *system) connect(ctx context.Context) (err error) {
 	if s.userDB, err = open(s.RootDSN("user_db")); err != nil {
 		return err
 	}
-	s.temporal, err = client.DialContext(ctx, client.Options{HostPort: s.TemporalAddress(), Logger: silent{}})
+	s.temporal, err = client.DialContext(ctx, client.Options{HostPort: s.TemporalAddress(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	return err
 }
 
@@ -152,13 +153,3 @@ func tryCount(ctx context.Context, db *sql.DB, query string, args ...any) (n int
 	err = db.QueryRowContext(ctx, query, args...).Scan(&n)
 	return n, err
 }
-
-// silent drops the log of Temporal's client.
-type silent struct{}
-
-var _ log.Logger = silent{}
-
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
 )
 
 // output is a console that a test reads while the stack writes.
@@ -154,7 +156,7 @@ func TestTemporalKeepsItsSettings(t *testing.T) {
 	s := start(t, Options{Parts: []Part{Temporal}})
 	require.NoError(t, s.Restart(ctx, Temporal))
 
-	c, err := client.DialContext(ctx, client.Options{HostPort: s.TemporalAddress(), Logger: silent{}})
+	c, err := client.DialContext(ctx, client.Options{HostPort: s.TemporalAddress(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	defer c.Close()
 	known, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{

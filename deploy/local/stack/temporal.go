@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
@@ -68,7 +69,8 @@ func (s *Stack) temporalCommand(context.Context) (*exec.Cmd, error) {
 // week, and the search attributes are registered: a start with an unregistered one is
 // refused.
 func (s *Stack) settleTemporal(ctx context.Context) (err error) {
-	options := client.Options{HostPort: s.TemporalAddress(), Namespace: temporalNamespace, Logger: silent{}}
+	// While a server starts, the SDK's log would be full of refused connections.
+	options := client.Options{HostPort: s.TemporalAddress(), Namespace: temporalNamespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))}
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
 		return err
@@ -135,17 +137,6 @@ func registerSearchAttributes(ctx context.Context, service operatorservice.Opera
 	}
 	return errors.New("the search attributes were just registered") // asked again until they show
 }
-
-// silent drops the SDK's log: while a server starts it would be full of
-// refused connections.
-type silent struct{}
-
-var _ log.Logger = silent{}
-
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}
 
 // environmentWithout is this process's environment without the variables whose
 // names begin so: settings of the machine's user must not reach the stack.
