@@ -178,11 +178,11 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	claimed := claims.Register(api, claims.Config{
 		Store: p.mainDB, Runners: p.userDB, Hash: claimHash, Codes: auth.NewCodeLimit(p.now), Poke: p.poke,
 	})
-	records.Register(api, records.Config{
+	recorded := records.Register(api, records.Config{
 		Splits: split, Store: p.mainDB, Ledger: p.userDB.Store, Poke: p.poke, Ahead: p.ahead,
 		WorkflowID: workflows.CreditWorkflowID, TraceURL: trace, Log: p.log,
 	})
-	plans.Register(api, plans.Config{
+	files := plans.Register(api, plans.Config{
 		Store: p.mainDB, Runners: p.userDB, Settings: p.cfg.Imports, Poke: p.poke, Now: p.now,
 		StandIns: imports.StandIns{Entrants: p.mainDB.EnteredInPerson, Runners: p.userDB, LoginHash: p.loginHash},
 	})
@@ -207,7 +207,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		WakeStandings: p.mustWakeStandings, WakeSeries: p.mustWakeSeries, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return pages.Register(router, pages.Config{
-		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Claims: claimed, Disputes: disputed, Settings: raceSettings, Staff: members, APIKeys: apiKeys, Changes: changed, CountCredits: count,
+		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Files: files, Records: recorded, Claims: claimed, Disputes: disputed, Settings: raceSettings, Staff: members, APIKeys: apiKeys, Changes: changed, CountCredits: count,
 		Keys: p.mainDB, Fingerprint: fingerprint, PublicURL: p.cfg.PublicURL, Log: p.log, Now: p.now,
 	})
 }

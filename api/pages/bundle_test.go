@@ -3,6 +3,7 @@ package pages_test
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -19,10 +20,14 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/claims"
 	"github.com/mrmrthon/mrmrthon/api/disputes"
+	"github.com/mrmrthon/mrmrthon/api/imports"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/pages"
+	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/races"
+	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -113,6 +118,19 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		Recoveries: auth.NewSignUpLimit(many, clock), SessionExpiry: auth.Config{RefreshTokenTTL: 2 * sessionLifetime, SessionLifetime: sessionLifetime}.SessionExpiry, Passkeys: checks,
 		TraceURL: func(id string) string { return id }, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})
+	quiet := slog.New(slog.DiscardHandler)
+	link := func(id string) string { return id }
+	readings := splits.NewReader(b.main, clock)
+	recorded := records.Register(api, records.Config{
+		Store: b.main, Ledger: b.accounts.Store, Poke: func() {}, TraceURL: link, Splits: readings, Log: quiet,
+		WorkflowID: func(raceID, recordID string, revision int) string { return fmt.Sprint(raceID, recordID, revision) },
+	})
+	files := plans.Register(api, plans.Config{
+		Store: b.main, Runners: b.accounts, Poke: func() {}, Now: clock, Settings: plans.Settings{PlanLifetime: time.Hour, FileLifetime: time.Hour},
+		StandIns: imports.StandIns{Entrants: b.main.EnteredInPerson, Runners: b.accounts, LoginHash: func(login string) string {
+			return fmt.Sprintf("%x", sha256.Sum256([]byte(login)))
+		}},
+	})
 	require.NoError(t, pages.Register(router, pages.Config{
 		Claims: claims.Register(api, claims.Config{
 			Store: b.main, Runners: b.accounts, Hash: sha256.Sum256, Codes: auth.NewCodeLimit(clock), Poke: func() {},
@@ -122,6 +140,7 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 			Races: b.main, StartLists: b.main, Runners: b.accounts, Poke: func() {}, Wake: func(context.Context, string) {},
 			LoginHash: func(login string) string { return claims.LoginHash(sha256.Sum256, login) },
 		}),
+		Files: files, Records: recorded,
 		People: people, Keys: b.main, Fingerprint: sha256.Sum256,
 		Standings: reader, Seasons: leaderboard.Register(api, b.main, b.accounts.Store, clock),
 		Races: b.main, Accounts: b.accounts.Store, PublicURL: publicURL, Log: slog.New(slog.NewTextHandler(&b.logs, nil)), Now: clock,

@@ -124,7 +124,11 @@ func (v *visit) refused(err error) bool {
 	}
 	v.form.status, v.form.headers = problem.Status, headers
 	for _, detail := range problem.Errors {
-		v.form.add(strings.TrimPrefix(detail.Location, "body."), v.says(detail.Message))
+		_, field, inside := strings.Cut(detail.Location, ".") // body.name, query.name
+		if !inside {
+			field = detail.Location
+		}
+		v.form.add(field, v.says(detail.Message))
 	}
 	if len(problem.Errors) == 0 {
 		v.form.problem = v.says(problem.Detail)

@@ -67,6 +67,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/disputes"
 	"github.com/mrmrthon/mrmrthon/api/keys"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
+	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -86,6 +87,8 @@ type Config struct {
 	Races     *maindb.Store
 	Accounts  *userdb.Store
 	People    *accounts.Service
+	Files     *plans.Service
+	Records   *records.Service
 	Claims    *claims.Service
 	Disputes  *disputes.Service
 	Settings  *races.Service
@@ -169,6 +172,8 @@ func Register(router *chi.Mux, cfg Config) error {
 	page("/privacy", s.privacy)
 	s.accountPages()
 	s.myPages()
+	s.filePages()
+	s.officialPages()
 	notFound := router.NotFoundHandler()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		if lang := s.languageOf(r.URL.Path); lang != nil {

@@ -113,7 +113,7 @@ func requireSound(t *testing.T, got answer, path string) {
 		require.Zero(t, s.Find("th:not([scope])").Length(), path)
 	})
 	got.Find("input:not([type=hidden]), select").Each(func(_ int, s *goquery.Selection) {
-		require.Equal(t, 1, got.Find("label[for="+s.AttrOr("id", "?")+"]").Length(), path)
+		require.Equal(t, 1, got.Find("label[for="+s.AttrOr("id", "?")+"]").Length()+s.Closest("label").Length(), path)
 	})
 	require.NotRegexp(t, `>[a-z]+(\.[a-z]+)+<`, got.body, "%s shows the key of a text", path)
 }

@@ -4,17 +4,21 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
+	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -66,6 +70,9 @@ func (s *site) upload(method, path string, limit int64, act action) {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		if limit > maxForm {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(plans.UploadTimeout)) // without it the line must be faster
+		}
 		v, err := s.arrive(r, lang)
 		if err != nil {
 			s.fail(w, r, lang, err)
@@ -177,7 +184,11 @@ func (s *site) once(ctx context.Context, v *visit, rule server.Rule, act action)
 	if !rule.Creates || key == "" {
 		return act(ctx, v)
 	}
-	content := s.Fingerprint([]byte(v.form.values.Encode()))
+	sent, err := v.sent()
+	if err != nil {
+		return page{}, err
+	}
+	content := s.Fingerprint(sent)
 	hash := sha256.Sum256(slices.Concat([]byte(v.caller.UserID+"\n"+v.path+"\n"+key+"\n"), content[:]))
 	newID := uuid.Must(uuid.NewV7()).String()
 	reserved, err := s.Keys.ReserveKey(ctx, hash, content, newID, v.caller.UserID)
@@ -201,6 +212,31 @@ func (s *site) once(ctx context.Context, v *visit, rule server.Rule, act action)
 		s.Log.WarnContext(ctx, "the outcome of a form was not stored: sending it again runs it again", "error", settled)
 	}
 	return made, err
+}
+
+// sent returns what a form holds, with hashes of its files: the same button with another
+// file is another form.
+func (v *visit) sent() ([]byte, error) {
+	content := []byte(v.form.values.Encode())
+	if v.http.MultipartForm == nil {
+		return content, nil
+	}
+	for _, field := range slices.Sorted(maps.Keys(v.http.MultipartForm.File)) {
+		for _, header := range v.http.MultipartForm.File[field] {
+			file, err := header.Open()
+			if err != nil {
+				return nil, fmt.Errorf("open a file of a form: %w", err)
+			}
+			sum := sha256.New()
+			_, err = io.Copy(sum, file)
+			_ = file.Close() // it was only read
+			if err != nil {
+				return nil, fmt.Errorf("read a file of a form: %w", err)
+			}
+			content = sum.Sum(append(content, "\n"+field+"\n"+header.Filename+"\n"...))
+		}
+	}
+	return content, nil
 }
 
 const (

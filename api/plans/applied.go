@@ -108,12 +108,15 @@ type fileOutput struct {
 
 type applyInput struct {
 	ImportPath
-	Body struct {
-		Hash     string `json:"hash" minLength:"1" maxLength:"64" example:"5c1f3f0f1c5f0a3be3f5d5a9d2f8a6b3f0a1c2d3e4f5061728394a5b6c7d8e9f" doc:"Of the plan."`
-		Reason   string `json:"reason,omitempty" maxLength:"500" example:"corrected by the timekeeper" doc:"Kept with the revisions and public. Required with official or override."`
-		Override string `json:"override,omitempty" maxLength:"4000" doc:"Rows to apply although a person has decided otherwise, or although their name is not that of the entrant: all, or bibs separated by commas."`
-		Official bool   `json:"official,omitempty" doc:"Let the file change a race whose standings are official."`
-	}
+	Body Application
+}
+
+// Application is the body of the call that applies a plan.
+type Application struct {
+	Hash     string `json:"hash" minLength:"1" maxLength:"64" example:"5c1f3f0f1c5f0a3be3f5d5a9d2f8a6b3f0a1c2d3e4f5061728394a5b6c7d8e9f" doc:"Of the plan."`
+	Reason   string `json:"reason,omitempty" maxLength:"500" example:"corrected by the timekeeper" doc:"Kept with the revisions and public. Required with official or override."`
+	Override string `json:"override,omitempty" maxLength:"4000" doc:"Rows to apply although a person has decided otherwise, or although their name is not that of the entrant: all, or bibs separated by commas."`
+	Official bool   `json:"official,omitempty" doc:"Let the file change a race whose standings are official."`
 }
 
 type applyOutput struct {
@@ -126,10 +129,13 @@ type applyOutput struct {
 
 type undoInput struct {
 	ImportPath
-	Body struct {
-		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"file of another race" doc:"Kept with the revisions and public."`
-		Hash   string `json:"hash,omitempty" maxLength:"64" doc:"Of the plan of undoing it: then it is refused when the race has changed since."`
-	}
+	Body Undoing
+}
+
+// Undoing is the body of the call that undoes an import.
+type Undoing struct {
+	Reason string `json:"reason" minLength:"1" maxLength:"500" example:"file of another race" doc:"Kept with the revisions and public."`
+	Hash   string `json:"hash,omitempty" maxLength:"64" doc:"Of the plan of undoing it: then it is refused when the race has changed since."`
 }
 
 type undoOutput struct {
@@ -261,6 +267,13 @@ func (p planner) content(ctx context.Context, path ImportPath, content maindb.Im
 
 func encodeRows(rows []FileRow) ([]byte, error) { return json.Marshal(rows) }
 
+func decodeRows(importID string, text []byte) (rows []FileRow, err error) {
+	if err := json.Unmarshal(text, &rows); err != nil {
+		return nil, fmt.Errorf("read the rows of import %s: %w", importID, err)
+	}
+	return rows, nil
+}
+
 func (p planner) rows(ctx context.Context, in *rowsInput) (*rowsOutput, error) {
 	from := 0
 	if err := in.Seek(&from); err != nil {
@@ -270,9 +283,9 @@ func (p planner) rows(ctx context.Context, in *rowsInput) (*rowsOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rows []FileRow
-	if err := json.Unmarshal(text, &rows); err != nil {
-		return nil, fmt.Errorf("read the rows of import %s: %w", in.ImportID, err)
+	rows, err := decodeRows(in.ImportID, text)
+	if err != nil {
+		return nil, err
 	}
 	if in.Action != "" {
 		rows = slices.DeleteFunc(rows, func(row FileRow) bool { return string(row.Action) != in.Action })
@@ -290,15 +303,19 @@ func (p planner) file(ctx context.Context, in *ImportPath) (*fileOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	name := strings.Map(func(r rune) rune { // what a header can hold
+	return &fileOutput{
+		ContentType: "application/octet-stream", ContentDisposition: `attachment; filename="` + headerName(found) + `"`, Body: data,
+	}, nil
+}
+
+// headerName returns the name of an import's file as a header can hold it.
+func headerName(found maindb.RaceImport) string {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {
 			return '_'
 		}
 		return r
 	}, cmp.Or(found.FileName, "import-"+found.ID))
-	return &fileOutput{
-		ContentType: "application/octet-stream", ContentDisposition: `attachment; filename="` + name + `"`, Body: data,
-	}, nil
 }
 
 func (p planner) apply(ctx context.Context, in *applyInput) (*applyOutput, error) {

@@ -34,10 +34,10 @@ const (
 	importsPath = "/v1/races/{race_id}/imports"
 	importPath  = importsPath + "/{import_id}"
 
-	// maxFile is the largest file in bytes: 50,000 rows of more than 300 bytes.
-	maxFile = 16 << 20
-	// uploadTimeout is for a slow line: 16 MiB at 5 Mbit/s take 27 s.
-	uploadTimeout = 40 * time.Second
+	// MaxFile is the largest file in bytes: 50,000 rows of more than 300 bytes.
+	MaxFile = 16 << 20
+	// UploadTimeout is for a slow line: 16 MiB at 5 Mbit/s take 27 s.
+	UploadTimeout = 40 * time.Second
 	maxBody       = 16 << 10
 )
 
@@ -71,13 +71,14 @@ type planner struct {
 	now      func() time.Time
 }
 
-// Register adds the calls to the API.
-func Register(api huma.API, cfg Config) {
+// Register adds the calls to the API, and returns the service for pages.
+func Register(api huma.API, cfg Config) *Service {
 	p := planner{
 		store: cfg.Store, runners: cfg.Runners, standIns: cfg.StandIns, settings: cfg.Settings, poke: cfg.Poke, now: cfg.Now,
 	}
 	p.registerPlan(api)
 	p.registerApplied(api)
+	return &Service{planner: p}
 }
 
 // ImportPlan is the answer to a file.
@@ -166,7 +167,7 @@ func (p planner) registerPlan(api huma.API) {
 			"field file of a form, whose other fields may be the parameters. An empty cell and `-` leave what is known.\n\n" +
 			"The answer says what the file was taken for, what each row would do, and what would follow for places, podiums and points. " +
 			"Nothing is changed until the plan is applied. `GET …/rows` lists the rows.",
-		DefaultStatus: http.StatusCreated, MaxBodyBytes: maxFile, BodyReadTimeout: uploadTimeout, SkipValidateBody: true,
+		DefaultStatus: http.StatusCreated, MaxBodyBytes: MaxFile, BodyReadTimeout: UploadTimeout, SkipValidateBody: true,
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
 		}},
@@ -182,7 +183,7 @@ func (p planner) plan(ctx context.Context, in *planInput) (*planOutput, error) {
 	importID := server.ResourceID(ctx)
 	stored, err := p.store.ImportContent(ctx, importID, maindb.ContentPlan)
 	if err == nil { // the request is repeated under its Idempotency-Key
-		return answerOf(stored)
+		return answerOf(importID, stored)
 	}
 	if !errors.Is(err, race.ErrNotFound) {
 		return nil, err
@@ -243,12 +244,12 @@ type storedPlan struct {
 	Answer  json.RawMessage `json:"answer"`
 }
 
-func answerOf(stored []byte) (*planOutput, error) {
+func answerOf(importID string, stored []byte) (*planOutput, error) {
 	var plan storedPlan
 	if err := json.Unmarshal(stored, &plan); err != nil {
 		return nil, fmt.Errorf("read the plan: %w", err)
 	}
-	return &planOutput{Body: ImportPlan{encoded: plan.Answer}}, nil
+	return &planOutput{Body: ImportPlan{ImportID: importID, encoded: plan.Answer}}, nil
 }
 
 // keep stores the plan with its file and its rows.
@@ -273,7 +274,7 @@ func (p planner) keep(ctx context.Context, file *resolved, planned maindb.FilePl
 	if err != nil {
 		return nil, err
 	}
-	return &planOutput{Body: ImportPlan{encoded: body}}, nil
+	return &planOutput{Body: ImportPlan{ImportID: answer.ImportID, encoded: body}}, nil
 }
 
 // fileName returns the name that a Content-Disposition gives a file.

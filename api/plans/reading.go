@@ -75,7 +75,7 @@ func (p planner) readAgain(r race.Race, data []byte, options Options) (*reading,
 
 func parse(r race.Race, data []byte, options Options) (*racefile.File, error) {
 	return racefile.Read(options.Name, bytes.NewReader(data), racefile.Options{
-		MaxRows: imports.DefaultMaxRows, MaxBytes: maxFile, RaceDate: r.Date, Mapping: options.Mapping, DateOrder: options.DateOrder,
+		MaxRows: imports.DefaultMaxRows, MaxBytes: MaxFile, RaceDate: r.Date, Mapping: options.Mapping, DateOrder: options.DateOrder,
 	})
 }
 

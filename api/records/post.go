@@ -99,29 +99,35 @@ type Target struct {
 
 type patchInput struct {
 	Target
-	Body struct {
-		Bib      *string            `json:"bib,omitempty" doc:"A bib that another record holds is accepted: this record then waits for it, so two corrections can swap two bibs."`
-		GunTime  text               `json:"gun_time,omitzero" example:"2:10:22.4" doc:"Null clears it."`
-		NetTime  text               `json:"net_time,omitzero" example:"2:10:19" doc:"Null clears it."`
-		Status   *race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" doc:"With DNS the times must be null."`
-		Sequence number             `json:"sequence,omitzero" doc:"Null clears it."`
+	Body correction
+}
 
-		Splits []splits.Reading `json:"splits,omitempty" maxItems:"100" nullable:"false" doc:"Readings at timing points; those that are not named stay. They must not decrease along the course, nor be later than the finish. They change no points."`
+// correction is the body of the call that corrects a record.
+type correction struct {
+	Bib      *string            `json:"bib,omitempty" doc:"A bib that another record holds is accepted: this record then waits for it, so two corrections can swap two bibs."`
+	GunTime  text               `json:"gun_time,omitzero" example:"2:10:22.4" doc:"Null clears it."`
+	NetTime  text               `json:"net_time,omitzero" example:"2:10:19" doc:"Null clears it."`
+	Status   *race.ResultStatus `json:"status,omitempty" enum:"OK,DNF,DNS,DQ,OVERTIME" doc:"With DNS the times must be null."`
+	Sequence number             `json:"sequence,omitzero" doc:"Null clears it."`
 
-		ConfirmTime *bool `json:"confirm_time,omitempty" doc:"True confirms an implausible time: it is ranked and credited from then on, until a time changes. False withdraws the confirmation."`
+	Splits []splits.Reading `json:"splits,omitempty" maxItems:"100" nullable:"false" doc:"Readings at timing points; those that are not named stay. They must not decrease along the course, nor be later than the finish. They change no points."`
 
-		Reason      string `json:"reason" minLength:"1" maxLength:"500" example:"chip read late, corrected from the finish video" doc:"Kept with the revision and public."`
-		PrivateNote string `json:"private_note,omitempty" maxLength:"2000" doc:"Only for those who run the race; in its changes."`
-	}
+	ConfirmTime *bool `json:"confirm_time,omitempty" doc:"True confirms an implausible time: it is ranked and credited from then on, until a time changes. False withdraws the confirmation."`
+
+	Reason      string `json:"reason" minLength:"1" maxLength:"500" example:"chip read late, corrected from the finish video" doc:"Kept with the revision and public."`
+	PrivateNote string `json:"private_note,omitempty" maxLength:"2000" doc:"Only for those who run the race; in its changes."`
 }
 
 type removeInput struct {
 	Target
 	Reason string `query:"reason" maxLength:"500" doc:"Instead of the body. Public."`
-	Body   *struct {
-		Reason      string `json:"reason,omitempty" maxLength:"500" doc:"Kept with the revision and public."`
-		PrivateNote string `json:"private_note,omitempty" maxLength:"2000" doc:"Only for those who run the race; in its changes."`
-	}
+	Body   *removal
+}
+
+// removal is the body of the call that removes a record.
+type removal struct {
+	Reason      string `json:"reason,omitempty" maxLength:"500" doc:"Kept with the revision and public."`
+	PrivateNote string `json:"private_note,omitempty" maxLength:"2000" doc:"Only for those who run the race; in its changes."`
 }
 
 // removalReason is the reason of a removal without one.

@@ -30,12 +30,15 @@ type getInput struct {
 
 type getOutput struct {
 	ETag string `header:"ETag" doc:"The revision, for If-Match."`
-	Body struct {
-		Record
-		Splits    []splits.Split  `json:"splits,omitempty" doc:"Readings at the timing points and the finish, in the order of the course. Left out when there is no reading."`
-		Revisions []revision      `json:"revisions" nullable:"false" doc:"The first one first."`
-		Disputes  []recordDispute `json:"disputes,omitempty" doc:"Of the result, the first one first."`
-	}
+	Body Story
+}
+
+// Story is a record with all that happened to it.
+type Story struct {
+	Record
+	Splits    []splits.Split  `json:"splits,omitempty" doc:"Readings at the timing points and the finish, in the order of the course. Left out when there is no reading."`
+	Revisions []revision      `json:"revisions" nullable:"false" doc:"The first one first."`
+	Disputes  []recordDispute `json:"disputes,omitempty" doc:"Of the result, the first one first."`
 }
 
 func (g get) register(api huma.API) {

@@ -52,8 +52,8 @@ type Config struct {
 	Log    *slog.Logger
 }
 
-// Register adds the calls to the API.
-func Register(api huma.API, cfg Config) {
+// Register adds the calls to the API, and returns the service for pages.
+func Register(api huma.API, cfg Config) *Service {
 	trace := func(r race.Record) string { return cfg.TraceURL(cfg.WorkflowID(r.RaceID, r.ID, r.Revision)) }
 	databases := reconcile.Databases{Records: cfg.Store, Ledger: cfg.Ledger}
 	credits := credits{databases: databases, trace: trace, log: cfg.Log}
@@ -61,10 +61,17 @@ func Register(api huma.API, cfg Config) {
 	gate := gate{races: cfg.Store}
 	post{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
 	importing{store: cfg.Store, poke: cfg.Poke}.register(api)
-	list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate}.register(api)
-	get{store: cfg.Store, credits: credits, gate: gate, splits: cfg.Splits}.register(api)
-	change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
-	progress{databases: databases, ahead: cfg.Ahead}.register(api)
+	s := &Service{
+		list:   list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate},
+		get:    get{store: cfg.Store, credits: credits, gate: gate, splits: cfg.Splits},
+		change: change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke},
+		count:  progress{databases: databases, ahead: cfg.Ahead},
+	}
+	s.list.register(api)
+	s.get.register(api)
+	s.change.register(api)
+	s.count.register(api)
+	return s
 }
 
 // gate decides who may read: only its owner and staff see a race's records until
@@ -127,6 +134,22 @@ func (n *number) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	return json.Unmarshal(data, &n.value)
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (t text) MarshalJSON() ([]byte, error) {
+	if t.null {
+		return []byte("null"), nil
+	}
+	return json.Marshal(t.value)
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (n number) MarshalJSON() ([]byte, error) {
+	if n.value == 0 {
+		return []byte("null"), nil
+	}
+	return json.Marshal(n.value)
 }
 
 // Schema lets null pass, for the API's description and its validation.

@@ -88,6 +88,62 @@ func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expect
 	return record, changed, nil
 }
 
+// RecordAt is a record as somebody has seen it.
+type RecordAt struct {
+	ID       string
+	Revision int // the latest
+}
+
+// SwapBibs gives each of two records of a race the bib of the other, as two corrections
+// would, in one transaction. Both records must hold their bibs, and no other record may
+// wait for one of them. Errors: race.ErrNotFound, race.ErrStale, *race.ConflictError.
+func (s *Store) SwapBibs(ctx context.Context, raceID string, one, other RecordAt, change Change) error {
+	return s.inRace(ctx, raceID, func(tx *sql.Tx) error {
+		q := s.queries.WithTx(tx)
+		if _, err := holdLiveRace(ctx, q, raceID); err != nil {
+			return err
+		}
+		var rows [2]gen.OfficialRecord
+		for i, at := range []RecordAt{one, other} {
+			row, err := q.Record(ctx, at.ID, raceID)
+			switch {
+			case errors.Is(err, sql.ErrNoRows):
+				return race.ErrNotFound
+			case err != nil:
+				return fmt.Errorf("read record %s: %w", at.ID, err)
+			case int(row.Revision) != at.Revision:
+				return race.ErrStale
+			case row.Removed || !row.HeldBib.Valid:
+				return &race.ConflictError{Message: "both records must hold their bibs: one was removed, or waits for its bib"}
+			}
+			rows[i] = row
+		}
+		if rows[0].BibKey == rows[1].BibKey {
+			return &race.ConflictError{Message: "a record cannot swap bibs with itself"}
+		}
+		waiting, err := q.RecordsWaiting(ctx, raceID, []string{rows[0].BibKey, rows[1].BibKey})
+		if err != nil {
+			return fmt.Errorf("find the records that wait for two bibs: %w", err)
+		}
+		if len(waiting) > 0 {
+			return &race.ConflictError{Message: "another record waits for one of the bibs: correct that one first"}
+		}
+		// The first record waits for its new bib until the second gives it up.
+		for i, row := range rows {
+			next := nextRevision(row, race.ByHand, change)
+			next.Result.Bib, next.Decided = rows[1-i].Bib, true
+			after, err := s.advance(ctx, tx, row, next)
+			if err != nil {
+				return err
+			}
+			if err := s.logRecord(ctx, tx, "record.corrected", recordOf(row), after, change); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // RemoveRecord removes a record whose latest revision is expected: it gets a last
 // revision that says so, and its bib goes to the record that has waited longest for
 // it. A record that is already removed is left unchanged, and removed is false.
