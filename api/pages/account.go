@@ -67,6 +67,16 @@ func (v *visit) sections() []section {
 	return list
 }
 
+// current is the name of the section that the page is in, empty for one that is in none.
+func (v *visit) current() string {
+	for _, one := range v.sections() {
+		if one.current {
+			return one.label
+		}
+	}
+	return ""
+}
+
 // loginView is the page on which somebody logs in.
 type loginView struct {
 	next     string     // where they go then
