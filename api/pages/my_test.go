@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,8 +12,6 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/claims"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/race"
-
-	"crypto/sha256"
 )
 
 const hostile = `<script>alert(1)</script>"'>`

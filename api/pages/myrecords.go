@@ -37,7 +37,8 @@ func (s *site) myRecords(ctx context.Context, v *visit) (page, error) {
 	found = found[:min(len(found), maxRecords)]
 	counts := map[race.Distance]int{}
 	for _, r := range found {
-		if counts[r.Distance]++; counts[r.Distance] == 1 {
+		counts[r.Distance]++
+		if counts[r.Distance] == 1 {
 			view.distances = append(view.distances, r.Distance)
 		}
 	}

@@ -398,9 +398,9 @@ func with(path string, parameters ...string) string {
 
 // here returns the address of the page with some parameters changed; an empty value
 // removes one.
-func (r *request) here(changes ...string) string {
+func (r *request) here(other ...string) string {
 	query := maps.Clone(r.query)
-	for pair := range slices.Chunk(changes, 2) {
+	for pair := range slices.Chunk(other, 2) {
 		query.Set(pair[0], pair[1])
 		if pair[1] == "" {
 			query.Del(pair[0])

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
