@@ -132,10 +132,12 @@ func (s *site) logIn(ctx context.Context, v *visit) (page, error) {
 	if v.refused(err) {
 		return s.logInPage(v, view), nil
 	}
+	if err == nil {
+		err = s.open(ctx, v, opened)
+	}
 	if err != nil {
 		return page{}, err
 	}
-	v.cookie = s.newCookie(sessionCookie, opened.Cookie, int(opened.Lifetime.Seconds()))
 	if len(view.again) > 0 && view.next != "" {
 		v.form = &form{values: url.Values{}, wrong: map[string]string{}}
 		return page{title: v.T("again.title"), body: againBody(v, view)}, nil
@@ -171,10 +173,12 @@ func (s *site) signUp(ctx context.Context, v *visit) (page, error) {
 	if v.refused(err) {
 		return page{title: v.T("signup.title"), body: signUpBody(v, next)}, nil
 	}
+	if err == nil {
+		err = s.open(ctx, v, opened)
+	}
 	if err != nil {
 		return page{}, err
 	}
-	v.cookie = s.newCookie(sessionCookie, opened.Cookie, int(opened.Lifetime.Seconds()))
 	return page{}, &redirect{to: s.local(next, v.link("/my")), said: "signed-up"}
 }
 
@@ -242,7 +246,7 @@ func (s *site) logInByPasskey(ctx context.Context, v *visit) (page, error) {
 		opened, err = s.People.LogInByPasskey(ctx, v.from, v.form.get("ceremony_id"), credential)
 	}
 	if err == nil {
-		v.cookie = s.newCookie(sessionCookie, opened.Cookie, int(opened.Lifetime.Seconds()))
+		err = s.open(ctx, v, opened)
 	}
 	answer, _ := json.Marshal(map[string]string{"next": s.local(v.form.get("next"), v.link("/my"))}) //nolint:errchkjson // two texts
 	return s.inJSON(v, answer, err)

@@ -47,6 +47,7 @@ type testBundle struct {
 	accountsAt func(clock func() time.Time) *userdb.Accounts
 	ledger     *userdb.Ledger // the worker's
 	steps      *activities.Standings
+	passkeys   auth.PasskeyRule // who needs one
 	organizer  string
 	raceID     string
 	users      map[string]string // user IDs by bib
@@ -115,7 +116,7 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 	people := accounts.Register(api, accounts.Config{
 		Store: b.accounts, EraseRecords: func(ctx context.Context, userID string) error { _, err := b.main.Leave(ctx, userID); return err },
 		ExportRecords: b.main.Export, Passwords: passwords, Throttle: auth.NewThrottle(clock), SignUps: auth.NewSignUpLimit(many, clock),
-		Recoveries: auth.NewSignUpLimit(many, clock), SessionExpiry: auth.Config{RefreshTokenTTL: 2 * sessionLifetime, SessionLifetime: sessionLifetime}.SessionExpiry, Passkeys: checks,
+		Recoveries: auth.NewSignUpLimit(many, clock), SessionExpiry: auth.Config{RefreshTokenTTL: 2 * sessionLifetime, SessionLifetime: sessionLifetime}.SessionExpiry, Passkeys: checks, RequirePasskey: b.passkeys,
 		TraceURL: func(id string) string { return id }, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})
 	quiet := slog.New(slog.DiscardHandler)

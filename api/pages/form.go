@@ -117,7 +117,7 @@ func (v *visit) refused(err error) bool {
 	switch {
 	case problem.Status >= http.StatusInternalServerError, problem.Status == http.StatusNotFound:
 		return false
-	case problem.Status == http.StatusUnauthorized && v.caller.UserID != "": // the session has ended
+	case problem.Status == http.StatusUnauthorized && !v.anyone: // the session has ended
 		return false
 	case problem.Status == http.StatusUnauthorized: // of a login: browsers have no dialogue for it
 		problem.Status, headers = http.StatusUnprocessableEntity, nil

@@ -84,7 +84,7 @@ func (p *rendered) write(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cache-Control", p.cacheControl)
 	h.Set("Referrer-Policy", "same-origin")
-	if p.status == http.StatusOK {
+	if p.status == http.StatusOK && p.tag != "" {
 		h.Set("ETag", p.tag)
 	}
 	send(w, r, p.status, p.tag, variants{p.body, p.gzip, p.brotli})
@@ -104,7 +104,7 @@ const minCompressed = 1 << 10
 func send(w http.ResponseWriter, r *http.Request, status int, tag string, body variants) {
 	h := w.Header()
 	h.Add("Vary", "Accept-Encoding")
-	if status == http.StatusOK && matches(r.Header.Get("If-None-Match"), tag) {
+	if status == http.StatusOK && tag != "" && matches(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

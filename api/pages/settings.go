@@ -9,6 +9,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const settingsPath = "/my/settings"
@@ -161,9 +162,12 @@ func (s *site) endSession(ctx context.Context, v *visit) (page, error) {
 }
 
 func (s *site) passkeys(ctx context.Context, v *visit) (page, error) {
-	found, err := s.People.Passkeys(ctx)
-	if err != nil {
-		return page{}, err
+	var found []userdb.Passkey
+	if !v.caller.NeedsPasskey { // a password alone shows nothing of them
+		var err error
+		if found, err = s.People.Passkeys(ctx); err != nil {
+			return page{}, err
+		}
 	}
 	v.path = passkeysPath
 	return page{title: v.T("passkeys.title"), body: passkeysBody(v, found, s.People.HasPasskeys()), module: "passkey.js"}, nil

@@ -28,6 +28,7 @@ import (
 type visit struct {
 	*request
 	caller server.Caller // as a token's; the zero value is somebody who has not logged in
+	anyone bool          // the page is for callers of every kind
 	from   accounts.Client
 	http   *http.Request
 	form   *form
@@ -114,13 +115,22 @@ func (s *site) arrive(r *http.Request, lang *locale) (*visit, error) {
 // param returns a part of the path, as "record_id".
 func (v *visit) param(name string) string { return chi.URLParam(v.http, name) }
 
+// addsPasskey are the pages that a session is good for that must add a passkey first, by
+// method and route pattern. They do no more than the two calls for which a token is.
+var addsPasskey = map[string]bool{
+	"GET /{lang}" + passkeysPath:             true,
+	"POST /{lang}" + passkeysPath + "/begin": true,
+	"POST /{lang}" + passkeysPath + "/add":   true,
+}
+
 func (s *site) answer(w http.ResponseWriter, r *http.Request, v *visit, method, pattern string, act action) {
 	ctx, rule := server.SignIn(r.Context(), v.caller), server.Access[method+" "+pattern]
-	if rule.Who != server.Anyone && v.caller.UserID == "" {
+	v.anyone = rule.Who == server.Anyone
+	if !v.anyone && v.caller.UserID == "" {
 		s.askToLogIn(w, r, v)
 		return
 	}
-	if v.caller.NeedsPasskey && rule.Who != server.Anyone && !strings.HasPrefix(v.path, passkeysPath) {
+	if v.caller.NeedsPasskey && !v.anyone && !addsPasskey[method+" "+pattern] {
 		s.leave(w, r, &redirect{to: v.link(passkeysPath)})
 		return
 	}
@@ -259,6 +269,16 @@ func (s *site) newCookie(name, value string, seconds int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // Secure is set wherever people come by https: a browser drops it over http
 		Name: s.cookieName(name), Value: value, Path: "/", MaxAge: seconds, Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
+}
+
+// open gives the browser a new session, and ends the one that it came with: nobody could
+// get back to it.
+func (s *site) open(ctx context.Context, v *visit, opened accounts.Opened) error {
+	v.cookie = s.newCookie(sessionCookie, opened.Cookie, int(opened.Lifetime.Seconds()))
+	if v.caller.UserID == "" {
+		return nil
+	}
+	return s.People.LogOut(ctx)
 }
 
 // saidLifetime is how long a message waits for the page that says it, in seconds.

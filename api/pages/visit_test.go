@@ -176,7 +176,7 @@ func TestSessionOfABrowser(t *testing.T) {
 	mine := c.visit("/ko/my")
 	require.Equal(t, http.StatusOK, mine.status, mine.body)
 	require.Equal(t, "no-store", mine.header.Get("Cache-Control"))
-	require.Empty(t, mine.header.Get("ETag"))
+	require.NotContains(t, mine.header, "Etag")
 	require.Equal(t, "Uta <b>Uhl</b>", mine.Find("h1").Text())
 	require.Contains(t, mine.header.Get("Content-Security-Policy"), "form-action 'self'")
 
@@ -235,6 +235,57 @@ func TestSessionOfABrowser(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.visit("/en/my").status)
 	pass(2 * time.Minute)
 	require.Equal(t, http.StatusSeeOther, c.visit("/en/my").status, "use does not prolong it")
+}
+
+// TestPasswordWhereAPasskeyIsNeeded: a password alone does on pages what it does in calls.
+func TestPasswordWhereAPasskeyIsNeeded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.passkeys = "organizers"
+	b.serve(t, time.Now, origin)
+	userID := b.account(t, "uta", auth.Organizer)
+	thief := b.loggedIn(t, "uta")
+	owner, _, _ := strings.Cut(b.loggedIn(t, "uta").cookies["__Host-session"], ".")
+	var has []string
+	for _, name := range []string{"Uta's laptop", "Uta's safe"} {
+		added, err := b.accounts.AddPasskey(t.Context(), userdb.Passkey{ID: newID(), UserID: userID, CredentialID: []byte(name), PublicKey: []byte("key"), Name: name}, owner, false)
+		require.NoError(t, err)
+		has = append(has, added.ID)
+	}
+
+	require.Equal(t, "/en/my/passkeys", thief.visit("/en/my").to())
+	shown := thief.visit("/en/my/passkeys")
+	require.Equal(t, http.StatusOK, shown.status)
+	require.NotContains(t, shown.Find("main").Text(), "Uta's")
+	require.Equal(t, "/en/my/passkeys", thief.post("/en/my/passkeys/"+has[0]+"/remove").to())
+	left, err := b.accounts.Passkeys(t.Context(), userID)
+	require.NoError(t, err)
+	require.Len(t, left, 2, "removed with a password alone")
+}
+
+// TestLoginEndsTheSessionBefore: nobody could get back to it, and it would last for weeks.
+func TestLoginEndsTheSessionBefore(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first, second := b.account(t, "uta", auth.Runner), b.account(t, "ivo", auth.Runner)
+	c := b.loggedIn(t, "uta")
+	elsewhere := b.loggedIn(t, "uta")
+	kept := maps.Clone(c.cookies)
+	live := func(userID string) int {
+		listed, err := b.accounts.Sessions(t.Context(), userID, "", 10)
+		require.NoError(t, err)
+		return len(listed)
+	}
+	require.Equal(t, http.StatusUnprocessableEntity, c.post("/en/account/login", "login_id", "ivo", "password", "not it at all").status)
+	require.Equal(t, 2, live(first), "a login that fails ends nothing")
+	require.Equal(t, http.StatusSeeOther, c.post("/en/account/login", "login_id", "ivo", "password", password).status)
+	require.Equal(t, 1, live(first))
+	require.Equal(t, http.StatusOK, elsewhere.visit("/en/my").status, "another browser")
+	require.Equal(t, http.StatusSeeOther, c.post("/en/account/login", "login_id", "ivo", "password", password).status)
+	require.Equal(t, 1, live(second))
+	require.Equal(t, http.StatusOK, c.visit("/en/my").status)
+	c.cookies = kept
+	require.Equal(t, http.StatusSeeOther, c.visit("/en/my").status)
 }
 
 func TestLoginSaysTheSameOfKnownAndUnknown(t *testing.T) {
