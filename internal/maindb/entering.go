@@ -410,17 +410,27 @@ func (l *line) knownEntrants(ctx context.Context, entries []Entry) (map[string]k
 	if _, err := l.tx.ExecContext(ctx, marks, args...); err != nil {
 		return nil, fmt.Errorf("hold %d accounts: %w", len(args), err)
 	}
-	known := make(map[string]knownEntrant, len(entries))
-	left, err := l.q.AccountsLeft(ctx, users)
-	if err != nil {
-		return nil, fmt.Errorf("look for accounts that left: %w", err)
-	}
-	for _, id := range left {
-		known[id] = knownEntrant{left: true}
-	}
-	found, err := l.q.EntriesOfUsers(ctx, l.race.ID, users)
+	rows, err := l.q.KnownEntrants(ctx, l.race.ID, l.race.ID, users)
 	if err != nil {
 		return nil, fmt.Errorf("look for entries in race %s: %w", l.race.ID, err)
+	}
+	if len(rows) == 0 {
+		return nil, nil //nolint:nilnil // as in a rush, at first
+	}
+	known := make(map[string]knownEntrant, len(rows))
+	users = users[:0]
+	for _, row := range rows {
+		known[row.UserID] = knownEntrant{left: row.LeftAt.Valid}
+		users = append(users, row.UserID)
+	}
+	return known, l.readKnown(ctx, known, users)
+}
+
+// readKnown reads the entries of those who are known.
+func (l *line) readKnown(ctx context.Context, known map[string]knownEntrant, users []string) error {
+	found, err := l.q.EntriesOfUsers(ctx, l.race.ID, users)
+	if err != nil {
+		return fmt.Errorf("read entries in race %s: %w", l.race.ID, err)
 	}
 	for _, e := range found {
 		k := known[e.UserID]
@@ -429,14 +439,14 @@ func (l *line) knownEntrants(ctx context.Context, entries []Entry) (map[string]k
 	}
 	participants, err := l.q.ParticipantsOfUsers(ctx, l.race.ID, users)
 	if err != nil {
-		return nil, fmt.Errorf("look for participants of race %s: %w", l.race.ID, err)
+		return fmt.Errorf("read participants of race %s: %w", l.race.ID, err)
 	}
 	for _, row := range participants {
 		k := known[row.UserID]
 		k.participant = &row
 		known[row.UserID] = k
 	}
-	return known, nil
+	return nil
 }
 
 // fewPositions is up to how many positions are counted one by one.

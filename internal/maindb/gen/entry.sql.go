@@ -44,43 +44,6 @@ func (q *Queries) AcceptOffer(ctx context.Context, arg AcceptOfferParams) (int64
 	return result.RowsAffected()
 }
 
-const accountsLeft = `-- name: AccountsLeft :many
-SELECT user_id FROM account_mark WHERE user_id IN (/*SLICE:user_ids*/?) AND left_at IS NOT NULL
-`
-
-func (q *Queries) AccountsLeft(ctx context.Context, userIds []string) ([]string, error) {
-	query := accountsLeft
-	var queryParams []interface{}
-	if len(userIds) > 0 {
-		for _, v := range userIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var user_id string
-		if err := rows.Scan(&user_id); err != nil {
-			return nil, err
-		}
-		items = append(items, user_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const bibsOfRace = `-- name: BibsOfRace :many
 SELECT bib_key FROM participant WHERE race_id = ? AND bib_key IS NOT NULL
 `
@@ -374,7 +337,7 @@ func (q *Queries) EntrantsBefore(ctx context.Context, raceID string) ([]Particip
 }
 
 const entriesOfUsers = `-- name: EntriesOfUsers :many
-SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at FROM entry WHERE race_id = ? AND user_id IN (/*SLICE:user_ids*/?)
+SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at FROM entry FORCE INDEX (entry_user) WHERE race_id = ? AND user_id IN (/*SLICE:user_ids*/?)
 `
 
 func (q *Queries) EntriesOfUsers(ctx context.Context, raceID string, userIds []string) ([]Entry, error) {
@@ -577,6 +540,65 @@ func (q *Queries) FirstInLine(ctx context.Context, raceID string, pool int16, li
 			&i.ReceivedAt,
 			&i.CreatedAt,
 			&i.ChangedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const knownEntrants = `-- name: KnownEntrants :many
+SELECT STRAIGHT_JOIN account_mark.user_id, account_mark.left_at, entry.seq, participant.participant_id
+FROM account_mark FORCE INDEX (PRIMARY)
+LEFT JOIN entry FORCE INDEX (entry_user) ON entry.user_id = account_mark.user_id AND entry.race_id = ?
+LEFT JOIN participant FORCE INDEX (participant_user) ON participant.race_id = ? AND participant.user_id = account_mark.user_id
+WHERE account_mark.user_id IN (/*SLICE:user_ids*/?)
+  AND (account_mark.left_at IS NOT NULL OR entry.seq IS NOT NULL OR participant.participant_id IS NOT NULL)
+`
+
+type KnownEntrantsRow struct {
+	UserID        string
+	LeftAt        sql.NullTime
+	Seq           sql.NullInt64
+	ParticipantID sql.NullString
+}
+
+// Which of those who ask are known: their account has left, or they have an entry or are
+// a participant. The order of the tables and the indexes are forced: for many IDs the
+// optimizer would read all entries of the race instead.
+func (q *Queries) KnownEntrants(ctx context.Context, raceID string, sameRaceID string, userIds []string) ([]KnownEntrantsRow, error) {
+	query := knownEntrants
+	var queryParams []interface{}
+	queryParams = append(queryParams, raceID)
+	queryParams = append(queryParams, sameRaceID)
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KnownEntrantsRow
+	for rows.Next() {
+		var i KnownEntrantsRow
+		if err := rows.Scan(
+			&i.UserID,
+			&i.LeftAt,
+			&i.Seq,
+			&i.ParticipantID,
 		); err != nil {
 			return nil, err
 		}

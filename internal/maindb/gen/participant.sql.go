@@ -478,7 +478,7 @@ func (q *Queries) ParticipantsOfRace(ctx context.Context, raceID string) ([]Part
 }
 
 const participantsOfUsers = `-- name: ParticipantsOfUsers :many
-SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on, team FROM participant WHERE race_id = ? AND user_id IN (/*SLICE:user_ids*/?)
+SELECT participant_id, race_id, user_id, bib, bib_key, sex, age, age_stated, field, status, created_at, updated_at, listed, own_age, own_age_on, team FROM participant FORCE INDEX (participant_user) WHERE race_id = ? AND user_id IN (/*SLICE:user_ids*/?)
 `
 
 func (q *Queries) ParticipantsOfUsers(ctx context.Context, raceID string, userIds []string) ([]Participant, error) {

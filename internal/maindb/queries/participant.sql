@@ -66,4 +66,4 @@ UPDATE participant SET age = ?, updated_at = ? WHERE participant_id IN (sqlc.sli
 SELECT user_id, team FROM participant WHERE race_id = ? AND status = 'entered' AND team <> '';
 
 -- name: ParticipantsOfUsers :many
-SELECT * FROM participant WHERE race_id = ? AND user_id IN (sqlc.slice(user_ids));
+SELECT * FROM participant FORCE INDEX (participant_user) WHERE race_id = ? AND user_id IN (sqlc.slice(user_ids));
