@@ -92,7 +92,7 @@ func (s *site) askToLogIn(w http.ResponseWriter, r *http.Request, v *visit) {
 		return
 	}
 	view := loginView{next: r.URL.RequestURI(), again: url.Values{}, passkeys: s.People.HasPasskeys()}
-	if r.MultipartForm == nil { // a file must be chosen again
+	if v.form.sent && r.MultipartForm == nil { // a file must be chosen again
 		for name, values := range v.form.values {
 			if !strings.Contains(name, "password") {
 				view.again[name] = values

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -248,6 +250,35 @@ func TestFilesOfOthers(t *testing.T) {
 				got := c.visit(path + "?" + name + "=" + url.QueryEscape(value))
 				require.Less(t, got.status, 500, "%s %s=%q", path, name, value)
 				require.Zero(t, got.Find("script:not([src])").Length())
+			}
+		}
+	}
+}
+
+// TestFilesThatAreRefusedAreNotKept: a form is read for those who may send it alone, and
+// what it leaves in the folder for temporary files is removed, also when it is refused.
+func TestFilesThatAreRefusedAreNotKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	owner := b.organizerOf(t, field, nil)
+	b.account(t, "uta", auth.Runner)
+	const size = 3<<20 + 54321 // more than is held in memory, and of no other file
+	content := strings.Repeat("1", size)
+	for name, test := range map[string]struct {
+		browser *browser
+		status  int
+	}{
+		"nobody":        {b.browser(t), http.StatusUnauthorized},
+		"a runner":      {b.loggedIn(t, "uta"), http.StatusForbidden},
+		"the organizer": {owner, http.StatusUnprocessableEntity},
+	} {
+		a := test.browser.drop(b.office("en", "/files"), "a.csv", content, "kind", "\xff")
+		require.Equal(t, test.status, a.status, name)
+		left, err := filepath.Glob(filepath.Join(os.TempDir(), "multipart-*"))
+		require.NoError(t, err)
+		for _, path := range left {
+			if info, err := os.Stat(path); err == nil { // another test may have removed its own
+				require.NotEqual(t, int64(size), info.Size(), name)
 			}
 		}
 	}

@@ -71,16 +71,25 @@ func (s *site) upload(method, path string, limit int64, act action) {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
-		if limit > maxForm {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(plans.UploadTimeout)) // without it the line must be faster
-		}
+		defer func() {
+			if r.MultipartForm != nil {
+				_ = r.MultipartForm.RemoveAll() // temporary files
+			}
+		}()
 		v, err := s.arrive(r, lang)
+		switch {
+		case err != nil, method != http.MethodPost:
+		case limit == maxForm:
+			err = v.form.read(r)
+		case s.admits(r.Context(), v, method, pattern):
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(plans.UploadTimeout)) // without it the line must be faster
+			err = v.form.read(r)
+		default: // strangers store nothing here; a browser shows the answer once it has sent all
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
 		if err != nil {
 			s.fail(w, r, lang, err)
 			return
-		}
-		if r.MultipartForm != nil {
-			defer func() { _ = r.MultipartForm.RemoveAll() }() // temporary files
 		}
 		s.answer(w, r, v, method, pattern, act)
 	}))
@@ -99,17 +108,21 @@ func (s *site) arrive(r *http.Request, lang *locale) (*visit, error) {
 		}
 		v.query.Set(name, values[0])
 	}
-	if r.Method == http.MethodPost {
-		if err := v.form.read(r); err != nil {
-			return nil, err
-		}
-	}
 	cookie, err := r.Cookie(s.cookieName(sessionCookie))
 	if err != nil {
 		return v, nil //nolint:nilerr // somebody who has not logged in
 	}
 	v.caller, err = s.People.CallerOf(r.Context(), cookie.Value)
 	return v, err
+}
+
+// admits reports whether the caller may have a page.
+func (s *site) admits(ctx context.Context, v *visit, method, pattern string) bool {
+	if v.caller.UserID == "" || v.caller.NeedsPasskey {
+		return false
+	}
+	_, err := server.Admit(server.SignIn(ctx, v.caller), s.Races, method, pattern, v.raceID)
+	return err == nil
 }
 
 // param returns a part of the path, as "record_id".
