@@ -59,6 +59,26 @@ func (s *Service) OfRace(ctx context.Context, state race.ClaimState, part server
 	return out.Body.Items, out.Body.NextCursor, nil
 }
 
+// OneOfRace returns a claim of the race of ctx, or race.ErrNotFound.
+func (s *Service) OneOfRace(ctx context.Context, claimID string) (RaceClaim, error) {
+	if !server.IsID(claimID) {
+		return RaceClaim{}, race.ErrNotFound
+	}
+	// The list goes on below a position: this one is just above the claim.
+	found, err := s.calls.Store.ClaimsOfRace(ctx, server.RaceFrom(ctx).ID, "", claimID+"~", 1)
+	if err != nil {
+		return RaceClaim{}, err
+	}
+	if len(found) == 0 || found[0].ID != claimID {
+		return RaceClaim{}, race.ErrNotFound
+	}
+	shown, err := s.calls.shownToOrganizer(ctx, found)
+	if err != nil {
+		return RaceClaim{}, err
+	}
+	return shown[0], nil
+}
+
 // PlanApproval returns what Approve would lead to, and changes nothing.
 func (s *Service) PlanApproval(ctx context.Context, claimID string) (maindb.Consequences, error) {
 	out, err := s.calls.approve(ctx, &approvalInput{DecisionPath: DecisionPath{ClaimID: claimID}, Plan: true})
@@ -144,6 +164,12 @@ func (h handlers) list(ctx context.Context, in *raceClaimsInput) (*raceClaimsOut
 	}
 	out := &raceClaimsOutput{CacheControl: "no-store"}
 	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last maindb.Claim) []any { return []any{last.ID} })
+	out.Body.Items, err = h.shownToOrganizer(ctx, found)
+	return out, err
+}
+
+// shownToOrganizer returns claims as those who run the race see them.
+func (h handlers) shownToOrganizer(ctx context.Context, found []maindb.Claim) ([]RaceClaim, error) {
 	var claimants []string
 	for _, c := range found {
 		if answered(c) {
@@ -154,7 +180,7 @@ func (h handlers) list(ctx context.Context, in *raceClaimsInput) (*raceClaimsOut
 	if err != nil {
 		return nil, err
 	}
-	out.Body.Items = make([]RaceClaim, len(found))
+	items := make([]RaceClaim, len(found))
 	for i, c := range found {
 		item := RaceClaim{
 			ClaimID: c.ID, Bib: c.Bib, Kind: c.Kind, State: c.State, BirthDateMatches: c.BirthDateMatches,
@@ -165,9 +191,9 @@ func (h handlers) list(ctx context.Context, in *raceClaimsInput) (*raceClaimsOut
 		} else if c.State == race.Declined { // would reveal that the login exists
 			item.State, item.ChangedAt = race.Invited, c.CreatedAt
 		}
-		out.Body.Items[i] = item
+		items[i] = item
 	}
-	return out, nil
+	return items, nil
 }
 
 // answered reports whether the runner of a claim has let the organizer know of them.

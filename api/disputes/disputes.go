@@ -226,6 +226,22 @@ func (s *Service) OfRace(ctx context.Context, state race.DisputeState, part serv
 	return out.Body.Items, out.Body.NextCursor, nil
 }
 
+// OneOfRace returns a dispute of the race of ctx, or race.ErrNotFound.
+func (s *Service) OneOfRace(ctx context.Context, disputeID string) (Dispute, error) {
+	if !server.IsID(disputeID) {
+		return Dispute{}, race.ErrNotFound
+	}
+	// The list goes on below a position: this one is just above the dispute.
+	found, err := s.calls.store.Disputes(ctx, server.RaceFrom(ctx).ID, "", disputeID+"~", 1)
+	if err != nil {
+		return Dispute{}, err
+	}
+	if len(found) == 0 || found[0].ID != disputeID {
+		return Dispute{}, race.ErrNotFound
+	}
+	return shown(found[0].Dispute, found[0].Bib), nil
+}
+
 // Answer decides a dispute of the race of ctx.
 func (s *Service) Answer(ctx context.Context, disputeID string, in Answer) error {
 	if err := server.Valid(in); err != nil {

@@ -50,6 +50,9 @@ func (v *visit) sections() []section {
 		list = append(list, section{path: "/my/results", label: v.T("my.results")}, section{path: "/my/points", label: v.T("my.points")},
 			section{path: "/my/races", label: v.T("my.races")}, section{path: "/my/claims", label: v.T("my.claims")}, section{path: recordsPath, label: v.T("my.records")})
 	}
+	if v.mayOrganize() || strings.HasPrefix(v.path, organizePath) { // runners may be staff
+		list = append(list, section{path: organizePath, label: v.T("nav.organize")})
+	}
 	list = append(list, section{path: settingsPath, label: v.T("my.settings")})
 	// The longest path that the page is below: /my is above all of them.
 	at := -1

@@ -18,9 +18,11 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/api/accounts"
+	"github.com/mrmrthon/mrmrthon/api/changes"
 	"github.com/mrmrthon/mrmrthon/api/claims"
 	"github.com/mrmrthon/mrmrthon/api/disputes"
 	"github.com/mrmrthon/mrmrthon/api/imports"
+	"github.com/mrmrthon/mrmrthon/api/keys"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/pages"
 	"github.com/mrmrthon/mrmrthon/api/plans"
@@ -28,6 +30,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/splits"
+	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -106,7 +109,7 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Health: http.NotFoundHandler(),
 	})
 	reader := standings.Register(api, standings.Config{
-		Store: b.main, Ledger: b.accounts.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: func(id string) string { return id }, Now: clock, Log: slog.New(slog.DiscardHandler),
+		Store: b.main, Wake: func(context.Context, string) {}, Ledger: b.accounts.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: func(id string) string { return id }, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})
 	passwords, err := auth.NewPasswords()
 	require.NoError(t, err)
@@ -143,7 +146,11 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		}),
 		Files: files, Records: recorded,
 		People: people, Keys: b.main, Fingerprint: sha256.Sum256,
-		Standings: reader, Seasons: leaderboard.Register(api, b.main, b.accounts.Store, clock),
+		Staff:        staff.Register(api, staff.Config{Store: b.main, Accounts: b.accounts.Store, HashLogin: sha256.Sum256, Now: clock}),
+		APIKeys:      keys.Register(api, b.main, b.accounts, clock),
+		Changes:      changes.Register(api, b.main),
+		CountCredits: records.Counter(b.main, b.accounts.Store, nil),
+		Standings:    reader, Seasons: leaderboard.Register(api, b.main, b.accounts.Store, clock),
 		Races: b.main, Accounts: b.accounts.Store, PublicURL: publicURL, Log: slog.New(slog.NewTextHandler(&b.logs, nil)), Now: clock,
 	}))
 	b.router = router

@@ -174,6 +174,7 @@ func Register(router *chi.Mux, cfg Config) error {
 	s.myPages()
 	s.filePages()
 	s.officialPages()
+	s.organizerPages()
 	notFound := router.NotFoundHandler()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		if lang := s.languageOf(r.URL.Path); lang != nil {

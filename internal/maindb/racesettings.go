@@ -124,7 +124,11 @@ func changedOf(settings ...setting) []string {
 func mayChange(ctx context.Context, q *gen.Queries, old, updated race.Race) error {
 	if old.Status == race.Official || old.Status == race.Void {
 		if fixed := append(creditSettings(old, updated), placeSettings(old, updated)...); len(fixed) > 0 {
-			return &race.ConflictError{Field: fixed[0], Message: fmt.Sprintf("the race is %s: its points and places no longer change", old.Status)}
+			message := "the race is official: its points and places no longer change"
+			if old.Status == race.Void {
+				message = "the race is void: its points and places no longer change"
+			}
+			return &race.ConflictError{Field: fixed[0], Message: message}
 		}
 	}
 	if updated.Capacity == 0 || updated.Capacity == old.Capacity {

@@ -1,0 +1,666 @@
+package pages
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/api/changes"
+	"github.com/mrmrthon/mrmrthon/api/records"
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/staff"
+	apistandings "github.com/mrmrthon/mrmrthon/api/standings"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/reconcile"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
+)
+
+const (
+	organizePath = "/organize"
+	// ofRace is the pattern of the pages of those who run a race.
+	ofRace = organizePath + "/races/{race_id}"
+)
+
+// organizedPath is the page of a race for those who run it.
+func organizedPath(raceID string) string { return organizePath + "/races/" + raceID }
+
+// organizerPages adds the pages by which people run races.
+func (s *site) organizerPages() {
+	get := func(path string, act action) { s.visit(http.MethodGet, path, act) }
+	post := func(path string, act action) { s.visit(http.MethodPost, path, act) }
+	get(organizePath, s.dashboard)
+	post(organizePath+"/invitations/{invitation_id}", s.answerInvitation)
+	get(organizePath+"/races/new", s.newRaceForm)
+	post(organizePath+"/races/new", s.createRace)
+	get(ofRace, s.organizedRace)
+	get(ofRace+"/participants", s.participants)
+	get(ofRace+"/versions", s.versions)
+	get(ofRace+"/exports", s.exports)
+	get(ofRace+"/changes", s.changes)
+	get(ofRace+"/settings/{part}", s.settingsForm)
+	post(ofRace+"/settings/{part}", s.changeSettings)
+	get(ofRace+"/publish", s.publishForm)
+	post(ofRace+"/publish", s.publish)
+	get(ofRace+"/void", s.voidForm)
+	post(ofRace+"/void", s.voidRace)
+	s.peoplePages(get, post)
+}
+
+// mayOrganize reports whether the caller can have races of their own.
+func (v *visit) mayOrganize() bool { return v.caller.Type == auth.Organizer }
+
+// part returns a part of a list, from the cursor in the address on.
+func (v *visit) part(limit int) server.Page { return server.Page{Limit: limit, Cursor: v.get("after")} }
+
+// next is the address of the next part of a list, empty after the last.
+func (v *visit) next(cursor string) string {
+	if cursor == "" {
+		return ""
+	}
+	return v.here("after", cursor)
+}
+
+// runRace is a race as those who run it see it.
+type runRace struct {
+	*raceView
+	role        race.Role
+	tally       records.Tally
+	tallyKnown  bool // the ledger could be read
+	claims      int  // that wait for the owner; at most countedClaims
+	disputes    int  // open
+	publication maindb.Publication
+	now         time.Time
+}
+
+// countedClaims is up to which number waiting claims are counted.
+const countedClaims = 100
+
+// may reports whether the reader's role allows something.
+func (r *runRace) may(role race.Role) bool { return r.role.Includes(role) }
+
+// busy reports whether credits are on their way, or a window is open.
+func (r *runRace) busy() bool { return r.tallyKnown && r.tally.Pending > 0 }
+
+// held reports whether publication waits for open disputes.
+func (r *runRace) held() bool {
+	return r.publication.Open() && !r.now.Before(r.publication.EndsAt) && r.disputes > 0 && !r.publication.DespiteDisputes
+}
+
+// refresh is after how many seconds the module reads the page again.
+func (r *runRace) refresh() int {
+	if r.busy() || r.publication.Open() {
+		return 3
+	}
+	return 20
+}
+
+// readRun reads what those who run a race see of it first.
+func (s *site) readRun(ctx context.Context, found race.Race, role race.Role) (*runRace, error) {
+	view, err := s.readRaceOf(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	r := &runRace{raceView: view, role: role, now: s.Now()}
+	if role.Includes(race.Owner) {
+		waiting, err := s.Races.ClaimsOfRace(ctx, found.ID, race.Requested, "", countedClaims)
+		if err != nil {
+			return nil, err
+		}
+		r.claims = len(waiting)
+	}
+	if found.Status == race.Scheduled {
+		return r, nil
+	}
+	if r.disputes, err = s.Races.OpenDisputes(ctx, found.ID); err != nil {
+		return nil, err
+	}
+	if r.publication, err = s.Races.Publication(ctx, found.ID); err != nil {
+		return nil, err
+	}
+	r.publishedAt = r.publication.PublishedAt
+	if r.tally, err = s.CountCredits(ctx, found.ID); err == nil {
+		r.tallyKnown = true
+	} else {
+		s.Log.WarnContext(ctx, "cannot count the credits of a race: the page comes without them", "race_id", found.ID, "error", err)
+	}
+	return r, nil
+}
+
+// readRaceOf is readRace for a race that has been read.
+func (s *site) readRaceOf(ctx context.Context, found race.Race) (*raceView, error) {
+	latest, err := s.Standings.Latest(ctx, found.ID)
+	return &raceView{Race: found, latest: latest}, err
+}
+
+// run reads the race of a visit.
+func (s *site) run(ctx context.Context) (*runRace, error) {
+	return s.readRun(ctx, server.RaceFrom(ctx), server.RoleFrom(ctx))
+}
+
+// today is the date by which upcoming races are told from past ones.
+func (s *site) today() race.Date { return race.DateOf(s.Now().UTC()) }
+
+// racesOnDashboard is how many races one page of the dashboard has: each costs some
+// queries.
+const racesOnDashboard = 10
+
+type dashboardView struct {
+	races       []*runRace
+	invitations []staff.MyInvitation
+	unverified  bool
+	next        string
+	today       race.Date
+}
+
+// dashboard lists the caller's races with what there is to do in each.
+func (s *site) dashboard(ctx context.Context, v *visit) (page, error) {
+	part := v.part(racesOnDashboard)
+	var before string
+	if err := part.Seek(&before); err != nil {
+		return page{}, badCursor(err)
+	}
+	found, err := s.Races.RacesOf(ctx, v.caller.UserID, before, racesOnDashboard+1)
+	if err != nil {
+		return page{}, err
+	}
+	view := dashboardView{today: s.today()}
+	found, cursor := server.Cut(part, found, func(last maindb.OwnRace) []any { return []any{last.Race.ID} })
+	view.next = v.next(cursor)
+	for _, own := range found {
+		r, err := s.readRun(ctx, own.Race, own.Role)
+		if err != nil {
+			return page{}, err
+		}
+		view.races = append(view.races, r)
+	}
+	if view.invitations, err = s.Staff.Invitations(ctx); err != nil {
+		return page{}, err
+	}
+	if v.mayOrganize() {
+		verified, err := s.Races.VerifiedOrganizers(ctx, []string{v.caller.UserID})
+		if err != nil {
+			return page{}, err
+		}
+		view.unverified = !verified[v.caller.UserID]
+	}
+	return page{title: v.T("organize.title"), body: dashboardBody(v, view), module: "organize.js"}, nil
+}
+
+// answerInvitation accepts or declines an invitation to work on a race.
+func (s *site) answerInvitation(ctx context.Context, v *visit) (page, error) {
+	if v.form.get("answer") == "decline" {
+		if err := s.Staff.Decline(ctx, v.param("invitation_id")); err != nil {
+			return page{}, err
+		}
+		return v.done(organizePath, "invitation-declined")
+	}
+	raceID, err := s.Staff.Accept(ctx, v.param("invitation_id"))
+	if err != nil {
+		return page{}, err
+	}
+	return v.done(organizedPath(raceID), "invitation-accepted")
+}
+
+// rejectedRow is a record that is worth no points, and why.
+type rejectedRow struct {
+	race.Record
+	reason string
+	kind   string // of what is wrong, for the texts that say so and what to do
+}
+
+// rejectedShown is how many rejected records the page of a race shows; the page of the
+// records has all.
+const rejectedShown = 10
+
+// rejected returns the first rejected records of a race.
+func (s *site) rejected(ctx context.Context, raceID string) ([]rejectedRow, error) {
+	credits, err := s.Accounts.CreditsOfRace(ctx, raceID, race.Rejected, "", rejectedShown)
+	if err != nil {
+		return nil, err
+	}
+	ids, byID := make([]string, len(credits)), make(map[string]race.Credit, len(credits))
+	for i, c := range credits {
+		ids[i], byID[c.RecordID] = c.RecordID, c
+	}
+	found, err := s.Races.RecordsByID(ctx, raceID, ids)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]race.Record, 0, len(found))
+	for _, id := range ids {
+		if r, ok := found[id]; ok && !r.Removed {
+			list = append(list, r)
+		}
+	}
+	compared, err := reconcile.Databases{Records: s.Races, Ledger: s.Accounts}.Compare(ctx, list, byID)
+	if err != nil {
+		return nil, err
+	}
+	var rows []rejectedRow
+	for i, r := range list {
+		if compared[i].Status() == race.Rejected { // else a newer revision is on its way
+			rows = append(rows, rejectedRow{r, compared[i].Reason, kindOf(compared[i].Reason)})
+		}
+	}
+	return rows, nil
+}
+
+// kindOf returns the kind of a rejection.
+func kindOf(reason string) string {
+	switch {
+	case strings.HasPrefix(reason, "no participant with bib"):
+		return "bib"
+	case strings.HasSuffix(reason, "is held by another record"):
+		return "twice"
+	case strings.HasPrefix(reason, "no gun time"), strings.HasPrefix(reason, "no net time"):
+		return "time"
+	case reason == scoring.ErrAgeUnknown.Reason:
+		return "age"
+	case reason == scoring.ErrSexUnknown.Reason:
+		return "sex"
+	case strings.HasPrefix(reason, scoring.ImplausiblePrefix):
+		return "confirm"
+	}
+	return "other"
+}
+
+// organizedRace is the page from which everything about a race is reached.
+func (s *site) organizedRace(ctx context.Context, v *visit) (page, error) {
+	r, err := s.run(ctx)
+	if err != nil {
+		return page{}, err
+	}
+	var rows []rejectedRow
+	if r.tallyKnown && r.tally.Rejected > 0 {
+		if rows, err = s.rejected(ctx, r.ID); err != nil {
+			return page{}, err
+		}
+	}
+	verified, err := s.Races.VerifiedOrganizers(ctx, []string{r.OrganizerID})
+	if err != nil {
+		return page{}, err
+	}
+	return page{
+		title: r.Name, body: organizedBody(v, r, rows, !verified[r.OrganizerID], s.today()), module: "organize.js",
+	}, nil
+}
+
+const participantsPerPage = 100
+
+type participantRow struct {
+	race.Participant
+	name string
+}
+
+// participants lists who takes part, in the order of entry.
+func (s *site) participants(ctx context.Context, v *visit) (page, error) {
+	r, part := server.RaceFrom(ctx), v.part(participantsPerPage)
+	var after string
+	if err := part.Seek(&after); err != nil {
+		return page{}, badCursor(err)
+	}
+	found, err := s.Races.ListParticipants(ctx, r.ID, after, part.Limit+1)
+	if err != nil {
+		return page{}, err
+	}
+	found, cursor := server.Cut(part, found, func(last race.Participant) []any { return []any{last.ID} })
+	userIDs := make([]string, len(found))
+	for i, p := range found {
+		userIDs[i] = p.UserID
+	}
+	known, err := s.Accounts.Runners(ctx, userIDs)
+	if err != nil {
+		return page{}, err
+	}
+	rows := make([]participantRow, len(found))
+	for i, p := range found {
+		rows[i] = participantRow{p, known[p.UserID].Name}
+	}
+	return page{title: v.T("organize.participants"), body: participantsBody(v, r, rows, v.next(cursor))}, nil
+}
+
+// versionRow is a version of the standings and the one before it.
+type versionRow struct {
+	maindb.StandingsHead
+	before int // the nearest older version whose rows are kept; 0: none on this page
+}
+
+const versionsPerPage = 50
+
+// versions lists the versions of the standings, with links to what each changed.
+func (s *site) versions(ctx context.Context, v *visit) (page, error) {
+	r, part, before := server.RaceFrom(ctx), v.part(versionsPerPage), 0
+	if err := part.Seek(&before); err != nil {
+		return page{}, badCursor(err)
+	}
+	heads, err := s.Races.StandingsBefore(ctx, r.ID, before, part.Limit+1)
+	if err != nil {
+		return page{}, err
+	}
+	heads, cursor := server.Cut(part, heads, func(last maindb.StandingsHead) []any { return []any{last.Version} })
+	rows := make([]versionRow, len(heads))
+	older := 0
+	for i, head := range slices.Backward(heads) {
+		rows[i] = versionRow{head, older}
+		if head.RowsKept {
+			older = head.Version
+		}
+	}
+	return page{title: v.T("organize.versions"), body: versionsBody(v, r, rows, v.next(cursor))}, nil
+}
+
+// exports lists the files of a race.
+func (s *site) exports(ctx context.Context, v *visit) (page, error) {
+	return page{title: v.T("organize.exports"), body: exportsBody(v, server.RaceFrom(ctx), server.RoleFrom(ctx))}, nil
+}
+
+const changesPerPage = 50
+
+// changes shows who changed what in a race.
+func (s *site) changes(ctx context.Context, v *visit) (page, error) {
+	only, err := v.oneOf("action", changeGroups...)
+	if err != nil {
+		return page{}, err
+	}
+	items, cursor, err := s.Changes.OfRace(ctx, only, v.part(changesPerPage))
+	if err != nil {
+		return page{}, badCursor(err)
+	}
+	var actors []string
+	for _, c := range items {
+		actors = append(actors, c.Actor.ID, c.Actor.UserID)
+	}
+	actors = slices.DeleteFunc(actors, func(id string) bool { return !server.IsID(id) })
+	known, err := s.Accounts.Runners(ctx, actors)
+	if err != nil {
+		return page{}, err
+	}
+	rows := make([]logRow, len(items))
+	for i, c := range items {
+		rows[i] = logRow{LoggedChange: c, who: known[c.Actor.ID].Name, fields: fieldsOf(c)}
+		if rows[i].who == "" {
+			rows[i].who = known[c.Actor.UserID].Name
+		}
+	}
+	return page{title: v.T("organize.changes"), body: changesBody(v, server.RaceFrom(ctx), rows, only, v.next(cursor))}, nil
+}
+
+// changeGroups are what actions of the change log begin with.
+var changeGroups = []string{"race.", "record.", "import.", "staff.", "claim.", "dispute.", "key."}
+
+type logRow struct {
+	changes.LoggedChange
+	who    string
+	fields []changedField
+}
+
+type changedField struct{ name, before, after string }
+
+// fieldsOf lists the fields of a change, by name.
+func fieldsOf(c changes.LoggedChange) []changedField {
+	var before, after map[string]json.RawMessage
+	if json.Unmarshal(c.Before, &before) != nil || json.Unmarshal(c.After, &after) != nil {
+		return nil // a state of another form: the action says enough
+	}
+	names := map[string]bool{}
+	for name := range before {
+		names[name] = true
+	}
+	for name := range after {
+		names[name] = true
+	}
+	var fields []changedField
+	for name := range names {
+		fields = append(fields, changedField{name, plain(before[name]), plain(after[name])})
+	}
+	slices.SortFunc(fields, func(a, b changedField) int { return strings.Compare(a.name, b.name) })
+	return fields
+}
+
+// longestValue is how much of a value the change log shows, in bytes: a list of
+// divisions is long.
+const longestValue = 300
+
+// plain writes a value of the change log for people.
+func plain(value json.RawMessage) string {
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		text = string(value)
+	}
+	if text == "null" {
+		return ""
+	}
+	if len(text) > longestValue {
+		text = strings.ToValidUTF8(text[:longestValue], "") + "…"
+	}
+	return text
+}
+
+// windows are the protest windows that the form offers, in seconds.
+var windows = []int{0, 900, 1800, 3600, 7200, 21_600, 86_400, 259_200}
+
+func (v *visit) windowChoices() []option {
+	var choices []option
+	for _, seconds := range windows {
+		label := v.T("publish.window.none")
+		switch {
+		case seconds >= 86_400:
+			label = v.N("publish.window.days", seconds/86_400)
+		case seconds >= 7200:
+			label = v.N("publish.window.hours", seconds/3600)
+		case seconds > 0:
+			label = v.N("publish.window.minutes", seconds/60)
+		}
+		choices = append(choices, option{strconv.Itoa(seconds), label})
+	}
+	return choices
+}
+
+// check is a line of the list before publication.
+type check struct {
+	state string // good, wait or bad
+	text  string
+	link  string // where to put it right; empty: nowhere
+}
+
+// checklist is what to look at before the results become official.
+func (s *site) checklist(v *visit, r *runRace) []check {
+	list := []check{}
+	add := func(good bool, otherwise, yes, no, link string) {
+		if good {
+			list = append(list, check{"good", yes, ""})
+			return
+		}
+		list = append(list, check{otherwise, no, link})
+	}
+	records, none := organizedPath(r.ID)+"/records", ""
+	add(r.Status != race.Scheduled, "bad", v.N("publish.has.results", r.latest.Entries), v.T("publish.no.results"), organizedPath(r.ID)+"/files")
+	if r.Status == race.Scheduled {
+		return list
+	}
+	if r.tallyKnown {
+		add(r.tally.Pending == 0, "wait", v.T("publish.all.credited"), v.N("publish.pending", r.tally.Pending), none)
+		add(r.tally.Rejected == 0, "wait", v.T("publish.no.rejected"), v.N("publish.rejected", r.tally.Rejected), records+"?credit_status=rejected")
+	} else {
+		add(false, "wait", none, v.T("organize.unknown"), none)
+	}
+	add(r.disputes == 0, "bad", v.T("publish.no.disputes"), v.N("publish.disputes", r.disputes), organizedPath(r.ID)+"/disputes")
+	add(len(r.Divisions) > 0, "wait", v.N("publish.divisions", len(r.Divisions)), v.T("publish.no.divisions"), organizedPath(r.ID)+"/settings/divisions")
+	return list
+}
+
+func (s *site) publishForm(ctx context.Context, v *visit) (page, error) {
+	r, err := s.run(ctx)
+	if err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("publish.title"), body: publishBody(v, r, s.checklist(v, r)), module: "organize.js"}, nil
+}
+
+// publish opens or cancels the protest window, or lets publication go on despite
+// disputes.
+func (s *site) publish(ctx context.Context, v *visit) (page, error) {
+	said, err := "window-cancelled", error(nil)
+	if v.form.get("do") == "cancel" {
+		err = s.Standings.CancelFinalize(ctx)
+	} else {
+		in := apistandings.Finalizing{Reason: v.form.get("reason"), DespiteDisputes: v.form.checked("despite_disputes", false)}
+		if text := v.form.get("protest_window_s"); text != "" {
+			seconds, wrong := strconv.Atoi(text)
+			if wrong != nil {
+				v.blame("protest_window_s", v.T("wrong.number"))
+				return s.publishForm(ctx, v)
+			}
+			in.ProtestWindowS = &seconds
+		}
+		if in.Reason != "" && !in.DespiteDisputes {
+			v.blame("despite_disputes", v.T("publish.tick"))
+			return s.publishForm(ctx, v)
+		}
+		said, err = "window-opened", s.Standings.Finalize(ctx, in)
+	}
+	if v.refused(err) {
+		return s.publishForm(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return v.done(organizedPath(v.raceID)+"/publish", said)
+}
+
+func (s *site) voidForm(ctx context.Context, v *visit) (page, error) {
+	r := server.RaceFrom(ctx)
+	var planned maindb.Consequences
+	if r.Status == race.Provisional || r.Status == race.Official {
+		var err error
+		if planned, err = s.Settings.PlanVoid(ctx); err != nil {
+			return page{}, err
+		}
+	}
+	effects, err := s.effectsOf(ctx, v, r, planned)
+	if err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("void.title"), body: voidBody(v, r, effects)}, nil
+}
+
+// voidRace voids a race, or deletes one that has no results yet.
+func (s *site) voidRace(ctx context.Context, v *visit) (page, error) {
+	r := server.RaceFrom(ctx)
+	if strings.Join(strings.Fields(v.form.get("confirm")), " ") != strings.Join(strings.Fields(r.Name), " ") {
+		v.blame("confirm", v.T("void.mismatch", "Name", r.Name))
+	}
+	if v.form.get("do") == "delete" {
+		if v.form.refused() {
+			return s.voidForm(ctx, v)
+		}
+		err := s.Settings.Delete(ctx)
+		if v.refused(err) {
+			return s.voidForm(ctx, v)
+		}
+		if err != nil {
+			return page{}, err
+		}
+		return v.done(organizePath, "race-deleted")
+	}
+	if v.form.get("reason") == "" {
+		v.blame("reason", v.T("wrong.reason"))
+	}
+	if v.form.refused() {
+		return s.voidForm(ctx, v)
+	}
+	err := s.Settings.Void(ctx, v.form.get("reason"))
+	if v.refused(err) {
+		return s.voidForm(ctx, v)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return v.done(organizedPath(r.ID), "race-voided")
+}
+
+// effects are the consequences of a change, with the names of whom they concern.
+type effects struct {
+	maindb.Consequences
+	names map[string]string // by the key of the bib
+}
+
+// any reports whether there are consequences.
+func (e effects) any() bool {
+	return e.Credits > 0 || e.PlacesMoved > 0 || e.PointsTotal > 0 || slices.ContainsFunc(e.Podiums, func(p maindb.Podium) bool { return p.Changed })
+}
+
+// name is the name of whoever wears a bib, empty when it is not known.
+func (e effects) name(bib string) string { return e.names[race.BibKey(bib)] }
+
+// movesShown is how many moved places a page shows.
+const movesShown = 50
+
+// moves are the places that a page shows.
+func (e effects) moves() []maindb.PlaceMove { return e.Moves[:min(len(e.Moves), movesShown)] }
+
+// effectsOf finds the names for the consequences of a change.
+func (s *site) effectsOf(ctx context.Context, v *visit, r race.Race, c maindb.Consequences) (effects, error) {
+	e := effects{Consequences: c, names: map[string]string{}}
+	if !e.any() {
+		return e, nil
+	}
+	latest, err := s.Standings.Latest(ctx, r.ID)
+	if err != nil || latest.Version == 0 {
+		return e, err
+	}
+	version, err := s.Standings.Version(ctx, r.ID, latest.Version)
+	if err != nil {
+		return e, err
+	}
+	wanted := map[string]bool{}
+	for _, m := range e.moves() {
+		wanted[race.BibKey(m.Bib)] = true
+	}
+	for _, p := range c.Podiums {
+		for _, place := range slices.Concat(p.Before, p.After) {
+			wanted[race.BibKey(place.Bib)] = true
+		}
+	}
+	users := map[string]string{}
+	var userIDs []string
+	for i := range version.Rows {
+		if row := &version.Rows[i]; wanted[race.BibKey(row.Result.Bib)] && row.UserID != "" {
+			users[race.BibKey(row.Result.Bib)] = row.UserID
+			userIDs = append(userIDs, row.UserID)
+		}
+	}
+	known, err := s.Accounts.Runners(ctx, userIDs)
+	if err != nil {
+		s.withoutNames(ctx, v.request, err)
+		return e, nil
+	}
+	for key, id := range users {
+		e.names[key] = known[id].Name
+	}
+	return e, nil
+}
+
+// place writes a place that there may not be.
+func (l *locale) place(n int) string {
+	if n == 0 {
+		return "–"
+	}
+	return strconv.Itoa(n)
+}
+
+// remaining writes for how long something goes on, as 1:29:05; a module counts down.
+func remaining(d time.Duration) string {
+	seconds := max(int(d.Round(time.Second)/time.Second), 0)
+	if seconds >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
+	}
+	return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
+}
