@@ -394,3 +394,133 @@ func TestExactlyOneEndsAnOffer(t *testing.T) {
 		require.Equal(t, race.Entered, b.enter(t, holder).Status)
 	}
 }
+
+// lineModel is what a race with one pool should do, in a few lines.
+type lineModel struct {
+	capacity int
+	paused   bool
+	next     int64
+	people   map[string]*modelEntry
+}
+
+type modelEntry struct {
+	status   race.EntryStatus
+	seq      int64
+	standing bool
+}
+
+func (m *lineModel) count(status race.EntryStatus) (n int) {
+	for _, e := range m.people {
+		if e.status == status {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *lineModel) free() int { return m.capacity - m.count(race.Entered) - m.count(race.Offered) }
+
+func (m *lineModel) serve() {
+	for !m.paused && m.free() > 0 {
+		var first *modelEntry
+		for _, e := range m.people {
+			if e.status == race.Waiting && (first == nil || e.seq < first.seq) {
+				first = e
+			}
+		}
+		switch {
+		case first == nil:
+			return
+		case first.standing:
+			first.status = race.Entered
+		default:
+			first.status = race.Offered
+		}
+	}
+}
+
+func (m *lineModel) enter(user string) {
+	old := m.people[user]
+	if m.paused || old != nil && (!old.status.Left() || old.status == race.Dropped) {
+		return
+	}
+	e := &modelEntry{status: race.Waiting, seq: m.next}
+	if m.free() > 0 && m.count(race.Waiting) == 0 {
+		e.status = race.Entered
+	}
+	m.next++
+	m.people[user] = e
+}
+
+// end ends an entry with one of some states.
+func (m *lineModel) end(user string, status race.EntryStatus, from ...race.EntryStatus) {
+	if e := m.people[user]; e != nil && slices.Contains(from, e.status) {
+		e.status = status
+		m.serve()
+	}
+}
+
+// TestLineAgainstAModel does things at random and compares every entry with a model.
+func TestLineAgainstAModel(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(3))
+	ctx, random := t.Context(), rand.New(rand.NewPCG(15, 31)) //nolint:gosec // repeatable
+	m := &lineModel{capacity: 3, next: 1, people: map[string]*modelEntry{}}
+	users := make([]string, 12)
+	for i := range users {
+		users[i] = newID()
+	}
+	live := []race.EntryStatus{race.Entered, race.Waiting, race.Offered}
+	for step := range 400 {
+		user := users[random.IntN(len(users))]
+		known := m.people[user]
+		switch random.IntN(10) {
+		case 0, 1, 2:
+			_, _ = b.entering.Enter(ctx, maindb.Entry{ID: newID(), RaceID: b.race.ID, UserID: user}) // what it answers is compared below
+			m.enter(user)
+		case 3:
+			_ = b.store.CancelEntry(ctx, b.race.ID, user)
+			m.end(user, race.Cancelled, live...)
+		case 4:
+			_, _ = b.store.AnswerOffer(ctx, b.race.ID, user, true)
+			m.end(user, race.Entered, race.Offered)
+		case 5:
+			_, _ = b.store.AnswerOffer(ctx, b.race.ID, user, false)
+			m.end(user, race.OfferDeclined, race.Offered)
+		case 6:
+			if known != nil && known.status == race.Offered {
+				_, err := b.store.ExpireOffer(ctx, b.passDeadline(t, user))
+				require.NoError(t, err)
+				m.end(user, race.OfferExpired, race.Offered)
+			}
+		case 7:
+			if known != nil {
+				known.standing = !known.standing
+				_, err := b.store.SetStanding(ctx, b.race.ID, user, known.standing)
+				require.NoError(t, err)
+			}
+		case 8:
+			m.capacity, m.paused = 1+random.IntN(5), random.IntN(4) == 0
+			b.change(t, func(s *race.EntrySettings) { s.Capacity, s.Paused, s.BibFrom, s.BibTo = m.capacity, m.paused, 0, 0 })
+			m.serve()
+		case 9:
+			if random.IntN(2) == 0 {
+				_, _ = b.store.RemoveEntry(ctx, b.race.ID, user, "at random")
+				m.end(user, race.Dropped, append(live, race.Cancelled, race.OfferDeclined, race.OfferExpired)...)
+				break
+			}
+			_, _ = b.store.EnterByHand(ctx, b.race.ID, user, "at random", true)
+			m.end(user, race.Entered, race.Waiting, race.Offered, race.OfferExpired, race.Dropped)
+		}
+		r, err := b.store.Race(ctx, b.race.ID)
+		require.NoError(t, err)
+		kept, err := b.store.Entries(ctx, r, maindb.EntryFilter{}, maindb.EntryPosition{}, 100)
+		require.NoError(t, err)
+		require.Len(t, kept, len(m.people), "step %d", step)
+		for _, e := range kept {
+			want := m.people[e.UserID]
+			require.Equal(t, *want, modelEntry{e.Status, e.Seq, e.Standing}, "step %d", step)
+		}
+	}
+	b.counts(t)
+}
