@@ -106,6 +106,7 @@ func (r *rush) signUpAll(t *testing.T) {
 		for _, p := range part {
 			rows = append(rows, fmt.Sprintf("('%s', 'runner', 'E. Test', '', '1990-04-20', 'F', 0, NOW(6), NOW(6))", p.userID))
 		}
+		//nolint:gosec // IDs of this test
 		_, err := r.userDB.ExecContext(t.Context(), `INSERT INTO user (user_id, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at) VALUES `+strings.Join(rows, ","))
 		require.NoError(t, err)
 	}
@@ -245,7 +246,7 @@ func (p *rusher) ask(t *testing.T, r *rush, i int) {
 			t.Errorf("no answer: %d %v", status, err)
 			return
 		}
-		time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond) //nolint:gosec // no secret
+		time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
 	}
 }
 
@@ -325,13 +326,14 @@ func (r *rush) answerOffers(t *testing.T) {
 	require.NoError(t, r.WaitReady(ctx, stack.Temporal))
 	accepted := 0
 	for _, p := range r.runners {
-		if p.entry.Number > r.places && p.entry.Number <= r.places+offered && p.entry.Number%2 == 0 {
-			status, err := r.call(ctx, http.MethodPost, r.apis[0]+"/v1/races/"+r.raceID+"/participants/me/accept", p)
-			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, status)
-			require.Equal(t, "entered", p.entry.Status)
-			accepted++
+		if p.entry.Number <= r.places || p.entry.Number > r.places+offered || p.entry.Number%2 != 0 {
+			continue
 		}
+		status, err := r.call(ctx, http.MethodPost, r.apis[0]+"/v1/races/"+r.raceID+"/participants/me/accept", p)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "entered", p.entry.Status)
+		accepted++
 	}
 	counted := func(want int, query string, args ...any) func() error {
 		return func() error {

@@ -418,12 +418,11 @@ func (l *line) knownEntrants(ctx context.Context, entries []Entry) (map[string]k
 		return nil, nil //nolint:nilnil // as in a rush, at first
 	}
 	known := make(map[string]knownEntrant, len(rows))
-	users = users[:0]
-	for _, row := range rows {
-		known[row.UserID] = knownEntrant{left: row.LeftAt.Valid}
-		users = append(users, row.UserID)
+	there := make([]string, len(rows))
+	for i, row := range rows {
+		known[row.UserID], there[i] = knownEntrant{left: row.LeftAt.Valid}, row.UserID
 	}
-	return known, l.readKnown(ctx, known, users)
+	return known, l.readKnown(ctx, known, there)
 }
 
 // readKnown reads the entries of those who are known.

@@ -464,7 +464,7 @@ func (m *lineModel) end(user string, status race.EntryStatus, from ...race.Entry
 func TestLineAgainstAModel(t *testing.T) {
 	t.Parallel()
 	b := setupEntry(t, limited(3))
-	ctx, random := t.Context(), rand.New(rand.NewPCG(15, 31)) //nolint:gosec // repeatable
+	ctx, random := t.Context(), rand.New(rand.NewPCG(15, 31))
 	m := &lineModel{capacity: 3, next: 1, people: map[string]*modelEntry{}}
 	users := make([]string, 12)
 	for i := range users {

@@ -16,7 +16,7 @@ import (
 var errGone = errors.New("the entry has moved")
 
 // inEntry calls change with an entry under the lock on its pool. It reads the entry
-// again when its runner has joined the line anew meanwhile.
+// once more when its runner has joined the line again meanwhile.
 func (s *Store) inEntry(ctx context.Context, raceID, userID string, change func(*line, gen.Entry) error) error {
 	for {
 		seen, err := s.queries.EntryOf(ctx, userID, raceID)
