@@ -660,6 +660,18 @@ func (v *visit) answers(q racefile.Question) []option {
 	return list
 }
 
+// rowNumbers lists the first rows of a group of errors.
+func rowNumbers(group racefile.ErrorGroup) string {
+	numbers := make([]string, len(group.Rows))
+	for i, row := range group.Rows {
+		numbers[i] = strconv.Itoa(row)
+	}
+	if group.Count > len(group.Rows) {
+		numbers = append(numbers, "…")
+	}
+	return strings.Join(numbers, ", ")
+}
+
 func orNone(text string) string { return cmp.Or(text, "–") }
 
 // unmoved reports whether the same record has the same place with the same time.

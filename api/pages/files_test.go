@@ -122,7 +122,7 @@ func TestFileIsPlannedAppliedAndUndone(t *testing.T) {
 
 	same := c.drop(b.office("en", "/files"), "results.csv", resultsFile)
 	twin := c.visit(same.to())
-	require.Equal(t, []string{"This file would change nothing: the race already says all of it."}, twin.texts(".verdict"))
+	require.Equal(t, []string{"This file would change nothing: the race already says all of it."}, twin.texts(".plan-says"))
 	require.Equal(t, first.to(), twin.Find(".notice a").AttrOr("href", ""))
 	require.Zero(t, twin.Find("#apply").Length())
 

@@ -82,6 +82,11 @@ func run(ctx context.Context, api, folder, only string) error {
 		}
 		tab.Close()
 	}
+	ofOrganizers, err := takeOffice(b, api, folder, only)
+	if err != nil {
+		return err
+	}
+	taken += ofOrganizers
 	fmt.Printf("%d pictures are in %s\n", taken, folder)
 	return nil
 }
