@@ -373,23 +373,41 @@ func (s *site) changes(ctx context.Context, v *visit) (page, error) {
 	if err != nil {
 		return page{}, badCursor(err)
 	}
-	var actors []string
-	for _, c := range items {
-		actors = append(actors, c.Actor.ID, c.Actor.UserID)
-	}
-	actors = slices.DeleteFunc(actors, func(id string) bool { return !server.IsID(id) })
-	known, err := s.Accounts.Runners(ctx, actors)
+	known, err := s.staffNames(ctx)
 	if err != nil {
 		return page{}, err
 	}
 	rows := make([]logRow, len(items))
 	for i, c := range items {
-		rows[i] = logRow{LoggedChange: c, who: known[c.Actor.ID].Name, fields: fieldsOf(c)}
+		rows[i] = logRow{LoggedChange: c, who: known[c.Actor.ID], fields: fieldsOf(c)}
 		if rows[i].who == "" {
-			rows[i].who = known[c.Actor.UserID].Name
+			rows[i].who = known[c.Actor.UserID]
 		}
 	}
 	return page{title: v.T("organize.changes"), body: changesBody(v, server.RaceFrom(ctx), rows, only, v.next(cursor))}, nil
+}
+
+// staffNames returns the names of the race's owner and staff by user ID. The change log
+// names nobody else: those who claim or dispute results do it for the owner alone.
+func (s *site) staffNames(ctx context.Context) (map[string]string, error) {
+	of := server.RaceFrom(ctx)
+	members, err := s.Races.Staff(ctx, of.ID)
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{of.OrganizerID}
+	for _, m := range members {
+		ids = append(ids, m.UserID)
+	}
+	known, err := s.Accounts.Runners(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string, len(known))
+	for id, runner := range known {
+		names[id] = runner.Name
+	}
+	return names, nil
 }
 
 // changeGroups are what actions of the change log begin with.

@@ -12,6 +12,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // director is a browser of an organizer with an account of their own.
@@ -323,6 +324,31 @@ func TestStaffClaimsAndKeys(t *testing.T) {
 	require.Contains(t, offer.Find(".panel").Text(), "you would own the race")
 	require.Equal(t, http.StatusSeeOther, rival.post(offer.Find(".panel form").AttrOr("action", ""), "answer", "accept").status)
 	require.Equal(t, http.StatusForbidden, c.visit(b.run("en", "")).status)
+}
+
+// TestChangeLogNamesTheStaffAlone: claims are for the owner, so that what a viewer reads of
+// them in the log must not name who made them.
+func TestChangeLogNamesTheStaffAlone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.director(t)
+	b.addRace(t, springMarathon(b.organizer), field)
+	b.account(t, "helper", auth.Organizer)
+	require.Equal(t, http.StatusSeeOther, c.post(b.run("en", "/staff"), "login_id", "helper", "role", "viewer").status)
+	viewer := b.loggedIn(t, "helper")
+	viewer.post(viewer.visit("/en/organize").Find(".panel form").AttrOr("action", ""), "answer", "accept")
+	runner := b.account(t, "cem", auth.Runner)
+	_, err := b.accounts.UpdateAccount(t.Context(), runner, userdb.Change{Name: new("Cem Hidden")})
+	require.NoError(t, err)
+	ctx := race.WithActor(t.Context(), race.Actor{Kind: race.ByAccount, ID: runner, AccountID: runner})
+	_, _, err = b.main.OpenClaim(ctx, maindb.ClaimRequest{ID: newID(), RaceID: b.raceID, Bib: "3", UserID: runner, Kind: race.ByBirth, BirthDateMatches: new(true)}, b.accounts.StandIn)
+	require.NoError(t, err)
+
+	require.Equal(t, http.StatusForbidden, viewer.visit(b.run("en", "/claims")).status)
+	log := viewer.visit(b.run("en", "/changes"))
+	require.Equal(t, http.StatusOK, log.status, log.body)
+	require.Contains(t, log.Find("main").Text(), "Uta", "who works on the race")
+	require.NotContains(t, log.body, "Cem Hidden")
 }
 
 func TestRaceIsVoidedOnlyByItsName(t *testing.T) {
