@@ -17,17 +17,22 @@ const (
 	orderUnknown dateOrder = iota
 	dayFirst
 	monthFirst
+	yearFirst  // 85.03.02, in Korea
 	orderMixed // some values can only be one, some only the other
 )
 
 var (
-	isoDate     = regexp.MustCompile(`^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})\.?$`)
-	shortDate   = regexp.MustCompile(`^(\d{1,2})([-/.])\s?(\d{1,2})[-/.]\s?(\d{2}|\d{4})$`)
-	packedDate  = regexp.MustCompile(`^((?:19|20)\d{2})(\d{2})(\d{2})$`)
-	koreanDate  = regexp.MustCompile(`^(\d{4})\s*[년.]\s*(\d{1,2})\s*[월.]\s*(\d{1,2})\s*[일.]?$`)
-	yearAlone   = regexp.MustCompile(`^((?:19|20)\d{2})(?:년|\.0)?$`)
-	serialDate  = regexp.MustCompile(`^[1-5]\d{4}(?:\.\d+)?$`)
-	clockBehind = regexp.MustCompile(`[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[APap][Mm])?Z?$`)
+	isoDate   = regexp.MustCompile(`^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})\.?$`)
+	shortDate = regexp.MustCompile(`^(\d{1,2})([-/.])\s?(\d{1,2})[-/.]\s?(\d{2}|\d{4})$`)
+	// residentNumber begins with the date of birth. The rest of it, of which the first
+	// digit tells the century, is read no further and never shown.
+	residentNumber = regexp.MustCompile(`^(\d{6})-?(\d)[\d*●xX]{0,6}$`)
+	shortPacked    = regexp.MustCompile(`^\d{6}$`)
+	packedDate     = regexp.MustCompile(`^((?:19|20)\d{2})(\d{2})(\d{2})$`)
+	koreanDate     = regexp.MustCompile(`^(\d{4})\s*[년.]\s*(\d{1,2})\s*[월.]\s*(\d{1,2})\s*[일.]?$`)
+	yearAlone      = regexp.MustCompile(`^((?:19|20)\d{2})(?:년|\.0)?$`)
+	serialDate     = regexp.MustCompile(`^[1-5]\d{4}(?:\.\d+)?$`)
+	clockBehind    = regexp.MustCompile(`[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[APap][Mm])?Z?$`)
 )
 
 // birth is a date of birth, or the year alone.
@@ -56,6 +61,7 @@ type birthReader struct {
 	dots      dateOrder // of dates with dots, which are written day first unless one cannot be
 	raceDate  race.Date
 	epoch1904 bool
+	packed    bool // the column has dates as YYMMDD
 }
 
 func (r birthReader) read(cell string, age int) (birth, error) {
@@ -71,6 +77,24 @@ func (r birthReader) read(cell string, age int) (birth, error) {
 	for _, form := range []*regexp.Regexp{isoDate, packedDate, koreanDate} {
 		if m := form.FindStringSubmatch(cell); m != nil {
 			return r.date(m[1], m[2], m[3])
+		}
+	}
+	if r.packed {
+		if len(cell) == 5 && allDigits(cell) { // a workbook's number has lost its zero
+			cell = "0" + cell
+		}
+		if m := residentNumber.FindStringSubmatch(cell); m != nil {
+			century := "19"
+			switch m[2] {
+			case "3", "4", "7", "8":
+				century = "20"
+			case "0", "9":
+				century = "18"
+			}
+			return r.date(century+m[1][:2], m[1][2:4], m[1][4:])
+		}
+		if shortPacked.MatchString(cell) {
+			return r.date(r.fullYear(cell[:2], age), cell[2:4], cell[4:])
 		}
 	}
 	if serialDate.MatchString(cell) {
@@ -99,6 +123,8 @@ func (r birthReader) short(m []string, age int) (birth, error) {
 	first, _ := strconv.Atoi(m[1])
 	second, _ := strconv.Atoi(m[3])
 	switch {
+	case order == yearFirst && len(m[4]) == 2:
+		return r.date(r.fullYear(m[1], age), m[3], m[4])
 	case order == monthFirst:
 		day, month = m[3], m[1]
 	case order == orderMixed && second > 12:

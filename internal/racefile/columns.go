@@ -25,7 +25,7 @@ const inspectedRows = 2000
 
 func inspect(lines []line, place int, workbook bool) columnContent {
 	c := columnContent{different: make(map[string]bool)}
-	for _, l := range lines[:min(len(lines), inspectedRows)] {
+	for _, l := range lines {
 		if place >= len(l.cells) || l.cells[place] == "" {
 			continue
 		}
@@ -67,11 +67,12 @@ var (
 	fractionForm = regexp.MustCompile(`^[0-4](\.\d+)?$`)
 	ageRange     = regexp.MustCompile(`^\d{1,2}\s*(-|–|to|bis|à|a)\s*\d{1,2}$|^\d{2}\+$`)
 	measure      = regexp.MustCompile(`(?i)^\d+[.,]\d+\s*(k|km|m|mi|miles?)?$`)
-	splitSuffix  = regexp.MustCompile(`(?i)^(.+?)[ _]time$`)
+	splitSuffix  = regexp.MustCompile(`(?i)^(.+?)[ _](time|elapsed)$`)
 	splitParts   = regexp.MustCompile(`(?i)^split - (.+) - (.+)$`)
 	pointParts   = regexp.MustCompile(`(?i)^(.+)\.(netto|brutto|net|gun|chip|uhr|tod|abschnitt|sector|gaptop|gap|platz|rank|place|pace|.*pl)$`)
+	pointClock   = regexp.MustCompile(`(?i)^(.+?)[ ._-]+(netto|net|gun|chip|brutto|gross|clock)[ ._-]*(?:time|zeit|elapsed)$`)
 	splitName    = regexp.MustCompile(`(?i)^((first|last|1st|2nd|3rd|\dth)?[ ._-]?\d+([.,]\d+)?[ _]?(k|km|m|mi|miles?)\b.*|(km|mile|lap|split|aid|cp|tp|vp|runde|tour|giro|vuelta|checkpoint|kontrolle)[ ._-]?\d+.*|half(way|marathon|[ -]marathon)?|halb(marathon)?|hm|semi|mezza|media|하프|반환점?|중간)$`)
-	notSplit     = regexp.MustCompile(`(?i)pace|speed|rank|place|posi|\bpos\b|gap|behind|start|registr|order|date|diff|ecart|écart|rückstand|tempo medio|schnitt`)
+	notSplit     = regexp.MustCompile(`(?i)pace|speed|rank|place|posi|\bpos\b|gap|behind|start|départ|depart|partenza|salida|출발|도착|registr|order|date|diff|ecart|écart|rückstand|tempo medio|schnitt`)
 )
 
 // layOut assigns a meaning to every column of a header, by names first and then by content.
@@ -82,6 +83,7 @@ func (b *builder) layOut(header []string, lines []line) (*layout, error) {
 	ranks := make([]int, width)
 	mapped := make([]bool, width)
 	workbook := b.file.Container == "xlsx"
+	lines = rowsOf(header, lines)
 	for i, title := range header {
 		content[i] = inspect(lines, i, workbook)
 		l.meanings[i] = IgnoredColumn
@@ -116,6 +118,20 @@ func (b *builder) layOut(header []string, lines []line) (*layout, error) {
 	return l, nil
 }
 
+// rowsOf returns the first rows among lines: neither the header of another page nor a
+// group line says what a column holds.
+func rowsOf(header []string, lines []line) []line {
+	rows := make([]line, 0, min(len(lines), inspectedRows))
+	for _, l := range lines {
+		if filled(l.cells) > 1 && !same(header, l.cells) {
+			if rows = append(rows, l); len(rows) == inspectedRows {
+				break
+			}
+		}
+	}
+	return rows
+}
+
 func (l *layout) has(m Meaning) bool { return slices.Contains(l.meanings, m) }
 
 func (l *layout) isResult() bool {
@@ -141,7 +157,7 @@ func (l *layout) settleNames(mapped []bool, lines []line) {
 			continue
 		}
 		whole, all := 0, 0
-		for _, row := range lines[:min(len(lines), inspectedRows)] {
+		for _, row := range lines {
 			if first < len(row.cells) && i < len(row.cells) && row.cells[first] != "" && row.cells[i] != "" {
 				all++
 				if strings.Contains(row.cells[i], row.cells[first]) && row.cells[i] != row.cells[first] {
@@ -165,7 +181,7 @@ func checked(m Meaning, header string, c columnContent, rank int) Meaning {
 		return IgnoredColumn
 	case m == DivisionColumn && c.numbers == c.filled && plainName(header) != "ak":
 		return IgnoredColumn
-	case m == AgeColumn && c.ranges*2 > c.filled:
+	case m == AgeColumn && holdsAgeGroups(header, c):
 		return DivisionColumn
 	case m == EventColumn && rank > 0 && onlyMeasures(c):
 		return IgnoredColumn
@@ -175,6 +191,12 @@ func checked(m Meaning, header string, c columnContent, rank int) Meaning {
 		return IgnoredColumn
 	}
 	return m
+}
+
+// holdsAgeGroups reports whether a column named as that of ages holds groups. AG is a
+// short name of either.
+func holdsAgeGroups(header string, c columnContent) bool {
+	return c.ranges*2 > c.filled || plainName(header) == "ag" && c.numbers == 0
 }
 
 // onlyMeasures reports whether a column holds exact lengths such as "42.20 km",
@@ -222,7 +244,7 @@ func matters(m Meaning) bool {
 }
 
 func agree(lines []line, i, j int) bool {
-	for _, l := range lines[:min(len(lines), inspectedRows)] {
+	for _, l := range lines {
 		if i < len(l.cells) && j < len(l.cells) && l.cells[i] != "" && l.cells[j] != "" && l.cells[i] != l.cells[j] {
 			return false
 		}
@@ -258,8 +280,8 @@ func (l *layout) settleClocks(mapped []bool) {
 func (l *layout) findSplits(mapped []bool, content []columnContent) {
 	netto := make(map[string]bool)
 	for _, title := range l.header {
-		if m := pointParts.FindStringSubmatch(title); len(m) > 2 && strings.HasPrefix(strings.ToLower(m[2]), "net") {
-			netto[m[1]] = true
+		if point, clock := pointOf(title); clock == NetTimeColumn {
+			netto[point] = true
 		}
 	}
 	for i, title := range l.header {
@@ -293,11 +315,30 @@ func (l *layout) strangeTimes(mapped []bool, content []columnContent) (titles []
 		if _, known := findAlias(title); known || mapped[i] || l.meanings[i] != IgnoredColumn || notSplit.MatchString(title) {
 			continue
 		}
-		if c.times > 0 && c.times+c.statuses == c.filled {
+		if c.times > 0 && c.times+c.statuses == c.filled || c.numbers > 0 && c.numbers+c.statuses == c.filled && namesTime(title) {
 			titles = append(titles, title)
 		}
 	}
 	return titles
+}
+
+// pointOf parts the name of a point from what the column says about it: the time of a
+// clock, or anything else. The point is empty when the title names none.
+func pointOf(title string) (point string, clock Meaning) {
+	m := pointParts.FindStringSubmatch(title)
+	if m == nil {
+		m = pointClock.FindStringSubmatch(title)
+	}
+	if m == nil {
+		return "", ""
+	}
+	switch strings.ToLower(m[2]) {
+	case "netto", "net", "chip":
+		return m[1], NetTimeColumn
+	case "brutto", "gun", "gross", "clock":
+		return m[1], GunTimeColumn
+	}
+	return m[1], ""
 }
 
 // splitOf returns the name of the split that a column holds.
@@ -305,9 +346,8 @@ func splitOf(title string, c columnContent, netto map[string]bool) (name string,
 	if m := splitParts.FindStringSubmatch(title); m != nil {
 		return m[1], strings.HasPrefix(plainName(m[2]), "cumulative")
 	}
-	if m := pointParts.FindStringSubmatch(title); m != nil {
-		kind := strings.ToLower(m[2])
-		return m[1], kind == "netto" || kind == "net" || (kind == "brutto" || kind == "gun") && !netto[m[1]]
+	if point, clock := pointOf(title); point != "" {
+		return point, clock == NetTimeColumn || clock == GunTimeColumn && !netto[point]
 	}
 	if notSplit.MatchString(title) {
 		return "", false

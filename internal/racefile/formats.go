@@ -46,7 +46,7 @@ var signatures = []signature{
 	{format: "opensplittime_startlist", all: "firstname|first lastname|last birthdate|birthdate bibnumber gender|sex"},
 	{format: "smartchip_xlsx", all: "배번호|배번 이름|성명 코스 완주시간"},
 	{format: "korean_cp949", all: "배번|배번호 성명|이름"},
-	{format: "raceresult_results", all: "stnr|startnr brutto|netto|zeit|zielbrutto|zielnetto|gespl|mwpl|akpl"},
+	{format: "raceresult_results", all: "stnr|startnr brutto|netto|zeit|bruttozeit|nettozeit|zielzeit|zielzeitbrutto|zielzeitnetto|zeitbrutto|zeitnetto|zielbrutto|zielnetto|gespl|mwpl|akpl"},
 }
 
 // recognise names the program that wrote the file, where it shows.

@@ -12,6 +12,7 @@ var (
 	lynxEvent  = regexp.MustCompile(`^\s*\d+[,;\t]\d+[,;\t]\d+[,;\t]`)
 	lynxResult = regexp.MustCompile(`^(\d+|[A-Za-z]{2,3})?,[^,]*,\d*,`)
 	hytekLine  = regexp.MustCompile(`^[DIEQR];`)
+	hytekFirst = regexp.MustCompile(`^[A-Z]\d?;`) // of another record
 )
 
 // headerless returns the reader of a file that has no header, or nil when the
@@ -27,7 +28,7 @@ func (b *builder) headerless(name, text string) func(string) error {
 		return b.readEVT
 	case strings.HasSuffix(name, ".ppl"):
 		return b.readPPL
-	case hytekLine.MatchString(first):
+	case hytekLine.MatchString(first), hytekFirst.MatchString(first) && hytekLine.MatchString(second):
 		return b.readHyTek
 	case lynxEvent.MatchString(first) && entry:
 		return b.readEVT

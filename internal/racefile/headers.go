@@ -59,10 +59,10 @@ func Meanings() []Meaning {
 // two of one group must agree.
 var headerNames = map[Meaning]string{
 	BibColumn: `bib bibnumber bibno bibnum bibnr racebib startnr startnummer stnr startnumber startno racenumber racenr raceno
-		dossard ndossard nodossard numdossard numerodossard numerodedossard 배번 배번호 참가번호 riderbib plate platenumber dorsal
-		numerodorsal pettorale npettorale numeropettorale competitornumber runnernumber athletenumber
+		dossard dos ndossard nodossard numdossard numerodossard numerodedossard 배번 배번호 참가번호 riderbib plate platenumber dorsal
+		numerodorsal pettorale pett npettorale numeropettorale competitornumber runnernumber athletenumber
 		| number no nr num numero 번호 n | id`,
-	NameColumn: `name fullname runner runnername athlete athletename participant participantname 이름 성명 선수명 참가자 coureur atleta
+	NameColumn: `name fullname lastnamefirstname lastfirst namelastfirst namelastnamefirstname firstnamelastname surnamefirstname surnamename runner runnername athlete athletename participant participantname 이름 성명 선수명 참가자 coureur atleta
 		corredor corridore nominativo cognomeenome cognomenome nomecognome nomeecognome apellidosynombre apellidosnombre
 		nombreyapellidos nombreapellidos nombrecompleto nomprenom nometprenom prenomnom prenometnom laufer lauferin teilnehmer
 		namevorname nachnamevorname vornamenachname vornamename competitor 선수 concurrent concorrente nom nombre nome nominativoatleta`,
@@ -73,19 +73,19 @@ var headerNames = map[Meaning]string{
 	SexColumn:        `sex gender geschlecht sexe 성별 sesso sexo genero genere genre mf mw hf fm wm | s g m geschl`,
 	IdentifiedColumn: `identifiedgender identifiedsex genderidentity`,
 	ClassSexColumn:   `classsex classgender categorysex categorygender`,
-	AgeColumn:        `age ageonraceday ageonday raceage ageatrace 나이 연령 만나이 alter eta edad agedujour`,
+	AgeColumn:        `age ageonraceday ageonday raceage ageatrace 나이 연령 만나이 alter eta edad agedujour | ag`,
 	BirthDateColumn: `dateofbirth dob birthdate birthday birth geburtstag geburtsdatum gebdatum gebdat 생년월일 datedenaissance
 		datenaissance naissance nele neele datadinascita datanascita nascita natoil fechadenacimiento fechanacimiento fnacimiento
 		nacimiento fechadenac fechanac`,
 	BirthYearColumn: `jahrgang jg yearofbirth birthyear yob geburtsjahr gebjahr yb anneedenaissance anneenaissance annee
 		annodinascita annonascita anodenacimiento anonacimiento anonac 출생년도 출생연도 생년 | year anno ano jahr`,
-	GunTimeColumn: `guntime gun gunelapsed gunfinish gunfinishtime clocktime clock grosstime gross officialtime brutto bruttozeit
+	GunTimeColumn: `guntime gun gunelapsed clocktime clock grosstime gross officialtime brutto bruttozeit
 		zielbrutto zeitbrutto tpsgun tpsofficiel tempsofficiel tempsbrut tempsgun 총기록gun 총기록건 건타임 건기록 gun기록 gun타임 tempoufficiale
-		tempolordo tempogun tiempooficial tiempobruto tiempogun bruttotempo`,
-	NetTimeColumn: `chiptime chip chipelapsed chipfinish chipfinishtime nettime nettotime net netto nettozeit zielnetto zeitnetto tpsnet
+		tempolordo tempogun tiempooficial tiempobruto tiempogun bruttotempo | gunfinish gunfinishtime`,
+	NetTimeColumn: `chiptime chip chipelapsed nettime nettotime net netto nettozeit zielnetto zeitnetto tpsnet
 		tpsreel tempsnet tempsreel tempspuce tempschip 총기록net 총기록넷 넷타임 넷기록 net기록 net타임 tempochip temponetto temporeale temponet
-		tiempochip tiemponeto tiemporeal tiemponet realtime`,
-	TimeColumn: `time finishtime finishertime totaltime zeit endzeit zielzeit laufzeit gesamtzeit temps tempstotal tempsdecourse tempsfinal
+		tiempochip tiemponeto tiemporeal tiemponet realtime | chipfinish chipfinishtime`,
+	TimeColumn: `time finishtime finishertime totaltime zeit endzeit zielzeit laufzeit gesamtzeit temps tempstotal tempsdecourse tempsfinal tiempometa tiempodemeta tempoarrivo tempsarrivee
 		완주시간 기록 완주기록 총기록 tempo tempofinale tempototale tiempo tiempototal tiempofinal elapsedtime elapsed racetime overalltime
 		resulttime timeelapsed tps marca
 		| finish ziel arrivee arrivo meta llegada result resultat ergebnis risultato resultado`,
@@ -122,7 +122,7 @@ var notResults = strings.Fields(`speed avgspeed averagespeed kmh mph vitesse vit
 	positioncategorie positionsexe categoryplacement agpl agplace catplace catpos genpl genplace transponder1 transponder2 tag tag2
 	license lizenz licence uciid nation nationality nat natcode country pays paese pais city state st prov stateprov ort ville ciudad
 	citta email phone address zip postcode teamcode price quantity shirtsize tshirtsize entryid chronoid ctliveid externalid regchoice
-	heat lane wave info1 info2 titel title 지역 국적 total`)
+	heat lane wave info1 info2 출발시간 도착시간 출발시각 도착시각 주민번호 주민등록번호 titel title 지역 국적 total`)
 
 type alias struct {
 	meaning Meaning
@@ -204,7 +204,85 @@ func findAlias(header string) (alias, bool) {
 			}
 		}
 	}
+	for _, of := range []string{"entry", "athlete", "participant", "runner", "registrant", "competitor", "rider"} {
+		rest, found := strings.CutPrefix(plain, of)
+		if a, known := aliases[rest]; found && known && (isPerson(a.meaning) || strings.HasPrefix(rest, "bib")) {
+			return a, true
+		}
+	}
+	if clock := clockOf(header); clock != "" {
+		return alias{clock, 1}, true
+	}
 	return alias{}, false
+}
+
+// isPerson reports whether a meaning says who the runner is.
+func isPerson(m Meaning) bool {
+	return slices.Contains([]Meaning{NameColumn, FirstNameColumn, MiddleNameColumn, LastNameColumn, SexColumn, AgeColumn, BirthDateColumn, BirthYearColumn}, m)
+}
+
+// The words of headers such as "Full Course Chip Time", "Zielzeit (brutto)" and "완주시간(Net)".
+var clockWords = map[string]Meaning{
+	"gun": GunTimeColumn, "brutto": GunTimeColumn, "gross": GunTimeColumn, "clock": GunTimeColumn, "officiel": GunTimeColumn,
+	"oficial": GunTimeColumn, "ufficiale": GunTimeColumn, "official": GunTimeColumn, "brut": GunTimeColumn, "bruto": GunTimeColumn,
+	"lordo": GunTimeColumn, "건": GunTimeColumn,
+	"chip": NetTimeColumn, "net": NetTimeColumn, "netto": NetTimeColumn, "reel": NetTimeColumn, "real": NetTimeColumn, "puce": NetTimeColumn, "neto": NetTimeColumn,
+	"reale": NetTimeColumn, "넷": NetTimeColumn,
+}
+
+var (
+	timeWords = strings.Fields(`t tps time zeit zielzeit endzeit laufzeit temps tempo tiempo finish ziel elapsed 기록 완주 완주시간 완주기록 총기록 시간`)
+	fullWords = strings.Fields(`full meta course race overall total final finale finisher result de di della h hh hmmss hhmmss mm ss`)
+)
+
+// clockOf returns the clock that the words of a header name, when they name a time of
+// the whole course and nothing else.
+func clockOf(header string) Meaning {
+	var clock Meaning
+	timed := false
+	for _, word := range wordEdges.Split(strings.ReplaceAll(header, "-", " "), -1) {
+		word = plainName(word)
+		meaning, named := clockWords[word]
+		switch {
+		case word == "", slices.Contains(fullWords, word):
+		case named && (clock == "" || clock == meaning):
+			clock = meaning
+		case slices.Contains(timeWords, word):
+			timed = true
+		default:
+			return ""
+		}
+	}
+	if !timed {
+		return ""
+	}
+	return clock
+}
+
+// namesTime reports whether a word of a header is time, as in "Time (min)".
+func namesTime(header string) bool {
+	return slices.ContainsFunc(wordEdges.Split(header, -1), func(word string) bool {
+		return len(word) > 1 && slices.Contains(timeWords, plainName(word))
+	})
+}
+
+// lastNameFirst reports whether a header says that the family name comes first.
+func lastNameFirst(header string) bool {
+	plain := plainName(header)
+	for _, order := range []struct{ last, first string }{
+		{"last", "first"},
+		{"surname", "name"},
+		{"familyname", "givenname"},
+		{"nachname", "vorname"},
+		{"cognome", "nome"},
+		{"apellidos", "nombre"},
+		{"nom", "prenom"},
+	} {
+		if at := strings.Index(plain, order.last); at >= 0 && strings.Contains(plain[at+len(order.last):], order.first) {
+			return true
+		}
+	}
+	return false
 }
 
 // findHeader returns the place of the row that names the columns, and how many

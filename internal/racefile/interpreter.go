@@ -18,6 +18,7 @@ type interpreter struct {
 	splits    timeStyle
 	codes     map[string]race.ResultStatus // numbers in the status column
 	turnNames bool
+	lastFirst bool // by the header
 	diverse   bool // a d in the sex column is divers
 	inferred  bool // where the cells end says who stopped
 }
@@ -34,7 +35,7 @@ func (b *builder) newInterpreter() *interpreter {
 	}
 	i := &interpreter{
 		b: b, styles: make(map[Meaning]timeStyle), codes: b.statusCodes(),
-		births: birthReader{order: slash, dots: dots, raceDate: b.options.RaceDate, epoch1904: b.epoch1904},
+		births: birthReader{order: slash, dots: dots, raceDate: b.options.RaceDate, epoch1904: b.epoch1904, packed: b.hasPackedDates()},
 	}
 	workbook := b.file.Container == "xlsx"
 	for _, m := range []Meaning{TimeColumn, GunTimeColumn, NetTimeColumn} {
@@ -61,6 +62,7 @@ func (b *builder) newInterpreter() *interpreter {
 		}
 	}
 	i.turnNames = lastFirst >= plain
+	i.lastFirst = lastNameFirst(b.headerOf(NameColumn))
 	i.diverse = d > 0 && hommes == 0 && b.usesLetters("w", "m")
 	i.inferred = !placed && !statused && plainName(b.headerOf(TimeColumn)) == "finish"
 	return i
@@ -168,7 +170,7 @@ func (i *interpreter) name(r *raw, row *Row) {
 		row.FirstName, row.LastName = first, last
 		row.Name = strings.TrimSpace(first + " " + last)
 	default:
-		row.Name, row.FirstName, row.LastName = partName(r.cells[NameColumn], i.turnNames)
+		row.Name, row.FirstName, row.LastName = partName(r.cells[NameColumn], i.turnNames, i.lastFirst)
 	}
 	if isNobody(row.Name) {
 		row.Name, row.FirstName, row.LastName = "", "", ""
@@ -250,6 +252,8 @@ func (i *interpreter) sex(r *raw, row *Row, add func(field, value, message strin
 		}
 		sex, known := parseSex(cell)
 		switch {
+		case isUnstated(cell):
+			continue
 		case !known && m == SexColumn:
 			add("sex", cell, "must be M, F or X")
 			return

@@ -13,7 +13,7 @@ var fullCourse = regexp.MustCompile(`(?i)full|finish|overall|total|ziel`)
 // gatherIntervals makes one row of the rows of each athlete. The result is the
 // interval that covers the course, the others are splits.
 func (b *builder) gatherIntervals() {
-	full := b.fullInterval()
+	full := b.fullIntervals()
 	var (
 		gathered []raw
 		places   = make(map[string]int)
@@ -41,7 +41,7 @@ func (b *builder) gatherIntervals() {
 			gathered = append(gathered, first)
 		}
 		athlete := &gathered[at]
-		if interval == full {
+		if interval == full[r.cells[EventColumn]] {
 			athlete.cells[GunTimeColumn], athlete.cells[NetTimeColumn] = r.cells[GunTimeColumn], r.cells[NetTimeColumn]
 			continue
 		}
@@ -52,26 +52,26 @@ func (b *builder) gatherIntervals() {
 	b.raws = gathered
 }
 
-// fullInterval finds the interval that covers the course, by its name or as the
-// longest.
-func (b *builder) fullInterval() string {
+// fullIntervals finds the interval that covers the course of each race, by its name or
+// as the longest.
+func (b *builder) fullIntervals() map[string]string {
+	full := make(map[string]string)
+	named := make(map[string]bool)
 	longest := make(map[string]race.Time)
 	for _, r := range b.raws {
-		interval := r.cells[intervalColumn]
-		if _, seen := longest[interval]; !seen && fullCourse.MatchString(interval) {
-			return interval
+		event, interval := r.cells[EventColumn], r.cells[intervalColumn]
+		switch {
+		case named[event]:
+			continue
+		case fullCourse.MatchString(interval):
+			full[event], named[event] = interval, true
+			continue
 		}
 		for _, m := range []Meaning{GunTimeColumn, NetTimeColumn} {
-			if t, err := parseTime(r.cells[m], timeStyle{}); err == nil {
-				longest[interval] = max(longest[interval], t)
+			if t, err := parseTime(r.cells[m], timeStyle{}); err == nil && t > longest[event] {
+				full[event], longest[event] = interval, t
 			}
 		}
 	}
-	best := ""
-	for interval, t := range longest {
-		if t > longest[best] {
-			best = interval
-		}
-	}
-	return best
+	return full
 }

@@ -2,9 +2,12 @@ package racefile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/html/charset"
@@ -12,38 +15,55 @@ import (
 
 type iofPerson struct {
 	Sex  string `xml:"sex,attr"`
-	Name struct {
-		Family string
-		Given  string
+	Name iofName
+	// PersonName and the elements of BirthDate are those of version 2.
+	PersonName iofName
+	BirthDate  struct {
+		Text string `xml:",chardata"`
+		Date string
 	}
-	BirthDate string
+}
+
+type iofName struct {
+	Family string
+	Given  []string
 }
 
 type iofResult struct {
-	BibNumber string
-	Time      string
-	Position  string
-	Status    string
-	Splits    []struct {
+	RaceNumber string `xml:"raceNumber,attr"`
+	BibNumber  string
+	Time       string
+	Position   string
+	Status     string
+	Splits     []struct {
+		Status      string `xml:"status,attr"`
 		ControlCode string
 		Time        string
 	} `xml:"SplitTime"`
+	// Version 2
+	ResultPosition   string
+	CompetitorStatus struct {
+		Value string `xml:"value,attr"`
+	}
 }
 
 type iofEntry struct {
 	Person       iofPerson
 	Organisation struct{ Name string }
-	Results      []iofResult `xml:"Result"`
-	Starts       []iofResult `xml:"Start"`
+	Club         struct{ Name, ShortName string } // version 2
+	Results      []iofResult                      `xml:"Result"`
+	Starts       []iofResult                      `xml:"Start"`
 	BibNumber    string
 }
 
 type iofClass struct {
 	Sex  string `xml:"sex,attr"`
 	Name string
+	// ClassShortName stands for all of the class in version 2.
+	ClassShortName string
 }
 
-// readXML reads an IOF XML 3.0 list of results or starts. Entities other than
+// readXML reads an IOF XML list, of version 3 or 2, of results or starts. Entities other than
 // those of XML itself are refused: they are how a small file expands to a huge
 // one.
 func (b *builder) readXML(data []byte, text, start string) error {
@@ -76,7 +96,7 @@ func (b *builder) readXML(data []byte, text, start string) error {
 		return &FileError{"the XML is broken or in an encoding that is not read"}
 	}
 	if b.file.Format == "" {
-		return &FileError{"this XML is not IOF XML 3.0, the only kind that is read: export CSV or .xlsx"}
+		return &FileError{"this XML is not IOF XML, the only kind that is read: export CSV or .xlsx"}
 	}
 	return nil
 }
@@ -106,6 +126,11 @@ func (b *builder) readIOF(decoder *xml.Decoder) error {
 			if err := decoder.DecodeElement(&class, &element); err != nil {
 				return err
 			}
+		case "ClassShortName":
+			class = iofClass{}
+			if err := decoder.DecodeElement(&class.Name, &element); err != nil {
+				return err
+			}
 		case "PersonResult", "PersonStart", "PersonEntry", "TeamMemberResult", "TeamMemberStart":
 			row, _ := decoder.InputPos()
 			var entry iofEntry
@@ -115,23 +140,35 @@ func (b *builder) readIOF(decoder *xml.Decoder) error {
 			if b.file.Format == "" {
 				continue
 			}
-			if err := b.add(iofRow(row, entry, class)); err != nil {
-				return err
+			for _, r := range iofRows(row, entry, class) {
+				if err := b.add(r); err != nil {
+					return err
+				}
 			}
 		}
 	}
 }
 
-func iofRow(row int, entry iofEntry, class iofClass) raw {
-	result := iofResult{}
-	switch {
-	case len(entry.Results) > 0:
-		result = entry.Results[0]
-	case len(entry.Starts) > 0:
-		result = entry.Starts[0]
+// iofRows returns a row for each race of the person.
+func iofRows(row int, entry iofEntry, class iofClass) []raw {
+	results := slices.Concat(entry.Results, entry.Starts)
+	if len(results) < 2 {
+		results = append(results, iofResult{}) // an entry has none
+		return []raw{iofRow(row, entry, results[0], class)}
 	}
-	if result.BibNumber == "" {
-		result.BibNumber = entry.BibNumber
+	raws := make([]raw, len(results))
+	for i, result := range results {
+		raws[i] = iofRow(row, entry, result, class)
+		raws[i].cells[EventColumn] = "race " + cmp.Or(result.RaceNumber, strconv.Itoa(i+1))
+	}
+	return raws
+}
+
+func iofRow(row int, entry iofEntry, result iofResult, class iofClass) raw {
+	result.BibNumber = cmp.Or(result.BibNumber, entry.BibNumber)
+	name := entry.Person.Name
+	if name.Family == "" && len(name.Given) == 0 {
+		name = entry.Person.PersonName
 	}
 	clean := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	classSex := class.Sex
@@ -143,13 +180,13 @@ func iofRow(row int, entry iofEntry, class iofClass) raw {
 		sex = ""
 	}
 	r := raw{row: row, cells: map[Meaning]string{
-		BibColumn: clean(result.BibNumber), FirstNameColumn: clean(entry.Person.Name.Given), LastNameColumn: clean(entry.Person.Name.Family),
-		SexColumn: sex, ClassSexColumn: classSex, BirthDateColumn: clean(entry.Person.BirthDate), DivisionColumn: clean(class.Name),
-		TeamColumn: clean(entry.Organisation.Name), TimeColumn: clean(result.Time), PlaceColumn: clean(result.Position),
-		StatusColumn: clean(result.Status),
+		BibColumn: clean(result.BibNumber), FirstNameColumn: clean(strings.Join(name.Given, " ")), LastNameColumn: clean(name.Family),
+		SexColumn: sex, ClassSexColumn: classSex, BirthDateColumn: clean(cmp.Or(entry.Person.BirthDate.Date, entry.Person.BirthDate.Text)), DivisionColumn: clean(cmp.Or(class.Name, class.ClassShortName)),
+		TeamColumn: clean(cmp.Or(entry.Organisation.Name, entry.Club.Name, entry.Club.ShortName)), TimeColumn: clean(result.Time), PlaceColumn: clean(cmp.Or(result.Position, result.ResultPosition)),
+		StatusColumn: clean(cmp.Or(result.Status, result.CompetitorStatus.Value)),
 	}}
 	for _, split := range result.Splits {
-		if split.Time != "" {
+		if split.Time != "" && split.Status != "Additional" { // a control beside the course
 			r.splits = append(r.splits, rawSplit{clean(split.ControlCode), clean(split.Time)})
 		}
 	}

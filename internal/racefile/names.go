@@ -60,7 +60,8 @@ func inCapitals(word string) bool {
 
 // partName parts a whole name where it tells its parts apart. turn says that
 // family names in capitals come first in this file.
-func partName(name string, turn bool) (whole, first, last string) {
+// lastFirst says that the header names the family name first: of two words it is one.
+func partName(name string, turn, lastFirst bool) (whole, first, last string) {
 	if before, after, cut := strings.Cut(name, ","); cut {
 		before, after = strings.TrimSpace(before), strings.TrimSpace(after)
 		given, suffix, more := strings.Cut(after, ",")
@@ -81,6 +82,8 @@ func partName(name string, turn bool) (whole, first, last string) {
 		return first + " " + last, first, last
 	case shape == firstLastShape:
 		return name, strings.Join(words[:at], " "), strings.Join(words[at:], " ")
+	case lastFirst && len(words) == 2:
+		return words[1] + " " + words[0], words[1], words[0]
 	}
 	return name, "", ""
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -57,6 +58,9 @@ func (b *builder) finish() (*File, error) {
 		}
 	}
 	slices.SortStableFunc(f.Errors, func(a, b RowError) int {
+		return cmp.Or(cmp.Compare(order[a.Sheet], order[b.Sheet]), cmp.Compare(a.Row, b.Row))
+	})
+	slices.SortStableFunc(f.Skipped, func(a, b Skipped) int {
 		return cmp.Or(cmp.Compare(order[a.Sheet], order[b.Sheet]), cmp.Compare(a.Row, b.Row))
 	})
 	for _, row := range f.Rows {
@@ -178,6 +182,9 @@ func (b *builder) headerOf(m Meaning) string {
 // dateOrders looks for values above 12, among the dates with slashes or dashes
 // and among those with dots.
 func (b *builder) dateOrders() (slash, dots dateOrder) {
+	if b.bornInKorea() {
+		slash, dots = yearFirst, yearFirst
+	}
 	for _, r := range b.raws {
 		first, second, dotted, found := slashed(r.cells[BirthDateColumn])
 		if !found {
@@ -188,6 +195,9 @@ func (b *builder) dateOrders() (slash, dots dateOrder) {
 			order = &dots
 		}
 		switch {
+		case first > 31 && (*order == orderUnknown || *order == dayFirst):
+			*order = yearFirst
+		case *order == yearFirst && second <= 12: // its first part is a year, not a day above 12
 		case first > 12 && *order != dayFirst:
 			*order = mixed(*order, dayFirst)
 		case second > 12 && *order != monthFirst:
@@ -198,6 +208,20 @@ func (b *builder) dateOrders() (slash, dots dateOrder) {
 		dots = dayFirst
 	}
 	return slash, dots
+}
+
+// bornInKorea reports whether the header of the dates is Korean: the year comes first.
+func (b *builder) bornInKorea() bool {
+	return strings.ContainsFunc(b.headerOf(BirthDateColumn), func(r rune) bool { return unicode.Is(unicode.Hangul, r) })
+}
+
+// hasPackedDates reports whether the column holds YYMMDD, alone or as the beginning of
+// a resident number. No other country writes dates so.
+func (b *builder) hasPackedDates() bool {
+	return b.bornInKorea() && slices.ContainsFunc(b.raws, func(r raw) bool {
+		cell := r.cells[BirthDateColumn]
+		return shortPacked.MatchString(cell) || residentNumber.MatchString(cell) && !packedDate.MatchString(cell)
+	})
 }
 
 func mixed(known, other dateOrder) dateOrder {

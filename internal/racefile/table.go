@@ -69,13 +69,16 @@ func (b *builder) readTable(sheet string, lines []line) error {
 }
 
 type table struct {
-	b        *builder
-	sheet    string
-	lines    []line
-	layout   *layout
-	layouts  map[string]*layout // by header
-	group    string
-	groupSex race.Sex
+	b           *builder
+	sheet       string
+	lines       []line
+	layout      *layout
+	layouts     map[string]*layout // by header
+	group       string
+	groupSex    race.Sex
+	above       []string // the titles above the header
+	groupRace   string   // which the group line names
+	groupStatus string   // word of status that the group line is
 }
 
 // maxLayouts bounds the work for a file in which headers come again and again.
@@ -104,11 +107,11 @@ func (t *table) header(place int) error {
 }
 
 // titles lists what stands above the header. A line right above it may name a
-// group, when headers come again for every group.
+// group, when headers come again under others.
 func (t *table) titles(place int) {
 	again := false
 	for i := place + 1; i < len(t.lines) && !again; i++ {
-		again = slices.Equal(t.lines[i].cells, t.lines[place].cells)
+		again = place > 0 && slices.Equal(t.lines[i].cells, t.lines[place].cells) && !slices.Equal(t.lines[i-1].cells, t.lines[place-1].cells)
 	}
 	for i, l := range t.lines[:place] {
 		title := strings.Join(l.cells, " ")
@@ -122,6 +125,7 @@ func (t *table) titles(place int) {
 			continue
 		}
 		t.b.signs = append(t.b.signs, title)
+		t.above = append(t.above, strings.TrimSpace(title))
 		if sex, known := parseSex(title); known && len(title) > 1 && t.groupSex == "" {
 			t.groupSex = sex
 		}
@@ -129,9 +133,34 @@ func (t *table) titles(place int) {
 	}
 }
 
+// startGroup notes what a line says about the rows after it: a division, a sex, a
+// race, or that they did not finish.
 func (t *table) startGroup(title string) {
 	t.group = strings.TrimSpace(strings.Trim(title, "*-=:# "))
 	t.groupSex = sexOfDivision(t.group)
+	t.groupRace = strings.Join(raceWords.FindAllString(t.group, -1), " ")
+	if t.groupStatus = groupStatus(t.group); t.groupStatus != "" {
+		t.group, t.groupSex = "", ""
+	}
+}
+
+// raceWords are the words of a group line that name a race; others name a division.
+var raceWords = regexp.MustCompile(`(?i)\b\d+([.,]\d+)?\s*(km?|mi|miles?)\b|\b(ultra|half|halb|semi|mezza)?[ -]?(marathon|maratona|maratón)\b|` +
+	`\b(relay|staffel|relais|staffetta|relevos)\b|풀코스|하프`)
+
+// groupStatus returns the word of status in a group line, as in "not in the ranking
+// (DNF)".
+func groupStatus(group string) string {
+	if status, _, known := statusWord(group); known && status != race.Finished {
+		return group
+	}
+	for _, word := range wordEdges.Split(group, -1) {
+		switch word {
+		case "DNF", "DNS", "DQ", "DSQ", "OTL":
+			return word
+		}
+	}
+	return ""
 }
 
 func filled(cells []string) int {
@@ -214,6 +243,10 @@ var footerForm = regexp.MustCompile(`(?i)\bpage\b|seite \d|www\.|https?:|total|p
 func (t *table) single(i int) {
 	l := t.lines[i]
 	title := strings.TrimSpace(strings.Join(l.cells, ""))
+	if slices.Contains(t.above, title) { // on another page
+		t.b.skip(t.sheet, l.number, "title")
+		return
+	}
 	follows := false
 	for _, next := range t.lines[i+1 : min(len(t.lines), i+8)] {
 		if filled(next.cells) > 1 {
@@ -254,6 +287,12 @@ func (t *table) collect(l line) raw {
 				r.cells[m] = cell
 			}
 		}
+	}
+	if t.groupStatus != "" && r.cells[StatusColumn] == "" {
+		r.cells[StatusColumn] = t.groupStatus
+	}
+	if t.groupRace != "" && !t.layout.has(EventColumn) {
+		r.cells[EventColumn] = t.groupRace
 	}
 	return r
 }
@@ -298,7 +337,7 @@ func (b *builder) describe(sheet string, l *layout, lines []line) {
 	for i, title := range l.header {
 		c := Column{Sheet: sheet, Header: title, Meaning: l.meanings[i], Samples: []string{}}
 		for _, row := range lines[:min(len(lines), inspectedRows)] {
-			if i < len(row.cells) && row.cells[i] != "" && !slices.Contains(c.Samples, shorten(row.cells[i])) {
+			if i < len(row.cells) && row.cells[i] != "" && !residentNumber.MatchString(row.cells[i]) && !slices.Contains(c.Samples, shorten(row.cells[i])) {
 				if c.Samples = append(c.Samples, shorten(row.cells[i])); len(c.Samples) == maxSamples {
 					break
 				}

@@ -18,11 +18,11 @@ const (
 var statusWords = map[race.ResultStatus]string{
 	race.Finished: `ok finished finisher finishers regular regulaer regolare arrive arrivee arrivees 완주 classified classe classifie
 		classificato ranked finalizado finalizada llegado arrivato inwertung`,
-	race.DidNotFinish: `dnf didnotfinish sportingwithdrawal dropped dropout retired ret pul pulled abandon abandonne abandonnee aband ab abd
-		aufgegeben aufgabe 기권 중도포기 포기 ritirato ritirata rit retirado retirada abandono abandona dnp notfinished nichtimziel`,
+	race.DidNotFinish: `dnf didnotfinish sportingwithdrawal sportingwithdr dropped dropout retired ret pul pulled abandon abandonne abandonnee aband ab abd
+		aufgegeben aufgabe ausgeschieden 기권 중도포기 포기 ritirato ritirata rit retirado retirada abandono abandona dnp notfinished nichtimziel`,
 	race.DidNotStart: `dns didnotstart notstarted notstart noshow nonpartant nonpartante np nichtangetreten nichtgestartet ngest 미출발
-		불참 미참가 nonpartito nonpartita nopresentado nopresentada nosepresento nosalio nosale absent absente`,
-	race.Disqualified: `dq dsq disq disqualified disqualifie disqualifiee disqualifiziert disqu 실격 missingpunch mp squalificato squalificata
+		불참 미참가 nonpartito nonpartita nopresentado nopresentada nosepresento nosalio nosale absent absente scr scratched`,
+	race.Disqualified: `dq dsq disq disqualified disqualifie disqualifiee disqualifiziert disqu 실격 missingpunch mispunch mp squalificato squalificata
 		sq descalificado descalificada desc dqf`,
 	race.Overtime: `otl overtime overtimelimit overthetimelimit horsdelai horsdelais hd 제한시간초과 시간초과 fuoritempomassimo fuoritempo ftm
 		fueradecontrol fueradetiempo zeituberschreitung zeitlimit uberzeit unofficialfinish`,
@@ -40,6 +40,8 @@ var statuses = func() map[string]race.ResultStatus {
 	return found
 }()
 
+var wordWithPlace = regexp.MustCompile(`^(.+?)\s*(?:\(|\s[-–]\s|:\s)`)
+
 // statusWord reads a word of status. Words that mean different things to
 // different programs come with the reason for doubt.
 func statusWord(cell string) (status race.ResultStatus, undecided string, known bool) {
@@ -47,7 +49,12 @@ func statusWord(cell string) (status race.ResultStatus, undecided string, known 
 		return "", "", false
 	}
 	plain := plainName(cell)
-	status, known = statuses[plain]
+	if status, known = statuses[plain]; !known { // Abandon (Lac), DNF - 30 km
+		if m := wordWithPlace.FindStringSubmatch(cell); m != nil {
+			plain = plainName(m[1])
+			status, known = statuses[plain]
+		}
+	}
 	switch {
 	case !known:
 	case plain == "dnp":
@@ -96,6 +103,15 @@ func parseSex(cell string) (race.Sex, bool) {
 	}
 	sex, known := sexWords[plainName(cell)]
 	return sex, known
+}
+
+// isUnstated reports whether a cell says that the sex is not said.
+func isUnstated(cell string) bool {
+	switch plainName(cell) {
+	case "", "u", "unknown", "unspecified", "notspecified", "undisclosed", "prefernottosay", "keineangabe", "ka", "nonrenseigne", "미상":
+		return true
+	}
+	return false
 }
 
 var (

@@ -172,6 +172,126 @@ func TestVariants(t *testing.T) {
 			name: "numbers in a status column that show nothing", format: "generic_csv",
 			text: "Bib,Name,Time,Status\n1,Ann,1:00:00,9\n2,Bo,,DNF\n", rows: []string{"2|Bo|DNF"}, errors: []string{"2 status"},
 		},
+		{
+			name: "Webscorer relay with tabs: Leg 1 name is no name of a fixed column", format: "generic_csv",
+			text: "Place\tBib\tTeam name\tCategory\tTime\tDifference\tLeg 1\tLeg 1 name\tLeg 2\tLeg 2 name\n" +
+				"1\t7\tElks\tMixed\t2:00:00.1\t-\t1:00:00.0\tAnn Elk\t1:00:00.1\tBo Elk\n",
+			rows: []string{"7|2:00:00.1|OK|Elks|Mixed|Leg 1=1:00:00 Leg 2=1:00:00.1"},
+		},
+		{
+			name: "RACE RESULT list of two races, with groups of those who did not finish", format: "raceresult_results",
+			text: "Platz;Stnr;Name, Vorname;AK;Zielzeit (brutto);Zielzeit (netto)\nMarathon Frauen;;;;;\n1;7;Elk, Änne;W35;3:00:10;3:00:00\n\n10 km Männer;;;;;\n" +
+				"1;8;Elk, Bo;M35;40:10;40:00\n2;9;Elk, Cy;M35;41:10;41:00\ndisqualifiziert;;;;;\n;10;Elk, Dan;M35;40:10;40:00\nnicht im Ziel (DNF);;;;;\n;11;Elk, Ed;M35;;\n",
+			rows: []string{
+				"7|Änne Elk|F|3:00:10|3:00:00|OK|W35|Marathon", "8|Bo Elk|M|0:40:10|0:40:00|OK|M35|10 km", "9|Cy Elk|M|0:41:10|0:41:00|OK|M35|10 km",
+				"10|Dan Elk|M|0:40:10|0:40:00|DQ|M35", "11|Ed Elk|M|DNF|M35",
+			},
+		},
+		{
+			name: "The Race Director in fixed columns: a group line with two numbers is no row", format: "racedirector_results",
+			text: "Quill 5K\n\n*** Female Open Winners ***\nPlace Name                 Bib No Age Gender City             Total Time Chip Time Pace\n" +
+				"    1 Ann Elk                   7  31 F      Quill               20:03.0   20:00.1 6:26/M\n\n*** Male 40 to 44 ***\n" +
+				"Place Name                 Bib No Age Gender City             Total Time Chip Time Pace\n" +
+				"    1 Bo Elk                   18  41 M      Port Hollow         21:03.0   21:00.1 6:46/M\n",
+			rows: []string{"7|Ann Elk|F|31|0:20:03|0:20:00.1|OK|Female Open Winners", "18|Bo Elk|M|41|0:21:03|0:21:00.1|OK|Male 40 to 44"},
+		},
+		{
+			name: "The Race Director with headings of two lines", format: "racedirector_results",
+			text: "*** Female Open Winners ***\n                                            Chip     Total\n" +
+				"Place Name                 Bib No Age State Time     Time     Pace\n----- -------------------- ------ --- ----- -------- -------- --------\n" +
+				"    1 Ann Elk                   7  31 OR     20:00.1  20:03.0   6:26/M\n\n*** Male 40 to 44 ***\n" +
+				"                                            Chip     Total\nPlace Name                 Bib No Age State Time     Time     Pace\n" +
+				"    1 Bo van der Elk          107  41        20:10.1  20:13.0   6:29/M\n",
+			rows: []string{"7|Ann Elk|F|31|0:20:03|0:20:00.1|OK|Female Open Winners", "107|Bo van der Elk|M|41|0:20:13|0:20:10.1|OK|Male 40 to 44"},
+		},
+		{
+			name: "RunScore with pages that repeat title, header and footer", format: "runscore_fixed",
+			text: "              Quill Half Marathon, October 11, 2026\nPlace Name          Bib  Age S 1st 5k  2nd 5k  Time\n" +
+				"  1   Ann Elk         7   31 F   16:00   16:10 1:10:00\n  2   Bo Elk        118   40 M   16:00   16:20 1:11:00\n" +
+				"Page 1 of 2    10/11/2026 15:45:10\n              Quill Half Marathon, October 11, 2026\nPlace Name          Bib  Age S 1st 5k  2nd 5k  Time\n" +
+				"  3   Cy Elk         19   40 M   16:00   16:30 1:12:00\n",
+			rows: []string{
+				"7|Ann Elk|F|31|1:10:00|OK|1st 5k=0:16:00 2nd 5k=0:16:10", "118|Bo Elk|M|40|1:11:00|OK|1st 5k=0:16:00 2nd 5k=0:16:20",
+				"19|Cy Elk|M|40|1:12:00|OK|1st 5k=0:16:00 2nd 5k=0:16:30",
+			},
+		},
+		{
+			name: "Korean in fixed columns, aligned by width", format: "runscore_fixed",
+			text: "순위  배번   성명      성별  소속          기록\n   1   11   도담슬    남    나래마라톤    2:31:07\n   2   12   온새빛    여                  2:44:50\n" +
+				"   3  113   남궁한솔  남    강뜰          2:59:00\n",
+			rows: []string{"11|도담슬|M|2:31:07|OK|나래마라톤", "12|온새빛|F|2:44:50|OK", "113|남궁한솔|M|2:59:00|OK|강뜰"},
+		},
+		{
+			name: "Korean results with both clocks, times of day and resident numbers", format: "korean_cp949",
+			text: "배번호,성명,코스,성별,생년월일,주민번호,출발시간,10km,도착시간,완주시간(Gun),완주시간(Net),비고\n" +
+				"1007,김철수,풀,남,900412,900412-1234567,08:00:01,40:00,11:00:00,2:59:10,2:59:00,\n8,이영희,하프,여,05/03/02,,08:00:01,,09:30:00,1:30:10,1:29:00,\n" +
+				"9,박,하프,여,15.03.02,,,,,,,DNF\n10,최,하프,여,050302-4******,,,,,,,미참가\n",
+			rows: []string{
+				"1007|김철수|M|1990-04-12|2:59:10|2:59:00|OK|풀|10km=0:40:00", "8|이영희|F|2005-03-02|1:30:10|1:29:00|OK|하프",
+				"9|박|F|2015-03-02|DNF|하프", "10|최|F|2005-03-02|DNS|하프",
+			},
+		},
+		{
+			name: "years first", format: "generic_csv",
+			text: "Bib,Name,DOB\n1,Ann Elk,85/03/02\n2,Bo Elk,05/03/02\n3,Cy Elk,15/03/02\n",
+			rows: []string{"1|Ann Elk|1985-03-02", "2|Bo Elk|2005-03-02", "3|Cy Elk|2015-03-02"},
+		},
+		{
+			name: "LiveTrail with the time of day of the start, and where somebody stopped", format: "livetrail_results",
+			text: "Clt;Dossard;Nom;Prénom;Sexe;Départ;km 12 - Lac;Temps\n1;5;ÉLAN;Anne;F;06:00;01h02m03s;5h04m03s\n;7;ÉLAN;Cy;H;06:00;1h30;Abandon (Lac)\n",
+			rows: []string{"5|Anne ÉLAN|F|5:04:03|OK|km 12 - Lac=1:02:03", "7|Cy ÉLAN|M|DNF|km 12 - Lac=1:30:00"},
+		},
+		{
+			name: "ChronoTrack by its grammar of names", format: "generic_csv",
+			text: "CHRONO ID,ENTRY BIB,FIRST NAME,LAST NAME,entry_sex,AGE,AG,FULL COURSE CHIP TIME,FULL COURSE GUN TIME,HALF CHIP TIME,HALF GUN TIME\n" +
+				"1,7,Ann,Elk,F,31,F30,3:00:00,3:00:10,1:29:50,1:30:00\n",
+			rows: []string{"7|Ann Elk|F|31|3:00:10|3:00:00|OK|F30|HALF=1:29:50"},
+		},
+		{
+			name: "ChronoTrack with a row for each interval of two races", format: "chronotrack_ctlive",
+			text: "race_name,bracket_name,interval_name,bib,first_name,last_name,sex,gun_time,chip_time\n5K,Overall,1 Mile,7,Ann,Elk,F,0:06:00,0:05:58\n" +
+				"5K,Overall,5K,7,Ann,Elk,F,0:20:00,0:19:58\n10K,Overall,1 Mile,9,Cy,Elk,M,0:07:00,0:06:58\n10K,Overall,10K,9,Cy,Elk,M,0:50:00,0:49:58\n",
+			rows: []string{"7|Ann Elk|F|0:20:00|0:19:58|OK|5K|1 Mile=0:05:58", "9|Cy Elk|M|0:50:00|0:49:58|OK|10K|1 Mile=0:06:58"},
+		},
+		{
+			name: "Agee with times of day, and a sex that is not said", format: "agee_results",
+			text: "Place,Bib,Name,Gender,Gun Elapsed,Chip Elapsed,Chip Start,Chip Finish,Gun Finish,10K Elapsed\n" +
+				"1,7,Ann Elk,Prefer not to say,20:03.1,20:00.1,07:00:03,07:20:03,07:20:03,10:00.0\n",
+			rows: []string{"7|Ann Elk|0:20:03.1|0:20:00.1|OK|10K=0:10:00"},
+		},
+		{
+			name: "a header of one letter that comes again", format: "generic_csv",
+			text: "Bib,Name,S,Time\n7,Ann Elk,F,40:00\n\nBib,Name,S,Time\n8,Bo Elk,M,41:00\n",
+			rows: []string{"7|Ann Elk|F|0:40:00|OK", "8|Bo Elk|M|0:41:00|OK"},
+		},
+		{
+			name: "family names first, by the header", format: "generic_csv",
+			text: "Pett.,Cognome e Nome,T. Ufficiale,T. Real\n7,Alce Anna,40:00,39:50\n8,De Alce Bo,41:00,40:50\n",
+			rows: []string{"7|Anna Alce|0:40:00|0:39:50|OK", "8|De Alce Bo|0:41:00|0:40:50|OK"},
+		},
+		{
+			name: "HY-TEK with a record of the meet first", format: "hytek_semicolon", file: "x.txt",
+			text: "A;01;Quill Meet\nD;Elk;Ann;;F;04/12/1990;QUI;Quill;36;;MARA;2:31:00;M;;7\n", rows: []string{"7|Ann Elk|F|36|1990-04-12|Quill|MARA"},
+		},
+		{
+			name: "IOF XML 2", format: "iof_xml_results",
+			text: "<ResultList><IOFVersion version=\"2.0.3\"/><ClassResult><ClassShortName>H21</ClassShortName>\n" +
+				"<PersonResult><Person sex=\"M\"><PersonName><Family>Elk</Family><Given sequence=\"1\">Bo</Given></PersonName><BirthDate><Date>1990-04-12</Date></BirthDate></Person>" +
+				"<Club><Name>Elks</Name></Club><Result><BibNumber>7</BibNumber><Time>1:00:00</Time><CompetitorStatus value=\"OK\"/>" +
+				"<SplitTime sequence=\"1\"><ControlCode>31</ControlCode><Time>10:00</Time></SplitTime></Result></PersonResult>\n" +
+				"<PersonResult><Person sex=\"M\"><PersonName><Family>Elk</Family><Given>Cy</Given></PersonName></Person>" +
+				"<Result><BibNumber>8</BibNumber><Time>1:10:00</Time><CompetitorStatus value=\"MisPunch\"/></Result></PersonResult></ClassResult></ResultList>",
+			rows: []string{"7|Bo Elk|M|1990-04-12|1:00:00|OK|Elks|H21|31=0:10:00", "8|Cy Elk|M|1:10:00|DQ|H21"},
+		},
+		{
+			name: "IOF XML 3 with two races and a control beside the course", format: "iof_xml_results",
+			text: "<i:ResultList xmlns:i=\"http://www.orienteering.org/datastandard/3.0\" iofVersion=\"3.0\"><i:ClassResult><i:Class><i:Name>H21</i:Name></i:Class>" +
+				"<i:PersonResult><i:Person><i:Name><i:Given>Bo</i:Given><i:Family>Elk</i:Family></i:Name></i:Person>" +
+				"<i:Result raceNumber=\"1\"><i:Status>OK</i:Status><i:Time>1800</i:Time><i:BibNumber>7</i:BibNumber><i:SplitTime status=\"Additional\">" +
+				"<i:ControlCode>99</i:ControlCode><i:Time>60</i:Time></i:SplitTime></i:Result>" +
+				"<i:Result raceNumber=\"2\"><i:BibNumber>7</i:BibNumber><i:Time>1900</i:Time><i:Status>OK</i:Status></i:Result></i:PersonResult></i:ClassResult></i:ResultList>",
+			rows: []string{"7|Bo Elk|0:30:00|OK|H21|race 1", "7|Bo Elk|0:31:40|OK|H21|race 2"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -341,6 +461,12 @@ func TestNothingIsReadWronglyInSilence(t *testing.T) {
 	require.Equal(t, StartList, f.Kind)
 	require.Len(t, f.Questions, 1)
 	require.Equal(t, "Laufergebnis", f.Questions[0].Column)
+
+	f = read("Bib,Name,Time (min)\n1,Ada Alm,190.5\n2,Bea Bok,191.25\n")
+	require.Equal(t, StartList, f.Kind)
+	require.Len(t, f.Questions, 1, "numbers under a name of time are asked about")
+	f = read("배번,성명,주민등록번호\n1,김,900412-1234567\n")
+	require.Empty(t, f.Columns[2].Samples, "resident numbers are not shown")
 
 	f = read("Bib,First Name,Last Name,DOB,Clock Time,Chip Time\n1,Ada,Alm,03/02/1995,3:00:00,2:59:00\n")
 	require.Equal(t, one("birth_date", errDateOrder.Error(), 2), GroupErrors(f.Errors), "common headers do not make a file American")
