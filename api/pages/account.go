@@ -102,7 +102,10 @@ func (s *site) askToLogIn(w http.ResponseWriter, r *http.Request, v *visit) {
 			}
 		}
 	} else {
-		view.next = s.local(r.Referer(), v.link("/my"))
+		view.next = v.link("/my")
+		if from, err := url.Parse(r.Referer()); err == nil { // the page with the form
+			view.next = s.local(from.RequestURI(), view.next)
+		}
 	}
 	v.form = &form{values: url.Values{}, wrong: map[string]string{}, problem: v.T("login.ended"), status: http.StatusUnauthorized}
 	v.path = loginPath

@@ -53,6 +53,7 @@ func (c *browser) drop(path, name, content string, fields ...string) answer {
 	request.Host = "results.example.org"
 	request.Header.Set("Content-Type", form.FormDataContentType())
 	request.Header.Set("Origin", origin)
+	request.Header.Set("Referer", origin+path)
 	for name, value := range c.cookies {
 		request.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // a browser sends names and values alone
 	}
@@ -274,6 +275,9 @@ func TestFilesThatAreRefusedAreNotKept(t *testing.T) {
 	} {
 		a := test.browser.drop(b.office("en", "/files"), "a.csv", content, "kind", "\xff")
 		require.Equal(t, test.status, a.status, name)
+		if test.status == http.StatusUnauthorized {
+			require.Equal(t, b.office("en", "/files"), a.Find("input[name=next]").AttrOr("value", ""), "where the file is chosen again")
+		}
 		left, err := filepath.Glob(filepath.Join(os.TempDir(), "multipart-*"))
 		require.NoError(t, err)
 		for _, path := range left {
