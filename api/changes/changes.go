@@ -52,6 +52,16 @@ func (r *Reader) OfRace(ctx context.Context, action string, part server.Page) ([
 	return out.Body.Items, out.Body.NextCursor, nil
 }
 
+// All returns a part of all changes, for operators. actor is an account, key or
+// workflow and raceID a race; empty ones stand for all.
+func (r *Reader) All(ctx context.Context, action, actor, raceID string, part server.Page) ([]LoggedChange, string, error) {
+	out, err := r.calls.all(ctx, &allChangesInput{Page: part, Filter: Filter{Action: action}, Actor: actor, RaceID: raceID})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
 type lists struct {
 	store *maindb.Store
 }

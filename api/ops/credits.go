@@ -69,8 +69,8 @@ type creditsInput struct {
 	OlderThan int    `query:"older_than_s" minimum:"0" maximum:"31536000" default:"600" doc:"Age of the latest revision, in seconds, from which a pending credit counts as stuck."`
 }
 
-// listed is a credit in a list.
-type listed struct {
+// Listed is a credit in a list.
+type Listed struct {
 	RecordID    string    `json:"record_id" format:"uuid"`
 	RaceID      string    `json:"race_id" format:"uuid"`
 	Bib         string    `json:"bib,omitempty"`
@@ -88,7 +88,7 @@ type listed struct {
 type creditsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items       []listed        `json:"items" nullable:"false" doc:"By race and record."`
+		Items       []Listed        `json:"items" nullable:"false" doc:"By race and record."`
 		NextCursor  string          `json:"next_cursor,omitempty"`
 		Counts      *history.Counts `json:"counts,omitempty" doc:"With the first page."`
 		Matching    *int            `json:"matching,omitempty" doc:"How many there are, with status=unmatched."`
@@ -165,7 +165,7 @@ func (c credits) listBib(ctx context.Context, in *creditsInput, after history.Po
 		return nil, err
 	}
 	out := &creditsOutput{CacheControl: "no-store"}
-	out.Body.Items, out.Body.NextCursor, out.Body.AsOf = []listed{}, nextCursor(page), orNil(page.FailedAsOf)
+	out.Body.Items, out.Body.NextCursor, out.Body.AsOf = []Listed{}, nextCursor(page), orNil(page.FailedAsOf)
 	for _, item := range items {
 		pending := item.Status == string(race.Pending) || item.Status == history.ListFailed
 		switch in.Status {
@@ -202,9 +202,9 @@ func (c credits) listUnmatched(ctx context.Context, in *creditsInput) (*creditsO
 		return []any{last.RaceID, last.RecordID, last.Revision}
 	})
 	out.Body.Matching = &total
-	out.Body.Items = make([]listed, len(found))
+	out.Body.Items = make([]Listed, len(found))
 	for i, u := range found {
-		out.Body.Items[i] = listed{
+		out.Body.Items[i] = Listed{
 			RecordID: u.RecordID, RaceID: u.RaceID, Revision: u.Revision, Status: listUnmatched, ChangedAt: u.RejectedAt, Reason: u.Reason,
 			HistoryPath: creditsPath + "/" + u.RecordID, TraceURL: c.links.traceURL(workflows.CreditWorkflowID(u.RaceID, u.RecordID, u.Revision)),
 		}
@@ -222,7 +222,7 @@ func nextCursor(p history.Found) string {
 }
 
 // show reads what a list shows about its credits.
-func (c credits) show(ctx context.Context, hits []history.Hit) ([]listed, error) {
+func (c credits) show(ctx context.Context, hits []history.Hit) ([]Listed, error) {
 	ids := idsOf(hits)
 	latest, err := c.store.LatestRevisionsByID(ctx, ids)
 	if err != nil {
@@ -236,7 +236,7 @@ func (c credits) show(ctx context.Context, hits []history.Hit) ([]listed, error)
 	if err != nil {
 		return nil, &history.LedgerError{Err: err}
 	}
-	items := make([]listed, len(hits))
+	items := make([]Listed, len(hits))
 	for i, hit := range hits {
 		items[i] = c.item(hit, latest[hit.RecordID], labels[hit.RecordID], credits[hit.RecordID])
 	}
@@ -251,8 +251,8 @@ func idsOf(hits []history.Hit) []string {
 	return ids
 }
 
-func (c credits) item(hit history.Hit, record maindb.LatestRevision, label maindb.RecordLabel, credit race.Credit) listed {
-	shown := listed{
+func (c credits) item(hit history.Hit, record maindb.LatestRevision, label maindb.RecordLabel, credit race.Credit) Listed {
+	shown := Listed{
 		RecordID: hit.RecordID, RaceID: hit.RaceID, Bib: label.Bib, RaceName: label.RaceName, Revision: record.Revision, ChangedAt: record.ChangedAt,
 		Status: string(race.Pending), HistoryPath: creditsPath + "/" + hit.RecordID,
 		TraceURL: c.links.traceURL(workflows.CreditWorkflowID(hit.RaceID, hit.RecordID, record.Revision)),

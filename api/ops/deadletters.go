@@ -40,8 +40,8 @@ func (l letters) register(api huma.API) {
 	}, l.discard)
 }
 
-// shownLetter is a dead letter in answers and in the log of actions.
-type shownLetter struct {
+// ShownLetter is a dead letter in answers and in the log of actions.
+type ShownLetter struct {
 	MessageID string     `json:"message_id"`
 	Reason    string     `json:"reason" doc:"Why it was dead-lettered."`
 	Broken    string     `json:"broken,omitempty" doc:"What is wrong with the body. Such a message would be dead-lettered again."`
@@ -52,8 +52,8 @@ type shownLetter struct {
 	SentAt    *time.Time `json:"sent_at,omitempty" doc:"When it was sent to the dead-letter queue or, if the queue itself moved it there, to the records queue."`
 }
 
-func showLetter(letter queue.Letter) shownLetter {
-	shown := shownLetter{MessageID: letter.MessageID, Reason: letter.Reason, Body: cut(letter.Body), SentAt: orNil(letter.SentAt)}
+func showLetter(letter queue.Letter) ShownLetter {
+	shown := ShownLetter{MessageID: letter.MessageID, Reason: letter.Reason, Body: cut(letter.Body), SentAt: orNil(letter.SentAt)}
 	if shown.Reason == "" {
 		shown.Reason = "received too many times without being deleted"
 	}
@@ -67,7 +67,7 @@ func showLetter(letter queue.Letter) shownLetter {
 }
 
 func showLetters(taken []queue.Letter) any {
-	shown := make([]shownLetter, len(taken))
+	shown := make([]ShownLetter, len(taken))
 	for i, letter := range taken {
 		shown[i] = showLetter(letter)
 	}
@@ -93,7 +93,7 @@ type lettersInput struct {
 type lettersOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items    []shownLetter `json:"items" nullable:"false"`
+		Items    []ShownLetter `json:"items" nullable:"false"`
 		Visible  int           `json:"visible" doc:"The approximate number on the queue."`
 		InFlight int           `json:"in_flight" doc:"The approximate number that other readers hold at the moment; these are not listed."`
 	}
@@ -106,7 +106,7 @@ func (l letters) list(ctx context.Context, in *lettersInput) (*lettersOutput, er
 	}
 	out := &lettersOutput{CacheControl: "no-store"}
 	out.Body.Visible, out.Body.InFlight = depth.Visible, depth.InFlight
-	out.Body.Items = make([]shownLetter, len(found))
+	out.Body.Items = make([]ShownLetter, len(found))
 	for i, letter := range found {
 		out.Body.Items[i] = showLetter(letter)
 	}
@@ -144,7 +144,7 @@ type discardInput struct {
 }
 
 type discardOutput struct {
-	Body shownLetter
+	Body ShownLetter
 }
 
 func (l letters) discard(ctx context.Context, in *discardInput) (*discardOutput, error) {

@@ -24,6 +24,13 @@ type letterBox struct {
 	stuck    string // message ID for which every call fails
 }
 
+func (b *letterBox) Depth(context.Context) (queue.Depth, error) {
+	if b.down {
+		return queue.Depth{}, errors.New("connection refused")
+	}
+	return queue.Depth{Visible: 7, InFlight: 2}, nil
+}
+
 func (b *letterBox) DeadLetterDepth(context.Context) (queue.Depth, error) {
 	if b.down {
 		return queue.Depth{}, errors.New("connection refused")

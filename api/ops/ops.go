@@ -64,21 +64,33 @@ type Config struct {
 	Actions  repair.Log
 }
 
-// Register adds the calls to the API.
-func Register(api huma.API, cfg Config) {
+// Register adds the calls to the API, and returns what pages do with them.
+func Register(api huma.API, cfg Config) *Service {
 	reader := history.NewReader(cfg.Store, cfg.Ledger, cfg.Workflows, cfg.Now, cfg.Log)
 	links := links{traceURL: cfg.TraceURL}
-	credits{
-		store: cfg.Store, ledger: cfg.Ledger, reader: reader, repairs: repair.NewCredits(cfg.Store, cfg.Workflows, cfg.Poke),
-		log: cfg.Actions, links: links, now: cfg.Now,
-	}.register(api)
-	letters{letters: repair.NewDeadLetters(cfg.Letters, cfg.Actions)}.register(api)
-	audits{workflows: cfg.Workflows, log: cfg.Actions, links: links}.register(api)
-	repairs{store: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, wake: cfg.WakeStandings, wakeSeries: cfg.WakeSeries, log: cfg.Actions, links: links}.register(api)
-	suspensions{store: cfg.Accounts, log: cfg.Actions}.register(api)
-	organizers{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions}.register(api)
-	people{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions, poke: cfg.Poke}.register(api)
-	actions{store: cfg.Store}.register(api)
+	s := &Service{
+		credits: credits{
+			store: cfg.Store, ledger: cfg.Ledger, reader: reader, repairs: repair.NewCredits(cfg.Store, cfg.Workflows, cfg.Poke),
+			log: cfg.Actions, links: links, now: cfg.Now,
+		},
+		letters: letters{letters: repair.NewDeadLetters(cfg.Letters, cfg.Actions)}, queue: cfg.Letters,
+		audits:      audits{workflows: cfg.Workflows, log: cfg.Actions, links: links},
+		repairs:     repairs{store: cfg.Store, ledger: cfg.Ledger, workflows: cfg.Workflows, wake: cfg.WakeStandings, wakeSeries: cfg.WakeSeries, log: cfg.Actions, links: links},
+		suspensions: suspensions{store: cfg.Accounts, log: cfg.Actions},
+		organizers:  organizers{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions},
+		people:      people{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions, poke: cfg.Poke},
+		actions:     actions{store: cfg.Store},
+		log:         cfg.Log,
+	}
+	s.credits.register(api)
+	s.letters.register(api)
+	s.audits.register(api)
+	s.repairs.register(api)
+	s.suspensions.register(api)
+	s.organizers.register(api)
+	s.people.register(api)
+	s.actions.register(api)
+	return s
 }
 
 // A server that hangs must not keep an operator waiting. Repairs may take longer than
@@ -96,13 +108,7 @@ func register[I, O any](api huma.API, op huma.Operation, handler func(context.Co
 		timeout = repairTimeout
 	}
 	server.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
-		bounded, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
-		out, err := handler(bounded, in)
-		if err != nil {
-			return nil, nameUnavailable(ctx, err)
-		}
-		return out, nil
+		return within(ctx, timeout, func(ctx context.Context) (*O, error) { return handler(ctx, in) })
 	})
 }
 
@@ -183,8 +189,8 @@ type actionsInput struct {
 	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user or message."`
 }
 
-// shownAction is an action in JSON.
-type shownAction struct {
+// ShownAction is an action in JSON.
+type ShownAction struct {
 	ActionID   string          `json:"action_id" format:"uuid"`
 	Actor      string          `json:"actor" enum:"operator,temporal,audit" doc:"operator: through this API. temporal: somebody reset a workflow in the Temporal Web UI or at its command line; it does not say who. audit: the scheduled audit."`
 	OperatorID string          `json:"operator_id" doc:"User ID of the operator; empty for other actors."`
@@ -199,7 +205,7 @@ type shownAction struct {
 
 type actionsOutput struct {
 	Body struct {
-		Items      []shownAction `json:"items" nullable:"false" doc:"The newest first."`
+		Items      []ShownAction `json:"items" nullable:"false" doc:"The newest first."`
 		NextCursor string        `json:"next_cursor,omitempty"`
 	}
 }
@@ -223,9 +229,9 @@ func (a actions) handle(ctx context.Context, in *actionsInput) (*actionsOutput, 
 	}
 	out := &actionsOutput{}
 	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last maindb.Action) []any { return []any{last.ID} })
-	out.Body.Items = make([]shownAction, len(found))
+	out.Body.Items = make([]ShownAction, len(found))
 	for i, action := range found {
-		out.Body.Items[i] = shownAction{
+		out.Body.Items[i] = ShownAction{
 			ActionID: action.ID, Actor: action.Actor, OperatorID: action.OperatorID, Action: action.Name, Target: action.Target,
 			Reason: action.Reason, Before: action.Before, After: action.After, StartedAt: action.StartedAt,
 		}

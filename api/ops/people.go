@@ -55,26 +55,29 @@ type suggestionsInput struct {
 	Season int `query:"season" required:"true" example:"2026" minimum:"1900" maximum:"2200" doc:"A calendar year."`
 }
 
-type suggestedRace struct {
+// SuggestedRace is a result of somebody.
+type SuggestedRace struct {
 	RaceID string `json:"race_id" format:"uuid"`
 	Bib    string `json:"bib"`
 }
 
-type suggestedPerson struct {
+// SuggestedPerson is a runner without an account.
+type SuggestedPerson struct {
 	UserID string          `json:"user_id" format:"uuid"`
-	Races  []suggestedRace `json:"races" nullable:"false"`
+	Races  []SuggestedRace `json:"races" nullable:"false"`
 }
 
-type suggestion struct {
+// Suggestion names runners who may be one person.
+type Suggestion struct {
 	Name   string            `json:"name" doc:"As it is compared."`
 	Sex    race.Sex          `json:"sex,omitempty" enum:"M,F,X"`
-	People []suggestedPerson `json:"people" nullable:"false" doc:"Two or more; the first has the earliest race."`
+	People []SuggestedPerson `json:"people" nullable:"false" doc:"Two or more; the first has the earliest race."`
 }
 
 type suggestionsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items      []suggestion `json:"items" nullable:"false" doc:"By name."`
+		Items      []Suggestion `json:"items" nullable:"false" doc:"By name."`
 		NextCursor string       `json:"next_cursor,omitempty"`
 	}
 }
@@ -99,19 +102,19 @@ func (p people) suggest(ctx context.Context, in *suggestionsInput) (*suggestions
 	list := suggestions(entries, runners)
 	list = list[min(position, len(list)):]
 	out := &suggestionsOutput{CacheControl: "no-store"}
-	list, out.Body.NextCursor = server.Cut(in.Page, list, func(suggestion) []any { return []any{position + in.Limit} })
-	out.Body.Items = append([]suggestion{}, list...)
+	list, out.Body.NextCursor = server.Cut(in.Page, list, func(Suggestion) []any { return []any{position + in.Limit} })
+	out.Body.Items = append([]Suggestion{}, list...)
 	return out, nil
 }
 
 // candidate is a stand-in with the birth years that it can have.
 type candidate struct {
-	suggestedPerson
+	SuggestedPerson
 	bornFrom, bornTo int
 }
 
 // suggestions groups stand-ins that may be the same person.
-func suggestions(entries []maindb.ListedEntry, runners map[string]userdb.Runner) []suggestion {
+func suggestions(entries []maindb.ListedEntry, runners map[string]userdb.Runner) []Suggestion {
 	known, order := make(map[string]*candidate), make(map[[2]string][]*candidate)
 	for _, e := range entries {
 		runner := runners[e.UserID]
@@ -121,23 +124,23 @@ func suggestions(entries []maindb.ListedEntry, runners map[string]userdb.Runner)
 		}
 		c := known[e.UserID]
 		if c == nil {
-			c = &candidate{suggestedPerson: suggestedPerson{UserID: e.UserID}, bornTo: 9999}
+			c = &candidate{SuggestedPerson: SuggestedPerson{UserID: e.UserID}, bornTo: 9999}
 			known[e.UserID] = c
 			key := [2]string{name, string(cmp.Or(e.Sex, runner.Sex))}
 			order[key] = append(order[key], c)
 		}
-		c.Races = append(c.Races, suggestedRace{RaceID: e.RaceID, Bib: e.Bib})
+		c.Races = append(c.Races, SuggestedRace{RaceID: e.RaceID, Bib: e.Bib})
 		if !runner.BirthDate.IsZero() {
 			c.bornFrom, c.bornTo = runner.BirthDate.Year, runner.BirthDate.Year
 		} else if e.Age != race.UnknownAge { // before or after the birthday of that year
 			c.bornFrom, c.bornTo = max(c.bornFrom, e.RaceDate.Year-e.Age-1), min(c.bornTo, e.RaceDate.Year-e.Age)
 		}
 	}
-	list := []suggestion{}
+	list := []Suggestion{}
 	keys := slices.SortedFunc(maps.Keys(order), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
 	for _, key := range keys {
 		for _, group := range groups(order[key]) {
-			list = append(list, suggestion{Name: key[0], Sex: race.Sex(key[1]), People: group})
+			list = append(list, Suggestion{Name: key[0], Sex: race.Sex(key[1]), People: group})
 		}
 	}
 	return list
@@ -145,16 +148,16 @@ func suggestions(entries []maindb.ListedEntry, runners map[string]userdb.Runner)
 
 // groups puts each candidate to the first group whose birth years it shares and whose
 // races it does not, and returns the groups of two and more.
-func groups(candidates []*candidate) (found [][]suggestedPerson) {
+func groups(candidates []*candidate) (found [][]SuggestedPerson) {
 	type group struct {
-		people   []suggestedPerson
+		people   []SuggestedPerson
 		from, to int
 		races    map[string]bool
 	}
 	var all []*group
 	for _, c := range candidates {
 		inGroup := func(g *group) bool {
-			shared := slices.ContainsFunc(c.Races, func(r suggestedRace) bool { return g.races[r.RaceID] })
+			shared := slices.ContainsFunc(c.Races, func(r SuggestedRace) bool { return g.races[r.RaceID] })
 			return !shared && max(g.from, c.bornFrom) <= min(g.to, c.bornTo)
 		}
 		i := slices.IndexFunc(all, inGroup)
@@ -163,7 +166,7 @@ func groups(candidates []*candidate) (found [][]suggestedPerson) {
 			all = append(all, &group{to: 9999, races: map[string]bool{}})
 		}
 		g := all[i]
-		g.people, g.from, g.to = append(g.people, c.suggestedPerson), max(g.from, c.bornFrom), min(g.to, c.bornTo)
+		g.people, g.from, g.to = append(g.people, c.SuggestedPerson), max(g.from, c.bornFrom), min(g.to, c.bornTo)
 		for _, r := range c.Races {
 			g.races[r.RaceID] = true
 		}

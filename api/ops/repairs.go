@@ -222,11 +222,12 @@ func (a audits) run(ctx context.Context, in *auditInput) (*auditOutput, error) {
 type auditsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items []shownAudit `json:"items" nullable:"false" doc:"The newest first. From Temporal's visibility store, which may lag by a second or so."`
+		Items []ShownAudit `json:"items" nullable:"false" doc:"The newest first. From Temporal's visibility store, which may lag by a second or so."`
 	}
 }
 
-type shownAudit struct {
+// ShownAudit is a run of the audit in JSON.
+type ShownAudit struct {
 	WorkflowID string          `json:"workflow_id"`
 	RunID      string          `json:"run_id"`
 	Status     temporal.Status `json:"status"`
@@ -245,9 +246,9 @@ func (a audits) list(ctx context.Context, _ *struct{}) (*auditsOutput, error) {
 		return nil, err
 	}
 	out := &auditsOutput{CacheControl: "no-store"}
-	out.Body.Items = make([]shownAudit, len(runs))
+	out.Body.Items = make([]ShownAudit, len(runs))
 	for i, run := range runs {
-		out.Body.Items[i] = shownAudit{
+		out.Body.Items[i] = ShownAudit{
 			WorkflowID: run.WorkflowID, RunID: run.RunID, Status: run.Status, StartedAt: run.StartedAt,
 			ClosedAt: orNil(run.ClosedAt), TraceURL: a.links.run(run),
 		}

@@ -14,18 +14,20 @@ import (
 
 type retryInput struct {
 	RecordID string `path:"record_id"`
-	Body     *struct {
-		Reason  string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the log of actions and the history of a workflow that is reset. No names."`
-		Confirm bool   `json:"confirm,omitempty" doc:"Reset the workflow even if it is running."`
-	}
+	Body     *retryBody
+}
+
+type retryBody struct {
+	Reason  string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the log of actions and the history of a workflow that is reset. No names."`
+	Confirm bool   `json:"confirm,omitempty" doc:"Reset the workflow even if it is running."`
 }
 
 type retryOutput struct {
-	Body retried
+	Body Retried
 }
 
-// retried is the result of a retry.
-type retried struct {
+// Retried is the result of a retry.
+type Retried struct {
 	RecordID   string            `json:"record_id" format:"uuid"`
 	RaceID     string            `json:"race_id" format:"uuid"`
 	Revision   int               `json:"revision" doc:"The latest."`
@@ -65,7 +67,7 @@ func (c credits) retry(ctx context.Context, in *retryInput) (*retryOutput, error
 		return nil, err
 	}
 	id := workflows.CreditWorkflowID(done.Record.RaceID, done.Record.RecordID, done.Record.Revision)
-	return &retryOutput{Body: retried{
+	return &retryOutput{Body: Retried{
 		RecordID: done.Record.RecordID, RaceID: done.Record.RaceID, Revision: done.Record.Revision,
 		Outcome: done.Outcome, Condition: done.Condition(), Detail: done.Explain(),
 		WorkflowID: id, RunID: done.RunID, TraceURL: c.links.traceURL(id),

@@ -53,6 +53,9 @@ func (v *visit) sections() []section {
 	if v.mayOrganize() || strings.HasPrefix(v.path, organizePath) { // runners may be staff
 		list = append(list, section{path: organizePath, label: v.T("nav.organize")})
 	}
+	if v.caller.Type == auth.Operator {
+		list = append(list, section{path: operatePath, label: v.T("operate")})
+	}
 	list = append(list, section{path: settingsPath, label: v.T("my.settings")})
 	// The longest path that the page is below: /my is above all of them.
 	at := -1

@@ -24,6 +24,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/imports"
 	"github.com/mrmrthon/mrmrthon/api/keys"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
+	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/pages"
 	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/races"
@@ -56,6 +57,8 @@ type testBundle struct {
 	users      map[string]string // user IDs by bib
 	records    map[string]string // record IDs by bib
 	logs       lockedBuffer
+	temporal   fakeTemporal
+	letters    letterBox
 }
 
 // sessionLifetime is how long a browser stays logged in.
@@ -135,18 +138,20 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 			return fmt.Sprintf("%x", sha256.Sum256([]byte(login)))
 		}},
 	})
+	actions := repair.NewLog(b.main, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	require.NoError(t, pages.Register(router, pages.Config{
 		Claims: claims.Register(api, claims.Config{
 			Store: b.main, Runners: b.accounts, Hash: sha256.Sum256, Codes: auth.NewCodeLimit(clock), Poke: func() {},
 		}),
 		Disputes: disputes.Register(api, b.main, func(context.Context, string) {}),
 		Settings: races.Register(api, races.Config{
-			Races: b.main, StartLists: b.main, Runners: b.accounts, Poke: func() {}, Wake: func(context.Context, string) {},
+			Races: b.main, StartLists: b.main, Runners: b.accounts, Poke: func() {}, Wake: func(context.Context, string) {}, Actions: actions,
 			LoginHash: func(login string) string { return claims.LoginHash(sha256.Sum256, login) },
 		}),
 		Files: files, Records: recorded,
 		People: people, Keys: b.main, Fingerprint: sha256.Sum256,
-		Staff:        staff.Register(api, staff.Config{Store: b.main, Accounts: b.accounts.Store, HashLogin: sha256.Sum256, Now: clock}),
+		Staff:        staff.Register(api, staff.Config{Store: b.main, Accounts: b.accounts.Store, HashLogin: sha256.Sum256, Actions: actions, Now: clock}),
+		Operations:   b.operations(api, clock, actions),
 		APIKeys:      keys.Register(api, b.main, b.accounts, clock),
 		Changes:      changes.Register(api, b.main),
 		CountCredits: records.Counter(b.main, b.accounts.Store, nil),

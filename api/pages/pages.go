@@ -67,6 +67,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/disputes"
 	"github.com/mrmrthon/mrmrthon/api/keys"
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
+	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
@@ -95,6 +96,8 @@ type Config struct {
 	Staff     *staff.Service
 	APIKeys   *keys.Service
 	Changes   *changes.Reader
+	// Operations is what operators do.
+	Operations *ops.Service
 	// CountCredits counts the credits of a race, cheaply enough for a progress bar.
 	CountCredits func(ctx context.Context, raceID string) (records.Tally, error)
 	Keys         server.KeyStore // of forms that were sent before
@@ -175,6 +178,7 @@ func Register(router *chi.Mux, cfg Config) error {
 	s.filePages()
 	s.officialPages()
 	s.organizerPages()
+	s.operatePages()
 	notFound := router.NotFoundHandler()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		if lang := s.languageOf(r.URL.Path); lang != nil {

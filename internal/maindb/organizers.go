@@ -57,6 +57,26 @@ func (s *Store) VerifiedOrganizers(ctx context.Context, organizerIDs []string) (
 	return verified, nil
 }
 
+// UnverifiedOrganizer is an owner of races for whom operators do not vouch.
+type UnverifiedOrganizer struct {
+	UserID string
+	Races  int
+}
+
+// UnverifiedOrganizers returns owners of races for whom operators do not vouch, those
+// with the latest races first.
+func (s *Store) UnverifiedOrganizers(ctx context.Context, limit int) ([]UnverifiedOrganizer, error) {
+	rows, err := s.queries.UnverifiedOrganizers(ctx, int32(min(limit, chunk)))
+	if err != nil {
+		return nil, fmt.Errorf("list unverified organizers: %w", err)
+	}
+	found := make([]UnverifiedOrganizer, len(rows))
+	for i, row := range rows {
+		found[i] = UnverifiedOrganizer{UserID: row.OrganizerID, Races: int(row.Races)}
+	}
+	return found, nil
+}
+
 // ListedEntry is an entry of a stand-in, which may be the same person as another.
 type ListedEntry struct {
 	UserID   string

@@ -632,7 +632,7 @@ func (s *Ledger) switchOff(ctx context.Context, queries *gen.Queries, m *gen.Mai
 
 // WaitingMails returns for how long the oldest mail has waited that is neither sent nor
 // given up; 0 when there is none.
-func (s *Ledger) WaitingMails(ctx context.Context) (time.Duration, error) {
+func (s *Store) WaitingMails(ctx context.Context) (time.Duration, error) {
 	oldest, err := s.queries.OldestWaitingMail(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
@@ -641,6 +641,24 @@ func (s *Ledger) WaitingMails(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("find the oldest mail that waits: %w", err)
 	}
 	return max(s.now().Sub(oldest), 0), nil
+}
+
+// CountMails returns how many mails wait and how many were given up or bounced, of
+// those that are kept.
+func (s *Store) CountMails(ctx context.Context) (waiting, unsent int, err error) {
+	rows, err := s.queries.CountMails(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count mails: %w", err)
+	}
+	for _, row := range rows {
+		switch MailState(row.State) {
+		case MailBounced, MailFailed:
+			unsent += int(row.Mails)
+		default:
+			waiting += int(row.Mails)
+		}
+	}
+	return waiting, unsent, nil
 }
 
 func mailOf(row gen.Mail) Mail {

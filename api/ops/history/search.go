@@ -58,6 +58,8 @@ type Found struct {
 	Hits   []Hit
 	More   bool
 	Counts *Counts // on a first page
+	// Oldest is for how long the oldest pending credit has waited; on a first page.
+	Oldest time.Duration
 	// FailedAsOf is when Temporal said which credits failed, or zero if that is not
 	// known.
 	FailedAsOf time.Time
@@ -98,6 +100,7 @@ func (r *Reader) Find(ctx context.Context, s Search, after Position, limit int) 
 			return Found{}, err
 		}
 		total.Pending, total.Credited, total.Rejected = total.Pending+len(b.Pending), total.Credited+b.Credited, total.Rejected+b.Rejected
+		page.Oldest = max(page.Oldest, lists.oldest)
 		total.Stuck, failures = total.Stuck+len(lists.stuck), failures+len(lists.failed)
 		ids, err := r.choose(ctx, s, raceID, b, lists)
 		if err != nil {
@@ -178,7 +181,10 @@ func (r *Reader) FindBib(ctx context.Context, raceID, bib string, after Position
 }
 
 // sublists are the pending records of a race that are stuck and that failed.
-type sublists struct{ stuck, failed []string }
+type sublists struct {
+	stuck, failed []string
+	oldest        time.Duration // for how long the oldest pending one has waited
+}
 
 func (r *Reader) lists(ctx context.Context, s Search, raceID string, b reconcile.Balance, failed *failures) (lists sublists, err error) {
 	if len(b.Pending) == 0 {
@@ -196,7 +202,9 @@ func (r *Reader) lists(ctx context.Context, s Search, raceID string, b reconcile
 		return sublists{}, err
 	}
 	for id, revision := range latest {
-		if r.now().Sub(revision.ChangedAt) > s.OlderThan {
+		waited := r.now().Sub(revision.ChangedAt)
+		lists.oldest = max(lists.oldest, waited)
+		if waited > s.OlderThan {
 			lists.stuck = append(lists.stuck, id)
 		}
 	}

@@ -17,13 +17,16 @@ const (
 	hideLetters = 30 * time.Second
 )
 
-// Queue is the dead-letter queue; queue.Client implements it, and tests replace it. A
+// Queue is the records queue with its dead letters; queue.Client implements it, and tests replace it. A
 // Failure names the index of a message for which the call failed; that message becomes
 // visible again when its visibility timeout ends.
 type Queue interface {
-	// DeadLetterDepth returns how many messages it holds, approximately.
+	// Depth returns how many messages wait to be received, approximately.
+	Depth(ctx context.Context) (queue.Depth, error)
+	// DeadLetterDepth returns how many dead letters there are, approximately.
 	DeadLetterDepth(ctx context.Context) (queue.Depth, error)
-	// TakeLetters takes up to most messages off it for a while.
+	// TakeLetters hides up to most dead letters from other readers for a while and
+	// returns them.
 	TakeLetters(ctx context.Context, most int, hide time.Duration) ([]queue.Letter, error)
 	// ReleaseLetters gives messages back at once.
 	ReleaseLetters(ctx context.Context, letters []queue.Letter) []queue.Failure

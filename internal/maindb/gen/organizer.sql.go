@@ -126,6 +126,45 @@ func (q *Queries) PutOrganizer(ctx context.Context, arg PutOrganizerParams) erro
 	return err
 }
 
+const unverifiedOrganizers = `-- name: UnverifiedOrganizers :many
+SELECT r.organizer_id, COUNT(*) AS races
+FROM race AS r
+LEFT JOIN organizer AS o ON o.organizer_id = r.organizer_id AND o.verified = TRUE
+WHERE o.organizer_id IS NULL
+GROUP BY r.organizer_id
+ORDER BY MAX(r.race_id) DESC
+LIMIT ?
+`
+
+type UnverifiedOrganizersRow struct {
+	OrganizerID string
+	Races       int64
+}
+
+// Those with the latest races first.
+func (q *Queries) UnverifiedOrganizers(ctx context.Context, limit int32) ([]UnverifiedOrganizersRow, error) {
+	rows, err := q.db.QueryContext(ctx, unverifiedOrganizers, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UnverifiedOrganizersRow
+	for rows.Next() {
+		var i UnverifiedOrganizersRow
+		if err := rows.Scan(&i.OrganizerID, &i.Races); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const verifiedOrganizers = `-- name: VerifiedOrganizers :many
 SELECT organizer_id FROM organizer WHERE organizer_id IN (/*SLICE:organizer_ids*/?) AND verified = TRUE
 `

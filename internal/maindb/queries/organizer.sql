@@ -22,3 +22,13 @@ ORDER BY r.race_date, r.race_id, p.participant_id;
 SELECT r.race_id FROM participant AS p JOIN race AS r ON r.race_id = p.race_id
 WHERE p.user_id = ? AND r.status <> 'void'
 ORDER BY r.race_id;
+
+-- name: UnverifiedOrganizers :many
+-- Those with the latest races first.
+SELECT r.organizer_id, COUNT(*) AS races
+FROM race AS r
+LEFT JOIN organizer AS o ON o.organizer_id = r.organizer_id AND o.verified = TRUE
+WHERE o.organizer_id IS NULL
+GROUP BY r.organizer_id
+ORDER BY MAX(r.race_id) DESC
+LIMIT ?;

@@ -57,6 +57,39 @@ func (q *Queries) CountLinks(ctx context.Context, userID string, purpose string,
 	return count, err
 }
 
+const countMails = `-- name: CountMails :many
+SELECT state, COUNT(*) AS mails FROM mail WHERE state IN ('queued', 'sending', 'bounced', 'failed') GROUP BY state
+`
+
+type CountMailsRow struct {
+	State string
+	Mails int64
+}
+
+// Those that wait or were given up, of those that are kept.
+func (q *Queries) CountMails(ctx context.Context) ([]CountMailsRow, error) {
+	rows, err := q.db.QueryContext(ctx, countMails)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountMailsRow
+	for rows.Next() {
+		var i CountMailsRow
+		if err := rows.Scan(&i.State, &i.Mails); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteLinkTokens = `-- name: DeleteLinkTokens :exec
 DELETE FROM link_token WHERE link_id IN (SELECT link_id FROM account_link WHERE account_link.user_id = ?)
 `

@@ -44,6 +44,10 @@ SELECT COUNT(*) > 0 FROM user WHERE user_id = ? AND email = ? AND email_problem 
 -- name: OldestWaitingMail :one
 SELECT created_at FROM mail USE INDEX (mail_by_state) WHERE state IN ('queued', 'sending') ORDER BY created_at LIMIT 1;
 
+-- name: CountMails :many
+-- Those that wait or were given up, of those that are kept.
+SELECT state, COUNT(*) AS mails FROM mail WHERE state IN ('queued', 'sending', 'bounced', 'failed') GROUP BY state;
+
 -- name: InsertLink :exec
 INSERT INTO account_link (link_id, user_id, purpose, value, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?);
 
