@@ -351,7 +351,8 @@ GET    /{lang}/my/races/{race_id}                                     runners
 POST   /{lang}/my/races/{race_id}                                     runners
 POST   /{lang}/my/races/{race_id}/cancel                              runners
 POST   /{lang}/my/races/{race_id}/accept                              runners
-POST   /{lang}/my/races/{race_id}/decline                              runners
+POST   /{lang}/my/races/{race_id}/decline                             runners
+POST   /{lang}/my/races/{race_id}/standing                            runners
 GET    /{lang}/my/claims                                              runners
 GET    /{lang}/my/claims/new                                          runners
 POST   /{lang}/my/claims/new                                          runners

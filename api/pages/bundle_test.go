@@ -52,6 +52,7 @@ type testBundle struct {
 	ledger     *userdb.Ledger // the worker's
 	steps      *activities.Standings
 	passkeys   auth.PasskeyRule // who needs one
+	entering   *maindb.Entering // nil: the usual
 	organizer  string
 	raceID     string
 	users      map[string]string // user IDs by bib
@@ -145,7 +146,7 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		}),
 		Disputes: disputes.Register(api, b.main, func(context.Context, string) {}),
 		Settings: races.Register(api, races.Config{
-			Races: b.main, StartLists: b.main, Runners: b.accounts, Poke: func() {}, Wake: func(context.Context, string) {}, Actions: actions,
+			Races: b.main, StartLists: b.main, Runners: b.accounts, Entering: b.entering, Poke: func() {}, Wake: func(context.Context, string) {}, Actions: actions,
 			LoginHash: func(login string) string { return claims.LoginHash(sha256.Sum256, login) },
 		}),
 		Files: files, Records: recorded,

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"slices"
 
 	"github.com/mrmrthon/mrmrthon/api/claims"
 	"github.com/mrmrthon/mrmrthon/api/disputes"
@@ -30,11 +29,7 @@ func (s *site) myPages() {
 	s.visit(post, "/my/disputes/{dispute_id}/withdraw", s.withdrawDispute)
 	s.visit(get, "/my/points", s.myPoints)
 	s.visit(get, "/my/races", s.myRaces)
-	s.visit(get, "/my/races/{race_id}", s.entryForm)
-	s.visit(post, "/my/races/{race_id}", s.enter)
-	s.visit(post, "/my/races/{race_id}/cancel", s.cancelEntry)
-	s.visit(post, "/my/races/{race_id}/accept", s.acceptPlace)
-	s.visit(post, "/my/races/{race_id}/decline", s.declinePlace)
+	s.entryPages()
 	s.visit(get, "/my/claims", s.myClaims)
 	s.visit(get, "/my/claims/new", s.claimForm)
 	s.visit(post, "/my/claims/new", s.claim)
@@ -212,89 +207,6 @@ func (s *site) myRaces(ctx context.Context, v *visit) (page, error) {
 	return page{title: v.T("my.races"), body: myRacesBody(v, entries)}, nil
 }
 
-// entryView is a runner's entry in a race, or the form for one.
-type entryView struct {
-	*raceView
-	entry   *maindb.LineEntry // nil: none
-	account userdb.Account
-}
-
-func (s *site) entryForm(ctx context.Context, v *visit) (page, error) {
-	found, err := s.readRace(ctx, v.raceID)
-	if err != nil {
-		return page{}, err
-	}
-	view := entryView{raceView: found}
-	entry, err := s.Races.EntryOf(ctx, v.raceID, v.caller.UserID)
-	switch {
-	case err == nil && slices.Contains([]race.EntryStatus{race.Entered, race.Waiting, race.Offered}, entry.Status):
-		view.entry = &entry
-	case err != nil && !isNotFound(err):
-		return page{}, err
-	}
-	if view.account, err = s.Accounts.Account(ctx, v.caller.UserID); err != nil {
-		return page{}, err
-	}
-	return page{title: v.T("entry.title") + " · " + found.Name, body: entryBody(v, view)}, nil
-}
-
-func (s *site) enter(ctx context.Context, v *visit) (page, error) {
-	if !server.IsID(v.raceID) {
-		return page{}, race.ErrNotFound
-	}
-	entry, err := s.Settings.Enter(ctx, v.raceID, v.form.get("team"), v.form.get("pool"))
-	if v.refused(err) {
-		return s.entryForm(ctx, v)
-	}
-	if err != nil {
-		return page{}, err
-	}
-	if entry.Status != race.Entered {
-		return v.done(myRacePath(v.raceID), "in-line")
-	}
-	return v.done(myRacePath(v.raceID), "entered")
-}
-
-func (s *site) acceptPlace(ctx context.Context, v *visit) (page, error) {
-	return s.answerOffer(ctx, v, true, "entered")
-}
-
-func (s *site) declinePlace(ctx context.Context, v *visit) (page, error) {
-	return s.answerOffer(ctx, v, false, "entry-cancelled")
-}
-
-func (s *site) answerOffer(ctx context.Context, v *visit, accept bool, said string) (page, error) {
-	if !server.IsID(v.raceID) {
-		return page{}, race.ErrNotFound
-	}
-	err := s.Settings.Answer(ctx, v.raceID, accept)
-	if v.refused(err) {
-		v.path = myRacePath(v.raceID)
-		return s.entryForm(ctx, v)
-	}
-	if err != nil {
-		return page{}, err
-	}
-	return v.done(myRacePath(v.raceID), said)
-}
-
-func myRacePath(raceID string) string { return "/my/races/" + raceID }
-
-func (s *site) cancelEntry(ctx context.Context, v *visit) (page, error) {
-	if !server.IsID(v.raceID) {
-		return page{}, race.ErrNotFound
-	}
-	err := s.Settings.Cancel(ctx, v.raceID)
-	if v.refused(err) {
-		v.path = myRacePath(v.raceID)
-		return s.entryForm(ctx, v)
-	}
-	if err != nil {
-		return page{}, err
-	}
-	return v.done(myRacePath(v.raceID), "entry-cancelled")
-}
-
 func (s *site) myClaims(ctx context.Context, v *visit) (page, error) {
 	v.path = "/my/claims" // also after a button
 	found, next, err := s.Claims.Mine(ctx, server.Page{Limit: onList, Cursor: v.get("after")})
@@ -446,12 +358,3 @@ func (v *visit) claimText(c claims.MyClaim) string {
 
 // orNew is the last part of the address of a record's form.
 func orNew(id string) string { return cmp.Or(id, "new") }
-
-// pools are what a runner can choose from; none where a race has one.
-func (view entryView) pools() []option {
-	var list []option
-	for _, pool := range view.EntryPools() {
-		list = append(list, option{pool.Name, pool.Name})
-	}
-	return list
-}

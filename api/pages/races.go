@@ -79,6 +79,7 @@ type raceView struct {
 	organizer   string
 	finishers   int
 	podiums     []podium
+	places      *entryState // nil: without entry settings, or not shown
 }
 
 // podium holds the first three of a sex, or of a field when only one sex finished.
@@ -155,6 +156,11 @@ func (s *site) race(ctx context.Context, r *request) (page, error) {
 	v.organizer = r.organizer(organizers[v.OrganizerID].Name)
 	if !verified[v.OrganizerID] {
 		v.organizer += " (" + r.T("race.unverified") + ")"
+	}
+	if v.Status == race.Scheduled {
+		if v.places, err = s.readEntry(ctx, v.Race); err != nil {
+			return page{}, err
+		}
 	}
 	if v.latest.Version > 0 {
 		if err := s.addPodiums(ctx, r, v); err != nil {

@@ -147,8 +147,16 @@ func Enter(ctx context.Context, entering *maindb.Entering, raceID, team, pool st
 
 // Enter enters the caller in a race, or puts them in its line. team may be empty, and so
 // may pool.
-func (s *Service) Enter(ctx context.Context, raceID, team, pool string) (maindb.LineEntry, error) {
-	return Enter(ctx, s.entries.entering, raceID, team, pool, false)
+func (s *Service) Enter(ctx context.Context, raceID, team, pool string, standing bool) (maindb.LineEntry, error) {
+	return Enter(ctx, s.entries.entering, raceID, team, pool, standing)
+}
+
+// SetStanding says whether the caller, in line, takes a place without an offer.
+func (s *Service) SetStanding(ctx context.Context, raceID string, standing bool) error {
+	in := &entryChangeInput{RacePath: RacePath{RaceID: raceID}}
+	in.Body.Standing = standing
+	_, err := s.entries.change(ctx, in)
+	return err
 }
 
 // Answer accepts or declines a place that the caller is offered.

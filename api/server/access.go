@@ -97,6 +97,7 @@ var Access = map[string]Rule{
 	"POST /{lang}/my/races/{race_id}/cancel":                           {Who: Runner},
 	"POST /{lang}/my/races/{race_id}/accept":                           {Who: Runner},
 	"POST /{lang}/my/races/{race_id}/decline":                          {Who: Runner},
+	"POST /{lang}/my/races/{race_id}/standing":                         {Who: Runner},
 	"GET /{lang}/my/claims":                                            {Who: Runner},
 	"GET /{lang}/my/claims/new":                                        {Who: Runner},
 	"POST /{lang}/my/claims/new":                                       {Who: Runner, Creates: true},

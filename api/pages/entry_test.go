@@ -1,0 +1,188 @@
+package pages_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// addLimited adds a race of next month that runners enter by themselves.
+func (b *testBundle) addLimited(t testing.TB, entry race.EntrySettings) race.Race {
+	t.Helper()
+	r := springMarathon(b.organizer)
+	r.Date = race.DateOf(time.Now().AddDate(0, 1, 0))
+	if entry.Zone == "" {
+		entry.Zone = "Asia/Seoul"
+	}
+	r.Entry = &entry
+	added, err := b.main.CreateRace(t.Context(), r)
+	require.NoError(t, err)
+	return added
+}
+
+// runners are browsers of so many runners who have logged in.
+func (b *testBundle) runners(t testing.TB, logins ...string) []*browser {
+	t.Helper()
+	list := make([]*browser, len(logins))
+	for i, login := range logins {
+		b.account(t, login, auth.Runner)
+		list[i] = b.loggedIn(t, login)
+	}
+	return list
+}
+
+// TestOnePlaceForThreeRunners follows a place from hand to hand.
+func TestOnePlaceForThreeRunners(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 1, WaitingList: true, BibFrom: 7, BibTo: 9})
+	public, mine := "/en/races/"+r.ID, "/en/my/races/"+r.ID
+	all := b.runners(t, "ann", "ben", "cas")
+	ann, ben, cas := all[0], all[1], all[2]
+
+	shown := ann.visit(public)
+	require.Contains(t, shown.Find("main").Text(), "1 of 1 places is left.")
+	require.Empty(t, shown.header.Get("Set-Cookie"))
+	require.Contains(t, shown.header.Get("Cache-Control"), "public")
+	require.Equal(t, "Enter this race", shown.Find("a.button").First().Text())
+
+	form := ann.visit(mine)
+	require.Equal(t, 1, form.Find("#enter button").Length())
+	for range 2 {
+		require.Equal(t, mine, ann.post(mine, form.fill("#enter")...).to(), "a second press counts once")
+	}
+	in := ann.visit(mine)
+	require.Equal(t, []string{"You have entered the race."}, in.texts(".said"))
+	require.Equal(t, "You are in.", in.Find(".verdict").Text())
+	require.Equal(t, "7", in.Find(".bib").Text())
+	require.Empty(t, in.Find("#entry").AttrOr("data-live", ""), "nothing happens without her")
+
+	for _, c := range []*browser{ben, cas} {
+		require.Equal(t, mine, c.post(mine, c.visit(mine).fill("#enter")...).to())
+	}
+	line := cas.visit(mine)
+	require.Equal(t, "You are number 2 in line.", line.Find(".verdict").Text())
+	require.Contains(t, line.Find("main").Text(), "Before you: 1")
+	require.Contains(t, line.Find("main").Text(), "up to 24 hours")
+	require.Equal(t, "3", line.Find("#entry").AttrOr("data-number", ""), "the third to ask")
+	korean := cas.visit("/ko/my/races/" + r.ID)
+	require.Equal(t, "대기 순번 2번입니다.", korean.Find(".verdict").Text())
+	require.Equal(t, mine, cas.post(mine+"/standing", line.fill(".act form")...).to())
+	standing := cas.visit(mine)
+	require.Equal(t, "Ask me first", standing.Find(".act button").Text())
+
+	require.Equal(t, mine, ann.post(mine+"/cancel").to())
+	offered := ben.visit(mine)
+	require.Equal(t, "A place is yours, if you take it", offered.Find(".verdict").Text())
+	require.Contains(t, offered.Find(".offer").Text(), "KST", "by the race's clock")
+	require.NotEmpty(t, offered.Find(".offer time").AttrOr("datetime", ""), "and by the reader's own")
+	require.Contains(t, offered.Find(".offer").Text(), "If you do not answer by then")
+	require.Equal(t, mine, ben.post(mine+"/decline", offered.fill(`form[action$="decline"]`)...).to())
+	declined := ben.visit(mine)
+	require.Equal(t, []string{"You declined the place."}, declined.texts(".said"))
+	require.Contains(t, declined.texts(".notice")[0], "from the end of the line")
+	late := ben.post(mine + "/accept")
+	require.Equal(t, http.StatusConflict, late.status)
+	require.NotEmpty(t, late.texts(".wrong p"))
+
+	require.Equal(t, "You are in.", cas.visit(mine).Find(".verdict").Text(), "without an offer")
+	stranger := b.runners(t, "dan")[0]
+	require.Equal(t, http.StatusNotFound, stranger.post(mine+"/accept").status)
+	require.Equal(t, http.StatusNotFound, stranger.post(mine+"/standing").status)
+}
+
+// TestEntryOpensLater fills in the form before the opening, and presses too early.
+func TestEntryOpensLater(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	opens := time.Now().Add(time.Hour).Truncate(time.Second)
+	group := opens.Add(24 * time.Hour)
+	r := b.addLimited(t, race.EntrySettings{OpensAt: opens, WaitingList: true, LastKey: 3, Pools: []race.EntryPool{
+		{Key: 1, Name: "Group A", Capacity: 5}, {Key: 2, Name: hostile, Capacity: 5, OpensAt: group}, {Key: 3, Name: "Men", Capacity: 5, Division: "M40+"},
+	}})
+	mine := "/en/my/races/" + r.ID
+	ann := b.runners(t, "ann")[0]
+	require.Contains(t, ann.visit("/en/races/"+r.ID).Find("main").Text(), "Entry opens")
+	require.Contains(t, ann.visit("/ko/races/"+r.ID).Find("main").Text(), "신청 시작:")
+
+	form := ann.visit(mine)
+	require.Equal(t, 2, form.Find("input[name=pool]").Length(), "the men's places are not hers to choose")
+	require.Equal(t, opens.UTC().Format(time.RFC3339Nano), form.Find("#field-pool").AttrOr("data-opens", ""))
+	require.Equal(t, group.UTC().Format(time.RFC3339Nano), form.Find("#field-pool1").AttrOr("data-opens", ""))
+	require.Empty(t, form.Find("#enter button[disabled]").Nodes, "without JavaScript it can be pressed")
+	require.NotContains(t, form.body, "<script>alert")
+	early := ann.post(mine, form.fill("#enter", "pool", hostile, "team", "Harbour Runners", "standing_acceptance", "yes")...)
+	require.Equal(t, http.StatusConflict, early.status)
+	require.Contains(t, early.texts(".wrong p")[1], "has not opened yet")
+	require.Equal(t, "Harbour Runners", early.Find("#field-team").AttrOr("value", ""))
+	require.Equal(t, 1, early.Find("#field-pool1[checked]").Length())
+	require.Equal(t, 1, early.Find("#field-standing_acceptance[checked]").Length())
+
+	b.changeEntry(t, r.ID, func(s *race.EntrySettings) { s.OpensAt, s.Paused = time.Time{}, true })
+	paused := ann.post(mine, early.fill("#enter", "pool", "Group A")...)
+	require.Equal(t, http.StatusConflict, paused.status, "the same form, after it was refused")
+	require.Contains(t, paused.Find(".wrong").Text(), "paused")
+	b.changeEntry(t, r.ID, func(s *race.EntrySettings) { s.Paused = false })
+	require.Equal(t, mine, ann.post(mine, paused.fill("#enter")...).to())
+	require.Contains(t, ann.visit(mine).Find("#entry").Text(), "Harbour Runners")
+
+	b.changeEntry(t, r.ID, func(s *race.EntrySettings) {
+		s.ClosesAt, s.Pools[1].OpensAt = time.Now().Add(-time.Minute), time.Time{}
+	})
+	ben := b.runners(t, "ben")[0]
+	closed := ben.visit(mine)
+	require.Zero(t, closed.Find("#enter").Length())
+	require.Contains(t, closed.Find(".verdict").Text(), "Entry has closed")
+	require.Equal(t, http.StatusConflict, ben.post(mine, form.fill("#enter")...).status)
+}
+
+func TestFullWithoutAWaitingList(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 1})
+	mine := "/ko/my/races/" + r.ID
+	all := b.runners(t, "ann", "ben")
+	form := all[1].visit(mine)
+	require.Zero(t, form.Find("#field-standing_acceptance").Length())
+	require.Equal(t, mine, all[0].post(mine, all[0].visit(mine).fill("#enter")...).to())
+	full := all[1].post(mine, form.fill("#enter", "team", "달리기")...)
+	require.Equal(t, http.StatusConflict, full.status)
+	require.Contains(t, full.texts(".wrong p"), "정원 1명이 모두 찼습니다.")
+	require.Equal(t, "달리기", full.Find("#field-team").AttrOr("value", ""))
+	require.Contains(t, all[1].visit("/ko/races/"+r.ID).Find("main").Text(), "모든 자리가 찼습니다.")
+}
+
+// changeEntry changes the entry settings of a race.
+func (b *testBundle) changeEntry(t testing.TB, raceID string, change func(*race.EntrySettings)) {
+	t.Helper()
+	_, _, err := b.main.UpdateRace(t.Context(), raceID, func(r *race.Race) error { change(r.Entry); return nil }, nil)
+	require.NoError(t, err)
+}
+
+// TestTooManyEnter: the form comes back with what was in it, and counts when it is sent
+// again.
+func TestTooManyEnter(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 1})
+	mine := "/en/my/races/" + r.ID
+	ann := b.runners(t, "ann")[0]
+	b.entering = maindb.NewEntering(b.main, func(context.Context, []string) (map[string]maindb.Account, error) { return nil, maindb.ErrBusy })
+	b.serve(t, time.Now, origin)
+	busy := ann.post(mine, ann.visit(mine).fill("#enter", "team", "Harbour Runners")...)
+	require.Equal(t, http.StatusServiceUnavailable, busy.status)
+	require.NotEmpty(t, busy.header.Get("Retry-After"))
+	require.Contains(t, busy.Find(".wrong").Text(), "press again")
+	require.Equal(t, "Harbour Runners", busy.Find("#field-team").AttrOr("value", ""))
+	b.entering = nil
+	b.serve(t, time.Now, origin)
+	require.Equal(t, mine, ann.post(mine, busy.fill("#enter")...).to())
+	require.Equal(t, "You are in.", ann.visit(mine).Find(".verdict").Text())
+}
