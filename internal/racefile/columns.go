@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 // layout is what the columns of a table mean.
@@ -12,6 +14,7 @@ type layout struct {
 	header   []string
 	meanings []Meaning
 	splits   []string // the name of each split column
+	marks    []bool   // columns named DNF or DQ, in which a mark says so
 }
 
 // column is what the cells of a column look like.
@@ -78,7 +81,7 @@ var (
 // layOut assigns a meaning to every column of a header, by names first and then by content.
 func (b *builder) layOut(header []string, lines []line) (*layout, error) {
 	width := len(header)
-	l := &layout{header: header, meanings: make([]Meaning, width), splits: make([]string, width)}
+	l := &layout{header: header, meanings: make([]Meaning, width), splits: make([]string, width), marks: make([]bool, width)}
 	content := make([]columnContent, width)
 	ranks := make([]int, width)
 	mapped := make([]bool, width)
@@ -108,7 +111,18 @@ func (b *builder) layOut(header []string, lines []line) (*layout, error) {
 	if err := l.choose(mapped, ranks, content, lines); err != nil {
 		return nil, err
 	}
+	for i, title := range header {
+		status, _, known := statusWord(title)
+		l.marks[i] = known && status != race.Finished && !mapped[i] && l.meanings[i] == IgnoredColumn && content[i].times == 0
+	}
 	l.settleClocks(mapped)
+	if title := l.timesOfDay(mapped, lines); title != "" && !b.timesOfDay {
+		b.timesOfDay = true
+		b.file.Questions = append(b.file.Questions, Question{
+			Column: title, Message: "the column may hold times of day, as the start times beside it do: say by the mapping that it is the time since the start, or ignore it",
+			Option: "mapping", Answers: []string{string(TimeColumn), string(IgnoredColumn)},
+		})
+	}
 	if l.isResult() {
 		l.findSplits(mapped, content)
 	} else {
@@ -274,6 +288,43 @@ func (l *layout) settleClocks(mapped []bool) {
 	case net:
 		l.meanings[i] = GunTimeColumn
 	}
+}
+
+// timesOfDay returns the header of a column of finishes that are all later on the same
+// day than the start times beside them.
+func (l *layout) timesOfDay(mapped []bool, lines []line) string {
+	startOf := func(title string) bool {
+		return slices.Contains([]string{"start", "starttime", "startzeit", "startuhrzeit", "heuredepart", "depart", "출발시간", "출발시각"}, plainName(title))
+	}
+	finish, start := slices.Index(l.meanings, TimeColumn), slices.IndexFunc(l.header, startOf)
+	if finish < 0 || start < 0 || mapped[finish] {
+		return ""
+	}
+	switch plainName(l.header[finish]) {
+	case "finish", "finishtime", "ziel", "arrivee", "arrivo", "llegada", "meta":
+	default:
+		return ""
+	}
+	const earliest, day = 4 * 3600_000, 24 * 3600_000
+	found := false
+	for _, row := range lines {
+		if finish >= len(row.cells) || start >= len(row.cells) {
+			continue
+		}
+		from, wrongStart := parseTime(row.cells[start], timeStyle{})
+		to, wrongFinish := parseTime(row.cells[finish], timeStyle{})
+		switch {
+		case wrongStart != nil || wrongFinish != nil || from == 0 || to == 0:
+		case from < earliest || to <= from || to >= day:
+			return ""
+		default:
+			found = true
+		}
+	}
+	if !found {
+		return ""
+	}
+	return l.header[finish]
 }
 
 // findSplits takes for splits what is named like one or holds nothing but times.

@@ -223,3 +223,16 @@ func BenchmarkWorkbook(b *testing.B) {
 	largest(func(cells ...any) { rows = append(rows, cells) })
 	benchmark(b, workbook(b, []string{"Results"}, map[string][][]any{"Results": rows}, nil))
 }
+
+// TestSheetsThatRepeatRows: a sheet for everybody and one for each sex say the same.
+func TestSheetsThatRepeatRows(t *testing.T) {
+	t.Parallel()
+	data := workbook(t, []string{"Overall", "Women"}, map[string][][]any{
+		"Overall": {{"Bib", "Name", "Time"}, {7, "Ann Elk", "1:00:00"}, {8, "Bo Elk", "1:01:00"}, {9, "Cy Elk", "1:02:00"}},
+		"Women":   {{"Bib", "Name", "Time"}, {7, "Ann Elk", "1:00:00"}, {9, "Cy Elk", "1:02:01"}},
+	}, nil)
+	f, err := Read("", bytes.NewReader(data), Options{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"7|Ann Elk|1:00:00|OK", "8|Bo Elk|1:01:00|OK"}, []string{brief(f.Rows[0]), brief(f.Rows[1])})
+	require.Len(t, f.Errors, 2, "the times of bib 9 differ")
+}

@@ -70,12 +70,19 @@ func (b *builder) readLIF(text string) error {
 	if err != nil {
 		return err
 	}
+	event, several := "", false
 	for i, l := range lines {
 		switch {
 		case len(l.cells) == 0:
 			b.skip("", l.number, "blank")
 			continue
-		case i == 0:
+		case i == 0, isLynxEvent(l.cells):
+			for at := range b.raws { // a file of one event does not need its name
+				if i > 0 && !several {
+					b.raws[at].cells[EventColumn] = event
+				}
+			}
+			event, several = cellAt(l.cells, 3), i > 0
 			b.skip("", l.number, "event")
 			continue
 		}
@@ -83,6 +90,9 @@ func (b *builder) readLIF(text string) error {
 			PlaceColumn: cellAt(l.cells, 0), BibColumn: cellAt(l.cells, 1), LastNameColumn: cellAt(l.cells, 3),
 			FirstNameColumn: cellAt(l.cells, 4), TeamColumn: cellAt(l.cells, 5), GunTimeColumn: cellAt(l.cells, 6),
 		}}
+		if several {
+			r.cells[EventColumn] = event
+		}
 		if len(l.cells) > 10 {
 			r.splits = lynxSplits(l.cells[10:])
 		}
@@ -91,6 +101,13 @@ func (b *builder) readLIF(text string) error {
 		}
 	}
 	return nil
+}
+
+// isLynxEvent reports whether a line of results is that of another event: three numbers
+// and a name, no time, and the time of the start in place of splits.
+func isLynxEvent(cells []string) bool {
+	return len(cells) > 10 && allDigits(cells[0]) && allDigits(cells[1]) && allDigits(cells[2]) && cells[3] != "" && cells[6] == "" &&
+		strings.Count(cells[10], ":") == 2
 }
 
 // lynxSplits reads times since the start, each with that of the lap in brackets:

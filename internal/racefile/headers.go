@@ -91,7 +91,7 @@ var headerNames = map[Meaning]string{
 		| finish ziel arrivee arrivo meta llegada result resultat ergebnis risultato resultado`,
 	StatusColumn:  `status statustext irm statut stato estado finishstatus racestatus resultstatus finisherstatus 상태 완주여부 statusname`,
 	RemarksColumn: `remarks remark 비고 comment comments kommentar bemerkung bemerkungen observation observations observaciones remarque remarques note notes osservazioni 메모`,
-	PaceColumn: `pace netpace gunpace avgpace averagepace chippace pacemi pacekm minkm minmi allure 페이스 ritmo ritmomedio passo passomedio schnitt
+	PaceColumn: `pace moy moyenne netpace gunpace avgpace averagepace chippace pacemi pacekm minkm minmi allure 페이스 ritmo ritmomedio passo passomedio schnitt
 		temposchnitt pacemin`,
 	PlaceColumn: `overallplace overallposition overallrank overall place pos position rank ranking pla gespl gesamtplatz platz rang clt
 		classement clsscr scratch 순위 등수 전체순위 posizione posizioneassoluta classifica assoluta posto puesto clasificacion posicion pl
@@ -212,6 +212,11 @@ func findAlias(header string) (alias, bool) {
 	}
 	if clock := clockOf(header); clock != "" {
 		return alias{clock, 1}, true
+	}
+	if before, _, found := strings.Cut(header, "("); found { // Gender (M/F)
+		if a, known := aliases[plainName(before)]; known && (isPerson(a.meaning) || a.meaning == BibColumn) {
+			return a, true
+		}
 	}
 	return alias{}, false
 }

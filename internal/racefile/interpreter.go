@@ -299,6 +299,9 @@ func (i *interpreter) result(r *raw, row *Row, add func(field, value, message st
 		if m := clockHalf.FindStringSubmatch(cell); len(m) > 2 && strings.EqualFold(m[2], "p") {
 			row.Undecided = cell + " is read as " + t.String() + " since the start: it may be the time of day"
 		}
+		if i.b.timesOfDay && clock.meaning == TimeColumn && t > 0 {
+			row.Undecided = "the time may be the time of day"
+		}
 		if i.styles[clock.meaning].seconds && strings.HasPrefix(i.b.file.Format, "generic") {
 			row.Undecided = "the number is read as seconds: the file states no unit"
 		}

@@ -92,9 +92,27 @@ func (b *builder) dropDuplicates(good []Row) {
 	for _, row := range good {
 		rows[keyOf(row)]++
 	}
+	firsts := make(map[key]Row)
+	differ := make(map[key]bool)
+	for _, row := range good {
+		k := keyOf(row)
+		if first, seen := firsts[k]; !seen {
+			firsts[k] = row
+		} else if !sameResult(first, row) {
+			differ[k] = true
+		}
+	}
 	b.file.Rows = slices.DeleteFunc(good, func(row Row) bool {
-		if rows[keyOf(row)] == 1 {
+		k := keyOf(row)
+		if rows[k] == 1 {
 			return false
+		}
+		if !differ[k] { // the first sheet has all, others those of one sex
+			if first := firsts[k]; first.Sheet == row.Sheet {
+				return false
+			}
+			b.skip(row.Sheet, row.Row, "again, as on another sheet")
+			return true
 		}
 		b.file.Errors = append(b.file.Errors, RowError{
 			Sheet: row.Sheet, Row: row.Row, Field: "bib", Bib: row.Bib,
@@ -102,6 +120,12 @@ func (b *builder) dropDuplicates(good []Row) {
 		})
 		return true
 	})
+}
+
+// sameResult reports whether two rows of different sheets say the same.
+func sameResult(one, other Row) bool {
+	return one.Sheet != other.Sheet && one.Name == other.Name && one.Gun == other.Gun && one.Net == other.Net && one.Time == other.Time &&
+		one.Status == other.Status
 }
 
 // kind is Results when any row has a time, a status or a place.

@@ -33,6 +33,7 @@ type builder struct {
 	signs     []string
 	// strangeTimes are columns of times whose names say nothing.
 	strangeTimes []string
+	timesOfDay   bool // the times may be times of day
 }
 
 // readTable reads the rows of one table, in which a header may come again and
@@ -274,6 +275,9 @@ func (t *table) collect(l line) raw {
 		}
 		switch m := t.layout.meanings[i]; m {
 		case IgnoredColumn:
+			if t.layout.marks[i] && isMark(cell) {
+				r.cells[StatusColumn] = t.layout.header[i]
+			}
 		case SplitColumn:
 			if cell != "" {
 				r.splits = append(r.splits, rawSplit{t.layout.splits[i], cell})
@@ -295,6 +299,16 @@ func (t *table) collect(l line) raw {
 		r.cells[EventColumn] = t.groupRace
 	}
 	return r
+}
+
+// isMark reports whether a cell under a header such as DNF says that it applies.
+func isMark(cell string) bool {
+	switch strings.ToLower(cell) {
+	case "x", "1", "y", "yes", "true", "j", "ja", "o", "oui", "v", "✓", "✔", "예", "●", "○":
+		return true
+	}
+	_, _, known := statusWord(cell)
+	return known
 }
 
 // skipReason says why a row with several cells is neither an entry nor a result.
@@ -336,6 +350,9 @@ func (b *builder) describe(sheet string, l *layout, lines []line) {
 	}
 	for i, title := range l.header {
 		c := Column{Sheet: sheet, Header: title, Meaning: l.meanings[i], Samples: []string{}}
+		if l.marks[i] {
+			c.Meaning = StatusColumn
+		}
 		for _, row := range lines[:min(len(lines), inspectedRows)] {
 			if i < len(row.cells) && row.cells[i] != "" && !residentNumber.MatchString(row.cells[i]) && !slices.Contains(c.Samples, shorten(row.cells[i])) {
 				if c.Samples = append(c.Samples, shorten(row.cells[i])); len(c.Samples) == maxSamples {

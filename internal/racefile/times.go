@@ -218,7 +218,10 @@ func styleOf(cells func(yield func(string) bool), workbook bool) timeStyle {
 		if m := dottedPair.FindStringSubmatch(cell); len(m) > 2 && len(m[2]) < 5 {
 			style.fraction = style.fraction || len(m[2]) != 2 || m[2] >= "60"
 		}
-		days = days || workbook && isFractionOfDay(cell)
+		if _, decimals, _ := strings.Cut(cell, "."); len(decimals) >= 5 && isFractionOfDay(cell) { // a workbook saved as text
+			style.workbook = true
+		}
+		days = days || style.workbook && isFractionOfDay(cell)
 		if n, err := strconv.Atoi(cell); err == nil && n >= maxDays {
 			whole++
 			if n%100 >= 60 || n/100%100 >= 60 {

@@ -265,6 +265,20 @@ func TestVariants(t *testing.T) {
 			rows: []string{"7|Ann Elk|F|0:40:00|OK", "8|Bo Elk|M|0:41:00|OK"},
 		},
 		{
+			name: "marks in columns named DNF and DQ", format: "generic_csv",
+			text: "Bib,Name,Gender (M/F),Time,DNF,DQ\n7,Ann,F,3:10:11,,\n8,Bo,M,2:00:00,X,\n9,Cy,M,2:10:00,,x\n",
+			rows: []string{"7|Ann|F|3:10:11|OK", "8|Bo|M|2:00:00|DNF", "9|Cy|M|2:10:00|DQ"},
+		},
+		{
+			name: "fractions of a day in text, one of them short", format: "generic_csv",
+			text: "Bib,Name,Time\n7,Ann,0.03125\n8,Bo,0.0315\n", rows: []string{"7|Ann|0:45:00|OK", "8|Bo|0:45:21.6|OK"},
+		},
+		{
+			name: "FinishLynx results of two events", format: "finishlynx_lif", file: "a.lif",
+			text: "1,1,1,Women 5K,,,,,,,10:02:33\n1,7,1,Elk,Ann,QUI,16:40.12\n\n2,1,1,Men 5K,,,,,,,11:02:33\n1,7,1,Elk,Bo,QUI,15:40.12\n",
+			rows: []string{"7|Ann Elk|0:16:40.12|OK|QUI|Women 5K", "7|Bo Elk|0:15:40.12|OK|QUI|Men 5K"},
+		},
+		{
 			name: "family names first, by the header", format: "generic_csv",
 			text: "Pett.,Cognome e Nome,T. Ufficiale,T. Real\n7,Alce Anna,40:00,39:50\n8,De Alce Bo,41:00,40:50\n",
 			rows: []string{"7|Anna Alce|0:40:00|0:39:50|OK", "8|De Alce Bo|0:41:00|0:40:50|OK"},
@@ -465,6 +479,11 @@ func TestNothingIsReadWronglyInSilence(t *testing.T) {
 	f = read("Bib,Name,Time (min)\n1,Ada Alm,190.5\n2,Bea Bok,191.25\n")
 	require.Equal(t, StartList, f.Kind)
 	require.Len(t, f.Questions, 1, "numbers under a name of time are asked about")
+	f = read("Bib,Name,Start Time,Finish Time\n1,Ada Alm,09:00:00,12:10:11\n2,Bea Bok,09:00:10,12:11:11\n")
+	require.Len(t, f.Questions, 1)
+	require.Contains(t, f.Rows[0].Undecided, "time of day")
+	f = read("Bib,Name,Start Time,Finish Time\n1,Ada Alm,09:00:00,3:10:11\n")
+	require.Empty(t, f.Questions)
 	f = read("배번,성명,주민등록번호\n1,김,900412-1234567\n")
 	require.Empty(t, f.Columns[2].Samples, "resident numbers are not shown")
 
