@@ -115,6 +115,9 @@ func TestEntrySettings(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, got.status, got.raw)
 		require.Contains(t, got.raw, c.field)
 	}
+	above := b.call(t, http.MethodPatch, path, b.organizer, `{"capacity":2,"entry":{"capacity":3}}`)
+	require.Equal(t, http.StatusUnprocessableEntity, above.status, above.raw)
+	require.Contains(t, above.raw, "entry.capacity")
 	got := b.call(t, http.MethodPatch, path, b.organizer, `{"entry":{"opens_at":"2099-06-09T10:00:00Z","time_zone":"Asia/Seoul","pools":[{"name":"A","capacity":3},{"name":"B","capacity":4}]}}`)
 	require.Equal(t, http.StatusOK, got.status, got.raw)
 	_, ann := b.runner(t, "ann@example.org", race.Female, race.Date{})

@@ -16,7 +16,7 @@ type EntryChangeBody struct {
 	OpensAt     *string          `json:"opens_at,omitempty" maxLength:"40" example:"2026-06-09T19:00:00+09:00" doc:"When entry opens: date, time and offset from UTC. An empty string opens it at once. The database's clock decides."`
 	ClosesAt    *string          `json:"closes_at,omitempty" maxLength:"40" example:"2026-09-01T00:00:00+09:00" doc:"When entry closes; with an empty string, with the first result. The line goes on moving up."`
 	TimeZone    *string          `json:"time_zone,omitempty" maxLength:"64" example:"Asia/Seoul" doc:"The race's time zone, by its IANA name: offers do not end at night there. UTC by default."`
-	Capacity    *int             `json:"capacity,omitempty" minimum:"0" maximum:"1000000" example:"1000" doc:"How many places there are in a race without pools; 0 means the capacity of the race. More places serve the line at once; fewer throw nobody out."`
+	Capacity    *int             `json:"capacity,omitempty" minimum:"0" maximum:"1000000" example:"1000" doc:"How many places there are in a race without pools; 0 means the capacity of the race, which bounds all participants together, those of start lists too. More places serve the line at once; fewer throw nobody out."`
 	BibFrom     *int             `json:"bib_from,omitempty" minimum:"0" maximum:"999999" doc:"The first bib that is dealt in a race without pools; 0 deals none."`
 	BibTo       *int             `json:"bib_to,omitempty" minimum:"0" maximum:"999999" doc:"The last bib."`
 	WaitingList *bool            `json:"waiting_list,omitempty" doc:"Whether those who come too late wait in line; true by default."`

@@ -306,7 +306,7 @@ type NewRaceBody struct {
 	Divisions []DivisionBody `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"A runner is ranked in the first division that fits, in this order; they may overlap."`
 	Scoring   string         `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed" default:"agegrade-2025" doc:"The rule, with its edition, that turns records into points."`
 	Points    *int64         `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"The points of every finisher, up to 1000 unless this server is set otherwise. Required for the rule fixed, and only allowed there. They never count for the season leaderboard, since each organizer chooses them."`
-	Capacity  *int           `json:"capacity,omitempty" minimum:"1" maximum:"1000000" example:"20000" doc:"The maximum number of participants; unlimited by default."`
+	Capacity  *int           `json:"capacity,omitempty" minimum:"1" maximum:"1000000" example:"20000" doc:"The maximum number of participants, however they come in; unlimited by default."`
 
 	TimingPoints []TimingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Where runners are timed between start and finish, in the order of their distance."`
 	Teams        []TeamRuleBody    `json:"teams,omitempty" maxItems:"20" nullable:"false" doc:"Rankings of teams."`

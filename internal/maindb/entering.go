@@ -273,7 +273,11 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 		return nil, err
 	}
 	answers := make([]answer, len(entries))
-	refusal, free := l.refusal(), l.free()
+	refusal := l.refusal()
+	free, err := l.free(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var added, again, entering []gen.Entry // rows to insert, to move to the end, and those of both who enter
 	var enteringAt []int
 	for i, e := range entries {
@@ -290,7 +294,7 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 		case l.race.Entry.WaitingList:
 			row.State = string(race.Waiting)
 		default:
-			answers[i].err = &race.ConflictError{Message: fmt.Sprintf("the race is full: its capacity is %d", l.pool.Capacity)}
+			answers[i].err = l.full("")
 			continue
 		}
 		l.row.NextSeq++
@@ -345,18 +349,24 @@ func (k knownEntrant) answer(r race.Race, refusal error) (a answer, done bool) {
 	switch {
 	case k.left:
 		a.err = race.ErrLeft
+	case enteredOtherwise(k.entry, k.participant):
+		a.entrant = LineEntry{Participant: participantOf(*k.participant)}
 	case k.entry != nil && k.entry.State == string(race.Dropped):
 		a.err = &race.ConflictError{Message: "the organizer has removed your entry"}
 	case k.entry != nil && !race.EntryStatus(k.entry.State).Left():
 		a.entrant = lineEntryOf(r, *k.entry, k.participant)
-	case k.participant != nil && k.participant.Status == string(race.Entered):
-		a.entrant = LineEntry{Participant: participantOf(*k.participant)}
 	case refusal != nil:
 		a.err = refusal
 	default:
 		return a, false
 	}
 	return a, true
+}
+
+// enteredOtherwise reports whether somebody is in the race without a place of a pool, as
+// by a start list, whatever became of their place in line.
+func enteredOtherwise(e *gen.Entry, p *gen.Participant) bool {
+	return p != nil && p.Status == string(race.Entered) && (e == nil || e.State != string(race.Entered))
 }
 
 func (l *line) newEntry(e Entry) gen.Entry {

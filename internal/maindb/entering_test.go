@@ -18,7 +18,7 @@ import (
 // limited is a race of next year with so many places and a waiting list.
 func limited(capacity int) race.Race {
 	r := spring(19)
-	r.Date = race.DateOf(time.Now().AddDate(1, 0, 0))
+	r.Date, r.Capacity = race.DateOf(time.Now().AddDate(1, 0, 0)), 0
 	r.Entry = &race.EntrySettings{Zone: "Asia/Seoul", Capacity: capacity, WaitingList: true, BibFrom: 101, BibTo: 100 + max(capacity, 1)}
 	return r
 }

@@ -62,8 +62,7 @@ func (s *Store) inLine(ctx context.Context, raceID string, pool int, change func
 		if err != nil {
 			return fmt.Errorf("lock pool %d of race %s: %w", pool, raceID, err)
 		}
-		found, err := q.ShareRace(ctx, raceID)
-		r, err := foundRace(raceID, found, err)
+		r, err := lockRace(ctx, q, raceID) // the race's capacity is of all pools and the start list together
 		if err != nil {
 			return err
 		}
@@ -113,13 +112,36 @@ func (l *line) write(ctx context.Context) error {
 	return writeChanges(ctx, l.tx, l.now, l.changes...)
 }
 
-// free returns how many places are neither taken nor offered; negative after the
-// capacity was lowered.
-func (l *line) free() int64 {
+// freeInPool returns how many places of the pool are neither taken nor offered;
+// negative after the capacity was lowered.
+func (l *line) freeInPool() int64 {
 	if l.pool.Capacity == 0 {
 		return 1 << 40
 	}
 	return int64(l.pool.Capacity) - int64(l.row.Taken) - int64(l.row.Offered)
+}
+
+// free returns how many places there are to give. The race's own capacity bounds all its
+// participants: those of other pools, and those of start lists, who hold no place of a
+// pool. They are counted only while the pool has places.
+func (l *line) free(ctx context.Context) (int64, error) {
+	free := l.freeInPool()
+	if free <= 0 || l.race.Capacity == 0 {
+		return free, nil
+	}
+	elsewhere, err := l.q.PlacesElsewhere(ctx, l.race.ID, l.race.ID, l.row.Pool)
+	if err != nil {
+		return 0, fmt.Errorf("count the places of race %s: %w", l.race.ID, err)
+	}
+	return min(free, int64(l.race.Capacity)-elsewhere-int64(l.row.Offered)), nil
+}
+
+// full says which capacity is reached.
+func (l *line) full(field string) error {
+	if l.freeInPool() <= 0 {
+		return &race.ConflictError{Field: field, Message: fmt.Sprintf("the race is full: its capacity is %d", l.pool.Capacity)}
+	}
+	return &race.ConflictError{Field: field, Message: fmt.Sprintf("the race is full: its capacity is %d, with start lists and all pools", l.race.Capacity)}
 }
 
 // log notes a change of an entry that somebody made, or that followed from one.
@@ -134,42 +156,68 @@ func (l *line) log(action string, e gen.Entry, reason string, after map[string]a
 // a standing acceptance enter, the others are offered a place. It serves a bounded
 // number; ServeLines goes on.
 func (l *line) serve(ctx context.Context) error {
-	n := min(l.free(), int64(l.row.Waiting), served)
 	until, offers := l.race.Entry.Hold(l.now, l.race.Date)
-	if n <= 0 || l.race.Entry.Paused || l.race.Status != race.Scheduled || !offers {
+	if l.row.Waiting <= 0 || l.race.Entry.Paused || l.race.Status != race.Scheduled || !offers {
 		return nil
+	}
+	free, err := l.free(ctx)
+	n := min(free, int64(l.row.Waiting), served)
+	if err != nil || n <= 0 {
+		return err
 	}
 	next, err := l.q.FirstInLine(ctx, l.race.ID, l.row.Pool, int32(n))
 	if err != nil {
 		return fmt.Errorf("read the line of race %s: %w", l.race.ID, err)
 	}
-	var enters, offered []gen.Entry
+	there, err := l.participantsOf(ctx, next)
+	if err != nil {
+		return err
+	}
+	var enters, offered, in []gen.Entry
 	for _, e := range next {
 		l.left = append(l.left, e.Seq)
-		if e.Standing {
+		switch {
+		case there[e.UserID].Status == string(race.Entered):
+			in = append(in, e)
+		case e.Standing:
 			enters = append(enters, e)
-		} else {
+		default:
 			offered = append(offered, e)
 		}
 	}
 	l.row.Waiting -= int32(len(next)) //nolint:gosec // likewise
-	if err := l.enterWaiting(ctx, enters); err != nil {
+	if err := l.leaveWaiting(ctx, in); err != nil {
+		return err
+	}
+	if err := l.enterWaiting(ctx, enters, there); err != nil {
 		return err
 	}
 	return l.offer(ctx, offered, until)
 }
 
-func (l *line) enterWaiting(ctx context.Context, entries []gen.Entry) error {
+// leaveWaiting takes those out of the line who have come into the race by a start list:
+// they need no place.
+func (l *line) leaveWaiting(ctx context.Context, entries []gen.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	err := l.q.LeaveWaiting(ctx, gen.LeaveWaitingParams{ChangedAt: l.now, RaceID: l.race.ID, Pool: l.row.Pool, Seqs: seqsOf(entries)})
+	if err != nil {
+		return fmt.Errorf("take %d runners out of a line: %w", len(entries), err)
+	}
+	for _, e := range entries {
+		l.log("entry.cancelled", e, "entered by a start list", map[string]any{"status": race.Cancelled})
+	}
+	return nil
+}
+
+func (l *line) enterWaiting(ctx context.Context, entries []gen.Entry, there map[string]gen.Participant) error {
 	if len(entries) == 0 {
 		return nil
 	}
 	err := l.q.EnterWaiting(ctx, gen.EnterWaitingParams{ChangedAt: l.now, RaceID: l.race.ID, Pool: l.row.Pool, Seqs: seqsOf(entries)})
 	if err != nil {
 		return fmt.Errorf("enter %d runners who waited: %w", len(entries), err)
-	}
-	there, err := l.participantsOf(ctx, entries)
-	if err != nil {
-		return err
 	}
 	if _, err := l.addParticipants(ctx, entries, there); err != nil {
 		return err

@@ -146,7 +146,10 @@ func (s *Store) RemoveEntry(ctx context.Context, raceID, userID, reason string) 
 // runner has cancelled: nobody is entered who does not want to.
 func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, overCapacity bool) (LineEntry, error) {
 	err := s.inEntry(ctx, raceID, userID, func(l *line, e gen.Entry) error {
-		free := l.free()
+		free, err := l.free(ctx)
+		if err != nil {
+			return err
+		}
 		switch race.EntryStatus(e.State) {
 		case race.Entered:
 			return nil
@@ -160,9 +163,11 @@ func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, 
 			return &race.ConflictError{Message: "entries are closed: the race has results"}
 		}
 		if free <= 0 && !overCapacity {
-			return &race.ConflictError{Field: "over_capacity", Message: fmt.Sprintf("the pool is full: its capacity is %d", l.pool.Capacity)}
+			return l.full("over_capacity")
 		}
-		if err := holdAccount(ctx, l.q, userID); err != nil {
+		if err := holdAccount(ctx, l.q, userID); errors.Is(err, race.ErrLeft) {
+			return &race.ConflictError{Message: "the runner's account has been deleted"}
+		} else if err != nil {
 			return err
 		}
 		return l.enterByHand(ctx, e, reason, overCapacity)
@@ -182,11 +187,8 @@ func (l *line) enterByHand(ctx context.Context, e gen.Entry, reason string, over
 		l.left = append(l.left, e.Seq)
 	case race.Entered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.Dropped:
 	}
-	err := l.q.SetEntryState(ctx, gen.SetEntryStateParams{
-		State: string(race.Entered), Reason: reason, ChangedAt: l.now, RaceID: l.race.ID, Pool: l.row.Pool, Seq: e.Seq,
-	})
-	if err != nil {
-		return fmt.Errorf("enter a runner of race %s: %w", l.race.ID, err)
+	if err := l.setState(ctx, e, race.Entered, reason); err != nil {
+		return err
 	}
 	there, err := l.participantsOf(ctx, []gen.Entry{e})
 	if err != nil {
@@ -196,7 +198,7 @@ func (l *line) enterByHand(ctx context.Context, e gen.Entry, reason string, over
 		return err
 	}
 	l.row.Taken++
-	l.log("entry.entered_by_hand", e, reason, map[string]any{"status": race.Entered, "over_capacity": overCapacity && l.free() < 0})
+	l.log("entry.entered_by_hand", e, reason, map[string]any{"status": race.Entered, "over_capacity": overCapacity && l.freeInPool() < 0})
 	return nil
 }
 

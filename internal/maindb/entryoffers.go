@@ -42,22 +42,40 @@ func (s *Store) inEntry(ctx context.Context, raceID, userID string, change func(
 	}
 }
 
-// leaveLine cancels an entry, whatever its state, and serves the line.
+// leaveLine cancels an entry, whatever its state, and serves the line. Whoever is in the
+// race by a start list leaves it, too.
 func (s *Store) leaveLine(ctx context.Context, e gen.Entry) error {
 	return s.inEntry(ctx, e.RaceID, e.UserID, func(l *line, e gen.Entry) error {
-		if race.EntryStatus(e.State).Left() {
-			return nil
+		there, err := l.participantsOf(ctx, []gen.Entry{e})
+		if err != nil {
+			return err
+		}
+		left := race.EntryStatus(e.State).Left()
+		if p, ok := there[e.UserID]; ok && enteredOtherwise(&e, &p) {
+			switch {
+			case l.race.Status == race.Scheduled:
+				if err := l.q.CancelParticipant(ctx, l.now, p.ParticipantID); err != nil {
+					return fmt.Errorf("cancel entry in race %s: %w", l.race.ID, err)
+				}
+			case left:
+				return errHasResults
+			}
+		}
+		if left {
+			return l.serve(ctx)
 		}
 		return l.end(ctx, e, race.Cancelled, "", "entry.cancelled")
 	})
 }
+
+var errHasResults = &race.ConflictError{Message: "the race has results: ask its organizer"}
 
 // end ends an entry that holds a place or waits, and passes its place on.
 func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, reason, action string) error {
 	switch race.EntryStatus(e.State) {
 	case race.Entered:
 		if l.race.Status != race.Scheduled {
-			return &race.ConflictError{Message: "the race has results: ask its organizer"}
+			return errHasResults
 		}
 		there, err := l.participantsOf(ctx, []gen.Entry{e})
 		if err != nil {
@@ -76,14 +94,26 @@ func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, rea
 		l.left = append(l.left, e.Seq)
 	case race.OfferDeclined, race.OfferExpired, race.Cancelled, race.Dropped:
 	}
-	err := l.q.SetEntryState(ctx, gen.SetEntryStateParams{
-		State: string(state), Reason: reason, ChangedAt: l.now, RaceID: l.race.ID, Pool: l.row.Pool, Seq: e.Seq,
-	})
-	if err != nil {
-		return fmt.Errorf("end entry in race %s: %w", l.race.ID, err)
+	if err := l.setState(ctx, e, state, reason); err != nil {
+		return err
 	}
 	l.log(action, e, reason, map[string]any{"status": state})
 	return l.serve(ctx)
+}
+
+// setState writes the state of an entry. It returns errGone when the runner has joined
+// another pool since it was read, which the lock on this one does not keep them from.
+func (l *line) setState(ctx context.Context, e gen.Entry, state race.EntryStatus, reason string) error {
+	n, err := l.q.SetEntryState(ctx, gen.SetEntryStateParams{
+		State: string(state), Reason: reason, ChangedAt: l.now, RaceID: l.race.ID, Pool: l.row.Pool, Seq: e.Seq,
+	})
+	if err != nil {
+		return fmt.Errorf("write an entry of race %s: %w", l.race.ID, err)
+	}
+	if n == 0 {
+		return errGone
+	}
+	return nil
 }
 
 // AnswerOffer accepts or declines the place that a runner is offered. Repeating it
@@ -245,6 +275,9 @@ func (s *Store) EntryOf(ctx context.Context, raceID, userID string) (LineEntry, 
 	} else if !errors.Is(err, sql.ErrNoRows) {
 		return LineEntry{}, fmt.Errorf("read entry in race %s: %w", raceID, err)
 	}
+	if enteredOtherwise(&e, participant) {
+		return LineEntry{Participant: participantOf(*participant)}, nil
+	}
 	found := lineEntryOf(r, e, participant)
 	if found.Status == race.Waiting {
 		err = s.position(ctx, raceID, &found)
@@ -267,8 +300,8 @@ func (s *Store) SetStanding(ctx context.Context, raceID, userID string, standing
 
 // ServeLines gives away the places that are free although somebody waits: those that a
 // larger capacity or the end of a pause left to be given. It returns how many runners
-// it served.
-func (s *Store) ServeLines(ctx context.Context) (n int, err error) {
+// it served. A line that it cannot serve keeps no other waiting.
+func (s *Store) ServeLines(ctx context.Context) (n int, failed error) {
 	for {
 		lines, err := s.queries.LinesToServe(ctx)
 		if err != nil {
@@ -284,11 +317,11 @@ func (s *Store) ServeLines(ctx context.Context) (n int, err error) {
 				return nil
 			})
 			if err != nil && !errors.Is(err, race.ErrNotFound) {
-				return n, err
+				failed = errors.Join(failed, fmt.Errorf("serve a line of race %s: %w", waiting.RaceID, err))
 			}
 		}
-		if n == before {
-			return n, nil
+		if n == before || failed != nil {
+			return n, failed
 		}
 	}
 }

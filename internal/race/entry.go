@@ -10,7 +10,7 @@ import (
 )
 
 // EntrySettings say how runners enter a race by themselves. People whom a start list
-// names hold no place of a pool.
+// names hold no place of a pool, but count in the race's own capacity.
 type EntrySettings struct {
 	OpensAt     time.Time     `json:"opens_at,omitzero"`  // zero: open at once
 	ClosesAt    time.Time     `json:"closes_at,omitzero"` // zero: open until the first result
@@ -121,6 +121,9 @@ func (s EntrySettings) checkPools(r Race) FieldErrors {
 		field := ""
 		if len(s.Pools) > 0 {
 			field = fmt.Sprintf("pools[%d].", i)
+		}
+		if r.Capacity > 0 && p.Capacity > r.Capacity {
+			wrong.Add(field+"capacity", fmt.Errorf("must not be above the race's own capacity of %d", r.Capacity))
 		}
 		switch {
 		case p.BibFrom == 0 && p.BibTo == 0:

@@ -624,8 +624,40 @@ func (q *Queries) LastNumber(ctx context.Context, raceID string, pool int16) (in
 	return last_seq, err
 }
 
+const leaveWaiting = `-- name: LeaveWaiting :exec
+UPDATE entry SET state = 'cancelled', changed_at = ? WHERE race_id = ? AND pool = ? AND seq IN (/*SLICE:seqs*/?)
+`
+
+type LeaveWaitingParams struct {
+	ChangedAt time.Time
+	RaceID    string
+	Pool      int16
+	Seqs      []int64
+}
+
+func (q *Queries) LeaveWaiting(ctx context.Context, arg LeaveWaitingParams) error {
+	query := leaveWaiting
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.ChangedAt)
+	queryParams = append(queryParams, arg.RaceID)
+	queryParams = append(queryParams, arg.Pool)
+	if len(arg.Seqs) > 0 {
+		for _, v := range arg.Seqs {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:seqs*/?", strings.Repeat(",?", len(arg.Seqs))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:seqs*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
 const linesToServe = `-- name: LinesToServe :many
-SELECT race_id, pool FROM entry_pool WHERE waiting > 0 AND (capacity = 0 OR capacity > taken + offered)
+SELECT entry_pool.race_id, entry_pool.pool FROM entry_pool JOIN race ON race.race_id = entry_pool.race_id
+WHERE entry_pool.waiting > 0 AND (entry_pool.capacity = 0 OR entry_pool.capacity > entry_pool.taken + entry_pool.offered)
+  AND race.status = 'scheduled' AND race.race_date >= UTC_DATE() - INTERVAL 1 DAY
+ORDER BY entry_pool.race_id, entry_pool.pool
 `
 
 type LinesToServeRow struct {
@@ -633,6 +665,7 @@ type LinesToServeRow struct {
 	Pool   int16
 }
 
+// Of races to come: the others give no more places, however many wait.
 func (q *Queries) LinesToServe(ctx context.Context) ([]LinesToServeRow, error) {
 	rows, err := q.db.QueryContext(ctx, linesToServe)
 	if err != nil {
@@ -874,6 +907,22 @@ func (q *Queries) OpenOffers(ctx context.Context, changedAt time.Time, limit int
 	return items, nil
 }
 
+const placesElsewhere = `-- name: PlacesElsewhere :one
+SELECT CAST(
+    (SELECT COUNT(*) FROM participant WHERE participant.race_id = ? AND participant.status = 'entered')
+    + (SELECT COALESCE(SUM(entry_pool.offered), 0) FROM entry_pool WHERE entry_pool.race_id = ? AND entry_pool.pool <> ?)
+AS SIGNED) AS places
+`
+
+// How many places of a race are used outside a pool's offers: by everybody who has
+// entered, by whatever way, and by the offers of the other pools.
+func (q *Queries) PlacesElsewhere(ctx context.Context, raceID string, sameRaceID string, pool int16) (int64, error) {
+	row := q.db.QueryRowContext(ctx, placesElsewhere, raceID, sameRaceID, pool)
+	var places int64
+	err := row.Scan(&places)
+	return places, err
+}
+
 const poolNow = `-- name: PoolNow :one
 SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version FROM entry_pool WHERE race_id = ? AND pool = ?
 `
@@ -977,7 +1026,7 @@ func (q *Queries) PutPool(ctx context.Context, raceID string, pool int16, capaci
 const rejoin = `-- name: Rejoin :exec
 UPDATE entry
 SET pool = ?, seq = ?, entry_id = ?, state = ?, standing = ?, offer_expires_at = NULL, sex = ?, own_age = ?, own_age_on = ?,
-    team = ?, reason = '', received_at = ?, changed_at = ?
+    team = ?, reason = '', received_at = ?, created_at = ?, changed_at = ?
 WHERE user_id = ? AND race_id = ?
 `
 
@@ -1010,6 +1059,7 @@ func (q *Queries) Rejoin(ctx context.Context, arg RejoinParams) error {
 		arg.OwnAgeOn,
 		arg.Team,
 		arg.ReceivedAt,
+		arg.ChangedAt,
 		arg.ChangedAt,
 		arg.UserID,
 		arg.RaceID,
@@ -1079,7 +1129,7 @@ func (q *Queries) RequeueOffer(ctx context.Context, arg RequeueOfferParams) erro
 	return err
 }
 
-const setEntryState = `-- name: SetEntryState :exec
+const setEntryState = `-- name: SetEntryState :execrows
 UPDATE entry SET state = ?, reason = ?, offer_expires_at = NULL, changed_at = ? WHERE race_id = ? AND pool = ? AND seq = ?
 `
 
@@ -1092,8 +1142,8 @@ type SetEntryStateParams struct {
 	Seq       int64
 }
 
-func (q *Queries) SetEntryState(ctx context.Context, arg SetEntryStateParams) error {
-	_, err := q.db.ExecContext(ctx, setEntryState,
+func (q *Queries) SetEntryState(ctx context.Context, arg SetEntryStateParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setEntryState,
 		arg.State,
 		arg.Reason,
 		arg.ChangedAt,
@@ -1101,7 +1151,10 @@ func (q *Queries) SetEntryState(ctx context.Context, arg SetEntryStateParams) er
 		arg.Pool,
 		arg.Seq,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const setPool = `-- name: SetPool :exec
@@ -1152,42 +1205,6 @@ func (q *Queries) SetStanding(ctx context.Context, arg SetStandingParams) error 
 		arg.Seq,
 	)
 	return err
-}
-
-const shareRace = `-- name: ShareRace :one
-SELECT race_id, organizer_id, name, city, race_date, distance_mm, ranking_basis, divisions_basis, ties, divisions, scoring, points, capacity, status, created_at, updated_at, voided_at, voided_by, void_reason, country, timing_points, teams, awards, entry FROM race WHERE race_id = ? LOCK IN SHARE MODE
-`
-
-func (q *Queries) ShareRace(ctx context.Context, raceID string) (Race, error) {
-	row := q.db.QueryRowContext(ctx, shareRace, raceID)
-	var i Race
-	err := row.Scan(
-		&i.RaceID,
-		&i.OrganizerID,
-		&i.Name,
-		&i.City,
-		&i.RaceDate,
-		&i.DistanceMm,
-		&i.RankingBasis,
-		&i.DivisionsBasis,
-		&i.Ties,
-		&i.Divisions,
-		&i.Scoring,
-		&i.Points,
-		&i.Capacity,
-		&i.Status,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.VoidedAt,
-		&i.VoidedBy,
-		&i.VoidReason,
-		&i.Country,
-		&i.TimingPoints,
-		&i.Teams,
-		&i.Awards,
-		&i.Entry,
-	)
-	return i, err
 }
 
 const waitingSeqs = `-- name: WaitingSeqs :many

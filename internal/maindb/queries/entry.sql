@@ -16,9 +16,6 @@ DELETE FROM entry_pool WHERE race_id = ? AND pool = ?;
 -- name: SetPool :exec
 UPDATE entry_pool SET taken = ?, offered = ?, waiting = ?, next_seq = ?, next_bib = ?, version = ? WHERE race_id = ? AND pool = ?;
 
--- name: ShareRace :one
-SELECT * FROM race WHERE race_id = ? LOCK IN SHARE MODE;
-
 -- name: EntryOf :one
 SELECT * FROM entry WHERE user_id = ? AND race_id = ?;
 
@@ -49,10 +46,10 @@ SELECT * FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' ORDER B
 -- Somebody who left is at the end of the line again.
 UPDATE entry
 SET pool = ?, seq = ?, entry_id = ?, state = ?, standing = ?, offer_expires_at = NULL, sex = ?, own_age = ?, own_age_on = ?,
-    team = ?, reason = '', received_at = ?, changed_at = sqlc.arg(changed_at)
+    team = ?, reason = '', received_at = ?, created_at = sqlc.arg(changed_at), changed_at = sqlc.arg(changed_at)
 WHERE user_id = ? AND race_id = ?;
 
--- name: SetEntryState :exec
+-- name: SetEntryState :execrows
 UPDATE entry SET state = ?, reason = ?, offer_expires_at = NULL, changed_at = sqlc.arg(changed_at) WHERE race_id = ? AND pool = ? AND seq = ?;
 
 -- name: SetStanding :exec
@@ -60,6 +57,9 @@ UPDATE entry SET standing = ? WHERE race_id = ? AND pool = ? AND seq = ?;
 
 -- name: EnterWaiting :exec
 UPDATE entry SET state = 'entered', offer_expires_at = NULL, changed_at = sqlc.arg(changed_at) WHERE race_id = ? AND pool = ? AND seq IN (sqlc.slice(seqs));
+
+-- name: LeaveWaiting :exec
+UPDATE entry SET state = 'cancelled', changed_at = sqlc.arg(changed_at) WHERE race_id = ? AND pool = ? AND seq IN (sqlc.slice(seqs));
 
 -- name: OfferPlaces :exec
 UPDATE entry SET state = 'offered', offer_no = offer_no + 1, offer_expires_at = ?, changed_at = sqlc.arg(changed_at)
@@ -96,8 +96,20 @@ SELECT bib_key FROM participant WHERE race_id = ? AND bib_key IS NOT NULL;
 -- name: DeparturesSince :many
 SELECT version, seq FROM entry_departure WHERE race_id = ? AND pool = ? AND version > ? ORDER BY version, seq LIMIT ?;
 
+-- name: PlacesElsewhere :one
+-- How many places of a race are used outside a pool's offers: by everybody who has
+-- entered, by whatever way, and by the offers of the other pools.
+SELECT CAST(
+    (SELECT COUNT(*) FROM participant WHERE participant.race_id = sqlc.arg(race_id) AND participant.status = 'entered')
+    + (SELECT COALESCE(SUM(entry_pool.offered), 0) FROM entry_pool WHERE entry_pool.race_id = sqlc.arg(same_race_id) AND entry_pool.pool <> sqlc.arg(pool))
+AS SIGNED) AS places;
+
 -- name: LinesToServe :many
-SELECT race_id, pool FROM entry_pool WHERE waiting > 0 AND (capacity = 0 OR capacity > taken + offered);
+-- Of races to come: the others give no more places, however many wait.
+SELECT entry_pool.race_id, entry_pool.pool FROM entry_pool JOIN race ON race.race_id = entry_pool.race_id
+WHERE entry_pool.waiting > 0 AND (entry_pool.capacity = 0 OR entry_pool.capacity > entry_pool.taken + entry_pool.offered)
+  AND race.status = 'scheduled' AND race.race_date >= UTC_DATE() - INTERVAL 1 DAY
+ORDER BY entry_pool.race_id, entry_pool.pool;
 
 -- name: LiveEntriesOf :many
 -- Entries that hold a place or a position in races without results.

@@ -1,0 +1,217 @@
+package maindb_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// joinsByList has a runner accept the invitation of a start list to a bib.
+func (b *entryBundle) joinsByList(t *testing.T, userID, bib string) {
+	t.Helper()
+	b.imports(t, b.race.ID, invites(bib, "login of "+userID))
+	claims, err := b.store.ClaimsOfRace(t.Context(), b.race.ID, race.Invited, "", 10)
+	require.NoError(t, err)
+	require.Len(t, claims, 1)
+	_, _, err = b.store.AcceptInvitation(t.Context(), claims[0].ID, userID, "login of "+userID, noStandIn)
+	require.NoError(t, err)
+}
+
+// TestRunnerOfStartListIsNotInLine: whoever comes in by a start list has entered,
+// whatever became of their place in line, holds no place twice and can cancel.
+func TestRunnerOfStartListIsNotInLine(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(1))
+	holder, returner, waiter, last := newID(), newID(), newID(), newID()
+	for _, u := range []string{returner, holder, waiter, last} {
+		b.enter(t, u)
+		if u == returner {
+			require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, returner))
+		}
+	}
+	b.joinsByList(t, returner, "7")
+	b.joinsByList(t, waiter, "8")
+	for user, bib := range map[string]string{returner: "7", waiter: "8"} {
+		e := b.of(t, user)
+		require.Equal(t, []any{race.Entered, bib}, []any{e.Status, e.Bib})
+		e = b.enter(t, user)
+		require.Equal(t, []any{race.Entered, bib}, []any{e.Status, e.Bib})
+	}
+	require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, returner))
+	require.Equal(t, race.Cancelled, b.of(t, returner).Status)
+	p, err := b.store.Participant(t.Context(), b.race.ID, returner)
+	require.NoError(t, err)
+	require.Equal(t, race.Cancelled, p.Status)
+
+	require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, holder))
+	_, err = b.store.ServeLines(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []any{race.Entered, "8"}, []any{b.of(t, waiter).Status, b.of(t, waiter).Bib}, "is in, and needs no offer")
+	require.Equal(t, race.Offered, b.of(t, last).Status)
+	require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, waiter))
+	require.Equal(t, race.Cancelled, b.of(t, waiter).Status)
+	p, err = b.store.Participant(t.Context(), b.race.ID, waiter)
+	require.NoError(t, err)
+	require.Equal(t, race.Cancelled, p.Status)
+}
+
+// TestCapacityOfRaceHoldsForEverybody: pools and start lists together.
+func TestCapacityOfRaceHoldsForEverybody(t *testing.T) {
+	t.Parallel()
+	r := limited(0)
+	r.Capacity = 4
+	r.Entry = &race.EntrySettings{Zone: "UTC", WaitingList: true, Pools: []race.EntryPool{{Key: 1, Name: "A", Capacity: 3}, {Key: 2, Name: "B", Capacity: 3}}}
+	b := setupEntry(t, r)
+	in := func(pool string) (string, race.EntryStatus) {
+		user := newID()
+		e, err := b.entering.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: b.race.ID, UserID: user, Pool: pool})
+		require.NoError(t, err)
+		return user, e.Status
+	}
+	b.imports(t, b.race.ID, row("500", ""))
+	first, _ := in("A")
+	_, status := in("A")
+	require.Equal(t, race.Entered, status)
+	_, status = in("B")
+	require.Equal(t, race.Entered, status)
+	waitsB, status := in("B")
+	require.Equal(t, race.Waiting, status, "the race has 4 places, one of them a start list's")
+	waitsA, status := in("A")
+	require.Equal(t, race.Waiting, status)
+	_, err := b.store.EnterByHand(t.Context(), b.race.ID, waitsA, "a friend", false)
+	var conflict *race.ConflictError
+	require.ErrorAs(t, err, &conflict)
+	require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, first))
+	require.Equal(t, race.Offered, b.of(t, waitsA).Status)
+	_, err = b.store.ServeLines(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, race.Waiting, b.of(t, waitsB).Status, "the offer of the other pool holds the place")
+	_, err = b.store.AnswerOffer(t.Context(), b.race.ID, waitsA, false)
+	require.NoError(t, err)
+	_, err = b.store.ServeLines(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, race.Offered, b.of(t, waitsB).Status, "the line of a pool gets what another leaves")
+}
+
+// TestLinesAreServedByThemselves: a race that is over costs nothing for as long as it is
+// kept, and one that cannot be served delays no other.
+func TestLinesAreServedByThemselves(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(1))
+	b.enter(t, newID())
+	b.enter(t, newID())
+	b.exec(t, "UPDATE entry_pool SET capacity = 2 WHERE race_id = ?", b.race.ID)
+	b.exec(t, "UPDATE race SET entry = REPLACE(entry, 'Asia/Seoul', 'Asia/Seoul\"') WHERE race_id = ?", b.race.ID)
+	broken := b.race
+
+	b.race = b.created(t, limited(1))
+	b.enter(t, newID())
+	waits := newID()
+	b.enter(t, waits)
+	b.exec(t, "UPDATE race SET entry = REPLACE(entry, '\"capacity\":1', '\"capacity\":2') WHERE race_id = ?", b.race.ID)
+	b.exec(t, "UPDATE entry_pool SET capacity = 2 WHERE race_id = ?", b.race.ID)
+	_, err := b.store.ServeLines(t.Context())
+	require.ErrorContains(t, err, broken.ID)
+	require.Equal(t, race.Offered, b.of(t, waits).Status)
+
+	b.exec(t, "UPDATE race SET status = 'live' WHERE race_id = ?", broken.ID)
+	tx, err := b.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	_, err = tx.ExecContext(t.Context(), "SELECT * FROM entry_pool WHERE race_id = ? FOR UPDATE", broken.ID)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err = b.store.ServeLines(ctx)
+	require.NoError(t, err, "the pool of a race with results is left alone")
+}
+
+// TestEntryMovesToAnotherPoolMeanwhile has a runner join another pool while the organizer
+// decides about their old entry.
+func TestEntryMovesToAnotherPoolMeanwhile(t *testing.T) {
+	t.Parallel()
+	r := limited(0)
+	r.Entry = &race.EntrySettings{Zone: "UTC", WaitingList: true, Pools: []race.EntryPool{{Key: 1, Name: "A", Capacity: 3}, {Key: 2, Name: "B", Capacity: 1}}}
+	b := setupEntry(t, r)
+	user := newID()
+	in := func(pool, user string) maindb.LineEntry {
+		e, err := b.entering.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: b.race.ID, UserID: user, Pool: pool})
+		require.NoError(t, err)
+		return e
+	}
+	first := in("A", user)
+	in("B", newID())
+	b.exec(t, "UPDATE participant SET status = 'cancelled', bib = NULL, bib_key = NULL WHERE user_id = ?", user)
+	b.exec(t, "UPDATE entry SET state = 'expired' WHERE user_id = ?", user)
+	b.exec(t, "UPDATE entry_pool SET taken = 0 WHERE pool = 1")
+
+	tx, err := b.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer tx.Rollback() //nolint:errcheck // committed below
+	_, err = tx.ExecContext(t.Context(), "SELECT * FROM account_mark WHERE user_id = ? FOR UPDATE", user)
+	require.NoError(t, err)
+	entered := make(chan error, 1)
+	go func() {
+		_, err := b.store.EnterByHand(t.Context(), b.race.ID, user, "invited", false)
+		entered <- err
+	}()
+	b.waitsForLock(t, "account_mark")
+	// What a batch of the other pool does that has marked the account before.
+	_, err = tx.ExecContext(t.Context(), "UPDATE entry SET pool = 2, seq = 2, state = 'waiting' WHERE user_id = ?", user)
+	require.NoError(t, err)
+	_, err = tx.ExecContext(t.Context(), "UPDATE entry_pool SET next_seq = 3, waiting = 1 WHERE race_id = ? AND pool = 2", b.race.ID)
+	require.NoError(t, err)
+	require.NoError(t, tx.Commit())
+	err = <-entered
+	var conflict *race.ConflictError
+	require.ErrorAs(t, err, &conflict, "the other pool is full")
+	e := b.of(t, user)
+	require.Equal(t, []any{race.Waiting, "B"}, []any{e.Status, e.Pool})
+	p, err := b.store.Participant(t.Context(), b.race.ID, user)
+	require.NoError(t, err)
+	require.Equal(t, []any{race.Cancelled, first.ID}, []any{p.Status, p.ID})
+	wrong, err := b.store.RecountPools(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, wrong)
+}
+
+// waitsForLock returns once a statement writes a table that is locked.
+func (b *entryBundle) waitsForLock(t *testing.T, table string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var n int
+		err := b.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE() AND info LIKE ?", "%INTO "+table+"%").Scan(&n)
+		return err == nil && n > 0
+	}, 10*time.Second, 5*time.Millisecond)
+}
+
+// TestEntryAfterLeaving: joining again is a new arrival, and an organizer learns what is
+// wrong with an entry whose account is gone.
+func TestEntryAfterLeaving(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(1))
+	first, second := newID(), newID()
+	before := b.enter(t, first)
+	b.enter(t, second)
+	require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, first))
+	b.exec(t, "UPDATE entry SET created_at = created_at - INTERVAL 1 DAY WHERE user_id = ?", first)
+	b.enter(t, first)
+	require.False(t, b.of(t, first).EnteredAt.Before(before.EnteredAt), "it has got a new number")
+
+	b.passDeadline(t, second)
+	_, err := b.store.ExpireOffer(t.Context(), maindb.Offer{RaceID: b.race.ID, Pool: 1, Seq: 2, No: 1})
+	require.NoError(t, err)
+	_, err = b.store.Leave(t.Context(), second)
+	require.NoError(t, err)
+	_, err = b.store.EnterByHand(t.Context(), b.race.ID, second, "invited", true)
+	require.NotErrorIs(t, err, race.ErrLeft, "the caller's own account has not left")
+	var conflict *race.ConflictError
+	require.ErrorAs(t, err, &conflict)
+	_, err = b.store.Participant(t.Context(), b.race.ID, second)
+	require.ErrorIs(t, err, race.ErrNotFound)
+}
