@@ -46,7 +46,7 @@ func (s *site) announcer(ctx context.Context, r *request) (page, error) {
 		}
 	}
 	return page{
-		title: r.T("announcer.of", "Race", found.Name), body: announcerBody(r, v), keep: found.freshness(), version: found.latest.Version,
+		title: r.T("announcer.of", "Race", found.Name), body: announcerBody(r, v), keep: keepShort, version: found.latest.Version,
 		module: "announcer.js", bare: true, hidden: true,
 	}, nil
 }

@@ -56,7 +56,7 @@ func (s *site) compare(ctx context.Context, r *request) (page, error) {
 		}
 	}
 	return page{
-		title: r.T("compare.of", "Race", found.Name), description: r.describe(found), body: compareBody(r, v), keep: found.freshness(),
+		title: r.T("compare.of", "Race", found.Name), description: r.describe(found), body: compareBody(r, v), keep: keepShort,
 		version: found.latest.Version, hidden: len(r.query) > 0,
 	}, nil
 }

@@ -475,7 +475,7 @@ func failurePage(lang *locale, v failure) page {
 	keep := keepNone
 	switch v.status {
 	case http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity:
-		key, keep = fmt.Sprintf("error.%d", v.status), keepLive
+		key, keep = fmt.Sprintf("error.%d", v.status), keepShort
 	case http.StatusServiceUnavailable, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusRequestEntityTooLarge:
 		key = fmt.Sprintf("error.%d", v.status)
 	}

@@ -68,7 +68,7 @@ func (s *site) races(ctx context.Context, r *request) (page, error) {
 		}
 		v.lists = append(v.lists, shown)
 	}
-	return page{title: r.T("races.title"), description: r.T("races.description"), body: racesBody(r, v), keep: keepLive}, nil
+	return page{title: r.T("races.title"), description: r.T("races.description"), body: racesBody(r, v), keep: keepShort}, nil
 }
 
 // raceView is what is shown of a race, on its own page and above its standings.
@@ -132,14 +132,6 @@ func (s *site) readRace(ctx context.Context, raceID string) (*raceView, error) {
 	return v, nil
 }
 
-// freshness is how long caches may keep a page about the race.
-func (v *raceView) freshness() freshness {
-	if v.Status == race.Official || v.Status == race.Void {
-		return keepOfficial
-	}
-	return keepLive
-}
-
 func (s *site) race(ctx context.Context, r *request) (page, error) {
 	v, err := s.readRace(ctx, r.raceID)
 	if err != nil {
@@ -168,7 +160,7 @@ func (s *site) race(ctx context.Context, r *request) (page, error) {
 		}
 	}
 	p := page{
-		title: v.Name, description: r.describe(v), body: raceBody(r, v, race.DateOf(s.Now().UTC())), keep: v.freshness(),
+		title: v.Name, description: r.describe(v), body: raceBody(r, v, race.DateOf(s.Now().UTC())), keep: keepShort,
 		version: v.latest.Version,
 	}
 	return p, nil

@@ -18,21 +18,20 @@ import (
 type freshness int
 
 const (
-	keepNone     freshness = iota // not at all: something is wrong that may be right again
-	keepLive                      // what changes while a race is on
-	keepOfficial                  // what changes only by a correction; names may still disappear
-	keepStatic                    // texts
+	keepNone   freshness = iota // not at all: something is wrong that may be right again
+	keepShort                   // results and names, which a runner may hide at any time
+	keepStatic                  // texts
 )
 
 // header is the Cache-Control of a page. A cache between us and the readers keeps a
 // page longer than they do (s-maxage), shows an old one while it asks for the new
-// one, and for long when we are down.
+// one, and for long when we are down. A name that is hidden is gone within a minute:
+// at most 30 seconds here (api/standings), then max-age, s-maxage and
+// stale-while-revalidate together.
 func (f freshness) header() string {
 	switch f {
-	case keepLive:
-		return "public, max-age=5, s-maxage=10, stale-while-revalidate=30, stale-if-error=600"
-	case keepOfficial:
-		return "public, max-age=30, s-maxage=60, stale-while-revalidate=120, stale-if-error=86400"
+	case keepShort:
+		return "public, max-age=5, s-maxage=10, stale-while-revalidate=15, stale-if-error=600"
 	case keepStatic:
 		return "public, max-age=300, s-maxage=3600, stale-while-revalidate=86400, stale-if-error=86400"
 	case keepNone:

@@ -183,7 +183,7 @@ func (s *site) result(ctx context.Context, r *request) (page, error) {
 		description = v.time.String() + " · " + r.T("place.of", "Place", r.Number(v.row.Place), "Total", r.Number(v.field)) + " · " + description
 	}
 	return page{
-		title: r.shown(v.name) + " · " + v.Name, description: description, body: resultBody(r, v), keep: v.freshness(),
+		title: r.shown(v.name) + " · " + v.Name, description: description, body: resultBody(r, v), keep: keepShort,
 		version: v.version.Version, follow: v.ID,
 	}, nil
 }
@@ -260,7 +260,7 @@ func (s *site) certificate(ctx context.Context, r *request) (page, error) {
 		}
 	}
 	return page{
-		title: r.T("certificate.of", "Name", r.shown(v.name), "Race", v.Name), body: certificateBody(r, c), keep: keepOfficial,
+		title: r.T("certificate.of", "Name", r.shown(v.name), "Race", v.Name), body: certificateBody(r, c), keep: keepShort,
 		version: v.version.Version, bare: true, hidden: true,
 	}, nil
 }
@@ -308,7 +308,7 @@ func (s *site) verify(ctx context.Context, r *request) (page, error) {
 		return page{}, err
 	}
 	return page{
-		title: r.T("verify.title"), body: verifyBody(r, v), keep: keepOfficial, version: v.then.latest.Version, hidden: true,
+		title: r.T("verify.title"), body: verifyBody(r, v), keep: keepShort, version: v.then.latest.Version, hidden: true,
 	}, nil
 }
 

@@ -55,7 +55,7 @@ func (s *site) leaderboard(ctx context.Context, r *request) (page, error) {
 	}
 	return page{
 		title: r.T("season.of", "Year", strconv.Itoa(v.season)), description: r.T("season.description"), body: leaderboardBody(r, v),
-		keep: keepLive, hidden: v.page > 1,
+		keep: keepShort, hidden: v.page > 1,
 	}, nil
 }
 
@@ -106,7 +106,7 @@ func (s *site) status(ctx context.Context, r *request) (page, error) {
 	if oldest >= late {
 		points.late = oldest.Truncate(time.Second)
 	}
-	return page{title: r.T("nav.status"), body: statusBody(r, []part{results, names, points}), keep: keepLive, hidden: true}, nil
+	return page{title: r.T("nav.status"), body: statusBody(r, []part{results, names, points}), keep: keepShort, hidden: true}, nil
 }
 
 func (s *site) privacy(_ context.Context, r *request) (page, error) {

@@ -79,7 +79,7 @@ func (s *site) standings(ctx context.Context, r *request) (page, error) {
 	}
 	v := &standingsView{raceView: found}
 	p := page{
-		title: r.T("standings.of", "Race", found.Name), description: r.describe(found), keep: found.freshness(),
+		title: r.T("standings.of", "Race", found.Name), description: r.describe(found), keep: keepShort,
 	}
 	number, err := r.number("version")
 	if err != nil {
