@@ -28,7 +28,7 @@ import (
 
 const (
 	operatePath  = "/operate"
-	creditsPath  = operatePath + "/credits" //nolint:gosec // a path, no credential
+	creditsPath  = operatePath + "/credits"
 	lettersPath  = operatePath + "/dead-letters"
 	auditsPath   = operatePath + "/audits"
 	accountsPath = operatePath + "/accounts"
@@ -336,7 +336,7 @@ func (s *site) deed(path string, prepare func(ctx context.Context, v *visit) (de
 		if err != nil {
 			return page{}, err
 		}
-		if v.form.sent {
+		if v.form.sent { //nolint:nestif // one step after the other
 			if v.form.get("reason") == "" && !d.mayBe {
 				v.blame("reason", v.T("operate.wrong.reason"))
 			}
@@ -618,7 +618,7 @@ func targetPath(a ops.ShownAction) string {
 	if !server.IsID(a.Target) {
 		return ""
 	}
-	switch repair.Action(a.Action) {
+	switch repair.Action(a.Action) { //nolint:exhaustive // other actions have no page
 	case repair.RetryCredit, "reset-credit":
 		return creditsPath + "/" + a.Target
 	case repair.RecomputeRace, repair.VoidRace, repair.HandOverRace, repair.SeparatePerson:
@@ -658,7 +658,7 @@ func (s *site) accountsForm(ctx context.Context, v *visit) (page, error) {
 // findAccount leads to an account by its login, which is in no address, or its ID.
 func (s *site) findAccount(ctx context.Context, v *visit) (page, error) {
 	asked := v.form.get("login_id")
-	if server.IsID(asked) {
+	if server.IsID(asked) { //nolint:nestif // two ways to name an account
 		if _, _, err := s.Operations.Account(ctx, asked); err == nil {
 			return page{}, &redirect{to: v.link(accountsPath + "/" + asked)}
 		} else if !errors.Is(err, race.ErrNotFound) {
@@ -884,7 +884,8 @@ func (s *site) mergeDeed(ctx context.Context, v *visit) (deed, error) {
 			return deed{}, err
 		}
 	}
-	return d, s.nameRaces(ctx, &d)
+	err = s.nameRaces(ctx, &d)
+	return d, err
 }
 
 func (s *site) separateDeed(ctx context.Context, v *visit) (deed, error) {
@@ -910,7 +911,8 @@ func (s *site) separateDeed(ctx context.Context, v *visit) (deed, error) {
 		}
 		d.consequences = []maindb.RaceConsequences{{RaceID: raceID, Consequences: planned}}
 	}
-	return d, s.nameRaces(ctx, &d)
+	err := s.nameRaces(ctx, &d)
+	return d, err
 }
 
 // nameRaces reads the names of the races in which a deed has consequences.
