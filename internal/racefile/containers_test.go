@@ -233,6 +233,6 @@ func TestSheetsThatRepeatRows(t *testing.T) {
 	}, nil)
 	f, err := Read("", bytes.NewReader(data), Options{})
 	require.NoError(t, err)
-	require.Equal(t, []string{"7|Ann Elk|1:00:00|OK", "8|Bo Elk|1:01:00|OK"}, []string{brief(f.Rows[0]), brief(f.Rows[1])})
+	require.Equal(t, []string{"7|Ann Elk|1:00:00|OK|Overall", "8|Bo Elk|1:01:00|OK|Overall"}, []string{brief(f.Rows[0]), brief(f.Rows[1])})
 	require.Len(t, f.Errors, 2, "the times of bib 9 differ")
 }
