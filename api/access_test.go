@@ -388,6 +388,12 @@ GET    /{lang}/organize/races/new                                     organizers
 POST   /{lang}/organize/races/new                                     organizers
 GET    /{lang}/organize/races/{race_id}                               viewers
 GET    /{lang}/organize/races/{race_id}/participants                  viewers
+GET    /{lang}/organize/races/{race_id}/entries                       viewers
+POST   /{lang}/organize/races/{race_id}/entries                       editors
+GET    /{lang}/organize/races/{race_id}/entries.csv                   viewers
+GET    /{lang}/organize/races/{race_id}/entries/{user_id}             viewers
+POST   /{lang}/organize/races/{race_id}/entries/{user_id}/enter       editors
+POST   /{lang}/organize/races/{race_id}/entries/{user_id}/remove      editors
 GET    /{lang}/organize/races/{race_id}/versions                      viewers
 GET    /{lang}/organize/races/{race_id}/exports                       viewers
 GET    /{lang}/organize/races/{race_id}/changes                       viewers

@@ -186,3 +186,66 @@ func TestTooManyEnter(t *testing.T) {
 	require.Equal(t, mine, ann.post(mine, busy.fill("#enter")...).to())
 	require.Equal(t, "You are in.", ann.visit(mine).Find(".verdict").Text())
 }
+
+// TestOrganizerRunsEntry pauses, makes room, enters by hand and removes.
+func TestOrganizerRunsEntry(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	director := b.director(t)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 1, WaitingList: true})
+	b.raceID = r.ID
+	mine, desk := "/en/my/races/"+r.ID, b.run("en", "/entries")
+	all := b.runners(t, "ann", "ben", "cas", "dan")
+	for _, c := range all[:3] {
+		require.Equal(t, mine, c.post(mine, c.visit(mine).fill("#enter", "team", hostile)...).to())
+	}
+	require.Equal(t, desk, director.visit(b.run("en", "")).Find(`a[href$="/entries"]`).AttrOr("href", ""))
+	list := director.visit(desk)
+	require.Equal(t, http.StatusOK, list.status)
+	require.NotContains(t, list.body, "<script>alert")
+	require.Len(t, list.Find("table").Last().Find("tbody tr").Nodes, 3)
+	require.Len(t, director.visit(desk+"?status=waiting&pool=1").Find("table").Last().Find("tbody tr").Nodes, 2)
+	require.Equal(t, http.StatusUnprocessableEntity, director.visit(desk+"?status=any").status)
+	require.Equal(t, "신청과 대기자", director.visit(b.run("ko", "/entries")).Find("h1").Text())
+
+	require.Equal(t, desk, director.post(desk, "do", "pause").to())
+	require.Equal(t, http.StatusConflict, all[3].post(mine, all[3].visit(mine).fill("#enter")...).status)
+	require.Equal(t, "Let entry go on", director.visit(desk).Find(`button[name="do"]`).Text())
+	require.Equal(t, desk, director.post(desk, "do", "resume").to())
+	for _, wrong := range []string{"", "0", "-1", "many", "9999999"} {
+		refused := director.post(desk, director.visit(desk).fill("#capacity", "entry.capacity", wrong)...)
+		require.Equal(t, http.StatusUnprocessableEntity, refused.status, wrong)
+		require.NotEmpty(t, refused.Find(`[id="field-entry.capacity-wrong"]`).Text(), wrong)
+	}
+	old := director.visit(desk).fill("#capacity")
+	require.Equal(t, desk, director.post(desk, director.visit(desk).fill("#capacity", "entry.capacity", "2")...).to())
+	require.Equal(t, "A place is yours, if you take it", all[1].visit(mine).Find(".verdict").Text(), "more places serve the line at once")
+	require.Equal(t, desk, director.post(desk, old...).to(), "a form opened before changes nothing that it did not mean to")
+	require.Equal(t, "2", director.visit(desk).Find(`[id="field-entry.capacity"]`).AttrOr("value", ""))
+
+	cas := director.visit(desk + "?status=waiting").Find("table").Last().Find("tbody a").AttrOr("href", "")
+	entry := director.visit(cas)
+	full := director.post(cas+"/enter", entry.fill("#by-hand", "reason", "invited")...)
+	require.Equal(t, http.StatusConflict, full.status)
+	require.Equal(t, "invited", full.Find("#field-reason").AttrOr("value", ""))
+	require.Equal(t, http.StatusUnprocessableEntity, director.post(cas+"/enter", "over_capacity", "yes").status, "without a reason")
+	require.Equal(t, cas, director.post(cas+"/enter", full.fill("#by-hand", "over_capacity", "yes")...).to())
+	require.Equal(t, "You are in.", all[2].visit(mine).Find(".verdict").Text())
+	require.Equal(t, http.StatusUnprocessableEntity, director.post(cas+"/remove").status)
+	require.Equal(t, cas, director.post(cas+"/remove", director.visit(cas).fill("#remove", "reason", "another's name")...).to())
+	removed := all[2].visit(mine)
+	require.Contains(t, removed.texts(".notice")[0], "removed your entry")
+	require.NotContains(t, removed.body, "another&#39;s name")
+	require.Zero(t, removed.Find("#enter").Length())
+	require.Equal(t, http.StatusConflict, all[2].post(mine).status)
+
+	file := director.visit(desk + ".csv")
+	require.Equal(t, `attachment; filename="entries.csv"`, file.header.Get("Content-Disposition"))
+	require.Contains(t, file.body, "another's name")
+	require.Equal(t, http.StatusNotFound, director.visit(desk+"/"+newID()).status)
+	require.Equal(t, http.StatusForbidden, all[0].visit(desk).status)
+	b.account(t, "rival", auth.Organizer)
+	rival := b.loggedIn(t, "rival")
+	require.Equal(t, http.StatusForbidden, rival.visit(desk).status)
+	require.Equal(t, http.StatusForbidden, rival.post(cas+"/enter", "reason", "x").status)
+}

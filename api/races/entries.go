@@ -121,6 +121,56 @@ func (d entryDesk) list(ctx context.Context, in *entriesInput) (*entriesOutput, 
 	return out, err
 }
 
+// Entries returns a part of the entries of the race of ctx, and the cursor of the next.
+func (s *Service) Entries(ctx context.Context, status race.EntryStatus, pool int, part server.Page) ([]DeskEntryBody, string, error) {
+	out, err := s.desk.list(ctx, &entriesInput{Page: part, Status: status, Pool: pool})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
+// EntryOf returns the entry of a runner in the race of ctx.
+func (s *Service) EntryOf(ctx context.Context, userID string) (DeskEntryBody, error) {
+	e, err := s.desk.store.EntryOf(ctx, server.RaceFrom(ctx).ID, userID)
+	out, err := s.desk.answer(ctx, e, err)
+	if err != nil {
+		return DeskEntryBody{}, err
+	}
+	return out.Body, nil
+}
+
+// EnterByHand enters a runner in the race of ctx, whatever their position.
+func (s *Service) EnterByHand(ctx context.Context, userID, reason string, overCapacity bool) error {
+	in := &entryByHandInput{RacePath: RacePath{RaceID: server.RaceFrom(ctx).ID}, UserID: userID}
+	in.Body.Reason, in.Body.OverCapacity = reason, overCapacity
+	if err := server.Valid(in.Body); err != nil {
+		return err
+	}
+	_, err := s.desk.enter(ctx, in)
+	return err
+}
+
+// RemoveEntry removes the entry of a runner from the race of ctx.
+func (s *Service) RemoveEntry(ctx context.Context, userID, reason string) error {
+	in := &entryRemovalInput{RacePath: RacePath{RaceID: server.RaceFrom(ctx).ID}, UserID: userID}
+	in.Body.Reason = reason
+	if err := server.Valid(in.Body); err != nil {
+		return err
+	}
+	_, err := s.desk.remove(ctx, in)
+	return err
+}
+
+// EntriesFile returns the entries of the race of ctx as CSV.
+func (s *Service) EntriesFile(ctx context.Context) ([]byte, error) {
+	out, err := s.desk.export(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return out.Body, nil
+}
+
 func (d entryDesk) shown(ctx context.Context, entries []maindb.LineEntry) ([]DeskEntryBody, error) {
 	userIDs := make([]string, len(entries))
 	for i, e := range entries {

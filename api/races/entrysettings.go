@@ -2,11 +2,14 @@ package races
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
@@ -157,6 +160,43 @@ func setPools(wrong *race.FieldErrors, s *race.EntrySettings, bodies []EntryPool
 	if len(pools) > 0 {
 		s.Capacity, s.BibFrom, s.BibTo = 0, 0, 0
 	}
+}
+
+// Pause stops entry to the race of ctx, or lets it go on.
+func (s *Service) Pause(ctx context.Context, paused bool) error {
+	_, err := s.Change(ctx, RaceChangeBody{Entry: &EntryChangeBody{Paused: &paused}}, func(race.Race) error { return nil })
+	return err
+}
+
+// SetCapacity changes how many places pools of the race of ctx have, by their keys. It
+// returns a *race.ConflictError when the pools have changed since the race was read.
+func (s *Service) SetCapacity(ctx context.Context, capacities map[int]int) error {
+	r := server.RaceFrom(ctx)
+	if r.Entry == nil {
+		return race.ErrNotFound
+	}
+	change := &EntryChangeBody{}
+	if len(r.Entry.Pools) == 0 {
+		if capacity, ok := capacities[r.EntryPools()[0].Key]; ok {
+			change.Capacity = &capacity
+		}
+	} else {
+		pools := make([]EntryPoolBody, len(r.Entry.Pools))
+		for i, p := range r.Entry.Pools {
+			if capacity, ok := capacities[p.Key]; ok {
+				p.Capacity = capacity
+			}
+			pools[i] = poolBodyOf(r.Entry, p)
+		}
+		change.Pools = &pools
+	}
+	_, err := s.Change(ctx, RaceChangeBody{Entry: change}, func(now race.Race) error {
+		if now.Entry == nil || !slices.Equal(now.Entry.Pools, r.Entry.Pools) {
+			return &race.ConflictError{Message: "the pools have changed meanwhile: look at them again"}
+		}
+		return nil
+	})
+	return err
 }
 
 func entrySettingsOf(r race.Race) *EntrySettingsBody {

@@ -197,6 +197,12 @@ var Access = map[string]Rule{
 	"POST /{lang}/organize/races/new":                                                  {Who: Organizer, Creates: true},
 	"GET /{lang}/organize/races/{race_id}":                                             {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/participants":                                {Who: Viewer},
+	"GET /{lang}/organize/races/{race_id}/entries":                                     {Who: Viewer},
+	"POST /{lang}/organize/races/{race_id}/entries":                                    {Who: Editor},
+	"GET /{lang}/organize/races/{race_id}/entries.csv":                                 {Who: Viewer},
+	"GET /{lang}/organize/races/{race_id}/entries/{user_id}":                           {Who: Viewer},
+	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/enter":                    {Who: Editor}, // repeating it changes nothing, so it needs no key
+	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/remove":                   {Who: Editor}, // likewise
 	"GET /{lang}/organize/races/{race_id}/versions":                                    {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/exports":                                     {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/changes":                                     {Who: Viewer},
