@@ -211,10 +211,10 @@ func (s *site) filePlan(ctx context.Context, v *visit) (page, error) {
 // file gives.
 func (s *site) fillRows(ctx context.Context, v *visit, view *planView) error {
 	rows, err := s.Files.Rows(ctx, view.ImportID)
-	if problem, _ := server.Problem(ctx, err); err != nil && problem.Status == http.StatusNotFound {
-		return nil
-	}
 	if err != nil {
+		if problem, _ := server.Problem(ctx, err); problem.Status == http.StatusNotFound {
+			return nil
+		}
 		return err
 	}
 	view.kept, view.names = true, make(map[string]string)
@@ -442,17 +442,17 @@ func (s *site) undoForm(ctx context.Context, v *visit) (page, error) {
 	}
 	view := &undoView{office: officeOf(ctx, "files"), ImportSummary: shown.ImportSummary}
 	view.consequences, view.hash, err = s.Files.PlanUndo(ctx, shown.ImportID)
-	if problem, _ := server.Problem(ctx, err); err != nil && problem.Status == http.StatusConflict {
+	if err != nil {
+		problem, _ := server.Problem(ctx, err)
+		if problem.Status != http.StatusConflict {
+			return page{}, err
+		}
 		view.refused = append(view.refused, v.remark(problem.Detail))
 		for _, detail := range problem.Errors {
 			view.refused = append(view.refused, v.remark(detail.Message))
 		}
-		err = nil
 	}
-	if err == nil {
-		view.names, err = s.namesIn(ctx, view.ID, &view.consequences, nil)
-	}
-	if err != nil {
+	if view.names, err = s.namesIn(ctx, view.ID, &view.consequences, nil); err != nil {
 		return page{}, err
 	}
 	return page{title: v.T("undo.title") + " · " + view.Name, body: undoBody(v, view)}, nil
