@@ -10,6 +10,16 @@ for (const time of document.querySelectorAll("time[datetime]")) {
 	time.textContent = `${clock.format(at)} ${name ? name.value : ""}`.trim();
 }
 
+// The back button leads to a fresh copy of a form that was sent. It takes the key of the
+// first copy again, by which the server knows the same form when it is sent once more.
+const keys = [...document.querySelectorAll("form:not(.press) input[name=key]")];
+if (keys.length > 0) {
+	const [arrival] = performance.getEntriesByType("navigation");
+	const sent = history.state?.keys;
+	if (arrival?.type === "back_forward" && sent?.length === keys.length) keys.forEach((key, i) => { key.value = sent[i]; });
+	history.replaceState({...history.state, keys: keys.map((key) => key.value)}, "");
+}
+
 const page = document.querySelector("main[data-race]");
 if (page) follow(page);
 
