@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
@@ -43,6 +44,9 @@ func said(t *testing.T, tab *browser.Tab, expression string) (text string) {
 	require.NoError(t, tab.Run(chromedp.Evaluate(expression, &text)), expression)
 	return text
 }
+
+// promised makes an evaluation wait for the promise that it returns.
+func promised(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
 // says waits until an expression in the page contains a text.
 func says(t *testing.T, tab *browser.Tab, expression, want string) {
@@ -140,29 +144,44 @@ func TestPagesInABrowser(t *testing.T) {
 				path = "/" + lang + path
 				require.NoError(t, tab.Run(chromedp.Navigate(b.APIURL()+path), chromedp.WaitReady("h1")), path)
 				require.Equal(t, lang, said(t, tab, "document.documentElement.lang"), path)
-				if found := said(t, tab, overflowing); found != "" {
-					note(path, "wider than the screen: %s", found)
+				checked := rules
+				if view.Forced {
+					checked = "" // the colours are the reader's
 				}
-				if found := said(t, tab, smallTargets); found != "" {
-					note(path, "targets that are too small: %s", found)
+				for _, flaw := range flaws(t, tab, checked) {
+					note(path, "%s", flaw)
 				}
 				for _, complaint := range tab.Complaints() {
 					if !strings.HasSuffix(path, "/nothing") || !strings.Contains(complaint, "404") {
 						note(path, "%s", complaint)
 					}
 				}
-				if rules == "" || view.Forced {
-					continue
-				}
-				violations, err := tab.Violations(rules)
-				require.NoError(t, err, path)
-				for _, violation := range violations {
-					note(path, "%s", violation)
-				}
 			}
 		}
 	}
 	require.Empty(t, wrong, strings.Join(wrong, "\n"))
+}
+
+// flaws returns what is wrong with a page for its readers: content wider than the screen,
+// targets that are too small, and the rules of axe-core that it breaks, if its source is
+// given.
+func flaws(t *testing.T, tab *browser.Tab, rules string) (found []string) {
+	t.Helper()
+	if wide := said(t, tab, overflowing); wide != "" {
+		found = append(found, "wider than the screen: "+wide)
+	}
+	if small := said(t, tab, smallTargets); small != "" {
+		found = append(found, "targets that are too small: "+small)
+	}
+	if rules == "" {
+		return found
+	}
+	violations, err := tab.Violations(rules)
+	require.NoError(t, err)
+	for _, violation := range violations {
+		found = append(found, violation.String())
+	}
+	return found
 }
 
 // overflowing names what makes a page scroll sideways. A table may, in its own frame.
@@ -173,7 +192,7 @@ const overflowing = `document.documentElement.scrollWidth <= innerWidth ? "" :
 // smallTargets names what is hard to hit: links and controls below 24 pixels that are
 // not in a line of text (WCAG 2.2, 2.5.8).
 const smallTargets = `[...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")].filter((e) => {
-		const box = e.getBoundingClientRect();
+		const box = (e.closest("label") ?? e).getBoundingClientRect();
 		return box.width > 0 && !e.closest("p, dd, .skip") && (box.height < 23.5 || box.width < 23.5) && getComputedStyle(e).position !== "absolute";
 	}).map((e) => e.outerHTML.slice(0, 120)).join("\n")`
 
