@@ -159,8 +159,13 @@ func TestFollowLine(t *testing.T) {
 	}
 	late := followLine(t, web.URL+path+"/entry/events", "1")
 	require.Equal(t, `2 line {"version":2,"waiting":2,"left":[5]}`, <-late)
+	_, joins := b.runner(t, "late@example.org", "", race.Date{})
+	require.Equal(t, http.StatusCreated, b.call(t, http.MethodPost, path+"/participants", joins, `{}`).status)
+	require.Eventually(t, func() bool {
+		return <-followLine(t, web.URL+path+"/entry/events", "") == `2 line {"version":2,"waiting":3,"left":[]}`
+	}, 10*time.Second, 50*time.Millisecond, "whoever comes now sees how many wait now")
 	lost := followLine(t, web.URL+path+"/entry/events?pool=1", "99")
-	require.Equal(t, `2 reset {"version":2,"waiting":2,"left":[]}`, <-lost)
+	require.Equal(t, `2 reset {"version":2,"waiting":3,"left":[]}`, <-lost)
 	require.Equal(t, http.StatusNotFound, b.call(t, http.MethodGet, path+"/entry/events?pool=9", "", "").status)
 }
 

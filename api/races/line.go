@@ -231,6 +231,11 @@ func (l *lines) look(ctx context.Context, key lineKey, watched *lineWatch) error
 		}
 	}
 	if !first && len(left) == 0 {
+		watched.mu.Lock()
+		defer watched.mu.Unlock()
+		if watched.version == version { // who only joined behind others is news to nobody
+			watched.waiting = waiting
+		}
 		return nil
 	}
 	return watched.advance(version, waiting, left)

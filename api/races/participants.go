@@ -89,7 +89,7 @@ func (e entries) register(api huma.API) {
 		Summary: "Enter a race", Tags: []string{entriesTag}, MaxBodyBytes: maxBody,
 		Description: "Your sex and your age on race day are taken from your account. You can enter again after you cancelled. " +
 			"In a race with entry settings you are entered, or wait in line when all places are taken; to ask again answers your entry as it is. " +
-			"A 503 says that too many ask at this moment: nothing was written, ask again after Retry-After.",
+			"A 503 that says that too many ask at this moment wrote nothing. After any other 503 you may have been entered all the same: ask again after Retry-After, or look at your entry.",
 		Errors: append(refusals, http.StatusConflict),
 	}, e.enter)
 	server.Register(api, huma.Operation{
