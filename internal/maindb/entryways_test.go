@@ -96,6 +96,8 @@ func TestCapacityOfRaceHoldsForEverybody(t *testing.T) {
 	_, err = b.store.ServeLines(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, race.Offered, b.of(t, waitsB).Status, "the line of a pool gets what another leaves")
+	planned, _ := b.imports(t, b.race.ID, row("501", ""))
+	require.Equal(t, []maindb.RowOutcome{maindb.RowRefused}, outcomes(planned), "the offer holds the last place")
 }
 
 // TestLinesAreServedByThemselves: a race that is over costs nothing for as long as it is

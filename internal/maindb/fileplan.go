@@ -83,7 +83,11 @@ func planFile(ctx context.Context, q *gen.Queries, r race.Race, file RaceFile, c
 	if err != nil {
 		return FilePlan{}, fmt.Errorf("read the invitations of race %s: %w", r.ID, err)
 	}
-	plan := FilePlan{before: before, list: newStartListPlan(r, before.entries, invited, file.Entries)}
+	offered, err := q.OfferedPlaces(ctx, r.ID)
+	if err != nil {
+		return FilePlan{}, fmt.Errorf("count the offers of race %s: %w", r.ID, err)
+	}
+	plan := FilePlan{before: before, list: newStartListPlan(r, before.entries, int(offered), invited, file.Entries)}
 	plan.Entries = plan.list.rows
 	listed := before.withEntries(plan.list)
 	if plan.results, err = planImport(ctx, q, r, file.ResultsFile, change, listed); err != nil {

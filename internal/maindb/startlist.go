@@ -135,7 +135,11 @@ func (s *Store) planStartList(ctx context.Context, q *gen.Queries, r race.Race, 
 	if err != nil {
 		return nil, fmt.Errorf("read the invitations of race %s: %w", r.ID, err)
 	}
-	return newStartListPlan(r, entries, invited, rows), nil
+	offered, err := q.OfferedPlaces(ctx, r.ID)
+	if err != nil {
+		return nil, fmt.Errorf("count the offers of race %s: %w", r.ID, err)
+	}
+	return newStartListPlan(r, entries, int(offered), invited, rows), nil
 }
 
 // reviseBibsOf revises the records of bibs, if there are any, so that they are

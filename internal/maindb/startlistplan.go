@@ -58,7 +58,8 @@ type spot struct {
 	displaced *entry // the entry of a start list that gives way
 }
 
-func newStartListPlan(r race.Race, existing []entry, invited []gen.InvitationsOfRaceRow, list []StartListRow) *startListPlan {
+// newStartListPlan plans a list; offered is how many places offers hold.
+func newStartListPlan(r race.Race, existing []entry, offered int, invited []gen.InvitationsOfRaceRow, list []StartListRow) *startListPlan {
 	p := &startListPlan{
 		rows: make([]PlannedRow, len(list)), spots: make([]spot, len(list)), keys: make([]string, len(list)),
 		race: r, byBib: make(map[string]*entry, len(existing)), byUser: make(map[string]*entry, len(existing)),
@@ -91,7 +92,7 @@ func newStartListPlan(r race.Race, existing []entry, invited []gen.InvitationsOf
 	}
 	for p.findSpots() { // a refused mover keeps its bib, which may make another row be refused
 	}
-	p.fillPlaces(existing)
+	p.fillPlaces(existing, offered)
 	for i := range list {
 		p.decide(i)
 	}
@@ -214,12 +215,12 @@ func (p *startListPlan) holder(i int) *entry {
 }
 
 // fillPlaces refuses, in the order of the list, the rows for which the race has
-// no place left.
-func (p *startListPlan) fillPlaces(existing []entry) {
+// no place left. Offers of places hold theirs.
+func (p *startListPlan) fillPlaces(existing []entry, offered int) {
 	if p.race.Capacity == 0 {
 		return
 	}
-	entered := 0
+	entered := offered
 	for _, e := range existing {
 		if e.Status == race.Entered {
 			entered++

@@ -829,6 +829,17 @@ func (q *Queries) OfferStarted(ctx context.Context, arg OfferStartedParams) erro
 	return err
 }
 
+const offeredPlaces = `-- name: OfferedPlaces :one
+SELECT CAST(COALESCE(SUM(offered), 0) AS SIGNED) AS places FROM entry_pool WHERE race_id = ?
+`
+
+func (q *Queries) OfferedPlaces(ctx context.Context, raceID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, offeredPlaces, raceID)
+	var places int64
+	err := row.Scan(&places)
+	return places, err
+}
+
 const offersToStart = `-- name: OffersToStart :many
 SELECT race_id, pool, seq, offer_no, created_at FROM offer_outbox ORDER BY created_at LIMIT ? FOR UPDATE SKIP LOCKED
 `

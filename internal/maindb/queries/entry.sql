@@ -104,6 +104,9 @@ SELECT CAST(
     + (SELECT COALESCE(SUM(entry_pool.offered), 0) FROM entry_pool WHERE entry_pool.race_id = sqlc.arg(same_race_id) AND entry_pool.pool <> sqlc.arg(pool))
 AS SIGNED) AS places;
 
+-- name: OfferedPlaces :one
+SELECT CAST(COALESCE(SUM(offered), 0) AS SIGNED) AS places FROM entry_pool WHERE race_id = ?;
+
 -- name: LinesToServe :many
 -- Of races to come: the others give no more places, however many wait.
 SELECT entry_pool.race_id, entry_pool.pool FROM entry_pool JOIN race ON race.race_id = entry_pool.race_id
