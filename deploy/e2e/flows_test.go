@@ -115,6 +115,13 @@ func (v visitor) sends(t *testing.T, status int, fields ...string) {
 	v.presses(t, status, "main form button")
 }
 
+// counts returns how many elements of the page match.
+func (v visitor) counts(t *testing.T, selector string) (n int) {
+	t.Helper()
+	v.check(t, v.Run(chromedp.Evaluate(fmt.Sprintf(`document.querySelectorAll(%q).length`, selector), &n)))
+	return n
+}
+
 const rowsOfPage = `String(document.querySelectorAll("main tbody tr").length)`
 
 // TestRunnerInABrowser takes a runner without JavaScript from a result page to a
@@ -203,7 +210,7 @@ func TestRunnerInABrowser(t *testing.T) {
 }
 
 // TestOrganizerInABrowser logs in by the keyboard alone, applies a file of results that is
-// then sent again, and corrects a result from two tabs at once.
+// then dropped twice, and corrects a result from two tabs at once.
 func TestOrganizerInABrowser(t *testing.T) {
 	t.Parallel()
 	b := raceOfPages(t, 60)
@@ -215,21 +222,30 @@ func TestOrganizerInABrowser(t *testing.T) {
 	first.tabsTo(t, "main form button")
 	first.loads(t, http.StatusOK, chromedp.KeyEvent(kb.Enter))
 
-	// A file is planned, applied, and then sent once more.
+	// A file is planned, applied, and then dropped twice.
 	race := "/organize/races/" + b.raceID
 	file := filepath.Join(t.TempDir(), "results.csv")
 	require.NoError(t, os.WriteFile(file, results(b.rows).body, 0o600))
-	upload := func() {
-		first.opens(t, "/en"+race+"/files")
-		first.check(t, first.Run(chromedp.SetUploadFiles("#field-file", []string{file}, chromedp.ByQuery)))
-		first.presses(t, http.StatusOK, "#upload .actions button")
-	}
-	upload()
+	first.opens(t, "/en"+race+"/files")
+	first.check(t, first.Run(chromedp.SetUploadFiles("#field-file", []string{file}, chromedp.ByQuery)))
+	first.presses(t, http.StatusOK, "#upload .actions button")
 	first.presses(t, http.StatusOK, "#apply button")
 	says(t, first.Tab, `"current" in (document.querySelector("[data-progress]")?.dataset ?? {}) ? "done" : "running"`, "done")
-	upload()
+	first.opens(t, "/en"+race+"/files")
+	const files = ".imports li"
+	before := first.counts(t, files)
+	first.check(t, first.Run(chromedp.Evaluate(fmt.Sprintf(`(() => {
+		const dataTransfer = new DataTransfer();
+		dataTransfer.items.add(new File([%q], "results.csv", {type: "text/csv"}));
+		const drop = () => document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true}));
+		drop();
+		setTimeout(drop);
+	})()`, results(b.rows).body), nil)))
+	says(t, first.Tab, `document.querySelector("#rows") ? location.pathname : ""`, race+"/files/")
 	first.is(t, "true false", `document.querySelector("main").innerText.includes("The same file was applied") + " " + Boolean(document.querySelector("#apply"))`)
 	plan := strings.TrimPrefix(said(t, first.Tab, `location.pathname`), "/en")
+	first.opens(t, "/en"+race+"/files")
+	require.Equal(t, before+1, first.counts(t, files), "a file that was dropped twice")
 
 	// Two tabs hold the same result. What the later one sends is refused, and kept.
 	for _, r := range b.organizer.records(t, b.raceID) {
@@ -253,16 +269,46 @@ func TestOrganizerInABrowser(t *testing.T) {
 	first.lookAt(t, chromium, "/organize", race, race+"/files", plan, race+"/records", record, race+"/settings/ranking", race+"/publish")
 }
 
-// TestOperatorInABrowser looks at the pages of an operator, of whom nobody else sees any.
+// TestOperatorInABrowser brings back a credit that the ledger has lost, and sees that one
+// that was rejected is healed by the organizer.
 func TestOperatorInABrowser(t *testing.T) {
 	t.Parallel()
 	b := raceOfPages(t, 20)
-	b.finish(t, b.rows)
+	on, late := b.rows[:len(b.rows)-1], b.rows[len(b.rows)-1]
+	b.finish(t, on)
+	rejected := b.organizer.postRecord(t, b.raceID, map[string]any{"bib": "99123", "gun_time": late.gun}).RecordID
 	chromium := startBrowser(t)
 	operator := b.visitor(t, chromium, phone)
 	login, password := b.Operator()
 	operator.opens(t, "/en/account/login")
 	operator.sends(t, http.StatusOK, "login_id", login, "password", password)
+
+	// What the API says of the same records is what the test waits for.
+	api := operated{boston: b, operator: b.operator(t)}
+	lost := b.ids[on[0].bib]
+	api.lose(t, lost)
+	operator.opens(t, "/en/operate/credits?status=stuck&minutes=0&race_id="+b.raceID)
+	operator.presses(t, http.StatusOK, `a[href*="/operate/credits/`+lost+`"]`)
+	operator.presses(t, http.StatusOK, `a[href$="/retry"]`)
+	operator.sends(t, http.StatusOK, "reason", "restored from a backup")
+	operator.has(t, ".said")
+	api.until(t, lost, "settled")
+
+	eventually(t, patience, func() error {
+		operator.opens(t, "/en/operate/credits?status=rejected&race_id="+b.raceID)
+		if n := operator.counts(t, `a[href*="/operate/credits/`+rejected+`"]`); n != 1 {
+			return fmt.Errorf("the rejected credit is listed %d times", n)
+		}
+		return nil
+	})
+	b.organizer.correct(t, b.raceID, rejected, 1, map[string]any{"bib": late.bib, "reason": "the bib was misread"})
+	eventually(t, patience, func() error {
+		operator.opens(t, "/en/operate/credits?status=rejected&race_id="+b.raceID)
+		if n := operator.counts(t, `a[href*="/operate/credits/`+rejected+`"]`); n != 0 {
+			return fmt.Errorf("the healed credit is listed %d times", n)
+		}
+		return nil
+	})
 	operator.lookAt(t, chromium, "/operate", "/operate/credits?race_id="+b.raceID, "/operate/credits/"+b.ids[b.rows[0].bib], "/operate/dead-letters",
 		"/operate/audits", "/operate/actions", "/operate/accounts", "/operate/races/"+b.raceID)
 }
