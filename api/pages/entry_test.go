@@ -223,7 +223,7 @@ func TestOrganizerRunsEntry(t *testing.T) {
 	require.Equal(t, desk, director.post(desk, old...).to(), "a form opened before changes nothing that it did not mean to")
 	require.Equal(t, "2", director.visit(desk).Find(`[id="field-entry.capacity"]`).AttrOr("value", ""))
 
-	cas := director.visit(desk + "?status=waiting").Find("table").Last().Find("tbody a").AttrOr("href", "")
+	cas := director.visit(desk+"?status=waiting").Find("table").Last().Find("tbody a").AttrOr("href", "")
 	entry := director.visit(cas)
 	full := director.post(cas+"/enter", entry.fill("#by-hand", "reason", "invited")...)
 	require.Equal(t, http.StatusConflict, full.status)

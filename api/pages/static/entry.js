@@ -165,6 +165,7 @@ async function read() {
 		localTimes();
 		count();
 		if (focused) entry.focus();
+		if (!same) document.querySelector(".said")?.remove(); // it was said of the state before
 		const verdict = entry.querySelector(".verdict, .notice");
 		if (moved && verdict) news.textContent = verdict.textContent;
 	} else {
@@ -176,7 +177,12 @@ async function read() {
 
 function localTimes() {
 	const clock = new Intl.DateTimeFormat(language, {dateStyle: "long", timeStyle: "short"});
-	for (const time of entry.querySelectorAll("time[datetime]")) time.textContent = clock.format(new Date(time.dateTime));
+	const zone = new Intl.DateTimeFormat(language, {timeZoneName: "short"});
+	for (const time of entry.querySelectorAll("time[datetime]")) {
+		const at = new Date(time.dateTime);
+		const name = zone.formatToParts(at).find((part) => part.type === "timeZoneName");
+		time.textContent = `${clock.format(at)} ${name ? name.value : ""}`.trim();
+	}
 }
 
 // The page is read again now and then, more often when the stream does not work.
