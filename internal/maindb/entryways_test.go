@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
@@ -216,4 +218,34 @@ func TestEntryAfterLeaving(t *testing.T) {
 	require.ErrorAs(t, err, &conflict)
 	_, err = b.store.Participant(t.Context(), b.race.ID, second)
 	require.ErrorIs(t, err, race.ErrNotFound)
+}
+
+// TestWorkerPassesPlacesOn with the rights of its database account.
+func TestWorkerPassesPlacesOn(t *testing.T) {
+	t.Parallel()
+	db, cfg := mysqltest.New(t, maindb.Migrations())
+	bundle := &testBundle{store: maindb.NewOutcomes(db, time.Now), db: db, clock: &clock{}}
+	r := limited(1)
+	r.Capacity = 3
+	b := &entryBundle{testBundle: bundle, entering: maindb.NewEntering(bundle.store.Store, anyAccount), race: bundle.created(t, r)}
+	users := []string{newID(), newID(), newID(), newID()}
+	for _, u := range users {
+		b.enter(t, u)
+	}
+	b.joinsByList(t, users[2], "7")
+	_, err := b.store.SetStanding(t.Context(), b.race.ID, users[3], true)
+	require.NoError(t, err)
+	require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, users[0]))
+	offer := b.passDeadline(t, users[1])
+
+	worker := maindb.NewOutcomes(mysqltest.As(t, cfg, maindb.Grants(), mysql.Worker), time.Now)
+	_, err = worker.ExpireOffer(t.Context(), offer)
+	require.NoError(t, err)
+	_, err = b.store.ServeLines(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, race.Entered, b.of(t, users[3]).Status)
+	b.exec(t, "UPDATE entry_pool SET waiting = 5")
+	wrong, err := worker.RecountPools(t.Context())
+	require.NoError(t, err)
+	require.Len(t, wrong, 1)
 }
