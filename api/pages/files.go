@@ -191,7 +191,7 @@ func (s *site) filePlan(ctx context.Context, v *visit) (page, error) {
 		c := plan.Counts
 		view.nothing = c.Added+c.Changed+c.EntriesAdded+c.EntriesChanged == 0
 		view.undecided = slices.ContainsFunc(plan.Questions, func(q racefile.Question) bool { return q.Option == "event" })
-		if view.names, err = s.namesIn(ctx, view.ID, &plan.Consequences, view.names); err != nil {
+		if view.names, err = s.namesIn(ctx, v, &plan.Consequences, view.names); err != nil {
 			return page{}, err
 		}
 	}
@@ -256,13 +256,24 @@ func (s *site) fillRows(ctx context.Context, v *visit, view *planView) error {
 	return nil
 }
 
-// namesIn adds to known, by bib, the names of those on whom a change has consequences
-// that a page shows.
-func (s *site) namesIn(ctx context.Context, raceID string, c *maindb.Consequences, known map[string]string) (map[string]string, error) {
+// consequencesOf returns what a change of a race's settings or of a claim leads to, with
+// the names of whom it concerns.
+func (s *site) consequencesOf(ctx context.Context, v *visit, c maindb.Consequences) (*consequencesView, error) {
+	names, err := s.namesIn(ctx, v, &c, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &consequencesView{&c, names}, nil
+}
+
+// namesIn adds to known, by bib, the names of those on whom a change of the visited race
+// has consequences that a page shows. Without user_db there are none to add: what a
+// change leads to can be judged by the bibs too.
+func (s *site) namesIn(ctx context.Context, v *visit, c *maindb.Consequences, known map[string]string) (map[string]string, error) {
 	if known == nil {
 		known = make(map[string]string)
 	}
-	entrants, err := s.Races.EntrantsByBib(ctx, raceID)
+	entrants, err := s.Races.EntrantsByBib(ctx, v.raceID)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +297,7 @@ func (s *site) namesIn(ctx context.Context, raceID string, c *maindb.Consequence
 	}
 	runners, err := s.Accounts.Runners(ctx, slices.Collect(maps.Keys(keyOf)))
 	if err != nil {
-		return nil, err
+		s.withoutNames(ctx, v.request, err)
 	}
 	for id, runner := range runners {
 		known[keyOf[id]] = runner.Name
@@ -452,7 +463,7 @@ func (s *site) undoForm(ctx context.Context, v *visit) (page, error) {
 			view.refused = append(view.refused, v.remark(detail.Message))
 		}
 	}
-	if view.names, err = s.namesIn(ctx, view.ID, &view.consequences, nil); err != nil {
+	if view.names, err = s.namesIn(ctx, v, &view.consequences, nil); err != nil {
 		return page{}, err
 	}
 	return page{title: v.T("undo.title") + " · " + view.Name, body: undoBody(v, view)}, nil
@@ -591,8 +602,7 @@ func (v *visit) podiumTitle(p maindb.Podium) string {
 // consequencesView is what a change leads to.
 type consequencesView struct {
 	*maindb.Consequences
-	raceID string
-	names  map[string]string
+	names map[string]string // by the key of the bib
 }
 
 func (c consequencesView) name(bib string) string { return c.names[race.BibKey(bib)] }

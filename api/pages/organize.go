@@ -556,18 +556,17 @@ func (s *site) publish(ctx context.Context, v *visit) (page, error) {
 
 func (s *site) voidForm(ctx context.Context, v *visit) (page, error) {
 	r := server.RaceFrom(ctx)
-	var planned maindb.Consequences
+	var leadsTo *consequencesView
 	if r.Status == race.Provisional || r.Status == race.Official {
-		var err error
-		if planned, err = s.Settings.PlanVoid(ctx); err != nil {
+		planned, err := s.Settings.PlanVoid(ctx)
+		if err != nil {
+			return page{}, err
+		}
+		if leadsTo, err = s.consequencesOf(ctx, v, planned); err != nil {
 			return page{}, err
 		}
 	}
-	effects, err := s.effectsOf(ctx, v, r, planned)
-	if err != nil {
-		return page{}, err
-	}
-	return page{title: v.T("void.title"), body: voidBody(v, r, effects)}, nil
+	return page{title: v.T("void.title"), body: voidBody(v, r, leadsTo)}, nil
 }
 
 // voidRace voids a race, or deletes one that has no results yet.
@@ -603,76 +602,6 @@ func (s *site) voidRace(ctx context.Context, v *visit) (page, error) {
 		return page{}, err
 	}
 	return v.done(organizedPath(r.ID), "race-voided")
-}
-
-// effects are the consequences of a change, with the names of whom they concern.
-type effects struct {
-	maindb.Consequences
-	names map[string]string // by the key of the bib
-}
-
-// any reports whether there are consequences.
-func (e effects) any() bool {
-	return e.Credits > 0 || e.PlacesMoved > 0 || e.PointsTotal > 0 || slices.ContainsFunc(e.Podiums, func(p maindb.Podium) bool { return p.Changed })
-}
-
-// name is the name of whoever wears a bib, empty when it is not known.
-func (e effects) name(bib string) string { return e.names[race.BibKey(bib)] }
-
-// movesShown is how many moved places a page shows.
-const movesShown = 50
-
-// moves are the places that a page shows.
-func (e effects) moves() []maindb.PlaceMove { return e.Moves[:min(len(e.Moves), movesShown)] }
-
-// effectsOf finds the names for the consequences of a change.
-func (s *site) effectsOf(ctx context.Context, v *visit, r race.Race, c maindb.Consequences) (effects, error) {
-	e := effects{Consequences: c, names: map[string]string{}}
-	if !e.any() {
-		return e, nil
-	}
-	latest, err := s.Standings.Latest(ctx, r.ID)
-	if err != nil || latest.Version == 0 {
-		return e, err
-	}
-	version, err := s.Standings.Version(ctx, r.ID, latest.Version)
-	if err != nil {
-		return e, err
-	}
-	wanted := map[string]bool{}
-	for _, m := range e.moves() {
-		wanted[race.BibKey(m.Bib)] = true
-	}
-	for _, p := range c.Podiums {
-		for _, place := range slices.Concat(p.Before, p.After) {
-			wanted[race.BibKey(place.Bib)] = true
-		}
-	}
-	users := map[string]string{}
-	var userIDs []string
-	for i := range version.Rows {
-		if row := &version.Rows[i]; wanted[race.BibKey(row.Result.Bib)] && row.UserID != "" {
-			users[race.BibKey(row.Result.Bib)] = row.UserID
-			userIDs = append(userIDs, row.UserID)
-		}
-	}
-	known, err := s.Accounts.Runners(ctx, userIDs)
-	if err != nil {
-		s.withoutNames(ctx, v.request, err)
-		return e, nil
-	}
-	for key, id := range users {
-		e.names[key] = known[id].Name
-	}
-	return e, nil
-}
-
-// place writes a place that there may not be.
-func (l *locale) place(n int) string {
-	if n == 0 {
-		return "–"
-	}
-	return strconv.Itoa(n)
 }
 
 // remaining writes for how long something goes on, as 1:29:05; a module counts down.

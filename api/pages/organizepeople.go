@@ -142,7 +142,7 @@ func (s *site) raceClaims(ctx context.Context, v *visit) (page, error) {
 type claimView struct {
 	race.Race
 	claims.RaceClaim
-	effects effects
+	leadsTo *consequencesView // what approving it does; nil when it cannot be approved
 }
 
 // decideClaimForm shows a claim and what its approval would lead to.
@@ -154,10 +154,10 @@ func (s *site) decideClaimForm(ctx context.Context, v *visit) (page, error) {
 	}
 	if view.State == race.Requested {
 		planned, err := s.Claims.PlanApproval(ctx, view.ClaimID)
-		if err != nil && !v.refused(err) {
-			return page{}, err
+		if err == nil {
+			view.leadsTo, err = s.consequencesOf(ctx, v, planned)
 		}
-		if view.effects, err = s.effectsOf(ctx, v, view.Race, planned); err != nil {
+		if err != nil && !v.refused(err) {
 			return page{}, err
 		}
 	}

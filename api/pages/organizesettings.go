@@ -121,11 +121,11 @@ type settingsPart struct {
 type settingsView struct {
 	race.Race
 	*settingsPart
-	was   url.Values     // the fields as they were when the reader began
-	stale []changedField // what somebody else has changed since
-	rows  int            // of the list, with some empty ones
-	plan  effects        // what the change leads to; shown only in a preview
-	moved bool           // results have changed since the reader saw the preview
+	was   url.Values        // the fields as they were when the reader began
+	stale []changedField    // what somebody else has changed since
+	rows  int               // of the list, with some empty ones
+	plan  *consequencesView // what the change leads to; shown only in a preview
+	moved bool              // results have changed since the reader saw the preview
 }
 
 var settingsParts = []*settingsPart{
@@ -295,11 +295,11 @@ func (s *site) changeSettings(ctx context.Context, v *visit) (page, error) {
 		if refused, err := s.settingsRefused(v, &e, err); refused || err != nil {
 			return s.settingsPage(v, e), err
 		}
-		if e.plan, err = s.effectsOf(ctx, v, e.Race, planned); err != nil {
+		if e.plan, err = s.consequencesOf(ctx, v, planned); err != nil {
 			return page{}, err
 		}
 		confirmed := v.form.get("confirmed")
-		if e.plan.any() && (confirmed == "" || confirmed != planned.Hash) {
+		if (planned.Credits > 0 || !e.plan.nothing()) && (confirmed == "" || confirmed != planned.Hash) {
 			e.moved, e.was = confirmed != "", was
 			return page{title: v.T("preview.title"), body: settingsPreview(v, e)}, nil
 		}

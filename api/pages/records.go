@@ -225,7 +225,7 @@ func (s *site) change(ctx context.Context, v *visit, do string, change func(view
 		return v.done(officialPath(view.ID, view.RecordID), "record-"+do)
 	}
 	view.planned, view.consequences = true, cmp.Or(consequences, &maindb.Consequences{})
-	if view.names, err = s.namesIn(ctx, view.ID, view.consequences, nil); err != nil {
+	if view.names, err = s.namesIn(ctx, v, view.consequences, nil); err != nil {
 		return page{}, err
 	}
 	return show()

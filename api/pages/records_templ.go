@@ -1062,7 +1062,7 @@ func officialBody(v *visit, view *officialView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = consequences(v, consequencesView{view.consequences, view.ID, view.names}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = consequences(v, consequencesView{view.consequences, view.names}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
