@@ -2,7 +2,6 @@ package pages_test
 
 import (
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -200,7 +199,7 @@ func TestRaceIsPublished(t *testing.T) {
 	require.NotEmpty(t, wrong.Find("#field-reason-wrong").Text())
 	require.Equal(t, http.StatusSeeOther, c.submit(path, "protest_window_s", "3600").status)
 	open := c.visit(path)
-	require.Regexp(t, regexp.MustCompile(`^(1:00:00|59:\d\d)$`), open.Find(".countdown").Text())
+	require.Regexp(t, `^(1:00:00|59:\d\d)$`, open.Find(".countdown").Text())
 	require.Equal(t, http.StatusSeeOther, c.post(path, "do", "cancel").status)
 	publication, err := b.main.Publication(t.Context(), b.raceID)
 	require.NoError(t, err)
@@ -255,6 +254,12 @@ func TestRejectedResultsSayWhatToDo(t *testing.T) {
 	require.Contains(t, page.texts(".tallies .fails"), "1 rejected")
 	require.Contains(t, page.Find(".panel.fails").Text(), "Add the bib to the start list")
 	require.Equal(t, b.run("en", "/records/"+stray.ID), page.Find(".panel.fails a").AttrOr("href", ""))
+
+	// What leads to the rejected results leads to them alone.
+	toAll := c.visit(b.run("en", "/publish")).Find(`.checklist a[href*="/records"]`).AttrOr("href", "")
+	require.NotEmpty(t, toAll)
+	require.Equal(t, 1, c.visit(toAll).Find(".rows tbody tr").Length())
+	require.Equal(t, http.StatusOK, c.visit(b.run("en", "/records/"+stray.ID)).status)
 }
 
 func TestStaffClaimsAndKeys(t *testing.T) {

@@ -130,7 +130,7 @@ func (s *site) named(ctx context.Context, found []records.Record) ([]officialIte
 	}
 	users := make(map[string]bool)
 	for _, f := range facts {
-		if f.Entrant.UserID != "" {
+		if f.Entrant != nil && f.Entrant.UserID != "" { // whose bib is not on the start list has none
 			users[f.Entrant.UserID] = true
 		}
 	}
@@ -144,7 +144,10 @@ func (s *site) named(ctx context.Context, found []records.Record) ([]officialIte
 	}
 	items := make([]officialItem, len(found))
 	for i, r := range found {
-		items[i] = officialItem{r, runners[facts[r.RecordID].Entrant.UserID].Name}
+		items[i].Record = r
+		if entrant := facts[r.RecordID].Entrant; entrant != nil {
+			items[i].name = runners[entrant.UserID].Name
+		}
 	}
 	return items, nil
 }
