@@ -2,15 +2,24 @@ package pages
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/a-h/templ"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // forms are the plural forms of the languages.
@@ -145,6 +154,84 @@ func TestWhatTheAPISaysInKorean(t *testing.T) {
 		require.NotEmpty(t, korean, text)
 		if !strings.HasPrefix(text, "expected ") { // what the library that checks bodies says
 			require.Contains(t, code, held.ReplaceAllString(text, "%d"), "nothing says this any more")
+		}
+	}
+}
+
+var (
+	// actionName is the name of a change in the log, or the beginning of one that a state
+	// completes.
+	actionName = regexp.MustCompile(`^(account|claim|dispute|entry|import|invitation|key|organizer|participant|person|race|record|series|staff)\.[a-z_]*$`)
+	// actionStates are what completes the names that are made of a state.
+	actionStates = map[string][]string{
+		"claim.":   {string(race.Invited), string(race.Requested), string(race.Accepted), string(race.Declined), string(race.Withdrawn), string(race.Refused)},
+		"dispute.": {string(race.DisputeUpheld), string(race.DisputeRejected), string(race.DisputeWithdrawn)},
+	}
+	// noActions look like names of actions, but are fields that errors are about.
+	noActions = []string{"entry.pools", "race."}
+)
+
+// TestEveryActionOfTheChangeLogHasAText reads the names of actions where they are
+// written: in the packages of the databases.
+func TestEveryActionOfTheChangeLogHasAText(t *testing.T) {
+	t.Parallel()
+	actions := map[string]bool{}
+	for _, folder := range []string{"maindb", "userdb", "race"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", "internal", folder, "*.go"))
+		require.NoError(t, err)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+			require.NoError(t, err)
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				literal, ok := n.(*ast.BasicLit)
+				if !ok || literal.Kind != token.STRING {
+					return true
+				}
+				name, err := strconv.Unquote(literal.Value)
+				require.NoError(t, err)
+				if !actionName.MatchString(name) || slices.Contains(noActions, name) {
+					return true
+				}
+				if strings.HasSuffix(name, ".") {
+					require.Contains(t, actionStates, name, "%s makes an action of a state: list the states", file)
+					for _, state := range actionStates[name] {
+						actions[name+state] = true
+					}
+					return true
+				}
+				actions[name] = true
+				return true
+			})
+		}
+	}
+	for _, name := range []string{"race.changed", "account.suspended", "record.corrected", "entry.entered", race.KeysRevoked} {
+		require.Contains(t, actions, name, "the names are looked for in the wrong place")
+	}
+	for _, tag := range tags {
+		texts := readTexts(t, tag)
+		for name := range actions {
+			require.Contains(t, texts, "change."+name, "%s has no text for an action of the change log", tag)
+		}
+	}
+}
+
+// TestAProblemOfAnAddressIsSaid: as GET /v1/me says it, with what to do.
+func TestAProblemOfAnAddressIsSaid(t *testing.T) {
+	t.Parallel()
+	languages, err := loadLanguages()
+	require.NoError(t, err)
+	for _, tag := range tags {
+		v := &visit{request: &request{locale: languages[tag]}}
+		for _, problem := range []string{userdb.EmailBounced, userdb.EmailComplained, userdb.PendingBounced, userdb.PendingComplained} {
+			said := strings.Builder{}
+			account := userdb.Account{EmailProblem: problem, EmailProblemAt: time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)}
+			require.NoError(t, addressNotice(v, account, true).Render(t.Context(), &said))
+			require.Contains(t, said.String(), templ.EscapeString(v.T("email.problem."+problem)))
+			require.Contains(t, said.String(), `href="/`+tag+`/my/email"`)
+			require.NotContains(t, said.String(), templ.EscapeString(v.T("overview.noaddress")), "an address that was dropped is not one that was never given")
 		}
 	}
 }
