@@ -672,9 +672,9 @@ func (v *visit) answers(q racefile.Question) []option {
 
 // rowNumbers lists the first rows of a group of errors.
 func rowNumbers(group racefile.ErrorGroup) string {
-	numbers := make([]string, len(group.Rows))
-	for i, row := range group.Rows {
-		numbers[i] = strconv.Itoa(row)
+	numbers := make([]string, 0, len(group.Rows)+1)
+	for _, row := range group.Rows {
+		numbers = append(numbers, strconv.Itoa(row))
 	}
 	if group.Count > len(group.Rows) {
 		numbers = append(numbers, "…")

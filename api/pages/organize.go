@@ -499,14 +499,14 @@ func (s *site) checklist(v *visit, r *runRace) []check {
 		}
 		list = append(list, check{otherwise, no, link})
 	}
-	records, none := organizedPath(r.ID)+"/records", ""
+	entered, none := organizedPath(r.ID)+"/records", ""
 	add(r.Status != race.Scheduled, "bad", v.N("publish.has.results", r.latest.Entries), v.T("publish.no.results"), organizedPath(r.ID)+"/files")
 	if r.Status == race.Scheduled {
 		return list
 	}
 	if r.tallyKnown {
 		add(r.tally.Pending == 0, "wait", v.T("publish.all.credited"), v.N("publish.pending", r.tally.Pending), none)
-		add(r.tally.Rejected == 0, "wait", v.T("publish.no.rejected"), v.N("publish.rejected", r.tally.Rejected), records+"?credit_status=rejected")
+		add(r.tally.Rejected == 0, "wait", v.T("publish.no.rejected"), v.N("publish.rejected", r.tally.Rejected), entered+"?credit=rejected")
 	} else {
 		add(false, "wait", none, v.T("organize.unknown"), none)
 	}
@@ -526,21 +526,13 @@ func (s *site) publishForm(ctx context.Context, v *visit) (page, error) {
 // publish opens or cancels the protest window, or lets publication go on despite
 // disputes.
 func (s *site) publish(ctx context.Context, v *visit) (page, error) {
-	said, err := "window-cancelled", error(nil)
+	var said string
+	var err error
 	if v.form.get("do") == "cancel" {
-		err = s.Standings.CancelFinalize(ctx)
+		said, err = "window-cancelled", s.Standings.CancelFinalize(ctx)
 	} else {
-		in := apistandings.Finalizing{Reason: v.form.get("reason"), DespiteDisputes: v.form.checked("despite_disputes", false)}
-		if text := v.form.get("protest_window_s"); text != "" {
-			seconds, wrong := strconv.Atoi(text)
-			if wrong != nil {
-				v.blame("protest_window_s", v.T("wrong.number"))
-				return s.publishForm(ctx, v)
-			}
-			in.ProtestWindowS = &seconds
-		}
-		if in.Reason != "" && !in.DespiteDisputes {
-			v.blame("despite_disputes", v.T("publish.tick"))
+		in := v.finalizing()
+		if v.form.refused() {
 			return s.publishForm(ctx, v)
 		}
 		said, err = "window-opened", s.Standings.Finalize(ctx, in)
@@ -552,6 +544,18 @@ func (s *site) publish(ctx context.Context, v *visit) (page, error) {
 		return page{}, err
 	}
 	return v.done(organizedPath(v.raceID)+"/publish", said)
+}
+
+// finalizing reads how results are to be published.
+func (v *visit) finalizing() apistandings.Finalizing {
+	in := apistandings.Finalizing{Reason: v.form.get("reason"), DespiteDisputes: v.form.checked("despite_disputes", false)}
+	if v.form.get("protest_window_s") != "" {
+		in.ProtestWindowS = new(v.whole("protest_window_s"))
+	}
+	if in.Reason != "" && !in.DespiteDisputes {
+		v.blame("despite_disputes", v.T("publish.tick"))
+	}
+	return in
 }
 
 func (s *site) voidForm(ctx context.Context, v *visit) (page, error) {

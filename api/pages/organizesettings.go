@@ -29,10 +29,10 @@ func (s *site) createRace(ctx context.Context, v *visit) (page, error) {
 		Ranking: races.RankingBody{Basis: race.Basis(v.form.get("ranking.basis"))}, Scoring: v.form.get("scoring"),
 	}
 	if in.Scoring == "fixed" {
-		in.Points = new(int64(v.whole("points", 0)))
+		in.Points = new(int64(v.whole("points")))
 	}
 	if v.form.get("capacity") != "" {
-		in.Capacity = new(v.whole("capacity", 0))
+		in.Capacity = new(v.whole("capacity"))
 	}
 	for _, d := range ageGroupsOf(v.form.get("groups")) {
 		in.Divisions = append(in.Divisions, races.DivisionBody(d))
@@ -50,11 +50,11 @@ func (s *site) createRace(ctx context.Context, v *visit) (page, error) {
 	return v.done(organizedPath(r.ID), "race-created")
 }
 
-// whole reads a whole number, which an empty field is not: it then stands for empty.
-func (v *visit) whole(name string, empty int) int {
+// whole reads a whole number; an empty field stands for 0.
+func (v *visit) whole(name string) int {
 	text := strings.ReplaceAll(v.form.get(name), ",", "")
 	if text == "" {
-		return empty
+		return 0
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n > math.MaxInt32 || n < math.MinInt32 {
@@ -298,8 +298,7 @@ func (s *site) changeSettings(ctx context.Context, v *visit) (page, error) {
 		if e.plan, err = s.consequencesOf(ctx, v, planned); err != nil {
 			return page{}, err
 		}
-		confirmed := v.form.get("confirmed")
-		if (planned.Credits > 0 || !e.plan.nothing()) && (confirmed == "" || confirmed != planned.Hash) {
+		if confirmed := v.form.get("confirmed"); confirmed != planned.Hash && (planned.Credits > 0 || !e.plan.nothing()) {
 			e.moved, e.was = confirmed != "", was
 			return page{title: v.T("preview.title"), body: settingsPreview(v, e)}, nil
 		}
@@ -378,7 +377,7 @@ func (v *visit) generalChange(was url.Values) races.RaceChangeBody {
 		in.DistanceM = new(v.metres("distance_m"))
 	}
 	if e.differs("capacity") {
-		in.Capacity = new(v.whole("capacity", 0))
+		in.Capacity = new(v.whole("capacity"))
 	}
 	return in
 }
@@ -420,7 +419,7 @@ func (v *visit) rankingChange(was url.Values) races.RaceChangeBody {
 		if v.form.get("points") == "" {
 			v.blame("points", v.says("must be given for the rule fixed: what every finisher gets"))
 		}
-		in.Points = new(int64(v.whole("points", 0)))
+		in.Points = new(int64(v.whole("points")))
 	}
 	return in
 }
@@ -462,7 +461,7 @@ func (v *visit) divisionsChange(was url.Values) races.RaceChangeBody {
 		if v.form.get(name) == "" {
 			return nil
 		}
-		return new(v.whole(name, 0))
+		return new(v.whole(name))
 	}
 	for i := range list {
 		get := func(field string) string { return v.form.get(cell("divisions", i, field)) }
@@ -498,7 +497,7 @@ func (v *visit) awardsChange(was url.Values) races.RaceChangeBody {
 	e, in := edited{v, was}, races.RaceChangeBody{}
 	if e.differs("awards.overall") || e.differs("awards.by_sex") || e.differs("awards.divisions") || e.differs("awards.one_award_only") {
 		in.Awards = &races.AwardsBody{
-			Overall: v.whole("awards.overall", 0), BySex: v.form.get("awards.by_sex") != "", Divisions: v.whole("awards.divisions", 0),
+			Overall: v.whole("awards.overall"), BySex: v.form.get("awards.by_sex") != "", Divisions: v.whole("awards.divisions"),
 			OneAwardOnly: v.form.get("awards.one_award_only") != "",
 		}
 	}
@@ -507,8 +506,8 @@ func (v *visit) awardsChange(was url.Values) races.RaceChangeBody {
 		for i := range list {
 			get := func(field string) string { return v.form.get(cell("teams", i, field)) }
 			list[i] = races.TeamRuleBody{
-				Name: get("name"), Rule: race.TeamSum(get("rule")), N: v.whole(cell("teams", i, "n"), 0), Sex: get("sex"),
-				MinPerSex: v.whole(cell("teams", i, "min_per_sex"), 0),
+				Name: get("name"), Rule: race.TeamSum(get("rule")), N: v.whole(cell("teams", i, "n")), Sex: get("sex"),
+				MinPerSex: v.whole(cell("teams", i, "min_per_sex")),
 			}
 		}
 		in.Teams = &list
@@ -560,7 +559,9 @@ func (v *visit) tieRules() []option {
 
 func (v *visit) scoringRules() []option {
 	return []option{
-		{"agegrade-2025", v.T("scoring.agegrade-2025")}, {"wa-2025", v.T("scoring.wa-2025")}, {"wa-2022", v.T("scoring.wa-2022")},
+		{"agegrade-2025", v.T("scoring.agegrade-2025")},
+		{"wa-2025", v.T("scoring.wa-2025")},
+		{"wa-2022", v.T("scoring.wa-2022")},
 		{scoringFixed, v.T("settings.fixed")},
 	}
 }

@@ -404,15 +404,15 @@ func (b *bench) fillLedger(ctx context.Context, lines int) error {
 	}
 	err = insertAll(ctx, b.userDB, "credit",
 		"record_id, race_id, revision, status, user_id, points, rule, edition, reason, workflow_id, updated_at", lines, func(n int) []any {
-			user, raceID, record, workflow := of(n)
-			return []any{record, raceID, 1, "credited", user, points, "agegrade", "2025", "", workflow, at}
+			user, raceID, record, workflowID := of(n)
+			return []any{record, raceID, 1, "credited", user, points, "agegrade", "2025", "", workflowID, at}
 		})
 	if err != nil {
 		return err
 	}
 	return insertAll(ctx, b.userDB, "point",
 		"user_id, race_id, record_id, revision, entry, rule, edition, points, reason, workflow_id, created_at", lines, func(n int) []any {
-			user, raceID, record, workflow := of(n)
-			return []any{user, raceID, record, 1, "credit", "agegrade", "2025", points, "", workflow, at}
+			user, raceID, record, workflowID := of(n)
+			return []any{user, raceID, record, 1, "credit", "agegrade", "2025", points, "", workflowID, at}
 		})
 }
