@@ -175,6 +175,9 @@ const lineInterval = time.Second
 // and starts the workflows of offers. What fails waits in main_db for the next time.
 func serveLines(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, workflowClient client.Client) {
 	start := func(ctx context.Context, o maindb.Offer) error {
+		// Places are given away while Temporal does not answer.
+		ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
+		defer cancel()
 		in := workflows.OfferInput{RaceID: o.RaceID, Pool: o.Pool, Seq: o.Seq, No: o.No}
 		_, err := workflowClient.ExecuteWorkflow(ctx, workflows.HoldOfferOptions(in), workflows.HoldOffer, in)
 		if _, started := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); started {
