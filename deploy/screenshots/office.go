@@ -78,6 +78,13 @@ func findOffice(tab *browser.Tab, api, lang string) (map[string]string, error) {
 	if applied != "" {
 		found["office-applied"], found["office-undo"] = applied, applied+"/undo"
 	}
+	found["organize"], found["organize-new"], found["organize-race"] = api+"/"+lang+"/organize", api+"/"+lang+"/organize/races/new", race
+	for _, path := range []string{
+		"/settings/general", "/settings/ranking", "/settings/divisions", "/settings/awards", "/publish", "/void", "/staff", "/claims", "/claim-codes",
+		"/participants", "/disputes", "/versions", "/changes", "/keys", "/exports",
+	} {
+		found["organize"+strings.ReplaceAll(path, "/", "-")] = race + path
+	}
 	return found, nil
 }
 
