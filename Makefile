@@ -41,7 +41,7 @@ test: setup-test $(LOCAL) ## Run all tests under the race detector, with a Maria
 UNIT := ./activities/... ./api/... ./internal/... ./worker/... ./workflows/...
 
 .PHONY: check
-check: setup-go setup-lint setup-run tool-golangci-lint $(LOCAL) ## Format, lint and test all but whole stacks: the loop while you work
+check: setup-check tool-golangci-lint $(LOCAL) ## Format, lint and test all but whole stacks: the loop while you work
 	@$(BIN)/golangci-lint fmt
 	@$(BIN)/golangci-lint run --allow-parallel-runners
 	@$(LOCAL) exec --parts mariadb,sqs -- go test $(UNIT)
@@ -130,9 +130,11 @@ clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and program
 $(LOCAL):
 	@go build -buildvcs=false -o $@ ./deploy/local
 
-.PHONY: setup-go setup-lint setup-run setup-test setup-backup setup-prometheus
+.PHONY: setup-go setup-check setup-lint setup-run setup-test setup-backup setup-prometheus
 setup-go:
 	@deploy/local/setup.sh go
+setup-check:
+	@deploy/local/setup.sh go shellcheck mariadb chromium
 setup-lint:
 	@deploy/local/setup.sh go shellcheck
 setup-run:

@@ -9,8 +9,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
-	chromium "github.com/mrmrthon/mrmrthon/deploy/browser"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	chromium "github.com/mrmrthon/mrmrthon/internal/browser"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 

@@ -80,8 +80,14 @@ func (s *site) operatePages() {
 func (v *visit) operateSections() []choice {
 	list := []choice{}
 	for _, one := range [][2]string{
-		{operatePath, "operate.path"}, {creditsPath, "operate.credits"}, {lettersPath, "operate.letters"}, {auditsPath, "operate.audits"},
-		{accountsPath, "operate.accounts"}, {samePath, "operate.people"}, {actionsPath, "operate.actions"}, {changesPath, "operate.changes"},
+		{operatePath, "operate.path"},
+		{creditsPath, "operate.credits"},
+		{lettersPath, "operate.letters"},
+		{auditsPath, "operate.audits"},
+		{accountsPath, "operate.accounts"},
+		{samePath, "operate.people"},
+		{actionsPath, "operate.actions"},
+		{changesPath, "operate.changes"},
 	} {
 		list = append(list, choice{
 			title: v.T(one[1]), address: v.link(one[0]), chosen: v.path == one[0] || one[0] != operatePath && strings.HasPrefix(v.path, one[0]+"/"),
@@ -134,8 +140,11 @@ func (s *site) path(ctx context.Context, v *visit) (page, error) {
 	}
 	view := pathView{
 		stages: []stage{
-			{Stage: p.Posted, name: "posted"}, {Stage: p.Outbox, name: "outbox"}, {Stage: p.Queue, name: "queue", more: flight},
-			{Stage: p.Running, name: "running"}, {Stage: p.Credited, name: "credited"},
+			{Stage: p.Posted, name: "posted"},
+			{Stage: p.Outbox, name: "outbox"},
+			{Stage: p.Queue, name: "queue", more: flight},
+			{Stage: p.Running, name: "running"},
+			{Stage: p.Credited, name: "credited"},
 		},
 		wrong: []stage{
 			{Stage: p.Pending, name: "pending", address: list(history.ListPending)},

@@ -18,7 +18,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mrmrthon/mrmrthon/deploy/browser"
+	"github.com/mrmrthon/mrmrthon/internal/browser"
 )
 
 // stepLimit is how long one step in a browser may take.

@@ -16,8 +16,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mrmrthon/mrmrthon/deploy/browser"
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
+	"github.com/mrmrthon/mrmrthon/internal/browser"
 )
 
 var phone = browser.View{Width: 390, Height: 844}

@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
 
-	"github.com/mrmrthon/mrmrthon/deploy/browser"
+	"github.com/mrmrthon/mrmrthon/internal/browser"
 )
 
 var views = map[string]browser.View{

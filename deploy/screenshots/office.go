@@ -8,8 +8,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/mrmrthon/mrmrthon/deploy/browser"
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
+	"github.com/mrmrthon/mrmrthon/internal/browser"
 )
 
 // sampleLogin is the organizer of the race that `make run` loads.

@@ -66,7 +66,7 @@ type UnverifiedOrganizer struct {
 // UnverifiedOrganizers returns owners of races for whom operators do not vouch, those
 // with the latest races first.
 func (s *Store) UnverifiedOrganizers(ctx context.Context, limit int) ([]UnverifiedOrganizer, error) {
-	rows, err := s.queries.UnverifiedOrganizers(ctx, int32(min(limit, chunk)))
+	rows, err := s.queries.UnverifiedOrganizers(ctx, int32(min(limit, chunk))) //nolint:gosec // at most a chunk
 	if err != nil {
 		return nil, fmt.Errorf("list unverified organizers: %w", err)
 	}

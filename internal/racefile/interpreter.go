@@ -296,14 +296,8 @@ func (i *interpreter) result(r *raw, row *Row, add func(field, value, message st
 			continue
 		}
 		*clock.time = t
-		if m := clockHalf.FindStringSubmatch(cell); len(m) > 2 && strings.EqualFold(m[2], "p") {
-			row.Undecided = cell + " is read as " + t.String() + " since the start: it may be the time of day"
-		}
-		if i.b.timesOfDay && clock.meaning == TimeColumn && t > 0 {
-			row.Undecided = "the time may be the time of day"
-		}
-		if i.styles[clock.meaning].seconds && strings.HasPrefix(i.b.file.Format, "generic") {
-			row.Undecided = "the number is read as seconds: the file states no unit"
+		if doubt := i.doubt(clock.meaning, cell, t); doubt != "" {
+			row.Undecided = doubt
 		}
 	}
 	for _, split := range r.splits {
@@ -326,6 +320,20 @@ func (i *interpreter) result(r *raw, row *Row, add func(field, value, message st
 		}
 	}
 	i.conclude(r, row, status, add)
+}
+
+// doubt says what else a time that was read may be; it is empty when there is no doubt.
+func (i *interpreter) doubt(meaning Meaning, cell string, t race.Time) string {
+	afternoon := clockHalf.FindStringSubmatch(cell)
+	switch {
+	case i.styles[meaning].seconds && strings.HasPrefix(i.b.file.Format, "generic"):
+		return "the number is read as seconds: the file states no unit"
+	case i.b.timesOfDay && meaning == TimeColumn && t > 0:
+		return "the time may be the time of day"
+	case len(afternoon) > 2 && strings.EqualFold(afternoon[2], "p"):
+		return cell + " is read as " + t.String() + " since the start: it may be the time of day"
+	}
+	return ""
 }
 
 // word reads a word of status as this program means it.

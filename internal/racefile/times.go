@@ -224,9 +224,7 @@ func styleOf(cells func(yield func(string) bool), workbook bool) timeStyle {
 		days = days || style.workbook && isFractionOfDay(cell)
 		if n, err := strconv.Atoi(cell); err == nil && n >= maxDays {
 			whole++
-			if n%100 >= 60 || n/100%100 >= 60 {
-				unlikeClock++
-			}
+			unlikeClock += unlikeClockTime(n)
 		}
 		return true
 	})
@@ -236,6 +234,14 @@ func styleOf(cells func(yield func(string) bool), workbook bool) timeStyle {
 	style.seconds = !colons && !days && unlikeClock > 0 && unlikeClock*3 >= whole
 	style.fraction = style.fraction && !dotted
 	return style
+}
+
+// unlikeClockTime is 1 for a number that is no H:MM:SS without its colons, else 0.
+func unlikeClockTime(n int) int {
+	if n%100 >= 60 || n/100%100 >= 60 {
+		return 1
+	}
+	return 0
 }
 
 // isFractionOfDay reports whether a cell is a number as a workbook keeps times.
