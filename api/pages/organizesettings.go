@@ -17,6 +17,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
 func (s *site) newRaceForm(_ context.Context, v *visit) (page, error) {
@@ -391,14 +392,11 @@ func rankingValues(r race.Race) url.Values {
 		"ranking.basis": {string(r.Ranking.Basis)}, "ranking.divisions_basis": {string(divisions)}, "ranking.ties": {string(r.Ranking.Ties)},
 		"scoring": {r.Scoring}, "points": {""},
 	}
-	if r.Scoring == scoringFixed {
+	if r.Scoring == string(scoring.Fixed) {
 		values.Set("points", strconv.FormatInt(r.Points, 10))
 	}
 	return values
 }
-
-// scoringFixed is the rule by which every finisher gets the same points.
-const scoringFixed = "fixed"
 
 func (v *visit) rankingChange(was url.Values) races.RaceChangeBody {
 	e := edited{v, was}
@@ -415,7 +413,7 @@ func (v *visit) rankingChange(was url.Values) races.RaceChangeBody {
 	if ranking != (races.RankingChangeBody{}) {
 		in.Ranking = &ranking
 	}
-	if v.form.get("scoring") == scoringFixed && (e.differs("points") || e.differs("scoring")) {
+	if v.form.get("scoring") == string(scoring.Fixed) && (e.differs("points") || e.differs("scoring")) {
 		if v.form.get("points") == "" {
 			v.blame("points", v.says("must be given for the rule fixed: what every finisher gets"))
 		}
@@ -558,12 +556,15 @@ func (v *visit) tieRules() []option {
 }
 
 func (v *visit) scoringRules() []option {
-	return []option{
-		{"agegrade-2025", v.T("scoring.agegrade-2025")},
-		{"wa-2025", v.T("scoring.wa-2025")},
-		{"wa-2022", v.T("scoring.wa-2022")},
-		{scoringFixed, v.T("settings.fixed")},
+	var rules []option
+	for _, rule := range scoring.Offered() {
+		text := "scoring." + string(rule)
+		if rule == scoring.Fixed {
+			text = "settings.fixed"
+		}
+		rules = append(rules, option{string(rule), v.T(text)})
 	}
+	return rules
 }
 
 func (v *visit) groupPresets() []option {

@@ -23,7 +23,7 @@ type EntryChangeBody struct {
 	BibFrom     *int             `json:"bib_from,omitempty" minimum:"0" maximum:"999999" doc:"The first bib that is dealt in a race without pools; 0 deals none."`
 	BibTo       *int             `json:"bib_to,omitempty" minimum:"0" maximum:"999999" doc:"The last bib."`
 	WaitingList *bool            `json:"waiting_list,omitempty" doc:"Whether those who come too late wait in line; true by default."`
-	OfferHold   *string          `json:"offer_hold,omitempty" maxLength:"20" example:"24h" doc:"For how long an offer holds a place, from 10m to 168h; 24h by default. It is at most 6 hours in the last 14 days and 1 hour in the last 3, and goes on until 8 when it would end between 22 and 8 by the race's clock."`
+	OfferHold   *string          `json:"offer_hold,omitempty" maxLength:"20" example:"24h" doc:"For how long an offer holds a place, from 10m to 168h; 24h by default. It is at most 6 hours in the last 14 days and 1 hour in the last 3, and goes on until 08:00 when it would end between 22:00 and 08:00 by the race's clock."`
 	Order       *string          `json:"order,omitempty" enum:"arrival" doc:"How places are given: in the order of arrival."`
 	Paused      *bool            `json:"paused,omitempty" doc:"While it is true nobody enters and no places are offered. Offers that are open can still be accepted."`
 	Pools       *[]EntryPoolBody `json:"pools,omitempty" maxItems:"50" nullable:"false" doc:"Replaces all pools. A pool with entries cannot be removed."`

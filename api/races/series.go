@@ -48,8 +48,8 @@ func RegisterSeries(api huma.API, cfg SeriesConfig) {
 	server.Register(api, huma.Operation{
 		OperationID: "create-series", Method: http.MethodPost, Path: "/v1/series", DefaultStatus: http.StatusCreated,
 		Summary: "Create a series of races", Tags: []string{seriesTag}, MaxBodyBytes: maxBody,
-		Description: "Of races that the caller owns; up to 50 series. The points that each race credits count, multiplied, those of the rule fixed too, " +
-			"and before a race is official as well as after. An organizer need not be verified.",
+		Description: "All races must be yours, and you may have up to 50 series. A race counts its points times its multiplier, also with fixed points, " +
+			"and before it is official as well as after. You need not be verified.",
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity},
 	}, s.create)
 	server.Register(api, huma.Operation{

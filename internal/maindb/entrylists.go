@@ -211,8 +211,8 @@ type Departures struct {
 // maxDepartures is how many departures one call returns at most.
 const maxDepartures = 20_000
 
-// DeparturesSince returns who left the line of a pool after a version, in order. When
-// that are too many, only the first come; the next call has the rest.
+// DeparturesSince returns who left the line of a pool after a version, in order. If
+// there are too many, it returns only the first; the next call has the rest.
 func (s *Store) DeparturesSince(ctx context.Context, raceID string, pool int, version int64) ([]Departures, error) {
 	rows, err := s.queries.DeparturesSince(ctx, gen.DeparturesSinceParams{
 		RaceID: raceID, Pool: int16(pool), Version: version, Limit: maxDepartures, //nolint:gosec // keys are small

@@ -287,7 +287,7 @@ func (s *Store) EntryOf(ctx context.Context, raceID, userID string) (LineEntry, 
 }
 
 // SetStanding says whether a runner in line takes a place without being asked. A
-// runner who is offered one by then still has to answer.
+// runner who already has an offer still has to answer it.
 func (s *Store) SetStanding(ctx context.Context, raceID, userID string, standing bool) (LineEntry, error) {
 	err := s.inEntry(ctx, raceID, userID, func(l *line, e gen.Entry) error {
 		return l.q.SetStanding(ctx, gen.SetStandingParams{Standing: standing, RaceID: raceID, Pool: e.Pool, Seq: e.Seq})
@@ -326,7 +326,7 @@ func (s *Store) ServeLines(ctx context.Context) (n int, failed error) {
 	}
 }
 
-// StartOffers has the workflows started of offers whose start is not known. start must
+// StartOffers starts the workflows of offers that are not known to have one. start must
 // be safe to repeat. Offers that another process is starting are left to it.
 func (s *Store) StartOffers(ctx context.Context, start func(context.Context, Offer) error) error {
 	var failed error

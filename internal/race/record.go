@@ -10,7 +10,7 @@ type Record struct {
 	Result   Result
 	Removed  bool
 	HoldsBib bool // false while another live record of the race has the bib
-	// Decided reports whether by a person the result: by a correction, a
+	// Decided reports whether a person has set the result: by a correction, a
 	// removal or a confirmation. A results file does not override it.
 	Decided bool
 	// TimeConfirmed says that somebody has confirmed times that are implausible.
