@@ -58,6 +58,7 @@ func nextOf(t testing.TB, in maindb.SeriesInputs, at time.Time) maindb.NewSeries
 	rules := in.Series.Rules()
 	hash, races, err := series.HashOf(rules, in.Entries)
 	require.NoError(t, err)
+	in.Sources = slices.Clone(in.Sources) // as each process reads its own
 	maindb.SetHashes(in.Sources, races)
 	return maindb.NewSeriesStandings{
 		SeriesID: in.Series.ID, Version: in.Latest.Version + 1, ComputedAt: at, InputsHash: hash, Rules: rules, Sources: in.Sources,
