@@ -107,9 +107,14 @@ func TestAddressesThatTakeNoMail(t *testing.T) {
 		}
 		return err
 	})
-	waiting, err := s.depth(t.Context(), s.MailEventsQueueURL())
-	require.NoError(t, err)
-	require.Zero(t, waiting)
+	// Other tests' mails come back by the same queue meanwhile.
+	eventually(t, patience, func() error {
+		waiting, err := s.depth(t.Context(), s.MailEventsQueueURL())
+		if err == nil && waiting != 0 {
+			err = fmt.Errorf("%d mail events wait", waiting)
+		}
+		return err
+	})
 }
 
 // TestRecoveryEndsKeys: the owner of an account in which somebody else made an API key
