@@ -26,6 +26,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
+	"github.com/mrmrthon/mrmrthon/api/series"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/staff"
@@ -201,7 +202,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		},
 	})
 	p.userDB.Changed = reader.Forget
-	races.RegisterSeries(api, races.SeriesConfig{Store: p.mainDB, Reader: reader, Wake: p.wakeSeries, Now: p.now, Log: p.log})
+	series.Register(api, series.Config{Store: p.mainDB, Reader: reader, Wake: p.wakeSeries, Now: p.now, Log: p.log})
 	operations := ops.Register(api, ops.Config{
 		Store: p.mainDB, Ledger: p.userDB.Store, Accounts: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
 		WakeStandings: p.mustWakeStandings, WakeSeries: p.mustWakeSeries, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,

@@ -134,7 +134,7 @@ func setPools(wrong *race.FieldErrors, s *race.EntrySettings, bodies []EntryPool
 	for i, body := range bodies {
 		field := fmt.Sprintf("entry.pools[%d].", i)
 		p := race.EntryPool{Key: body.Key, Capacity: body.Capacity, BibFrom: body.BibFrom, BibTo: body.BibTo, Division: body.Division}
-		setText(wrong, field+"name", &p.Name, body.Name)
+		SetText(wrong, field+"name", &p.Name, body.Name)
 		if p.Name == "" {
 			wrong.Add(field+"name", errors.New("must not be empty"))
 		}

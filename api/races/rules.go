@@ -17,12 +17,12 @@ func isFixed(r race.Race) bool { return r.Scoring == string(scoring.Fixed) }
 func newRace(body NewRaceBody, maxFixed int64) (race.Race, error) {
 	var wrong race.FieldErrors
 	r := race.Race{Ranking: race.Ranking(body.Ranking), Scoring: body.Scoring}
-	setText(&wrong, "name", &r.Name, body.Name)
-	setText(&wrong, "city", &r.City, body.City)
+	SetText(&wrong, "name", &r.Name, body.Name)
+	SetText(&wrong, "city", &r.City, body.City)
 	r.Country = body.Country
 	setDate(&wrong, &r, body.Date)
 	setDistance(&wrong, &r, body.DistanceM)
-	setDivisions(&wrong, &r, body.Divisions)
+	SetDivisions(&wrong, &r.Divisions, body.Divisions)
 	setTimingPoints(&wrong, &r, body.TimingPoints)
 	setTeams(&wrong, &r, body.Teams)
 	setAwards(&wrong, &r, body.Awards)
@@ -40,10 +40,10 @@ func newRace(body NewRaceBody, maxFixed int64) (race.Race, error) {
 func changeRace(r *race.Race, body RaceChangeBody, maxFixed int64) error {
 	var wrong race.FieldErrors
 	if body.Name != nil {
-		setText(&wrong, "name", &r.Name, *body.Name)
+		SetText(&wrong, "name", &r.Name, *body.Name)
 	}
 	if body.City != nil {
-		setText(&wrong, "city", &r.City, *body.City)
+		SetText(&wrong, "city", &r.City, *body.City)
 	}
 	if body.Country != nil {
 		r.Country = *body.Country
@@ -55,7 +55,7 @@ func changeRace(r *race.Race, body RaceChangeBody, maxFixed int64) error {
 		setDistance(&wrong, r, *body.DistanceM)
 	}
 	if body.Divisions != nil {
-		setDivisions(&wrong, r, *body.Divisions)
+		SetDivisions(&wrong, &r.Divisions, *body.Divisions)
 	}
 	if body.Capacity != nil {
 		r.Capacity = *body.Capacity
@@ -105,8 +105,8 @@ func changeScoring(wrong *race.FieldErrors, r *race.Race, body RaceChangeBody, m
 	setPoints(wrong, r, body.Points, maxFixed)
 }
 
-// setText takes a line of text, without the spaces around it.
-func setText(wrong *race.FieldErrors, field string, to *string, text string) {
+// SetText takes a line of text, without the spaces around it.
+func SetText(wrong *race.FieldErrors, field string, to *string, text string) {
 	*to = strings.TrimSpace(text)
 	if !utf8.ValidString(text) || strings.ContainsFunc(*to, unicode.IsControl) {
 		wrong.Add(field, errors.New("must be text without control characters"))
@@ -131,14 +131,14 @@ func setDistance(wrong *race.FieldErrors, r *race.Race, metres float64) {
 	wrong.Add("distance_m", err)
 }
 
-// setDivisions takes divisions whose names differ by more than upper and lower
+// SetDivisions takes divisions whose names differ by more than upper and lower
 // case.
-func setDivisions(wrong *race.FieldErrors, r *race.Race, bodies []DivisionBody) {
-	r.Divisions = make([]race.Division, len(bodies))
+func SetDivisions(wrong *race.FieldErrors, to *[]race.Division, bodies []DivisionBody) {
+	*to = make([]race.Division, len(bodies))
 	names := make(map[string]bool, len(bodies))
 	for i, body := range bodies {
 		d, field := race.Division(body), fmt.Sprintf("divisions[%d].", i)
-		setText(wrong, field+"name", &d.Name, body.Name)
+		SetText(wrong, field+"name", &d.Name, body.Name)
 		key := strings.ToLower(d.Name)
 		switch {
 		case d.Name == "":
@@ -150,7 +150,7 @@ func setDivisions(wrong *race.FieldErrors, r *race.Race, bodies []DivisionBody) 
 		if d.MinAge != nil && d.MaxAge != nil && *d.MinAge > *d.MaxAge {
 			wrong.Add(field+"max_age", errors.New("must not be below min_age"))
 		}
-		r.Divisions[i] = d
+		(*to)[i] = d
 	}
 }
 
@@ -159,7 +159,7 @@ func setTimingPoints(wrong *race.FieldErrors, r *race.Race, bodies []TimingPoint
 	points := make([]race.TimingPoint, len(bodies))
 	for i, body := range bodies {
 		field := fmt.Sprintf("timing_points[%d].", i)
-		setText(wrong, field+"name", &points[i].Name, body.Name)
+		SetText(wrong, field+"name", &points[i].Name, body.Name)
 		var err error
 		points[i].Distance, err = race.DistanceOf(body.DistanceM)
 		wrong.Add(field+"distance_m", err)
@@ -176,7 +176,7 @@ func setTeams(wrong *race.FieldErrors, r *race.Race, bodies []TeamRuleBody) {
 	names := make(map[string]bool, len(bodies))
 	for i, body := range bodies {
 		rule, field := race.TeamRule(body), fmt.Sprintf("teams[%d].", i)
-		setText(wrong, field+"name", &rule.Name, body.Name)
+		SetText(wrong, field+"name", &rule.Name, body.Name)
 		key := strings.ToLower(rule.Name)
 		if key == "" || names[key] {
 			wrong.Add(field+"name", errors.New("must not be empty, and differ from the names of the other rankings of teams"))

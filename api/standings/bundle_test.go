@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/activities"
-	"github.com/mrmrthon/mrmrthon/api/races"
+	"github.com/mrmrthon/mrmrthon/api/series"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/server/servertest"
 	"github.com/mrmrthon/mrmrthon/api/splits"
@@ -157,7 +157,7 @@ func setup(t *testing.T) *testBundle {
 		},
 	})
 	b.accounts.Changed = reader.Forget
-	races.RegisterSeries(api, races.SeriesConfig{
+	series.Register(api, series.Config{
 		Store: b.main.Store, Reader: reader, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		Wake: func(ctx context.Context, seriesID string) { _ = b.rank(ctx, seriesID) }, // a failure shows in what is read
 	})

@@ -1,4 +1,4 @@
-package races
+package series
 
 import (
 	"bytes"
@@ -17,12 +17,12 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
-	"github.com/mrmrthon/mrmrthon/internal/series"
+	ranking "github.com/mrmrthon/mrmrthon/internal/series"
 )
 
-// SeriesQuery selects rows of a version. It is exported like RacePath.
-type SeriesQuery struct {
-	SeriesPath
+// Query selects rows of a version. It is exported like RacePath.
+type Query struct {
+	Path
 	Version  int    `query:"version" minimum:"1" maximum:"2147483647" doc:"An earlier version; the latest when left out."`
 	Field    string `query:"field" enum:"runner,wheelchair,handcycle" default:"runner" doc:"Each field is ranked separately."`
 	Sex      string `query:"sex" enum:"M,F,X" doc:"Only this sex category."`
@@ -30,19 +30,19 @@ type SeriesQuery struct {
 }
 
 type seriesStandingsInput struct {
-	SeriesQuery
+	Query
 	server.Page
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of an earlier answer: 304 if it is still current."`
 }
 
 type seriesResult struct {
-	RaceID     string     `json:"race_id" format:"uuid"`
-	RecordID   string     `json:"record_id" format:"uuid"`
-	Points     int64      `json:"points"`
-	Multiplier float64    `json:"multiplier"`
-	Score      float64    `json:"score" doc:"Points times multiplier."`
-	Counts     bool       `json:"counts" doc:"Is part of the total."`
-	Why        series.Why `json:"why,omitempty" enum:"beyond_best,no_finish,pending,second_bib" doc:"Why it does not count: better races fill the number that counts; not finished or disqualified; the points are not credited yet; another result of the runner in the same race is better."`
+	RaceID     string      `json:"race_id" format:"uuid"`
+	RecordID   string      `json:"record_id" format:"uuid"`
+	Points     int64       `json:"points"`
+	Multiplier float64     `json:"multiplier"`
+	Score      float64     `json:"score" doc:"Points times multiplier."`
+	Counts     bool        `json:"counts" doc:"Is part of the total."`
+	Why        ranking.Why `json:"why,omitempty" enum:"beyond_best,no_finish,pending,second_bib" doc:"Why it does not count: better races fill the number that counts; not finished or disqualified; the points are not credited yet; another result of the runner in the same race is better."`
 }
 
 type seriesPlacing struct {
@@ -91,27 +91,27 @@ const (
 	seriesLoadTimeout = 15 * time.Second
 )
 
-// currentSeries is a series with its latest version, as of at most currentLifetime ago.
-type currentSeries struct {
+// latestVersion is a series with its latest version, as of at most currentLifetime ago.
+type latestVersion struct {
 	maindb.Series
 	head maindb.SeriesHead // Version 0: there is none
 }
 
-// seriesKey names a version of a series. After a restore another version may have the
+// versionKey names a version of a series. After a restore another version may have the
 // same number, so the hash of the latest is part of it.
-type seriesKey struct {
+type versionKey struct {
 	seriesID string
 	version  int
-	latest   series.Hash // zero for earlier versions
+	latest   ranking.Hash // zero for earlier versions
 }
 
-// rankedSeries is a version in memory. It must not be changed.
-type rankedSeries struct {
+// rankedVersion is a version in memory. It must not be changed.
+type rankedVersion struct {
 	maindb.SeriesHead
-	rows []series.Row
+	rows []ranking.Row
 }
 
-func (r *rankedSeries) weight() int {
+func (r *rankedVersion) weight() int {
 	n := len(r.rows)
 	for i := range r.rows {
 		n += len(r.rows[i].Results)
@@ -119,25 +119,25 @@ func (r *rankedSeries) weight() int {
 	return n
 }
 
-func newSeriesCalls(cfg SeriesConfig) seriesCalls {
-	return seriesCalls{
-		SeriesConfig: cfg,
-		current: cache.New[string](cache.Config[currentSeries]{
+func newCalls(cfg Config) calls {
+	return calls{
+		Config: cfg,
+		current: cache.New[string](cache.Config[latestVersion]{
 			Limit: maxCurrent, Lifetime: currentLifetime, LoadTimeout: seriesLoadTimeout, Now: cfg.Now,
 		}),
-		ranked: cache.New[seriesKey](cache.Config[*rankedSeries]{
-			Limit: maxSeriesResults, Weight: (*rankedSeries).weight, LoadTimeout: seriesLoadTimeout,
+		ranked: cache.New[versionKey](cache.Config[*rankedVersion]{
+			Limit: maxSeriesResults, Weight: (*rankedVersion).weight, LoadTimeout: seriesLoadTimeout,
 		}),
 	}
 }
 
 // load returns the version that was asked for and the rows that are selected. Without
 // any version the head is zero.
-func (s seriesCalls) load(ctx context.Context, q SeriesQuery) (now currentSeries, head maindb.SeriesHead, rows []*series.Row, err error) {
+func (s calls) load(ctx context.Context, q Query) (now latestVersion, head maindb.SeriesHead, rows []*ranking.Row, err error) {
 	if !server.IsID(q.SeriesID) {
 		return now, head, nil, race.ErrNotFound
 	}
-	now, err = s.current.Get(ctx, q.SeriesID, func(ctx context.Context) (found currentSeries, err error) {
+	now, err = s.current.Get(ctx, q.SeriesID, func(ctx context.Context) (found latestVersion, err error) {
 		if found.Series, err = s.Store.Series(ctx, q.SeriesID); err != nil {
 			return found, err
 		}
@@ -150,16 +150,16 @@ func (s seriesCalls) load(ctx context.Context, q SeriesQuery) (now currentSeries
 	if err != nil || q.Version == 0 && now.head.Version == 0 {
 		return now, head, nil, err
 	}
-	key := seriesKey{seriesID: q.SeriesID, version: q.Version}
+	key := versionKey{seriesID: q.SeriesID, version: q.Version}
 	if key.version == 0 || key.version == now.head.Version {
 		key.version, key.latest = now.head.Version, now.head.InputsHash
 	}
-	ranked, err := s.ranked.Get(ctx, key, func(ctx context.Context) (*rankedSeries, error) {
+	ranked, err := s.ranked.Get(ctx, key, func(ctx context.Context) (*rankedVersion, error) {
 		head, rows, err := s.Store.SeriesStandings(ctx, key.seriesID, key.version)
 		if err == nil && !head.RowsKept {
 			err = huma.Error410Gone(fmt.Sprintf("the rows of version %d are no longer kept", key.version))
 		}
-		return &rankedSeries{head, rows}, err
+		return &rankedVersion{head, rows}, err
 	})
 	if err != nil {
 		return now, head, nil, err
@@ -175,7 +175,7 @@ func (s seriesCalls) load(ctx context.Context, q SeriesQuery) (now currentSeries
 
 // people returns what the public may read of the runners of rows, and how long the
 // answer may be cached. While names cannot be read it has neither names nor ages.
-func (s seriesCalls) people(ctx context.Context, rows []*series.Row, fixed bool) (people map[string]standings.Person, cacheControl string) {
+func (s calls) people(ctx context.Context, rows []*ranking.Row, fixed bool) (people map[string]standings.Person, cacheControl string) {
 	appearances := map[string][]standings.Appearance{}
 	for _, row := range rows {
 		for _, r := range row.Results {
@@ -193,7 +193,7 @@ func (s seriesCalls) people(ctx context.Context, rows []*series.Row, fixed bool)
 	return people, cacheSeries
 }
 
-func (s seriesCalls) standings(ctx context.Context, in *seriesStandingsInput) (*seriesStandingsOutput, error) {
+func (s calls) standings(ctx context.Context, in *seriesStandingsInput) (*seriesStandingsOutput, error) {
 	version, position := in.Version, 0
 	if err := server.ReadCursor(in.Cursor, &version, &position); err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (s seriesCalls) standings(ctx context.Context, in *seriesStandingsInput) (*
 	}
 	fixed := version != 0
 	in.Version = version
-	now, head, rows, err := s.load(ctx, in.SeriesQuery)
+	now, head, rows, err := s.load(ctx, in.Query)
 	if err != nil {
 		return nil, err
 	}
@@ -231,9 +231,9 @@ func (s seriesCalls) standings(ctx context.Context, in *seriesStandingsInput) (*
 
 // seriesTagOf identifies an answer: by the version, the query, and what is shown of
 // people, since nothing else can differ for the same version.
-func seriesTagOf(in *seriesStandingsInput, position int, status race.Status, head maindb.SeriesHead, rows []*series.Row, people map[string]standings.Person) string {
+func seriesTagOf(in *seriesStandingsInput, position int, status race.Status, head maindb.SeriesHead, rows []*ranking.Row, people map[string]standings.Person) string {
 	sum := fnv.New64a()
-	_, _ = fmt.Fprintf(sum, "%+v %d %d %s %x %s\n", in.SeriesQuery, position, in.Limit, status, head.InputsHash, head.ComputedAt) // writing to a hash never fails
+	_, _ = fmt.Fprintf(sum, "%+v %d %d %s %x %s\n", in.Query, position, in.Limit, status, head.InputsHash, head.ComputedAt) // writing to a hash never fails
 	for _, row := range rows {
 		who, known := people[row.UserID]
 		_, _ = fmt.Fprintf(sum, "%q %t %t\n", who.Name, who.HidesAge, known)
@@ -242,7 +242,7 @@ func seriesTagOf(in *seriesStandingsInput, position int, status race.Status, hea
 }
 
 // shownAge returns the age of a runner if the public may read it.
-func shownAge(row *series.Row, people map[string]standings.Person) *int {
+func shownAge(row *ranking.Row, people map[string]standings.Person) *int {
 	who, known := people[row.UserID]
 	if !known || who.HidesAge || row.Age == race.UnknownAge {
 		return nil
@@ -250,7 +250,7 @@ func shownAge(row *series.Row, people map[string]standings.Person) *int {
 	return &row.Age
 }
 
-func seriesPlacingOf(row *series.Row, people map[string]standings.Person) seriesPlacing {
+func seriesPlacingOf(row *ranking.Row, people map[string]standings.Person) seriesPlacing {
 	shown := seriesPlacing{
 		Place: row.Place, SexPlace: row.SexPlace, Division: row.Division, DivisionPlace: row.DivisionPlace, UserID: row.UserID, Name: people[row.UserID].Name,
 		Sex: string(row.Sex), Age: shownAge(row, people), Total: inWhole(row.Total), Races: row.Races, Results: []seriesResult{},
@@ -258,7 +258,7 @@ func seriesPlacingOf(row *series.Row, people map[string]standings.Person) series
 	for _, r := range row.Results {
 		shown.Results = append(shown.Results, seriesResult{
 			RaceID: r.RaceID, RecordID: r.RecordID, Points: r.Points, Multiplier: inWhole(r.Multiplier), Score: inWhole(r.Score()),
-			Counts: r.Why == series.Counts, Why: r.Why,
+			Counts: r.Why == ranking.Counts, Why: r.Why,
 		})
 	}
 	return shown
@@ -271,7 +271,7 @@ type seriesExportOutput struct {
 	Body               []byte
 }
 
-func (s seriesCalls) export(ctx context.Context, in *SeriesQuery) (*seriesExportOutput, error) {
+func (s calls) export(ctx context.Context, in *Query) (*seriesExportOutput, error) {
 	now, head, rows, err := s.load(ctx, *in)
 	if err != nil {
 		return nil, err
@@ -300,7 +300,7 @@ func (s seriesCalls) export(ctx context.Context, in *SeriesQuery) (*seriesExport
 
 // nameOfRace returns the name of a race of a version: as it is today, or as it was when
 // the race has left the series.
-func nameOfRace(now currentSeries, head maindb.SeriesHead, raceID string) string {
+func nameOfRace(now latestVersion, head maindb.SeriesHead, raceID string) string {
 	for _, r := range now.Races {
 		if r.ID == raceID {
 			return r.Name
@@ -314,7 +314,7 @@ func nameOfRace(now currentSeries, head maindb.SeriesHead, raceID string) string
 	return raceID
 }
 
-func seriesCells(row *series.Row, people map[string]standings.Person, races []series.Race) []string {
+func seriesCells(row *ranking.Row, people map[string]standings.Person, races []ranking.Race) []string {
 	number := func(n int) string {
 		if n == 0 {
 			return ""
@@ -335,9 +335,9 @@ func seriesCells(row *series.Row, people map[string]standings.Person, races []se
 		for _, r := range row.Results {
 			switch {
 			case r.RaceID != of.ID:
-			case r.Why == series.Counts:
+			case r.Why == ranking.Counts:
 				cell = score(r.Score())
-			case cell == "" && r.Why == series.BeyondBest:
+			case cell == "" && r.Why == ranking.BeyondBest:
 				cell = "(" + score(r.Score()) + ")"
 			}
 		}
@@ -347,7 +347,7 @@ func seriesCells(row *series.Row, people map[string]standings.Person, races []se
 }
 
 type seriesVersionsInput struct {
-	SeriesPath
+	Path
 	server.Page
 }
 
@@ -375,7 +375,7 @@ type seriesVersionsOutput struct {
 	}
 }
 
-func (s seriesCalls) versions(ctx context.Context, in *seriesVersionsInput) (*seriesVersionsOutput, error) {
+func (s calls) versions(ctx context.Context, in *seriesVersionsInput) (*seriesVersionsOutput, error) {
 	if _, err := s.find(ctx, in.SeriesID); err != nil {
 		return nil, err
 	}

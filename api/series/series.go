@@ -1,4 +1,5 @@
-package races
+// Package series has the calls about series of races: their rules, standings and versions.
+package series
 
 import (
 	"context"
@@ -13,18 +14,23 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
-	"github.com/mrmrthon/mrmrthon/internal/series"
+	ranking "github.com/mrmrthon/mrmrthon/internal/series"
 )
 
-const seriesTag = "Series"
+const (
+	tag = "Series"
+	// maxBody is far above the size of any body of these calls.
+	maxBody = 64 << 10
+)
 
-// SeriesConfig is what the calls about series need.
-type SeriesConfig struct {
+// Config is what the calls about series need.
+type Config struct {
 	Store *maindb.Store
 	// Reader knows the names of runners as the public may read them.
 	Reader *standings.Reader
@@ -34,45 +40,45 @@ type SeriesConfig struct {
 	Wake func(ctx context.Context, seriesID string)
 }
 
-type seriesCalls struct {
-	SeriesConfig
-	current *cache.Cache[string, currentSeries] // by series ID
-	ranked  *cache.Cache[seriesKey, *rankedSeries]
+type calls struct {
+	Config
+	current *cache.Cache[string, latestVersion] // by series ID
+	ranked  *cache.Cache[versionKey, *rankedVersion]
 }
 
-// RegisterSeries adds the calls about series to the API.
-func RegisterSeries(api huma.API, cfg SeriesConfig) {
-	s := newSeriesCalls(cfg)
+// Register adds the calls about series to the API.
+func Register(api huma.API, cfg Config) {
+	s := newCalls(cfg)
 	read := []int{http.StatusNotFound, http.StatusUnprocessableEntity}
 	written := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity}
 	server.Register(api, huma.Operation{
 		OperationID: "create-series", Method: http.MethodPost, Path: "/v1/series", DefaultStatus: http.StatusCreated,
-		Summary: "Create a series of races", Tags: []string{seriesTag}, MaxBodyBytes: maxBody,
+		Summary: "Create a series of races", Tags: []string{tag}, MaxBodyBytes: maxBody,
 		Description: "All races must be yours, and you may have up to 50 series. A race counts its points times its multiplier, also with fixed points, " +
 			"and before it is official as well as after. You need not be verified.",
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity},
 	}, s.create)
 	server.Register(api, huma.Operation{
 		OperationID: "list-series", Method: http.MethodGet, Path: "/v1/series",
-		Summary: "List series", Tags: []string{seriesTag}, Errors: []int{http.StatusUnprocessableEntity},
+		Summary: "List series", Tags: []string{tag}, Errors: []int{http.StatusUnprocessableEntity},
 	}, s.list)
 	server.Register(api, huma.Operation{
 		OperationID: "get-series", Method: http.MethodGet, Path: "/v1/series/{series_id}",
-		Summary: "Get a series", Tags: []string{seriesTag}, Errors: []int{http.StatusNotFound},
+		Summary: "Get a series", Tags: []string{tag}, Errors: []int{http.StatusNotFound},
 	}, s.get)
 	server.Register(api, huma.Operation{
 		OperationID: "change-series", Method: http.MethodPatch, Path: "/v1/series/{series_id}",
-		Summary: "Update a series", Tags: []string{seriesTag}, MaxBodyBytes: maxBody,
+		Summary: "Update a series", Tags: []string{tag}, MaxBodyBytes: maxBody,
 		Description: "For its owner. What is left out stays as it is.", Errors: written,
 	}, s.change)
 	server.Register(api, huma.Operation{
 		OperationID: "delete-series", Method: http.MethodDelete, Path: "/v1/series/{series_id}", DefaultStatus: http.StatusNoContent,
-		Summary: "Delete a series with its standings", Tags: []string{seriesTag},
+		Summary: "Delete a series with its standings", Tags: []string{tag},
 		Description: "For its owner. Its races stay.", Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound},
 	}, s.delete)
 	server.Register(api, huma.Operation{
 		OperationID: "get-series-standings", Method: http.MethodGet, Path: "/v1/series/{series_id}/standings",
-		Summary: "Read the standings of a series", Tags: []string{seriesTag},
+		Summary: "Read the standings of a series", Tags: []string{tag},
 		Description: "Ranked from the latest standings of its races, provisional or official, within a few seconds of a new version of one of them. " +
 			"Each runner has their results with what counts and why the others do not. Runners with too few races come last, without a place. " +
 			"Pages stay on the version of the first one.",
@@ -80,7 +86,7 @@ func RegisterSeries(api huma.API, cfg SeriesConfig) {
 	}, s.standings)
 	server.Register(api, huma.Operation{
 		OperationID: "export-series-standings", Method: http.MethodGet, Path: "/v1/series/{series_id}/standings.csv",
-		Summary: "Export the standings of a series as CSV", Tags: []string{seriesTag},
+		Summary: "Export the standings of a series as CSV", Tags: []string{tag},
 		Description: "With a column of points for each race; those that do not count are in brackets.",
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The table, with a header line.", Content: map[string]*huma.MediaType{"text/csv": {}},
@@ -89,7 +95,7 @@ func RegisterSeries(api huma.API, cfg SeriesConfig) {
 	}, s.export)
 	server.Register(api, huma.Operation{
 		OperationID: "list-series-versions", Method: http.MethodGet, Path: "/v1/series/{series_id}/standings/versions",
-		Summary: "List the versions of a series' standings", Tags: []string{seriesTag},
+		Summary: "List the versions of a series' standings", Tags: []string{tag},
 		Description: "All that ever existed, and why each was made. The rows of the latest 20 are kept, and of ever fewer before them.", Errors: read,
 	}, s.versions)
 }
@@ -100,23 +106,23 @@ type seriesRaceBody struct {
 }
 
 type newSeriesBody struct {
-	Name      string           `json:"name" minLength:"1" maxLength:"200" example:"Park Series 2026"`
-	Races     []seriesRaceBody `json:"races,omitempty" maxItems:"100" nullable:"false"`
-	Best      int              `json:"best,omitempty" minimum:"0" maximum:"100" example:"3" doc:"How many of each runner's races count; 0 for all."`
-	MinRaces  int              `json:"min_races,omitempty" minimum:"0" maximum:"100" example:"2" doc:"Who has points in fewer races has no place."`
-	Ties      []series.Tie     `json:"ties,omitempty" maxItems:"4" nullable:"false" enum:"best_race,second_best,most_races,latest_race" doc:"What decides between equal totals, one after the other: the best or second-best race, more races, or the latest race that anyone finished. Runners who are equal in all share the place."`
-	AgesOn    string           `json:"ages_on,omitempty" example:"2026-12-31" doc:"YYYY-MM-DD: the day on which ages decide divisions; the day of the last race by default. The age is that in the runner's race nearest to the day, and the whole years between the two."`
-	Divisions []DivisionBody   `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"A runner is ranked in the first division that fits."`
+	Name      string               `json:"name" minLength:"1" maxLength:"200" example:"Park Series 2026"`
+	Races     []seriesRaceBody     `json:"races,omitempty" maxItems:"100" nullable:"false"`
+	Best      int                  `json:"best,omitempty" minimum:"0" maximum:"100" example:"3" doc:"How many of each runner's races count; 0 for all."`
+	MinRaces  int                  `json:"min_races,omitempty" minimum:"0" maximum:"100" example:"2" doc:"Who has points in fewer races has no place."`
+	Ties      []ranking.Tie        `json:"ties,omitempty" maxItems:"4" nullable:"false" enum:"best_race,second_best,most_races,latest_race" doc:"What decides between equal totals, one after the other: the best or second-best race, more races, or the latest race that anyone finished. Runners who are equal in all share the place."`
+	AgesOn    string               `json:"ages_on,omitempty" example:"2026-12-31" doc:"YYYY-MM-DD: the day on which ages decide divisions; the day of the last race by default. The age is that in the runner's race nearest to the day, and the whole years between the two."`
+	Divisions []races.DivisionBody `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"A runner is ranked in the first division that fits."`
 }
 
 type seriesChangeBody struct {
-	Name      *string           `json:"name,omitempty" minLength:"1" maxLength:"200"`
-	Races     *[]seriesRaceBody `json:"races,omitempty" maxItems:"100" nullable:"false" doc:"Replaces all races."`
-	Best      *int              `json:"best,omitempty" minimum:"0" maximum:"100"`
-	MinRaces  *int              `json:"min_races,omitempty" minimum:"0" maximum:"100"`
-	Ties      *[]series.Tie     `json:"ties,omitempty" maxItems:"4" nullable:"false" enum:"best_race,second_best,most_races,latest_race" doc:"Replaces all rules for ties."`
-	AgesOn    *string           `json:"ages_on,omitempty" example:"2026-12-31" doc:"An empty string means the day of the last race."`
-	Divisions *[]DivisionBody   `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"Replaces all divisions."`
+	Name      *string               `json:"name,omitempty" minLength:"1" maxLength:"200"`
+	Races     *[]seriesRaceBody     `json:"races,omitempty" maxItems:"100" nullable:"false" doc:"Replaces all races."`
+	Best      *int                  `json:"best,omitempty" minimum:"0" maximum:"100"`
+	MinRaces  *int                  `json:"min_races,omitempty" minimum:"0" maximum:"100"`
+	Ties      *[]ranking.Tie        `json:"ties,omitempty" maxItems:"4" nullable:"false" enum:"best_race,second_best,most_races,latest_race" doc:"Replaces all rules for ties."`
+	AgesOn    *string               `json:"ages_on,omitempty" example:"2026-12-31" doc:"An empty string means the day of the last race."`
+	Divisions *[]races.DivisionBody `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"Replaces all divisions."`
 }
 
 type seriesRaceShown struct {
@@ -128,17 +134,17 @@ type seriesRaceShown struct {
 }
 
 type seriesBody struct {
-	SeriesID    string            `json:"series_id" format:"uuid"`
-	OrganizerID string            `json:"organizer_id" format:"uuid"`
-	Name        string            `json:"name"`
-	Status      race.Status       `json:"status" enum:"provisional,official" doc:"Official once the results of all its races are, except those of void ones."`
-	Races       []seriesRaceShown `json:"races" nullable:"false" doc:"By date. A race that was handed over to another organizer is no longer part of the series."`
-	Best        int               `json:"best" doc:"0: all races count."`
-	MinRaces    int               `json:"min_races"`
-	Ties        []series.Tie      `json:"ties" nullable:"false"`
-	AgesOn      string            `json:"ages_on,omitempty" doc:"Left out: the day of the last race."`
-	Divisions   []DivisionBody    `json:"divisions" nullable:"false"`
-	CreatedAt   time.Time         `json:"created_at"`
+	SeriesID    string               `json:"series_id" format:"uuid"`
+	OrganizerID string               `json:"organizer_id" format:"uuid"`
+	Name        string               `json:"name"`
+	Status      race.Status          `json:"status" enum:"provisional,official" doc:"Official once the results of all its races are, except those of void ones."`
+	Races       []seriesRaceShown    `json:"races" nullable:"false" doc:"By date. A race that was handed over to another organizer is no longer part of the series."`
+	Best        int                  `json:"best" doc:"0: all races count."`
+	MinRaces    int                  `json:"min_races"`
+	Ties        []ranking.Tie        `json:"ties" nullable:"false"`
+	AgesOn      string               `json:"ages_on,omitempty" doc:"Left out: the day of the last race."`
+	Divisions   []races.DivisionBody `json:"divisions" nullable:"false"`
+	CreatedAt   time.Time            `json:"created_at"`
 }
 
 type seriesOutput struct{ Body seriesBody }
@@ -146,7 +152,7 @@ type seriesOutput struct{ Body seriesBody }
 func seriesShown(s maindb.Series) *seriesOutput {
 	body := seriesBody{
 		SeriesID: s.ID, OrganizerID: s.OrganizerID, Name: s.Name, Status: s.Status(), Races: []seriesRaceShown{}, Best: s.Best, MinRaces: s.MinRaces,
-		Ties: slices.Concat([]series.Tie{}, s.Ties), Divisions: []DivisionBody{}, CreatedAt: s.CreatedAt,
+		Ties: slices.Concat([]ranking.Tie{}, s.Ties), Divisions: []races.DivisionBody{}, CreatedAt: s.CreatedAt,
 	}
 	for _, r := range s.Races {
 		body.Races = append(body.Races, seriesRaceShown{
@@ -154,7 +160,7 @@ func seriesShown(s maindb.Series) *seriesOutput {
 		})
 	}
 	for _, d := range s.Divisions {
-		body.Divisions = append(body.Divisions, DivisionBody(d))
+		body.Divisions = append(body.Divisions, races.DivisionBody(d))
 	}
 	if !s.AgesOn.IsZero() {
 		body.AgesOn = s.AgesOn.String()
@@ -163,11 +169,11 @@ func seriesShown(s maindb.Series) *seriesOutput {
 }
 
 // inWhole turns thousandths into a number.
-func inWhole(thousandths int64) float64 { return float64(thousandths) / series.Whole }
+func inWhole(thousandths int64) float64 { return float64(thousandths) / ranking.Whole }
 
 type newSeriesInput struct{ Body newSeriesBody }
 
-func (s seriesCalls) create(ctx context.Context, in *newSeriesInput) (*seriesOutput, error) {
+func (s calls) create(ctx context.Context, in *newSeriesInput) (*seriesOutput, error) {
 	n := maindb.Series{ID: server.ResourceID(ctx), OrganizerID: server.CallerFrom(ctx).UserID}
 	b := &in.Body
 	if err := setSeries(&n, seriesChangeBody{&b.Name, &b.Races, &b.Best, &b.MinRaces, &b.Ties, &b.AgesOn, &b.Divisions}); err != nil {
@@ -181,18 +187,18 @@ func (s seriesCalls) create(ctx context.Context, in *newSeriesInput) (*seriesOut
 	return seriesShown(created), nil
 }
 
-// SeriesPath is embedded in the inputs of calls about a series. It is exported like
+// Path is embedded in the inputs of calls about a series. It is exported like
 // RacePath.
-type SeriesPath struct {
+type Path struct {
 	SeriesID string `path:"series_id" doc:"UUID of the series."`
 }
 
 type seriesChangeInput struct {
-	SeriesPath
+	Path
 	Body seriesChangeBody
 }
 
-func (s seriesCalls) change(ctx context.Context, in *seriesChangeInput) (*seriesOutput, error) {
+func (s calls) change(ctx context.Context, in *seriesChangeInput) (*seriesOutput, error) {
 	if err := s.checkOwner(ctx, in.SeriesID); err != nil {
 		return nil, err
 	}
@@ -205,7 +211,7 @@ func (s seriesCalls) change(ctx context.Context, in *seriesChangeInput) (*series
 }
 
 // find returns a series, or race.ErrNotFound.
-func (s seriesCalls) find(ctx context.Context, seriesID string) (maindb.Series, error) {
+func (s calls) find(ctx context.Context, seriesID string) (maindb.Series, error) {
 	if !server.IsID(seriesID) {
 		return maindb.Series{}, race.ErrNotFound
 	}
@@ -213,7 +219,7 @@ func (s seriesCalls) find(ctx context.Context, seriesID string) (maindb.Series, 
 }
 
 // checkOwner returns an error unless a series is the caller's.
-func (s seriesCalls) checkOwner(ctx context.Context, seriesID string) error {
+func (s calls) checkOwner(ctx context.Context, seriesID string) error {
 	found, err := s.find(ctx, seriesID)
 	if err == nil && found.OrganizerID != server.CallerFrom(ctx).UserID {
 		return huma.Error403Forbidden("the series belongs to another organizer")
@@ -221,14 +227,14 @@ func (s seriesCalls) checkOwner(ctx context.Context, seriesID string) error {
 	return err
 }
 
-func (s seriesCalls) delete(ctx context.Context, in *SeriesPath) (*struct{}, error) {
+func (s calls) delete(ctx context.Context, in *Path) (*struct{}, error) {
 	if err := s.checkOwner(ctx, in.SeriesID); err != nil {
 		return nil, err
 	}
 	return nil, s.Store.DeleteSeries(ctx, in.SeriesID)
 }
 
-func (s seriesCalls) get(ctx context.Context, in *SeriesPath) (*seriesOutput, error) {
+func (s calls) get(ctx context.Context, in *Path) (*seriesOutput, error) {
 	found, err := s.find(ctx, in.SeriesID)
 	if err != nil {
 		return nil, err
@@ -248,7 +254,7 @@ type seriesListOutput struct {
 	}
 }
 
-func (s seriesCalls) list(ctx context.Context, in *seriesListInput) (*seriesListOutput, error) {
+func (s calls) list(ctx context.Context, in *seriesListInput) (*seriesListOutput, error) {
 	var after string
 	if err := in.Seek(&after); err != nil {
 		return nil, err
@@ -270,7 +276,7 @@ func (s seriesCalls) list(ctx context.Context, in *seriesListInput) (*seriesList
 func setSeries(n *maindb.Series, body seriesChangeBody) error {
 	var wrong race.FieldErrors
 	if body.Name != nil {
-		setText(&wrong, "name", &n.Name, *body.Name)
+		races.SetText(&wrong, "name", &n.Name, *body.Name)
 		if n.Name == "" {
 			wrong.Add("name", errors.New("must not be empty"))
 		}
@@ -299,9 +305,7 @@ func setSeries(n *maindb.Series, body seriesChangeBody) error {
 		}
 	}
 	if body.Divisions != nil {
-		var of race.Race
-		setDivisions(&wrong, &of, *body.Divisions)
-		n.Divisions = of.Divisions
+		races.SetDivisions(&wrong, &n.Divisions, *body.Divisions)
 	}
 	return wrong.Err()
 }
@@ -309,9 +313,9 @@ func setSeries(n *maindb.Series, body seriesChangeBody) error {
 func setSeriesRaces(wrong *race.FieldErrors, n *maindb.Series, bodies []seriesRaceBody) {
 	n.Races = nil
 	for i, body := range bodies {
-		one := maindb.SeriesRace{Race: series.Race{ID: strings.ToLower(body.RaceID), Multiplier: series.Whole}}
+		one := maindb.SeriesRace{Race: ranking.Race{ID: strings.ToLower(body.RaceID), Multiplier: ranking.Whole}}
 		if body.Multiplier != nil {
-			thousandths := *body.Multiplier * series.Whole
+			thousandths := *body.Multiplier * ranking.Whole
 			if one.Multiplier = int64(math.Round(thousandths)); math.Abs(thousandths-float64(one.Multiplier)) > 1e-6 {
 				wrong.Add(fmt.Sprintf("races[%d].multiplier", i), errors.New("must have at most three decimals"))
 			}
