@@ -56,7 +56,7 @@ func offerInWords(status race.EntryStatus) string {
 		return "The runner has taken the place."
 	case race.OfferExpired:
 		return "Nobody answered in time: the place went on to the next in line."
-	case race.OfferDeclined, race.Cancelled, race.Dropped:
+	case race.OfferDeclined, race.Cancelled, race.RemovedEntry:
 		return "The runner did not take the place: it went on to the next in line."
 	case race.Waiting, race.Offered:
 		return "The runner has joined the line again."

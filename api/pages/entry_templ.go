@@ -1367,7 +1367,7 @@ func entryNew(v *visit, view entryView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if view.before != race.Dropped {
+		} else if view.before != race.RemovedEntry {
 			if view.places != nil {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 107, "<p class=\"verdict\">")
 				if templ_7745c5c3_Err != nil {

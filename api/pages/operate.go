@@ -50,30 +50,30 @@ func (s *site) operatePages() {
 	get(operatePath, s.path)
 	get(creditsPath, s.credits)
 	get(creditsPath+"/{record_id}", s.record)
-	s.deed(creditsPath+"/{record_id}/retry", s.retryDeed)
+	s.confirmation(creditsPath+"/{record_id}/retry", s.confirmRetry)
 	s.visit(http.MethodGet, operatePath+"/retry", s.retryAllForm)
 	s.visit(http.MethodPost, operatePath+"/retry", s.retryAll)
 	get(lettersPath, s.deadLetters)
-	s.deed(lettersPath+"/redrive", s.redriveDeed)
-	s.deed(lettersPath+"/discard", s.discardDeed)
+	s.confirmation(lettersPath+"/redrive", s.confirmRedrive)
+	s.confirmation(lettersPath+"/discard", s.confirmDiscard)
 	get(auditsPath, s.audits)
-	s.deed(auditsPath+"/start", s.auditDeed)
-	s.deed(operatePath+"/totals/{user_id}", s.totalDeed)
+	s.confirmation(auditsPath+"/start", s.confirmAudit)
+	s.confirmation(operatePath+"/totals/{user_id}", s.confirmTotal)
 	get(actionsPath, s.actions)
 	get(changesPath, s.allChanges)
 	get(accountsPath, s.accountsForm)
 	s.visit(http.MethodPost, accountsPath, s.findAccount)
 	get(accountsPath+"/{user_id}", s.account)
-	for name, do := range accountDeeds {
-		s.deed(accountsPath+"/{user_id}/"+name, s.accountDeed(name, do))
+	for name, do := range accountActions {
+		s.confirmation(accountsPath+"/{user_id}/"+name, s.confirmAccount(name, do))
 	}
 	get(opRacesPath+"/{race_id}", s.operatedRace)
-	s.deed(opRacesPath+"/{race_id}/recompute", s.recomputeDeed)
-	s.deed(opRacesPath+"/{race_id}/hand-over", s.handOverDeed)
-	s.deed(opRacesPath+"/{race_id}/void", s.voidDeed)
+	s.confirmation(opRacesPath+"/{race_id}/recompute", s.confirmRecompute)
+	s.confirmation(opRacesPath+"/{race_id}/hand-over", s.confirmHandOver)
+	s.confirmation(opRacesPath+"/{race_id}/void", s.confirmVoid)
 	get(samePath, s.samePeople)
-	s.deed(samePath+"/merge", s.mergeDeed)
-	s.deed(samePath+"/separate", s.separateDeed)
+	s.confirmation(samePath+"/merge", s.confirmMerge)
+	s.confirmation(samePath+"/separate", s.confirmSeparate)
 }
 
 // operateSections are the kinds of pages that operators have.
@@ -309,9 +309,9 @@ func (l *locale) means(h *history.Record, c history.Condition) string {
 	return l.T("operate.means."+key, data...)
 }
 
-// deed is something that is done for good or to others. A page says what it will do
+// confirmation is something that is done for good or to others. A page says what it will do
 // before it is done.
-type deed struct {
+type confirmation struct {
 	title, button string
 	back          string   // where it leads, done or not
 	does          []string // what it will do
@@ -335,8 +335,8 @@ func (v *visit) cannot(text string) error {
 	return errSaid
 }
 
-// deed registers the page of a deed, and its form.
-func (s *site) deed(path string, prepare func(ctx context.Context, v *visit) (deed, error)) {
+// confirmation registers the page of a confirmation, and its form.
+func (s *site) confirmation(path string, prepare func(ctx context.Context, v *visit) (confirmation, error)) {
 	act := func(ctx context.Context, v *visit) (page, error) {
 		d, err := prepare(ctx, v)
 		if errors.Is(err, errSaid) || v.refused(err) { // it cannot be done as things are
@@ -359,23 +359,23 @@ func (s *site) deed(path string, prepare func(ctx context.Context, v *visit) (de
 				}
 			}
 		}
-		return page{title: d.title, body: deedBody(v, d)}, nil
+		return page{title: d.title, body: confirmationBody(v, d)}, nil
 	}
 	s.visit(http.MethodGet, path, act)
 	s.visit(http.MethodPost, path, act)
 }
 
-func (s *site) retryDeed(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmRetry(ctx context.Context, v *visit) (confirmation, error) {
 	found, err := s.Operations.Record(ctx, v.param("record_id"))
 	if err != nil {
-		return deed{}, err
+		return confirmation{}, err
 	}
 	condition, _ := found.Verdict()
 	does := string(condition)
 	if !retryable(condition) {
 		does = "nothing"
 	}
-	d := deed{
+	d := confirmation{
 		title: v.T("operate.retry"), button: v.T("operate.retry.button"), back: creditsPath + "/" + found.Live.ID, mayBe: true,
 		does: []string{v.means(found, condition), v.T("operate.retry."+does, "N", found.Record.Revision), v.T("operate.retry.safe")},
 		facts: [][2]string{
@@ -468,15 +468,15 @@ func (s *site) letterFacts(ctx context.Context, v *visit, messageID string) ([][
 	return append(facts, [2]string{v.T("operate.body"), items[i].Body}), nil
 }
 
-func (s *site) redriveDeed(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmRedrive(ctx context.Context, v *visit) (confirmation, error) {
 	messageID := v.get("message_id")
-	d := deed{title: v.T("operate.redrive"), button: v.T("operate.redrive"), back: lettersPath, mayBe: true, does: []string{v.T("operate.redrive.does")}}
+	d := confirmation{title: v.T("operate.redrive"), button: v.T("operate.redrive"), back: lettersPath, mayBe: true, does: []string{v.T("operate.redrive.does")}}
 	if messageID == "" {
 		d.title, d.does = v.T("operate.redrive.all"), []string{v.T("operate.redrive.all.does"), v.T("operate.redrive.does")}
 	} else {
 		var err error
 		if d.facts, err = s.letterFacts(ctx, v, messageID); err != nil {
-			return deed{}, err
+			return confirmation{}, err
 		}
 	}
 	d.do = func(ctx context.Context, reason string) (string, error) {
@@ -494,13 +494,13 @@ func (s *site) redriveDeed(ctx context.Context, v *visit) (deed, error) {
 	return d, nil
 }
 
-func (s *site) discardDeed(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmDiscard(ctx context.Context, v *visit) (confirmation, error) {
 	messageID := v.get("message_id")
 	facts, err := s.letterFacts(ctx, v, messageID)
 	if err != nil {
-		return deed{}, err
+		return confirmation{}, err
 	}
-	return deed{
+	return confirmation{
 		title: v.T("operate.discard"), button: v.T("operate.discard"), back: lettersPath, danger: true,
 		does: []string{v.T("operate.discard.does"), v.T("operate.discard.log")}, facts: facts,
 		do: func(ctx context.Context, reason string) (string, error) {
@@ -525,8 +525,8 @@ func (s *site) audits(ctx context.Context, v *visit) (page, error) {
 	return page{title: v.T("operate.audits"), body: auditsBody(v, runs, s.Operations.TraceURL)}, nil
 }
 
-func (s *site) auditDeed(_ context.Context, v *visit) (deed, error) {
-	return deed{
+func (s *site) confirmAudit(_ context.Context, v *visit) (confirmation, error) {
+	return confirmation{
 		title: v.T("operate.audit.start"), button: v.T("operate.audit.start"), back: auditsPath, mayBe: true,
 		does: []string{v.T("operate.audit.does"), v.T("operate.audit.never"), v.T("operate.audit.one")},
 		do: func(ctx context.Context, reason string) (string, error) {
@@ -535,16 +535,16 @@ func (s *site) auditDeed(_ context.Context, v *visit) (deed, error) {
 	}, nil
 }
 
-func (s *site) totalDeed(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmTotal(ctx context.Context, v *visit) (confirmation, error) {
 	userID := v.param("user_id")
 	if !server.IsID(userID) {
-		return deed{}, race.ErrNotFound
+		return confirmation{}, race.ErrNotFound
 	}
 	total, lines, err := s.Accounts.Total(ctx, userID)
 	if err != nil {
-		return deed{}, err
+		return confirmation{}, err
 	}
-	d := deed{
+	d := confirmation{
 		title: v.T("operate.total"), button: v.T("operate.total.button"), back: auditsPath, mayBe: true, does: []string{v.T("operate.total.does")},
 		facts: [][2]string{
 			{v.T("operate.user"), userID}, {v.T("operate.total.now"), v.Number(int(total))}, {v.T("operate.total.lines"), v.Number(int(lines))},
@@ -566,8 +566,8 @@ type logView[T any] struct {
 	more  string
 }
 
-// deeds are the names of operators' actions, for the filter of their log.
-var deeds = []repair.Action{
+// loggedActions are the names of operators' actions, for the filter of their log.
+var loggedActions = []repair.Action{
 	repair.RetryCredit, repair.RetryCredits, "reset-credit", repair.RedriveLetters, repair.DiscardLetter, repair.RunAudit, repair.RebuildTotal, repair.RecomputeRace,
 	repair.RankSeries, repair.VoidRace, repair.HandOverRace, repair.SuspendUser, repair.RestoreUser, repair.RemovePasskeys, repair.Verify, repair.Unverify,
 	repair.MergePeople, repair.SeparatePerson,
@@ -575,7 +575,7 @@ var deeds = []repair.Action{
 
 func (s *site) actions(ctx context.Context, v *visit) (page, error) {
 	action := v.get("action")
-	if action != "" && !slices.Contains(deeds, repair.Action(action)) {
+	if action != "" && !slices.Contains(loggedActions, repair.Action(action)) {
 		v.blame("action", v.T("operate.wrong.action"))
 	}
 	var view logView[ops.ShownAction]
@@ -705,19 +705,19 @@ func (s *site) account(ctx context.Context, v *visit) (page, error) {
 // onAccount is something that is done to an account.
 type onAccount func(o *ops.Service, ctx context.Context, userID, reason string) error
 
-var accountDeeds = map[string]onAccount{
+var accountActions = map[string]onAccount{
 	"suspend": (*ops.Service).Suspend, "restore": (*ops.Service).Restore, "remove-passkeys": (*ops.Service).RemovePasskeys,
 	"verify": (*ops.Service).Verify, "unverify": (*ops.Service).Unverify,
 }
 
-func (s *site) accountDeed(name string, do onAccount) func(context.Context, *visit) (deed, error) {
-	return func(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmAccount(name string, do onAccount) func(context.Context, *visit) (confirmation, error) {
+	return func(ctx context.Context, v *visit) (confirmation, error) {
 		account, _, err := s.Operations.Account(ctx, v.param("user_id"))
 		if err != nil {
-			return deed{}, err
+			return confirmation{}, err
 		}
-		return deed{
-			title: v.T("operate.deed." + name), button: v.T("operate.deed." + name), back: accountsPath + "/" + account.UserID,
+		return confirmation{
+			title: v.T("operate.do." + name), button: v.T("operate.do." + name), back: accountsPath + "/" + account.UserID,
 			does: []string{v.T("operate.does." + name)}, danger: name == "suspend" || name == "remove-passkeys",
 			facts: [][2]string{
 				{v.T("field.name"), account.Name}, {v.T("field.login_id"), account.LoginID}, {v.T("operate.kind"), v.word("operate.type", string(account.Type))},
@@ -753,19 +753,19 @@ func (s *site) operatedRace(ctx context.Context, v *visit) (page, error) {
 	return page{title: found.Name, body: opRaceBody(v, view)}, nil
 }
 
-// onRace begins a deed on a race, with the context that calls about the race have.
-func (s *site) onRace(ctx context.Context, v *visit, name string) (context.Context, deed, error) {
+// onRace begins a confirmation on a race, with the context that calls about the race have.
+func (s *site) onRace(ctx context.Context, v *visit, name string) (context.Context, confirmation, error) {
 	found, err := s.Races.Race(ctx, v.raceID)
 	if err != nil {
-		return nil, deed{}, err
+		return nil, confirmation{}, err
 	}
-	return server.WithRace(ctx, found, ""), deed{
-		title: v.T("operate.deed." + name), button: v.T("operate.deed." + name), back: opRacesPath + "/" + found.ID,
+	return server.WithRace(ctx, found, ""), confirmation{
+		title: v.T("operate.do." + name), button: v.T("operate.do." + name), back: opRacesPath + "/" + found.ID,
 		does: []string{v.T("operate.does." + name)}, facts: [][2]string{{v.T("operate.race"), found.Name}, {v.T("operate.date"), v.Date(found.Date)}},
 	}, nil
 }
 
-func (s *site) recomputeDeed(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmRecompute(ctx context.Context, v *visit) (confirmation, error) {
 	_, d, err := s.onRace(ctx, v, "recompute")
 	d.mayBe = true
 	d.do = func(ctx context.Context, reason string) (string, error) {
@@ -774,7 +774,7 @@ func (s *site) recomputeDeed(ctx context.Context, v *visit) (deed, error) {
 	return d, err
 }
 
-func (s *site) handOverDeed(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmHandOver(ctx context.Context, v *visit) (confirmation, error) {
 	of, d, err := s.onRace(ctx, v, "hand-over")
 	if err != nil {
 		return d, err
@@ -791,7 +791,7 @@ func (s *site) handOverDeed(ctx context.Context, v *visit) (deed, error) {
 	return d, nil
 }
 
-func (s *site) voidDeed(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmVoid(ctx context.Context, v *visit) (confirmation, error) {
 	of, d, err := s.onRace(ctx, v, "void")
 	if err != nil {
 		return d, err
@@ -869,16 +869,16 @@ func (s *site) raceNames(ctx context.Context, ids []string) (map[string]string, 
 	return names, nil
 }
 
-func (s *site) mergeDeed(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmMerge(ctx context.Context, v *visit) (confirmation, error) {
 	from, into := v.get("from"), v.get("into")
 	if !server.IsID(from) || !server.IsID(into) {
-		return deed{}, race.ErrNotFound
+		return confirmation{}, race.ErrNotFound
 	}
 	people, err := s.Accounts.Runners(ctx, []string{from, into})
 	if err != nil {
-		return deed{}, err
+		return confirmation{}, err
 	}
-	d := deed{
+	d := confirmation{
 		title: v.T("operate.merge"), button: v.T("operate.merge"), back: samePath,
 		does: []string{v.T("operate.merge.does"), v.T("operate.merge.undo")},
 		facts: [][2]string{
@@ -890,19 +890,19 @@ func (s *site) mergeDeed(ctx context.Context, v *visit) (deed, error) {
 	}
 	if !v.form.sent {
 		if d.consequences, err = s.Operations.PlanMerge(ctx, from, into); err != nil {
-			return deed{}, err
+			return confirmation{}, err
 		}
 	}
 	err = s.nameRaces(ctx, &d)
 	return d, err
 }
 
-func (s *site) separateDeed(ctx context.Context, v *visit) (deed, error) {
+func (s *site) confirmSeparate(ctx context.Context, v *visit) (confirmation, error) {
 	raceID, bib := v.get("race_id"), v.get("bib")
 	if !server.IsID(raceID) || race.CheckBib(bib) != nil {
-		return deed{}, v.cannot(v.T("operate.wrong.result"))
+		return confirmation{}, v.cannot(v.T("operate.wrong.result"))
 	}
-	d := deed{
+	d := confirmation{
 		title: v.T("operate.separate"), button: v.T("operate.separate"), back: samePath, does: []string{v.T("operate.separate.does")},
 		facts: [][2]string{{v.T("operate.bib"), bib}},
 		do: func(ctx context.Context, reason string) (string, error) {
@@ -916,7 +916,7 @@ func (s *site) separateDeed(ctx context.Context, v *visit) (deed, error) {
 	if !v.form.sent {
 		planned, err := s.Operations.PlanSeparate(ctx, raceID, bib)
 		if err != nil {
-			return deed{}, err
+			return confirmation{}, err
 		}
 		d.consequences = []maindb.RaceConsequences{{RaceID: raceID, Consequences: planned}}
 	}
@@ -924,8 +924,8 @@ func (s *site) separateDeed(ctx context.Context, v *visit) (deed, error) {
 	return d, err
 }
 
-// nameRaces reads the names of the races in which a deed has consequences.
-func (s *site) nameRaces(ctx context.Context, d *deed) (err error) {
+// nameRaces reads the names of the races in which a confirmation has consequences.
+func (s *site) nameRaces(ctx context.Context, d *confirmation) (err error) {
 	ids := make([]string, len(d.consequences))
 	for i, one := range d.consequences {
 		ids[i] = one.RaceID
@@ -957,9 +957,9 @@ func badgeOf(state string) string {
 	return "void"
 }
 
-func (v *visit) deedChoices() []option {
+func (v *visit) actionChoices() []option {
 	list := []option{{"", v.T("operate.action.all")}}
-	for _, one := range deeds {
+	for _, one := range loggedActions {
 		list = append(list, option{string(one), v.word("operate.did", string(one))})
 	}
 	return list

@@ -51,7 +51,7 @@ func (s *site) organizerPages() {
 	get(ofRace+"/void", s.voidForm)
 	post(ofRace+"/void", s.voidRace)
 	s.peoplePages(get, post)
-	s.deskPages(get, post)
+	s.raceEntriesPages(get, post)
 }
 
 // mayOrganize reports whether the caller can have races of their own.

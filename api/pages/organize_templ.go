@@ -1749,7 +1749,7 @@ func organizedBody(v *visit, r *runRace, rejected []rejectedRow, unverified bool
 			return templ_7745c5c3_Err
 		}
 		if r.Entry != nil {
-			templ_7745c5c3_Err = menuItem(v, r, "/entries", "desk.title", "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = menuItem(v, r, "/entries", "raceentries.title", "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -16,8 +16,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// entryDesk serves the entries of a race with entry settings to those who run it.
-type entryDesk struct {
+// staffEntries serves the entries of a race with entry settings to those who run it.
+type staffEntries struct {
 	store   *maindb.Store
 	runners *userdb.Accounts
 }
@@ -29,9 +29,9 @@ type entriesInput struct {
 	Pool   int              `query:"pool" minimum:"0" maximum:"10000" doc:"Only entries of the pool with this key."`
 }
 
-// DeskEntryBody is an entry as the race's staff see it. It is exported because huma
+// StaffEntryBody is an entry as the race's staff see it. It is exported because huma
 // ignores embedded types that are not.
-type DeskEntryBody struct {
+type StaffEntryBody struct {
 	EntryBody
 	UserID     string    `json:"user_id"`
 	Name       string    `json:"name" doc:"Empty when it is unknown or the account was deleted."`
@@ -44,13 +44,13 @@ type DeskEntryBody struct {
 type entriesOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		Items      []DeskEntryBody `json:"items" nullable:"false" doc:"By pool, in the order of arrival."`
+		Items      []StaffEntryBody `json:"items" nullable:"false" doc:"By pool, in the order of arrival."`
 		NextCursor string          `json:"next_cursor,omitempty"`
 	}
 }
 
-type deskEntryOutput struct {
-	Body DeskEntryBody
+type staffEntryOutput struct {
+	Body StaffEntryBody
 }
 
 type entryByHandInput struct {
@@ -77,7 +77,7 @@ type entriesExport struct {
 	Body               []byte
 }
 
-func (d entryDesk) register(api huma.API) {
+func (d staffEntries) register(api huma.API) {
 	const path = "/v1/races/{race_id}/entries"
 	refusals := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity}
 	server.Register(api, huma.Operation{
@@ -106,8 +106,8 @@ func (d entryDesk) register(api huma.API) {
 	}, d.remove)
 }
 
-func (d entryDesk) list(ctx context.Context, in *entriesInput) (*entriesOutput, error) {
-	var after maindb.EntryPosition
+func (d staffEntries) list(ctx context.Context, in *entriesInput) (*entriesOutput, error) {
+	var after maindb.EntryCursor
 	if err := in.Seek(&after.Pool, &after.Seq); err != nil {
 		return nil, err
 	}
@@ -122,8 +122,8 @@ func (d entryDesk) list(ctx context.Context, in *entriesInput) (*entriesOutput, 
 }
 
 // Entries returns a part of the entries of the race of ctx, and the cursor of the next.
-func (s *Service) Entries(ctx context.Context, status race.EntryStatus, pool int, part server.Page) ([]DeskEntryBody, string, error) {
-	out, err := s.desk.list(ctx, &entriesInput{Page: part, Status: status, Pool: pool})
+func (s *Service) Entries(ctx context.Context, status race.EntryStatus, pool int, part server.Page) ([]StaffEntryBody, string, error) {
+	out, err := s.forStaff.list(ctx, &entriesInput{Page: part, Status: status, Pool: pool})
 	if err != nil {
 		return nil, "", err
 	}
@@ -131,11 +131,11 @@ func (s *Service) Entries(ctx context.Context, status race.EntryStatus, pool int
 }
 
 // EntryOf returns the entry of a runner in the race of ctx.
-func (s *Service) EntryOf(ctx context.Context, userID string) (DeskEntryBody, error) {
-	e, err := s.desk.store.EntryOf(ctx, server.RaceFrom(ctx).ID, userID)
-	out, err := s.desk.answer(ctx, e, err)
+func (s *Service) EntryOf(ctx context.Context, userID string) (StaffEntryBody, error) {
+	e, err := s.forStaff.store.EntryOf(ctx, server.RaceFrom(ctx).ID, userID)
+	out, err := s.forStaff.answer(ctx, e, err)
 	if err != nil {
-		return DeskEntryBody{}, err
+		return StaffEntryBody{}, err
 	}
 	return out.Body, nil
 }
@@ -147,7 +147,7 @@ func (s *Service) EnterByHand(ctx context.Context, userID, reason string, overCa
 	if err := server.Valid(in.Body); err != nil {
 		return err
 	}
-	_, err := s.desk.enter(ctx, in)
+	_, err := s.forStaff.enter(ctx, in)
 	return err
 }
 
@@ -158,20 +158,20 @@ func (s *Service) RemoveEntry(ctx context.Context, userID, reason string) error 
 	if err := server.Valid(in.Body); err != nil {
 		return err
 	}
-	_, err := s.desk.remove(ctx, in)
+	_, err := s.forStaff.remove(ctx, in)
 	return err
 }
 
 // EntriesFile returns the entries of the race of ctx as CSV.
 func (s *Service) EntriesFile(ctx context.Context) ([]byte, error) {
-	out, err := s.desk.export(ctx, nil)
+	out, err := s.forStaff.export(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
 	return out.Body, nil
 }
 
-func (d entryDesk) shown(ctx context.Context, entries []maindb.LineEntry) ([]DeskEntryBody, error) {
+func (d staffEntries) shown(ctx context.Context, entries []maindb.LineEntry) ([]StaffEntryBody, error) {
 	userIDs := make([]string, len(entries))
 	for i, e := range entries {
 		userIDs[i] = e.UserID
@@ -180,27 +180,27 @@ func (d entryDesk) shown(ctx context.Context, entries []maindb.LineEntry) ([]Des
 	if err != nil {
 		return nil, err
 	}
-	bodies := make([]DeskEntryBody, len(entries))
+	bodies := make([]StaffEntryBody, len(entries))
 	for i, e := range entries {
-		bodies[i] = DeskEntryBody{
+		bodies[i] = StaffEntryBody{
 			EntryBody: entryOf(e), UserID: e.UserID, Name: runners[e.UserID].Name, Reason: e.Reason,
-			ReceivedAt: e.ReceivedAt, JoinedAt: e.EnteredAt, ChangedAt: e.ChangedAt,
+			ReceivedAt: e.ReceivedAt, JoinedAt: e.JoinedAt, ChangedAt: e.ChangedAt,
 		}
 	}
 	return bodies, nil
 }
 
-func (d entryDesk) enter(ctx context.Context, in *entryByHandInput) (*deskEntryOutput, error) {
+func (d staffEntries) enter(ctx context.Context, in *entryByHandInput) (*staffEntryOutput, error) {
 	e, err := d.store.EnterByHand(ctx, in.RaceID, in.UserID, in.Body.Reason, in.Body.OverCapacity)
 	return d.answer(ctx, e, err)
 }
 
-func (d entryDesk) remove(ctx context.Context, in *entryRemovalInput) (*deskEntryOutput, error) {
+func (d staffEntries) remove(ctx context.Context, in *entryRemovalInput) (*staffEntryOutput, error) {
 	e, err := d.store.RemoveEntry(ctx, in.RaceID, in.UserID, in.Body.Reason)
 	return d.answer(ctx, e, err)
 }
 
-func (d entryDesk) answer(ctx context.Context, e maindb.LineEntry, err error) (*deskEntryOutput, error) {
+func (d staffEntries) answer(ctx context.Context, e maindb.LineEntry, err error) (*staffEntryOutput, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -208,17 +208,17 @@ func (d entryDesk) answer(ctx context.Context, e maindb.LineEntry, err error) (*
 	if err != nil {
 		return nil, err
 	}
-	return &deskEntryOutput{Body: bodies[0]}, nil
+	return &staffEntryOutput{Body: bodies[0]}, nil
 }
 
-func (d entryDesk) export(ctx context.Context, _ *RacePath) (*entriesExport, error) {
+func (d staffEntries) export(ctx context.Context, _ *RacePath) (*entriesExport, error) {
 	const pageSize = 1000
 	body := bytes.NewBufferString("\ufeff") // without it Excel would read names in the system's own encoding
 	writer := csv.NewWriter(body)
 	_ = writer.Write([]string{ // a buffer takes everything
 		"pool", "number", "status", "bib", "name", "sex", "age", "team", "joined_at", "changed_at", "offer_expires_at", "reason",
 	})
-	var after maindb.EntryPosition
+	var after maindb.EntryCursor
 	for {
 		found, err := d.store.Entries(ctx, server.RaceFrom(ctx), maindb.EntryFilter{}, after, pageSize)
 		if err != nil {
@@ -245,7 +245,7 @@ func (d entryDesk) export(ctx context.Context, _ *RacePath) (*entriesExport, err
 			break
 		}
 		last := found[len(found)-1]
-		after = maindb.EntryPosition{Pool: last.PoolKey, Seq: last.Seq}
+		after = maindb.EntryCursor{Pool: last.PoolKey, Seq: last.Seq}
 	}
 	writer.Flush()
 	return &entriesExport{

@@ -91,14 +91,14 @@ func Register(api huma.API, cfg Config) *Service {
 	}
 	entered := entries{store: cfg.Races, runners: cfg.Runners, entering: cfg.Entering, poke: cfg.Poke, answered: cfg.Answered}
 	entered.register(api)
-	desk := entryDesk{store: cfg.Races, runners: cfg.Runners}
-	desk.register(api)
+	forStaff := staffEntries{store: cfg.Races, runners: cfg.Runners}
+	forStaff.register(api)
 	(&lines{store: cfg.Races, log: cfg.Log, now: cfg.Now, stopping: cfg.Stopping}).register(api)
 	startLists{
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},
 	}.register(api)
-	return &Service{calls: settings, entries: entered, desk: desk}
+	return &Service{calls: settings, entries: entered, forStaff: forStaff}
 }
 
 // RacePath is embedded in the inputs of calls about a race. It is exported because

@@ -76,7 +76,7 @@ func (s settings) register(api huma.API) {
 type Service struct {
 	calls   settings
 	entries entries
-	desk    entryDesk
+	forStaff staffEntries
 }
 
 // Create creates a race of the caller.

@@ -320,13 +320,13 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 			return nil, err
 		}
 	}
-	there := make(map[string]gen.Participant)
+	existing := make(map[string]gen.Participant)
 	for _, row := range entering {
 		if p := known[row.UserID].participant; p != nil {
-			there[row.UserID] = *p
+			existing[row.UserID] = *p
 		}
 	}
-	participants, err := l.addParticipants(ctx, entering, there)
+	participants, err := l.addParticipants(ctx, entering, existing)
 	if err != nil {
 		return nil, err
 	}
@@ -351,7 +351,7 @@ func (k knownEntrant) answer(r race.Race, refusal error) (a answer, done bool) {
 		a.err = race.ErrLeft
 	case enteredOtherwise(k.entry, k.participant):
 		a.entrant = LineEntry{Participant: participantOf(*k.participant)}
-	case k.entry != nil && k.entry.State == string(race.Dropped):
+	case k.entry != nil && k.entry.State == string(race.RemovedEntry):
 		a.err = &race.ConflictError{Message: "the organizer has removed your entry"}
 	case k.entry != nil && !race.EntryStatus(k.entry.State).Left():
 		a.entrant = lineEntryOf(r, *k.entry, k.participant)
@@ -428,11 +428,11 @@ func (l *line) knownEntrants(ctx context.Context, entries []Entry) (map[string]k
 		return nil, nil //nolint:nilnil // as in a rush, at first
 	}
 	known := make(map[string]knownEntrant, len(rows))
-	there := make([]string, len(rows))
+	knownUsers := make([]string, len(rows))
 	for i, row := range rows {
-		known[row.UserID], there[i] = knownEntrant{left: row.LeftAt.Valid}, row.UserID
+		known[row.UserID], knownUsers[i] = knownEntrant{left: row.LeftAt.Valid}, row.UserID
 	}
-	return known, l.readKnown(ctx, known, there)
+	return known, l.readKnown(ctx, known, knownUsers)
 }
 
 // readKnown reads the entries of those who are known.
@@ -461,50 +461,3 @@ func (l *line) readKnown(ctx context.Context, known map[string]knownEntrant, use
 // fewPositions is up to how many positions are counted one by one.
 const fewPositions = 8
 
-// positions adds the positions of those who were in line before.
-func (s *Store) positions(ctx context.Context, raceID string, pool int, answers []answer) error {
-	var missing, alone []*LineEntry
-	for i := range answers {
-		e := &answers[i].entrant
-		switch {
-		case e.Status != race.Waiting || e.Position != 0:
-		case e.PoolKey == pool:
-			missing = append(missing, e)
-		default: // they wait in another pool than they ask for now
-			alone = append(alone, e)
-		}
-	}
-	if len(missing) <= fewPositions {
-		missing, alone = nil, append(alone, missing...)
-	}
-	for _, e := range alone {
-		if err := s.position(ctx, raceID, e); err != nil {
-			return err
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	waiting, err := s.queries.WaitingSeqs(ctx, raceID, int16(pool)) //nolint:gosec // keys are small
-	if err != nil {
-		return fmt.Errorf("read the line of race %s: %w", raceID, err)
-	}
-	if len(waiting) == 0 { // all of them have been served meanwhile
-		return nil
-	}
-	for _, e := range missing {
-		before, _ := slices.BinarySearchFunc(waiting, e.Seq, func(w gen.WaitingSeqsRow, seq int64) int { return cmp.Compare(w.Seq, seq) })
-		e.Position = before + 1
-		e.LineVersion = waiting[0].Version
-	}
-	return nil
-}
-
-func (s *Store) position(ctx context.Context, raceID string, e *LineEntry) error {
-	row, err := s.queries.EntryPosition(ctx, e.Seq, raceID, int16(e.PoolKey)) //nolint:gosec // keys are small
-	if err != nil {
-		return fmt.Errorf("count who waits in race %s: %w", raceID, err)
-	}
-	e.Position, e.LineVersion = int(row.InFront)+1, row.Version
-	return nil
-}

@@ -78,7 +78,7 @@ func (b *entryBundle) counts(t *testing.T) maindb.PoolCounts {
 	require.NoError(t, err)
 	require.Len(t, pools, 1)
 	got := map[race.EntryStatus]int{}
-	entries, err := b.store.Entries(t.Context(), r, maindb.EntryFilter{}, maindb.EntryPosition{}, 100_000)
+	entries, err := b.store.Entries(t.Context(), r, maindb.EntryFilter{}, maindb.EntryCursor{}, 100_000)
 	require.NoError(t, err)
 	bibs := map[string]bool{}
 	for _, e := range entries {
@@ -179,7 +179,7 @@ func TestPlacesAndLine(t *testing.T) {
 	require.Equal(t, race.Entered, byHand.Status)
 	removed, err := b.store.RemoveEntry(ctx, b.race.ID, users[2], "a wrong name")
 	require.NoError(t, err)
-	require.Equal(t, race.Dropped, removed.Status)
+	require.Equal(t, race.RemovedEntry, removed.Status)
 	_, err = b.entering.Enter(ctx, maindb.Entry{ID: newID(), RaceID: b.race.ID, UserID: users[2]})
 	require.ErrorAs(t, err, &conflict)
 	_, err = b.store.EnterByHand(ctx, b.race.ID, users[0], "why not", true)
@@ -441,7 +441,7 @@ func (m *lineModel) serve() {
 
 func (m *lineModel) enter(user string) {
 	old := m.people[user]
-	if m.paused || old != nil && (!old.status.Left() || old.status == race.Dropped) {
+	if m.paused || old != nil && (!old.status.Left() || old.status == race.RemovedEntry) {
 		return
 	}
 	e := &modelEntry{status: race.Waiting, seq: m.next}
@@ -506,15 +506,15 @@ func TestLineAgainstAModel(t *testing.T) {
 		case 9:
 			if random.IntN(2) == 0 {
 				_, _ = b.store.RemoveEntry(ctx, b.race.ID, user, "at random")
-				m.end(user, race.Dropped, append(live, race.Cancelled, race.OfferDeclined, race.OfferExpired)...)
+				m.end(user, race.RemovedEntry, append(live, race.Cancelled, race.OfferDeclined, race.OfferExpired)...)
 				break
 			}
 			_, _ = b.store.EnterByHand(ctx, b.race.ID, user, "at random", true)
-			m.end(user, race.Entered, race.Waiting, race.Offered, race.OfferExpired, race.Dropped)
+			m.end(user, race.Entered, race.Waiting, race.Offered, race.OfferExpired, race.RemovedEntry)
 		}
 		r, err := b.store.Race(ctx, b.race.ID)
 		require.NoError(t, err)
-		kept, err := b.store.Entries(ctx, r, maindb.EntryFilter{}, maindb.EntryPosition{}, 100)
+		kept, err := b.store.Entries(ctx, r, maindb.EntryFilter{}, maindb.EntryCursor{}, 100)
 		require.NoError(t, err)
 		require.Len(t, kept, len(m.people), "step %d", step)
 		for _, e := range kept {

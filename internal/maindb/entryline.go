@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -14,26 +13,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// LineEntry is somebody's entry in a race with entry settings, or in line for it.
-type LineEntry struct {
-	race.Participant // ID, bib and age are those of the entry once it is entered
-
-	Pool           string // empty in a race without entry settings
-	PoolKey        int
-	Seq            int64 // the order of arrival in the pool; zero without entry settings
-	Position       int   // in line, from 1; zero unless waiting
-	LineVersion    int64 // of the line that the position is in
-	OfferNo        int
-	OfferExpiresAt time.Time // zero unless offered
-	Standing       bool      // takes a place without an offer
-	Reason         string    // of the organizer who entered or removed them
-	ReceivedAt     time.Time // by the clock of the process that answered
-	EnteredAt      time.Time // when they got their number, by the database's clock
-	ChangedAt      time.Time
-}
-
-// served is how many runners one transaction takes from a line at most.
-const served = 256
+// maxServed is how many runners one transaction takes from a line at most.
+const maxServed = 256
 
 // line is a pool of a race under its lock.
 type line struct {
@@ -161,7 +142,7 @@ func (l *line) serve(ctx context.Context) error {
 		return nil
 	}
 	free, err := l.free(ctx)
-	n := min(free, int64(l.row.Waiting), served)
+	n := min(free, int64(l.row.Waiting), maxServed)
 	if err != nil || n <= 0 {
 		return err
 	}
@@ -169,7 +150,7 @@ func (l *line) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the line of race %s: %w", l.race.ID, err)
 	}
-	there, err := l.participantsOf(ctx, next)
+	existing, err := l.participantsOf(ctx, next)
 	if err != nil {
 		return err
 	}
@@ -177,7 +158,7 @@ func (l *line) serve(ctx context.Context) error {
 	for _, e := range next {
 		l.left = append(l.left, e.Seq)
 		switch {
-		case there[e.UserID].Status == string(race.Entered):
+		case existing[e.UserID].Status == string(race.Entered):
 			in = append(in, e)
 		case e.Standing:
 			enters = append(enters, e)
@@ -189,7 +170,7 @@ func (l *line) serve(ctx context.Context) error {
 	if err := l.leaveWaiting(ctx, in); err != nil {
 		return err
 	}
-	if err := l.enterWaiting(ctx, enters, there); err != nil {
+	if err := l.enterWaiting(ctx, enters, existing); err != nil {
 		return err
 	}
 	return l.offer(ctx, offered, until)
@@ -211,7 +192,7 @@ func (l *line) leaveWaiting(ctx context.Context, entries []gen.Entry) error {
 	return nil
 }
 
-func (l *line) enterWaiting(ctx context.Context, entries []gen.Entry, there map[string]gen.Participant) error {
+func (l *line) enterWaiting(ctx context.Context, entries []gen.Entry, existing map[string]gen.Participant) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -219,10 +200,10 @@ func (l *line) enterWaiting(ctx context.Context, entries []gen.Entry, there map[
 	if err != nil {
 		return fmt.Errorf("enter %d runners who waited: %w", len(entries), err)
 	}
-	if _, err := l.addParticipants(ctx, entries, there); err != nil {
+	if _, err := l.addParticipants(ctx, entries, existing); err != nil {
 		return err
 	}
-	l.row.Taken += int32(len(entries)) //nolint:gosec // at most served
+	l.row.Taken += int32(len(entries)) //nolint:gosec // at most maxServed
 	for _, e := range entries {
 		l.log("entry.entered", e, "", map[string]any{"status": race.Entered})
 	}
@@ -248,7 +229,7 @@ func (l *line) offer(ctx context.Context, entries []gen.Entry, until time.Time) 
 	if err != nil {
 		return err
 	}
-	l.row.Offered += int32(len(entries)) //nolint:gosec // at most served
+	l.row.Offered += int32(len(entries)) //nolint:gosec // at most maxServed
 	for _, e := range entries {
 		l.log("entry.offered", e, "", map[string]any{"status": race.Offered, "until": until.UTC()})
 	}
@@ -264,9 +245,9 @@ func seqsOf(entries []gen.Entry) []int64 {
 }
 
 // addParticipants adds those who have entered to the race's participants, with a bib
-// of the pool's range, and returns them in the same order. there are those of them
+// of the pool's range, and returns them in the same order. existing are those of them
 // who are participants already, maybe cancelled ones.
-func (l *line) addParticipants(ctx context.Context, entries []gen.Entry, there map[string]gen.Participant) ([]race.Participant, error) {
+func (l *line) addParticipants(ctx context.Context, entries []gen.Entry, existing map[string]gen.Participant) ([]race.Participant, error) {
 	if len(entries) == 0 {
 		return nil, nil
 	}
@@ -281,7 +262,7 @@ func (l *line) addParticipants(ctx context.Context, entries []gen.Entry, there m
 			ID: e.EntryID, RaceID: l.race.ID, UserID: e.UserID, Bib: bibs[i], Sex: race.Sex(e.Sex), Age: l.ageOf(e),
 			Field: race.Runner, Team: e.Team, Status: race.Entered,
 		}
-		old, known := there[e.UserID]
+		old, known := existing[e.UserID]
 		switch {
 		case !known:
 			fresh = append(fresh, i)
@@ -382,130 +363,6 @@ func (l *line) dealBibs(ctx context.Context, n int) ([]string, error) {
 	return bibs, nil
 }
 
-// lineEntryOf returns an entry as callers see it; participant is nil for those who never
-// were one.
-func lineEntryOf(r race.Race, e gen.Entry, participant *gen.Participant) LineEntry {
-	found := LineEntry{
-		Participant: race.Participant{
-			ID: e.EntryID, RaceID: e.RaceID, UserID: e.UserID, Sex: race.Sex(e.Sex), Age: race.UnknownAge, Field: race.Runner, Team: e.Team,
-		},
-		PoolKey: int(e.Pool), Seq: e.Seq, OfferNo: int(e.OfferNo), OfferExpiresAt: e.OfferExpiresAt.Time, Standing: e.Standing,
-		Reason: e.Reason, ReceivedAt: e.ReceivedAt, EnteredAt: e.CreatedAt, ChangedAt: e.ChangedAt,
-	}
-	if e.OwnAge.Valid && e.OwnAgeOn.Valid {
-		found.Age = int(e.OwnAge.Int16) + race.DateOf(e.OwnAgeOn.Time).YearsUntil(r.Date)
-	}
-	if participant != nil && e.State == string(race.Entered) {
-		found.Participant = participantOf(*participant)
-	}
-	found.Status = race.EntryStatus(e.State)
-	pool, _ := r.EntryPoolWith(int(e.Pool))
-	found.Pool = pool.Name
-	return found
-}
-
-// changeEntry brings the pools of a race in line with its changed settings and serves
-// the lines. The transaction has locked the pools and the race.
-func (s *Store) changeEntry(ctx context.Context, tx *sql.Tx, old, updated race.Race) error {
-	q := s.queries.WithTx(tx)
-	if old.Entry != nil && updated.Entry == nil {
-		return &race.ConflictError{Field: "entry", Message: "the settings of entry can be changed, but not removed"}
-	}
-	if updated.Entry == nil {
-		return nil
-	}
-	if err := syncPools(ctx, q, old, updated); err != nil {
-		return err
-	}
-	if old.Entry == nil {
-		if err := s.adoptEntrants(ctx, tx, updated); err != nil {
-			return err
-		}
-	}
-	rows, err := q.LockPools(ctx, updated.ID)
-	if err != nil {
-		return fmt.Errorf("lock the pools of race %s: %w", updated.ID, err)
-	}
-	for _, row := range rows {
-		l, err := s.lineOf(ctx, tx, updated, row)
-		if err != nil {
-			return err
-		}
-		if err := l.serve(ctx); err != nil {
-			return err
-		}
-		if err := l.write(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// syncPools writes the pools that the settings name and removes the others, unless
-// somebody has joined them.
-func syncPools(ctx context.Context, q *gen.Queries, old, updated race.Race) error {
-	pools := updated.EntryPools()
-	for _, p := range pools {
-		if err := q.PutPool(ctx, updated.ID, int16(p.Key), count32(p.Capacity)); err != nil { //nolint:gosec // keys are small
-			return fmt.Errorf("write pool %d of race %s: %w", p.Key, updated.ID, err)
-		}
-	}
-	if old.Entry == nil {
-		return nil
-	}
-	rows, err := q.PoolsOfRace(ctx, updated.ID)
-	if err != nil {
-		return fmt.Errorf("read the pools of race %s: %w", updated.ID, err)
-	}
-	for _, row := range rows {
-		if slices.ContainsFunc(pools, func(p race.EntryPool) bool { return p.Key == int(row.Pool) }) {
-			continue
-		}
-		if row.NextSeq > 1 {
-			was, _ := old.EntryPoolWith(int(row.Pool))
-			return &race.ConflictError{Field: "entry.pools", Message: fmt.Sprintf("the pool %q has entries: it can be renamed and made smaller, but not removed", was.Name)}
-		}
-		if err := q.DeletePool(ctx, updated.ID, row.Pool); err != nil {
-			return fmt.Errorf("remove pool %d of race %s: %w", row.Pool, updated.ID, err)
-		}
-	}
-	return nil
-}
-
-// adoptEntrants gives those who entered before the race had entry settings a place in
-// the first pool, in the order in which they did.
-func (s *Store) adoptEntrants(ctx context.Context, tx *sql.Tx, r race.Race) error {
-	q := s.queries.WithTx(tx)
-	entrants, err := q.EntrantsBefore(ctx, r.ID)
-	if err != nil || len(entrants) == 0 {
-		return err
-	}
-	pool := r.EntryPools()[0]
-	row, err := q.LockPool(ctx, r.ID, int16(pool.Key)) //nolint:gosec // keys are small
-	if err != nil {
-		return fmt.Errorf("lock pool %d of race %s: %w", pool.Key, r.ID, err)
-	}
-	l, err := s.lineOf(ctx, tx, r, row)
-	if err != nil {
-		return err
-	}
-	for part := range slices.Chunk(entrants, chunk) {
-		entries := make([]gen.Entry, len(part))
-		for i, p := range part {
-			entries[i] = gen.Entry{
-				RaceID: r.ID, Pool: row.Pool, Seq: l.row.NextSeq, EntryID: p.ParticipantID, UserID: p.UserID, State: string(race.Entered),
-				Sex: p.Sex, OwnAge: p.OwnAge, OwnAgeOn: p.OwnAgeOn, Team: p.Team, ReceivedAt: p.CreatedAt, CreatedAt: p.CreatedAt, ChangedAt: l.now,
-			}
-			l.row.NextSeq++
-		}
-		if err := insertEntries(ctx, tx, entries); err != nil {
-			return err
-		}
-		l.row.Taken += int32(len(part)) //nolint:gosec // at most a chunk
-	}
-	return l.write(ctx)
-}
-
 func insertEntries(ctx context.Context, tx *sql.Tx, entries []gen.Entry) error {
 	const into = `INSERT INTO entry (race_id, pool, seq, entry_id, user_id, state, standing, sex, own_age, own_age_on, team,
     received_at, created_at, changed_at) VALUES `
@@ -513,4 +370,32 @@ func insertEntries(ctx context.Context, tx *sql.Tx, entries []gen.Entry) error {
 		return append(args, e.RaceID, e.Pool, e.Seq, e.EntryID, e.UserID, e.State, e.Standing, e.Sex, e.OwnAge, e.OwnAgeOn, e.Team,
 			e.ReceivedAt, e.CreatedAt, e.ChangedAt)
 	})
+}
+
+// ServeLines gives away the places that are free although somebody waits: those that a
+// larger capacity or the end of a pause left to be given. It returns how many runners
+// it served. A line that it cannot serve keeps no other waiting.
+func (s *Store) ServeLines(ctx context.Context) (n int, failed error) {
+	for {
+		lines, err := s.queries.LinesToServe(ctx)
+		if err != nil {
+			return n, fmt.Errorf("look for lines with free places: %w", err)
+		}
+		before := n
+		for _, waiting := range lines {
+			err := s.inLine(ctx, waiting.RaceID, int(waiting.Pool), func(l *line) error {
+				if err := l.serve(ctx); err != nil {
+					return err
+				}
+				n += len(l.left)
+				return nil
+			})
+			if err != nil && !errors.Is(err, race.ErrNotFound) {
+				failed = errors.Join(failed, fmt.Errorf("serve a line of race %s: %w", waiting.RaceID, err))
+			}
+		}
+		if n == before || failed != nil {
+			return n, failed
+		}
+	}
 }

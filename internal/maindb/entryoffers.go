@@ -12,110 +12,6 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// errGone says that an entry is no longer where it was read.
-var errGone = errors.New("the entry has moved")
-
-// inEntry calls change with an entry under the lock on its pool. It reads the entry
-// once more when its runner has joined the line again meanwhile.
-func (s *Store) inEntry(ctx context.Context, raceID, userID string, change func(*line, gen.Entry) error) error {
-	for {
-		seen, err := s.queries.EntryOf(ctx, userID, raceID)
-		if errors.Is(err, sql.ErrNoRows) {
-			return race.ErrNotFound
-		}
-		if err != nil {
-			return fmt.Errorf("read entry in race %s: %w", raceID, err)
-		}
-		err = s.inLine(ctx, raceID, int(seen.Pool), func(l *line) error {
-			e, err := l.q.EntryAt(ctx, raceID, seen.Pool, seen.Seq)
-			if errors.Is(err, sql.ErrNoRows) || err == nil && e.UserID != userID {
-				return errGone
-			}
-			if err != nil {
-				return fmt.Errorf("read entry in race %s: %w", raceID, err)
-			}
-			return change(l, e)
-		})
-		if !errors.Is(err, errGone) {
-			return err
-		}
-	}
-}
-
-// leaveLine cancels an entry, whatever its state, and serves the line. Whoever is in the
-// race by a start list leaves it, too.
-func (s *Store) leaveLine(ctx context.Context, e gen.Entry) error {
-	return s.inEntry(ctx, e.RaceID, e.UserID, func(l *line, e gen.Entry) error {
-		there, err := l.participantsOf(ctx, []gen.Entry{e})
-		if err != nil {
-			return err
-		}
-		left := race.EntryStatus(e.State).Left()
-		if p, ok := there[e.UserID]; ok && enteredOtherwise(&e, &p) {
-			switch {
-			case l.race.Status == race.Scheduled:
-				if err := l.q.CancelParticipant(ctx, l.now, p.ParticipantID); err != nil {
-					return fmt.Errorf("cancel entry in race %s: %w", l.race.ID, err)
-				}
-			case left:
-				return errHasResults
-			}
-		}
-		if left {
-			return l.serve(ctx)
-		}
-		return l.end(ctx, e, race.Cancelled, "", "entry.cancelled")
-	})
-}
-
-var errHasResults = &race.ConflictError{Message: "the race has results: ask its organizer"}
-
-// end ends an entry that holds a place or waits, and passes its place on.
-func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, reason, action string) error {
-	switch race.EntryStatus(e.State) {
-	case race.Entered:
-		if l.race.Status != race.Scheduled {
-			return errHasResults
-		}
-		there, err := l.participantsOf(ctx, []gen.Entry{e})
-		if err != nil {
-			return err
-		}
-		if p, ok := there[e.UserID]; ok {
-			if err := l.q.CancelParticipant(ctx, l.now, p.ParticipantID); err != nil {
-				return fmt.Errorf("cancel entry in race %s: %w", l.race.ID, err)
-			}
-		}
-		l.row.Taken--
-	case race.Offered:
-		l.row.Offered--
-	case race.Waiting:
-		l.row.Waiting--
-		l.left = append(l.left, e.Seq)
-	case race.OfferDeclined, race.OfferExpired, race.Cancelled, race.Dropped:
-	}
-	if err := l.setState(ctx, e, state, reason); err != nil {
-		return err
-	}
-	l.log(action, e, reason, map[string]any{"status": state})
-	return l.serve(ctx)
-}
-
-// setState writes the state of an entry. It returns errGone when the runner has joined
-// another pool since it was read, which the lock on this one does not keep them from.
-func (l *line) setState(ctx context.Context, e gen.Entry, state race.EntryStatus, reason string) error {
-	n, err := l.q.SetEntryState(ctx, gen.SetEntryStateParams{
-		State: string(state), Reason: reason, ChangedAt: l.now, RaceID: l.race.ID, Pool: l.row.Pool, Seq: e.Seq,
-	})
-	if err != nil {
-		return fmt.Errorf("write an entry of race %s: %w", l.race.ID, err)
-	}
-	if n == 0 {
-		return errGone
-	}
-	return nil
-}
-
 // AnswerOffer accepts or declines the place that a runner is offered. Repeating it
 // changes nothing. It returns race.ErrNotFound when the runner has no entry, and a
 // *race.ConflictError when nothing is offered to them, or no longer.
@@ -133,7 +29,7 @@ func (s *Store) AnswerOffer(ctx context.Context, raceID, userID string, accept b
 		case race.Offered:
 		case race.OfferExpired:
 			return errOfferExpired
-		case race.Entered, race.Waiting, race.OfferDeclined, race.Cancelled, race.Dropped:
+		case race.Entered, race.Waiting, race.OfferDeclined, race.Cancelled, race.RemovedEntry:
 			return &race.ConflictError{Message: "no place is offered to you: your entry is " + e.State}
 		}
 		if l.race.Status != race.Scheduled {
@@ -253,79 +149,6 @@ func (s *Outcomes) ExpireOffer(ctx context.Context, o Offer) (state OfferState, 
 	return state, err
 }
 
-// EntryOf returns a runner's entry in a race with its position in line, or
-// race.ErrNotFound.
-func (s *Store) EntryOf(ctx context.Context, raceID, userID string) (LineEntry, error) {
-	e, err := s.queries.EntryOf(ctx, userID, raceID)
-	if errors.Is(err, sql.ErrNoRows) {
-		p, err := s.Participant(ctx, raceID, userID)
-		return LineEntry{Participant: p}, err
-	}
-	if err != nil {
-		return LineEntry{}, fmt.Errorf("read entry in race %s: %w", raceID, err)
-	}
-	r, err := s.Race(ctx, raceID)
-	if err != nil {
-		return LineEntry{}, err
-	}
-	var participant *gen.Participant
-	p, err := s.queries.ParticipantOf(ctx, raceID, userID)
-	if err == nil {
-		participant = &p
-	} else if !errors.Is(err, sql.ErrNoRows) {
-		return LineEntry{}, fmt.Errorf("read entry in race %s: %w", raceID, err)
-	}
-	if enteredOtherwise(&e, participant) {
-		return LineEntry{Participant: participantOf(*participant)}, nil
-	}
-	found := lineEntryOf(r, e, participant)
-	if found.Status == race.Waiting {
-		err = s.position(ctx, raceID, &found)
-		return found, err
-	}
-	return found, nil
-}
-
-// SetStanding says whether a runner in line takes a place without being asked. A
-// runner who already has an offer still has to answer it.
-func (s *Store) SetStanding(ctx context.Context, raceID, userID string, standing bool) (LineEntry, error) {
-	err := s.inEntry(ctx, raceID, userID, func(l *line, e gen.Entry) error {
-		return l.q.SetStanding(ctx, gen.SetStandingParams{Standing: standing, RaceID: raceID, Pool: e.Pool, Seq: e.Seq})
-	})
-	if err != nil {
-		return LineEntry{}, err
-	}
-	return s.EntryOf(ctx, raceID, userID)
-}
-
-// ServeLines gives away the places that are free although somebody waits: those that a
-// larger capacity or the end of a pause left to be given. It returns how many runners
-// it served. A line that it cannot serve keeps no other waiting.
-func (s *Store) ServeLines(ctx context.Context) (n int, failed error) {
-	for {
-		lines, err := s.queries.LinesToServe(ctx)
-		if err != nil {
-			return n, fmt.Errorf("look for lines with free places: %w", err)
-		}
-		before := n
-		for _, waiting := range lines {
-			err := s.inLine(ctx, waiting.RaceID, int(waiting.Pool), func(l *line) error {
-				if err := l.serve(ctx); err != nil {
-					return err
-				}
-				n += len(l.left)
-				return nil
-			})
-			if err != nil && !errors.Is(err, race.ErrNotFound) {
-				failed = errors.Join(failed, fmt.Errorf("serve a line of race %s: %w", waiting.RaceID, err))
-			}
-		}
-		if n == before || failed != nil {
-			return n, failed
-		}
-	}
-}
-
 // StartOffers starts the workflows of offers that are not known to have one. start must
 // be safe to repeat. Offers that another process is starting are left to it.
 func (s *Store) StartOffers(ctx context.Context, start func(context.Context, Offer) error) error {
@@ -333,7 +156,7 @@ func (s *Store) StartOffers(ctx context.Context, start func(context.Context, Off
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		failed = nil
-		rows, err := q.OffersToStart(ctx, served)
+		rows, err := q.OffersToStart(ctx, maxServed)
 		if err != nil {
 			return fmt.Errorf("read offers whose workflow is to be started: %w", err)
 		}
@@ -351,4 +174,42 @@ func (s *Store) StartOffers(ctx context.Context, start func(context.Context, Off
 		return nil
 	})
 	return errors.Join(err, failed)
+}
+
+// OpenOffer is an offer that nobody has answered.
+type OpenOffer struct {
+	Offer
+	Overdue bool // its deadline has passed
+}
+
+// OpenOffers returns up to limit offers that have been open for a time and whose
+// workflow is not about to be started, the one that ends first in front.
+func (s *Outcomes) OpenOffers(ctx context.Context, heldBefore time.Duration, limit int) ([]OpenOffer, error) {
+	var now time.Time
+	if err := s.db.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&now); err != nil {
+		return nil, fmt.Errorf("read the database's clock: %w", err)
+	}
+	rows, err := s.queries.OpenOffers(ctx, now.Add(-heldBefore), count32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list open offers: %w", err)
+	}
+	offers := make([]OpenOffer, len(rows))
+	for i, row := range rows {
+		offers[i] = OpenOffer{
+			Offer:   Offer{RaceID: row.RaceID, Pool: int(row.Pool), Seq: row.Seq, No: int(row.OfferNo)},
+			Overdue: row.OfferExpiresAt.Valid && now.Sub(row.OfferExpiresAt.Time) > heldBefore,
+		}
+	}
+	return offers, nil
+}
+
+// RequeueOffer has the workflow of an offer started again.
+func (s *Outcomes) RequeueOffer(ctx context.Context, o Offer) error {
+	err := s.queries.RequeueOffer(ctx, gen.RequeueOfferParams{
+		RaceID: o.RaceID, Pool: int16(o.Pool), Seq: o.Seq, OfferNo: int32(o.No), CreatedAt: s.now(), //nolint:gosec // keys and counts are small
+	})
+	if err != nil && !mysql.IsDuplicate(err) {
+		return fmt.Errorf("queue an offer of race %s again: %w", o.RaceID, err)
+	}
+	return nil
 }

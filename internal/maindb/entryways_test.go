@@ -205,7 +205,7 @@ func TestEntryAfterLeaving(t *testing.T) {
 	require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, first))
 	b.exec(t, "UPDATE entry SET created_at = created_at - INTERVAL 1 DAY WHERE user_id = ?", first)
 	b.enter(t, first)
-	require.False(t, b.of(t, first).EnteredAt.Before(before.EnteredAt), "it has got a new number")
+	require.False(t, b.of(t, first).JoinedAt.Before(before.JoinedAt), "it has got a new number")
 
 	b.passDeadline(t, second)
 	_, err := b.store.ExpireOffer(t.Context(), maindb.Offer{RaceID: b.race.ID, Pool: 1, Seq: 2, No: 1})

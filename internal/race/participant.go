@@ -17,7 +17,7 @@ const (
 	Waiting   EntryStatus = "waiting"
 	Offered   EntryStatus = "offered"
 	Cancelled EntryStatus = "cancelled" // by the runner
-	Dropped   EntryStatus = "removed"   // by the organizer
+	RemovedEntry EntryStatus = "removed"   // by the organizer
 
 	OfferDeclined EntryStatus = "declined" // by the runner
 	OfferExpired  EntryStatus = "expired"
@@ -26,7 +26,7 @@ const (
 // Left reports whether somebody with that status has no place and waits for none. They
 // may join again, at the end of the line, unless the organizer removed them.
 func (s EntryStatus) Left() bool {
-	return s == OfferDeclined || s == OfferExpired || s == Cancelled || s == Dropped
+	return s == OfferDeclined || s == OfferExpired || s == Cancelled || s == RemovedEntry
 }
 
 // Participant is somebody's entry in a race. It holds no name: names belong to

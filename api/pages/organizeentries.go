@@ -11,8 +11,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// deskPages adds the pages about entry to a race for those who run it.
-func (s *site) deskPages(get, post func(path string, act action)) {
+// raceEntriesPages adds the pages about entry to a race for those who run it.
+func (s *site) raceEntriesPages(get, post func(path string, act action)) {
 	get(ofRace+"/entries", s.entriesPage)
 	post(ofRace+"/entries", s.changePlaces)
 	get(ofRace+"/entries.csv", s.entriesFile)
@@ -25,25 +25,25 @@ func entriesPath(raceID string) string { return organizedPath(raceID) + "/entrie
 
 // entryStatuses are the filters of the list of entries.
 var entryStatuses = []race.EntryStatus{
-	race.Entered, race.Waiting, race.Offered, race.OfferDeclined, race.OfferExpired, race.Cancelled, race.Dropped,
+	race.Entered, race.Waiting, race.Offered, race.OfferDeclined, race.OfferExpired, race.Cancelled, race.RemovedEntry,
 }
 
-// deskView is entry to a race as those who run it see it.
-type deskView struct {
+// raceEntriesView is entry to a race as those who run it see it.
+type raceEntriesView struct {
 	race.Race
 	role   race.Role
 	places *entryState // nil: without entry settings
-	rows   []races.DeskEntryBody
+	rows   []races.StaffEntryBody
 	next   string
 	status race.EntryStatus // of the entries that are listed; empty: all
 	pool   int              // likewise; zero: all
 }
 
 // mayChange reports whether the reader can change entries.
-func (d deskView) mayChange() bool { return d.role.Includes(race.Editor) && d.Status == race.Scheduled }
+func (d raceEntriesView) mayChange() bool { return d.role.Includes(race.Editor) && d.Status == race.Scheduled }
 
 // capacityField is the field of a pool's places, as the API names it.
-func (d deskView) capacityField(i int) string {
+func (d raceEntriesView) capacityField(i int) string {
 	if len(d.Entry.Pools) == 0 {
 		return "entry.capacity"
 	}
@@ -52,7 +52,7 @@ func (d deskView) capacityField(i int) string {
 
 // entriesPage lists entries, with the places that there are.
 func (s *site) entriesPage(ctx context.Context, v *visit) (page, error) {
-	view := deskView{Race: server.RaceFrom(ctx), role: server.RoleFrom(ctx)}
+	view := raceEntriesView{Race: server.RaceFrom(ctx), role: server.RoleFrom(ctx)}
 	if v.form.sent { // the race of ctx may be older than what was changed
 		v.query.Del("after")
 	}
@@ -74,7 +74,7 @@ func (s *site) entriesPage(ctx context.Context, v *visit) (page, error) {
 		}
 		view.next = v.next(cursor)
 	}
-	return page{title: v.T("desk.title"), body: entriesBody(v, view), module: "organize.js"}, nil
+	return page{title: v.T("raceentries.title"), body: entriesBody(v, view), module: "organize.js"}, nil
 }
 
 func statusWords() []string {
@@ -111,7 +111,7 @@ func (s *site) changePlaces(ctx context.Context, v *visit) (page, error) {
 // setCapacity takes the numbers that differ from those that the form came with: somebody
 // else may have changed the others meanwhile.
 func (s *site) setCapacity(ctx context.Context, v *visit) error {
-	view := deskView{Race: server.RaceFrom(ctx)}
+	view := raceEntriesView{Race: server.RaceFrom(ctx)}
 	capacities := map[int]int{}
 	for i, pool := range view.EntryPools() {
 		name := view.capacityField(i)
@@ -120,7 +120,7 @@ func (s *site) setCapacity(ctx context.Context, v *visit) error {
 		}
 		capacity, err := strconv.Atoi(v.form.get(name))
 		if err != nil || capacity < 1 {
-			v.blame(name, v.T("desk.capacity.wrong"))
+			v.blame(name, v.T("raceentries.capacity.wrong"))
 		}
 		capacities[pool.Key] = capacity
 	}
@@ -149,8 +149,8 @@ func (s *site) entryPage(ctx context.Context, v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	view := deskView{Race: server.RaceFrom(ctx), role: server.RoleFrom(ctx)}
-	return page{title: v.T("desk.entry"), body: deskEntryBody(v, view, entry)}, nil
+	view := raceEntriesView{Race: server.RaceFrom(ctx), role: server.RoleFrom(ctx)}
+	return page{title: v.T("raceentries.entry"), body: raceEntryBody(v, view, entry)}, nil
 }
 
 func (s *site) enterByHand(ctx context.Context, v *visit) (page, error) {
@@ -183,5 +183,5 @@ func (s *site) decideEntry(ctx context.Context, v *visit, said string, decide fu
 // canEnter reports whether the organizer may enter somebody by hand: not those who have
 // withdrawn.
 func canEnter(status race.EntryStatus) bool {
-	return slices.Contains([]race.EntryStatus{race.Waiting, race.Offered, race.OfferExpired, race.Dropped}, status)
+	return slices.Contains([]race.EntryStatus{race.Waiting, race.Offered, race.OfferExpired, race.RemovedEntry}, status)
 }

@@ -1,0 +1,258 @@
+package maindb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// LineEntry is somebody's entry in a race with entry settings, or in line for it.
+type LineEntry struct {
+	race.Participant // ID, bib and age are those of the entry once it is entered
+
+	Pool           string // empty in a race without entry settings
+	PoolKey        int
+	Seq            int64 // the order of arrival in the pool; zero without entry settings
+	Position       int   // in line, from 1; zero unless waiting
+	LineVersion    int64 // of the line that the position is in
+	OfferNo        int
+	OfferExpiresAt time.Time // zero unless offered
+	Standing       bool      // takes a place without an offer
+	Reason         string    // of the organizer who entered or removed them
+	ReceivedAt     time.Time // by the clock of the process that answered
+	JoinedAt      time.Time // when they got their number, by the database's clock
+	ChangedAt      time.Time
+}
+
+// lineEntryOf returns an entry as callers see it; participant is nil for those who never
+// were one.
+func lineEntryOf(r race.Race, e gen.Entry, participant *gen.Participant) LineEntry {
+	found := LineEntry{
+		Participant: race.Participant{
+			ID: e.EntryID, RaceID: e.RaceID, UserID: e.UserID, Sex: race.Sex(e.Sex), Age: race.UnknownAge, Field: race.Runner, Team: e.Team,
+		},
+		PoolKey: int(e.Pool), Seq: e.Seq, OfferNo: int(e.OfferNo), OfferExpiresAt: e.OfferExpiresAt.Time, Standing: e.Standing,
+		Reason: e.Reason, ReceivedAt: e.ReceivedAt, JoinedAt: e.CreatedAt, ChangedAt: e.ChangedAt,
+	}
+	if e.OwnAge.Valid && e.OwnAgeOn.Valid {
+		found.Age = int(e.OwnAge.Int16) + race.DateOf(e.OwnAgeOn.Time).YearsUntil(r.Date)
+	}
+	if participant != nil && e.State == string(race.Entered) {
+		found.Participant = participantOf(*participant)
+	}
+	found.Status = race.EntryStatus(e.State)
+	pool, _ := r.EntryPoolWith(int(e.Pool))
+	found.Pool = pool.Name
+	return found
+}
+
+// EntryOf returns a runner's entry in a race with its position in line, or
+// race.ErrNotFound.
+func (s *Store) EntryOf(ctx context.Context, raceID, userID string) (LineEntry, error) {
+	e, err := s.queries.EntryOf(ctx, userID, raceID)
+	if errors.Is(err, sql.ErrNoRows) {
+		p, err := s.Participant(ctx, raceID, userID)
+		return LineEntry{Participant: p}, err
+	}
+	if err != nil {
+		return LineEntry{}, fmt.Errorf("read entry in race %s: %w", raceID, err)
+	}
+	r, err := s.Race(ctx, raceID)
+	if err != nil {
+		return LineEntry{}, err
+	}
+	var participant *gen.Participant
+	p, err := s.queries.ParticipantOf(ctx, raceID, userID)
+	if err == nil {
+		participant = &p
+	} else if !errors.Is(err, sql.ErrNoRows) {
+		return LineEntry{}, fmt.Errorf("read entry in race %s: %w", raceID, err)
+	}
+	if enteredOtherwise(&e, participant) {
+		return LineEntry{Participant: participantOf(*participant)}, nil
+	}
+	found := lineEntryOf(r, e, participant)
+	if found.Status == race.Waiting {
+		err = s.position(ctx, raceID, &found)
+		return found, err
+	}
+	return found, nil
+}
+
+// LineNow returns the version of a pool's line and how many wait in it, or
+// race.ErrNotFound.
+func (s *Store) LineNow(ctx context.Context, raceID string, pool int) (version int64, waiting int, err error) {
+	row, err := s.queries.PoolNow(ctx, raceID, int16(pool)) //nolint:gosec // keys are small
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, 0, race.ErrNotFound
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("read pool %d of race %s: %w", pool, raceID, err)
+	}
+	return row.Version, int(row.Waiting), nil
+}
+
+// EntryFilter selects entries of a race. The zero value selects all.
+type EntryFilter struct {
+	Status race.EntryStatus
+	Pool   int
+}
+
+// EntryCursor is a position in the list of entries: by pool, then by number. The
+// zero value is before the first.
+type EntryCursor struct {
+	Pool int
+	Seq  int64
+}
+
+// Entries returns up to limit entries of a race with entry settings after a position.
+// Positions in line are only set when the list is of one pool's line from its
+// beginning.
+func (s *Store) Entries(ctx context.Context, r race.Race, filter EntryFilter, after EntryCursor, limit int) ([]LineEntry, error) {
+	where, args := []string{"race_id = ?", "(pool > ? OR pool = ? AND seq > ?)"}, []any{r.ID, after.Pool, after.Pool, after.Seq}
+	if filter.Status != "" {
+		where, args = append(where, "state = ?"), append(args, string(filter.Status))
+	}
+	if filter.Pool != 0 {
+		where, args = append(where, "pool = ?"), append(args, filter.Pool)
+	}
+	//nolint:gosec // only conditions of this function are added
+	rows, err := s.db.QueryContext(ctx, `SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on,
+    team, reason, received_at, created_at, changed_at
+FROM entry WHERE `+strings.Join(where, " AND ")+` ORDER BY pool, seq LIMIT ?`, append(args, limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("list entries of race %s: %w", r.ID, err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err reports what went wrong
+	var found []gen.Entry
+	for rows.Next() {
+		var e gen.Entry
+		err := rows.Scan(&e.RaceID, &e.Pool, &e.Seq, &e.EntryID, &e.UserID, &e.State, &e.Standing, &e.OfferNo, &e.OfferExpiresAt, &e.Sex,
+			&e.OwnAge, &e.OwnAgeOn, &e.Team, &e.Reason, &e.ReceivedAt, &e.CreatedAt, &e.ChangedAt)
+		if err != nil {
+			return nil, fmt.Errorf("read an entry of race %s: %w", r.ID, err)
+		}
+		found = append(found, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list entries of race %s: %w", r.ID, err)
+	}
+	return s.withParticipants(ctx, r, found)
+}
+
+func (s *Store) withParticipants(ctx context.Context, r race.Race, entries []gen.Entry) ([]LineEntry, error) {
+	users := make([]string, len(entries))
+	for i, e := range entries {
+		users[i] = e.UserID
+	}
+	participants := map[string]gen.Participant{}
+	if len(users) > 0 {
+		rows, err := s.queries.ParticipantsOfUsers(ctx, r.ID, users)
+		if err != nil {
+			return nil, fmt.Errorf("read participants of race %s: %w", r.ID, err)
+		}
+		for _, p := range rows {
+			participants[p.UserID] = p
+		}
+	}
+	list := make([]LineEntry, len(entries))
+	for i, e := range entries {
+		var participant *gen.Participant
+		if p, ok := participants[e.UserID]; ok {
+			participant = &p
+		}
+		list[i] = lineEntryOf(r, e, participant)
+	}
+	return list, nil
+}
+
+// Departures are the numbers that left a pool's line, by the version with which they did.
+type Departures struct {
+	Version int64
+	Seqs    []int64
+}
+
+// maxDepartures is how many departures one call returns at most.
+const maxDepartures = 20_000
+
+// DeparturesSince returns who left the line of a pool after a version, in order. If
+// there are too many, it returns only the first; the next call has the rest.
+func (s *Store) DeparturesSince(ctx context.Context, raceID string, pool int, version int64) ([]Departures, error) {
+	rows, err := s.queries.DeparturesSince(ctx, gen.DeparturesSinceParams{
+		RaceID: raceID, Pool: int16(pool), Version: version, Limit: maxDepartures, //nolint:gosec // keys are small
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read who left a line of race %s: %w", raceID, err)
+	}
+	if n := len(rows); n == maxDepartures { // the last version may be incomplete
+		for last := rows[n-1].Version; n > 0 && rows[n-1].Version == last; n-- {
+			rows = rows[:n-1]
+		}
+	}
+	var found []Departures
+	for _, row := range rows {
+		if n := len(found); n == 0 || found[n-1].Version != row.Version {
+			found = append(found, Departures{Version: row.Version})
+		}
+		last := &found[len(found)-1]
+		last.Seqs = append(last.Seqs, row.Seq)
+	}
+	return found, nil
+}
+
+// positions adds the positions of those who were in line before.
+func (s *Store) positions(ctx context.Context, raceID string, pool int, answers []answer) error {
+	var missing, alone []*LineEntry
+	for i := range answers {
+		e := &answers[i].entrant
+		switch {
+		case e.Status != race.Waiting || e.Position != 0:
+		case e.PoolKey == pool:
+			missing = append(missing, e)
+		default: // they wait in another pool than they ask for now
+			alone = append(alone, e)
+		}
+	}
+	if len(missing) <= fewPositions {
+		missing, alone = nil, append(alone, missing...)
+	}
+	for _, e := range alone {
+		if err := s.position(ctx, raceID, e); err != nil {
+			return err
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	waiting, err := s.queries.WaitingSeqs(ctx, raceID, int16(pool)) //nolint:gosec // keys are small
+	if err != nil {
+		return fmt.Errorf("read the line of race %s: %w", raceID, err)
+	}
+	if len(waiting) == 0 { // all of them have been served meanwhile
+		return nil
+	}
+	for _, e := range missing {
+		before, _ := slices.BinarySearchFunc(waiting, e.Seq, func(w gen.WaitingSeqsRow, seq int64) int { return cmp.Compare(w.Seq, seq) })
+		e.Position = before + 1
+		e.LineVersion = waiting[0].Version
+	}
+	return nil
+}
+
+func (s *Store) position(ctx context.Context, raceID string, e *LineEntry) error {
+	row, err := s.queries.EntryPosition(ctx, e.Seq, raceID, int16(e.PoolKey)) //nolint:gosec // keys are small
+	if err != nil {
+		return fmt.Errorf("count who waits in race %s: %w", raceID, err)
+	}
+	e.Position, e.LineVersion = int(row.InFront)+1, row.Version
+	return nil
+}
