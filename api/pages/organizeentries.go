@@ -40,7 +40,9 @@ type raceEntriesView struct {
 }
 
 // mayChange reports whether the reader can change entries.
-func (d raceEntriesView) mayChange() bool { return d.role.Includes(race.Editor) && d.Status == race.Scheduled }
+func (d raceEntriesView) mayChange() bool {
+	return d.role.Includes(race.Editor) && d.Status == race.Scheduled
+}
 
 // capacityField is the field of a pool's places, as the API names it.
 func (d raceEntriesView) capacityField(i int) string {
