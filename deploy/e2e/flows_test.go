@@ -269,6 +269,85 @@ func TestOrganizerInABrowser(t *testing.T) {
 	first.lookAt(t, chromium, "/organize", race, race+"/files", plan, race+"/records", record, race+"/settings/ranking", race+"/publish")
 }
 
+// TestRaceFromSignUpToCorrection takes an organizer from signing up to a race that is
+// published and then corrected, all of it by pages, until everyone sees the correction.
+func TestRaceFromSignUpToCorrection(t *testing.T) {
+	t.Parallel()
+	b := &boston{system: sharedSystem(t), rows: bostonRows(t, 30)}
+	v := b.visitor(t, startBrowser(t), browser.View{Width: 1280, Height: 900})
+	login := "organizer-" + uuid.NewString() + loginEnd
+	v.opens(t, "/en/account/signup")
+	v.check(t, v.Run(chromedp.Evaluate(`document.querySelector("input[name=user_type][value=organizer]").click()`, nil)))
+	v.sends(t, http.StatusOK, "name", "River Runners", "login_id", login, "password", "words of "+login)
+	v.opens(t, "/en/organize")
+	v.presses(t, http.StatusOK, `main a[href$="/organize/races/new"]`)
+	v.sends(t, http.StatusOK, "name", "Race along the <i>river</i>", "date", "2004-04-19", "distance_m", "42195", "city", "Boston", "country", "US")
+	v.has(t, ".said")
+	race := strings.TrimPrefix(said(t, v.Tab, `location.pathname`), "/en")
+	b.raceID = race[strings.LastIndex(race, "/")+1:]
+
+	// A file is looked at before it is applied: nobody has anything of it until then.
+	plans := func(name string, file payload) {
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, file.body, 0o600))
+		v.opens(t, "/en"+race+"/files")
+		v.check(t, v.Run(chromedp.SetUploadFiles("#field-file", []string{path}, chromedp.ByQuery)))
+		v.presses(t, http.StatusOK, "#upload .actions button")
+	}
+	plans("start list.csv", startList(b.rows))
+	v.is(t, "30", `document.querySelector(".counts b").textContent`)
+	v.presses(t, http.StatusOK, "#apply button")
+	slip := results(b.rows)
+	slip.body = []byte(strings.Replace(string(slip.body), b.rows[4].gun, "two hours", 1))
+	plans("results.csv", slip)
+	v.is(t, "1", `String(document.querySelectorAll(".errors li").length)`)
+	v.presses(t, http.StatusOK, ".trouble a")
+	v.is(t, b.rows[4].bib, `[...document.querySelectorAll(".rows tbody td, .rows tbody th")].map((cell) => cell.textContent.trim()).find((text) => text === "`+b.rows[4].bib+`") ?? "missing"`)
+	plans("results (2).csv", results(b.rows))
+	v.is(t, "30 0", `document.querySelector(".counts b").textContent + " " + document.querySelectorAll(".trouble").length`)
+	v.presses(t, http.StatusOK, "#apply button")
+	says(t, v.Tab, `"current" in (document.querySelector("[data-progress]")?.dataset ?? {}) ? "done" : "running"`, "done")
+
+	v.opens(t, "/en"+race+"/publish")
+	v.sends(t, http.StatusOK, "protest_window_s", "0")
+	page := "/en/races/" + b.raceID
+	eventually(t, patience, func() error {
+		v.opens(t, page)
+		if v.counts(t, ".badge.official") == 0 {
+			return errors.New("the race is not official")
+		}
+		return nil
+	})
+	podium := func() (bibs []string) {
+		v.opens(t, page+"/standings?sex=M")
+		v.check(t, v.Run(chromedp.Evaluate(`[...document.querySelectorAll("table.standings tbody .bib")].slice(0, 3).map((bib) => bib.textContent.trim())`, &bibs)))
+		return bibs
+	}
+	before := podium()
+	require.Len(t, before, 3)
+
+	// The winner is disqualified, with what that leads to seen before it is saved.
+	const reason = "cut the course at 30 km"
+	v.opens(t, "/en"+race+"/records?q="+before[0])
+	v.presses(t, http.StatusOK, ".rows tbody a")
+	v.presses(t, http.StatusOK, `a[href*="status=DQ"]`)
+	v.sends(t, http.StatusOK, "reason", reason)
+	v.has(t, "#preview .podiums")
+	v.presses(t, http.StatusOK, "button[value=save]")
+	v.has(t, ".said")
+	eventually(t, patience, func() error {
+		if after := podium(); after[0] != before[1] || after[1] != before[2] {
+			return fmt.Errorf("the podium was %v and is %v", before, after)
+		}
+		return nil
+	})
+	for _, path := range []string{"/results/" + before[0], "/compare"} {
+		v.opens(t, page+path)
+		v.is(t, "said", `[...document.querySelectorAll("main q")].some((q) => q.textContent.includes("`+reason+`")) ? "said" : "not said"`)
+	}
+	require.Empty(t, v.Complaints())
+}
+
 // TestOperatorInABrowser brings back a credit that the ledger has lost, and sees that one
 // that was rejected is healed by the organizer.
 func TestOperatorInABrowser(t *testing.T) {
