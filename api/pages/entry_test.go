@@ -3,6 +3,7 @@ package pages_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -248,4 +249,78 @@ func TestOrganizerRunsEntry(t *testing.T) {
 	rival := b.loggedIn(t, "rival")
 	require.Equal(t, http.StatusForbidden, rival.visit(entriesPath).status)
 	require.Equal(t, http.StatusForbidden, rival.post(cas+"/enter", "reason", "x").status)
+}
+
+// TestOrganizerSetsEntry gives a race an opening, places and pools on a page.
+func TestOrganizerSetsEntry(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	director := b.director(t)
+	r := springMarathon(b.organizer)
+	r.Date, r.Country = race.DateOf(time.Now().AddDate(0, 1, 0)), "KR"
+	r, err := b.main.CreateRace(t.Context(), r)
+	require.NoError(t, err)
+	b.raceID = r.ID
+	settings, entries := b.run("ko", "/settings/entry"), b.run("ko", "/entries")
+	require.Equal(t, settings, director.visit(entries).Find(`main .actions a`).First().AttrOr("href", ""))
+	form := director.visit(settings)
+	require.Equal(t, "Asia/Seoul", form.Find(`[id="field-entry.time_zone"]`).AttrOr("value", ""), "proposed by the country")
+	wrong := director.post(settings, form.fill("main form",
+		"entry.time_zone", "Mars/Base", "entry.opens_at", "soon", "entry.pools[0].name", hostile, "entry.pools[0].capacity", "many",
+		"entry.pools[1].name", "B", "entry.pools[1].capacity", "5", "entry.pools[1].division", "M40+")...)
+	require.Equal(t, http.StatusUnprocessableEntity, wrong.status)
+	require.Equal(t, hostile, wrong.Find(`[id="field-entry.pools[0].name"]`).AttrOr("value", ""), "nothing is lost")
+	require.NotContains(t, wrong.body, "<script>alert")
+	for _, field := range []string{"entry.opens_at", "entry.pools[0].capacity"} {
+		require.NotEmpty(t, wrong.Find(`[id="field-`+field+`-wrong"]`).Text(), field)
+	}
+	wrong = director.post(settings, wrong.fill("main form", "entry.opens_at", "2026-01-02T09:00", "entry.closes_at", "2026-01-01T09:00",
+		"entry.pools[0].name", "A", "entry.pools[0].capacity", "900", "entry.pools[0].bib_from", "5", "entry.pools[1].name", "a")...)
+	require.Equal(t, http.StatusUnprocessableEntity, wrong.status)
+	for _, field := range []string{"entry.time_zone", "entry.closes_at", "entry.pools[0].capacity", "entry.pools[0].bib_to", "entry.pools[1].name"} {
+		require.Regexp(t, "[가-힣]", wrong.Find(`[id="field-`+field+`-wrong"]`).Text(), field)
+	}
+	skipped := director.post(settings, wrong.fill("main form", "entry.time_zone", "Europe/Berlin", "entry.opens_at", "2026-03-29T02:30")...)
+	require.Contains(t, skipped.Find(`[id="field-entry.opens_at-wrong"]`).Text(), "서머타임")
+
+	good := wrong.fill("main form", "entry.time_zone", "Asia/Seoul", "entry.closes_at", "2099-01-01T09:00", "entry.pools[0].capacity", "9",
+		"entry.pools[0].bib_to", "13", "entry.pools[1].name", "B", "entry.offer_hold", "6h0m0s")
+	preview := director.post(settings, good...)
+	require.Equal(t, http.StatusOK, preview.status, preview.texts(".wrong"))
+	require.Contains(t, strings.Join(preview.texts(".effects li"), "\n"), "새 모집 구분 B: 정원 5명")
+	require.Nil(t, b.reload(t).Entry, "nothing is saved by looking")
+	require.Equal(t, entries, director.post(settings, preview.fill("main form", "do", "save")...).to())
+	set := b.reload(t).Entry
+	require.Equal(t, "Asia/Seoul", set.Zone)
+	require.Equal(t, time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), set.OpensAt, "by the race's clock")
+	require.Equal(t, 6*time.Hour, set.OfferHold)
+	require.True(t, set.WaitingList)
+	require.Equal(t, []race.EntryPool{{Key: 2, Name: "A", Capacity: 9, BibFrom: 5, BibTo: 13}, {Key: 3, Name: "B", Capacity: 5, Division: "M40+"}}, set.Pools)
+	stale := director.post(settings, good...)
+	require.Equal(t, http.StatusPreconditionFailed, stale.status, "somebody has set it meanwhile")
+	require.Equal(t, entries, director.submit(settings).to(), "nothing changes, and nothing is asked")
+	require.Equal(t, set, b.reload(t).Entry)
+
+	// A form that is changed once runners have entered says who gets a place.
+	all := b.runners(t, "ann", "ben", "cas")
+	require.Equal(t, entries, director.post(settings, director.post(settings,
+		director.visit(settings).fill("main form", "entry.pools[0].capacity", "1")...).fill("main form", "do", "save")...).to())
+	mine := "/en/my/races/" + r.ID
+	for _, c := range all {
+		require.Equal(t, mine, c.post(mine, c.visit(mine).fill("#enter", "pool", "A")...).to())
+	}
+	preview = director.post(settings, director.visit(settings).fill("main form", "entry.pools[0].capacity", "2")...)
+	require.Contains(t, preview.texts(".effects li"), "A: 대기 순번 앞의 1명이 바로 자리나 제안을 받습니다.")
+	gone := director.post(settings, director.visit(settings).fill("main form", "entry.pools[0].remove", "yes")...)
+	require.Equal(t, http.StatusConflict, gone.status)
+	require.Contains(t, gone.Find("#wrong").Text(), "A")
+	require.Regexp(t, "[가-힣]", gone.Find("#wrong li").Text())
+}
+
+// reload reads the race of the test.
+func (b *testBundle) reload(t testing.TB) race.Race {
+	t.Helper()
+	found, err := b.main.Race(t.Context(), b.raceID)
+	require.NoError(t, err)
+	return found
 }

@@ -215,6 +215,7 @@ type field struct {
 	required bool
 	max      int // characters; 0: any number
 	choices  []option
+	list     []string // what a text field proposes; anything else can be typed
 }
 
 // option is one of several values.

@@ -126,7 +126,9 @@ type settingsView struct {
 	stale []changedField    // what somebody else has changed since
 	rows  int               // of the list, with some empty ones
 	plan  *consequencesView // what the change leads to; shown only in a preview
-	moved bool              // results have changed since the reader saw the preview
+	moved bool              // what the change leads to has changed since the reader saw the preview
+	// effects is what a change of entry leads to, in sentences.
+	effects []string
 }
 
 var settingsParts = []*settingsPart{
@@ -143,6 +145,10 @@ var settingsParts = []*settingsPart{
 	{
 		name: "course", values: courseValues, change: (*visit).courseChange, fields: courseFields,
 		list: "timing_points", row: []string{"name", "distance_m"},
+	},
+	{
+		name: "entry", values: entryValues, change: (*visit).entryChange, fields: entrySettingFields,
+		list: "entry.pools", row: []string{"key", "name", "capacity", "opens_at", "division", "bib_from", "bib_to"},
 	},
 }
 
@@ -209,7 +215,7 @@ func (p *settingsPart) compact(values url.Values) int {
 
 // preset reports whether a field of an empty row has a value, since it is a choice.
 func (p *settingsPart) preset(field string) bool {
-	return p.list == "teams" && (field == "rule" || field == "sex")
+	return p.list == "teams" && (field == "rule" || field == "sex") || p.list == "entry.pools" && field == "key"
 }
 
 // rowsIn counts the rows of a list that compact has moved together.
@@ -304,9 +310,28 @@ func (s *site) changeSettings(ctx context.Context, v *visit) (page, error) {
 			return page{title: v.T("preview.title"), body: settingsPreview(v, e)}, nil
 		}
 	}
+	if part.name == "entry" && e.Status == race.Scheduled {
+		changed, err := s.Settings.Changed(ctx, body, unless)
+		if err == nil {
+			_, err = s.Settings.PlanChange(ctx, body, unless) // refuses what the database would
+		}
+		if refused, err := s.settingsRefused(v, &e, err); refused || err != nil {
+			return s.settingsPage(v, e), err
+		}
+		if e.effects, err = s.entryEffects(ctx, v, e.Race, changed); err != nil {
+			return page{}, err
+		}
+		if v.form.get("confirmed") != e.effectsHash() {
+			e.moved, e.was = v.form.get("confirmed") != "", was
+			return page{title: v.T("preview.title"), body: settingsPreview(v, e)}, nil
+		}
+	}
 	_, err = s.Settings.Change(ctx, body, unless)
 	if refused, err := s.settingsRefused(v, &e, err); refused || err != nil {
 		return s.settingsPage(v, e), err
+	}
+	if part.name == "entry" {
+		return v.done(entriesPath(v.raceID), "settings-saved")
 	}
 	return v.done(organizedPath(v.raceID), "settings-saved")
 }

@@ -109,6 +109,19 @@ func (s *Service) PlanChange(ctx context.Context, in RaceChangeBody, unless func
 	})
 }
 
+// Changed returns the race of ctx as Change would leave it, and changes nothing.
+func (s *Service) Changed(ctx context.Context, in RaceChangeBody, unless func(race.Race) error) (race.Race, error) {
+	if err := server.Valid(in); err != nil {
+		return race.Race{}, err
+	}
+	r, err := s.calls.store.Race(ctx, server.RaceFrom(ctx).ID)
+	if err != nil {
+		return race.Race{}, err
+	}
+	edit, _ := s.calls.edit(ctx, in, unless)
+	return r, edit(&r)
+}
+
 // Void voids the race of ctx, for good. The reason is public.
 func (s *Service) Void(ctx context.Context, reason string) error {
 	_, err := s.calls.void(ctx, voidOf(reason, false))

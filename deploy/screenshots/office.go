@@ -80,7 +80,7 @@ func findOffice(tab *browser.Tab, api, lang string) (map[string]string, error) {
 	}
 	found["organize"], found["organize-new"], found["organize-race"] = api+"/"+lang+"/organize", api+"/"+lang+"/organize/races/new", race
 	for _, path := range []string{
-		"/settings/general", "/settings/ranking", "/settings/divisions", "/settings/awards", "/publish", "/void", "/staff", "/claims", "/claim-codes",
+		"/settings/general", "/settings/ranking", "/settings/divisions", "/settings/awards", "/settings/course", "/settings/entry", "/publish", "/void", "/staff", "/claims", "/claim-codes",
 		"/participants", "/disputes", "/versions", "/changes", "/keys", "/exports",
 	} {
 		found["organize"+strings.ReplaceAll(path, "/", "-")] = race + path
