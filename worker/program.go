@@ -25,7 +25,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
-	"github.com/mrmrthon/mrmrthon/worker/feedback"
+	"github.com/mrmrthon/mrmrthon/worker/mailevents"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
 )
 
@@ -159,7 +159,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	gaveUp := func(err error) { cancel(fmt.Errorf("a Temporal worker stopped by itself: %w", err)) }
 	var started []worker.Worker
 	defer func() { w.stopWorkers(started) }()
-	for _, each := range []worker.Worker{w.newMailWorker(gaveUp), w.newEntriesWorker(gaveUp), w.newSeriesWorker(gaveUp), w.newStandingsWorker(gaveUp), w.newWorker(gaveUp)} {
+	for _, each := range w.workers(gaveUp) {
 		if err := each.Start(); err != nil {
 			return fmt.Errorf("start the worker: %w", err)
 		}
@@ -272,8 +272,8 @@ func (d *depths) run(ctx context.Context) {
 
 // mailing watches over mails that were handed over, or should be.
 type mailing struct {
-	events      *queue.Client    // nil: the settings name none
-	reader      *feedback.Reader // of the events
+	events      *queue.Client      // nil: the settings name none
+	reader      *mailevents.Reader // of the events
 	store       *userdb.Ledger
 	link        *telemetry.Link
 	oldest      prometheus.Gauge
@@ -292,7 +292,7 @@ func newMailing(events *queue.Client, store *userdb.Ledger, log *slog.Logger, re
 	}
 	registry.MustRegister(m.oldest, m.deadLetters)
 	if events != nil {
-		m.reader = feedback.New(events, store, log, registry)
+		m.reader = mailevents.New(events, store, log, registry)
 	}
 	return m
 }

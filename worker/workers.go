@@ -28,6 +28,17 @@ const (
 	// database's pool; more would only wait for the pool. An activity uses one
 	// of the two pools.
 	slotsPerConnection = 2
+	// recomputeSlots is how many races a process recomputes at once: one with 30,000
+	// entries takes a processor core for a second, and commits are more important.
+	recomputeSlots = 2
+	// seriesSlots is how many series a process ranks at once: one with 150,000 results
+	// takes half a second to two, and some 200 MB.
+	seriesSlots = 1
+	// mailSlots is how many mails a process hands to the provider at once.
+	mailSlots = 4
+	// offerSlots is how many offers of places a process ends at once. They wait for each
+	// other where they are of the same pool.
+	offerSlots = 8
 	// cachedWorkflows is how many open workflows are kept in memory. Usually a
 	// handful is open; in an outage each one that waits costs some 30 kB.
 	cachedWorkflows = 2000
@@ -37,26 +48,41 @@ const (
 	temporalTimeout = 5 * time.Second
 )
 
-// newWorker returns the worker of the records task queue, not started yet; gaveUp
-// is called if it stops because of a fatal error.
-func (w *work) newWorker(gaveUp func(error)) worker.Worker {
+// few bounds the pollers of task queues on which little happens. The SDK takes no fewer
+// than two for workflows.
+var few = worker.Options{MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 1}
+
+// workers returns a worker for each task queue, not started yet, in the order of their
+// start; gaveUp is called if one stops because of a fatal error.
+func (w *work) workers(gaveUp func(error)) []worker.Worker {
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
-	slots := slotsPerConnection * min(w.cfg.MainDB.MaxConns, w.cfg.UserDB.MaxConns)
-	records := worker.New(w.temporal, workflows.RecordsTaskQueue, worker.Options{
-		MaxConcurrentLocalActivityExecutionSize: slots,
-		MaxConcurrentActivityExecutionSize:      slots,
-		WorkerStopTimeout:                       stopTimeout,
-		OnFatalError:                            gaveUp,
-		Interceptors:                            []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
-	})
-	records.RegisterWorkflow(workflows.CreditRecord)
-	records.RegisterWorkflow(workflows.AuditCredits)
-	records.RegisterWorkflow(workflows.RebuildTotal)
-	records.RegisterActivity(w.credits)
-	records.RegisterActivity(w.notes)
-	records.RegisterActivity(w.audits)
-	records.RegisterActivity(w.offers) // for the audit
-	return records
+	newWorker := func(taskQueue string, slots int, options worker.Options, kinds []any, activitiesOf ...any) worker.Worker {
+		options.MaxConcurrentActivityExecutionSize = slots
+		options.WorkerStopTimeout = stopTimeout
+		options.OnFatalError = gaveUp
+		options.Interceptors = []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)}
+		made := worker.New(w.temporal, taskQueue, options)
+		for _, kind := range kinds {
+			made.RegisterWorkflow(kind)
+		}
+		for _, each := range activitiesOf {
+			made.RegisterActivity(each)
+		}
+		return made
+	}
+	commits := slotsPerConnection * min(w.cfg.MainDB.MaxConns, w.cfg.UserDB.MaxConns)
+	return []worker.Worker{
+		newWorker(workflows.MailTaskQueue, mailSlots, few, []any{workflows.SendMail}, w.mails),
+		newWorker(workflows.EntriesTaskQueue, offerSlots,
+			worker.Options{MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 2},
+			[]any{workflows.HoldOffer}, w.offers),
+		newWorker(workflows.SeriesTaskQueue, seriesSlots, few, []any{workflows.RankSeries}, w.standings.series),
+		newWorker(workflows.StandingsTaskQueue, recomputeSlots, worker.Options{},
+			[]any{workflows.FinalizeRace, workflows.SweepStandings}, w.standings.recomputes, w.standings.sweeps),
+		newWorker(workflows.RecordsTaskQueue, commits, worker.Options{MaxConcurrentLocalActivityExecutionSize: commits},
+			[]any{workflows.CreditRecord, workflows.AuditCredits, workflows.RebuildTotal},
+			w.credits, w.notes, w.audits, w.offers), // the audit looks at offers, too
+	}
 }
 
 // awaitTemporal waits until Temporal answers and knows the namespace, because
@@ -96,10 +122,6 @@ func (w *work) untilDone(ctx context.Context, what string, call func(context.Con
 	}) == nil && ctx.Err() == nil
 }
 
-// recomputeSlots is how many races a process recomputes at once: one with 30,000
-// entries takes a processor core for a second, and commits are more important.
-const recomputeSlots = 2
-
 // standingsWork keeps standings up to date: it wakes them, recomputes them, and
 // sweeps for those that were missed.
 type standingsWork struct {
@@ -120,78 +142,6 @@ func newStandingsWork(cfg Config, runs temporal.Workflows, main *maindb.Outcomes
 	recomputes, sweeps := activities.NewStandings(main, user, time.Now, metrics), activities.NewSweeps(cfg.Sweep, main, user, wakes.Wake, time.Now, metrics)
 	recomputes.Series, sweeps.Series = series, series
 	return standingsWork{wakes: wakes, recomputes: recomputes, sweeps: sweeps, series: series}
-}
-
-// newStandingsWorker returns the worker of the standings task queue, not started
-// yet; gaveUp is called if it stops because of a fatal error.
-func (w *work) newStandingsWorker(gaveUp func(error)) worker.Worker {
-	standings := worker.New(w.temporal, workflows.StandingsTaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: recomputeSlots,
-		WorkerStopTimeout:                  stopTimeout,
-		OnFatalError:                       gaveUp,
-		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
-	})
-	standings.RegisterWorkflow(workflows.FinalizeRace)
-	standings.RegisterWorkflow(workflows.SweepStandings)
-	standings.RegisterActivity(w.standings.recomputes)
-	standings.RegisterActivity(w.standings.sweeps)
-	return standings
-}
-
-// newSeriesWorker returns the worker of the series task queue, not started yet; gaveUp
-// is called if it stops because of a fatal error. A process ranks one series at a time:
-// one with 150,000 results takes half a second to two, and some 200 MB.
-func (w *work) newSeriesWorker(gaveUp func(error)) worker.Worker {
-	series := worker.New(w.temporal, workflows.SeriesTaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: 1,
-		MaxConcurrentWorkflowTaskPollers:   2, // the least that the SDK takes
-		MaxConcurrentActivityTaskPollers:   1,
-		WorkerStopTimeout:                  stopTimeout,
-		OnFatalError:                       gaveUp,
-		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
-	})
-	series.RegisterWorkflow(workflows.RankSeries)
-	series.RegisterActivity(w.standings.series)
-	return series
-}
-
-// mailSlots is how many mails a process hands to the provider at once.
-const mailSlots = 4
-
-// newMailWorker returns the worker of the mail task queue, not started yet; gaveUp
-// is called if it stops because of a fatal error.
-func (w *work) newMailWorker(gaveUp func(error)) worker.Worker {
-	mails := worker.New(w.temporal, workflows.MailTaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: mailSlots,
-		MaxConcurrentWorkflowTaskPollers:   2, // the least that the SDK takes
-		MaxConcurrentActivityTaskPollers:   1,
-		WorkerStopTimeout:                  stopTimeout,
-		OnFatalError:                       gaveUp,
-		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
-	})
-	mails.RegisterWorkflow(workflows.SendMail)
-	mails.RegisterActivity(w.mails)
-	return mails
-}
-
-// offerSlots is how many offers of places a process ends at once. They wait for each
-// other where they are of the same pool.
-const offerSlots = 8
-
-// newEntriesWorker returns the worker of the entries task queue, not started yet; gaveUp
-// is called if it stops because of a fatal error.
-func (w *work) newEntriesWorker(gaveUp func(error)) worker.Worker {
-	entries := worker.New(w.temporal, workflows.EntriesTaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: offerSlots,
-		MaxConcurrentWorkflowTaskPollers:   2, // the least that the SDK takes
-		MaxConcurrentActivityTaskPollers:   2,
-		WorkerStopTimeout:                  stopTimeout,
-		OnFatalError:                       gaveUp,
-		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
-	})
-	entries.RegisterWorkflow(workflows.HoldOffer)
-	entries.RegisterActivity(w.offers)
-	return entries
 }
 
 // scheduleSweep creates or updates the sweep's schedule, and sweeps once: this worker

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/sethvargo/go-retry"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/internal/queue"
@@ -105,7 +104,7 @@ func (b *Bridge) receive(ctx context.Context) {
 		}
 		b.source.Report(err)
 		if err != nil {
-			wait(ctx, failures)
+			failures.Wait(ctx)
 			continue
 		}
 		failures = b.backoff()
@@ -232,7 +231,7 @@ func (b *Bridge) process(ctx context.Context, received queue.Received) end {
 		// has passed.
 		b.temporal.Report(err)
 		b.metrics.retried.Inc()
-		if !wait(ctx, failures) {
+		if !failures.Wait(ctx) {
 			return interrupted
 		}
 	}
@@ -260,22 +259,8 @@ func (b *Bridge) deadLetter(ctx context.Context, received queue.Received, reason
 	return gone
 }
 
-// backoff is how long to wait after one failure and the next, with jitter.
-func (b *Bridge) backoff() retry.Backoff {
-	return retry.WithJitterPercent(25, retry.WithCappedDuration(b.cfg.MaxRetryAfter, retry.NewExponential(max(b.cfg.RetryAfter, time.Millisecond))))
-}
-
-// wait waits as long as the backoff says. It returns false if ctx ended first.
-func wait(ctx context.Context, backoff retry.Backoff) bool {
-	d, _ := backoff.Next() // it never stops
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+func (b *Bridge) backoff() *queue.Backoff {
+	return queue.NewBackoff(b.cfg.RetryAfter, b.cfg.MaxRetryAfter)
 }
 
 // turns limits how many starts are under way at once. When more are waiting, races

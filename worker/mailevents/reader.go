@@ -1,6 +1,6 @@
-// Package feedback receives what the mail provider reports about mails that it has
+// Package mailevents receives what the mail provider reports about mails that it has
 // accepted, bounces and complaints, and switches addresses off that take no mail.
-package feedback
+package mailevents
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/sethvargo/go-retry"
 
 	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
@@ -83,7 +82,7 @@ func (r *Reader) Run(ctx context.Context) {
 		}
 		r.source.Report(err)
 		if err != nil {
-			wait(ctx, failures)
+			failures.Wait(ctx)
 			continue
 		}
 		failures = r.backoff()
@@ -119,7 +118,7 @@ func (r *Reader) take(ctx context.Context, received queue.Received, waiting []qu
 			r.queue.ExtendVisibility(ctx, waiting, visibility) // if that fails they are received again, which is harmless
 			hidden = time.Now()
 		}
-		if !wait(ctx, failures) {
+		if !failures.Wait(ctx) {
 			return false
 		}
 	}
@@ -150,19 +149,4 @@ func (r *Reader) deadLetter(ctx context.Context, received queue.Received, reason
 	r.log.Warn("moved an unreadable mail event to its dead-letter queue", "message_id", received.MessageID, "reason", reason)
 }
 
-func (r *Reader) backoff() retry.Backoff {
-	return retry.WithJitterPercent(25, retry.WithCappedDuration(maxPause, retry.NewExponential(r.pause)))
-}
-
-// wait waits as long as the backoff says. It returns false if ctx ended first.
-func wait(ctx context.Context, backoff retry.Backoff) bool {
-	d, _ := backoff.Next() // it never stops
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func (r *Reader) backoff() *queue.Backoff { return queue.NewBackoff(r.pause, maxPause) }

@@ -1,4 +1,4 @@
-package feedback_test
+package mailevents_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
-	"github.com/mrmrthon/mrmrthon/worker/feedback"
+	"github.com/mrmrthon/mrmrthon/worker/mailevents"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 	}}
 	var log bytes.Buffer
 	registry := prometheus.NewRegistry()
-	feedback.New(f, f, slog.New(slog.NewJSONHandler(&log, nil)), registry).Run(ctx)
+	mailevents.New(f, f, slog.New(slog.NewJSONHandler(&log, nil)), registry).Run(ctx)
 
 	require.Len(t, f.noted, 2, "as often as it comes; the store makes nothing of the second")
 	require.Equal(t, []string{"uta@example.org"}, f.noted[0].Addresses)
