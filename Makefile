@@ -51,8 +51,9 @@ chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run Chaos ./deploy/e2e -args -chaos.records=5000 -chaos.people=2000
 
 .PHONY: rush
-rush: setup-run $(LOCAL) ## 15,000 people ask for 1,000 places while an API is killed every 3 seconds; takes minutes
+rush: setup-run $(LOCAL) ## 15,000 people ask for 1,000 places while an API is killed every 3 seconds; 10,000 offers expire and are accepted at once; takes minutes
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 30m -v -count=1 -run TestRush ./deploy/e2e -args -rush.runners=15000
+	@$(LOCAL) exec --parts mariadb -- go test -timeout 30m -v -count=1 -run TestExactlyOneEndsAnOffer ./internal/maindb -args -offers.rounds=10000
 
 .PHONY: bench
 bench: setup-run ## Measure the system against its limits; table and bench.json (BENCH=small|full, BENCH_ONLY=credits,latency)

@@ -460,4 +460,3 @@ func (l *line) readKnown(ctx context.Context, known map[string]knownEntrant, use
 
 // fewPositions is up to how many positions are counted one by one.
 const fewPositions = 8
-

@@ -348,53 +348,6 @@ func TestPools(t *testing.T) {
 	b.change(t, func(s *race.EntrySettings) { s.Pools = s.Pools[1:2] })
 }
 
-// TestExactlyOneEndsAnOffer has an offer accepted, declined, expired, cancelled and
-// removed at the same moment.
-func TestExactlyOneEndsAnOffer(t *testing.T) {
-	t.Parallel()
-	b := setupEntry(t, limited(1))
-	ctx := t.Context()
-	holder := newID()
-	b.enter(t, holder)
-	for range 60 {
-		next := newID()
-		b.enter(t, next)
-		require.NoError(t, b.store.CancelEntry(ctx, b.race.ID, holder))
-		offer := maindb.Offer{RaceID: b.race.ID, Pool: 1, Seq: b.of(t, next).Seq, No: 1}
-		b.exec(t, "UPDATE entry SET offer_expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE user_id = ?", 500+rand.IntN(3000), next)
-		var accepted, expired bool
-		var group sync.WaitGroup
-		group.Go(func() {
-			e, err := b.store.AnswerOffer(ctx, b.race.ID, next, true)
-			accepted = err == nil
-			if accepted {
-				require.Equal(t, race.Entered, e.Status)
-			}
-		})
-		group.Go(func() {
-			for {
-				state, err := b.store.ExpireOffer(ctx, offer)
-				require.NoError(t, err)
-				if state.Status != race.Offered {
-					expired = state.Status == race.OfferExpired
-					return
-				}
-			}
-		})
-		group.Wait()
-		require.NotEqual(t, accepted, expired)
-		counts := b.counts(t)
-		if accepted {
-			require.Equal(t, []int{1, 0}, []int{counts.Taken, counts.Offered})
-			holder = next
-			continue
-		}
-		require.Equal(t, []int{0, 0}, []int{counts.Taken, counts.Offered})
-		holder = newID()
-		require.Equal(t, race.Entered, b.enter(t, holder).Status)
-	}
-}
-
 // lineModel is what a race with one pool should do, in a few lines.
 type lineModel struct {
 	capacity int

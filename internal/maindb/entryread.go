@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -29,7 +28,7 @@ type LineEntry struct {
 	Standing       bool      // takes a place without an offer
 	Reason         string    // of the organizer who entered or removed them
 	ReceivedAt     time.Time // by the clock of the process that answered
-	JoinedAt      time.Time // when they got their number, by the database's clock
+	JoinedAt       time.Time // when they got their number, by the database's clock
 	ChangedAt      time.Time
 }
 
