@@ -98,7 +98,7 @@ func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
 		if err != nil {
 			return tally, err
 		}
-		if running {
+		if running && !o.Overdue { // one that missed a shorter deadline would hold the place until the old one
 			continue
 		}
 		detail := fmt.Sprintf("number %d of pool %d: the workflow is started again", o.Seq, o.Pool)

@@ -68,7 +68,9 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 			return runs.SignalWithStart(ctx, workflows.SeriesOptions(seriesID), workflows.WakeSignal, workflows.RankSeries, workflows.SeriesInput{SeriesID: seriesID})
 		},
 		answered: func(ctx context.Context, o maindb.Offer) {
-			go signalAnswer(context.WithoutCancel(ctx), clients.Temporal, o)
+			go func() {
+				_ = signalAnswer(context.WithoutCancel(ctx), clients.Temporal, o) // otherwise it finds the answer at the deadline
+			}()
 		},
 		reader:   reader,
 		stopping: ctx.Done(),
@@ -172,7 +174,7 @@ func sendMails(ctx context.Context, log *slog.Logger, userDB *userdb.Accounts, w
 const lineInterval = time.Second
 
 // serveLines gives away places that a larger capacity or the end of a pause has freed,
-// and starts the workflows of offers. What fails waits in main_db for the next time.
+// and starts and wakes the workflows of offers. What fails waits in main_db for the next time.
 func serveLines(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, workflowClient client.Client) {
 	start := func(ctx context.Context, o maindb.Offer) error {
 		// Places are given away while Temporal does not answer.
@@ -185,12 +187,19 @@ func serveLines(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, wor
 		}
 		return err
 	}
+	tell := func(ctx context.Context, o maindb.Offer) error {
+		err := signalAnswer(ctx, workflowClient, o)
+		if _, over := errors.AsType[*serviceerror.NotFound](err); over { // or not started yet: it looks at the offer when it starts
+			return nil
+		}
+		return err
+	}
 	failing := false
 	for {
 		_, err := mainDB.ServeLines(ctx)
-		err = errors.Join(err, mainDB.StartOffers(ctx, start))
+		err = errors.Join(err, mainDB.StartOffers(ctx, start), mainDB.WakeOffers(ctx, tell))
 		if err != nil && ctx.Err() == nil && !failing {
-			log.WarnContext(ctx, "cannot serve the lines of races or start the workflows of offers: they wait in main_db, retrying every second", "error", err)
+			log.WarnContext(ctx, "cannot serve the lines of races, or start or wake the workflows of offers: they wait in main_db, retrying every second", "error", err)
 		}
 		failing = err != nil
 		select {
@@ -201,13 +210,13 @@ func serveLines(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, wor
 	}
 }
 
-// signalAnswer tells the workflow of an offer that the runner has answered. When it
-// cannot, the workflow finds the answer at the offer's deadline.
-func signalAnswer(ctx context.Context, workflowClient client.Client, o maindb.Offer) {
+// signalAnswer tells the workflow of an offer to look at it again. A workflow that is not
+// told does so at the offer's deadline.
+func signalAnswer(ctx context.Context, workflowClient client.Client, o maindb.Offer) error {
 	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
 	defer cancel()
 	in := workflows.OfferInput{RaceID: o.RaceID, Pool: o.Pool, Seq: o.Seq, No: o.No}
-	_ = workflowClient.SignalWorkflow(ctx, workflows.OfferWorkflowID(in), "", workflows.AnsweredSignal, nil)
+	return workflowClient.SignalWorkflow(ctx, workflows.OfferWorkflowID(in), "", workflows.AnsweredSignal, nil)
 }
 
 // tidy deletes expired idempotency keys and refresh tokens. What it fails to delete

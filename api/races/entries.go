@@ -45,7 +45,7 @@ type entriesOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
 		Items      []StaffEntryBody `json:"items" nullable:"false" doc:"By pool, in the order of arrival."`
-		NextCursor string          `json:"next_cursor,omitempty"`
+		NextCursor string           `json:"next_cursor,omitempty"`
 	}
 }
 

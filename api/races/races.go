@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mrmrthon/mrmrthon/api/imports"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
@@ -51,8 +52,9 @@ type Config struct {
 	Answered func(ctx context.Context, o maindb.Offer)
 	// Stopping is closed when live streams are to end; nil: never.
 	Stopping <-chan struct{}
-	Log      *slog.Logger     // nil: nothing is logged
-	Now      func() time.Time // nil: time.Now
+	Registry prometheus.Registerer // nil: entries are not measured
+	Log      *slog.Logger          // nil: nothing is logged
+	Now      func() time.Time      // nil: time.Now
 }
 
 // NewEntering returns what enters runners in races, with what their accounts say.
@@ -88,6 +90,9 @@ func Register(api huma.API, cfg Config) *Service {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Registry != nil {
+		cfg.Entering.Report(cfg.Log, cfg.Registry)
 	}
 	entered := entries{store: cfg.Races, runners: cfg.Runners, entering: cfg.Entering, poke: cfg.Poke, answered: cfg.Answered}
 	entered.register(api)

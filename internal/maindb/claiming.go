@@ -33,6 +33,9 @@ type claiming struct {
 func (s *Store) underRace(ctx context.Context, raceID string, standIn StandIn, do func(*claiming) error) (revised int, err error) {
 	err = s.inRace(ctx, raceID, func(tx *sql.Tx) error {
 		c := claiming{Store: s, tx: tx, q: s.queries.WithTx(tx), standIn: standIn}
+		if _, err := c.q.LockPools(ctx, raceID); err != nil { // before the race, like everybody who changes entries
+			return fmt.Errorf("lock the pools of race %s: %w", raceID, err)
+		}
 		if c.race, err = lockRace(ctx, c.q, raceID); err != nil {
 			return err
 		}
@@ -105,10 +108,45 @@ func (c *claiming) give(ctx context.Context, entry gen.Participant, userID strin
 	if err := c.q.GiveEntry(ctx, gen.GiveEntryParams{UserID: userID, Listed: listed, UpdatedAt: c.now(), ParticipantID: entry.ParticipantID}); err != nil {
 		return fmt.Errorf("give entry %s to user %s: %w", entry.ParticipantID, userID, err)
 	}
-	if !entry.BibKey.Valid {
-		return nil
+	if err := c.freePlace(ctx, entry); err != nil || !entry.BibKey.Valid {
+		return err
 	}
 	revised, err := c.reviseBibs(ctx, c.tx, c.race.ID, []string{entry.BibKey.String}, fit(reason+": bib "+entry.Bib.String))
 	c.revised += revised
 	return err
+}
+
+// freePlace ends the entry of somebody whose participation has passed to another person:
+// a place of a pool would otherwise stay taken by nobody. It goes to the next in line.
+func (c *claiming) freePlace(ctx context.Context, was gen.Participant) error {
+	e, err := c.q.EntryOf(ctx, was.UserID, c.race.ID)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && (e.State != string(race.Entered) || c.race.Entry == nil) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read entry in race %s: %w", c.race.ID, err)
+	}
+	if p, err := c.q.ParticipantOf(ctx, c.race.ID, was.UserID); err == nil && p.Status == string(race.Entered) {
+		return nil // given to the same person, as when a runner claims what a start list gave them
+	} else if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("read entry in race %s: %w", c.race.ID, err)
+	}
+	row, err := c.q.LockPool(ctx, c.race.ID, e.Pool)
+	if err != nil {
+		return fmt.Errorf("lock pool %d of race %s: %w", e.Pool, c.race.ID, err)
+	}
+	l, err := c.lineOf(ctx, c.tx, c.race, row)
+	if err != nil {
+		return err
+	}
+	l.row.Taken--
+	const reason = "the participation belongs to another person"
+	if err := l.setState(ctx, e, race.Cancelled, reason); err != nil {
+		return err
+	}
+	l.log("entry.cancelled", e, reason, map[string]any{"status": race.Cancelled})
+	if err := l.serve(ctx); err != nil {
+		return err
+	}
+	return l.write(ctx)
 }

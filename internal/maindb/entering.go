@@ -6,12 +6,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sethvargo/go-retry"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
@@ -56,11 +59,37 @@ type Entering struct {
 	queues map[string][]*request // by race, those that wait for the next batch
 
 	batches, tries atomic.Int64
+
+	log               *slog.Logger
+	sizes, seconds    prometheus.Histogram
+	retries, refusals prometheus.Counter
 }
 
 // NewEntering returns an Entering over a store and the accounts of runners.
 func NewEntering(store *Store, accounts func(context.Context, []string) (map[string]Account, error)) *Entering {
-	return &Entering{store: store, accounts: accounts, queues: map[string][]*request{}}
+	return &Entering{
+		store: store, accounts: accounts, queues: map[string][]*request{}, log: slog.New(slog.DiscardHandler),
+		sizes: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "mrmrthon_entry_batch_size", Help: "How many requests to enter one transaction answered.",
+			Buckets: []float64{1, 4, 16, 64, 128, 256},
+		}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "mrmrthon_entry_batch_seconds", Help: "How long it took to answer a batch of requests to enter, with its repetitions.",
+			Buckets: prometheus.ExponentialBuckets(0.002, 3, 9),
+		}),
+		retries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mrmrthon_entry_batch_retries_total", Help: "Transactions of batches of entries that were done again: after a deadlock, a lost connection, or a bib that was just taken.",
+		}),
+		refusals: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mrmrthon_entry_refusals_total", Help: "Requests to enter that were answered 503 because too many were waiting in the process.",
+		}),
+	}
+}
+
+// Report has failures logged, and the batches measured, which otherwise nobody sees.
+func (e *Entering) Report(log *slog.Logger, registry prometheus.Registerer) {
+	e.log = log
+	registry.MustRegister(e.sizes, e.seconds, e.retries, e.refusals)
 }
 
 // Batches returns how many batches there were, and how often they were tried: more
@@ -107,6 +136,7 @@ func (e *Entering) queue(r *request) error {
 	defer e.mu.Unlock()
 	waiting, running := e.queues[r.RaceID]
 	if len(waiting) >= maxQueued {
+		e.refusals.Inc()
 		return ErrBusy
 	}
 	e.queues[r.RaceID] = append(waiting, r)
@@ -150,6 +180,7 @@ func (e *Entering) next(raceID string) []*request {
 // batch answers requests for one race. It has a context of its own, since the requests
 // of several callers depend on it.
 func (e *Entering) batch(raceID string, batch []*request) {
+	defer e.recovered(raceID, batch...)
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
 	refuse := func(err error) {
@@ -192,6 +223,24 @@ func (e *Entering) batch(raceID string, batch []*request) {
 	}
 }
 
+// recovered answers requests whose handling panicked, so that one that nobody thought of
+// costs its callers a 503 and not the process everything that it does. It must be
+// deferred.
+func (e *Entering) recovered(raceID string, requests ...*request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	e.log.Error("entering runners panicked: they are answered with 503, and the next requests are taken", "race_id", raceID, "requests", len(requests),
+		"panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	for _, r := range requests {
+		select {
+		case r.answer <- answer{err: fmt.Errorf("enter race %s: %w", raceID, race.ErrUnavailable)}:
+		default: // it was answered before
+		}
+	}
+}
+
 func (e *Entering) accountsOf(ctx context.Context, batch []*request) (map[string]Account, error) {
 	users := make([]string, len(batch))
 	for i, r := range batch {
@@ -203,6 +252,7 @@ func (e *Entering) accountsOf(ctx context.Context, batch []*request) (map[string
 
 // enterAlone enters a runner in a race without entry settings.
 func (e *Entering) enterAlone(r *request) {
+	defer e.recovered(r.RaceID, r)
 	if r.Pool != "" {
 		r.answer <- answer{err: &race.InvalidError{Fields: []race.FieldError{{Field: "pool", Message: "must be left out: the race has no pools"}}}}
 		return
@@ -212,6 +262,7 @@ func (e *Entering) enterAlone(r *request) {
 }
 
 func (e *Entering) answerKnown(r *request, refusal error) {
+	defer e.recovered(r.RaceID, r)
 	known, err := e.store.EntryOf(r.ctx, r.RaceID, r.UserID)
 	if errors.Is(err, race.ErrNotFound) || err == nil && known.Status.Left() {
 		err = refusal
@@ -230,7 +281,10 @@ func (e *Entering) answerPool(ctx context.Context, raceID string, pool int, requ
 		}
 	}
 	e.batches.Add(1)
+	e.sizes.Observe(float64(len(entries)))
+	began := time.Now()
 	answers, err := e.enterAll(ctx, raceID, pool, entries)
+	e.seconds.Observe(time.Since(began).Seconds())
 	for _, r := range requests {
 		if err != nil {
 			r.answer <- answer{err: err}
@@ -244,9 +298,14 @@ func (e *Entering) answerPool(ctx context.Context, raceID string, pool int, requ
 // batch is done again: under the lock, those who were entered are found.
 func (e *Entering) enterAll(ctx context.Context, raceID string, pool int, entries []Entry) (answers []answer, err error) {
 	backoff := retry.WithCappedDuration(maxBackoff, retry.WithJitterPercent(50, retry.NewExponential(batchBackoff)))
+	tried := false
 	err = retry.Do(ctx, backoff, func(ctx context.Context) error {
 		err := e.store.inLine(ctx, raceID, pool, func(l *line) error {
 			e.tries.Add(1)
+			if tried {
+				e.retries.Inc()
+			}
+			tried = true
 			var err error
 			answers, err = l.enter(ctx, entries)
 			return err

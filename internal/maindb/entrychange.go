@@ -87,6 +87,9 @@ func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, rea
 		l.row.Taken--
 	case race.Offered:
 		l.row.Offered--
+		if err := l.wake(ctx, e); err != nil {
+			return err
+		}
 	case race.Waiting:
 		l.row.Waiting--
 		l.left = append(l.left, e.Seq)
@@ -184,6 +187,9 @@ func (l *line) enterByHand(ctx context.Context, e gen.Entry, reason string, over
 	switch race.EntryStatus(e.State) {
 	case race.Offered:
 		l.row.Offered--
+		if err := l.wake(ctx, e); err != nil {
+			return err
+		}
 	case race.Waiting:
 		l.row.Waiting--
 		l.left = append(l.left, e.Seq)

@@ -176,6 +176,76 @@ func (s *Store) StartOffers(ctx context.Context, start func(context.Context, Off
 	return errors.Join(err, failed)
 }
 
+// wake has the workflow of an offer look at it again, because the offer has ended without
+// the runner's answer or its deadline has moved. Without that the workflow would find out
+// at the deadline that it knows.
+func (l *line) wake(ctx context.Context, e gen.Entry) error {
+	err := l.q.WakeOffer(ctx, gen.WakeOfferParams{RaceID: l.race.ID, Pool: l.row.Pool, Seq: e.Seq, OfferNo: e.OfferNo, CreatedAt: l.now})
+	if err != nil {
+		return fmt.Errorf("wake the workflow of an offer of race %s: %w", l.race.ID, err)
+	}
+	return nil
+}
+
+// WakeOffers tells workflows of offers to look at them again, as wake asked. tell must be
+// safe to repeat: several processes may tell the same workflow.
+func (s *Store) WakeOffers(ctx context.Context, tell func(context.Context, Offer) error) error {
+	rows, err := s.queries.OffersToWake(ctx, maxServed)
+	if err != nil {
+		return fmt.Errorf("read offers whose workflow is to be woken: %w", err)
+	}
+	for _, row := range rows {
+		o := Offer{RaceID: row.RaceID, Pool: int(row.Pool), Seq: row.Seq, No: int(row.OfferNo)}
+		if err := tell(ctx, o); err != nil {
+			return fmt.Errorf("wake the workflow of an offer of race %s: %w", o.RaceID, err)
+		}
+		// A row that was written again meanwhile has another time and stays.
+		err := s.queries.OfferWoken(ctx, gen.OfferWokenParams{
+			RaceID: row.RaceID, Pool: row.Pool, Seq: row.Seq, OfferNo: row.OfferNo, CreatedAt: row.CreatedAt,
+		})
+		if err != nil {
+			return fmt.Errorf("note that an offer of race %s was woken: %w", o.RaceID, err)
+		}
+	}
+	return nil
+}
+
+// shorten brings the deadlines of open offers down to what an offer made now would get,
+// after a change of the race under which offers hold for less: race day is nearer, or
+// the organizer holds places for less. Nothing ever lengthens them.
+func (l *line) shorten(ctx context.Context, old race.Race) error {
+	if l.row.Offered <= 0 || old.Entry == nil {
+		return nil
+	}
+	until, offers := l.race.Entry.Hold(l.now, l.race.Date)
+	if !offers {
+		until = l.now.Add(race.LastHold)
+	}
+	if before, offered := old.Entry.Hold(l.now, old.Date); !offered || !until.Before(before) {
+		return nil
+	}
+	open, err := l.q.OpenOffersOfPool(ctx, l.race.ID, l.row.Pool)
+	if err != nil {
+		return fmt.Errorf("read the offers of race %s: %w", l.race.ID, err)
+	}
+	until = until.UTC().Truncate(time.Microsecond)
+	for _, e := range open {
+		if !e.OfferExpiresAt.Time.After(until) {
+			continue
+		}
+		if err := l.wake(ctx, e); err != nil {
+			return err
+		}
+		l.log("entry.offer_shortened", e, "", map[string]any{"status": race.Offered, "until": until})
+	}
+	if err := l.q.ShortenOffers(ctx, gen.ShortenOffersParams{
+		Deadline: sql.NullTime{Time: until, Valid: true}, RaceID: l.race.ID, Pool: l.row.Pool,
+	}); err != nil {
+		return fmt.Errorf("shorten the offers of race %s: %w", l.race.ID, err)
+	}
+	return nil
+}
+
 // OpenOffer is an offer that nobody has answered.
 type OpenOffer struct {
 	Offer

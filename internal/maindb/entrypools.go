@@ -64,6 +64,9 @@ func (s *Store) changeEntry(ctx context.Context, tx *sql.Tx, old, updated race.R
 		if err != nil {
 			return err
 		}
+		if err := l.shorten(ctx, old); err != nil {
+			return err
+		}
 		if err := l.serve(ctx); err != nil {
 			return err
 		}

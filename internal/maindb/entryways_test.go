@@ -1,10 +1,14 @@
 package maindb_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -248,4 +252,99 @@ func TestWorkerPassesPlacesOn(t *testing.T) {
 	wrong, err := worker.RecountPools(t.Context())
 	require.NoError(t, err)
 	require.Len(t, wrong, 1)
+}
+
+// TestEndedOffersAreWoken: an offer that ends without its runner's answer, or ends sooner
+// than its workflow knows, has the workflow look at it again.
+func TestEndedOffersAreWoken(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(3))
+	ctx := t.Context()
+	holders, waiters := []string{newID(), newID(), newID()}, []string{newID(), newID(), newID()}
+	for _, u := range append(holders, waiters...) {
+		b.enter(t, u)
+	}
+	for _, u := range holders {
+		require.NoError(t, b.store.CancelEntry(ctx, b.race.ID, u))
+	}
+	woken := func() (seqs []int64) {
+		t.Helper()
+		require.NoError(t, b.store.WakeOffers(ctx, func(_ context.Context, o maindb.Offer) error {
+			require.Equal(t, b.race.ID, o.RaceID)
+			seqs = append(seqs, o.Seq)
+			return nil
+		}))
+		return seqs
+	}
+	require.Empty(t, woken())
+	require.NoError(t, b.store.CancelEntry(ctx, b.race.ID, waiters[0]))
+	require.ErrorContains(t, b.store.WakeOffers(ctx, func(context.Context, maindb.Offer) error { return context.DeadlineExceeded }), "wake")
+	require.Equal(t, []int64{4}, woken(), "also after a failure")
+	require.Empty(t, woken(), "once")
+	_, err := b.store.RemoveEntry(ctx, b.race.ID, waiters[1], "a wrong name")
+	require.NoError(t, err)
+	require.Equal(t, []int64{5}, woken())
+
+	before := b.of(t, waiters[2]).OfferExpiresAt
+	b.change(t, func(s *race.EntrySettings) { s.OfferHold = 100 * time.Hour })
+	require.Equal(t, before, b.of(t, waiters[2]).OfferExpiresAt, "nothing lengthens an offer")
+	b.change(t, func(s *race.EntrySettings) { s.OfferHold = 23 * time.Hour })
+	shorter := b.of(t, waiters[2]).OfferExpiresAt
+	require.False(t, shorter.After(before))
+	require.NoError(t, err)
+	woken()
+	b.exec(t, "UPDATE entry SET offer_expires_at = UTC_TIMESTAMP(6) + INTERVAL 90 HOUR WHERE user_id = ?", waiters[2])
+	_, _, err = b.store.UpdateRace(ctx, b.race.ID, func(r *race.Race) error {
+		r.Date = race.DateOf(time.Now().AddDate(0, 0, 3))
+		return nil
+	}, noBirths)
+	require.NoError(t, err)
+	left := time.Until(b.of(t, waiters[2]).OfferExpiresAt)
+	require.Less(t, left, 12*time.Hour, "race day is near: an hour, or until the morning")
+	require.Equal(t, []int64{6}, woken())
+	_, err = b.store.AnswerOffer(ctx, b.race.ID, waiters[2], true)
+	require.NoError(t, err)
+	b.counts(t)
+}
+
+// TestPlaceOfSeparatedRunnerIsFreed: an entry whose participation an operator gives back
+// to the stand-in of its bib would otherwise hold a place for nobody.
+func TestPlaceOfSeparatedRunnerIsFreed(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(1))
+	ctx := t.Context()
+	user, waits := newID(), newID()
+	b.enter(t, user)
+	b.enter(t, waits)
+	b.exec(t, "UPDATE participant SET listed = TRUE WHERE user_id = ?", user) // as start lists once attached bibs to accounts
+	_, into, _, err := b.store.SeparatePerson(ctx, b.race.ID, "101", noStandIn, "not the same runner")
+	require.NoError(t, err)
+	p, err := b.store.Participant(ctx, b.race.ID, into)
+	require.NoError(t, err)
+	require.Equal(t, "101", p.Bib)
+	require.Equal(t, race.Cancelled, b.of(t, user).Status)
+	require.Equal(t, race.Offered, b.of(t, waits).Status)
+	wrong, err := b.store.RecountPools(ctx)
+	require.NoError(t, err)
+	require.Empty(t, wrong)
+}
+
+// TestPanicInABatchIsAnswered: those of the batch get an answer, and the race goes on
+// taking entries.
+func TestPanicInABatchIsAnswered(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(1))
+	var calls atomic.Int32
+	b.entering = maindb.NewEntering(b.store.Store, func(ctx context.Context, userIDs []string) (map[string]maindb.Account, error) {
+		if calls.Add(1) == 1 {
+			panic("nobody thought of this")
+		}
+		return anyAccount(ctx, userIDs)
+	})
+	var logged bytes.Buffer
+	b.entering.Report(slog.New(slog.NewTextHandler(&logged, nil)), prometheus.NewRegistry())
+	_, err := b.entering.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: b.race.ID, UserID: newID()})
+	require.ErrorIs(t, err, race.ErrUnavailable)
+	require.Contains(t, logged.String(), "nobody thought of this")
+	require.Equal(t, race.Entered, b.enter(t, newID()).Status)
 }

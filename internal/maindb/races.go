@@ -189,7 +189,7 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 			return fmt.Errorf("delete entries of race %s: %w", raceID, err)
 		}
 		for _, remove := range []func(context.Context, string) error{
-			q.DeleteEntriesOfRace, q.DeleteDeparturesOfRace, q.DeleteOffersOfRace, q.DeletePoolsOfRace,
+			q.DeleteEntriesOfRace, q.DeleteDeparturesOfRace, q.DeleteOffersOfRace, q.DeleteWakesOfRace, q.DeletePoolsOfRace,
 		} {
 			if err := remove(ctx, raceID); err != nil {
 				return fmt.Errorf("delete the pools of race %s: %w", raceID, err)

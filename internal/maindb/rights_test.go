@@ -46,6 +46,8 @@ func TestRights(t *testing.T) {
 		"entry_pool":       {mysql.API: everything, mysql.Worker: "select, update (taken, offered, waiting, next_seq, next_bib, version)"},
 		"entry_departure":  {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
 		"offer_outbox":     {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
+		"offer_wake":       {mysql.API: "select, insert, delete, update (created_at)"},
+		"entry_transfer":   {mysql.API: "select, insert, delete, update (runner_id, state, reason, changed_at)"},
 		"account_mark":     {mysql.API: "select, insert, update"},
 		"series":           {mysql.API: everything, mysql.Worker: "select"},
 		"series_race":      {mysql.API: everything, mysql.Worker: "select"},

@@ -161,7 +161,8 @@ func (s EntrySettings) location() (*time.Location, error) {
 const (
 	defaultHold = 24 * time.Hour
 	nearHold    = 6 * time.Hour // in the last 14 days
-	lastHold    = time.Hour     // in the last 3 days
+	// LastHold is how long an offer holds a place in the last 3 days.
+	LastHold = time.Hour
 
 	nearDays, lastDays = 14, 3
 
@@ -185,7 +186,7 @@ func (s EntrySettings) Hold(now time.Time, day Date) (until time.Time, ok bool) 
 	case days <= 0:
 		return time.Time{}, false
 	case days <= lastDays:
-		hold = min(hold, lastHold)
+		hold = min(hold, LastHold)
 	case days <= nearDays:
 		hold = min(hold, nearHold)
 	}

@@ -215,6 +215,15 @@ func (q *Queries) DeletePoolsOfRace(ctx context.Context, raceID string) error {
 	return err
 }
 
+const deleteWakesOfRace = `-- name: DeleteWakesOfRace :exec
+DELETE FROM offer_wake WHERE race_id = ?
+`
+
+func (q *Queries) DeleteWakesOfRace(ctx context.Context, raceID string) error {
+	_, err := q.db.ExecContext(ctx, deleteWakesOfRace, raceID)
+	return err
+}
+
 const departuresSince = `-- name: DeparturesSince :many
 SELECT version, seq FROM entry_departure WHERE race_id = ? AND pool = ? AND version > ? ORDER BY version, seq LIMIT ?
 `
@@ -829,6 +838,29 @@ func (q *Queries) OfferStarted(ctx context.Context, arg OfferStartedParams) erro
 	return err
 }
 
+const offerWoken = `-- name: OfferWoken :exec
+DELETE FROM offer_wake WHERE race_id = ? AND pool = ? AND seq = ? AND offer_no = ? AND created_at = ?
+`
+
+type OfferWokenParams struct {
+	RaceID    string
+	Pool      int16
+	Seq       int64
+	OfferNo   int32
+	CreatedAt time.Time
+}
+
+func (q *Queries) OfferWoken(ctx context.Context, arg OfferWokenParams) error {
+	_, err := q.db.ExecContext(ctx, offerWoken,
+		arg.RaceID,
+		arg.Pool,
+		arg.Seq,
+		arg.OfferNo,
+		arg.CreatedAt,
+	)
+	return err
+}
+
 const offeredPlaces = `-- name: OfferedPlaces :one
 SELECT CAST(COALESCE(SUM(offered), 0) AS SIGNED) AS places FROM entry_pool WHERE race_id = ?
 `
@@ -853,6 +885,39 @@ func (q *Queries) OffersToStart(ctx context.Context, limit int32) ([]OfferOutbox
 	var items []OfferOutbox
 	for rows.Next() {
 		var i OfferOutbox
+		if err := rows.Scan(
+			&i.RaceID,
+			&i.Pool,
+			&i.Seq,
+			&i.OfferNo,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const offersToWake = `-- name: OffersToWake :many
+SELECT race_id, pool, seq, offer_no, created_at FROM offer_wake ORDER BY created_at LIMIT ?
+`
+
+func (q *Queries) OffersToWake(ctx context.Context, limit int32) ([]OfferWake, error) {
+	rows, err := q.db.QueryContext(ctx, offersToWake, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OfferWake
+	for rows.Next() {
+		var i OfferWake
 		if err := rows.Scan(
 			&i.RaceID,
 			&i.Pool,
@@ -904,6 +969,51 @@ func (q *Queries) OpenOffers(ctx context.Context, changedAt time.Time, limit int
 			&i.Seq,
 			&i.OfferNo,
 			&i.OfferExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openOffersOfPool = `-- name: OpenOffersOfPool :many
+SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at FROM entry WHERE race_id = ? AND pool = ? AND state = 'offered' ORDER BY seq
+`
+
+func (q *Queries) OpenOffersOfPool(ctx context.Context, raceID string, pool int16) ([]Entry, error) {
+	rows, err := q.db.QueryContext(ctx, openOffersOfPool, raceID, pool)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Entry
+	for rows.Next() {
+		var i Entry
+		if err := rows.Scan(
+			&i.RaceID,
+			&i.Pool,
+			&i.Seq,
+			&i.EntryID,
+			&i.UserID,
+			&i.State,
+			&i.Standing,
+			&i.OfferNo,
+			&i.OfferExpiresAt,
+			&i.Sex,
+			&i.OwnAge,
+			&i.OwnAgeOn,
+			&i.Team,
+			&i.Reason,
+			&i.ReceivedAt,
+			&i.CreatedAt,
+			&i.ChangedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1218,6 +1328,27 @@ func (q *Queries) SetStanding(ctx context.Context, arg SetStandingParams) error 
 	return err
 }
 
+const shortenOffers = `-- name: ShortenOffers :exec
+UPDATE entry SET offer_expires_at = ?
+WHERE race_id = ? AND pool = ? AND state = 'offered' AND offer_expires_at > ?
+`
+
+type ShortenOffersParams struct {
+	Deadline sql.NullTime
+	RaceID   string
+	Pool     int16
+}
+
+func (q *Queries) ShortenOffers(ctx context.Context, arg ShortenOffersParams) error {
+	_, err := q.db.ExecContext(ctx, shortenOffers,
+		arg.Deadline,
+		arg.RaceID,
+		arg.Pool,
+		arg.Deadline,
+	)
+	return err
+}
+
 const waitingSeqs = `-- name: WaitingSeqs :many
 SELECT entry.seq, entry_pool.version FROM entry_pool
 JOIN entry ON entry.race_id = entry_pool.race_id AND entry.pool = entry_pool.pool AND entry.state = 'waiting'
@@ -1251,4 +1382,28 @@ func (q *Queries) WaitingSeqs(ctx context.Context, raceID string, pool int16) ([
 		return nil, err
 	}
 	return items, nil
+}
+
+const wakeOffer = `-- name: WakeOffer :exec
+INSERT INTO offer_wake (race_id, pool, seq, offer_no, created_at) VALUES (?, ?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE created_at = VALUES(created_at)
+`
+
+type WakeOfferParams struct {
+	RaceID    string
+	Pool      int16
+	Seq       int64
+	OfferNo   int32
+	CreatedAt time.Time
+}
+
+func (q *Queries) WakeOffer(ctx context.Context, arg WakeOfferParams) error {
+	_, err := q.db.ExecContext(ctx, wakeOffer,
+		arg.RaceID,
+		arg.Pool,
+		arg.Seq,
+		arg.OfferNo,
+		arg.CreatedAt,
+	)
+	return err
 }

@@ -136,6 +136,21 @@ type EntryPool struct {
 	Version  int64
 }
 
+type EntryTransfer struct {
+	TransferID string
+	RaceID     string
+	UserID     string
+	EntryID    string
+	RunnerID   sql.NullString
+	CodeHash   []byte
+	State      string
+	ByHand     bool
+	Reason     string
+	OfferedAt  time.Time
+	ExpiresAt  time.Time
+	ChangedAt  time.Time
+}
+
 type IdempotencyKey struct {
 	KeyHash        []byte
 	RequestHash    []byte
@@ -162,6 +177,14 @@ type ImportMapping struct {
 }
 
 type OfferOutbox struct {
+	RaceID    string
+	Pool      int16
+	Seq       int64
+	OfferNo   int32
+	CreatedAt time.Time
+}
+
+type OfferWake struct {
 	RaceID    string
 	Pool      int16
 	Seq       int64

@@ -180,3 +180,23 @@ ORDER BY entry.offer_expires_at LIMIT ?;
 
 -- name: RequeueOffer :exec
 INSERT INTO offer_outbox (race_id, pool, seq, offer_no, created_at) VALUES (?, ?, ?, ?, ?);
+
+-- name: OpenOffersOfPool :many
+SELECT * FROM entry WHERE race_id = ? AND pool = ? AND state = 'offered' ORDER BY seq;
+
+-- name: ShortenOffers :exec
+UPDATE entry SET offer_expires_at = sqlc.arg(deadline)
+WHERE race_id = ? AND pool = ? AND state = 'offered' AND offer_expires_at > sqlc.arg(deadline);
+
+-- name: WakeOffer :exec
+INSERT INTO offer_wake (race_id, pool, seq, offer_no, created_at) VALUES (?, ?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE created_at = VALUES(created_at);
+
+-- name: OffersToWake :many
+SELECT * FROM offer_wake ORDER BY created_at LIMIT ?;
+
+-- name: OfferWoken :exec
+DELETE FROM offer_wake WHERE race_id = ? AND pool = ? AND seq = ? AND offer_no = ? AND created_at = ?;
+
+-- name: DeleteWakesOfRace :exec
+DELETE FROM offer_wake WHERE race_id = ?;
