@@ -83,6 +83,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		mails:     activities.NewMails(user, sender, m.Config.Mail.PublicURL, registry),
 		depths:    newDepths(records, m.Log, registry),
 		mailing:   newMailing(events, user, m.Log, registry),
+		sealer:    newSealer(main, m.Log, registry),
 	})
 }
 
@@ -145,6 +146,7 @@ type work struct {
 	mailing   *mailing
 	offers    *activities.Offers
 	depths    *depths
+	sealer    *sealer
 }
 
 // run runs bridge and workers until ctx ends or a worker stops by itself. It calls
@@ -170,6 +172,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	var scheduling sync.WaitGroup
 	scheduling.Go(func() { w.depths.run(ctx) })
 	scheduling.Go(func() { w.mailing.run(ctx) })
+	scheduling.Go(func() { w.sealer.run(ctx) })
 	scheduling.Go(func() { w.scheduleAudit(ctx) })
 	scheduling.Go(func() { w.scheduleSweep(ctx) })
 	bridge.New(w.cfg.Bridge, w.records, w.starter, w.log, w.registry).Run(ctx)

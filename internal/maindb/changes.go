@@ -55,10 +55,19 @@ func writeChanges(ctx context.Context, tx *sql.Tx, now time.Time, changes ...rac
 func insertChanges(ctx context.Context, tx *sql.Tx, logged []loggedChange, texts []changeText) error {
 	const into = `INSERT INTO change_log (change_id, changed_at, actor_kind, actor_id, account_id, action, race_id,
     subject_kind, subject_id, about_id, state_before, state_after, text_hash, request_id, workflow_id, hash) VALUES `
+	unsealed := make([]gen.ChangeUnsealed, 0, len(logged))
 	err := insertRows(ctx, tx, into, logged, func(args []any, c loggedChange) []any {
 		hash := c.hash()
+		unsealed = append(unsealed, gen.ChangeUnsealed{ChangeID: c.ID, Hash: hash[:]})
 		return append(args, c.ID, c.At, string(c.ActorKind), c.ActorID, nullString(c.AccountID), c.Action, nullString(c.RaceID),
 			c.SubjectKind, c.SubjectID, nullString(c.AboutID), string(c.Before), string(c.After), c.TextHash, c.RequestID, c.WorkflowID, hash[:])
+	})
+	if err != nil {
+		return err
+	}
+	const intoUnsealed = `INSERT INTO change_unsealed (change_id, hash) VALUES `
+	err = insertRows(ctx, tx, intoUnsealed, unsealed, func(args []any, c gen.ChangeUnsealed) []any {
+		return append(args, c.ChangeID, c.Hash)
 	})
 	if err != nil {
 		return err
@@ -225,20 +234,24 @@ func (f ChangeFilter) query(before string, limit int) (statement string, args []
 	if !f.Since.IsZero() {
 		add("c.changed_at >= ?", f.Since.UTC())
 	}
-	return `SELECT c.change_id, c.changed_at, c.actor_kind, c.actor_id, c.account_id, c.action, c.race_id, c.subject_kind,
-    c.subject_id, c.about_id, c.state_before, c.state_after, c.request_id, c.workflow_id, c.hash, t.reason, t.private_note
+	return `SELECT ` + changeColumns + `
 FROM change_log c LEFT JOIN change_text t ON t.change_id = c.change_id
 WHERE ` + strings.Join(where, " AND ") + ` ORDER BY c.change_id DESC LIMIT ?`, append(args, limit)
 }
 
-func scanChange(rows *sql.Rows) (race.Change, error) {
+// changeColumns are what scanChange reads, of change_log c and change_text t.
+const changeColumns = `c.change_id, c.changed_at, c.actor_kind, c.actor_id, c.account_id, c.action, c.race_id, c.subject_kind,
+    c.subject_id, c.about_id, c.state_before, c.state_after, c.request_id, c.workflow_id, c.hash, t.reason, t.private_note`
+
+// scanChange reads a change from a row of changeColumns, behind the columns of first.
+func scanChange(rows *sql.Rows, first ...any) (race.Change, error) {
 	var (
 		c                                          race.Change
 		accountID, raceID, aboutID, reason, remark sql.NullString
 		before, after, hash                        []byte
 	)
-	err := rows.Scan(&c.ID, &c.At, &c.Actor.Kind, &c.Actor.ID, &accountID, &c.Action, &raceID, &c.Subject.Kind, &c.Subject.ID,
-		&aboutID, &before, &after, &c.Actor.RequestID, &c.Actor.WorkflowID, &hash, &reason, &remark)
+	err := rows.Scan(append(first, &c.ID, &c.At, &c.Actor.Kind, &c.Actor.ID, &accountID, &c.Action, &raceID, &c.Subject.Kind, &c.Subject.ID,
+		&aboutID, &before, &after, &c.Actor.RequestID, &c.Actor.WorkflowID, &hash, &reason, &remark)...)
 	if err != nil {
 		return race.Change{}, fmt.Errorf("read a change: %w", err)
 	}

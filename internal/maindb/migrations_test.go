@@ -1,10 +1,12 @@
 package maindb_test
 
 import (
+	"bytes"
 	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,16 +19,7 @@ import (
 // record could be decided.
 func TestDecisionsFromBeforeAreKnown(t *testing.T) {
 	t.Parallel()
-	before := fstest.MapFS{}
-	require.NoError(t, fs.WalkDir(maindb.Migrations(), ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path >= "0005" {
-			return err
-		}
-		data, err := fs.ReadFile(maindb.Migrations(), path)
-		before[path] = &fstest.MapFile{Data: data}
-		return err
-	}))
-	db, _ := mysqltest.New(t, before)
+	db, _ := mysqltest.New(t, migrationsBefore(t, "0005"))
 	type revision struct{ status, by, reason string }
 	want := map[string]bool{}
 	record := func(name string, decided bool, revisions ...revision) {
@@ -69,4 +62,43 @@ func TestDecisionsFromBeforeAreKnown(t *testing.T) {
 	}
 	require.NoError(t, rows.Err())
 	require.Equal(t, want, got)
+}
+
+// TestChangesFromBeforeTheChainAreSealedFirst migrates a database with a change log that
+// has no chain yet.
+func TestChangesFromBeforeTheChainAreSealedFirst(t *testing.T) {
+	t.Parallel()
+	db, _ := mysqltest.New(t, migrationsBefore(t, "0035"))
+	old := []string{newID(), newID(), newID()}
+	for i, id := range old {
+		_, err := db.ExecContext(t.Context(), `INSERT INTO change_log (change_id, changed_at, actor_kind, actor_id, action, subject_kind, subject_id,
+			state_before, state_after, request_id, workflow_id, hash) VALUES (?, NOW(6), 'system', '', 'race.changed', 'race', '', 'null', 'null', '', '', ?)`,
+			id, bytes.Repeat([]byte{byte(i)}, 32))
+		require.NoError(t, err)
+	}
+	_, err := mysql.Migrate(t.Context(), db, maindb.Migrations())
+	require.NoError(t, err)
+	b := &testBundle{store: maindb.NewOutcomes(db, time.Now), db: db}
+	recent := someChange(newID())
+	require.NoError(t, b.store.AddChange(t.Context(), recent))
+	b.sealAll(t)
+	var sealed []string
+	for _, c := range b.requireChain(t, 4) {
+		sealed = append(sealed, c.ID)
+	}
+	require.Equal(t, append(old, recent.ID), sealed)
+}
+
+// migrationsBefore returns the migrations before the one with that number.
+func migrationsBefore(t *testing.T, number string) fs.FS {
+	before := fstest.MapFS{}
+	require.NoError(t, fs.WalkDir(maindb.Migrations(), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path >= number {
+			return err
+		}
+		data, err := fs.ReadFile(maindb.Migrations(), path)
+		before[path] = &fstest.MapFile{Data: data}
+		return err
+	}))
+	return before
 }

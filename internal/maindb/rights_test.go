@@ -31,6 +31,10 @@ func TestRights(t *testing.T) {
 		"unmatched_revision":       {mysql.API: "select, delete", mysql.Worker: "select, insert, update"},
 		"change_log":               {mysql.API: "select, insert", mysql.Worker: "select, insert"},
 		"change_text":              {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
+		"change_unsealed":          {mysql.API: "select, insert", mysql.Worker: "select, insert, delete"},
+		"change_seal":              {mysql.API: "select", mysql.Worker: "select, insert"},
+		"change_chain":             {mysql.API: "select", mysql.Worker: "select, update (position, hash)"},
+		"change_reader":            {mysql.API: "select, insert, update (position)", mysql.Worker: "select, insert, update (position)"},
 		"race_import": {mysql.API: "select, insert, delete, update (status, reason, imported_by, imported_at, outcome, kept_until, " +
 			"undone_by, undone_at, undo_reason)"},
 		"import_content":   {mysql.API: "select, insert, delete"},

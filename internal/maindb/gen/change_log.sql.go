@@ -8,7 +8,61 @@ package gen
 import (
 	"context"
 	"database/sql"
+	"time"
 )
+
+const addChangeReader = `-- name: AddChangeReader :exec
+INSERT IGNORE INTO change_reader (name, position) VALUES (?, 0)
+`
+
+func (q *Queries) AddChangeReader(ctx context.Context, name string) error {
+	_, err := q.db.ExecContext(ctx, addChangeReader, name)
+	return err
+}
+
+const adoptChanges = `-- name: AdoptChanges :execrows
+INSERT INTO change_unsealed (change_id, hash)
+SELECT c.change_id, c.hash
+FROM change_log c
+LEFT JOIN change_unsealed u ON u.change_id = c.change_id
+LEFT JOIN change_seal s ON s.change_id = c.change_id
+WHERE c.change_id >= ? AND u.change_id IS NULL AND s.change_id IS NULL
+`
+
+func (q *Queries) AdoptChanges(ctx context.Context, oldest string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, adoptChanges, oldest)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const changeChain = `-- name: ChangeChain :one
+SELECT position, hash FROM change_chain WHERE id = 1
+`
+
+type ChangeChainRow struct {
+	Position int64
+	Hash     []byte
+}
+
+func (q *Queries) ChangeChain(ctx context.Context) (ChangeChainRow, error) {
+	row := q.db.QueryRowContext(ctx, changeChain)
+	var i ChangeChainRow
+	err := row.Scan(&i.Position, &i.Hash)
+	return i, err
+}
+
+const changeReader = `-- name: ChangeReader :one
+SELECT position FROM change_reader WHERE name = ?
+`
+
+func (q *Queries) ChangeReader(ctx context.Context, name string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, changeReader, name)
+	var position int64
+	err := row.Scan(&position)
+	return position, err
+}
 
 const eraseChangeTexts = `-- name: EraseChangeTexts :exec
 DELETE t FROM change_text t JOIN change_log c ON c.change_id = t.change_id WHERE c.account_id = ?
@@ -18,4 +72,88 @@ DELETE t FROM change_text t JOIN change_log c ON c.change_id = t.change_id WHERE
 func (q *Queries) EraseChangeTexts(ctx context.Context, accountID sql.NullString) error {
 	_, err := q.db.ExecContext(ctx, eraseChangeTexts, accountID)
 	return err
+}
+
+const hasUnsealedChanges = `-- name: HasUnsealedChanges :one
+SELECT EXISTS (SELECT 1 FROM change_unsealed)
+`
+
+func (q *Queries) HasUnsealedChanges(ctx context.Context) (bool, error) {
+	row := q.db.QueryRowContext(ctx, hasUnsealedChanges)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
+const lockChangeChain = `-- name: LockChangeChain :one
+SELECT position, hash, opened_at FROM change_chain WHERE id = 1 FOR UPDATE
+`
+
+type LockChangeChainRow struct {
+	Position int64
+	Hash     []byte
+	OpenedAt time.Time
+}
+
+func (q *Queries) LockChangeChain(ctx context.Context) (LockChangeChainRow, error) {
+	row := q.db.QueryRowContext(ctx, lockChangeChain)
+	var i LockChangeChainRow
+	err := row.Scan(&i.Position, &i.Hash, &i.OpenedAt)
+	return i, err
+}
+
+const lockChangeReader = `-- name: LockChangeReader :one
+SELECT position FROM change_reader WHERE name = ? FOR UPDATE
+`
+
+func (q *Queries) LockChangeReader(ctx context.Context, name string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, lockChangeReader, name)
+	var position int64
+	err := row.Scan(&position)
+	return position, err
+}
+
+const moveChangeChain = `-- name: MoveChangeChain :exec
+UPDATE change_chain SET position = ?, hash = ? WHERE id = 1
+`
+
+func (q *Queries) MoveChangeChain(ctx context.Context, position int64, hash []byte) error {
+	_, err := q.db.ExecContext(ctx, moveChangeChain, position, hash)
+	return err
+}
+
+const moveChangeReader = `-- name: MoveChangeReader :exec
+UPDATE change_reader SET position = ? WHERE name = ?
+`
+
+func (q *Queries) MoveChangeReader(ctx context.Context, position int64, name string) error {
+	_, err := q.db.ExecContext(ctx, moveChangeReader, position, name)
+	return err
+}
+
+const unsealedChanges = `-- name: UnsealedChanges :many
+SELECT change_id, hash FROM change_unsealed ORDER BY change_id LIMIT ?
+`
+
+func (q *Queries) UnsealedChanges(ctx context.Context, limit int32) ([]ChangeUnsealed, error) {
+	rows, err := q.db.QueryContext(ctx, unsealedChanges, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChangeUnsealed
+	for rows.Next() {
+		var i ChangeUnsealed
+		if err := rows.Scan(&i.ChangeID, &i.Hash); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

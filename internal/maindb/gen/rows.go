@@ -36,6 +36,13 @@ type AuditPosition struct {
 	RecordID  string
 }
 
+type ChangeChain struct {
+	ID       int8
+	Position int64
+	Hash     []byte
+	OpenedAt time.Time
+}
+
 type ChangeLog struct {
 	ChangeID    string
 	ChangedAt   time.Time
@@ -55,11 +62,27 @@ type ChangeLog struct {
 	Hash        []byte
 }
 
+type ChangeReader struct {
+	Name     string
+	Position int64
+}
+
+type ChangeSeal struct {
+	Position int64
+	ChangeID string
+	Hash     []byte
+}
+
 type ChangeText struct {
 	ChangeID    string
 	Salt        []byte
 	Reason      string
 	PrivateNote string
+}
+
+type ChangeUnsealed struct {
+	ChangeID string
+	Hash     []byte
 }
 
 type Claim struct {

@@ -17,6 +17,10 @@ GRANT SELECT, INSERT, UPDATE (state_after, finished_at) ON operator_action TO {a
 GRANT SELECT, DELETE ON unmatched_revision TO {account};
 GRANT SELECT, INSERT ON change_log TO {account};
 GRANT SELECT, INSERT, DELETE ON change_text TO {account};
+GRANT SELECT, INSERT ON change_unsealed TO {account};
+GRANT SELECT ON change_seal TO {account};
+GRANT SELECT ON change_chain TO {account};
+GRANT SELECT, INSERT, UPDATE (position) ON change_reader TO {account};
 GRANT SELECT, INSERT, DELETE, UPDATE (status, reason, imported_by, imported_at, outcome, kept_until, undone_by, undone_at, undo_reason)
     ON race_import TO {account};
 GRANT SELECT, INSERT, DELETE ON import_content TO {account};

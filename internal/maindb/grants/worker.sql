@@ -1,6 +1,7 @@
 -- The worker writes standings and the audit's findings. It creates neither races nor
 -- results: it publishes a race, and raises the revision of a record that the ledger is
--- ahead of. It ends offers of places, which passes the places on.
+-- ahead of. It ends offers of places, which passes the places on. It alone seals the
+-- change log.
 GRANT SELECT, UPDATE (status, updated_at) ON race TO {account};
 GRANT SELECT, INSERT, UPDATE ON participant TO {account};
 GRANT SELECT, UPDATE ON official_record TO {account};
@@ -14,6 +15,10 @@ GRANT SELECT, INSERT, UPDATE ON audit_position TO {account};
 GRANT SELECT, INSERT, UPDATE ON unmatched_revision TO {account};
 GRANT SELECT, INSERT ON change_log TO {account};
 GRANT SELECT, INSERT ON change_text TO {account};
+GRANT SELECT, INSERT, DELETE ON change_unsealed TO {account};
+GRANT SELECT, INSERT ON change_seal TO {account};
+GRANT SELECT, UPDATE (position, hash) ON change_chain TO {account};
+GRANT SELECT, INSERT, UPDATE (position) ON change_reader TO {account};
 GRANT SELECT (dispute_id, race_id, state) ON dispute TO {account};
 GRANT SELECT, UPDATE (state, offer_no, offer_expires_at, changed_at) ON entry TO {account};
 GRANT SELECT, UPDATE (taken, offered, waiting, next_seq, next_bib, version) ON entry_pool TO {account};
