@@ -58,7 +58,7 @@ func offerInWords(status race.EntryStatus) string {
 		return "Nobody answered in time: the place went on to the next in line."
 	case race.OfferDeclined, race.Cancelled, race.RemovedEntry:
 		return "The runner did not take the place: it went on to the next in line."
-	case race.Waiting, race.Offered:
+	case race.Waiting, race.Offered, race.Registered, race.NotDrawn:
 		return "The runner has joined the line again."
 	}
 	return "The offer is no longer there."

@@ -194,7 +194,7 @@ func (s *offerScene) ExpireOffer(context.Context, maindb.Offer) (maindb.OfferSta
 }
 
 func (*offerScene) RecountPools(context.Context) ([]maindb.WrongPool, error) {
-	return []maindb.WrongPool{{RaceID: raceID, Pool: 1, Counted: [3]int{1000, 1, 5}, Actual: [3]int{1000, 0, 5}}}, nil
+	return []maindb.WrongPool{{RaceID: raceID, Pool: 1, Counted: [4]int{1000, 1, 5, 0}, Actual: [4]int{1000, 0, 5, 0}}}, nil
 }
 
 func (*offerScene) OpenOffers(context.Context, time.Duration, int) ([]maindb.OpenOffer, error) {

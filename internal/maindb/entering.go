@@ -347,6 +347,8 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 		}
 		row := l.newEntry(e)
 		switch {
+		case l.drawing():
+			row.State = string(race.Registered)
 		case free > 0 && l.row.Waiting == 0:
 			free--
 			row.State = string(race.Entered)
@@ -363,19 +365,27 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 			again = append(again, row)
 		}
 		answers[i].entrant = lineEntryOf(l.race, row, nil)
-		if row.State == string(race.Waiting) {
+		switch race.EntryStatus(row.State) {
+		case race.Registered:
+			l.row.Registered++
+		case race.Waiting:
 			l.row.Waiting++
 			answers[i].entrant.Position, answers[i].entrant.LineVersion = int(l.row.Waiting), l.row.Version
-			continue
+		default:
+			l.row.Taken++
+			entering, enteringAt = append(entering, row), append(enteringAt, i)
 		}
-		l.row.Taken++
-		entering, enteringAt = append(entering, row), append(enteringAt, i)
 	}
 	if err := insertEntries(ctx, l.tx, added); err != nil {
 		return nil, err
 	}
 	for _, row := range again {
 		if err := l.rejoin(ctx, row); err != nil {
+			return nil, err
+		}
+	}
+	if l.drawing() {
+		if err := l.dealDrawNumbers(ctx, slices.Concat(added, again)); err != nil {
 			return nil, err
 		}
 	}
@@ -392,7 +402,11 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 	for i, p := range participants {
 		answers[enteringAt[i]].entrant.Participant = p
 	}
-	return answers, nil
+	entrants := make([]*LineEntry, len(answers))
+	for i := range answers {
+		entrants[i] = &answers[i].entrant
+	}
+	return answers, withDrawNumbers(ctx, l.q, l.race, entrants...)
 }
 
 // knownEntrant is what the database has about somebody who asks to enter.

@@ -93,7 +93,9 @@ func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, rea
 	case race.Waiting:
 		l.row.Waiting--
 		l.left = append(l.left, e.Seq)
-	case race.OfferDeclined, race.OfferExpired, race.Cancelled, race.RemovedEntry:
+	case race.Registered:
+		l.row.Registered--
+	case race.OfferDeclined, race.OfferExpired, race.Cancelled, race.RemovedEntry, race.NotDrawn:
 	}
 	if err := l.setState(ctx, e, state, reason); err != nil {
 		return err
@@ -162,7 +164,7 @@ func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, 
 			return &race.ConflictError{Message: "the runner has withdrawn: only they can ask for a place again"}
 		case race.Offered:
 			free++ // the offer's own
-		case race.Waiting, race.OfferExpired, race.RemovedEntry:
+		case race.Waiting, race.OfferExpired, race.RemovedEntry, race.Registered, race.NotDrawn:
 		}
 		if l.race.Status != race.Scheduled {
 			return &race.ConflictError{Message: "entries are closed: the race has results"}
@@ -193,7 +195,9 @@ func (l *line) enterByHand(ctx context.Context, e gen.Entry, reason string, over
 	case race.Waiting:
 		l.row.Waiting--
 		l.left = append(l.left, e.Seq)
-	case race.Entered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.RemovedEntry:
+	case race.Registered:
+		l.row.Registered--
+	case race.Entered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.RemovedEntry, race.NotDrawn:
 	}
 	if err := l.setState(ctx, e, race.Entered, reason); err != nil {
 		return err

@@ -24,6 +24,7 @@ type line struct {
 	race race.Race
 	pool race.EntryPool
 	row  gen.EntryPool // the counters; written when the change is complete
+	draw *gen.Draw     // nil: the race's places are not drawn
 	now  time.Time     // by the database's clock, read under the lock
 
 	left    []int64 // numbers that are no longer in line
@@ -68,6 +69,13 @@ func (s *Store) lineOf(ctx context.Context, tx *sql.Tx, r race.Race, row gen.Ent
 	if err := tx.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&l.now); err != nil {
 		return nil, fmt.Errorf("read the database's clock: %w", err)
 	}
+	if r.Entry.Order == race.ByDraw {
+		d, err := l.q.DrawOf(ctx, r.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read the draw of race %s: %w", r.ID, err)
+		}
+		l.draw = &d
+	}
 	return l, nil
 }
 
@@ -84,7 +92,7 @@ func (l *line) write(ctx context.Context) error {
 		}
 	}
 	err := l.q.SetPool(ctx, gen.SetPoolParams{
-		Taken: l.row.Taken, Offered: l.row.Offered, Waiting: l.row.Waiting, NextSeq: l.row.NextSeq, NextBib: l.row.NextBib,
+		Taken: l.row.Taken, Offered: l.row.Offered, Waiting: l.row.Waiting, Registered: l.row.Registered, NextSeq: l.row.NextSeq, NextBib: l.row.NextBib,
 		Version: l.row.Version, RaceID: l.race.ID, Pool: l.row.Pool,
 	})
 	if err != nil {

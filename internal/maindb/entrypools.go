@@ -17,7 +17,9 @@ type PoolCounts struct {
 	Taken   int
 	Offered int
 	Waiting int
-	Version int64 // of the line: it grows whenever somebody leaves it
+	// Registered wait for the draw.
+	Registered int
+	Version    int64 // of the line: it grows whenever somebody leaves it
 }
 
 // PoolCounts returns the pools of a race in the order of its settings.
@@ -30,7 +32,7 @@ func (s *Store) PoolCounts(ctx context.Context, r race.Race) ([]PoolCounts, erro
 	for _, p := range r.EntryPools() {
 		for _, row := range rows {
 			if int(row.Pool) == p.Key {
-				counts = append(counts, PoolCounts{EntryPool: p, Taken: int(row.Taken), Offered: int(row.Offered), Waiting: int(row.Waiting), Version: row.Version})
+				counts = append(counts, PoolCounts{EntryPool: p, Taken: int(row.Taken), Offered: int(row.Offered), Waiting: int(row.Waiting), Registered: int(row.Registered), Version: row.Version})
 			}
 		}
 	}
@@ -48,6 +50,9 @@ func (s *Store) changeEntry(ctx context.Context, tx *sql.Tx, old, updated race.R
 		return nil
 	}
 	if err := syncPools(ctx, q, old, updated); err != nil {
+		return err
+	}
+	if err := s.changeDraw(ctx, q, old, updated); err != nil {
 		return err
 	}
 	if old.Entry == nil {
@@ -143,11 +148,11 @@ func (s *Store) adoptEntrants(ctx context.Context, tx *sql.Tx, r race.Race) erro
 }
 
 // WrongPool is a pool whose counters did not agree with its entries: how many entered,
-// are offered a place, and wait.
+// are offered a place, wait in line, and are registered for a draw.
 type WrongPool struct {
 	RaceID          string
 	Pool            int
-	Counted, Actual [3]int
+	Counted, Actual [4]int
 }
 
 // RecountPools counts the entries of every pool of races without results, and corrects
@@ -180,7 +185,7 @@ func (l *line) recount(ctx context.Context) (*WrongPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count the entries of pool %d of race %s: %w", l.row.Pool, l.race.ID, err)
 	}
-	wrong := WrongPool{RaceID: l.race.ID, Pool: int(l.row.Pool), Counted: [3]int{int(l.row.Taken), int(l.row.Offered), int(l.row.Waiting)}}
+	wrong := WrongPool{RaceID: l.race.ID, Pool: int(l.row.Pool), Counted: [4]int{int(l.row.Taken), int(l.row.Offered), int(l.row.Waiting), int(l.row.Registered)}}
 	for _, row := range rows {
 		switch race.EntryStatus(row.State) {
 		case race.Entered:
@@ -189,7 +194,9 @@ func (l *line) recount(ctx context.Context) (*WrongPool, error) {
 			wrong.Actual[1] = int(row.Entries)
 		case race.Waiting:
 			wrong.Actual[2] = int(row.Entries)
-		case race.Cancelled, race.RemovedEntry, race.OfferDeclined, race.OfferExpired:
+		case race.Registered:
+			wrong.Actual[3] = int(row.Entries)
+		case race.Cancelled, race.RemovedEntry, race.OfferDeclined, race.OfferExpired, race.NotDrawn:
 		}
 	}
 	last, err := l.q.LastNumber(ctx, l.race.ID, l.row.Pool)
@@ -200,6 +207,7 @@ func (l *line) recount(ctx context.Context) (*WrongPool, error) {
 		return nil, nil //nolint:nilnil // nothing is wrong
 	}
 	l.row.Taken, l.row.Offered, l.row.Waiting = int32(wrong.Actual[0]), int32(wrong.Actual[1]), int32(wrong.Actual[2]) //nolint:gosec // far below
+	l.row.Registered = int32(wrong.Actual[3])                                                                          //nolint:gosec // likewise
 	l.row.NextSeq = max(l.row.NextSeq, last+1)
 	return &wrong, l.serve(ctx)
 }

@@ -25,6 +25,8 @@ type LineEntry struct {
 	LineVersion    int64 // of the line that the position is in
 	OfferNo        int
 	OfferExpiresAt time.Time // zero unless offered
+	DrawNumber     string    // by which the runner is drawn; empty where places are not drawn
+	DrawPlace      int       // in the order of the draw, from 1; zero before it
 	Standing       bool      // takes a place without an offer
 	Reason         string    // of the organizer who entered or removed them
 	ReceivedAt     time.Time // by the clock of the process that answered
@@ -80,6 +82,9 @@ func (s *Store) EntryOf(ctx context.Context, raceID, userID string) (LineEntry, 
 		return LineEntry{Participant: participantOf(*participant)}, nil
 	}
 	found := lineEntryOf(r, e, participant)
+	if err := withDrawNumbers(ctx, s.queries, r, &found); err != nil {
+		return found, err
+	}
 	if found.Status == race.Waiting {
 		err = s.position(ctx, raceID, &found)
 		return found, err
@@ -163,15 +168,16 @@ func (s *Store) withParticipants(ctx context.Context, r race.Race, entries []gen
 			participants[p.UserID] = p
 		}
 	}
-	list := make([]LineEntry, len(entries))
+	list, all := make([]LineEntry, len(entries)), make([]*LineEntry, len(entries))
 	for i, e := range entries {
 		var participant *gen.Participant
 		if p, ok := participants[e.UserID]; ok {
 			participant = &p
 		}
 		list[i] = lineEntryOf(r, e, participant)
+		all[i] = &list[i]
 	}
-	return list, nil
+	return list, withDrawNumbers(ctx, s.queries, r, all...)
 }
 
 // Departures are the numbers that left a pool's line, by the version with which they did.

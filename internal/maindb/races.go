@@ -28,17 +28,20 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 	if err != nil {
 		return race.Race{}, err
 	}
-	optional, err := optionalSettingsOf(r)
-	if err != nil {
-		return race.Race{}, err
-	}
 	r.Status = race.Scheduled
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q, now := s.queries.WithTx(tx), s.now()
 		if err := holdAccount(ctx, q, r.OrganizerID); err != nil {
 			return err
 		}
-		err := q.InsertRace(ctx, gen.InsertRaceParams{
+		if err := s.prepareDraw(ctx, q, nil, &r); err != nil {
+			return err
+		}
+		optional, err := optionalSettingsOf(r)
+		if err != nil {
+			return err
+		}
+		err = q.InsertRace(ctx, gen.InsertRaceParams{
 			RaceID: r.ID, OrganizerID: r.OrganizerID, Name: r.Name, City: r.City,
 			RaceDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
 			RankingBasis: string(r.Ranking.Basis), DivisionsBasis: string(r.Ranking.DivisionsBasis), Ties: string(r.Ranking.Ties),
@@ -49,8 +52,13 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 		if err != nil {
 			return err
 		}
-		if err := syncPools(ctx, q, race.Race{}, r); err != nil {
-			return err
+		if r.Entry != nil {
+			if err := syncPools(ctx, q, race.Race{}, r); err != nil {
+				return err
+			}
+			if err := s.changeDraw(ctx, q, race.Race{}, r); err != nil {
+				return err
+			}
 		}
 		created := ofRace(r.ID, "race.created")
 		created.After = stateOf(r)
@@ -190,6 +198,7 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		}
 		for _, remove := range []func(context.Context, string) error{
 			q.DeleteEntriesOfRace, q.DeleteDeparturesOfRace, q.DeleteOffersOfRace, q.DeleteWakesOfRace, q.DeletePoolsOfRace,
+			q.DeleteDrawOfRace, q.DeleteDrawNumbersOfRace, q.DeleteDrawOutboxOfRace, q.DeleteAdmissionsOfRace,
 		} {
 			if err := remove(ctx, raceID); err != nil {
 				return fmt.Errorf("delete the pools of race %s: %w", raceID, err)

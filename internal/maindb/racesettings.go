@@ -49,6 +49,9 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 		if err := edit(&updated); err != nil {
 			return err
 		}
+		if err := s.prepareDraw(ctx, q, old.Entry, &updated); err != nil {
+			return err
+		}
 		if reflect.DeepEqual(old, updated) {
 			return nil
 		}

@@ -22,7 +22,32 @@ type EntrySettings struct {
 	OfferHold   time.Duration `json:"offer_hold,omitempty"` // 0: a day
 	Paused      bool          `json:"paused,omitempty"`
 	Pools       []EntryPool   `json:"pools,omitempty"`
-	LastKey     int           `json:"last_key,omitempty"` // the highest key that a pool has had
+
+	Order  EntryOrder `json:"order,omitempty"`
+	DrawAt time.Time  `json:"draw_at,omitzero"` // zero: when entry closes
+	// DrawCommitment is the hash of the draw's seed, made together with the seed.
+	DrawCommitment string `json:"draw_commitment,omitempty"`
+
+	LastKey int `json:"last_key,omitempty"` // the highest key that a pool has had
+}
+
+// EntryOrder says how places are given.
+type EntryOrder string
+
+const (
+	ByArrival EntryOrder = ""     // to those who come first
+	ByDraw    EntryOrder = "draw" // by lot among all who register while entry is open
+)
+
+// DrawsAt returns when places are drawn; zero: they are not.
+func (s EntrySettings) DrawsAt() time.Time {
+	switch {
+	case s.Order != ByDraw:
+		return time.Time{}
+	case s.DrawAt.IsZero():
+		return s.ClosesAt
+	}
+	return s.DrawAt
 }
 
 // EntryPool is a share of a race's places, with a line of its own.
@@ -110,6 +135,7 @@ func (s EntrySettings) Check(r Race) FieldErrors {
 	if len(s.Pools) > 0 && (s.Capacity != 0 || s.BibFrom != 0 || s.BibTo != 0) {
 		wrong.Add("capacity", errors.New("must be left out, like bib_from and bib_to: each pool has its own"))
 	}
+	s.checkDraw(&wrong, r.Date)
 	r.Entry = &s
 	return append(wrong, s.checkPools(r)...)
 }

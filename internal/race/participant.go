@@ -13,20 +13,23 @@ type EntryStatus string
 // An entry is entered until it is cancelled. In a race with entry settings it may also
 // wait in line, be offered a place, and let the offer go by.
 const (
-	Entered   EntryStatus = "entered"
-	Waiting   EntryStatus = "waiting"
-	Offered   EntryStatus = "offered"
-	Cancelled EntryStatus = "cancelled" // by the runner
+	Entered      EntryStatus = "entered"
+	Waiting      EntryStatus = "waiting"
+	Offered      EntryStatus = "offered"
+	Cancelled    EntryStatus = "cancelled" // by the runner
 	RemovedEntry EntryStatus = "removed"   // by the organizer
 
 	OfferDeclined EntryStatus = "declined" // by the runner
 	OfferExpired  EntryStatus = "expired"
+
+	Registered EntryStatus = "registered" // for a draw that is still to come
+	NotDrawn   EntryStatus = "not_drawn"  // the draw gave no place, and the race has no waiting list
 )
 
 // Left reports whether somebody with that status has no place and waits for none. They
 // may join again, at the end of the line, unless the organizer removed them.
 func (s EntryStatus) Left() bool {
-	return s == OfferDeclined || s == OfferExpired || s == Cancelled || s == RemovedEntry
+	return s == OfferDeclined || s == OfferExpired || s == Cancelled || s == RemovedEntry || s == NotDrawn
 }
 
 // Participant is somebody's entry in a race. It holds no name: names belong to

@@ -700,10 +700,11 @@ func (q *Queries) LinesToServe(ctx context.Context) ([]LinesToServeRow, error) {
 
 const liveEntriesOf = `-- name: LiveEntriesOf :many
 SELECT entry.race_id FROM entry JOIN race ON race.race_id = entry.race_id
-WHERE entry.user_id = ? AND (entry.state IN ('waiting', 'offered') OR entry.state = 'entered' AND race.status = 'scheduled')
+WHERE entry.user_id = ? AND (entry.state IN ('registered', 'waiting', 'offered') OR entry.state = 'entered' AND race.status = 'scheduled')
 `
 
-// Entries that hold a place or a position in races without results.
+// Entries that hold a place or a position, or are registered for a draw, in races
+// without results.
 func (q *Queries) LiveEntriesOf(ctx context.Context, userID string) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, liveEntriesOf, userID)
 	if err != nil {
@@ -728,7 +729,7 @@ func (q *Queries) LiveEntriesOf(ctx context.Context, userID string) ([]string, e
 }
 
 const lockPool = `-- name: LockPool :one
-SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version FROM entry_pool WHERE race_id = ? AND pool = ? FOR UPDATE
+SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version, registered FROM entry_pool WHERE race_id = ? AND pool = ? FOR UPDATE
 `
 
 func (q *Queries) LockPool(ctx context.Context, raceID string, pool int16) (EntryPool, error) {
@@ -744,12 +745,13 @@ func (q *Queries) LockPool(ctx context.Context, raceID string, pool int16) (Entr
 		&i.NextSeq,
 		&i.NextBib,
 		&i.Version,
+		&i.Registered,
 	)
 	return i, err
 }
 
 const lockPools = `-- name: LockPools :many
-SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version FROM entry_pool WHERE race_id = ? ORDER BY pool FOR UPDATE
+SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version, registered FROM entry_pool WHERE race_id = ? ORDER BY pool FOR UPDATE
 `
 
 func (q *Queries) LockPools(ctx context.Context, raceID string) ([]EntryPool, error) {
@@ -771,6 +773,7 @@ func (q *Queries) LockPools(ctx context.Context, raceID string) ([]EntryPool, er
 			&i.NextSeq,
 			&i.NextBib,
 			&i.Version,
+			&i.Registered,
 		); err != nil {
 			return nil, err
 		}
@@ -1045,7 +1048,7 @@ func (q *Queries) PlacesElsewhere(ctx context.Context, raceID string, sameRaceID
 }
 
 const poolNow = `-- name: PoolNow :one
-SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version FROM entry_pool WHERE race_id = ? AND pool = ?
+SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version, registered FROM entry_pool WHERE race_id = ? AND pool = ?
 `
 
 func (q *Queries) PoolNow(ctx context.Context, raceID string, pool int16) (EntryPool, error) {
@@ -1061,12 +1064,13 @@ func (q *Queries) PoolNow(ctx context.Context, raceID string, pool int16) (Entry
 		&i.NextSeq,
 		&i.NextBib,
 		&i.Version,
+		&i.Registered,
 	)
 	return i, err
 }
 
 const poolsOfRace = `-- name: PoolsOfRace :many
-SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version FROM entry_pool WHERE race_id = ? ORDER BY pool
+SELECT race_id, pool, capacity, taken, offered, waiting, next_seq, next_bib, version, registered FROM entry_pool WHERE race_id = ? ORDER BY pool
 `
 
 func (q *Queries) PoolsOfRace(ctx context.Context, raceID string) ([]EntryPool, error) {
@@ -1088,6 +1092,7 @@ func (q *Queries) PoolsOfRace(ctx context.Context, raceID string) ([]EntryPool, 
 			&i.NextSeq,
 			&i.NextBib,
 			&i.Version,
+			&i.Registered,
 		); err != nil {
 			return nil, err
 		}
@@ -1279,18 +1284,19 @@ func (q *Queries) SetEntryState(ctx context.Context, arg SetEntryStateParams) (i
 }
 
 const setPool = `-- name: SetPool :exec
-UPDATE entry_pool SET taken = ?, offered = ?, waiting = ?, next_seq = ?, next_bib = ?, version = ? WHERE race_id = ? AND pool = ?
+UPDATE entry_pool SET taken = ?, offered = ?, waiting = ?, registered = ?, next_seq = ?, next_bib = ?, version = ? WHERE race_id = ? AND pool = ?
 `
 
 type SetPoolParams struct {
-	Taken   int32
-	Offered int32
-	Waiting int32
-	NextSeq int64
-	NextBib int32
-	Version int64
-	RaceID  string
-	Pool    int16
+	Taken      int32
+	Offered    int32
+	Waiting    int32
+	Registered int32
+	NextSeq    int64
+	NextBib    int32
+	Version    int64
+	RaceID     string
+	Pool       int16
 }
 
 func (q *Queries) SetPool(ctx context.Context, arg SetPoolParams) error {
@@ -1298,6 +1304,7 @@ func (q *Queries) SetPool(ctx context.Context, arg SetPoolParams) error {
 		arg.Taken,
 		arg.Offered,
 		arg.Waiting,
+		arg.Registered,
 		arg.NextSeq,
 		arg.NextBib,
 		arg.Version,

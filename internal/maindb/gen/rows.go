@@ -120,6 +120,29 @@ type Dispute struct {
 	AnsweredRevision sql.NullInt32
 }
 
+type Draw struct {
+	RaceID    string
+	Seed      string
+	CreatedAt time.Time
+	DrawnAt   sql.NullTime
+	ListHash  sql.NullString
+}
+
+type DrawNumber struct {
+	RaceID    string
+	Number    string
+	UserID    string
+	Pool      sql.NullInt16
+	Place     sql.NullInt32
+	Result    sql.NullString
+	CreatedAt time.Time
+}
+
+type DrawOutbox struct {
+	RaceID    string
+	CreatedAt time.Time
+}
+
 type Entry struct {
 	RaceID         string
 	Pool           int16
@@ -140,6 +163,16 @@ type Entry struct {
 	ChangedAt      time.Time
 }
 
+type EntryAdmission struct {
+	RaceID      string
+	AdmissionID string
+	Pool        int16
+	LoginHash   string
+	Reason      string
+	AdmittedBy  string
+	AdmittedAt  time.Time
+}
+
 type EntryDeparture struct {
 	RaceID  string
 	Pool    int16
@@ -148,15 +181,16 @@ type EntryDeparture struct {
 }
 
 type EntryPool struct {
-	RaceID   string
-	Pool     int16
-	Capacity int32
-	Taken    int32
-	Offered  int32
-	Waiting  int32
-	NextSeq  int64
-	NextBib  int32
-	Version  int64
+	RaceID     string
+	Pool       int16
+	Capacity   int32
+	Taken      int32
+	Offered    int32
+	Waiting    int32
+	NextSeq    int64
+	NextBib    int32
+	Version    int64
+	Registered int32
 }
 
 type EntryTransfer struct {

@@ -1,7 +1,7 @@
 -- The worker writes standings and the audit's findings. It creates neither races nor
 -- results: it publishes a race, and raises the revision of a record that the ledger is
--- ahead of. It ends offers of places, which passes the places on. It alone seals the
--- change log.
+-- ahead of. It draws places, and ends offers of them, which passes the places on. It
+-- alone seals the change log.
 GRANT SELECT, UPDATE (status, updated_at) ON race TO {account};
 GRANT SELECT, INSERT, UPDATE ON participant TO {account};
 GRANT SELECT, UPDATE ON official_record TO {account};
@@ -20,10 +20,13 @@ GRANT SELECT, INSERT ON change_seal TO {account};
 GRANT SELECT, UPDATE (position, hash) ON change_chain TO {account};
 GRANT SELECT, INSERT, UPDATE (position) ON change_reader TO {account};
 GRANT SELECT (dispute_id, race_id, state) ON dispute TO {account};
-GRANT SELECT, UPDATE (state, offer_no, offer_expires_at, changed_at) ON entry TO {account};
-GRANT SELECT, UPDATE (taken, offered, waiting, next_seq, next_bib, version) ON entry_pool TO {account};
+GRANT SELECT, UPDATE (seq, state, offer_no, offer_expires_at, changed_at) ON entry TO {account};
+GRANT SELECT, UPDATE (taken, offered, waiting, registered, next_seq, next_bib, version) ON entry_pool TO {account};
 GRANT SELECT, INSERT ON entry_departure TO {account};
 GRANT SELECT, INSERT ON offer_outbox TO {account};
+GRANT SELECT, UPDATE (drawn_at, list_hash) ON draw TO {account};
+GRANT SELECT, UPDATE (pool, place, result) ON draw_number TO {account};
+GRANT SELECT, INSERT, UPDATE (created_at) ON draw_outbox TO {account};
 GRANT SELECT ON goose_db_version TO {account};
 GRANT SELECT ON series TO {account};
 GRANT SELECT ON series_race TO {account};

@@ -14,7 +14,7 @@ INSERT INTO entry_pool (race_id, pool, capacity) VALUES (?, ?, ?) ON DUPLICATE K
 DELETE FROM entry_pool WHERE race_id = ? AND pool = ?;
 
 -- name: SetPool :exec
-UPDATE entry_pool SET taken = ?, offered = ?, waiting = ?, next_seq = ?, next_bib = ?, version = ? WHERE race_id = ? AND pool = ?;
+UPDATE entry_pool SET taken = ?, offered = ?, waiting = ?, registered = ?, next_seq = ?, next_bib = ?, version = ? WHERE race_id = ? AND pool = ?;
 
 -- name: EntryOf :one
 SELECT * FROM entry WHERE user_id = ? AND race_id = ?;
@@ -115,9 +115,10 @@ WHERE entry_pool.waiting > 0 AND (entry_pool.capacity = 0 OR entry_pool.capacity
 ORDER BY entry_pool.race_id, entry_pool.pool;
 
 -- name: LiveEntriesOf :many
--- Entries that hold a place or a position in races without results.
+-- Entries that hold a place or a position, or are registered for a draw, in races
+-- without results.
 SELECT entry.race_id FROM entry JOIN race ON race.race_id = entry.race_id
-WHERE entry.user_id = ? AND (entry.state IN ('waiting', 'offered') OR entry.state = 'entered' AND race.status = 'scheduled');
+WHERE entry.user_id = ? AND (entry.state IN ('registered', 'waiting', 'offered') OR entry.state = 'entered' AND race.status = 'scheduled');
 
 -- name: EraseEntryDetails :exec
 UPDATE entry SET sex = '', own_age = NULL, own_age_on = NULL, team = '', reason = '' WHERE user_id = ?;
