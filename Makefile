@@ -56,7 +56,7 @@ rush: setup-run $(LOCAL) ## 15,000 people ask for 1,000 places while an API is k
 	@$(LOCAL) exec --parts mariadb -- go test -timeout 30m -v -count=1 -run TestExactlyOneEndsAnOffer ./internal/maindb -args -offers.rounds=10000
 
 .PHONY: bench
-bench: setup-run ## Measure the system against its limits; table and bench.json (BENCH=small|full, BENCH_ONLY=credits,latency)
+bench: setup-bench ## Measure the system against its limits; table and bench.json (BENCH=small|full, BENCH_ONLY=credits,latency)
 	@go build -buildvcs=false -o $(BIN)/bench ./deploy/bench
 	@exec $(BIN)/bench -size '$(or $(BENCH),default)' -only '$(BENCH_ONLY)'
 
@@ -131,7 +131,7 @@ clean: setup-go $(LOCAL) ## Forget the stack's data, logs, passwords and program
 $(LOCAL):
 	@go build -buildvcs=false -o $@ ./deploy/local
 
-.PHONY: setup-go setup-check setup-lint setup-run setup-test setup-backup setup-prometheus
+.PHONY: setup-go setup-check setup-lint setup-run setup-bench setup-test setup-backup setup-prometheus
 setup-go:
 	@deploy/local/setup.sh go
 setup-check:
@@ -140,6 +140,8 @@ setup-lint:
 	@deploy/local/setup.sh go shellcheck
 setup-run:
 	@deploy/local/setup.sh go mariadb
+setup-bench:
+	@deploy/local/setup.sh go mariadb chromium
 setup-test:
 	@deploy/local/setup.sh go mariadb mariadb-tools cc prometheus jq chromium axe
 setup-backup:

@@ -357,7 +357,7 @@ func (b *testBundle) look(t *testing.T, address, login string, from []string, m 
 		Found, Links []string
 		Text         string
 	}
-	require.NoError(t, tab.Run(chromedp.Evaluate(fmt.Sprintf("document.body.insertAdjacentHTML('beforeend', %q); 0", `<input value='`+markup+`'>`), nil), chromedp.Evaluate(hurt, &got)))
+	require.NoError(t, tab.Run(chromedp.Evaluate(fmt.Sprintf("document.body.insertAdjacentHTML('beforeend', %q); 0", `<input value="`+markup+`">`), nil), chromedp.Evaluate(hurt, &got)))
 	require.NotEmpty(t, got.Found, "markup that was let out is found")
 	tab.Complaints()
 	for len(from) > 0 {

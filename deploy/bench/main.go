@@ -125,6 +125,7 @@ func figures() []figure {
 		{name: "plan", measure: (*bench).plans},
 		{name: "standings", measure: (*bench).standings},
 		{name: "pages", measure: (*bench).pages},
+		{name: "view", measure: (*bench).view},
 		{name: "entry", measure: (*bench).entries},
 		{name: "curve", measure: (*bench).curve, once: true},
 	}

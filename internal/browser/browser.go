@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -19,6 +20,10 @@ import (
 
 // names are what the program is called on Debian, on Ubuntu, and by Google.
 var names = []string{"chromium", "chromium-browser", "google-chrome"}
+
+// startLimit is how long Chromium may take to start, on a machine that is busy with
+// tests. chromedp gives up after 20 s by itself.
+const startLimit = time.Minute
 
 // Browser is a running Chromium.
 type Browser struct {
@@ -38,7 +43,8 @@ func Start(ctx context.Context) (*Browser, error) {
 	if path == "" {
 		return nil, errors.New("there is no Chromium: install it by `deploy/local/setup.sh chromium`")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.Flag("hide-scrollbars", true))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.Flag("hide-scrollbars", true),
+		chromedp.WSURLReadTimeout(startLimit))
 	if os.Getuid() == 0 { // Chromium does not confine its pages as root, as containers of CI run it
 		options = append(options, chromedp.NoSandbox)
 	}
