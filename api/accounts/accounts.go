@@ -57,6 +57,7 @@ func Register(api huma.API, cfg Config) *Service {
 		login:    login{store: cfg.Store, passwords: cfg.Passwords, throttle: cfg.Throttle, tokens: grant, log: cfg.Log},
 		me:       me{store: cfg.Store, eraseRecords: cfg.EraseRecords, passwords: cfg.Passwords, throttle: cfg.Throttle, confirmations: confirmations, now: cfg.Now},
 		recovery: recovery{store: cfg.Store, passwords: cfg.Passwords, limit: cfg.Recoveries, rule: cfg.RequirePasskey},
+		notices:  notices{store: cfg.Store, now: cfg.Now},
 		export:   export{store: cfg.Store, records: cfg.ExportRecords, now: cfg.Now},
 		passkeys: passkeys{
 			store: cfg.Store, checks: cfg.Passkeys, rule: cfg.RequirePasskey, passwords: cfg.Passwords, throttle: cfg.Throttle,
@@ -67,6 +68,7 @@ func Register(api huma.API, cfg Config) *Service {
 	s.login.register(api)
 	s.me.register(api)
 	s.recovery.register(api)
+	s.notices.register(api)
 	s.export.register(api)
 	s.passkeys.register(api)
 	sessions{store: cfg.Store, tokens: grant, log: cfg.Log}.register(api)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -19,6 +20,7 @@ type Service struct {
 	login    login
 	me       me
 	recovery recovery
+	notices  notices
 	export   export
 	passkeys passkeys
 }
@@ -185,4 +187,32 @@ func (s *Service) BeginPasskeyLogin(ctx context.Context, from Client) ([]byte, e
 		return nil, err
 	}
 	return server.Encode(out.Body)
+}
+
+// Notices returns which notices the caller has chosen.
+func (s *Service) Notices(ctx context.Context) (notice.Preferences, error) {
+	found, err := s.notices.store.Preferences(ctx, server.CallerFrom(ctx).UserID)
+	return found, gone(err)
+}
+
+// ChangeNotices changes which notices the caller gets, as PATCH /v1/me/notices does.
+func (s *Service) ChangeNotices(ctx context.Context, in NoticesChange) error {
+	if err := server.Valid(in); err != nil {
+		return err
+	}
+	_, err := s.notices.update(ctx, in)
+	return err
+}
+
+// Unsubscription returns what the owner of a link gets of its kind of notice. It returns
+// userdb.ErrLink when nobody has got such a link.
+func (s *Service) Unsubscription(ctx context.Context, link notice.Unsubscription) (notice.State, error) {
+	_, state, err := s.notices.store.Unsubscription(ctx, link)
+	return state, err
+}
+
+// Unsubscribe switches the kind of notice off that a link is for. It returns
+// userdb.ErrLink when nobody has got such a link.
+func (s *Service) Unsubscribe(ctx context.Context, link notice.Unsubscription) error {
+	return s.notices.store.Unsubscribe(ctx, link)
 }

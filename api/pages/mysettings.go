@@ -3,11 +3,13 @@ package pages
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/accounts"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -18,6 +20,10 @@ const settingsPath = "/my/settings"
 func (s *site) settingsPages() {
 	s.visit(get, settingsPath, s.settings)
 	s.visit(post, settingsPath, s.changeProfile)
+	s.visit(get, noticesPath, s.noticesForm)
+	s.visit(post, noticesPath, s.changeNotices)
+	s.router.Method(http.MethodGet, notice.UnsubscribePath+"{token}", http.HandlerFunc(s.unsubscribe))
+	s.router.Method(http.MethodPost, notice.UnsubscribePath+"{token}", http.HandlerFunc(s.unsubscribe))
 	s.visit(get, "/my/email", s.emailForm)
 	s.visit(post, "/my/email", s.changeEmail)
 	s.visit(get, "/my/password", s.passwordForm)

@@ -71,6 +71,14 @@ type Mail struct {
 	UpdatedAt  time.Time
 }
 
+type NoticeChoice struct {
+	UserID   string
+	Kind     string
+	Channel  string
+	State    string
+	ChosenAt time.Time
+}
+
 type Passkey struct {
 	PasskeyID    string
 	UserID       string
@@ -129,30 +137,37 @@ type Session struct {
 	ByPasskey  bool
 }
 
+type Unsubscriber struct {
+	UserID string
+	LinkID []byte
+	Secret []byte
+}
+
 type User struct {
-	UserID           string
-	LoginID          sql.NullString
-	PasswordHash     sql.NullString
-	UserType         string
-	Name             string
-	Phone            string
-	BirthDate        sql.NullTime
-	Sex              string
-	TotalPoint       int64
-	CreatedAt        time.Time
-	UpdatedAt        time.Time
-	ErasedAt         sql.NullTime
-	SuspendedAt      sql.NullTime
-	SuspendedBy      sql.NullString
-	SuspendReason    string
-	TokensEndedAt    sql.NullTime
-	Email            sql.NullString
-	EmailPending     sql.NullString
-	Language         string
-	HideName         sql.NullBool
-	HideAge          sql.NullBool
-	EmailProblem     string
-	EmailProblemAt   sql.NullTime
-	EmailConfirmedAt sql.NullTime
-	EmailPendingAt   sql.NullTime
+	UserID             string
+	LoginID            sql.NullString
+	PasswordHash       sql.NullString
+	UserType           string
+	Name               string
+	Phone              string
+	BirthDate          sql.NullTime
+	Sex                string
+	TotalPoint         int64
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	ErasedAt           sql.NullTime
+	SuspendedAt        sql.NullTime
+	SuspendedBy        sql.NullString
+	SuspendReason      string
+	TokensEndedAt      sql.NullTime
+	Email              sql.NullString
+	EmailPending       sql.NullString
+	Language           string
+	HideName           sql.NullBool
+	HideAge            sql.NullBool
+	EmailProblem       string
+	EmailProblemAt     sql.NullTime
+	EmailConfirmedAt   sql.NullTime
+	EmailPendingAt     sql.NullTime
+	NoticesPausedUntil sql.NullTime
 }

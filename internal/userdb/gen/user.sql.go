@@ -57,7 +57,7 @@ const eraseUser = `-- name: EraseUser :exec
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
     email = NULL, email_pending = NULL, email_problem = '', email_problem_at = NULL, email_confirmed_at = NULL,
-    email_pending_at = NULL, language = 'en', hide_name = NULL, hide_age = NULL,
+    email_pending_at = NULL, language = 'en', hide_name = NULL, hide_age = NULL, notices_paused_until = NULL,
     tokens_ended_at = ?, erased_at = ?, updated_at = ?
 WHERE user_id = ?
 `
@@ -119,7 +119,7 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
 }
 
 const lockUser = `-- name: LockUser :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, language, hide_name, hide_age, email_problem, email_problem_at, email_confirmed_at, email_pending_at FROM user WHERE user_id = ? FOR UPDATE
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, language, hide_name, hide_age, email_problem, email_problem_at, email_confirmed_at, email_pending_at, notices_paused_until FROM user WHERE user_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
@@ -151,6 +151,7 @@ func (q *Queries) LockUser(ctx context.Context, userID string) (User, error) {
 		&i.EmailProblemAt,
 		&i.EmailConfirmedAt,
 		&i.EmailPendingAt,
+		&i.NoticesPausedUntil,
 	)
 	return i, err
 }
@@ -215,7 +216,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 }
 
 const user = `-- name: User :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, language, hide_name, hide_age, email_problem, email_problem_at, email_confirmed_at, email_pending_at FROM user WHERE user_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, language, hide_name, hide_age, email_problem, email_problem_at, email_confirmed_at, email_pending_at, notices_paused_until FROM user WHERE user_id = ?
 `
 
 func (q *Queries) User(ctx context.Context, userID string) (User, error) {
@@ -247,12 +248,13 @@ func (q *Queries) User(ctx context.Context, userID string) (User, error) {
 		&i.EmailProblemAt,
 		&i.EmailConfirmedAt,
 		&i.EmailPendingAt,
+		&i.NoticesPausedUntil,
 	)
 	return i, err
 }
 
 const userByLogin = `-- name: UserByLogin :one
-SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, language, hide_name, hide_age, email_problem, email_problem_at, email_confirmed_at, email_pending_at FROM user WHERE login_id = ?
+SELECT user_id, login_id, password_hash, user_type, name, phone, birth_date, sex, total_point, created_at, updated_at, erased_at, suspended_at, suspended_by, suspend_reason, tokens_ended_at, email, email_pending, language, hide_name, hide_age, email_problem, email_problem_at, email_confirmed_at, email_pending_at, notices_paused_until FROM user WHERE login_id = ?
 `
 
 func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User, error) {
@@ -284,6 +286,7 @@ func (q *Queries) UserByLogin(ctx context.Context, loginID sql.NullString) (User
 		&i.EmailProblemAt,
 		&i.EmailConfirmedAt,
 		&i.EmailPendingAt,
+		&i.NoticesPausedUntil,
 	)
 	return i, err
 }

@@ -23,7 +23,7 @@ WHERE user_id = sqlc.arg(user_id) AND password_hash = sqlc.arg(old_hash);
 UPDATE user
 SET login_id = NULL, password_hash = NULL, name = '', phone = '', birth_date = NULL, sex = '',
     email = NULL, email_pending = NULL, email_problem = '', email_problem_at = NULL, email_confirmed_at = NULL,
-    email_pending_at = NULL, language = 'en', hide_name = NULL, hide_age = NULL,
+    email_pending_at = NULL, language = 'en', hide_name = NULL, hide_age = NULL, notices_paused_until = NULL,
     tokens_ended_at = sqlc.arg(erased_at), erased_at = sqlc.arg(erased_at), updated_at = sqlc.arg(updated_at)
 WHERE user_id = sqlc.arg(user_id);
 

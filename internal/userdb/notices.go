@@ -1,0 +1,175 @@
+package userdb
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/notice"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
+)
+
+// Preferences returns which notices an account has chosen. It returns race.ErrNotFound
+// as Account does.
+func (s *Store) Preferences(ctx context.Context, userID string) (notice.Preferences, error) {
+	found, err := preferences(ctx, s.queries, userID)
+	if err != nil {
+		return found, fmt.Errorf("read the notice preferences of account %s: %w", userID, err)
+	}
+	return found, nil
+}
+
+func preferences(ctx context.Context, queries *gen.Queries, userID string) (notice.Preferences, error) {
+	paused, err := queries.NoticesPausedUntil(ctx, userID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return notice.Preferences{}, race.ErrNotFound
+	}
+	if err != nil {
+		return notice.Preferences{}, err
+	}
+	rows, err := queries.NoticeChoices(ctx, userID)
+	found := notice.Preferences{PausedUntil: paused.Time}
+	for _, row := range rows {
+		found.Chosen = append(found.Chosen, notice.Choice{Kind: notice.Kind(row.Kind), Channel: notice.Channel(row.Channel), State: notice.State(row.State)})
+	}
+	return found, err
+}
+
+// ChooseNotices changes which notices an account gets, and returns all that it has
+// chosen. A nil pause is left as it is; the zero time ends it. It returns
+// race.ErrNotFound as Account does.
+func (s *Accounts) ChooseNotices(ctx context.Context, userID string, choices []notice.Choice, pause *time.Time) (is notice.Preferences, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		if _, err := lockUser(ctx, queries, userID); err != nil {
+			return err
+		}
+		is, err = s.chooseNotices(ctx, queries, userID, choices, pause)
+		return err
+	})
+	if err != nil {
+		return is, fmt.Errorf("choose the notices of account %s: %w", userID, err)
+	}
+	return is, nil
+}
+
+// chooseNotices writes what differs from what the account has, whose row is locked.
+func (s *Accounts) chooseNotices(ctx context.Context, queries *gen.Queries, userID string, choices []notice.Choice, pause *time.Time) (notice.Preferences, error) {
+	now := s.now()
+	had, err := preferences(ctx, queries, userID)
+	if err != nil {
+		return had, err
+	}
+	before, after := map[string]any{}, map[string]any{}
+	for _, c := range choices {
+		definition, known := notice.Of(c.Kind)
+		was := had.State(definition, c.Channel)
+		if !known || was == c.State {
+			continue
+		}
+		err := queries.ChooseNotice(ctx, gen.ChooseNoticeParams{UserID: userID, Kind: string(c.Kind), Channel: string(c.Channel), State: string(c.State), ChosenAt: now})
+		if err != nil {
+			return had, err
+		}
+		what := string(c.Kind) + "/" + string(c.Channel)
+		before[what], after[what] = was, c.State
+	}
+	if pause != nil {
+		until := pause.UTC().Truncate(time.Microsecond)
+		if !until.Equal(had.PausedUntil) {
+			if err := queries.PauseNotices(ctx, sql.NullTime{Time: until, Valid: !until.IsZero()}, now, userID); err != nil {
+				return had, err
+			}
+			before["paused_until"], after["paused_until"] = timeOrNil(had.PausedUntil), timeOrNil(until)
+		}
+	}
+	if len(after) == 0 {
+		return had, nil
+	}
+	change := accountChange("account.notices_changed", userID, "")
+	change.Before, change.After = before, after
+	if err := writeChange(ctx, queries, now, change); err != nil {
+		return had, err
+	}
+	return preferences(ctx, queries, userID)
+}
+
+func timeOrNil(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t
+}
+
+// Unsubscription returns whose link it is, and what they get of its kind of notice. It
+// returns ErrLink when nobody has got such a link.
+func (s *Store) Unsubscription(ctx context.Context, link notice.Unsubscription) (userID string, is notice.State, err error) {
+	row, err := s.queries.UnsubscriberByLink(ctx, link.ID[:])
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && !link.Verify(notice.Unsubscriber{ID: link.ID, Secret: [32]byte(row.Secret)}):
+		return "", "", ErrLink
+	case err != nil:
+		return "", "", fmt.Errorf("read whose link it is: %w", err)
+	}
+	found, err := s.Preferences(ctx, row.UserID)
+	if errors.Is(err, race.ErrNotFound) {
+		return "", "", ErrLink
+	}
+	return row.UserID, found.State(link.Kind, notice.Email), err
+}
+
+// Unsubscribe switches the kind of notice off that a link is for. It returns ErrLink
+// when nobody has got such a link.
+func (s *Accounts) Unsubscribe(ctx context.Context, link notice.Unsubscription) error {
+	userID, _, err := s.Unsubscription(ctx, link)
+	if err != nil {
+		return err
+	}
+	_, err = s.ChooseNotices(ctx, userID, []notice.Choice{{Kind: link.Kind.Kind, Channel: notice.Email, State: notice.Off}}, nil)
+	if errors.Is(err, race.ErrNotFound) {
+		return ErrLink
+	}
+	return err
+}
+
+// Unsubscribers returns what signs the links of accounts, by user ID, and makes it for
+// those that had none.
+func (s *Ledger) Unsubscribers(ctx context.Context, userIDs []string) (map[string]notice.Unsubscriber, error) {
+	found := make(map[string]notice.Unsubscriber, len(userIDs))
+	read := func() error {
+		rows, err := s.queries.Unsubscribers(ctx, userIDs)
+		for _, row := range rows {
+			found[row.UserID] = notice.Unsubscriber{ID: [16]byte(row.LinkID), Secret: [32]byte(row.Secret)}
+		}
+		return err
+	}
+	if len(userIDs) == 0 {
+		return found, nil
+	}
+	if err := read(); err != nil {
+		return nil, fmt.Errorf("read what signs links: %w", err)
+	}
+	if len(found) == len(userIDs) {
+		return found, nil
+	}
+	for _, id := range userIDs {
+		if _, has := found[id]; has {
+			continue
+		}
+		var fresh notice.Unsubscriber
+		_, _ = rand.Read(fresh.ID[:]) // it never fails
+		_, _ = rand.Read(fresh.Secret[:])
+		if err := s.queries.AddUnsubscriber(ctx, id, fresh.ID[:], fresh.Secret[:]); err != nil {
+			return nil, fmt.Errorf("make what signs the links of account %s: %w", id, err)
+		}
+	}
+	if err := read(); err != nil { // another process may have been faster
+		return nil, fmt.Errorf("read what signs links: %w", err)
+	}
+	return found, nil
+}

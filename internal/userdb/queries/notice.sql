@@ -1,0 +1,27 @@
+-- name: NoticeChoices :many
+SELECT kind, channel, state FROM notice_choice WHERE user_id = ?;
+
+-- name: ChooseNotice :exec
+INSERT INTO notice_choice (user_id, kind, channel, state, chosen_at) VALUES (?, ?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE state = VALUES(state), chosen_at = VALUES(chosen_at);
+
+-- name: NoticesPausedUntil :one
+SELECT notices_paused_until FROM user WHERE user_id = ? AND erased_at IS NULL;
+
+-- name: PauseNotices :exec
+UPDATE user SET notices_paused_until = ?, updated_at = ? WHERE user_id = ?;
+
+-- name: UnsubscriberByLink :one
+SELECT user_id, secret FROM unsubscriber WHERE link_id = ?;
+
+-- name: DeleteNoticeChoices :exec
+DELETE FROM notice_choice WHERE user_id = ?;
+
+-- name: DeleteUnsubscriber :exec
+DELETE FROM unsubscriber WHERE user_id = ?;
+
+-- name: AddUnsubscriber :exec
+INSERT IGNORE INTO unsubscriber (user_id, link_id, secret) VALUES (?, ?, ?);
+
+-- name: Unsubscribers :many
+SELECT * FROM unsubscriber WHERE user_id IN (sqlc.slice(user_ids));
