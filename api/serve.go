@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -39,6 +40,8 @@ type settings struct {
 	Passkeys      auth.PasskeyConfig
 	Fixed         races.FixedConfig
 	TemporalUIURL string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
+	// notice replaces noticeTime where a test needs longer.
+	notice time.Duration
 }
 
 // runServe serves until ctx ends, then finishes the calls in progress and the relay's
@@ -93,7 +96,7 @@ func runServe(ctx context.Context, cfg settings, log *slog.Logger, listening fun
 	running.Go(func() { tidy(background, log, mainDB, userDB) })
 	defer running.Wait()
 	defer stopBackground()
-	return serve(ctx, cfg.Addr, handler, log, listening)
+	return serve(ctx, cfg.Addr, cmp.Or(cfg.notice, noticeTime), handler, log, listening)
 }
 
 // openReader has the store read from the replica of main_db, if there is one.

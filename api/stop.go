@@ -39,7 +39,7 @@ const (
 )
 
 // serve answers calls until ctx ends and the calls in progress are finished.
-func serve(ctx context.Context, addr string, handler http.Handler, log *slog.Logger, listening func(net.Addr)) error {
+func serve(ctx context.Context, addr string, notice time.Duration, handler http.Handler, log *slog.Logger, listening func(net.Addr)) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("API_ADDR: %w", err)
@@ -63,7 +63,7 @@ func serve(ctx context.Context, addr string, handler http.Handler, log *slog.Log
 	case <-ctx.Done():
 	}
 	log.InfoContext(ctx, "stopping: no longer ready, still accepting calls")
-	time.Sleep(noticeTime)
+	time.Sleep(notice)
 	log.InfoContext(ctx, "stopping: accepting no more calls")
 	overdue := time.AfterFunc(answerTime, func() { endCalls(server.ErrStopping) })
 	defer overdue.Stop()

@@ -64,7 +64,7 @@ func runAPI(t *testing.T) *running {
 		asked: make(chan struct{}, 1000), gate: make(chan struct{}), over: make(chan error, 1),
 	}
 	r.cfg = settings{
-		Addr: "127.0.0.1:0",
+		Addr: "127.0.0.1:0", notice: 6 * time.Second, // calls come in time on a busy machine too
 		Config: program.Config{
 			MainDB: mysqltest.Account(t, mainCfg, maindb.Grants(), mysql.API), UserDB: mysqltest.Account(t, userCfg, userdb.Grants(), mysql.API),
 			Queue: r.queue(t), Temporal: temporal.Config{Address: "127.0.0.1:1", Namespace: "default"}, // nobody there
@@ -232,6 +232,7 @@ func TestStopAnswersCallsInProgress(t *testing.T) {
 	r.waiting(t, 2)
 
 	r.stop()
+	close(r.gate) // the send in flight ends before it has waited too long
 	stream := <-streamed
 	require.NoError(t, stream.err, "the stream ends as a stream does")
 	require.Equal(t, http.StatusOK, stream.status)
@@ -252,7 +253,6 @@ func TestStopAnswersCallsInProgress(t *testing.T) {
 	require.NoError(t, file.err)
 	require.Equal(t, http.StatusOK, file.status, file.body)
 	require.Contains(t, file.body, `"added":2`)
-	close(r.gate)
 	require.NoError(t, <-r.over)
 	r.over <- nil
 

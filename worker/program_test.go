@@ -131,7 +131,7 @@ func count[R scanner](t *testing.T, query func(context.Context, string, ...any) 
 
 func soon(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, time.Minute, 20*time.Millisecond, what)
+	require.Eventually(t, condition, 3*time.Minute, 20*time.Millisecond, what)
 }
 
 // start runs the program until the test ends or stop is called, and returns the

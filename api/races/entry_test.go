@@ -163,7 +163,7 @@ func TestFollowLine(t *testing.T) {
 	require.Equal(t, http.StatusCreated, b.call(t, http.MethodPost, path+"/participants", joins, `{}`).status)
 	require.Eventually(t, func() bool {
 		return <-followLine(t, web.URL+path+"/entry/events", "") == `2 line {"version":2,"waiting":3,"left":[]}`
-	}, 10*time.Second, 50*time.Millisecond, "whoever comes now sees how many wait now")
+	}, time.Minute, 50*time.Millisecond, "whoever comes now sees how many wait now")
 	lost := followLine(t, web.URL+path+"/entry/events?pool=1", "99")
 	require.Equal(t, `2 reset {"version":2,"waiting":3,"left":[]}`, <-lost)
 	require.Equal(t, http.StatusNotFound, b.call(t, http.MethodGet, path+"/entry/events?pool=9", "", "").status)
@@ -172,7 +172,7 @@ func TestFollowLine(t *testing.T) {
 // followLine returns the events of a stream as "id kind data".
 func followLine(t *testing.T, url, lastEventID string) <-chan string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	require.NoError(t, err)

@@ -62,7 +62,7 @@ func TestTwoRelaysShareOneOutbox(t *testing.T) {
 	require.Eventually(t, func() bool {
 		waiting, _, err := store.OutboxDepth(t.Context())
 		return err == nil && len(waiting) == 0
-	}, 20*time.Second, 10*time.Millisecond)
+	}, 2*time.Minute, 10*time.Millisecond)
 	for _, relay := range relays {
 		relay.stop()
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -477,6 +478,8 @@ func TestAPIKeyIsLimited(t *testing.T) {
 	secret, _, hash := auth.NewAPIKey()
 	used := 0
 	b := setup(t, func(cfg *server.Config) {
+		stopped := time.Now()
+		cfg.Now = func() time.Time { return stopped }
 		cfg.KeyLimit = auth.KeyConfig{PerMinute: 2}
 		cfg.UseKey = func(_ context.Context, of string) (maindb.APIKey, error) {
 			used++

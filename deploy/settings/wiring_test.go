@@ -174,7 +174,7 @@ func (m *machine) start(t *testing.T, service string, part stack.Part) {
 		var err error
 		out, err = m.command(t.Context(), t, service, part, check[2:]...).CombinedOutput()
 		return err == nil
-	}, time.Minute, 200*time.Millisecond, "%s is not well", service)
+	}, 3*time.Minute, 200*time.Millisecond, "%s is not well", service)
 	require.Empty(t, string(out))
 }
 
@@ -272,7 +272,7 @@ func (m *machine) losesAnAddress(t *testing.T, api string) {
 			Problem string `json:"email_problem"`
 		}
 		return runner.JSON(t.Context(), http.MethodGet, "/v1/me", nil, &me) == nil && me.Problem == "pending-bounced"
-	}, time.Minute, 200*time.Millisecond)
+	}, 3*time.Minute, 200*time.Millisecond)
 }
 
 func get(t *testing.T, url string) string {

@@ -195,7 +195,7 @@ func (b *entryBundle) waitsForLock(t *testing.T, table string) {
 		var n int
 		err := b.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE() AND info LIKE ?", "%INTO "+table+"%").Scan(&n)
 		return err == nil && n > 0
-	}, 10*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 }
 
 // TestEntryAfterLeaving: joining again is a new arrival, and an organizer learns what is

@@ -81,7 +81,7 @@ func TestSendOutboxAfterACrash(t *testing.T) {
 	require.Eventually(t, func() bool { // the dead one's locks end when the server hears of it
 		_, err := b.store.SendOutbox(t.Context(), 10, recordRows(&again))
 		return err != nil || len(again) >= 3
-	}, 10*time.Second, 10*time.Millisecond, "the next one sends them again")
+	}, time.Minute, 10*time.Millisecond, "the next one sends them again")
 	require.Len(t, again, 3)
 }
 

@@ -183,7 +183,7 @@ func TestPartThatEndsIsStartedAgain(t *testing.T) {
 	<-first.exited
 	require.Eventually(t, func() bool {
 		return s.keepers[SQS].current() != first && s.WaitReady(t.Context(), SQS) == nil
-	}, 20*time.Second, 10*time.Millisecond)
+	}, 2*time.Minute, 10*time.Millisecond)
 	require.Contains(t, out.String(), "sqs ended: signal: killed; its last lines:")
 	require.Contains(t, out.String(), "sqs is started again in 1s")
 }
