@@ -112,16 +112,16 @@ func (l *load) drain(t *testing.T) {
 
 // sent waits until the relay has sent as many messages as may wait on the queue, or all
 // of them, and returns their number.
-func (l *load) sent(t *testing.T) (depth int) {
+func (s *system) sent(t *testing.T) (depth int) {
 	t.Helper()
 	var relayConfig relay.Config
 	require.NoError(t, settings.Read(&relayConfig, nil))
 	eventually(t, patience, func() error {
-		left, err := tryCount(t.Context(), l.mainDB, "SELECT COUNT(*) FROM outbox")
+		left, err := tryCount(t.Context(), s.mainDB, "SELECT COUNT(*) FROM outbox")
 		if err != nil {
 			return err
 		}
-		if depth, err = l.depth(t.Context(), l.QueueURL()); err == nil && left > 0 && depth < relayConfig.Ahead*3/4 { // it sends again when a quarter has room
+		if depth, err = s.depth(t.Context(), s.QueueURL()); err == nil && left > 0 && depth < relayConfig.Ahead*3/4 { // it sends again when a quarter has room
 			err = fmt.Errorf("%d rows in the outbox, %d messages on the queue", left, depth)
 		}
 		return err

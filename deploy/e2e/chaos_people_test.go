@@ -20,9 +20,8 @@ import (
 // random, corrects and voids races, while the worker, the API and the databases are
 // killed in turn. In the end every record is worth what its runner, time, sex and age are
 // worth by an independent computation, and belongs to whom the calls gave it.
-//
-//nolint:paralleltest // parts are killed, so nothing else may run
 func TestChaosOfPeople(t *testing.T) {
+	t.Parallel()
 	p := &peopleChaos{system: ownSystem(t, "people", longSessions), random: rand.New(rand.NewPCG(7, uint64(*chaosPeople))), tables: readTables(t)}
 	p.setUp(t)
 	ctx, stop := context.WithCancel(t.Context())

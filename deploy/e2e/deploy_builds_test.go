@@ -21,7 +21,7 @@ import (
 var deployOld = flag.String("deploy.old", "", `the tag or commit whose programs TestDeploy replaces; "none" for the present source; empty for the last release`)
 
 // stamp, followed by a version, is the flag that names the version of a build.
-const stamp = "-ldflags=-X github.com/mrmrthon/mrmrthon/internal/build.version="
+const stamp = "-ldflags=-w -X github.com/mrmrthon/mrmrthon/internal/build.version="
 
 // versions are the two builds of API and worker that a deployment is about.
 type versions struct {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,6 +56,7 @@ type deployment struct {
 	next     map[stack.Part]*stack.Stack // the next version's processes, once started
 	open     []string                    // workflows that waited when the worker that began them had to go
 	oldID    string                      // of that worker, as Temporal knows it
+	outage   sync.Mutex                  // held while user_db is away, and while a race is made
 	ended    chan struct{}
 	failure  error // read after ended is closed
 }
@@ -76,9 +78,10 @@ func newDeployment(t *testing.T) *deployment {
 }
 
 const (
-	// prepared is how many races have their start lists before the deployment
-	// begins: while user_db is away there can be no new ones.
-	prepared = 4
+	// prepared is how many races have their start lists before they are needed: while
+	// user_db is away there can be no new ones, and the outage lasts until records that
+	// were posted meanwhile wait.
+	prepared = 2
 	// ahead is how many races the posting may be ahead of their credits.
 	ahead = 3
 )
@@ -87,31 +90,40 @@ const (
 // accepted records, is over.
 func (d *deployment) burst(t *testing.T) (loads []*load) {
 	t.Helper()
-	for range prepared {
-		loads = append(loads, d.newLoad(t))
-	}
-	loads[0].post(t, func(part int) {
-		if part == 0 {
-			go d.run()
-			t.Cleanup(func() { <-d.ended })
-		}
-	})
-	for i := 1; ; i++ {
+	for i := 0; ; i++ {
 		select {
 		case <-d.ended:
-			if i >= len(loads) {
-				return loads
-			}
+			return loads[:i]
 		default:
 		}
-		if i == len(loads) {
-			loads = append(loads, d.newLoad(t))
-		}
-		if i >= ahead {
-			loads[i-ahead].drain(t)
-		}
-		loads[i].post(t, nil)
+		loads = d.prepare(t, loads, i)
+		loads[i].post(t, func(part int) {
+			if i == 0 && part == 0 {
+				go d.run()
+				t.Cleanup(func() { <-d.ended })
+			}
+		})
 	}
+}
+
+// prepare makes the i-th race and the next ones, and waits for the credits of an earlier
+// one. During the outage it does neither, while there is a race left to post.
+func (d *deployment) prepare(t *testing.T, loads []*load, i int) []*load {
+	t.Helper()
+	if !d.outage.TryLock() {
+		if i < len(loads) {
+			return loads
+		}
+		d.outage.Lock()
+	}
+	defer d.outage.Unlock()
+	for len(loads) < i+prepared {
+		loads = append(loads, d.newLoad(t))
+	}
+	if i >= ahead {
+		loads[i-ahead].drain(t)
+	}
+	return loads
 }
 
 // err waits for the end of the deployment.
@@ -248,6 +260,8 @@ func (d *deployment) stopOldWorkerInOutage(ctx context.Context) (err error) {
 		return err
 	}
 	d.oldID = strings.TrimSpace(string(process)) + "@"
+	d.outage.Lock()
+	defer d.outage.Unlock()
 	if err := d.userLink.cut(); err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -20,9 +19,6 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/browser"
 )
-
-// stepLimit is how long one step in a browser may take.
-const stepLimit = 20 * time.Second
 
 // visitor is a person at a tab. When a step fails, the test shows the page.
 type visitor struct {
@@ -40,7 +36,7 @@ func (b *boston) visitor(t *testing.T, chromium *browser.Browser, view browser.V
 // loads does something that leads to another page, waits for it, and checks its status.
 func (v visitor) loads(t *testing.T, status int, actions ...chromedp.Action) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(v, stepLimit)
+	ctx, cancel := context.WithTimeout(v, patience)
 	defer cancel()
 	got, err := chromedp.RunResponse(ctx, actions...)
 	if err == nil && got == nil {
@@ -58,7 +54,7 @@ func (v visitor) check(t *testing.T, err error) {
 	if err == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(v, stepLimit)
+	ctx, cancel := context.WithTimeout(v, patience)
 	defer cancel()
 	var address, text, html string
 	var picture []byte
@@ -241,7 +237,7 @@ func TestOrganizerInABrowser(t *testing.T) {
 		drop();
 		setTimeout(drop);
 	})()`, results(b.rows).body), nil)))
-	says(t, first.Tab, `document.querySelector("#rows") ? location.pathname : ""`, race+"/files/")
+	says(t, first.Tab, `document.readyState === "complete" && document.querySelector("#rows") ? location.pathname : ""`, race+"/files/")
 	first.is(t, "true false", `document.querySelector("main").innerText.includes("The same file was applied") + " " + Boolean(document.querySelector("#apply"))`)
 	plan := strings.TrimPrefix(said(t, first.Tab, `location.pathname`), "/en")
 	first.opens(t, "/en"+race+"/files")

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -38,7 +39,13 @@ func TestLeavingErasesEverythingEverywhere(t *testing.T) {
 	// A message waits on the queue for whoever looks into it.
 	require.NoError(t, s.Kill(stack.Worker))
 	p.organizer.correct(t, p.raceID, p.recordID, p.revision, map[string]any{"gun_time": "3:10:00", "reason": "finish video"})
-	queued := s.queued(t, 2)
+	var queued string
+	eventually(t, patience, func() error {
+		if queued = s.queued(t); !strings.Contains(queued, p.recordID) {
+			return errors.New("the correction is not on the queue yet")
+		}
+		return nil
+	})
 	require.NoError(t, s.StartPart(t.Context(), stack.Worker))
 	eventually(t, patience, func() error {
 		if progress := p.organizer.credits(t, p.raceID); progress.Pending > 0 {
@@ -57,7 +64,7 @@ func TestLeavingErasesEverythingEverywhere(t *testing.T) {
 	})
 	for place, found := range map[string]struct{ text, control string }{
 		"the databases": {s.rows(t), p.runner.userID},
-		"the queues":    {queued + s.queued(t, 0), p.recordID},
+		"the queues":    {queued + s.queued(t), p.recordID},
 		"Temporal":      {s.histories(t), p.runner.userID},
 		"the logs":      {s.everyLog(t), p.raceID},
 		"the traces":    {c.text(), p.recordID},
@@ -161,15 +168,15 @@ func (s *system) rows(t *testing.T) string {
 	return text.String()
 }
 
-// queued waits some seconds for messages on each queue and returns their bodies and
-// attributes. They stay where they are.
-func (s *system) queued(t *testing.T, seconds int) string {
+// queued returns the bodies and attributes of the messages on each queue. They stay where
+// they are.
+func (s *system) queued(t *testing.T) string {
 	t.Helper()
 	var text strings.Builder
 	for _, url := range []string{s.QueueURL(), s.DeadLetterQueueURL()} {
 		var got struct{ Messages []map[string]any }
 		require.NoError(t, s.callQueue(t.Context(), "ReceiveMessage", map[string]any{
-			"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0, "WaitTimeSeconds": seconds,
+			"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0,
 			"MessageAttributeNames": []string{"All"}, "AttributeNames": []string{"All"},
 		}, &got))
 		fmt.Fprintln(&text, got.Messages)

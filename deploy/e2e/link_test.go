@@ -2,16 +2,21 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"strconv"
 	"sync"
+
+	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
 // link forwards connections to a server until it is cut. A cut link drops its
 // connections and refuses new ones, like a server that is down.
 type link struct {
-	address string // own; stays the same over cuts
-	target  string
+	address  string // drawn, so that nobody takes the port while the link is cut
+	giveBack func() error
+	target   string
 
 	mu       sync.Mutex
 	listener net.Listener // nil while cut
@@ -20,9 +25,15 @@ type link struct {
 }
 
 func newLink(ctx context.Context, target string) (*link, error) {
-	l := &link{address: "127.0.0.1:0", target: target, open: map[net.Conn]struct{}{}}
-	err := l.restore(ctx)
-	return l, err
+	port, giveBack, err := stack.DrawPort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), giveBack: giveBack, target: target, open: map[net.Conn]struct{}{}}
+	if err := l.restore(ctx); err != nil {
+		return nil, errors.Join(err, giveBack())
+	}
+	return l, nil
 }
 
 func (l *link) addr() string { return l.address }
@@ -36,7 +47,7 @@ func (l *link) restore(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.listener, l.address = listener, listener.Addr().String()
+	l.listener = listener
 	l.passing.Go(func() { l.accept(listener) })
 	return nil
 }
@@ -60,7 +71,7 @@ func (l *link) cut() error {
 func (l *link) close() error {
 	err := l.cut()
 	l.passing.Wait()
-	return err
+	return errors.Join(err, l.giveBack())
 }
 
 func (l *link) accept(listener net.Listener) {

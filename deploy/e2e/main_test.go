@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -15,6 +17,8 @@ import (
 )
 
 var chaosRecords = flag.Int("chaos.records", 300, "how many records TestChaos posts for each way of breaking the system")
+
+var chaosLimit = flag.Bool("chaos.limit", false, "fail TestChaos when a failure takes longer than twice the undisturbed time plus 15 seconds; for a machine where nothing else runs")
 
 var rushRunners = flag.Int("rush.runners", 450, "how many people TestRush has ask for a fifteenth as many places")
 
@@ -29,8 +33,17 @@ var bench struct {
 	stop     func() error // of the shared system
 }
 
+// atOnce is how many tests run at once where nobody says otherwise by -parallel. They
+// wait more than they compute: for starts, restarts and intervals.
+const atOnce = 3
+
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		if err := parallel.Value.Set(strconv.Itoa(max(atOnce, runtime.GOMAXPROCS(0)))); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(run(m))
 }
 

@@ -41,7 +41,10 @@ func webhook(t *testing.T) (address string, posted <-chan notification) {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		notes <- note
+		select {
+		case notes <- note:
+		case <-r.Context().Done(): // nobody reads, and Alertmanager has given up
+		}
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, notes
@@ -63,9 +66,11 @@ func TestMonitoring(t *testing.T) {
 	s.everyMetricExists(t)
 	s.everyPanelShowsSomething(t)
 
+	for len(posted) > 0 { // of the start, when the programs were scraped before they answered
+		<-posted
+	}
 	require.NoError(t, s.Kill(stack.Worker))
 	note := awaitNote(t, posted, "firing")
-	require.Equal(t, "worker", note.Labels["job"])
 	require.Contains(t, note.Annotations["summary"], "does not answer")
 	require.Contains(t, note.Annotations["runbook_url"], "RUNBOOK.md#instancedown")
 	require.NoError(t, s.StartPart(t.Context(), stack.Worker))
@@ -75,15 +80,16 @@ func TestMonitoring(t *testing.T) {
 // awaited is an alert as it was posted.
 type awaited struct{ Labels, Annotations map[string]string }
 
-// awaitNote waits until InstanceDown is posted in that status.
+// awaitNote waits until InstanceDown of the worker is posted in that status. On a slow
+// machine others may be down for a scrape too.
 func awaitNote(t *testing.T, posted <-chan notification, status string) awaited {
 	t.Helper()
-	limit := time.After(patience)
+	limit := time.After(3 * patience)
 	for {
 		select {
 		case note := <-posted:
 			for _, alert := range note.Alerts {
-				if alert.Labels["alertname"] == "InstanceDown" && alert.Status == status {
+				if alert.Labels["alertname"] == "InstanceDown" && alert.Labels["job"] == "worker" && alert.Status == status {
 					return awaited{alert.Labels, alert.Annotations}
 				}
 			}

@@ -104,21 +104,32 @@ type deadLetter struct {
 	MessageAttributes map[string]struct{ StringValue string }
 }
 
-// takeDeadLetters removes what the dead-letter queue holds just now.
-func (s *system) takeDeadLetters(ctx context.Context) ([]deadLetter, error) {
-	var answer struct{ Messages []deadLetter }
-	err := s.callQueue(ctx, "ReceiveMessage", map[string]any{
-		"QueueUrl": s.DeadLetterQueueURL(), "MaxNumberOfMessages": 10, "MessageAttributeNames": []string{"All"},
-	}, &answer)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range answer.Messages {
-		if err := s.callQueue(ctx, "DeleteMessage", map[string]any{
-			"QueueUrl": s.DeadLetterQueueURL(), "ReceiptHandle": m.ReceiptHandle,
-		}, nil); err != nil {
-			return nil, err
+// takeDeadLetters waits until a dead-letter queue has messages with these bodies, removes
+// them, and returns them by body. Those of other tests stay.
+func (s *system) takeDeadLetters(t *testing.T, queueURL string, bodies ...string) map[string]deadLetter {
+	t.Helper()
+	taken := map[string]deadLetter{}
+	eventually(t, patience, func() error {
+		var answer struct{ Messages []deadLetter }
+		err := s.callQueue(t.Context(), "ReceiveMessage", map[string]any{
+			"QueueUrl": queueURL, "MaxNumberOfMessages": 10, "VisibilityTimeout": 1, "MessageAttributeNames": []string{"All"},
+		}, &answer)
+		if err != nil {
+			return err
 		}
-	}
-	return answer.Messages, nil
+		for _, m := range answer.Messages {
+			if !slices.Contains(bodies, m.Body) {
+				continue
+			}
+			taken[m.Body] = m
+			if err := s.callQueue(t.Context(), "DeleteMessage", map[string]any{"QueueUrl": queueURL, "ReceiptHandle": m.ReceiptHandle}, nil); err != nil {
+				return err
+			}
+		}
+		if len(taken) < len(bodies) {
+			return fmt.Errorf("%d of %d dead letters", len(taken), len(bodies))
+		}
+		return nil
+	})
+	return taken
 }

@@ -98,14 +98,14 @@ func startReplica(t *testing.T, s *system, port int) *replica {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "secrets.json"), secrets, 0o600)) //nolint:gosec // a folder of the test
 	second, err := stack.Start(t.Context(), stack.Options{
-		Dir: dir, Parts: []stack.Part{stack.MariaDB}, Ports: stack.Ports{MariaDB: port}, Throwaway: true, DatabaseOptions: []string{"--server-id=2"},
+		Dir: dir, Parts: []stack.Part{stack.MariaDB}, Ports: stack.Ports{MariaDB: port}, Throwaway: true, DatabaseOptions: []string{"--server-id=2", "--relay-log-recovery=1"},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, second.Stop()) })
 	r := &replica{second, s}
 	from := s.BackupServer()
 	r.exec(t, fmt.Sprintf(`CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = %s, MASTER_USER = '%s', MASTER_PASSWORD = '%s',
-		MASTER_LOG_FILE = 'binlog.000001', MASTER_LOG_POS = 4, MASTER_CONNECT_RETRY = 1`, from.Addr[len("127.0.0.1:"):], from.User, from.Password))
+		MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1`, from.Addr[len("127.0.0.1:"):], from.User, from.Password))
 	r.exec(t, "START SLAVE")
 	return r
 }

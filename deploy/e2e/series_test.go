@@ -80,6 +80,9 @@ func (o *season) comesTo(after int, reason string, multipliers ...float64) (now 
 		want := map[string]float64{}
 		scores := map[string][]float64{}
 		for i, multiplier := range multipliers {
+			if p := o.organizer.credits(o.t, o.races[i]); p.Pending > 0 {
+				return fmt.Errorf("credits of race %d: %+v", i, p)
+			}
 			lines, err := o.ledger(o.t.Context(), o.races[i])
 			if err != nil {
 				return err

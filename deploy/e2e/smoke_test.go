@@ -27,7 +27,7 @@ func TestSmoke(t *testing.T) {
 	s := sharedSystem(t)
 	login, password := "smoke-"+rand.Text(), rand.Text()
 	run := func(password string, args ...string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), smoke, append([]string{"-api", s.APIURL(), "-login", login, "-limit", "1m"}, args...)...)
+		cmd := exec.CommandContext(t.Context(), smoke, append([]string{"-api", s.APIURL(), "-login", login, "-limit", "5m"}, args...)...)
 		cmd.Env = append(os.Environ(), "SMOKE_PASSWORD="+password)
 		out, err := cmd.CombinedOutput()
 		return string(out), err

@@ -70,7 +70,7 @@ func Build(ctx context.Context, root, bin string, race bool, parts ...Part) (map
 		// belongs to another user, and then fails.
 		args := []string{"build", "-buildvcs=false", "-o", filepath.Join(bin, string(part))}
 		if race && part != SQS && part != Mail {
-			args = append(args, "-race")
+			args = append(args, "-race", "-ldflags=-w") // nobody debugs those of tests, and it links faster
 		}
 		cmd := exec.CommandContext(ctx, "go", append(args, source)...)
 		cmd.Dir = root
