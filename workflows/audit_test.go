@@ -20,6 +20,7 @@ func TestAuditCreditsRetriesUntilItHasLooked(t *testing.T) {
 	t.Parallel()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(slowMachine)
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: slowMachine})
 	var audits *activities.Audits
 	env.RegisterActivity(audits)
@@ -72,6 +73,7 @@ func TestAuditCreditsShowsWhatItFoundWhenAPartFails(t *testing.T) {
 	t.Parallel()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(slowMachine)
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: slowMachine})
 	var audits *activities.Audits
 	env.RegisterActivity(audits)

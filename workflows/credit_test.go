@@ -88,7 +88,7 @@ var input = workflows.CreditInput{RaceID: "race", RecordID: "record", Revision: 
 
 // slowMachine is how long a workflow may hold its thread under the race detector
 // on a busy machine; a second, the default, was not enough.
-const slowMachine = 30 * time.Second
+const slowMachine = time.Minute
 
 // setupCredit returns a world in which the record earns points, and the
 // workflow's environment with the worker's interceptor. Each step is another
@@ -103,6 +103,7 @@ func setupCredit(t *testing.T) (*world, *testsuite.TestWorkflowEnvironment) {
 	}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(slowMachine)
 	metrics := activities.NewMetrics(prometheus.NewRegistry())
 	env.SetWorkerOptions(worker.Options{
 		Interceptors:             []interceptor.WorkerInterceptor{activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))},

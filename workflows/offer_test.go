@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -20,6 +21,8 @@ func offerEnvironment(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(slowMachine)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: slowMachine})
 	var offers *activities.Offers
 	env.RegisterActivity(offers)
 	return env

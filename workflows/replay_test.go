@@ -74,7 +74,8 @@ func newReplayer(t *testing.T, before ...interceptor.WorkerInterceptor) worker.W
 	t.Helper()
 	metrics := activities.NewMetrics(prometheus.NewRegistry())
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-		Interceptors: append(before, activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))),
+		Interceptors:             append(before, activities.NewInterceptor(metrics, slog.New(slog.DiscardHandler))),
+		DisableDeadlockDetection: true, // a second is too short on a slow machine
 	})
 	require.NoError(t, err)
 	replayer.RegisterWorkflow(workflows.CreditRecord)

@@ -176,7 +176,7 @@ func (w *restoreWorld) environment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(time.Minute)
+	env.SetTestTimeout(slowMachine)
 	env.SetWorkerOptions(worker.Options{
 		Interceptors:             []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, slog.New(slog.DiscardHandler))},
 		DeadlockDetectionTimeout: slowMachine,

@@ -17,6 +17,7 @@ func TestSweepStandingsRetriesUntilItHasLooked(t *testing.T) {
 	t.Parallel()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(slowMachine)
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: slowMachine})
 	var sweeps *activities.Sweeps
 	env.RegisterActivity(sweeps)

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/workflows"
@@ -22,6 +23,8 @@ func TestRebuildTotal(t *testing.T) {
 			t.Parallel()
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestWorkflowEnvironment()
+			env.SetTestTimeout(slowMachine)
+			env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: slowMachine})
 			env.RegisterActivityWithOptions(func(_ context.Context, in activities.TotalInput) (activities.Total, error) {
 				require.Equal(t, "runner", in.UserID)
 				if len(failures) > 0 {
