@@ -42,6 +42,10 @@ const (
 	// cachedWorkflows is how many open workflows are kept in memory. Usually a
 	// handful is open; in an outage each one that waits costs some 30 kB.
 	cachedWorkflows = 2000
+	// deadlock is after how long a workflow that does not give way is taken for stuck and
+	// its task for failed. After a second, the SDK's default, that is also any workflow of
+	// a machine that is short of processor time, whose tasks then fail again and again.
+	deadlock = 30 * time.Second
 	// temporalRetry is the pause between attempts to reach Temporal at the start.
 	temporalRetry = 500 * time.Millisecond
 	// temporalTimeout bounds one such attempt.
@@ -59,6 +63,7 @@ func (w *work) workers(gaveUp func(error)) []worker.Worker {
 	newWorker := func(taskQueue string, slots int, options worker.Options, kinds []any, activitiesOf ...any) worker.Worker {
 		options.MaxConcurrentActivityExecutionSize = slots
 		options.WorkerStopTimeout = stopTimeout
+		options.DeadlockDetectionTimeout = deadlock
 		options.OnFatalError = gaveUp
 		options.Interceptors = []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)}
 		made := worker.New(w.temporal, taskQueue, options)
