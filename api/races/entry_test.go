@@ -169,6 +169,38 @@ func TestFollowLine(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, b.call(t, http.MethodGet, path+"/entry/events?pool=9", "", "").status)
 }
 
+// TestManyFollowALineWithOneQuery: the database is asked once for each change, and in
+// between whether there is one, however many watch.
+func TestManyFollowALineWithOneQuery(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, `,"entry":{"capacity":1}`)
+	require.Equal(t, http.StatusOK, b.call(t, http.MethodPatch, path, b.organizer, `{"date":"`+nextYear()+`"}`).status)
+	var tokens []string
+	for i := range 3 {
+		_, token := b.runner(t, fmt.Sprintf("r%d@example.org", i), "", race.Date{})
+		require.Equal(t, http.StatusCreated, b.call(t, http.MethodPost, path+"/participants", token, `{}`).status)
+		tokens = append(tokens, token)
+	}
+	web := httptest.NewServer(b.router)
+	t.Cleanup(web.Close)
+	b.queries(t) // over one connection from here on
+	const watchers = 300
+	watching := make([]<-chan string, watchers)
+	for i := range watching {
+		watching[i] = followLine(t, web.URL+path+"/entry/events", "")
+	}
+	for _, live := range watching {
+		require.Equal(t, `0 line {"version":0,"waiting":2,"left":[]}`, <-live)
+	}
+	before := b.queries(t)
+	require.Equal(t, http.StatusNoContent, b.call(t, http.MethodDelete, path+"/participants/me", tokens[1], "").status)
+	for _, live := range watching {
+		require.Equal(t, `1 line {"version":1,"waiting":1,"left":[2]}`, <-live)
+	}
+	require.Less(t, b.queries(t)-before, watchers/2)
+}
+
 // followLine returns the events of a stream as "id kind data".
 func followLine(t *testing.T, url, lastEventID string) <-chan string {
 	t.Helper()

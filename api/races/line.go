@@ -154,7 +154,7 @@ func (l *lines) follow(ctx context.Context, in *lineInput) (*huma.StreamResponse
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) { //nolint:contextcheck // the stream's own context, which has no deadline
 		_, w := humachi.Unwrap(ctx)
-		watched, leave := l.join(ctx.Context(), lineKey{raceID: in.RaceID, pool: pool.Key})
+		watched, leave := l.join(lineKey{raceID: in.RaceID, pool: pool.Key})
 		defer leave()
 		server.Stream(ctx.Context(), w, l.stopping, func() ([]byte, <-chan struct{}, error) {
 			text, more := watched.news(&after)
@@ -164,12 +164,14 @@ func (l *lines) follow(ctx context.Context, in *lineInput) (*huma.StreamResponse
 }
 
 // join watches a line until leave is called.
-func (l *lines) join(ctx context.Context, key lineKey) (watched *lineWatch, leave func()) {
+func (l *lines) join(key lineKey) (watched *lineWatch, leave func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	watched = l.watching[key]
 	if watched == nil {
-		polling, stop := context.WithCancel(context.WithoutCancel(ctx))
+		// All who watch share it: it must neither end with the first one's request nor be
+		// part of its trace.
+		polling, stop := context.WithCancel(context.Background())
 		watched = &lineWatch{stop: stop, changed: make(chan struct{})}
 		if l.watching == nil {
 			l.watching = map[lineKey]*lineWatch{}

@@ -45,6 +45,7 @@ type testBundle struct {
 	inUser       func(tb testing.TB, statement string, args ...any) // executes it in user_db
 	countUsers   func(*testing.T) int
 	countEntries func(*testing.T) int
+	queries      func(*testing.T) int // how many the API has made, over its only connection from the first call on
 	publish      func(t *testing.T, raceID string)
 }
 
@@ -69,7 +70,15 @@ func setup(tb testing.TB) *testBundle {
 	b := &testBundle{organizer: "organizer/" + newID()}
 	mainDB, mainCfg := mysqltest.New(tb, maindb.Migrations())
 	userDB, userCfg := mysqltest.New(tb, userdb.Migrations())
-	b.races = &crashing{Store: maindb.New(mysqltest.As(tb, mainCfg, maindb.Grants(), mysql.API), time.Now)}
+	asAPI := mysqltest.As(tb, mainCfg, maindb.Grants(), mysql.API)
+	b.races = &crashing{Store: maindb.New(asAPI, time.Now)}
+	b.queries = func(t *testing.T) (n int) {
+		t.Helper()
+		asAPI.SetMaxOpenConns(1) // whose statements the server counts
+		var name string
+		require.NoError(t, asAPI.QueryRowContext(t.Context(), "SHOW SESSION STATUS LIKE 'Com_select'").Scan(&name, &n))
+		return n
+	}
 	b.users = userdb.NewAccounts(mysqltest.As(tb, userCfg, userdb.Grants(), mysql.API), time.Now)
 	b.inUser = func(tb testing.TB, statement string, args ...any) {
 		tb.Helper()

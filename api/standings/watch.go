@@ -61,12 +61,14 @@ type watch struct {
 }
 
 // join follows a race until leave is called.
-func (w *watches) join(ctx context.Context, raceID string) (watched *watch, leave func()) {
+func (w *watches) join(raceID string) (watched *watch, leave func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	watched = w.races[raceID]
 	if watched == nil {
-		polling, stop := context.WithCancel(context.WithoutCancel(ctx))
+		// All who watch share it: it must neither end with the first one's request nor be
+		// part of its trace.
+		polling, stop := context.WithCancel(context.Background())
 		watched = &watch{stop: stop, changed: make(chan struct{})}
 		w.races[raceID] = watched
 		go w.poll(polling, raceID, watched)
