@@ -77,6 +77,10 @@ backup: setup-backup $(LOCAL) ## Back up both databases of this machine's stack,
 restore: setup-backup $(LOCAL) ## Restore them while the stack is stopped (FROM=… DATABASES=main_db,user_db AT=2026-04-20T09:30:00Z; deploy/docs/backup.md)
 	@$(LOCAL) restore '$(FROM)'
 
+.PHONY: verify-log
+verify-log: setup-backup $(LOCAL) ## Verify the change log of this machine's stack, which may run (CHANGE_LOG_ANCHOR=POSITION:HASH from there on)
+	@$(LOCAL) verify-log
+
 .PHONY: drill
 drill: setup-run setup-backup $(LOCAL) ## Rehearse a bad day with a race of 16,783: back up, restore one database or both, let the audit repair it
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run TestRestoreDrill ./deploy/e2e -args -drill.records=16783

@@ -29,6 +29,7 @@ func commands() command.Program {
 		serve    settings
 		migrate  migrateSettings
 		operator operatorSettings
+		verify   verifySettings
 		probe    probeSettings
 	)
 	return command.Program{Name: "api", Commands: append([]command.Command{
@@ -44,6 +45,10 @@ func commands() command.Program {
 		{
 			Name: "operator", Does: "add the operator, or change the operator's password", Config: &operator,
 			Run: func(ctx context.Context, log *slog.Logger) error { return runOperator(ctx, operator, log) },
+		},
+		{
+			Name: "verify-log", Does: "verify the change log: what was removed, altered, inserted or reordered", Config: &verify,
+			Run: func(ctx context.Context, log *slog.Logger) error { return runVerifyLog(ctx, verify, log) },
 		},
 	}, command.Probes(&probe, &probe.Addr)...)}
 }

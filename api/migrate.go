@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -39,4 +41,20 @@ func runMigrate(ctx context.Context, settings migrateSettings, log *slog.Logger)
 		log.InfoContext(ctx, "database is up to date", "database", database.cfg.Name, "migrations_applied", applied)
 	}
 	return nil
+}
+
+// verifySettings are what the change log is verified with.
+type verifySettings struct {
+	MainDB mysql.Config `envPrefix:"MAIN_DB_"`
+	Anchor string       `env:"CHANGE_LOG_ANCHOR" help:"the anchor that an earlier verification printed, kept outside of the database: the log is verified from there on; the whole log when empty"`
+}
+
+// runVerifyLog fails if somebody has tampered with the change log.
+func runVerifyLog(ctx context.Context, settings verifySettings, log *slog.Logger) (err error) {
+	db, err := mysql.Open(settings.MainDB)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return maindb.New(db, time.Now).VerifyLog(ctx, settings.Anchor, log)
 }

@@ -8,11 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 
 	"github.com/mrmrthon/mrmrthon/deploy/backup"
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
 )
 
 // backUp backs the stack's databases up. It uses the server of a stack that runs,
@@ -67,6 +70,21 @@ func restore(ctx context.Context, args []string) (err error) {
 	restored, accounts, err := backup.Restore(ctx, []backup.Server{server}, place, options, log)
 	backup.Report(ctx, log, restored, accounts)
 	return err
+}
+
+// verifyLog verifies the change log of the stack.
+func verifyLog(ctx context.Context) (err error) {
+	server, stop, err := databaseServer(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	db, err := mysql.Open(mysql.Config{Addr: server.Addr, Name: server.Databases[0], User: server.User, Password: server.Password, MaxConns: 2})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return maindb.New(db, time.Now).VerifyLog(ctx, os.Getenv("CHANGE_LOG_ANCHOR"), plainLog())
 }
 
 func placeOf(ctx context.Context, flags *flag.FlagSet) (backup.Place, error) {

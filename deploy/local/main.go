@@ -4,6 +4,7 @@
 //	local exec [--parts …] -- cmd …   a command with throwaway servers for its tests
 //	local backup PLACE                dumps both databases and copies the binary logs; --logs: the logs alone
 //	local restore PLACE               restores them, to a moment too
+//	local verify-log                  verifies the change log
 //	local clean                       removes the stack's data
 //	local sample --api URL            only the sample race, against any API
 //
@@ -31,6 +32,7 @@ const usage = `usage:
                                          back both databases up to a folder or s3://bucket/prefix, whether the stack runs or not
   local restore PLACE                    restore them while the stack is stopped; DATABASES=main_db,user_db AT=2026-04-20T09:30:00Z
                                          RUNNING=true UNDO_ERASURES=true say which, to which moment, and what else
+  local verify-log                       verify the change log, from CHANGE_LOG_ANCHOR on if that is set
   local clean                            forget the stack's data, logs, passwords and programs
   local sample --api URL                 load the sample race through an API that runs elsewhere
 `
@@ -69,6 +71,8 @@ func run(ctx context.Context, args []string) error {
 		return backUp(ctx, rest)
 	case "restore":
 		return restore(ctx, rest)
+	case "verify-log":
+		return verifyLog(ctx)
 	case "clean":
 		return clean(ctx)
 	case "help", "-h", "--help":

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -191,4 +192,123 @@ func TestConsumerTakesEachChangeOnce(t *testing.T) {
 	require.NoError(t, b.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM change_reader WHERE name LIKE 'took %'").Scan(&took))
 	require.NoError(t, b.db.QueryRowContext(t.Context(), "SELECT position FROM change_reader WHERE name = 'notices'").Scan(&position))
 	require.Equal(t, []int{all, all}, []int{took, position})
+}
+
+// TestVerificationShowsWhatWasTamperedWith tampers with a log of ten changes as somebody
+// could who may write its tables. Erasing what a person wrote is no tampering.
+func TestVerificationShowsWhatWasTamperedWith(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		statements []string // with the ID of the fourth change as the parameter, if they have one
+		want       []string // what and position
+		unless     int64    // from an anchor at this position all is well
+	}{
+		"nothing":             {},
+		"a text is erased":    {statements: []string{"DELETE FROM change_text WHERE change_id = ?"}},
+		"a change is removed": {statements: []string{"DELETE FROM change_log WHERE change_id = ?"}, want: []string{"removed 4"}, unless: 4},
+		"a change is removed as it waits": {
+			statements: []string{"DELETE FROM change_seal WHERE position = 10", "UPDATE change_chain SET position = 9, hash = (SELECT hash FROM change_seal WHERE position = 9)",
+				"INSERT INTO change_unsealed SELECT change_id, hash FROM change_log ORDER BY change_id DESC LIMIT 1", "DELETE FROM change_log ORDER BY change_id DESC LIMIT 1"},
+			want: []string{"removed 0"},
+		},
+		"a change is removed with its seal": {
+			statements: []string{"DELETE FROM change_seal WHERE position = 4", "DELETE FROM change_log WHERE change_id = ?"}, want: []string{"removed 4"}, unless: 4,
+		},
+		"a change is altered": {statements: []string{"UPDATE change_log SET action = 'account.restored' WHERE change_id = ?"}, want: []string{"altered 4"}, unless: 4},
+		"a state is altered":  {statements: []string{"UPDATE change_log SET state_after = 'x' WHERE change_id = ?"}, want: []string{"altered 4"}},
+		"a time is altered":   {statements: []string{"UPDATE change_log SET changed_at = changed_at + INTERVAL 1 MICROSECOND WHERE change_id = ?"}, want: []string{"altered 4"}},
+		"a change is altered with its hash": {
+			statements: []string{"UPDATE change_log SET hash = (SELECT * FROM (SELECT hash FROM change_log ORDER BY change_id LIMIT 1) AS first), " +
+				"subject_id = (SELECT * FROM (SELECT subject_id FROM change_log ORDER BY change_id LIMIT 1) AS first) WHERE change_id = ?"},
+			want: []string{"altered 4"},
+		},
+		"a text is altered": {statements: []string{"UPDATE change_text SET reason = 'fraud' WHERE change_id = ?"}, want: []string{"altered 4"}},
+		"a change is inserted": {
+			statements: []string{"INSERT INTO change_log SELECT REPLACE(change_id, '-7', '-8'), changed_at, actor_kind, actor_id, account_id, action, race_id, subject_kind, " +
+				"subject_id, about_id, state_before, state_after, text_hash, request_id, workflow_id, hash FROM change_log WHERE change_id = ?"},
+			want: []string{"inserted 0"},
+		},
+		"two changes are swapped": {
+			statements: []string{"UPDATE change_seal AS a JOIN change_seal AS b ON a.position = 4 AND b.position = 7 JOIN (SELECT change_id FROM change_seal WHERE position = 7) AS old " +
+				"SET a.change_id = 'moving', b.change_id = (SELECT ?)", "UPDATE change_seal SET change_id = (SELECT change_id FROM (SELECT c.change_id FROM change_log c " +
+				"LEFT JOIN change_seal s ON s.change_id = c.change_id WHERE s.position IS NULL) AS lost) WHERE position = 4"},
+			want: []string{"reordered 4", "reordered 7"}, unless: 7,
+		},
+		"the end is cut off":       {statements: []string{"DELETE FROM change_log ORDER BY change_id DESC LIMIT 3", "DELETE FROM change_seal WHERE position > 7"}, want: []string{"removed 10"}},
+		"the last seal is altered": {statements: []string{"UPDATE change_seal SET hash = REPEAT('x', 32) WHERE position = 10"}, want: []string{"reordered 10", "altered 10"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			for range 10 {
+				require.NoError(t, b.store.AddChange(t.Context(), someChange(newID())))
+			}
+			b.sealAll(t)
+			sealed := b.requireChain(t, 10)
+			for _, statement := range test.statements {
+				var args []any
+				for range strings.Count(statement, "?") {
+					args = append(args, sealed[3].ID)
+				}
+				_, err := b.db.ExecContext(t.Context(), statement, args...)
+				require.NoError(t, err)
+			}
+			verify := func(from maindb.Anchor) (found []string) {
+				v, err := b.store.VerifyChanges(t.Context(), from, func(problem maindb.Tampering) {
+					found = append(found, fmt.Sprint(problem.What, " ", problem.Position))
+				})
+				require.NoError(t, err)
+				require.EqualValues(t, len(found), v.Wrong)
+				return found
+			}
+			require.Equal(t, test.want, verify(maindb.Anchor{}))
+			if test.unless > 0 {
+				require.Empty(t, verify(b.anchorAt(t, test.unless)))
+			}
+		})
+	}
+}
+
+func (b *testBundle) anchorAt(t *testing.T, position int64) maindb.Anchor {
+	t.Helper()
+	var hash []byte
+	err := b.db.QueryRowContext(t.Context(), "SELECT hash FROM change_seal WHERE position >= ? ORDER BY position LIMIT 1", position).Scan(&hash)
+	require.NoError(t, err)
+	require.NoError(t, b.db.QueryRowContext(t.Context(), "SELECT position FROM change_seal WHERE hash = ?", hash).Scan(&position))
+	anchor, err := maindb.ParseAnchor(fmt.Sprintf("%d:%x", position, hash))
+	require.NoError(t, err)
+	return anchor
+}
+
+// TestAnchorShowsThatAllWasRewritten: a log that was cut off or rewritten as a whole fits,
+// except for somebody who kept an anchor.
+func TestAnchorShowsThatAllWasRewritten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 5 {
+		require.NoError(t, b.store.AddChange(t.Context(), someChange(newID())))
+	}
+	b.sealAll(t)
+	kept := b.anchorAt(t, 5)
+	for _, statement := range []string{
+		"DELETE FROM change_log ORDER BY change_id DESC LIMIT 1", "DELETE FROM change_seal",
+		"INSERT INTO change_unsealed SELECT change_id, hash FROM change_log", "UPDATE change_chain SET position = 0, hash = REPEAT('\\0', 32)",
+	} {
+		_, err := b.db.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	b.sealAll(t)
+	found := 0
+	count := func(maindb.Tampering) { found++ }
+	v, err := b.store.VerifyChanges(t.Context(), maindb.Anchor{}, count)
+	require.NoError(t, err)
+	require.Zero(t, found)
+	require.EqualValues(t, 4, v.Checked)
+	_, err = b.store.VerifyChanges(t.Context(), kept, count)
+	require.NoError(t, err)
+	require.Positive(t, found)
+	for _, bad := range []string{"", "5", "5:", "0:" + kept.String()[2:], "-5:" + kept.String()[2:], kept.String() + "00", "5:" + strings.Repeat("x", 64)} {
+		_, err := maindb.ParseAnchor(bad)
+		require.ErrorIs(t, err, maindb.ErrBadAnchor, bad)
+	}
 }
