@@ -180,8 +180,9 @@ const markup = `'" data-broken=1 x="></textarea></title></script><broken-out><im
 // formula would be run by a spreadsheet that took it from a table of ours.
 const formula = `=cmd|' /C calc'!A0`
 
-// hurt names what a page has let out of a text, in a browser: scripts that ran, elements
-// and attributes that nobody but the text has asked for, and addresses that are code.
+// hurt names what is wrong with a page in a browser: what it has let out of a text, which
+// are scripts that ran, elements and attributes that nobody but the text has asked for,
+// and addresses that are code; content that is wider than the screen; and motion.
 const hurt = `(() => {
 	const found = window.attacked === undefined ? [] : ["a script has run"];
 	for (const e of document.querySelectorAll("broken-out, img[src=x], script:not([src]), style, iframe, base")) found.push(e.outerHTML.slice(0, 200));
@@ -191,6 +192,11 @@ const hurt = `(() => {
 	}
 	const fields = [...document.querySelectorAll("input, textarea, option")].map((e) => e.value);
 	const links = [...document.links].filter((a) => a.origin === location.origin && !a.hasAttribute("download")).map((a) => a.pathname + a.search);
+	if (document.documentElement.scrollWidth > innerWidth) {
+		const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, .heard"));
+		found.push("wider than the screen: " + wide.map((e) => e.outerHTML.slice(0, 120)).join(" "));
+	}
+	if (document.getAnimations().length > 0) found.push("moves though the reader asks for reduced motion");
 	return {found, links, text: [document.documentElement.textContent, ...fields].join("\n")};
 })()`
 
@@ -221,7 +227,8 @@ var unlinked = map[string]bool{
 
 // TestTextsStayTexts writes markup wherever people can write something, and looks at
 // every page that links lead to, in a browser: each text is shown, and none is more
-// than a text.
+// than a text. The screen is as narrow as a page at 400 % zoom, the colours are the
+// reader's own, and nothing may move.
 func TestTextsStayTexts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -352,7 +359,7 @@ func (m marked) csv(name string) string { return strings.ReplaceAll(m.short(name
 // It notes the texts that it sees.
 func (b *testBundle) look(t *testing.T, address, login string, from []string, m marked, seen map[string]bool) {
 	t.Helper()
-	tab := openTab(t, chromium.View{Width: 1280, Height: 900})
+	tab := openTab(t, chromium.View{Width: 320, Height: 640, Forced: true})
 	require.NoError(t, tab.Run(
 		chromedp.Navigate(address+"/en/account/login"), chromedp.SendKeys(`#field-login_id`, login), chromedp.SendKeys(`#field-password`, password+"\r"), chromedp.WaitReady(`.sections`),
 	))

@@ -36,8 +36,9 @@ const (
 
 	// MaxFile is the largest file in bytes: 50,000 rows of more than 300 bytes.
 	MaxFile = 16 << 20
-	// UploadTimeout is for a slow line: 16 MiB at 5 Mbit/s take 27 s.
-	UploadTimeout = 40 * time.Second
+	// UploadTimeout is for a slow line: 16 MiB at 1.6 Mbit/s, a poor mobile line, take
+	// 84 s. The whole call may take 2 minutes.
+	UploadTimeout = 100 * time.Second
 	maxBody       = 16 << 10
 )
 

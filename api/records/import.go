@@ -23,8 +23,8 @@ const (
 	// maxFile is the largest results file in bytes: 50,000 rows of more than 300
 	// bytes.
 	maxFile = 16 << 20
-	// uploadTimeout is for a slow line: 16 MiB at 5 Mbit/s take 27 s.
-	uploadTimeout = 40 * time.Second
+	// uploadTimeout is for a slow line: 16 MiB at 1.6 Mbit/s take 84 s.
+	uploadTimeout = 100 * time.Second
 )
 
 type importing struct {

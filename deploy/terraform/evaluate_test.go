@@ -345,6 +345,17 @@ func TestFirewallLetsACityRead(t *testing.T) {
 	require.Contains(t, rules["requests"], "var.request_limit")
 }
 
+// TestFirewallLetsFilesThrough: a managed rule about bodies refuses what is larger than
+// 8 KB, and takes parts of workbooks for attacks.
+func TestFirewallLetsFilesThrough(t *testing.T) {
+	t.Parallel()
+	var groups map[string]struct{ Count []string }
+	newEvaluator(t, "modules/edge", nil).local("rule_groups", &groups)
+	require.Subset(t, groups["AWSManagedRulesCommonRuleSet"].Count, []string{
+		"SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY", "RestrictedExtensions_QUERYARGUMENTS",
+	})
+}
+
 // alarm is one of the locals in modules/observability/alarms.tf.
 type alarm struct {
 	Text, Metric, Statistic, Missing string
