@@ -40,6 +40,8 @@ type settings struct {
 	Passkeys      auth.PasskeyConfig
 	Fixed         races.FixedConfig
 	TemporalUIURL string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
+	GrafanaURL    string `env:"GRAFANA_URL" check:"URL" help:"Grafana, for links to it from operators' pages; without it there are none"`
+
 	// notice replaces noticeTime where a test needs longer.
 	notice time.Duration
 }

@@ -337,6 +337,18 @@ func (s *Service) Recompute(ctx context.Context, raceID, reason string) error {
 	return err
 }
 
+// RecomputeSeries has the standings of a series computed again.
+func (s *Service) RecomputeSeries(ctx context.Context, seriesID, reason string) error {
+	body := &why{Reason: reason}
+	if err := server.Valid(*body); err != nil {
+		return err
+	}
+	_, err := within(ctx, repairTimeout, func(ctx context.Context) (*recomputeOutput, error) {
+		return s.repairs.recomputeSeries(ctx, &recomputeSeriesInput{SeriesID: seriesID, Body: body})
+	})
+	return err
+}
+
 // Suspend ends all sessions of an account and keeps its owner out.
 func (s *Service) Suspend(ctx context.Context, userID, reason string) error {
 	return onAccount(ctx, suspendBody(userID, reason), s.suspensions.suspend)

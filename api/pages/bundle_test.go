@@ -29,6 +29,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
+	"github.com/mrmrthon/mrmrthon/api/series"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/staff"
@@ -51,6 +52,7 @@ type testBundle struct {
 	accountsAt func(clock func() time.Time) *userdb.Accounts
 	ledger     *userdb.Ledger // the worker's
 	steps      *activities.Standings
+	series     *activities.Series
 	passkeys   auth.PasskeyRule // who needs one
 	entering   *maindb.Entering // nil: the usual
 	organizer  string
@@ -84,7 +86,9 @@ func setup(t testing.TB) *testBundle {
 		ledger:     userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now),
 		users:      map[string]string{}, records: map[string]string{},
 	}
-	b.steps = activities.NewStandings(maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now), b.ledger, time.Now,
+	outcomes := maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
+	b.series = activities.NewSeries(outcomes, func(context.Context, string) error { return nil }, time.Now)
+	b.steps = activities.NewStandings(outcomes, b.ledger, time.Now,
 		activities.NewStandingsMetrics(prometheus.NewRegistry()))
 	b.organizer = newID()
 	_, err := b.accounts.CreateAccount(t.Context(), userdb.Account{
@@ -151,6 +155,8 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		}),
 		Files: files, Records: recorded,
 		People: people, Keys: b.main, Fingerprint: sha256.Sum256,
+		Splits:       readings,
+		Series:       series.Register(api, series.Config{Store: b.main, Reader: reader, Wake: func(context.Context, string) {}, Now: clock, Log: quiet}),
 		Staff:        staff.Register(api, staff.Config{Store: b.main, Accounts: b.accounts.Store, HashLogin: sha256.Sum256, Actions: actions, Now: clock}),
 		Operations:   b.operations(api, clock, actions),
 		APIKeys:      keys.Register(api, b.main, b.accounts, clock),

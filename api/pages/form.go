@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -200,7 +201,47 @@ func (l *locale) says(message string) string {
 		}
 		return text
 	}
+	for _, open := range openSays() {
+		if held := open.pattern.FindStringSubmatch(message); held != nil {
+			text := open.text
+			for _, some := range held[1:] {
+				text = replaceFirst(text, some)
+			}
+			return text
+		}
+	}
 	return l.T("wrong", "Message", message)
+}
+
+// openSay is a text with parts that can be anything, %s in the table.
+type openSay struct {
+	pattern *regexp.Regexp
+	text    string
+}
+
+var openSays = sync.OnceValue(func() (list []openSay) {
+	known, err := koreanSays()
+	if err != nil {
+		return nil // a test reads the table
+	}
+	for _, message := range slices.Sorted(maps.Keys(known)) {
+		if strings.Contains(message, "%s") {
+			pattern := strings.NewReplacer("%s", "(.+)", "%d", `(\d+)`, "%q", `("[^"]*")`).Replace(regexp.QuoteMeta(message))
+			list = append(list, openSay{regexp.MustCompile("^" + pattern + "$"), known[message]})
+		}
+	}
+	return list
+})
+
+var verb = regexp.MustCompile(`%[sdq]`)
+
+// replaceFirst puts a value where the first verb of a text is.
+func replaceFirst(text, value string) string {
+	at := verb.FindStringIndex(text)
+	if at == nil {
+		return text // the translation says less
+	}
+	return text[:at[0]] + value + text[at[1]:]
 }
 
 // field is an input of a form with its label. Its name is the API's.

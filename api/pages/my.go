@@ -58,6 +58,7 @@ type overviewView struct {
 	account  userdb.Account
 	waiting  []claims.MyClaim // for an answer of theirs
 	entries  []maindb.OwnEntry
+	line     []maindb.OwnLineEntry // where they wait or are offered a place
 	results  []apistandings.OwnResult
 	disputes []disputes.Dispute // that are open
 }
@@ -94,6 +95,9 @@ func (s *site) overviewOfRunner(ctx context.Context, view *overviewView) error {
 		if entry.Race.Status == race.Scheduled {
 			view.entries = append(view.entries, entry)
 		}
+	}
+	if view.line, err = s.Races.InLine(ctx, view.account.UserID); err != nil {
+		return err
 	}
 	if view.results, _, err = s.Standings.Own(ctx, onOverview, ""); err != nil {
 		return err
@@ -204,7 +208,11 @@ func (s *site) myRaces(ctx context.Context, v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	return page{title: v.T("my.races"), body: myRacesBody(v, entries)}, nil
+	line, err := s.Races.InLine(ctx, v.caller.UserID)
+	if err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("my.races"), body: myRacesBody(v, line, entries)}, nil
 }
 
 func (s *site) myClaims(ctx context.Context, v *visit) (page, error) {

@@ -58,6 +58,7 @@ func (s *site) operatePages() {
 	s.confirmation(opRacesPath+"/{race_id}/recompute", s.confirmRecompute)
 	s.confirmation(opRacesPath+"/{race_id}/hand-over", s.confirmHandOver)
 	s.confirmation(opRacesPath+"/{race_id}/void", s.confirmVoid)
+	s.confirmation(operatePath+"/series/{series_id}/recompute", s.confirmSeries)
 	get(samePath, s.samePeople)
 	s.confirmation(samePath+"/merge", s.confirmMerge)
 	s.confirmation(samePath+"/separate", s.confirmSeparate)
@@ -116,6 +117,8 @@ type pathView struct {
 	stages []stage // in the order of the path
 	wrong  []stage // off the path
 	mails  []stage
+
+	grafana string // its address; empty: nobody has said it
 }
 
 func (s *site) path(ctx context.Context, v *visit) (page, error) {
@@ -126,6 +129,7 @@ func (s *site) path(ctx context.Context, v *visit) (page, error) {
 		flight = v.N("operate.flight", p.InFlight)
 	}
 	view := pathView{
+		grafana: s.GrafanaURL,
 		stages: []stage{
 			{Stage: p.Posted, name: "posted"},
 			{Stage: p.Outbox, name: "outbox"},

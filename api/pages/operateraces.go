@@ -14,6 +14,7 @@ type opRaceView struct {
 	race.Race
 	owner    string
 	verified bool
+	series   []maindb.Series // that the race is in
 }
 
 func (s *site) operatedRace(ctx context.Context, v *visit) (page, error) {
@@ -30,7 +31,46 @@ func (s *site) operatedRace(ctx context.Context, v *visit) (page, error) {
 		return page{}, err
 	}
 	view := opRaceView{Race: found, owner: people[found.OrganizerID].Name, verified: verified[found.OrganizerID]}
+	if view.series, err = s.seriesWith(ctx, found.ID); err != nil {
+		return page{}, err
+	}
 	return page{title: found.Name, body: opRaceBody(v, view)}, nil
+}
+
+// seriesWith returns the series that a race is in.
+func (s *site) seriesWith(ctx context.Context, raceID string) ([]maindb.Series, error) {
+	ids, err := s.Races.SeriesWithRace(ctx, raceID)
+	if err != nil {
+		return nil, err
+	}
+	var list []maindb.Series
+	for _, id := range ids {
+		one, err := s.Races.Series(ctx, id)
+		switch {
+		case isNotFound(err): // deleted meanwhile
+		case err != nil:
+			return nil, err
+		default:
+			list = append(list, one)
+		}
+	}
+	return list, nil
+}
+
+// confirmSeries has the standings of a series computed again.
+func (s *site) confirmSeries(ctx context.Context, v *visit) (confirmation, error) {
+	seriesID := v.param("series_id")
+	if !server.IsID(seriesID) {
+		return confirmation{}, race.ErrNotFound
+	}
+	found, err := s.Races.Series(ctx, seriesID)
+	return confirmation{
+		title: v.T("operate.do.recompute"), button: v.T("operate.do.recompute"), back: seriesPath(seriesID), mayBe: true,
+		does: []string{v.T("operate.does.recompute-series")}, facts: [][2]string{{v.T("operate.series"), found.Name}},
+		do: func(ctx context.Context, reason string) (string, error) {
+			return "recompute", s.Operations.RecomputeSeries(ctx, seriesID, reason)
+		},
+	}, err
 }
 
 // onRace begins a confirmation on a race, with the context that calls about the race have.

@@ -50,6 +50,7 @@ func (s *site) organizerPages() {
 	post(ofRace+"/publish", s.publish)
 	get(ofRace+"/void", s.voidForm)
 	post(ofRace+"/void", s.voidRace)
+	s.ownSeriesPages(get, post)
 	s.peoplePages(get, post)
 	s.raceEntriesPages(get, post)
 }

@@ -283,7 +283,7 @@ func (s *site) keysWith(ctx context.Context, v *visit, secret string) (page, err
 	if err != nil {
 		return page{}, err
 	}
-	return page{title: v.T("racekeys.title"), body: keysBody(v, keysView{Race: server.RaceFrom(ctx), keys: found, secret: secret})}, nil
+	return page{title: v.T("racekeys.title"), body: keysBody(v, keysView{Race: server.RaceFrom(ctx), keys: found, secret: secret}), module: "organize.js"}, nil
 }
 
 // createKey shows the secret of a new key in its answer, and never again.

@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,6 +21,8 @@ func (s *site) officialPages() {
 	const list = "/organize/races/{race_id}/records"
 	const one = list + "/{record_id}"
 	s.visit(http.MethodGet, list, s.officials)
+	s.visit(http.MethodGet, list+"/new", s.newOfficialForm)
+	s.visit(http.MethodPost, list+"/new", s.addOfficial)
 	for path, act := range map[string]action{"": s.editOfficial, "/swap": s.swapBibs, "/remove": s.removeOfficial} {
 		s.visit(http.MethodGet, one+path, act)
 		s.visit(http.MethodPost, one+path, act)
@@ -29,6 +32,60 @@ func (s *site) officialPages() {
 func officialsPath(raceID string) string { return officePath(raceID, "/records") }
 
 func officialPath(raceID, recordID string) string { return officialsPath(raceID) + "/" + recordID }
+
+// newOfficialView is the form by which somebody at the finish adds one result.
+type newOfficialView struct {
+	office
+	implausible string        // why the time needs to be confirmed
+	added       *officialItem // the one before
+}
+
+func (s *site) newOfficialForm(ctx context.Context, v *visit) (page, error) {
+	return s.newOfficialPage(ctx, v, newOfficialView{office: officeOf(ctx, "records")})
+}
+
+func (s *site) newOfficialPage(ctx context.Context, v *visit, view newOfficialView) (page, error) {
+	if id := v.get("added"); server.IsID(id) && !v.form.sent {
+		found, err := s.Records.ByID(ctx, []string{id})
+		if err != nil {
+			return page{}, err
+		}
+		items, err := s.named(ctx, found)
+		if err != nil {
+			return page{}, err
+		}
+		if len(items) > 0 && items[0].RaceID == v.raceID {
+			view.added = &items[0]
+		}
+	}
+	return page{title: v.T("newrecord.title"), body: newOfficialBody(v, view)}, nil
+}
+
+// addOfficial adds a result. A time that nobody can have run is said, and taken when
+// whoever wrote it confirms it with a reason.
+func (s *site) addOfficial(ctx context.Context, v *visit) (page, error) {
+	v.path = officialsPath(v.raceID) + "/new"
+	id, err := s.Records.Post(ctx, records.New{
+		Bib: v.form.get("bib"), GunTime: v.form.get("gun_time"), NetTime: v.form.get("net_time"), Sequence: v.form.get("sequence"),
+		Status: race.ResultStatus(v.form.get("status")), Reason: v.form.get("reason"), Confirmed: v.form.get("confirm_time") != "",
+	})
+	view := newOfficialView{office: officeOf(ctx, "records")}
+	if doubt, ok := errors.AsType[*records.Implausible](err); ok {
+		view.implausible = doubt.Why
+		v.blame("confirm_time", v.T("newrecord.implausible"))
+		return s.newOfficialPage(ctx, v, view)
+	}
+	if v.refused(err) {
+		if v.form.get("confirm_time") != "" {
+			view.implausible = v.form.get("doubt")
+		}
+		return s.newOfficialPage(ctx, v, view)
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return page{}, &redirect{to: with(v.link(v.path), "added", id), said: "result-added"}
+}
 
 // officialsView is a list of records.
 type officialsView struct {

@@ -478,20 +478,7 @@ func (v *visit) divisionsChange(was url.Values) races.RaceChangeBody {
 	if !(edited{v, was}).listed("divisions") {
 		return races.RaceChangeBody{}
 	}
-	list := make([]races.DivisionBody, rowsIn(v.form.values, "divisions"))
-	age := func(i int, field string) *int {
-		name := cell("divisions", i, field)
-		if v.form.get(name) == "" {
-			return nil
-		}
-		return new(v.whole(name))
-	}
-	for i := range list {
-		get := func(field string) string { return v.form.get(cell("divisions", i, field)) }
-		list[i] = races.DivisionBody{
-			Name: get("name"), Sex: race.Sex(get("sex")), Field: race.Field(get("field")), MinAge: age(i, "min_age"), MaxAge: age(i, "max_age"),
-		}
-	}
+	list := v.divisionBodies()
 	return races.RaceChangeBody{Divisions: &list}
 }
 

@@ -71,7 +71,9 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
+	"github.com/mrmrthon/mrmrthon/api/series"
 	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/internal/cache"
@@ -93,6 +95,8 @@ type Config struct {
 	Claims    *claims.Service
 	Disputes  *disputes.Service
 	Settings  *races.Service
+	Splits    *splits.Reader
+	Series    *series.Service
 	Staff     *staff.Service
 	APIKeys   *keys.Service
 	Changes   *changes.Reader
@@ -106,8 +110,10 @@ type Config struct {
 	// PublicURL is where readers reach the pages, for links in QR codes and link
 	// cards; when it is empty the address that they asked for stands in.
 	PublicURL string
-	Log       *slog.Logger
-	Now       func() time.Time
+	// GrafanaURL is where operators find Grafana; empty: nowhere.
+	GrafanaURL string
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 // site holds what all pages share.
@@ -166,11 +172,16 @@ func Register(router *chi.Mux, cfg Config) error {
 	page("/races/{race_id}", s.race)
 	page("/races/{race_id}/standings", s.standings, "field", "sex", "division", "q", "bib", "list", "page", "rows", "version")
 	page("/races/{race_id}/results/{bib}", s.result)
+	page("/races/{race_id}/teams", s.teams, "list", "page")
+	page("/races/{race_id}/awards", s.awards)
 	page("/races/{race_id}/compare", s.compare, "from", "to", "page")
 	page("/races/{race_id}/announcer", s.announcer, "bib")
 	page("/races/{race_id}/certificate/{bib}", s.certificate)
 	page("/races/{race_id}/verify/{bib}", s.verify, "version")
 	page("/leaderboard", s.leaderboard, "season", "sex", "age_group", "best", "page")
+	page("/series", s.seriesList, "after")
+	page("/series/{series_id}", s.seriesStandings, "field", "sex", "division", "page", "version")
+	page("/series/{series_id}/runners/{user_id}", s.seriesRunner, "field", "version")
 	page("/status", s.status)
 	page("/privacy", s.privacy)
 	s.accountPages()
@@ -197,6 +208,8 @@ type request struct {
 	path   string // without the language, as /races
 	query  url.Values
 	raceID string
+	series string // an ID
+	runner string // a user ID
 	bib    string
 	base   string // where the reader reaches us, without a slash at the end
 
@@ -309,8 +322,11 @@ func (s *site) ask(r *http.Request, parameters []string) (*request, error) {
 		locale: s.languages[chi.URLParam(r, "lang")], query: url.Values{}, raceID: chi.URLParam(r, "race_id"), base: s.base(r),
 	}
 	asked.path = strings.TrimPrefix(r.URL.EscapedPath(), "/"+chi.URLParam(r, "lang"))
-	if asked.raceID != "" && !server.IsID(asked.raceID) {
-		return asked, race.ErrNotFound
+	asked.series, asked.runner = chi.URLParam(r, "series_id"), chi.URLParam(r, "user_id")
+	for _, id := range []string{asked.raceID, asked.series, asked.runner} {
+		if id != "" && !server.IsID(id) {
+			return asked, race.ErrNotFound
+		}
 	}
 	if bib := chi.URLParam(r, "bib"); bib != "" {
 		var err error

@@ -79,7 +79,8 @@ type raceView struct {
 	organizer   string
 	finishers   int
 	podiums     []podium
-	places      *entryState // nil: without entry settings, or not shown
+	places      *entryState     // nil: without entry settings, or not shown
+	series      []maindb.Series // that the race is in, on its own page
 }
 
 // podium holds the first three of a sex, or of a field when only one sex finished.
@@ -153,6 +154,9 @@ func (s *site) race(ctx context.Context, r *request) (page, error) {
 		if v.places, err = s.readEntry(ctx, v.Race); err != nil {
 			return page{}, err
 		}
+	}
+	if v.series, err = s.seriesWith(ctx, v.ID); err != nil {
+		return page{}, err
 	}
 	if v.latest.Version > 0 {
 		if err := s.addPodiums(ctx, r, v); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"rsc.io/qr"
 
+	"github.com/mrmrthon/mrmrthon/api/splits"
 	apistandings "github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
@@ -29,6 +30,8 @@ type resultView struct {
 	showsAge bool
 	bars     []bar
 	slower   int // finishers of the field behind the runner, in percent
+
+	splits []splits.Split // with a reading at one timing point at least
 
 	corrections []race.Revision
 }
@@ -177,6 +180,9 @@ func (s *site) result(ctx context.Context, r *request) (page, error) {
 		if v.corrections, err = s.Races.Revisions(ctx, v.row.RecordID); err != nil {
 			return page{}, err
 		}
+	}
+	if v.splits, err = s.Splits.Of(ctx, v.Race, v.row.RecordID, v.row.Result); err != nil {
+		return page{}, err
 	}
 	description := r.describe(v.raceView)
 	if v.time > 0 && v.row.Place > 0 {

@@ -29,6 +29,7 @@ type visit struct {
 	*request
 	caller server.Caller // as a token's; the zero value is somebody who has not logged in
 	anyone bool          // the page is for callers of every kind
+	name   string        // of the caller, for the header; empty when it could not be read
 	from   accounts.Client
 	http   *http.Request
 	form   *form
@@ -185,6 +186,13 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request, v *visit, method, 
 // form says otherwise.
 func (s *site) show(ctx context.Context, w http.ResponseWriter, r *http.Request, v *visit, p page) {
 	p.keep, p.hidden, p.visit = keepNone, true, v
+	if v.caller.UserID != "" {
+		people, err := s.Accounts.Runners(ctx, []string{v.caller.UserID})
+		if err != nil {
+			s.Log.WarnContext(ctx, "cannot read the name of who is logged in: the page comes without it", "error", err)
+		}
+		v.name = people[v.caller.UserID].Name
+	}
 	status := http.StatusOK
 	if v.form.refused() {
 		status = v.form.status

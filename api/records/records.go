@@ -59,9 +59,11 @@ func Register(api huma.API, cfg Config) *Service {
 	credits := credits{databases: databases, trace: trace, log: cfg.Log}
 	times := times{store: cfg.Store, log: cfg.Log}
 	gate := gate{races: cfg.Store}
-	post{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}.register(api)
+	posting := post{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke}
+	posting.register(api)
 	importing{store: cfg.Store, poke: cfg.Poke}.register(api)
 	s := &Service{
+		post:   posting,
 		list:   list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate},
 		get:    get{store: cfg.Store, credits: credits, gate: gate, splits: cfg.Splits},
 		change: change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke},

@@ -10,11 +10,13 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/scoring"
 )
 
 // Service is what pages do with records. It does what the calls do, for the caller,
 // the race and the role in the context.
 type Service struct {
+	post   post
 	list   list
 	get    get
 	change change
@@ -83,6 +85,77 @@ type Edit struct {
 	Splits                          []splits.Reading // those that change
 	ConfirmTime                     *bool
 	Reason, PrivateNote             string
+}
+
+// New is a record that a person writes down.
+type New struct {
+	Bib, GunTime, NetTime, Sequence string
+	Status                          race.ResultStatus
+	Reason                          string
+	Confirmed                       bool // the time is right even if it is implausible; needs a reason
+}
+
+// Implausible is the error of a new record whose time nobody can have run, unless it is
+// confirmed.
+type Implausible struct{ Why string }
+
+func (e *Implausible) Error() string { return e.Why }
+
+// Post adds a record with the ID that the request has reserved, so that a repeated one
+// adds no second. It returns an *Implausible for a time that needs to be confirmed.
+func (s *Service) Post(ctx context.Context, n New) (recordID string, err error) {
+	in := &postInput{RaceID: server.RaceFrom(ctx).ID}
+	sequence, err := strconv.Atoi(n.Sequence)
+	if n.Sequence != "" && (err != nil || sequence < 1) {
+		return "", &race.InvalidError{Fields: []race.FieldError{{Field: "sequence", Message: "must be a whole number from 1 to 2147483647"}}}
+	}
+	time := func(written string) text { return text{given: written != "", value: written} }
+	in.Body.Bib, in.Body.Status, in.Body.Reason = n.Bib, n.Status, n.Reason
+	in.Body.GunTime, in.Body.NetTime, in.Body.Sequence = time(n.GunTime), time(n.NetTime), number{given: n.Sequence != "", value: sequence}
+	if err := server.Valid(in.Body); err != nil {
+		return "", err
+	}
+	if n.Confirmed && strings.TrimSpace(n.Reason) == "" {
+		return "", &race.InvalidError{Fields: []race.FieldError{{Field: "reason", Message: "must say why, in 1 to 500 characters"}}}
+	}
+	if !n.Confirmed {
+		if err := s.implausible(ctx, in); err != nil {
+			return "", err
+		}
+	}
+	out, err := s.post.handle(ctx, in)
+	if err != nil {
+		return "", err
+	}
+	if n.Confirmed && out.Body.Implausible != "" {
+		confirmed := true
+		patch := &patchInput{Target: target(out.Body.RecordID, out.Body.Revision, false), Body: correction{ConfirmTime: &confirmed, Reason: n.Reason}}
+		if _, err := s.change.patch(ctx, patch); err != nil {
+			return "", err
+		}
+	}
+	return out.Body.RecordID, nil
+}
+
+// implausible returns an *Implausible when nobody can have run the time of a record that
+// is to be added. What else is wrong with it is found by adding it.
+func (s *Service) implausible(ctx context.Context, in *postInput) error {
+	of := server.RaceFrom(ctx)
+	result, _, _, err := in.parse(of)
+	if err != nil {
+		return err
+	}
+	if !scoring.MayBeImplausible(of, result) {
+		return nil
+	}
+	entrant, err := s.post.store.EntrantWithBib(ctx, of.ID, result.Bib)
+	if err != nil {
+		return err
+	}
+	if why := scoring.Implausible(of, entrant, result); why != "" {
+		return &Implausible{why}
+	}
+	return nil
 }
 
 // Correct corrects a record whose latest revision is given. With plan it only returns

@@ -47,7 +47,7 @@ type calls struct {
 }
 
 // Register adds the calls about series to the API.
-func Register(api huma.API, cfg Config) {
+func Register(api huma.API, cfg Config) *Service {
 	s := newCalls(cfg)
 	read := []int{http.StatusNotFound, http.StatusUnprocessableEntity}
 	written := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity}
@@ -98,6 +98,76 @@ func Register(api huma.API, cfg Config) {
 		Summary: "List the versions of a series' standings", Tags: []string{tag},
 		Description: "All that ever existed, and why each was made. The rows of the latest 20 are kept, and of ever fewer before them.", Errors: read,
 	}, s.versions)
+	return &Service{s}
+}
+
+// Service is what pages do with series, as the calls do.
+type Service struct{ calls calls }
+
+// Create creates a series of the caller.
+func (s *Service) Create(ctx context.Context, in NewBody) (maindb.Series, error) {
+	if err := server.Valid(in); err != nil {
+		return maindb.Series{}, err
+	}
+	return s.calls.add(ctx, in)
+}
+
+// Change changes a series of the caller. unless sees it under its lock, as it is before
+// the change: its error refuses the change.
+func (s *Service) Change(ctx context.Context, seriesID string, in ChangeBody, unless func(maindb.Series) error) error {
+	if err := server.Valid(in); err != nil {
+		return err
+	}
+	_, err := s.calls.update(ctx, seriesID, in, unless)
+	return err
+}
+
+// Delete deletes a series of the caller.
+func (s *Service) Delete(ctx context.Context, seriesID string) error {
+	_, err := s.calls.delete(ctx, &Path{seriesID})
+	return err
+}
+
+// Owned returns a series of the caller.
+func (s *Service) Owned(ctx context.Context, seriesID string) (maindb.Series, error) {
+	if err := s.calls.checkOwner(ctx, seriesID); err != nil {
+		return maindb.Series{}, err
+	}
+	return s.calls.find(ctx, seriesID)
+}
+
+// Standings are rows of a version of a series.
+type Standings struct {
+	maindb.Series                   // as it is today
+	Head          maindb.SeriesHead // Version 0: there is none yet
+	Rows          []*ranking.Row    // those that are selected
+}
+
+// Read returns the rows of a version that a query selects. It returns race.ErrNotFound.
+func (s *Service) Read(ctx context.Context, q Query) (Standings, error) {
+	now, head, rows, err := s.calls.load(ctx, q)
+	if err != nil {
+		return Standings{}, err
+	}
+	return Standings{Series: now.Series, Head: head, Rows: rows}, nil
+}
+
+// People returns what the public may read of the runners of rows, by their IDs, and ok
+// false while names cannot be read.
+func (s *Service) People(ctx context.Context, rows []*ranking.Row) (people map[string]standings.Person, ok bool) {
+	people, keep := s.calls.people(ctx, rows, false)
+	return people, keep != cacheNothing
+}
+
+// ShownAge returns the age of a runner if the public may read it.
+func ShownAge(row *ranking.Row, people map[string]standings.Person) *int {
+	return shownAge(row, people)
+}
+
+// RaceName returns the name of a race of a version: as it is today, or as it was when the
+// race has left the series.
+func (s Standings) RaceName(raceID string) string {
+	return nameOfRace(latestVersion{Series: s.Series}, s.Head, raceID)
 }
 
 type seriesRaceBody struct {
@@ -171,20 +241,36 @@ func seriesShown(s maindb.Series) *seriesOutput {
 // inWhole turns thousandths into a number.
 func inWhole(thousandths int64) float64 { return float64(thousandths) / ranking.Whole }
 
+// Bodies of calls, for pages. Their names in the OpenAPI document are the other ones.
+type (
+	// RaceBody is a race of a series.
+	RaceBody = seriesRaceBody
+	// NewBody holds the settings of a new series.
+	NewBody = newSeriesBody
+	// ChangeBody changes the settings of a series. What is left out stays as it is.
+	ChangeBody = seriesChangeBody
+)
+
 type newSeriesInput struct{ Body newSeriesBody }
 
 func (s calls) create(ctx context.Context, in *newSeriesInput) (*seriesOutput, error) {
-	n := maindb.Series{ID: server.ResourceID(ctx), OrganizerID: server.CallerFrom(ctx).UserID}
-	b := &in.Body
-	if err := setSeries(&n, seriesChangeBody{&b.Name, &b.Races, &b.Best, &b.MinRaces, &b.Ties, &b.AgesOn, &b.Divisions}); err != nil {
-		return nil, err
-	}
-	created, err := s.Store.CreateSeries(ctx, n)
+	created, err := s.add(ctx, in.Body)
 	if err != nil {
 		return nil, err
 	}
-	s.Wake(ctx, created.ID)
 	return seriesShown(created), nil
+}
+
+func (s calls) add(ctx context.Context, b NewBody) (maindb.Series, error) {
+	n := maindb.Series{ID: server.ResourceID(ctx), OrganizerID: server.CallerFrom(ctx).UserID}
+	if err := setSeries(&n, ChangeBody{&b.Name, &b.Races, &b.Best, &b.MinRaces, &b.Ties, &b.AgesOn, &b.Divisions}); err != nil {
+		return n, err
+	}
+	created, err := s.Store.CreateSeries(ctx, n)
+	if err == nil {
+		s.Wake(ctx, created.ID)
+	}
+	return created, err
 }
 
 // Path is embedded in the inputs of calls about a series. It is exported like
@@ -199,15 +285,29 @@ type seriesChangeInput struct {
 }
 
 func (s calls) change(ctx context.Context, in *seriesChangeInput) (*seriesOutput, error) {
-	if err := s.checkOwner(ctx, in.SeriesID); err != nil {
-		return nil, err
-	}
-	updated, err := s.Store.UpdateSeries(ctx, in.SeriesID, func(n *maindb.Series) error { return setSeries(n, in.Body) })
+	updated, err := s.update(ctx, in.SeriesID, in.Body, nil)
 	if err != nil {
 		return nil, err
 	}
-	s.Wake(ctx, updated.ID)
 	return seriesShown(updated), nil
+}
+
+func (s calls) update(ctx context.Context, seriesID string, body ChangeBody, unless func(maindb.Series) error) (maindb.Series, error) {
+	if err := s.checkOwner(ctx, seriesID); err != nil {
+		return maindb.Series{}, err
+	}
+	updated, err := s.Store.UpdateSeries(ctx, seriesID, func(n *maindb.Series) error {
+		if unless != nil {
+			if err := unless(*n); err != nil {
+				return err
+			}
+		}
+		return setSeries(n, body)
+	})
+	if err == nil {
+		s.Wake(ctx, updated.ID)
+	}
+	return updated, err
 }
 
 // find returns a series, or race.ErrNotFound.
@@ -273,7 +373,7 @@ func (s calls) list(ctx context.Context, in *seriesListInput) (*seriesListOutput
 }
 
 // setSeries applies a change to the settings of a series.
-func setSeries(n *maindb.Series, body seriesChangeBody) error {
+func setSeries(n *maindb.Series, body ChangeBody) error {
 	var wrong race.FieldErrors
 	if body.Name != nil {
 		races.SetText(&wrong, "name", &n.Name, *body.Name)

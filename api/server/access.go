@@ -72,6 +72,9 @@ var Access = map[string]Rule{
 	"GET /{lang}/races/{race_id}/announcer":                            {Who: Anyone},
 	"GET /{lang}/races/{race_id}/certificate/{bib}":                    {Who: Anyone},
 	"GET /{lang}/races/{race_id}/verify/{bib}":                         {Who: Anyone},
+	"GET /{lang}/series":                                               {Who: Anyone},
+	"GET /{lang}/series/{series_id}":                                   {Who: Anyone},
+	"GET /{lang}/series/{series_id}/runners/{user_id}":                 {Who: Anyone},
 	"GET /{lang}/leaderboard":                                          {Who: Anyone},
 	"GET /{lang}/status":                                               {Who: Anyone},
 	"GET /{lang}/account/login":                                        {Who: Anyone},
@@ -142,6 +145,10 @@ var Access = map[string]Rule{
 	"POST /{lang}/organize/races/{race_id}/files/{import_id}/undo":     {Who: Timing}, // likewise
 	"GET /{lang}/organize/races/{race_id}/progress":                    {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/records":                     {Who: Viewer},
+	"GET /{lang}/organize/races/{race_id}/records/new":                 {Who: Timing},
+	"POST /{lang}/organize/races/{race_id}/records/new":                {Who: Timing, Creates: true},
+	"GET /{lang}/races/{race_id}/teams":                                {Who: Anyone},
+	"GET /{lang}/races/{race_id}/awards":                               {Who: Anyone},
 	"GET /{lang}/organize/races/{race_id}/records/{record_id}":         {Who: Viewer},
 	"POST /{lang}/organize/races/{race_id}/records/{record_id}":        {Who: Timing}, // the revision that it is based on makes it count once
 	"GET /{lang}/organize/races/{race_id}/records/{record_id}/swap":    {Who: Timing},
@@ -181,6 +188,8 @@ var Access = map[string]Rule{
 	"GET /{lang}/operate/accounts/{user_id}/unverify":                  {Who: Operator},
 	"POST /{lang}/operate/accounts/{user_id}/unverify":                 {Who: Operator},
 	"GET /{lang}/operate/races/{race_id}":                              {Who: Operator},
+	"GET /{lang}/operate/series/{series_id}/recompute":                 {Who: Operator},
+	"POST /{lang}/operate/series/{series_id}/recompute":                {Who: Operator},
 	"GET /{lang}/operate/races/{race_id}/recompute":                    {Who: Operator},
 	"POST /{lang}/operate/races/{race_id}/recompute":                   {Who: Operator},
 	"GET /{lang}/operate/races/{race_id}/hand-over":                    {Who: Operator},
@@ -195,6 +204,12 @@ var Access = map[string]Rule{
 
 	"GET /{lang}/organize":                                                             {Who: Holder},
 	"POST /{lang}/organize/invitations/{invitation_id}":                                {Who: Holder},
+	"GET /{lang}/organize/series":                                                      {Who: Organizer},
+	"GET /{lang}/organize/series/new":                                                  {Who: Organizer},
+	"POST /{lang}/organize/series/new":                                                 {Who: Organizer, Creates: true},
+	"GET /{lang}/organize/series/{series_id}":                                          {Who: Organizer}, // its owner
+	"POST /{lang}/organize/series/{series_id}":                                         {Who: Organizer}, // its owner
+	"POST /{lang}/organize/series/{series_id}/delete":                                  {Who: Organizer}, // its owner
 	"GET /{lang}/organize/races/new":                                                   {Who: Organizer},
 	"POST /{lang}/organize/races/new":                                                  {Who: Organizer, Creates: true},
 	"GET /{lang}/organize/races/{race_id}":                                             {Who: Viewer},

@@ -72,13 +72,14 @@ func findOffice(tab *browser.Tab, api, lang string) (map[string]string, error) {
 		return nil, err
 	}
 	found := map[string]string{
-		"office-files": race + "/files", "office-plan": plan, "office-plan-wrong": plan + "?show=error", "office-records": race + "/records",
+		"office-files": race + "/files", "office-plan": plan, "office-plan-wrong": plan + "?show=error", "office-records": race + "/records", "office-record-new": race + "/records/new",
 		"office-records-found": race + "/records?q=er", "office-record": record, "office-record-swap": record + "/swap", "office-record-remove": record + "/remove",
 	}
 	if applied != "" {
 		found["office-applied"], found["office-undo"] = applied, applied+"/undo"
 	}
 	found["organize"], found["organize-new"], found["organize-race"] = api+"/"+lang+"/organize", api+"/"+lang+"/organize/races/new", race
+	found["organize-series"], found["organize-series-new"] = found["organize"]+"/series", found["organize"]+"/series/new"
 	for _, path := range []string{
 		"/settings/general", "/settings/ranking", "/settings/divisions", "/settings/awards", "/settings/course", "/settings/entry", "/publish", "/void", "/staff", "/claims", "/claim-codes",
 		"/participants", "/disputes", "/versions", "/changes", "/keys", "/exports",

@@ -49,6 +49,7 @@ locals {
     TEMPORAL_ADDRESS   = var.temporal_address
     TEMPORAL_NAMESPACE = var.temporal_namespace
     TEMPORAL_UI_URL    = var.temporal_ui_url
+    GRAFANA_URL        = var.grafana_url
     TEMPORAL_TLS       = tostring(var.temporal_tls)
     TEMPORAL_TLS_CA    = local.temporal_ca
 

@@ -460,6 +460,16 @@ variable "temporal_ui_url" {
 
 # Monitoring and cost
 
+variable "grafana_url" {
+  description = "Grafana, which operators' pages lead to; without it they have no such link."
+  type        = string
+  default     = ""
+  validation {
+    condition     = var.grafana_url == "" || can(regex("^https?://[^ ]+[^/ ]$", var.grafana_url))
+    error_message = "grafana_url must be a URL without a final slash, as in https://grafana.example.org, or empty."
+  }
+}
+
 variable "alarm_emails" {
   description = "Addresses that receive alarms and budget notices."
   type        = list(string)

@@ -261,3 +261,37 @@ func (s *Store) position(ctx context.Context, raceID string, e *LineEntry) error
 	e.Position, e.LineVersion = int(row.InFront)+1, row.Version
 	return nil
 }
+
+// OwnLineEntry is a runner's place in line, or an offer to them.
+type OwnLineEntry struct {
+	LineEntry
+	Race race.Race
+}
+
+// InLine returns the races in which a runner waits for a place or is offered one, the
+// next race first.
+func (s *Store) InLine(ctx context.Context, userID string) ([]OwnLineEntry, error) {
+	ids, err := s.queries.LiveEntriesOf(ctx, userID)
+	if err != nil {
+		return nil, fmt.Errorf("list the entries of user %s: %w", userID, err)
+	}
+	var found []OwnLineEntry
+	for _, id := range ids {
+		entry, err := s.EntryOf(ctx, id, userID)
+		if errors.Is(err, race.ErrNotFound) || err == nil && entry.Status != race.Waiting && entry.Status != race.Offered {
+			continue // it changed meanwhile, or they have a place
+		}
+		if err != nil {
+			return nil, err
+		}
+		r, err := s.Race(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, OwnLineEntry{entry, r})
+	}
+	slices.SortFunc(found, func(a, b OwnLineEntry) int {
+		return cmp.Or(a.Race.Date.Midnight().Compare(b.Race.Date.Midnight()), cmp.Compare(a.Race.ID, b.Race.ID))
+	})
+	return found, nil
+}

@@ -267,3 +267,16 @@ func nullAge(age int) sql.NullInt16 {
 	}
 	return sql.NullInt16{Int16: int16(age), Valid: true}
 }
+
+// EntrantWithBib returns who is entered with a bib, nil when nobody is.
+func (s *Store) EntrantWithBib(ctx context.Context, raceID, bib string) (*race.Participant, error) {
+	row, err := s.queries.ParticipantWithBib(ctx, raceID, nullString(race.BibKey(bib)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // such a bib has no entrant
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read who is entered with a bib in race %s: %w", raceID, err)
+	}
+	found := participantOf(row)
+	return &found, nil
+}

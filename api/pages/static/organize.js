@@ -41,6 +41,19 @@ function count() {
 	}
 }
 
+for (const button of document.querySelectorAll("[data-copy]")) {
+	button.addEventListener("click", async () => {
+		const field = document.getElementById(button.dataset.copy);
+		field.select();
+		try {
+			await navigator.clipboard.writeText(field.value);
+			button.textContent = button.dataset.copied;
+		} catch {
+			// over plain http a browser has no clipboard for us: the text is selected to be copied by hand
+		}
+	});
+}
+
 next();
 count();
 setInterval(count, 1000);
