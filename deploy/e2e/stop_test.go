@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -206,7 +207,12 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 			cmd.Env = env
 			lines := &awaitedLine{text: `"msg":"serving"`, seen: make(chan struct{})}
 			cmd.Stderr = lines
+			// Who was started in the background by a shell ignores SIGINT, and so would a
+			// child, unless the signal is handled when it starts.
+			caught := make(chan os.Signal, 1)
+			signal.Notify(caught, sig)
 			require.NoError(t, cmd.Start())
+			signal.Stop(caught)
 			ended := make(chan error, 1)
 			go func() { ended <- cmd.Wait() }()
 			select {
