@@ -58,13 +58,16 @@ func (k *keeper) pause(ran time.Duration) time.Duration {
 	return pause
 }
 
+// readyLimit is how long a part may take to be ready. That includes MariaDB's crash
+// recovery and a machine that is short of processor time; one that ends is noticed at once.
+const readyLimit = 3 * time.Minute
+
 // component describes how to run a part.
 type component struct {
 	command func(context.Context) (*exec.Cmd, error)
 	start   func(*exec.Cmd) error // StartInBatch unless set
 	ready   func(context.Context) error
 	ports   []int
-	limit   time.Duration // how long it may take to be ready
 }
 
 func (s *Stack) component(part Part) component {
@@ -146,7 +149,7 @@ func (s *Stack) WaitReady(ctx context.Context, part Part) error {
 		}
 	}()
 	c := s.component(part)
-	err := poll(ctx, c.limit, c.ready)
+	err := poll(ctx, readyLimit, c.ready)
 	switch {
 	case err == nil:
 		return nil

@@ -34,15 +34,11 @@ const (
 	backupUser = "mrmrthon_backup" // may do everything, for backups and restores
 )
 
-// mariadbLimit leaves time for crash recovery.
-const mariadbLimit = 2 * time.Minute
-
 func (s *Stack) mariadb() component {
 	return component{
 		command: s.mariadbCommand,
 		ready:   s.pingMariaDB,
 		ports:   []int{s.ports.MariaDB},
-		limit:   mariadbLimit,
 	}
 }
 

@@ -47,7 +47,6 @@ func (s *Stack) prometheus() component {
 		command: s.prometheusCommand,
 		ready:   func(ctx context.Context) error { return expectOK(ctx, s.PrometheusURL()+"/-/ready") },
 		ports:   []int{s.ports.Prometheus},
-		limit:   time.Minute,
 	}
 }
 
@@ -72,7 +71,6 @@ func (s *Stack) alertmanager() component {
 		},
 		ready: func(ctx context.Context) error { return expectOK(ctx, s.AlertmanagerURL()+"/-/ready") },
 		ports: []int{s.ports.Alertmanager},
-		limit: time.Minute,
 	}
 }
 

@@ -16,9 +16,6 @@ import (
 // keyFile is where the API keeps the key that it signs tokens with.
 const keyFile = "jwt.pem"
 
-// programLimit is how long the API and the worker may take to be ready.
-const programLimit = time.Minute
-
 // program is the API or the worker: both report by /readyz when they are ready.
 func (s *Stack) program(part Part, port int) component {
 	return component{
@@ -31,7 +28,6 @@ func (s *Stack) program(part Part, port int) component {
 			return expectOK(ctx, "http://"+address(port)+"/readyz")
 		},
 		ports: []int{port},
-		limit: programLimit,
 	}
 }
 
@@ -190,7 +186,6 @@ func (s *Stack) mail() component {
 		},
 		ready: func(ctx context.Context) error { return expectOK(ctx, s.MailURL()+"/healthz") },
 		ports: []int{s.ports.SMTP, s.ports.Mail},
-		limit: 30 * time.Second,
 	}
 }
 

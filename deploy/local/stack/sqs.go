@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"os/exec"
-	"time"
 )
 
 // The queues of the path of a record. They live in the server's memory, which
@@ -29,7 +28,6 @@ func (s *Stack) sqs() component {
 		command: s.sqsCommand,
 		ready:   func(ctx context.Context) error { return expectOK(ctx, s.QueueEndpoint()+"/healthz") },
 		ports:   []int{s.ports.SQS},
-		limit:   30 * time.Second,
 	}
 }
 

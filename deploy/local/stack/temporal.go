@@ -38,7 +38,6 @@ func (s *Stack) temporal() component {
 		start:   s.opts.Server.start(),
 		ready:   s.settleTemporal,
 		ports:   []int{s.ports.Temporal, s.ports.TemporalUI},
-		limit:   time.Minute,
 	}
 }
 
