@@ -67,6 +67,8 @@ func TestClockOfAWorkerIsNotAsked(t *testing.T) {
 
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestWorkflowEnvironment()
+			env.SetTestTimeout(slowMachine)
+			env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: slowMachine})
 			env.SetStartTime(time.Now().Add(wrong))
 			env.RegisterActivity(activities.NewOffers(main, nil, nil))
 			env.SetOnTimerScheduledListener(func(_ string, wait time.Duration) {
