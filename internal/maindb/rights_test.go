@@ -50,7 +50,7 @@ func TestRights(t *testing.T) {
 		"entry_pool":       {mysql.API: everything, mysql.Worker: "select, update (taken, offered, waiting, registered, next_seq, next_bib, version)"},
 		"entry_departure":  {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
 		"offer_outbox":     {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
-		"offer_wake":       {mysql.API: "select, insert, delete, update (created_at)"},
+		"offer_wake":       {mysql.API: everything},
 		"entry_transfer":   {mysql.API: "select, insert, delete, update (runner_id, state, reason, changed_at)"},
 		"draw":             {mysql.API: "select, insert, delete", mysql.Worker: "select, update (drawn_at, list_hash)"},
 		"draw_number":      {mysql.API: "select, insert, delete", mysql.Worker: "select, update (pool, place, result)"},

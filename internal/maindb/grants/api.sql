@@ -34,7 +34,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON entry TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON entry_pool TO {account};
 GRANT SELECT, INSERT, DELETE ON entry_departure TO {account};
 GRANT SELECT, INSERT, DELETE ON offer_outbox TO {account};
-GRANT SELECT, INSERT, UPDATE (created_at), DELETE ON offer_wake TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON offer_wake TO {account};
 GRANT SELECT, INSERT, UPDATE (runner_id, state, reason, changed_at), DELETE ON entry_transfer TO {account};
 GRANT SELECT, INSERT, DELETE ON draw TO {account};
 GRANT SELECT, INSERT, DELETE ON draw_number TO {account};
