@@ -64,7 +64,12 @@ const (
 // made. When the answer to it is lost, the next attempt sends the mail once more,
 // under the same Message-ID: providers offer no better.
 func (a *Mails) SendMail(ctx context.Context, in MailInput) (MailResult, error) {
-	m, err := a.store.BeginMail(ctx, in.MailID)
+	return a.send(ctx, in.MailID, func(m userdb.Mail) (mail.Message, error) { return mail.Write(m, a.publicURL) })
+}
+
+// send sends a mail that is not final yet, as write says it.
+func (a *Mails) send(ctx context.Context, mailID string, write func(userdb.Mail) (mail.Message, error)) (MailResult, error) {
+	m, err := a.store.BeginMail(ctx, mailID)
 	switch {
 	case errors.Is(err, race.ErrNotFound):
 		return MailResult{State: userdb.MailFailed}, nil // its owner has left
@@ -78,7 +83,7 @@ func (a *Mails) SendMail(ctx context.Context, in MailInput) (MailResult, error) 
 	if err != nil || m.State.Final() {
 		return MailResult{State: m.State, Attempts: m.Attempts}, err
 	}
-	message, err := mail.Write(m, a.publicURL)
+	message, err := write(m)
 	if err != nil {
 		return MailResult{}, err
 	}
@@ -92,7 +97,7 @@ func (a *Mails) SendMail(ctx context.Context, in MailInput) (MailResult, error) 
 	case err != nil:
 		return MailResult{}, err
 	}
-	if err := a.finish(ctx, in.MailID, result.State, providerID); err != nil {
+	if err := a.finish(ctx, mailID, result.State, providerID); err != nil {
 		return MailResult{}, err
 	}
 	a.outcomes.WithLabelValues(outcome).Inc()

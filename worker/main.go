@@ -64,6 +64,7 @@ type Config struct {
 	Wake          wake.Config
 	Sweep         activities.SweepConfig
 	Mail          mail.Config
+	Notices       activities.NoticesConfig
 	// SweepInterval is the time from one sweep of standings to the next.
 	SweepInterval time.Duration `env:"SWEEP_INTERVAL" envDefault:"1m" min:"1s" help:"the time from one sweep of standings to the next"`
 	// Addr is where /healthz, /readyz and /metrics are served.

@@ -72,6 +72,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	main, user := maindb.NewOutcomes(clients.MainDB, time.Now), userdb.NewLedger(clients.UserDB, time.Now)
 	runs := temporal.NewWorkflows(clients.Temporal, m.Config.Temporal.Namespace)
 	standings := newStandingsWork(m.Config, runs, main, user, m.Log, registry)
+	mails := activities.NewMails(user, sender, m.Config.Mail.PublicURL, registry)
 	return m.serve(ctx, health, &work{
 		cfg: m.Config, log: m.Log, temporal: clients.Temporal, runs: runs, records: records, registry: registry, metrics: metrics,
 		starter:   bridge.Traced(bridge.CreditStarter{Client: clients.Temporal, Log: m.Log}, clients.Tracing.Provider()),
@@ -80,7 +81,9 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		audits:    activities.NewAudits(m.Config.Audit, main, user, runsOf{runs}, records, time.Now, metrics),
 		standings: standings,
 		offers:    activities.NewOffers(main, runsOf{runs}, metrics),
-		mails:     activities.NewMails(user, sender, m.Config.Mail.PublicURL, registry),
+		mails:     mails,
+		notices:   activities.NewNotices(m.Config.Notices, main, user, mails, time.Now, registry),
+		announcer: newAnnouncer(main, clients.Temporal, m.Log),
 		depths:    newDepths(records, m.Log, registry),
 		mailing:   newMailing(events, user, m.Log, registry),
 		sealer:    newSealer(main, m.Log, registry),
@@ -143,6 +146,8 @@ type work struct {
 	audits    *activities.Audits
 	standings standingsWork
 	mails     *activities.Mails
+	notices   *activities.Notices
+	announcer *announcer
 	mailing   *mailing
 	offers    *activities.Offers
 	depths    *depths
@@ -173,6 +178,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	scheduling.Go(func() { w.depths.run(ctx) })
 	scheduling.Go(func() { w.mailing.run(ctx) })
 	scheduling.Go(func() { w.sealer.run(ctx) })
+	scheduling.Go(func() { w.announcer.run(ctx) })
 	scheduling.Go(func() { w.scheduleAudit(ctx) })
 	scheduling.Go(func() { w.scheduleSweep(ctx) })
 	bridge.New(w.cfg.Bridge, w.records, w.starter, w.log, w.registry).Run(ctx)

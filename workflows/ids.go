@@ -22,6 +22,7 @@ const (
 	SeriesTaskQueue    = "series"
 	MailTaskQueue      = "mail"
 	EntriesTaskQueue   = "entries"
+	NoticesTaskQueue   = "notices"
 )
 
 // Search attributes by which the Web UI finds any credit. All are keywords and
@@ -80,6 +81,6 @@ func Inputs() map[string]reflect.Type {
 		"CreditRecord": reflect.TypeFor[CreditInput](), "FinalizeRace": reflect.TypeFor[FinalizeInput](),
 		"AuditCredits": nil, "SweepStandings": nil, "RebuildTotal": reflect.TypeFor[TotalInput](),
 		"SendMail": reflect.TypeFor[MailInput](), "RankSeries": reflect.TypeFor[SeriesInput](),
-		"HoldOffer": reflect.TypeFor[OfferInput](),
+		"HoldOffer": reflect.TypeFor[OfferInput](), "TellNotice": reflect.TypeFor[NoticeInput](),
 	}
 }

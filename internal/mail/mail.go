@@ -74,7 +74,13 @@ type Message struct {
 	Subject string
 	Text    string
 	HTML    string
+	// Unsubscribe is the address that switches the kind of mail off, RFC 8058; empty:
+	// nobody may.
+	Unsubscribe string
 }
+
+// oneClick tells mail programs that a POST to the address in List-Unsubscribe is enough.
+const oneClick = "List-Unsubscribe=One-Click"
 
 var (
 	// ErrBounced says that the address takes no mail.
@@ -162,6 +168,10 @@ func (s *smtp) Send(ctx context.Context, m Message) (string, error) {
 	msg.SetDate()
 	msg.Subject(m.Subject)
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no vacation answers
+	if m.Unsubscribe != "" {
+		msg.SetGenHeader("List-Unsubscribe", "<"+m.Unsubscribe+">")
+		msg.SetGenHeader("List-Unsubscribe-Post", oneClick)
+	}
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	err := s.client.DialAndSendWithContext(ctx, msg)
@@ -217,6 +227,11 @@ func (s *ses) Send(ctx context.Context, m Message) (string, error) {
 			Subject: utf8(m.Subject), Body: &types.Body{Text: utf8(m.Text), Html: utf8(m.HTML)},
 			Headers: []types.MessageHeader{{Name: aws.String("Auto-Submitted"), Value: aws.String("auto-generated")}},
 		}},
+	}
+	if m.Unsubscribe != "" {
+		headers := &in.Content.Simple.Headers
+		*headers = append(*headers, types.MessageHeader{Name: aws.String("List-Unsubscribe"), Value: aws.String("<" + m.Unsubscribe + ">")},
+			types.MessageHeader{Name: aws.String("List-Unsubscribe-Post"), Value: aws.String(oneClick)})
 	}
 	if s.set != "" {
 		in.ConfigurationSetName = &s.set

@@ -16,7 +16,7 @@ func TestRights(t *testing.T) {
 		"race":                     {mysql.API: everything, mysql.Worker: "select, update (status, updated_at)"},
 		"participant":              {mysql.API: everything, mysql.Worker: "select, insert, update"},
 		"organizer":                {mysql.API: "select, insert, update"},
-		"claim":                    {mysql.API: everything},
+		"claim":                    {mysql.API: everything, mysql.Worker: "select (claim_id, state)"},
 		"official_record":          {mysql.API: "select, insert, update", mysql.Worker: "select, update"},
 		"official_record_revision": {mysql.API: "select, insert", mysql.Worker: "select, insert"},
 		"official_record_split":    {mysql.API: "select, insert"},
@@ -39,7 +39,8 @@ func TestRights(t *testing.T) {
 			"undone_by, undone_at, undo_reason)"},
 		"import_content":   {mysql.API: "select, insert, delete"},
 		"import_mapping":   {mysql.API: everything},
-		"race_staff":       {mysql.API: "select, insert, delete"},
+		"race_staff":       {mysql.API: "select, insert, delete", mysql.Worker: "select (race_id, user_id, role)"},
+		"notice_event":     {mysql.API: "select", mysql.Worker: "select, insert, update (started_at, finished_at, from_version, to_version)"},
 		"staff_invitation": {mysql.API: "select, insert, delete, update (login_hash, user_id, declined_at, accepted_at)"},
 		"api_key":          {mysql.API: "select, insert, delete, update (secret_hash, prefix, last_used_at, revoked_at)"},
 		"dispute": {

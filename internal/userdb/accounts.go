@@ -234,7 +234,7 @@ func (s *Accounts) EraseAccount(ctx context.Context, userID string) error {
 		}
 		for _, erase := range []func(context.Context, string) error{
 			queries.DeleteTokens, queries.DeleteMails, queries.DeleteLinkTokens, queries.DeleteLinks, queries.DeletePasskeys,
-			queries.DeleteNoticeChoices, queries.DeleteUnsubscriber,
+			queries.DeleteNoticeChoices, queries.DeleteUnsubscriber, queries.DeleteNoticed,
 		} {
 			if err := erase(ctx, userID); err != nil {
 				return err

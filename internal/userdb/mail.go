@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -74,6 +75,8 @@ type Mail struct {
 	Attempts  int
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	About     json.RawMessage // of a notice: notice.Facts; nil for mails about the account
+	UserID    string
 	// Token is the secret of the mail's link; empty when it has none. Each attempt to
 	// send has its own, and all of them work.
 	Token string
@@ -665,5 +668,6 @@ func mailOf(row gen.Mail) Mail {
 	return Mail{
 		ID: row.MailID, Kind: MailKind(row.Kind), Language: row.Language, Address: row.Address, Detail: row.Detail,
 		State: MailState(row.State), Attempts: int(row.Attempts), CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt,
+		About: json.RawMessage(row.About.String), UserID: row.UserID,
 	}
 }

@@ -1,12 +1,19 @@
 package userdb
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
 	"github.com/mrmrthon/mrmrthon/internal/notice"
@@ -172,4 +179,133 @@ func (s *Ledger) Unsubscribers(ctx context.Context, userIDs []string) (map[strin
 		return nil, fmt.Errorf("read what signs links: %w", err)
 	}
 	return found, nil
+}
+
+// Recipient is an account to whose address notices may go.
+type Recipient struct {
+	Address     string
+	Language    string
+	Preferences notice.Preferences
+}
+
+// Reachable returns those of the accounts that notices may be mailed to.
+func (s *Ledger) Reachable(ctx context.Context, userIDs []string) (map[string]Recipient, error) {
+	found := map[string]Recipient{}
+	if len(userIDs) == 0 {
+		return found, nil
+	}
+	rows, err := s.queries.Reachable(ctx, userIDs)
+	if err != nil || len(rows) == 0 {
+		return found, wrapNotices(err)
+	}
+	for _, row := range rows {
+		found[row.UserID] = Recipient{Address: row.Email.String, Language: row.Language, Preferences: notice.Preferences{PausedUntil: row.NoticesPausedUntil.Time}}
+	}
+	choices, err := s.queries.ChoicesOf(ctx, slices.Collect(maps.Keys(found)))
+	for _, row := range choices {
+		if r, ok := found[row.UserID]; ok {
+			r.Preferences.Chosen = append(r.Preferences.Chosen, notice.Choice{Kind: notice.Kind(row.Kind), Channel: notice.Channel(row.Channel), State: notice.State(row.State)})
+			found[row.UserID] = r
+		}
+	}
+	return found, wrapNotices(err)
+}
+
+func wrapNotices(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("notices: %w", err)
+}
+
+// Noticed is up to what an account has been told about a thing.
+type Noticed struct {
+	UserID, Thing string
+	State         int64
+}
+
+// Noticed returns up to what accounts have been told, by thing and account.
+func (s *Ledger) Noticed(ctx context.Context, userIDs []string) (map[[2]string]int64, error) {
+	found := map[[2]string]int64{}
+	if len(userIDs) == 0 {
+		return found, nil
+	}
+	rows, err := s.queries.Noticed(ctx, userIDs)
+	for _, row := range rows {
+		found[[2]string{row.Thing, row.UserID}] = row.State
+	}
+	return found, wrapNotices(err)
+}
+
+// NewNotice is a notice to be mailed to an account.
+type NewNotice struct {
+	UserID    string
+	Recipient Recipient
+	Kind      notice.Kind
+	About     notice.Facts
+	ExpiresAt time.Time
+}
+
+// WriteNotices adds mails of an event, and notes up to what accounts have been told, in
+// one transaction: nobody is told twice, whatever crashes. A mail that the event has for
+// the account already stays as it is.
+func (s *Ledger) WriteNotices(ctx context.Context, e notice.Event, mails []NewNotice, noticed []Noticed) (written int, err error) {
+	now := s.now()
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		written = 0
+		for part := range slices.Chunk(mails, noticesAtOnce) {
+			args, rows := []any{}, make([]string, len(part))
+			for i, m := range part {
+				about, err := json.Marshal(m.About)
+				if err != nil {
+					return err
+				}
+				rows[i] = "(?,?,?,?,?,?,'','queued',0,'',?,?,?,?,?,?,?)"
+				// started_at keeps programs of the version before, which know mails with a
+				// workflow of their own alone, away from it for a while.
+				args = append(args, uuid.Must(uuid.NewV7()).String(), fmt.Sprintf("notice/%d/%s/%s/email", e.Position, e.Kind, m.UserID), m.UserID,
+					string(m.Kind), cmp.Or(m.Recipient.Language, defaultLanguage), m.Recipient.Address, now, m.ExpiresAt, now, now, e.Position, string(e.Kind), string(about))
+			}
+			result, err := tx.ExecContext(ctx, `INSERT IGNORE INTO mail (mail_id, event_key, user_id, kind, language, address, detail, state, attempts, provider_id,
+    created_at, expires_at, started_at, updated_at, notice_position, notice_event, about) VALUES `+strings.Join(rows, ","), args...)
+			if err != nil {
+				return err
+			}
+			n, _ := result.RowsAffected()
+			written += int(n)
+		}
+		for part := range slices.Chunk(noticed, noticesAtOnce) {
+			args, rows := []any{}, make([]string, len(part))
+			for i, n := range part {
+				rows[i] = "(?,?,?,?)"
+				args = append(args, n.UserID, n.Thing, n.State, now)
+			}
+			_, err := tx.ExecContext(ctx, `INSERT INTO noticed (user_id, thing, state, noticed_at) VALUES `+strings.Join(rows, ",")+
+				` ON DUPLICATE KEY UPDATE state = VALUES(state), noticed_at = VALUES(noticed_at)`, args...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("write the notices of event %d: %w", e.Position, err)
+	}
+	return written, nil
+}
+
+const noticesAtOnce = 500
+
+// WaitingNotice is a mail of an event that is neither sent nor given up.
+type WaitingNotice struct{ MailID, UserID string }
+
+// NoticesToSend returns up to limit mails of an event that wait, those with the fewest
+// attempts first.
+func (s *Ledger) NoticesToSend(ctx context.Context, position int64, kind notice.Kind, limit int) ([]WaitingNotice, error) {
+	rows, err := s.queries.NoticesToSend(ctx, sql.NullInt64{Int64: position, Valid: true}, optional(string(kind)), int32(limit)) //nolint:gosec // some hundreds
+	found := make([]WaitingNotice, len(rows))
+	for i, row := range rows {
+		found[i] = WaitingNotice(row)
+	}
+	return found, wrapNotices(err)
 }

@@ -233,6 +233,18 @@ type ImportMapping struct {
 	UpdatedAt   time.Time
 }
 
+type NoticeEvent struct {
+	Position    int64
+	Kind        string
+	RaceID      string
+	Subjects    string
+	HappenedAt  time.Time
+	StartedAt   sql.NullTime
+	FinishedAt  sql.NullTime
+	FromVersion sql.NullInt32
+	ToVersion   sql.NullInt32
+}
+
 type OfferOutbox struct {
 	RaceID    string
 	Pool      int16

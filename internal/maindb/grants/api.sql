@@ -44,3 +44,4 @@ GRANT SELECT ON goose_db_version TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON series TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON series_race TO {account};
 GRANT SELECT ON series_standings TO {account};
+GRANT SELECT ON notice_event TO {account};

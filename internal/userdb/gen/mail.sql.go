@@ -270,7 +270,7 @@ func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (AccountLin
 }
 
 const lockMail = `-- name: LockMail :one
-SELECT mail_id, event_key, user_id, kind, language, address, detail, link_id, state, attempts, provider_id, created_at, expires_at, started_at, updated_at FROM mail WHERE mail_id = ? FOR UPDATE
+SELECT mail_id, event_key, user_id, kind, language, address, detail, link_id, state, attempts, provider_id, created_at, expires_at, started_at, updated_at, notice_position, notice_event, about FROM mail WHERE mail_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockMail(ctx context.Context, mailID string) (Mail, error) {
@@ -292,6 +292,9 @@ func (q *Queries) LockMail(ctx context.Context, mailID string) (Mail, error) {
 		&i.ExpiresAt,
 		&i.StartedAt,
 		&i.UpdatedAt,
+		&i.NoticePosition,
+		&i.NoticeEvent,
+		&i.About,
 	)
 	return i, err
 }
@@ -509,12 +512,13 @@ func (q *Queries) SwitchAddressOff(ctx context.Context, arg SwitchAddressOffPara
 
 const unstartedMails = `-- name: UnstartedMails :many
 SELECT mail_id FROM mail
-WHERE state IN ('queued', 'sending') AND (started_at IS NULL OR started_at < ?)
+WHERE state IN ('queued', 'sending') AND notice_position IS NULL AND (started_at IS NULL OR started_at < ?)
 ORDER BY mail_id
 LIMIT ?
 `
 
 // Those whose workflow has not been started, or was so long ago that it may be lost.
+// Notices are sent by the workflow of their event.
 func (q *Queries) UnstartedMails(ctx context.Context, lostBefore sql.NullTime, limit int32) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, unstartedMails, lostBefore, limit)
 	if err != nil {

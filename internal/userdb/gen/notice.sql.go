@@ -21,6 +21,55 @@ func (q *Queries) AddUnsubscriber(ctx context.Context, userID string, linkID []b
 	return err
 }
 
+const choicesOf = `-- name: ChoicesOf :many
+SELECT user_id, kind, channel, state FROM notice_choice WHERE user_id IN (/*SLICE:user_ids*/?)
+`
+
+type ChoicesOfRow struct {
+	UserID  string
+	Kind    string
+	Channel string
+	State   string
+}
+
+func (q *Queries) ChoicesOf(ctx context.Context, userIds []string) ([]ChoicesOfRow, error) {
+	query := choicesOf
+	var queryParams []interface{}
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChoicesOfRow
+	for rows.Next() {
+		var i ChoicesOfRow
+		if err := rows.Scan(
+			&i.UserID,
+			&i.Kind,
+			&i.Channel,
+			&i.State,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const chooseNotice = `-- name: ChooseNotice :exec
 INSERT INTO notice_choice (user_id, kind, channel, state, chosen_at) VALUES (?, ?, ?, ?, ?)
 ON DUPLICATE KEY UPDATE state = VALUES(state), chosen_at = VALUES(chosen_at)
@@ -51,6 +100,15 @@ DELETE FROM notice_choice WHERE user_id = ?
 
 func (q *Queries) DeleteNoticeChoices(ctx context.Context, userID string) error {
 	_, err := q.db.ExecContext(ctx, deleteNoticeChoices, userID)
+	return err
+}
+
+const deleteNoticed = `-- name: DeleteNoticed :exec
+DELETE FROM noticed WHERE user_id = ?
+`
+
+func (q *Queries) DeleteNoticed(ctx context.Context, userID string) error {
+	_, err := q.db.ExecContext(ctx, deleteNoticed, userID)
 	return err
 }
 
@@ -96,6 +154,49 @@ func (q *Queries) NoticeChoices(ctx context.Context, userID string) ([]NoticeCho
 	return items, nil
 }
 
+const noticed = `-- name: Noticed :many
+SELECT user_id, thing, state FROM noticed WHERE user_id IN (/*SLICE:user_ids*/?)
+`
+
+type NoticedRow struct {
+	UserID string
+	Thing  string
+	State  int64
+}
+
+func (q *Queries) Noticed(ctx context.Context, userIds []string) ([]NoticedRow, error) {
+	query := noticed
+	var queryParams []interface{}
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NoticedRow
+	for rows.Next() {
+		var i NoticedRow
+		if err := rows.Scan(&i.UserID, &i.Thing, &i.State); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const noticesPausedUntil = `-- name: NoticesPausedUntil :one
 SELECT notices_paused_until FROM user WHERE user_id = ? AND erased_at IS NULL
 `
@@ -107,6 +208,41 @@ func (q *Queries) NoticesPausedUntil(ctx context.Context, userID string) (sql.Nu
 	return notices_paused_until, err
 }
 
+const noticesToSend = `-- name: NoticesToSend :many
+SELECT mail_id, user_id FROM mail
+WHERE notice_position = ? AND notice_event = ? AND state IN ('queued', 'sending')
+ORDER BY attempts, mail_id
+LIMIT ?
+`
+
+type NoticesToSendRow struct {
+	MailID string
+	UserID string
+}
+
+func (q *Queries) NoticesToSend(ctx context.Context, noticePosition sql.NullInt64, noticeEvent sql.NullString, limit int32) ([]NoticesToSendRow, error) {
+	rows, err := q.db.QueryContext(ctx, noticesToSend, noticePosition, noticeEvent, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NoticesToSendRow
+	for rows.Next() {
+		var i NoticesToSendRow
+		if err := rows.Scan(&i.MailID, &i.UserID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pauseNotices = `-- name: PauseNotices :exec
 UPDATE user SET notices_paused_until = ?, updated_at = ? WHERE user_id = ?
 `
@@ -114,6 +250,58 @@ UPDATE user SET notices_paused_until = ?, updated_at = ? WHERE user_id = ?
 func (q *Queries) PauseNotices(ctx context.Context, noticesPausedUntil sql.NullTime, updatedAt time.Time, userID string) error {
 	_, err := q.db.ExecContext(ctx, pauseNotices, noticesPausedUntil, updatedAt, userID)
 	return err
+}
+
+const reachable = `-- name: Reachable :many
+SELECT user_id, email, language, notices_paused_until FROM user
+WHERE user_id IN (/*SLICE:user_ids*/?) AND email IS NOT NULL AND email_problem NOT IN ('bounced', 'complained')
+  AND erased_at IS NULL AND suspended_at IS NULL
+`
+
+type ReachableRow struct {
+	UserID             string
+	Email              sql.NullString
+	Language           string
+	NoticesPausedUntil sql.NullTime
+}
+
+// Accounts to whose address mails may go.
+func (q *Queries) Reachable(ctx context.Context, userIds []string) ([]ReachableRow, error) {
+	query := reachable
+	var queryParams []interface{}
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReachableRow
+	for rows.Next() {
+		var i ReachableRow
+		if err := rows.Scan(
+			&i.UserID,
+			&i.Email,
+			&i.Language,
+			&i.NoticesPausedUntil,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const unsubscriberByLink = `-- name: UnsubscriberByLink :one

@@ -54,21 +54,24 @@ type LinkToken struct {
 }
 
 type Mail struct {
-	MailID     string
-	EventKey   string
-	UserID     string
-	Kind       string
-	Language   string
-	Address    string
-	Detail     string
-	LinkID     sql.NullString
-	State      string
-	Attempts   int32
-	ProviderID string
-	CreatedAt  time.Time
-	ExpiresAt  time.Time
-	StartedAt  sql.NullTime
-	UpdatedAt  time.Time
+	MailID         string
+	EventKey       string
+	UserID         string
+	Kind           string
+	Language       string
+	Address        string
+	Detail         string
+	LinkID         sql.NullString
+	State          string
+	Attempts       int32
+	ProviderID     string
+	CreatedAt      time.Time
+	ExpiresAt      time.Time
+	StartedAt      sql.NullTime
+	UpdatedAt      time.Time
+	NoticePosition sql.NullInt64
+	NoticeEvent    sql.NullString
+	About          sql.NullString
 }
 
 type NoticeChoice struct {
@@ -77,6 +80,13 @@ type NoticeChoice struct {
 	Channel  string
 	State    string
 	ChosenAt time.Time
+}
+
+type Noticed struct {
+	UserID    string
+	Thing     string
+	State     int64
+	NoticedAt time.Time
 }
 
 type Passkey struct {

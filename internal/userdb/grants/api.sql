@@ -17,6 +17,7 @@ GRANT SELECT, INSERT, UPDATE (used_at), DELETE ON account_link TO {account};
 GRANT SELECT, DELETE ON link_token TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON notice_choice TO {account};
 GRANT SELECT, DELETE ON unsubscriber TO {account};
+GRANT SELECT, DELETE ON noticed TO {account};
 GRANT SELECT, INSERT, DELETE ON recovery_request TO {account};
 GRANT SELECT, UPDATE (parts) ON credit TO {account};
 GRANT SELECT, UPDATE (parts) ON point TO {account};

@@ -9,8 +9,9 @@ SELECT * FROM mail WHERE mail_id = ? FOR UPDATE;
 
 -- name: UnstartedMails :many
 -- Those whose workflow has not been started, or was so long ago that it may be lost.
+-- Notices are sent by the workflow of their event.
 SELECT mail_id FROM mail
-WHERE state IN ('queued', 'sending') AND (started_at IS NULL OR started_at < sqlc.arg(lost_before))
+WHERE state IN ('queued', 'sending') AND notice_position IS NULL AND (started_at IS NULL OR started_at < sqlc.arg(lost_before))
 ORDER BY mail_id
 LIMIT ?;
 

@@ -25,3 +25,24 @@ INSERT IGNORE INTO unsubscriber (user_id, link_id, secret) VALUES (?, ?, ?);
 
 -- name: Unsubscribers :many
 SELECT * FROM unsubscriber WHERE user_id IN (sqlc.slice(user_ids));
+
+-- name: Reachable :many
+-- Accounts to whose address mails may go.
+SELECT user_id, email, language, notices_paused_until FROM user
+WHERE user_id IN (sqlc.slice(user_ids)) AND email IS NOT NULL AND email_problem NOT IN ('bounced', 'complained')
+  AND erased_at IS NULL AND suspended_at IS NULL;
+
+-- name: ChoicesOf :many
+SELECT user_id, kind, channel, state FROM notice_choice WHERE user_id IN (sqlc.slice(user_ids));
+
+-- name: Noticed :many
+SELECT user_id, thing, state FROM noticed WHERE user_id IN (sqlc.slice(user_ids));
+
+-- name: NoticesToSend :many
+SELECT mail_id, user_id FROM mail
+WHERE notice_position = ? AND notice_event = ? AND state IN ('queued', 'sending')
+ORDER BY attempts, mail_id
+LIMIT ?;
+
+-- name: DeleteNoticed :exec
+DELETE FROM noticed WHERE user_id = ?;

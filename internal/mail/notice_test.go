@@ -1,0 +1,53 @@
+package mail_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/mail"
+	"github.com/mrmrthon/mrmrthon/internal/notice"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// TestWriteNotice goes over all kinds in all languages: each says something, escapes what
+// people wrote, has nothing of it in its subject, and can be switched off if it may be.
+func TestWriteNotice(t *testing.T) {
+	t.Parallel()
+	const hostile = `<script>alert("춘천")</script>`
+	figures := func(place int) *notice.Figures {
+		return &notice.Figures{Gun: "3:01:02", Net: "3:00:01", Status: "OK", Place: place, SexPlace: place, Division: hostile, DivisionPlace: place, Points: 712}
+	}
+	about, err := json.Marshal(notice.Facts{
+		RaceID: mailID, Race: hostile, Date: "2026-04-20", Bib: "1/2", Before: figures(7), Now: figures(6),
+		Until: time.Date(2026, 4, 21, 8, 0, 0, 0, time.UTC), Count: 3, Causes: []string{"4711"},
+	})
+	require.NoError(t, err)
+	signing := notice.Unsubscriber{ID: [16]byte{1}}
+	for _, d := range notice.Definitions() {
+		if d.Kind == notice.Security || d.Kind == notice.TaskDue { // other mails; nothing tells of tasks yet
+			continue
+		}
+		for _, language := range append(mail.Languages(), "fr") {
+			m, err := mail.WriteNotice(userdb.Mail{ID: mailID, Kind: userdb.MailKind(d.Kind), Language: language, Address: "uta@example.org", About: about}, signing, "https://results.example.org/")
+			require.NoError(t, err, d.Kind)
+			require.NotEmpty(t, m.Subject)
+			require.NotContains(t, m.Subject, hostile)
+			require.NotContains(t, m.Text, "{{")
+			require.NotContains(t, m.HTML, "<script>", "%s in %s", d.Kind, language)
+			require.Contains(t, m.HTML, "prefers-color-scheme:dark")
+			require.Contains(t, m.Text, "https://results.example.org/")
+			require.Equal(t, language == "ko", strings.ContainsAny(m.Subject, "가나다라마바사아자차카타파하기니의을를이었습"), m.Subject)
+			require.Equal(t, d.Class == notice.Transactional, m.Unsubscribe == "", d.Kind)
+			if m.Unsubscribe != "" {
+				require.Equal(t, "https://results.example.org"+notice.UnsubscribePath+signing.Token(d.Kind), m.Unsubscribe)
+				require.Contains(t, m.Text, m.Unsubscribe)
+			}
+		}
+	}
+	_, err = mail.WriteNotice(userdb.Mail{Kind: "nonsense", About: about}, signing, "")
+	require.Error(t, err)
+}

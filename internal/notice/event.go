@@ -1,0 +1,174 @@
+package notice
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// Event is what people are told about: a change, or several of one kind in one race that
+// followed each other. It is identified by the position of its first change and its kind.
+type Event struct {
+	Position int64
+	Kind     Kind
+	RaceID   string
+	At       time.Time // of its last change
+	Subjects []Subject
+	// FromVersion and ToVersion are the versions of the standings that it compares; zero:
+	// none.
+	FromVersion, ToVersion int
+}
+
+// Subject is what one change of an event was about.
+type Subject struct {
+	Kind  string    `json:"kind"` // record, entry, import, claim, dispute, race
+	ID    string    `json:"id"`
+	User  string    `json:"user,omitempty"`  // the account that it concerns
+	Actor string    `json:"actor,omitempty"` // the account that is answerable for it
+	Until time.Time `json:"until,omitzero"`  // of an offer
+	Count int       `json:"count,omitempty"` // of what an import added and changed
+}
+
+// state is what the changes of entries and claims say of their state.
+type state struct {
+	Status string    `json:"status"`
+	State  string    `json:"state"`
+	Until  time.Time `json:"until"`
+	// Of an import:
+	Added   int `json:"added"`
+	Changed int `json:"changed"`
+}
+
+func stateOf(value any) (s state) {
+	if text, ok := value.(json.RawMessage); ok {
+		_ = json.Unmarshal(text, &s) // what is another form has no state
+	}
+	return s
+}
+
+// Of a change of results, the event has the kind ResultPosted; whether a runner is told
+// that a result was posted or corrected depends on what they knew.
+
+// KindsOf is the one table of which changes people are told about, in which kinds of
+// events. TaskDue has no rows yet: nothing writes changes of tasks. Security has none,
+// because the mails about an account are written in the transaction of what they tell.
+func KindsOf(c race.Change) []Kind {
+	before, after := stateOf(c.Before), stateOf(c.After)
+	switch {
+	case strings.HasPrefix(c.Action, "entry."):
+		return ofEntry(before.Status, after.Status)
+	case strings.HasPrefix(c.Action, "record."):
+		return []Kind{ResultPosted, PlaceMoved, PointsCredited}
+	case c.Action == "import.applied", c.Action == "import.undone":
+		return []Kind{ResultPosted, PlaceMoved, PointsCredited, ImportApplied}
+	case c.Action == "race.changed": // the rules of its ranking, perhaps
+		return []Kind{PlaceMoved}
+	case c.Action == "race.published":
+		return []Kind{RaceOfficial}
+	case strings.HasPrefix(c.Action, "claim.") && after.State == string(race.Requested):
+		return []Kind{ClaimWaiting}
+	case c.Action == "dispute.opened":
+		return []Kind{DisputeWaiting}
+	}
+	return nil
+}
+
+func ofEntry(before, after string) []Kind {
+	switch {
+	case before == after:
+		return nil
+	case after == string(race.Entered) && before == string(race.Waiting):
+		return []Kind{MovedUp}
+	case after == string(race.Entered):
+		return []Kind{EntryConfirmed}
+	case after == string(race.Offered):
+		return []Kind{OfferMade, OfferEnding}
+	}
+	return nil
+}
+
+// SubjectOf returns what an event keeps of a change.
+func SubjectOf(c race.Change) Subject {
+	after := stateOf(c.After)
+	s := Subject{Kind: c.Subject.Kind, ID: c.Subject.ID, User: c.AboutID, Actor: c.Actor.AccountID, Until: after.Until, Count: after.Added + after.Changed}
+	if s.User == "" && s.Kind == "entry" {
+		s.User = s.Actor
+	}
+	return s
+}
+
+// digestHour is when digests are sent, by UTC: 18:00 in Korea.
+const digestHour = 9
+
+// DueAt returns when the event is told: settle is how long changes gather first, so that
+// what is corrected twice is told once.
+func (e Event) DueAt(settle time.Duration) time.Time {
+	definition, _ := Of(e.Kind)
+	switch {
+	case e.Kind == OfferEnding: // when three quarters of the time are over
+		if until := e.until(); until.After(e.At) {
+			return until.Add(-until.Sub(e.At) / 4)
+		}
+		return e.At
+	case definition.Class == Transactional:
+		return e.At
+	case definition.Class == Activity:
+		at := e.At.UTC().Add(settle)
+		due := time.Date(at.Year(), at.Month(), at.Day(), digestHour, 0, 0, 0, time.UTC)
+		if due.Before(at) {
+			due = due.Add(day)
+		}
+		return due
+	}
+	return e.At.Add(settle)
+}
+
+// until is the first end of an offer of the event.
+func (e Event) until() (first time.Time) {
+	for _, s := range e.Subjects {
+		if first.IsZero() || s.Until.Before(first) {
+			first = s.Until
+		}
+	}
+	return first
+}
+
+// Records returns the records that the event is about; all is true when any record of
+// the race may be.
+func (e Event) Records() (ids []string, all bool) {
+	for _, s := range e.Subjects {
+		if s.Kind != "record" {
+			return nil, true
+		}
+		ids = append(ids, s.ID)
+	}
+	return ids, false
+}
+
+// Facts is what a notice says: no names of people.
+type Facts struct {
+	RaceID   string    `json:"race_id"`
+	Race     string    `json:"race"` // its name
+	Date     string    `json:"date,omitempty"`
+	Bib      string    `json:"bib,omitempty"`
+	Before   *Figures  `json:"before,omitempty"`
+	Now      *Figures  `json:"now,omitempty"`
+	Until    time.Time `json:"until,omitzero"`
+	Count    int       `json:"count,omitempty"`
+	Causes   []string  `json:"causes,omitempty"` // bibs of the records whose correction moved a place
+	Official bool      `json:"official,omitempty"`
+}
+
+// Figures is a result as it was or is.
+type Figures struct {
+	Gun           string `json:"gun,omitempty"`
+	Net           string `json:"net,omitempty"`
+	Status        string `json:"status,omitempty"` // OK, DNF and so on; removed
+	Place         int    `json:"place,omitempty"`
+	SexPlace      int    `json:"sex_place,omitempty"`
+	Division      string `json:"division,omitempty"`
+	DivisionPlace int    `json:"division_place,omitempty"`
+	Points        int64  `json:"points,omitempty"`
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/notice"
+	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/workflows"
+)
+
+const (
+	// noticeInterval is how long a change may wait until its notices begin.
+	noticeInterval = time.Second
+	// noticeSlots is how many steps of notices a process does at once: they use the
+	// databases that credits need.
+	noticeSlots = 2
+)
+
+// newNoticesWorker returns the worker of the notices task queue, not started yet; gaveUp
+// is called if it stops because of a fatal error.
+func (w *work) newNoticesWorker(gaveUp func(error)) worker.Worker {
+	notices := worker.New(w.temporal, workflows.NoticesTaskQueue, worker.Options{
+		MaxConcurrentActivityExecutionSize: noticeSlots,
+		MaxConcurrentWorkflowTaskPollers:   2, // the least that the SDK takes
+		MaxConcurrentActivityTaskPollers:   1,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       gaveUp,
+		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
+	})
+	notices.RegisterWorkflow(workflows.TellNotice)
+	notices.RegisterActivity(w.notices)
+	return notices
+}
+
+// announcer takes from the change log what people are told about, and starts a workflow
+// for each event. Every worker has one; the database lets one at a time read the log.
+type announcer struct {
+	store *maindb.Outcomes
+	runs  client.Client
+	link  *telemetry.Link
+}
+
+func newAnnouncer(store *maindb.Outcomes, runs client.Client, log *slog.Logger) *announcer {
+	return &announcer{store: store, runs: runs, link: telemetry.NewLink("the notices of the change log", log)}
+}
+
+// run goes on until ctx ends. What a failure leaves waits for the next time.
+func (a *announcer) run(ctx context.Context) {
+	tick := time.NewTicker(noticeInterval)
+	defer tick.Stop()
+	for {
+		if err := a.announce(ctx); ctx.Err() == nil {
+			a.link.Report(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *announcer) announce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sealTimeout)
+	defer cancel()
+	for {
+		n, err := a.store.ConsumeNotices(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	return a.store.StartNotices(ctx, func(ctx context.Context, e notice.Event) error {
+		in := workflows.NoticeInput{Position: e.Position, Kind: e.Kind}
+		_, err := a.runs.ExecuteWorkflow(ctx, workflows.TellNoticeOptions(e), workflows.TellNotice, in)
+		if _, started := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); started {
+			return nil
+		}
+		return err
+	})
+}
