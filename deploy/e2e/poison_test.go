@@ -47,7 +47,13 @@ const deadLettered = "mrmrthon_bridge_dead_lettered_total"
 // metric reads a counter of the worker.
 func (s *system) metric(t *testing.T, name string) float64 {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.WorkerURL()+"/metrics", http.NoBody)
+	return metricAt(t, s.WorkerURL(), name)
+}
+
+// metricAt returns a metric of the program at a URL.
+func metricAt(t *testing.T, programURL, name string) float64 {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, programURL+"/metrics", http.NoBody)
 	require.NoError(t, err)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
@@ -55,7 +61,7 @@ func (s *system) metric(t *testing.T, name string) float64 {
 	text, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	sample := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(text)
-	require.NotNil(t, sample, "the worker has no %s", name)
+	require.NotNil(t, sample, "%s has no %s", programURL, name)
 	value, err := strconv.ParseFloat(string(sample[1]), 64)
 	require.NoError(t, err)
 	return value

@@ -22,6 +22,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -29,8 +30,9 @@ import (
 
 // TestRush has many people ask for few places at once, through two API processes of which
 // one is killed again and again, while Temporal is down and MariaDB is killed once. Then
-// half of those who entered cancel. Nobody may get a place too many, nobody may be lost,
-// and the places go to those who came first.
+// half of those who entered cancel, and the offers of their places are answered or expire
+// while the worker, Temporal and an API are killed. Nobody may get a place too many,
+// nobody and no place may be lost, and the places go to those who came first.
 func TestRush(t *testing.T) {
 	t.Parallel()
 	r := newRush(t)
@@ -295,7 +297,9 @@ func (r *rush) check(t *testing.T) {
 	require.Equal(t, r.places, count(t, r.mainDB, "SELECT taken FROM entry_pool WHERE race_id = ?", r.raceID))
 	inversion := count(t, r.mainDB, `SELECT COALESCE(MAX(TIMESTAMPDIFF(MICROSECOND, received_at, earlier) DIV 1000), 0) FROM (
 		SELECT received_at, MAX(received_at) OVER (ORDER BY seq) AS earlier FROM entry WHERE race_id = ?) AS line`, r.raceID)
-	t.Logf("the largest inversion between arrival and number is %d ms", inversion)
+	deadlocks := count(t, r.mainDB, "SELECT COALESCE(MAX(`count`), 0) FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'")
+	t.Logf("the largest inversion between arrival and number is %d ms; %d deadlocks since MariaDB was killed, %.0f batches done again by the API that was not",
+		inversion, deadlocks, metricAt(t, r.APIURL(), "mrmrthon_entry_batch_retries_total"))
 }
 
 // cancelHalf has half of those who entered cancel at the same time. Temporal is still
@@ -317,27 +321,27 @@ func (r *rush) cancelHalf(t *testing.T) {
 		"the places are offered to those in front")
 }
 
-// answerOffers has every second runner accept. The others let the deadline pass: their
-// workflows, which start when Temporal is back, pass the places on.
+// answerOffers has every second runner accept while the worker, Temporal and an API are
+// killed and started again. The others let the deadline pass, which comes meanwhile:
+// their workflows, which start when Temporal is back, pass the places on.
 func (r *rush) answerOffers(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
 	offered := r.places / 2
-	_, err := r.mainDB.ExecContext(ctx, `UPDATE entry SET offer_expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 SECOND WHERE race_id = ? AND state = 'offered' AND seq % 2 = 1`, r.raceID)
+	_, err := r.mainDB.ExecContext(ctx, `UPDATE entry SET offer_expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 + seq % 7 SECOND WHERE race_id = ? AND state = 'offered' AND seq % 2 = 1`, r.raceID)
 	require.NoError(t, err)
 	require.NoError(t, r.StartPart(ctx, stack.Temporal))
-	require.NoError(t, r.WaitReady(ctx, stack.Temporal))
-	accepted := 0
-	for _, p := range r.runners {
-		if p.entry.Number <= r.places || p.entry.Number > r.places+offered || p.entry.Number%2 != 0 {
-			continue
+	restarted := make(chan error, 1)
+	go func() {
+		var err error
+		for _, part := range []stack.Part{stack.Worker, stack.Temporal, stack.API} {
+			err = errors.Join(err, r.Restart(ctx, part))
 		}
-		status, err := r.call(ctx, http.MethodPost, r.apis[0]+"/v1/races/"+r.raceID+"/participants/me/accept", p)
-		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, status)
-		require.Equal(t, "entered", p.entry.Status)
-		accepted++
-	}
+		restarted <- err
+	}()
+	accepted := r.acceptEverySecond(t, offered)
+	require.NoError(t, <-restarted)
+
 	counted := func(want int, query string, args ...any) func() error {
 		return func() error {
 			if got := count(t, r.mainDB, query, args...); got != want {
@@ -346,8 +350,44 @@ func (r *rush) answerOffers(t *testing.T) {
 			return nil
 		}
 	}
-	eventually(t, patience, counted(offered-accepted, "SELECT COUNT(*) FROM entry WHERE race_id = ? AND state = 'expired'", r.raceID))
-	require.Equal(t, offered-accepted, count(t, r.mainDB, "SELECT COUNT(*) FROM entry WHERE race_id = ? AND state = 'offered'", r.raceID), "and pass the places on")
-	require.Equal(t, r.places-offered+accepted, count(t, r.mainDB, "SELECT COUNT(*) FROM participant WHERE race_id = ? AND status = 'entered'", r.raceID))
+	passedOn := offered - accepted
+	eventually(t, patience, counted(passedOn, "SELECT COUNT(*) FROM entry WHERE race_id = ? AND state = 'expired'", r.raceID))
+	require.Equal(t, passedOn, count(t, r.mainDB, "SELECT COUNT(*) FROM entry WHERE race_id = ? AND state = 'offered' AND seq > ? AND seq <= ?",
+		r.raceID, r.places+offered, r.places+offered+passedOn), "each place goes on to the next in line")
+	require.Equal(t, passedOn, count(t, r.mainDB, "SELECT offered FROM entry_pool WHERE race_id = ?", r.raceID))
+	require.Equal(t, r.places-passedOn, count(t, r.mainDB, "SELECT taken FROM entry_pool WHERE race_id = ?", r.raceID))
+	require.Equal(t, r.places-passedOn, count(t, r.mainDB, "SELECT COUNT(*) FROM participant WHERE race_id = ? AND status = 'entered'", r.raceID))
 	eventually(t, patience, counted(0, "SELECT COUNT(*) FROM offer_outbox"))
+	r.found(t, offered+passedOn, "WorkflowType = 'HoldOffer' AND ExecutionStatus IN ('Running', 'Completed')")
+	t.Logf("%d offers: %d accepted, %d passed on, while the worker, Temporal and an API were killed", offered, accepted, passedOn)
+}
+
+// acceptEverySecond has every second runner accept, again until there is an answer, and
+// returns how many did.
+func (r *rush) acceptEverySecond(t *testing.T, offered int) (accepted int) {
+	t.Helper()
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i, p := range r.runners {
+		if p.entry.Number <= r.places || p.entry.Number > r.places+offered || p.entry.Number%2 != 0 {
+			continue
+		}
+		accepted++
+		group.Go(func() error {
+			for try := i; ; try++ {
+				status, err := r.call(t.Context(), http.MethodPost, r.apis[try%len(r.apis)]+"/v1/races/"+r.raceID+"/participants/me/accept", p)
+				switch {
+				case err == nil && status == http.StatusOK && p.entry.Status == "entered":
+					return nil
+				case err == nil && status != http.StatusServiceUnavailable:
+					return fmt.Errorf("an acceptance was answered %d %s", status, p.entry.Status)
+				case t.Context().Err() != nil:
+					return t.Context().Err()
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		})
+	}
+	require.NoError(t, group.Wait())
+	return accepted
 }
