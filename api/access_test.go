@@ -308,6 +308,11 @@ GET    /{lang}/races/{race_id}/compare                                anyone
 GET    /{lang}/races/{race_id}/announcer                              anyone
 GET    /{lang}/races/{race_id}/certificate/{bib}                      anyone
 GET    /{lang}/races/{race_id}/verify/{bib}                           anyone
+GET    /{lang}/races/{race_id}/teams                                  anyone
+GET    /{lang}/races/{race_id}/awards                                 anyone
+GET    /{lang}/series                                                 anyone
+GET    /{lang}/series/{series_id}                                     anyone
+GET    /{lang}/series/{series_id}/runners/{user_id}                   anyone
 GET    /{lang}/leaderboard                                            anyone
 GET    /{lang}/status                                                 anyone
 GET    /{lang}/privacy                                                anyone
@@ -330,6 +335,8 @@ GET    /{lang}/organize/races/{race_id}/files/{import_id}/undo        timing
 POST   /{lang}/organize/races/{race_id}/files/{import_id}/undo        timing
 GET    /{lang}/organize/races/{race_id}/progress                      viewers
 GET    /{lang}/organize/races/{race_id}/records                       viewers
+GET    /{lang}/organize/races/{race_id}/records/new                   timing
+POST   /{lang}/organize/races/{race_id}/records/new                   timing
 GET    /{lang}/organize/races/{race_id}/records/{record_id}           viewers
 POST   /{lang}/organize/races/{race_id}/records/{record_id}           timing
 GET    /{lang}/organize/races/{race_id}/records/{record_id}/swap      timing
@@ -364,6 +371,8 @@ POST   /{lang}/my/records/new                                         runners
 GET    /{lang}/my/records/{record_id}                                 runners
 POST   /{lang}/my/records/{record_id}                                 runners
 POST   /{lang}/my/records/{record_id}/delete                          runners
+GET    /{lang}/my/notices                                             holders
+POST   /{lang}/my/notices                                             holders
 GET    /{lang}/my/settings                                            holders
 POST   /{lang}/my/settings                                            holders
 GET    /{lang}/my/email                                               holders
@@ -384,6 +393,12 @@ GET    /{lang}/my/leave                                               holders
 POST   /{lang}/my/leave                                               holders
 GET    /{lang}/organize                                               holders
 POST   /{lang}/organize/invitations/{invitation_id}                   holders but operator
+GET    /{lang}/organize/series                                        organizers
+GET    /{lang}/organize/series/new                                    organizers
+POST   /{lang}/organize/series/new                                    organizers
+GET    /{lang}/organize/series/{series_id}                            organizers
+POST   /{lang}/organize/series/{series_id}                            organizers
+POST   /{lang}/organize/series/{series_id}/delete                     organizers
 GET    /{lang}/organize/races/new                                     organizers
 POST   /{lang}/organize/races/new                                     organizers
 GET    /{lang}/organize/races/{race_id}                               viewers
@@ -453,6 +468,8 @@ POST   /{lang}/operate/accounts/{user_id}/verify                      operator
 GET    /{lang}/operate/accounts/{user_id}/unverify                    operator
 POST   /{lang}/operate/accounts/{user_id}/unverify                    operator
 GET    /{lang}/operate/races/{race_id}                                operator
+GET    /{lang}/operate/series/{series_id}/recompute                   operator
+POST   /{lang}/operate/series/{series_id}/recompute                   operator
 GET    /{lang}/operate/races/{race_id}/recompute                      operator
 POST   /{lang}/operate/races/{race_id}/recompute                      operator
 GET    /{lang}/operate/races/{race_id}/hand-over                      operator
@@ -495,6 +512,10 @@ GET    /v1/me/passkeys                                                holders
 DELETE /v1/me/passkeys/{passkey_id}                                   holders
 GET    /v1/me/disputes                                                runners
 POST   /v1/me/disputes/{dispute_id}/withdraw                          runners
+GET    /v1/me/notices                                                 holders
+PATCH  /v1/me/notices                                                 holders
+GET    /v1/unsubscribe/{token}                                        anyone
+POST   /v1/unsubscribe/{token}                                        anyone
 GET    /v1/me/keys                                                    organizers
 POST   /v1/me/keys                                                    organizers
 DELETE /v1/me/keys/{key_id}                                           organizers
