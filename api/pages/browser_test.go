@@ -8,11 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 	"github.com/go-chi/chi/v5"
@@ -409,4 +412,45 @@ func (b *testBundle) kindOf(t *testing.T, path string) (kind string, page bool) 
 	routes.Match(matched, http.MethodGet, u.EscapedPath())
 	names := slices.Sorted(maps.Keys(u.Query()))
 	return fmt.Sprintln(matched.RoutePattern(), matched.URLParam("part"), names), true
+}
+
+// TestFileOnASlowLineInABrowser sends a file by a line that is slow and then lost: how far
+// it is shows, the form stays as it is, and sending it again is enough.
+func TestFileOnASlowLineInABrowser(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.organizerOf(t, field, nil)
+	address := b.listen(t)
+	tab := openTab(t, chromium.View{Width: 390, Height: 844})
+	file := filepath.Join(t.TempDir(), "results.csv")
+	require.NoError(t, os.WriteFile(file, []byte("Bib,Gun Time,Note\n1,2:29:00,"+strings.Repeat("slow ", 100_000)+"\n"), 0o600))
+	shows := func(expression, want string) {
+		t.Helper()
+		var got string
+		require.Eventually(t, func() bool {
+			return tab.Run(chromedp.Evaluate(expression, &got)) == nil && strings.Contains(got, want)
+		}, time.Minute, 50*time.Millisecond, "%s is not %q", expression, want)
+	}
+	line := func(lost bool, bytesPerSecond float64) chromedp.Action {
+		return network.EmulateNetworkConditions(lost, 0, -1, bytesPerSecond)
+	}
+	const press = `document.querySelector("#upload .actions button").click()`
+	require.NoError(t, tab.Run(
+		chromedp.Navigate(address+"/en/account/login"), chromedp.SendKeys(`#field-login_id`, "olga"), chromedp.SendKeys(`#field-password`, password+"\r"), chromedp.WaitReady(`.sections`),
+		chromedp.Navigate(address+b.office("en", "/files")), chromedp.SetUploadFiles("#field-file", []string{file}, chromedp.ByQuery),
+		network.Enable(), line(false, 40_000), chromedp.Evaluate(press, nil),
+	))
+	shows(`document.querySelector(".sending [role=status]").textContent`, "0% sent")
+	require.NoError(t, tab.Run(line(true, -1)))
+	shows(`document.querySelector(".sending [role=status]").textContent`, "The line was lost")
+	shows(`document.querySelector("#upload .actions button").textContent + document.querySelector("#field-file").files.length`, "1")
+
+	// A form that is refused says so beside its field, and takes the next file.
+	require.NoError(t, tab.Run(line(false, -1), chromedp.Evaluate(`document.querySelector("#field-file").value = ""`, nil), chromedp.Evaluate(press, nil)))
+	shows(`document.querySelector("#field-file-wrong")?.textContent ?? ""`, "Choose")
+	require.NoError(t, tab.Run(chromedp.SetUploadFiles("#field-file", []string{file}, chromedp.ByQuery)))
+	plan, err := chromedp.RunResponse(tab, chromedp.Evaluate(press, nil))
+	require.NoError(t, err)
+	require.EqualValues(t, http.StatusOK, plan.Status)
+	shows(`document.querySelector("#rows") ? location.pathname : ""`, b.office("en", "/files/"))
 }
