@@ -253,11 +253,10 @@ func TestTextsStayTexts(t *testing.T) {
 	office := b.loggedIn(t, "director")
 	c := office
 	c.device = markup
-	posts := func(path string, fields ...string) answer {
+	posts := func(path string, fields ...string) {
 		t.Helper()
 		a := c.post(path, fields...)
 		require.Equal(t, http.StatusSeeOther, a.status, "%s %v: %s", path, fields, strings.Join(a.texts(".wrong, .is"), "; "))
-		return a
 	}
 
 	// Files: their names, headers, cells that are wrong, teams, splits and the reason.

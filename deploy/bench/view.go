@@ -45,13 +45,13 @@ func (b *bench) view(ctx context.Context) error {
 		return err
 	}
 	defer chromium.Stop()
-	tab, err := chromium.Open(browser.View{Width: 390, Height: 844})
+	tab, err := chromium.Open(browser.View{Width: 390, Height: 844}) //nolint:contextcheck // a browser keeps the context it was started with
 	if err != nil {
 		return err
 	}
 	defer tab.Close()
 	var seen struct{ Largest, Shifted float64 }
-	err = tab.Run(
+	err = tab.Run( //nolint:contextcheck // likewise
 		network.Enable(), network.SetCacheDisabled(true), network.EmulateNetworkConditions(false, lineDelay, lineDown, lineUp), emulation.SetCPUThrottlingRate(slowDown),
 		chromedp.Navigate(b.stack.APIURL()+"/en/races/"+raceID+"/standings"),
 		chromedp.Evaluate(fmt.Sprintf(painted, settleTime), &seen, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }),
