@@ -337,12 +337,17 @@ func TestTextsStayTexts(t *testing.T) {
 	}
 	address := b.listen(t)
 	seen := map[string]bool{}
-	for login, from := range map[string][]string{
-		"director": append(extra, "/en/organize", b.run("en", ""), "/en/organize/races/"+coming.ID+"/entries", start.to(), results.to()),
-		"runner":   {"/en/my", "/en/races/" + coming.ID, "/en/my/races/" + coming.ID},
-		"oona":     {"/en/operate", "/en/operate/credits/" + stuck.ID, "/en/operate/accounts/" + person.UserID, "/en/operate/credits?status=rejected&reason=" + attack},
+	for _, who := range []struct {
+		login string
+		from  []string
+	}{
+		// The runner first: each kind of page is looked at once, and the page of a result
+		// leads to a dispute for its runner alone.
+		{"runner", []string{"/en/my", "/en/races/" + coming.ID, "/en/my/races/" + coming.ID}},
+		{"director", append(extra, "/en/organize", b.run("en", ""), "/en/organize/races/"+coming.ID+"/entries", start.to(), results.to())},
+		{"oona", []string{"/en/operate", "/en/operate/credits/" + stuck.ID, "/en/operate/accounts/" + person.UserID, "/en/operate/credits?status=rejected&reason=" + attack}},
 	} {
-		b.look(t, address, login, from, m, seen)
+		b.look(t, address, who.login, who.from, m, seen)
 	}
 	maps.DeleteFunc(m, func(_ string, shown bool) bool { return shown })
 	require.Empty(t, m, "no page shows these texts: no link leads there, or they are shown nowhere")
