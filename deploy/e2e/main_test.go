@@ -25,12 +25,15 @@ var rushRunners = flag.Int("rush.runners", 450, "how many people TestRush has as
 var chaosPeople = flag.Int("chaos.people", 60, "how many steps TestChaosOfPeople takes")
 
 // bench is shared by all tests of this package: the programs, built once, and the system
-// of the tests that do not need one of their own.
+// of the tests that do not need one of their own, with a race.
 var bench struct {
 	dir      string
 	programs func() (map[stack.Part]string, error)
 	shared   func() (*system, error)
 	stop     func() error // of the shared system
+
+	publish   sync.Once
+	published *boston // a race of the shared system that tests only look at
 }
 
 // atOnce is how many tests run at once where nobody says otherwise by -parallel. They
