@@ -24,7 +24,7 @@ const (
 	LedgerAhead     FindingKind = "ledger_ahead"     // a credit of a revision that its record does not have: the record is revised above it
 	OrphanedCredit  FindingKind = "orphaned_credit"  // a credit whose record does not exist: reversed
 	WrongPool       FindingKind = "wrong_pool"       // counters of places that differ from the entries: counted again
-	LostOffer       FindingKind = "lost_offer"       // an open offer of a place without a workflow: started again, or ended
+	LostOffer       FindingKind = "lost_offer"       // an open offer of a place, or a draw to come, without a workflow: started again, or ended
 )
 
 func findingKinds() []FindingKind {
@@ -69,7 +69,7 @@ func (t Tally) InWords() string {
 		LedgerAhead:     "records that the ledger was ahead of",
 		OrphanedCredit:  "credits without a record",
 		WrongPool:       "pools whose counters differed from their entries",
-		LostOffer:       "open offers of places without a workflow",
+		LostOffer:       "open offers of places, or draws, without a workflow",
 	}[t.Kind], t.Repaired)}
 	if t.Partial {
 		lines[0] += ", and more for the next audit"

@@ -31,14 +31,18 @@ type offerStore interface {
 	RecountPools(ctx context.Context) ([]maindb.WrongPool, error)
 	OpenOffers(ctx context.Context, heldBefore time.Duration, limit int) ([]maindb.OpenOffer, error)
 	RequeueOffer(ctx context.Context, o maindb.Offer) error
+	DrawPlaces(ctx context.Context, raceID string) (maindb.DrawOutcome, error)
+	OpenDraws(ctx context.Context, madeBefore time.Duration, limit int) ([]string, error)
+	RequeueDraw(ctx context.Context, raceID string) error
 }
 
-// OfferRuns tells whether the workflow of an offer is running.
+// OfferRuns reports whether the workflow of an offer or of a draw is running.
 type OfferRuns interface {
 	OfferRuns(ctx context.Context, of OfferInput) (bool, error)
+	DrawRuns(ctx context.Context, of DrawInput) (bool, error)
 }
 
-// Offers ends offers of places, and looks for what is wrong with places.
+// Offers ends offers of places, draws places, and looks for what is wrong with places.
 type Offers struct {
 	store   offerStore
 	runs    OfferRuns
@@ -58,6 +62,32 @@ func (a *Offers) EndOffer(ctx context.Context, in OfferInput) (OfferResult, erro
 		return OfferResult{}, nil
 	}
 	return OfferResult{Status: state.Status, Left: state.Left}, err
+}
+
+// DrawInput names the race whose places are drawn.
+type DrawInput struct {
+	RaceID string `json:"race_id"`
+}
+
+// DrawResult says how a draw stands.
+type DrawResult struct {
+	Drawn  bool          `json:"drawn,omitempty"`
+	Over   bool          `json:"over,omitempty"` // nothing will be drawn
+	Paused bool          `json:"paused,omitempty"`
+	Left   time.Duration `json:"left,omitempty"` // until the draw
+
+	Entered  int `json:"entered,omitempty"` // of those who were registered
+	Waiting  int `json:"waiting,omitempty"`
+	NotDrawn int `json:"not_drawn,omitempty"`
+}
+
+// DrawPlaces draws the places of a race if it is time to. Repeating it changes nothing.
+func (a *Offers) DrawPlaces(ctx context.Context, in DrawInput) (DrawResult, error) {
+	outcome, err := a.store.DrawPlaces(ctx, in.RaceID)
+	if errors.Is(err, race.ErrNotFound) {
+		return DrawResult{Over: true}, nil
+	}
+	return DrawResult(outcome), err
 }
 
 const (
@@ -82,7 +112,7 @@ func (a *Offers) CheckPools(ctx context.Context) (Tally, error) {
 	return tally, err
 }
 
-// CheckOffers looks for open offers without a running workflow, as when Temporal was
+// CheckOffers looks for open offers and draws without a running workflow, as when Temporal was
 // restored from a backup, and has it started again. Without one nothing would end the
 // offer.
 func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
@@ -115,5 +145,27 @@ func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
 		}
 		tally.note(ctx, a.metrics, Finding{ID: o.RaceID, Detail: detail, Repaired: true})
 	}
-	return tally, nil
+	return tally, a.checkDraws(ctx, &tally)
+}
+
+// checkDraws has the workflows of draws started again that are not running.
+func (a *Offers) checkDraws(ctx context.Context, tally *Tally) error {
+	open, err := a.store.OpenDraws(ctx, offerGrace, maxOffersChecked)
+	if err != nil {
+		return err
+	}
+	for _, raceID := range open {
+		running, err := a.runs.DrawRuns(ctx, DrawInput{RaceID: raceID})
+		if err != nil {
+			return err
+		}
+		if running {
+			continue
+		}
+		if err := a.store.RequeueDraw(ctx, raceID); err != nil {
+			return err
+		}
+		tally.note(ctx, a.metrics, Finding{ID: raceID, Detail: "the workflow of the race's draw is started again", Repaired: true})
+	}
+	return nil
 }

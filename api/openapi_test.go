@@ -235,9 +235,14 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		ids[name] = fmt.Sprint(created[field])
 	}
 	const file = "application/json"
-	if slices.Contains([]string{"follow-line", "enter-by-hand", "remove-entry", "change-my-entry", "accept-offer", "decline-offer"}, operationID) {
+	if slices.Contains([]string{"follow-line", "get-draw", "export-draw", "enter-by-hand", "remove-entry", "change-my-entry", "accept-offer", "decline-offer"}, operationID) {
 		day := time.Now().AddDate(1, 0, 0).Format(time.DateOnly)
 		create("/v1/races", owner, file, `{"name":"A","date":"`+day+`","distance_m":42195,"ranking":{"basis":"gun"},"entry":{"capacity":1}}`, "race_id", "race_id")
+		if strings.HasSuffix(operationID, "-draw") {
+			closes := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+			create("/v1/races", owner, file, `{"name":"B","date":"`+day+`","distance_m":42195,"ranking":{"basis":"gun"},"entry":{"capacity":1,"order":"draw","closes_at":"`+closes+`"}}`, "race_id", "race_id")
+			return ids
+		}
 		b.offerPlace(t, ids["race_id"])
 		ids["user_id"] = b.ids[runner]
 		return ids

@@ -80,7 +80,7 @@ func (w *work) workers(gaveUp func(error)) []worker.Worker {
 		newWorker(workflows.MailTaskQueue, mailSlots, few, []any{workflows.SendMail}, w.mails),
 		newWorker(workflows.EntriesTaskQueue, offerSlots,
 			worker.Options{MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 2},
-			[]any{workflows.HoldOffer}, w.offers),
+			[]any{workflows.HoldOffer, workflows.DrawRace}, w.offers),
 		newWorker(workflows.SeriesTaskQueue, seriesSlots, few, []any{workflows.RankSeries}, w.standings.series),
 		newWorker(workflows.StandingsTaskQueue, recomputeSlots, worker.Options{},
 			[]any{workflows.FinalizeRace, workflows.SweepStandings}, w.standings.recomputes, w.standings.sweeps),
@@ -187,6 +187,15 @@ func (r runsOf) Reset(ctx context.Context, of activities.CreditInput, runID, rea
 // OfferRuns reports whether the workflow of an offer is running.
 func (r runsOf) OfferRuns(ctx context.Context, of activities.OfferInput) (bool, error) {
 	latest, err := r.Describe(ctx, workflows.OfferWorkflowID(of))
+	if errors.Is(err, race.ErrNotFound) {
+		return false, nil
+	}
+	return latest.Status == temporal.Running, err
+}
+
+// DrawRuns reports whether the workflow of a race's draw is running.
+func (r runsOf) DrawRuns(ctx context.Context, of activities.DrawInput) (bool, error) {
+	latest, err := r.Describe(ctx, workflows.DrawWorkflowID(of.RaceID))
 	if errors.Is(err, race.ErrNotFound) {
 		return false, nil
 	}

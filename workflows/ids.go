@@ -81,6 +81,6 @@ func Inputs() map[string]reflect.Type {
 		"CreditRecord": reflect.TypeFor[CreditInput](), "FinalizeRace": reflect.TypeFor[FinalizeInput](),
 		"AuditCredits": nil, "SweepStandings": nil, "RebuildTotal": reflect.TypeFor[TotalInput](),
 		"SendMail": reflect.TypeFor[MailInput](), "RankSeries": reflect.TypeFor[SeriesInput](),
-		"HoldOffer": reflect.TypeFor[OfferInput](), "TellNotice": reflect.TypeFor[NoticeInput](),
+		"HoldOffer": reflect.TypeFor[OfferInput](), "TellNotice": reflect.TypeFor[NoticeInput](), "DrawRace": reflect.TypeFor[DrawInput](),
 	}
 }

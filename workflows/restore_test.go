@@ -211,6 +211,9 @@ func (*restoreWorld) OpenSince(context.Context, time.Time, int) (int, []string, 
 
 func (*restoreWorld) Depth(context.Context) (queue.Depth, error) { return queue.Depth{}, nil }
 
+// DrawRuns is likewise.
+func (*restoreWorld) DrawRuns(context.Context, activities.DrawInput) (bool, error) { return true, nil }
+
 // OfferRuns is likewise; no race of these tests has places.
 func (*restoreWorld) OfferRuns(context.Context, activities.OfferInput) (bool, error) {
 	return false, nil

@@ -330,7 +330,9 @@ func TestTextsStayTexts(t *testing.T) {
 	}
 
 	attack := url.QueryEscape(markup)
+	drawn := b.addLimited(t, race.EntrySettings{Capacity: 1, Order: race.ByDraw, ClosesAt: time.Now().Add(time.Hour)})
 	extra := []string{
+		"/en/races/" + drawn.ID + "/draw",
 		b.path("en", "/results/1"), b.path("en", "/results/4"), b.path("en", "/certificate/1"), b.path("en", "/verify/1"), b.path("en", "/announcer?bib=1"), b.path("en", "/standings?q="+attack),
 		b.path("en", "/standings?division="+attack), "/en/races?q=" + attack, "/en/leaderboard?season=" + attack, "/en/" + attack,
 		"/en/account/login?next=javascript:attacked=1", "/en/account/signup?next=//" + attack, "/en/account/recover", "/en/account/link", "/en/my/claims/new?race_id=" + b.raceID + "&bib=" + attack,

@@ -31,7 +31,11 @@ type entryState struct {
 	*race.EntrySettings
 	pools []maindb.PoolCounts
 	now   time.Time
+	draw  maindb.Draw // of a race that draws its places
 }
+
+// drawing reports whether the race's places are still to be drawn.
+func (e *entryState) drawing() bool { return e.Order == race.ByDraw && e.draw.DrawnAt.IsZero() }
 
 // readEntry reads how entry to a race stands; nil for a race without entry settings.
 func (s *site) readEntry(ctx context.Context, r race.Race) (*entryState, error) {
@@ -39,11 +43,18 @@ func (s *site) readEntry(ctx context.Context, r race.Race) (*entryState, error) 
 		return nil, nil //nolint:nilnil // such a race has no state of entry
 	}
 	pools, err := s.Races.PoolCounts(ctx, r)
-	return &entryState{EntrySettings: r.Entry, pools: pools, now: s.Now()}, err
+	if err != nil {
+		return nil, err
+	}
+	e := &entryState{EntrySettings: r.Entry, pools: pools, now: s.Now()}
+	if r.Entry.Order == race.ByDraw {
+		e.draw, err = s.Races.DrawOf(ctx, r)
+	}
+	return e, err
 }
 
 // phase is the key of the text that says whether one can enter: closed, paused, early,
-// open, line or full.
+// open, draw, line or full.
 func (e *entryState) phase() string {
 	switch {
 	case !e.ClosesAt.IsZero() && !e.now.Before(e.ClosesAt):
@@ -65,8 +76,11 @@ func (e *entryState) phase() string {
 			phase = "open"
 		}
 	}
-	if early {
+	switch {
+	case early:
 		return "early"
+	case e.drawing():
+		return "draw"
 	}
 	return phase
 }
@@ -105,6 +119,9 @@ func left(pool maindb.PoolCounts) int {
 
 // places says how many places of a pool are left.
 func (l *locale) places(pool maindb.PoolCounts) string {
+	if pool.Registered > 0 { // until the draw nobody knows how many are left
+		return l.N("draw.registered.count", pool.Registered, "Capacity", l.Number(pool.Capacity))
+	}
 	switch n := left(pool); {
 	case n == unlimited:
 		return l.T("entry.unlimited")
@@ -236,6 +253,9 @@ func (s *site) enter(ctx context.Context, v *visit) (page, error) {
 	}
 	if err != nil {
 		return page{}, err
+	}
+	if entry.Status == race.Registered {
+		return v.done(myRacePath(v.raceID), "registered")
 	}
 	if entry.Status == race.Waiting {
 		return v.done(myRacePath(v.raceID), "in-line")

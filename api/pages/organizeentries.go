@@ -33,7 +33,7 @@ func entrySettingsPath(raceID string) string { return organizedPath(raceID) + "/
 
 // entryStatuses are the filters of the list of entries.
 var entryStatuses = []race.EntryStatus{
-	race.Entered, race.Waiting, race.Offered, race.OfferDeclined, race.OfferExpired, race.Cancelled, race.RemovedEntry,
+	race.Registered, race.Entered, race.Waiting, race.Offered, race.OfferDeclined, race.OfferExpired, race.NotDrawn, race.Cancelled, race.RemovedEntry,
 }
 
 // raceEntriesView is entry to a race as those who run it see it.
@@ -193,7 +193,7 @@ func (s *site) decideEntry(ctx context.Context, v *visit, said string, decide fu
 // canEnter reports whether the organizer may enter somebody by hand: not those who have
 // withdrawn.
 func canEnter(status race.EntryStatus) bool {
-	return slices.Contains([]race.EntryStatus{race.Waiting, race.Offered, race.OfferExpired, race.RemovedEntry}, status)
+	return slices.Contains([]race.EntryStatus{race.Registered, race.NotDrawn, race.Waiting, race.Offered, race.OfferExpired, race.RemovedEntry}, status)
 }
 
 // timeZones are proposed for a race; any other IANA name can be typed.
@@ -239,6 +239,7 @@ func entryValues(r race.Race) url.Values {
 	yes := map[bool]string{true: "yes"}
 	for name, value := range map[string]string{
 		"time_zone": s.Zone, "opens_at": localText(s, s.OpensAt), "closes_at": localText(s, s.ClosesAt), "waiting_list": yes[s.WaitingList],
+		"order": string(s.Order), "draw_at": localText(s, s.DrawAt),
 		"offer_hold": cmp.Or(s.OfferHold, usualHold).String(), "paused": yes[s.Paused],
 		"capacity": number(s.Capacity), "bib_from": number(s.BibFrom), "bib_to": number(s.BibTo),
 	} {
@@ -274,6 +275,7 @@ func (v *visit) entryChange(was url.Values) races.RaceChangeBody {
 		OpensAt: new(v.localInstant("entry.opens_at", zone)), ClosesAt: new(v.localInstant("entry.closes_at", zone)), TimeZone: new(v.form.get("entry.time_zone")),
 		Capacity: new(v.whole("entry.capacity")), BibFrom: new(v.whole("entry.bib_from")), BibTo: new(v.whole("entry.bib_to")),
 		WaitingList: new(v.form.get("entry.waiting_list") != ""), OfferHold: new(v.form.get("entry.offer_hold")), Paused: new(v.form.get("entry.paused") != ""),
+		Order: new(cmp.Or(v.form.get("entry.order"), "arrival")), DrawAt: new(v.localInstant("entry.draw_at", zone)),
 	}
 	pools := make([]races.EntryPoolBody, rowsIn(v.form.values, "entry.pools"))
 	for i := range pools {
@@ -371,6 +373,12 @@ func (s *site) entryEffects(ctx context.Context, v *visit, was, is race.Race) ([
 	}
 	moment("opens", before.OpensAt, after.OpensAt)
 	moment("closes", before.ClosesAt, after.ClosesAt)
+	if before.Order != after.Order {
+		say(map[race.EntryOrder]string{race.ByDraw: "draw", race.ByArrival: "arrival"}[after.Order])
+	}
+	if after.Order == race.ByDraw {
+		moment("draws", before.DrawsAt(), after.DrawsAt())
+	}
 	if before.Paused != after.Paused {
 		say(map[bool]string{true: "paused", false: "resumed"}[after.Paused])
 	}

@@ -175,6 +175,7 @@ func Register(router *chi.Mux, cfg Config) error {
 	page("/races/{race_id}/teams", s.teams, "list", "page")
 	page("/races/{race_id}/awards", s.awards)
 	page("/races/{race_id}/compare", s.compare, "from", "to", "page")
+	page("/races/{race_id}/draw", s.drawPage)
 	page("/races/{race_id}/announcer", s.announcer, "bib")
 	page("/races/{race_id}/certificate/{bib}", s.certificate)
 	page("/races/{race_id}/verify/{bib}", s.verify, "version")

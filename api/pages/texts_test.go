@@ -171,7 +171,7 @@ var (
 		"dispute.": {string(race.DisputeUpheld), string(race.DisputeRejected), string(race.DisputeWithdrawn)},
 	}
 	// noActions look like names of actions, but are fields that errors are about.
-	noActions = []string{"entry.pools", "race."}
+	noActions = []string{"entry.draw_at", "entry.order", "entry.pools", "race."}
 )
 
 // TestEveryActionOfTheChangeLogHasAText reads the names of actions where they are

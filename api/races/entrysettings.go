@@ -24,7 +24,8 @@ type EntryChangeBody struct {
 	BibTo       *int             `json:"bib_to,omitempty" minimum:"0" maximum:"999999" doc:"The last bib."`
 	WaitingList *bool            `json:"waiting_list,omitempty" doc:"Whether those who come too late wait in line; true by default."`
 	OfferHold   *string          `json:"offer_hold,omitempty" maxLength:"20" example:"24h" doc:"For how long an offer holds a place, from 10m to 168h; 24h by default. It is at most 6 hours in the last 14 days and 1 hour in the last 3, and goes on until 08:00 when it would end between 22:00 and 08:00 by the race's clock."`
-	Order       *string          `json:"order,omitempty" enum:"arrival" doc:"How places are given: in the order of arrival."`
+	Order       *string          `json:"order,omitempty" enum:"arrival,draw" doc:"How places are given: in the order of arrival, or by a draw among all who register while entry is open, which needs closes_at. It can change until somebody has entered."`
+	DrawAt      *string          `json:"draw_at,omitempty" maxLength:"40" doc:"When the places are drawn, with order draw; with an empty string, when entry closes. Before the day of the race."`
 	Paused      *bool            `json:"paused,omitempty" doc:"While it is true nobody enters and no places are offered. Offers that are open can still be accepted."`
 	Pools       *[]EntryPoolBody `json:"pools,omitempty" maxItems:"50" nullable:"false" doc:"Replaces all pools. A pool with entries cannot be removed."`
 }
@@ -50,7 +51,9 @@ type EntrySettingsBody struct {
 	BibTo       int             `json:"bib_to,omitempty"`
 	WaitingList bool            `json:"waiting_list"`
 	OfferHold   string          `json:"offer_hold" example:"24h0m0s"`
-	Order       string          `json:"order" enum:"arrival"`
+	Order       string          `json:"order" enum:"arrival,draw"`
+	DrawAt      *time.Time      `json:"draw_at,omitempty" doc:"When the places are drawn; missing unless order is draw."`
+	Commitment  string          `json:"draw_commitment,omitempty" doc:"The SHA-256 of the draw's seed, in hexadecimal. The seed is published when the places are drawn."`
 	Paused      bool            `json:"paused"`
 	Pools       []EntryPoolBody `json:"pools,omitempty" nullable:"false"`
 }
@@ -58,6 +61,8 @@ type EntrySettingsBody struct {
 const (
 	minHold, maxHold = 10 * time.Minute, 7 * 24 * time.Hour
 	usualHold        = 24 * time.Hour
+
+	arrival = "arrival" // race.ByArrival as the API says it
 )
 
 // setEntry applies a change to the entry settings of a race.
@@ -90,6 +95,15 @@ func changeEntry(wrong *race.FieldErrors, s *race.EntrySettings, body EntryChang
 	}
 	if body.ClosesAt != nil {
 		setInstant(wrong, "entry.closes_at", &s.ClosesAt, *body.ClosesAt)
+	}
+	if body.DrawAt != nil {
+		setInstant(wrong, "entry.draw_at", &s.DrawAt, *body.DrawAt)
+	}
+	if body.Order != nil {
+		s.Order = race.EntryOrder(*body.Order)
+		if *body.Order == arrival {
+			s.Order = race.ByArrival
+		}
 	}
 	if body.OfferHold != nil {
 		hold, err := time.ParseDuration(*body.OfferHold)
@@ -206,7 +220,8 @@ func entrySettingsOf(r race.Race) *EntrySettingsBody {
 	s := r.Entry
 	body := &EntrySettingsBody{
 		OpensAt: instant(s, s.OpensAt), ClosesAt: instant(s, s.ClosesAt), TimeZone: s.Zone, Capacity: s.Capacity, BibFrom: s.BibFrom, BibTo: s.BibTo,
-		WaitingList: s.WaitingList, OfferHold: cmp.Or(s.OfferHold, usualHold).String(), Order: "arrival", Paused: s.Paused,
+		WaitingList: s.WaitingList, OfferHold: cmp.Or(s.OfferHold, usualHold).String(), Order: cmp.Or(string(s.Order), arrival), Paused: s.Paused,
+		DrawAt: instant(s, s.DrawsAt()), Commitment: s.DrawCommitment,
 	}
 	for _, p := range s.Pools {
 		body.Pools = append(body.Pools, poolBodyOf(s, p))

@@ -79,6 +79,7 @@ type poolCountBody struct {
 	Entered     int        `json:"entered"`
 	Offered     int        `json:"offered" doc:"Places that are held for runners who have not answered yet."`
 	Waiting     int        `json:"waiting"`
+	Registered  int        `json:"registered,omitempty" doc:"Runners who are registered for a draw to come."`
 	LineVersion int64      `json:"line_version" doc:"Grows whenever somebody leaves the line."`
 }
 
@@ -126,7 +127,7 @@ func (l *lines) pools(ctx context.Context, in *RacePath) (*poolsOutput, error) {
 	for i, c := range counts {
 		out.Body.Pools[i] = poolCountBody{
 			Key: c.Key, Name: c.Name, Division: c.Division, OpensAt: instant(r.Entry, r.Entry.OpenFrom(c.EntryPool)), Capacity: c.Capacity,
-			Entered: c.Taken, Offered: c.Offered, Waiting: c.Waiting, LineVersion: c.Version,
+			Entered: c.Taken, Offered: c.Offered, Waiting: c.Waiting, Registered: c.Registered, LineVersion: c.Version,
 		}
 	}
 	return out, nil

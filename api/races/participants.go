@@ -43,7 +43,7 @@ type entryChangeInput struct {
 // that are not.
 type EntryBody struct {
 	ParticipantID string           `json:"participant_id"`
-	Status        race.EntryStatus `json:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed" doc:"removed: by the organizer."`
+	Status        race.EntryStatus `json:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn" doc:"removed: by the organizer. registered: for a draw to come. not_drawn: the draw gave no place, and the race has no waiting list."`
 	Bib           string           `json:"bib,omitempty" doc:"Missing until one is assigned."`
 	Sex           race.Sex         `json:"sex,omitempty" enum:"M,F,X" doc:"Missing when unknown."`
 	Age           *int             `json:"age,omitempty" doc:"On race day; missing when unknown."`
@@ -56,6 +56,8 @@ type EntryBody struct {
 	LineVersion    int64      `json:"line_version,omitempty" doc:"The version of the line that the position is in. Follow the line's events from there."`
 	OfferExpiresAt *time.Time `json:"offer_expires_at,omitempty" doc:"Until when you can accept the place that you are offered."`
 	Standing       bool       `json:"standing_acceptance,omitempty"`
+	DrawNumber     string     `json:"draw_number,omitempty" doc:"By which you are drawn, in a race that draws its places. You keep it when you cancel and register again."`
+	DrawPlace      int        `json:"draw_place,omitempty" doc:"In the order of the draw, from 1, after it."`
 }
 
 type entryOutput struct {
@@ -89,6 +91,7 @@ func (e entries) register(api huma.API) {
 		Summary: "Enter a race", Tags: []string{entriesTag}, MaxBodyBytes: maxBody,
 		Description: "Your sex and your age on race day are taken from your account. You can enter again after you cancelled. " +
 			"In a race with entry settings you are entered, or wait in line when all places are taken; to ask again answers your entry as it is. " +
+			"In one that draws its places you are registered until the draw. " +
 			"A 503 that says that too many ask at this moment wrote nothing. After any other 503 you may have been entered all the same: ask again after Retry-After, or look at your entry.",
 		Errors: append(refusals, http.StatusConflict),
 	}, e.enter)
@@ -243,6 +246,7 @@ func entryOf(e maindb.LineEntry) EntryBody {
 	body := EntryBody{
 		ParticipantID: e.ID, Status: e.Status, Bib: e.Bib, Sex: e.Sex, Field: e.Field, Team: e.Team,
 		Pool: e.Pool, Number: e.Seq, Position: e.Position, LineVersion: e.LineVersion, Standing: e.Standing,
+		DrawNumber: e.DrawNumber, DrawPlace: e.DrawPlace,
 	}
 	if e.Age >= 0 && e.Age <= race.MaxAge {
 		body.Age = &e.Age

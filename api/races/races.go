@@ -99,6 +99,7 @@ func Register(api huma.API, cfg Config) *Service {
 	forStaff := staffEntries{store: cfg.Races, runners: cfg.Runners}
 	forStaff.register(api)
 	(&lines{store: cfg.Races, log: cfg.Log, now: cfg.Now, stopping: cfg.Stopping}).register(api)
+	draws{store: cfg.Races}.register(api)
 	startLists{
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},

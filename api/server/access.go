@@ -69,6 +69,7 @@ var Access = map[string]Rule{
 	"GET /{lang}/races/{race_id}/standings":                            {Who: Anyone},
 	"GET /{lang}/races/{race_id}/results/{bib}":                        {Who: Anyone},
 	"GET /{lang}/races/{race_id}/compare":                              {Who: Anyone},
+	"GET /{lang}/races/{race_id}/draw":                                 {Who: Anyone},
 	"GET /{lang}/races/{race_id}/announcer":                            {Who: Anyone},
 	"GET /{lang}/races/{race_id}/certificate/{bib}":                    {Who: Anyone},
 	"GET /{lang}/races/{race_id}/verify/{bib}":                         {Who: Anyone},
@@ -330,6 +331,8 @@ var Access = map[string]Rule{
 	"POST /v1/races/{race_id}/participants/me/accept":   {Who: Runner}, // repeating it changes nothing, so it needs no key
 	"POST /v1/races/{race_id}/participants/me/decline":  {Who: Runner}, // likewise
 	"GET /v1/races/{race_id}/entry":                     {Who: Anyone},
+	"GET /v1/races/{race_id}/entry/draw":                {Who: Anyone},
+	"GET /v1/races/{race_id}/entry/draw.csv":            {Who: Anyone},
 	"GET /v1/races/{race_id}/entry/events":              {Who: Anyone, Streams: true},
 	"GET /v1/races/{race_id}/entries":                   {Who: Viewer},
 	"GET /v1/races/{race_id}/entries.csv":               {Who: Viewer},

@@ -107,10 +107,11 @@ func recordPlain(ctx context.Context, temporal client.Client, folder string) err
 	return recordStandings(ctx, temporal, folder)
 }
 
-// recordOffer records an offer of a place that nobody answers.
+// recordOffer records an offer of a place that nobody answers, and a draw.
 func recordOffer(ctx context.Context, temporal client.Client, folder string) error {
 	entries := worker.New(temporal, workflows.EntriesTaskQueue, worker.Options{})
 	entries.RegisterWorkflow(workflows.HoldOffer)
+	entries.RegisterWorkflow(workflows.DrawRace)
 	entries.RegisterActivity(activities.NewOffers(&offerScene{}, stage{}, nil))
 	if err := entries.Start(); err != nil {
 		return fmt.Errorf("start the worker of offers: %w", err)
@@ -121,7 +122,15 @@ func recordOffer(ctx context.Context, temporal client.Client, folder string) err
 	if err != nil {
 		return fmt.Errorf("start an offer: %w", err)
 	}
-	return save(ctx, temporal, run, filepath.Join(folder, "offer.json"))
+	if err := save(ctx, temporal, run, filepath.Join(folder, "offer.json")); err != nil {
+		return err
+	}
+	draw := workflows.DrawInput{RaceID: raceID}
+	run, err = temporal.SignalWithStartWorkflow(ctx, workflows.DrawWorkflowID(raceID), workflows.DrawChangedSignal, nil, workflows.DrawRaceOptions(raceID), workflows.DrawRace, draw)
+	if err != nil {
+		return fmt.Errorf("start a draw: %w", err)
+	}
+	return save(ctx, temporal, run, filepath.Join(folder, "draw.json"))
 }
 
 // recordMail records a mail that the provider takes at the second attempt.

@@ -183,7 +183,7 @@ func (stage) ResetCause(context.Context, temporal.Run) (temporal.ResetCause, err
 
 // offerScene is an offer that is open when it is looked at for the first time, and then
 // expires; and, for the audit, a pool whose counters were wrong.
-type offerScene struct{ looked bool }
+type offerScene struct{ looked, lookedAtDraw bool }
 
 func (s *offerScene) ExpireOffer(context.Context, maindb.Offer) (maindb.OfferState, error) {
 	if !s.looked {
@@ -202,5 +202,19 @@ func (*offerScene) OpenOffers(context.Context, time.Duration, int) ([]maindb.Ope
 }
 
 func (*offerScene) RequeueOffer(context.Context, maindb.Offer) error { return nil }
+
+func (s *offerScene) DrawPlaces(context.Context, string) (maindb.DrawOutcome, error) {
+	if !s.lookedAtDraw {
+		s.lookedAtDraw = true
+		return maindb.DrawOutcome{Left: 100 * time.Millisecond}, nil
+	}
+	return maindb.DrawOutcome{Drawn: true, Entered: 1000, Waiting: 500}, nil
+}
+
+func (*offerScene) OpenDraws(context.Context, time.Duration, int) ([]string, error) { return nil, nil }
+
+func (*offerScene) RequeueDraw(context.Context, string) error { return nil }
+
+func (stage) DrawRuns(context.Context, activities.DrawInput) (bool, error) { return false, nil }
 
 func (stage) OfferRuns(context.Context, activities.OfferInput) (bool, error) { return false, nil }

@@ -222,6 +222,8 @@ func TestDrawWithoutWaitingList(t *testing.T) {
 	outcome, err := worker.DrawPlaces(t.Context(), b.race.ID)
 	require.NoError(t, err)
 	require.Equal(t, maindb.DrawOutcome{Drawn: true, Entered: 7, NotDrawn: 5}, outcome)
+	require.NoError(t, worker.RequeueDraw(t.Context(), b.race.ID))
+	require.NoError(t, worker.RequeueDraw(t.Context(), b.race.ID))
 	d, numbers := b.drawn(t)
 	verify(t, d, numbers)
 	slices.SortFunc(numbers, func(x, y maindb.DrawnNumber) int { return x.Place - y.Place })

@@ -55,7 +55,7 @@ func TestRights(t *testing.T) {
 		"entry_transfer":   {mysql.API: "select, insert, delete, update (runner_id, state, reason, changed_at)"},
 		"draw":             {mysql.API: "select, insert, delete", mysql.Worker: "select, update (drawn_at, list_hash)"},
 		"draw_number":      {mysql.API: "select, insert, delete", mysql.Worker: "select, update (pool, place, result)"},
-		"draw_outbox":      {mysql.API: everything, mysql.Worker: "select, insert, update (created_at)"},
+		"draw_outbox":      {mysql.API: everything, mysql.Worker: "select, insert, update"},
 		"entry_admission":  {mysql.API: "select, insert, delete"},
 		"account_mark":     {mysql.API: "select, insert, update"},
 		"series":           {mysql.API: everything, mysql.Worker: "select"},

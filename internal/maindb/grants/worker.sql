@@ -26,7 +26,7 @@ GRANT SELECT, INSERT ON entry_departure TO {account};
 GRANT SELECT, INSERT ON offer_outbox TO {account};
 GRANT SELECT, UPDATE (drawn_at, list_hash) ON draw TO {account};
 GRANT SELECT, UPDATE (pool, place, result) ON draw_number TO {account};
-GRANT SELECT, INSERT, UPDATE (created_at) ON draw_outbox TO {account};
+GRANT SELECT, INSERT, UPDATE ON draw_outbox TO {account};
 GRANT SELECT ON goose_db_version TO {account};
 GRANT SELECT ON series TO {account};
 GRANT SELECT ON series_race TO {account};
