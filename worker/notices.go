@@ -8,10 +8,7 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/worker"
 
-	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
@@ -25,22 +22,6 @@ const (
 	// databases that credits need.
 	noticeSlots = 2
 )
-
-// newNoticesWorker returns the worker of the notices task queue, not started yet; gaveUp
-// is called if it stops because of a fatal error.
-func (w *work) newNoticesWorker(gaveUp func(error)) worker.Worker {
-	notices := worker.New(w.temporal, workflows.NoticesTaskQueue, worker.Options{
-		MaxConcurrentActivityExecutionSize: noticeSlots,
-		MaxConcurrentWorkflowTaskPollers:   2, // the least that the SDK takes
-		MaxConcurrentActivityTaskPollers:   1,
-		WorkerStopTimeout:                  stopTimeout,
-		OnFatalError:                       gaveUp,
-		Interceptors:                       []interceptor.WorkerInterceptor{activities.NewInterceptor(w.metrics, w.log)},
-	})
-	notices.RegisterWorkflow(workflows.TellNotice)
-	notices.RegisterActivity(w.notices)
-	return notices
-}
 
 // announcer takes from the change log what people are told about, and starts a workflow
 // for each event. Every worker has one; the database lets one at a time read the log.

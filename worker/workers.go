@@ -78,6 +78,7 @@ func (w *work) workers(gaveUp func(error)) []worker.Worker {
 	commits := slotsPerConnection * min(w.cfg.MainDB.MaxConns, w.cfg.UserDB.MaxConns)
 	return []worker.Worker{
 		newWorker(workflows.MailTaskQueue, mailSlots, few, []any{workflows.SendMail}, w.mails),
+		newWorker(workflows.NoticesTaskQueue, noticeSlots, few, []any{workflows.TellNotice}, w.notices),
 		newWorker(workflows.EntriesTaskQueue, offerSlots,
 			worker.Options{MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 2},
 			[]any{workflows.HoldOffer, workflows.DrawRace}, w.offers),
