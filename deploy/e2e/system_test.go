@@ -49,7 +49,7 @@ func startSystem(ctx context.Context, dir string, edit ...func(*stack.Options)) 
 	if err != nil {
 		return nil, errors.Join(err, giveBack())
 	}
-	worker := map[string]string{"USER_DB_ADDR": userLink.addr()}
+	worker := map[string]string{"USER_DB_ADDR": userLink.addr(), "NOTICE_SETTLE": "1s"}
 	opts := stack.Options{
 		Dir:      dir,
 		Ports:    stack.Ports{MariaDB: mariaDB},
