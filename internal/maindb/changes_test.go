@@ -108,3 +108,41 @@ func TestChangeIsAddedOnce(t *testing.T) {
 }
 
 func text(state any) string { return string(state.(json.RawMessage)) } //nolint:forcetypeassert,errcheck // what the store returns
+
+// TestRunnersChangesAreLogged: an entry without settings and a runner's own records are
+// in the change log, once each, and without what the record says.
+func TestRunnersChangesAreLogged(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	userID := newID()
+	ctx := race.WithActor(t.Context(), race.Actor{Kind: race.ByAccount, ID: userID, AccountID: userID})
+	entry := maindb.Entry{ID: newID(), RaceID: b.scheduledRace(t), UserID: userID, Sex: race.Female, ReceivedAt: b.clock.Now()}
+	for range 2 { // the second is a retry
+		_, err := b.store.Enter(ctx, entry)
+		require.NoError(t, err)
+	}
+	for range 2 {
+		require.NoError(t, b.store.CancelEntry(ctx, entry.RaceID, userID))
+	}
+	own := race.UnofficialRecord{ID: newID(), UserID: userID, Date: race.Date{Year: 2026, Month: 4, Day: 1}, Distance: 5_000_000, Time: 1_200_000, Title: "Around the lake"}
+	for range 2 {
+		_, err := b.store.CreateUnofficialRecord(ctx, own)
+		require.NoError(t, err)
+	}
+	_, err := b.store.UpdateUnofficialRecord(ctx, userID, own.ID, func(r *race.UnofficialRecord) error { r.Title = "Around both lakes"; return nil })
+	require.NoError(t, err)
+	require.NoError(t, b.store.DeleteUnofficialRecord(ctx, userID, own.ID))
+	require.ErrorIs(t, b.store.DeleteUnofficialRecord(ctx, userID, own.ID), race.ErrNotFound)
+
+	found, err := b.store.Changes(t.Context(), maindb.ChangeFilter{Account: userID}, "", 100)
+	require.NoError(t, err)
+	var actions []string
+	for _, c := range found {
+		actions = append(actions, c.Action)
+		require.NotContains(t, text(c.Before)+text(c.After), "lake")
+	}
+	require.Equal(t, []string{
+		"unofficial_record.deleted", "unofficial_record.changed", "unofficial_record.created", "entry.cancelled", "entry.entered",
+	}, actions)
+	require.JSONEq(t, `{"status":"entered"}`, text(found[3].Before))
+}

@@ -65,9 +65,14 @@ func (s *Store) Enter(ctx context.Context, e Entry) (entered race.Participant, e
 			Field: race.Runner, Team: e.Team, Status: race.Entered,
 		}
 		if known {
-			return s.enterAgain(ctx, q, old.ParticipantID, entered, nullDate(r.Date))
+			err = s.enterAgain(ctx, q, old.ParticipantID, entered, nullDate(r.Date))
+		} else {
+			err = s.enterFirst(ctx, q, entered, nullDate(r.Date))
 		}
-		return s.enterFirst(ctx, q, entered, nullDate(r.Date))
+		if err != nil {
+			return err
+		}
+		return s.logEntry(ctx, tx, "entry.entered", entered, race.EntryStatus(old.Status))
 	})
 	return entered, err
 }
@@ -166,8 +171,22 @@ func (s *Store) cancelParticipant(ctx context.Context, raceID, userID string) er
 		if err := q.CancelParticipant(ctx, s.now(), row.ParticipantID); err != nil {
 			return fmt.Errorf("cancel entry in race %s: %w", raceID, err)
 		}
-		return nil
+		cancelled := participantOf(row)
+		cancelled.Status = race.Cancelled
+		return s.logEntry(ctx, tx, "entry.cancelled", cancelled, race.EntryStatus(row.Status))
 	})
+}
+
+// logEntry logs what became of an entry in a race without entry settings. before is empty
+// when there was none.
+func (s *Store) logEntry(ctx context.Context, tx *sql.Tx, action string, p race.Participant, before race.EntryStatus) error {
+	change := race.Change{
+		Action: action, RaceID: p.RaceID, Subject: race.Subject{Kind: "entry", ID: p.ID}, AboutID: p.UserID, After: map[string]any{"status": p.Status},
+	}
+	if before != "" {
+		change.Before = map[string]any{"status": before}
+	}
+	return writeChanges(ctx, tx, s.now(), change)
 }
 
 // GiveUpListed gives an entry that only a start list has attached to an account back to

@@ -20,10 +20,14 @@ func (s *Store) CreateUnofficialRecord(ctx context.Context, r race.UnofficialRec
 		if err := holdAccount(ctx, q, r.UserID); err != nil {
 			return err
 		}
-		return q.InsertUnofficialRecord(ctx, gen.InsertUnofficialRecordParams{
+		err := q.InsertUnofficialRecord(ctx, gen.InsertUnofficialRecordParams{
 			UnofficialRecordID: r.ID, UserID: r.UserID, RecordDate: r.Date.Midnight(), DistanceMm: int64(r.Distance),
 			TimeMs: int64(r.Time), Title: r.Title, Note: r.Note, CreatedAt: now, UpdatedAt: now,
 		})
+		if err != nil {
+			return err
+		}
+		return s.logUnofficial(ctx, tx, "unofficial_record.created", r.UserID, r.ID)
 	})
 	if err != nil && !mysql.IsDuplicate(err) {
 		return race.UnofficialRecord{}, fmt.Errorf("create unofficial record %s: %w", r.ID, err)
@@ -88,7 +92,7 @@ func (s *Store) UpdateUnofficialRecord(ctx context.Context, userID, id string, e
 		if err != nil {
 			return fmt.Errorf("update unofficial record %s: %w", id, err)
 		}
-		return nil
+		return s.logUnofficial(ctx, tx, "unofficial_record.changed", userID, id)
 	})
 	return updated, err
 }
@@ -96,14 +100,24 @@ func (s *Store) UpdateUnofficialRecord(ctx context.Context, userID, id string, e
 // DeleteUnofficialRecord removes one of a runner's own records, or returns
 // race.ErrNotFound as UnofficialRecord does.
 func (s *Store) DeleteUnofficialRecord(ctx context.Context, userID, id string) error {
-	deleted, err := s.queries.DeleteUnofficialRecord(ctx, id, userID)
-	if err != nil {
-		return fmt.Errorf("delete unofficial record %s: %w", id, err)
-	}
-	if deleted == 0 {
-		return race.ErrNotFound
-	}
-	return nil
+	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		deleted, err := s.queries.WithTx(tx).DeleteUnofficialRecord(ctx, id, userID)
+		if err != nil {
+			return fmt.Errorf("delete unofficial record %s: %w", id, err)
+		}
+		if deleted == 0 {
+			return race.ErrNotFound
+		}
+		return s.logUnofficial(ctx, tx, "unofficial_record.deleted", userID, id)
+	})
+}
+
+// logUnofficial logs a change of a runner's own record without what it says: all of it is
+// personal, and erased with the account.
+func (s *Store) logUnofficial(ctx context.Context, tx *sql.Tx, action, userID, id string) error {
+	return writeChanges(ctx, tx, s.now(), race.Change{
+		Action: action, Subject: race.Subject{Kind: "unofficial_record", ID: id}, AboutID: userID,
+	})
 }
 
 func foundUnofficial(id string, row gen.UnofficialRecord, err error) (race.UnofficialRecord, error) {
