@@ -310,6 +310,7 @@ GET    /{lang}/races/{race_id}/certificate/{bib}                      anyone
 GET    /{lang}/races/{race_id}/verify/{bib}                           anyone
 GET    /{lang}/races/{race_id}/teams                                  anyone
 GET    /{lang}/races/{race_id}/awards                                 anyone
+GET    /{lang}/races/{race_id}/draw                                   anyone
 GET    /{lang}/series                                                 anyone
 GET    /{lang}/series/{series_id}                                     anyone
 GET    /{lang}/series/{series_id}/runners/{user_id}                   anyone
@@ -561,6 +562,8 @@ POST   /v1/races/{race_id}/participants/me/accept                     runners
 POST   /v1/races/{race_id}/participants/me/decline                    runners
 GET    /v1/races/{race_id}/entry                                      anyone
 GET    /v1/races/{race_id}/entry/events                               anyone
+GET    /v1/races/{race_id}/entry/draw                                 anyone
+GET    /v1/races/{race_id}/entry/draw.csv                             anyone
 GET    /v1/races/{race_id}/entries                                    viewers
 GET    /v1/races/{race_id}/entries.csv                                viewers
 POST   /v1/races/{race_id}/entries/{user_id}/enter                    editors
