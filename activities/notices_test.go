@@ -59,7 +59,8 @@ func (p *postbox) taken(t *testing.T) map[string][]string {
 	defer p.mu.Unlock()
 	times, by := map[string]int{}, map[string][]string{}
 	for _, m := range p.took {
-		if times[m.ID]++; times[m.ID] == 1 {
+		times[m.ID]++
+		if times[m.ID] == 1 {
 			by[m.Subject] = append(by[m.Subject], m.To)
 		}
 		require.NotContains(t, m.Subject, "춘천")

@@ -266,6 +266,7 @@ func (s *Ledger) WriteNotices(ctx context.Context, e notice.Event, mails []NewNo
 				args = append(args, uuid.Must(uuid.NewV7()).String(), fmt.Sprintf("notice/%d/%s/%s/email", e.Position, e.Kind, m.UserID), m.UserID,
 					string(m.Kind), cmp.Or(m.Recipient.Language, defaultLanguage), m.Recipient.Address, now, m.ExpiresAt, now, now, e.Position, string(e.Kind), string(about))
 			}
+			//nolint:gosec // only placeholders are added
 			result, err := tx.ExecContext(ctx, `INSERT IGNORE INTO mail (mail_id, event_key, user_id, kind, language, address, detail, state, attempts, provider_id,
     created_at, expires_at, started_at, updated_at, notice_position, notice_event, about) VALUES `+strings.Join(rows, ","), args...)
 			if err != nil {
@@ -280,6 +281,7 @@ func (s *Ledger) WriteNotices(ctx context.Context, e notice.Event, mails []NewNo
 				rows[i] = "(?,?,?,?)"
 				args = append(args, n.UserID, n.Thing, n.State, now)
 			}
+			//nolint:gosec // likewise
 			_, err := tx.ExecContext(ctx, `INSERT INTO noticed (user_id, thing, state, noticed_at) VALUES `+strings.Join(rows, ",")+
 				` ON DUPLICATE KEY UPDATE state = VALUES(state), noticed_at = VALUES(noticed_at)`, args...)
 			if err != nil {
