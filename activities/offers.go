@@ -145,7 +145,8 @@ func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
 		}
 		tally.note(ctx, a.metrics, Finding{ID: o.RaceID, Detail: detail, Repaired: true})
 	}
-	return tally, a.checkDraws(ctx, &tally)
+	err = a.checkDraws(ctx, &tally)
+	return tally, err
 }
 
 // checkDraws has the workflows of draws started again that are not running.

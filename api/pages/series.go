@@ -129,8 +129,7 @@ type seriesRunnerView struct {
 	row    *ranking.Row
 	name   string
 	field  string
-	counts int             // results that count
-	bibs   map[string]bool // of races that are still part of the series
+	counts int // results that count
 }
 
 func (s *site) seriesRunner(ctx context.Context, r *request) (page, error) {
@@ -199,7 +198,6 @@ type seriesFormView struct {
 	races         []race.Race // that the organizer can choose from
 	was           url.Values
 	divisions     settingsView // the rows of the divisions
-	stale         bool
 }
 
 // divisionRows is the list of divisions in a form, as that of a race has it.

@@ -74,8 +74,8 @@ func (s settings) register(api huma.API) {
 // Service is what pages do with the settings of races and with the entries of the
 // caller, as the calls do.
 type Service struct {
-	calls   settings
-	entries entries
+	calls    settings
+	entries  entries
 	forStaff staffEntries
 }
 
@@ -119,7 +119,8 @@ func (s *Service) Changed(ctx context.Context, in RaceChangeBody, unless func(ra
 		return race.Race{}, err
 	}
 	edit, _ := s.calls.edit(ctx, in, unless)
-	return r, edit(&r)
+	err = edit(&r)
+	return r, err
 }
 
 // Void voids the race of ctx, for good. The reason is public.

@@ -68,7 +68,7 @@ func (e events) handle(ctx context.Context, in *eventsInput) (*huma.StreamRespon
 
 // stream writes events until the reader is gone or the program stops.
 func (e events) stream(ctx context.Context, w http.ResponseWriter, raceID string, position bookmark) {
-	watched, leave := e.watches.join(raceID)
+	watched, leave := e.watches.join(raceID) //nolint:contextcheck // what many follow belongs to no reader's trace
 	defer leave()
 	server.Stream(ctx, w, e.stopping, func() ([]byte, <-chan struct{}, error) {
 		versions, tally, more := watched.news(&position)

@@ -88,7 +88,7 @@ func (b *bench) rush(ctx context.Context, n int) (rate float64, err error) {
 				if errors.Is(err, maindb.ErrBusy) {
 					// Those beyond the bound would keep the processors busy by asking at once
 					// again; over HTTP they are told to wait for seconds.
-					time.Sleep(time.Duration(20+rand.IntN(40)) * time.Millisecond)
+					time.Sleep(time.Duration(20+rand.IntN(40)) * time.Millisecond) //nolint:gosec // no secret
 					continue
 				}
 				waits[i] = float64(time.Since(began).Milliseconds())

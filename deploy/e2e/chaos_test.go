@@ -18,7 +18,7 @@ import (
 // ledger, totals and an independent computation agree, and no work is left over. With
 // -chaos.limit it may take at most twice the undisturbed time plus 15 seconds.
 //
-//nolint:tparallel // one failure after the other
+//nolint:tparallel,paralleltest // one failure after the other
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	c := &chaos{system: ownSystem(t, "chaos"), rows: bostonRows(t, *chaosRecords)}

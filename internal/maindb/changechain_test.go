@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,7 +48,7 @@ func (b *testBundle) requireChain(t *testing.T, n int) []maindb.SealedChange {
 		require.EqualValues(t, i+1, c.Position)
 		hash, err := hex.DecodeString(c.Hash)
 		require.NoError(t, err)
-		sum := sha256.Sum256(binary.BigEndian.AppendUint64(append(prev, hash...), uint64(c.Position))) //nolint:gosec // positive
+		sum := sha256.Sum256(binary.BigEndian.AppendUint64(slices.Concat(prev, hash), uint64(c.Position))) //nolint:gosec // positive
 		var stored []byte
 		require.NoError(t, b.db.QueryRowContext(t.Context(), "SELECT hash FROM change_seal WHERE position = ?", c.Position).Scan(&stored))
 		require.Equal(t, sum[:], stored)
@@ -207,8 +208,10 @@ func TestVerificationShowsWhatWasTamperedWith(t *testing.T) {
 		"a text is erased":    {statements: []string{"DELETE FROM change_text WHERE change_id = ?"}},
 		"a change is removed": {statements: []string{"DELETE FROM change_log WHERE change_id = ?"}, want: []string{"removed 4"}, unless: 4},
 		"a change is removed as it waits": {
-			statements: []string{"DELETE FROM change_seal WHERE position = 10", "UPDATE change_chain SET position = 9, hash = (SELECT hash FROM change_seal WHERE position = 9)",
-				"INSERT INTO change_unsealed SELECT change_id, hash FROM change_log ORDER BY change_id DESC LIMIT 1", "DELETE FROM change_log ORDER BY change_id DESC LIMIT 1"},
+			statements: []string{
+				"DELETE FROM change_seal WHERE position = 10", "UPDATE change_chain SET position = 9, hash = (SELECT hash FROM change_seal WHERE position = 9)",
+				"INSERT INTO change_unsealed SELECT change_id, hash FROM change_log ORDER BY change_id DESC LIMIT 1", "DELETE FROM change_log ORDER BY change_id DESC LIMIT 1",
+			},
 			want: []string{"removed 0"},
 		},
 		"a change is removed with its seal": {

@@ -112,7 +112,8 @@ func (s *Store) VerifyChanges(ctx context.Context, from Anchor, report func(Tamp
 	case v.Last.Position == chain.Position && !bytes.Equal(v.Last.Hash[:], chain.Hash):
 		found(Tampering{What: ChangeAltered, Position: chain.Position, Detail: "the last seal is not the one that the chain ends with"})
 	}
-	return v, s.verifyUnsealed(ctx, &v, found)
+	err = s.verifyUnsealed(ctx, &v, found)
+	return v, err
 }
 
 // verifySeals checks the next part of the chain behind v.Last and moves it.

@@ -324,6 +324,22 @@ func (e *Entering) enterAll(ctx context.Context, raceID string, pool int, entrie
 	return answers, e.store.positions(ctx, raceID, pool, answers)
 }
 
+// nextState returns how the next one enters, of whom free have a place at once; empty:
+// not at all.
+func (l *line) nextState(free *int64) race.EntryStatus {
+	switch {
+	case l.drawing():
+		return race.Registered
+	case *free > 0 && l.row.Waiting == 0:
+		*free--
+		return race.Entered
+	case l.race.Entry.WaitingList:
+		return race.Waiting
+	default:
+		return ""
+	}
+}
+
 // enter enters those who are not known yet, or puts them in line. One answer never
 // depends on whether another is a refusal.
 func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
@@ -345,19 +361,13 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 		if answers[i], done = k.answer(l.race, refusal); done {
 			continue
 		}
-		row := l.newEntry(e)
-		switch {
-		case l.drawing():
-			row.State = string(race.Registered)
-		case free > 0 && l.row.Waiting == 0:
-			free--
-			row.State = string(race.Entered)
-		case l.race.Entry.WaitingList:
-			row.State = string(race.Waiting)
-		default:
+		state := l.nextState(&free)
+		if state == "" {
 			answers[i].err = l.full("")
 			continue
 		}
+		row := l.newEntry(e)
+		row.State = string(state)
 		l.row.NextSeq++
 		if k.entry == nil {
 			added = append(added, row)
@@ -365,7 +375,7 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 			again = append(again, row)
 		}
 		answers[i].entrant = lineEntryOf(l.race, row, nil)
-		switch race.EntryStatus(row.State) {
+		switch state { //nolint:exhaustive // nextState has no others
 		case race.Registered:
 			l.row.Registered++
 		case race.Waiting:

@@ -200,10 +200,7 @@ func (s *Store) WakeOffers(ctx context.Context, tell func(context.Context, Offer
 			return fmt.Errorf("wake the workflow of an offer of race %s: %w", o.RaceID, err)
 		}
 		// A row that was written again meanwhile has another time and stays.
-		err := s.queries.OfferWoken(ctx, gen.OfferWokenParams{
-			RaceID: row.RaceID, Pool: row.Pool, Seq: row.Seq, OfferNo: row.OfferNo, CreatedAt: row.CreatedAt,
-		})
-		if err != nil {
+		if err := s.queries.OfferWoken(ctx, gen.OfferWokenParams(row)); err != nil {
 			return fmt.Errorf("note that an offer of race %s was woken: %w", o.RaceID, err)
 		}
 	}

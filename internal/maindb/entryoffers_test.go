@@ -122,8 +122,7 @@ func (l *offeredLine) round(t *testing.T) {
 // answer accepts or declines, and takes no for an answer.
 func (l *offeredLine) answer(ctx context.Context, user string, accept bool) error {
 	_, err := l.store.AnswerOffer(ctx, l.race.ID, user, accept)
-	var conflict *race.ConflictError
-	if errors.As(err, &conflict) {
+	if _, conflict := errors.AsType[*race.ConflictError](err); conflict {
 		return nil
 	}
 	return err

@@ -26,7 +26,7 @@ func DrawCommitment(seed string) string {
 //     hash, a colon and the number. The lowest lot is drawn first.
 //
 // The list takes part so that the seed alone, which main_db holds from the beginning,
-// does not say who will be drawn: each number that is added draws all lots anew.
+// does not say who will be drawn: each number that is added changes all lots.
 func DrawOrder(seed string, numbers []string) (order []string, listHash string) {
 	order = slices.Sorted(slices.Values(numbers))
 	list := sha256.New()

@@ -34,6 +34,7 @@ type EntrySettings struct {
 // EntryOrder says how places are given.
 type EntryOrder string
 
+// How places are given.
 const (
 	ByArrival EntryOrder = ""     // to those who come first
 	ByDraw    EntryOrder = "draw" // by lot among all who register while entry is open
