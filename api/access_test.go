@@ -551,6 +551,15 @@ DELETE /v1/races/{race_id}/staff/invitations/{invitation_id}          owner
 GET    /v1/races/{race_id}/keys                                       owner
 POST   /v1/races/{race_id}/keys                                       owner
 DELETE /v1/races/{race_id}/keys/{key_id}                              owner
+GET    /v1/races/{race_id}/webhooks                                   owner
+POST   /v1/races/{race_id}/webhooks                                   owner
+GET    /v1/races/{race_id}/webhooks/{webhook_id}                      owner
+PATCH  /v1/races/{race_id}/webhooks/{webhook_id}                      owner
+DELETE /v1/races/{race_id}/webhooks/{webhook_id}                      owner
+POST   /v1/races/{race_id}/webhooks/{webhook_id}/rotate               owner
+POST   /v1/races/{race_id}/webhooks/{webhook_id}/replay               owner
+GET    /v1/races/{race_id}/webhooks/{webhook_id}/deliveries           owner
+POST   /v1/races/{race_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay owner
 POST   /v1/races/{race_id}/hand-over                                  owner operator
 POST   /v1/races/{race_id}/participants                               runners
 GET    /v1/races/{race_id}/participants/me                            runners

@@ -22,6 +22,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -272,6 +273,10 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	if operationID == "revoke-my-key" {
 		create("/v1/me/keys", owner, file, `{"name":"laptop","scope":"read"}`, "key_id", "key_id")
 	}
+	create(race+"/webhooks", owner, file, `{"url":"https://example.org/hooks","events":["race.changed"]}`, "webhook_id", "webhook_id")
+	if operationID == "replay-webhook-delivery" {
+		ids["delivery_id"] = b.someDelivery(t, ids["race_id"], ids["webhook_id"])
+	}
 	if strings.Contains(operationID, "series") {
 		create("/v1/series", owner, file, `{"name":"A","races":[{"race_id":"`+ids["race_id"]+`"}]}`, "series_id", "series_id")
 	}
@@ -286,6 +291,22 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	}
 	create("/v1/login", anonymous, file, `{"login_id":"office@example.net","password":"six stars to go"}`, "refresh_token", "refresh_token")
 	return ids
+}
+
+// someDelivery changes a race and returns the delivery of that to a webhook.
+func (b *testBundle) someDelivery(t testing.TB, raceID, webhookID string) string {
+	t.Helper()
+	require.NoError(t, b.parts.mainDB.AddChange(t.Context(), race.Change{Action: "race.changed", RaceID: raceID, Subject: race.Subject{Kind: "race", ID: raceID}}))
+	_, err := b.outcomes.SealChanges(t.Context(), 1000)
+	require.NoError(t, err)
+	for n := 1; n > 0; {
+		n, err = b.outcomes.ConsumeWebhooks(t.Context())
+		require.NoError(t, err)
+	}
+	found, err := b.parts.mainDB.WebhookDeliveries(t.Context(), webhookID, "", 1)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return found[0].ID
 }
 
 // offerPlace has the runner offered the only place of a race.

@@ -32,6 +32,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
 	"github.com/mrmrthon/mrmrthon/api/unofficial"
+	"github.com/mrmrthon/mrmrthon/api/webhooks"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/build"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -192,6 +193,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	count := records.Counter(p.mainDB, p.userDB.Store, p.ahead)
 	changed := changes.Register(api, p.mainDB)
 	apiKeys := keys.Register(api, p.mainDB, p.userDB, p.now)
+	webhooks.Register(api, webhooks.Config{Store: p.mainDB, Reach: p.cfg.Webhooks, Now: p.now})
 	disputed := disputes.Register(api, p.mainDB, p.wakeStandings)
 	members := staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
 	reader := standings.Register(api, standings.Config{

@@ -22,6 +22,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/internal/webhook"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
@@ -39,6 +40,7 @@ type settings struct {
 	APIKeys       auth.KeyConfig
 	Passkeys      auth.PasskeyConfig
 	Fixed         races.FixedConfig
+	Webhooks      webhook.Config
 	TemporalUIURL string `env:"TEMPORAL_UI_URL" envDefault:"http://localhost:8233" check:"URL" help:"Temporal's Web UI, for links to it"`
 	GrafanaURL    string `env:"GRAFANA_URL" check:"URL" help:"Grafana, for links to it from operators' pages; without it there are none"`
 

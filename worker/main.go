@@ -16,6 +16,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/command"
 	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/program"
+	"github.com/mrmrthon/mrmrthon/internal/webhook"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
 )
@@ -65,6 +66,7 @@ type Config struct {
 	Sweep         activities.SweepConfig
 	Mail          mail.Config
 	Notices       activities.NoticesConfig
+	Webhooks      webhook.Config
 	// SweepInterval is the time from one sweep of standings to the next.
 	SweepInterval time.Duration `env:"SWEEP_INTERVAL" envDefault:"1m" min:"1s" help:"the time from one sweep of standings to the next"`
 	// Addr is where /healthz, /readyz and /metrics are served.

@@ -24,6 +24,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/internal/webhook"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
 	"github.com/mrmrthon/mrmrthon/worker/mailevents"
 	"github.com/mrmrthon/mrmrthon/worker/wake"
@@ -84,6 +85,8 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		mails:     mails,
 		notices:   activities.NewNotices(m.Config.Notices, main, user, mails, time.Now, registry),
 		announcer: newAnnouncer(main, clients.Temporal, m.Log),
+		webhooks:  activities.NewWebhooks(main, webhook.NewSender(m.Config.Webhooks, time.Now), time.Now, m.Log, registry),
+		feed:      newWebhookFeed(main, runs, m.Log, registry),
 		depths:    newDepths(records, m.Log, registry),
 		mailing:   newMailing(events, user, m.Log, registry),
 		sealer:    newSealer(main, m.Log, registry),
@@ -148,6 +151,8 @@ type work struct {
 	mails     *activities.Mails
 	notices   *activities.Notices
 	announcer *announcer
+	webhooks  *activities.Webhooks
+	feed      *webhookFeed
 	mailing   *mailing
 	offers    *activities.Offers
 	depths    *depths
@@ -179,6 +184,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	scheduling.Go(func() { w.mailing.run(ctx) })
 	scheduling.Go(func() { w.sealer.run(ctx) })
 	scheduling.Go(func() { w.announcer.run(ctx) })
+	scheduling.Go(func() { w.feed.run(ctx) })
 	scheduling.Go(func() { w.scheduleAudit(ctx) })
 	scheduling.Go(func() { w.scheduleSweep(ctx) })
 	bridge.New(w.cfg.Bridge, w.records, w.starter, w.log, w.registry).Run(ctx)

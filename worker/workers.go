@@ -82,6 +82,7 @@ func (w *work) workers(gaveUp func(error)) []worker.Worker {
 		newWorker(workflows.EntriesTaskQueue, offerSlots,
 			worker.Options{MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 2},
 			[]any{workflows.HoldOffer, workflows.DrawRace}, w.offers),
+		newWorker(workflows.WebhooksTaskQueue, webhookSlots, few, []any{workflows.DeliverWebhook}, w.webhooks),
 		newWorker(workflows.SeriesTaskQueue, seriesSlots, few, []any{workflows.RankSeries}, w.standings.series),
 		newWorker(workflows.StandingsTaskQueue, recomputeSlots, worker.Options{},
 			[]any{workflows.FinalizeRace, workflows.SweepStandings}, w.standings.recomputes, w.standings.sweeps),

@@ -23,6 +23,7 @@ const (
 	MailTaskQueue      = "mail"
 	EntriesTaskQueue   = "entries"
 	NoticesTaskQueue   = "notices"
+	WebhooksTaskQueue  = "webhooks"
 )
 
 // Search attributes by which the Web UI finds any credit. All are keywords and
@@ -82,5 +83,6 @@ func Inputs() map[string]reflect.Type {
 		"AuditCredits": nil, "SweepStandings": nil, "RebuildTotal": reflect.TypeFor[TotalInput](),
 		"SendMail": reflect.TypeFor[MailInput](), "RankSeries": reflect.TypeFor[SeriesInput](),
 		"HoldOffer": reflect.TypeFor[OfferInput](), "TellNotice": reflect.TypeFor[NoticeInput](), "DrawRace": reflect.TypeFor[DrawInput](),
+		"DeliverWebhook": reflect.TypeFor[WebhookInput](),
 	}
 }

@@ -84,6 +84,7 @@ func newReplayer(t *testing.T, before ...interceptor.WorkerInterceptor) worker.W
 	replayer.RegisterWorkflow(workflows.SendMail)
 	replayer.RegisterWorkflow(workflows.HoldOffer)
 	replayer.RegisterWorkflow(workflows.DrawRace)
+	replayer.RegisterWorkflow(workflows.DeliverWebhook)
 	replayer.RegisterWorkflow(workflows.FinalizeRace)
 	replayer.RegisterWorkflow(workflows.SweepStandings)
 	replayer.RegisterWorkflow(workflows.RankSeries)

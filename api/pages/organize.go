@@ -413,7 +413,7 @@ func (s *site) staffNames(ctx context.Context) (map[string]string, error) {
 }
 
 // changeGroups are what actions of the change log begin with.
-var changeGroups = []string{"race.", "record.", "import.", "staff.", "claim.", "dispute.", "key."}
+var changeGroups = []string{"race.", "record.", "import.", "staff.", "claim.", "dispute.", "key.", "webhook."}
 
 type logRow struct {
 	changes.LoggedChange

@@ -305,22 +305,31 @@ var Access = map[string]Rule{
 	"POST /v1/me/staff-invitations/{invitation_id}/accept":  {Who: Holder}, // repeating it changes nothing, so it needs no key
 	"POST /v1/me/staff-invitations/{invitation_id}/decline": {Who: Holder}, // likewise
 
-	"POST /v1/races":                                               {Who: Organizer, Creates: true, ByKey: true},
-	"GET /v1/races":                                                {Who: Anyone},
-	"GET /v1/races/{race_id}":                                      {Who: Anyone},
-	"PATCH /v1/races/{race_id}":                                    {Who: Editor},
-	"DELETE /v1/races/{race_id}":                                   {Who: Owner},
-	"POST /v1/races/{race_id}/void":                                {Who: OwnerOrOperator}, // repeating it changes nothing, so it needs no key
-	"GET /v1/races/{race_id}/staff":                                {Who: Viewer},
-	"POST /v1/races/{race_id}/staff":                               {Who: Owner, Creates: true},
-	"PATCH /v1/races/{race_id}/staff/{user_id}":                    {Who: Owner},
-	"DELETE /v1/races/{race_id}/staff/{user_id}":                   {Who: Viewer}, // themselves, unless the owner
-	"DELETE /v1/races/{race_id}/staff/invitations/{invitation_id}": {Who: Owner},
-	"POST /v1/races/{race_id}/hand-over":                           {Who: OwnerOrOperator, Creates: true},
-	"GET /v1/races/{race_id}/keys":                                 {Who: Owner},
-	"POST /v1/races/{race_id}/keys":                                {Who: Owner, Creates: true, Secret: true},
-	"DELETE /v1/races/{race_id}/keys/{key_id}":                     {Who: Owner},
-	"GET /v1/races/{race_id}/changes":                              {Who: Viewer},
+	"POST /v1/races":                                                                 {Who: Organizer, Creates: true, ByKey: true},
+	"GET /v1/races":                                                                  {Who: Anyone},
+	"GET /v1/races/{race_id}":                                                        {Who: Anyone},
+	"PATCH /v1/races/{race_id}":                                                      {Who: Editor},
+	"DELETE /v1/races/{race_id}":                                                     {Who: Owner},
+	"POST /v1/races/{race_id}/void":                                                  {Who: OwnerOrOperator}, // repeating it changes nothing, so it needs no key
+	"GET /v1/races/{race_id}/staff":                                                  {Who: Viewer},
+	"POST /v1/races/{race_id}/staff":                                                 {Who: Owner, Creates: true},
+	"PATCH /v1/races/{race_id}/staff/{user_id}":                                      {Who: Owner},
+	"DELETE /v1/races/{race_id}/staff/{user_id}":                                     {Who: Viewer}, // themselves, unless the owner
+	"DELETE /v1/races/{race_id}/staff/invitations/{invitation_id}":                   {Who: Owner},
+	"POST /v1/races/{race_id}/hand-over":                                             {Who: OwnerOrOperator, Creates: true},
+	"GET /v1/races/{race_id}/keys":                                                   {Who: Owner},
+	"POST /v1/races/{race_id}/keys":                                                  {Who: Owner, Creates: true, Secret: true},
+	"DELETE /v1/races/{race_id}/keys/{key_id}":                                       {Who: Owner},
+	"GET /v1/races/{race_id}/webhooks":                                               {Who: Owner},
+	"POST /v1/races/{race_id}/webhooks":                                              {Who: Owner, Creates: true, Secret: true},
+	"GET /v1/races/{race_id}/webhooks/{webhook_id}":                                  {Who: Owner},
+	"PATCH /v1/races/{race_id}/webhooks/{webhook_id}":                                {Who: Owner},
+	"DELETE /v1/races/{race_id}/webhooks/{webhook_id}":                               {Who: Owner},
+	"POST /v1/races/{race_id}/webhooks/{webhook_id}/rotate":                          {Who: Owner}, // repeating it gives another secret; the last ones stay good for a day
+	"POST /v1/races/{race_id}/webhooks/{webhook_id}/replay":                          {Who: Owner}, // repeating it sends again, under the same IDs
+	"GET /v1/races/{race_id}/webhooks/{webhook_id}/deliveries":                       {Who: Owner},
+	"POST /v1/races/{race_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": {Who: Owner}, // likewise
+	"GET /v1/races/{race_id}/changes":                                                {Who: Viewer},
 
 	"POST /v1/races/{race_id}/participants":      {Who: Runner, Creates: true},
 	"GET /v1/races/{race_id}/participants/me":    {Who: Runner},

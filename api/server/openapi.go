@@ -125,6 +125,8 @@ var commonParameters = map[string]string{ //nolint:gosec // descriptions, no cre
 	"passkey_id":    "ID of the passkey.",
 	"invitation_id": "ID of the invitation.",
 	"key_id":        "ID of the API key.",
+	"webhook_id":    "ID of the webhook.",
+	"delivery_id":   "ID of the delivery.",
 	"dispute_id":    "ID of the dispute.",
 	"message_id":    "ID of the message.",
 	"id":            "ID of the unofficial record.",

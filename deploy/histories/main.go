@@ -34,6 +34,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	mrmtemporal "github.com/mrmrthon/mrmrthon/internal/temporal"
+	"github.com/mrmrthon/mrmrthon/internal/webhook"
 	"github.com/mrmrthon/mrmrthon/workflows"
 )
 
@@ -104,7 +105,29 @@ func recordPlain(ctx context.Context, temporal client.Client, folder string) err
 	if err := recordOffer(ctx, temporal, folder); err != nil {
 		return err
 	}
+	if err := recordWebhook(ctx, temporal, folder); err != nil {
+		return err
+	}
 	return recordStandings(ctx, temporal, folder)
+}
+
+// recordWebhook records an endpoint that takes nothing.
+func recordWebhook(ctx context.Context, temporal client.Client, folder string) error {
+	hooks := worker.New(temporal, workflows.WebhooksTaskQueue, worker.Options{})
+	hooks.RegisterWorkflow(workflows.DeliverWebhook)
+	sender := webhook.NewSender(webhook.Config{}, time.Now)
+	hooks.RegisterActivity(activities.NewWebhooks(&webhookScene{}, sender, time.Now, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
+	if err := hooks.Start(); err != nil {
+		return fmt.Errorf("start the worker of webhooks: %w", err)
+	}
+	defer hooks.Stop()
+	input := workflows.WebhookInput{WebhookID: webhookID}
+	run, err := temporal.SignalWithStartWorkflow(ctx, workflows.WebhookWorkflowID(webhookID), workflows.WakeSignal, nil,
+		workflows.DeliverWebhookOptions(webhookID), workflows.DeliverWebhook, input)
+	if err != nil {
+		return fmt.Errorf("start a webhook: %w", err)
+	}
+	return save(ctx, temporal, run, filepath.Join(folder, "webhook.json"))
 }
 
 // recordOffer records an offer of a place that nobody answers, and a draw.

@@ -17,13 +17,15 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
+	"github.com/mrmrthon/mrmrthon/internal/webhook"
 )
 
 const (
-	raceID   = "01960000-0000-7000-8000-000000000000"
-	seriesID = "01960000-0000-7000-8000-0000000000d1"
-	runnerID = "01960000-0000-7000-8000-00000000000a"
-	mailID   = "01960000-0000-7000-8000-00000000000b"
+	raceID    = "01960000-0000-7000-8000-000000000000"
+	seriesID  = "01960000-0000-7000-8000-0000000000d1"
+	runnerID  = "01960000-0000-7000-8000-00000000000a"
+	mailID    = "01960000-0000-7000-8000-00000000000b"
+	webhookID = "01960000-0000-7000-8000-00000000000c"
 )
 
 // scene is one path through CreditRecord, identified by the record's ID. A function that
@@ -218,3 +220,29 @@ func (*offerScene) RequeueDraw(context.Context, string) error { return nil }
 func (stage) DrawRuns(context.Context, activities.DrawInput) (bool, error) { return false, nil }
 
 func (stage) OfferRuns(context.Context, activities.OfferInput) (bool, error) { return false, nil }
+
+// webhookScene is an endpoint with one delivery, whose first attempt is refused and whose
+// next is due a moment later; it is removed meanwhile.
+type webhookScene struct{ looked int }
+
+func (s *webhookScene) DueWebhooks(context.Context, string, int) (maindb.WebhookBatch, error) {
+	s.looked++
+	switch s.looked {
+	case 1:
+		return maindb.WebhookBatch{
+			Webhook: maindb.Webhook{ID: webhookID, URL: "https://10.0.0.1/"}, // which no sender calls
+			Due:     []maindb.WebhookDelivery{{ID: webhookID, WebhookID: webhookID, Type: "race.changed", Data: []byte(`{}`)}},
+		}, nil
+	case 2:
+		return maindb.WebhookBatch{Next: time.Now().Add(time.Second)}, nil
+	}
+	return maindb.WebhookBatch{}, race.ErrNotFound
+}
+
+func (*webhookScene) BeginDelivery(_ context.Context, d maindb.WebhookDelivery, _ time.Time) (maindb.WebhookDelivery, bool, error) {
+	return d, true, nil
+}
+
+func (*webhookScene) FinishDelivery(context.Context, maindb.WebhookDelivery, webhook.Outcome, string, time.Time) (bool, error) {
+	return false, nil
+}

@@ -213,6 +213,9 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		if err := q.DeleteKeysOfRace(ctx, nullString(raceID)); err != nil {
 			return fmt.Errorf("delete the keys of race %s: %w", raceID, err)
 		}
+		if err := deleteWebhooks(ctx, q, raceID); err != nil {
+			return err
+		}
 		if err := q.DeleteRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete race %s: %w", raceID, err)
 		}

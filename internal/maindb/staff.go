@@ -402,7 +402,8 @@ func (s *Store) HandOver(ctx context.Context, raceID, userID, reason string) (r 
 }
 
 // giveRace makes an account the owner of a race that the transaction has locked.
-// Open invitations and the former owner's API keys of the race end.
+// Open invitations and the former owner's API keys of the race end, and its webhooks are
+// switched off: they may lead to the former owner.
 func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, reason string) error {
 	q, now := s.queries.WithTx(tx), s.now()
 	if err := q.SetOwner(ctx, userID, now, r.ID); err != nil {
@@ -416,6 +417,9 @@ func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, r
 	}
 	if err := s.endKeys(ctx, tx, r.ID, r.OrganizerID); err != nil {
 		return err
+	}
+	if err := q.SwitchOffWebhooks(ctx, offHandedOver, sql.NullTime{Time: now, Valid: true}, r.ID); err != nil {
+		return fmt.Errorf("switch off the webhooks of race %s: %w", r.ID, err)
 	}
 	handed := ofRace(r.ID, "race.handed_over")
 	handed.AboutID, handed.Reason = r.OrganizerID, reason

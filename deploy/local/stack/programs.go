@@ -140,6 +140,7 @@ func (s *Stack) Env(part Part) map[string]string {
 		// keeps them.
 		env["AUDIT_INTERVAL"] = "1m"
 	}
+	env["WEBHOOK_LOOPBACK"] = "true" // so that receivers can be tried out on this machine
 	if part == Worker && s.Has(Mail) {
 		env["MAIL_SENDER"], env["MAIL_FROM"] = "smtp", "Mrmrthon <no-reply@localhost.localdomain>"
 		env["SMTP_ADDR"], env["SMTP_TLS"] = address(s.ports.SMTP), "off"

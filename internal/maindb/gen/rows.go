@@ -507,3 +507,39 @@ type UnofficialRecord struct {
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
 }
+
+type Webhook struct {
+	WebhookID    string
+	RaceID       string
+	Url          string
+	Events       string
+	CreatedBy    string
+	CreatedAt    time.Time
+	OffReason    string
+	OffAt        sql.NullTime
+	FailingSince sql.NullTime
+	LastFailedAt sql.NullTime
+	WakeAt       sql.NullTime
+}
+
+type WebhookDelivery struct {
+	DeliveryID  string
+	WebhookID   string
+	Position    int64
+	Type        string
+	HappenedAt  time.Time
+	Data        string
+	State       string
+	Attempts    int32
+	DueAt       time.Time
+	AttemptedAt sql.NullTime
+	Outcome     string
+	CreatedAt   time.Time
+}
+
+type WebhookSecret struct {
+	WebhookID string
+	SecretNo  int32
+	Secret    []byte
+	ExpiresAt sql.NullTime
+}

@@ -45,3 +45,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON series TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON series_race TO {account};
 GRANT SELECT ON series_standings TO {account};
 GRANT SELECT ON notice_event TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook TO {account};
+GRANT SELECT (webhook_id, secret_no, expires_at), INSERT, UPDATE (expires_at), DELETE ON webhook_secret TO {account};
+GRANT SELECT, UPDATE (state, attempts, due_at), DELETE ON webhook_delivery TO {account};

@@ -1,0 +1,290 @@
+package activities_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/mysql/mysqltest"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/webhook"
+)
+
+// hookBundle is a race with one webhook, whose receiver answers what the test says.
+type hookBundle struct {
+	api      *maindb.Store    // with the rights of the API
+	worker   *maindb.Outcomes // with those of the worker
+	hooks    *activities.Webhooks
+	dies     atomic.Int64 // how many of the next marks are lost, as when the worker is killed
+	clock    atomic.Int64 // microseconds
+	raceID   string
+	webhook  maindb.Webhook
+	secret   string
+	registry *prometheus.Registry
+
+	mu     sync.Mutex
+	status int
+	got    []*http.Request
+	bodies []string
+}
+
+func (b *hookBundle) now() time.Time { return time.UnixMicro(b.clock.Load()).UTC() }
+
+func (b *hookBundle) FinishDelivery(ctx context.Context, d maindb.WebhookDelivery, o webhook.Outcome, state string, next time.Time) (bool, error) {
+	if b.dies.Add(-1) >= 0 {
+		return false, errLost
+	}
+	return b.worker.FinishDelivery(ctx, d, o, state, next)
+}
+
+func (b *hookBundle) DueWebhooks(ctx context.Context, webhookID string, limit int) (maindb.WebhookBatch, error) {
+	return b.worker.DueWebhooks(ctx, webhookID, limit)
+}
+
+func (b *hookBundle) BeginDelivery(ctx context.Context, d maindb.WebhookDelivery, next time.Time) (maindb.WebhookDelivery, bool, error) {
+	return b.worker.BeginDelivery(ctx, d, next)
+}
+
+func setupHook(t *testing.T) *hookBundle {
+	t.Helper()
+	_, cfg := mysqltest.New(t, maindb.Migrations())
+	b := &hookBundle{status: http.StatusNoContent, registry: prometheus.NewRegistry()}
+	b.clock.Store(time.Date(2026, 4, 20, 9, 0, 0, 0, time.UTC).UnixMicro())
+	b.api = maindb.New(mysqltest.As(t, cfg, maindb.Grants(), mysql.API), b.now)
+	b.worker = maindb.NewOutcomes(mysqltest.As(t, cfg, maindb.Grants(), mysql.Worker), b.now)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.got, b.bodies = append(b.got, r), append(b.bodies, string(body))
+		w.WriteHeader(b.status)
+	}))
+	t.Cleanup(receiver.Close)
+	owner := uuid.NewString()
+	r, err := b.api.CreateRace(t.Context(), race.Race{
+		ID: uuid.Must(uuid.NewV7()).String(), OrganizerID: owner, Name: "A", Date: race.DateOf(b.now()), Distance: 42_195_000,
+		Ranking: race.Ranking{Basis: race.Gun, Ties: race.TiesShare}, Scoring: "agegrade-2025",
+	})
+	require.NoError(t, err)
+	b.raceID = r.ID
+	key, secret := webhook.NewSecret()
+	b.secret = secret
+	b.webhook = maindb.Webhook{
+		ID: uuid.Must(uuid.NewV7()).String(), RaceID: r.ID, URL: receiver.URL + "/hook", Events: []webhook.Type{"entry.changed", "import.applied"}, CreatedBy: owner, CreatedAt: b.now(),
+	}
+	require.NoError(t, b.api.AddWebhook(t.Context(), b.webhook, key))
+	b.hooks = activities.NewWebhooks(b, webhook.NewSender(webhook.Config{Loopback: true}, time.Now), b.now, slog.New(slog.DiscardHandler), b.registry)
+	return b
+}
+
+// change logs a change of the race and has its event written.
+func (b *hookBundle) change(t *testing.T, actions ...string) {
+	t.Helper()
+	for _, action := range actions {
+		kind, _, _ := strings.Cut(action, ".")
+		require.NoError(t, b.api.AddChange(t.Context(), race.Change{Action: action, RaceID: b.raceID, Subject: race.Subject{Kind: kind, ID: uuid.NewString()}}))
+	}
+	_, err := b.worker.SealChanges(t.Context(), 1000)
+	require.NoError(t, err)
+	for {
+		n, err := b.worker.ConsumeWebhooks(t.Context())
+		require.NoError(t, err)
+		if n == 0 {
+			return
+		}
+	}
+}
+
+func (b *hookBundle) send(t *testing.T) activities.WebhookSent {
+	t.Helper()
+	sent, err := b.hooks.SendWebhooks(t.Context(), activities.WebhookInput{WebhookID: b.webhook.ID})
+	require.NoError(t, err)
+	return sent
+}
+
+// taken returns the IDs of the messages received since the last call, and the requests.
+func (b *hookBundle) taken() (ids []string, requests []*http.Request, bodies []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.got {
+		ids = append(ids, r.Header.Get("Webhook-Id"))
+	}
+	requests, bodies, b.got, b.bodies = b.got, b.bodies, nil, nil
+	return ids, requests, bodies
+}
+
+func (b *hookBundle) answer(status int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status = status
+}
+
+func (b *hookBundle) pass(by time.Duration) { b.clock.Add(by.Microseconds()) }
+
+func (b *hookBundle) deliveries(t *testing.T) []maindb.WebhookDelivery {
+	t.Helper()
+	found, err := b.api.WebhookDeliveries(t.Context(), b.webhook.ID, "", 100)
+	require.NoError(t, err)
+	return found
+}
+
+// TestWebhookIsSentOnce: changes that follow each other are one event, which is sent once;
+// what nobody asked for is not; after the worker was killed between sending and noting
+// it, the event comes once more with the same ID.
+func TestWebhookIsSentOnce(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	b.change(t, "import.applied", "entry.entered", "entry.cancelled", "race.voided")
+	var woken []string
+	wake := func(_ context.Context, id string) error { woken = append(woken, id); return nil }
+	require.NoError(t, b.worker.WakeWebhooks(t.Context(), wake))
+	require.NoError(t, b.worker.WakeWebhooks(t.Context(), wake))
+	require.Equal(t, []string{b.webhook.ID}, woken)
+
+	require.Equal(t, activities.WebhookSent{Delivered: 2, More: true}, b.send(t))
+	require.Equal(t, activities.WebhookSent{}, b.send(t))
+	ids, _, bodies := b.taken()
+	require.Len(t, ids, 2)
+	require.NotEqual(t, ids[0], ids[1])
+	require.Contains(t, strings.Join(bodies, ""), `{"type":"import.applied","timestamp":"2026-04-20T09:00:00Z","data":{"import_ids":["`)
+	require.Contains(t, strings.Join(bodies, ""), `"entry_ids":[`)
+
+	b.change(t, "import.applied")
+	b.dies.Store(1)
+	_, err := b.hooks.SendWebhooks(t.Context(), activities.WebhookInput{WebhookID: b.webhook.ID})
+	require.ErrorIs(t, err, errLost)
+	require.Equal(t, b.now().Add(5*time.Second), b.send(t).NextAt.Truncate(5*time.Second), "not at once: the next attempt")
+	b.pass(6 * time.Second)
+	b.send(t)
+	require.Equal(t, activities.WebhookSent{}, b.send(t))
+	ids, _, bodies = b.taken()
+	require.Len(t, ids, 2)
+	require.Equal(t, ids[0], ids[1])
+	require.Equal(t, bodies[0], bodies[1])
+}
+
+// TestWebhookAfterARotation: both secrets sign for a day, then the new one alone.
+func TestWebhookAfterARotation(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	key, secret := webhook.NewSecret()
+	ends, err := b.api.RotateWebhook(t.Context(), b.raceID, b.webhook.ID, key)
+	require.NoError(t, err)
+	require.Equal(t, b.now().Add(24*time.Hour), ends)
+	for _, old := range []bool{true, false} {
+		b.change(t, "import.applied")
+		b.send(t)
+		_, requests, bodies := b.taken()
+		for of, good := range map[string]bool{secret: true, b.secret: old} {
+			verifier, err := standardwebhooks.NewWebhook(of)
+			require.NoError(t, err)
+			require.Equal(t, good, verifier.Verify([]byte(bodies[0]), requests[0].Header) == nil)
+		}
+		b.pass(24 * time.Hour)
+	}
+}
+
+// TestWebhookThatFails: ten attempts in three days, one replayed by hand, and after five
+// days of failures the endpoint is switched off until its owner switches it on.
+func TestWebhookThatFails(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	b.answer(http.StatusFound) // a redirect is a failure
+	b.change(t, "import.applied")
+	attempts := 0
+	for sent := b.send(t); ; sent = b.send(t) {
+		if attempts += sent.Failed; sent.More {
+			continue
+		}
+		if sent.NextAt.IsZero() {
+			break
+		}
+		b.clock.Store(sent.NextAt.UnixMicro())
+	}
+	require.Equal(t, 10, attempts)
+	ids, _, _ := b.taken()
+	require.Len(t, ids, 10)
+	require.Equal(t, "failed 302 10", fmt.Sprint(b.deliveries(t)[0].State, " ", b.deliveries(t)[0].Outcome, " ", b.deliveries(t)[0].Attempts))
+
+	b.answer(http.StatusOK)
+	require.NoError(t, b.api.ReplayWebhook(t.Context(), b.raceID, b.webhook.ID, ids[0]))
+	require.Equal(t, 1, b.send(t).Delivered)
+	n, err := b.api.ReplayWebhookRange(t.Context(), b.raceID, b.webhook.ID, b.now().Add(-240*time.Hour), b.now())
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Equal(t, 1, b.send(t).Delivered)
+	again, _, _ := b.taken()
+	require.Equal(t, []string{ids[0], ids[0]}, again)
+
+	b.answer(http.StatusInternalServerError)
+	for range 6 { // a new event each day
+		b.change(t, "import.applied")
+		b.send(t)
+		b.pass(24*time.Hour + time.Minute)
+	}
+	w, err := b.api.Webhook(t.Context(), b.raceID, b.webhook.ID)
+	require.NoError(t, err)
+	require.Equal(t, "failing", w.OffReason)
+	log, err := b.api.Changes(t.Context(), maindb.ChangeFilter{RaceID: b.raceID, Action: "webhook.switched_off"}, "", 10)
+	require.NoError(t, err)
+	require.Len(t, log, 1)
+	require.Equal(t, activities.WebhookSent{}, b.send(t), "nothing more is sent")
+	require.Error(t, b.api.ReplayWebhook(t.Context(), b.raceID, b.webhook.ID, ids[0]))
+
+	b.answer(http.StatusOK)
+	on := true
+	w, err = b.api.ChangeWebhook(t.Context(), b.raceID, b.webhook.ID, maindb.WebhookChange{On: &on})
+	require.NoError(t, err)
+	require.Empty(t, w.OffReason)
+	b.pass(30 * time.Hour)
+	require.Positive(t, b.send(t).Delivered, "what waited goes on")
+
+	b.pass(31 * 24 * time.Hour)
+	require.NoError(t, b.worker.TidyWebhooks(t.Context()))
+	require.Empty(t, b.deliveries(t))
+}
+
+// TestWebhookThatIsGone: 410 switches off at once.
+func TestWebhookThatIsGone(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	b.answer(http.StatusGone)
+	b.change(t, "import.applied")
+	b.send(t)
+	w, err := b.api.Webhook(t.Context(), b.raceID, b.webhook.ID)
+	require.NoError(t, err)
+	require.Equal(t, "gone", w.OffReason)
+	b.change(t, "import.applied")
+	require.Len(t, b.deliveries(t), 1, "nothing is kept for an endpoint that is off")
+}
+
+// TestWebhookThatIsDown: of many events, eight are tried, then the endpoint rests.
+func TestWebhookThatIsDown(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	b.answer(http.StatusBadGateway)
+	for range 20 {
+		b.change(t, "import.applied")
+	}
+	sent := b.send(t)
+	require.False(t, sent.More)
+	require.Equal(t, b.now().Add(5*time.Second), sent.NextAt)
+	require.LessOrEqual(t, sent.Failed, 8+4)
+	require.Less(t, sent.Failed, 20)
+}

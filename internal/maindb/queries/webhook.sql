@@ -1,0 +1,108 @@
+-- name: InsertWebhook :exec
+INSERT INTO webhook (webhook_id, race_id, url, events, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: WebhooksOfRace :many
+SELECT * FROM webhook WHERE race_id = ? ORDER BY webhook_id DESC;
+
+-- name: Webhook :one
+SELECT * FROM webhook WHERE webhook_id = ? AND race_id = ?;
+
+-- name: LockWebhook :one
+SELECT * FROM webhook WHERE webhook_id = ? FOR UPDATE;
+
+-- name: WebhooksThatAreOn :many
+SELECT * FROM webhook WHERE off_reason = '' AND race_id IN (sqlc.slice(race_ids)) ORDER BY webhook_id;
+
+-- name: UpdateWebhook :exec
+UPDATE webhook SET url = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ? WHERE webhook_id = ?;
+
+-- name: SwitchOffWebhooks :exec
+UPDATE webhook SET off_reason = ?, off_at = ? WHERE race_id = ? AND off_reason = '';
+
+-- name: DeleteWebhook :exec
+DELETE FROM webhook WHERE webhook_id = ?;
+
+-- name: DeleteWebhookSecrets :exec
+DELETE FROM webhook_secret WHERE webhook_id = ?;
+
+-- name: DeleteWebhookDeliveries :exec
+DELETE FROM webhook_delivery WHERE webhook_id = ?;
+
+-- name: WebhookSecretNumbers :many
+SELECT secret_no, expires_at FROM webhook_secret WHERE webhook_id = ? ORDER BY secret_no;
+
+-- name: InsertWebhookSecret :exec
+INSERT INTO webhook_secret (webhook_id, secret_no, secret) VALUES (?, ?, ?);
+
+-- name: ExpireWebhookSecrets :exec
+UPDATE webhook_secret SET expires_at = ? WHERE webhook_id = ? AND expires_at IS NULL;
+
+-- name: DeleteExpiredWebhookSecrets :exec
+DELETE FROM webhook_secret WHERE webhook_id = ? AND expires_at <= ?;
+
+-- name: WebhookSecrets :many
+SELECT secret FROM webhook_secret WHERE webhook_id = ? AND (expires_at IS NULL OR expires_at > sqlc.arg(at)) ORDER BY secret_no DESC;
+
+-- name: WebhookDeliveries :many
+SELECT * FROM webhook_delivery WHERE webhook_id = ? AND delivery_id < ? ORDER BY delivery_id DESC LIMIT ?;
+
+-- name: WebhookDelivery :one
+SELECT * FROM webhook_delivery WHERE webhook_id = ? AND delivery_id = ?;
+
+-- name: ReplayWebhookDelivery :exec
+UPDATE webhook_delivery SET state = 'waiting', attempts = 0, due_at = ? WHERE delivery_id = ?;
+
+-- name: ReplayWebhookDeliveries :execrows
+UPDATE webhook_delivery SET state = 'waiting', attempts = 0, due_at = sqlc.arg(due_at)
+WHERE webhook_id = sqlc.arg(webhook_id) AND happened_at >= sqlc.arg(since) AND happened_at < sqlc.arg(up_to);
+
+-- name: WakeWebhook :exec
+UPDATE webhook SET wake_at = ? WHERE webhook_id = ?;
+
+-- name: WebhooksToWake :many
+SELECT webhook_id, wake_at FROM webhook WHERE wake_at <= sqlc.arg(at) ORDER BY wake_at LIMIT ?;
+
+-- name: WebhookWoken :exec
+UPDATE webhook SET wake_at = NULL WHERE webhook_id = ? AND wake_at = ?;
+
+-- name: WakeOverdueWebhooks :exec
+UPDATE webhook SET wake_at = sqlc.arg(at)
+WHERE off_reason = '' AND wake_at IS NULL AND EXISTS (
+    SELECT 1 FROM webhook_delivery AS d WHERE d.webhook_id = webhook.webhook_id AND d.state = 'waiting' AND d.due_at < sqlc.arg(overdue)
+);
+
+-- name: DueWebhookDeliveries :many
+SELECT * FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' AND due_at <= ? ORDER BY due_at, delivery_id LIMIT ?;
+
+-- name: NextWebhookDelivery :one
+SELECT due_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' ORDER BY due_at LIMIT 1;
+
+-- name: BeginWebhookDelivery :execrows
+UPDATE webhook_delivery SET attempts = attempts + 1, attempted_at = sqlc.arg(attempted_at), due_at = sqlc.arg(due_at)
+WHERE delivery_id = sqlc.arg(delivery_id) AND state = 'waiting' AND due_at = sqlc.arg(was_due_at);
+
+-- name: FinishWebhookDelivery :exec
+UPDATE webhook_delivery SET state = sqlc.arg(state), outcome = sqlc.arg(outcome), due_at = sqlc.arg(due_at)
+WHERE delivery_id = sqlc.arg(delivery_id) AND state = 'waiting' AND due_at = sqlc.arg(was_due_at);
+
+-- name: WebhookSucceeded :exec
+UPDATE webhook SET failing_since = NULL WHERE webhook_id = ? AND failing_since IS NOT NULL;
+
+-- name: WebhookFailed :exec
+UPDATE webhook SET failing_since = ?, last_failed_at = ? WHERE webhook_id = ?;
+
+-- name: WebhookOff :exec
+UPDATE webhook SET off_reason = ?, off_at = ? WHERE webhook_id = ?;
+
+-- name: ExpireWebhookDeliveries :execrows
+DELETE FROM webhook_delivery WHERE created_at < ? LIMIT 1000;
+
+-- name: FailingWebhooks :many
+SELECT w.webhook_id, CAST(COUNT(*) AS SIGNED) AS undelivered
+FROM webhook AS w JOIN webhook_delivery AS d ON d.webhook_id = w.webhook_id
+WHERE w.off_reason = '' AND w.failing_since IS NOT NULL AND d.state IN ('waiting', 'failed') AND d.attempts > 0
+GROUP BY w.webhook_id ORDER BY 2 DESC LIMIT 100;
+
+-- name: OldestDueWebhookDelivery :one
+SELECT d.due_at FROM webhook_delivery AS d JOIN webhook AS w ON w.webhook_id = d.webhook_id
+WHERE d.state = 'waiting' AND w.off_reason = '' ORDER BY d.due_at LIMIT 1;
