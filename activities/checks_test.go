@@ -357,3 +357,62 @@ func TestCheckEndedGivesEveryRevisionItsTurn(t *testing.T) {
 	require.Len(t, looked, stuck+1, "every one had its turn within two audits")
 	require.Equal(t, "399", w.lookups[len(w.lookups)-1], "the second went on from the beginning, up to its limit")
 }
+
+// lostDraws is a store with draws and wrong counters, and a Temporal that runs the
+// workflows of some draws. What it does not define, a test must not call.
+type lostDraws struct {
+	*maindb.Outcomes
+	running  map[string]bool
+	requeued []string
+}
+
+func (*lostDraws) OpenOffers(context.Context, time.Duration, int) ([]maindb.OpenOffer, error) {
+	return nil, nil
+}
+
+func (*lostDraws) OpenDraws(context.Context, time.Duration, int) ([]string, error) {
+	return []string{"lost", "running"}, nil
+}
+
+func (w *lostDraws) RequeueDraw(_ context.Context, raceID string) error {
+	w.requeued = append(w.requeued, raceID)
+	return nil
+}
+
+func (*lostDraws) RecountPools(context.Context) ([]maindb.WrongPool, error) {
+	return []maindb.WrongPool{{RaceID: "r", Pool: 1, Counted: [4]int{0, 0, 0, 7}, Actual: [4]int{0, 0, 0, 8}}}, nil
+}
+
+func (*lostDraws) OfferRuns(context.Context, activities.OfferInput) (bool, error) { return false, nil }
+
+func (w *lostDraws) DrawRuns(_ context.Context, in activities.DrawInput) (bool, error) {
+	return w.running[in.RaceID], nil
+}
+
+// TestAuditOfDraws: a draw without a workflow is started again, and a wrong count of the
+// registered says what it was.
+func TestAuditOfDraws(t *testing.T) {
+	t.Parallel()
+	w := &lostDraws{running: map[string]bool{"running": true}}
+	registry := prometheus.NewRegistry()
+	offers := activities.NewOffers(w, w, activities.NewMetrics(registry))
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(offers)
+	for _, c := range []struct {
+		check any
+		says  string
+	}{
+		{offers.CheckOffers, "lost: the workflow of the race's draw is started again"},
+		{offers.CheckPools, "r: pool 1 counted 0 entered, 0 offered, 0 waiting and 7 registered, it has 0, 0, 0 and 8"},
+	} {
+		value, err := env.ExecuteActivity(c.check)
+		require.NoError(t, err)
+		var tally activities.Tally
+		require.NoError(t, value.Get(&tally))
+		require.Equal(t, [2]int{1, 1}, [2]int{tally.Found, tally.Repaired})
+		require.Contains(t, tally.InWords(), c.says)
+	}
+	require.Equal(t, []string{"lost"}, w.requeued)
+	require.InDelta(t, 1, counted(t, registry, "mrmrthon_audit_findings_total", activities.LostOffer), 0)
+}

@@ -105,8 +105,8 @@ func (a *Offers) CheckPools(ctx context.Context) (Tally, error) {
 	for _, p := range wrong {
 		tally.note(ctx, a.metrics, Finding{
 			ID: p.RaceID, Repaired: true,
-			Detail: fmt.Sprintf("pool %d counted %d entered, %d offered and %d waiting, it has %d, %d and %d", p.Pool,
-				p.Counted[0], p.Counted[1], p.Counted[2], p.Actual[0], p.Actual[1], p.Actual[2]),
+			Detail: fmt.Sprintf("pool %d counted %d entered, %d offered, %d waiting and %d registered, it has %d, %d, %d and %d", p.Pool,
+				p.Counted[0], p.Counted[1], p.Counted[2], p.Counted[3], p.Actual[0], p.Actual[1], p.Actual[2], p.Actual[3]),
 		})
 	}
 	return tally, err

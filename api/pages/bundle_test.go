@@ -47,6 +47,7 @@ import (
 type testBundle struct {
 	router   http.Handler
 	main     *maindb.Store
+	outcomes *maindb.Outcomes // with the rights of the worker
 	accounts *userdb.Accounts
 	// accountsAt returns the same accounts at another time.
 	accountsAt func(clock func() time.Time) *userdb.Accounts
@@ -86,9 +87,9 @@ func setup(t testing.TB) *testBundle {
 		ledger:     userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now),
 		users:      map[string]string{}, records: map[string]string{},
 	}
-	outcomes := maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
-	b.series = activities.NewSeries(outcomes, func(context.Context, string) error { return nil }, time.Now)
-	b.steps = activities.NewStandings(outcomes, b.ledger, time.Now,
+	b.outcomes = maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now)
+	b.series = activities.NewSeries(b.outcomes, func(context.Context, string) error { return nil }, time.Now)
+	b.steps = activities.NewStandings(b.outcomes, b.ledger, time.Now,
 		activities.NewStandingsMetrics(prometheus.NewRegistry()))
 	b.organizer = newID()
 	_, err := b.accounts.CreateAccount(t.Context(), userdb.Account{

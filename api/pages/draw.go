@@ -23,8 +23,14 @@ list_hash = hashlib.sha256("".join(n + "\n" for n in numbers).encode()).hexdiges
 assert hashlib.sha256(seed).hexdigest() == draw["commitment"]
 assert list_hash == draw["list_hash"]
 numbers.sort(key=lambda n: hmac.new(seed, f"{list_hash}:{n}".encode(), "sha256").digest())
+missed = set()
 for place, number in enumerate(numbers, 1):
-    assert rows[number]["place"] == str(place), number
+    row = rows[number]
+    assert row["place"] == str(place), number
+    if row["result"] in ("waiting", "not_drawn"):
+        missed.add(row["pool"])
+    elif row["result"] == "entered" and row["pool"] in missed:
+        print(number, "is entered behind others: by the organizer, before the draw")
 print("The draw is right:", len(numbers), "numbers")
 `
 

@@ -118,8 +118,8 @@ func left(pool maindb.PoolCounts) int {
 }
 
 // places says how many places of a pool are left.
-func (l *locale) places(pool maindb.PoolCounts) string {
-	if pool.Registered > 0 { // until the draw nobody knows how many are left
+func (l *locale) places(e *entryState, pool maindb.PoolCounts) string {
+	if e.drawing() { // until the draw nobody knows how many are left
 		return l.N("draw.registered.count", pool.Registered, "Capacity", l.Number(pool.Capacity))
 	}
 	switch n := left(pool); {
@@ -162,7 +162,7 @@ func (l *locale) hold(s *race.EntrySettings) string {
 type entryView struct {
 	*raceView
 	entry   *maindb.LineEntry // nil: none that stands
-	before  race.EntryStatus  // how an earlier entry ended; empty: there is none
+	before  maindb.LineEntry  // an earlier entry, which ended; without a status: there is none
 	account userdb.Account
 	pools   []maindb.PoolCounts // those that the runner can choose from
 }
@@ -214,7 +214,7 @@ func (s *site) entryForm(ctx context.Context, v *visit) (page, error) {
 	entry, err := s.Races.EntryOf(ctx, v.raceID, v.caller.UserID)
 	switch {
 	case err == nil && entry.Status.Left():
-		view.before = entry.Status
+		view.before = entry
 	case err == nil:
 		view.entry = &entry
 	case !isNotFound(err):

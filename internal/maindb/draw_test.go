@@ -96,6 +96,25 @@ func verify(t *testing.T, d maindb.Draw, numbers []maindb.DrawnNumber) {
 	}
 }
 
+// drawInOrder draws the places and returns who has a number, in the order of the draw.
+func (b *entryBundle) drawInOrder(t *testing.T) []string {
+	t.Helper()
+	require.True(t, b.drawPlaces(t).Drawn)
+	d, numbers := b.drawn(t)
+	verify(t, d, numbers)
+	r, err := b.store.Race(t.Context(), b.race.ID)
+	require.NoError(t, err)
+	entries, err := b.store.Entries(t.Context(), r, maindb.EntryFilter{}, maindb.EntryCursor{}, 100_000)
+	require.NoError(t, err)
+	order := make([]string, len(numbers))
+	for _, e := range entries {
+		if e.DrawPlace > 0 {
+			order[e.DrawPlace-1] = e.UserID
+		}
+	}
+	return order
+}
+
 func TestDraw(t *testing.T) {
 	t.Parallel()
 	b := setupEntry(t, byLot(10))

@@ -352,6 +352,7 @@ func TestPools(t *testing.T) {
 type lineModel struct {
 	capacity int
 	paused   bool
+	drawing  bool // the places are still to be drawn
 	next     int64
 	people   map[string]*modelEntry
 }
@@ -398,7 +399,10 @@ func (m *lineModel) enter(user string) {
 		return
 	}
 	e := &modelEntry{status: race.Waiting, seq: m.next}
-	if m.free() > 0 && m.count(race.Waiting) == 0 {
+	switch {
+	case m.drawing:
+		e.status = race.Registered
+	case m.free() > 0 && m.count(race.Waiting) == 0:
 		e.status = race.Entered
 	}
 	m.next++
@@ -413,18 +417,55 @@ func (m *lineModel) end(user string, status race.EntryStatus, from ...race.Entry
 	}
 }
 
+// draw gives the places that are free in the order of the draw. Every number takes part,
+// also those of entries that have ended.
+func (m *lineModel) draw(order []string) {
+	free := m.free()
+	for i, user := range order {
+		e := m.people[user]
+		if e.status != race.Registered {
+			continue
+		}
+		e.status, e.seq = race.Waiting, m.next+int64(i)
+		if free > 0 {
+			e.status, free = race.Entered, free-1
+		}
+	}
+	m.next += int64(len(order))
+	m.drawing = false
+}
+
 // TestLineAgainstAModel does things at random and compares every entry with a model.
 func TestLineAgainstAModel(t *testing.T) {
 	t.Parallel()
-	b := setupEntry(t, limited(3))
+	t.Run("arrival", func(t *testing.T) {
+		t.Parallel()
+		lineAgainstAModel(t, setupEntry(t, limited(3)), -1)
+	})
+	t.Run("draw", func(t *testing.T) {
+		t.Parallel()
+		lineAgainstAModel(t, setupEntry(t, byLot(3)), 150)
+	})
+}
+
+// lineAgainstAModel draws the places at a step; a negative one: there is no draw.
+func lineAgainstAModel(t *testing.T, b *entryBundle, drawAt int) {
+	t.Helper()
 	ctx, random := t.Context(), rand.New(rand.NewPCG(15, 31))
-	m := &lineModel{capacity: 3, next: 1, people: map[string]*modelEntry{}}
+	m := &lineModel{capacity: 3, drawing: drawAt >= 0, next: 1, people: map[string]*modelEntry{}}
 	users := make([]string, 12)
 	for i := range users {
 		users[i] = newID()
 	}
-	live := []race.EntryStatus{race.Entered, race.Waiting, race.Offered}
+	live := []race.EntryStatus{race.Registered, race.Entered, race.Waiting, race.Offered}
 	for step := range 400 {
+		if step == drawAt {
+			m.paused = false
+			b.change(t, func(s *race.EntrySettings) { s.Paused = false })
+			b.closeEntry(t)
+			m.draw(b.drawInOrder(t))
+			b.change(t, func(s *race.EntrySettings) { s.ClosesAt = time.Now().Add(time.Hour) })
+		}
 		user := users[random.IntN(len(users))]
 		known := m.people[user]
 		switch random.IntN(10) {
@@ -463,7 +504,7 @@ func TestLineAgainstAModel(t *testing.T) {
 				break
 			}
 			_, _ = b.store.EnterByHand(ctx, b.race.ID, user, "at random", true)
-			m.end(user, race.Entered, race.Waiting, race.Offered, race.OfferExpired, race.RemovedEntry)
+			m.end(user, race.Entered, race.Registered, race.Waiting, race.Offered, race.OfferExpired, race.RemovedEntry)
 		}
 		r, err := b.store.Race(ctx, b.race.ID)
 		require.NoError(t, err)
