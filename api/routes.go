@@ -174,7 +174,8 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	actions := repair.NewLog(p.mainDB, p.log, p.registry)
 	raceSettings := races.Register(api, races.Config{
 		Races: p.mainDB, StartLists: p.mainDB, Runners: p.userDB, Poke: p.poke, Wake: p.wakeStandings, Actions: actions, Fixed: p.cfg.Fixed,
-		LoginHash: p.loginHash, Answered: p.answered, Stopping: p.stopping, Registry: p.registry, Log: p.log, Now: p.now,
+		LoginHash: p.loginHash, Answered: p.answered,
+		TransferCode: func(transferID string) string { return claims.Code(claimHash, transferID, "transfer") }, Stopping: p.stopping, Registry: p.registry, Log: p.log, Now: p.now,
 	})
 	split := splits.NewReader(p.mainDB, p.now)
 	claimed := claims.Register(api, claims.Config{

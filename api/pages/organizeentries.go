@@ -34,6 +34,7 @@ func entrySettingsPath(raceID string) string { return organizedPath(raceID) + "/
 // entryStatuses are the filters of the list of entries.
 var entryStatuses = []race.EntryStatus{
 	race.Registered, race.Entered, race.Waiting, race.Offered, race.OfferDeclined, race.OfferExpired, race.NotDrawn, race.Cancelled, race.RemovedEntry,
+	race.Transferred,
 }
 
 // raceEntriesView is entry to a race as those who run it see it.

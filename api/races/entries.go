@@ -25,7 +25,7 @@ type staffEntries struct {
 type entriesInput struct {
 	RacePath
 	server.Page
-	Status race.EntryStatus `query:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn" doc:"Only entries with this status."`
+	Status race.EntryStatus `query:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn,transferred" doc:"Only entries with this status."`
 	Pool   int              `query:"pool" minimum:"0" maximum:"10000" doc:"Only entries of the pool with this key."`
 }
 

@@ -16,18 +16,20 @@ import (
 // EntryChangeBody sets or changes how runners enter a race by themselves. What it leaves
 // out stays as it is.
 type EntryChangeBody struct {
-	OpensAt     *string          `json:"opens_at,omitempty" maxLength:"40" example:"2026-06-09T19:00:00+09:00" doc:"When entry opens: date, time and offset from UTC. An empty string opens it at once. The database's clock decides."`
-	ClosesAt    *string          `json:"closes_at,omitempty" maxLength:"40" example:"2026-09-01T00:00:00+09:00" doc:"When entry closes; with an empty string, with the first result. The line goes on moving up."`
-	TimeZone    *string          `json:"time_zone,omitempty" maxLength:"64" example:"Asia/Seoul" doc:"The race's time zone, by its IANA name: offers do not end at night there. UTC by default."`
-	Capacity    *int             `json:"capacity,omitempty" minimum:"0" maximum:"1000000" example:"1000" doc:"How many places there are in a race without pools; 0 means the capacity of the race, which bounds all participants together, those of start lists too. More places serve the line at once; fewer throw nobody out."`
-	BibFrom     *int             `json:"bib_from,omitempty" minimum:"0" maximum:"999999" doc:"The first bib that is dealt in a race without pools; 0 deals none."`
-	BibTo       *int             `json:"bib_to,omitempty" minimum:"0" maximum:"999999" doc:"The last bib."`
-	WaitingList *bool            `json:"waiting_list,omitempty" doc:"Whether those who come too late wait in line; true by default."`
-	OfferHold   *string          `json:"offer_hold,omitempty" maxLength:"20" example:"24h" doc:"For how long an offer holds a place, from 10m to 168h; 24h by default. It is at most 6 hours in the last 14 days and 1 hour in the last 3, and goes on until 08:00 when it would end between 22:00 and 08:00 by the race's clock."`
-	Order       *string          `json:"order,omitempty" enum:"arrival,draw" doc:"How places are given: in the order of arrival, or by a draw among all who register while entry is open, which needs closes_at. It can change until somebody has entered."`
-	DrawAt      *string          `json:"draw_at,omitempty" maxLength:"40" doc:"When the places are drawn, with order draw; with an empty string, when entry closes. Before the day of the race."`
-	Paused      *bool            `json:"paused,omitempty" doc:"While it is true nobody enters and no places are offered. Offers that are open can still be accepted."`
-	Pools       *[]EntryPoolBody `json:"pools,omitempty" maxItems:"50" nullable:"false" doc:"Replaces all pools. A pool with entries cannot be removed."`
+	OpensAt          *string          `json:"opens_at,omitempty" maxLength:"40" example:"2026-06-09T19:00:00+09:00" doc:"When entry opens: date, time and offset from UTC. An empty string opens it at once. The database's clock decides."`
+	ClosesAt         *string          `json:"closes_at,omitempty" maxLength:"40" example:"2026-09-01T00:00:00+09:00" doc:"When entry closes; with an empty string, with the first result. The line goes on moving up."`
+	TimeZone         *string          `json:"time_zone,omitempty" maxLength:"64" example:"Asia/Seoul" doc:"The race's time zone, by its IANA name: offers do not end at night there. UTC by default."`
+	Capacity         *int             `json:"capacity,omitempty" minimum:"0" maximum:"1000000" example:"1000" doc:"How many places there are in a race without pools; 0 means the capacity of the race, which bounds all participants together, those of start lists too. More places serve the line at once; fewer throw nobody out."`
+	BibFrom          *int             `json:"bib_from,omitempty" minimum:"0" maximum:"999999" doc:"The first bib that is dealt in a race without pools; 0 deals none."`
+	BibTo            *int             `json:"bib_to,omitempty" minimum:"0" maximum:"999999" doc:"The last bib."`
+	WaitingList      *bool            `json:"waiting_list,omitempty" doc:"Whether those who come too late wait in line; true by default."`
+	OfferHold        *string          `json:"offer_hold,omitempty" maxLength:"20" example:"24h" doc:"For how long an offer holds a place, from 10m to 168h; 24h by default. It is at most 6 hours in the last 14 days and 1 hour in the last 3, and goes on until 08:00 when it would end between 22:00 and 08:00 by the race's clock."`
+	Order            *string          `json:"order,omitempty" enum:"arrival,draw" doc:"How places are given: in the order of arrival, or by a draw among all who register while entry is open, which needs closes_at. It can change until somebody has entered."`
+	DrawAt           *string          `json:"draw_at,omitempty" maxLength:"40" doc:"When the places are drawn, with order draw; with an empty string, when entry closes. Before the day of the race."`
+	Paused           *bool            `json:"paused,omitempty" doc:"While it is true nobody enters and no places are offered. Offers that are open can still be accepted."`
+	TransferUntil    *string          `json:"transfer_until,omitempty" maxLength:"40" example:"2026-09-20T00:00:00+09:00" doc:"Until when runners can hand their places on to others; with an empty string, and by default, they cannot."`
+	TransferPastLine *bool            `json:"transfer_past_line,omitempty" doc:"Whether places can be handed on although others wait for one. False by default: who waits comes first."`
+	Pools            *[]EntryPoolBody `json:"pools,omitempty" maxItems:"50" nullable:"false" doc:"Replaces all pools. A pool with entries cannot be removed."`
 }
 
 // EntryPoolBody is a pool of places.
@@ -43,19 +45,21 @@ type EntryPoolBody struct {
 
 // EntrySettingsBody is how runners enter a race.
 type EntrySettingsBody struct {
-	OpensAt     *time.Time      `json:"opens_at,omitempty"`
-	ClosesAt    *time.Time      `json:"closes_at,omitempty"`
-	TimeZone    string          `json:"time_zone"`
-	Capacity    int             `json:"capacity,omitempty" doc:"Of a race without pools; missing when it is the race's own."`
-	BibFrom     int             `json:"bib_from,omitempty"`
-	BibTo       int             `json:"bib_to,omitempty"`
-	WaitingList bool            `json:"waiting_list"`
-	OfferHold   string          `json:"offer_hold" example:"24h0m0s"`
-	Order       string          `json:"order" enum:"arrival,draw"`
-	DrawAt      *time.Time      `json:"draw_at,omitempty" doc:"When the places are drawn; missing unless order is draw."`
-	Commitment  string          `json:"draw_commitment,omitempty" doc:"The SHA-256 of the draw's seed, in hexadecimal. The seed is published when the places are drawn."`
-	Paused      bool            `json:"paused"`
-	Pools       []EntryPoolBody `json:"pools,omitempty" nullable:"false"`
+	OpensAt          *time.Time      `json:"opens_at,omitempty"`
+	ClosesAt         *time.Time      `json:"closes_at,omitempty"`
+	TimeZone         string          `json:"time_zone"`
+	Capacity         int             `json:"capacity,omitempty" doc:"Of a race without pools; missing when it is the race's own."`
+	BibFrom          int             `json:"bib_from,omitempty"`
+	BibTo            int             `json:"bib_to,omitempty"`
+	WaitingList      bool            `json:"waiting_list"`
+	OfferHold        string          `json:"offer_hold" example:"24h0m0s"`
+	Order            string          `json:"order" enum:"arrival,draw"`
+	DrawAt           *time.Time      `json:"draw_at,omitempty" doc:"When the places are drawn; missing unless order is draw."`
+	Commitment       string          `json:"draw_commitment,omitempty" doc:"The SHA-256 of the draw's seed, in hexadecimal. The seed is published when the places are drawn."`
+	Paused           bool            `json:"paused"`
+	TransferUntil    *time.Time      `json:"transfer_until,omitempty" doc:"Until when runners can hand their places on; missing when they cannot."`
+	TransferPastLine bool            `json:"transfer_past_line,omitempty" doc:"They can although others wait for a place."`
+	Pools            []EntryPoolBody `json:"pools,omitempty" nullable:"false"`
 }
 
 const (
@@ -89,6 +93,10 @@ func changeEntry(wrong *race.FieldErrors, s *race.EntrySettings, body EntryChang
 	set(&s.BibTo, body.BibTo)
 	set(&s.WaitingList, body.WaitingList)
 	set(&s.Paused, body.Paused)
+	set(&s.TransferPastLine, body.TransferPastLine)
+	if body.TransferUntil != nil {
+		setInstant(wrong, "entry.transfer_until", &s.TransferUntil, *body.TransferUntil)
+	}
 	set(&s.Zone, body.TimeZone)
 	if body.OpensAt != nil {
 		setInstant(wrong, "entry.opens_at", &s.OpensAt, *body.OpensAt)
@@ -222,6 +230,7 @@ func entrySettingsOf(r race.Race) *EntrySettingsBody {
 		OpensAt: instant(s, s.OpensAt), ClosesAt: instant(s, s.ClosesAt), TimeZone: s.Zone, Capacity: s.Capacity, BibFrom: s.BibFrom, BibTo: s.BibTo,
 		WaitingList: s.WaitingList, OfferHold: cmp.Or(s.OfferHold, usualHold).String(), Order: cmp.Or(string(s.Order), arrival), Paused: s.Paused,
 		DrawAt: instant(s, s.DrawsAt()), Commitment: s.DrawCommitment,
+		TransferUntil: instant(s, s.TransferUntil), TransferPastLine: s.TransferPastLine,
 	}
 	for _, p := range s.Pools {
 		body.Pools = append(body.Pools, poolBodyOf(s, p))

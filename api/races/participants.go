@@ -43,7 +43,7 @@ type entryChangeInput struct {
 // that are not.
 type EntryBody struct {
 	ParticipantID string           `json:"participant_id"`
-	Status        race.EntryStatus `json:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn" doc:"removed: by the organizer. registered: for a draw to come. not_drawn: the draw gave no place, and the race has no waiting list."`
+	Status        race.EntryStatus `json:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn,transferred" doc:"removed: by the organizer. transferred: handed on to another runner. registered: for a draw to come. not_drawn: the draw gave no place, and the race has no waiting list."`
 	Bib           string           `json:"bib,omitempty" doc:"Missing until one is assigned."`
 	Sex           race.Sex         `json:"sex,omitempty" enum:"M,F,X" doc:"Missing when unknown."`
 	Age           *int             `json:"age,omitempty" doc:"On race day; missing when unknown."`

@@ -50,6 +50,9 @@ type Config struct {
 	// Answered tells the workflow of an offer that its runner has answered; nil: it finds
 	// the answer at the deadline. It must not wait.
 	Answered func(ctx context.Context, o maindb.Offer)
+	// TransferCode returns the code of a place that a runner hands on, by the ID of the
+	// transfer: nobody else can compute it.
+	TransferCode func(transferID string) string
 	// Stopping is closed when live streams are to end; nil: never.
 	Stopping <-chan struct{}
 	Registry prometheus.Registerer // nil: entries are not measured
@@ -98,13 +101,15 @@ func Register(api huma.API, cfg Config) *Service {
 	entered.register(api)
 	forStaff := staffEntries{store: cfg.Races, runners: cfg.Runners}
 	forStaff.register(api)
+	handed := transfers{store: cfg.Races, runners: cfg.Runners, code: cfg.TransferCode}
+	handed.register(api)
 	(&lines{store: cfg.Races, log: cfg.Log, now: cfg.Now, stopping: cfg.Stopping}).register(api)
 	draws{store: cfg.Races}.register(api)
 	startLists{
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},
 	}.register(api)
-	return &Service{calls: settings, entries: entered, forStaff: forStaff}
+	return &Service{calls: settings, entries: entered, forStaff: forStaff, transfers: handed}
 }
 
 // RacePath is embedded in the inputs of calls about a race. It is exported because

@@ -348,6 +348,17 @@ var Access = map[string]Rule{
 	"POST /v1/races/{race_id}/entries/{user_id}/enter":  {Who: Editor}, // repeating it changes nothing, so it needs no key
 	"POST /v1/races/{race_id}/entries/{user_id}/remove": {Who: Editor}, // likewise
 
+	"POST /v1/races/{race_id}/participants/me/transfer":           {Who: Runner, Creates: true, Secret: true},
+	"GET /v1/races/{race_id}/participants/me/transfer":            {Who: Runner},
+	"DELETE /v1/races/{race_id}/participants/me/transfer":         {Who: Runner},
+	"POST /v1/races/{race_id}/participants/me/transfer/confirm":   {Who: Runner}, // repeating it changes nothing, so it needs no key
+	"POST /v1/races/{race_id}/transfers/open":                     {Who: Runner}, // likewise; the code does not belong into a URL
+	"POST /v1/races/{race_id}/transfers/accept":                   {Who: Runner}, // likewise
+	"POST /v1/races/{race_id}/transfers/decline":                  {Who: Runner}, // likewise
+	"POST /v1/races/{race_id}/entries/{user_id}/transfer":         {Who: Editor, Creates: true, Secret: true},
+	"GET /v1/races/{race_id}/entries/{user_id}/transfer":          {Who: Viewer},
+	"POST /v1/races/{race_id}/entries/{user_id}/transfer/confirm": {Who: Editor}, // repeating it changes nothing, so it needs no key
+
 	"POST /v1/races/{race_id}/participants/import": {Who: Editor, Creates: true},
 
 	"GET /v1/races/{race_id}/claims":                     {Who: Owner},

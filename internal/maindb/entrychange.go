@@ -85,6 +85,9 @@ func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, rea
 			}
 		}
 		l.row.Taken--
+		if err := l.endTransfers(ctx, e.UserID, race.TransferEnded); err != nil {
+			return err
+		}
 	case race.Offered:
 		l.row.Offered--
 		if err := l.wake(ctx, e); err != nil {
@@ -95,7 +98,7 @@ func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, rea
 		l.left = append(l.left, e.Seq)
 	case race.Registered:
 		l.row.Registered--
-	case race.OfferDeclined, race.OfferExpired, race.Cancelled, race.RemovedEntry, race.NotDrawn:
+	case race.OfferDeclined, race.OfferExpired, race.Cancelled, race.RemovedEntry, race.NotDrawn, race.Transferred:
 	}
 	if err := l.setState(ctx, e, state, reason); err != nil {
 		return err
@@ -160,7 +163,7 @@ func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, 
 		switch race.EntryStatus(e.State) {
 		case race.Entered:
 			return nil
-		case race.Cancelled, race.OfferDeclined:
+		case race.Cancelled, race.OfferDeclined, race.Transferred:
 			return &race.ConflictError{Message: "the runner has withdrawn: only they can ask for a place again"}
 		case race.Offered:
 			free++ // the offer's own
@@ -197,7 +200,7 @@ func (l *line) enterByHand(ctx context.Context, e gen.Entry, reason string, over
 		l.left = append(l.left, e.Seq)
 	case race.Registered:
 		l.row.Registered--
-	case race.Entered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.RemovedEntry, race.NotDrawn:
+	case race.Entered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.RemovedEntry, race.NotDrawn, race.Transferred:
 	}
 	if err := l.setState(ctx, e, race.Entered, reason); err != nil {
 		return err

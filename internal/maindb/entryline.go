@@ -263,6 +263,11 @@ func (l *line) addParticipants(ctx context.Context, entries []gen.Entry, existin
 	if err != nil {
 		return nil, err
 	}
+	return l.addWithBibs(ctx, entries, bibs, existing)
+}
+
+// addWithBibs is addParticipants with bibs that are chosen already; empty ones are none.
+func (l *line) addWithBibs(ctx context.Context, entries []gen.Entry, bibs []string, existing map[string]gen.Participant) ([]race.Participant, error) {
 	added := make([]race.Participant, len(entries))
 	var fresh []int
 	for i, e := range entries {

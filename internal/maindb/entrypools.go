@@ -196,7 +196,7 @@ func (l *line) recount(ctx context.Context) (*WrongPool, error) {
 			wrong.Actual[2] = int(row.Entries)
 		case race.Registered:
 			wrong.Actual[3] = int(row.Entries)
-		case race.Cancelled, race.RemovedEntry, race.OfferDeclined, race.OfferExpired, race.NotDrawn:
+		case race.Cancelled, race.RemovedEntry, race.OfferDeclined, race.OfferExpired, race.NotDrawn, race.Transferred:
 		}
 	}
 	last, err := l.q.LastNumber(ctx, l.race.ID, l.row.Pool)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -347,4 +348,159 @@ func TestPanicInABatchIsAnswered(t *testing.T) {
 	require.ErrorIs(t, err, race.ErrUnavailable)
 	require.Contains(t, logged.String(), "nobody thought of this")
 	require.Equal(t, race.Entered, b.enter(t, newID()).Status)
+}
+
+// TestTransfer hands a place on: it stays the giver's until both have confirmed, keeps
+// its bib and pool, and passes over nobody in line.
+func TestTransfer(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(1))
+	ctx := t.Context()
+	woman := maindb.Account{Sex: race.Female, BirthDate: race.Date{Year: 1990, Month: time.May, Day: 1}}
+	giver, receiver, waits := newID(), newID(), newID()
+	given := b.enter(t, giver)
+	codes := byte(0)
+	offer := func(byHand bool) (maindb.TransferOffer, error) {
+		codes++
+		o := maindb.TransferOffer{ID: newID(), RaceID: b.race.ID, GiverID: giver, CodeHash: bytes.Repeat([]byte{codes}, 32), ByHand: byHand}
+		_, err := b.store.OfferTransfer(ctx, o)
+		return o, err
+	}
+	var conflict *race.ConflictError
+	_, err := offer(false)
+	require.ErrorAs(t, err, &conflict, "the race lets nobody hand places on")
+	b.change(t, func(s *race.EntrySettings) { s.TransferUntil = time.Now().Add(time.Hour) })
+	first, err := offer(false)
+	require.NoError(t, err)
+	_, err = b.store.OfferTransfer(ctx, first)
+	require.NoError(t, err, "a retry")
+	second, err := offer(false)
+	require.NoError(t, err)
+	_, err = b.store.AcceptTransfer(ctx, b.race.ID, first.CodeHash, receiver, woman)
+	require.ErrorIs(t, err, race.ErrNotFound, "the second offer replaced it")
+	_, err = b.store.AcceptTransfer(ctx, b.race.ID, second.CodeHash, giver, woman)
+	require.ErrorAs(t, err, &conflict, "their own")
+	for range 2 {
+		accepted, err := b.store.AcceptTransfer(ctx, b.race.ID, second.CodeHash, receiver, woman)
+		require.NoError(t, err)
+		require.Equal(t, race.TransferAccepted, accepted.State)
+	}
+	_, err = b.store.AcceptTransfer(ctx, b.race.ID, second.CodeHash, newID(), woman)
+	require.ErrorIs(t, err, race.ErrNotFound, "somebody else has accepted it")
+	require.Equal(t, race.Entered, b.of(t, giver).Status)
+
+	b.enter(t, waits)
+	agreed, err := b.store.TransferOf(ctx, b.race.ID, giver)
+	require.NoError(t, err)
+	require.ErrorContains(t, b.store.ConfirmTransfer(ctx, agreed, newID(), woman), "others wait in line")
+	b.change(t, func(s *race.EntrySettings) { s.TransferPastLine = true })
+	stranger := agreed
+	stranger.RunnerID = newID()
+	require.ErrorIs(t, b.store.ConfirmTransfer(ctx, stranger, newID(), woman), race.ErrNotFound)
+	id := newID()
+	for range 2 {
+		require.NoError(t, b.store.ConfirmTransfer(ctx, agreed, id, woman))
+	}
+	got := b.of(t, receiver)
+	require.Equal(t, []any{race.Entered, given.Bib, id, given.Pool}, []any{got.Status, got.Bib, got.ID, got.Pool})
+	require.EqualValues(t, 3, got.Seq, "a number of its own")
+	require.Equal(t, race.Transferred, b.of(t, giver).Status)
+	require.Equal(t, race.Waiting, b.of(t, waits).Status)
+	require.Equal(t, 1, b.counts(t).Taken)
+	require.ErrorAs(t, b.store.EndTransfer(ctx, agreed, race.TransferWithdrawn), &conflict)
+	require.NoError(t, b.store.CancelEntry(ctx, b.race.ID, giver), "there is nothing left to cancel")
+	require.Equal(t, race.Entered, b.of(t, receiver).Status)
+
+	// The other way round, now by the organizer after the deadline, until the giver leaves.
+	giver, receiver = receiver, giver
+	b.change(t, func(s *race.EntrySettings) { s.TransferUntil, s.TransferPastLine = time.Time{}, false })
+	byHand, err := offer(true)
+	require.NoError(t, err)
+	_, err = b.store.AcceptTransfer(ctx, b.race.ID, byHand.CodeHash, waits, woman)
+	require.ErrorContains(t, err, "leave the line first")
+	agreed, err = b.store.AcceptTransfer(ctx, b.race.ID, byHand.CodeHash, receiver, woman)
+	require.NoError(t, err)
+	require.NoError(t, b.store.ConfirmTransfer(ctx, agreed, newID(), woman))
+	require.Equal(t, given.Bib, b.of(t, receiver).Bib)
+	giver, receiver = receiver, giver
+	byHand, err = offer(true)
+	require.NoError(t, err)
+	agreed, err = b.store.AcceptTransfer(ctx, b.race.ID, byHand.CodeHash, receiver, woman)
+	require.NoError(t, err)
+	require.NoError(t, b.store.CancelEntry(ctx, b.race.ID, giver))
+	require.ErrorAs(t, b.store.ConfirmTransfer(ctx, agreed, newID(), woman), &conflict)
+	require.Equal(t, race.Offered, b.of(t, waits).Status)
+	_, err = b.store.AnswerOffer(ctx, b.race.ID, waits, true)
+	require.NoError(t, err)
+
+	giver = waits
+	expired, err := offer(true)
+	require.NoError(t, err)
+	b.exec(t, "UPDATE entry_transfer SET expires_at = UTC_TIMESTAMP(6) WHERE transfer_id = ?", expired.ID)
+	_, err = b.store.AcceptTransfer(ctx, b.race.ID, expired.CodeHash, receiver, woman)
+	require.ErrorIs(t, err, race.ErrNotFound, "by the database's clock")
+	wrong, err := b.store.RecountPools(ctx)
+	require.NoError(t, err)
+	require.Empty(t, wrong)
+}
+
+// TestTransferNeedsAFittingRunner: nobody gets by a transfer into a pool that they could
+// not enter, and an account that leaves takes part in none.
+func TestTransferNeedsAFittingRunner(t *testing.T) {
+	t.Parallel()
+	r := limited(0)
+	r.Divisions = []race.Division{{Name: "Women", Sex: race.Female}}
+	r.Entry.BibFrom, r.Entry.BibTo = 0, 0
+	r.Entry.Pools = []race.EntryPool{{Key: 1, Name: "Women", Capacity: 1, Division: "Women"}}
+	r.Entry.TransferUntil = time.Now().Add(time.Hour)
+	b := setupEntry(t, r)
+	giver, receiver := newID(), newID()
+	b.enter(t, giver)
+	code := bytes.Repeat([]byte{1}, 32)
+	_, err := b.store.OfferTransfer(t.Context(), maindb.TransferOffer{ID: newID(), RaceID: b.race.ID, GiverID: giver, CodeHash: code})
+	require.NoError(t, err)
+	_, err = b.store.AcceptTransfer(t.Context(), b.race.ID, code, newID(), maindb.Account{Sex: race.Male, BirthDate: race.Date{Year: 1990, Month: time.May, Day: 1}})
+	require.ErrorContains(t, err, `for the division "Women"`)
+	woman := maindb.Account{Sex: race.Female, BirthDate: race.Date{Year: 1990, Month: time.May, Day: 1}}
+	agreed, err := b.store.AcceptTransfer(t.Context(), b.race.ID, code, receiver, woman)
+	require.NoError(t, err)
+	_, err = b.store.Leave(t.Context(), receiver)
+	require.NoError(t, err)
+	var conflict *race.ConflictError
+	require.ErrorAs(t, b.store.ConfirmTransfer(t.Context(), agreed, newID(), woman), &conflict)
+	require.Equal(t, race.Entered, b.of(t, giver).Status)
+}
+
+// TestExactlyOneGetsATransferredPlace: the giver confirms and cancels, while the line is
+// being served, at the same moment.
+func TestExactlyOneGetsATransferredPlace(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(1))
+	ctx := t.Context()
+	woman := maindb.Account{Sex: race.Female, BirthDate: race.Date{Year: 1990, Month: time.May, Day: 1}}
+	for i := range 20 {
+		giver, receiver, code := newID(), newID(), bytes.Repeat([]byte{byte(i + 1)}, 32)
+		require.Equal(t, race.Entered, b.enter(t, giver).Status)
+		_, err := b.store.OfferTransfer(ctx, maindb.TransferOffer{ID: newID(), RaceID: b.race.ID, GiverID: giver, CodeHash: code, ByHand: true})
+		require.NoError(t, err)
+		agreed, err := b.store.AcceptTransfer(ctx, b.race.ID, code, receiver, woman)
+		require.NoError(t, err)
+		var confirmed error
+		var group sync.WaitGroup
+		group.Go(func() { confirmed = b.store.ConfirmTransfer(ctx, agreed, newID(), woman) })
+		group.Go(func() { require.NoError(t, b.store.CancelEntry(ctx, b.race.ID, giver)) })
+		group.Go(func() {
+			_, _ = b.entering.Enter(ctx, maindb.Entry{ID: newID(), RaceID: b.race.ID, UserID: receiver}) // compared below
+		})
+		group.Wait()
+		counts := b.counts(t)
+		require.LessOrEqual(t, counts.Taken+counts.Offered, 1)
+		if confirmed == nil {
+			require.Equal(t, []any{race.Entered, race.Transferred}, []any{b.of(t, receiver).Status, b.of(t, giver).Status})
+		} else {
+			require.Equal(t, race.Cancelled, b.of(t, giver).Status)
+		}
+		require.NoError(t, b.store.CancelEntry(ctx, b.race.ID, receiver))
+		require.Zero(t, b.counts(t).Taken)
+	}
 }

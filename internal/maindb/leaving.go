@@ -86,6 +86,7 @@ func (s *Store) leave(ctx context.Context, userID string) (standIns []string, er
 			func() error { return q.EraseEntriesWithoutResults(ctx, s.now(), userID) },
 			func() error { return q.ForgetOwnAges(ctx, userID) },
 			func() error { return q.EraseEntryDetails(ctx, userID) },
+			func() error { return q.ForgetTransfersOf(ctx, s.now(), userID, nullString(userID)) },
 		} {
 			if err := erase(); err != nil {
 				return err

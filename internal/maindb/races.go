@@ -197,7 +197,7 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 			return fmt.Errorf("delete entries of race %s: %w", raceID, err)
 		}
 		for _, remove := range []func(context.Context, string) error{
-			q.DeleteEntriesOfRace, q.DeleteDeparturesOfRace, q.DeleteOffersOfRace, q.DeleteWakesOfRace, q.DeletePoolsOfRace,
+			q.DeleteTransfersOfRace, q.DeleteEntriesOfRace, q.DeleteDeparturesOfRace, q.DeleteOffersOfRace, q.DeleteWakesOfRace, q.DeletePoolsOfRace,
 			q.DeleteDrawOfRace, q.DeleteDrawNumbersOfRace, q.DeleteDrawOutboxOfRace, q.DeleteAdmissionsOfRace,
 		} {
 			if err := remove(ctx, raceID); err != nil {

@@ -29,6 +29,11 @@ type EntrySettings struct {
 	DrawCommitment string `json:"draw_commitment,omitempty"`
 
 	LastKey int `json:"last_key,omitempty"` // the highest key that a pool has had
+
+	TransferUntil time.Time `json:"transfer_until,omitzero"` // until when places can be handed on; zero: they cannot
+	// TransferPastLine lets places be handed on although others wait for one, who would
+	// otherwise be passed over.
+	TransferPastLine bool `json:"transfer_past_line,omitempty"`
 }
 
 // EntryOrder says how places are given.

@@ -24,13 +24,33 @@ const (
 
 	Registered EntryStatus = "registered" // for a draw that is still to come
 	NotDrawn   EntryStatus = "not_drawn"  // the draw gave no place, and the race has no waiting list
+
+	Transferred EntryStatus = "transferred" // the place has been handed on to another runner
 )
 
 // Left reports whether somebody with that status has no place and waits for none. They
 // may join again, at the end of the line, unless the organizer removed them.
 func (s EntryStatus) Left() bool {
-	return s == OfferDeclined || s == OfferExpired || s == Cancelled || s == RemovedEntry || s == NotDrawn
+	return s == OfferDeclined || s == OfferExpired || s == Cancelled || s == RemovedEntry || s == NotDrawn || s == Transferred
 }
+
+// TransferState says how far a place has come that a runner hands on to another.
+type TransferState string
+
+// An offered place is accepted by whoever has its code, and done when the giver has
+// confirmed them.
+const (
+	TransferOffered   TransferState = "offered"
+	TransferAccepted  TransferState = "accepted"
+	TransferDone      TransferState = "done"
+	TransferWithdrawn TransferState = "withdrawn" // by the giver, or whoever runs the race
+	TransferDeclined  TransferState = "declined"
+	TransferExpired   TransferState = "expired"
+	TransferEnded     TransferState = "ended" // the giver has left the race
+)
+
+// Open reports whether the transfer can still take place.
+func (s TransferState) Open() bool { return s == TransferOffered || s == TransferAccepted }
 
 // Participant is somebody's entry in a race. It holds no name: names belong to
 // the account.

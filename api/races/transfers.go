@@ -1,0 +1,302 @@
+package races
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
+)
+
+// transfers lets runners hand their places on. The giver gets a code and gives it to
+// whom they like; nobody is looked up. Both confirm the other's name.
+type transfers struct {
+	store   *maindb.Store
+	runners *userdb.Accounts
+	code    func(transferID string) string
+}
+
+// codeHash is what is kept of a code, however it was typed.
+func codeHash(code string) []byte {
+	sum := sha256.Sum256([]byte(strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(code))))
+	return sum[:]
+}
+
+// TransferBody is a place that a runner hands on to another.
+type TransferBody struct {
+	State     race.TransferState `json:"state" enum:"offered,accepted,done,withdrawn,declined,expired,ended" doc:"offered: nobody has accepted it yet. accepted: the giver is to confirm the runner. done: the place is theirs. ended: the giver has left the race."`
+	Code      string             `json:"code,omitempty" example:"K7QF-2M9X-3TAB" doc:"What whoever is to have the place accepts it with. It is shown only in the answer that made it."`
+	ExpiresAt time.Time          `json:"expires_at" doc:"By the database's clock."`
+	ByHand    bool               `json:"by_hand,omitempty" doc:"Whoever runs the race hands the place on."`
+	Pool      string             `json:"pool"`
+	Bib       string             `json:"bib,omitempty" doc:"It goes with the place."`
+	Giver     *PersonBody        `json:"giver,omitempty" doc:"Whose place it is; shown to whoever has the code, and to those who run the race."`
+	Runner    *PersonBody        `json:"runner,omitempty" doc:"Who has accepted it."`
+}
+
+// PersonBody is somebody as the other side of a transfer sees them.
+type PersonBody struct {
+	Name string   `json:"name" doc:"As the race shows it."`
+	Sex  race.Sex `json:"sex,omitempty" enum:"M,F,X"`
+	Age  *int     `json:"age,omitempty" doc:"On race day."`
+}
+
+type transferOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         TransferBody
+}
+
+type confirmTransferInput struct {
+	RacePath
+	Body struct {
+		Name string `json:"name" minLength:"1" maxLength:"200" example:"Min-ji Kim" doc:"The name of the runner who has accepted, as it is shown to you."`
+	}
+}
+
+type codeInput struct {
+	RacePath
+	Body struct {
+		Code string `json:"code" minLength:"1" maxLength:"40" example:"K7QF-2M9X-3TAB" doc:"Case, spaces and hyphens do not matter."`
+	}
+}
+
+type acceptTransferInput struct {
+	RacePath
+	Body struct {
+		Code string `json:"code" minLength:"1" maxLength:"40" example:"K7QF-2M9X-3TAB"`
+		Name string `json:"name" minLength:"1" maxLength:"200" example:"Jun-ho Park" doc:"The name of the runner whose place it is, as it is shown to you."`
+	}
+}
+
+type transferByHandInput struct {
+	RacePath
+	UserID string `path:"user_id"`
+	Body   struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"500" example:"injured; the place goes to her sister"`
+	}
+}
+
+type transferOfInput struct {
+	RacePath
+	UserID string `path:"user_id"`
+}
+
+type confirmByHandInput struct {
+	RacePath
+	UserID string `path:"user_id"`
+	Body   struct {
+		Name string `json:"name" minLength:"1" maxLength:"200" example:"Min-ji Kim" doc:"The name of the runner who has accepted, as it is shown to you."`
+	}
+}
+
+func (h transfers) register(api huma.API) {
+	const mine, codes, byHand = "/v1/races/{race_id}/participants/me/transfer", "/v1/races/{race_id}/transfers", "/v1/races/{race_id}/entries/{user_id}/transfer"
+	refusals := []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict}
+	tags := []string{entriesTag}
+	server.Register(api, huma.Operation{
+		OperationID: "offer-my-place", Method: http.MethodPost, Path: mine, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody,
+		Summary: "Offer your place to somebody else", Tags: tags, Errors: refusals,
+		Description: "Where the race's entry.transfer_until allows it. Give the code to one person: whoever accepts with it from their own account gets the place, once you have confirmed their name. " +
+			"Until then it stays yours, and you can withdraw. A new offer replaces the one before. The code is good for 7 days, until transfer_until at most. While others wait in line a place cannot be handed on, unless transfer_past_line says so.",
+	}, h.offer)
+	server.Register(api, huma.Operation{
+		OperationID: "get-my-transfer", Method: http.MethodGet, Path: mine,
+		Summary: "See what became of the place that you offer", Tags: tags, Errors: refusals[:3],
+	}, h.mine)
+	server.Register(api, huma.Operation{
+		OperationID: "withdraw-my-transfer", Method: http.MethodDelete, Path: mine,
+		Summary: "Withdraw the place that you offer", Tags: tags, Errors: refusals,
+		Description: "Repeating it changes nothing.",
+	}, h.withdraw)
+	server.Register(api, huma.Operation{
+		OperationID: "confirm-my-transfer", Method: http.MethodPost, Path: mine + "/confirm", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
+		Summary: "Confirm who gets your place", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Description: "The place is theirs at once, with its bib. Repeating it changes nothing.",
+	}, h.confirm)
+	server.Register(api, huma.Operation{
+		OperationID: "open-transfer", Method: http.MethodPost, Path: codes + "/open", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
+		Summary: "See the place that you were given a code for", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+	}, h.open)
+	server.Register(api, huma.Operation{
+		OperationID: "accept-transfer", Method: http.MethodPost, Path: codes + "/accept", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
+		Summary: "Accept the place that you were given a code for", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Description: "It becomes yours when the giver has confirmed your name. You need to fit its pool, and to be neither entered nor in line. Repeating it changes nothing.",
+	}, h.accept)
+	server.Register(api, huma.Operation{
+		OperationID: "decline-transfer", Method: http.MethodPost, Path: codes + "/decline", DefaultStatus: http.StatusNoContent, MaxBodyBytes: maxBody,
+		Summary: "Decline the place that you were given a code for", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Description: "Also after you have accepted it, until the giver confirms you. Repeating it changes nothing.",
+	}, h.decline)
+	server.Register(api, huma.Operation{
+		OperationID: "transfer-by-hand", Method: http.MethodPost, Path: byHand, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody,
+		Summary: "Hand a runner's place on by hand", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Description: "In place of the runner, also after transfer_until and although others wait. Give the code to whoever is to have the place: they accept with it from their own account, and you or the runner confirm their name.",
+	}, h.offerByHand)
+	server.Register(api, huma.Operation{
+		OperationID: "get-transfer", Method: http.MethodGet, Path: byHand,
+		Summary: "See what became of a place that is handed on", Tags: tags, Errors: refusals[:3],
+	}, h.ofRunner)
+	server.Register(api, huma.Operation{
+		OperationID: "confirm-transfer-by-hand", Method: http.MethodPost, Path: byHand + "/confirm", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
+		Summary: "Confirm who gets a place that you hand on", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Description: "Of a place that was handed on by hand. Repeating it changes nothing.",
+	}, h.confirmByHand)
+}
+
+func (h transfers) offer(ctx context.Context, in *RacePath) (*transferOutput, error) {
+	return h.offered(ctx, maindb.TransferOffer{RaceID: in.RaceID, GiverID: server.CallerFrom(ctx).UserID})
+}
+
+func (h transfers) offerByHand(ctx context.Context, in *transferByHandInput) (*transferOutput, error) {
+	return h.offered(ctx, maindb.TransferOffer{RaceID: in.RaceID, GiverID: in.UserID, ByHand: true, Reason: in.Body.Reason})
+}
+
+func (h transfers) offered(ctx context.Context, o maindb.TransferOffer) (*transferOutput, error) {
+	o.ID = server.ResourceID(ctx)
+	code := h.code(o.ID)
+	o.CodeHash = codeHash(code)
+	out, err := h.shown(ctx, true)(h.store.OfferTransfer(ctx, o))
+	if err == nil {
+		out.Body.Code = code
+	}
+	return out, err
+}
+
+func (h transfers) mine(ctx context.Context, in *RacePath) (*transferOutput, error) {
+	return h.shown(ctx, false)(h.store.TransferOf(ctx, in.RaceID, server.CallerFrom(ctx).UserID))
+}
+
+func (h transfers) ofRunner(ctx context.Context, in *transferOfInput) (*transferOutput, error) {
+	return h.shown(ctx, true)(h.store.TransferOf(ctx, in.RaceID, in.UserID))
+}
+
+func (h transfers) withdraw(ctx context.Context, in *RacePath) (*struct{}, error) {
+	t, err := h.store.TransferOf(ctx, in.RaceID, server.CallerFrom(ctx).UserID)
+	if err != nil {
+		return nil, err
+	}
+	return nil, h.store.EndTransfer(ctx, t, race.TransferWithdrawn)
+}
+
+func (h transfers) confirm(ctx context.Context, in *confirmTransferInput) (*transferOutput, error) {
+	return h.confirmed(ctx, in.RaceID, server.CallerFrom(ctx).UserID, in.Body.Name, false)
+}
+
+func (h transfers) confirmByHand(ctx context.Context, in *confirmByHandInput) (*transferOutput, error) {
+	return h.confirmed(ctx, in.RaceID, in.UserID, in.Body.Name, true)
+}
+
+func (h transfers) confirmed(ctx context.Context, raceID, giverID, name string, byHand bool) (*transferOutput, error) {
+	t, err := h.store.TransferOf(ctx, raceID, giverID)
+	if err != nil {
+		return nil, err
+	}
+	if byHand && !t.ByHand {
+		return nil, &race.ConflictError{Message: "the runner hands this place on: only they can confirm it"}
+	}
+	if t.RunnerID == "" {
+		return nil, &race.ConflictError{Message: "nobody has accepted the place"}
+	}
+	runner, account, err := h.account(ctx, t.RunnerID)
+	if err != nil {
+		return nil, err
+	}
+	if runner.Name != name {
+		return nil, errOtherName
+	}
+	if err := h.store.ConfirmTransfer(ctx, t, server.ResourceID(ctx), account); err != nil {
+		return nil, err
+	}
+	return h.shown(ctx, byHand)(h.store.TransferOf(ctx, raceID, giverID))
+}
+
+var errOtherName = &race.ConflictError{Field: "name", Message: "this is not the name of the other runner: look at it again"}
+
+// account returns the person of an account, and what an entry takes from it.
+func (h transfers) account(ctx context.Context, userID string) (userdb.Runner, maindb.Account, error) {
+	found, err := h.runners.Runners(ctx, []string{userID})
+	if err != nil {
+		return userdb.Runner{}, maindb.Account{}, err
+	}
+	r, ok := found[userID]
+	if !ok {
+		return userdb.Runner{}, maindb.Account{}, race.ErrNotFound
+	}
+	return r, maindb.Account{Sex: r.Sex, BirthDate: r.BirthDate}, nil
+}
+
+func (h transfers) open(ctx context.Context, in *codeInput) (*transferOutput, error) {
+	return h.shown(ctx, true)(h.store.TransferWithCode(ctx, in.RaceID, codeHash(in.Body.Code), server.CallerFrom(ctx).UserID))
+}
+
+func (h transfers) accept(ctx context.Context, in *acceptTransferInput) (*transferOutput, error) {
+	runnerID := server.CallerFrom(ctx).UserID
+	t, err := h.store.TransferWithCode(ctx, in.RaceID, codeHash(in.Body.Code), runnerID)
+	if err != nil {
+		return nil, err
+	}
+	giver, _, err := h.account(ctx, t.GiverID)
+	if err != nil {
+		return nil, err
+	}
+	if giver.Name != in.Body.Name {
+		return nil, errOtherName
+	}
+	_, account, err := h.account(ctx, runnerID)
+	if err != nil {
+		return nil, err
+	}
+	return h.shown(ctx, true)(h.store.AcceptTransfer(ctx, in.RaceID, codeHash(in.Body.Code), runnerID, account))
+}
+
+func (h transfers) decline(ctx context.Context, in *codeInput) (*struct{}, error) {
+	runnerID := server.CallerFrom(ctx).UserID
+	t, err := h.store.TransferWithCode(ctx, in.RaceID, codeHash(in.Body.Code), runnerID)
+	if err != nil {
+		return nil, err
+	}
+	t.RunnerID = runnerID
+	return nil, h.store.EndTransfer(ctx, t, race.TransferDeclined)
+}
+
+// shown returns what shows a transfer, with the giver to the others.
+func (h transfers) shown(ctx context.Context, giver bool) func(maindb.Transfer, error) (*transferOutput, error) {
+	return func(t maindb.Transfer, err error) (*transferOutput, error) {
+		if err != nil {
+			return nil, err
+		}
+		r, err := h.store.Race(ctx, t.RaceID)
+		if err != nil {
+			return nil, err
+		}
+		found, err := h.runners.Runners(ctx, []string{t.GiverID, t.RunnerID})
+		if err != nil {
+			return nil, err
+		}
+		person := func(userID string) *PersonBody {
+			known, ok := found[userID]
+			if !ok {
+				return nil
+			}
+			body := &PersonBody{Name: known.Name, Sex: known.Sex}
+			if age := known.BirthDate.AgeOn(r.Date); age >= 0 && age <= race.MaxAge {
+				body.Age = &age
+			}
+			return body
+		}
+		out := &transferOutput{CacheControl: "no-store", Body: TransferBody{
+			State: t.State, ExpiresAt: t.ExpiresAt, ByHand: t.ByHand, Pool: t.Entry.Pool, Bib: t.Entry.Bib, Runner: person(t.RunnerID),
+		}}
+		if giver {
+			out.Body.Giver = person(t.GiverID)
+		}
+		return out, nil
+	}
+}

@@ -1,0 +1,28 @@
+-- name: InsertTransfer :exec
+INSERT INTO entry_transfer (transfer_id, race_id, user_id, entry_id, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at)
+VALUES (?, ?, ?, ?, ?, 'offered', ?, ?, sqlc.arg(offered_at), ?, sqlc.arg(offered_at));
+
+-- name: TransferWithCode :one
+SELECT * FROM entry_transfer WHERE code_hash = ? AND race_id = ?;
+
+-- name: LockTransfer :one
+SELECT * FROM entry_transfer WHERE transfer_id = ? FOR UPDATE;
+
+-- name: LastTransferOf :one
+SELECT * FROM entry_transfer WHERE race_id = ? AND user_id = ? ORDER BY offered_at DESC, transfer_id DESC LIMIT 1;
+
+-- name: SetTransfer :exec
+UPDATE entry_transfer SET state = ?, runner_id = ?, changed_at = ? WHERE transfer_id = ?;
+
+-- name: EndTransfers :exec
+-- Of somebody who has no place to give any more, or offers it anew.
+UPDATE entry_transfer SET state = ?, changed_at = ? WHERE race_id = ? AND user_id = ? AND state IN ('offered', 'accepted');
+
+-- name: ForgetTransfersOf :exec
+-- Of an account that is deleted, on either side.
+UPDATE entry_transfer
+SET reason = '', changed_at = sqlc.arg(changed_at), state = CASE WHEN state IN ('offered', 'accepted') THEN 'ended' ELSE state END
+WHERE user_id = sqlc.arg(user_id) OR runner_id = sqlc.arg(runner_id);
+
+-- name: DeleteTransfersOfRace :exec
+DELETE FROM entry_transfer WHERE race_id = ?;
