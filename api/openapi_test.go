@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -248,6 +249,12 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		ids["user_id"] = b.ids[runner]
 		return ids
 	}
+	if strings.Contains(operationID, "transfer") || operationID == "offer-my-place" {
+		until := time.Now().AddDate(0, 6, 0).Format(time.RFC3339)
+		create("/v1/races", owner, file, `{"name":"A","date":"`+time.Now().AddDate(1, 0, 0).Format(time.DateOnly)+`","distance_m":42195,"ranking":{"basis":"gun"},"entry":{"capacity":9,"transfer_until":"`+until+`"}}`, "race_id", "race_id")
+		ids["user_id"] = b.handOn(t, ids["race_id"], operationID)
+		return ids
+	}
 	create("/v1/races", owner, file, `{"name":"A","date":"2026-04-19","distance_m":42195,"ranking":{"basis":"gun"},"timing_points":[{"name":"Half","distance_m":21097.5}]}`, "race_id", "race_id")
 	race := "/v1/races/" + ids["race_id"]
 	if operationID != "enter-race" {
@@ -320,6 +327,43 @@ func (b *testBundle) offerPlace(t testing.TB, raceID string) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, b.parts.mainDB.CancelEntry(t.Context(), raceID, b.bystanderID))
+}
+
+// handOn enters a runner in a race and has them hand their place on, as far as an
+// operation needs it. It returns whose place it is.
+func (b *testBundle) handOn(t testing.TB, raceID, operationID string) (giver string) {
+	t.Helper()
+	byHand, opens := operationID == "get-transfer" || strings.Contains(operationID, "by-hand"), slices.Contains([]string{"open-transfer", "accept-transfer", "decline-transfer"}, operationID)
+	name := "Min-ji Kim"
+	if opens {
+		name = "Jun-ho Park"
+	}
+	other := newID()
+	_, err := b.accounts.CreateAccount(t.Context(), userdb.Account{UserID: other, LoginID: other, PasswordHash: "x", Type: auth.Runner, Name: name})
+	require.NoError(t, err)
+	giver, receiver := b.ids[runner], other
+	switch {
+	case byHand:
+		giver = b.bystanderID
+	case opens:
+		giver, receiver = other, b.ids[runner]
+	}
+	entering := maindb.NewEntering(b.parts.mainDB, func(context.Context, []string) (map[string]maindb.Account, error) {
+		return map[string]maindb.Account{giver: {}}, nil
+	})
+	_, err = entering.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: raceID, UserID: giver})
+	require.NoError(t, err)
+	if operationID == "offer-my-place" || operationID == "transfer-by-hand" {
+		return giver
+	}
+	code := sha256.Sum256([]byte("K7QF2M9X3TAB"))
+	_, err = b.parts.mainDB.OfferTransfer(t.Context(), maindb.TransferOffer{ID: newID(), RaceID: raceID, GiverID: giver, CodeHash: code[:], ByHand: byHand})
+	require.NoError(t, err)
+	if strings.HasPrefix(operationID, "confirm") {
+		_, err = b.parts.mainDB.AcceptTransfer(t.Context(), raceID, code[:], receiver, maindb.Account{})
+		require.NoError(t, err)
+	}
+	return giver
 }
 
 // mailedToken returns the token of a link that a new account was mailed.

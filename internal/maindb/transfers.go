@@ -114,7 +114,7 @@ func (s *Store) TransferOf(ctx context.Context, raceID, giverID string) (Transfe
 // TransferWithCode returns the transfer with a code, as long as it is open, or was
 // accepted by the runner. Others learn nothing: they get race.ErrNotFound.
 func (s *Store) TransferWithCode(ctx context.Context, raceID string, codeHash []byte, runnerID string) (Transfer, error) {
-	row, err := s.queries.TransferWithCode(ctx, codeHash, raceID)
+	row, err := s.queries.TransferWithCode(ctx, raceID, codeHash)
 	t, err := s.foundTransfer(ctx, row, err)
 	if err == nil && t.RunnerID != runnerID && t.State != race.TransferOffered {
 		return Transfer{}, race.ErrNotFound

@@ -157,11 +157,11 @@ func (q *Queries) SetTransfer(ctx context.Context, arg SetTransferParams) error 
 }
 
 const transferWithCode = `-- name: TransferWithCode :one
-SELECT transfer_id, race_id, user_id, entry_id, runner_id, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer WHERE code_hash = ? AND race_id = ?
+SELECT transfer_id, race_id, user_id, entry_id, runner_id, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer WHERE race_id = ? AND code_hash = ?
 `
 
-func (q *Queries) TransferWithCode(ctx context.Context, codeHash []byte, raceID string) (EntryTransfer, error) {
-	row := q.db.QueryRowContext(ctx, transferWithCode, codeHash, raceID)
+func (q *Queries) TransferWithCode(ctx context.Context, raceID string, codeHash []byte) (EntryTransfer, error) {
+	row := q.db.QueryRowContext(ctx, transferWithCode, raceID, codeHash)
 	var i EntryTransfer
 	err := row.Scan(
 		&i.TransferID,

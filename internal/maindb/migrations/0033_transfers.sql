@@ -26,7 +26,7 @@ CREATE TABLE entry_transfer (
     expires_at  DATETIME(6) NOT NULL,
     changed_at  DATETIME(6) NOT NULL,
     PRIMARY KEY (transfer_id),
-    UNIQUE KEY entry_transfer_code (code_hash),
+    UNIQUE KEY entry_transfer_code (race_id, code_hash),
     KEY entry_transfer_giver (race_id, user_id, offered_at),
     KEY entry_transfer_user (user_id),
     KEY entry_transfer_runner (runner_id)

@@ -3,7 +3,7 @@ INSERT INTO entry_transfer (transfer_id, race_id, user_id, entry_id, code_hash, 
 VALUES (?, ?, ?, ?, ?, 'offered', ?, ?, sqlc.arg(offered_at), ?, sqlc.arg(offered_at));
 
 -- name: TransferWithCode :one
-SELECT * FROM entry_transfer WHERE code_hash = ? AND race_id = ?;
+SELECT * FROM entry_transfer WHERE race_id = ? AND code_hash = ?;
 
 -- name: LockTransfer :one
 SELECT * FROM entry_transfer WHERE transfer_id = ? FOR UPDATE;
