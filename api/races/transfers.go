@@ -127,7 +127,7 @@ func (h transfers) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "accept-transfer", Method: http.MethodPost, Path: codes + "/accept", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
 		Summary: "Accept the place that you were given a code for", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
-		Description: "It becomes yours when the giver has confirmed your name. You need to fit its pool, and to be neither entered nor in line. Repeating it changes nothing.",
+		Description: "It becomes yours when the giver has confirmed your name. Should the giver's name change before, you have to accept again. You need to fit its pool, and to be neither entered nor in line. Repeating it changes nothing.",
 	}, h.accept)
 	server.Register(api, huma.Operation{
 		OperationID: "decline-transfer", Method: http.MethodPost, Path: codes + "/decline", DefaultStatus: http.StatusNoContent, MaxBodyBytes: maxBody,
@@ -143,6 +143,11 @@ func (h transfers) register(api huma.API) {
 		OperationID: "get-transfer", Method: http.MethodGet, Path: byHand,
 		Summary: "See what became of a place that is handed on", Tags: tags, Errors: refusals[:3],
 	}, h.ofRunner)
+	server.Register(api, huma.Operation{
+		OperationID: "withdraw-transfer-by-hand", Method: http.MethodDelete, Path: byHand,
+		Summary: "Withdraw a place that you hand on by hand", Tags: tags, Errors: refusals,
+		Description: "The runner keeps it, and the code is worth nothing any more. Repeating it changes nothing.",
+	}, h.withdrawByHand)
 	server.Register(api, huma.Operation{
 		OperationID: "confirm-transfer-by-hand", Method: http.MethodPost, Path: byHand + "/confirm", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
 		Summary: "Confirm who gets a place that you hand on", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
@@ -185,6 +190,17 @@ func (h transfers) withdraw(ctx context.Context, in *RacePath) (*struct{}, error
 	return nil, h.store.EndTransfer(ctx, t, race.TransferWithdrawn)
 }
 
+func (h transfers) withdrawByHand(ctx context.Context, in *transferOfInput) (*struct{}, error) {
+	t, err := h.store.TransferOf(ctx, in.RaceID, in.UserID)
+	if err != nil {
+		return nil, err
+	}
+	if !t.ByHand {
+		return nil, errRunnersOwn
+	}
+	return nil, h.store.EndTransfer(ctx, t, race.TransferWithdrawn)
+}
+
 func (h transfers) confirm(ctx context.Context, in *confirmTransferInput) (*transferOutput, error) {
 	return h.confirmed(ctx, in.RaceID, server.CallerFrom(ctx).UserID, in.Body.Name, false)
 }
@@ -199,7 +215,7 @@ func (h transfers) confirmed(ctx context.Context, raceID, giverID, name string, 
 		return nil, err
 	}
 	if byHand && !t.ByHand {
-		return nil, &race.ConflictError{Message: "the runner hands this place on: only they can confirm it"}
+		return nil, errRunnersOwn
 	}
 	if t.RunnerID == "" {
 		return nil, &race.ConflictError{Message: "nobody has accepted the place"}
@@ -211,13 +227,20 @@ func (h transfers) confirmed(ctx context.Context, raceID, giverID, name string, 
 	if runner.Name != name {
 		return nil, errOtherName
 	}
-	if err := h.store.ConfirmTransfer(ctx, t, server.ResourceID(ctx), account); err != nil {
+	giver, _, err := h.account(ctx, giverID)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.store.ConfirmTransfer(ctx, t, server.ResourceID(ctx), account, giver.Name); err != nil {
 		return nil, err
 	}
 	return h.shown(ctx, byHand)(h.store.TransferOf(ctx, raceID, giverID))
 }
 
-var errOtherName = &race.ConflictError{Field: "name", Message: "this is not the name of the other runner: look at it again"}
+var (
+	errRunnersOwn = &race.ConflictError{Message: "the runner hands this place on: only they can confirm or withdraw it"}
+	errOtherName  = &race.ConflictError{Field: "name", Message: "this is not the name of the other runner: look at it again"}
+)
 
 // account returns the person of an account, and what an entry takes from it.
 func (h transfers) account(ctx context.Context, userID string) (userdb.Runner, maindb.Account, error) {
@@ -253,7 +276,7 @@ func (h transfers) accept(ctx context.Context, in *acceptTransferInput) (*transf
 	if err != nil {
 		return nil, err
 	}
-	return h.shown(ctx, true)(h.store.AcceptTransfer(ctx, in.RaceID, codeHash(in.Body.Code), runnerID, account))
+	return h.shown(ctx, true)(h.store.AcceptTransfer(ctx, in.RaceID, codeHash(in.Body.Code), runnerID, account, giver.Name))
 }
 
 func (h transfers) decline(ctx context.Context, in *codeInput) (*struct{}, error) {

@@ -357,6 +357,7 @@ var Access = map[string]Rule{
 	"POST /v1/races/{race_id}/transfers/decline":                  {Who: Runner}, // likewise
 	"POST /v1/races/{race_id}/entries/{user_id}/transfer":         {Who: Editor, Creates: true, Secret: true},
 	"GET /v1/races/{race_id}/entries/{user_id}/transfer":          {Who: Viewer},
+	"DELETE /v1/races/{race_id}/entries/{user_id}/transfer":       {Who: Editor},
 	"POST /v1/races/{race_id}/entries/{user_id}/transfer/confirm": {Who: Editor}, // repeating it changes nothing, so it needs no key
 
 	"POST /v1/races/{race_id}/participants/import": {Who: Editor, Creates: true},

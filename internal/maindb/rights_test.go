@@ -52,7 +52,7 @@ func TestRights(t *testing.T) {
 		"entry_departure":  {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
 		"offer_outbox":     {mysql.API: "select, insert, delete", mysql.Worker: "select, insert"},
 		"offer_wake":       {mysql.API: everything},
-		"entry_transfer":   {mysql.API: "select, insert, delete, update (runner_id, state, reason, changed_at)"},
+		"entry_transfer":   {mysql.API: "select, insert, delete, update (runner_id, giver_hash, state, reason, changed_at)"},
 		"draw":             {mysql.API: "select, insert, delete", mysql.Worker: "select, update (drawn_at, list_hash)"},
 		"draw_number":      {mysql.API: "select, insert, delete", mysql.Worker: "select, update (pool, place, result)"},
 		"draw_outbox":      {mysql.API: everything, mysql.Worker: "select, insert, update"},

@@ -1,7 +1,9 @@
 package maindb
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -201,16 +203,20 @@ func (l *line) mayReceive(ctx context.Context, runnerID string, a Account) (know
 // AcceptTransfer notes that a runner wants the place that is offered with a code. It
 // becomes theirs when the giver confirms them. Repeating it changes nothing. It returns
 // race.ErrNotFound when the code is of no offer, or somebody else has accepted it, and a
-// *race.ConflictError when the runner cannot take the place.
-func (s *Store) AcceptTransfer(ctx context.Context, raceID string, codeHash []byte, runnerID string, account Account) (Transfer, error) {
+// *race.ConflictError when the runner cannot take the place. giverName is the name that the
+// runner has confirmed; only a hash of it is kept.
+func (s *Store) AcceptTransfer(ctx context.Context, raceID string, codeHash []byte, runnerID string, account Account, giverName string) (Transfer, error) {
 	t, err := s.TransferWithCode(ctx, raceID, codeHash, runnerID)
 	if err != nil {
 		return Transfer{}, err
 	}
 	err = s.inTransfer(ctx, t, func(l *line, row gen.EntryTransfer, e gen.Entry) error {
 		switch {
-		case row.RunnerID.String == runnerID && (row.State == string(race.TransferAccepted) || row.State == string(race.TransferDone)):
+		case row.RunnerID.String == runnerID && row.State == string(race.TransferDone):
 			return nil
+		case row.RunnerID.String == runnerID && row.State == string(race.TransferAccepted):
+			row.GiverHash = nameHash(row.TransferID, giverName) // it may have changed since
+			return l.setTransfer(ctx, row, race.TransferAccepted, runnerID)
 		case row.UserID == runnerID:
 			return &race.ConflictError{Message: "this is your own place: give the code to whoever is to have it"}
 		case row.State == string(race.TransferAccepted):
@@ -226,6 +232,7 @@ func (s *Store) AcceptTransfer(ctx context.Context, raceID string, codeHash []by
 			return err
 		}
 		l.log("entry.transfer_accepted", e, "", map[string]any{"status": e.State})
+		row.GiverHash = nameHash(row.TransferID, giverName)
 		return l.setTransfer(ctx, row, race.TransferAccepted, runnerID)
 	})
 	if err != nil {
@@ -234,8 +241,14 @@ func (s *Store) AcceptTransfer(ctx context.Context, raceID string, codeHash []by
 	return s.TransferWithCode(ctx, raceID, codeHash, runnerID)
 }
 
+// nameHash is what is kept of a name that somebody has confirmed.
+func nameHash(transferID, name string) []byte {
+	sum := sha256.Sum256([]byte(transferID + " " + name))
+	return sum[:]
+}
+
 func (l *line) setTransfer(ctx context.Context, t gen.EntryTransfer, state race.TransferState, runnerID string) error {
-	err := l.q.SetTransfer(ctx, gen.SetTransferParams{State: string(state), RunnerID: nullString(runnerID), ChangedAt: l.now, TransferID: t.TransferID})
+	err := l.q.SetTransfer(ctx, gen.SetTransferParams{State: string(state), RunnerID: nullString(runnerID), GiverHash: t.GiverHash, ChangedAt: l.now, TransferID: t.TransferID})
 	if err != nil {
 		return fmt.Errorf("write transfer %s: %w", t.TransferID, err)
 	}
@@ -264,8 +277,9 @@ func (s *Store) EndTransfer(ctx context.Context, t Transfer, state race.Transfer
 // ConfirmTransfer hands the giver's place over to the runner who has accepted it: with
 // its bib, in the same pool, at once. entryID is of the runner's entry. Repeating it
 // changes nothing. It returns race.ErrNotFound when that runner has not accepted, and a
-// *race.ConflictError when one of the two, or the race, no longer allows it.
-func (s *Store) ConfirmTransfer(ctx context.Context, t Transfer, entryID string, account Account) error {
+// *race.ConflictError when one of the two, or the race, no longer allows it, or when the
+// giver's name is no longer the one that the runner has confirmed.
+func (s *Store) ConfirmTransfer(ctx context.Context, t Transfer, entryID string, account Account, giverName string) error {
 	return s.inTransfer(ctx, t, func(l *line, row gen.EntryTransfer, e gen.Entry) error {
 		switch {
 		case row.RunnerID.String != t.RunnerID || t.RunnerID == "":
@@ -274,6 +288,8 @@ func (s *Store) ConfirmTransfer(ctx context.Context, t Transfer, entryID string,
 			return nil
 		case row.State != string(race.TransferAccepted):
 			return errTransferOver
+		case !bytes.Equal(row.GiverHash, nameHash(row.TransferID, giverName)):
+			return &race.ConflictError{Message: "the name of whoever gives the place has changed: the runner who takes it has to accept it again"}
 		}
 		if err := l.stands(row, e); err != nil {
 			return err

@@ -199,6 +199,7 @@ type EntryTransfer struct {
 	UserID     string
 	EntryID    string
 	RunnerID   sql.NullString
+	GiverHash  []byte
 	CodeHash   []byte
 	State      string
 	ByHand     bool

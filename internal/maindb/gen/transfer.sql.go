@@ -44,7 +44,7 @@ func (q *Queries) EndTransfers(ctx context.Context, arg EndTransfersParams) erro
 
 const forgetTransfersOf = `-- name: ForgetTransfersOf :exec
 UPDATE entry_transfer
-SET reason = '', changed_at = ?, state = CASE WHEN state IN ('offered', 'accepted') THEN 'ended' ELSE state END
+SET reason = '', giver_hash = '', changed_at = ?, state = CASE WHEN state IN ('offered', 'accepted') THEN 'ended' ELSE state END
 WHERE user_id = ? OR runner_id = ?
 `
 
@@ -88,7 +88,7 @@ func (q *Queries) InsertTransfer(ctx context.Context, arg InsertTransferParams) 
 }
 
 const lastTransferOf = `-- name: LastTransferOf :one
-SELECT transfer_id, race_id, user_id, entry_id, runner_id, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer WHERE race_id = ? AND user_id = ? ORDER BY offered_at DESC, transfer_id DESC LIMIT 1
+SELECT transfer_id, race_id, user_id, entry_id, runner_id, giver_hash, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer WHERE race_id = ? AND user_id = ? ORDER BY offered_at DESC, transfer_id DESC LIMIT 1
 `
 
 func (q *Queries) LastTransferOf(ctx context.Context, raceID string, userID string) (EntryTransfer, error) {
@@ -100,6 +100,7 @@ func (q *Queries) LastTransferOf(ctx context.Context, raceID string, userID stri
 		&i.UserID,
 		&i.EntryID,
 		&i.RunnerID,
+		&i.GiverHash,
 		&i.CodeHash,
 		&i.State,
 		&i.ByHand,
@@ -112,7 +113,7 @@ func (q *Queries) LastTransferOf(ctx context.Context, raceID string, userID stri
 }
 
 const lockTransfer = `-- name: LockTransfer :one
-SELECT transfer_id, race_id, user_id, entry_id, runner_id, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer WHERE transfer_id = ? FOR UPDATE
+SELECT transfer_id, race_id, user_id, entry_id, runner_id, giver_hash, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer WHERE transfer_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockTransfer(ctx context.Context, transferID string) (EntryTransfer, error) {
@@ -124,6 +125,7 @@ func (q *Queries) LockTransfer(ctx context.Context, transferID string) (EntryTra
 		&i.UserID,
 		&i.EntryID,
 		&i.RunnerID,
+		&i.GiverHash,
 		&i.CodeHash,
 		&i.State,
 		&i.ByHand,
@@ -136,12 +138,13 @@ func (q *Queries) LockTransfer(ctx context.Context, transferID string) (EntryTra
 }
 
 const setTransfer = `-- name: SetTransfer :exec
-UPDATE entry_transfer SET state = ?, runner_id = ?, changed_at = ? WHERE transfer_id = ?
+UPDATE entry_transfer SET state = ?, runner_id = ?, giver_hash = ?, changed_at = ? WHERE transfer_id = ?
 `
 
 type SetTransferParams struct {
 	State      string
 	RunnerID   sql.NullString
+	GiverHash  []byte
 	ChangedAt  time.Time
 	TransferID string
 }
@@ -150,6 +153,7 @@ func (q *Queries) SetTransfer(ctx context.Context, arg SetTransferParams) error 
 	_, err := q.db.ExecContext(ctx, setTransfer,
 		arg.State,
 		arg.RunnerID,
+		arg.GiverHash,
 		arg.ChangedAt,
 		arg.TransferID,
 	)
@@ -157,7 +161,7 @@ func (q *Queries) SetTransfer(ctx context.Context, arg SetTransferParams) error 
 }
 
 const transferWithCode = `-- name: TransferWithCode :one
-SELECT transfer_id, race_id, user_id, entry_id, runner_id, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer WHERE race_id = ? AND code_hash = ?
+SELECT transfer_id, race_id, user_id, entry_id, runner_id, giver_hash, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer WHERE race_id = ? AND code_hash = ?
 `
 
 func (q *Queries) TransferWithCode(ctx context.Context, raceID string, codeHash []byte) (EntryTransfer, error) {
@@ -169,6 +173,7 @@ func (q *Queries) TransferWithCode(ctx context.Context, raceID string, codeHash 
 		&i.UserID,
 		&i.EntryID,
 		&i.RunnerID,
+		&i.GiverHash,
 		&i.CodeHash,
 		&i.State,
 		&i.ByHand,

@@ -35,7 +35,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON entry_pool TO {account};
 GRANT SELECT, INSERT, DELETE ON entry_departure TO {account};
 GRANT SELECT, INSERT, DELETE ON offer_outbox TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON offer_wake TO {account};
-GRANT SELECT, INSERT, UPDATE (runner_id, state, reason, changed_at), DELETE ON entry_transfer TO {account};
+GRANT SELECT, INSERT, UPDATE (runner_id, giver_hash, state, reason, changed_at), DELETE ON entry_transfer TO {account};
 GRANT SELECT, INSERT, DELETE ON draw TO {account};
 GRANT SELECT, INSERT, DELETE ON draw_number TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON draw_outbox TO {account};

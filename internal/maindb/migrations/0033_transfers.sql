@@ -18,6 +18,7 @@ CREATE TABLE entry_transfer (
     user_id     CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- who gives the place
     entry_id    CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, -- of the giver: another entry of theirs is not offered
     runner_id   CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL,     -- who has accepted it
+    giver_hash  VARBINARY(32) NOT NULL DEFAULT '',                       -- of the giver's name, as the runner has confirmed it
     code_hash   BINARY(32) NOT NULL,                                     -- of the code that the giver hands on
     state       VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     by_hand     BOOLEAN NOT NULL,                                        -- by the organizer, whatever the deadline and the line

@@ -12,7 +12,7 @@ SELECT * FROM entry_transfer WHERE transfer_id = ? FOR UPDATE;
 SELECT * FROM entry_transfer WHERE race_id = ? AND user_id = ? ORDER BY offered_at DESC, transfer_id DESC LIMIT 1;
 
 -- name: SetTransfer :exec
-UPDATE entry_transfer SET state = ?, runner_id = ?, changed_at = ? WHERE transfer_id = ?;
+UPDATE entry_transfer SET state = ?, runner_id = ?, giver_hash = ?, changed_at = ? WHERE transfer_id = ?;
 
 -- name: EndTransfers :exec
 -- Of somebody who has no place to give any more, or offers it anew.
@@ -21,7 +21,7 @@ UPDATE entry_transfer SET state = ?, changed_at = ? WHERE race_id = ? AND user_i
 -- name: ForgetTransfersOf :exec
 -- Of an account that is deleted, on either side.
 UPDATE entry_transfer
-SET reason = '', changed_at = sqlc.arg(changed_at), state = CASE WHEN state IN ('offered', 'accepted') THEN 'ended' ELSE state END
+SET reason = '', giver_hash = '', changed_at = sqlc.arg(changed_at), state = CASE WHEN state IN ('offered', 'accepted') THEN 'ended' ELSE state END
 WHERE user_id = sqlc.arg(user_id) OR runner_id = sqlc.arg(runner_id);
 
 -- name: DeleteTransfersOfRace :exec
