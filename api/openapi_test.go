@@ -341,10 +341,10 @@ func (b *testBundle) handOn(t testing.TB, raceID, operationID string) (giver str
 	other := newID()
 	_, err := b.accounts.CreateAccount(t.Context(), userdb.Account{UserID: other, LoginID: other, PasswordHash: "x", Type: auth.Runner, Name: name})
 	require.NoError(t, err)
-	giver, receiver, giverName := b.ids[runner], other, "Ada Example"
+	giver, receiver := b.ids[runner], other
 	switch {
 	case byHand:
-		giver, giverName = b.bystanderID, "By Stander"
+		giver = b.bystanderID
 	case opens:
 		giver, receiver = other, b.ids[runner]
 	}
@@ -360,7 +360,9 @@ func (b *testBundle) handOn(t testing.TB, raceID, operationID string) (giver str
 	_, err = b.parts.mainDB.OfferTransfer(t.Context(), maindb.TransferOffer{ID: newID(), RaceID: raceID, GiverID: giver, CodeHash: code[:], ByHand: byHand})
 	require.NoError(t, err)
 	if strings.HasPrefix(operationID, "confirm") {
-		_, err = b.parts.mainDB.AcceptTransfer(t.Context(), raceID, code[:], receiver, maindb.Account{}, giverName)
+		people, err := b.accounts.Runners(t.Context(), []string{giver})
+		require.NoError(t, err)
+		_, err = b.parts.mainDB.AcceptTransfer(t.Context(), raceID, code[:], receiver, maindb.Account{}, people[giver].Name)
 		require.NoError(t, err)
 	}
 	return giver
