@@ -577,6 +577,17 @@ GET    /v1/races/{race_id}/entries                                    viewers
 GET    /v1/races/{race_id}/entries.csv                                viewers
 POST   /v1/races/{race_id}/entries/{user_id}/enter                    editors
 POST   /v1/races/{race_id}/entries/{user_id}/remove                   editors
+POST   /v1/races/{race_id}/participants/me/transfer                   runners
+GET    /v1/races/{race_id}/participants/me/transfer                   runners
+DELETE /v1/races/{race_id}/participants/me/transfer                   runners
+POST   /v1/races/{race_id}/participants/me/transfer/confirm           runners
+POST   /v1/races/{race_id}/transfers/open                             runners
+POST   /v1/races/{race_id}/transfers/accept                           runners
+POST   /v1/races/{race_id}/transfers/decline                          runners
+POST   /v1/races/{race_id}/entries/{user_id}/transfer                 editors
+GET    /v1/races/{race_id}/entries/{user_id}/transfer                 viewers
+DELETE /v1/races/{race_id}/entries/{user_id}/transfer                 editors
+POST   /v1/races/{race_id}/entries/{user_id}/transfer/confirm         editors
 GET    /v1/races/{race_id}/claims                                     owner
 POST   /v1/races/{race_id}/claims/{claim_id}/approve                  owner
 POST   /v1/races/{race_id}/claims/{claim_id}/refuse                   owner
