@@ -269,7 +269,11 @@ func (s *Store) EndTransfer(ctx context.Context, t Transfer, state race.Transfer
 		case state == race.TransferDeclined && row.RunnerID.Valid && row.RunnerID.String != t.RunnerID:
 			return race.ErrNotFound // somebody else has accepted meanwhile
 		}
-		l.log("entry.transfer_"+string(state), e, "", map[string]any{"status": e.State})
+		action := "entry.transfer_withdrawn"
+		if state == race.TransferDeclined {
+			action = "entry.transfer_declined"
+		}
+		l.log(action, e, "", map[string]any{"status": e.State})
 		return l.setTransfer(ctx, row, state, row.RunnerID.String)
 	})
 }
