@@ -40,6 +40,7 @@ run: setup-run $(if $(filter-out 0 false,$(MONITOR)),setup-prometheus) $(LOCAL) 
 
 .PHONY: test
 test: setup-test $(LOCAL) ## Run all tests under the race detector, with a MariaDB and an SQS server of their own (PACKAGES=./api/... for some)
+	@echo 'Testing, for some ten minutes on two cores. go prints the packages in order: all wait for the first, the tests of whole stacks.'
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -race -vet=off -timeout 30m -p $(TESTS_AT_ONCE) $(PACKAGES)
 
 # Everything but the packages that start whole stacks or compare environments.
