@@ -316,16 +316,15 @@ const usualHold = 24 * time.Hour
 
 // holds are for how long an offer can hold a place.
 func (v *visit) holds(r race.Race) []option {
-	hours := []time.Duration{1, 2, 3, 6, 12, 24, 48, 72, 168}
-	list := make([]option, 0, len(hours)+1)
-	add := func(d time.Duration) {
+	holds := []time.Duration{
+		time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 48 * time.Hour, 72 * time.Hour, 168 * time.Hour,
+	}
+	if r.Entry != nil && r.Entry.OfferHold != 0 && !slices.Contains(holds, r.Entry.OfferHold) {
+		holds = append(holds, r.Entry.OfferHold) // set by a call
+	}
+	list := make([]option, 0, len(holds))
+	for _, d := range holds {
 		list = append(list, option{d.String(), v.hold(&race.EntrySettings{OfferHold: d})})
-	}
-	for _, n := range hours {
-		add(n * time.Hour)
-	}
-	if r.Entry != nil && r.Entry.OfferHold != 0 && !slices.Contains(hours, r.Entry.OfferHold/time.Hour) || r.Entry != nil && r.Entry.OfferHold%time.Hour != 0 {
-		add(r.Entry.OfferHold) // set by a call
 	}
 	return list
 }

@@ -274,11 +274,7 @@ func (s *site) changeSettings(ctx context.Context, v *visit) (page, error) {
 	}
 	e := settingsView{Race: server.RaceFrom(ctx), settingsPart: part}
 	if e.was, err = url.ParseQuery(v.form.values.Get("was")); err != nil || len(e.was) == 0 {
-		e.was = nil
-	}
-	was := e.was
-	if was == nil {
-		was = part.values(e.Race)
+		e.was = part.values(e.Race)
 	}
 	if part.list != "" {
 		part.compact(v.form.values)
@@ -292,39 +288,17 @@ func (s *site) changeSettings(ctx context.Context, v *visit) (page, error) {
 	case "more", "edit":
 		return s.settingsPage(v, e), nil
 	}
-	body := part.change(v, was)
+	body := part.change(v, e.was)
 	if v.form.refused() {
 		return s.settingsPage(v, e), nil
 	}
-	unless := part.unlessChanged(was)
-	if e.Status == race.Provisional || e.Status == race.Official {
-		planned, err := s.Settings.PlanChange(ctx, body, unless)
-		if refused, err := s.settingsRefused(v, &e, err); refused || err != nil {
-			return s.settingsPage(v, e), err
-		}
-		if e.plan, err = s.consequencesOf(ctx, v, planned); err != nil {
-			return page{}, err
-		}
-		if confirmed := v.form.get("confirmed"); confirmed != planned.Hash && (planned.Credits > 0 || !e.plan.nothing()) {
-			e.moved, e.was = confirmed != "", was
-			return page{title: v.T("preview.title"), body: settingsPreview(v, e)}, nil
-		}
+	unless := part.unlessChanged(e.was)
+	confirmed, err := s.confirmed(ctx, v, &e, body, unless)
+	if refused, err := s.settingsRefused(v, &e, err); refused || err != nil {
+		return s.settingsPage(v, e), err
 	}
-	if part.name == "entry" && e.Status == race.Scheduled {
-		changed, err := s.Settings.Changed(ctx, body, unless)
-		if err == nil {
-			_, err = s.Settings.PlanChange(ctx, body, unless) // refuses what the database would
-		}
-		if refused, err := s.settingsRefused(v, &e, err); refused || err != nil {
-			return s.settingsPage(v, e), err
-		}
-		if e.effects, err = s.entryEffects(ctx, v, e.Race, changed); err != nil {
-			return page{}, err
-		}
-		if v.form.get("confirmed") != e.effectsHash() {
-			e.moved, e.was = v.form.get("confirmed") != "", was
-			return page{title: v.T("preview.title"), body: settingsPreview(v, e)}, nil
-		}
+	if !confirmed {
+		return page{title: v.T("preview.title"), body: settingsPreview(v, e)}, nil
 	}
 	_, err = s.Settings.Change(ctx, body, unless)
 	if refused, err := s.settingsRefused(v, &e, err); refused || err != nil {
@@ -334,6 +308,37 @@ func (s *site) changeSettings(ctx context.Context, v *visit) (page, error) {
 		return v.done(entriesPath(v.raceID), "settings-saved")
 	}
 	return v.done(organizedPath(v.raceID), "settings-saved")
+}
+
+// confirmed reports whether a change needs no confirmation or has it. What the change
+// leads to is then in e, for the preview.
+func (s *site) confirmed(ctx context.Context, v *visit, e *settingsView, body races.RaceChangeBody, unless func(race.Race) error) (bool, error) {
+	confirmed := v.form.get("confirmed")
+	e.moved = confirmed != ""
+	switch {
+	case e.Status == race.Provisional, e.Status == race.Official:
+		planned, err := s.Settings.PlanChange(ctx, body, unless)
+		if err != nil {
+			return false, err
+		}
+		if e.plan, err = s.consequencesOf(ctx, v, planned); err != nil {
+			return false, err
+		}
+		return confirmed == planned.Hash || planned.Credits == 0 && e.plan.nothing(), nil
+	case e.name == "entry" && e.Status == race.Scheduled:
+		changed, err := s.Settings.Changed(ctx, body, unless)
+		if err != nil {
+			return false, err
+		}
+		if _, err := s.Settings.PlanChange(ctx, body, unless); err != nil { // refuses what the database would
+			return false, err
+		}
+		if e.effects, err = s.entryEffects(ctx, v, e.Race, changed); err != nil {
+			return false, err
+		}
+		return confirmed == e.effectsHash(), nil
+	}
+	return true, nil
 }
 
 // settingsRefused puts what is wrong with a change into its form. The form of somebody
