@@ -1,10 +1,12 @@
 package pages
 
 import (
+	"cmp"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -155,10 +157,134 @@ func TestWhatTheAPISaysInKorean(t *testing.T) {
 		// The library that checks bodies says the first, and the second is put together.
 		if !strings.HasPrefix(text, "expected ") && !strings.HasPrefix(text, "implausible ") {
 			for part := range strings.SplitSeq(text, "%s") {
-				require.Contains(t, code, held.ReplaceAllString(strings.TrimSuffix(part, " "), "%d"), "nothing says %s any more", text)
+				require.Contains(t, code, held.ReplaceAllString(strings.Trim(part, ": "), "%d"), "nothing says %s any more", text)
 			}
 		}
 	}
+}
+
+// notOnPages are errors of the API, or beginnings of them, that no page can lead to.
+var notOnPages = []string{
+	// how a call is made: its headers, its path, its key
+	"must be UTF-8 text", "must be a revision, for example", "must be given only once", "must be name=value pairs", "must be the next_cursor",
+	"must have either message_id", "nobody may make this call", "parameter names must", "the API key may not", "the body could not be read",
+	"the form could not be read: it must be complete", "the form must have one field", "the record has a newer revision than the one in If-Match",
+	"this account needs a passkey: add one", "this call ", "this does not exist", "this path does not", "was used before with another body",
+	"validation failed", "goes with a new password; single keys",
+	// the import in one call, and a mapping, which a page makes of its fields
+	"another file was imported after", "the standings of the race are official, and the file would add", "must be a JSON object of headers",
+	// who may see a page: pages have their own words for it
+	"not found", "not the caller's own", "unavailable", "the race belongs to another organizer",
+	// for other code, or for whoever verifies the change log
+	"no time zone", "x%", "the change ", "the state before or after", "a text was added", "the text is not",
+}
+
+// TestEveryErrorHasAKoreanText: of those that pages can show.
+func TestEveryErrorHasAKoreanText(t *testing.T) {
+	t.Parallel()
+	locales, err := loadLanguages()
+	require.NoError(t, err)
+	korean := locales["ko"]
+	folders := []string{"../../internal/race", "../../internal/racefile", "../../internal/maindb", "../../internal/userdb"}
+	packages, err := filepath.Glob("../*")
+	require.NoError(t, err)
+	var missing []string
+	for _, folder := range append(folders, packages...) {
+		if name := filepath.Base(folder); name == "pages" || name == "imports" { // which is for calls alone
+			continue
+		}
+		for _, said := range errorsOf(t, folder) {
+			known := korean.says(said) != korean.T("wrong", "Message", said) ||
+				korean.says("x: "+said) != korean.T("wrong", "Message", "x: "+said) // what it is about comes first
+			if !known && !slices.ContainsFunc(notOnPages, func(begin string) bool { return strings.HasPrefix(said, begin) }) {
+				missing = append(missing, said)
+			}
+		}
+	}
+	require.Empty(t, missing, "texts/%s does not have these", saysFile)
+}
+
+// errorsOf returns what the errors of a package say, with 7, "x" and x for what they
+// hold.
+func errorsOf(t *testing.T, folder string) (list []string) {
+	t.Helper()
+	names, err := filepath.Glob(folder + "/*.go")
+	require.NoError(t, err)
+	var files []*ast.File
+	values := map[string]ast.Expr{}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		files = append(files, file)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Names) == len(spec.Values) {
+				for i, name := range spec.Names {
+					values[name.Name] = spec.Values[i]
+				}
+			}
+			return true
+		})
+	}
+	verbs := regexp.MustCompile(`%[#+]?[a-z]`)
+	open := map[string]string{"%d": "7", "%q": `"x"`}
+	// said is a text as code puts it together, empty when it only hands one on.
+	var said func(ast.Expr) string
+	said = func(e ast.Expr) string {
+		switch e := e.(type) {
+		case *ast.BasicLit:
+			text, _ := strconv.Unquote(e.Value)
+			return text
+		case *ast.Ident:
+			if value, ok := values[e.Name]; ok && e.Name != "_" {
+				return said(value)
+			}
+		case *ast.BinaryExpr:
+			if left, right := said(e.X), said(e.Y); left != "" || right != "" {
+				return cmp.Or(left, "x") + cmp.Or(right, "x")
+			}
+		case *ast.CallExpr:
+			switch called := types.ExprString(e.Fun); called {
+			case "strconv.Itoa", "fmt.Sprint":
+				return "7"
+			case "errors.New", "fmt.Errorf", "fmt.Sprintf":
+				return verbs.ReplaceAllStringFunc(said(e.Args[0]), func(verb string) string { return cmp.Or(open[verb], "x") })
+			}
+		}
+		return ""
+	}
+	add := func(e ast.Expr) {
+		if text := said(e); strings.Trim(text, "x: ") != "" {
+			list = append(list, text)
+		}
+	}
+	for _, file := range files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				if types.ExprString(n.Key) == "Message" {
+					add(n.Value)
+				}
+			case *ast.CallExpr:
+				_, called, ok := strings.Cut(types.ExprString(n.Fun), ".")
+				if !ok {
+					called = types.ExprString(n.Fun)
+				}
+				switch {
+				case strings.HasPrefix(called, "Error4"):
+					add(n.Args[0])
+				case slices.Contains([]string{"Add", "Invalid", "add"}, called) && len(n.Args) > 0:
+					add(n.Args[len(n.Args)-1])
+				case called == "New" && strings.HasPrefix(filepath.Base(folder), "race"):
+					add(n)
+				}
+			}
+			return true
+		})
+	}
+	return list
 }
 
 var (

@@ -317,8 +317,9 @@ func (p planner) problem(read *reading, err error) error {
 	if errors.Is(err, maindb.ErrNoRankingTime) {
 		basis := read.race.Ranking.Basis
 		return huma.Error422UnprocessableEntity("the file cannot be used", &huma.ErrorDetail{
-			Location: "body", Message: "no row has a " + string(basis) + " time, which ranks the race, nor a status that needs none (DNF, DNS, DQ, OVERTIME); " +
-				"the columns are " + quotedList(headersOf(read.file)) + `: say by mapping which one it is, for example {"Time":"` + string(basis) + `_time"}`,
+			Location: "body",
+			Message: "no row has a " + string(basis) + " time, which ranks the race, nor a status that needs none (DNF, DNS, DQ, OVERTIME); the columns are " +
+				quotedList(headersOf(read.file)) + `: say by mapping which one it is, for example {"Time":"` + string(basis) + `_time"}`,
 		})
 	}
 	return err

@@ -75,7 +75,7 @@ func CheckTimingPoints(points []TimingPoint, length Distance) []FieldError {
 	names := map[string]bool{}
 	for i, p := range points {
 		add := func(message string) {
-			wrong = append(wrong, FieldError{Field: "timing_points", Message: p.Name + ": " + message})
+			wrong = append(wrong, FieldError{Field: "timing_points", Message: strings.TrimPrefix(p.Name+": "+message, ": ")})
 		}
 		name := pointName(p.Name)
 		switch {

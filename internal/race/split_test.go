@@ -44,7 +44,7 @@ func TestCheckTimingPoints(t *testing.T) {
 		messages = append(messages, wrong.Message)
 	}
 	require.Equal(t, []string{
-		": the name must not be empty", "Finish: the name must be another one: every race has a start and a finish",
+		"the name must not be empty", "Finish: the name must be another one: every race has a start and a finish",
 		"5 km: the distance must differ from those of the other timing points",
 		"5KM: the name must differ from those of the other timing points", "end: the distance must be below that of the race",
 	}, messages)

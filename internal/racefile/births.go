@@ -140,8 +140,7 @@ func (r birthReader) short(m []string, age int) (birth, error) {
 	return r.date(year, month, day)
 }
 
-var errDateOrder = errors.New("does not say which part is the day and which the month, and neither does the rest of the column: " +
-	"state the order of dates, or write dates as YYYY-MM-DD")
+var errDateOrder = errors.New("does not say which part is the day and which the month, and neither does the rest of the column: state the order of dates, or write dates as YYYY-MM-DD")
 
 // fullYear puts the century before a year of two digits: nobody is born after
 // the race, and an age that the file states decides between two centuries.
