@@ -64,8 +64,12 @@ func (s *site) confirmSeries(ctx context.Context, v *visit) (confirmation, error
 		return confirmation{}, race.ErrNotFound
 	}
 	found, err := s.Races.Series(ctx, seriesID)
+	back := operatePath
+	if len(found.Races) > 0 {
+		back = opRacesPath + "/" + found.Races[0].ID
+	}
 	return confirmation{
-		title: v.T("operate.do.recompute"), button: v.T("operate.do.recompute"), back: seriesPath(seriesID), mayBe: true,
+		title: v.T("operate.do.recompute"), button: v.T("operate.do.recompute"), back: back, mayBe: true,
 		does: []string{v.T("operate.does.recompute-series")}, facts: [][2]string{{v.T("operate.series"), found.Name}},
 		do: func(ctx context.Context, reason string) (string, error) {
 			return "recompute", s.Operations.RecomputeSeries(ctx, seriesID, reason)

@@ -66,6 +66,14 @@ func TestOrganizerMakesASeries(t *testing.T) {
 	require.Contains(t, b.get(t, "/en/series").body, seriesID)
 	require.Contains(t, b.get(t, "/en/races/"+spring).body, "/en/series/"+seriesID)
 
+	op := b.operator(t)
+	recompute := op.visit("/ko/operate/races/"+spring).Find(`main a[href*="/operate/series/"]`).AttrOr("href", "")
+	require.Equal(t, "/ko/operate/series/"+seriesID+"/recompute", recompute)
+	asked := op.post(recompute, op.visit(recompute).fill("main form.narrow", "reason", hostile)...)
+	require.Equal(t, http.StatusSeeOther, asked.status)
+	require.Contains(t, op.visit(asked.to()).Find(".said").Text(), "다시", "the page it leads to says that it was done")
+	require.Contains(t, op.visit("/en/operate/actions").Find("main").Text(), "<script>alert")
+
 	old := c.visit(path)
 	require.Equal(t, path, c.submit(path, "best", "2").to())
 	stale := c.post(path, old.fill("main form", "best", "3")...)
