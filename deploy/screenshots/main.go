@@ -12,8 +12,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
 
@@ -36,19 +38,34 @@ const tallest = 2200
 func main() {
 	api := flag.String("api", "http://127.0.0.1:8080", "where the pages are")
 	folder := flag.String("o", ".local/screenshots", "the folder for the pictures")
-	only := flag.String("only", "", "only pictures whose name contains this")
+	only := flag.String("only", "", "only pictures whose name matches this regular expression, such as '^operate.*-ko-phone'")
+	seen := flag.String("view", "", "only at the widths whose name contains this, such as phone-light")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, strings.TrimSuffix(*api, "/"), *folder, *only); err != nil {
+	if err := run(ctx, strings.TrimSuffix(*api, "/"), *folder, *only, *seen); err != nil {
 		fmt.Fprintln(os.Stderr, "screenshots:", err)
 		os.Exit(1) //nolint:gocritic // nothing is left to do
 	}
 }
 
-func run(ctx context.Context, api, folder, only string) error {
+// reader is a kind of people, and what of the pages they see.
+type reader struct {
+	become func(tab *browser.Tab, api string) error
+	find   func(tab *browser.Tab, api, lang string) (map[string]string, error)
+}
+
+func run(ctx context.Context, api, folder, only, seen string) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return err
+	}
+	staged, err := setStage(ctx, api)
+	if err != nil {
+		return fmt.Errorf("set the stage: %w", err)
 	}
 	b, err := browser.Start(ctx)
 	if err != nil {
@@ -57,42 +74,56 @@ func run(ctx context.Context, api, folder, only string) error {
 	defer b.Stop()
 	taken := 0
 	for name, view := range views {
-		tab, err := b.Open(view)
-		if err != nil {
-			return err
+		if !strings.Contains(name, seen) {
+			continue
 		}
-		if err := become(tab, api); err != nil {
-			return fmt.Errorf("sign up: %w", err)
-		}
-		for _, lang := range languages {
-			pages, err := find(tab, api, lang)
+		for _, who := range []reader{{staged.becomeRunner, staged.find}, {logIn, staged.findOffice}, {logInOperator, staged.findOperator}} {
+			some, err := takeAs(b, api, folder, wanted, name, view, who)
 			if err != nil {
 				return err
 			}
-			for page, address := range pages {
-				file := page + "-" + lang + "-" + name + ".png"
-				if !strings.Contains(file, only) {
-					continue
-				}
-				if err := take(tab, address, filepath.Join(folder, file), view); err != nil {
-					return fmt.Errorf("%s: %w", address, err)
-				}
-				taken++
-			}
+			taken += some
 		}
-		tab.Close()
 	}
-	ofOrganizers, err := takeOffice(b, api, folder, only)
-	if err != nil {
-		return err
-	}
-	taken += ofOrganizers
 	fmt.Printf("%d pictures are in %s\n", taken, folder)
 	return nil
 }
 
-// become signs a runner up, by the forms that people use, and adds some records.
-func become(tab *browser.Tab, api string) error {
+// takeAs takes pictures of what one kind of people sees.
+func takeAs(b *browser.Browser, api, folder string, wanted *regexp.Regexp, name string, view browser.View, who reader) (taken int, err error) {
+	tab, err := b.Open(view)
+	if err != nil {
+		return 0, err
+	}
+	defer tab.Close()
+	if err := tab.Run(network.ClearBrowserCookies()); err != nil { // tabs share them
+		return 0, err
+	}
+	if err := who.become(tab, api); err != nil {
+		return 0, fmt.Errorf("come in: %w", err)
+	}
+	for _, lang := range languages {
+		pages, err := who.find(tab, api, lang)
+		if err != nil {
+			return taken, err
+		}
+		for page, address := range pages {
+			file := page + "-" + lang + "-" + name + ".png"
+			if !wanted.MatchString(file) {
+				continue
+			}
+			if err := take(tab, address, filepath.Join(folder, file), view); err != nil {
+				return taken, fmt.Errorf("%s: %w", address, err)
+			}
+			taken++
+		}
+	}
+	return taken, nil
+}
+
+// becomeRunner signs a runner up, by the forms that people use, adds some records, and
+// asks for places in races.
+func (st *stage) becomeRunner(tab *browser.Tab, api string) error {
 	login := "screenshots-" + uuid.NewString()
 	if err := send(tab, api+"/en/account/signup", map[string]string{
 		"login_id": login + "@example.org", "password": "six stars to go " + login, "name": "Uta Pippig", "birth_date": "1965-09-07", "sex": "F",
@@ -111,7 +142,12 @@ func become(tab *browser.Tab, api string) error {
 			return err
 		}
 	}
-	return nil
+	for _, race := range []string{st.open, st.full, st.free} {
+		if err := send(tab, api+"/en/my/races/"+race, nil); err != nil {
+			return err
+		}
+	}
+	return st.leave(tab) // whoever has the place of one race
 }
 
 // send fills in the form of a page and sends it.
@@ -124,10 +160,10 @@ func send(tab *browser.Tab, address string, fields map[string]string) error {
 }
 
 // find follows links to one page of each kind.
-func find(tab *browser.Tab, api, lang string) (map[string]string, error) {
+func (st *stage) find(tab *browser.Tab, api, lang string) (map[string]string, error) {
 	var race string
 	races := api + "/" + lang + "/races"
-	if err := tab.Run(chromedp.Navigate(races), chromedp.Evaluate(`[...document.querySelectorAll(".cards a")].find((card) => card.querySelector(".official, .provisional"))?.href ?? ""`, &race)); err != nil {
+	if err := tab.Run(chromedp.Navigate(races), chromedp.Evaluate(`[...document.querySelectorAll(".cards a")].find((card) => card.querySelector(".official"))?.href ?? ""`, &race)); err != nil {
 		return nil, err
 	}
 	if race == "" {
@@ -154,6 +190,13 @@ func find(tab *browser.Tab, api, lang string) (map[string]string, error) {
 	for _, path := range []string{"signup", "recover", "link"} {
 		pages["account-"+path] = api + "/" + lang + "/account/" + path
 	}
+	base := api + "/" + lang
+	pages["series"], pages["series-one"], pages["series-runner"] = base+"/series", base+"/series/"+st.series, base+"/series/"+st.series+"/runners/"+st.runner
+	small := base + "/races/" + st.small
+	pages["teams"], pages["awards"], pages["awards-none"], pages["result-splits"] = small+"/teams", small+"/awards", race+"/awards", small+"/results/1"
+	pages["race-open"], pages["race-full"], pages["race-small"] = base+"/races/"+st.open, base+"/races/"+st.full, small
+	pages["my-race-entered"], pages["my-race-waiting"], pages["my-race-offered"] = base+"/my/races/"+st.open, base+"/my/races/"+st.full, base+"/my/races/"+st.free
+	pages["my-race-new"], pages["my-notices"], pages["my-keys"] = base+"/my/races/"+st.unasked, base+"/my/notices", base+"/my/keys"
 	return pages, nil
 }
 

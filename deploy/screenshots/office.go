@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,23 +18,67 @@ const sampleLogin = "sample-organizer"
 // logIn logs the sample race's organizer in, whose password is SAMPLE_PASSWORD, else
 // the one that the stack keeps.
 func logIn(tab *browser.Tab, api string) error {
-	password := os.Getenv("SAMPLE_PASSWORD")
-	if password == "" {
-		root, err := stack.FindRoot()
-		if err != nil {
-			return err
-		}
-		secrets, err := stack.LoadSecrets(filepath.Join(root, ".local"))
-		if err != nil {
-			return err
-		}
-		password = secrets.Organizer
+	password, err := samplePassword()
+	if err != nil {
+		return err
 	}
+	return logInAs(tab, api, sampleLogin, password)
+}
+
+func samplePassword() (string, error) {
+	if password := os.Getenv("SAMPLE_PASSWORD"); password != "" {
+		return password, nil
+	}
+	secrets, err := readSecrets()
+	return secrets.Organizer, err
+}
+
+func readSecrets() (stack.Secrets, error) {
+	root, err := stack.FindRoot()
+	if err != nil {
+		return stack.Secrets{}, err
+	}
+	return stack.LoadSecrets(filepath.Join(root, ".local"))
+}
+
+func logInAs(tab *browser.Tab, api, login, password string) error {
 	return tab.Run(
 		chromedp.Navigate(api+"/en/account/login"), chromedp.WaitReady("#field-login_id"),
-		chromedp.SetValue("#field-login_id", sampleLogin), chromedp.SetValue("#field-password", password),
+		chromedp.SetValue("#field-login_id", login), chromedp.SetValue("#field-password", password),
 		chromedp.Click("main form button"), chromedp.WaitReady(".sections"),
 	)
+}
+
+// logInOperator logs the stack's operator in.
+func logInOperator(tab *browser.Tab, api string) error {
+	login, password := cmp.Or(os.Getenv("OPERATOR_LOGIN"), "operator"), os.Getenv("OPERATOR_PASSWORD")
+	if password == "" {
+		secrets, err := readSecrets()
+		if err != nil {
+			return err
+		}
+		password = secrets.Operator
+	}
+	return logInAs(tab, api, login, password)
+}
+
+// findOperator lists one page of each kind of an operator's.
+func (st *stage) findOperator(_ *browser.Tab, api, lang string) (map[string]string, error) {
+	base := api + "/" + lang + "/operate"
+	pages := map[string]string{"operate": base}
+	for _, path := range []string{"credits", "dead-letters", "dead-letters/redrive", "audits", "audits/start", "accounts", "people", "actions", "changes", "retry"} {
+		pages["operate-"+strings.ReplaceAll(path, "/", "-")] = base + "/" + path
+	}
+	pages["operate-credits-rejected"] = base + "/credits?status=rejected&race_id=" + st.small
+	pages["operate-record"], pages["operate-record-rejected"] = base+"/credits/"+st.credited, base+"/credits/"+st.rejected
+	pages["operate-record-retry"] = pages["operate-record-rejected"] + "/retry"
+	pages["operate-series-recompute"] = base + "/series/" + st.series + "/recompute"
+	pages["operate-account"], pages["operate-account-suspend"] = base+"/accounts/"+st.first.UserID, base+"/accounts/"+st.first.UserID+"/suspend"
+	pages["operate-race"] = base + "/races/" + st.small
+	for _, what := range []string{"recompute", "hand-over", "void"} {
+		pages["operate-race-"+what] = pages["operate-race"] + "/" + what
+	}
+	return pages, nil
 }
 
 // planChanges drops a file on the page of a race's files that swaps the first two of
@@ -55,8 +99,8 @@ const planChanges = `(async () => {
 })()`
 
 // findOffice follows links to one page of each kind of a race's organizer.
-func findOffice(tab *browser.Tab, api, lang string) (map[string]string, error) {
-	pages, err := find(tab, api, "en")
+func (st *stage) findOffice(tab *browser.Tab, api, lang string) (map[string]string, error) {
+	pages, err := st.find(tab, api, "en")
 	if err != nil {
 		return nil, err
 	}
@@ -86,36 +130,10 @@ func findOffice(tab *browser.Tab, api, lang string) (map[string]string, error) {
 	} {
 		found["organize"+strings.ReplaceAll(path, "/", "-")] = race + path
 	}
+	entry := api + "/" + lang + "/organize/races/" + st.full
+	found["organize-race-entry"], found["organize-entries"], found["organize-full-settings-entry"] = entry, entry+"/entries", entry+"/settings/entry"
+	found["organize-small"] = api + "/" + lang + "/organize/races/" + st.small
+	found["organize-small-settings-course"], found["organize-small-settings-awards"] = found["organize-small"]+"/settings/course", found["organize-small"]+"/settings/awards"
+	found["organize-series-one"] = found["organize-series"] + "/" + st.series
 	return found, nil
-}
-
-// takeOffice takes pictures of an organizer's pages.
-func takeOffice(b *browser.Browser, api, folder, only string) (taken int, err error) {
-	for name, view := range views {
-		tab, err := b.Open(view)
-		if err != nil {
-			return taken, err
-		}
-		if err := logIn(tab, api); err != nil {
-			return taken, fmt.Errorf("log the sample race's organizer in: %w", err)
-		}
-		for _, lang := range languages {
-			pages, err := findOffice(tab, api, lang)
-			if err != nil {
-				return taken, err
-			}
-			for page, address := range pages {
-				file := page + "-" + lang + "-" + name + ".png"
-				if !strings.Contains(file, only) {
-					continue
-				}
-				if err := take(tab, address, filepath.Join(folder, file), view); err != nil {
-					return taken, fmt.Errorf("%s: %w", address, err)
-				}
-				taken++
-			}
-		}
-		tab.Close()
-	}
-	return taken, nil
 }

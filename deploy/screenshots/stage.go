@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
+	"github.com/mrmrthon/mrmrthon/internal/browser"
+)
+
+// stage is what the sample race does not show: a small race with splits, teams, awards
+// and a rejected credit, a series with it, and races to come.
+type stage struct {
+	small, series, runner     string
+	open, full, free, unasked string // races with places, without, with one that comes free, and that nobody has entered
+	credited, rejected        string // records of the small race
+	first                     *apiclient.Client
+}
+
+type fields = map[string]any
+
+// setStage adds races of the sample's organizer. Each run adds its own.
+func setStage(ctx context.Context, api string) (*stage, error) {
+	password, err := samplePassword()
+	if err != nil {
+		return nil, err
+	}
+	organizer := &apiclient.Client{Base: api, Login: sampleLogin, Password: password, Patience: time.Minute}
+	if err := organizer.LogIn(ctx); err != nil {
+		return nil, fmt.Errorf("log the sample race's organizer in: %w", err)
+	}
+	var st stage
+	st.first = &apiclient.Client{Base: api, Login: "first-" + uuid.NewString(), Password: uuid.NewString(), Patience: time.Minute}
+	if err := st.first.JSON(ctx, http.MethodPost, "/v1/users", fields{
+		"login_id": st.first.Login, "password": st.first.Password, "name": "Ingrid Kristiansen", "user_type": "runner", "birth_date": "1986-03-21", "sex": "F",
+	}, nil); err != nil {
+		return nil, err
+	}
+	if err := st.first.LogIn(ctx); err != nil {
+		return nil, err
+	}
+	soon := time.Now().AddDate(0, 2, 0)
+	var races []string
+	add := func(body fields) (string, error) {
+		var made struct {
+			RaceID string `json:"race_id"`
+		}
+		body["ranking"], body["country"] = fields{"basis": "gun", "ties": "net"}, "KR"
+		err := organizer.JSON(ctx, http.MethodPost, "/v1/races", body, &made)
+		return made.RaceID, err
+	}
+	for i, places := range []int{500, 1, 1, 40} {
+		id, err := add(fields{
+			"name": []string{"Han River Half", "Namsan Night Run", "Seoul Forest 10 km", "Jeju Sunrise Run"}[i], "date": soon.AddDate(0, 0, 7*i).Format(time.DateOnly),
+			"distance_m": []int{21_098, 10_000, 10_000, 5_000}[i], "city": "Seoul", "entry": fields{"capacity": places, "time_zone": "Asia/Seoul", "bib_from": 1, "bib_to": 999},
+		})
+		if err != nil {
+			return nil, err
+		}
+		if places == 1 {
+			if err := st.first.JSON(ctx, http.MethodPost, "/v1/races/"+id+"/participants", fields{}, nil); err != nil {
+				return nil, err
+			}
+		}
+		races = append(races, id)
+	}
+	st.open, st.full, st.free, st.unasked = races[0], races[1], races[2], races[3]
+
+	if st.small, err = add(fields{
+		"name": "Riverside 10 km", "date": "2026-05-10", "distance_m": 10_000, "city": "Seoul",
+		"timing_points": []fields{{"name": "3 km", "distance_m": 3000}, {"name": "Bridge", "distance_m": 7500}},
+		"teams":         []fields{{"name": "Clubs", "rule": "times", "n": 2, "sex": "mixed"}},
+		"divisions":     []fields{{"name": "Women", "sex": "F"}, {"name": "Men", "sex": "M"}},
+		"awards":        fields{"overall": 3, "by_sex": true, "divisions": 2, "one_award_only": true},
+	}); err != nil {
+		return nil, err
+	}
+	path := "/v1/races/" + st.small
+	if _, err := organizer.ImportCSV(ctx, path+"/participants/import", []byte(`bib,name,sex,age,team
+1,김하나,F,34,한강 러닝 크루
+2,Rosa Mota,F,41,Porto Runners
+3,Sohn Kee-chung,M,29,한강 러닝 크루
+4,Emil Zátopek,M,33,Porto Runners
+5,이두리,M,52,
+6,Carla Beurskens,F,47,Porto Runners
+7,박세찬,M,24,한강 러닝 크루
+8,Alberto Cova,M,38,
+`)); err != nil {
+		return nil, err
+	}
+	for i, bib := range []string{"3", "4", "1", "7", "2", "8", "5", "77"} {
+		var made struct {
+			RecordID string `json:"record_id"`
+		}
+		at := func(share float64) string {
+			t := time.Duration(share * float64(34*time.Minute+time.Duration(i*97)*time.Second)).Round(time.Second)
+			return fmt.Sprintf("%d:%02d:%02d", int(t.Hours()), int(t.Minutes())%60, int(t.Seconds())%60)
+		}
+		if err := organizer.JSON(ctx, http.MethodPost, path+"/official-records", fields{
+			"bib": bib, "gun_time": at(1), "splits": []fields{{"point": "3 km", "time": at(0.29)}, {"point": "Bridge", "time": at(0.76)}},
+		}, &made); err != nil {
+			return nil, err
+		}
+		if bib == "1" {
+			st.credited = made.RecordID
+		}
+		st.rejected = made.RecordID // the last, of nobody
+	}
+	var made struct {
+		SeriesID string `json:"series_id"`
+	}
+	if err := organizer.JSON(ctx, http.MethodPost, "/v1/series", fields{"name": "Han River Series 2026", "races": []fields{{"race_id": st.small, "multiplier": 1.5}, {"race_id": st.open}}, "best": 3}, &made); err != nil {
+		return nil, err
+	}
+	st.series = made.SeriesID
+	return &st, st.ranked(ctx, organizer)
+}
+
+// ranked waits until the series ranks the small race's runners.
+func (st *stage) ranked(ctx context.Context, c *apiclient.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		var found struct {
+			Items []struct {
+				UserID string `json:"user_id"`
+			} `json:"items"`
+		}
+		if err := c.Get(ctx, "/v1/series/"+st.series+"/standings", &found); err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(found.Items, func(one struct {
+			UserID string `json:"user_id"`
+		}) bool {
+			return one.UserID != ""
+		}); i >= 0 {
+			st.runner = found.Items[i].UserID
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the series is not ranked: %w", ctx.Err())
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// leave has the only entrant of a race go, whose place is then offered to the runner.
+func (st *stage) leave(tab *browser.Tab) error {
+	path := "/v1/races/" + st.free + "/participants"
+	if err := st.first.JSON(tab, http.MethodDelete, path+"/me", nil, nil); err != nil {
+		return err
+	}
+	return nil
+}
