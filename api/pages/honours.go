@@ -2,6 +2,7 @@ package pages
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	apistandings "github.com/mrmrthon/mrmrthon/api/standings"
@@ -144,6 +145,23 @@ func paceSeconds(split splits.Split) float64 {
 		return 0
 	}
 	return float64(at) / 1000
+}
+
+// wholePace is the pace to a reading in whole seconds, as all other paces on pages.
+func wholePace(split splits.Split) string {
+	seconds := int(paceSeconds(split) + 0.5)
+	if seconds == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
+}
+
+// pointName is what the point of a reading is called. No timing point is named finish.
+func (l *locale) pointName(split splits.Split) string {
+	if split.Point == "finish" {
+		return l.T("splits.finish")
+	}
+	return split.Point
 }
 
 // paceBar is a segment of the course in the picture of a runner's paces.

@@ -255,7 +255,7 @@ func TestOperatorHealsCredits(t *testing.T) {
 	require.Len(t, b.temporal.resets, 1)
 
 	list = c.visit("/ko/operate/credits?status=rejected&reason=participant")
-	require.Contains(t, list.Find("tbody").Text(), "참가자 명단에 번호 43이(가) 없음")
+	require.Contains(t, list.Find("tbody").Text(), "참가자 명단에 배번 43이(가) 없음")
 	ask = c.visit("/ko/operate/credits/" + rejected.ID + "/retry")
 	require.Contains(t, ask.Find(".does").Text(), "바뀌는 것이 없습니다")
 	story = c.visit("/ko/operate/credits/" + rejected.ID)

@@ -451,7 +451,6 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, lang *locale, err er
 	bad, isBad := errors.AsType[*badParameter](err)
 	gone, isGone := errors.AsType[*maindb.NotKeptError](err)
 	unofficial, isUnofficial := errors.AsType[*unofficialError](err)
-	problem, headers := server.Problem(r.Context(), err)
 	switch {
 	case isBad:
 		v.text = lang.T(bad.text, "Name", bad.name)
@@ -463,9 +462,10 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, lang *locale, err er
 		v.status, v.text = http.StatusNotFound, lang.T("error.unofficial")
 		v.path = lang.link(racePath(unofficial.raceID))
 	default:
+		problem, headers := server.Problem(r.Context(), err) // which logs what nobody expected
 		v.status = problem.Status
+		maps.Copy(w.Header(), headers)
 	}
-	maps.Copy(w.Header(), headers)
 	shown := failurePage(lang, v)
 	if w.Header().Get("Cache-Control") == keepNone.header() { // as of a page for one reader
 		shown.keep = keepNone
