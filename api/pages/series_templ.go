@@ -677,7 +677,7 @@ func seriesBody(r *request, v seriesView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, "</h2><ul>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, "</h2><ul class=\"series-races\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -201,7 +201,7 @@ func TestRunnerInABrowser(t *testing.T) {
 	second.sends(t, http.StatusOK, "date", "2026-05-23", "distance_m", "10", "time", "44:00")
 	second.is(t, "3", rowsOfPage)
 
-	second.lookAt(t, chromium, "/my", "/my/results", "/my/records", "/my/records/new", "/my/claims/new?race_id="+b.raceID, "/my/settings",
+	second.lookAt(t, chromium, "/my", "/my/results", "/my/records", "/my/records/new", "/my/claims/new?race_id="+b.raceID, "/my/settings", "/my/notices",
 		"/my/results/"+b.raceID+"/"+b.ids[bib]+"/dispute")
 }
 
@@ -262,7 +262,8 @@ func TestOrganizerInABrowser(t *testing.T) {
 	got := b.organizer.record(t, b.raceID, b.ids[b.rows[1].bib])
 	require.Equal(t, 3, got.Revision)
 
-	first.lookAt(t, chromium, "/organize", race, race+"/files", plan, race+"/records", record, race+"/settings/ranking", race+"/publish")
+	first.lookAt(t, chromium, "/organize", race, race+"/files", plan, race+"/records", record, race+"/records/new", race+"/settings/ranking",
+		race+"/settings/awards", race+"/settings/course", race+"/publish", "/organize/series", "/organize/series/new")
 }
 
 // TestRaceFromSignUpToCorrection takes an organizer from signing up to a race that is
@@ -385,7 +386,7 @@ func TestOperatorInABrowser(t *testing.T) {
 		return nil
 	})
 	operator.lookAt(t, chromium, "/operate", "/operate/credits?race_id="+b.raceID, "/operate/credits/"+b.ids[b.rows[0].bib], "/operate/dead-letters",
-		"/operate/audits", "/operate/actions", "/operate/accounts", "/operate/races/"+b.raceID)
+		"/operate/audits", "/operate/changes", "/operate/actions", "/operate/accounts", "/operate/races/"+b.raceID)
 }
 
 // tabsTo presses the Tab key until an element has the focus.
