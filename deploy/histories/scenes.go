@@ -240,6 +240,7 @@ func (s *webhookScene) DueWebhooks(context.Context, string, int) (maindb.Webhook
 }
 
 func (*webhookScene) BeginDelivery(_ context.Context, d maindb.WebhookDelivery, _ time.Time) (maindb.WebhookDelivery, bool, error) {
+	d.Attempts++
 	return d, true, nil
 }
 
