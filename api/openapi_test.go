@@ -256,31 +256,31 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		return ids
 	}
 	create("/v1/races", owner, file, `{"name":"A","date":"2026-04-19","distance_m":42195,"ranking":{"basis":"gun"},"timing_points":[{"name":"Half","distance_m":21097.5}]}`, "race_id", "race_id")
-	race := "/v1/races/" + ids["race_id"]
+	racePath := "/v1/races/" + ids["race_id"]
 	if operationID != "enter-race" {
-		create(race+"/participants", runner, file, "", "participant_id", "participant_id")
+		create(racePath+"/participants", runner, file, "", "participant_id", "participant_id")
 	}
 	startList := "bib,name,sex,age\n9001,Ada Example,F,34\n9002,Bo Example,M,41\n"
 	if strings.HasSuffix(operationID, "-dispute") { // of the runner's own result
 		startList = "bib,login_id\n9001,runner@example.net\n"
 	}
-	create(race+"/participants/import", owner, "text/csv", startList, "added", "")
+	create(racePath+"/participants/import", owner, "text/csv", startList, "added", "")
 	if !slices.Contains([]string{"delete-race", "cancel-my-entry", "enter-race"}, operationID) {
-		create(race+"/official-records", owner, file, `{"bib":"9001","gun_time":"2:41:05"}`, "record_id", "record_id")
+		create(racePath+"/official-records", owner, file, `{"bib":"9001","gun_time":"2:41:05"}`, "record_id", "record_id")
 	}
-	create(race+"/staff", owner, file, `{"login_id":"runner@example.net","role":"viewer"}`, "invitation_id", "invitation_id")
+	create(racePath+"/staff", owner, file, `{"login_id":"runner@example.net","role":"viewer"}`, "invitation_id", "invitation_id")
 	if strings.HasSuffix(operationID, "-staff-role") || operationID == "remove-staff" {
 		create("/v1/me/staff-invitations/"+ids["invitation_id"]+"/accept", runner, file, "", "race_id", "")
 		ids["user_id"] = b.ids[runner]
 	}
 	if operationID == "withdraw-dispute" || operationID == "answer-dispute" {
-		create(race+"/official-records/"+ids["record_id"]+"/disputes", runner, file, `{"wrong":"my chip was not read"}`, "dispute_id", "dispute_id")
+		create(racePath+"/official-records/"+ids["record_id"]+"/disputes", runner, file, `{"wrong":"my chip was not read"}`, "dispute_id", "dispute_id")
 	}
-	create(race+"/keys", owner, file, `{"name":"laptop","scope":"read"}`, "key_id", "key_id")
+	create(racePath+"/keys", owner, file, `{"name":"laptop","scope":"read"}`, "key_id", "key_id")
 	if operationID == "revoke-my-key" {
 		create("/v1/me/keys", owner, file, `{"name":"laptop","scope":"read"}`, "key_id", "key_id")
 	}
-	create(race+"/webhooks", owner, file, `{"url":"https://example.org/hooks","events":["race.changed"]}`, "webhook_id", "webhook_id")
+	create(racePath+"/webhooks", owner, file, `{"url":"https://example.org/hooks","events":["race.changed"]}`, "webhook_id", "webhook_id")
 	if operationID == "replay-webhook-delivery" {
 		ids["delivery_id"] = b.someDelivery(t, ids["race_id"], ids["webhook_id"])
 	}

@@ -53,7 +53,8 @@ func TestDeliverWebhookIsWoken(t *testing.T) {
 	var began time.Time
 	steps := 0
 	env = webhookEnvironment(func(context.Context, activities.WebhookInput) (activities.WebhookSent, error) {
-		if steps++; steps == 1 {
+		steps++
+		if steps == 1 {
 			return activities.WebhookSent{NextAt: began.Add(24 * time.Hour)}, nil
 		}
 		if steps == 2 {

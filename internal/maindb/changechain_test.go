@@ -48,7 +48,7 @@ func (b *testBundle) requireChain(t *testing.T, n int) []maindb.SealedChange {
 		require.EqualValues(t, i+1, c.Position)
 		hash, err := hex.DecodeString(c.Hash)
 		require.NoError(t, err)
-		sum := sha256.Sum256(binary.BigEndian.AppendUint64(slices.Concat(prev, hash), uint64(c.Position))) //nolint:gosec // positive
+		sum := sha256.Sum256(binary.BigEndian.AppendUint64(slices.Concat(prev, hash), uint64(c.Position)))
 		var stored []byte
 		require.NoError(t, b.db.QueryRowContext(t.Context(), "SELECT hash FROM change_seal WHERE position = ?", c.Position).Scan(&stored))
 		require.Equal(t, sum[:], stored)

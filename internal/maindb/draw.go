@@ -338,7 +338,8 @@ func (l *line) keepDraw(ctx context.Context, numbers []gen.DrawNumber, listHash 
 // that the numbers are in the order of the draw.
 func (l *line) applyDraw(ctx context.Context, entering []gen.Entry, numbers int) error {
 	_, err := l.q.ApplyDraw(ctx, gen.ApplyDrawParams{
-		BeforeFirst: sql.NullInt32{Int32: int32(l.row.NextSeq - 1), Valid: true}, ChangedAt: l.now, RaceID: l.race.ID, Pool: l.row.Pool,
+		BeforeFirst: sql.NullInt32{Int32: int32(l.row.NextSeq - 1), Valid: true}, //nolint:gosec // far below
+		ChangedAt:   l.now, RaceID: l.race.ID, Pool: l.row.Pool,
 	})
 	if err != nil {
 		return fmt.Errorf("give the places of pool %d of race %s: %w", l.row.Pool, l.race.ID, err)

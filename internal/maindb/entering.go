@@ -375,7 +375,7 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 			again = append(again, row)
 		}
 		answers[i].entrant = lineEntryOf(l.race, row, nil)
-		switch state { //nolint:exhaustive // nextState has no others
+		switch state {
 		case race.Registered:
 			l.row.Registered++
 		case race.Waiting:
@@ -386,26 +386,10 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 			entering, enteringAt = append(entering, row), append(enteringAt, i)
 		}
 	}
-	if err := insertEntries(ctx, l.tx, added); err != nil {
+	if err := l.writeEntries(ctx, added, again); err != nil {
 		return nil, err
 	}
-	for _, row := range again {
-		if err := l.rejoin(ctx, row); err != nil {
-			return nil, err
-		}
-	}
-	if l.drawing() {
-		if err := l.dealDrawNumbers(ctx, slices.Concat(added, again)); err != nil {
-			return nil, err
-		}
-	}
-	existing := make(map[string]gen.Participant)
-	for _, row := range entering {
-		if p := known[row.UserID].participant; p != nil {
-			existing[row.UserID] = *p
-		}
-	}
-	participants, err := l.addParticipants(ctx, entering, existing)
+	participants, err := l.addParticipants(ctx, entering, participantsOf(entering, known))
 	if err != nil {
 		return nil, err
 	}
@@ -417,6 +401,34 @@ func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
 		entrants[i] = &answers[i].entrant
 	}
 	return answers, withDrawNumbers(ctx, l.q, l.race, entrants...)
+}
+
+// writeEntries inserts the rows of who enters for the first time, and moves those who
+// enter again to the end.
+func (l *line) writeEntries(ctx context.Context, added, again []gen.Entry) error {
+	if err := insertEntries(ctx, l.tx, added); err != nil {
+		return err
+	}
+	for _, row := range again {
+		if err := l.rejoin(ctx, row); err != nil {
+			return err
+		}
+	}
+	if !l.drawing() {
+		return nil
+	}
+	return l.dealDrawNumbers(ctx, slices.Concat(added, again))
+}
+
+// participantsOf returns those who enter and are participants already, by their accounts.
+func participantsOf(entering []gen.Entry, known map[string]knownEntrant) map[string]gen.Participant {
+	existing := make(map[string]gen.Participant)
+	for _, row := range entering {
+		if p := known[row.UserID].participant; p != nil {
+			existing[row.UserID] = *p
+		}
+	}
+	return existing
 }
 
 // knownEntrant is what the database has about somebody who asks to enter.

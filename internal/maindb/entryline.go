@@ -269,6 +269,7 @@ func (l *line) addParticipants(ctx context.Context, entries []gen.Entry, existin
 // addWithBibs is addParticipants with bibs that are chosen already; empty ones are none.
 func (l *line) addWithBibs(ctx context.Context, entries []gen.Entry, bibs []string, existing map[string]gen.Participant) ([]race.Participant, error) {
 	added := make([]race.Participant, len(entries))
+	bibs = bibs[:len(entries)]
 	var fresh []int
 	for i, e := range entries {
 		added[i] = race.Participant{

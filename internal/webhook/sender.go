@@ -47,7 +47,7 @@ func sign(keys [][]byte, id string, at time.Time, body []byte) string {
 	signatures := make([]string, len(keys))
 	for i, key := range keys {
 		mac := hmac.New(sha256.New, key)
-		fmt.Fprintf(mac, "%s.%d.%s", id, at.Unix(), body)
+		_, _ = fmt.Fprintf(mac, "%s.%d.%s", id, at.Unix(), body)
 		signatures[i] = "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	}
 	return strings.Join(signatures, " ")
@@ -67,12 +67,12 @@ func (c Config) CheckURL(address string) error {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Opaque != "" {
-		return errors.New("must be a URL, as https://example.org/hooks") //nolint:nilerr // the parser's words quote the URL
+		return errors.New("must be a URL, as https://example.org/hooks") // the parser's words would quote the URL
 	}
-	switch {
-	case u.User != nil:
+	if u.User != nil {
 		return errors.New("must not hold a user name or password")
-	case u.Fragment != "":
+	}
+	if u.Fragment != "" {
 		return errors.New("must not have a fragment")
 	}
 	host := strings.ToLower(u.Hostname())
@@ -83,15 +83,26 @@ func (c Config) CheckURL(address string) error {
 	if u.Scheme != "https" {
 		return errors.New("must begin with https://")
 	}
-	if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port != 443 && port < 1024 || port > 65535) {
+	if !usualPort(u.Port()) {
 		return errors.New("must use port 443, or one from 1024 on")
 	}
+	if notAddr == nil && !public(addr) {
+		return errors.New("must lead to a public address")
+	}
 	if notAddr == nil {
-		if !public(addr) {
-			return errors.New("must lead to a public address")
-		}
 		return nil
 	}
+	return checkName(host)
+}
+
+// usualPort reports whether a port may be used; empty is the scheme's own.
+func usualPort(text string) bool {
+	port, err := strconv.Atoi(text)
+	return text == "" || err == nil && (port == 443 || port >= 1024 && port <= 65535)
+}
+
+// checkName is CheckURL for the name of a host.
+func checkName(host string) error {
 	if !hostForm.MatchString(host) {
 		return errors.New("must name a public host, in ASCII")
 	}
@@ -247,8 +258,8 @@ func (o Outcome) String() string {
 // Send makes one attempt to deliver a message, signed with each of the keys. Of the
 // answer it keeps the status. It returns an error only if ctx has ended.
 func (s *Sender) Send(ctx context.Context, address string, keys [][]byte, m Message) (Outcome, error) {
-	if s.cfg.CheckURL(address) != nil {
-		return Outcome{Failure: "refused"}, nil // a setting has changed since it was added
+	if s.cfg.CheckURL(address) != nil { // a setting has changed since it was added
+		return Outcome{Failure: "refused"}, nil //nolint:nilerr // the outcome says it
 	}
 	body, err := m.Body()
 	if err != nil {
