@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -71,6 +70,22 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 	}
 	st.open, st.full, st.free, st.unasked = races[0], races[1], races[2], races[3]
 
+	if err := st.addSmall(ctx, organizer, add); err != nil {
+		return nil, err
+	}
+	var made struct {
+		SeriesID string `json:"series_id"`
+	}
+	if err := organizer.JSON(ctx, http.MethodPost, "/v1/series", fields{"name": "Han River Series 2026", "races": []fields{{"race_id": st.small, "multiplier": 1.5}, {"race_id": st.open}}, "best": 3}, &made); err != nil {
+		return nil, err
+	}
+	st.series = made.SeriesID
+	return &st, st.ranked(ctx, organizer)
+}
+
+// addSmall adds the small race with its runners and results.
+func (st *stage) addSmall(ctx context.Context, organizer *apiclient.Client, add func(fields) (string, error)) error {
+	var err error
 	if st.small, err = add(fields{
 		"name": "Riverside 10 km", "date": "2026-05-10", "distance_m": 10_000, "city": "Seoul",
 		"timing_points": []fields{{"name": "3 km", "distance_m": 3000}, {"name": "Bridge", "distance_m": 7500}},
@@ -78,7 +93,7 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 		"divisions":     []fields{{"name": "Women", "sex": "F"}, {"name": "Men", "sex": "M"}},
 		"awards":        fields{"overall": 3, "by_sex": true, "divisions": 2, "one_award_only": true},
 	}); err != nil {
-		return nil, err
+		return err
 	}
 	path := "/v1/races/" + st.small
 	if _, err := organizer.ImportCSV(ctx, path+"/participants/import", []byte(`bib,name,sex,age,team
@@ -91,7 +106,7 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 7,박세찬,M,24,한강 러닝 크루
 8,Alberto Cova,M,38,
 `)); err != nil {
-		return nil, err
+		return err
 	}
 	for i, bib := range []string{"3", "4", "1", "7", "2", "8", "5", "77"} {
 		var made struct {
@@ -104,21 +119,14 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 		if err := organizer.JSON(ctx, http.MethodPost, path+"/official-records", fields{
 			"bib": bib, "gun_time": at(1), "splits": []fields{{"point": "3 km", "time": at(0.29)}, {"point": "Bridge", "time": at(0.76)}},
 		}, &made); err != nil {
-			return nil, err
+			return err
 		}
 		if bib == "1" {
 			st.credited = made.RecordID
 		}
 		st.rejected = made.RecordID // the last, of nobody
 	}
-	var made struct {
-		SeriesID string `json:"series_id"`
-	}
-	if err := organizer.JSON(ctx, http.MethodPost, "/v1/series", fields{"name": "Han River Series 2026", "races": []fields{{"race_id": st.small, "multiplier": 1.5}, {"race_id": st.open}}, "best": 3}, &made); err != nil {
-		return nil, err
-	}
-	st.series = made.SeriesID
-	return &st, st.ranked(ctx, organizer)
+	return nil
 }
 
 // ranked waits until the series ranks the small race's runners.
@@ -134,12 +142,8 @@ func (st *stage) ranked(ctx context.Context, c *apiclient.Client) error {
 		if err := c.Get(ctx, "/v1/series/"+st.series+"/standings", &found); err != nil {
 			return err
 		}
-		if i := slices.IndexFunc(found.Items, func(one struct {
-			UserID string `json:"user_id"`
-		}) bool {
-			return one.UserID != ""
-		}); i >= 0 {
-			st.runner = found.Items[i].UserID
+		if len(found.Items) > 0 {
+			st.runner = found.Items[0].UserID
 			return nil
 		}
 		select {
@@ -152,9 +156,5 @@ func (st *stage) ranked(ctx context.Context, c *apiclient.Client) error {
 
 // leave has the only entrant of a race go, whose place is then offered to the runner.
 func (st *stage) leave(tab *browser.Tab) error {
-	path := "/v1/races/" + st.free + "/participants"
-	if err := st.first.JSON(tab, http.MethodDelete, path+"/me", nil, nil); err != nil {
-		return err
-	}
-	return nil
+	return st.first.JSON(tab, http.MethodDelete, "/v1/races/"+st.free+"/participants/me", nil, nil)
 }
