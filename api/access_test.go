@@ -454,6 +454,7 @@ POST   /{lang}/operate/audits/start                                   operator
 GET    /{lang}/operate/totals/{user_id}                               operator
 POST   /{lang}/operate/totals/{user_id}                               operator
 GET    /{lang}/operate/actions                                        operator
+GET    /{lang}/operate/offers                                         operator
 GET    /{lang}/operate/changes                                        operator
 GET    /{lang}/operate/accounts                                       operator
 POST   /{lang}/operate/accounts                                       operator
@@ -638,6 +639,7 @@ GET    /v1/ops/credits                                                operator
 POST   /v1/ops/credits/retry                                          operator
 GET    /v1/ops/credits/{record_id}                                    operator
 POST   /v1/ops/credits/{record_id}/retry                              operator
+GET    /v1/ops/offers                                                 operator
 GET    /v1/ops/dead-letters                                           operator
 POST   /v1/ops/dead-letters/redrive                                   operator
 POST   /v1/ops/dead-letters/{message_id}/discard                      operator

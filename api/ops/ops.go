@@ -80,6 +80,7 @@ func Register(api huma.API, cfg Config) *Service {
 		organizers:  organizers{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions},
 		people:      people{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions, poke: cfg.Poke},
 		actions:     actions{store: cfg.Store},
+		offers:      offers{store: cfg.Store, links: links},
 		log:         cfg.Log,
 	}
 	s.credits.register(api)
@@ -90,6 +91,7 @@ func Register(api huma.API, cfg Config) *Service {
 	s.organizers.register(api)
 	s.people.register(api)
 	s.actions.register(api)
+	s.offers.register(api)
 	return s
 }
 

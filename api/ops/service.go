@@ -29,6 +29,7 @@ type Service struct {
 	organizers  organizers
 	people      people
 	actions     actions
+	offers      offers
 	log         *slog.Logger
 }
 

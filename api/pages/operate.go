@@ -21,6 +21,7 @@ const (
 	accountsPath = operatePath + "/accounts"
 	samePath     = operatePath + "/people"
 	actionsPath  = operatePath + "/actions"
+	offersPath   = operatePath + "/offers"
 	changesPath  = operatePath + "/changes"
 	opRacesPath  = operatePath + "/races"
 
@@ -46,6 +47,7 @@ func (s *site) operatePages() {
 	get(auditsPath, s.audits)
 	s.confirmation(auditsPath+"/start", s.confirmAudit)
 	s.confirmation(operatePath+"/totals/{user_id}", s.confirmTotal)
+	get(offersPath, s.offers)
 	get(actionsPath, s.actions)
 	get(changesPath, s.allChanges)
 	get(accountsPath, s.accountsForm)
@@ -71,6 +73,7 @@ func (v *visit) operateSections() []choice {
 		{operatePath, "operate.path"},
 		{creditsPath, "operate.credits"},
 		{lettersPath, "operate.letters"},
+		{offersPath, "operate.offers"},
 		{auditsPath, "operate.audits"},
 		{accountsPath, "operate.accounts"},
 		{samePath, "operate.people"},

@@ -26,6 +26,18 @@ func (s *site) deadLetters(ctx context.Context, v *visit) (page, error) {
 	return page{title: v.T("operate.letters"), body: lettersBody(v, view)}, nil
 }
 
+// offers lists places that are offered to somebody in line.
+func (s *site) offers(ctx context.Context, v *visit) (page, error) {
+	items, next, err := s.Operations.Offers(ctx, v.partOfList())
+	if err != nil {
+		return page{}, err
+	}
+	if next != "" {
+		next = v.here("cursor", next)
+	}
+	return page{title: v.T("operate.offers"), body: offersBody(v, items, next)}, nil
+}
+
 // letterFacts are what a page says of a dead letter; none once it has been moved.
 func (s *site) letterFacts(ctx context.Context, v *visit, messageID string) ([][2]string, error) {
 	items, _, err := s.Operations.DeadLetters(ctx, repair.MaxLetters)

@@ -241,6 +241,7 @@ func entryValues(r race.Race) url.Values {
 	for name, value := range map[string]string{
 		"time_zone": s.Zone, "opens_at": localText(s, s.OpensAt), "closes_at": localText(s, s.ClosesAt), "waiting_list": yes[s.WaitingList],
 		"order": string(s.Order), "draw_at": localText(s, s.DrawAt),
+		"transfer_until": localText(s, s.TransferUntil), "transfer_past_line": yes[s.TransferPastLine],
 		"offer_hold": cmp.Or(s.OfferHold, usualHold).String(), "paused": yes[s.Paused],
 		"capacity": number(s.Capacity), "bib_from": number(s.BibFrom), "bib_to": number(s.BibTo),
 	} {
@@ -277,6 +278,7 @@ func (v *visit) entryChange(was url.Values) races.RaceChangeBody {
 		Capacity: new(v.whole("entry.capacity")), BibFrom: new(v.whole("entry.bib_from")), BibTo: new(v.whole("entry.bib_to")),
 		WaitingList: new(v.form.get("entry.waiting_list") != ""), OfferHold: new(v.form.get("entry.offer_hold")), Paused: new(v.form.get("entry.paused") != ""),
 		Order: new(cmp.Or(v.form.get("entry.order"), "arrival")), DrawAt: new(v.localInstant("entry.draw_at", zone)),
+		TransferUntil: new(v.localInstant("entry.transfer_until", zone)), TransferPastLine: new(v.form.get("entry.transfer_past_line") != ""),
 	}
 	pools := make([]races.EntryPoolBody, rowsIn(v.form.values, "entry.pools"))
 	for i := range pools {
@@ -378,6 +380,10 @@ func (s *site) entryEffects(ctx context.Context, v *visit, was, is race.Race) ([
 	}
 	if after.Order == race.ByDraw {
 		moment("draws", before.DrawsAt(), after.DrawsAt())
+	}
+	moment("transfer", before.TransferUntil, after.TransferUntil)
+	if before.TransferPastLine != after.TransferPastLine {
+		say(map[bool]string{true: "transfer.past", false: "transfer.line"}[after.TransferPastLine])
 	}
 	if before.Paused != after.Paused {
 		say(map[bool]string{true: "paused", false: "resumed"}[after.Paused])

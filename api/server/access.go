@@ -174,6 +174,7 @@ var Access = map[string]Rule{
 	"GET /{lang}/operate/totals/{user_id}":                             {Who: Operator},
 	"POST /{lang}/operate/totals/{user_id}":                            {Who: Operator},
 	"GET /{lang}/operate/actions":                                      {Who: Operator},
+	"GET /{lang}/operate/offers":                                       {Who: Operator},
 	"GET /{lang}/operate/changes":                                      {Who: Operator},
 	"GET /{lang}/operate/accounts":                                     {Who: Operator},
 	"POST /{lang}/operate/accounts":                                    {Who: Operator},
@@ -418,6 +419,7 @@ var Access = map[string]Rule{
 	"POST /v1/ops/credits/retry":                     {Who: Operator}, // repairs may be repeated, so they need no key
 	"GET /v1/ops/credits/{record_id}":                {Who: Operator},
 	"POST /v1/ops/credits/{record_id}/retry":         {Who: Operator},
+	"GET /v1/ops/offers":                             {Who: Operator},
 	"GET /v1/ops/dead-letters":                       {Who: Operator},
 	"POST /v1/ops/dead-letters/redrive":              {Who: Operator},
 	"POST /v1/ops/dead-letters/{message_id}/discard": {Who: Operator},

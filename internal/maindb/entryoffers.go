@@ -270,6 +270,45 @@ func (s *Outcomes) OpenOffers(ctx context.Context, heldBefore time.Duration, lim
 	return offers, nil
 }
 
+// HeldOffer is an open offer as operators see it: without its runner.
+type HeldOffer struct {
+	Offer
+	RaceName  string
+	OfferedAt time.Time
+	ExpiresAt time.Time
+	Age       time.Duration
+	Overdue   bool // its deadline has passed: its workflow should have ended it
+	Queued    bool // its workflow is still to be started
+}
+
+// HeldOffers returns up to limit open offers of all races after one of them, the one that
+// ends first in front: that is where those that are overdue are. The zero value of after
+// begins the list.
+func (s *Store) HeldOffers(ctx context.Context, after HeldOffer, limit int) ([]HeldOffer, error) {
+	var now time.Time
+	if err := s.db.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&now); err != nil {
+		return nil, fmt.Errorf("read the database's clock: %w", err)
+	}
+	if after.ExpiresAt.IsZero() {
+		after.ExpiresAt = time.Unix(0, 0).UTC()
+	}
+	rows, err := s.queries.HeldOffers(ctx, gen.HeldOffersParams{
+		ExpiresAt: sql.NullTime{Time: after.ExpiresAt, Valid: true}, RaceID: after.RaceID, Pool: int16(after.Pool), Seq: after.Seq, Limit: count32(limit), //nolint:gosec // keys are small
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list open offers: %w", err)
+	}
+	offers := make([]HeldOffer, len(rows))
+	for i, row := range rows {
+		offers[i] = HeldOffer{
+			Offer:    Offer{RaceID: row.RaceID, Pool: int(row.Pool), Seq: row.Seq, No: int(row.OfferNo)},
+			RaceName: row.Name, OfferedAt: row.ChangedAt, ExpiresAt: row.OfferExpiresAt.Time, Age: now.Sub(row.ChangedAt),
+			Overdue: !now.Before(row.OfferExpiresAt.Time), Queued: row.Queued,
+		}
+	}
+	return offers, nil
+}
+
 // RequeueOffer has the workflow of an offer started again.
 func (s *Outcomes) RequeueOffer(ctx context.Context, o Offer) error {
 	err := s.queries.RequeueOffer(ctx, gen.RequeueOfferParams{

@@ -511,3 +511,33 @@ func TestExactlyOneGetsATransferredPlace(t *testing.T) {
 		require.Zero(t, b.counts(t).Taken)
 	}
 }
+
+// TestHeldOffers lists open offers in parts, the one that ends first in front.
+func TestHeldOffers(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(2))
+	ctx := t.Context()
+	for range 2 {
+		b.enter(t, newID())
+	}
+	later, sooner := newID(), newID()
+	for _, userID := range []string{later, sooner} {
+		require.Equal(t, race.Waiting, b.enter(t, userID).Status)
+	}
+	b.change(t, func(s *race.EntrySettings) { s.Capacity = 4 })
+	b.exec(t, "UPDATE entry SET offer_expires_at = UTC_TIMESTAMP(6) WHERE user_id = ?", sooner)
+	first, err := b.store.HeldOffers(ctx, maindb.HeldOffer{}, 1)
+	require.NoError(t, err)
+	require.Len(t, first, 1)
+	require.True(t, first[0].Overdue)
+	require.True(t, first[0].Queued, "nobody has started its workflow")
+	require.Equal(t, []any{b.race.ID, b.race.Name, b.of(t, sooner).Seq}, []any{first[0].RaceID, first[0].RaceName, first[0].Seq})
+	second, err := b.store.HeldOffers(ctx, first[0], 9)
+	require.NoError(t, err)
+	require.Len(t, second, 1)
+	require.False(t, second[0].Overdue)
+	require.Equal(t, b.of(t, later).Seq, second[0].Seq)
+	rest, err := b.store.HeldOffers(ctx, second[0], 9)
+	require.NoError(t, err)
+	require.Empty(t, rest)
+}

@@ -563,6 +563,78 @@ func (q *Queries) FirstInLine(ctx context.Context, raceID string, pool int16, li
 	return items, nil
 }
 
+const heldOffers = `-- name: HeldOffers :many
+SELECT entry.race_id, race.name, entry.pool, entry.seq, entry.offer_no, entry.offer_expires_at, entry.changed_at, offer_outbox.seq IS NOT NULL AS queued
+FROM entry_pool
+JOIN entry ON entry.race_id = entry_pool.race_id AND entry.pool = entry_pool.pool AND entry.state = 'offered'
+JOIN race ON race.race_id = entry.race_id
+LEFT JOIN offer_outbox ON offer_outbox.race_id = entry.race_id AND offer_outbox.pool = entry.pool AND offer_outbox.seq = entry.seq AND offer_outbox.offer_no = entry.offer_no
+WHERE entry_pool.offered > 0 AND entry.offer_expires_at >= ?
+AND (entry.offer_expires_at > ? OR entry.race_id > ?
+  OR entry.race_id = ? AND (entry.pool > ? OR entry.pool = ? AND entry.seq > ?))
+ORDER BY entry.offer_expires_at, entry.race_id, entry.pool, entry.seq LIMIT ?
+`
+
+type HeldOffersParams struct {
+	ExpiresAt sql.NullTime
+	RaceID    string
+	Pool      int16
+	Seq       int64
+	Limit     int32
+}
+
+type HeldOffersRow struct {
+	RaceID         string
+	Name           string
+	Pool           int16
+	Seq            int64
+	OfferNo        int32
+	OfferExpiresAt sql.NullTime
+	ChangedAt      time.Time
+	Queued         bool
+}
+
+func (q *Queries) HeldOffers(ctx context.Context, arg HeldOffersParams) ([]HeldOffersRow, error) {
+	rows, err := q.db.QueryContext(ctx, heldOffers,
+		arg.ExpiresAt,
+		arg.ExpiresAt,
+		arg.RaceID,
+		arg.RaceID,
+		arg.Pool,
+		arg.Pool,
+		arg.Seq,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HeldOffersRow
+	for rows.Next() {
+		var i HeldOffersRow
+		if err := rows.Scan(
+			&i.RaceID,
+			&i.Name,
+			&i.Pool,
+			&i.Seq,
+			&i.OfferNo,
+			&i.OfferExpiresAt,
+			&i.ChangedAt,
+			&i.Queued,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const knownEntrants = `-- name: KnownEntrants :many
 SELECT STRAIGHT_JOIN account_mark.user_id, account_mark.left_at, entry.seq, participant.participant_id
 FROM account_mark FORCE INDEX (PRIMARY)

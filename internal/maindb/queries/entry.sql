@@ -179,6 +179,17 @@ LEFT JOIN offer_outbox ON offer_outbox.race_id = entry.race_id AND offer_outbox.
 WHERE entry_pool.offered > 0 AND entry.changed_at < ? AND offer_outbox.seq IS NULL
 ORDER BY entry.offer_expires_at LIMIT ?;
 
+-- name: HeldOffers :many
+SELECT entry.race_id, race.name, entry.pool, entry.seq, entry.offer_no, entry.offer_expires_at, entry.changed_at, offer_outbox.seq IS NOT NULL AS queued
+FROM entry_pool
+JOIN entry ON entry.race_id = entry_pool.race_id AND entry.pool = entry_pool.pool AND entry.state = 'offered'
+JOIN race ON race.race_id = entry.race_id
+LEFT JOIN offer_outbox ON offer_outbox.race_id = entry.race_id AND offer_outbox.pool = entry.pool AND offer_outbox.seq = entry.seq AND offer_outbox.offer_no = entry.offer_no
+WHERE entry_pool.offered > 0 AND entry.offer_expires_at >= sqlc.arg(expires_at)
+AND (entry.offer_expires_at > sqlc.arg(expires_at) OR entry.race_id > sqlc.arg(race_id)
+  OR entry.race_id = sqlc.arg(race_id) AND (entry.pool > sqlc.arg(pool) OR entry.pool = sqlc.arg(pool) AND entry.seq > sqlc.arg(seq)))
+ORDER BY entry.offer_expires_at, entry.race_id, entry.pool, entry.seq LIMIT ?;
+
 -- name: RequeueOffer :exec
 INSERT INTO offer_outbox (race_id, pool, seq, offer_no, created_at) VALUES (?, ?, ?, ?, ?);
 
