@@ -269,11 +269,11 @@ func (l *line) addParticipants(ctx context.Context, entries []gen.Entry, existin
 // addWithBibs is addParticipants with bibs that are chosen already; empty ones are none.
 func (l *line) addWithBibs(ctx context.Context, entries []gen.Entry, bibs []string, existing map[string]gen.Participant) ([]race.Participant, error) {
 	added := make([]race.Participant, len(entries))
-	bibs = bibs[:len(entries)]
 	var fresh []int
 	for i, e := range entries {
+		bib := bibs[i] //nolint:gosec // there are as many
 		added[i] = race.Participant{
-			ID: e.EntryID, RaceID: l.race.ID, UserID: e.UserID, Bib: bibs[i], Sex: race.Sex(e.Sex), Age: l.ageOf(e),
+			ID: e.EntryID, RaceID: l.race.ID, UserID: e.UserID, Bib: bib, Sex: race.Sex(e.Sex), Age: l.ageOf(e),
 			Field: race.Runner, Team: e.Team, Status: race.Entered,
 		}
 		old, known := existing[e.UserID]
@@ -284,7 +284,7 @@ func (l *line) addWithBibs(ctx context.Context, entries []gen.Entry, bibs []stri
 			added[i] = participantOf(old)
 		default:
 			err := l.q.RenewParticipant(ctx, gen.RenewParticipantParams{
-				NewID: e.EntryID, Bib: nullString(bibs[i]), BibKey: nullString(race.BibKey(bibs[i])), Sex: e.Sex, Age: nullAge(added[i].Age),
+				NewID: e.EntryID, Bib: nullString(bib), BibKey: nullString(race.BibKey(bib)), Sex: e.Sex, Age: nullAge(added[i].Age),
 				OwnAge: e.OwnAge, OwnAgeOn: e.OwnAgeOn, Team: e.Team, UpdatedAt: l.now, RaceID: l.race.ID, UserID: e.UserID,
 			})
 			if err != nil {
