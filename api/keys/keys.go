@@ -224,15 +224,8 @@ func list(found []maindb.APIKey) *keysOutput {
 func show(key maindb.APIKey) ShownKey {
 	return ShownKey{
 		KeyID: key.ID, Name: key.Name, Prefix: key.Prefix, Scope: key.Scope, RaceID: key.RaceID, CreatedBy: key.CreatedBy, CreatedAt: key.CreatedAt,
-		ExpiresAt: orNil(key.ExpiresAt), LastUsedAt: orNil(key.LastUsedAt), RevokedAt: orNil(key.RevokedAt),
+		ExpiresAt: server.TimeOrNil(key.ExpiresAt), LastUsedAt: server.TimeOrNil(key.LastUsedAt), RevokedAt: server.TimeOrNil(key.RevokedAt),
 	}
-}
-
-func orNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 func (k keys) revokeOfRace(ctx context.Context, in *revokeRaceKeyInput) (*struct{}, error) {

@@ -138,7 +138,7 @@ func (c credits) list(ctx context.Context, in *creditsInput) (*creditsOutput, er
 	if out.Body.Items, err = c.show(ctx, page.Hits); err != nil {
 		return nil, err
 	}
-	out.Body.Counts, out.Body.NextCursor, out.Body.AsOf = page.Counts, nextCursor(page), orNil(page.FailedAsOf)
+	out.Body.Counts, out.Body.NextCursor, out.Body.AsOf = page.Counts, nextCursor(page), server.TimeOrNil(page.FailedAsOf)
 	out.nameUnavailable(page)
 	return out, nil
 }
@@ -165,7 +165,7 @@ func (c credits) listBib(ctx context.Context, in *creditsInput, after history.Po
 		return nil, err
 	}
 	out := &creditsOutput{CacheControl: "no-store"}
-	out.Body.Items, out.Body.NextCursor, out.Body.AsOf = []Listed{}, nextCursor(page), orNil(page.FailedAsOf)
+	out.Body.Items, out.Body.NextCursor, out.Body.AsOf = []Listed{}, nextCursor(page), server.TimeOrNil(page.FailedAsOf)
 	for _, item := range items {
 		pending := item.Status == string(race.Pending) || item.Status == history.ListFailed
 		switch in.Status {

@@ -53,7 +53,7 @@ type ShownLetter struct {
 }
 
 func showLetter(letter queue.Letter) ShownLetter {
-	shown := ShownLetter{MessageID: letter.MessageID, Reason: letter.Reason, Body: cut(letter.Body), SentAt: orNil(letter.SentAt)}
+	shown := ShownLetter{MessageID: letter.MessageID, Reason: letter.Reason, Body: cut(letter.Body), SentAt: server.TimeOrNil(letter.SentAt)}
 	if shown.Reason == "" {
 		shown.Reason = "received too many times without being deleted"
 	}

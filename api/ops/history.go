@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/api/ops/history"
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -183,12 +184,12 @@ func (c credits) showWorkflow(h *history.Record, revision int) shownWorkflow {
 	}
 	for _, pending := range latest.Pending {
 		shown.Pending = append(shown.Pending, shownPending{
-			Activity: pending.Activity, Attempt: pending.Attempt, LastFailure: pending.LastFailure, NextAttempt: orNil(pending.NextAttempt),
+			Activity: pending.Activity, Attempt: pending.Attempt, LastFailure: pending.LastFailure, NextAttempt: server.TimeOrNil(pending.NextAttempt),
 		})
 	}
 	for _, run := range h.RunsOf(revision) {
 		shown.Runs = append(shown.Runs, shownRun{
-			RunID: run.RunID, Status: run.Status, StartedAt: run.StartedAt, ClosedAt: orNil(run.ClosedAt), TraceURL: c.links.run(run),
+			RunID: run.RunID, Status: run.Status, StartedAt: run.StartedAt, ClosedAt: server.TimeOrNil(run.ClosedAt), TraceURL: c.links.run(run),
 		})
 	}
 	return shown

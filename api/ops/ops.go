@@ -158,14 +158,6 @@ func checkID(id string) error {
 // operator returns the user ID of the caller.
 func operator(ctx context.Context) string { return server.CallerFrom(ctx).UserID }
 
-// orNil returns nil for the zero time, which JSON leaves out.
-func orNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
 // why is the body of a repair that needs nothing but a reason.
 type why struct {
 	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the log of actions. No names."`

@@ -250,7 +250,7 @@ func (a audits) list(ctx context.Context, _ *struct{}) (*auditsOutput, error) {
 	for i, run := range runs {
 		out.Body.Items[i] = ShownAudit{
 			WorkflowID: run.WorkflowID, RunID: run.RunID, Status: run.Status, StartedAt: run.StartedAt,
-			ClosedAt: orNil(run.ClosedAt), TraceURL: a.links.run(run),
+			ClosedAt: server.TimeOrNil(run.ClosedAt), TraceURL: a.links.run(run),
 		}
 		if run.Status == temporal.Completed {
 			if err := a.workflows.Result(ctx, run, &out.Body.Items[i].Found); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -98,7 +99,7 @@ type suspensionState struct {
 }
 
 func suspensionOf(a userdb.Account) suspensionState {
-	return suspensionState{Suspended: !a.Suspension.At.IsZero(), Since: orNil(a.Suspension.At)}
+	return suspensionState{Suspended: !a.Suspension.At.IsZero(), Since: server.TimeOrNil(a.Suspension.At)}
 }
 
 func (s suspensions) suspend(ctx context.Context, in *suspensionInput) (*suspensionOutput, error) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	apistandings "github.com/mrmrthon/mrmrthon/api/standings"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
 )
@@ -24,19 +25,26 @@ type teamsView struct {
 // teamsPerPage is how many teams a page has, each with all its runners.
 const teamsPerPage = 50
 
-func (s *site) teams(ctx context.Context, r *request) (page, error) {
-	found, err := s.readRace(ctx, r.raceID)
+// readRanked reads a race with its latest standings and the rules that they follow. It
+// returns race.ErrNotFound while there are none.
+func (s *site) readRanked(ctx context.Context, raceID string) (*raceView, apistandings.Version, maindb.Ruleset, error) {
+	found, err := s.readRace(ctx, raceID)
 	if err != nil {
-		return page{}, err
+		return nil, apistandings.Version{}, maindb.Ruleset{}, err
 	}
 	if found.latest.Version == 0 {
-		return page{}, race.ErrNotFound
+		return nil, apistandings.Version{}, maindb.Ruleset{}, race.ErrNotFound
 	}
 	version, err := s.Standings.Version(ctx, found.ID, found.latest.Version)
 	if err != nil {
-		return page{}, err
+		return nil, apistandings.Version{}, maindb.Ruleset{}, err
 	}
 	rules, err := version.Rules()
+	return found, version, rules, err
+}
+
+func (s *site) teams(ctx context.Context, r *request) (page, error) {
+	found, version, rules, err := s.readRanked(ctx, r.raceID)
 	if err != nil {
 		return page{}, err
 	}
@@ -94,20 +102,12 @@ type awardsView struct {
 }
 
 func (s *site) awards(ctx context.Context, r *request) (page, error) {
-	found, err := s.readRace(ctx, r.raceID)
+	found, version, rules, err := s.readRanked(ctx, r.raceID)
 	if err != nil {
 		return page{}, err
 	}
-	if found.latest.Version == 0 || found.Awards == (race.AwardRules{}) {
+	if found.Awards == (race.AwardRules{}) {
 		return page{}, race.ErrNotFound
-	}
-	version, err := s.Standings.Version(ctx, found.ID, found.latest.Version)
-	if err != nil {
-		return page{}, err
-	}
-	rules, err := version.Rules()
-	if err != nil {
-		return page{}, err
 	}
 	v := awardsView{raceView: found, prizes: standings.Awards(found.Awards, rules.Divisions, version.Rows), basis: rules.Ranking}
 	var rows []*standings.Row

@@ -101,15 +101,15 @@ func Register(api huma.API, cfg Config) *Service {
 	entered.register(api)
 	forStaff := staffEntries{store: cfg.Races, runners: cfg.Runners}
 	forStaff.register(api)
-	handed := transfers{store: cfg.Races, runners: cfg.Runners, code: cfg.TransferCode}
-	handed.register(api)
+	handedOn := transfers{store: cfg.Races, runners: cfg.Runners, code: cfg.TransferCode}
+	handedOn.register(api)
 	(&lines{store: cfg.Races, log: cfg.Log, now: cfg.Now, stopping: cfg.Stopping}).register(api)
 	draws{store: cfg.Races}.register(api)
 	startLists{
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},
 	}.register(api)
-	return &Service{calls: settings, entries: entered, forStaff: forStaff, transfers: handed}
+	return &Service{calls: settings, entries: entered, forStaff: forStaff}
 }
 
 // RacePath is embedded in the inputs of calls about a race. It is exported because

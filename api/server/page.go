@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -132,3 +133,11 @@ func Invalid(location, message string) error {
 // SpreadsheetText keeps a spreadsheet from running what somebody entered as a
 // formula. Our own reader of files undoes it.
 func SpreadsheetText(cell string) string { return racefile.SpreadsheetText(cell) }
+
+// TimeOrNil returns nil for the zero time, which JSON leaves out.
+func TimeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -118,16 +118,9 @@ type ShownWebhook struct {
 
 func show(w maindb.Webhook) ShownWebhook {
 	return ShownWebhook{
-		WebhookID: w.ID, URL: w.URL, Events: w.Events, Active: w.OffReason == "", OffReason: w.OffReason, OffAt: orNil(w.OffAt),
-		FailingSince: orNil(w.FailingSince), CreatedAt: w.CreatedAt,
+		WebhookID: w.ID, URL: w.URL, Events: w.Events, Active: w.OffReason == "", OffReason: w.OffReason, OffAt: server.TimeOrNil(w.OffAt),
+		FailingSince: server.TimeOrNil(w.FailingSince), CreatedAt: w.CreatedAt,
 	}
-}
-
-func orNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 type createInput struct {
@@ -308,10 +301,10 @@ func (c calls) deliveries(ctx context.Context, in *deliveriesInput) (*deliveries
 	out.Body.Items = make([]WebhookDelivery, len(found))
 	for i, d := range found {
 		out.Body.Items[i] = WebhookDelivery{
-			DeliveryID: d.ID, Type: d.Type, Timestamp: d.HappenedAt, Data: d.Data, State: d.State, Attempts: d.Attempts, Outcome: d.Outcome, AttemptedAt: orNil(d.AttemptedAt),
+			DeliveryID: d.ID, Type: d.Type, Timestamp: d.HappenedAt, Data: d.Data, State: d.State, Attempts: d.Attempts, Outcome: d.Outcome, AttemptedAt: server.TimeOrNil(d.AttemptedAt),
 		}
 		if d.State == maindb.DeliveryWaiting {
-			out.Body.Items[i].NextAttemptAt = orNil(d.DueAt)
+			out.Body.Items[i].NextAttemptAt = server.TimeOrNil(d.DueAt)
 		}
 	}
 	return out, nil

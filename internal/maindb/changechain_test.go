@@ -314,4 +314,5 @@ func TestAnchorShowsThatAllWasRewritten(t *testing.T) {
 		_, err := maindb.ParseAnchor(bad)
 		require.ErrorIs(t, err, maindb.ErrBadAnchor, bad)
 	}
+	require.Empty(t, maindb.Anchor{}.String(), "an empty log has no anchor to give, and VerifyLog takes none for its beginning")
 }

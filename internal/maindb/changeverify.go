@@ -40,7 +40,14 @@ func ParseAnchor(text string) (Anchor, error) {
 	return a, nil
 }
 
-func (a Anchor) String() string { return fmt.Sprintf("%d:%x", a.Position, a.Hash) }
+// String returns the anchor as ParseAnchor reads it; the zero value, as it is of an empty
+// log, is empty.
+func (a Anchor) String() string {
+	if a.Position == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d:%x", a.Position, a.Hash)
+}
 
 // What can be wrong with the change log.
 const (

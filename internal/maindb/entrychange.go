@@ -88,16 +88,10 @@ func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, rea
 		if err := l.endTransfers(ctx, e.UserID, race.TransferEnded); err != nil {
 			return err
 		}
-	case race.Offered:
-		l.row.Offered--
-		if err := l.wake(ctx, e); err != nil {
+	case race.Offered, race.Waiting, race.Registered:
+		if err := l.stopWaiting(ctx, e); err != nil {
 			return err
 		}
-	case race.Waiting:
-		l.row.Waiting--
-		l.left = append(l.left, e.Seq)
-	case race.Registered:
-		l.row.Registered--
 	case race.OfferDeclined, race.OfferExpired, race.Cancelled, race.RemovedEntry, race.NotDrawn, race.Transferred:
 	}
 	if err := l.setState(ctx, e, state, reason); err != nil {
@@ -105,6 +99,22 @@ func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, rea
 	}
 	l.log(action, e, reason, map[string]any{"status": state})
 	return l.serve(ctx)
+}
+
+// stopWaiting takes an entry without a place out of the pool's counts.
+func (l *line) stopWaiting(ctx context.Context, e gen.Entry) error {
+	switch race.EntryStatus(e.State) {
+	case race.Offered:
+		l.row.Offered--
+		return l.wake(ctx, e)
+	case race.Waiting:
+		l.row.Waiting--
+		l.left = append(l.left, e.Seq)
+	case race.Registered:
+		l.row.Registered--
+	case race.Entered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.RemovedEntry, race.NotDrawn, race.Transferred:
+	}
+	return nil
 }
 
 // setState writes the state of an entry. It returns errGone when the runner has joined
@@ -189,18 +199,8 @@ func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, 
 }
 
 func (l *line) enterByHand(ctx context.Context, e gen.Entry, reason string, overCapacity bool) error {
-	switch race.EntryStatus(e.State) {
-	case race.Offered:
-		l.row.Offered--
-		if err := l.wake(ctx, e); err != nil {
-			return err
-		}
-	case race.Waiting:
-		l.row.Waiting--
-		l.left = append(l.left, e.Seq)
-	case race.Registered:
-		l.row.Registered--
-	case race.Entered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.RemovedEntry, race.NotDrawn, race.Transferred:
+	if err := l.stopWaiting(ctx, e); err != nil {
+		return err
 	}
 	if err := l.setState(ctx, e, race.Entered, reason); err != nil {
 		return err

@@ -1,0 +1,329 @@
+package maindb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
+	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+	"github.com/mrmrthon/mrmrthon/internal/webhook"
+)
+
+// ConsumeWebhooks writes a delivery for each endpoint that asked for what the change log
+// tells, and returns how many changes it took. Changes of one type in one race that follow
+// each other make one event.
+func (s *Outcomes) ConsumeWebhooks(ctx context.Context) (n int, err error) {
+	return s.ConsumeChanges(ctx, "webhooks", webhooksAtOnce, func(ctx context.Context, tx *sql.Tx, changes []SealedChange) error {
+		var gathered webhook.Gatherer
+		for _, c := range changes {
+			gathered.Add(c.Position, c.Change)
+		}
+		events := gathered.Events()
+		if len(events) == 0 {
+			return nil
+		}
+		var raceIDs []string
+		for _, e := range events {
+			if !slices.Contains(raceIDs, e.RaceID) {
+				raceIDs = append(raceIDs, e.RaceID)
+			}
+		}
+		q := s.queries.WithTx(tx)
+		endpoints, err := q.WebhooksThatAreOn(ctx, raceIDs)
+		if err != nil {
+			return fmt.Errorf("list webhooks: %w", err)
+		}
+		return s.deliver(ctx, tx, webhooksOf(endpoints), events)
+	})
+}
+
+func (s *Outcomes) deliver(ctx context.Context, tx *sql.Tx, endpoints []Webhook, events []webhook.Event) error {
+	type delivery struct {
+		webhookID string
+		webhook.Event
+	}
+	q, now := s.queries.WithTx(tx), s.now().UTC().Truncate(time.Microsecond)
+	var deliveries []delivery
+	for _, w := range endpoints {
+		before := len(deliveries)
+		for _, e := range events {
+			if e.RaceID == w.RaceID && slices.Contains(w.Events, e.Type) {
+				deliveries = append(deliveries, delivery{w.ID, e})
+			}
+		}
+		if len(deliveries) == before {
+			continue
+		}
+		if err := q.WakeWebhook(ctx, nullMoment(now), w.ID); err != nil {
+			return fmt.Errorf("wake webhook %s: %w", w.ID, err)
+		}
+	}
+	const into = `INSERT INTO webhook_delivery (delivery_id, webhook_id, position, type, happened_at, data, state, attempts, due_at, created_at) VALUES `
+	for part := range slices.Chunk(deliveries, chunk) {
+		err := insertRows(ctx, tx, into, part, func(args []any, d delivery) []any {
+			return append(args, uuid.Must(uuid.NewV7()).String(), d.webhookID, d.Position, string(d.Type), d.At, string(d.Data()), DeliveryWaiting, 0, now, now)
+		})
+		if err != nil {
+			return fmt.Errorf("add deliveries: %w", err)
+		}
+	}
+	return nil
+}
+
+// WakeWebhooks calls wake for each endpoint that has something new to send. Of several
+// processes that do so at once, each may wake the same ones, which must do no harm.
+func (s *Outcomes) WakeWebhooks(ctx context.Context, wake func(ctx context.Context, webhookID string) error) error {
+	rows, err := s.queries.WebhooksToWake(ctx, nullMoment(s.now()), webhooksAtOnce)
+	if err != nil {
+		return fmt.Errorf("list webhooks to wake: %w", err)
+	}
+	for _, row := range rows {
+		if err := wake(ctx, row.WebhookID); err != nil {
+			return fmt.Errorf("wake webhook %s: %w", row.WebhookID, err)
+		}
+		if err := s.queries.WebhookWoken(ctx, row.WebhookID, row.WakeAt); err != nil {
+			return fmt.Errorf("note that webhook %s was woken: %w", row.WebhookID, err)
+		}
+	}
+	return nil
+}
+
+// TidyWebhooks has endpoints woken again whose deliveries are long due, and deletes up to
+// 1,000 deliveries that are too old to keep.
+func (s *Outcomes) TidyWebhooks(ctx context.Context) error {
+	now := s.now()
+	if err := s.queries.WakeOverdueWebhooks(ctx, nullMoment(now), now.Add(-webhookOverdue)); err != nil {
+		return fmt.Errorf("wake overdue webhooks: %w", err)
+	}
+	if _, err := s.queries.ExpireWebhookDeliveries(ctx, now.Add(-webhookLog)); err != nil {
+		return fmt.Errorf("delete old deliveries: %w", err)
+	}
+	return nil
+}
+
+// WebhookBacklog returns how long the oldest due delivery waits, and for up to 100
+// endpoints that fail, how many events they have not taken.
+func (s *Outcomes) WebhookBacklog(ctx context.Context) (oldest time.Duration, failing map[string]int64, err error) {
+	due, err := s.queries.OldestDueWebhookDelivery(ctx)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, nil, fmt.Errorf("read the oldest delivery: %w", err)
+	}
+	if err == nil {
+		oldest = max(0, s.now().Sub(due))
+	}
+	rows, err := s.queries.FailingWebhooks(ctx)
+	if err != nil {
+		return 0, nil, fmt.Errorf("list failing webhooks: %w", err)
+	}
+	failing = make(map[string]int64, len(rows))
+	for _, row := range rows {
+		failing[row.WebhookID] = row.Undelivered
+	}
+	return oldest, failing, nil
+}
+
+// WebhookBatch is what is due at an endpoint.
+type WebhookBatch struct {
+	Webhook
+	Secrets [][]byte // the newest first
+	Due     []WebhookDelivery
+	Next    time.Time // when the next is due; zero: none waits
+}
+
+// DueWebhooks returns up to limit deliveries that are due at an endpoint. It returns
+// race.ErrNotFound when there is no such endpoint, or it is off.
+func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int) (WebhookBatch, error) {
+	var batch WebhookBatch
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q, now := s.queries.WithTx(tx), s.now()
+		row, err := q.LockWebhook(ctx, webhookID)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && row.OffReason != "" {
+			return race.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		batch = WebhookBatch{Webhook: webhookOf(row)}
+		if batch.Secrets, err = q.WebhookSecrets(ctx, webhookID, nullMoment(now)); err != nil {
+			return err
+		}
+		due, err := q.DueWebhookDeliveries(ctx, webhookID, now, count32(limit))
+		if err != nil {
+			return err
+		}
+		batch.Due = deliveriesOf(due)
+		if batch.Next, err = q.NextWebhookDelivery(ctx, webhookID); errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, race.ErrNotFound) {
+		err = fmt.Errorf("read what is due at webhook %s: %w", webhookID, err)
+	}
+	return batch, err
+}
+
+// BeginDelivery notes an attempt before it is made, and that the next one is due at a
+// time. It returns the delivery as it is then, and false when somebody else has it.
+func (s *Outcomes) BeginDelivery(ctx context.Context, d WebhookDelivery, next time.Time) (WebhookDelivery, bool, error) {
+	next = next.UTC().Truncate(time.Microsecond)
+	n, err := s.queries.BeginWebhookDelivery(ctx, gen.BeginWebhookDeliveryParams{
+		AttemptedAt: nullMoment(s.now()), DueAt: next, DeliveryID: d.ID, WasDueAt: d.DueAt,
+	})
+	if err != nil {
+		return d, false, fmt.Errorf("begin delivery %s: %w", d.ID, err)
+	}
+	d.Attempts, d.DueAt = d.Attempts+1, next
+	return d, n == 1, nil
+}
+
+// FinishDelivery notes what became of an attempt that BeginDelivery began: state is what
+// the delivery is in from then on, and next when it is due if it waits. An endpoint that
+// is gone, or has taken nothing for days, is switched off. A delivery that was replayed
+// meanwhile stays due.
+func (s *Outcomes) FinishDelivery(ctx context.Context, d WebhookDelivery, o webhook.Outcome, state string, next time.Time) (off bool, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		q, now := s.queries.WithTx(tx), s.now().UTC().Truncate(time.Microsecond)
+		row, err := q.LockWebhook(ctx, d.WebhookID)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = q.FinishWebhookDelivery(ctx, gen.FinishWebhookDeliveryParams{
+			State: state, Outcome: o.String(), DueAt: next.UTC().Truncate(time.Microsecond), DeliveryID: d.ID, WasDueAt: d.DueAt,
+		})
+		if err != nil {
+			return err
+		}
+		if o.Delivered() {
+			return q.WebhookSucceeded(ctx, d.WebhookID)
+		}
+		off, err = s.noteFailure(ctx, tx, webhookOf(row), o, now)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("finish delivery %s: %w", d.ID, err)
+	}
+	return off, nil
+}
+
+// noteFailure notes that an endpoint failed, and switches it off where that is due.
+func (s *Outcomes) noteFailure(ctx context.Context, tx *sql.Tx, w Webhook, o webhook.Outcome, now time.Time) (off bool, err error) {
+	q, since := s.queries.WithTx(tx), w.FailingSince
+	if since.IsZero() || now.Sub(w.lastFailedAt) > webhookQuiet {
+		since = now
+	}
+	if err := q.WebhookFailed(ctx, nullMoment(since), nullMoment(now), w.ID); err != nil {
+		return false, err
+	}
+	reason := ""
+	switch {
+	case o.Gone():
+		reason = offGone
+	case now.Sub(since) > webhookPatience:
+		reason = offFailing
+	}
+	if reason == "" || w.OffReason != "" {
+		return false, nil
+	}
+	if err := q.WebhookOff(ctx, reason, nullMoment(now), w.ID); err != nil {
+		return false, err
+	}
+	return true, writeChanges(ctx, tx, now, w.change("webhook.switched_off", nil, map[string]string{"off": reason}))
+}
+
+// WebhookDelivery is an event on its way to an endpoint.
+type WebhookDelivery struct {
+	ID          string
+	WebhookID   string
+	Type        webhook.Type
+	HappenedAt  time.Time
+	Data        json.RawMessage
+	State       string
+	Attempts    int
+	DueAt       time.Time // of the next attempt, while it waits
+	AttemptedAt time.Time
+	Outcome     string // of the last attempt: the HTTP status, or why there was none
+}
+
+func deliveryOf(row gen.WebhookDelivery) WebhookDelivery {
+	return WebhookDelivery{
+		ID: row.DeliveryID, WebhookID: row.WebhookID, Type: webhook.Type(row.Type), HappenedAt: row.HappenedAt, Data: json.RawMessage(row.Data), State: row.State,
+		Attempts: int(row.Attempts), DueAt: row.DueAt, AttemptedAt: row.AttemptedAt.Time, Outcome: row.Outcome,
+	}
+}
+
+func deliveriesOf(rows []gen.WebhookDelivery) []WebhookDelivery {
+	found := make([]WebhookDelivery, len(rows))
+	for i, row := range rows {
+		found[i] = deliveryOf(row)
+	}
+	return found
+}
+
+// WebhookDeliveries returns up to limit deliveries of an endpoint older than the one with
+// the ID before, the newest first; an empty before means the newest.
+func (s *Store) WebhookDeliveries(ctx context.Context, webhookID, before string, limit int) ([]WebhookDelivery, error) {
+	if before == "" {
+		before = lastID
+	}
+	rows, err := s.queries.WebhookDeliveries(ctx, webhookID, before, count32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list the deliveries of webhook %s: %w", webhookID, err)
+	}
+	return deliveriesOf(rows), nil
+}
+
+// errWebhookOff is returned to callers that would send to an endpoint that is off.
+var errWebhookOff = &race.ConflictError{Message: "the webhook is switched off: switch it on first"}
+
+// ReplayWebhook sends a delivery again, under the same ID, whether or not it has arrived.
+func (s *Store) ReplayWebhook(ctx context.Context, raceID, webhookID, deliveryID string) error {
+	return s.replay(ctx, raceID, webhookID, map[string]string{"delivery_id": deliveryID}, func(q *gen.Queries, now time.Time) error {
+		row, err := q.WebhookDelivery(ctx, webhookID, deliveryID)
+		if errors.Is(err, sql.ErrNoRows) {
+			return race.ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("read delivery %s: %w", deliveryID, err)
+		}
+		return q.ReplayWebhookDelivery(ctx, now, row.DeliveryID)
+	})
+}
+
+// ReplayWebhookRange sends again what happened from since until before until, and returns
+// how many deliveries these are.
+func (s *Store) ReplayWebhookRange(ctx context.Context, raceID, webhookID string, since, until time.Time) (n int, err error) {
+	err = s.replay(ctx, raceID, webhookID, map[string]time.Time{"since": since, "until": until}, func(q *gen.Queries, now time.Time) error {
+		replayed, err := q.ReplayWebhookDeliveries(ctx, gen.ReplayWebhookDeliveriesParams{DueAt: now, WebhookID: webhookID, Since: since, UpTo: until})
+		n = int(replayed)
+		return err
+	})
+	return n, err
+}
+
+func (s *Store) replay(ctx context.Context, raceID, webhookID string, what any, again func(q *gen.Queries, now time.Time) error) error {
+	return s.inWebhook(ctx, raceID, webhookID, func(tx *sql.Tx, q *gen.Queries, w Webhook) error {
+		if w.OffReason != "" {
+			return errWebhookOff
+		}
+		now := s.now().UTC().Truncate(time.Microsecond)
+		if err := again(q, now); err != nil {
+			return err
+		}
+		if err := q.WakeWebhook(ctx, nullMoment(now), webhookID); err != nil {
+			return fmt.Errorf("wake webhook %s: %w", webhookID, err)
+		}
+		return writeChanges(ctx, tx, now, w.change("webhook.replayed", nil, what))
+	})
+}
