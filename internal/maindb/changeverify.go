@@ -289,9 +289,9 @@ func (s *Store) verifyPart(ctx context.Context, statement string, id *string, li
 // ErrTampered is returned by VerifyLog.
 var ErrTampered = errors.New("the change log was tampered with")
 
-// VerifyLog is VerifyChanges for a command: it reads the anchor, unless that is empty,
-// logs what is wrong and the last seal, to be kept as the next anchor, and returns
-// ErrTampered if anything is wrong.
+// VerifyLog is VerifyChanges for a command: it reads the anchor, unless that is empty, and
+// logs the last seal, to be kept as the next anchor. If anything is wrong it logs what,
+// offers no anchor, and returns ErrTampered.
 func (s *Store) VerifyLog(ctx context.Context, anchor string, log *slog.Logger) error {
 	var from Anchor
 	if anchor != "" {
@@ -301,15 +301,16 @@ func (s *Store) VerifyLog(ctx context.Context, anchor string, log *slog.Logger) 
 		}
 	}
 	v, err := s.VerifyChanges(ctx, from, func(t Tampering) {
-		log.ErrorContext(ctx, "the change log is not as it was written", "change", t.What, "position", t.Position, "change_id", t.ChangeID, "detail", t.Detail)
+		log.ErrorContext(ctx, "an entry of the change log is not as it was written", "found", t.What, "position", t.Position, "change_id", t.ChangeID, "detail", t.Detail)
 	})
 	if err != nil {
 		return err
 	}
-	log.InfoContext(ctx, "verified the change log: keep the anchor outside of the database", "sealed_changes", v.Checked, "erased_texts", v.Erased,
-		"waiting", v.Waiting, "wrong", v.Wrong, "from", from.Position, "anchor", v.Last.String())
+	counts := []any{"sealed_changes", v.Checked, "erased_texts", v.Erased, "waiting", v.Waiting, "wrong", v.Wrong, "from", from.Position}
 	if v.Wrong > 0 {
-		return fmt.Errorf("%w: %d things are wrong", ErrTampered, v.Wrong)
+		log.ErrorContext(ctx, "verified the change log: it is not whole, so there is no new anchor", counts...)
+		return fmt.Errorf("%w: the entries above no longer fit the chain", ErrTampered)
 	}
+	log.InfoContext(ctx, "verified the change log: it is whole; keep the anchor outside of the database", append(counts, "anchor", v.Last.String())...)
 	return nil
 }
