@@ -75,7 +75,7 @@ func (p passkeys) register(api huma.API) {
 	}, p.beginLogin)
 	server.Register(api, huma.Operation{
 		OperationID: "login-by-passkey", Method: http.MethodPost, Path: "/v1/login/passkey",
-		Summary: "Log in by passkey", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Summary: "Log in with a passkey", Tags: []string{tag}, MaxBodyBytes: maxBody,
 		Description: "Takes the answer of navigator.credentials.get. A passkey whose counter has not increased is refused, since it may have been copied, and its owner gets a mail. Failed attempts are limited as those at POST /v1/login are.",
 		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
 	}, p.login)

@@ -38,7 +38,7 @@ func (h handlers) registerForOrganizers(api huma.API, answers []int) {
 	}, h.refuse)
 	server.Register(api, huma.Operation{
 		OperationID: "list-claim-codes", Method: http.MethodGet, Path: "/v1/races/{race_id}/claim-codes", Summary: "List the claim codes of your race",
-		Tags: []string{tag}, Description: "One for each bib, to give to its runner: whoever has it may claim the result.", Errors: answers,
+		Tags: []string{tag}, Description: "One for each bib, to give to its runner: anyone who has the code can claim the result.", Errors: answers,
 	}, h.codes)
 	server.Register(api, huma.Operation{
 		OperationID: "export-claim-codes", Method: http.MethodGet, Path: "/v1/races/{race_id}/claim-codes.csv", Summary: "Export the claim codes of your race as CSV",

@@ -214,7 +214,7 @@ func TestOrganizerRunsEntry(t *testing.T) {
 
 	require.Equal(t, entriesPath, director.post(entriesPath, "do", "pause").to())
 	require.Equal(t, http.StatusConflict, all[3].post(mine, all[3].visit(mine).fill("#enter")...).status)
-	require.Equal(t, "Let entry go on", director.visit(entriesPath).Find(`button[name="do"]`).Text())
+	require.Equal(t, "Resume entry", director.visit(entriesPath).Find(`button[name="do"]`).Text())
 	require.Equal(t, entriesPath, director.post(entriesPath, "do", "resume").to())
 	for _, wrong := range []string{"", "0", "-1", "many", "9999999"} {
 		refused := director.post(entriesPath, director.visit(entriesPath).fill("#capacity", "entry.capacity", wrong)...)

@@ -82,7 +82,7 @@ func TestOwnRecordsOnPages(t *testing.T) {
 	c := b.loggedIn(t, "uta")
 	form := c.visit("/en/my/records/new")
 	wrong := c.post("/en/my/records/new", form.fill("main form", "date", "2026-02-30", "distance_m", "five", "time", "fast", "title", hostile)...)
-	require.Equal(t, "Must be a number of kilometres, as 5 or 21.0975.", wrong.Find("#field-distance_m-wrong").Text())
+	require.Equal(t, "Must be a number of kilometres, such as 5 or 21.0975.", wrong.Find("#field-distance_m-wrong").Text())
 	wrong = c.post("/en/my/records/new", wrong.fill("main form", "distance_m", "5")...)
 	require.NotEmpty(t, wrong.Find("#field-date-wrong").Text())
 	require.NotEmpty(t, wrong.Find("#field-time-wrong").Text())

@@ -307,7 +307,7 @@ type AwardsBody struct {
 	Overall      int  `json:"overall,omitempty" minimum:"0" maximum:"1000" example:"3" doc:"The first so many of each field."`
 	BySex        bool `json:"by_sex,omitempty" example:"true" doc:"Of each sex by itself."`
 	Divisions    int  `json:"divisions,omitempty" minimum:"0" maximum:"1000" example:"3" doc:"The first so many of each division."`
-	OneAwardOnly bool `json:"one_award_only,omitempty" example:"true" doc:"Whoever gets an overall award is passed over in the divisions."`
+	OneAwardOnly bool `json:"one_award_only,omitempty" example:"true" doc:"A runner with an overall award is passed over in the divisions."`
 }
 
 // NewRaceBody holds the settings of a new race.

@@ -66,7 +66,7 @@ func (s startLists) register(api huma.API) {
 		Description: "CSV with a header, or a JSON array of objects, of up to 50,000 rows: bib, name (or first_name and last_name), sex, " +
 			"age or birth_date, field, team, login_id. Good rows go in, bad rows come back. A row finds its entry by the login_id of a runner who entered " +
 			"the race themselves (and has confirmed it, if it is an e-mail address), else by bib; what it leaves out stays as it is, and `-` clears name, sex, age, birth_date or team; the field of a new " +
-			"entry is then runner, and `-` makes it runner. Any other login_id invites: the row's own data count, and whoever has that login may accept " +
+			"entry is then runner, and `-` makes it runner. Any other login_id invites: the row's own data count, and the person with that login may accept " +
 			"the result (GET /v1/me/claims). Whether the login exists makes no difference to any answer. A bib is not taken from a runner who entered in " +
 			"person or accepted its result. The formats of `POST …/imports` are read too. Records of corrected bibs are credited again. Sending the same file again changes nothing.",
 		MaxBodyBytes: maxStartList, BodyReadTimeout: startListTimeout,

@@ -56,7 +56,7 @@ func Register(api huma.API, cfg Config) *Service {
 		OperationID: "invite-staff", Method: http.MethodPost, Path: staffPath, DefaultStatus: http.StatusAccepted, MaxBodyBytes: maxBody, Errors: owners,
 		Summary: "Invite somebody to work on a race", Tags: []string{tag},
 		Description: "A viewer reads what is not public; timing also imports and corrects records; an editor also changes settings and the start list and finalizes. " +
-			"Whoever has the login, and has confirmed it if it is an e-mail address, finds the invitation at `GET /v1/me/staff-invitations` for 14 days. " +
+			"The person with the login, confirmed if it is an e-mail address, finds the invitation at `GET /v1/me/staff-invitations` for 14 days. " +
 			"The answer does not tell whether the login exists. A new invitation replaces an open one for the same login.",
 	}, s.invite)
 	server.Register(api, huma.Operation{
