@@ -361,6 +361,12 @@ POST   /{lang}/my/races/{race_id}/cancel                              runners
 POST   /{lang}/my/races/{race_id}/accept                              runners
 POST   /{lang}/my/races/{race_id}/decline                             runners
 POST   /{lang}/my/races/{race_id}/standing                            runners
+GET    /{lang}/my/races/{race_id}/transfer                            runners
+POST   /{lang}/my/races/{race_id}/transfer                            runners
+POST   /{lang}/my/races/{race_id}/transfer/confirm                    runners
+POST   /{lang}/my/races/{race_id}/transfer/withdraw                   runners
+GET    /{lang}/my/races/{race_id}/receive                             runners
+POST   /{lang}/my/races/{race_id}/receive                             runners
 GET    /{lang}/my/claims                                              runners
 GET    /{lang}/my/claims/new                                          runners
 POST   /{lang}/my/claims/new                                          runners
@@ -410,6 +416,10 @@ GET    /{lang}/organize/races/{race_id}/entries.csv                   viewers
 GET    /{lang}/organize/races/{race_id}/entries/{user_id}             viewers
 POST   /{lang}/organize/races/{race_id}/entries/{user_id}/enter       editors
 POST   /{lang}/organize/races/{race_id}/entries/{user_id}/remove      editors
+GET    /{lang}/organize/races/{race_id}/transfers                     viewers
+POST   /{lang}/organize/races/{race_id}/entries/{user_id}/transfer    editors
+POST   /{lang}/organize/races/{race_id}/entries/{user_id}/transfer/confirm  editors
+POST   /{lang}/organize/races/{race_id}/entries/{user_id}/transfer/withdraw  editors
 GET    /{lang}/organize/races/{race_id}/versions                      viewers
 GET    /{lang}/organize/races/{race_id}/exports                       viewers
 GET    /{lang}/organize/races/{race_id}/changes                       viewers
@@ -582,6 +592,7 @@ POST   /v1/races/{race_id}/participants/me/transfer                   runners
 GET    /v1/races/{race_id}/participants/me/transfer                   runners
 DELETE /v1/races/{race_id}/participants/me/transfer                   runners
 POST   /v1/races/{race_id}/participants/me/transfer/confirm           runners
+GET    /v1/races/{race_id}/transfers                                  viewers
 POST   /v1/races/{race_id}/transfers/open                             runners
 POST   /v1/races/{race_id}/transfers/accept                           runners
 POST   /v1/races/{race_id}/transfers/decline                          runners

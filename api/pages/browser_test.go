@@ -301,7 +301,7 @@ func TestTextsStayTexts(t *testing.T) {
 	b.recompute(t)
 
 	// A runner with an entry, records of their own, and a place in a race to come.
-	coming := b.addLimited(t, race.EntrySettings{Capacity: 5, LastKey: 2, Pools: []race.EntryPool{{Key: 1, Name: m.short("pool"), Capacity: 5}, {Key: 2, Name: "Group B", Capacity: 5}}})
+	coming := b.addLimited(t, race.EntrySettings{Capacity: 5, LastKey: 2, TransferUntil: time.Now().Add(24 * time.Hour), Pools: []race.EntryPool{{Key: 1, Name: m.short("pool"), Capacity: 5}, {Key: 2, Name: "Group B", Capacity: 5}}})
 	b.account(t, "runner", auth.Runner)
 	c = b.loggedIn(t, "runner")
 	posts("/en/my/settings", c.visit("/en/my/settings").fill("main form", "name", "="+m.text("runner"))...)
@@ -317,6 +317,7 @@ func TestTextsStayTexts(t *testing.T) {
 	c = b.operator(t)
 	person, err := b.accounts.AccountByLogin(t.Context(), "runner")
 	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, office.post("/en/organize/races/"+coming.ID+"/entries/"+person.UserID+"/transfer", "reason", m.text("transferreason")).status)
 	posts("/en/operate/accounts/"+person.UserID+"/suspend", c.visit("/en/operate/accounts/"+person.UserID+"/suspend").fill("main form.narrow", "reason", m.text("suspension"))...)
 	posts("/en/operate/accounts/"+person.UserID+"/restore", c.visit("/en/operate/accounts/"+person.UserID+"/restore").fill("main form.narrow", "reason", m.text("restoration"))...)
 
@@ -351,7 +352,7 @@ func TestTextsStayTexts(t *testing.T) {
 	}{
 		// The runner first: each kind of page is looked at once, and the page of a result
 		// leads to a dispute for its runner alone.
-		{"runner", []string{"/en/my", "/en/races/" + coming.ID, "/en/my/races/" + coming.ID}},
+		{"runner", []string{"/en/my", "/en/races/" + coming.ID, "/en/my/races/" + coming.ID, "/en/my/races/" + coming.ID + "/receive"}},
 		{"director", append(extra, "/en/organize", "/en/organize/series", "/en/organize/races/new", b.run("en", ""), "/en/organize/races/"+coming.ID+"/entries", start.to(), results.to())},
 		{"oona", []string{"/en/operate", "/en/operate/credits/" + stuck.ID, "/en/operate/accounts/" + person.UserID, "/en/operate/races/" + b.raceID, "/en/operate/credits?status=rejected&reason=" + attack}},
 	} {

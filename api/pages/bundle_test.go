@@ -152,7 +152,8 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		Disputes: disputes.Register(api, b.main, func(context.Context, string) {}),
 		Settings: races.Register(api, races.Config{
 			Races: b.main, StartLists: b.main, Runners: b.accounts, Entering: b.entering, Poke: func() {}, Wake: func(context.Context, string) {}, Actions: actions,
-			LoginHash: func(login string) string { return claims.LoginHash(sha256.Sum256, login) },
+			LoginHash:    func(login string) string { return claims.LoginHash(sha256.Sum256, login) },
+			TransferCode: func(transferID string) string { return claims.Code(sha256.Sum256, transferID, "transfer") },
 		}),
 		Files: files, Records: recorded,
 		People: people, Keys: b.main, Fingerprint: sha256.Sum256,

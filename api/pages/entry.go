@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -22,6 +23,7 @@ func (s *site) entryPages() {
 	s.visit(post, "/my/races/{race_id}/accept", s.acceptPlace)
 	s.visit(post, "/my/races/{race_id}/decline", s.declinePlace)
 	s.visit(post, "/my/races/{race_id}/standing", s.setStanding)
+	s.transferPages()
 }
 
 func myRacePath(raceID string) string { return "/my/races/" + raceID }
@@ -165,6 +167,7 @@ type entryView struct {
 	before  maindb.LineEntry  // an earlier entry, which ended; without a status: there is none
 	account userdb.Account
 	pools   []maindb.PoolCounts // those that the runner can choose from
+	offered *races.TransferBody // the place that they hand on; nil: none
 }
 
 // in reports whether the runner has a place, is offered one, or waits for one.
@@ -222,6 +225,11 @@ func (s *site) entryForm(ctx context.Context, v *visit) (page, error) {
 	}
 	if view.account, err = s.Accounts.Account(ctx, v.caller.UserID); err != nil {
 		return page{}, err
+	}
+	if view.in() && entry.Status == race.Entered && found.places != nil {
+		if view.offered, err = s.placeOffered(ctx, v.raceID, v.caller.UserID); err != nil {
+			return page{}, err
+		}
 	}
 	if found.places != nil {
 		view.pools = poolsFor(found.Race, found.places.pools, view.account)

@@ -59,6 +59,7 @@ type overviewView struct {
 	waiting  []claims.MyClaim // for an answer of theirs
 	entries  []maindb.OwnEntry
 	line     []maindb.OwnLineEntry // where they wait or are offered a place
+	handed   []handedOver          // places that change hands
 	results  []apistandings.OwnResult
 	disputes []disputes.Dispute // that are open
 }
@@ -97,6 +98,9 @@ func (s *site) overviewOfRunner(ctx context.Context, view *overviewView) error {
 		}
 	}
 	if view.line, err = s.Races.InLine(ctx, view.account.UserID); err != nil {
+		return err
+	}
+	if view.handed, err = s.handedOvers(ctx, view.account.UserID); err != nil {
 		return err
 	}
 	if view.results, _, err = s.Standings.Own(ctx, onOverview, ""); err != nil {

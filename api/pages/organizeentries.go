@@ -25,6 +25,10 @@ func (s *site) raceEntriesPages(get, post func(path string, act action)) {
 	get(ofRace+"/entries/{user_id}", s.entryPage)
 	post(ofRace+"/entries/{user_id}/enter", s.enterByHand)
 	post(ofRace+"/entries/{user_id}/remove", s.removeEntry)
+	get(ofRace+"/transfers", s.raceTransfers)
+	post(ofRace+"/entries/{user_id}/transfer", s.transferByHand)
+	post(ofRace+"/entries/{user_id}/transfer/confirm", s.confirmByHand)
+	post(ofRace+"/entries/{user_id}/transfer/withdraw", s.withdrawByHand)
 }
 
 func entriesPath(raceID string) string { return organizedPath(raceID) + "/entries" }
@@ -46,6 +50,9 @@ type raceEntriesView struct {
 	next   string
 	status race.EntryStatus // of the entries that are listed; empty: all
 	pool   int              // likewise; zero: all
+
+	transfer *races.TransferBody // of the one entry that is shown; nil: none
+	code     string              // of the transfer that was just made
 }
 
 // mayChange reports whether the reader can change entries.
@@ -151,6 +158,11 @@ func (s *site) entriesFile(ctx context.Context, _ *visit) (page, error) {
 
 // entryPage is one entry, with what the organizer can do about it.
 func (s *site) entryPage(ctx context.Context, v *visit) (page, error) {
+	return s.entryWith(ctx, v, "")
+}
+
+// entryWith is entryPage with the code of a transfer that was just made.
+func (s *site) entryWith(ctx context.Context, v *visit, code string) (page, error) {
 	userID := v.param("user_id")
 	if !server.IsID(userID) {
 		return page{}, race.ErrNotFound
@@ -160,8 +172,11 @@ func (s *site) entryPage(ctx context.Context, v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	view := raceEntriesView{Race: server.RaceFrom(ctx), role: server.RoleFrom(ctx)}
-	return page{title: v.T("raceentries.entry"), body: raceEntryBody(v, view, entry)}, nil
+	view := raceEntriesView{Race: server.RaceFrom(ctx), role: server.RoleFrom(ctx), code: code}
+	if view.transfer, err = s.placeOffered(ctx, v.raceID, userID); err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("raceentries.entry"), body: raceEntryBody(v, view, entry), module: "organize.js"}, nil
 }
 
 func (s *site) enterByHand(ctx context.Context, v *visit) (page, error) {

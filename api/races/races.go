@@ -109,7 +109,7 @@ func Register(api huma.API, cfg Config) *Service {
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},
 	}.register(api)
-	return &Service{calls: settings, entries: entered, forStaff: forStaff}
+	return &Service{calls: settings, entries: entered, forStaff: forStaff, handedOn: handedOn}
 }
 
 // RacePath is embedded in the inputs of calls about a race. It is exported because

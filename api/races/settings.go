@@ -77,6 +77,7 @@ type Service struct {
 	calls    settings
 	entries  entries
 	forStaff staffEntries
+	handedOn transfers
 }
 
 // Create creates a race of the caller.

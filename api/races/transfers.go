@@ -83,6 +83,31 @@ type transferByHandInput struct {
 	}
 }
 
+type transfersInput struct {
+	server.Page
+	RacePath
+}
+
+// ListedTransfer is a place that is handed on, as those who run the race see it in a list.
+type ListedTransfer struct {
+	UserID    string             `json:"user_id" format:"uuid" doc:"Whose place it is."`
+	Giver     *PersonBody        `json:"giver,omitempty" doc:"Missing once their account is deleted."`
+	Runner    *PersonBody        `json:"runner,omitempty" doc:"Who has accepted the place."`
+	State     race.TransferState `json:"state" enum:"offered,accepted,done,withdrawn,declined,expired,ended"`
+	ByHand    bool               `json:"by_hand"`
+	Reason    string             `json:"reason,omitempty" doc:"Of whoever handed it on by hand."`
+	OfferedAt time.Time          `json:"offered_at"`
+	ExpiresAt time.Time          `json:"expires_at"`
+}
+
+type transfersOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		Items      []ListedTransfer `json:"items" nullable:"false" doc:"The newest first."`
+		NextCursor string           `json:"next_cursor,omitempty"`
+	}
+}
+
 type transferOfInput struct {
 	RacePath
 	UserID string `path:"user_id"`
@@ -135,6 +160,11 @@ func (h transfers) register(api huma.API) {
 		Description: "Also after you have accepted it, until the giver confirms you. Repeating it changes nothing.",
 	}, h.decline)
 	server.Register(api, huma.Operation{
+		OperationID: "list-transfers", Method: http.MethodGet, Path: codes,
+		Summary: "List the places of your race that are handed on", Tags: tags, Errors: append(refusals[:3:3], http.StatusUnprocessableEntity),
+		Description: "By runners and by hand, with those that came to nothing.",
+	}, h.list)
+	server.Register(api, huma.Operation{
 		OperationID: "transfer-by-hand", Method: http.MethodPost, Path: byHand, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody,
 		Summary: "Hand a runner's place on by hand", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
 		Description: "In place of the runner, also after transfer_until and although others wait. Give the code to whoever is to have the place: they accept with it from their own account, and you or the runner confirm their name.",
@@ -153,6 +183,36 @@ func (h transfers) register(api huma.API) {
 		Summary: "Confirm who gets a place that you hand on", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
 		Description: "Of a place that was handed on by hand. Repeating it changes nothing.",
 	}, h.confirmByHand)
+}
+
+func (h transfers) list(ctx context.Context, in *transfersInput) (*transfersOutput, error) {
+	var before string
+	if err := in.Seek(&before); err != nil {
+		return nil, err
+	}
+	r := server.RaceFrom(ctx)
+	found, err := h.store.TransfersOfRace(ctx, r.ID, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &transfersOutput{CacheControl: "no-store"}
+	found, out.Body.NextCursor = server.Cut(in.Page, found, func(last maindb.Transfer) []any { return []any{last.ID} })
+	var userIDs []string
+	for _, t := range found {
+		userIDs = append(userIDs, t.GiverID, t.RunnerID)
+	}
+	people, err := h.runners.Runners(ctx, userIDs)
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Items = make([]ListedTransfer, len(found))
+	for i, t := range found {
+		out.Body.Items[i] = ListedTransfer{
+			UserID: t.GiverID, Giver: personOn(r.Date, people, t.GiverID), Runner: personOn(r.Date, people, t.RunnerID), State: t.State,
+			ByHand: t.ByHand, Reason: t.Reason, OfferedAt: t.OfferedAt, ExpiresAt: t.ExpiresAt,
+		}
+	}
+	return out, nil
 }
 
 func (h transfers) offer(ctx context.Context, in *RacePath) (*transferOutput, error) {
@@ -183,22 +243,23 @@ func (h transfers) ofRunner(ctx context.Context, in *transferOfInput) (*transfer
 }
 
 func (h transfers) withdraw(ctx context.Context, in *RacePath) (*struct{}, error) {
-	t, err := h.store.TransferOf(ctx, in.RaceID, server.CallerFrom(ctx).UserID)
-	if err != nil {
-		return nil, err
-	}
-	return nil, h.store.EndTransfer(ctx, t, race.TransferWithdrawn)
+	return nil, h.ended(ctx, in.RaceID, server.CallerFrom(ctx).UserID, false)
 }
 
 func (h transfers) withdrawByHand(ctx context.Context, in *transferOfInput) (*struct{}, error) {
-	t, err := h.store.TransferOf(ctx, in.RaceID, in.UserID)
+	return nil, h.ended(ctx, in.RaceID, in.UserID, true)
+}
+
+// ended withdraws a place that is offered.
+func (h transfers) ended(ctx context.Context, raceID, giverID string, byHand bool) error {
+	t, err := h.store.TransferOf(ctx, raceID, giverID)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if !t.ByHand {
-		return nil, errRunnersOwn
+	if byHand && !t.ByHand {
+		return errRunnersOwn
 	}
-	return nil, h.store.EndTransfer(ctx, t, race.TransferWithdrawn)
+	return h.store.EndTransfer(ctx, t, race.TransferWithdrawn)
 }
 
 func (h transfers) confirm(ctx context.Context, in *confirmTransferInput) (*transferOutput, error) {
@@ -303,23 +364,102 @@ func (h transfers) shown(ctx context.Context, giver bool) func(maindb.Transfer, 
 		if err != nil {
 			return nil, err
 		}
-		person := func(userID string) *PersonBody {
-			known, ok := found[userID]
-			if !ok {
-				return nil
-			}
-			body := &PersonBody{Name: known.Name, Sex: known.Sex}
-			if age := known.BirthDate.AgeOn(r.Date); age >= 0 && age <= race.MaxAge {
-				body.Age = &age
-			}
-			return body
-		}
 		out := &transferOutput{CacheControl: "no-store", Body: TransferBody{
-			State: t.State, ExpiresAt: t.ExpiresAt, ByHand: t.ByHand, Pool: t.Entry.Pool, Bib: t.Entry.Bib, Runner: person(t.RunnerID),
+			State: t.State, ExpiresAt: t.ExpiresAt, ByHand: t.ByHand, Pool: t.Entry.Pool, Bib: t.Entry.Bib, Runner: personOn(r.Date, found, t.RunnerID),
 		}}
 		if giver {
-			out.Body.Giver = person(t.GiverID)
+			out.Body.Giver = personOn(r.Date, found, t.GiverID)
 		}
 		return out, nil
 	}
+}
+
+// personOn is somebody with their age on a day; nil for nobody, or a deleted account.
+func personOn(day race.Date, people map[string]userdb.Runner, userID string) *PersonBody {
+	known, ok := people[userID]
+	if !ok {
+		return nil
+	}
+	body := &PersonBody{Name: known.Name, Sex: known.Sex}
+	if age := known.BirthDate.AgeOn(day); age >= 0 && age <= race.MaxAge {
+		body.Age = &age
+	}
+	return body
+}
+
+// Transfers returns a part of the transfers of the race of ctx, and the cursor of the next.
+func (s *Service) Transfers(ctx context.Context, part server.Page) ([]ListedTransfer, string, error) {
+	out, err := s.handedOn.list(ctx, &transfersInput{Page: part})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
+// OfferPlace offers a runner's place to whoever has the code that it returns. byHand is
+// with the rights of those who run the race, who give a reason.
+func (s *Service) OfferPlace(ctx context.Context, raceID, giverID string, byHand bool, reason string) (TransferBody, error) {
+	if byHand {
+		in := transferByHandInput{}
+		in.Body.Reason = reason
+		if err := server.Valid(in.Body); err != nil {
+			return TransferBody{}, err
+		}
+	}
+	return transferBodyOf(s.handedOn.offered(ctx, maindb.TransferOffer{RaceID: raceID, GiverID: giverID, ByHand: byHand, Reason: reason}))
+}
+
+// PlaceOffered returns the last transfer of a runner's place, or race.ErrNotFound.
+func (s *Service) PlaceOffered(ctx context.Context, raceID, giverID string) (TransferBody, error) {
+	return transferBodyOf(s.handedOn.shown(ctx, true)(s.handedOn.store.TransferOf(ctx, raceID, giverID)))
+}
+
+// WithdrawPlace withdraws a place that is offered. byHand is with the rights of those who
+// run the race.
+func (s *Service) WithdrawPlace(ctx context.Context, raceID, giverID string, byHand bool) error {
+	return s.handedOn.ended(ctx, raceID, giverID, byHand)
+}
+
+// ConfirmPlace hands a place on to the runner of that name, who has accepted it. byHand is
+// as in WithdrawPlace.
+func (s *Service) ConfirmPlace(ctx context.Context, raceID, giverID, name string, byHand bool) error {
+	_, err := s.handedOn.confirmed(ctx, raceID, giverID, name, byHand)
+	return err
+}
+
+// PlaceWithCode returns the place that the caller was given a code for, or
+// race.ErrNotFound.
+func (s *Service) PlaceWithCode(ctx context.Context, raceID, code string) (TransferBody, error) {
+	in := &codeInput{RacePath: RacePath{RaceID: raceID}}
+	in.Body.Code = code
+	if err := server.Valid(in.Body); err != nil {
+		return TransferBody{}, err
+	}
+	return transferBodyOf(s.handedOn.open(ctx, in))
+}
+
+// AcceptPlace accepts for the caller the place of the runner of that name.
+func (s *Service) AcceptPlace(ctx context.Context, raceID, code, name string) error {
+	in := &acceptTransferInput{RacePath: RacePath{RaceID: raceID}}
+	in.Body.Code, in.Body.Name = code, name
+	if err := server.Valid(in.Body); err != nil {
+		return err
+	}
+	_, err := s.handedOn.accept(ctx, in)
+	return err
+}
+
+// DeclinePlace declines for the caller the place with a code.
+func (s *Service) DeclinePlace(ctx context.Context, raceID, code string) error {
+	in := &codeInput{RacePath: RacePath{RaceID: raceID}}
+	in.Body.Code = code
+	_, err := s.handedOn.decline(ctx, in)
+	return err
+}
+
+func transferBodyOf(out *transferOutput, err error) (TransferBody, error) {
+	if err != nil {
+		return TransferBody{}, err
+	}
+	return out.Body, nil
 }

@@ -102,6 +102,12 @@ var Access = map[string]Rule{
 	"POST /{lang}/my/races/{race_id}/accept":                           {Who: Runner},
 	"POST /{lang}/my/races/{race_id}/decline":                          {Who: Runner},
 	"POST /{lang}/my/races/{race_id}/standing":                         {Who: Runner},
+	"GET /{lang}/my/races/{race_id}/transfer":                          {Who: Runner},
+	"POST /{lang}/my/races/{race_id}/transfer":                         {Who: Runner, Creates: true, Secret: true},
+	"POST /{lang}/my/races/{race_id}/transfer/confirm":                 {Who: Runner}, // repeating it changes nothing, so it needs no key
+	"POST /{lang}/my/races/{race_id}/transfer/withdraw":                {Who: Runner},
+	"GET /{lang}/my/races/{race_id}/receive":                           {Who: Runner},
+	"POST /{lang}/my/races/{race_id}/receive":                          {Who: Runner}, // likewise
 	"GET /{lang}/my/claims":                                            {Who: Runner},
 	"GET /{lang}/my/claims/new":                                        {Who: Runner},
 	"POST /{lang}/my/claims/new":                                       {Who: Runner, Creates: true},
@@ -222,6 +228,10 @@ var Access = map[string]Rule{
 	"GET /{lang}/organize/races/{race_id}/entries/{user_id}":                           {Who: Viewer},
 	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/enter":                    {Who: Editor}, // repeating it changes nothing, so it needs no key
 	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/remove":                   {Who: Editor}, // likewise
+	"GET /{lang}/organize/races/{race_id}/transfers":                                   {Who: Viewer},
+	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/transfer":                 {Who: Editor, Creates: true, Secret: true},
+	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/transfer/confirm":         {Who: Editor}, // likewise
+	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/transfer/withdraw":        {Who: Editor},
 	"GET /{lang}/organize/races/{race_id}/versions":                                    {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/exports":                                     {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/changes":                                     {Who: Viewer},
@@ -353,6 +363,7 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}/participants/me/transfer":            {Who: Runner},
 	"DELETE /v1/races/{race_id}/participants/me/transfer":         {Who: Runner},
 	"POST /v1/races/{race_id}/participants/me/transfer/confirm":   {Who: Runner}, // repeating it changes nothing, so it needs no key
+	"GET /v1/races/{race_id}/transfers":                           {Who: Viewer},
 	"POST /v1/races/{race_id}/transfers/open":                     {Who: Runner}, // likewise; the code does not belong into a URL
 	"POST /v1/races/{race_id}/transfers/accept":                   {Who: Runner}, // likewise
 	"POST /v1/races/{race_id}/transfers/decline":                  {Who: Runner}, // likewise

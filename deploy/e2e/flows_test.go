@@ -263,7 +263,7 @@ func TestOrganizerInABrowser(t *testing.T) {
 	require.Equal(t, 3, got.Revision)
 
 	first.lookAt(t, chromium, "/organize", race, race+"/files", plan, race+"/records", record, race+"/records/new", race+"/settings/ranking",
-		race+"/settings/awards", race+"/settings/course", race+"/publish", "/organize/series", "/organize/series/new")
+		race+"/settings/awards", race+"/settings/course", race+"/settings/entry", race+"/publish", "/organize/series", "/organize/series/new")
 }
 
 // TestRaceFromSignUpToCorrection takes an organizer from signing up to a race that is
@@ -466,6 +466,6 @@ const watchFocus = `(() => {
 		return [...missed.map((e) => "the Tab key does not reach " + name(e)), ...unseen.map((e) => "the focus cannot be seen on " + name(e)),
 			...jumps.map((at) => "the Tab key jumps back to " + name(due[at]))];
 	};
-	const parts = 3; // of a date, besides the first; its calendar is one
-	return due.length + parts * due.filter((e) => e.type === "date").length;
+	const parts = {date: 3, "datetime-local": 6}; // besides the first; the calendar is one
+	return due.reduce((stops, e) => stops + (parts[e.type] ?? 0), due.length);
 })()`

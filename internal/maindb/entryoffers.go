@@ -285,9 +285,9 @@ type HeldOffer struct {
 // ends first in front: that is where those that are overdue are. The zero value of after
 // begins the list.
 func (s *Store) HeldOffers(ctx context.Context, after HeldOffer, limit int) ([]HeldOffer, error) {
-	var now time.Time
-	if err := s.db.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&now); err != nil {
-		return nil, fmt.Errorf("read the database's clock: %w", err)
+	now, err := s.databaseTime(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if after.ExpiresAt.IsZero() {
 		after.ExpiresAt = time.Unix(0, 0).UTC()

@@ -26,8 +26,9 @@ type Transfer struct {
 	State     race.TransferState
 	ByHand    bool // by the organizer: whatever the race's deadline, and although others wait
 	Reason    string
+	OfferedAt time.Time
 	ExpiresAt time.Time
-	Entry     LineEntry // the giver's
+	Entry     LineEntry // the giver's; lists are without it
 }
 
 // TransferOffer is a request to offer a place to whoever has a code.
@@ -131,19 +132,67 @@ func (s *Store) foundTransfer(ctx context.Context, row gen.EntryTransfer, err er
 	if err != nil {
 		return Transfer{}, fmt.Errorf("read a transfer: %w", err)
 	}
-	var now time.Time
-	if err := s.db.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&now); err != nil {
-		return Transfer{}, fmt.Errorf("read the database's clock: %w", err)
+	now, err := s.databaseTime(ctx)
+	if err != nil {
+		return Transfer{}, err
 	}
+	t := transferOf(row, now)
+	t.Entry, err = s.EntryOf(ctx, row.RaceID, row.UserID)
+	return t, err
+}
+
+func (s *Store) databaseTime(ctx context.Context) (now time.Time, err error) {
+	if err := s.db.QueryRowContext(ctx, "SELECT UTC_TIMESTAMP(6)").Scan(&now); err != nil {
+		return now, fmt.Errorf("read the database's clock: %w", err)
+	}
+	return now, nil
+}
+
+func transferOf(row gen.EntryTransfer, now time.Time) Transfer {
 	t := Transfer{
 		ID: row.TransferID, RaceID: row.RaceID, GiverID: row.UserID, RunnerID: row.RunnerID.String, State: race.TransferState(row.State),
-		ByHand: row.ByHand, Reason: row.Reason, ExpiresAt: row.ExpiresAt,
+		ByHand: row.ByHand, Reason: row.Reason, OfferedAt: row.OfferedAt, ExpiresAt: row.ExpiresAt,
 	}
 	if t.State.Open() && !now.Before(t.ExpiresAt) {
 		t.State = race.TransferExpired
 	}
-	t.Entry, err = s.EntryOf(ctx, row.RaceID, row.UserID)
-	return t, err
+	return t
+}
+
+// TransfersOfRace returns transfers of a race, the newest first, from the one before the
+// given ID on; an empty ID: from the newest.
+func (s *Store) TransfersOfRace(ctx context.Context, raceID, before string, limit int) ([]Transfer, error) {
+	rows, err := s.queries.TransfersOfRace(ctx, gen.TransfersOfRaceParams{RaceID: raceID, Before: before, Limit: count32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list the transfers of race %s: %w", raceID, err)
+	}
+	now, err := s.databaseTime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Transfer, len(rows))
+	for i, row := range rows {
+		found[i] = transferOf(row, now)
+	}
+	return found, nil
+}
+
+// OpenTransfersWith returns the open transfers of a runner, whether they give the place or
+// have accepted it, the first to expire first.
+func (s *Store) OpenTransfersWith(ctx context.Context, userID string) ([]Transfer, error) {
+	now, err := s.databaseTime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.queries.OpenTransfersWith(ctx, userID, nullString(userID), now)
+	if err != nil {
+		return nil, fmt.Errorf("list the transfers of user %s: %w", userID, err)
+	}
+	found := make([]Transfer, len(rows))
+	for i, row := range rows {
+		found[i] = transferOf(row, now)
+	}
+	return found, nil
 }
 
 // inTransfer calls change with a transfer and the giver's entry under the lock on its

@@ -137,6 +137,50 @@ func (q *Queries) LockTransfer(ctx context.Context, transferID string) (EntryTra
 	return i, err
 }
 
+const openTransfersWith = `-- name: OpenTransfersWith :many
+SELECT transfer_id, race_id, user_id, entry_id, runner_id, giver_hash, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer
+WHERE (user_id = ? OR runner_id = ?) AND state IN ('offered', 'accepted') AND expires_at > ?
+ORDER BY expires_at, transfer_id LIMIT 50
+`
+
+// Of a runner, on either side.
+func (q *Queries) OpenTransfersWith(ctx context.Context, userID string, runnerID sql.NullString, now time.Time) ([]EntryTransfer, error) {
+	rows, err := q.db.QueryContext(ctx, openTransfersWith, userID, runnerID, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EntryTransfer
+	for rows.Next() {
+		var i EntryTransfer
+		if err := rows.Scan(
+			&i.TransferID,
+			&i.RaceID,
+			&i.UserID,
+			&i.EntryID,
+			&i.RunnerID,
+			&i.GiverHash,
+			&i.CodeHash,
+			&i.State,
+			&i.ByHand,
+			&i.Reason,
+			&i.OfferedAt,
+			&i.ExpiresAt,
+			&i.ChangedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const setTransfer = `-- name: SetTransfer :exec
 UPDATE entry_transfer SET state = ?, runner_id = ?, giver_hash = ?, changed_at = ? WHERE transfer_id = ?
 `
@@ -183,4 +227,57 @@ func (q *Queries) TransferWithCode(ctx context.Context, raceID string, codeHash 
 		&i.ChangedAt,
 	)
 	return i, err
+}
+
+const transfersOfRace = `-- name: TransfersOfRace :many
+SELECT transfer_id, race_id, user_id, entry_id, runner_id, giver_hash, code_hash, state, by_hand, reason, offered_at, expires_at, changed_at FROM entry_transfer WHERE race_id = ? AND (? = '' OR transfer_id < ?) ORDER BY transfer_id DESC LIMIT ?
+`
+
+type TransfersOfRaceParams struct {
+	RaceID string
+	Before string
+	Limit  int32
+}
+
+// The newest first, by their IDs, which are in the order of time.
+func (q *Queries) TransfersOfRace(ctx context.Context, arg TransfersOfRaceParams) ([]EntryTransfer, error) {
+	rows, err := q.db.QueryContext(ctx, transfersOfRace,
+		arg.RaceID,
+		arg.Before,
+		arg.Before,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EntryTransfer
+	for rows.Next() {
+		var i EntryTransfer
+		if err := rows.Scan(
+			&i.TransferID,
+			&i.RaceID,
+			&i.UserID,
+			&i.EntryID,
+			&i.RunnerID,
+			&i.GiverHash,
+			&i.CodeHash,
+			&i.State,
+			&i.ByHand,
+			&i.Reason,
+			&i.OfferedAt,
+			&i.ExpiresAt,
+			&i.ChangedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -11,6 +11,16 @@ SELECT * FROM entry_transfer WHERE transfer_id = ? FOR UPDATE;
 -- name: LastTransferOf :one
 SELECT * FROM entry_transfer WHERE race_id = ? AND user_id = ? ORDER BY offered_at DESC, transfer_id DESC LIMIT 1;
 
+-- name: TransfersOfRace :many
+-- The newest first, by their IDs, which are in the order of time.
+SELECT * FROM entry_transfer WHERE race_id = ? AND (sqlc.arg(before) = '' OR transfer_id < sqlc.arg(before)) ORDER BY transfer_id DESC LIMIT ?;
+
+-- name: OpenTransfersWith :many
+-- Of a runner, on either side.
+SELECT * FROM entry_transfer
+WHERE (user_id = sqlc.arg(user_id) OR runner_id = sqlc.arg(runner_id)) AND state IN ('offered', 'accepted') AND expires_at > sqlc.arg(now)
+ORDER BY expires_at, transfer_id LIMIT 50;
+
 -- name: SetTransfer :exec
 UPDATE entry_transfer SET state = ?, runner_id = ?, giver_hash = ?, changed_at = ? WHERE transfer_id = ?;
 
