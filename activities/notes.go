@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/activity"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -76,12 +75,8 @@ func (n *Notes) NoteReset(ctx context.Context, in CreditInput) (runID string, er
 			return execution.RunID, err
 		}
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", err
-	}
 	action := maindb.Action{
-		ID: id.String(), Actor: maindb.ActorTemporal, Name: ResetCredit, Target: in.RecordID, Reason: cause.Reason,
+		Actor: maindb.ActorTemporal, Name: ResetCredit, Target: in.RecordID, Reason: cause.Reason,
 		StartedAt: cause.At, FinishedAt: cause.At,
 	}
 	if strings.HasPrefix(cause.Reason, auditReason) {
@@ -96,7 +91,7 @@ func (n *Notes) NoteReset(ctx context.Context, in CreditInput) (runID string, er
 	if action.After, err = json.Marshal(map[string]string{"run_id": execution.RunID}); err != nil {
 		return "", err
 	}
-	added, err := n.store.AddOutsideAction(ctx, action, execution.RunID)
+	added, err := n.store.AddOutsideAction(asWorkflow(ctx), action, execution.RunID)
 	if added {
 		activity.GetLogger(ctx).Warn("a credit's workflow was reset outside the API; it is in the log of actions", "actor", action.Actor)
 	}

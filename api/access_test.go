@@ -80,6 +80,7 @@ type testBundle struct {
 	accounts    *userdb.Accounts
 	mails       *userdb.Ledger            // the worker's
 	dump        func(t *testing.T) string // everything that both databases hold
+	changes     func(t *testing.T) int    // how many changes are logged in both databases
 	outcomes    *maindb.Outcomes          // the worker's
 	logs        *lockedBuffer
 	inUser      func(t testing.TB, statement string, args ...any) // executes it in user_db
@@ -145,6 +146,13 @@ func setup(t testing.TB) *testBundle {
 			text += rows
 		}
 		return text
+	}
+	b.changes = func(t *testing.T) (n int) {
+		t.Helper()
+		var waiting int // in user_db, until the relay takes them to the log
+		require.NoError(t, mainRows.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM change_log").Scan(&n))
+		require.NoError(t, userDB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM change_outbox").Scan(&waiting))
+		return n + waiting
 	}
 	b.mails = userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now)
 	_, err = p.userDB.CreateAccount(t.Context(), userdb.Account{UserID: b.bystanderID, LoginID: "bystander", Type: auth.Organizer, Name: "By Stander"})

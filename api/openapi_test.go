@@ -129,10 +129,12 @@ func TestExamplesAreAccepted(t *testing.T) { //nolint:tparallel // one after the
 	t.Parallel()
 	b := setup(t)
 	list := operations(document(t, b.router))
+	logged := b.changes(t)
 	signUp := `{"login_id":"office@example.net","password":"six stars to go","name":"Race Office","user_type":"organizer"}`
 	answer := b.send(t, http.MethodPost, "/v1/users", "", signUp, http.Header{"Content-Type": {"application/json"}})
 	require.Equal(t, http.StatusCreated, answer.Code, answer.Body)
 	// The example of the login is the account of the sign-up's example.
+	require.Equal(t, 1, b.changes(t)-logged)
 	slices.SortStableFunc(list, func(a, b operation) int { return order(a) - order(b) })
 	for _, op := range list { //nolint:paralleltest // in their order
 		t.Run(op.OperationID, func(t *testing.T) { b.sendExample(t, op) })
@@ -181,7 +183,7 @@ func (b *testBundle) sendExample(t *testing.T, op operation) {
 		if media := op.RequestBody.Value.Content["application/json"]; media != nil {
 			text, err := json.Marshal(media.Example)
 			require.NoError(t, err)
-			body = strings.NewReplacer(exampleToken, ids["refresh_token"], exampleRace, ids["race_id"]).Replace(string(text))
+			body = strings.NewReplacer(exampleToken, ids["refresh_token"], exampleRace, ids["race_id"], exampleHash, ids["hash"]).Replace(string(text))
 			headers.Set("Content-Type", "application/json")
 		}
 		if op.RequestBody.Value.Content["multipart/form-data"] != nil {
@@ -192,7 +194,9 @@ func (b *testBundle) sendExample(t *testing.T, op operation) {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
+	logged := b.changes(t)
 	answer := b.send(t, op.method, path, b.tokens[callerOf(op.rule())], body, headers)
+	requireChange(t, op, answer.Code, b.changes(t)-logged)
 	switch {
 	case answer.Code < http.StatusBadRequest:
 	case !known && answer.Code == http.StatusNotFound: // what it is about does not exist here
@@ -203,7 +207,48 @@ func (b *testBundle) sendExample(t *testing.T, op operation) {
 	}
 }
 
+// changeNothing are the calls that are not GET and write no change, with the reason.
+var changeNothing = map[string]string{
+	"begin-passkey":       "a challenge: nothing is changed until it is answered",
+	"begin-passkey-login": "likewise",
+	"login":               "sessions have a list of their own",
+	"login-by-passkey":    "likewise",
+	"refresh-token":       "likewise",
+	"logout":              "likewise",
+	"open-transfer":       "shows an offer to whoever has its code",
+	"plan-import":         "a plan: what applying it changes is logged then",
+	"recover-account":     "mails a link: what is changed with it is logged then",
+}
+
+// notCarriedOut are the calls that cannot be carried out here, with where it is tested
+// that they are logged.
+var notCarriedOut = map[string]string{
+	"add-passkey":          "internal/userdb: it takes an authenticator",
+	"remove-passkey":       "internal/userdb: likewise",
+	"merge-people":         "internal/maindb: the people of the example are made up",
+	"discard-dead-letter":  "api/ops: there is no queue",
+	"redrive-dead-letters": "api/ops: likewise",
+}
+
+// requireChange requires that a call which may change something wrote to the change log
+// how much it did, so that a new call cannot be left out of it.
+func requireChange(t *testing.T, op operation, status, logged int) {
+	t.Helper()
+	_, none := changeNothing[op.OperationID]
+	_, elsewhere := notCarriedOut[op.OperationID]
+	switch {
+	case op.method == http.MethodGet, none:
+		require.Zero(t, logged, "%s changes nothing", op.OperationID)
+	case elsewhere:
+		require.GreaterOrEqual(t, status, http.StatusBadRequest, "%s is carried out: it needs no exception", op.OperationID)
+	default:
+		require.Positive(t, logged, "%s (%d) wrote no change: log it, or say in changeNothing why not", op.OperationID, status)
+	}
+}
+
 const (
+	// exampleHash stands for the hash of a plan.
+	exampleHash = "5c1f3f0f1c5f0a3be3f5d5a9d2f8a6b3f0a1c2d3e4f5061728394a5b6c7d8e9f"
 	// exampleToken stands in examples for a token, of which there is none that is
 	// good, and exampleRace for a race.
 	exampleToken = "kBq7cBqf4OqJ1r6Q3oJm2y0Qb5m3g8mXb3mHhG0s5vE"
@@ -257,16 +302,47 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	}
 	create("/v1/races", owner, file, `{"name":"A","date":"2026-04-19","distance_m":42195,"ranking":{"basis":"gun"},"timing_points":[{"name":"Half","distance_m":21097.5}]}`, "race_id", "race_id")
 	racePath := "/v1/races/" + ids["race_id"]
-	if operationID != "enter-race" {
+	claims := slices.Contains([]string{"accept-claim", "decline-claim", "withdraw-claim", "approve-claim", "refuse-claim"}, operationID)
+	if operationID != "enter-race" && !claims {
 		create(racePath+"/participants", runner, file, "", "participant_id", "participant_id")
 	}
 	startList := "bib,name,sex,age\n9001,Ada Example,F,34\n9002,Bo Example,M,41\n"
 	if strings.HasSuffix(operationID, "-dispute") { // of the runner's own result
 		startList = "bib,login_id\n9001,runner@example.net\n"
 	}
-	create(racePath+"/participants/import", owner, "text/csv", startList, "added", "")
+	if operationID == "withdraw-claim" || operationID == "approve-claim" || operationID == "refuse-claim" {
+		startList = "bib,name,birth_date\n9001,Ada Example,1990-05-01\n"
+	} else if claims {
+		startList = "bib,name,login_id\n9001,Ada Example,runner@example.net\n"
+	}
+	if operationID != "import-start-list" {
+		create(racePath+"/participants/import", owner, "text/csv", startList, "added", "")
+	}
 	if !slices.Contains([]string{"delete-race", "cancel-my-entry", "enter-race"}, operationID) {
 		create(racePath+"/official-records", owner, file, `{"bib":"9001","gun_time":"2:41:05"}`, "record_id", "record_id")
+	}
+	switch operationID {
+	case "accept-claim", "decline-claim":
+		ids["claim_id"] = b.invitation(t, ids["race_id"])
+	case "withdraw-claim", "approve-claim", "refuse-claim":
+		create("/v1/me/claims", runner, file, `{"race_id":"`+ids["race_id"]+`","bib":"9001","birth_date":"1990-05-01"}`, "claim_id", "claim_id")
+	case "cancel-finalize":
+		create(racePath+"/finalize", owner, file, "", "", "")
+	case "end-my-session":
+		ids["session_id"] = newID()
+		_, hash := auth.NewRefreshToken()
+		require.NoError(t, b.parts.userDB.StartSession(t.Context(), userdb.Session{
+			ID: ids["session_id"], Account: userdb.Account{UserID: b.ids[runner], PasswordHash: passwordHash()}, CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+		}, hash))
+	case "apply-import", "undo-import":
+		plan := func(field string) {
+			create(racePath+"/imports", owner, "text/csv", "bib,gun_time\n9002,2:50:00\n", field, field)
+		}
+		plan("hash")
+		plan("import_id")
+		if operationID == "undo-import" {
+			create(racePath+"/imports/"+ids["import_id"]+"/apply", owner, file, `{"hash":"`+ids["hash"]+`"}`, "", "")
+		}
 	}
 	create(racePath+"/staff", owner, file, `{"login_id":"runner@example.net","role":"viewer"}`, "invitation_id", "invitation_id")
 	if strings.HasSuffix(operationID, "-staff-role") || operationID == "remove-staff" {
@@ -300,15 +376,39 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	return ids
 }
 
+// invitation returns the runner's invitation to claim a result of a race.
+func (b *testBundle) invitation(t testing.TB, raceID string) string {
+	t.Helper()
+	answer := b.send(t, http.MethodGet, "/v1/me/claims?limit=1000", b.tokens[runner], "", nil)
+	require.Equal(t, http.StatusOK, answer.Code)
+	var claims struct {
+		Items []struct {
+			ClaimID string `json:"claim_id"`
+			RaceID  string `json:"race_id"`
+		} `json:"items"`
+	}
+	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &claims))
+	for _, c := range claims.Items {
+		if c.RaceID == raceID {
+			return c.ClaimID
+		}
+	}
+	require.Fail(t, "the runner was not invited")
+	return ""
+}
+
 // someDelivery changes a race and returns the delivery of that to a webhook.
 func (b *testBundle) someDelivery(t testing.TB, raceID, webhookID string) string {
 	t.Helper()
 	require.NoError(t, b.parts.mainDB.AddChange(t.Context(), race.Change{Action: "race.changed", RaceID: raceID, Subject: race.Subject{Kind: "race", ID: raceID}}))
-	_, err := b.outcomes.SealChanges(t.Context(), 1000)
-	require.NoError(t, err)
-	for n := 1; n > 0; {
-		n, err = b.outcomes.ConsumeWebhooks(t.Context())
-		require.NoError(t, err)
+	for _, take := range []func(context.Context) (int, error){
+		func(ctx context.Context) (int, error) { return b.outcomes.SealChanges(ctx, 1000) }, b.outcomes.ConsumeWebhooks,
+	} {
+		for n := 1; n > 0; {
+			var err error
+			n, err = take(t.Context())
+			require.NoError(t, err)
+		}
 	}
 	found, err := b.parts.mainDB.WebhookDeliveries(t.Context(), webhookID, "", 1)
 	require.NoError(t, err)

@@ -24,7 +24,7 @@ func Register(api huma.API, store *maindb.Store) *Reader {
 	server.Register(api, huma.Operation{
 		OperationID: "list-race-changes", Method: http.MethodGet, Path: "/v1/races/{race_id}/changes",
 		Summary: "List who changed what in a race, and why", Tags: []string{tag},
-		Description: "Settings, decisions about records, imports, publication, staff and keys. A single result that is posted is its record's first revision and is not listed.",
+		Description: "Settings, results and decisions about them, imports, publication, staff and keys.",
 		Errors:      []int{http.StatusNotFound},
 	}, l.ofRace)
 	server.Register(api, huma.Operation{

@@ -131,7 +131,7 @@ func (s startLists) carryOut(ctx context.Context, raceID string, list *imports.R
 	writes := func(p maindb.PlannedRow) bool {
 		return p.Outcome == maindb.RowAdded || p.Outcome == maindb.RowChanged
 	}
-	if !slices.ContainsFunc(planned, writes) {
+	if !slices.ContainsFunc(planned, writes) && len(corrections) == 0 {
 		return nil
 	}
 	revised, err := s.store.ImportStartList(ctx, raceID, list.Entries, planned)

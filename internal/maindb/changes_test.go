@@ -51,9 +51,9 @@ func TestChangeLog(t *testing.T) {
 		require.Len(t, c.Hash, 64)
 	}
 	require.Equal(t, []string{
-		"race.voided", "race.finalize_cancelled", "race.finalize_requested", "record.corrected", "race.changed", "race.created",
+		"race.voided", "race.finalize_cancelled", "race.finalize_requested", "record.corrected", "record.posted", "race.changed", "race.created",
 	}, actions)
-	changed, corrected := found[4], found[3]
+	changed, corrected := found[5], found[3]
 	require.JSONEq(t, `{"city":"Köln"}`, text(changed.Before))
 	require.JSONEq(t, `{"city":"Bonn"}`, text(changed.After))
 	require.Equal(t, race.Subject{Kind: "record", ID: posted.ID}, corrected.Subject)

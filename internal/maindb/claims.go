@@ -408,9 +408,6 @@ func (c *claiming) set(ctx context.Context, row gen.Claim, state race.ClaimState
 	if err != nil {
 		return Claim{}, fmt.Errorf("write claim %s: %w", row.ClaimID, err)
 	}
-	if state == race.Declined { // whoever reads the race's log would learn that the login exists
-		return claimOf(row), nil
-	}
 	states := func(state string) map[string]string { return map[string]string{"state": state, "bib": row.Bib} }
 	change := race.Change{
 		Action: "claim." + row.State, RaceID: row.RaceID, Subject: race.Subject{Kind: "claim", ID: row.ClaimID},
@@ -418,6 +415,9 @@ func (c *claiming) set(ctx context.Context, row gen.Claim, state race.ClaimState
 	}
 	if before != "" {
 		change.Before = states(before)
+	}
+	if state == race.Declined { // whoever reads the race's log would learn that the login exists
+		change.RaceID = ""
 	}
 	if row.UserID.String != by {
 		change.AboutID = row.UserID.String

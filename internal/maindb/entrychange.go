@@ -136,6 +136,10 @@ func (l *line) setState(ctx context.Context, e gen.Entry, state race.EntryStatus
 // runner who already has an offer still has to answer it.
 func (s *Store) SetStanding(ctx context.Context, raceID, userID string, standing bool) (LineEntry, error) {
 	err := s.inEntry(ctx, raceID, userID, func(l *line, e gen.Entry) error {
+		if e.Standing == standing {
+			return nil
+		}
+		l.log("entry.standing_changed", e, "", map[string]any{"status": e.State, "standing_acceptance": standing})
 		return l.q.SetStanding(ctx, gen.SetStandingParams{Standing: standing, RaceID: raceID, Pool: e.Pool, Seq: e.Seq})
 	})
 	if err != nil {

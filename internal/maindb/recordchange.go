@@ -80,7 +80,7 @@ func (s *Store) PatchRecord(ctx context.Context, raceID, recordID string, expect
 		if record, err = s.advance(ctx, tx, row, next); err != nil {
 			return err
 		}
-		return s.logRecord(ctx, tx, "record.corrected", recordOf(row), record, change)
+		return writeChanges(ctx, tx, s.now(), recordChange("record.corrected", recordStateOf(recordOf(row)), record, change))
 	})
 	if err != nil {
 		return race.Record{}, false, err
@@ -136,7 +136,7 @@ func (s *Store) SwapBibs(ctx context.Context, raceID string, one, other RecordAt
 			if err != nil {
 				return err
 			}
-			if err := s.logRecord(ctx, tx, "record.corrected", recordOf(row), after, change); err != nil {
+			if err := writeChanges(ctx, tx, s.now(), recordChange("record.corrected", recordStateOf(recordOf(row)), after, change)); err != nil {
 				return err
 			}
 		}
@@ -161,7 +161,7 @@ func (s *Store) RemoveRecord(ctx context.Context, raceID, recordID string, expec
 		if record, err = s.advance(ctx, tx, row, next); err != nil {
 			return err
 		}
-		return s.logRecord(ctx, tx, "record.removed", recordOf(row), record, change)
+		return writeChanges(ctx, tx, s.now(), recordChange("record.removed", recordStateOf(recordOf(row)), record, change))
 	})
 	if err != nil {
 		return race.Record{}, false, err
@@ -169,13 +169,13 @@ func (s *Store) RemoveRecord(ctx context.Context, raceID, recordID string, expec
 	return record, removed, nil
 }
 
-// logRecord logs a person's decision about a record. The revisions of a file are
-// logged as one import, and first revisions by themselves: they change nothing.
-func (s *Store) logRecord(ctx context.Context, tx *sql.Tx, action string, before, after race.Record, change Change) error {
-	return writeChanges(ctx, tx, s.now(), race.Change{
+// recordChange is a result that was posted (before is nil) or somebody's decision about
+// a record. The revisions of a file are logged as one import.
+func recordChange(action string, before any, after race.Record, change Change) race.Change {
+	return race.Change{
 		Action: action, RaceID: after.RaceID, Subject: race.Subject{Kind: "record", ID: after.ID},
-		Before: recordStateOf(before), After: recordStateOf(after), Reason: change.Reason, PrivateNote: change.PrivateNote,
-	})
+		Before: before, After: recordStateOf(after), Reason: change.Reason, PrivateNote: change.PrivateNote,
+	}
 }
 
 // changeRecord calls change with the record in a transaction that holds the
@@ -296,9 +296,9 @@ func (s *Store) PostRecordWithSplits(ctx context.Context, raceID, recordID strin
 		posted.origin, posted.Decided = race.ByHand, true
 	}
 	for range postAttempts {
-		err := s.post(ctx, shareRace, posted)
+		err := s.post(ctx, shareRace, posted, change)
 		if errors.Is(err, errScheduled) { // once per race
-			err = s.post(ctx, holdLiveRace, posted)
+			err = s.post(ctx, holdLiveRace, posted, change)
 		}
 		if err == nil {
 			return posted.Record, true, nil
@@ -317,7 +317,7 @@ func (s *Store) PostRecordWithSplits(ctx context.Context, raceID, recordID strin
 	return race.Record{}, false, fmt.Errorf("record %s: its bib or its ID is in use", recordID)
 }
 
-func (s *Store) post(ctx context.Context, hold holder, r revision) error {
+func (s *Store) post(ctx context.Context, hold holder, r revision, change Change) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q, now := s.queries.WithTx(tx), s.now()
 		status, err := hold(ctx, q, r.RaceID)
@@ -325,6 +325,9 @@ func (s *Store) post(ctx context.Context, hold holder, r revision) error {
 			return err
 		}
 		if err := writeRevisions(ctx, tx, []revision{r}, now); err != nil {
+			return err
+		}
+		if err := writeChanges(ctx, tx, now, recordChange("record.posted", nil, r.Record, change)); err != nil {
 			return err
 		}
 		return startResults(ctx, q, r.RaceID, status, now)

@@ -120,10 +120,30 @@ func (s *Store) ImportStartList(ctx context.Context, raceID string, rows []Start
 		if err := s.writeStartList(ctx, tx, plan); err != nil {
 			return err
 		}
-		revised, err = s.reviseBibsOf(ctx, tx, raceID, plan.revises)
-		return err
+		if revised, err = s.reviseBibsOf(ctx, tx, raceID, plan.revises); err != nil {
+			return err
+		}
+		return writeChanges(ctx, tx, s.now(), plan.change())
 	})
 	return revised, err
+}
+
+// change is what the change log says of a start list: how many entries it added and
+// changed.
+func (p *startListPlan) change() race.Change {
+	counts := map[string]int{"added": 0, "changed": 0}
+	for _, row := range p.rows {
+		switch row.Outcome {
+		case RowAdded:
+			counts["added"]++
+		case RowChanged:
+			counts["changed"]++
+		case RowUnchanged, RowRefused:
+		}
+	}
+	c := ofRace(p.race.ID, "race.start_list_imported")
+	c.After = counts
+	return c
 }
 
 func (s *Store) planStartList(ctx context.Context, q *gen.Queries, r race.Race, rows []StartListRow) (*startListPlan, error) {

@@ -69,7 +69,12 @@ func (s *Accounts) CreateAccount(ctx context.Context, a Account) (Account, error
 			Name: a.Name, Phone: a.Phone, BirthDate: optionalDate(a.BirthDate), Sex: string(a.Sex),
 			EmailPending: optional(a.EmailPending), EmailPendingAt: sql.NullTime{Time: a.CreatedAt, Valid: a.EmailPending != ""}, Language: a.Language, CreatedAt: a.CreatedAt, UpdatedAt: a.CreatedAt,
 		})
-		if err != nil || a.EmailPending == "" {
+		if err != nil {
+			return err
+		}
+		created := accountChange("account.created", a.UserID, "")
+		created.After = map[string]string{"user_type": string(a.Type)}
+		if err := writeChange(ctx, queries, a.CreatedAt, created); err != nil || a.EmailPending == "" {
 			return err
 		}
 		return s.sendLink(ctx, queries, a, ConfirmEmail, a.EmailPending, a.EmailPending)
@@ -161,7 +166,11 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 		if change.CheckedHash != "" && change.CheckedHash != account.PasswordHash {
 			return &race.ConflictError{Field: "password", Message: "the password has been changed in the meantime"}
 		}
+		before := account
 		account.apply(change)
+		if err := s.logUpdate(ctx, queries, now, before, account, change); err != nil {
+			return err
+		}
 		err = queries.UpdateUser(ctx, gen.UpdateUserParams{
 			PasswordHash: optional(account.PasswordHash), Name: account.Name, Phone: account.Phone,
 			BirthDate: optionalDate(account.BirthDate), Sex: string(account.Sex), Language: account.Language,
@@ -184,14 +193,6 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 		if err := s.notify(ctx, queries, account, PasswordChanged, account.Email, uuid.NewString(), ""); err != nil {
 			return err
 		}
-		if err := writeChange(ctx, queries, now, accountChange("account.password_changed", userID, "")); err != nil {
-			return err
-		}
-		if change.Password.RevokeKeys {
-			if err := writeChange(ctx, queries, now, accountChange(race.KeysRevoked, userID, "")); err != nil {
-				return err
-			}
-		}
 		return s.endOthers(ctx, queries, userID, change.Password.KeptSession)
 	})
 	if err != nil {
@@ -199,6 +200,47 @@ func (s *Accounts) UpdateAccount(ctx context.Context, userID string, change Chan
 	}
 	s.changed(userID)
 	return account, nil
+}
+
+// logUpdate logs which fields of an account somebody changed, never their values, and a
+// new password.
+func (s *Accounts) logUpdate(ctx context.Context, queries *gen.Queries, now time.Time, before, after Account, change Change) error {
+	var fields []string
+	for _, f := range []struct {
+		name    string
+		changed bool
+	}{
+		{"name", before.Name != after.Name},
+		{"phone", before.Phone != after.Phone},
+		{"birth_date", before.BirthDate != after.BirthDate},
+		{"sex", before.Sex != after.Sex},
+		{"language", before.Language != after.Language},
+		{"hide_name", change.HideName != nil && optionalBool(before.HideName) != optionalBool(after.HideName)},
+		{"hide_age", change.HideAge != nil && optionalBool(before.HideAge) != optionalBool(after.HideAge)},
+		{"email_pending", change.Email != nil},
+		{"login_id_pending", change.LoginID != nil},
+	} {
+		if f.changed {
+			fields = append(fields, f.name)
+		}
+	}
+	if len(fields) > 0 {
+		changed := accountChange("account.changed", after.UserID, "")
+		changed.After = map[string][]string{"fields": fields}
+		if err := writeChange(ctx, queries, now, changed); err != nil {
+			return err
+		}
+	}
+	if change.Password == nil {
+		return nil
+	}
+	if err := writeChange(ctx, queries, now, accountChange("account.password_changed", after.UserID, "")); err != nil {
+		return err
+	}
+	if !change.Password.RevokeKeys {
+		return nil
+	}
+	return writeChange(ctx, queries, now, accountChange(race.KeysRevoked, after.UserID, ""))
 }
 
 // UpgradeHash replaces a password's hash by one of newer parameters, unless the

@@ -274,6 +274,9 @@ func (s *Accounts) EndSessionOf(ctx context.Context, userID, sessionID string) e
 		if err != nil {
 			return err
 		}
+		if err := writeChange(ctx, queries, s.now(), accountChange("account.session_ended", userID, "")); err != nil {
+			return err
+		}
 		return s.endSession(ctx, queries, userID, sessionID)
 	})
 	if err != nil {
@@ -287,6 +290,9 @@ func (s *Accounts) EndOtherSessions(ctx context.Context, userID, kept string) er
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries := s.queries.WithTx(tx)
 		if _, err := lockUser(ctx, queries, userID); err != nil {
+			return err
+		}
+		if err := writeChange(ctx, queries, s.now(), accountChange("account.sessions_ended", userID, "")); err != nil {
 			return err
 		}
 		return s.endOthers(ctx, queries, userID, kept)

@@ -18,13 +18,15 @@ type Type string
 
 // Types are the types of events that an endpoint can ask for.
 var Types = []Type{
-	"result.corrected", "result.removed", "import.applied", "import.undone", "race.changed", "race.official", "race.voided",
+	"result.posted", "result.corrected", "result.removed", "import.applied", "import.undone", "race.changed", "race.official", "race.voided",
 	"entry.changed", "entry.drawn", "claim.opened", "dispute.opened", "dispute.closed",
 }
 
 // TypeOf returns the type of event that a change makes; empty: none.
 func TypeOf(c race.Change) Type {
 	switch c.Action {
+	case "record.posted":
+		return "result.posted"
 	case "record.corrected":
 		return "result.corrected"
 	case "record.removed":

@@ -69,7 +69,7 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, RankSeries, VoidRace, HandOverRace, SuspendUser, RestoreUser, RemovePasskeys,
 		Verify, Unverify, MergePeople, SeparatePerson,
 	} {
-		for _, outcome := range []string{"done", "failed"} {
+		for _, outcome := range []string{maindb.ActionDone, maindb.ActionFailed} {
 			taken.WithLabelValues(string(action), outcome) // so that the first one is an increase
 		}
 	}
@@ -91,23 +91,23 @@ func (l Log) Do(ctx context.Context, o Order, act func(ctx context.Context, acti
 	if err != nil {
 		return fmt.Errorf("log %s: %w", o.Action, err)
 	}
-	err = l.store.BeginAction(ctx, maindb.Action{
+	begun := maindb.Action{
 		ID: id.String(), OperatorID: o.OperatorID, Name: string(o.Action), Target: o.Target,
 		Reason: strings.TrimSpace(o.Reason), Before: before,
-	})
-	if err != nil {
+	}
+	if err := l.store.BeginAction(ctx, begun); err != nil {
 		return err
 	}
 	after, failure := act(ctx, id.String())
 	if failure != nil && after == nil {
 		after = map[string]string{"error": failure.Error()}
 	}
-	outcome := "done"
+	outcome := maindb.ActionDone
 	if failure != nil {
-		outcome = "failed"
+		outcome = maindb.ActionFailed
 	}
 	l.taken.WithLabelValues(string(o.Action), outcome).Inc()
-	l.finish(ctx, id.String(), after)
+	l.finish(ctx, begun, after, outcome)
 	l.log.InfoContext(ctx, "operator action carried out", "action_id", id.String(), "action", string(o.Action), "target", o.Target,
 		"operator_id", o.OperatorID, "outcome", outcome)
 	return failure
@@ -115,14 +115,15 @@ func (l Log) Do(ctx context.Context, o Order, act func(ctx context.Context, acti
 
 // finish logs the outcome of an action. If that fails, the action is listed without an
 // outcome.
-func (l Log) finish(ctx context.Context, actionID string, after any) {
+func (l Log) finish(ctx context.Context, a maindb.Action, after any, outcome string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	state, err := json.Marshal(after)
 	if err == nil {
-		err = l.store.FinishAction(ctx, actionID, state)
+		a.After = state
+		err = l.store.FinishAction(ctx, a, outcome)
 	}
 	if err != nil {
-		l.log.WarnContext(ctx, "cannot log the outcome of an operator action: it is listed without an outcome", "action_id", actionID, "error", err)
+		l.log.WarnContext(ctx, "cannot log the outcome of an operator action: it is listed without an outcome", "action_id", a.ID, "error", err)
 	}
 }

@@ -8,11 +8,84 @@ package gen
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"time"
 )
 
 const actions = `-- name: Actions :many
+SELECT b.change_id AS action_id, b.actor_kind, b.actor_id, b.action, b.subject_id AS target, t.reason,
+       b.state_before, b.changed_at AS started_at, e.state_after, e.changed_at AS finished_at
+FROM change_log b FORCE INDEX (change_by_action)
+LEFT JOIN change_text t ON t.change_id = b.change_id
+LEFT JOIN change_log e ON e.subject_id = b.change_id AND e.subject_kind = 'operation'
+WHERE b.action LIKE ?
+  AND b.change_id < ?
+  AND (? = '' OR b.subject_id = ?)
+ORDER BY b.change_id DESC
+LIMIT ?
+`
+
+type ActionsParams struct {
+	Begun    string
+	BeforeID string
+	Target   string
+	Limit    int32
+}
+
+type ActionsRow struct {
+	ActionID    string
+	ActorKind   string
+	ActorID     string
+	Action      string
+	Target      string
+	Reason      sql.NullString
+	StateBefore string
+	StartedAt   time.Time
+	StateAfter  sql.NullString
+	FinishedAt  sql.NullTime
+}
+
+// The actions that have begun, with how they ended. An empty target matches any.
+func (q *Queries) Actions(ctx context.Context, arg ActionsParams) ([]ActionsRow, error) {
+	rows, err := q.db.QueryContext(ctx, actions,
+		arg.Begun,
+		arg.BeforeID,
+		arg.Target,
+		arg.Target,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ActionsRow
+	for rows.Next() {
+		var i ActionsRow
+		if err := rows.Scan(
+			&i.ActionID,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.Action,
+			&i.Target,
+			&i.Reason,
+			&i.StateBefore,
+			&i.StartedAt,
+			&i.StateAfter,
+			&i.FinishedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const earlierActions = `-- name: EarlierActions :many
 SELECT action_id, operator_id, action, target, reason, state_before, state_after, started_at, finished_at, actor, run_id FROM operator_action
 WHERE action_id < ?
   AND (? = '' OR target = ?)
@@ -21,16 +94,17 @@ ORDER BY action_id DESC
 LIMIT ?
 `
 
-type ActionsParams struct {
+type EarlierActionsParams struct {
 	BeforeID string
 	Target   string
 	Action   string
 	Limit    int32
 }
 
-// An empty target or action matches any.
-func (q *Queries) Actions(ctx context.Context, arg ActionsParams) ([]OperatorAction, error) {
-	rows, err := q.db.QueryContext(ctx, actions,
+// Actions from before they were entries of the change log. An empty target or action
+// matches any.
+func (q *Queries) EarlierActions(ctx context.Context, arg EarlierActionsParams) ([]OperatorAction, error) {
+	rows, err := q.db.QueryContext(ctx, earlierActions,
 		arg.BeforeID,
 		arg.Target,
 		arg.Target,
@@ -71,89 +145,13 @@ func (q *Queries) Actions(ctx context.Context, arg ActionsParams) ([]OperatorAct
 	return items, nil
 }
 
-const finishAction = `-- name: FinishAction :exec
-UPDATE operator_action SET state_after = ?, finished_at = ? WHERE action_id = ?
-`
-
-func (q *Queries) FinishAction(ctx context.Context, stateAfter json.RawMessage, finishedAt sql.NullTime, actionID string) error {
-	_, err := q.db.ExecContext(ctx, finishAction, stateAfter, finishedAt, actionID)
-	return err
-}
-
 const hasAction = `-- name: HasAction :one
-SELECT EXISTS (SELECT 1 FROM operator_action WHERE action_id = ?)
+SELECT EXISTS (SELECT 1 FROM change_log WHERE change_id = ? UNION ALL SELECT 1 FROM operator_action WHERE action_id = ?)
 `
 
-func (q *Queries) HasAction(ctx context.Context, actionID string) (bool, error) {
-	row := q.db.QueryRowContext(ctx, hasAction, actionID)
+func (q *Queries) HasAction(ctx context.Context, changeID string, actionID string) (bool, error) {
+	row := q.db.QueryRowContext(ctx, hasAction, changeID, actionID)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
-}
-
-const insertAction = `-- name: InsertAction :exec
-INSERT INTO operator_action (action_id, operator_id, action, target, reason, state_before, state_after, started_at)
-VALUES (?, ?, ?, ?, ?, ?, 'null', ?)
-`
-
-type InsertActionParams struct {
-	ActionID    string
-	OperatorID  string
-	Action      string
-	Target      string
-	Reason      string
-	StateBefore json.RawMessage
-	StartedAt   time.Time
-}
-
-func (q *Queries) InsertAction(ctx context.Context, arg InsertActionParams) error {
-	_, err := q.db.ExecContext(ctx, insertAction,
-		arg.ActionID,
-		arg.OperatorID,
-		arg.Action,
-		arg.Target,
-		arg.Reason,
-		arg.StateBefore,
-		arg.StartedAt,
-	)
-	return err
-}
-
-const insertOutsideAction = `-- name: InsertOutsideAction :execrows
-INSERT IGNORE INTO operator_action
-    (action_id, operator_id, actor, run_id, action, target, reason, state_before, state_after, started_at, finished_at)
-VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?)
-`
-
-type InsertOutsideActionParams struct {
-	ActionID    string
-	Actor       string
-	RunID       sql.NullString
-	Action      string
-	Target      string
-	Reason      string
-	StateBefore json.RawMessage
-	StateAfter  json.RawMessage
-	StartedAt   time.Time
-	FinishedAt  sql.NullTime
-}
-
-// Does nothing if the run is already in the log.
-func (q *Queries) InsertOutsideAction(ctx context.Context, arg InsertOutsideActionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertOutsideAction,
-		arg.ActionID,
-		arg.Actor,
-		arg.RunID,
-		arg.Action,
-		arg.Target,
-		arg.Reason,
-		arg.StateBefore,
-		arg.StateAfter,
-		arg.StartedAt,
-		arg.FinishedAt,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }

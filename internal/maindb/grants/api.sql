@@ -13,6 +13,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO {account};
 GRANT SELECT ON standings TO {account};
 GRANT SELECT ON standings_mark TO {account};
 GRANT SELECT, INSERT, UPDATE (despite_disputes), DELETE ON publication TO {account};
+-- Programs of the version before still write operator_action; this one only reads it.
 GRANT SELECT, INSERT, UPDATE (state_after, finished_at) ON operator_action TO {account};
 GRANT SELECT, DELETE ON unmatched_revision TO {account};
 GRANT SELECT, INSERT ON change_log TO {account};

@@ -10,6 +10,7 @@ GRANT SELECT, INSERT ON outbox TO {account};
 GRANT SELECT, INSERT, UPDATE (body, body_kind, body_base) ON standings TO {account};
 GRANT SELECT, INSERT, UPDATE ON standings_mark TO {account};
 GRANT SELECT, UPDATE (published_at) ON publication TO {account};
+-- As in api.sql.
 GRANT SELECT, INSERT ON operator_action TO {account};
 GRANT SELECT, INSERT, UPDATE ON audit_position TO {account};
 GRANT SELECT, INSERT, UPDATE ON unmatched_revision TO {account};

@@ -1,12 +1,19 @@
--- name: InsertAction :exec
-INSERT INTO operator_action (action_id, operator_id, action, target, reason, state_before, state_after, started_at)
-VALUES (?, ?, ?, ?, ?, ?, 'null', ?);
-
--- name: FinishAction :exec
-UPDATE operator_action SET state_after = ?, finished_at = ? WHERE action_id = ?;
-
 -- name: Actions :many
--- An empty target or action matches any.
+-- The actions that have begun, with how they ended. An empty target matches any.
+SELECT b.change_id AS action_id, b.actor_kind, b.actor_id, b.action, b.subject_id AS target, t.reason,
+       b.state_before, b.changed_at AS started_at, e.state_after, e.changed_at AS finished_at
+FROM change_log b FORCE INDEX (change_by_action)
+LEFT JOIN change_text t ON t.change_id = b.change_id
+LEFT JOIN change_log e ON e.subject_id = b.change_id AND e.subject_kind = 'operation'
+WHERE b.action LIKE sqlc.arg(begun)
+  AND b.change_id < sqlc.arg(before_id)
+  AND (sqlc.arg(target) = '' OR b.subject_id = sqlc.arg(target))
+ORDER BY b.change_id DESC
+LIMIT ?;
+
+-- name: EarlierActions :many
+-- Actions from before they were entries of the change log. An empty target or action
+-- matches any.
 SELECT * FROM operator_action
 WHERE action_id < sqlc.arg(before_id)
   AND (sqlc.arg(target) = '' OR target = sqlc.arg(target))
@@ -14,11 +21,5 @@ WHERE action_id < sqlc.arg(before_id)
 ORDER BY action_id DESC
 LIMIT ?;
 
--- name: InsertOutsideAction :execrows
--- Does nothing if the run is already in the log.
-INSERT IGNORE INTO operator_action
-    (action_id, operator_id, actor, run_id, action, target, reason, state_before, state_after, started_at, finished_at)
-VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?);
-
 -- name: HasAction :one
-SELECT EXISTS (SELECT 1 FROM operator_action WHERE action_id = ?);
+SELECT EXISTS (SELECT 1 FROM change_log WHERE change_id = ? UNION ALL SELECT 1 FROM operator_action WHERE action_id = ?);
