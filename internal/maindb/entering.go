@@ -1,12 +1,12 @@
 package maindb
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -300,15 +300,22 @@ func (e *Entering) enterAll(ctx context.Context, raceID string, pool int, entrie
 	backoff := retry.WithCappedDuration(maxBackoff, retry.WithJitterPercent(50, retry.NewExponential(batchBackoff)))
 	tried := false
 	err = retry.Do(ctx, backoff, func(ctx context.Context) error {
-		err := e.store.inLine(ctx, raceID, pool, func(l *line) error {
+		err := mysql.InTx(ctx, e.store.db, func(tx *sql.Tx) error {
 			e.tries.Add(1)
 			if tried {
 				e.retries.Inc()
 			}
 			tried = true
-			var err error
-			answers, err = l.enter(ctx, entries)
-			return err
+			// The accounts are marked before the pool is locked, so that another process
+			// enters its runners meanwhile. Nobody can enter these any more until we commit.
+			known, err := e.store.knownEntrants(ctx, tx, raceID, entries)
+			if err != nil {
+				return err
+			}
+			return e.store.lockLine(ctx, tx, raceID, pool, func(l *line) (err error) {
+				answers, err = l.enter(ctx, entries, known)
+				return err
+			})
 		})
 		if errors.Is(err, race.ErrUnavailable) || mysql.IsDuplicate(err) || errors.Is(err, sql.ErrConnDone) {
 			return retry.RetryableError(err)
@@ -342,9 +349,8 @@ func (l *line) nextState(free *int64) race.EntryStatus {
 
 // enter enters those who are not known yet, or puts them in line. One answer never
 // depends on whether another is a refusal.
-func (l *line) enter(ctx context.Context, entries []Entry) ([]answer, error) {
-	known, err := l.knownEntrants(ctx, entries)
-	if err != nil {
+func (l *line) enter(ctx context.Context, entries []Entry, known map[string]knownEntrant) ([]answer, error) {
+	if err := l.readKnown(ctx, known); err != nil {
 		return nil, err
 	}
 	answers := make([]answer, len(entries))
@@ -500,38 +506,41 @@ func (l *line) refusal() error {
 	return nil
 }
 
-// knownEntrants marks the accounts, like holdAccount, and reads what is known of
-// them. All batches mark accounts in the same order, so that two cannot wait for
-// each other.
-func (l *line) knownEntrants(ctx context.Context, entries []Entry) (map[string]knownEntrant, error) {
-	sorted := slices.SortedFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.UserID, b.UserID) })
-	args := make([]any, len(sorted))
-	users := make([]string, len(sorted))
-	for i, e := range sorted {
-		args[i], users[i] = e.UserID, e.UserID
+// knownEntrants marks the accounts, like holdAccount, and returns those of which anything
+// is known in the race. All batches mark accounts in the same order, so that two cannot
+// wait for each other.
+func (s *Store) knownEntrants(ctx context.Context, tx *sql.Tx, raceID string, entries []Entry) (map[string]knownEntrant, error) {
+	users := make([]string, len(entries))
+	for i, e := range entries {
+		users[i] = e.UserID
+	}
+	slices.Sort(users)
+	args := make([]any, len(users))
+	for i, id := range users {
+		args[i] = id
 	}
 	//nolint:gosec // only placeholders are added
 	marks := "INSERT INTO account_mark (user_id) VALUES " + strings.Repeat(",(?)", len(args))[1:] + " ON DUPLICATE KEY UPDATE user_id = user_id"
-	if _, err := l.tx.ExecContext(ctx, marks, args...); err != nil {
+	if _, err := tx.ExecContext(ctx, marks, args...); err != nil {
 		return nil, fmt.Errorf("hold %d accounts: %w", len(args), err)
 	}
-	rows, err := l.q.KnownEntrants(ctx, l.race.ID, l.race.ID, users)
+	rows, err := s.queries.WithTx(tx).KnownEntrants(ctx, raceID, raceID, users)
 	if err != nil {
-		return nil, fmt.Errorf("look for entries in race %s: %w", l.race.ID, err)
-	}
-	if len(rows) == 0 {
-		return nil, nil //nolint:nilnil // as in a rush, at first
+		return nil, fmt.Errorf("look for entries in race %s: %w", raceID, err)
 	}
 	known := make(map[string]knownEntrant, len(rows))
-	knownUsers := make([]string, len(rows))
-	for i, row := range rows {
-		known[row.UserID], knownUsers[i] = knownEntrant{left: row.LeftAt.Valid}, row.UserID
+	for _, row := range rows {
+		known[row.UserID] = knownEntrant{left: row.LeftAt.Valid}
 	}
-	return known, l.readKnown(ctx, known, knownUsers)
+	return known, nil
 }
 
-// readKnown reads the entries of those who are known.
-func (l *line) readKnown(ctx context.Context, known map[string]knownEntrant, users []string) error {
+// readKnown reads the entries of those who are known as they are under the lock.
+func (l *line) readKnown(ctx context.Context, known map[string]knownEntrant) error {
+	if len(known) == 0 {
+		return nil
+	}
+	users := slices.Collect(maps.Keys(known))
 	found, err := l.q.EntriesOfUsers(ctx, l.race.ID, users)
 	if err != nil {
 		return fmt.Errorf("read entries in race %s: %w", l.race.ID, err)

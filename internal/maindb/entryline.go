@@ -32,31 +32,34 @@ type line struct {
 }
 
 // inLine calls change in a transaction that has locked a pool of a race, and then
-// writes the counters. The pool's row is always locked before the race's. It
-// returns race.ErrNotFound when there is no such race or pool.
+// writes the counters. It returns race.ErrNotFound when there is no such race or pool.
 func (s *Store) inLine(ctx context.Context, raceID string, pool int, change func(*line) error) error {
-	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
-		q := s.queries.WithTx(tx)
-		row, err := q.LockPool(ctx, raceID, int16(pool)) //nolint:gosec // keys are small
-		if errors.Is(err, sql.ErrNoRows) {
-			return race.ErrNotFound
-		}
-		if err != nil {
-			return fmt.Errorf("lock pool %d of race %s: %w", pool, raceID, err)
-		}
-		r, err := lockRace(ctx, q, raceID) // the race's capacity is of all pools and the start list together
-		if err != nil {
-			return err
-		}
-		l, err := s.lineOf(ctx, tx, r, row)
-		if err != nil {
-			return err
-		}
-		if err := change(l); err != nil {
-			return err
-		}
-		return l.write(ctx)
-	})
+	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error { return s.lockLine(ctx, tx, raceID, pool, change) })
+}
+
+// lockLine is inLine in a transaction that has begun. The pool's row is always locked
+// before the race's.
+func (s *Store) lockLine(ctx context.Context, tx *sql.Tx, raceID string, pool int, change func(*line) error) error {
+	q := s.queries.WithTx(tx)
+	row, err := q.LockPool(ctx, raceID, int16(pool)) //nolint:gosec // keys are small
+	if errors.Is(err, sql.ErrNoRows) {
+		return race.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("lock pool %d of race %s: %w", pool, raceID, err)
+	}
+	r, err := lockRace(ctx, q, raceID) // the race's capacity is of all pools and the start list together
+	if err != nil {
+		return err
+	}
+	l, err := s.lineOf(ctx, tx, r, row)
+	if err != nil {
+		return err
+	}
+	if err := change(l); err != nil {
+		return err
+	}
+	return l.write(ctx)
 }
 
 // lineOf returns a pool of a race; the transaction must have locked both.
