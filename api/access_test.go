@@ -632,6 +632,20 @@ POST   /v1/races/{race_id}/imports/{import_id}/apply                  timing
 GET    /v1/races/{race_id}/imports/{import_id}/undo                   timing
 POST   /v1/races/{race_id}/imports/{import_id}/undo                   timing
 GET    /v1/races/{race_id}/results/export                             anyone
+GET    /v1/races/{race_id}/posts                                      anyone
+POST   /v1/races/{race_id}/posts                                      editors
+GET    /v1/races/{race_id}/posts/{post_id}                            anyone
+PATCH  /v1/races/{race_id}/posts/{post_id}                            editors
+DELETE /v1/races/{race_id}/posts/{post_id}                            editors
+GET    /v1/races/{race_id}/posts/{post_id}/comments                   anyone
+POST   /v1/races/{race_id}/posts/{post_id}/comments                   holders
+PATCH  /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}      holders
+DELETE /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}      holders
+POST   /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}/report holders
+POST   /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}/hide editors operator
+POST   /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}/show editors operator
+GET    /v1/races/{race_id}/comments                                   viewers
+GET    /v1/ops/comments                                               operator
 GET    /v1/leaderboard                                                anyone
 GET    /v1/races/{race_id}/standings                                  anyone
 GET    /v1/races/{race_id}/standings.csv                              anyone

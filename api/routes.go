@@ -24,6 +24,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/pages"
 	"github.com/mrmrthon/mrmrthon/api/plans"
+	"github.com/mrmrthon/mrmrthon/api/posts"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/series"
@@ -205,6 +206,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		},
 	})
 	p.userDB.Changed = reader.Forget
+	posts.Register(api, posts.Config{Store: p.mainDB, People: reader.People, Now: p.now})
 	ofSeries := series.Register(api, series.Config{Store: p.mainDB, Reader: reader, Wake: p.wakeSeries, Now: p.now, Log: p.log})
 	operations := ops.Register(api, ops.Config{
 		Store: p.mainDB, Ledger: p.userDB.Store, Accounts: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,

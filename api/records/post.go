@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -222,27 +221,13 @@ func (c change) answer(ctx context.Context, r race.Record, changed bool, err err
 	return c.times.answer(ctx, r, shown), nil
 }
 
-// expected reads If-Match: 3 or "3". A malformed record ID is answered as not
-// found.
+// expected returns the revision that the change is based on. A malformed record ID is
+// answered as not found.
 func (t Target) expected() (int, error) {
 	if !server.IsID(t.RecordID) {
 		return 0, race.ErrNotFound
 	}
-	if t.IfMatch == "" {
-		return 0, huma.NewError(http.StatusPreconditionRequired,
-			"the header If-Match must name the revision that the change is based on: read the record first")
-	}
-	written := strings.TrimSpace(t.IfMatch)
-	if unquoted, ok := strings.CutPrefix(written, `"`); ok {
-		if unquoted, ok = strings.CutSuffix(unquoted, `"`); ok {
-			written = unquoted
-		}
-	}
-	revision, err := strconv.ParseInt(written, 10, 32)
-	if err != nil || revision < 1 {
-		return 0, server.Invalid("header.If-Match", `must be a revision, for example 3 or "3"`)
-	}
-	return int(revision), nil
+	return server.Revision(t.IfMatch)
 }
 
 func (in *patchInput) parse(r race.Race) (patch maindb.RecordPatch, reason string, err error) {

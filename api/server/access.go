@@ -31,12 +31,13 @@ const (
 	Editor
 	Owner
 	OwnerOrOperator
+	EditorOrOperator // likewise
 	Operator
 )
 
 // roleFor is the role in the race that a route needs.
 var roleFor = map[Who]race.Role{
-	Viewer: race.Viewer, Timing: race.Timing, Editor: race.Editor, Owner: race.Owner, OwnerOrOperator: race.Owner,
+	Viewer: race.Viewer, Timing: race.Timing, Editor: race.Editor, EditorOrOperator: race.Editor, Owner: race.Owner, OwnerOrOperator: race.Owner,
 }
 
 // Rule is an entry of the access table.
@@ -400,6 +401,21 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}/disputes":                               {Who: Viewer},
 	"POST /v1/races/{race_id}/disputes/{dispute_id}/answer":          {Who: Timing}, // repeating it changes nothing, so it needs no key
 
+	"GET /v1/races/{race_id}/posts":                                         {Who: Anyone, MoreForOwner: true},
+	"POST /v1/races/{race_id}/posts":                                        {Who: Editor, Creates: true},
+	"GET /v1/races/{race_id}/posts/{post_id}":                               {Who: Anyone, MoreForOwner: true},
+	"PATCH /v1/races/{race_id}/posts/{post_id}":                             {Who: Editor},
+	"DELETE /v1/races/{race_id}/posts/{post_id}":                            {Who: Editor},
+	"GET /v1/races/{race_id}/posts/{post_id}/comments":                      {Who: Anyone, MoreForOwner: true}, // of posts that are not published: the staff
+	"POST /v1/races/{race_id}/posts/{post_id}/comments":                     {Who: Holder, Creates: true},      // who is entered or on the staff
+	"PATCH /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}":       {Who: Holder},                     // its author
+	"DELETE /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}":      {Who: Holder},                     // likewise
+	"POST /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}/report": {Who: Holder},                     // repeating it changes nothing, so it needs no key
+	"POST /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}/hide":   {Who: EditorOrOperator},           // likewise
+	"POST /v1/races/{race_id}/posts/{post_id}/comments/{comment_id}/show":   {Who: EditorOrOperator},           // likewise
+	"GET /v1/races/{race_id}/comments":                                      {Who: Viewer},
+	"GET /v1/ops/comments":                                                  {Who: Operator},
+
 	"GET /v1/leaderboard":                        {Who: Anyone},
 	"GET /v1/races/{race_id}/standings":          {Who: Anyone},
 	"GET /v1/races/{race_id}/standings.csv":      {Who: Anyone},
@@ -515,7 +531,7 @@ func allow(ctx context.Context, rule Rule, caller Caller) error {
 			return nil
 		}
 		needed = auth.Organizer
-	case OwnerOrOperator:
+	case OwnerOrOperator, EditorOrOperator:
 		return nil
 	case Runner:
 		needed = auth.Runner
@@ -536,7 +552,7 @@ func allow(ctx context.Context, rule Rule, caller Caller) error {
 // race.
 func allowKey(rule Rule, caller Caller) error {
 	switch {
-	case rule.Who == Viewer, rule.Who == Timing, rule.Who == Editor:
+	case rule.Who == Viewer, rule.Who == Timing, rule.Who == Editor, rule.Who == EditorOrOperator:
 		return nil
 	case rule.ByKey:
 		if caller.Type == auth.Organizer && caller.Key.Scope == auth.ScopeAll && caller.Key.RaceID == "" {

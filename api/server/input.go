@@ -251,3 +251,22 @@ func findNUL(value reflect.Value, location string) string {
 
 // noSuchThing does not reveal whether something exists that the caller may not see.
 const noSuchThing = "this does not exist, or you may not see it"
+
+// Revision reads If-Match: 3 or "3".
+func Revision(ifMatch string) (int, error) {
+	if ifMatch == "" {
+		return 0, huma.NewError(http.StatusPreconditionRequired,
+			"the header If-Match must name the revision that the change is based on: read it first")
+	}
+	written := strings.TrimSpace(ifMatch)
+	if unquoted, ok := strings.CutPrefix(written, `"`); ok {
+		if unquoted, ok = strings.CutSuffix(unquoted, `"`); ok {
+			written = unquoted
+		}
+	}
+	revision, err := strconv.ParseInt(written, 10, 32)
+	if err != nil || revision < 1 {
+		return 0, Invalid("header.If-Match", `must be a revision, for example 3 or "3"`)
+	}
+	return int(revision), nil
+}

@@ -268,3 +268,35 @@ func (l *SignUpLimit) Begin(address string) error {
 	l.process.add(everybody, l.inAll.refill, now)
 	return nil
 }
+
+// perWriter limits how often an account writes something that others read: a
+// conversation passes, a flood does not.
+var perWriter = rate{burst: 10, refill: 30 * time.Second}
+
+// WriterLimit limits how many comments and reports of comments an account writes. It is
+// kept in the memory of one process, as Throttle is.
+type WriterLimit struct {
+	now     func() time.Time
+	seed    maphash.Seed
+	mu      sync.Mutex
+	writers *limiter
+}
+
+// NewWriterLimit returns a limit that reads the time from now.
+func NewWriterLimit(now func() time.Time) *WriterLimit {
+	return &WriterLimit{now: now, seed: maphash.MakeSeed(), writers: newLimiter(maxKeys)}
+}
+
+// Count counts something that an account is about to write. Its error is a
+// *ThrottledError.
+func (l *WriterLimit) Count(userID string) error {
+	writer := maphash.String(l.seed, userID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	if wait := l.writers.wait(writer, perWriter, now); wait > 0 {
+		return &ThrottledError{RetryAfter: wait}
+	}
+	l.writers.add(writer, perWriter.refill, now)
+	return nil
+}

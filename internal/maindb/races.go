@@ -199,9 +199,10 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		for _, remove := range []func(context.Context, string) error{
 			q.DeleteTransfersOfRace, q.DeleteEntriesOfRace, q.DeleteDeparturesOfRace, q.DeleteOffersOfRace, q.DeleteWakesOfRace, q.DeletePoolsOfRace,
 			q.DeleteDrawOfRace, q.DeleteDrawNumbersOfRace, q.DeleteDrawOutboxOfRace, q.DeleteAdmissionsOfRace,
+			q.DeletePostsOfRace, q.DeletePostOutboxOfRace, q.DeleteCommentsOfRace, q.DeleteReportsOfRace,
 		} {
 			if err := remove(ctx, raceID); err != nil {
-				return fmt.Errorf("delete the pools of race %s: %w", raceID, err)
+				return fmt.Errorf("delete the pools and posts of race %s: %w", raceID, err)
 			}
 		}
 		if err := q.DeleteStaffOfRace(ctx, raceID); err != nil {

@@ -65,6 +65,10 @@ func TestRights(t *testing.T) {
 		"webhook":          {mysql.API: everything, mysql.Worker: "select, update (failing_since, last_failed_at, off_at, off_reason, wake_at)"},
 		"webhook_secret":   {mysql.API: "insert, delete, select (expires_at, secret_no, webhook_id), update (expires_at)", mysql.Worker: "select"},
 		"webhook_delivery": {mysql.API: "select, delete, update (state, attempts, due_at)", mysql.Worker: "select, insert, delete, update (state, attempts, due_at, attempted_at, outcome)"},
+		"post":             {mysql.API: everything, mysql.Worker: "select, update (revision, state, updated_at, published_at)"},
+		"post_outbox":      {mysql.API: everything, mysql.Worker: "select, insert, update"},
+		"post_comment":     {mysql.API: "select, insert, delete, update (text, state, hidden_reason, edited_at)"},
+		"comment_report":   {mysql.API: "select, insert, delete, update (closed_at)"},
 		"goose_db_version": {mysql.API: "select", mysql.Worker: "select"},
 	})
 }

@@ -104,6 +104,15 @@ type Claim struct {
 	ChangedAt        time.Time
 }
 
+type CommentReport struct {
+	CommentID string
+	UserID    string
+	RaceID    string
+	Reason    string
+	CreatedAt time.Time
+	ClosedAt  sql.NullTime
+}
+
 type Dispute struct {
 	DisputeID        string
 	RaceID           string
@@ -355,6 +364,43 @@ type Participant struct {
 	OwnAge        sql.NullInt16
 	OwnAgeOn      sql.NullTime
 	Team          string
+}
+
+type Post struct {
+	PostID        string
+	RaceID        string
+	Revision      int32
+	State         string
+	Title         string
+	Body          string
+	PublishAt     sql.NullTime
+	Pinned        bool
+	Notify        bool
+	NotifyWaiting bool
+	Comments      bool
+	CreatedBy     string
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	PublishedAt   sql.NullTime
+}
+
+type PostComment struct {
+	CommentID    string
+	PostID       string
+	RaceID       string
+	UserID       string
+	ByStaff      bool
+	Text         string
+	State        string
+	HiddenReason string
+	CreatedAt    time.Time
+	EditedAt     sql.NullTime
+}
+
+type PostOutbox struct {
+	PostID    string
+	RaceID    string
+	CreatedAt time.Time
 }
 
 type Publication struct {

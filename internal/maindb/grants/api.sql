@@ -49,3 +49,7 @@ GRANT SELECT ON notice_event TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhook TO {account};
 GRANT SELECT (webhook_id, secret_no, expires_at), INSERT, UPDATE (expires_at), DELETE ON webhook_secret TO {account};
 GRANT SELECT, UPDATE (state, attempts, due_at), DELETE ON webhook_delivery TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON post TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON post_outbox TO {account};
+GRANT SELECT, INSERT, UPDATE (state, text, hidden_reason, edited_at), DELETE ON post_comment TO {account};
+GRANT SELECT, INSERT, UPDATE (closed_at), DELETE ON comment_report TO {account};

@@ -39,3 +39,5 @@ GRANT SELECT (claim_id, state) ON claim TO {account};
 GRANT SELECT, UPDATE (off_reason, off_at, failing_since, last_failed_at, wake_at) ON webhook TO {account};
 GRANT SELECT ON webhook_secret TO {account};
 GRANT SELECT, INSERT, UPDATE (state, attempts, due_at, attempted_at, outcome), DELETE ON webhook_delivery TO {account};
+GRANT SELECT, UPDATE (revision, state, published_at, updated_at) ON post TO {account};
+GRANT SELECT, INSERT, UPDATE ON post_outbox TO {account};

@@ -1,0 +1,135 @@
+package posts
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+func (s *Service) registerModeration(api huma.API) {
+	errs := []int{http.StatusNotFound}
+	server.Register(api, huma.Operation{
+		OperationID: "hide-comment", Method: http.MethodPost, Path: commentPath + "/hide", MaxBodyBytes: maxBody, Errors: errs,
+		Summary: "Hide a comment", Tags: []string{tag}, Description: "For editors of the race and operators. Readers see that it was hidden, and why. It closes the comment's reports.",
+	}, s.hide)
+	server.Register(api, huma.Operation{
+		OperationID: "show-comment", Method: http.MethodPost, Path: commentPath + "/show", MaxBodyBytes: maxBody, Errors: errs,
+		Summary: "Show a comment that was hidden or reported", Tags: []string{tag}, Description: "It closes the comment's reports: they were looked at, and the comment stays.",
+	}, s.show)
+	server.Register(api, huma.Operation{
+		OperationID: "list-reported-comments", Method: http.MethodGet, Path: "/v1/races/{race_id}/comments", Errors: errs,
+		Summary: "List comments of a race that were reported or hidden", Tags: []string{tag}, Description: "The newest first, with the reasons of reports that are still open.",
+	}, s.toJudge)
+	server.Register(api, huma.Operation{
+		OperationID: "list-all-reported-comments", Method: http.MethodGet, Path: "/v1/ops/comments",
+		Summary: "List reported comments of all races", Tags: []string{"Operations"}, Description: "Those that nobody has judged since, the newest first.",
+	}, s.allReported)
+}
+
+// Judged is a comment as those see it who decide about it.
+type Judged struct {
+	Comment
+	RaceID  string   `json:"race_id" format:"uuid"`
+	PostID  string   `json:"post_id" format:"uuid"`
+	Reports []string `json:"reports,omitempty" doc:"The reasons of open reports, one for each; empty where none was given."`
+}
+
+type judgedOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         Judged
+}
+
+// Hiding says why a comment is hidden.
+type Hiding struct {
+	Reason string `json:"reason" minLength:"1" maxLength:"500" example:"insults are not for here" doc:"Public."`
+}
+
+type hideInput struct {
+	CommentPath
+	Body Hiding
+}
+
+func (s *Service) hide(ctx context.Context, in *hideInput) (*judgedOutput, error) {
+	return judged(s.Judge(ctx, in.of(), race.CommentHidden, in.Body.Reason))
+}
+
+func (s *Service) show(ctx context.Context, in *CommentPath) (*judgedOutput, error) {
+	return judged(s.Judge(ctx, in.of(), race.CommentShown, ""))
+}
+
+func judged(c race.Comment, err error) (*judgedOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &judgedOutput{CacheControl: cacheNone, Body: Judged{Comment: shownComment(c, "", true), RaceID: c.RaceID, PostID: c.PostID}}, nil
+}
+
+// Judge hides a comment with a reason, or shows it.
+func (s *Service) Judge(ctx context.Context, of race.Comment, state race.CommentState, reason string) (race.Comment, error) {
+	reason = strings.TrimSpace(reason)
+	if state == race.CommentHidden && reason == "" {
+		return race.Comment{}, &race.InvalidError{Fields: []race.FieldError{{Field: "reason", Message: "must say why, in 1 to 500 characters"}}}
+	}
+	return s.store.JudgeComment(ctx, of, state, maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason})
+}
+
+type toJudgeInput struct {
+	server.Page
+	RacePath
+	State string `query:"state" enum:"reported,hidden" default:"reported" doc:"Reported and not judged since, or hidden."`
+}
+
+type judgedListOutput struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         struct {
+		Items      []Judged `json:"items" nullable:"false"`
+		NextCursor string   `json:"next_cursor,omitempty"`
+	}
+}
+
+func (s *Service) toJudge(ctx context.Context, in *toJudgeInput) (*judgedListOutput, error) {
+	return judgedList(s.ToJudge(ctx, server.RaceFrom(ctx).ID, in.State == "hidden", in.Page))
+}
+
+type allReportedInput struct{ server.Page }
+
+func (s *Service) allReported(ctx context.Context, in *allReportedInput) (*judgedListOutput, error) {
+	return judgedList(s.ToJudge(ctx, "", false, in.Page))
+}
+
+func judgedList(items []Judged, next string, err error) (*judgedListOutput, error) {
+	out := &judgedListOutput{CacheControl: cacheNone}
+	out.Body.Items, out.Body.NextCursor = items, next
+	return out, err
+}
+
+// ToJudge returns a part of the comments of a race that were reported and not judged
+// since, or that are hidden, the newest first, and the cursor of the next part. An empty
+// race stands for all.
+func (s *Service) ToJudge(ctx context.Context, raceID string, hidden bool, part server.Page) ([]Judged, string, error) {
+	var before string
+	if err := part.Seek(&before); err != nil {
+		return nil, "", err
+	}
+	read := s.store.ReportedComments
+	if hidden {
+		read = s.store.HiddenComments
+	}
+	found, err := read(ctx, raceID, before, part.Limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	found, next := server.Cut(part, found, func(last maindb.ListedComment) []any { return []any{last.ID} })
+	items := make([]Judged, len(found))
+	for i, c := range found {
+		names, _ := s.names(ctx, c.RaceID, found[i:i+1])
+		items[i] = Judged{Comment: shownComment(c.Comment, names[c.UserID].Name, true), RaceID: c.RaceID, PostID: c.PostID, Reports: c.Reports}
+	}
+	return items, next, nil
+}
