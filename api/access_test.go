@@ -454,6 +454,10 @@ POST   /{lang}/organize/races/{race_id}/disputes/{dispute_id}         timing
 GET    /{lang}/organize/races/{race_id}/keys                          owner
 POST   /{lang}/organize/races/{race_id}/keys                          owner
 POST   /{lang}/organize/races/{race_id}/keys/{key_id}/revoke          owner
+GET    /{lang}/organize/races/{race_id}/webhooks                      owner
+POST   /{lang}/organize/races/{race_id}/webhooks                      owner
+GET    /{lang}/organize/races/{race_id}/webhooks/{webhook_id}         owner
+POST   /{lang}/organize/races/{race_id}/webhooks/{webhook_id}         owner
 GET    /{lang}/operate                                                operator
 GET    /{lang}/operate/credits                                        operator
 GET    /{lang}/operate/credits/{record_id}                            operator

@@ -286,6 +286,7 @@ func TestTextsStayTexts(t *testing.T) {
 		}
 	}
 	require.Equal(t, http.StatusOK, c.post(b.office("en", "/keys"), "name", m.text("racekey"), "scope", "timing").status)
+	require.Equal(t, http.StatusOK, c.post(b.run("en", "/webhooks"), "url", "https://example.org/?"+m.short("webhook"), "events", "race.changed").status)
 	session, _, _ := strings.Cut(c.cookies["__Host-session"], ".")
 	_, err := b.accounts.AddPasskey(t.Context(), userdb.Passkey{ID: newID(), UserID: director, CredentialID: []byte("id"), PublicKey: []byte("key"), Name: m.text("passkey")}, session, false)
 	require.NoError(t, err)

@@ -34,6 +34,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
+	"github.com/mrmrthon/mrmrthon/api/webhooks"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -163,6 +164,7 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		Operations:   b.operations(api, clock, actions),
 		APIKeys:      keys.Register(api, b.main, b.accounts, clock),
 		Changes:      changes.Register(api, b.main),
+		Webhooks:     webhooks.Register(api, webhooks.Config{Store: b.main, Now: clock}),
 		CountCredits: records.Counter(b.main, b.accounts.Store, nil),
 		Standings:    reader, Seasons: leaderboard.Register(api, b.main, b.accounts.Store, clock),
 		Races: b.main, Accounts: b.accounts.Store, PublicURL: publicURL, Log: slog.New(slog.NewTextHandler(&b.logs, nil)), Now: clock,

@@ -53,6 +53,7 @@ func (s *site) organizerPages() {
 	s.ownSeriesPages(get, post)
 	s.peoplePages(get, post)
 	s.raceEntriesPages(get, post)
+	s.webhookPages(get, post)
 }
 
 // mayOrganize reports whether the caller can have races of their own.

@@ -76,6 +76,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
+	"github.com/mrmrthon/mrmrthon/api/webhooks"
 	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -100,6 +101,7 @@ type Config struct {
 	Staff     *staff.Service
 	APIKeys   *keys.Service
 	Changes   *changes.Reader
+	Webhooks  *webhooks.Service
 	// Operations is what operators do.
 	Operations *ops.Service
 	// CountCredits counts the credits of a race, cheaply enough for a progress bar.

@@ -259,6 +259,10 @@ var Access = map[string]Rule{
 	"GET /{lang}/organize/races/{race_id}/keys":                                        {Who: Owner},
 	"POST /{lang}/organize/races/{race_id}/keys":                                       {Who: Owner, Creates: true, Secret: true},
 	"POST /{lang}/organize/races/{race_id}/keys/{key_id}/revoke":                       {Who: Owner},
+	"GET /{lang}/organize/races/{race_id}/webhooks":                                    {Who: Owner},
+	"POST /{lang}/organize/races/{race_id}/webhooks":                                   {Who: Owner, Creates: true, Secret: true},
+	"GET /{lang}/organize/races/{race_id}/webhooks/{webhook_id}":                       {Who: Owner},
+	"POST /{lang}/organize/races/{race_id}/webhooks/{webhook_id}":                      {Who: Owner}, // as the calls that it stands for
 
 	"GET /healthz":                          {Who: Anyone},
 	"GET /readyz":                           {Who: Anyone},

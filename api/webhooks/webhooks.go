@@ -408,6 +408,18 @@ func (s *Service) Remove(ctx context.Context, webhookID string) error {
 	return err
 }
 
+// ReplayRange sends the deliveries of events from since until before until again, and
+// returns how many there are.
+func (s *Service) ReplayRange(ctx context.Context, webhookID string, since, until time.Time) (int, error) {
+	in := &rangeInput{Path: Path{WebhookID: webhookID}}
+	in.Body.Since, in.Body.Until = since, until
+	out, err := s.calls.replayRange(ctx, in)
+	if err != nil {
+		return 0, err
+	}
+	return out.Body.Replayed, nil
+}
+
 // Replay sends a delivery again.
 func (s *Service) Replay(ctx context.Context, webhookID, deliveryID string) error {
 	_, err := s.calls.replay(ctx, &replayInput{Path: Path{WebhookID: webhookID}, DeliveryID: deliveryID})
