@@ -53,6 +53,7 @@ func TestOnePlaceForThreeRunners(t *testing.T) {
 	require.Empty(t, shown.header.Get("Set-Cookie"))
 	require.Contains(t, shown.header.Get("Cache-Control"), "public")
 	require.Equal(t, "Enter this race", shown.Find("a.button").First().Text())
+	require.Regexp(t, `· Seoul · Marathon · Entry is open$`, shown.Find(`meta[property="og:description"]`).AttrOr("content", ""))
 
 	form := ann.visit(mine)
 	require.Equal(t, 1, form.Find("#enter button").Length())

@@ -176,7 +176,15 @@ func (l *locale) describe(v *raceView) string {
 	if v.City != "" {
 		text += v.City + " · "
 	}
-	return text + l.Event(v.Distance)
+	return text + l.Event(v.Distance) + " · " + l.stands(v)
+}
+
+// stands says in a word or two where a race stands: by its entry before it has results.
+func (l *locale) stands(v *raceView) string {
+	if v.Status == race.Scheduled && v.places != nil {
+		return l.T("card.entry." + v.places.phase())
+	}
+	return l.T("card." + string(v.Status))
 }
 
 const onPodium = 3

@@ -185,7 +185,10 @@ func (s *site) result(ctx context.Context, r *request) (page, error) {
 		return page{}, err
 	}
 	description := r.describe(v.raceView)
-	if v.time > 0 && v.row.Place > 0 {
+	switch status := v.row.Result.Status; {
+	case status != race.Finished:
+		description = r.word("status", string(status)) + " · " + description
+	case v.time > 0 && v.row.Place > 0:
 		description = v.time.String() + " · " + r.T("place.of", "Place", r.Number(v.row.Place), "Total", r.Number(v.field)) + " · " + description
 	}
 	return page{

@@ -21,7 +21,9 @@ func TestResult(t *testing.T) {
 	require.Contains(t, ada.Find(".clock").Text(), "3:33 /km")
 	require.Equal(t, []string{"Runners 1 of 4", "Women 1 of 2", "F open 1 of 2"}, spaced(ada.texts(".places a")))
 	require.Contains(t, ada.Find("main").Text(), "Age grade 90 %: open standard 2:09:56 ÷ age factor 0.9903 (age 30) ÷ time 2:30:00.")
-	require.Equal(t, "2:30:00 · 1 of 4 · Sun 19 April 2026 · Seoul · Marathon", ada.Find(`meta[property="og:description"]`).AttrOr("content", ""))
+	require.Equal(t, "2:30:00 · 1 of 4 · Sun 19 April 2026 · Seoul · Marathon · Provisional results", ada.Find(`meta[property="og:description"]`).AttrOr("content", ""))
+	require.Equal(t, "Ada Alm · Spring Marathon", ada.Find(`meta[property="og:title"]`).AttrOr("content", ""))
+	require.Contains(t, b.get(t, b.path("en", "/results/6")).Find(`meta[property="og:description"]`).AttrOr("content", ""), "Did not finish · Sun 19 April 2026")
 	require.Contains(t, ada.Find("main").Text(), "once the results are official")
 	require.Zero(t, ada.Find(`a[href*="certificate"]`).Length())
 

@@ -73,8 +73,10 @@ func TestRace(t *testing.T) {
 	published, err := time.Parse(time.RFC3339, official.Find(".state time").AttrOr("datetime", ""))
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now(), published, time.Minute)
-	require.Equal(t, "Sun 19 April 2026 · Seoul · Marathon", official.Find(`meta[property="og:description"]`).AttrOr("content", ""))
-	require.Equal(t, "2026년 4월 19일 (일) · Seoul · 마라톤", b.get(t, b.path("ko", "")).Find(`meta[property="og:description"]`).AttrOr("content", ""))
+	require.Equal(t, "Sun 19 April 2026 · Seoul · Marathon · Official results", official.Find(`meta[property="og:description"]`).AttrOr("content", ""))
+	require.Equal(t, "2026년 4월 19일 (일) · Seoul · 마라톤 · 공식 결과", b.get(t, b.path("ko", "")).Find(`meta[property="og:description"]`).AttrOr("content", ""))
+
+	require.Equal(t, "Spring Marathon", official.Find(`meta[property="og:title"]`).AttrOr("content", ""))
 
 	_, _, err = b.main.VoidRace(t.Context(), b.raceID, maindb.Change{By: b.organizer, Reason: "entered twice"})
 	require.NoError(t, err)

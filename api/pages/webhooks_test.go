@@ -34,6 +34,11 @@ func TestWebhooksOnPages(t *testing.T) {
 	require.Equal(t, "이벤트를 하나 이상 골라 주세요.", director.post(b.run("ko", "/webhooks"), "url", "https://example.org/a").Find("#field-events-wrong").Text())
 	require.Equal(t, http.StatusUnprocessableEntity, director.post(path, "url", "https://example.org/a", "events", "race.exploded").status)
 
+	for _, event := range webhook.Types {
+		require.Equal(t, http.StatusOK, director.post(path, "url", "https://example.org/"+string(event), "events", string(event)).status, event)
+		require.Equal(t, path, director.post(director.visit(path).Find(".panel a").AttrOr("href", ""), "do", "remove").to())
+	}
+
 	made := director.post(path, "url", "https://example.org/a?x=<script>", "events", "race.changed", "key", "once")
 	require.Equal(t, http.StatusOK, made.status, made.body)
 	require.Regexp(t, `^whsec_`, made.Find("#secret").AttrOr("value", ""))
