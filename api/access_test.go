@@ -600,6 +600,10 @@ GET    /v1/races/{race_id}/entries                                    viewers
 GET    /v1/races/{race_id}/entries.csv                                viewers
 POST   /v1/races/{race_id}/entries/{user_id}/enter                    editors
 POST   /v1/races/{race_id}/entries/{user_id}/remove                   editors
+POST   /v1/races/{race_id}/participants/me/defer                      runners
+POST   /v1/races/{race_id}/admissions                                 editors
+GET    /v1/races/{race_id}/admissions                                 viewers
+DELETE /v1/races/{race_id}/admissions/{admission_id}                  editors
 POST   /v1/races/{race_id}/participants/me/transfer                   runners
 GET    /v1/races/{race_id}/participants/me/transfer                   runners
 DELETE /v1/races/{race_id}/participants/me/transfer                   runners

@@ -294,6 +294,22 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		ids["user_id"] = b.ids[runner]
 		return ids
 	}
+	if operationID == "defer-my-entry" {
+		until := time.Now().AddDate(0, 6, 0).Format(time.RFC3339)
+		on := func(years int) string {
+			return `{"name":"A","date":"` + time.Now().AddDate(years, 0, 0).Format(time.DateOnly) + `","distance_m":42195,"ranking":{"basis":"gun"},"entry":{"capacity":9`
+		}
+		create("/v1/races", owner, file, on(2)+`}}`, "race_id", "next_race_id")
+		create("/v1/races", owner, file, on(1)+`,"next_race_id":"`+ids["next_race_id"]+`","defer_until":"`+until+`"}}`, "race_id", "race_id")
+		create("/v1/races/"+ids["race_id"]+"/participants", runner, file, "", "participant_id", "participant_id")
+		return ids
+	}
+	if operationID == "admit-runner" || operationID == "end-admission" {
+		pool := `{"name":"Group A","capacity":9,"standard":{"distance_m":42195,"men":"3:00:00","since":"2025-01-01"}}`
+		create("/v1/races", owner, file, `{"name":"A","date":"2026-04-19","distance_m":42195,"ranking":{"basis":"gun"},"entry":{"pools":[`+pool+`]}}`, "race_id", "race_id")
+		create("/v1/races/"+ids["race_id"]+"/admissions", owner, file, `{"login_id":"a@example.org","pool":"Group A","reason":"why"}`, "admission_id", "admission_id")
+		return ids
+	}
 	if strings.Contains(operationID, "transfer") || operationID == "offer-my-place" {
 		until := time.Now().AddDate(0, 6, 0).Format(time.RFC3339)
 		create("/v1/races", owner, file, `{"name":"A","date":"`+time.Now().AddDate(1, 0, 0).Format(time.DateOnly)+`","distance_m":42195,"ranking":{"basis":"gun"},"entry":{"capacity":9,"transfer_until":"`+until+`"}}`, "race_id", "race_id")

@@ -56,7 +56,7 @@ func offerInWords(status race.EntryStatus) string {
 		return "The runner has taken the place."
 	case race.OfferExpired:
 		return "Nobody answered in time: the place went on to the next in line."
-	case race.OfferDeclined, race.Cancelled, race.RemovedEntry, race.Transferred:
+	case race.OfferDeclined, race.Cancelled, race.RemovedEntry, race.Transferred, race.Deferred:
 		return "The runner did not take the place: it went on to the next in line."
 	case race.Waiting, race.Offered, race.Registered, race.NotDrawn:
 		return "The runner has joined the line again."

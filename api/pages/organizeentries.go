@@ -38,7 +38,7 @@ func entrySettingsPath(raceID string) string { return organizedPath(raceID) + "/
 // entryStatuses are the filters of the list of entries.
 var entryStatuses = []race.EntryStatus{
 	race.Registered, race.Entered, race.Waiting, race.Offered, race.OfferDeclined, race.OfferExpired, race.NotDrawn, race.Cancelled, race.RemovedEntry,
-	race.Transferred,
+	race.Transferred, race.Deferred,
 }
 
 // raceEntriesView is entry to a race as those who run it see it.
@@ -53,6 +53,8 @@ type raceEntriesView struct {
 
 	transfer *races.TransferBody // of the one entry that is shown; nil: none
 	code     string              // of the transfer that was just made
+
+	unqualified bool // only those whose runners do not meet the standard of their pool
 }
 
 // mayChange reports whether the reader can change entries.
@@ -87,7 +89,7 @@ func (s *site) entriesPage(ctx context.Context, v *visit) (page, error) {
 	}
 	if view.places != nil {
 		var cursor string
-		if view.rows, cursor, err = s.Settings.Entries(ctx, view.status, view.pool, v.part(participantsPerPage)); err != nil {
+		if view.rows, cursor, err = s.Settings.Entries(ctx, maindb.EntryFilter{Status: view.status, Pool: view.pool, Unqualified: view.unqualified}, v.part(participantsPerPage)); err != nil {
 			return page{}, badCursor(err)
 		}
 		view.next = v.next(cursor)
@@ -181,7 +183,7 @@ func (s *site) entryWith(ctx context.Context, v *visit, code string) (page, erro
 
 func (s *site) enterByHand(ctx context.Context, v *visit) (page, error) {
 	return s.decideEntry(ctx, v, "entered-by-hand", func(userID string) error {
-		return s.Settings.EnterByHand(ctx, userID, v.form.get("reason"), v.form.get("over_capacity") != "")
+		return s.Settings.EnterByHand(ctx, userID, v.form.get("reason"), maindb.Override{Capacity: v.form.get("over_capacity") != "", Standard: v.form.get("unqualified") != ""})
 	})
 }
 

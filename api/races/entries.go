@@ -25,17 +25,23 @@ type staffEntries struct {
 type entriesInput struct {
 	RacePath
 	server.Page
-	Status race.EntryStatus `query:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn,transferred" doc:"Only entries with this status."`
+	Status race.EntryStatus `query:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn,transferred,deferred" doc:"Only entries with this status."`
 	Pool   int              `query:"pool" minimum:"0" maximum:"10000" doc:"Only entries of the pool with this key."`
+	// Unqualified selects those that the organizer may want to look at.
+	Unqualified bool `query:"unqualified" doc:"Only entries that have or want a place although the runner has no result now that meets the pool's standard, and that nobody admitted, entered by hand or deferred from an earlier edition."`
 }
 
 // StaffEntryBody is an entry as the race's staff see it. It is exported because huma
 // ignores embedded types that are not.
 type StaffEntryBody struct {
 	EntryBody
-	UserID     string    `json:"user_id"`
-	Name       string    `json:"name" doc:"Empty when it is unknown or the account was deleted."`
-	Reason     string    `json:"reason,omitempty" doc:"Why it was entered by hand or removed."`
+	UserID string `json:"user_id"`
+	Name   string `json:"name" doc:"Empty when it is unknown or the account was deleted."`
+	Reason string `json:"reason,omitempty" doc:"Why it was entered by hand or removed."`
+
+	Origin      race.EntryOrigin `json:"origin,omitempty" enum:",admitted,by_hand,deferred" doc:"How it came to be: asked for by somebody whom you admitted to the pool, entered by hand, or deferred from an earlier edition. Missing when the runner asked for it like anybody."`
+	Unqualified bool             `json:"unqualified,omitempty" doc:"The runner has no result now that meets the pool's standard: it was disqualified or corrected since, or the standard has changed. They keep their place unless you remove them."`
+
 	ReceivedAt time.Time `json:"received_at" doc:"When the request came, by the clock of the server that answered it."`
 	JoinedAt   time.Time `json:"joined_at" doc:"When it got its number, by the database's clock."`
 	ChangedAt  time.Time `json:"changed_at" doc:"Since when it has its status."`
@@ -59,6 +65,7 @@ type entryByHandInput struct {
 	Body   struct {
 		Reason       string `json:"reason" minLength:"1" maxLength:"500" example:"invited by the sponsor"`
 		OverCapacity bool   `json:"over_capacity,omitempty" doc:"Enter them although all places are taken."`
+		Unqualified  bool   `json:"unqualified,omitempty" doc:"Enter them although they do not meet the pool's standard."`
 	}
 }
 
@@ -97,7 +104,7 @@ func (d staffEntries) register(api huma.API) {
 		OperationID: "enter-by-hand", Method: http.MethodPost, Path: path + "/{user_id}/enter", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
 		Summary: "Enter a runner by hand", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusConflict),
 		Description: "Somebody who waits, whose offer expired, or whom you removed enters at once, whatever their position. Nobody is entered who did not ask for a place or has withdrawn; " +
-			"people without an account come in by a start list. Repeating it changes nothing.",
+			"people without an account come in by a start list. It is refused with 409 when all places are taken, or when they do not meet the pool's standard, unless you say that it does not matter. Repeating it changes nothing.",
 	}, d.enter)
 	server.Register(api, huma.Operation{
 		OperationID: "remove-entry", Method: http.MethodPost, Path: path + "/{user_id}/remove", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
@@ -111,7 +118,7 @@ func (d staffEntries) list(ctx context.Context, in *entriesInput) (*entriesOutpu
 	if err := in.Seek(&after.Pool, &after.Seq); err != nil {
 		return nil, err
 	}
-	found, err := d.store.Entries(ctx, server.RaceFrom(ctx), maindb.EntryFilter{Status: in.Status, Pool: in.Pool}, after, in.Limit+1)
+	found, err := d.store.Entries(ctx, server.RaceFrom(ctx), maindb.EntryFilter{Status: in.Status, Pool: in.Pool, Unqualified: in.Unqualified}, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -122,8 +129,8 @@ func (d staffEntries) list(ctx context.Context, in *entriesInput) (*entriesOutpu
 }
 
 // Entries returns a part of the entries of the race of ctx, and the cursor of the next.
-func (s *Service) Entries(ctx context.Context, status race.EntryStatus, pool int, part server.Page) ([]StaffEntryBody, string, error) {
-	out, err := s.forStaff.list(ctx, &entriesInput{Page: part, Status: status, Pool: pool})
+func (s *Service) Entries(ctx context.Context, filter maindb.EntryFilter, part server.Page) ([]StaffEntryBody, string, error) {
+	out, err := s.forStaff.list(ctx, &entriesInput{Page: part, Status: filter.Status, Pool: filter.Pool, Unqualified: filter.Unqualified})
 	if err != nil {
 		return nil, "", err
 	}
@@ -141,9 +148,9 @@ func (s *Service) EntryOf(ctx context.Context, userID string) (StaffEntryBody, e
 }
 
 // EnterByHand enters a runner in the race of ctx, whatever their position.
-func (s *Service) EnterByHand(ctx context.Context, userID, reason string, overCapacity bool) error {
+func (s *Service) EnterByHand(ctx context.Context, userID, reason string, override maindb.Override) error {
 	in := &entryByHandInput{RacePath: RacePath{RaceID: server.RaceFrom(ctx).ID}, UserID: userID}
-	in.Body.Reason, in.Body.OverCapacity = reason, overCapacity
+	in.Body.Reason, in.Body.OverCapacity, in.Body.Unqualified = reason, override.Capacity, override.Standard
 	if err := server.Valid(in.Body); err != nil {
 		return err
 	}
@@ -184,14 +191,14 @@ func (d staffEntries) shown(ctx context.Context, entries []maindb.LineEntry) ([]
 	for i, e := range entries {
 		bodies[i] = StaffEntryBody{
 			EntryBody: entryOf(e), UserID: e.UserID, Name: runners[e.UserID].Name, Reason: e.Reason,
-			ReceivedAt: e.ReceivedAt, JoinedAt: e.JoinedAt, ChangedAt: e.ChangedAt,
+			Origin: e.Origin, Unqualified: e.Unqualified, ReceivedAt: e.ReceivedAt, JoinedAt: e.JoinedAt, ChangedAt: e.ChangedAt,
 		}
 	}
 	return bodies, nil
 }
 
 func (d staffEntries) enter(ctx context.Context, in *entryByHandInput) (*staffEntryOutput, error) {
-	e, err := d.store.EnterByHand(ctx, in.RaceID, in.UserID, in.Body.Reason, in.Body.OverCapacity)
+	e, err := d.store.EnterByHand(ctx, in.RaceID, in.UserID, in.Body.Reason, maindb.Override{Capacity: in.Body.OverCapacity, Standard: in.Body.Unqualified})
 	return d.answer(ctx, e, err)
 }
 
@@ -204,7 +211,11 @@ func (d staffEntries) answer(ctx context.Context, e maindb.LineEntry, err error)
 	if err != nil {
 		return nil, err
 	}
-	bodies, err := d.shown(ctx, []maindb.LineEntry{e})
+	entries := []maindb.LineEntry{e}
+	if err := d.store.MarkUnqualified(ctx, server.RaceFrom(ctx), entries); err != nil {
+		return nil, err
+	}
+	bodies, err := d.shown(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +227,7 @@ func (d staffEntries) export(ctx context.Context, _ *RacePath) (*entriesExport, 
 	body := bytes.NewBufferString("\ufeff") // without it Excel would read names in the system's own encoding
 	writer := csv.NewWriter(body)
 	_ = writer.Write([]string{ // a buffer takes everything
-		"pool", "number", "status", "bib", "name", "sex", "age", "team", "joined_at", "changed_at", "offer_expires_at", "reason",
+		"pool", "number", "status", "bib", "name", "sex", "age", "team", "joined_at", "changed_at", "offer_expires_at", "reason", "origin", "unqualified",
 	})
 	var after maindb.EntryCursor
 	for {
@@ -238,7 +249,7 @@ func (d staffEntries) export(ctx context.Context, _ *RacePath) (*entriesExport, 
 			}
 			_ = writer.Write([]string{
 				server.SpreadsheetText(e.Pool), strconv.FormatInt(found[i].Seq, 10), string(e.Status), e.Bib, server.SpreadsheetText(e.Name), string(e.Sex), age,
-				server.SpreadsheetText(e.Team), e.JoinedAt.Format(time.RFC3339), e.ChangedAt.Format(time.RFC3339), until, server.SpreadsheetText(e.Reason),
+				server.SpreadsheetText(e.Team), e.JoinedAt.Format(time.RFC3339), e.ChangedAt.Format(time.RFC3339), until, server.SpreadsheetText(e.Reason), string(e.Origin), map[bool]string{true: "yes"}[e.Unqualified],
 			})
 		}
 		if len(found) < pageSize {

@@ -234,3 +234,81 @@ func followLine(t *testing.T, url, lastEventID string) <-chan string {
 	}()
 	return events
 }
+
+// TestQualifyingPool: the standard is part of the settings, who does not meet it is told
+// what would be right, and the organizer admits people by logins that nobody looks up.
+func TestQualifyingPool(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := b.created(t, "")
+	set := func(body string) answer { return b.call(t, http.MethodPatch, path, b.organizer, `{"entry":`+body+`}`) }
+	for _, c := range []struct{ standard, field string }{
+		{`{"distance_m":0,"men":"3:00:00","since":"2025-01-01"}`, "entry.pools[0].standard.distance_m"},
+		{`{"distance_m":42195,"men":"3 hours","since":"2025-01-01"}`, "entry.pools[0].standard.men"},
+		{`{"distance_m":42195,"since":"2025-01-01"}`, "entry.pools[0].standard.men"},
+		{`{"distance_m":42195,"men":"3:00:00","since":""}`, "entry.pools[0].standard.since"},
+		{`{"distance_m":42195,"men":"3:00:00","since":"last year"}`, "entry.pools[0].standard.since"},
+	} {
+		wrong := set(`{"pools":[{"name":"Fast","capacity":5,"standard":` + c.standard + `}]}`)
+		require.Equal(t, http.StatusUnprocessableEntity, wrong.status, c.standard)
+		require.Contains(t, wrong.raw, `"body.`+c.field+`"`, c.standard)
+	}
+	standard := map[string]any{"distance_m": 42195.0, "men": "3:00:00", "women": "3:30:00", "since": "2025-01-01"}
+	changed := set(`{"pools":[{"name":"Fast","capacity":5,"standard":{"distance_m":42195,"men":"3:00:00","women":"3:30:00","since":"2025-01-01"}}]}`)
+	require.Equal(t, http.StatusOK, changed.status, changed.raw)
+	require.Equal(t, standard, b.call(t, http.MethodGet, path+"/entry", "", "").list(t, "pools")[0]["standard"])
+	require.Equal(t, http.StatusOK, b.call(t, http.MethodPatch, path, b.organizer, `{"date":"`+nextYear()+`"}`).status)
+
+	ann, annToken := b.runner(t, "ann", race.Female, race.Date{Year: 1990, Month: time.April, Day: 20})
+	_, benToken := b.runner(t, "ben", race.Male, race.Date{})
+	refused := b.call(t, http.MethodPost, path+"/participants", annToken, `{}`)
+	require.Equal(t, http.StatusConflict, refused.status)
+	require.Contains(t, refused.raw, `over 42.195 km in 3:30:00 or faster, run on 2025-01-01 or later`)
+	admit := func(login string) answer {
+		return b.call(t, http.MethodPost, path+"/admissions", b.organizer, `{"login_id":"`+login+`","pool":"Fast","reason":"national team"}`)
+	}
+	known, unknown := admit(" ANN "), admit("nobody")
+	require.Equal(t, []int{http.StatusCreated, http.StatusCreated}, []int{known.status, unknown.status}, known.raw)
+	require.Len(t, b.call(t, http.MethodGet, path+"/admissions", b.organizer, "").list(t, "items"), 2)
+	require.NotContains(t, b.call(t, http.MethodGet, path+"/admissions", b.organizer, "").raw, "nobody")
+	require.Equal(t, http.StatusForbidden, b.call(t, http.MethodGet, path+"/admissions", annToken, "").status)
+	require.Equal(t, http.StatusCreated, b.call(t, http.MethodPost, path+"/participants", annToken, `{}`).status)
+	require.Equal(t, http.StatusConflict, b.call(t, http.MethodPost, path+"/participants", benToken, `{}`).status)
+	require.Equal(t, http.StatusNoContent, b.call(t, http.MethodDelete, path+"/admissions/"+fmt.Sprint(unknown.body["admission_id"]), b.organizer, "").status)
+	entries := b.call(t, http.MethodGet, path+"/entries", b.organizer, "").list(t, "items")
+	require.Equal(t, []any{ann, "admitted"}, []any{entries[0]["user_id"], entries[0]["origin"]})
+	require.Empty(t, b.call(t, http.MethodGet, path+"/entries?unqualified=true", b.organizer, "").list(t, "items"))
+}
+
+// TestDeferral moves an entry to the next edition through the API.
+func TestDeferral(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	here, next := b.created(t, `,"entry":{"capacity":1}`), b.created(t, `,"entry":{"capacity":1}`)
+	nextID := next[strings.LastIndex(next, "/")+1:]
+	require.Equal(t, http.StatusOK, b.call(t, http.MethodPatch, here, b.organizer, `{"date":"`+nextYear()+`"}`).status)
+	require.Equal(t, http.StatusOK, b.call(t, http.MethodPatch, next, b.organizer, `{"date":"`+time.Now().AddDate(2, 0, 0).Format(time.DateOnly)+`"}`).status)
+	until := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	wrong := b.call(t, http.MethodPatch, here, b.organizer, `{"entry":{"defer_until":"`+until+`"}}`)
+	require.Equal(t, http.StatusUnprocessableEntity, wrong.status)
+	require.Contains(t, wrong.raw, `"body.entry.next_race_id"`)
+	strange := b.call(t, http.MethodPatch, here, b.organizer, `{"entry":{"next_race_id":"`+newID()+`","defer_until":"`+until+`"}}`)
+	require.Equal(t, http.StatusConflict, strange.status, strange.raw)
+	set := b.call(t, http.MethodPatch, here, b.organizer, `{"entry":{"next_race_id":"`+nextID+`","defer_until":"`+until+`"}}`)
+	require.Equal(t, http.StatusOK, set.status, set.raw)
+
+	ann, token := b.runner(t, "ann", race.Female, race.Date{})
+	require.Equal(t, http.StatusNotFound, b.call(t, http.MethodPost, here+"/participants/me/defer", token, "").status)
+	require.Equal(t, http.StatusCreated, b.call(t, http.MethodPost, here+"/participants", token, `{}`).status)
+	first := b.call(t, http.MethodPost, here+"/participants/me/defer", token, "")
+	require.Equal(t, http.StatusOK, first.status, first.raw)
+	require.Equal(t, nextID, first.body["next_race_id"])
+	require.Contains(t, first.raw, `"status":"entered"`)
+	require.Equal(t, first.body, b.call(t, http.MethodPost, here+"/participants/me/defer", token, "").body, "repeated")
+	mine := b.call(t, http.MethodGet, here+"/participants/me", token, "")
+	require.Equal(t, []any{"deferred", nextID}, []any{mine.body["status"], mine.body["next_race_id"]})
+	require.Equal(t, "deferred", b.call(t, http.MethodGet, next+"/entries", b.organizer, "").list(t, "items")[0]["origin"])
+	require.Len(t, b.call(t, http.MethodGet, here+"/entries?status=deferred", b.organizer, "").list(t, "items"), 1)
+	require.Equal(t, http.StatusConflict, b.call(t, http.MethodPost, here+"/entries/"+ann+"/remove", b.organizer, `{"reason":"why"}`).status)
+	require.Equal(t, http.StatusNoContent, b.call(t, http.MethodDelete, next+"/participants/me", token, "").status)
+}

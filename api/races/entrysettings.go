@@ -29,6 +29,8 @@ type EntryChangeBody struct {
 	Paused           *bool            `json:"paused,omitempty" doc:"While it is true nobody enters and no places are offered. Offers that are open can still be accepted."`
 	TransferUntil    *string          `json:"transfer_until,omitempty" maxLength:"40" example:"2026-09-20T00:00:00+09:00" doc:"Until when runners can hand their places on to others; with an empty string, and by default, they cannot."`
 	TransferPastLine *bool            `json:"transfer_past_line,omitempty" doc:"Whether places can be handed on although others wait for one. False by default: who waits comes first."`
+	NextRaceID       *string          `json:"next_race_id,omitempty" maxLength:"36" doc:"The race that is the next edition, on a later day and of the same organizer: runners can defer their places to it until defer_until. An empty string names none."`
+	DeferUntil       *string          `json:"defer_until,omitempty" maxLength:"40" doc:"Until when runners can defer their places to the next edition, which needs next_race_id; with an empty string, and by default, they cannot."`
 	Pools            *[]EntryPoolBody `json:"pools,omitempty" maxItems:"50" nullable:"false" doc:"Replaces all pools. A pool with entries cannot be removed."`
 }
 
@@ -41,6 +43,17 @@ type EntryPoolBody struct {
 	Division string `json:"division,omitempty" maxLength:"100" doc:"The division of the race that the pool is for; everybody by default."`
 	BibFrom  int    `json:"bib_from,omitempty" minimum:"0" maximum:"999999" doc:"The first bib that is dealt in the pool."`
 	BibTo    int    `json:"bib_to,omitempty" minimum:"0" maximum:"999999"`
+
+	Standard *StandardBody `json:"standard,omitempty" doc:"The qualifying time that runners have to meet who enter the pool; none by default. Whoever is in the pool already stays."`
+}
+
+// StandardBody is the qualifying time that a pool demands: an official result in a race of
+// a verified organizer, which the runner entered for or has claimed.
+type StandardBody struct {
+	DistanceM float64 `json:"distance_m" example:"42195" doc:"The exact distance of the result, in metres."`
+	Men       string  `json:"men,omitempty" maxLength:"20" example:"3:00:00" doc:"The slowest time that qualifies men, by the clock that ranks the race of the result overall; missing when none does."`
+	Women     string  `json:"women,omitempty" maxLength:"20" example:"3:30:00" doc:"Likewise for women. For everybody else the slower of the two counts."`
+	Since     string  `json:"since" maxLength:"10" example:"2025-01-01" doc:"The first race day that counts."`
 }
 
 // EntrySettingsBody is how runners enter a race.
@@ -59,6 +72,8 @@ type EntrySettingsBody struct {
 	Paused           bool            `json:"paused"`
 	TransferUntil    *time.Time      `json:"transfer_until,omitempty" doc:"Until when runners can hand their places on; missing when they cannot."`
 	TransferPastLine bool            `json:"transfer_past_line,omitempty" doc:"They can although others wait for a place."`
+	NextRaceID       string          `json:"next_race_id,omitempty" doc:"The next edition of the race."`
+	DeferUntil       *time.Time      `json:"defer_until,omitempty" doc:"Until when runners can defer their places to the next edition; missing when they cannot."`
 	Pools            []EntryPoolBody `json:"pools,omitempty" nullable:"false"`
 }
 
@@ -96,6 +111,10 @@ func changeEntry(wrong *race.FieldErrors, s *race.EntrySettings, body EntryChang
 	set(&s.TransferPastLine, body.TransferPastLine)
 	if body.TransferUntil != nil {
 		setInstant(wrong, "entry.transfer_until", &s.TransferUntil, *body.TransferUntil)
+	}
+	set(&s.NextRaceID, body.NextRaceID)
+	if body.DeferUntil != nil {
+		setInstant(wrong, "entry.defer_until", &s.DeferUntil, *body.DeferUntil)
 	}
 	set(&s.Zone, body.TimeZone)
 	if body.OpensAt != nil {
@@ -161,6 +180,9 @@ func setPools(wrong *race.FieldErrors, s *race.EntrySettings, bodies []EntryPool
 			wrong.Add(field+"name", errors.New("must not be empty"))
 		}
 		setInstant(wrong, field+"opens_at", &p.OpensAt, body.OpensAt)
+		if body.Standard != nil {
+			p.Standard = standardOf(wrong, field+"standard.", *body.Standard)
+		}
 		known := false
 		for _, o := range old {
 			if p.Key == 0 && strings.EqualFold(o.Name, p.Name) {
@@ -182,6 +204,26 @@ func setPools(wrong *race.FieldErrors, s *race.EntrySettings, bodies []EntryPool
 	if len(pools) > 0 {
 		s.Capacity, s.BibFrom, s.BibTo = 0, 0, 0
 	}
+}
+
+func standardOf(wrong *race.FieldErrors, field string, body StandardBody) (s race.Standard) {
+	var err error
+	s.Distance, err = race.DistanceOf(body.DistanceM)
+	wrong.Add(field+"distance_m", err)
+	for name, side := range map[string]struct {
+		text string
+		to   *race.Time
+	}{"men": {body.Men, &s.Men}, "women": {body.Women, &s.Women}} {
+		if side.text != "" {
+			*side.to, err = race.ParseTime(side.text)
+			wrong.Add(field+name, err)
+		}
+	}
+	if body.Since != "" {
+		s.Since, err = race.ParseDate(body.Since)
+		wrong.Add(field+"since", err)
+	}
+	return s
 }
 
 // Pause stops entry to the race of ctx, or lets it go on.
@@ -231,6 +273,7 @@ func entrySettingsOf(r race.Race) *EntrySettingsBody {
 		WaitingList: s.WaitingList, OfferHold: cmp.Or(s.OfferHold, usualHold).String(), Order: cmp.Or(string(s.Order), arrival), Paused: s.Paused,
 		DrawAt: instant(s, s.DrawsAt()), Commitment: s.DrawCommitment,
 		TransferUntil: instant(s, s.TransferUntil), TransferPastLine: s.TransferPastLine,
+		NextRaceID: s.NextRaceID, DeferUntil: instant(s, s.DeferUntil),
 	}
 	for _, p := range s.Pools {
 		body.Pools = append(body.Pools, poolBodyOf(s, p))
@@ -243,7 +286,16 @@ func poolBodyOf(s *race.EntrySettings, p race.EntryPool) EntryPoolBody {
 	if !p.OpensAt.IsZero() {
 		body.OpensAt = s.In(p.OpensAt).Format(time.RFC3339)
 	}
+	body.Standard = standardBodyOf(p.Standard)
 	return body
+}
+
+// standardBodyOf returns a standard as the API shows it, nil for none.
+func standardBodyOf(s race.Standard) *StandardBody {
+	if s.IsZero() {
+		return nil
+	}
+	return &StandardBody{DistanceM: s.Distance.Metres(), Men: s.Men.String(), Women: s.Women.String(), Since: s.Since.String()}
 }
 
 // instant returns a time as the race's clock shows it, nil for none.

@@ -71,16 +71,18 @@ type poolsOutput struct {
 }
 
 type poolCountBody struct {
-	Key         int        `json:"key"`
-	Name        string     `json:"name"`
-	Division    string     `json:"division,omitempty"`
-	OpensAt     *time.Time `json:"opens_at,omitempty" doc:"Missing when it has been open from the beginning."`
-	Capacity    int        `json:"capacity,omitempty" doc:"Missing when unlimited."`
-	Entered     int        `json:"entered"`
-	Offered     int        `json:"offered" doc:"Places that are held for runners who have not answered yet."`
-	Waiting     int        `json:"waiting"`
-	Registered  int        `json:"registered,omitempty" doc:"Runners who are registered for a draw to come."`
-	LineVersion int64      `json:"line_version" doc:"Grows whenever somebody leaves the line."`
+	Key      int    `json:"key"`
+	Name     string `json:"name"`
+	Division string `json:"division,omitempty"`
+
+	Standard    *StandardBody `json:"standard,omitempty" doc:"The qualifying time that the pool demands; missing when it demands none."`
+	OpensAt     *time.Time    `json:"opens_at,omitempty" doc:"Missing when it has been open from the beginning."`
+	Capacity    int           `json:"capacity,omitempty" doc:"Missing when unlimited."`
+	Entered     int           `json:"entered"`
+	Offered     int           `json:"offered" doc:"Places that are held for runners who have not answered yet."`
+	Waiting     int           `json:"waiting"`
+	Registered  int           `json:"registered,omitempty" doc:"Runners who are registered for a draw to come."`
+	LineVersion int64         `json:"line_version" doc:"Grows whenever somebody leaves the line."`
 }
 
 type lineInput struct {
@@ -126,7 +128,7 @@ func (l *lines) pools(ctx context.Context, in *RacePath) (*poolsOutput, error) {
 	}
 	for i, c := range counts {
 		out.Body.Pools[i] = poolCountBody{
-			Key: c.Key, Name: c.Name, Division: c.Division, OpensAt: instant(r.Entry, r.Entry.OpenFrom(c.EntryPool)), Capacity: c.Capacity,
+			Key: c.Key, Name: c.Name, Division: c.Division, Standard: standardBodyOf(c.Standard), OpensAt: instant(r.Entry, r.Entry.OpenFrom(c.EntryPool)), Capacity: c.Capacity,
 			Entered: c.Taken, Offered: c.Offered, Waiting: c.Waiting, Registered: c.Registered, LineVersion: c.Version,
 		}
 	}

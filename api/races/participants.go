@@ -19,15 +19,17 @@ type entries struct {
 	store    *maindb.Store
 	runners  *userdb.Accounts
 	entering *maindb.Entering
-	poke     func()                                    // see Config.Poke
-	answered func(ctx context.Context, o maindb.Offer) // may be nil
+
+	loginHashes loginHashes
+	poke        func()                                    // see Config.Poke
+	answered    func(ctx context.Context, o maindb.Offer) // may be nil
 }
 
 type enterInput struct {
 	RacePath
 	Body *struct {
 		Team     string `json:"team,omitempty" maxLength:"100" example:"Harbour Runners" doc:"The team or club that you run for."`
-		Pool     string `json:"pool,omitempty" maxLength:"50" doc:"The name of a pool of the race; the first that fits your sex and age by default. Only races with entry settings have pools."`
+		Pool     string `json:"pool,omitempty" maxLength:"50" doc:"The name of a pool of the race; by default the first that fits your sex and age, one that demands a qualifying time only where all do. Only races with entry settings have pools."`
 		Standing bool   `json:"standing_acceptance,omitempty" doc:"Enter me as soon as a place comes free, without an offer that I have to answer."`
 	} `required:"false"`
 }
@@ -43,7 +45,7 @@ type entryChangeInput struct {
 // that are not.
 type EntryBody struct {
 	ParticipantID string           `json:"participant_id"`
-	Status        race.EntryStatus `json:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn,transferred" doc:"removed: by the organizer. transferred: handed on to another runner. registered: for a draw to come. not_drawn: the draw gave no place, and the race has no waiting list."`
+	Status        race.EntryStatus `json:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn,transferred,deferred" doc:"removed: by the organizer. transferred: handed on to another runner. deferred: you have a place in the next edition instead. registered: for a draw to come. not_drawn: the draw gave no place, and the race has no waiting list; or the race had results before it."`
 	Bib           string           `json:"bib,omitempty" doc:"Missing until one is assigned."`
 	Sex           race.Sex         `json:"sex,omitempty" enum:"M,F,X" doc:"Missing when unknown."`
 	Age           *int             `json:"age,omitempty" doc:"On race day; missing when unknown."`
@@ -58,6 +60,8 @@ type EntryBody struct {
 	Standing       bool       `json:"standing_acceptance,omitempty"`
 	DrawNumber     string     `json:"draw_number,omitempty" doc:"By which you are drawn, in a race that draws its places. You keep it when you cancel and register again."`
 	DrawPlace      int        `json:"draw_place,omitempty" doc:"In the order of the draw, from 1, after it."`
+	NextRaceID     string     `json:"next_race_id,omitempty" doc:"Of a deferred entry: the next edition, in which you have a place instead."`
+	PriorRaceID    string     `json:"prior_race_id,omitempty" doc:"Of an entry that was deferred from an earlier edition: which."`
 }
 
 type entryOutput struct {
@@ -92,6 +96,7 @@ func (e entries) register(api huma.API) {
 		Description: "Your sex and your age on race day are taken from your account. You can enter again after you cancelled. " +
 			"In a race with entry settings you are entered, or wait in line when all places are taken; to ask again answers your entry as it is. " +
 			"In one that draws its places you are registered until the draw. " +
+			"A pool with a standard refuses those with 409 who have no official result that meets it: one in a race of a verified organizer, which you entered for or have claimed. The organizer can admit you all the same. " +
 			"A 503 that says that too many ask at this moment wrote nothing. After any other 503 you may have been entered all the same: ask again after Retry-After, or look at your entry.",
 		Errors: append(refusals, http.StatusConflict),
 	}, e.enter)
@@ -109,6 +114,12 @@ func (e entries) register(api huma.API) {
 		Summary: "Decline the place that you are offered", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusConflict),
 		Description: "You are not offered a place again, unless you join the line at its end.",
 	}, e.decline)
+	server.Register(api, huma.Operation{
+		OperationID: "defer-my-entry", Method: http.MethodPost, Path: path + "/me/defer", DefaultStatus: http.StatusOK,
+		Summary: "Defer your entry to the next edition", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusConflict),
+		Description: "Where the race's entry.next_race_id and entry.defer_until allow it. You give up your place, which goes to the next in line, and have one in the next edition at once, also before entry to it opens. " +
+			"It counts in the capacity there: when no place is left or others wait, you keep the one that you have. It cannot be taken back; you can cancel in the next edition like anybody. Repeating it changes nothing.",
+	}, e.deferMine)
 	server.Register(api, huma.Operation{
 		OperationID: "get-my-entry", Method: http.MethodGet, Path: path + "/me",
 		Summary: "Get your entry", Tags: []string{entriesTag}, Errors: refusals,
@@ -172,6 +183,58 @@ func (s *Service) Answer(ctx context.Context, raceID string, accept bool) error 
 func (s *Service) Cancel(ctx context.Context, raceID string) error {
 	_, err := s.entries.cancel(ctx, &RacePath{RaceID: raceID})
 	return err
+}
+
+type deferralOutput struct {
+	Body DeferralBody
+}
+
+// DeferralBody is an entry that was moved to the next edition.
+type DeferralBody struct {
+	NextRaceID string    `json:"next_race_id" doc:"The next edition."`
+	Entry      EntryBody `json:"entry" doc:"Your entry in the next edition as it is now."`
+	DeferredAt time.Time `json:"deferred_at"`
+}
+
+func (e entries) deferMine(ctx context.Context, in *RacePath) (*deferralOutput, error) {
+	userID := server.CallerFrom(ctx).UserID
+	account, err := accountOf(ctx, e.runners, e.loginHashes, userID)
+	if err != nil {
+		return nil, err
+	}
+	moved, err := e.store.Defer(ctx, in.RaceID, userID, server.ResourceID(ctx), account)
+	if err != nil {
+		return nil, err
+	}
+	there, err := e.store.EntryOf(ctx, moved.NextRaceID, userID)
+	if err != nil {
+		return nil, err
+	}
+	return &deferralOutput{Body: DeferralBody{NextRaceID: moved.NextRaceID, Entry: entryOf(there), DeferredAt: moved.At}}, nil
+}
+
+// Defer moves the caller's entry to the next edition, whose race it returns.
+func (s *Service) Defer(ctx context.Context, raceID string) (nextRaceID string, err error) {
+	out, err := s.entries.deferMine(ctx, &RacePath{RaceID: raceID})
+	if err != nil {
+		return "", err
+	}
+	return out.Body.NextRaceID, nil
+}
+
+// accountOf returns what an entry takes from an account, with the hash by which the
+// account is admitted to a pool.
+func accountOf(ctx context.Context, runners *userdb.Accounts, hashes loginHashes, userID string) (maindb.Account, error) {
+	found, err := runners.Runners(ctx, []string{userID})
+	if err != nil {
+		return maindb.Account{}, err
+	}
+	r, ok := found[userID]
+	if !ok {
+		return maindb.Account{}, race.ErrNotFound
+	}
+	logins, err := hashes(ctx, []string{userID})
+	return maindb.Account{Sex: r.Sex, BirthDate: r.BirthDate, LoginHash: logins[userID]}, err
 }
 
 func (e entries) mine(ctx context.Context, in *RacePath) (*entryOutput, error) {
@@ -246,7 +309,7 @@ func entryOf(e maindb.LineEntry) EntryBody {
 	body := EntryBody{
 		ParticipantID: e.ID, Status: e.Status, Bib: e.Bib, Sex: e.Sex, Field: e.Field, Team: e.Team,
 		Pool: e.Pool, Number: e.Seq, Position: e.Position, LineVersion: e.LineVersion, Standing: e.Standing,
-		DrawNumber: e.DrawNumber, DrawPlace: e.DrawPlace,
+		DrawNumber: e.DrawNumber, DrawPlace: e.DrawPlace, NextRaceID: e.NextRaceID, PriorRaceID: e.PriorRaceID,
 	}
 	if e.Age >= 0 && e.Age <= race.MaxAge {
 		body.Age = &e.Age

@@ -97,11 +97,15 @@ func Register(api huma.API, cfg Config) *Service {
 	if cfg.Registry != nil {
 		cfg.Entering.Report(cfg.Log, cfg.Registry)
 	}
-	entered := entries{store: cfg.Races, runners: cfg.Runners, entering: cfg.Entering, poke: cfg.Poke, answered: cfg.Answered}
+	hashes := loginHashesOf(cfg.Runners, cfg.LoginHash)
+	cfg.Entering.AdmitBy(hashes)
+	entered := entries{store: cfg.Races, runners: cfg.Runners, entering: cfg.Entering, loginHashes: hashes, poke: cfg.Poke, answered: cfg.Answered}
 	entered.register(api)
 	forStaff := staffEntries{store: cfg.Races, runners: cfg.Runners}
 	forStaff.register(api)
-	handedOn := transfers{store: cfg.Races, runners: cfg.Runners, code: cfg.TransferCode}
+	admitted := admissions{store: cfg.Races, loginHash: cfg.LoginHash}
+	admitted.register(api)
+	handedOn := transfers{store: cfg.Races, runners: cfg.Runners, code: cfg.TransferCode, hashes: hashes}
 	handedOn.register(api)
 	(&lines{store: cfg.Races, log: cfg.Log, now: cfg.Now, stopping: cfg.Stopping}).register(api)
 	draws{store: cfg.Races}.register(api)
@@ -109,7 +113,7 @@ func Register(api huma.API, cfg Config) *Service {
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,
 		standIns: imports.StandIns{Entrants: cfg.StartLists.EnteredInPerson, Runners: cfg.Runners, LoginHash: cfg.LoginHash},
 	}.register(api)
-	return &Service{calls: settings, entries: entered, forStaff: forStaff, handedOn: handedOn}
+	return &Service{calls: settings, entries: entered, forStaff: forStaff, handedOn: handedOn, admissions: admitted}
 }
 
 // RacePath is embedded in the inputs of calls about a race. It is exported because

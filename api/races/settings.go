@@ -74,10 +74,11 @@ func (s settings) register(api huma.API) {
 // Service is what pages do with the settings of races and with the entries of the
 // caller, as the calls do.
 type Service struct {
-	calls    settings
-	entries  entries
-	forStaff staffEntries
-	handedOn transfers
+	calls      settings
+	entries    entries
+	forStaff   staffEntries
+	handedOn   transfers
+	admissions admissions
 }
 
 // Create creates a race of the caller.

@@ -21,6 +21,7 @@ type transfers struct {
 	store   *maindb.Store
 	runners *userdb.Accounts
 	code    func(transferID string) string
+	hashes  loginHashes
 }
 
 // codeHash is what is kept of a code, however it was typed.
@@ -152,7 +153,7 @@ func (h transfers) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "accept-transfer", Method: http.MethodPost, Path: codes + "/accept", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
 		Summary: "Accept the place that you were given a code for", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
-		Description: "It becomes yours when the giver has confirmed your name. Should the giver's name change before, you have to accept again. You need to fit its pool, and to be neither entered nor in line. Repeating it changes nothing.",
+		Description: "It becomes yours when the giver has confirmed your name. Should the giver's name change before, you have to accept again. You need to fit its pool and to meet its standard, and to be neither entered nor in line. Repeating it changes nothing.",
 	}, h.accept)
 	server.Register(api, huma.Operation{
 		OperationID: "decline-transfer", Method: http.MethodPost, Path: codes + "/decline", DefaultStatus: http.StatusNoContent, MaxBodyBytes: maxBody,
@@ -281,14 +282,18 @@ func (h transfers) confirmed(ctx context.Context, raceID, giverID, name string, 
 	if t.RunnerID == "" {
 		return nil, &race.ConflictError{Message: "nobody has accepted the place"}
 	}
-	runner, account, err := h.account(ctx, t.RunnerID)
+	runner, err := h.person(ctx, t.RunnerID)
 	if err != nil {
 		return nil, err
 	}
 	if runner.Name != name {
 		return nil, errOtherName
 	}
-	giver, _, err := h.account(ctx, giverID)
+	account, err := accountOf(ctx, h.runners, h.hashes, t.RunnerID)
+	if err != nil {
+		return nil, err
+	}
+	giver, err := h.person(ctx, giverID)
 	if err != nil {
 		return nil, err
 	}
@@ -303,17 +308,17 @@ var (
 	errOtherName  = &race.ConflictError{Field: "name", Message: "this is not the name of the other runner: look at it again"}
 )
 
-// account returns the person of an account, and what an entry takes from it.
-func (h transfers) account(ctx context.Context, userID string) (userdb.Runner, maindb.Account, error) {
+// person returns the person of an account.
+func (h transfers) person(ctx context.Context, userID string) (userdb.Runner, error) {
 	found, err := h.runners.Runners(ctx, []string{userID})
 	if err != nil {
-		return userdb.Runner{}, maindb.Account{}, err
+		return userdb.Runner{}, err
 	}
 	r, ok := found[userID]
 	if !ok {
-		return userdb.Runner{}, maindb.Account{}, race.ErrNotFound
+		return userdb.Runner{}, race.ErrNotFound
 	}
-	return r, maindb.Account{Sex: r.Sex, BirthDate: r.BirthDate}, nil
+	return r, nil
 }
 
 func (h transfers) open(ctx context.Context, in *codeInput) (*transferOutput, error) {
@@ -326,14 +331,14 @@ func (h transfers) accept(ctx context.Context, in *acceptTransferInput) (*transf
 	if err != nil {
 		return nil, err
 	}
-	giver, _, err := h.account(ctx, t.GiverID)
+	giver, err := h.person(ctx, t.GiverID)
 	if err != nil {
 		return nil, err
 	}
 	if giver.Name != in.Body.Name {
 		return nil, errOtherName
 	}
-	_, account, err := h.account(ctx, runnerID)
+	account, err := accountOf(ctx, h.runners, h.hashes, runnerID)
 	if err != nil {
 		return nil, err
 	}

@@ -364,6 +364,11 @@ var Access = map[string]Rule{
 	"POST /v1/races/{race_id}/entries/{user_id}/enter":  {Who: Editor}, // repeating it changes nothing, so it needs no key
 	"POST /v1/races/{race_id}/entries/{user_id}/remove": {Who: Editor}, // likewise
 
+	"POST /v1/races/{race_id}/participants/me/defer":       {Who: Runner}, // repeating it changes nothing, so it needs no key
+	"POST /v1/races/{race_id}/admissions":                  {Who: Editor, Creates: true},
+	"GET /v1/races/{race_id}/admissions":                   {Who: Viewer},
+	"DELETE /v1/races/{race_id}/admissions/{admission_id}": {Who: Editor},
+
 	"POST /v1/races/{race_id}/participants/me/transfer":           {Who: Runner, Creates: true, Secret: true},
 	"GET /v1/races/{race_id}/participants/me/transfer":            {Who: Runner},
 	"DELETE /v1/races/{race_id}/participants/me/transfer":         {Who: Runner},

@@ -121,6 +121,7 @@ var commonParameters = map[string]string{ //nolint:gosec // descriptions, no cre
 	"import_id":     "ID of the import.",
 	"record_id":     "ID of the official record.",
 	"user_id":       "ID of the account.",
+	"admission_id":  "ID of the admission.",
 	"session_id":    "ID of the session.",
 	"passkey_id":    "ID of the passkey.",
 	"invitation_id": "ID of the invitation.",

@@ -495,6 +495,9 @@ func (s *Store) DropInvitations(ctx context.Context, loginHash string) error {
 			return fmt.Errorf("drop invitations: %w", err)
 		}
 	}
+	if err := s.queries.DeleteAdmissionsOfLogin(ctx, loginHash); err != nil {
+		return fmt.Errorf("drop admissions: %w", err)
+	}
 	return nil
 }
 

@@ -181,7 +181,7 @@ func (s *Outcomes) DrawPlaces(ctx context.Context, raceID string) (outcome DrawO
 			return nil
 		case r.Status != race.Scheduled:
 			outcome.Over = true
-			return nil
+			return dropRegistered(ctx, lines)
 		case left > 0:
 			outcome.Left = left
 			return nil
@@ -193,6 +193,25 @@ func (s *Outcomes) DrawPlaces(ctx context.Context, raceID string) (outcome DrawO
 		return err
 	})
 	return outcome, err
+}
+
+// dropRegistered ends the entries that are registered for a draw that does not take place.
+func dropRegistered(ctx context.Context, lines map[int16]*line) error {
+	for _, l := range lines {
+		n, err := l.q.DropRegistered(ctx, l.now, l.race.ID, l.row.Pool)
+		if err != nil {
+			return fmt.Errorf("end the registrations for race %s: %w", l.race.ID, err)
+		}
+		if l.row.Registered = 0; n > 0 {
+			dropped := ofRace(l.race.ID, "entry.draw_cancelled")
+			dropped.After = map[string]any{"pool": l.pool.Name, "not_drawn": n}
+			l.changes = append(l.changes, dropped)
+		}
+		if err := l.write(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drawPlaces gives the places of all pools to the registered, in the order of the draw.

@@ -135,7 +135,7 @@ func TestDraw(t *testing.T) {
 	require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, users[1]))
 	_, err := b.store.RemoveEntry(t.Context(), b.race.ID, users[2], "twice")
 	require.NoError(t, err)
-	_, err = b.store.EnterByHand(t.Context(), b.race.ID, users[3], "invited", false)
+	_, err = b.store.EnterByHand(t.Context(), b.race.ID, users[3], "invited", maindb.Override{})
 	require.NoError(t, err)
 	b.joinsByList(t, users[4], "7")
 	var conflict *race.ConflictError
@@ -256,7 +256,7 @@ func TestDrawWithoutWaitingList(t *testing.T) {
 	}
 	for _, u := range users {
 		if e := b.of(t, u); e.Status == race.NotDrawn {
-			_, err := b.store.EnterByHand(t.Context(), b.race.ID, u, "a sponsor's guest", true)
+			_, err := b.store.EnterByHand(t.Context(), b.race.ID, u, "a sponsor's guest", maindb.Override{Capacity: true})
 			require.NoError(t, err)
 			return
 		}
@@ -316,4 +316,67 @@ func TestDrawIsQueued(t *testing.T) {
 	require.NoError(t, b.store.DeleteRace(t.Context(), b.race.ID))
 	_, err = b.store.DrawPlaces(t.Context(), b.race.ID)
 	require.ErrorIs(t, err, race.ErrNotFound)
+}
+
+// TestResultsBeforeTheDraw: nothing is drawn in a race with results, and whoever is
+// registered hears so at once.
+func TestResultsBeforeTheDraw(t *testing.T) {
+	t.Parallel()
+	db, cfg := mysqltest.New(t, maindb.Migrations())
+	bundle := &testBundle{store: maindb.NewOutcomes(db, time.Now), db: db, clock: &clock{}}
+	b := &entryBundle{testBundle: bundle, entering: maindb.NewEntering(bundle.store.Store, anyAccount), race: bundle.created(t, byLot(10))}
+	users := b.register(t, 3)
+	queued := func() (races []string) {
+		require.NoError(t, b.store.StartDraws(t.Context(), func(_ context.Context, raceID string) error {
+			races = append(races, raceID)
+			return nil
+		}))
+		return races
+	}
+	queued() // as when the race was made
+	b.imports(t, b.race.ID, row("500", ""))
+	_, _, err := b.store.PostRecord(t.Context(), b.race.ID, newID(), finish("500", 9000), organizer)
+	require.NoError(t, err)
+	require.Equal(t, []string{b.race.ID}, queued(), "its workflow is woken")
+	worker := maindb.NewOutcomes(mysqltest.As(t, cfg, maindb.Grants(), mysql.Worker), time.Now)
+	for range 2 {
+		outcome, err := worker.DrawPlaces(t.Context(), b.race.ID)
+		require.NoError(t, err)
+		require.Equal(t, maindb.DrawOutcome{Over: true}, outcome)
+	}
+	for _, u := range users {
+		require.Equal(t, race.NotDrawn, b.of(t, u).Status)
+		_, err := b.entering.Enter(t.Context(), maindb.Entry{ID: newID(), RaceID: b.race.ID, UserID: u})
+		require.EqualError(t, err, "entries are closed: the race has results")
+	}
+	_, numbers := b.drawn(t)
+	require.Empty(t, numbers)
+	wrong, err := b.store.RecountPools(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, wrong)
+}
+
+// TestStartListBeforeTheDraw: people of a start list take none of a pool's places, but
+// count in the race's own capacity, and the draw gives nobody more than is left.
+func TestStartListBeforeTheDraw(t *testing.T) {
+	t.Parallel()
+	r := byLot(10)
+	r.Capacity = 10
+	b := setupEntry(t, r)
+	users := b.register(t, 10)
+	b.imports(t, b.race.ID, row("103", ""), row("501", ""), row("502", ""))
+	b.joinsByList(t, users[0], "503")
+	require.Equal(t, []any{race.Entered, "503"}, []any{b.of(t, users[0]).Status, b.of(t, users[0]).Bib})
+	b.closeEntry(t)
+	require.Equal(t, maindb.DrawOutcome{Drawn: true, Entered: 6, Waiting: 3}, b.drawPlaces(t))
+	require.Equal(t, []any{race.Entered, "503"}, []any{b.of(t, users[0]).Status, b.of(t, users[0]).Bib}, "in without a place of the draw")
+	list, err := b.store.ListParticipants(t.Context(), b.race.ID, "", 100)
+	require.NoError(t, err)
+	bibs := map[string]bool{}
+	for _, p := range list {
+		require.Equal(t, race.Entered, p.Status)
+		require.False(t, bibs[p.Bib], p.Bib)
+		bibs[p.Bib] = true
+	}
+	require.Len(t, bibs, 10)
 }

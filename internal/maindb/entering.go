@@ -43,6 +43,7 @@ var ErrBusy = errors.New("too many requests to enter are waiting")
 type Account struct {
 	Sex       race.Sex
 	BirthDate race.Date
+	LoginHash string // by which an Admission finds the account; only where one can matter
 }
 
 // Entering enters runners in races. The requests for a race that come while one
@@ -54,6 +55,9 @@ type Entering struct {
 	// accounts returns what is known of accounts, by user ID, without those that do
 	// not exist.
 	accounts func(ctx context.Context, userIDs []string) (map[string]Account, error)
+	// logins returns the hashes of the logins of accounts, by user ID; nil: nobody is
+	// admitted to a pool that demands a qualifying time.
+	logins func(ctx context.Context, userIDs []string) (map[string]string, error)
 
 	mu     sync.Mutex
 	queues map[string][]*request // by race, those that wait for the next batch
@@ -90,6 +94,12 @@ func NewEntering(store *Store, accounts func(context.Context, []string) (map[str
 func (e *Entering) Report(log *slog.Logger, registry prometheus.Registerer) {
 	e.log = log
 	registry.MustRegister(e.sizes, e.seconds, e.retries, e.refusals)
+}
+
+// AdmitBy has those admitted to pools whose admissions are for the hashes of their logins.
+// It is called only for pools that demand a qualifying time.
+func (e *Entering) AdmitBy(logins func(ctx context.Context, userIDs []string) (map[string]string, error)) {
+	e.logins = logins
 }
 
 // Batches returns how many batches there were, and how often they were tried: more
@@ -183,19 +193,14 @@ func (e *Entering) batch(raceID string, batch []*request) {
 	defer e.recovered(raceID, batch...)
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
-	refuse := func(err error) {
-		for _, r := range batch {
-			r.answer <- answer{err: err}
-		}
-	}
 	ofRace, err := e.store.Race(ctx, raceID)
 	if err != nil {
-		refuse(err)
+		answerAll(batch, err)
 		return
 	}
-	accounts, err := e.accountsOf(ctx, batch)
+	accounts, err := e.accounts(ctx, usersOf(batch))
 	if err != nil {
-		refuse(err)
+		answerAll(batch, err)
 		return
 	}
 	pools := map[int][]*request{}
@@ -219,8 +224,29 @@ func (e *Entering) batch(raceID string, batch []*request) {
 		pools[pool.Key] = append(pools[pool.Key], r)
 	}
 	for key, requests := range pools {
+		if pool, _ := ofRace.EntryPoolWith(key); !pool.Standard.IsZero() && e.logins != nil {
+			if err := e.readLogins(ctx, requests); err != nil {
+				answerAll(requests, err)
+				continue
+			}
+		}
 		e.answerPool(ctx, raceID, key, requests)
 	}
+}
+
+func answerAll(requests []*request, err error) {
+	for _, r := range requests {
+		r.answer <- answer{err: err}
+	}
+}
+
+// readLogins adds the hashes of the runners' logins to their requests.
+func (e *Entering) readLogins(ctx context.Context, requests []*request) error {
+	logins, err := e.logins(ctx, usersOf(requests))
+	for _, r := range requests {
+		r.LoginHash = logins[r.UserID]
+	}
+	return err
 }
 
 // recovered answers requests whose handling panicked, so that one that nobody thought of
@@ -241,13 +267,14 @@ func (e *Entering) recovered(raceID string, requests ...*request) {
 	}
 }
 
-func (e *Entering) accountsOf(ctx context.Context, batch []*request) (map[string]Account, error) {
-	users := make([]string, len(batch))
-	for i, r := range batch {
+// usersOf returns whose requests they are, each once.
+func usersOf(requests []*request) []string {
+	users := make([]string, len(requests))
+	for i, r := range requests {
 		users[i] = r.UserID
 	}
 	slices.Sort(users)
-	return e.accounts(ctx, slices.Compact(users))
+	return slices.Compact(users)
 }
 
 // enterAlone enters a runner in a race without entry settings.
@@ -353,12 +380,15 @@ func (l *line) enter(ctx context.Context, entries []Entry, known map[string]know
 	if err := l.readKnown(ctx, known); err != nil {
 		return nil, err
 	}
-	answers := make([]answer, len(entries))
-	refusal := l.refusal()
+	origins, err := l.qualified(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
 	free, err := l.free(ctx)
 	if err != nil {
 		return nil, err
 	}
+	answers, refusal := make([]answer, len(entries)), l.refusal()
 	var added, again, entering []gen.Entry // rows to insert, to move to the end, and those of both who enter
 	var enteringAt []int
 	for i, e := range entries {
@@ -367,13 +397,18 @@ func (l *line) enter(ctx context.Context, entries []Entry, known map[string]know
 		if answers[i], done = k.answer(l.race, refusal); done {
 			continue
 		}
+		origin, qualified := origins[e.UserID]
+		if origins != nil && !qualified {
+			answers[i].err = l.pool.Standard.Refusal(l.pool.Name, e.Sex)
+			continue
+		}
 		state := l.nextState(&free)
 		if state == "" {
 			answers[i].err = l.full("")
 			continue
 		}
 		row := l.newEntry(e)
-		row.State = string(state)
+		row.State, row.Origin = string(state), string(origin)
 		l.row.NextSeq++
 		if k.entry == nil {
 			added = append(added, row)
@@ -402,11 +437,15 @@ func (l *line) enter(ctx context.Context, entries []Entry, known map[string]know
 	for i, p := range participants {
 		answers[enteringAt[i]].entrant.Participant = p
 	}
+	return answers, l.addDrawNumbers(ctx, answers)
+}
+
+func (l *line) addDrawNumbers(ctx context.Context, answers []answer) error {
 	entrants := make([]*LineEntry, len(answers))
 	for i := range answers {
 		entrants[i] = &answers[i].entrant
 	}
-	return answers, withDrawNumbers(ctx, l.q, l.race, entrants...)
+	return withDrawNumbers(ctx, l.q, l.race, entrants...)
 }
 
 // writeEntries inserts the rows of who enters for the first time, and moves those who
@@ -454,6 +493,8 @@ func (k knownEntrant) answer(r race.Race, refusal error) (a answer, done bool) {
 		a.entrant = LineEntry{Participant: participantOf(*k.participant)}
 	case k.entry != nil && k.entry.State == string(race.RemovedEntry):
 		a.err = &race.ConflictError{Message: "the organizer has removed your entry"}
+	case k.entry != nil && k.entry.State == string(race.Deferred):
+		a.err = errHasDeferred
 	case k.entry != nil && !race.EntryStatus(k.entry.State).Left():
 		a.entrant = lineEntryOf(r, *k.entry, k.participant)
 	case refusal != nil:
@@ -481,7 +522,7 @@ func (l *line) newEntry(e Entry) gen.Entry {
 func (l *line) rejoin(ctx context.Context, row gen.Entry) error {
 	err := l.q.Rejoin(ctx, gen.RejoinParams{
 		Pool: row.Pool, Seq: row.Seq, EntryID: row.EntryID, State: row.State, Standing: row.Standing, Sex: row.Sex, OwnAge: row.OwnAge,
-		OwnAgeOn: row.OwnAgeOn, Team: row.Team, ReceivedAt: row.ReceivedAt, ChangedAt: l.now, UserID: row.UserID, RaceID: row.RaceID,
+		OwnAgeOn: row.OwnAgeOn, Team: row.Team, Origin: row.Origin, ReceivedAt: row.ReceivedAt, ChangedAt: l.now, UserID: row.UserID, RaceID: row.RaceID,
 	})
 	if err != nil {
 		return fmt.Errorf("join the line of race %s again: %w", row.RaceID, err)

@@ -2,7 +2,6 @@ package maindb_test
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
@@ -172,9 +171,9 @@ func TestPlacesAndLine(t *testing.T) {
 	require.Equal(t, 3, b.counts(t).Taken, "nobody is thrown out")
 	require.NoError(t, b.store.CancelEntry(ctx, b.race.ID, users[1]))
 	require.Equal(t, race.Waiting, b.of(t, users[2]).Status)
-	_, err = b.store.EnterByHand(ctx, b.race.ID, users[2], "our sponsor", false)
+	_, err = b.store.EnterByHand(ctx, b.race.ID, users[2], "our sponsor", maindb.Override{})
 	require.ErrorAs(t, err, &conflict)
-	byHand, err := b.store.EnterByHand(ctx, b.race.ID, users[2], "our sponsor", true)
+	byHand, err := b.store.EnterByHand(ctx, b.race.ID, users[2], "our sponsor", maindb.Override{Capacity: true})
 	require.NoError(t, err)
 	require.Equal(t, race.Entered, byHand.Status)
 	removed, err := b.store.RemoveEntry(ctx, b.race.ID, users[2], "a wrong name")
@@ -182,7 +181,7 @@ func TestPlacesAndLine(t *testing.T) {
 	require.Equal(t, race.RemovedEntry, removed.Status)
 	_, err = b.entering.Enter(ctx, maindb.Entry{ID: newID(), RaceID: b.race.ID, UserID: users[2]})
 	require.ErrorAs(t, err, &conflict)
-	_, err = b.store.EnterByHand(ctx, b.race.ID, users[0], "why not", true)
+	_, err = b.store.EnterByHand(ctx, b.race.ID, users[0], "why not", maindb.Override{Capacity: true})
 	require.ErrorAs(t, err, &conflict, "they have cancelled")
 	require.Equal(t, 2, b.counts(t).Taken)
 
@@ -346,175 +345,4 @@ func TestPools(t *testing.T) {
 	_, _, err = b.store.UpdateRace(t.Context(), b.race.ID, func(r *race.Race) error { r.Entry.Pools = r.Entry.Pools[2:]; return nil }, noBirths)
 	require.ErrorContains(t, err, `the pool "Women" has entries`)
 	b.change(t, func(s *race.EntrySettings) { s.Pools = s.Pools[1:2] })
-}
-
-// lineModel is what a race with one pool should do, in a few lines.
-type lineModel struct {
-	capacity int
-	paused   bool
-	drawing  bool // the places are still to be drawn
-	next     int64
-	people   map[string]*modelEntry
-}
-
-type modelEntry struct {
-	status   race.EntryStatus
-	seq      int64
-	standing bool
-}
-
-func (m *lineModel) count(status race.EntryStatus) (n int) {
-	for _, e := range m.people {
-		if e.status == status {
-			n++
-		}
-	}
-	return n
-}
-
-func (m *lineModel) free() int { return m.capacity - m.count(race.Entered) - m.count(race.Offered) }
-
-func (m *lineModel) serve() {
-	for !m.paused && m.free() > 0 {
-		var first *modelEntry
-		for _, e := range m.people {
-			if e.status == race.Waiting && (first == nil || e.seq < first.seq) {
-				first = e
-			}
-		}
-		switch {
-		case first == nil:
-			return
-		case first.standing:
-			first.status = race.Entered
-		default:
-			first.status = race.Offered
-		}
-	}
-}
-
-func (m *lineModel) enter(user string) {
-	old := m.people[user]
-	if m.paused || old != nil && (!old.status.Left() || old.status == race.RemovedEntry) {
-		return
-	}
-	e := &modelEntry{status: race.Waiting, seq: m.next}
-	switch {
-	case m.drawing:
-		e.status = race.Registered
-	case m.free() > 0 && m.count(race.Waiting) == 0:
-		e.status = race.Entered
-	}
-	m.next++
-	m.people[user] = e
-}
-
-// end ends an entry with one of some states.
-func (m *lineModel) end(user string, status race.EntryStatus, from ...race.EntryStatus) {
-	if e := m.people[user]; e != nil && slices.Contains(from, e.status) {
-		e.status = status
-		m.serve()
-	}
-}
-
-// draw gives the places that are free in the order of the draw. Every number takes part,
-// also those of entries that have ended.
-func (m *lineModel) draw(order []string) {
-	free := m.free()
-	for i, user := range order {
-		e := m.people[user]
-		if e.status != race.Registered {
-			continue
-		}
-		e.status, e.seq = race.Waiting, m.next+int64(i)
-		if free > 0 {
-			e.status, free = race.Entered, free-1
-		}
-	}
-	m.next += int64(len(order))
-	m.drawing = false
-}
-
-// TestLineAgainstAModel does things at random and compares every entry with a model.
-func TestLineAgainstAModel(t *testing.T) {
-	t.Parallel()
-	t.Run("arrival", func(t *testing.T) {
-		t.Parallel()
-		lineAgainstAModel(t, setupEntry(t, limited(3)), -1)
-	})
-	t.Run("draw", func(t *testing.T) {
-		t.Parallel()
-		lineAgainstAModel(t, setupEntry(t, byLot(3)), 150)
-	})
-}
-
-// lineAgainstAModel draws the places at a step; a negative one: there is no draw.
-func lineAgainstAModel(t *testing.T, b *entryBundle, drawAt int) {
-	t.Helper()
-	ctx, random := t.Context(), rand.New(rand.NewPCG(15, 31))
-	m := &lineModel{capacity: 3, drawing: drawAt >= 0, next: 1, people: map[string]*modelEntry{}}
-	users := make([]string, 12)
-	for i := range users {
-		users[i] = newID()
-	}
-	live := []race.EntryStatus{race.Registered, race.Entered, race.Waiting, race.Offered}
-	for step := range 400 {
-		if step == drawAt {
-			m.paused = false
-			b.change(t, func(s *race.EntrySettings) { s.Paused = false })
-			b.closeEntry(t)
-			m.draw(b.drawInOrder(t))
-			b.change(t, func(s *race.EntrySettings) { s.ClosesAt = time.Now().Add(time.Hour) })
-		}
-		user := users[random.IntN(len(users))]
-		known := m.people[user]
-		switch random.IntN(10) {
-		case 0, 1, 2:
-			_, _ = b.entering.Enter(ctx, maindb.Entry{ID: newID(), RaceID: b.race.ID, UserID: user}) // what it answers is compared below
-			m.enter(user)
-		case 3:
-			_ = b.store.CancelEntry(ctx, b.race.ID, user)
-			m.end(user, race.Cancelled, live...)
-		case 4:
-			_, _ = b.store.AnswerOffer(ctx, b.race.ID, user, true)
-			m.end(user, race.Entered, race.Offered)
-		case 5:
-			_, _ = b.store.AnswerOffer(ctx, b.race.ID, user, false)
-			m.end(user, race.OfferDeclined, race.Offered)
-		case 6:
-			if known != nil && known.status == race.Offered {
-				_, err := b.store.ExpireOffer(ctx, b.passDeadline(t, user))
-				require.NoError(t, err)
-				m.end(user, race.OfferExpired, race.Offered)
-			}
-		case 7:
-			if known != nil {
-				known.standing = !known.standing
-				_, err := b.store.SetStanding(ctx, b.race.ID, user, known.standing)
-				require.NoError(t, err)
-			}
-		case 8:
-			m.capacity, m.paused = 1+random.IntN(5), random.IntN(4) == 0
-			b.change(t, func(s *race.EntrySettings) { s.Capacity, s.Paused, s.BibFrom, s.BibTo = m.capacity, m.paused, 0, 0 })
-			m.serve()
-		case 9:
-			if random.IntN(2) == 0 {
-				_, _ = b.store.RemoveEntry(ctx, b.race.ID, user, "at random")
-				m.end(user, race.RemovedEntry, append(live, race.Cancelled, race.OfferDeclined, race.OfferExpired)...)
-				break
-			}
-			_, _ = b.store.EnterByHand(ctx, b.race.ID, user, "at random", true)
-			m.end(user, race.Entered, race.Registered, race.Waiting, race.Offered, race.OfferExpired, race.RemovedEntry)
-		}
-		r, err := b.store.Race(ctx, b.race.ID)
-		require.NoError(t, err)
-		kept, err := b.store.Entries(ctx, r, maindb.EntryFilter{}, maindb.EntryCursor{}, 100)
-		require.NoError(t, err)
-		require.Len(t, kept, len(m.people), "step %d", step)
-		for _, e := range kept {
-			want := m.people[e.UserID]
-			require.Equal(t, *want, modelEntry{e.Status, e.Seq, e.Standing}, "step %d", step)
-		}
-	}
-	b.counts(t)
 }

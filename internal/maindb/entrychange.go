@@ -92,7 +92,7 @@ func (l *line) end(ctx context.Context, e gen.Entry, state race.EntryStatus, rea
 		if err := l.stopWaiting(ctx, e); err != nil {
 			return err
 		}
-	case race.OfferDeclined, race.OfferExpired, race.Cancelled, race.RemovedEntry, race.NotDrawn, race.Transferred:
+	case race.OfferDeclined, race.OfferExpired, race.Cancelled, race.RemovedEntry, race.NotDrawn, race.Transferred, race.Deferred:
 	}
 	if err := l.setState(ctx, e, state, reason); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (l *line) stopWaiting(ctx context.Context, e gen.Entry) error {
 		l.left = append(l.left, e.Seq)
 	case race.Registered:
 		l.row.Registered--
-	case race.Entered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.RemovedEntry, race.NotDrawn, race.Transferred:
+	case race.Entered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.RemovedEntry, race.NotDrawn, race.Transferred, race.Deferred:
 	}
 	return nil
 }
@@ -150,11 +150,16 @@ func (s *Store) SetStanding(ctx context.Context, raceID, userID string, standing
 
 // RemoveEntry ends the entry of a runner by the organizer's decision: it leaves the line,
 // or its place goes to the next. The runner cannot join again. Removing it again changes
-// nothing. It returns race.ErrNotFound.
+// nothing. It returns race.ErrNotFound, and a *race.ConflictError when the runner has
+// deferred: then there is nothing to remove.
 func (s *Store) RemoveEntry(ctx context.Context, raceID, userID, reason string) (LineEntry, error) {
 	err := s.inEntry(ctx, raceID, userID, func(l *line, e gen.Entry) error {
-		if e.State == string(race.RemovedEntry) {
+		switch race.EntryStatus(e.State) {
+		case race.RemovedEntry:
 			return nil
+		case race.Deferred: // they cannot come back anyhow
+			return errTheyDeferred
+		case race.Entered, race.Waiting, race.Offered, race.Registered, race.Cancelled, race.OfferDeclined, race.OfferExpired, race.NotDrawn, race.Transferred:
 		}
 		return l.end(ctx, e, race.RemovedEntry, reason, "entry.removed")
 	})
@@ -165,10 +170,11 @@ func (s *Store) RemoveEntry(ctx context.Context, raceID, userID, reason string) 
 }
 
 // EnterByHand enters a runner who asked for a place, whatever their position, by the
-// organizer's decision. Beyond the capacity it does so only when told to. It returns
-// race.ErrNotFound, and a *race.ConflictError when there is no free place, or when the
-// runner has cancelled: nobody is entered who does not want to.
-func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, overCapacity bool) (LineEntry, error) {
+// organizer's decision. Beyond the capacity, or without the result that the pool demands,
+// it does so only when told to. It returns race.ErrNotFound, and a *race.ConflictError
+// when there is no free place, when the runner does not qualify, or when they have
+// cancelled: nobody is entered who does not want to.
+func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, override Override) (LineEntry, error) {
 	err := s.inEntry(ctx, raceID, userID, func(l *line, e gen.Entry) error {
 		free, err := l.free(ctx)
 		if err != nil {
@@ -179,6 +185,8 @@ func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, 
 			return nil
 		case race.Cancelled, race.OfferDeclined, race.Transferred:
 			return &race.ConflictError{Message: "the runner has withdrawn: only they can ask for a place again"}
+		case race.Deferred:
+			return errTheyDeferred
 		case race.Offered:
 			free++ // the offer's own
 		case race.Waiting, race.OfferExpired, race.RemovedEntry, race.Registered, race.NotDrawn:
@@ -186,15 +194,18 @@ func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, 
 		if l.race.Status != race.Scheduled {
 			return &race.ConflictError{Message: "entries are closed: the race has results"}
 		}
-		if free <= 0 && !overCapacity {
+		if free <= 0 && !override.Capacity {
 			return l.full("over_capacity")
+		}
+		if err := l.mayEnterByHand(ctx, e, override); err != nil {
+			return err
 		}
 		if err := holdAccount(ctx, l.q, userID); errors.Is(err, race.ErrLeft) {
 			return &race.ConflictError{Message: "the runner's account has been deleted"}
 		} else if err != nil {
 			return err
 		}
-		return l.enterByHand(ctx, e, reason, overCapacity)
+		return l.enterByHand(ctx, e, reason, override)
 	})
 	if err != nil {
 		return LineEntry{}, err
@@ -202,12 +213,34 @@ func (s *Store) EnterByHand(ctx context.Context, raceID, userID, reason string, 
 	return s.EntryOf(ctx, raceID, userID)
 }
 
-func (l *line) enterByHand(ctx context.Context, e gen.Entry, reason string, overCapacity bool) error {
+// Override is what an organizer who enters a runner by hand says does not matter.
+type Override struct {
+	Capacity bool // all places are taken
+	Standard bool // the runner does not meet the pool's standard
+}
+
+// mayEnterByHand returns why a runner who does not meet the pool's standard is not
+// entered. Admissions do not count here: the organizer decides at this moment.
+func (l *line) mayEnterByHand(ctx context.Context, e gen.Entry, override Override) error {
+	if override.Standard || e.Origin != string(race.EnteredByRequest) {
+		return nil
+	}
+	_, ok, err := l.qualify(ctx, e.UserID, Account{Sex: race.Sex(e.Sex)})
+	if err == nil && !ok {
+		err = &race.ConflictError{Field: "unqualified", Message: "the runner has no result that meets the standard of the pool"}
+	}
+	return err
+}
+
+func (l *line) enterByHand(ctx context.Context, e gen.Entry, reason string, override Override) error {
 	if err := l.stopWaiting(ctx, e); err != nil {
 		return err
 	}
 	if err := l.setState(ctx, e, race.Entered, reason); err != nil {
 		return err
+	}
+	if err := l.q.SetEntryOrigin(ctx, gen.SetEntryOriginParams{Origin: string(race.EnteredByHand), RaceID: l.race.ID, Pool: l.row.Pool, Seq: e.Seq}); err != nil {
+		return fmt.Errorf("write an entry of race %s: %w", l.race.ID, err)
 	}
 	existing, err := l.participantsOf(ctx, []gen.Entry{e})
 	if err != nil {
@@ -217,6 +250,6 @@ func (l *line) enterByHand(ctx context.Context, e gen.Entry, reason string, over
 		return err
 	}
 	l.row.Taken++
-	l.log("entry.entered_by_hand", e, reason, map[string]any{"status": race.Entered, "over_capacity": overCapacity && l.freeInPool() < 0})
+	l.log("entry.entered_by_hand", e, reason, map[string]any{"status": race.Entered, "over_capacity": override.Capacity && l.freeInPool() < 0, "unqualified": override.Standard && !l.pool.Standard.IsZero()})
 	return nil
 }

@@ -382,10 +382,10 @@ func (l *line) dealBibs(ctx context.Context, n int) ([]string, error) {
 
 func insertEntries(ctx context.Context, tx *sql.Tx, entries []gen.Entry) error {
 	const into = `INSERT INTO entry (race_id, pool, seq, entry_id, user_id, state, standing, sex, own_age, own_age_on, team,
-    received_at, created_at, changed_at) VALUES `
+    origin, received_at, created_at, changed_at) VALUES `
 	return insertRows(ctx, tx, into, entries, func(args []any, e gen.Entry) []any {
 		return append(args, e.RaceID, e.Pool, e.Seq, e.EntryID, e.UserID, e.State, e.Standing, e.Sex, e.OwnAge, e.OwnAgeOn, e.Team,
-			e.ReceivedAt, e.CreatedAt, e.ChangedAt)
+			e.Origin, e.ReceivedAt, e.CreatedAt, e.ChangedAt)
 	})
 }
 

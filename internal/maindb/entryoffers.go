@@ -29,7 +29,7 @@ func (s *Store) AnswerOffer(ctx context.Context, raceID, userID string, accept b
 		case race.Offered:
 		case race.OfferExpired:
 			return errOfferExpired
-		case race.Entered, race.Waiting, race.OfferDeclined, race.Cancelled, race.RemovedEntry, race.Registered, race.NotDrawn, race.Transferred:
+		case race.Entered, race.Waiting, race.OfferDeclined, race.Cancelled, race.RemovedEntry, race.Registered, race.NotDrawn, race.Transferred, race.Deferred:
 			return &race.ConflictError{Message: "no place is offered to you: your entry is " + e.State}
 		}
 		if l.race.Status != race.Scheduled {

@@ -55,6 +55,9 @@ func (s *Store) changeEntry(ctx context.Context, tx *sql.Tx, old, updated race.R
 	if err := s.changeDraw(ctx, q, old, updated); err != nil {
 		return err
 	}
+	if err := checkNextEdition(ctx, q, old, updated); err != nil {
+		return err
+	}
 	if old.Entry == nil {
 		if err := s.adoptEntrants(ctx, tx, updated); err != nil {
 			return err
@@ -196,7 +199,7 @@ func (l *line) recount(ctx context.Context) (*WrongPool, error) {
 			wrong.Actual[2] = int(row.Entries)
 		case race.Registered:
 			wrong.Actual[3] = int(row.Entries)
-		case race.Cancelled, race.RemovedEntry, race.OfferDeclined, race.OfferExpired, race.NotDrawn, race.Transferred:
+		case race.Cancelled, race.RemovedEntry, race.OfferDeclined, race.OfferExpired, race.NotDrawn, race.Transferred, race.Deferred:
 		}
 	}
 	last, err := l.q.LastNumber(ctx, l.race.ID, l.row.Pool)

@@ -32,6 +32,10 @@ type LineEntry struct {
 	ReceivedAt     time.Time // by the clock of the process that answered
 	JoinedAt       time.Time // when they got their number, by the database's clock
 	ChangedAt      time.Time
+	Origin         race.EntryOrigin
+	Unqualified    bool   // has or wants a place of a pool whose standard its runner does not meet; see MarkUnqualified
+	NextRaceID     string // of a deferred entry: where its runner has a place instead
+	PriorRaceID    string // of an entry by deferral: the edition that its runner has a place of here
 }
 
 // lineEntryOf returns an entry as callers see it; participant is nil for those who never
@@ -43,6 +47,7 @@ func lineEntryOf(r race.Race, e gen.Entry, participant *gen.Participant) LineEnt
 		},
 		PoolKey: int(e.Pool), Seq: e.Seq, OfferNo: int(e.OfferNo), OfferExpiresAt: e.OfferExpiresAt.Time, Standing: e.Standing,
 		Reason: e.Reason, ReceivedAt: e.ReceivedAt, JoinedAt: e.CreatedAt, ChangedAt: e.ChangedAt,
+		Origin: race.EntryOrigin(e.Origin),
 	}
 	if e.OwnAge.Valid && e.OwnAgeOn.Valid {
 		found.Age = int(e.OwnAge.Int16) + race.DateOf(e.OwnAgeOn.Time).YearsUntil(r.Date)
@@ -89,7 +94,27 @@ func (s *Store) EntryOf(ctx context.Context, raceID, userID string) (LineEntry, 
 		err = s.position(ctx, raceID, &found)
 		return found, err
 	}
-	return found, nil
+	err = s.withDeferral(ctx, &found)
+	return found, err
+}
+
+// withDeferral adds the other edition to an entry that was deferred, or came by a
+// deferral.
+func (s *Store) withDeferral(ctx context.Context, e *LineEntry) error {
+	var row gen.EntryDeferral
+	var err error
+	switch {
+	case e.Status == race.Deferred:
+		row, err = s.queries.DeferralOf(ctx, e.RaceID, e.UserID)
+		e.NextRaceID = row.NextRaceID
+	case e.Origin == race.EnteredByDeferral:
+		row, err = s.queries.DeferralTo(ctx, e.RaceID, e.UserID, e.ID)
+		e.PriorRaceID = row.RaceID
+	}
+	if err != nil && !errors.Is(err, sql.ErrNoRows) { // none is left when the other race was deleted
+		return fmt.Errorf("read a deferral of race %s: %w", e.RaceID, err)
+	}
+	return nil
 }
 
 // LineNow returns the version of a pool's line and how many wait in it, or
@@ -109,6 +134,8 @@ func (s *Store) LineNow(ctx context.Context, raceID string, pool int) (version i
 type EntryFilter struct {
 	Status race.EntryStatus
 	Pool   int
+	// Unqualified selects those whose runners do not meet the standard of their pool.
+	Unqualified bool
 }
 
 // EntryCursor is a position in the list of entries: by pool, then by number. The
@@ -122,6 +149,40 @@ type EntryCursor struct {
 // Positions in line are only set when the list is of one pool's line from its
 // beginning.
 func (s *Store) Entries(ctx context.Context, r race.Race, filter EntryFilter, after EntryCursor, limit int) ([]LineEntry, error) {
+	if !filter.Unqualified {
+		found, err := s.entries(ctx, r, filter, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		return found, s.MarkUnqualified(ctx, r, found)
+	}
+	if !slices.ContainsFunc(r.EntryPools(), func(p race.EntryPool) bool { return !p.Standard.IsZero() }) {
+		return nil, nil
+	}
+	var list []LineEntry
+	for len(list) < limit {
+		found, err := s.entries(ctx, r, filter, after, chunk)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.MarkUnqualified(ctx, r, found); err != nil {
+			return nil, err
+		}
+		for _, e := range found {
+			if e.Unqualified && len(list) < limit {
+				list = append(list, e)
+			}
+		}
+		if len(found) < chunk {
+			break
+		}
+		after = EntryCursor{Pool: found[len(found)-1].PoolKey, Seq: found[len(found)-1].Seq}
+	}
+	return list, nil
+}
+
+// entries returns the entries with the state and the pool of a filter.
+func (s *Store) entries(ctx context.Context, r race.Race, filter EntryFilter, after EntryCursor, limit int) ([]LineEntry, error) {
 	where, args := []string{"race_id = ?", "(pool > ? OR pool = ? AND seq > ?)"}, []any{r.ID, after.Pool, after.Pool, after.Seq}
 	if filter.Status != "" {
 		where, args = append(where, "state = ?"), append(args, string(filter.Status))
@@ -131,7 +192,7 @@ func (s *Store) Entries(ctx context.Context, r race.Race, filter EntryFilter, af
 	}
 	//nolint:gosec // only conditions of this function are added
 	rows, err := s.db.QueryContext(ctx, `SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on,
-    team, reason, received_at, created_at, changed_at
+    team, reason, origin, received_at, created_at, changed_at
 FROM entry WHERE `+strings.Join(where, " AND ")+` ORDER BY pool, seq LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("list entries of race %s: %w", r.ID, err)
@@ -141,7 +202,7 @@ FROM entry WHERE `+strings.Join(where, " AND ")+` ORDER BY pool, seq LIMIT ?`, a
 	for rows.Next() {
 		var e gen.Entry
 		err := rows.Scan(&e.RaceID, &e.Pool, &e.Seq, &e.EntryID, &e.UserID, &e.State, &e.Standing, &e.OfferNo, &e.OfferExpiresAt, &e.Sex,
-			&e.OwnAge, &e.OwnAgeOn, &e.Team, &e.Reason, &e.ReceivedAt, &e.CreatedAt, &e.ChangedAt)
+			&e.OwnAge, &e.OwnAgeOn, &e.Team, &e.Reason, &e.Origin, &e.ReceivedAt, &e.CreatedAt, &e.ChangedAt)
 		if err != nil {
 			return nil, fmt.Errorf("read an entry of race %s: %w", r.ID, err)
 		}

@@ -90,7 +90,7 @@ func TestCapacityOfRaceHoldsForEverybody(t *testing.T) {
 	require.Equal(t, race.Waiting, status, "the race has 4 places, one of them a start list's")
 	waitsA, status := in("A")
 	require.Equal(t, race.Waiting, status)
-	_, err := b.store.EnterByHand(t.Context(), b.race.ID, waitsA, "a friend", false)
+	_, err := b.store.EnterByHand(t.Context(), b.race.ID, waitsA, "a friend", maindb.Override{})
 	var conflict *race.ConflictError
 	require.ErrorAs(t, err, &conflict)
 	require.NoError(t, b.store.CancelEntry(t.Context(), b.race.ID, first))
@@ -166,7 +166,7 @@ func TestEntryMovesToAnotherPoolMeanwhile(t *testing.T) {
 	require.NoError(t, err)
 	entered := make(chan error, 1)
 	go func() {
-		_, err := b.store.EnterByHand(t.Context(), b.race.ID, user, "invited", false)
+		_, err := b.store.EnterByHand(t.Context(), b.race.ID, user, "invited", maindb.Override{})
 		entered <- err
 	}()
 	b.waitsForLock(t, "account_mark")
@@ -217,7 +217,7 @@ func TestEntryAfterLeaving(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.store.Leave(t.Context(), second)
 	require.NoError(t, err)
-	_, err = b.store.EnterByHand(t.Context(), b.race.ID, second, "invited", true)
+	_, err = b.store.EnterByHand(t.Context(), b.race.ID, second, "invited", maindb.Override{Capacity: true})
 	require.NotErrorIs(t, err, race.ErrLeft, "the caller's own account has not left")
 	var conflict *race.ConflictError
 	require.ErrorAs(t, err, &conflict)

@@ -25,6 +25,7 @@ type Entry struct {
 	Pool       string // by name; empty: the first that fits
 	Standing   bool   // enters as soon as a place comes free, without an offer
 	ReceivedAt time.Time
+	LoginHash  string // of the account; only where the pool demands a qualifying time
 }
 
 // Enter makes a runner a participant of a race without entry settings; Entering calls it

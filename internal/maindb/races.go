@@ -59,6 +59,9 @@ func (s *Store) CreateRace(ctx context.Context, r race.Race) (race.Race, error) 
 			if err := s.changeDraw(ctx, q, race.Race{}, r); err != nil {
 				return err
 			}
+			if err := checkNextEdition(ctx, q, race.Race{}, r); err != nil {
+				return err
+			}
 		}
 		created := ofRace(r.ID, "race.created")
 		created.After = stateOf(r)
@@ -205,6 +208,9 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 				return fmt.Errorf("delete the pools and posts of race %s: %w", raceID, err)
 			}
 		}
+		if err := q.DeleteDeferralsOfRace(ctx, raceID, raceID); err != nil {
+			return fmt.Errorf("delete the deferrals of race %s: %w", raceID, err)
+		}
 		if err := q.DeleteStaffOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete the staff of race %s: %w", raceID, err)
 		}
@@ -251,6 +257,9 @@ func (s *Store) VoidRace(ctx context.Context, raceID string, change Change) (r r
 		}
 		if err := q.DeletePublication(ctx, raceID); err != nil {
 			return fmt.Errorf("cancel the publication of race %s: %w", raceID, err)
+		}
+		if err := q.QueueOpenDraw(ctx, now, raceID); err != nil {
+			return fmt.Errorf("end the draw of race %s: %w", raceID, err)
 		}
 		if _, err = s.reviseRace(ctx, tx, raceID, fit("race voided: "+change.Reason)); err != nil {
 			return err

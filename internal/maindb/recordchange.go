@@ -343,6 +343,9 @@ func startResults(ctx context.Context, q *gen.Queries, raceID string, status rac
 	if err := q.StartResults(ctx, now, raceID); err != nil {
 		return fmt.Errorf("make race %s provisional: %w", raceID, err)
 	}
+	if err := q.QueueOpenDraw(ctx, now, raceID); err != nil {
+		return fmt.Errorf("end the draw of race %s: %w", raceID, err)
+	}
 	return nil
 }
 

@@ -57,6 +57,7 @@ func TestRights(t *testing.T) {
 		"draw_number":      {mysql.API: "select, insert, delete", mysql.Worker: "select, update (pool, place, result)"},
 		"draw_outbox":      {mysql.API: everything, mysql.Worker: "select, insert, update"},
 		"entry_admission":  {mysql.API: "select, insert, delete"},
+		"entry_deferral":   {mysql.API: "select, insert, delete"},
 		"account_mark":     {mysql.API: "select, insert, update"},
 		"series":           {mysql.API: everything, mysql.Worker: "select"},
 		"series_race":      {mysql.API: everything, mysql.Worker: "select"},

@@ -224,29 +224,46 @@ func (l *line) stands(t gen.EntryTransfer, giver gen.Entry) error {
 
 // mayReceive returns why a runner cannot take a place of the pool over. Whoever waits
 // for a place of their own has to leave the line first, so that nobody has two.
-func (l *line) mayReceive(ctx context.Context, runnerID string, a Account) (known *gen.Entry, participant *gen.Participant, err error) {
-	e, err := l.q.EntryOf(ctx, runnerID, l.race.ID)
+func (l *line) mayReceive(ctx context.Context, runnerID string, a Account) (known *gen.Entry, participant *gen.Participant, origin race.EntryOrigin, err error) {
+	if known, participant, err = l.knownRunner(ctx, runnerID); err != nil {
+		return nil, nil, "", err
+	}
+	switch {
+	case participant != nil && participant.Status == string(race.Entered), known != nil && known.State == string(race.Entered):
+		return nil, nil, "", &race.ConflictError{Message: "the runner who is to take the place has entered the race already"}
+	case known != nil && known.State == string(race.RemovedEntry):
+		return nil, nil, "", &race.ConflictError{Message: "the organizer has removed the entry of the runner who is to take the place"}
+	case known != nil && known.State == string(race.Deferred):
+		return nil, nil, "", &race.ConflictError{Message: "the runner who is to take the place has deferred their entry to the next edition"}
+	case known != nil && !race.EntryStatus(known.State).Left():
+		return nil, nil, "", &race.ConflictError{Message: "the runner who is to take the place is in line for one: they have to leave the line first"}
+	}
+	if _, err = l.race.ChooseEntryPool(l.pool.Name, a.Sex, a.BirthDate.AgeOn(l.race.Date)); err != nil {
+		return nil, nil, "", err
+	}
+	origin, qualifies, err := l.qualify(ctx, runnerID, a)
+	if err == nil && !qualifies {
+		err = &race.ConflictError{Message: "the runner who is to take the place has no result that meets the standard of its pool"}
+	}
+	return known, participant, origin, err
+}
+
+// knownRunner returns the entry and the participation of a runner in the race of the
+// line, nil for none.
+func (l *line) knownRunner(ctx context.Context, userID string) (known *gen.Entry, participant *gen.Participant, err error) {
+	e, err := l.q.EntryOf(ctx, userID, l.race.ID)
 	if err == nil {
 		known = &e
 	} else if !errors.Is(err, sql.ErrNoRows) {
 		return nil, nil, fmt.Errorf("read entry in race %s: %w", l.race.ID, err)
 	}
-	p, err := l.q.ParticipantOf(ctx, l.race.ID, runnerID)
+	p, err := l.q.ParticipantOf(ctx, l.race.ID, userID)
 	if err == nil {
 		participant = &p
 	} else if !errors.Is(err, sql.ErrNoRows) {
 		return nil, nil, fmt.Errorf("read entry in race %s: %w", l.race.ID, err)
 	}
-	switch {
-	case participant != nil && participant.Status == string(race.Entered), known != nil && known.State == string(race.Entered):
-		return nil, nil, &race.ConflictError{Message: "the runner who is to take the place has entered the race already"}
-	case known != nil && known.State == string(race.RemovedEntry):
-		return nil, nil, &race.ConflictError{Message: "the organizer has removed the entry of the runner who is to take the place"}
-	case known != nil && !race.EntryStatus(known.State).Left():
-		return nil, nil, &race.ConflictError{Message: "the runner who is to take the place is in line for one: they have to leave the line first"}
-	}
-	_, err = l.race.ChooseEntryPool(l.pool.Name, a.Sex, a.BirthDate.AgeOn(l.race.Date))
-	return known, participant, err
+	return known, participant, nil
 }
 
 // AcceptTransfer notes that a runner wants the place that is offered with a code. It
@@ -277,7 +294,7 @@ func (s *Store) AcceptTransfer(ctx context.Context, raceID string, codeHash []by
 		if err := holdAccount(ctx, l.q, runnerID); err != nil {
 			return err
 		}
-		if _, _, err := l.mayReceive(ctx, runnerID, account); err != nil {
+		if _, _, _, err := l.mayReceive(ctx, runnerID, account); err != nil {
 			return err
 		}
 		l.log("entry.transfer_accepted", e, "", map[string]any{"status": e.State})
@@ -352,13 +369,15 @@ func (s *Store) ConfirmTransfer(ctx context.Context, t Transfer, entryID string,
 		} else if err != nil {
 			return err
 		}
-		known, participant, err := l.mayReceive(ctx, t.RunnerID, account)
+		known, participant, origin, err := l.mayReceive(ctx, t.RunnerID, account)
 		if err != nil {
 			return err
 		}
-		if err := l.handOver(ctx, row, e, l.newEntry(Entry{
+		to := l.newEntry(Entry{
 			ID: entryID, RaceID: l.race.ID, UserID: t.RunnerID, Sex: account.Sex, BirthDate: account.BirthDate, ReceivedAt: l.now,
-		}), known, participant); err != nil {
+		})
+		to.Origin = string(origin)
+		if err := l.handOver(ctx, row, e, to, known, participant); err != nil {
 			return err
 		}
 		return l.setTransfer(ctx, row, race.TransferDone, t.RunnerID)

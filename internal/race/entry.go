@@ -34,6 +34,11 @@ type EntrySettings struct {
 	// TransferPastLine lets places be handed on although others wait for one, who would
 	// otherwise be passed over.
 	TransferPastLine bool `json:"transfer_past_line,omitempty"`
+
+	// NextRaceID is the race that is the next edition; empty: none. Those who have a place
+	// can defer to it until DeferUntil; zero: they cannot.
+	NextRaceID string    `json:"next_race_id,omitempty"`
+	DeferUntil time.Time `json:"defer_until,omitzero"`
 }
 
 // EntryOrder says how places are given.
@@ -65,6 +70,7 @@ type EntryPool struct {
 	Division string    `json:"division,omitempty"` // the division of the race that it is for; empty: everybody
 	BibFrom  int       `json:"bib_from,omitempty"`
 	BibTo    int       `json:"bib_to,omitempty"`
+	Standard Standard  `json:"standard,omitzero"` // that runners have to meet; zero: none
 }
 
 // MainPool is the name of the pool of a race that lists none.
@@ -97,18 +103,26 @@ func (r Race) EntryPoolWith(key int) (EntryPool, bool) {
 }
 
 // ChooseEntryPool returns the pool with a name, or, for an empty one, the first that
-// admits a runner of that sex and age on race day.
+// admits a runner of that sex and age on race day. One that demands a qualifying time is
+// then only chosen where all do.
 func (r Race) ChooseEntryPool(name string, sex Sex, age int) (EntryPool, error) {
+	var demanding []EntryPool
 	for _, p := range r.EntryPools() {
 		switch {
-		case name == "" && r.admits(p, sex, age):
+		case name == "" && !r.admits(p, sex, age):
+		case name == "" && !p.Standard.IsZero():
+			demanding = append(demanding, p)
+		case name == "":
 			return p, nil
-		case name != "" && strings.EqualFold(name, p.Name):
+		case strings.EqualFold(name, p.Name):
 			if !r.admits(p, sex, age) {
 				return EntryPool{}, &ConflictError{Field: "pool", Message: fmt.Sprintf("the pool is for the division %q, which your sex and your age on race day do not fit", p.Division)}
 			}
 			return p, nil
 		}
+	}
+	if len(demanding) > 0 {
+		return demanding[0], nil
 	}
 	if name == "" {
 		return EntryPool{}, &ConflictError{Field: "pool", Message: "no pool of the race is for your sex and your age on race day"}
@@ -142,6 +156,9 @@ func (s EntrySettings) Check(r Race) FieldErrors {
 		wrong.Add("capacity", errors.New("must be left out, like bib_from and bib_to: each pool has its own"))
 	}
 	s.checkDraw(&wrong, r.Date)
+	if s.NextRaceID == "" && !s.DeferUntil.IsZero() {
+		wrong.Add("next_race_id", errors.New("must name the race that runners can defer to"))
+	}
 	r.Entry = &s
 	return append(wrong, s.checkPools(r)...)
 }
@@ -168,13 +185,22 @@ func (s EntrySettings) checkPools(r Race) FieldErrors {
 		if p.Division != "" && !slices.ContainsFunc(r.Divisions, func(d Division) bool { return d.Name == p.Division }) {
 			wrong.Add(field+"division", errors.New("must be a division of the race"))
 		}
-		for _, other := range pools[:i] {
-			if strings.EqualFold(p.Name, other.Name) {
-				wrong.Add(field+"name", errors.New("must differ from the names of the other pools"))
-			}
-			if p.BibFrom != 0 && other.BibFrom != 0 && p.BibFrom <= other.BibTo && other.BibFrom <= p.BibTo {
-				wrong.Add(field+"bib_from", errors.New("must begin a range that has no bibs in common with another pool's"))
-			}
+		for _, f := range p.Standard.check() {
+			wrong.Add(field+"standard."+f.Field, errors.New(f.Message))
+		}
+		wrong = append(wrong, p.checkAgainst(field, pools[:i])...)
+	}
+	return wrong
+}
+
+// checkAgainst reports what a pool has in common with others that must differ.
+func (p EntryPool) checkAgainst(field string, others []EntryPool) (wrong FieldErrors) {
+	for _, other := range others {
+		if strings.EqualFold(p.Name, other.Name) {
+			wrong.Add(field+"name", errors.New("must differ from the names of the other pools"))
+		}
+		if p.BibFrom != 0 && other.BibFrom != 0 && p.BibFrom <= other.BibTo && other.BibFrom <= p.BibTo {
+			wrong.Add(field+"bib_from", errors.New("must begin a range that has no bibs in common with another pool's"))
 		}
 	}
 	return wrong

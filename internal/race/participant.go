@@ -26,13 +26,32 @@ const (
 	NotDrawn   EntryStatus = "not_drawn"  // the draw gave no place, and the race has no waiting list
 
 	Transferred EntryStatus = "transferred" // the place has been handed on to another runner
+	Deferred    EntryStatus = "deferred"    // the runner has a place in the next edition instead
 )
 
 // Left reports whether somebody with that status has no place and waits for none. They
-// may join again, at the end of the line, unless the organizer removed them.
+// may join again, at the end of the line, unless the organizer removed them or they
+// deferred.
 func (s EntryStatus) Left() bool {
-	return s == OfferDeclined || s == OfferExpired || s == Cancelled || s == RemovedEntry || s == NotDrawn || s == Transferred
+	switch s {
+	case OfferDeclined, OfferExpired, Cancelled, RemovedEntry, NotDrawn, Transferred, Deferred:
+		return true
+	case Entered, Waiting, Offered, Registered:
+	}
+	return false
 }
+
+// EntryOrigin says how an entry came to be.
+type EntryOrigin string
+
+// An entry is asked for, and then has to meet the standard of its pool, unless somebody
+// has decided otherwise.
+const (
+	EnteredByRequest   EntryOrigin = ""
+	EnteredByAdmission EntryOrigin = "admitted" // asked for, by somebody whom the organizer admits to the pool
+	EnteredByHand      EntryOrigin = "by_hand"  // entered by the organizer
+	EnteredByDeferral  EntryOrigin = "deferred" // moved here from an earlier edition
+)
 
 // TransferState says how far a place has come that a runner hands on to another.
 type TransferState string

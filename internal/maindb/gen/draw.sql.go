@@ -39,15 +39,6 @@ func (q *Queries) ApplyDraw(ctx context.Context, arg ApplyDrawParams) (int64, er
 	return result.RowsAffected()
 }
 
-const deleteAdmissionsOfRace = `-- name: DeleteAdmissionsOfRace :exec
-DELETE FROM entry_admission WHERE race_id = ?
-`
-
-func (q *Queries) DeleteAdmissionsOfRace(ctx context.Context, raceID string) error {
-	_, err := q.db.ExecContext(ctx, deleteAdmissionsOfRace, raceID)
-	return err
-}
-
 const deleteDrawNumbersOfRace = `-- name: DeleteDrawNumbersOfRace :exec
 DELETE FROM draw_number WHERE race_id = ?
 `
@@ -242,6 +233,18 @@ func (q *Queries) DrawsToStart(ctx context.Context, limit int32) ([]string, erro
 	return items, nil
 }
 
+const dropRegistered = `-- name: DropRegistered :execrows
+UPDATE entry SET state = 'not_drawn', changed_at = ? WHERE race_id = ? AND pool = ? AND state = 'registered'
+`
+
+func (q *Queries) DropRegistered(ctx context.Context, changedAt time.Time, raceID string, pool int16) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropRegistered, changedAt, raceID, pool)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const endDraw = `-- name: EndDraw :exec
 UPDATE draw SET drawn_at = ?, list_hash = ? WHERE race_id = ?
 `
@@ -252,7 +255,7 @@ func (q *Queries) EndDraw(ctx context.Context, drawnAt sql.NullTime, listHash sq
 }
 
 const entriesInDraw = `-- name: EntriesInDraw :many
-SELECT entry.race_id, entry.pool, entry.seq, entry.entry_id, entry.user_id, entry.state, entry.standing, entry.offer_no, entry.offer_expires_at, entry.sex, entry.own_age, entry.own_age_on, entry.team, entry.reason, entry.received_at, entry.created_at, entry.changed_at FROM draw_number
+SELECT entry.race_id, entry.pool, entry.seq, entry.entry_id, entry.user_id, entry.state, entry.standing, entry.offer_no, entry.offer_expires_at, entry.sex, entry.own_age, entry.own_age_on, entry.team, entry.reason, entry.received_at, entry.created_at, entry.changed_at, entry.origin FROM draw_number
 JOIN entry FORCE INDEX (entry_user) ON entry.user_id = draw_number.user_id AND entry.race_id = draw_number.race_id
 WHERE draw_number.race_id = ?
 `
@@ -285,6 +288,7 @@ func (q *Queries) EntriesInDraw(ctx context.Context, raceID string) ([]Entry, er
 			&i.ReceivedAt,
 			&i.CreatedAt,
 			&i.ChangedAt,
+			&i.Origin,
 		); err != nil {
 			return nil, err
 		}
@@ -346,5 +350,17 @@ INSERT INTO draw_outbox (race_id, created_at) VALUES (?, ?) ON DUPLICATE KEY UPD
 
 func (q *Queries) QueueDraw(ctx context.Context, raceID string, createdAt time.Time) error {
 	_, err := q.db.ExecContext(ctx, queueDraw, raceID, createdAt)
+	return err
+}
+
+const queueOpenDraw = `-- name: QueueOpenDraw :exec
+INSERT INTO draw_outbox (race_id, created_at)
+SELECT draw.race_id, ? FROM draw WHERE draw.race_id = ? AND draw.drawn_at IS NULL
+ON DUPLICATE KEY UPDATE created_at = VALUES(created_at)
+`
+
+// Nothing is drawn in a race with results: those who are registered are to hear so.
+func (q *Queries) QueueOpenDraw(ctx context.Context, createdAt time.Time, raceID string) error {
+	_, err := q.db.ExecContext(ctx, queueOpenDraw, createdAt, raceID)
 	return err
 }

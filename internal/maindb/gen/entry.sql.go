@@ -346,7 +346,7 @@ func (q *Queries) EntrantsBefore(ctx context.Context, raceID string) ([]Particip
 }
 
 const entriesOfUsers = `-- name: EntriesOfUsers :many
-SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at FROM entry FORCE INDEX (entry_user) WHERE race_id = ? AND user_id IN (/*SLICE:user_ids*/?)
+SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at, origin FROM entry FORCE INDEX (entry_user) WHERE race_id = ? AND user_id IN (/*SLICE:user_ids*/?)
 `
 
 func (q *Queries) EntriesOfUsers(ctx context.Context, raceID string, userIds []string) ([]Entry, error) {
@@ -387,6 +387,7 @@ func (q *Queries) EntriesOfUsers(ctx context.Context, raceID string, userIds []s
 			&i.ReceivedAt,
 			&i.CreatedAt,
 			&i.ChangedAt,
+			&i.Origin,
 		); err != nil {
 			return nil, err
 		}
@@ -402,7 +403,7 @@ func (q *Queries) EntriesOfUsers(ctx context.Context, raceID string, userIds []s
 }
 
 const entryAt = `-- name: EntryAt :one
-SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at FROM entry WHERE race_id = ? AND pool = ? AND seq = ?
+SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at, origin FROM entry WHERE race_id = ? AND pool = ? AND seq = ?
 `
 
 func (q *Queries) EntryAt(ctx context.Context, raceID string, pool int16, seq int64) (Entry, error) {
@@ -426,12 +427,13 @@ func (q *Queries) EntryAt(ctx context.Context, raceID string, pool int16, seq in
 		&i.ReceivedAt,
 		&i.CreatedAt,
 		&i.ChangedAt,
+		&i.Origin,
 	)
 	return i, err
 }
 
 const entryOf = `-- name: EntryOf :one
-SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at FROM entry WHERE user_id = ? AND race_id = ?
+SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at, origin FROM entry WHERE user_id = ? AND race_id = ?
 `
 
 func (q *Queries) EntryOf(ctx context.Context, userID string, raceID string) (Entry, error) {
@@ -455,6 +457,7 @@ func (q *Queries) EntryOf(ctx context.Context, userID string, raceID string) (En
 		&i.ReceivedAt,
 		&i.CreatedAt,
 		&i.ChangedAt,
+		&i.Origin,
 	)
 	return i, err
 }
@@ -519,7 +522,7 @@ func (q *Queries) ExpireOffer(ctx context.Context, arg ExpireOfferParams) (int64
 }
 
 const firstInLine = `-- name: FirstInLine :many
-SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' ORDER BY seq LIMIT ?
+SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at, origin FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' ORDER BY seq LIMIT ?
 `
 
 func (q *Queries) FirstInLine(ctx context.Context, raceID string, pool int16, limit int32) ([]Entry, error) {
@@ -549,6 +552,7 @@ func (q *Queries) FirstInLine(ctx context.Context, raceID string, pool int16, li
 			&i.ReceivedAt,
 			&i.CreatedAt,
 			&i.ChangedAt,
+			&i.Origin,
 		); err != nil {
 			return nil, err
 		}
@@ -1059,7 +1063,7 @@ func (q *Queries) OpenOffers(ctx context.Context, changedAt time.Time, limit int
 }
 
 const openOffersOfPool = `-- name: OpenOffersOfPool :many
-SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at FROM entry WHERE race_id = ? AND pool = ? AND state = 'offered' ORDER BY seq
+SELECT race_id, pool, seq, entry_id, user_id, state, standing, offer_no, offer_expires_at, sex, own_age, own_age_on, team, reason, received_at, created_at, changed_at, origin FROM entry WHERE race_id = ? AND pool = ? AND state = 'offered' ORDER BY seq
 `
 
 func (q *Queries) OpenOffersOfPool(ctx context.Context, raceID string, pool int16) ([]Entry, error) {
@@ -1089,6 +1093,7 @@ func (q *Queries) OpenOffersOfPool(ctx context.Context, raceID string, pool int1
 			&i.ReceivedAt,
 			&i.CreatedAt,
 			&i.ChangedAt,
+			&i.Origin,
 		); err != nil {
 			return nil, err
 		}
@@ -1224,7 +1229,7 @@ func (q *Queries) PutPool(ctx context.Context, raceID string, pool int16, capaci
 const rejoin = `-- name: Rejoin :exec
 UPDATE entry
 SET pool = ?, seq = ?, entry_id = ?, state = ?, standing = ?, offer_expires_at = NULL, sex = ?, own_age = ?, own_age_on = ?,
-    team = ?, reason = '', received_at = ?, created_at = ?, changed_at = ?
+    team = ?, reason = '', origin = ?, received_at = ?, created_at = ?, changed_at = ?
 WHERE user_id = ? AND race_id = ?
 `
 
@@ -1238,6 +1243,7 @@ type RejoinParams struct {
 	OwnAge     sql.NullInt16
 	OwnAgeOn   sql.NullTime
 	Team       string
+	Origin     string
 	ReceivedAt time.Time
 	ChangedAt  time.Time
 	UserID     string
@@ -1256,6 +1262,7 @@ func (q *Queries) Rejoin(ctx context.Context, arg RejoinParams) error {
 		arg.OwnAge,
 		arg.OwnAgeOn,
 		arg.Team,
+		arg.Origin,
 		arg.ReceivedAt,
 		arg.ChangedAt,
 		arg.ChangedAt,
@@ -1323,6 +1330,27 @@ func (q *Queries) RequeueOffer(ctx context.Context, arg RequeueOfferParams) erro
 		arg.Seq,
 		arg.OfferNo,
 		arg.CreatedAt,
+	)
+	return err
+}
+
+const setEntryOrigin = `-- name: SetEntryOrigin :exec
+UPDATE entry SET origin = ? WHERE race_id = ? AND pool = ? AND seq = ?
+`
+
+type SetEntryOriginParams struct {
+	Origin string
+	RaceID string
+	Pool   int16
+	Seq    int64
+}
+
+func (q *Queries) SetEntryOrigin(ctx context.Context, arg SetEntryOriginParams) error {
+	_, err := q.db.ExecContext(ctx, setEntryOrigin,
+		arg.Origin,
+		arg.RaceID,
+		arg.Pool,
+		arg.Seq,
 	)
 	return err
 }

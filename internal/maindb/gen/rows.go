@@ -170,6 +170,7 @@ type Entry struct {
 	ReceivedAt     time.Time
 	CreatedAt      time.Time
 	ChangedAt      time.Time
+	Origin         string
 }
 
 type EntryAdmission struct {
@@ -180,6 +181,15 @@ type EntryAdmission struct {
 	Reason      string
 	AdmittedBy  string
 	AdmittedAt  time.Time
+}
+
+type EntryDeferral struct {
+	RaceID      string
+	UserID      string
+	EntryID     string
+	NextRaceID  string
+	NextEntryID string
+	DeferredAt  time.Time
 }
 
 type EntryDeparture struct {

@@ -41,6 +41,7 @@ GRANT SELECT, INSERT, DELETE ON draw TO {account};
 GRANT SELECT, INSERT, DELETE ON draw_number TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON draw_outbox TO {account};
 GRANT SELECT, INSERT, DELETE ON entry_admission TO {account};
+GRANT SELECT, INSERT, DELETE ON entry_deferral TO {account};
 GRANT SELECT ON goose_db_version TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON series TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON series_race TO {account};

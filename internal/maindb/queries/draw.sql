@@ -31,6 +31,15 @@ WHERE entry.race_id = sqlc.arg(race_id) AND entry.pool = sqlc.arg(pool) AND entr
 -- name: QueueDraw :exec
 INSERT INTO draw_outbox (race_id, created_at) VALUES (?, ?) ON DUPLICATE KEY UPDATE created_at = VALUES(created_at);
 
+-- name: QueueOpenDraw :exec
+-- Nothing is drawn in a race with results: those who are registered are to hear so.
+INSERT INTO draw_outbox (race_id, created_at)
+SELECT draw.race_id, sqlc.arg(created_at) FROM draw WHERE draw.race_id = sqlc.arg(race_id) AND draw.drawn_at IS NULL
+ON DUPLICATE KEY UPDATE created_at = VALUES(created_at);
+
+-- name: DropRegistered :execrows
+UPDATE entry SET state = 'not_drawn', changed_at = sqlc.arg(changed_at) WHERE race_id = ? AND pool = ? AND state = 'registered';
+
 -- name: DrawsToStart :many
 SELECT race_id FROM draw_outbox ORDER BY created_at LIMIT ? FOR UPDATE SKIP LOCKED;
 
@@ -53,6 +62,3 @@ DELETE FROM draw_number WHERE race_id = ?;
 
 -- name: DeleteDrawOutboxOfRace :exec
 DELETE FROM draw_outbox WHERE race_id = ?;
-
--- name: DeleteAdmissionsOfRace :exec
-DELETE FROM entry_admission WHERE race_id = ?;

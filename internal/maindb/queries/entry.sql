@@ -46,11 +46,14 @@ SELECT * FROM entry WHERE race_id = ? AND pool = ? AND state = 'waiting' ORDER B
 -- Somebody who left is at the end of the line again.
 UPDATE entry
 SET pool = ?, seq = ?, entry_id = ?, state = ?, standing = ?, offer_expires_at = NULL, sex = ?, own_age = ?, own_age_on = ?,
-    team = ?, reason = '', received_at = ?, created_at = sqlc.arg(changed_at), changed_at = sqlc.arg(changed_at)
+    team = ?, reason = '', origin = ?, received_at = ?, created_at = sqlc.arg(changed_at), changed_at = sqlc.arg(changed_at)
 WHERE user_id = ? AND race_id = ?;
 
 -- name: SetEntryState :execrows
 UPDATE entry SET state = ?, reason = ?, offer_expires_at = NULL, changed_at = sqlc.arg(changed_at) WHERE race_id = ? AND pool = ? AND seq = ?;
+
+-- name: SetEntryOrigin :exec
+UPDATE entry SET origin = ? WHERE race_id = ? AND pool = ? AND seq = ?;
 
 -- name: SetStanding :exec
 UPDATE entry SET standing = ? WHERE race_id = ? AND pool = ? AND seq = ?;
