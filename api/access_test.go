@@ -431,6 +431,7 @@ POST   /{lang}/organize/races/{race_id}/entries/{user_id}/transfer/withdraw  edi
 GET    /{lang}/organize/races/{race_id}/versions                      viewers
 GET    /{lang}/organize/races/{race_id}/exports                       viewers
 GET    /{lang}/organize/races/{race_id}/changes                       viewers
+GET    /{lang}/organize/races/{race_id}/changes/export                viewers
 GET    /{lang}/organize/races/{race_id}/settings/{part}               editors
 POST   /{lang}/organize/races/{race_id}/settings/{part}               editors
 GET    /{lang}/organize/races/{race_id}/publish                       viewers
@@ -478,6 +479,7 @@ POST   /{lang}/operate/totals/{user_id}                               operator
 GET    /{lang}/operate/actions                                        operator
 GET    /{lang}/operate/offers                                         operator
 GET    /{lang}/operate/changes                                        operator
+GET    /{lang}/operate/changes/export                                 operator
 GET    /{lang}/operate/accounts                                       operator
 POST   /{lang}/operate/accounts                                       operator
 GET    /{lang}/operate/accounts/{user_id}                             operator
@@ -566,6 +568,7 @@ PATCH  /v1/races/{race_id}                                            editors
 DELETE /v1/races/{race_id}                                            owner
 POST   /v1/races/{race_id}/void                                       owner operator
 GET    /v1/races/{race_id}/changes                                    viewers
+GET    /v1/races/{race_id}/changes/export                             viewers
 GET    /v1/races/{race_id}/staff                                      viewers
 POST   /v1/races/{race_id}/staff                                      owner
 PATCH  /v1/races/{race_id}/staff/{user_id}                            owner
@@ -698,6 +701,7 @@ GET    /v1/ops/people/suggestions                                     operator
 POST   /v1/ops/people/merge                                           operator
 POST   /v1/ops/people/separate                                        operator
 GET    /v1/ops/changes                                                operator
+GET    /v1/ops/changes/export                                         operator
 GET    /v1/ops/actions                                                operator
 `
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,6 +76,7 @@ func TestStaff(t *testing.T) {
 	}
 	require.Equal(t, []any{"staff.removed", "staff.changed", "staff.added", "staff.invited", "staff.invitation_replaced"}, actions)
 	require.NotContains(t, b.logs.drain(), "other-runner")
+	b.exportsChanges(t, len(actions))
 	mine := items(t, b.as(t, otherRunner, http.MethodGet, "/v1/me/changes", "", http.StatusOK))
 	require.Len(t, mine, 4, "added, changed by the owner, the city, and left")
 }
@@ -156,4 +159,34 @@ func TestHandOver(t *testing.T) {
 	for _, member := range members {
 		require.NotEqual(t, b.ids[timing], member.UserID)
 	}
+}
+
+// exportsChanges compares the exports of the race's changes of staff with the list of them.
+func (b *testBundle) exportsChanges(t *testing.T, atLeast int) {
+	t.Helper()
+	_, err := b.outcomes.SealChanges(t.Context(), 10_000)
+	require.NoError(t, err)
+	listed := items(t, b.as(t, viewer, http.MethodGet, "/v1/races/"+b.race.ID+"/changes?action=staff.&limit=1000", "", http.StatusOK))
+	require.GreaterOrEqual(t, len(listed), atLeast)
+	path := "/v1/races/" + b.race.ID + "/changes/export?action=staff."
+	answer := b.send(t, http.MethodGet, path+"&format=ndjson", b.tokens[viewer], "", nil)
+	require.Equal(t, "application/x-ndjson", answer.Header().Get("Content-Type"))
+	last := 0.0
+	for i, line := range strings.Split(strings.TrimSpace(answer.Body.String()), "\n") {
+		var entry map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &entry))
+		position, _ := entry["position"].(float64)
+		require.Greater(t, position, last, "in the order of the chain")
+		last = position
+		require.Len(t, entry["seal_hash"], 64)
+		delete(entry, "position")
+		delete(entry, "seal_hash")
+		require.Equal(t, listed[len(listed)-1-i], entry)
+	}
+	rows, err := csv.NewReader(b.send(t, http.MethodGet, path, b.tokens[viewer], "", nil).Body).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, len(listed)+1)
+	require.Equal(t, listed[0]["hash"], rows[len(listed)][17])
+	all := b.send(t, http.MethodGet, "/v1/ops/changes/export?format=ndjson", b.tokens[operator], "", nil)
+	require.Greater(t, strings.Count(all.Body.String(), "\n"), len(listed))
 }

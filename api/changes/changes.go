@@ -35,6 +35,7 @@ func Register(api huma.API, store *maindb.Store) *Reader {
 		OperationID: "list-all-changes", Method: http.MethodGet, Path: "/v1/ops/changes",
 		Summary: "List all changes", Tags: []string{tag},
 	}, l.all)
+	l.registerExports(api)
 	return &Reader{l}
 }
 

@@ -222,7 +222,7 @@ func (m marked) short(name string) string {
 // another page, and buttons that depend on what has been done before.
 var unlinked = map[string]bool{
 	"/{lang}/my/export":                         true,
-	"/{lang}/organize/races/{race_id}/progress": true, "/{lang}/organize/races/{race_id}/entries.csv": true, "/{lang}/organize/races/{race_id}/claim-codes.csv": true,
+	"/{lang}/organize/races/{race_id}/progress": true, "/{lang}/organize/races/{race_id}/entries.csv": true, "/{lang}/organize/races/{race_id}/changes/export": true, "/{lang}/operate/changes/export": true, "/{lang}/organize/races/{race_id}/claim-codes.csv": true,
 	"/{lang}/organize/races/{race_id}/files/{import_id}/file": true, "/{lang}/organize/races/{race_id}/files/{import_id}/again": true,
 	"/{lang}/organize/races/{race_id}/files/{import_id}/apply": true,
 	"/{lang}/operate/accounts/{user_id}/restore":               true, "/{lang}/operate/accounts/{user_id}/verify": true, "/{lang}/operate/accounts/{user_id}/unverify": true,
@@ -325,7 +325,7 @@ func TestTextsStayTexts(t *testing.T) {
 	// Tables for spreadsheets.
 	for _, path := range []string{
 		"/v1/races/" + b.raceID + "/standings.csv", "/v1/races/" + b.raceID + "/standings/teams.csv?rule=" + url.QueryEscape(r.Teams[0].Name),
-		b.run("en", "/claim-codes.csv"), "/en/organize/races/" + coming.ID + "/entries.csv",
+		b.run("en", "/claim-codes.csv"), "/en/organize/races/" + coming.ID + "/entries.csv", b.run("en", "/changes/export"),
 	} {
 		rows, err := csv.NewReader(strings.NewReader(office.visit(path).body)).ReadAll()
 		require.NoError(t, err)
@@ -422,7 +422,7 @@ func (b *testBundle) kindOf(t *testing.T, path string) (kind string, page bool) 
 	routes, ok := b.router.(chi.Routes)
 	require.True(t, ok)
 	matched := chi.NewRouteContext()
-	if !strings.HasPrefix(u.Path, "/en/") || strings.HasSuffix(u.Path, "/file") || strings.HasSuffix(u.Path, ".csv") || u.Path == "/en/my/export" {
+	if !strings.HasPrefix(u.Path, "/en/") || strings.HasSuffix(u.Path, "/file") || strings.HasSuffix(u.Path, ".csv") || strings.HasSuffix(u.Path, "/export") || u.Path == "/en/my/export" {
 		return "", false
 	}
 	routes.Match(matched, http.MethodGet, u.EscapedPath())

@@ -50,6 +50,7 @@ func (s *site) operatePages() {
 	get(offersPath, s.offers)
 	get(actionsPath, s.actions)
 	get(changesPath, s.allChanges)
+	get(changesPath+"/export", s.changesFile)
 	get(accountsPath, s.accountsForm)
 	s.visit(http.MethodPost, accountsPath, s.findAccount)
 	get(accountsPath+"/{user_id}", s.account)

@@ -44,6 +44,7 @@ func (s *site) organizerPages() {
 	get(ofRace+"/versions", s.versions)
 	get(ofRace+"/exports", s.exports)
 	get(ofRace+"/changes", s.changes)
+	get(ofRace+"/changes/export", s.changesFile)
 	get(ofRace+"/settings/{part}", s.settingsForm)
 	post(ofRace+"/settings/{part}", s.changeSettings)
 	get(ofRace+"/publish", s.publishForm)
@@ -388,6 +389,23 @@ func (s *site) changes(ctx context.Context, v *visit) (page, error) {
 		}
 	}
 	return page{title: v.T("organize.changes"), body: changesBody(v, server.RaceFrom(ctx), rows, only, v.next(cursor))}, nil
+}
+
+// changesFile sends the changes of a race, or all of them to operators.
+func (s *site) changesFile(ctx context.Context, v *visit) (page, error) {
+	format := changes.CSV
+	if v.get("format") == string(changes.NDJSON) {
+		format = changes.NDJSON
+	}
+	raceID := v.get("race_id")
+	if raceID != "" && !server.IsID(raceID) {
+		return page{}, race.ErrNotFound
+	}
+	send, err := s.Changes.Export(ctx, format, v.get("action"), v.get("actor"), raceID)
+	if err != nil {
+		return page{}, err
+	}
+	return page{}, &reply{send: send}
 }
 
 // staffNames returns the names of the race's owner and staff by user ID. The change log

@@ -234,6 +234,9 @@ func TestRaceIsPublished(t *testing.T) {
 	log := c.visit(b.run("en", "/changes"))
 	require.Contains(t, log.texts(".history strong"), "Results made official")
 	require.Contains(t, log.Find("main").Text(), "<i>video</i>")
+	file := c.visit(log.Find("a[download][href*=ndjson]").AttrOr("href", ""))
+	require.Contains(t, file.header.Get("Content-Disposition"), "changes.ndjson")
+	require.Contains(t, file.body, `"action":"race.published"`)
 }
 
 func TestRejectedResultsSayWhatToDo(t *testing.T) {

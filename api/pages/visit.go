@@ -47,6 +47,7 @@ type reply struct {
 	contentType string
 	file        string // the name under which a browser stores it; empty: it shows it
 	body        []byte
+	send        func(w http.ResponseWriter) // instead of all this: it writes a long file by itself
 }
 
 func (*reply) Error() string { return "an answer that is not a page" }
@@ -165,6 +166,8 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request, v *visit, method, 
 	switch {
 	case isRedirect:
 		s.leave(w, r, elsewhere)
+	case isReply && other.send != nil:
+		other.send(w)
 	case isReply:
 		w.Header().Set("Content-Type", other.contentType)
 		if other.file != "" {

@@ -183,6 +183,7 @@ var Access = map[string]Rule{
 	"GET /{lang}/operate/actions":                                      {Who: Operator},
 	"GET /{lang}/operate/offers":                                       {Who: Operator},
 	"GET /{lang}/operate/changes":                                      {Who: Operator},
+	"GET /{lang}/operate/changes/export":                               {Who: Operator},
 	"GET /{lang}/operate/accounts":                                     {Who: Operator},
 	"POST /{lang}/operate/accounts":                                    {Who: Operator},
 	"GET /{lang}/operate/accounts/{user_id}":                           {Who: Operator},
@@ -236,6 +237,7 @@ var Access = map[string]Rule{
 	"GET /{lang}/organize/races/{race_id}/versions":                                    {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/exports":                                     {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/changes":                                     {Who: Viewer},
+	"GET /{lang}/organize/races/{race_id}/changes/export":                              {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/settings/{part}":                             {Who: Editor},
 	"POST /{lang}/organize/races/{race_id}/settings/{part}":                            {Who: Editor},
 	"GET /{lang}/organize/races/{race_id}/publish":                                     {Who: Viewer},
@@ -346,6 +348,7 @@ var Access = map[string]Rule{
 	"GET /v1/races/{race_id}/webhooks/{webhook_id}/deliveries":                       {Who: Owner},
 	"POST /v1/races/{race_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": {Who: Owner}, // likewise
 	"GET /v1/races/{race_id}/changes":                                                {Who: Viewer},
+	"GET /v1/races/{race_id}/changes/export":                                         {Who: Viewer, Streams: true},
 
 	"POST /v1/races/{race_id}/participants":      {Who: Runner, Creates: true},
 	"GET /v1/races/{race_id}/participants/me":    {Who: Runner},
@@ -465,6 +468,7 @@ var Access = map[string]Rule{
 	"POST /v1/ops/series/{series_id}/recompute":      {Who: Operator},
 	"POST /v1/ops/users/{user_id}/rebuild-total":     {Who: Operator},
 	"GET /v1/ops/changes":                            {Who: Operator},
+	"GET /v1/ops/changes/export":                     {Who: Operator, Streams: true},
 	"POST /v1/ops/users/{user_id}/suspend":           {Who: Operator}, // repeating it changes nothing, so it needs no key
 	"POST /v1/ops/users/{user_id}/restore":           {Who: Operator}, // likewise
 	"POST /v1/ops/users/{user_id}/remove-passkeys":   {Who: Operator}, // likewise

@@ -130,6 +130,11 @@ func Invalid(location, message string) error {
 	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Location: location, Message: message})
 }
 
+// ByteOrderMark tells Excel that a CSV is UTF-8. Opened by a double click, one
+// without it is read in the system's own encoding, which garbles Korean names on
+// most machines. Our own import skips it, as do the usual CSV libraries.
+const ByteOrderMark = "\ufeff"
+
 // SpreadsheetText keeps a spreadsheet from running what somebody entered as a
 // formula. Our own reader of files undoes it.
 func SpreadsheetText(cell string) string { return racefile.SpreadsheetText(cell) }

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
@@ -50,6 +53,20 @@ func Stream(ctx context.Context, w http.ResponseWriter, stopping <-chan struct{}
 	}
 }
 
+// SendFile sends a file while write makes it, in a connection that lasts as long as its
+// reader takes the data. When write fails, the connection breaks off, so that nobody takes
+// a part for the whole.
+func SendFile(w http.ResponseWriter, contentType, name string, write func(io.Writer) error) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	out := bufio.NewWriterSize(eventWriter{to: w, control: http.NewResponseController(w)}, 64<<10)
+	if err := errors.Join(write(out), out.Flush()); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
 // eventWriter writes to a reader without buffering, and gives up on a reader that does
 // not accept the data in time.
 type eventWriter struct {
@@ -65,3 +82,6 @@ func (w eventWriter) send(text []byte) error {
 	}
 	return w.control.Flush()
 }
+
+// Write implements io.Writer.
+func (w eventWriter) Write(text []byte) (int, error) { return len(text), w.send(text) }

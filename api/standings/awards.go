@@ -228,7 +228,7 @@ func ageText(age *int) string {
 }
 
 func csvFile(name string, version int, cacheControl string, rows [][]string) (*fileOutput, error) {
-	body := bytes.NewBufferString(byteOrderMark)
+	body := bytes.NewBufferString(server.ByteOrderMark)
 	writer := csv.NewWriter(body)
 	if err := writer.WriteAll(rows); err != nil {
 		return nil, err

@@ -85,7 +85,7 @@ var exportColumns = []string{
 }
 
 func table(picked selection) ([]byte, error) {
-	body := bytes.NewBufferString(byteOrderMark)
+	body := bytes.NewBufferString(server.ByteOrderMark)
 	writer := csv.NewWriter(body)
 	columns, teams := exportColumns, false
 	if picked.version != nil {
@@ -133,8 +133,3 @@ func place(n int) string {
 	}
 	return strconv.Itoa(n)
 }
-
-// byteOrderMark tells Excel that a CSV is UTF-8. Opened by a double click, one
-// without it is read in the system's own encoding, which garbles Korean names on
-// most machines. Our own import skips it, as do the usual CSV libraries.
-const byteOrderMark = "\ufeff"

@@ -208,14 +208,55 @@ func (s *Store) Changes(ctx context.Context, filter ChangeFilter, before string,
 // query names only the columns that are asked for, so that each combination uses
 // an index; sqlc has no statements with optional parts.
 func (f ChangeFilter) query(before string, limit int) (statement string, args []any) {
-	var where []string
-	add := func(condition string, values ...any) {
-		where, args = append(where, condition), append(args, values...)
-	}
 	if before == "" {
 		before = lastID
 	}
-	add("c.change_id < ?", before)
+	where, args := f.where("c.change_id < ?", before)
+	return `SELECT ` + changeColumns + `
+FROM change_log c LEFT JOIN change_text t ON t.change_id = c.change_id
+WHERE ` + where + ` ORDER BY c.change_id DESC LIMIT ?`, append(args, limit)
+}
+
+// LoggedChange is a change with its place in the chain.
+type LoggedChange struct {
+	race.Change
+	Position int64  // 0: it is not sealed yet
+	Seal     string // the hash of the chain at the position, in hexadecimal
+}
+
+// ChangesFrom returns up to limit entries newer than the one with the ID after, the
+// oldest first; an empty after means the first.
+func (s *Store) ChangesFrom(ctx context.Context, filter ChangeFilter, after string, limit int) ([]LoggedChange, error) {
+	where, args := filter.where("c.change_id > ?", after)
+	rows, err := s.db.QueryContext(ctx, `SELECT COALESCE(s.position, 0), COALESCE(HEX(s.hash), ''), `+changeColumns+`
+FROM change_log c LEFT JOIN change_text t ON t.change_id = c.change_id LEFT JOIN change_seal s ON s.change_id = c.change_id
+WHERE `+where+` ORDER BY c.change_id LIMIT ?`, append(args, limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("read the change log: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err reports what went wrong
+	var found []LoggedChange
+	for rows.Next() {
+		var c LoggedChange
+		if c.Change, err = scanChange(rows, &c.Position, &c.Seal); err != nil {
+			return nil, err
+		}
+		c.Seal = strings.ToLower(c.Seal)
+		found = append(found, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the change log: %w", err)
+	}
+	return found, nil
+}
+
+// where returns the conditions of the filter behind a first one.
+func (f ChangeFilter) where(first string, value any) (conditions string, args []any) {
+	where := []string{first}
+	args = []any{value}
+	add := func(condition string, values ...any) {
+		where, args = append(where, condition), append(args, values...)
+	}
 	if f.RaceID != "" {
 		add("c.race_id = ?", f.RaceID)
 	}
@@ -234,9 +275,7 @@ func (f ChangeFilter) query(before string, limit int) (statement string, args []
 	if !f.Since.IsZero() {
 		add("c.changed_at >= ?", f.Since.UTC())
 	}
-	return `SELECT ` + changeColumns + `
-FROM change_log c LEFT JOIN change_text t ON t.change_id = c.change_id
-WHERE ` + strings.Join(where, " AND ") + ` ORDER BY c.change_id DESC LIMIT ?`, append(args, limit)
+	return strings.Join(where, " AND "), args
 }
 
 // changeColumns are what scanChange reads, of change_log c and change_text t.
