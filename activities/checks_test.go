@@ -363,6 +363,7 @@ func TestCheckEndedGivesEveryRevisionItsTurn(t *testing.T) {
 type lostDraws struct {
 	*maindb.Outcomes
 	running  map[string]bool
+	posts    []maindb.PlannedPost
 	requeued []string
 }
 
@@ -387,6 +388,35 @@ func (*lostDraws) OfferRuns(context.Context, activities.OfferInput) (bool, error
 
 func (w *lostDraws) DrawRuns(_ context.Context, in activities.DrawInput) (bool, error) {
 	return w.running[in.RaceID], nil
+}
+
+func (w *lostDraws) PostRuns(_ context.Context, in activities.PostInput) (bool, error) {
+	return w.running[in.PostID], nil
+}
+
+func (w *lostDraws) PlannedPosts(context.Context, time.Duration, int) ([]maindb.PlannedPost, error) {
+	return w.posts, nil
+}
+
+func (w *lostDraws) RequeuePost(_ context.Context, p maindb.PlannedPost) error {
+	w.requeued = append(w.requeued, p.PostID)
+	return nil
+}
+
+// TestAuditOfPosts: a planned post without a workflow is started again.
+func TestAuditOfPosts(t *testing.T) {
+	t.Parallel()
+	w := &lostDraws{running: map[string]bool{"running": true, "lost": true}, posts: []maindb.PlannedPost{{RaceID: "r", PostID: "p"}, {RaceID: "r", PostID: "running"}}}
+	offers := activities.NewOffers(w, w, activities.NewMetrics(prometheus.NewRegistry()))
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(offers)
+	value, err := env.ExecuteActivity(offers.CheckOffers)
+	require.NoError(t, err)
+	var tally activities.Tally
+	require.NoError(t, value.Get(&tally))
+	require.Contains(t, tally.InWords(), "r: the workflow of planned post p is started again")
+	require.Equal(t, []string{"p"}, w.requeued)
 }
 
 // TestAuditOfDraws: a draw without a workflow is started again, and a wrong count of the

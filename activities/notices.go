@@ -119,6 +119,8 @@ func (a *Notices) FindRecipients(ctx context.Context, in NoticeInput) (NoticePag
 		err = t.points(ctx)
 	case notice.PlaceMoved, notice.RaceOfficial:
 		err = t.places(ctx)
+	case notice.PostPublished:
+		err = t.post(ctx)
 	case notice.ClaimWaiting, notice.DisputeWaiting, notice.ImportApplied:
 		err = t.staff(ctx)
 	case notice.ResultCorrected, notice.TaskDue, notice.Security:

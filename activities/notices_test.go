@@ -81,11 +81,14 @@ type noticesBundle struct {
 	main   *maindb.Outcomes // all rights, for what the API does
 	worker *maindb.Outcomes
 	user   *userdb.Ledger
-	exec   func(statement string, args ...any)
-	box    *postbox
-	steps  *activities.Notices
-	raceID string
-	users  []string // by bib - 1
+	exec   func(statement string, args ...any) // in user_db
+	inMain func(statement string, args ...any)
+
+	accounts *userdb.Accounts
+	box      *postbox
+	steps    *activities.Notices
+	raceID   string
+	users    []string // by bib - 1
 }
 
 const (
@@ -110,6 +113,10 @@ func setupNotices(t *testing.T) *noticesBundle {
 			require.NoError(t, err)
 		},
 	}
+	b.inMain = func(statement string, args ...any) {
+		_, err := mainDB.ExecContext(t.Context(), statement, args...)
+		require.NoError(t, err)
+	}
 	registry := prometheus.NewRegistry()
 	mails := activities.NewMails(b.user, b.box, "https://results.example.org", registry)
 	b.steps = activities.NewNotices(activities.NoticesConfig{}, b.worker, b.user, mails, time.Now, registry)
@@ -119,7 +126,7 @@ func setupNotices(t *testing.T) *noticesBundle {
 	})
 	require.NoError(t, err)
 	b.raceID = r.ID
-	accounts := userdb.NewAccounts(userDB, time.Now)
+	b.accounts = userdb.NewAccounts(userDB, time.Now)
 	var list []maindb.StartListRow
 	var runners []userdb.Runner
 	for i := range fieldOf {
@@ -128,7 +135,7 @@ func setupNotices(t *testing.T) *noticesBundle {
 		runners = append(runners, userdb.Runner{UserID: b.users[i], Name: "Runner", Sex: sex})
 		list = append(list, maindb.StartListRow{Bib: fmt.Sprint(i + 1), Sex: sex, Age: 30, Field: race.Runner, StandIn: maindb.RunnerAccount{UserID: b.users[i], Sex: sex}})
 	}
-	require.NoError(t, accounts.EnsureRunners(t.Context(), runners))
+	require.NoError(t, b.accounts.EnsureRunners(t.Context(), runners))
 	for i := 0; i < fieldOf; i += withEmail {
 		b.exec("UPDATE user SET email = ?, language = ? WHERE user_id = ?", fmt.Sprintf(addressFor, i+1), []string{"en", "ko"}[i%2], b.users[i])
 	}
@@ -361,4 +368,72 @@ func TestNoticesWhileTheProviderIsDown(t *testing.T) {
 	require.True(t, strings.HasPrefix(m.Unsubscribe, "https://results.example.org"+notice.UnsubscribePath), m.Unsubscribe)
 	require.NotContains(t, m.Unsubscribe, b.users[0])
 	require.Equal(t, fmt.Sprintf(addressFor, 1), m.To)
+}
+
+// TestMessageToEveryoneEntered: a post with notify is told to who is entered when it is
+// published, and to those who wait if its writer wants so; once, and by name of the race
+// alone in the subject.
+func TestMessageToEveryoneEntered(t *testing.T) {
+	t.Parallel()
+	b := setupNotices(t)
+	ctx := t.Context()
+	const wants, gone = 0, 3 // runners with an address: who switched it off, and whose entry ended
+	waiting := uuid.NewString()
+	accounts := []userdb.Runner{{UserID: waiting, Name: "Runner", Sex: race.Female}}
+	require.NoError(t, b.accounts.EnsureRunners(ctx, accounts))
+	b.exec("UPDATE user SET email = 'waiting@example.org' WHERE user_id = ?", waiting)
+	b.inMain("INSERT INTO entry (race_id, pool, seq, entry_id, user_id, state, standing, sex, team, received_at, created_at, changed_at) VALUES (?, 1, 1, ?, ?, 'waiting', FALSE, '', '', NOW(6), NOW(6), NOW(6))",
+		b.raceID, uuid.NewString(), waiting)
+	b.inMain("UPDATE participant SET status = 'cancelled' WHERE user_id = ?", b.users[gone])
+	b.exec("INSERT INTO notice_choice (user_id, kind, channel, state, chosen_at) VALUES (?, 'post-published', 'email', 'off', NOW(6))", b.users[wants])
+	post := func(edit func(*race.Post)) race.Post {
+		p := race.Post{ID: uuid.NewString(), RaceID: b.raceID, State: race.PostPublished, Title: "Parking <i>", Body: "**Bring** <b>money</b>.", Notify: true, CreatedBy: organizer}
+		edit(&p)
+		p, err := b.main.AddPost(ctx, p)
+		require.NoError(t, err)
+		return p
+	}
+	sent := func() (to []string) {
+		b.box.mu.Lock()
+		defer b.box.mu.Unlock()
+		for _, m := range b.box.took {
+			to = append(to, m.To)
+		}
+		slices.Sort(to)
+		return to
+	}
+	entered := b.everybody(func(userID string) bool { return userID != b.users[wants] && userID != b.users[gone] })
+	slices.Sort(entered)
+
+	first, second := post(func(*race.Post) {}), post(func(p *race.Post) { p.NotifyWaiting = true })
+	silent := post(func(p *race.Post) { p.Notify = false })
+	taken := post(func(*race.Post) {})
+	_, err := b.main.ChangePost(ctx, b.raceID, taken.ID, 1, func(p *race.Post) error {
+		p.State = race.PostWithdrawn
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, []notice.Kind{notice.PostPublished, notice.PostPublished, notice.PostPublished}, b.tell(), "each post is told by itself, the silent one is not")
+	want := append(slices.Clone(entered), append(slices.Clone(entered), "waiting@example.org")...)
+	slices.Sort(want)
+	require.Equal(t, want, sent())
+	for _, m := range b.box.took {
+		require.Contains(t, []string{"춘천 <b>: a notice", "춘천 <b> 공지가 있습니다"}, m.Subject)
+		require.Contains(t, m.Text, "Parking <i>\n\nBring <b>money</b>.")
+		require.NotContains(t, m.HTML, "<b>")
+		require.NotContains(t, m.Text, silent.ID)
+		require.NotEmpty(t, m.Unsubscribe)
+		require.True(t, strings.Contains(m.Text, "/posts/"+first.ID) || strings.Contains(m.Text, "/posts/"+second.ID))
+	}
+	again, err := b.main.ChangePost(ctx, b.raceID, first.ID, 1, func(p *race.Post) error {
+		p.State = race.PostWithdrawn
+		return nil
+	})
+	require.NoError(t, err)
+	_, err = b.main.ChangePost(ctx, b.raceID, first.ID, again.Revision, func(p *race.Post) error {
+		p.State = race.PostPublished
+		return nil
+	})
+	require.NoError(t, err)
+	require.Empty(t, b.tell(), "nobody is mailed again")
 }

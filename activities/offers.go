@@ -34,15 +34,17 @@ type offerStore interface {
 	DrawPlaces(ctx context.Context, raceID string) (maindb.DrawOutcome, error)
 	OpenDraws(ctx context.Context, madeBefore time.Duration, limit int) ([]string, error)
 	RequeueDraw(ctx context.Context, raceID string) error
+	postStore
 }
 
-// OfferRuns reports whether the workflow of an offer or of a draw is running.
+// OfferRuns reports whether the workflow of an offer, a draw or a planned post is running.
 type OfferRuns interface {
 	OfferRuns(ctx context.Context, of OfferInput) (bool, error)
 	DrawRuns(ctx context.Context, of DrawInput) (bool, error)
+	PostRuns(ctx context.Context, of PostInput) (bool, error)
 }
 
-// Offers ends offers of places, draws places, and looks for what is wrong with places.
+// Offers ends offers of places, draws places, publishes planned posts, and looks for what is wrong with places.
 type Offers struct {
 	store   offerStore
 	runs    OfferRuns
@@ -112,7 +114,7 @@ func (a *Offers) CheckPools(ctx context.Context) (Tally, error) {
 	return tally, err
 }
 
-// CheckOffers looks for open offers and draws without a running workflow, as when Temporal was
+// CheckOffers looks for open offers, draws and planned posts without a running workflow, as when Temporal was
 // restored from a backup, and has it started again. Without one nothing would end the
 // offer.
 func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
@@ -145,8 +147,10 @@ func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
 		}
 		tally.note(ctx, a.metrics, Finding{ID: o.RaceID, Detail: detail, Repaired: true})
 	}
-	err = a.checkDraws(ctx, &tally)
-	return tally, err
+	if err := a.checkDraws(ctx, &tally); err != nil {
+		return tally, err
+	}
+	return tally, a.checkPosts(ctx, &tally)
 }
 
 // checkDraws has the workflows of draws started again that are not running.

@@ -2,11 +2,13 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/markdown"
 	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
@@ -334,6 +336,42 @@ func (t *telling) staff(ctx context.Context) error {
 		}
 		about := t.facts()
 		about.Count = count
+		t.tell(userID, t.event.Kind, about, time.Time{})
+	}
+	return nil
+}
+
+// excerptLength is how much of a post is in its mail, in characters.
+const excerptLength = 600
+
+// post tells everyone who is entered in the race, and those who wait if the writer wants
+// so, that a post was published, unless it was taken back meanwhile.
+func (t *telling) post(ctx context.Context) error {
+	t.page.Done = true
+	if len(t.event.Subjects) == 0 {
+		return nil
+	}
+	subject := t.event.Subjects[0]
+	p, err := t.main.Post(ctx, t.race.ID, subject.ID)
+	if errors.Is(err, race.ErrNotFound) || err == nil && p.State != race.PostPublished {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	users, err := t.main.PostReaders(ctx, t.race.ID, subject.Waiting, t.after, noticePage)
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	if t.page.Done = len(users) < noticePage; !t.page.Done {
+		t.page.After = users[len(users)-1]
+	}
+	if t.reachable, err = t.user.Reachable(ctx, users); err != nil {
+		return err
+	}
+	about := t.facts()
+	about.Post = &notice.Post{ID: p.ID, Title: p.Title, Excerpt: markdown.Text(p.Body, excerptLength)}
+	for _, userID := range users {
 		t.tell(userID, t.event.Kind, about, time.Time{})
 	}
 	return nil

@@ -81,7 +81,7 @@ func (w *work) workers(gaveUp func(error)) []worker.Worker {
 		newWorker(workflows.NoticesTaskQueue, noticeSlots, few, []any{workflows.TellNotice}, w.notices),
 		newWorker(workflows.EntriesTaskQueue, offerSlots,
 			worker.Options{MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 2},
-			[]any{workflows.HoldOffer, workflows.DrawRace}, w.offers),
+			[]any{workflows.HoldOffer, workflows.DrawRace, workflows.PublishPlanned}, w.offers),
 		newWorker(workflows.WebhooksTaskQueue, webhookSlots, few, []any{workflows.DeliverWebhook}, w.webhooks),
 		newWorker(workflows.SeriesTaskQueue, seriesSlots, few, []any{workflows.RankSeries}, w.standings.series),
 		newWorker(workflows.StandingsTaskQueue, recomputeSlots, worker.Options{},
@@ -198,6 +198,15 @@ func (r runsOf) OfferRuns(ctx context.Context, of activities.OfferInput) (bool, 
 // DrawRuns reports whether the workflow of a race's draw is running.
 func (r runsOf) DrawRuns(ctx context.Context, of activities.DrawInput) (bool, error) {
 	latest, err := r.Describe(ctx, workflows.DrawWorkflowID(of.RaceID))
+	if errors.Is(err, race.ErrNotFound) {
+		return false, nil
+	}
+	return latest.Status == temporal.Running, err
+}
+
+// PostRuns reports whether the workflow of a planned post is running.
+func (r runsOf) PostRuns(ctx context.Context, of activities.PostInput) (bool, error) {
+	latest, err := r.Describe(ctx, workflows.PostWorkflowID(of))
 	if errors.Is(err, race.ErrNotFound) {
 		return false, nil
 	}

@@ -214,6 +214,9 @@ func (*restoreWorld) Depth(context.Context) (queue.Depth, error) { return queue.
 // DrawRuns is likewise.
 func (*restoreWorld) DrawRuns(context.Context, activities.DrawInput) (bool, error) { return true, nil }
 
+// PostRuns is likewise.
+func (*restoreWorld) PostRuns(context.Context, activities.PostInput) (bool, error) { return true, nil }
+
 // OfferRuns is likewise; no race of these tests has places.
 func (*restoreWorld) OfferRuns(context.Context, activities.OfferInput) (bool, error) {
 	return false, nil

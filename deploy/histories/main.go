@@ -130,11 +130,12 @@ func recordWebhook(ctx context.Context, temporal client.Client, folder string) e
 	return save(ctx, temporal, run, filepath.Join(folder, "webhook.json"))
 }
 
-// recordOffer records an offer of a place that nobody answers, and a draw.
+// recordOffer records an offer of a place that nobody answers, a draw, and a planned post.
 func recordOffer(ctx context.Context, temporal client.Client, folder string) error {
 	entries := worker.New(temporal, workflows.EntriesTaskQueue, worker.Options{})
 	entries.RegisterWorkflow(workflows.HoldOffer)
 	entries.RegisterWorkflow(workflows.DrawRace)
+	entries.RegisterWorkflow(workflows.PublishPlanned)
 	entries.RegisterActivity(activities.NewOffers(&offerScene{}, stage{}, nil))
 	if err := entries.Start(); err != nil {
 		return fmt.Errorf("start the worker of offers: %w", err)
@@ -153,7 +154,15 @@ func recordOffer(ctx context.Context, temporal client.Client, folder string) err
 	if err != nil {
 		return fmt.Errorf("start a draw: %w", err)
 	}
-	return save(ctx, temporal, run, filepath.Join(folder, "draw.json"))
+	if err := save(ctx, temporal, run, filepath.Join(folder, "draw.json")); err != nil {
+		return err
+	}
+	post := workflows.PostInput{RaceID: raceID, PostID: mailID}
+	run, err = temporal.SignalWithStartWorkflow(ctx, workflows.PostWorkflowID(post), workflows.PostChangedSignal, nil, workflows.PublishPlannedOptions(post), workflows.PublishPlanned, post)
+	if err != nil {
+		return fmt.Errorf("start a planned post: %w", err)
+	}
+	return save(ctx, temporal, run, filepath.Join(folder, "post.json"))
 }
 
 // recordMail records a mail that the provider takes at the second attempt.

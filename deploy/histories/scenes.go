@@ -185,7 +185,7 @@ func (stage) ResetCause(context.Context, temporal.Run) (temporal.ResetCause, err
 
 // offerScene is an offer that is open when it is looked at for the first time, and then
 // expires; and, for the audit, a pool whose counters were wrong.
-type offerScene struct{ looked, lookedAtDraw bool }
+type offerScene struct{ looked, lookedAtDraw, lookedAtPost bool }
 
 func (s *offerScene) ExpireOffer(context.Context, maindb.Offer) (maindb.OfferState, error) {
 	if !s.looked {
@@ -216,6 +216,23 @@ func (s *offerScene) DrawPlaces(context.Context, string) (maindb.DrawOutcome, er
 func (*offerScene) OpenDraws(context.Context, time.Duration, int) ([]string, error) { return nil, nil }
 
 func (*offerScene) RequeueDraw(context.Context, string) error { return nil }
+
+// PublishPost publishes at the second attempt: the first finds that it is not yet time.
+func (s *offerScene) PublishPost(context.Context, string, string) (maindb.PostProgress, error) {
+	if !s.lookedAtPost {
+		s.lookedAtPost = true
+		return maindb.PostProgress{State: race.PostPlanned, Left: 100 * time.Millisecond}, nil
+	}
+	return maindb.PostProgress{State: race.PostPublished}, nil
+}
+
+func (*offerScene) PlannedPosts(context.Context, time.Duration, int) ([]maindb.PlannedPost, error) {
+	return nil, nil
+}
+
+func (*offerScene) RequeuePost(context.Context, maindb.PlannedPost) error { return nil }
+
+func (stage) PostRuns(context.Context, activities.PostInput) (bool, error) { return false, nil }
 
 func (stage) DrawRuns(context.Context, activities.DrawInput) (bool, error) { return false, nil }
 

@@ -16,10 +16,10 @@ import (
 )
 
 // noticeWords are what a notice of one kind says in one language: a subject that names
-// neither a person nor a race, because subjects are shown on locked screens, and
-// paragraphs, of which those stay that have something to say.
+// neither a person nor what happened to them, because subjects are shown on locked
+// screens, and paragraphs, of which those stay that have something to say.
 type noticeWords struct {
-	subject string
+	subject string // a template, too
 	text    string // a template over noticeView
 	button  string
 }
@@ -44,6 +44,7 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 		notice.PointsCredited:  {"Your points have changed", `For {{.Race}}, {{.Date}}, you have {{.Now.Points}} points{{with .Before}}; before it were {{.Points}}{{end}}.`, "See your points"},
 		notice.ClaimWaiting:    {"Claims wait for your answer", `{{.Count}} claims of results of {{.Race}}, {{.Date}}, wait for your answer.`, "See the claims"},
 		notice.DisputeWaiting:  {"Disputes wait for an answer", `{{.Count}} disputes about results of {{.Race}}, {{.Date}}, wait for an answer.`, "See the disputes"},
+		notice.PostPublished:   {"{{.Race}}: a notice", "{{.Race}}, {{.Date}}: {{.Post.Title}}\n\n{{.Post.Excerpt}}", "Read the notice"},
 		notice.ImportApplied:   {"Files were applied to a race", `{{.Count}} changes by files were made to {{.Race}}, {{.Date}}, since the last notice.`, "See the race"},
 	},
 	"ko": {
@@ -58,6 +59,7 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 		notice.PointsCredited:  {"내 포인트가 바뀌었습니다", `{{.Race}}({{.Date}}) 포인트는 {{.Now.Points}}점입니다{{with .Before}} (이전 {{.Points}}점){{end}}.`, "내 포인트 보기"},
 		notice.ClaimWaiting:    {"답을 기다리는 기록 연결 신청이 있습니다", `{{.Race}}({{.Date}})의 기록 연결 신청 {{.Count}}건이 답을 기다립니다.`, "신청 보기"},
 		notice.DisputeWaiting:  {"답을 기다리는 이의 신청이 있습니다", `{{.Race}}({{.Date}})의 기록 이의 신청 {{.Count}}건이 답을 기다립니다.`, "이의 신청 보기"},
+		notice.PostPublished:   {"{{.Race}} 공지가 있습니다", "{{.Race}}({{.Date}}): {{.Post.Title}}\n\n{{.Post.Excerpt}}", "공지 읽기"},
 		notice.ImportApplied:   {"대회에 파일이 적용되었습니다", `지난 알림 이후 {{.Race}}({{.Date}})에 파일로 {{.Count}}건이 변경되었습니다.`, "대회 보기"},
 	},
 }
@@ -146,9 +148,9 @@ func (v noticeView) Others() string {
 // Of the two colours of a page, dark mode swaps both; what has none follows.
 var noticePage = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="{{.Language}}"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark"><title>{{.Subject}}</title>
-<style>body{font-family:sans-serif;max-width:36em;margin:1em;background:#fff;color:#1a1a1a}a{color:#0b57d0}small{color:#555}
+<style>body{font-family:sans-serif;max-width:36em;margin:1em;background:#fff;color:#1a1a1a}a{color:#0b57d0}small{color:#555}.text{white-space:pre-line}
 @media (prefers-color-scheme:dark){body{background:#121212;color:#eaeaea}a{color:#8ab4f8}small{color:#aaa}}</style></head>
-<body><p>{{.Body}}</p>
+<body><p class="text">{{.Body}}</p>
 <p><a href="{{.Link}}">{{.Button}}</a></p>
 {{with .Unsubscribe}}<p><small><a href="{{.}}">{{$.UnsubscribeText}}</a></small></p>{{end}}</body></html>
 `))
@@ -172,7 +174,11 @@ func WriteNotice(m userdb.Mail, signing notice.Unsubscriber, publicURL string) (
 		return Message{}, fmt.Errorf("read what notice %s says: %w", m.ID, err)
 	}
 	base := strings.TrimSuffix(publicURL, "/")
-	out := Message{ID: m.ID, To: m.Address, Subject: say.subject}
+	subject, err := view.say(say.subject)
+	if err != nil {
+		return Message{}, fmt.Errorf("write the subject of a notice of kind %s: %w", kind, err)
+	}
+	out := Message{ID: m.ID, To: m.Address, Subject: subject}
 	link := base + "/" + language + pathOf(kind, view.Facts)
 	if definition.Class != notice.Transactional {
 		out.Unsubscribe = base + notice.UnsubscribePath + signing.Token(kind)
@@ -187,7 +193,7 @@ func WriteNotice(m userdb.Mail, signing notice.Unsubscriber, publicURL string) (
 	}
 	var html bytes.Buffer
 	err = noticePage.Execute(&html, map[string]any{
-		"Language": language, "Subject": say.subject, "Body": body, "Button": say.button, "Link": link,
+		"Language": language, "Subject": subject, "Body": body, "Button": say.button, "Link": link,
 		"Unsubscribe": out.Unsubscribe, "UnsubscribeText": unsubscribeText[language],
 	})
 	if err != nil {
@@ -203,6 +209,10 @@ func pathOf(kind notice.Kind, f notice.Facts) string {
 	switch kind {
 	case notice.EntryConfirmed, notice.MovedUp, notice.OfferMade, notice.OfferEnding:
 		return "/my/races/" + raceID
+	case notice.PostPublished:
+		if f.Post != nil {
+			return "/races/" + raceID + "/posts/" + url.PathEscape(f.Post.ID)
+		}
 	case notice.PointsCredited:
 		return "/my/points"
 	case notice.ClaimWaiting:

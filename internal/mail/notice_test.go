@@ -23,7 +23,7 @@ func TestWriteNotice(t *testing.T) {
 	}
 	about, err := json.Marshal(notice.Facts{
 		RaceID: mailID, Race: hostile, Date: "2026-04-20", Bib: "1/2", Before: figures(7), Now: figures(6),
-		Until: time.Date(2026, 4, 21, 8, 0, 0, 0, time.UTC), Count: 3, Causes: []string{"4711"},
+		Until: time.Date(2026, 4, 21, 8, 0, 0, 0, time.UTC), Count: 3, Causes: []string{"4711"}, Post: &notice.Post{ID: mailID, Title: hostile, Excerpt: hostile},
 	})
 	require.NoError(t, err)
 	signing := notice.Unsubscriber{ID: [16]byte{1}}
@@ -35,7 +35,7 @@ func TestWriteNotice(t *testing.T) {
 			m, err := mail.WriteNotice(userdb.Mail{ID: mailID, Kind: userdb.MailKind(d.Kind), Language: language, Address: "uta@example.org", About: about}, signing, "https://results.example.org/")
 			require.NoError(t, err, d.Kind)
 			require.NotEmpty(t, m.Subject)
-			require.NotContains(t, m.Subject, hostile)
+			require.Equal(t, d.Kind == notice.PostPublished, strings.Contains(m.Subject, hostile), "only a message of a race names it")
 			require.NotContains(t, m.Text, "{{")
 			require.NotContains(t, m.HTML, "<script>", "%s in %s", d.Kind, language)
 			require.Contains(t, m.HTML, "prefers-color-scheme:dark")

@@ -34,19 +34,24 @@ func (s *Outcomes) ConsumeNotices(ctx context.Context) (n int, err error) {
 	})
 }
 
-// gather makes events of changes. What has an end of its own is an event by itself.
+// gather makes events of changes. What has an end of its own is an event by itself, and so
+// is each post.
 func gather(changes []SealedChange) []notice.Event {
 	type key struct {
 		kind   notice.Kind
 		raceID string
 		until  time.Time
+		post   string
 	}
 	at := map[key]int{}
 	var events []notice.Event
 	for _, c := range changes {
 		for _, kind := range notice.KindsOf(c.Change) {
 			subject := notice.SubjectOf(c.Change)
-			k := key{kind, c.RaceID, subject.Until}
+			k := key{kind: kind, raceID: c.RaceID, until: subject.Until}
+			if kind == notice.PostPublished {
+				k.post = subject.ID
+			}
 			i, begun := at[k]
 			if !begun {
 				i = len(events)

@@ -423,3 +423,13 @@ func (s *Outcomes) RequeuePost(ctx context.Context, p PlannedPost) error {
 	}
 	return nil
 }
+
+// PostReaders returns up to limit accounts that are entered in a race, after one in the
+// order of their IDs; also those that wait for a place if waiting says so.
+func (s *Outcomes) PostReaders(ctx context.Context, raceID string, waiting bool, after string, limit int) ([]string, error) {
+	users, err := s.queries.PostReaders(ctx, gen.PostReadersParams{RaceID: raceID, After: after, Waiting: waiting, Limit: count32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("read who is entered in race %s: %w", raceID, err)
+	}
+	return users, nil
+}

@@ -23,12 +23,14 @@ type Event struct {
 
 // Subject is what one change of an event was about.
 type Subject struct {
-	Kind  string    `json:"kind"` // record, entry, import, claim, dispute, race
+	Kind  string    `json:"kind"` // record, entry, import, claim, dispute, race, post
 	ID    string    `json:"id"`
 	User  string    `json:"user,omitempty"`  // the account that it concerns
 	Actor string    `json:"actor,omitempty"` // the account that is answerable for it
 	Until time.Time `json:"until,omitzero"`  // of an offer
 	Count int       `json:"count,omitempty"` // of what an import added and changed
+	// Waiting says that a post is told to those who wait in line, too.
+	Waiting bool `json:"waiting,omitempty"`
 }
 
 // state is what the changes of entries and claims say of their state.
@@ -39,6 +41,10 @@ type state struct {
 	// Of an import:
 	Added   int `json:"added"`
 	Changed int `json:"changed"`
+	// Of a post:
+	First         bool `json:"first"` // it is published for the first time
+	Notify        bool `json:"notify"`
+	NotifyWaiting bool `json:"notify_waiting"`
 }
 
 func stateOf(value any) (s state) {
@@ -71,6 +77,8 @@ func KindsOf(c race.Change) []Kind {
 		return []Kind{ClaimWaiting}
 	case c.Action == "dispute.opened":
 		return []Kind{DisputeWaiting}
+	case c.Action == "post.published" && after.First && after.Notify:
+		return []Kind{PostPublished}
 	}
 	return nil
 }
@@ -92,7 +100,7 @@ func ofEntry(before, after string) []Kind {
 // SubjectOf returns what an event keeps of a change.
 func SubjectOf(c race.Change) Subject {
 	after := stateOf(c.After)
-	s := Subject{Kind: c.Subject.Kind, ID: c.Subject.ID, User: c.AboutID, Actor: c.Actor.AccountID, Until: after.Until, Count: after.Added + after.Changed}
+	s := Subject{Kind: c.Subject.Kind, ID: c.Subject.ID, User: c.AboutID, Actor: c.Actor.AccountID, Until: after.Until, Count: after.Added + after.Changed, Waiting: after.NotifyWaiting}
 	if s.User == "" && s.Kind == "entry" {
 		s.User = s.Actor
 	}
@@ -159,6 +167,14 @@ type Facts struct {
 	Count    int       `json:"count,omitempty"`
 	Causes   []string  `json:"causes,omitempty"` // bibs of the records whose correction moved a place
 	Official bool      `json:"official,omitempty"`
+	Post     *Post     `json:"post,omitempty"`
+}
+
+// Post is what a mail says of a notice of the organizer.
+type Post struct {
+	ID      string `json:"id"`
+	Title   string `json:"title"`
+	Excerpt string `json:"excerpt"` // its beginning, as plain text
 }
 
 // Figures is a result as it was or is.

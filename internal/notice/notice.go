@@ -29,6 +29,7 @@ const (
 	DisputeWaiting  Kind = "dispute-waiting"
 	TaskDue         Kind = "task-due"
 	ImportApplied   Kind = "import-applied"
+	PostPublished   Kind = "post-published" // the organizer's message to everyone entered
 )
 
 // Class says whether somebody may do without a notice.
@@ -82,6 +83,7 @@ func Definitions() []Definition {
 		{Kind: ResultCorrected, Class: Personal, UsefulFor: 7 * day},
 		{Kind: PlaceMoved, Class: Personal, UsefulFor: 7 * day},
 		{Kind: RaceOfficial, Class: Personal, UsefulFor: 7 * day},
+		{Kind: PostPublished, Class: Personal, UsefulFor: 3 * day},
 		{Kind: PointsCredited, Class: Activity, UsefulFor: 7 * day},
 		{Kind: ClaimWaiting, Class: Personal, ForStaff: true, UsefulFor: 7 * day},
 		{Kind: DisputeWaiting, Class: Personal, ForStaff: true, UsefulFor: 7 * day},

@@ -225,6 +225,53 @@ func (q *Queries) Post(ctx context.Context, postID string) (Post, error) {
 	return i, err
 }
 
+const postReaders = `-- name: PostReaders :many
+SELECT participant.user_id FROM participant
+WHERE participant.race_id = ? AND participant.status = 'entered' AND participant.user_id > ?
+UNION
+SELECT entry.user_id FROM entry
+WHERE ? = TRUE AND entry.race_id = ? AND entry.state IN ('waiting', 'offered', 'registered') AND entry.user_id > ?
+ORDER BY user_id LIMIT ?
+`
+
+type PostReadersParams struct {
+	RaceID  string
+	After   string
+	Waiting interface{}
+	Limit   int32
+}
+
+// Who is entered in a race, and who waits for a place if they are asked for, by account.
+func (q *Queries) PostReaders(ctx context.Context, arg PostReadersParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, postReaders,
+		arg.RaceID,
+		arg.After,
+		arg.Waiting,
+		arg.RaceID,
+		arg.After,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var user_id string
+		if err := rows.Scan(&user_id); err != nil {
+			return nil, err
+		}
+		items = append(items, user_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const postStarted = `-- name: PostStarted :exec
 DELETE FROM post_outbox WHERE post_id = ?
 `

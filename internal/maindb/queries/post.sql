@@ -65,3 +65,12 @@ DELETE FROM post WHERE race_id = ?;
 
 -- name: DeletePostOutboxOfRace :exec
 DELETE FROM post_outbox WHERE race_id = ?;
+
+-- name: PostReaders :many
+-- Who is entered in a race, and who waits for a place if they are asked for, by account.
+SELECT participant.user_id FROM participant
+WHERE participant.race_id = sqlc.arg(race_id) AND participant.status = 'entered' AND participant.user_id > sqlc.arg(after)
+UNION
+SELECT entry.user_id FROM entry
+WHERE sqlc.arg(waiting) = TRUE AND entry.race_id = sqlc.arg(race_id) AND entry.state IN ('waiting', 'offered', 'registered') AND entry.user_id > sqlc.arg(after)
+ORDER BY user_id LIMIT ?;
