@@ -9,36 +9,18 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	jsruntime "github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
 	"github.com/go-chi/chi/v5"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/browser"
 )
-
-// hammer lets several callers repeat a call for a while, each one call after the other,
-// and returns calls per second. The first call that fails ends it.
-func hammer(ctx context.Context, callers int, during time.Duration, call func(ctx context.Context, caller int) error) (rate float64, err error) {
-	var calls atomic.Int64
-	group, ctx := errgroup.WithContext(ctx)
-	began := time.Now()
-	for caller := range callers {
-		group.Go(func() error {
-			for time.Since(began) < during {
-				if err := call(ctx, caller); err != nil {
-					return err
-				}
-				calls.Add(1)
-			}
-			return nil
-		})
-	}
-	err = group.Wait()
-	return perSecond(int(calls.Load()), time.Since(began)), err
-}
 
 // mostLogins is how many logins from one address the API accepts at once: each counts as
 // failed until it has succeeded.
@@ -47,28 +29,17 @@ const mostLogins = 40
 // login measures logins per second against argon2id alone on all cores, which no check
 // of passwords can exceed. Each caller has an account of its own, since the limit per
 // account is lower still.
-func (b *bench) login(ctx context.Context) error {
-	passwords, err := auth.NewPasswords()
-	if err != nil {
-		return err
-	}
-	hash, err := passwords.Hash(ctx, b.organizer.Password)
-	if err != nil {
-		return err
-	}
+func (b *bench) login(ctx context.Context) {
+	passwords := must(auth.NewPasswords())
+	hash := must(passwords.Hash(ctx, b.organizer.Password))
 	people := make([]*apiclient.Client, min(4*runtime.NumCPU(), mostLogins))
 	for i := range people {
-		if people[i], err = b.signUp(ctx); err != nil {
-			return err
-		}
+		people[i] = b.signUp(ctx)
 	}
 	b.say("logins")
-	logins, err := hammer(ctx, len(people), b.size.For, func(ctx context.Context, i int) error { return people[i].LogIn(ctx) })
-	if err != nil {
-		return err
-	}
+	logins := hammer(ctx, len(people), b.size.For, func(ctx context.Context, i int) error { return people[i].LogIn(ctx) })
 	b.say("argon2id alone")
-	hashes, err := hammer(ctx, runtime.NumCPU(), b.size.For, func(ctx context.Context, _ int) error {
+	hashes := hammer(ctx, runtime.NumCPU(), b.size.For, func(ctx context.Context, _ int) error {
 		outcome, err := passwords.Check(ctx, b.organizer.Password, hash)
 		if err == nil && !outcome.Match {
 			err = errors.New("argon2id does not recognise the password")
@@ -78,88 +49,63 @@ func (b *bench) login(ctx context.Context) error {
 	b.report.add("login", "logins", "/s", logins, target{})
 	b.report.add("login", "argon2id alone, all cores", "/s", hashes, target{})
 	b.report.ratio("login", "logins to argon2id alone", logins, hashes, target{})
-	return err
 }
 
 // pages measures how many pages of standings can be read while others follow the race
 // live: of the API against a bare router that answers with the same bytes, and of the
 // page for people, compressed as browsers ask for it, against the API's.
-func (b *bench) pages(ctx context.Context) error {
-	raceID, err := b.finishersRace(ctx)
-	if err != nil {
-		return err
-	}
-	leave, err := follow(ctx, b.stack.APIURL()+"/v1/races/"+raceID+"/events", b.size.Readers)
-	if err != nil {
-		return err
-	}
+func (b *bench) pages(ctx context.Context) {
+	raceID := b.finishersRace(ctx)
+	leave := follow(ctx, b.stack.APIURL()+"/v1/races/"+raceID+"/events", b.size.Readers)
 	defer leave()
 	path := "/v1/races/" + raceID + "/standings"
-	return b.child(ctx, nil, func(router string) error {
+	b.child(ctx, nil, func(router string) {
 		b.say("pages of standings with %d event readers", b.size.Readers)
-		size, ours, err := b.reads(ctx, b.stack.APIURL()+path, "")
-		if err != nil {
-			return err
-		}
+		size, ours := b.reads(ctx, b.stack.APIURL()+path, "")
 		b.say("pages of a bare router")
-		_, theirs, err := b.reads(ctx, router+path, "")
-		if err != nil {
-			return err
-		}
+		_, theirs := b.reads(ctx, router+path, "")
 		b.say("pages of standings for people")
-		shown, html, err := b.reads(ctx, b.stack.APIURL()+"/en/races/"+raceID+"/standings", "br")
+		shown, html := b.reads(ctx, b.stack.APIURL()+"/en/races/"+raceID+"/standings", "br")
 		b.report.add("pages", fmt.Sprintf("standings, first page (%s bytes), %d event readers", thousands(size), b.size.Readers), "/s", ours, target{})
 		b.report.add("pages", "bare router, the same bytes", "/s", theirs, target{})
 		b.report.ratio("pages", "pages to the bare router's", ours, theirs, target{atLeast: 0.5})
 		b.report.add("pages", fmt.Sprintf("standings for people, first page (%s bytes compressed)", thousands(shown)), "/s", html, target{})
 		b.report.ratio("pages", "pages for people to the API's", html, ours, target{atLeast: 0.7})
-		return err
 	}, "router", b.stack.APIURL(), path)
 }
 
 // reads measures how many times a second a page can be read in an encoding (empty: as
 // the server sends it by itself). Its size must not change meanwhile.
-func (b *bench) reads(ctx context.Context, url, encoding string) (size int, rate float64, err error) {
-	read := func(ctx context.Context) (int, error) {
+func (b *bench) reads(ctx context.Context, url, encoding string) (size int, rate float64) {
+	size = len(must(read(ctx, url, encoding)))
+	rate = hammer(ctx, 8*runtime.NumCPU(), b.size.For, func(ctx context.Context, _ int) error {
 		res, err := get(ctx, keepAlive, url, encoding)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		defer func() { _ = res.Body.Close() }()
 		n, err := io.Copy(io.Discard, res.Body)
-		return int(n), err
-	}
-	if size, err = read(ctx); err != nil {
-		return 0, 0, err
-	}
-	rate, err = hammer(ctx, 8*runtime.NumCPU(), b.size.For, func(ctx context.Context, _ int) error {
-		n, err := read(ctx)
-		if err == nil && n != size {
+		if err == nil && int(n) != size {
 			err = fmt.Errorf("GET %s: %d bytes, not %d", url, n, size)
 		}
-		return err
+		return errors.Join(err, res.Body.Close())
 	})
-	return size, rate, err
+	return size, rate
 }
 
 // follow opens streams of events and reads them until leave is called.
-func follow(ctx context.Context, url string, readers int) (leave func(), err error) {
+func follow(ctx context.Context, url string, readers int) (leave func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	client := &http.Client{Transport: &http.Transport{}}
 	var reading sync.WaitGroup
-	leave = func() { cancel(); reading.Wait() }
 	for range readers {
 		res, err := get(ctx, client, url, "")
-		if err != nil {
-			leave()
-			return nil, fmt.Errorf("follow the race: %w", err)
-		}
+		check(err)
 		reading.Go(func() {
 			_, _ = io.Copy(io.Discard, res.Body) // ends with leave
 			_ = res.Body.Close()
 		})
 	}
-	return leave, nil
+	return func() { cancel(); reading.Wait() }
 }
 
 // get returns an answer of status 200, whose body is still to be read: the API client
@@ -179,29 +125,69 @@ func get(ctx context.Context, client *http.Client, url, encoding string) (*http.
 	return res, err
 }
 
-// runRouter is the child: `router API PATH` serves at the path what the API does.
-func runRouter(ctx context.Context, args []string) error {
-	if len(args) != 2 {
-		return errors.New("usage: router API PATH")
-	}
-	page, err := (&apiclient.Client{Base: args[0]}).Send(ctx, apiclient.Request{Method: http.MethodGet, Path: args[1]})
+func read(ctx context.Context, url, encoding string) ([]byte, error) {
+	res, err := get(ctx, keepAlive, url, encoding)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	defer func() { _ = res.Body.Close() }()
+	return io.ReadAll(res.Body)
+}
+
+// runRouter is the child: `router API PATH` serves at the path what the API does.
+func runRouter(ctx context.Context, args []string) {
+	page := must((&apiclient.Client{Base: args[0]}).Send(ctx, apiclient.Request{Method: http.MethodGet, Path: args[1]})).Body
 	router := chi.NewRouter()
 	router.Get(args[1], func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(page.Body) // a reader that left is not an error
+		_, _ = w.Write(page) // a reader that left is not an error
 	})
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
+	listener := must((&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"))
 	server := &http.Server{Handler: router, ReadHeaderTimeout: time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	fmt.Println("http://" + listener.Addr().String())
 	if err := server.Serve(listener); ctx.Err() == nil {
-		return err
+		check(err)
 	}
-	return nil
+}
+
+// A cheap phone on a mobile line: Chromium computes at a quarter of its speed, and gets
+// 1.6 Mbit/s with 150 ms to the server and back.
+const (
+	slowDown   = 4
+	lineDelay  = 150        // ms
+	lineDown   = 1.6e6 / 8  // bytes a second
+	lineUp     = 0.75e6 / 8 // likewise
+	settleTime = 2000       // ms in which a page may still shift
+)
+
+// painted says when the largest element of a page was painted, and how much has shifted
+// by a second after it was loaded.
+const painted = `new Promise((done) => {
+	let largest = 0, shifted = 0;
+	new PerformanceObserver((list) => { for (const entry of list.getEntries()) largest = entry.startTime; }).observe({type: "largest-contentful-paint", buffered: true});
+	new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) shifted += entry.value; }).observe({type: "layout-shift", buffered: true});
+	setTimeout(() => done({largest, shifted}), %d);
+})`
+
+// view measures what somebody waits for who opens the standings on such a phone for the
+// first time.
+func (b *bench) view(ctx context.Context) {
+	raceID := b.finishersRace(ctx)
+	b.say("standings on a slow phone")
+	chromium := must(browser.Start(ctx))
+	defer chromium.Stop()
+	tab := must(chromium.Open(browser.View{Width: 390, Height: 844})) //nolint:contextcheck // a browser keeps the context it was started with
+	defer tab.Close()
+	var seen struct{ Largest, Shifted float64 }
+	check(tab.Run( //nolint:contextcheck // likewise
+		network.Enable(), network.SetCacheDisabled(true), network.EmulateNetworkConditions(false, lineDelay, lineDown, lineUp), emulation.SetCPUThrottlingRate(slowDown),
+		chromedp.Navigate(b.stack.APIURL()+"/en/races/"+raceID+"/standings"),
+		chromedp.Evaluate(fmt.Sprintf(painted, settleTime), &seen, func(p *jsruntime.EvaluateParams) *jsruntime.EvaluateParams { return p.WithAwaitPromise(true) }),
+	))
+	if seen.Largest == 0 {
+		check(errors.New("nothing of the standings was painted"))
+	}
+	b.report.add("view", fmt.Sprintf("standings of %s on a slow phone: largest element painted", thousands(b.size.Finishers)), "ms", seen.Largest, target{atMost: 1000})
+	b.report.add("view", "  shifted (CLS, thousandths)", "", 1000*seen.Shifted, target{atMost: 20})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -15,7 +14,6 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/internal/settings"
 	"github.com/mrmrthon/mrmrthon/worker/bridge"
@@ -60,93 +58,54 @@ func Nothing(context.Context) error {
 
 // engine runs workflows that do nothing on the server at address, and returns what the
 // constant of how says.
-func (b *bench) engine(ctx context.Context, address string, count int, how string) (measured float64, err error) {
-	if err := b.quiet(ctx); err != nil {
-		return 0, err
-	}
-	err = b.child(ctx, nil, func(said string) error {
-		measured, err = strconv.ParseFloat(said, 64)
-		return err
-	}, "engine", address, strconv.Itoa(count), how)
-	return measured, err
+func (b *bench) engine(ctx context.Context, address string, count int, how string) (measured float64) {
+	b.quiet(ctx)
+	b.child(ctx, nil, func(said string) { measured = must(strconv.ParseFloat(said, 64)) }, "engine", address, strconv.Itoa(count), how)
+	return measured
 }
 
 // runEngine is the child: `engine ADDRESS COUNT HOW`.
-func runEngine(ctx context.Context, args []string) error {
-	if len(args) != 3 {
-		return errors.New("usage: engine ADDRESS COUNT HOW")
-	}
-	count, err := strconv.Atoi(args[1])
-	if err != nil {
-		return err
-	}
-	c, err := dial(ctx, args[0])
-	if err != nil {
-		return err
-	}
+func runEngine(ctx context.Context, args []string) {
+	address, count, how := args[0], must(strconv.Atoi(args[1])), args[2]
+	c := dial(ctx, address)
 	defer c.Close()
 	worker.SetStickyWorkflowCacheSize(2000) // like the worker
 	queue := "engine-" + uuid.NewString()
 	w := worker.New(c, queue, worker.Options{})
 	w.RegisterWorkflow(NoOp)
 	w.RegisterWorkflow(SearchableNoOp)
-	if err := w.Start(); err != nil {
-		return fmt.Errorf("start the worker: %w", err)
-	}
+	check(w.Start())
 	defer w.Stop()
-	measure := closedPerSecond
-	if args[2] == serial {
-		measure = medianTime
+	if how == serial {
+		fmt.Println(medianTime(ctx, c, queue, count))
+	} else {
+		fmt.Println(closedPerSecond(ctx, c, queue, count, how))
 	}
-	measured, err := measure(ctx, c, queue, count, args[2])
-	if err != nil {
-		return err
-	}
-	fmt.Println(measured)
-	return nil
 }
 
 // closedPerSecond returns the rate at which the server closes workflows.
-func closedPerSecond(ctx context.Context, c client.Client, queue string, count int, how string) (float64, error) {
+func closedPerSecond(ctx context.Context, c client.Client, queue string, count int, how string) float64 {
 	var cfg bridge.Config
-	if err := settings.Read(&cfg, os.Environ()); err != nil {
-		return 0, err
-	}
+	check(settings.Read(&cfg, os.Environ()))
 	began := time.Now()
-	group, starting := errgroup.WithContext(ctx)
-	group.SetLimit(cfg.Starts)
-	for range count {
-		group.Go(func() error {
-			_, err := startNoOp(starting, c, queue, how)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return 0, err
-	}
-	err := until(ctx, time.Minute, 5*time.Millisecond, func() (bool, error) { return executed.Load() >= int64(count), nil })
-	if err != nil {
-		return 0, fmt.Errorf("wait for the workflows: %w", err)
-	}
-	last, _, err := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), count)
-	return perSecond(count, last.Sub(began)), err
+	each(ctx, count, cfg.Starts, func(ctx context.Context, _ int) error {
+		_, err := startNoOp(ctx, c, queue, how)
+		return err
+	})
+	until(ctx, time.Minute, 5*time.Millisecond, "the workflows", func() bool { return executed.Load() >= int64(count) })
+	last, _ := awaitClosed(ctx, c, fmt.Sprintf("TaskQueue = %q", queue), count)
+	return perSecond(count, last.Sub(began))
 }
 
 // medianTime returns how long single workflows take on an idle server, in ms.
-func medianTime(ctx context.Context, c client.Client, queue string, count int, how string) (float64, error) {
+func medianTime(ctx context.Context, c client.Client, queue string, count int) float64 {
 	times := make([]float64, count)
 	for i := range times {
 		began := time.Now()
-		run, err := startNoOp(ctx, c, queue, how)
-		if err != nil {
-			return 0, err
-		}
-		if err := run.Get(ctx, nil); err != nil {
-			return 0, fmt.Errorf("wait for a workflow: %w", err)
-		}
+		check(must(startNoOp(ctx, c, queue, serial)).Get(ctx, nil))
 		times[i] = milliseconds(time.Since(began))
 	}
-	return percentile(times, 0.50), nil
+	return percentile(times, 0.50)
 }
 
 func startNoOp(ctx context.Context, c client.Client, queue, how string) (client.WorkflowRun, error) {
@@ -159,36 +118,26 @@ func startNoOp(ctx context.Context, c client.Client, queue, how string) (client.
 		options.TypedSearchAttributes = temporal.NewSearchAttributes(
 			workflows.RaceIDKey.ValueSet(queue), workflows.RecordIDKey.ValueSet(options.ID))
 	}
-	started, err := c.ExecuteWorkflow(ctx, options, run)
-	if err != nil {
-		return nil, fmt.Errorf("start a workflow: %w", err)
-	}
-	return started, nil
+	return c.ExecuteWorkflow(ctx, options, run)
 }
 
 // awaitClosed polls Temporal's visibility store until it lists that many completed
 // workflows. It returns when the last one closed, by the server's clock, and when the
 // lists of the Web UI were complete. It is called when the work is done, so that the
 // polls do not slow it down.
-func awaitClosed(ctx context.Context, c client.Client, query string, want int) (last, complete time.Time, err error) {
+func awaitClosed(ctx context.Context, c client.Client, query string, want int) (last, complete time.Time) {
 	query += ` AND ExecutionStatus = "Completed"`
-	err = until(ctx, 3*time.Minute, 50*time.Millisecond, func() (bool, error) {
-		answer, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+	until(ctx, 3*time.Minute, 50*time.Millisecond, thousands(want)+" workflows to be listed", func() bool {
+		answer := must(c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: query}))
 		complete = time.Now()
-		return err == nil && int(answer.GetCount()) >= want, err
+		return int(answer.GetCount()) >= want
 	})
-	if err != nil {
-		return last, complete, fmt.Errorf("wait until %d workflows are listed: %w", want, err)
-	}
 	// The list begins with the last one closed.
-	page, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1000})
-	if err != nil {
-		return last, complete, fmt.Errorf("list workflows: %w", err)
-	}
+	page := must(c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, PageSize: 1000}))
 	for _, execution := range page.GetExecutions() {
 		if at := execution.GetCloseTime().AsTime(); at.After(last) {
 			last = at
 		}
 	}
-	return last, complete, nil
+	return last, complete
 }

@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -35,10 +36,8 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) > 0 {
-		if role, ok := roles()[args[0]]; ok {
-			return runChild(ctx, role, args[1:])
-		}
+	if len(args) > 0 && roles()[args[0]] != nil {
+		return attempt(func() { runChild(ctx, roles()[args[0]], args[1:]) })
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	name := flags.String("size", "default", "small, default or full")
@@ -59,10 +58,7 @@ func run(ctx context.Context, args []string) error {
 	if err := measure(ctx, size, figures, report); err != nil {
 		return err
 	}
-	if err := report.print(os.Stdout); err != nil {
-		return err
-	}
-	if err := report.write(*out); err != nil {
+	if err := errors.Join(report.print(os.Stdout), report.write(*out)); err != nil {
 		return err
 	}
 	fmt.Printf("took %s; every value is in %s\n", time.Since(report.Began).Round(time.Second), *out)
@@ -110,8 +106,8 @@ func sizes() map[string]Size {
 // figure is something that the bench measures, as often as the size asks for.
 type figure struct {
 	name    string
-	measure func(*bench, context.Context) error // in one repetition
-	once    bool                                // it repeats by itself
+	measure func(*bench, context.Context) // in one repetition
+	once    bool                          // it repeats by itself
 }
 
 // figures lists all figures in the order in which they are measured; those that grow
@@ -151,24 +147,52 @@ func selected(list string, size Size) ([]figure, error) {
 
 // measure starts the stack and measures the figures.
 func measure(ctx context.Context, size Size, figures []figure, report *Report) error {
-	b, err := open(ctx, size, report)
-	if err != nil {
-		return err
-	}
-	b.say("warming up")
-	_, err = b.load(ctx, size.WarmUp)
-	if err == nil {
-		_, err = b.engine(ctx, b.stack.TemporalAddress(), size.WarmUp, eager)
-	}
+	b := &bench{size: size, report: report}
+	err := attempt(func() {
+		b.start(ctx)
+		b.say("warming up")
+		b.load(ctx, size.WarmUp)
+		b.engine(ctx, b.stack.TemporalAddress(), size.WarmUp, eager)
+	})
 	for _, f := range figures {
 		for b.turn = range size.Repetitions {
 			if err != nil || f.once && b.turn > 0 {
 				break
 			}
-			if err = f.measure(b, ctx); err != nil {
+			if err = attempt(func() { f.measure(b, ctx) }); err != nil {
 				err = fmt.Errorf("measure %s: %w", f.name, err)
 			}
 		}
 	}
-	return b.close(err)
+	return errors.Join(err, b.close())
+}
+
+// No step of a measurement can go on after a failure. So they return no errors: check
+// ends the figure, and attempt returns what went wrong.
+
+type failure struct{ error }
+
+func check(err error) {
+	if err != nil {
+		panic(failure{err})
+	}
+}
+
+func must[T any](value T, err error) T {
+	check(err)
+	return value
+}
+
+func attempt(do func()) (err error) {
+	defer func() {
+		switch cause := recover().(type) {
+		case nil:
+		case failure:
+			err = cause.error
+		default:
+			panic(cause)
+		}
+	}()
+	do()
+	return nil
 }

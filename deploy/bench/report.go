@@ -87,13 +87,10 @@ func (r *Report) belowFloor() error {
 
 func (r *Report) write(path string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
-	if err == nil {
-		err = os.WriteFile(path, append(text, '\n'), 0o600)
-	}
 	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
+		return err
 	}
-	return nil
+	return os.WriteFile(path, append(text, '\n'), 0o600)
 }
 
 // print writes the report as a table.
@@ -115,10 +112,7 @@ func (r *Report) print(out io.Writer) error {
 	}
 	line()
 	line(r.Commit + " on " + r.Machine)
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("print the table: %w", err)
-	}
-	return nil
+	return w.Flush()
 }
 
 // percentile returns the nearest-rank percentile of at least one value.
