@@ -293,6 +293,7 @@ var groups = map[string][]kind{
 	"runners":    {runner, otherRunner, viewer},
 	"organizers": {owner, editor, timing, otherOrganizer, verified},
 	"viewers":    {owner, editor, timing, viewer, keyRead, keyTiming, keyAll},
+	"members":    {owner, editor, timing, viewer},
 	"timing":     {owner, editor, timing, keyTiming, keyAll},
 	"editors":    {owner, editor, keyAll},
 	"owner":      {owner},
@@ -546,6 +547,7 @@ GET    /v1/me/keys                                                    organizers
 POST   /v1/me/keys                                                    organizers
 DELETE /v1/me/keys/{key_id}                                           organizers
 GET    /v1/me/races                                                   holders
+GET    /v1/me/tasks                                                   holders
 GET    /v1/me/staff-invitations                                       holders
 POST   /v1/me/staff-invitations/{invitation_id}/accept                holders but operator
 POST   /v1/me/staff-invitations/{invitation_id}/decline               holders
@@ -577,6 +579,17 @@ DELETE /v1/races/{race_id}/staff/invitations/{invitation_id}          owner
 GET    /v1/races/{race_id}/keys                                       owner
 POST   /v1/races/{race_id}/keys                                       owner
 DELETE /v1/races/{race_id}/keys/{key_id}                              owner
+GET    /v1/races/{race_id}/tasks                                      viewers
+POST   /v1/races/{race_id}/tasks                                      editors
+POST   /v1/races/{race_id}/tasks/copy                                 editors
+GET    /v1/races/{race_id}/tasks/{task_id}                            viewers
+PATCH  /v1/races/{race_id}/tasks/{task_id}                            editors
+POST   /v1/races/{race_id}/tasks/{task_id}/status                     members
+DELETE /v1/races/{race_id}/tasks/{task_id}                            editors
+GET    /v1/races/{race_id}/calendar                                   viewers
+POST   /v1/races/{race_id}/calendar                                   members
+DELETE /v1/races/{race_id}/calendar                                   members
+GET    /v1/calendar/{token}                                           anyone
 GET    /v1/races/{race_id}/webhooks                                   owner
 POST   /v1/races/{race_id}/webhooks                                   owner
 GET    /v1/races/{race_id}/webhooks/{webhook_id}                      owner

@@ -183,7 +183,7 @@ func (b *testBundle) sendExample(t *testing.T, op operation) {
 		if media := op.RequestBody.Value.Content["application/json"]; media != nil {
 			text, err := json.Marshal(media.Example)
 			require.NoError(t, err)
-			body = strings.NewReplacer(exampleToken, ids["refresh_token"], exampleRace, ids["race_id"], exampleHash, ids["hash"]).Replace(string(text))
+			body = strings.NewReplacer(exampleToken, ids["refresh_token"], exampleRace, cmp.Or(ids["from_race_id"], ids["race_id"]), exampleHash, ids["hash"]).Replace(string(text))
 			headers.Set("Content-Type", "application/json")
 		}
 		if op.RequestBody.Value.Content["multipart/form-data"] != nil {
@@ -373,6 +373,12 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		create("/v1/me/keys", owner, file, `{"name":"laptop","scope":"read"}`, "key_id", "key_id")
 	}
 	create(racePath+"/webhooks", owner, file, `{"url":"https://example.org/hooks","events":["race.changed"]}`, "webhook_id", "webhook_id")
+	create(racePath+"/tasks", owner, file, `{"title":"Order the medals"}`, "task_id", "task_id")
+	create(racePath+"/calendar", owner, file, "", "url", "")
+	if operationID == "copy-tasks" {
+		create("/v1/races", owner, file, `{"name":"B","date":"2025-04-20","distance_m":42195,"ranking":{"basis":"gun"}}`, "race_id", "from_race_id")
+		create("/v1/races/"+ids["from_race_id"]+"/tasks", owner, file, `{"title":"Order the medals"}`, "task_id", "")
+	}
 	if operationID == "replay-webhook-delivery" {
 		ids["delivery_id"] = b.someDelivery(t, ids["race_id"], ids["webhook_id"])
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
+	"github.com/mrmrthon/mrmrthon/api/tasks"
 	"github.com/mrmrthon/mrmrthon/api/unofficial"
 	"github.com/mrmrthon/mrmrthon/api/webhooks"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
@@ -196,6 +197,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	changed := changes.Register(api, p.mainDB)
 	apiKeys := keys.Register(api, p.mainDB, p.userDB, p.now)
 	hooks := webhooks.Register(api, webhooks.Config{Store: p.mainDB, Reach: p.cfg.Webhooks, Now: p.now})
+	tasks.Register(api, tasks.Config{Store: p.mainDB, Accounts: p.userDB.Store, PublicURL: p.cfg.PublicURL})
 	disputed := disputes.Register(api, p.mainDB, p.wakeStandings)
 	members := staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
 	reader := standings.Register(api, standings.Config{

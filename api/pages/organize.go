@@ -432,7 +432,7 @@ func (s *site) staffNames(ctx context.Context) (map[string]string, error) {
 }
 
 // changeGroups are what actions of the change log begin with.
-var changeGroups = []string{"race.", "record.", "import.", "staff.", "claim.", "dispute.", "key.", "webhook."}
+var changeGroups = []string{"race.", "record.", "import.", "staff.", "claim.", "dispute.", "key.", "webhook.", "task."}
 
 type logRow struct {
 	changes.LoggedChange

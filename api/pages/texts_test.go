@@ -168,7 +168,7 @@ var notOnPages = []string{
 	// how a call is made: its headers, its path, its key
 	"must be UTF-8 text", "must be a revision, for example", "must be given only once", "must be name=value pairs", "must be the next_cursor",
 	"must have either message_id", "nobody may make this call", "parameter names must", "the API key may not", "the body could not be read",
-	"the form could not be read: it must be complete", "the form must have one field", "the record has a newer revision than the one in If-Match",
+	"the form could not be read: it must be complete", "the form must have one field", "there is a newer revision",
 	"the post has a newer revision than the one in If-Match", "only the owner and the staff of the race see posts that are not published",
 	"this account needs a passkey: add one", "this call ", "this does not exist", "this path does not", "was used before with another body",
 	"validation failed", "goes with a new password; single keys",

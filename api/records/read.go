@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -69,7 +68,7 @@ func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &getOutput{ETag: etag(r.Revision)}
+	out := &getOutput{ETag: server.ETag(r.Revision)}
 	out.Body.Record = viewOf(r, g.credits.of(ctx, []race.Record{r})[0].readBy(owner))
 	if !r.Removed {
 		facts, err := g.store.Facts(ctx, r.ID)
@@ -210,7 +209,7 @@ type times struct {
 // answer shows a record of the race that the call is about. It looks up who ran
 // only for times that would be implausible for somebody.
 func (t times) answer(ctx context.Context, r race.Record, c credit) *recordOutput {
-	out := &recordOutput{ETag: etag(r.Revision), Body: viewOf(r, c)}
+	out := &recordOutput{ETag: server.ETag(r.Revision), Body: viewOf(r, c)}
 	if r.Removed || r.TimeConfirmed || !scoring.MayBeImplausible(server.RaceFrom(ctx), r.Result) {
 		return out
 	}
@@ -222,5 +221,3 @@ func (t times) answer(ctx context.Context, r race.Record, c credit) *recordOutpu
 	out.Body.Implausible = facts.Implausible()
 	return out
 }
-
-func etag(revision int) string { return strconv.Quote(strconv.Itoa(revision)) }

@@ -319,6 +319,7 @@ var Access = map[string]Rule{
 	"POST /v1/me/keys":                                      {Who: Organizer, Creates: true, Secret: true},
 	"DELETE /v1/me/keys/{key_id}":                           {Who: Organizer},
 	"GET /v1/me/races":                                      {Who: Holder},
+	"GET /v1/me/tasks":                                      {Who: Holder},
 	"GET /v1/me/staff-invitations":                          {Who: Holder},
 	"POST /v1/me/staff-invitations/{invitation_id}/accept":  {Who: Holder}, // repeating it changes nothing, so it needs no key
 	"POST /v1/me/staff-invitations/{invitation_id}/decline": {Who: Holder}, // likewise
@@ -349,6 +350,17 @@ var Access = map[string]Rule{
 	"POST /v1/races/{race_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": {Who: Owner}, // likewise
 	"GET /v1/races/{race_id}/changes":                                                {Who: Viewer},
 	"GET /v1/races/{race_id}/changes/export":                                         {Who: Viewer, Streams: true},
+	"GET /v1/races/{race_id}/tasks":                                                  {Who: Viewer},
+	"POST /v1/races/{race_id}/tasks":                                                 {Who: Editor, Creates: true},
+	"POST /v1/races/{race_id}/tasks/copy":                                            {Who: Editor}, // repeating it adds nothing twice, so it needs no key
+	"GET /v1/races/{race_id}/tasks/{task_id}":                                        {Who: Viewer},
+	"PATCH /v1/races/{race_id}/tasks/{task_id}":                                      {Who: Editor},
+	"POST /v1/races/{race_id}/tasks/{task_id}/status":                                {Who: Viewer}, // an editor, or its assignee; repeating it changes nothing, so it needs no key
+	"DELETE /v1/races/{race_id}/tasks/{task_id}":                                     {Who: Editor},
+	"GET /v1/races/{race_id}/calendar":                                               {Who: Viewer},
+	"POST /v1/races/{race_id}/calendar":                                              {Who: Viewer, Secret: true}, // repeating it gives another address, which replaces the first
+	"DELETE /v1/races/{race_id}/calendar":                                            {Who: Viewer},
+	"GET /v1/calendar/{token}":                                                       {Who: Anyone}, // the token is the proof
 
 	"POST /v1/races/{race_id}/participants":      {Who: Runner, Creates: true},
 	"GET /v1/races/{race_id}/participants/me":    {Who: Runner},

@@ -45,7 +45,7 @@ Within seconds the points are credited and anyone can read the standings:
 - **Errors** are problem documents (RFC 9457). ` + "`errors[].location`" + ` names the part of the request and ` + "`errors[].message`" + ` says what it must be. An unknown field or query parameter is an error.
 - **Lists** take ` + "`limit`" + ` and ` + "`cursor`" + `, and answer ` + "`items`" + ` and, unless it is the last page, ` + "`next_cursor`" + `.
 - **Retries.** Every POST that creates something takes an ` + "`Idempotency-Key`" + `: a retry with the same key and body gets the answer of the first attempt. A 429 or 503 says in ` + "`Retry-After`" + `, in seconds, when to try again.
-- **Concurrent changes.** A change to an official record or a post names in ` + "`If-Match`" + ` the revision it is based on, and is refused with 412 when there is a newer one.
+- **Concurrent changes.** A change to an official record, a post or a task names in ` + "`If-Match`" + ` the revision it is based on, and is refused with 412 when there is a newer one.
 - **Support.** Every answer has an ` + "`X-Request-Id`" + `, which the logs have too.
 - **Browsers.** GET calls that need no token may be made from any web page (CORS).
 - **Times** are written as in the sport, H:MM:SS[.f] or MM:SS[.f]; dates as YYYY-MM-DD; distances in metres.`
@@ -127,6 +127,7 @@ var commonParameters = map[string]string{ //nolint:gosec // descriptions, no cre
 	"invitation_id": "ID of the invitation.",
 	"key_id":        "ID of the API key.",
 	"webhook_id":    "ID of the webhook.",
+	"task_id":       "ID of the task.",
 	"delivery_id":   "ID of the delivery.",
 	"dispute_id":    "ID of the dispute.",
 	"message_id":    "ID of the message.",

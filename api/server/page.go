@@ -135,6 +135,9 @@ func Invalid(location, message string) error {
 // most machines. Our own import skips it, as do the usual CSV libraries.
 const ByteOrderMark = "\ufeff"
 
+// ETag writes a revision as an ETag.
+func ETag(revision int) string { return strconv.Quote(strconv.Itoa(revision)) }
+
 // SpreadsheetText keeps a spreadsheet from running what somebody entered as a
 // formula. Our own reader of files undoes it.
 func SpreadsheetText(cell string) string { return racefile.SpreadsheetText(cell) }

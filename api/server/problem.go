@@ -70,7 +70,7 @@ func translate(ctx context.Context, log *slog.Logger, err error) error {
 	case errors.Is(err, race.ErrLeft):
 		return Unauthorized("the account of this access token has been deleted")
 	case errors.Is(err, race.ErrStale):
-		return huma.Error412PreconditionFailed("the record has a newer revision than the one in If-Match: read it again")
+		return huma.Error412PreconditionFailed("there is a newer revision than the one in If-Match: read it again")
 	case errors.As(err, &conflict):
 		return huma.Error409Conflict(conflict.Message, details([]race.FieldError{{Field: conflict.Field, Message: conflict.Message}})...)
 	case errors.As(err, &invalid):

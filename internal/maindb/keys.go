@@ -208,6 +208,9 @@ func (s *Store) revokeAllKeys(ctx context.Context, tx *sql.Tx, userID string) er
 	} else if err != nil {
 		return err
 	}
+	if err := q.DeleteCalendarFeedsOf(ctx, userID); err != nil { // their addresses are keys, too
+		return fmt.Errorf("delete the calendar feeds of user %s: %w", userID, err)
+	}
 	rows, err := q.AllKeysBy(ctx, userID)
 	if err != nil {
 		return fmt.Errorf("list the keys of user %s: %w", userID, err)

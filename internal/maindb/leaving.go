@@ -90,6 +90,9 @@ func (s *Store) leave(ctx context.Context, userID string) (standIns []string, er
 			func() error { return q.ForgetOwnAges(ctx, userID) },
 			func() error { return q.EraseEntryDetails(ctx, userID) },
 			func() error { return q.ForgetTransfersOf(ctx, s.now(), userID, nullString(userID)) },
+			func() error { return q.ForgetAssignee(ctx, nullString(userID)) }, // of void races: it has left the staff of others
+			func() error { return q.ForgetWatcher(ctx, userID) },
+			func() error { return q.DeleteCalendarFeedsOf(ctx, userID) },
 		} {
 			if err := erase(); err != nil {
 				return err
@@ -139,7 +142,7 @@ func shareAccount(ctx context.Context, q *gen.Queries, userID string) error {
 // Export returns everything that is kept here about an account, by table, and the
 // records of its results with their splits.
 func (s *Store) Export(ctx context.Context, userID string) (map[string][]map[string]any, error) {
-	found, err := mysql.RowsAbout(ctx, s.db, []string{"user_id", "account_id", "about_id", "organizer_id", "runner_id", "created_by"}, userID)
+	found, err := mysql.RowsAbout(ctx, s.db, []string{"user_id", "account_id", "about_id", "organizer_id", "runner_id", "created_by", "assignee_id"}, userID)
 	if err != nil {
 		return nil, err
 	}

@@ -223,6 +223,9 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		if err := deleteWebhooks(ctx, q, raceID); err != nil {
 			return err
 		}
+		if err := s.deleteTasks(ctx, q, raceID); err != nil {
+			return err
+		}
 		if err := q.DeleteRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete race %s: %w", raceID, err)
 		}

@@ -71,5 +71,10 @@ func TestRights(t *testing.T) {
 		"post_comment":     {mysql.API: "select, insert, delete, update (text, state, hidden_reason, edited_at)"},
 		"comment_report":   {mysql.API: "select, insert, delete, update (closed_at)"},
 		"goose_db_version": {mysql.API: "select", mysql.Worker: "select"},
+
+		"race_task":         {mysql.API: everything, mysql.Worker: "select, update (told_at, next_at)"},
+		"race_task_watcher": {mysql.API: "select, insert, delete", mysql.Worker: "select"},
+		"task_outbox":       {mysql.API: everything, mysql.Worker: "select, insert, update (created_at)"},
+		"calendar_feed":     {mysql.API: "select, insert, delete"},
 	})
 }

@@ -369,6 +369,9 @@ func (s *Store) removeStaff(ctx context.Context, tx *sql.Tx, member gen.RaceStaf
 	if err := s.endKeys(ctx, tx, member.RaceID, member.UserID); err != nil {
 		return err
 	}
+	if err := s.leaveTasks(ctx, tx, member.RaceID, member.UserID); err != nil {
+		return err
+	}
 	removed := race.Change{
 		Action: "staff.removed", RaceID: member.RaceID, Subject: race.Subject{Kind: "staff", ID: member.UserID}, Before: map[string]string{"role": member.Role},
 	}
@@ -402,8 +405,8 @@ func (s *Store) HandOver(ctx context.Context, raceID, userID, reason string) (r 
 }
 
 // giveRace makes an account the owner of a race that the transaction has locked.
-// Open invitations and the former owner's API keys of the race end, and its webhooks are
-// switched off: they may lead to the former owner.
+// Open invitations and the former owner's API keys of the race end, their tasks are
+// nobody's, and its webhooks are switched off: they may lead to the former owner.
 func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, reason string) error {
 	q, now := s.queries.WithTx(tx), s.now()
 	if err := q.SetOwner(ctx, userID, now, r.ID); err != nil {
@@ -416,6 +419,9 @@ func (s *Store) giveRace(ctx context.Context, tx *sql.Tx, r race.Race, userID, r
 		return fmt.Errorf("delete the invitations of race %s: %w", r.ID, err)
 	}
 	if err := s.endKeys(ctx, tx, r.ID, r.OrganizerID); err != nil {
+		return err
+	}
+	if err := s.leaveTasks(ctx, tx, r.ID, r.OrganizerID); err != nil {
 		return err
 	}
 	if err := q.SwitchOffWebhooks(ctx, offHandedOver, sql.NullTime{Time: now, Valid: true}, r.ID); err != nil {

@@ -213,6 +213,16 @@ func (s EntrySettings) location() (*time.Location, error) {
 	return time.LoadLocation(s.Zone)
 }
 
+// Location is the time zone of the race's days: that of its entry, or UTC.
+func (r Race) Location() *time.Location {
+	if r.Entry != nil {
+		if zone, err := r.Entry.location(); err == nil {
+			return zone
+		}
+	}
+	return time.UTC
+}
+
 // An offer holds a place for a day at most unless the race says otherwise, and
 // for less the nearer race day is, so that a place that nobody wants finds a
 // runner in time.

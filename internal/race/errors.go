@@ -16,7 +16,7 @@ var (
 	// ErrNotOwn: it exists, but is not the caller's.
 	ErrNotOwn = errors.New("not the caller's own")
 	// ErrStale: the revision that a change was based on is not the latest.
-	ErrStale = errors.New("the record has a newer revision")
+	ErrStale = errors.New("there is a newer revision")
 	// ErrLeft: the account that the call is made for has been deleted.
 	ErrLeft = errors.New("the account has been deleted")
 )

@@ -36,6 +36,13 @@ type AuditPosition struct {
 	RecordID  string
 }
 
+type CalendarFeed struct {
+	RaceID    string
+	UserID    string
+	TokenHash []byte
+	CreatedAt time.Time
+}
+
 type ChangeChain struct {
 	ID       int8
 	Position int64
@@ -474,6 +481,30 @@ type RaceStaff struct {
 	AddedAt time.Time
 }
 
+type RaceTask struct {
+	TaskID     string
+	RaceID     string
+	Title      string
+	Note       string
+	Status     string
+	AssigneeID sql.NullString
+	DueAt      sql.NullTime
+	DueOn      sql.NullTime
+	RemindDays string
+	Position   int32
+	Revision   int32
+	CopiedFrom sql.NullString
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	ToldAt     time.Time
+	NextAt     sql.NullTime
+}
+
+type RaceTaskWatcher struct {
+	TaskID string
+	UserID string
+}
+
 type Series struct {
 	SeriesID    string
 	OrganizerID string
@@ -543,6 +574,12 @@ type StandingsMark struct {
 	RecordRevisions int64
 	CreditRevisions int64
 	RaceChangedAt   time.Time
+}
+
+type TaskOutbox struct {
+	TaskID    string
+	RaceID    string
+	CreatedAt time.Time
 }
 
 type UnmatchedRevision struct {

@@ -54,3 +54,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON post TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON post_outbox TO {account};
 GRANT SELECT, INSERT, UPDATE (state, text, hidden_reason, edited_at), DELETE ON post_comment TO {account};
 GRANT SELECT, INSERT, UPDATE (closed_at), DELETE ON comment_report TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON race_task TO {account};
+GRANT SELECT, INSERT, DELETE ON race_task_watcher TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON task_outbox TO {account};
+GRANT SELECT, INSERT, DELETE ON calendar_feed TO {account};

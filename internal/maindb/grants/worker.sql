@@ -41,3 +41,6 @@ GRANT SELECT ON webhook_secret TO {account};
 GRANT SELECT, INSERT, UPDATE (state, attempts, due_at, attempted_at, outcome), DELETE ON webhook_delivery TO {account};
 GRANT SELECT, UPDATE (revision, state, published_at, updated_at) ON post TO {account};
 GRANT SELECT, INSERT, UPDATE ON post_outbox TO {account};
+GRANT SELECT, UPDATE (told_at, next_at) ON race_task TO {account};
+GRANT SELECT ON race_task_watcher TO {account};
+GRANT SELECT, INSERT, UPDATE (created_at) ON task_outbox TO {account};

@@ -1,0 +1,86 @@
+package maindb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// CopyTasks adds the tasks of another race of the same owner to a race, without those
+// that were copied from it before, and returns how many it added. Deadlines keep their
+// distance to the day of the race; whoever works on the race keeps their tasks. Errors:
+// race.ErrNotFound when one of the races does not exist, *race.ConflictError when they
+// have different owners or there would be too many tasks.
+func (s *Store) CopyTasks(ctx context.Context, raceID, fromID string) (copied int, err error) {
+	if raceID == fromID {
+		return 0, errOtherOwner
+	}
+	from, err := s.Race(ctx, fromID)
+	if err != nil {
+		return 0, err
+	}
+	tasks, err := s.Tasks(ctx, fromID)
+	if err != nil {
+		return 0, err
+	}
+	err = s.onBoard(ctx, raceID, func(b *board) error {
+		copied = 0
+		if b.race.OrganizerID != from.OrganizerID {
+			return errOtherOwner
+		}
+		known, err := b.q.CopiedTasks(ctx, raceID)
+		if err != nil {
+			return fmt.Errorf("list the tasks that race %s has copied: %w", raceID, err)
+		}
+		days := int(b.race.Date.Midnight().Sub(from.Date.Midnight()) / (24 * time.Hour))
+		for _, t := range tasks {
+			if slices.Contains(known, nullString(t.ID)) {
+				continue
+			}
+			original := t.ID
+			t.ID = uuid.Must(uuid.NewV7()).String()
+			if err := b.adopt(ctx, &t, days); err != nil {
+				return err
+			}
+			if _, err := s.insertTask(ctx, b, t, original); err != nil {
+				return err
+			}
+			copied++
+		}
+		return nil
+	})
+	return copied, err
+}
+
+var errOtherOwner = &race.ConflictError{Field: "from_race_id", Message: "must be another race of the same owner"}
+
+// adopt makes a task of another race one of this race that is still to be done.
+func (b *board) adopt(ctx context.Context, t *race.Task, days int) error {
+	t.Status, t.Deadline = race.TaskOpen, t.Deadline.Shift(days, b.zone)
+	if t.AssigneeID != "" {
+		may, err := b.mayHave(ctx, t.AssigneeID)
+		if err != nil {
+			return err
+		}
+		if !may {
+			t.AssigneeID = ""
+		}
+	}
+	var watchers []string
+	for _, userID := range t.WatcherIDs {
+		may, err := b.mayHave(ctx, userID)
+		if err != nil {
+			return err
+		}
+		if may {
+			watchers = append(watchers, userID)
+		}
+	}
+	t.WatcherIDs = watchers
+	return nil
+}
