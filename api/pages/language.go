@@ -13,6 +13,7 @@ import (
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
@@ -182,6 +183,15 @@ func (l *locale) Pace(t race.Time, d race.Distance) string {
 	}
 	seconds := int64(float64(t)/d.Metres() + 0.5) // milliseconds for a metre are seconds for a kilometre
 	return fmt.Sprintf("%d:%02d /km", seconds/60, seconds%60)
+}
+
+// reason is why something was changed, as it was given; that of a file that came without
+// one is in the reader's language.
+func (l *locale) reason(given string) string {
+	if given == maindb.ImportReason {
+		return l.T("reason.import")
+	}
+	return given
 }
 
 // shown is a runner's name, or what stands for one that is not shown.

@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,13 +60,13 @@ func TestPlaceHandedOn(t *testing.T) {
 	require.NotEmpty(t, other.Find("#field-name-wrong").Text(), "beside the name")
 	accepted := ben.post(receiving, opened.fill("#answer", "do", "accept")...)
 	require.Equal(t, http.StatusOK, accepted.status, accepted.body)
-	require.Contains(t, accepted.Find(".verdict").Text(), "You have accepted")
+	require.Contains(t, accepted.Find("main > .notice").Text(), "You have accepted")
 	require.Equal(t, http.StatusUnprocessableEntity, cas.post(receiving, "do", "open", "code", code).status, "somebody else has it")
 	require.Contains(t, ben.visit("/en/my").texts(".offer h2"), "You have accepted a place: its runner is to confirm you")
 	require.Contains(t, ann.visit("/en/my").texts(".offer h2"), "Somebody has accepted your place: confirm them")
 
 	confirming := ann.visit(giving)
-	require.Equal(t, "Uta <b>Uhl</b> has accepted your place.", confirming.Find(".verdict").Text())
+	require.Equal(t, "Uta <b>Uhl</b> has accepted your place.", strings.TrimSpace(confirming.Find("main > .notice").Text()))
 	require.Equal(t, http.StatusConflict, ann.post(giving+"/confirm", "name", "Somebody Else").status)
 	require.Contains(t, director.visit(listed).texts("tbody td"), "Accepted, not confirmed yet")
 	require.Equal(t, giving, ann.post(giving+"/confirm", confirming.fill("#confirm")...).to())
@@ -86,7 +87,7 @@ func TestPlaceHandedOn(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, cas.post(receiving, "do", "open", "code", again).status)
 	declined := ben.post(giving, ben.visit(giving).fill("#offer")...).Find("#code").AttrOr("value", "")
 	require.Equal(t, receiving, cas.post(receiving, "do", "decline", "code", declined).to())
-	require.Contains(t, ben.visit(giving).Find(".verdict").Text(), "declined")
+	require.Contains(t, ben.visit(giving).Find("main > .notice").Text(), "declined")
 }
 
 // TestPlaceHandedOnByHand: whoever runs the race does it for a runner, with a reason.

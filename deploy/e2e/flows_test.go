@@ -263,7 +263,7 @@ func TestOrganizerInABrowser(t *testing.T) {
 	require.Equal(t, 3, got.Revision)
 
 	first.lookAt(t, chromium, "/organize", race, race+"/files", plan, race+"/records", record, race+"/records/new", race+"/settings/ranking",
-		race+"/settings/awards", race+"/settings/course", race+"/settings/entry", race+"/publish", "/organize/series", "/organize/series/new")
+		race+"/settings/awards", race+"/settings/course", race+"/settings/entry", race+"/webhooks", race+"/publish", "/organize/series", "/organize/series/new")
 }
 
 // TestRaceFromSignUpToCorrection takes an organizer from signing up to a race that is

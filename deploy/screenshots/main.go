@@ -147,6 +147,9 @@ func (st *stage) becomeRunner(tab *browser.Tab, api string) error {
 			return err
 		}
 	}
+	if err := send(tab, api+"/en"+st.transfer(), nil); err != nil {
+		return err
+	}
 	return st.leave(tab) // whoever has the place of one race
 }
 
@@ -196,6 +199,7 @@ func (st *stage) find(tab *browser.Tab, api, lang string) (map[string]string, er
 	pages["teams"], pages["awards"], pages["awards-none"], pages["result-splits"] = small+"/teams", small+"/awards", race+"/awards", small+"/results/1"
 	pages["race-open"], pages["race-full"], pages["race-small"] = base+"/races/"+st.open, base+"/races/"+st.full, small
 	pages["my-race-entered"], pages["my-race-waiting"], pages["my-race-offered"] = base+"/my/races/"+st.open, base+"/my/races/"+st.full, base+"/my/races/"+st.free
+	pages["my-race-transfer"], pages["my-race-receive"] = base+st.transfer(), base+"/my/races/"+st.unasked+"/receive"
 	pages["my-race-new"], pages["my-notices"], pages["my-keys"] = base+"/my/races/"+st.unasked, base+"/my/notices", base+"/my/keys"
 	return pages, nil
 }

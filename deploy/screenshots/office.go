@@ -133,6 +133,8 @@ func (st *stage) findOffice(tab *browser.Tab, api, lang string) (map[string]stri
 	entry := api + "/" + lang + "/organize/races/" + st.full
 	found["organize-race-entry"], found["organize-entries"], found["organize-full-settings-entry"] = entry, entry+"/entries", entry+"/settings/entry"
 	found["organize-small"] = api + "/" + lang + "/organize/races/" + st.small
+	found["organize-transfers"], found["organize-webhooks"] = api+"/"+lang+"/organize/races/"+st.open+"/transfers", found["organize-small"]+"/webhooks"
+	found["organize-webhook"] = found["organize-webhooks"] + "/" + st.webhook
 	found["organize-small-settings-course"], found["organize-small-settings-awards"] = found["organize-small"]+"/settings/course", found["organize-small"]+"/settings/awards"
 	found["organize-series-one"] = found["organize-series"] + "/" + st.series
 	return found, nil

@@ -18,6 +18,7 @@ type stage struct {
 	small, series, runner     string
 	open, full, free, unasked string // races with places, without, with one that comes free, and that nobody has entered
 	credited, rejected        string // records of the small race
+	webhook                   string // of the small race
 	first                     *apiclient.Client
 }
 
@@ -43,7 +44,7 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 	if err := st.first.LogIn(ctx); err != nil {
 		return nil, err
 	}
-	soon := time.Now().AddDate(0, 2, 0)
+	soon := time.Now().AddDate(0, 2, 0).Truncate(time.Hour)
 	var races []string
 	add := func(body fields) (string, error) {
 		var made struct {
@@ -56,7 +57,7 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 	for i, places := range []int{500, 1, 1, 40} {
 		id, err := add(fields{
 			"name": []string{"Han River Half", "Namsan Night Run", "Seoul Forest 10 km", "Jeju Sunrise Run"}[i], "date": soon.AddDate(0, 0, 7*i).Format(time.DateOnly),
-			"distance_m": []int{21_098, 10_000, 10_000, 5_000}[i], "city": "Seoul", "entry": fields{"capacity": places, "time_zone": "Asia/Seoul", "bib_from": 1, "bib_to": 999},
+			"distance_m": []int{21_098, 10_000, 10_000, 5_000}[i], "city": "Seoul", "entry": fields{"capacity": places, "time_zone": "Asia/Seoul", "bib_from": 1, "bib_to": 999, "transfer_until": soon.Format(time.RFC3339)},
 		})
 		if err != nil {
 			return nil, err
@@ -96,6 +97,13 @@ func (st *stage) addSmall(ctx context.Context, organizer *apiclient.Client, add 
 		return err
 	}
 	path := "/v1/races/" + st.small
+	var hook struct {
+		WebhookID string `json:"webhook_id"`
+	}
+	if err := organizer.JSON(ctx, http.MethodPost, path+"/webhooks", fields{"url": "https://hooks.example.org/riverside", "events": []string{"result.posted", "race.official"}}, &hook); err != nil {
+		return err
+	}
+	st.webhook = hook.WebhookID
 	if _, err := organizer.ImportCSV(ctx, path+"/participants/import", []byte(`bib,name,sex,age,team
 1,김하나,F,34,한강 러닝 크루
 2,Rosa Mota,F,41,Porto Runners
@@ -153,6 +161,9 @@ func (st *stage) ranked(ctx context.Context, c *apiclient.Client) error {
 		}
 	}
 }
+
+// transfer is where the runner hands on the place that they have.
+func (st *stage) transfer() string { return "/my/races/" + st.open + "/transfer" }
 
 // leave has the only entrant of a race go, whose place is then offered to the runner.
 func (st *stage) leave(tab *browser.Tab) error {

@@ -267,7 +267,7 @@ func (s *Store) ApplyFile(ctx context.Context, file, wanted RaceFile, hash strin
 			return &race.ConflictError{Field: "official", Message: "the standings of the race are official: apply with official true and a reason"}
 		}
 		if change.Reason == "" {
-			change.Reason = importReason
+			change.Reason = ImportReason
 		}
 		if err := s.carryOutPlan(ctx, tx, &done.Plan, change, names); err != nil {
 			return err
@@ -312,7 +312,7 @@ func (s *Store) planAgain(ctx context.Context, q *gen.Queries, r race.Race, stor
 		return FilePlan{}, &race.ConflictError{Field: "hash", Message: "must be the hash of the import's plan"}
 	}
 	if change.Reason == "" {
-		change.Reason = importReason
+		change.Reason = ImportReason
 	}
 	plan, err := planFile(ctx, q, r, file, change)
 	if err != nil {

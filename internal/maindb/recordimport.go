@@ -14,8 +14,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// importReason is the reason of a revision by an import whose caller gives none.
-const importReason = "results file imported"
+// ImportReason is the reason of a revision by an import whose caller gives none.
+const ImportReason = "results file imported"
 
 // ErrNoRankingTime says that no row of a file states the time that ranks the race
 // although finishers would be left without one, or that no row states anything at
@@ -153,7 +153,7 @@ func (s *Store) ImportResults(ctx context.Context, file ResultsFile, change Chan
 		}}}
 	}
 	if change.Reason == "" {
-		change.Reason = importReason
+		change.Reason = ImportReason
 	}
 	var done Imported
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
