@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"sync"
@@ -18,34 +17,25 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-const (
-	// linePoll is how often a line that somebody watches is read, however many watch.
-	linePoll = 500 * time.Millisecond
-	// keptVersions is how many versions somebody may have missed who reconnects.
-	keptVersions = 1000
-)
+// keptVersions is how many versions somebody may have missed who reconnects.
+const keptVersions = 1000
 
 // lines serves how many places and waiting runners a race has, and who leaves its line.
 type lines struct {
 	store    *maindb.Store
-	log      *slog.Logger
 	now      func() time.Time
 	stopping <-chan struct{}
-
-	mu       sync.Mutex
-	watching map[lineKey]*lineWatch
+	live     *server.Live[*lineWatch]
 }
 
-type lineKey struct {
-	raceID string
-	pool   int
+func newLines(cfg Config) lines {
+	l := lines{store: cfg.Races, now: cfg.Now, stopping: cfg.Stopping}
+	l.live = &server.Live[*lineWatch]{Log: cfg.Log, Look: l.look, New: func() *lineWatch { return &lineWatch{changed: make(chan struct{})} }}
+	return l
 }
 
 // lineWatch is a line that is being watched.
 type lineWatch struct {
-	readers int // guarded by lines.mu
-	stop    context.CancelFunc
-
 	mu      sync.Mutex
 	read    bool // the line was read
 	version int64
@@ -91,7 +81,7 @@ type lineInput struct {
 	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"The ID of the last event that arrived, or the line_version of your entry: what happened since is sent first."`
 }
 
-func (l *lines) register(api huma.API) {
+func (l lines) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "get-entry-pools", Method: http.MethodGet, Path: "/v1/races/{race_id}/entry",
 		Summary: "See how many places a race has left", Tags: []string{entriesTag}, Errors: []int{http.StatusNotFound},
@@ -110,7 +100,7 @@ func (l *lines) register(api huma.API) {
 	}, l.follow)
 }
 
-func (l *lines) pools(ctx context.Context, in *RacePath) (*poolsOutput, error) {
+func (l lines) pools(ctx context.Context, in *RacePath) (*poolsOutput, error) {
 	r, err := l.store.Race(ctx, in.RaceID)
 	if err != nil {
 		return nil, err
@@ -135,7 +125,7 @@ func (l *lines) pools(ctx context.Context, in *RacePath) (*poolsOutput, error) {
 	return out, nil
 }
 
-func (l *lines) follow(ctx context.Context, in *lineInput) (*huma.StreamResponse, error) {
+func (l lines) follow(ctx context.Context, in *lineInput) (*huma.StreamResponse, error) {
 	r, err := l.store.Race(ctx, in.RaceID)
 	if err != nil {
 		return nil, err
@@ -157,7 +147,7 @@ func (l *lines) follow(ctx context.Context, in *lineInput) (*huma.StreamResponse
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) { //nolint:contextcheck // the stream's own context, which has no deadline
 		_, w := humachi.Unwrap(ctx)
-		watched, leave := l.join(lineKey{raceID: in.RaceID, pool: pool.Key})
+		watched, leave := l.live.Follow(in.RaceID, pool.Key)
 		defer leave()
 		server.Stream(ctx.Context(), w, l.stopping, func() ([]byte, <-chan struct{}, error) {
 			text, more := watched.news(&after)
@@ -166,60 +156,9 @@ func (l *lines) follow(ctx context.Context, in *lineInput) (*huma.StreamResponse
 	}}, nil
 }
 
-// join watches a line until leave is called.
-func (l *lines) join(key lineKey) (watched *lineWatch, leave func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	watched = l.watching[key]
-	if watched == nil {
-		// All who watch share it: it must neither end with the first one's request nor be
-		// part of its trace.
-		polling, stop := context.WithCancel(context.Background())
-		watched = &lineWatch{stop: stop, changed: make(chan struct{})}
-		if l.watching == nil {
-			l.watching = map[lineKey]*lineWatch{}
-		}
-		l.watching[key] = watched
-		go l.poll(polling, key, watched)
-	}
-	watched.readers++
-	return watched, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		watched.readers--
-		if watched.readers == 0 {
-			watched.stop()
-			delete(l.watching, key)
-		}
-	}
-}
-
-// poll reads a line until ctx ends. While the database is down, readers keep what was
-// read last.
-func (l *lines) poll(ctx context.Context, key lineKey, watched *lineWatch) {
-	ticker := time.NewTicker(linePoll)
-	defer ticker.Stop()
-	failing := false
-	for {
-		err := l.look(ctx, key, watched)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil && !failing {
-			l.log.WarnContext(ctx, "cannot read a line that is followed live: readers get no news until a retry succeeds", "race_id", key.raceID, "error", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
 // look reads the version of a line, and who left since the last one that it knows.
-func (l *lines) look(ctx context.Context, key lineKey, watched *lineWatch) error {
-	version, waiting, err := l.store.LineNow(ctx, key.raceID, key.pool)
+func (l lines) look(ctx context.Context, raceID string, pool int, watched *lineWatch) error {
+	version, waiting, err := l.store.LineNow(ctx, raceID, pool)
 	if err != nil {
 		return err
 	}
@@ -231,7 +170,7 @@ func (l *lines) look(ctx context.Context, key lineKey, watched *lineWatch) error
 	}
 	var left []maindb.Departures
 	if version > known {
-		if left, err = l.store.DeparturesSince(ctx, key.raceID, key.pool, known); err != nil {
+		if left, err = l.store.DeparturesSince(ctx, raceID, pool, known); err != nil {
 			return err
 		}
 	}

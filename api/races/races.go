@@ -107,7 +107,7 @@ func Register(api huma.API, cfg Config) *Service {
 	admitted.register(api)
 	handedOn := transfers{store: cfg.Races, runners: cfg.Runners, code: cfg.TransferCode, hashes: hashes}
 	handedOn.register(api)
-	(&lines{store: cfg.Races, log: cfg.Log, now: cfg.Now, stopping: cfg.Stopping}).register(api)
+	newLines(cfg).register(api)
 	draws{store: cfg.Races}.register(api)
 	startLists{
 		store: cfg.StartLists, runners: cfg.Runners, poke: cfg.Poke,

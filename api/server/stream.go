@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -18,6 +20,9 @@ const (
 	writeTimeout = 10 * time.Second
 	// reconnectDelay is how long a browser waits before it reconnects.
 	reconnectDelay = 2 * time.Second
+	// pollInterval is how often something that is followed is read, however many follow
+	// it.
+	pollInterval = 500 * time.Millisecond
 )
 
 // Stream writes server-sent events until the reader is gone, stopping is closed, or news
@@ -64,6 +69,80 @@ func SendFile(w http.ResponseWriter, contentType, name string, write func(io.Wri
 	out := bufio.NewWriterSize(eventWriter{to: w, control: http.NewResponseController(w)}, 64<<10)
 	if err := errors.Join(write(out), out.Flush()); err != nil {
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// Live polls what somebody follows, a race or a pool of it, once for all readers of this
+// process, from the first reader until the last has left. F is what was read of it.
+type Live[F any] struct {
+	Log *slog.Logger
+	New func() F
+	// Look brings what was read up to date. While it fails, readers keep what they have.
+	Look func(ctx context.Context, raceID string, pool int, found F) error
+
+	mu       sync.Mutex
+	followed map[followedKey]*followed[F]
+}
+
+type followedKey struct {
+	raceID string
+	pool   int
+}
+
+type followed[F any] struct {
+	found   F
+	readers int
+	stop    context.CancelFunc
+}
+
+// Follow returns what is read from now on until leave is called. pool is 0 for a race as
+// a whole.
+func (l *Live[F]) Follow(raceID string, pool int) (found F, leave func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := followedKey{raceID, pool}
+	f := l.followed[key]
+	if f == nil {
+		// All readers share it: it must neither end with the first one's request nor be
+		// part of its trace.
+		polling, stop := context.WithCancel(context.Background())
+		f = &followed[F]{found: l.New(), stop: stop}
+		if l.followed == nil {
+			l.followed = map[followedKey]*followed[F]{}
+		}
+		l.followed[key] = f
+		go l.poll(polling, key, f.found)
+	}
+	f.readers++
+	return f.found, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		f.readers--
+		if f.readers == 0 {
+			f.stop()
+			delete(l.followed, key)
+		}
+	}
+}
+
+func (l *Live[F]) poll(ctx context.Context, key followedKey, found F) {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	failing := false
+	for {
+		err := l.Look(ctx, key.raceID, key.pool, found)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil && !failing {
+			l.Log.WarnContext(ctx, "cannot read what is followed live: readers get no news until a retry succeeds", "race_id", key.raceID, "pool", key.pool, "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
 	}
 }
 

@@ -18,7 +18,8 @@ import (
 )
 
 type events struct {
-	watches  *watches
+	board    *board
+	live     *server.Live[*watch]
 	stopping <-chan struct{}
 }
 
@@ -53,7 +54,7 @@ func (e events) handle(ctx context.Context, in *eventsInput) (*huma.StreamRespon
 	if !server.IsID(in.RaceID) {
 		return nil, race.ErrNotFound
 	}
-	if _, err := e.watches.board.latest(ctx, in.RaceID); err != nil {
+	if _, err := e.board.latest(ctx, in.RaceID); err != nil {
 		return nil, err
 	}
 	position := bookmark{}
@@ -68,7 +69,7 @@ func (e events) handle(ctx context.Context, in *eventsInput) (*huma.StreamRespon
 
 // stream writes events until the reader is gone or the program stops.
 func (e events) stream(ctx context.Context, w http.ResponseWriter, raceID string, position bookmark) {
-	watched, leave := e.watches.join(raceID) //nolint:contextcheck // what many follow belongs to no reader's trace
+	watched, leave := e.live.Follow(raceID, 0)
 	defer leave()
 	server.Stream(ctx, w, e.stopping, func() ([]byte, <-chan struct{}, error) {
 		versions, tally, more := watched.news(&position)

@@ -64,10 +64,8 @@ func Register(api huma.API, cfg Config) *Reader {
 	reader.register(api)
 	reader.registerLatest(api)
 	events{
-		watches: &watches{
-			store: cfg.Store, board: board, count: cfg.CountCredits, log: cfg.Log, races: map[string]*watch{},
-		},
-		stopping: cfg.Stopping,
+		board: board, stopping: cfg.Stopping,
+		live: watches{store: cfg.Store, board: board, count: cfg.CountCredits}.live(cfg.Log),
 	}.register(api)
 	return reader
 }

@@ -5,15 +5,12 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"time"
 
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 )
 
 const (
-	// pollInterval is how often a watched race is read, however many readers watch
-	// it.
-	pollInterval = 500 * time.Millisecond
 	// progressEvery is after how many reads credits are counted again.
 	progressEvery = 2
 	// maxMissed is how many missed versions a reader who reconnects gets; the list
@@ -36,22 +33,16 @@ type Tally struct {
 // CountCredits counts the credits of a race by status.
 type CountCredits func(ctx context.Context, raceID string) (Tally, error)
 
-// watches polls the races that somebody follows live, once for all readers of this
-// process, from the first reader of a race until the last has left.
+// watches reads the races that somebody follows live.
 type watches struct {
 	store *maindb.Store
 	board *board
 	count CountCredits
-	log   *slog.Logger
-
-	mu    sync.Mutex
-	races map[string]*watch
 }
 
 // watch is one race that is being followed.
 type watch struct {
-	readers int // guarded by watches.mu
-	stop    context.CancelFunc
+	looks int // how often it was read
 
 	mu       sync.Mutex
 	versions []maindb.StandingsHead // the newest, in order
@@ -60,55 +51,14 @@ type watch struct {
 	changed  chan struct{}          // closed at the next change
 }
 
-// join follows a race until leave is called.
-func (w *watches) join(raceID string) (watched *watch, leave func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	watched = w.races[raceID]
-	if watched == nil {
-		// All who watch share it: it must neither end with the first one's request nor be
-		// part of its trace.
-		polling, stop := context.WithCancel(context.Background())
-		watched = &watch{stop: stop, changed: make(chan struct{})}
-		w.races[raceID] = watched
-		go w.poll(polling, raceID, watched)
-	}
-	watched.readers++
-	return watched, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		watched.readers--
-		if watched.readers == 0 {
-			watched.stop()
-			delete(w.races, raceID)
-		}
-	}
+// live returns what polls the races for all readers.
+func (w watches) live(log *slog.Logger) *server.Live[*watch] {
+	return &server.Live[*watch]{Log: log, Look: w.look, New: func() *watch { return &watch{changed: make(chan struct{})} }}
 }
 
-// poll reads a race until ctx ends. While a database is down, readers keep what was
-// read last.
-func (w *watches) poll(ctx context.Context, raceID string, watched *watch) {
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	failing := false
-	for looks := 0; ; looks++ {
-		err := w.look(ctx, raceID, watched, looks%progressEvery == 0)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil && !failing {
-			w.log.WarnContext(ctx, "cannot read a race that is followed live: readers get no news until a retry succeeds", "race_id", raceID, "error", err)
-		}
-		failing = err != nil
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
-func (w *watches) look(ctx context.Context, raceID string, watched *watch, counting bool) error {
+func (w watches) look(ctx context.Context, raceID string, _ int, watched *watch) error {
+	counting := watched.looks%progressEvery == 0
+	watched.looks++
 	latest, err := w.board.latest(ctx, raceID)
 	if err != nil {
 		return err
