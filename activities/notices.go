@@ -123,7 +123,9 @@ func (a *Notices) FindRecipients(ctx context.Context, in NoticeInput) (NoticePag
 		err = t.post(ctx)
 	case notice.ClaimWaiting, notice.DisputeWaiting, notice.ImportApplied:
 		err = t.staff(ctx)
-	case notice.ResultCorrected, notice.TaskDue, notice.Security:
+	case notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
+		err = t.tasks(ctx)
+	case notice.ResultCorrected, notice.Security:
 		t.page.Done = true
 	}
 	if err != nil {

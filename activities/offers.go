@@ -27,6 +27,7 @@ type OfferResult struct {
 // offerStore keeps offers; maindb.Outcomes implements it. The program that records
 // histories has one without a database.
 type offerStore interface {
+	taskStore
 	ExpireOffer(ctx context.Context, o maindb.Offer) (maindb.OfferState, error)
 	RecountPools(ctx context.Context) ([]maindb.WrongPool, error)
 	OpenOffers(ctx context.Context, heldBefore time.Duration, limit int) ([]maindb.OpenOffer, error)
@@ -44,7 +45,8 @@ type OfferRuns interface {
 	PostRuns(ctx context.Context, of PostInput) (bool, error)
 }
 
-// Offers ends offers of places, draws places, publishes planned posts, and looks for what is wrong with places.
+// Offers ends offers of places, draws places, publishes planned posts, reminds of
+// tasks, and looks for what is wrong with places.
 type Offers struct {
 	store   offerStore
 	runs    OfferRuns
@@ -150,7 +152,10 @@ func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
 	if err := a.checkDraws(ctx, &tally); err != nil {
 		return tally, err
 	}
-	return tally, a.checkPosts(ctx, &tally)
+	if err := a.checkPosts(ctx, &tally); err != nil {
+		return tally, err
+	}
+	return tally, a.checkTasks(ctx, &tally)
 }
 
 // checkDraws has the workflows of draws started again that are not running.

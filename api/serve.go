@@ -181,7 +181,7 @@ func sendMails(ctx context.Context, log *slog.Logger, userDB *userdb.Accounts, w
 const lineInterval = time.Second
 
 // serveLines gives away places that a larger capacity or the end of a pause has freed,
-// and starts and wakes the workflows of offers, draws and planned posts. What fails waits in main_db for the next time.
+// and starts and wakes the workflows of offers, draws, planned posts and tasks. What fails waits in main_db for the next time.
 func serveLines(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, workflowClient client.Client) {
 	start := func(ctx context.Context, o maindb.Offer) error {
 		// Places are given away while Temporal does not answer.
@@ -216,12 +216,20 @@ func serveLines(ctx context.Context, log *slog.Logger, mainDB *maindb.Store, wor
 			workflows.PublishPlannedOptions(in), workflows.PublishPlanned, in)
 		return err
 	}
+	remind := func(ctx context.Context, raceID, taskID string) error {
+		ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
+		defer cancel()
+		in := workflows.TaskInput{RaceID: raceID, TaskID: taskID}
+		_, err := workflowClient.SignalWithStartWorkflow(ctx, workflows.TaskWorkflowID(in), workflows.TaskChangedSignal, nil,
+			workflows.RemindOfTaskOptions(in), workflows.RemindOfTask, in)
+		return err
+	}
 	failing := false
 	for {
 		_, err := mainDB.ServeLines(ctx)
-		err = errors.Join(err, mainDB.StartOffers(ctx, start), mainDB.WakeOffers(ctx, tell), mainDB.StartDraws(ctx, draw), mainDB.StartPosts(ctx, publish))
+		err = errors.Join(err, mainDB.StartOffers(ctx, start), mainDB.WakeOffers(ctx, tell), mainDB.StartDraws(ctx, draw), mainDB.StartPosts(ctx, publish), mainDB.StartTasks(ctx, remind))
 		if err != nil && ctx.Err() == nil && !failing {
-			log.WarnContext(ctx, "cannot serve the lines of races, or start or wake the workflows of offers, draws and planned posts: they wait in main_db, retrying every second", "error", err)
+			log.WarnContext(ctx, "cannot serve the lines of races, or start or wake the workflows of offers, draws, planned posts and tasks: they wait in main_db, retrying every second", "error", err)
 		}
 		failing = err != nil
 		select {

@@ -81,7 +81,7 @@ func (w *work) workers(gaveUp func(error)) []worker.Worker {
 		newWorker(workflows.NoticesTaskQueue, noticeSlots, few, []any{workflows.TellNotice}, w.notices),
 		newWorker(workflows.EntriesTaskQueue, offerSlots,
 			worker.Options{MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 2},
-			[]any{workflows.HoldOffer, workflows.DrawRace, workflows.PublishPlanned}, w.offers),
+			[]any{workflows.HoldOffer, workflows.DrawRace, workflows.PublishPlanned, workflows.RemindOfTask}, w.offers),
 		newWorker(workflows.WebhooksTaskQueue, webhookSlots, few, []any{workflows.DeliverWebhook}, w.webhooks),
 		newWorker(workflows.SeriesTaskQueue, seriesSlots, few, []any{workflows.RankSeries}, w.standings.series),
 		newWorker(workflows.StandingsTaskQueue, recomputeSlots, worker.Options{},

@@ -28,7 +28,7 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	const folder = "testdata/histories"
 	files := histories(t, folder)
-	require.Len(t, files, 35, "one history for each way through a workflow, and older ones while they may be running")
+	require.Len(t, files, 36, "one history for each way through a workflow, and older ones while they may be running")
 	if others := os.Getenv("REPLAY_HISTORIES"); others != "" {
 		files = append(files, histories(t, others)...)
 	}
@@ -85,6 +85,7 @@ func newReplayer(t *testing.T, before ...interceptor.WorkerInterceptor) worker.W
 	replayer.RegisterWorkflow(workflows.HoldOffer)
 	replayer.RegisterWorkflow(workflows.DrawRace)
 	replayer.RegisterWorkflow(workflows.PublishPlanned)
+	replayer.RegisterWorkflow(workflows.RemindOfTask)
 	replayer.RegisterWorkflow(workflows.DeliverWebhook)
 	replayer.RegisterWorkflow(workflows.FinalizeRace)
 	replayer.RegisterWorkflow(workflows.SweepStandings)

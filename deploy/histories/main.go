@@ -130,12 +130,14 @@ func recordWebhook(ctx context.Context, temporal client.Client, folder string) e
 	return save(ctx, temporal, run, filepath.Join(folder, "webhook.json"))
 }
 
-// recordOffer records an offer of a place that nobody answers, a draw, and a planned post.
+// recordOffer records an offer of a place that nobody answers, a draw, a planned post, and
+// a task that is done after a reminder.
 func recordOffer(ctx context.Context, temporal client.Client, folder string) error {
 	entries := worker.New(temporal, workflows.EntriesTaskQueue, worker.Options{})
 	entries.RegisterWorkflow(workflows.HoldOffer)
 	entries.RegisterWorkflow(workflows.DrawRace)
 	entries.RegisterWorkflow(workflows.PublishPlanned)
+	entries.RegisterWorkflow(workflows.RemindOfTask)
 	entries.RegisterActivity(activities.NewOffers(&offerScene{}, stage{}, nil))
 	if err := entries.Start(); err != nil {
 		return fmt.Errorf("start the worker of offers: %w", err)
@@ -162,7 +164,15 @@ func recordOffer(ctx context.Context, temporal client.Client, folder string) err
 	if err != nil {
 		return fmt.Errorf("start a planned post: %w", err)
 	}
-	return save(ctx, temporal, run, filepath.Join(folder, "post.json"))
+	if err := save(ctx, temporal, run, filepath.Join(folder, "post.json")); err != nil {
+		return err
+	}
+	task := workflows.TaskInput{RaceID: raceID, TaskID: mailID}
+	run, err = temporal.SignalWithStartWorkflow(ctx, workflows.TaskWorkflowID(task), workflows.TaskChangedSignal, nil, workflows.RemindOfTaskOptions(task), workflows.RemindOfTask, task)
+	if err != nil {
+		return fmt.Errorf("start the reminders of a task: %w", err)
+	}
+	return save(ctx, temporal, run, filepath.Join(folder, "task.json"))
 }
 
 // recordMail records a mail that the provider takes at the second attempt.

@@ -185,7 +185,10 @@ func (stage) ResetCause(context.Context, temporal.Run) (temporal.ResetCause, err
 
 // offerScene is an offer that is open when it is looked at for the first time, and then
 // expires; and, for the audit, a pool whose counters were wrong.
-type offerScene struct{ looked, lookedAtDraw, lookedAtPost bool }
+type offerScene struct {
+	looked, lookedAtDraw, lookedAtPost bool
+	reminders                          int
+}
 
 func (s *offerScene) ExpireOffer(context.Context, maindb.Offer) (maindb.OfferState, error) {
 	if !s.looked {
@@ -231,6 +234,16 @@ func (*offerScene) PlannedPosts(context.Context, time.Duration, int) ([]maindb.P
 }
 
 func (*offerScene) RequeuePost(context.Context, maindb.PlannedPost) error { return nil }
+
+// RemindTask reminds twice, and then finds that the task is done.
+func (s *offerScene) RemindTask(context.Context, string) (maindb.TaskReminder, error) {
+	s.reminders++
+	return maindb.TaskReminder{Over: s.reminders > 2, Overdue: s.reminders == 2, Left: 100 * time.Millisecond}, nil
+}
+
+func (*offerScene) RequeueLateTasks(context.Context, time.Duration, int) ([]string, error) {
+	return nil, nil
+}
 
 func (stage) PostRuns(context.Context, activities.PostInput) (bool, error) { return false, nil }
 

@@ -44,6 +44,9 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 		notice.PointsCredited:  {"Your points have changed", `For {{.Race}}, {{.Date}}, you have {{.Now.Points}} points{{with .Before}}; before it were {{.Points}}{{end}}.`, "See your points"},
 		notice.ClaimWaiting:    {"Claims wait for your answer", `{{.Count}} claims of results of {{.Race}}, {{.Date}}, wait for your answer.`, "See the claims"},
 		notice.DisputeWaiting:  {"Disputes wait for an answer", `{{.Count}} disputes about results of {{.Race}}, {{.Date}}, wait for an answer.`, "See the disputes"},
+		notice.TaskDue:         {"Something is still to be done", `In {{.Race}}, {{.Date}}, this is still to be done: {{.TaskList}}.`, "See the tasks"},
+		notice.TaskOverdue:     {"A deadline is over", `In {{.Race}}, {{.Date}}, the deadline is over for: {{.TaskList}}.`, "See the tasks"},
+		notice.TaskChanged:     {"Tasks of yours have changed", `In {{.Race}}, {{.Date}}, tasks that concern you have changed: {{.TaskList}}.`, "See the tasks"},
 		notice.PostPublished:   {"{{.Race}}: a notice", "{{.Race}}, {{.Date}}: {{.Post.Title}}\n\n{{.Post.Excerpt}}", "Read the notice"},
 		notice.ImportApplied:   {"Files were applied to a race", `{{.Count}} changes by files were made to {{.Race}}, {{.Date}}, since the last notice.`, "See the race"},
 	},
@@ -59,6 +62,9 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 		notice.PointsCredited:  {"내 포인트가 바뀌었습니다", `{{.Race}}({{.Date}}) 포인트는 {{.Now.Points}}점입니다{{with .Before}} (이전 {{.Points}}점){{end}}.`, "내 포인트 보기"},
 		notice.ClaimWaiting:    {"답을 기다리는 기록 연결 신청이 있습니다", `{{.Race}}({{.Date}})의 기록 연결 신청 {{.Count}}건이 답을 기다립니다.`, "신청 보기"},
 		notice.DisputeWaiting:  {"답을 기다리는 이의 신청이 있습니다", `{{.Race}}({{.Date}})의 기록 이의 신청 {{.Count}}건이 답을 기다립니다.`, "이의 신청 보기"},
+		notice.TaskDue:         {"아직 남은 할 일이 있습니다", `{{.Race}}({{.Date}}) 준비에서 아직 남은 할 일: {{.TaskList}}.`, "할 일 보기"},
+		notice.TaskOverdue:     {"기한이 지난 할 일이 있습니다", `{{.Race}}({{.Date}}) 준비에서 기한이 지난 할 일: {{.TaskList}}.`, "할 일 보기"},
+		notice.TaskChanged:     {"맡은 할 일이 바뀌었습니다", `{{.Race}}({{.Date}}) 준비에서 바뀐 할 일: {{.TaskList}}.`, "할 일 보기"},
 		notice.PostPublished:   {"{{.Race}} 공지가 있습니다", "{{.Race}}({{.Date}}): {{.Post.Title}}\n\n{{.Post.Excerpt}}", "공지 읽기"},
 		notice.ImportApplied:   {"대회에 파일이 적용되었습니다", `지난 알림 이후 {{.Race}}({{.Date}})에 파일로 {{.Count}}건이 변경되었습니다.`, "대회 보기"},
 	},
@@ -77,6 +83,32 @@ func (v noticeView) say(text string) (string, error) {
 
 // Time formats the end of an offer.
 func (v noticeView) Time(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
+
+// taskStatuses are what the statuses of tasks are called.
+var taskStatuses = map[string]map[string]string{
+	"en": {"open": "open", "in_progress": "in progress", "done": "done", "dropped": "dropped"},
+	"ko": {"open": "시작 전", "in_progress": "진행 중", "done": "완료", "dropped": "취소됨"},
+}
+
+// TaskList names tasks, with how far they are and until when they have to be done.
+func (v noticeView) TaskList() string {
+	parts := make([]string, len(v.Tasks))
+	for i, t := range v.Tasks {
+		parts[i] = t.Title + " (" + taskStatuses[v.Language][t.Status]
+		switch deadline, err := time.Parse(time.RFC3339, t.Deadline); {
+		case err == nil:
+			parts[i] += ", " + v.Time(deadline)
+		case t.Deadline != "":
+			parts[i] += ", " + t.Deadline
+		}
+		parts[i] += ")"
+	}
+	list := strings.Join(parts, "; ")
+	if more := v.Count - len(v.Tasks); more > 0 {
+		list += " +" + strconv.Itoa(more)
+	}
+	return list
+}
 
 // Result says a result: its times, or why it has none that counts.
 func (v noticeView) Result(f *notice.Figures) string {
@@ -219,7 +251,7 @@ func pathOf(kind notice.Kind, f notice.Facts) string {
 		return "/organize/races/" + raceID + "/claims"
 	case notice.DisputeWaiting:
 		return "/organize/races/" + raceID + "/disputes"
-	case notice.ImportApplied, notice.TaskDue:
+	case notice.ImportApplied, notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
 		return "/organize/races/" + raceID
 	case notice.ResultPosted, notice.ResultCorrected, notice.PlaceMoved, notice.RaceOfficial, notice.Security:
 	}

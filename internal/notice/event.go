@@ -23,7 +23,7 @@ type Event struct {
 
 // Subject is what one change of an event was about.
 type Subject struct {
-	Kind  string    `json:"kind"` // record, entry, import, claim, dispute, race, post
+	Kind  string    `json:"kind"` // record, entry, import, claim, dispute, race, post, task
 	ID    string    `json:"id"`
 	User  string    `json:"user,omitempty"`  // the account that it concerns
 	Actor string    `json:"actor,omitempty"` // the account that is answerable for it
@@ -41,6 +41,9 @@ type state struct {
 	// Of an import:
 	Added   int `json:"added"`
 	Changed int `json:"changed"`
+	// Of a task; nil: it has not changed.
+	Assignee *string `json:"assignee_id"`
+	Deadline *string `json:"deadline"`
 	// Of a post:
 	First         bool `json:"first"` // it is published for the first time
 	Notify        bool `json:"notify"`
@@ -58,8 +61,7 @@ func stateOf(value any) (s state) {
 // that a result was posted or corrected depends on what they knew.
 
 // KindsOf is the one table of which changes people are told about, in which kinds of
-// events. TaskDue has no rows yet: nothing writes changes of tasks. Security has none,
-// because the mails about an account are written in the transaction of what they tell.
+// events. Security has none, because the mails about an account are written in the transaction of what they tell.
 func KindsOf(c race.Change) []Kind {
 	before, after := stateOf(c.Before), stateOf(c.After)
 	switch {
@@ -77,8 +79,27 @@ func KindsOf(c race.Change) []Kind {
 		return []Kind{ClaimWaiting}
 	case c.Action == "dispute.opened":
 		return []Kind{DisputeWaiting}
+	case strings.HasPrefix(c.Action, "task."):
+		return ofTask(c.Action, after)
 	case c.Action == "post.published" && after.First && after.Notify:
 		return []Kind{PostPublished}
+	}
+	return nil
+}
+
+// ofTask leaves out what changes nothing for those who do a task: its place on the board,
+// its text, its removal.
+func ofTask(action string, after state) []Kind {
+	assigned := after.Assignee != nil && *after.Assignee != ""
+	switch {
+	case action == "task.due":
+		return []Kind{TaskDue}
+	case action == "task.overdue":
+		return []Kind{TaskOverdue}
+	case action == "task.unassigned",
+		action == "task.created" && assigned,
+		action == "task.changed" && (after.Status != "" || after.Assignee != nil || after.Deadline != nil):
+		return []Kind{TaskChanged}
 	}
 	return nil
 }
@@ -168,6 +189,14 @@ type Facts struct {
 	Causes   []string  `json:"causes,omitempty"` // bibs of the records whose correction moved a place
 	Official bool      `json:"official,omitempty"`
 	Post     *Post     `json:"post,omitempty"`
+	Tasks    []Task    `json:"tasks,omitempty"` // the first few; Count is of all
+}
+
+// Task is what a mail says of a task.
+type Task struct {
+	Title    string `json:"title"`
+	Deadline string `json:"deadline,omitempty"` // as race.Deadline writes it
+	Status   string `json:"status"`
 }
 
 // Post is what a mail says of a notice of the organizer.

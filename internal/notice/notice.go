@@ -28,6 +28,8 @@ const (
 	ClaimWaiting    Kind = "claim-waiting"
 	DisputeWaiting  Kind = "dispute-waiting"
 	TaskDue         Kind = "task-due"
+	TaskOverdue     Kind = "task-overdue" // a day after the deadline
+	TaskChanged     Kind = "task-changed" // by somebody else
 	ImportApplied   Kind = "import-applied"
 	PostPublished   Kind = "post-published" // the organizer's message to everyone entered
 )
@@ -88,6 +90,8 @@ func Definitions() []Definition {
 		{Kind: ClaimWaiting, Class: Personal, ForStaff: true, UsefulFor: 7 * day},
 		{Kind: DisputeWaiting, Class: Personal, ForStaff: true, UsefulFor: 7 * day},
 		{Kind: TaskDue, Class: Personal, ForStaff: true, UsefulFor: 3 * day},
+		{Kind: TaskOverdue, Class: Personal, ForStaff: true, UsefulFor: 3 * day},
+		{Kind: TaskChanged, Class: Personal, ForStaff: true, UsefulFor: 3 * day},
 		{Kind: ImportApplied, Class: Activity, ForStaff: true, UsefulFor: 3 * day},
 	}
 }
