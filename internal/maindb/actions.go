@@ -96,8 +96,16 @@ func (a Action) ended(end string) race.Change {
 
 // AddOutsideAction logs an action that was done without the API. Its ID follows from the
 // run that it began, so repeating the call logs it once; added is false for a run that is
-// already in the log.
+// already in the log. Entries from before actions were changes have other IDs, and are
+// found by the run.
 func (s *Outcomes) AddOutsideAction(ctx context.Context, a Action, runID string) (added bool, err error) {
+	logged, err := s.queries.HasEarlierReset(ctx, nullString(runID))
+	if err != nil {
+		return false, fmt.Errorf("look for the reset of run %s: %w", runID, err)
+	}
+	if logged {
+		return false, nil
+	}
 	a.ID = idOfRun(a.StartedAt, runID)
 	begun, ended := a.begun(), a.ended(ActionDone)
 	begun.At, ended.At = a.StartedAt, a.FinishedAt

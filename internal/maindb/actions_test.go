@@ -63,3 +63,23 @@ VALUES (?, ?, ?, '', '', 'null', '{}', ?, ?)`, earlier.ID, earlier.OperatorID, e
 		require.Equal(t, c.want, got, name)
 	}
 }
+
+// TestResetsFromBeforeActionsWereChanges: the step that notes a reset may be done again by
+// a newer program than the one that did it first.
+func TestResetsFromBeforeActionsWereChanges(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	run, at := newID(), b.clock.Now()
+	_, err := b.db.ExecContext(t.Context(), `INSERT INTO operator_action (action_id, operator_id, actor, run_id, action, target, reason, state_before, state_after, started_at, finished_at)
+VALUES (?, '', 'temporal', ?, 'reset-credit', '', '', 'null', '{}', ?, ?)`, newID(), run, at, at)
+	require.NoError(t, err)
+	reset := maindb.Action{Actor: maindb.ActorTemporal, Name: "reset-credit", Target: newID(), Before: json.RawMessage("null"), After: json.RawMessage(`{}`), StartedAt: at, FinishedAt: at}
+	for id, fresh := range map[string]bool{run: false, newID(): true} {
+		added, err := b.store.AddOutsideAction(t.Context(), reset, id)
+		require.NoError(t, err)
+		require.Equal(t, fresh, added)
+	}
+	all, err := b.store.Actions(t.Context(), maindb.ActionFilter{}, "", 10)
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+}

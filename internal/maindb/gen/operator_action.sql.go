@@ -155,3 +155,16 @@ func (q *Queries) HasAction(ctx context.Context, changeID string, actionID strin
 	err := row.Scan(&exists)
 	return exists, err
 }
+
+const hasEarlierReset = `-- name: HasEarlierReset :one
+SELECT EXISTS (SELECT 1 FROM operator_action WHERE run_id = ?)
+`
+
+// Whether the reset that began a run was logged before actions were entries of the change
+// log, or by a program that still logs it there.
+func (q *Queries) HasEarlierReset(ctx context.Context, runID sql.NullString) (bool, error) {
+	row := q.db.QueryRowContext(ctx, hasEarlierReset, runID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}

@@ -23,3 +23,8 @@ LIMIT ?;
 
 -- name: HasAction :one
 SELECT EXISTS (SELECT 1 FROM change_log WHERE change_id = ? UNION ALL SELECT 1 FROM operator_action WHERE action_id = ?);
+
+-- name: HasEarlierReset :one
+-- Whether the reset that began a run was logged before actions were entries of the change
+-- log, or by a program that still logs it there.
+SELECT EXISTS (SELECT 1 FROM operator_action WHERE run_id = ?);
