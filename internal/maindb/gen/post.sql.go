@@ -164,8 +164,9 @@ func (q *Queries) NewestPosts(ctx context.Context, raceID string, limit int32) (
 
 const plannedPosts = `-- name: PlannedPosts :many
 SELECT post.race_id, post.post_id FROM post
+JOIN race ON race.race_id = post.race_id
 LEFT JOIN post_outbox ON post_outbox.post_id = post.post_id
-WHERE post.state = 'planned' AND post.updated_at < ? AND post_outbox.post_id IS NULL
+WHERE post.state = 'planned' AND post.updated_at < ? AND post_outbox.post_id IS NULL AND race.status <> 'void'
 ORDER BY post.publish_at, post.post_id LIMIT ?
 `
 
@@ -174,7 +175,8 @@ type PlannedPostsRow struct {
 	PostID string
 }
 
-// Those whose workflow is not about to be started, the soonest first.
+// Those whose workflow is not about to be started, the soonest first. In void races
+// nothing is published any more: their workflows have ended.
 func (q *Queries) PlannedPosts(ctx context.Context, updatedAt time.Time, limit int32) ([]PlannedPostsRow, error) {
 	rows, err := q.db.QueryContext(ctx, plannedPosts, updatedAt, limit)
 	if err != nil {

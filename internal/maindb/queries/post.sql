@@ -54,10 +54,12 @@ SELECT post_id, race_id FROM post_outbox ORDER BY created_at LIMIT ? FOR UPDATE 
 DELETE FROM post_outbox WHERE post_id = ?;
 
 -- name: PlannedPosts :many
--- Those whose workflow is not about to be started, the soonest first.
+-- Those whose workflow is not about to be started, the soonest first. In void races
+-- nothing is published any more: their workflows have ended.
 SELECT post.race_id, post.post_id FROM post
+JOIN race ON race.race_id = post.race_id
 LEFT JOIN post_outbox ON post_outbox.post_id = post.post_id
-WHERE post.state = 'planned' AND post.updated_at < ? AND post_outbox.post_id IS NULL
+WHERE post.state = 'planned' AND post.updated_at < ? AND post_outbox.post_id IS NULL AND race.status <> 'void'
 ORDER BY post.publish_at, post.post_id LIMIT ?;
 
 -- name: DeletePostsOfRace :exec
