@@ -69,6 +69,7 @@ func TestDefer(t *testing.T) {
 	require.ErrorContains(t, err, "you have deferred", "nobody has a place in both")
 	_, err = b.store.EnterByHand(ctx, b.race.ID, runner, "why not", maindb.Override{Capacity: true})
 	require.ErrorContains(t, err, "has deferred")
+	require.ErrorContains(t, b.store.DeleteRace(ctx, there.race.ID), "runners have deferred their entries to this race")
 	require.NoError(t, b.store.CancelEntry(ctx, there.race.ID, runner))
 	require.Equal(t, race.Cancelled, there.of(t, runner).Status)
 	require.Equal(t, race.Deferred, b.of(t, runner).Status, "a place that was deferred does not come back")

@@ -169,7 +169,8 @@ func racesOf(rows []gen.Race) ([]race.Race, error) {
 
 // DeleteRace removes a race and its entries. It returns race.ErrNotFound, and a
 // *race.ConflictError once the race has official records: those are kept for ever,
-// since the ledger refers to them.
+// since the ledger refers to them. It also does while runners have a place in it for
+// which they gave up one of another edition: they would be left with neither.
 func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -186,6 +187,13 @@ func (s *Store) DeleteRace(ctx context.Context, raceID string) error {
 		}
 		if recorded {
 			return &race.ConflictError{Message: "the race has official records, which are kept for ever"}
+		}
+		deferred, err := q.DeferredTo(ctx, raceID)
+		if err != nil {
+			return fmt.Errorf("check race %s for deferred entries: %w", raceID, err)
+		}
+		if deferred {
+			return &race.ConflictError{Message: "runners have deferred their entries to this race: remove those entries first"}
 		}
 		if err := q.DeleteClaimsOfRace(ctx, raceID); err != nil {
 			return fmt.Errorf("delete claims of race %s: %w", raceID, err)

@@ -46,6 +46,22 @@ func (q *Queries) DeferralTo(ctx context.Context, nextRaceID string, userID stri
 	return i, err
 }
 
+const deferredTo = `-- name: DeferredTo :one
+SELECT EXISTS (
+    SELECT 1 FROM entry_deferral
+    JOIN entry ON entry.user_id = entry_deferral.user_id AND entry.race_id = entry_deferral.next_race_id AND entry.entry_id = entry_deferral.next_entry_id
+    WHERE entry_deferral.next_race_id = ? AND entry.state = 'entered'
+)
+`
+
+// Whether somebody who gave up a place of another race for one of this still has it.
+func (q *Queries) DeferredTo(ctx context.Context, nextRaceID string) (bool, error) {
+	row := q.db.QueryRowContext(ctx, deferredTo, nextRaceID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const deleteDeferralsOfRace = `-- name: DeleteDeferralsOfRace :exec
 DELETE FROM entry_deferral WHERE race_id = ? OR next_race_id = ?
 `
