@@ -83,6 +83,6 @@ func Inputs() map[string]reflect.Type {
 		"AuditCredits": nil, "SweepStandings": nil, "RebuildTotal": reflect.TypeFor[TotalInput](),
 		"SendMail": reflect.TypeFor[MailInput](), "RankSeries": reflect.TypeFor[SeriesInput](),
 		"HoldOffer": reflect.TypeFor[OfferInput](), "TellNotice": reflect.TypeFor[NoticeInput](), "DrawRace": reflect.TypeFor[DrawInput](),
-		"DeliverWebhook": reflect.TypeFor[WebhookInput](), "PublishPlanned": reflect.TypeFor[PostInput](),
+		"DeliverWebhook": reflect.TypeFor[WebhookInput](), "PublishPlanned": reflect.TypeFor[PostInput](), "RemindOfTask": reflect.TypeFor[TaskInput](),
 	}
 }
