@@ -56,6 +56,7 @@ func TestPosts(t *testing.T) {
 	b.as(t, runner, http.MethodGet, path+"/"+fmt.Sprint(draft["post_id"])+"/comments", "", http.StatusNotFound)
 	require.Equal(t, "public, max-age=5, s-maxage=10, stale-if-error=600", b.with(t, anonymous, http.MethodGet, path, "").Header().Get("Cache-Control"))
 	require.Equal(t, "no-store", b.with(t, viewer, http.MethodGet, path, "").Header().Get("Cache-Control"))
+	require.Equal(t, "Authorization", b.with(t, anonymous, http.MethodGet, path, "").Header().Get("Vary"), "caches have less than the staff see")
 
 	one := path + "/" + fmt.Sprint(draft["post_id"])
 	require.Equal(t, `"1"`, b.with(t, owner, http.MethodGet, one, "").Header().Get("ETag"))
@@ -108,6 +109,9 @@ func TestComments(t *testing.T) {
 		require.Len(t, reported, 1)
 		require.Equal(t, []any{"rude"}, reported[0]["reports"])
 	}
+	require.Equal(t, http.StatusOK, b.with(t, owner, http.MethodPatch, one, `{"state":"withdrawn"}`, "If-Match", "1").Code)
+	require.Equal(t, "no-store", b.with(t, viewer, http.MethodGet, comments, "").Header().Get("Cache-Control"), "nobody else may read them")
+	require.Equal(t, http.StatusOK, b.with(t, owner, http.MethodPatch, one, `{"state":"published"}`, "If-Match", "2").Code)
 	b.as(t, operator, http.MethodPost, comment+"/hide", `{"reason":"not here"}`, http.StatusOK)
 	hidden := items(t, b.as(t, anonymous, http.MethodGet, comments, "", http.StatusOK))[0]
 	require.Equal(t, []any{"hidden", "not here", nil, nil}, []any{hidden["state"], hidden["hidden_reason"], hidden["text"], hidden["name"]})

@@ -105,7 +105,7 @@ func (s *Service) comments(ctx context.Context, in *commentsInput) (*commentsOut
 	if err != nil {
 		return nil, err
 	}
-	if !said.Named {
+	if !said.Named || p.State != race.PostPublished { // that the staff read one must not put it into caches
 		out.CacheControl = cacheNone
 	}
 	out.Body.Items, out.Body.NextCursor = make([]Comment, len(said.Comments)), next

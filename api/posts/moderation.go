@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -73,7 +74,7 @@ func judged(c race.Comment, err error) (*judgedOutput, error) {
 // Judge hides a comment with a reason, or shows it.
 func (s *Service) Judge(ctx context.Context, of race.Comment, state race.CommentState, reason string) (race.Comment, error) {
 	reason = strings.TrimSpace(reason)
-	if state == race.CommentHidden && reason == "" {
+	if state == race.CommentHidden && reason == "" || utf8.RuneCountInString(reason) > 500 {
 		return race.Comment{}, &race.InvalidError{Fields: []race.FieldError{{Field: "reason", Message: "must say why, in 1 to 500 characters"}}}
 	}
 	return s.store.JudgeComment(ctx, of, state, maindb.Change{By: server.CallerFrom(ctx).UserID, Reason: reason})

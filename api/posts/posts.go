@@ -37,6 +37,8 @@ const (
 
 	cachePublic = "public, max-age=5, s-maxage=10, stale-if-error=600"
 	cacheNone   = "no-store"
+	// byReader keeps caches from answering the staff with what they keep for everybody.
+	byReader = "Authorization"
 )
 
 // Config is what the calls need.
@@ -167,6 +169,7 @@ type createInput struct {
 type postOutput struct {
 	ETag         string `header:"ETag" doc:"The revision, for If-Match."`
 	CacheControl string `header:"Cache-Control"`
+	Vary         string `header:"Vary"`
 	Body         Post
 }
 
@@ -175,7 +178,7 @@ func (s *Service) answer(ctx context.Context, p race.Post, staff bool) (*postOut
 	if err != nil {
 		return nil, err
 	}
-	out := &postOutput{ETag: strconv.Quote(strconv.Itoa(p.Revision)), CacheControl: cachePublic, Body: shown(p, staff)}
+	out := &postOutput{ETag: strconv.Quote(strconv.Itoa(p.Revision)), CacheControl: cachePublic, Vary: byReader, Body: shown(p, staff)}
 	if staff {
 		out.CacheControl = cacheNone
 	}
@@ -266,6 +269,7 @@ type listInput struct {
 
 type postsOutput struct {
 	CacheControl string `header:"Cache-Control"`
+	Vary         string `header:"Vary"`
 	Body         struct {
 		Items      []Post `json:"items" nullable:"false"`
 		NextCursor string `json:"next_cursor,omitempty"`
@@ -274,7 +278,7 @@ type postsOutput struct {
 
 func (s *Service) list(ctx context.Context, in *listInput) (*postsOutput, error) {
 	staff := server.RoleFrom(ctx) != ""
-	out := &postsOutput{CacheControl: cachePublic}
+	out := &postsOutput{CacheControl: cachePublic, Vary: byReader}
 	var found []race.Post
 	var err error
 	if staff {

@@ -165,9 +165,11 @@ func (s *Store) inComment(ctx context.Context, of race.Comment, writer string, d
 	})
 }
 
+var errNoLongerThere = &race.ConflictError{Message: "those who have left the race or its staff can delete their comments, but not change them"}
+
 // EditComment gives a comment of its author another text. Errors: race.ErrNotFound,
-// race.ErrNotOwn, *race.ConflictError for one that is hidden, or where comments are
-// switched off.
+// race.ErrNotOwn, *race.ConflictError for one that is hidden, where comments are switched
+// off, and for authors who have left the race or its staff.
 func (s *Store) EditComment(ctx context.Context, of race.Comment) (edited race.Comment, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error { // the post first, as AddComment and RemovePost
 		q := s.queries.WithTx(tx)
@@ -189,7 +191,14 @@ func (s *Store) EditComment(ctx context.Context, of race.Comment) (edited race.C
 			return race.ErrNotOwn
 		case c.State == race.CommentHidden:
 			return &race.ConflictError{Message: "the organizer has hidden the comment: it can be deleted, but not changed"}
-		case c.Text == of.Text:
+		}
+		// Whoever no longer speaks for the race must not change what it has said.
+		if staff, err := mayComment(ctx, q, of.RaceID, of.UserID); errors.Is(err, race.ErrNotOwn) || err == nil && c.ByStaff && !staff {
+			return errNoLongerThere
+		} else if err != nil {
+			return err
+		}
+		if c.Text == of.Text {
 			edited = c
 			return nil
 		}
@@ -272,7 +281,7 @@ func (s *Store) ReportComment(ctx context.Context, of race.Comment, reporterID, 
 			return fmt.Errorf("report comment %s: %w", c.ID, err)
 		}
 		change := ofComment(c, "comment.reported", c.State, c.State)
-		change.AboutID = "" // its author does not learn who reports it
+		change.AboutID, change.RaceID = "", "" // its author, who may be on the staff, does not learn who reports it
 		return writeChanges(ctx, tx, s.now(), change)
 	})
 }

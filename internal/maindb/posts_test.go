@@ -299,8 +299,11 @@ func TestCommentsAndTheirModeration(t *testing.T) {
 	require.ErrorIs(t, b.store.DeleteComment(ctx, other), race.ErrNotOwn)
 
 	for range 2 {
-		require.NoError(t, b.store.ReportComment(ctx, c, stranger, "spam"))
+		require.NoError(t, b.store.ReportComment(race.WithActor(ctx, race.Actor{Kind: race.ByAccount, ID: stranger, AccountID: stranger}), c, stranger, "spam"))
 	}
+	ofRace, err := b.store.Changes(ctx, maindb.ChangeFilter{RaceID: b.race.ID, Actor: stranger}, "", 10)
+	require.NoError(t, err)
+	require.Empty(t, ofRace, "authors on the staff do not learn who reports them")
 	require.NoError(t, b.store.ReportComment(ctx, c, waiting, ""))
 	var conflict *race.ConflictError
 	require.ErrorAs(t, b.store.ReportComment(ctx, c, runner, ""), &conflict)
@@ -340,6 +343,10 @@ func TestCommentsAndTheirModeration(t *testing.T) {
 	require.Equal(t, "At the stadium.", list[1].Text)
 	_, err = say(runner, "I am still here")
 	require.ErrorIs(t, err, race.ErrLeft)
+	b.exec(t, "DELETE FROM race_staff WHERE race_id = ? AND user_id = ?", b.race.ID, editor)
+	answer.Text = "The race is cancelled."
+	_, err = b.store.EditComment(ctx, answer)
+	require.ErrorAs(t, err, &conflict, "they no longer speak for the race")
 	require.NoError(t, b.store.DeleteComment(ctx, answer))
 	require.ErrorIs(t, b.store.DeleteComment(ctx, answer), race.ErrNotFound)
 
