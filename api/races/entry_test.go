@@ -294,6 +294,8 @@ func TestDeferral(t *testing.T) {
 	require.Contains(t, wrong.raw, `"body.entry.next_race_id"`)
 	strange := b.call(t, http.MethodPatch, here, b.organizer, `{"entry":{"next_race_id":"`+newID()+`","defer_until":"`+until+`"}}`)
 	require.Equal(t, http.StatusConflict, strange.status, strange.raw)
+	strange = b.call(t, http.MethodPatch, here, b.organizer, `{"entry":{"next_race_id":"다음 대회"}}`)
+	require.Equal(t, http.StatusUnprocessableEntity, strange.status, strange.raw)
 	set := b.call(t, http.MethodPatch, here, b.organizer, `{"entry":{"next_race_id":"`+nextID+`","defer_until":"`+until+`"}}`)
 	require.Equal(t, http.StatusOK, set.status, set.raw)
 

@@ -113,6 +113,9 @@ func changeEntry(wrong *race.FieldErrors, s *race.EntrySettings, body EntryChang
 		setInstant(wrong, "entry.transfer_until", &s.TransferUntil, *body.TransferUntil)
 	}
 	set(&s.NextRaceID, body.NextRaceID)
+	if s.NextRaceID != "" && !server.IsID(s.NextRaceID) {
+		wrong.Add("entry.next_race_id", errors.New("must be another race of the same organizer"))
+	}
 	if body.DeferUntil != nil {
 		setInstant(wrong, "entry.defer_until", &s.DeferUntil, *body.DeferUntil)
 	}

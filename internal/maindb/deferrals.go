@@ -14,18 +14,21 @@ import (
 )
 
 // checkNextEdition returns a *race.ConflictError when the settings name a next edition
-// that cannot be one. Places of a race are only given away by its owner.
+// that cannot be one. Places of a race are only given away by its owner and its editors.
 func checkNextEdition(ctx context.Context, q *gen.Queries, old, updated race.Race) error {
 	if updated.Entry == nil || updated.Entry.NextRaceID == "" || old.Entry != nil && old.Entry.NextRaceID == updated.Entry.NextRaceID {
 		return nil
 	}
-	row, err := q.Race(ctx, updated.Entry.NextRaceID)
-	next, err := foundRace(updated.Entry.NextRaceID, row, err)
+	editor := race.ActorFrom(ctx).AccountID
+	row, err := q.RaceWithRole(ctx, editor, updated.Entry.NextRaceID)
+	next, err := foundRace(updated.Entry.NextRaceID, row.Race, err)
 	switch {
 	case errors.Is(err, race.ErrNotFound), err == nil && (next.OrganizerID != updated.OrganizerID || next.ID == updated.ID):
 		return &race.ConflictError{Field: "entry.next_race_id", Message: "must be another race of the same organizer"}
 	case err != nil:
 		return err
+	case editor != "" && !roleIn(next, editor, row.Role).Includes(race.Editor): // it would let strangers to that race fill it
+		return &race.ConflictError{Field: "entry.next_race_id", Message: "must be a race that you work on as an editor"}
 	case !updated.Date.Before(next.Date):
 		return &race.ConflictError{Field: "entry.next_race_id", Message: "must be a race on a later day"}
 	}

@@ -165,6 +165,20 @@ func TestDeferIsRefused(t *testing.T) {
 		require.ErrorAs(t, err, &conflict)
 		require.Equal(t, "entry.next_race_id", conflict.Field)
 	}
+
+	// An editor of this race opens only those to its runners that they may change, too.
+	editor, next := newID(), limited(5)
+	next.OrganizerID, next.Date = b.race.OrganizerID, race.DateOf(time.Now().AddDate(2, 0, 0))
+	next = b.created(t, next)
+	by := race.WithActor(t.Context(), race.Actor{Kind: race.ByAccount, ID: editor, AccountID: editor})
+	name := func() error {
+		_, _, err := b.store.UpdateRace(by, b.race.ID, func(r *race.Race) error { r.Entry.NextRaceID = next.ID; return nil }, noBirths)
+		return err
+	}
+	b.exec(t, "INSERT INTO race_staff (race_id, user_id, role, added_at) VALUES (?, ?, 'timing', NOW(6))", next.ID, editor)
+	require.ErrorContains(t, name(), "must be a race that you work on as an editor")
+	b.exec(t, "UPDATE race_staff SET role = 'editor' WHERE race_id = ? AND user_id = ?", next.ID, editor)
+	require.NoError(t, name())
 }
 
 // TestDeferIntoAPoolWithAStandard: whoever qualified for this edition need not do so

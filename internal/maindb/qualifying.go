@@ -171,7 +171,7 @@ func (s *Store) Admit(ctx context.Context, raceID, admissionID, pool, loginHash,
 			return fmt.Errorf("admit a runner to race %s: %w", raceID, err)
 		}
 		admitted = admissionOf(r, gen.EntryAdmission(add))
-		return writeChanges(ctx, tx, now, ofAdmission(admitted, "admission.added", reason))
+		return writeChanges(ctx, tx, now, ofAdmission(admitted, "admission.added"))
 	})
 	return admitted, err
 }
@@ -192,9 +192,11 @@ func demandingPool(r race.Race, name string) (race.EntryPool, error) {
 	return race.EntryPool{}, wrong("is not a pool of this race")
 }
 
-func ofAdmission(a Admission, action, reason string) race.Change {
+// ofAdmission is a change of an admission. Its reason says who the runner is, and has to
+// go with the admission when they leave, so that it is not in the change log.
+func ofAdmission(a Admission, action string) race.Change {
 	return race.Change{
-		Action: action, RaceID: a.RaceID, Subject: race.Subject{Kind: "admission", ID: a.ID}, Reason: reason, After: map[string]any{"pool": a.Pool},
+		Action: action, RaceID: a.RaceID, Subject: race.Subject{Kind: "admission", ID: a.ID}, After: map[string]any{"pool": a.Pool},
 	}
 }
 
@@ -230,6 +232,6 @@ func (s *Store) EndAdmission(ctx context.Context, r race.Race, admissionID strin
 		if err := q.DeleteAdmission(ctx, r.ID, admissionID); err != nil {
 			return fmt.Errorf("take an admission to race %s back: %w", r.ID, err)
 		}
-		return writeChanges(ctx, tx, s.now(), ofAdmission(admissionOf(r, row), "admission.removed", ""))
+		return writeChanges(ctx, tx, s.now(), ofAdmission(admissionOf(r, row), "admission.removed"))
 	})
 }

@@ -147,6 +147,9 @@ func TestAdmissionAndOverride(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	require.Equal(t, "national team", list[0].Reason)
+	logged, err := b.store.Changes(ctx, maindb.ChangeFilter{Subject: first.ID}, "", 10)
+	require.NoError(t, err)
+	require.Empty(t, logged[0].Reason, "it says who they are, and would outlast their account")
 	for range 2 {
 		require.NoError(t, b.store.EndAdmission(ctx, b.race, first.ID))
 	}
