@@ -92,7 +92,20 @@ func (t *telling) tasks(ctx context.Context) error {
 	return nil
 }
 
-// concernedBy returns whom a task concerns: nobody the deadline of what is done.
+// clockSlack is how far this clock may be behind the database's, by which reminders are
+// given.
+const clockSlack = time.Hour
+
+// isDue reports whether the task is still to be reminded of: its deadline may have been
+// moved while the event waited to be told.
+func (t *telling) isDue(task race.Task) bool {
+	return slices.ContainsFunc(task.Moments(t.race.Location()), func(m race.TaskMoment) bool {
+		return m.Overdue == (t.event.Kind == notice.TaskOverdue) && m.At.Before(t.now().Add(clockSlack))
+	})
+}
+
+// concernedBy returns whom a task concerns: nobody the deadline of what is done, or has
+// another deadline by now.
 func (t *telling) concernedBy(task race.Task) []string {
 	doer := task.AssigneeID
 	if doer == "" {
@@ -101,7 +114,7 @@ func (t *telling) concernedBy(task race.Task) []string {
 	users := append([]string{doer}, task.WatcherIDs...)
 	switch {
 	case t.event.Kind == notice.TaskChanged:
-	case task.Status.Finished():
+	case !t.isDue(task):
 		return nil
 	case t.event.Kind == notice.TaskOverdue:
 		users = []string{t.race.OrganizerID, doer}

@@ -84,4 +84,17 @@ func TestNoticesOfTasks(t *testing.T) {
 	told(map[string][]string{"Tasks of yours have changed": {b.address(assignee)}})
 	require.NoError(t, b.main.RemoveStaff(race.WithActor(ctx, by(assignee)), b.raceID, assignee))
 	told(map[string][]string{"맡은 할 일이 바뀌었습니다": {b.address(owner)}})
+
+	// A deadline that is moved before people were told that it is over.
+	moved, err := b.main.AddTask(race.WithActor(ctx, by(owner)), race.Task{
+		ID: uuid.NewString(), RaceID: b.raceID, Title: "Book the stage", Status: race.TaskOpen, Deadline: race.Deadline{At: time.Now().Add(time.Hour).UTC().Truncate(time.Second)},
+	})
+	require.NoError(t, err)
+	b.inMain("UPDATE race_task SET due_at = due_at - INTERVAL 2 DAY, told_at = told_at - INTERVAL 2 DAY WHERE task_id = ?", moved.ID)
+	_, err = b.worker.RemindTask(ctx, moved.ID)
+	require.NoError(t, err)
+	later := race.Deadline{At: time.Now().Add(60 * 24 * time.Hour).UTC().Truncate(time.Second)}
+	_, err = b.main.ChangeTask(race.WithActor(ctx, by(owner)), b.raceID, moved.ID, 0, maindb.TaskPatch{Deadline: &later})
+	require.NoError(t, err)
+	told(map[string][]string{})
 }
