@@ -368,6 +368,7 @@ GET    /{lang}/my/races/{race_id}                                     runners
 POST   /{lang}/my/races/{race_id}                                     runners
 POST   /{lang}/my/races/{race_id}/cancel                              runners
 POST   /{lang}/my/races/{race_id}/accept                              runners
+POST   /{lang}/my/races/{race_id}/defer                               runners
 POST   /{lang}/my/races/{race_id}/decline                             runners
 POST   /{lang}/my/races/{race_id}/standing                            runners
 GET    /{lang}/my/races/{race_id}/transfer                            runners
@@ -425,6 +426,9 @@ GET    /{lang}/organize/races/{race_id}/entries.csv                   viewers
 GET    /{lang}/organize/races/{race_id}/entries/{user_id}             viewers
 POST   /{lang}/organize/races/{race_id}/entries/{user_id}/enter       editors
 POST   /{lang}/organize/races/{race_id}/entries/{user_id}/remove      editors
+GET    /{lang}/organize/races/{race_id}/admissions                    viewers
+POST   /{lang}/organize/races/{race_id}/admissions                    editors
+POST   /{lang}/organize/races/{race_id}/admissions/{admission_id}/end editors
 GET    /{lang}/organize/races/{race_id}/transfers                     viewers
 POST   /{lang}/organize/races/{race_id}/entries/{user_id}/transfer    editors
 POST   /{lang}/organize/races/{race_id}/entries/{user_id}/transfer/confirm  editors

@@ -302,13 +302,16 @@ func TestTextsStayTexts(t *testing.T) {
 	b.recompute(t)
 
 	// A runner with an entry, records of their own, and a place in a race to come.
-	coming := b.addLimited(t, race.EntrySettings{Capacity: 5, LastKey: 2, TransferUntil: time.Now().Add(24 * time.Hour), Pools: []race.EntryPool{{Key: 1, Name: m.short("pool"), Capacity: 5}, {Key: 2, Name: "Group B", Capacity: 5}}})
+	coming := b.addLimited(t, race.EntrySettings{Capacity: 5, LastKey: 2, TransferUntil: time.Now().Add(24 * time.Hour), Pools: []race.EntryPool{{Key: 1, Name: m.short("pool"), Capacity: 5}, {Key: 2, Name: m.short("fastpool"), Capacity: 5, Standard: aStandard}}})
 	b.account(t, "runner", auth.Runner)
 	c = b.loggedIn(t, "runner")
 	posts("/en/my/settings", c.visit("/en/my/settings").fill("main form", "name", "="+m.text("runner"))...)
 	posts("/en/my/records/new", c.visit("/en/my/records/new").fill("main form", "date", "2026-02-03", "time", "21:40", "distance_m", "5", "title", m.text("title"), "note", m.text("note"))...)
 	posts("/en/my/claims/new", "race_id", b.raceID, "bib", "3", "birth_date", "1981-01-01")
 	posts("/en/my/races/"+coming.ID, c.visit("/en/my/races/"+coming.ID).fill("#enter", "pool", coming.Entry.Pools[0].Name, "team", m.short("entryteam"))...)
+
+	admitting := "/en/organize/races/" + coming.ID + "/admissions"
+	require.Equal(t, http.StatusSeeOther, office.post(admitting, office.visit(admitting).fill("main form", "login_id", "somebody", "pool", coming.Entry.Pools[1].Name, "reason", m.text("admission"))...).status)
 
 	// What operators write and see.
 	letter := queue.Letter{Received: queue.Received{MessageID: "m1", Body: m.text("letter")}, Reason: m.text("letterreason")}

@@ -54,7 +54,7 @@ func TestDrawPages(t *testing.T) {
 		after := c.visit(mine)
 		require.Len(t, after.Find("dd code").Text(), 12, "%s can look the number up, drawn or not", name)
 		require.Equal(t, 1, after.Find(`dd a[href="/en/races/`+r.ID+`/draw"]`).Length())
-		if after.Find("main .notice").First().Text() == "You were not drawn, and there is no waiting list." {
+		if strings.TrimSpace(after.Find("main .notice").First().Text()) == "You were not drawn, and there is no waiting list." {
 			notDrawn++
 			require.Contains(t, after.body, "The places were drawn on")
 		}

@@ -20,6 +20,7 @@ func (s *site) entryPages() {
 	s.visit(get, "/my/races/{race_id}", s.entryForm)
 	s.visit(post, "/my/races/{race_id}", s.enter)
 	s.visit(post, "/my/races/{race_id}/cancel", s.cancelEntry)
+	s.visit(post, "/my/races/{race_id}/defer", s.deferEntry)
 	s.visit(post, "/my/races/{race_id}/accept", s.acceptPlace)
 	s.visit(post, "/my/races/{race_id}/decline", s.declinePlace)
 	s.visit(post, "/my/races/{race_id}/standing", s.setStanding)
@@ -168,6 +169,9 @@ type entryView struct {
 	account userdb.Account
 	pools   []maindb.PoolCounts // those that the runner can choose from
 	offered *races.TransferBody // the place that they hand on; nil: none
+	best    map[int]race.Time   // the runner's for pools that demand a qualifying time, by key
+	next    *race.Race          // the edition that they can defer to, or have deferred to; nil: none
+	prior   *race.Race          // the edition that the place was deferred from; nil: none
 }
 
 // in reports whether the runner has a place, is offered one, or waits for one.
@@ -233,6 +237,12 @@ func (s *site) entryForm(ctx context.Context, v *visit) (page, error) {
 	}
 	if found.places != nil {
 		view.pools = poolsFor(found.Race, found.places.pools, view.account)
+		if view.best, err = s.bestTimes(ctx, view.pools, v.caller.UserID); err != nil {
+			return page{}, err
+		}
+	}
+	if err = s.readDeferral(ctx, &view, entry); err != nil {
+		return page{}, err
 	}
 	return page{title: v.T("entry.title") + " · " + found.Name, body: entryBody(v, view), module: "entry.js"}, nil
 }

@@ -25,6 +25,7 @@ func (s *site) raceEntriesPages(get, post func(path string, act action)) {
 	get(ofRace+"/entries/{user_id}", s.entryPage)
 	post(ofRace+"/entries/{user_id}/enter", s.enterByHand)
 	post(ofRace+"/entries/{user_id}/remove", s.removeEntry)
+	s.admissionPages(get, post)
 	get(ofRace+"/transfers", s.raceTransfers)
 	post(ofRace+"/entries/{user_id}/transfer", s.transferByHand)
 	post(ofRace+"/entries/{user_id}/transfer/confirm", s.confirmByHand)
@@ -81,6 +82,11 @@ func (s *site) entriesPage(ctx context.Context, v *visit) (page, error) {
 		return page{}, err
 	}
 	view.status = race.EntryStatus(status)
+	show, err := v.oneOf("show", "unqualified")
+	if err != nil {
+		return page{}, err
+	}
+	view.unqualified = show != ""
 	if view.pool, err = v.number("pool"); err != nil {
 		return page{}, err
 	}
@@ -259,6 +265,7 @@ func entryValues(r race.Race) url.Values {
 		"time_zone": s.Zone, "opens_at": localText(s, s.OpensAt), "closes_at": localText(s, s.ClosesAt), "waiting_list": yes[s.WaitingList],
 		"order": string(s.Order), "draw_at": localText(s, s.DrawAt),
 		"transfer_until": localText(s, s.TransferUntil), "transfer_past_line": yes[s.TransferPastLine],
+		"next_race_id": s.NextRaceID, "defer_until": localText(s, s.DeferUntil),
 		"offer_hold": cmp.Or(s.OfferHold, usualHold).String(), "paused": yes[s.Paused],
 		"capacity": number(s.Capacity), "bib_from": number(s.BibFrom), "bib_to": number(s.BibTo),
 	} {
@@ -269,6 +276,9 @@ func entryValues(r race.Race) url.Values {
 			"key": number(p.Key), "name": p.Name, "capacity": number(p.Capacity), "opens_at": localText(s, p.OpensAt), "division": p.Division,
 			"bib_from": number(p.BibFrom), "bib_to": number(p.BibTo),
 		} {
+			values.Set(cell("entry.pools", i, field), value)
+		}
+		for field, value := range standardValues(p.Standard) {
 			values.Set(cell("entry.pools", i, field), value)
 		}
 	}
@@ -296,6 +306,7 @@ func (v *visit) entryChange(was url.Values) races.RaceChangeBody {
 		WaitingList: new(v.form.get("entry.waiting_list") != ""), OfferHold: new(v.form.get("entry.offer_hold")), Paused: new(v.form.get("entry.paused") != ""),
 		Order: new(cmp.Or(v.form.get("entry.order"), "arrival")), DrawAt: new(v.localInstant("entry.draw_at", zone)),
 		TransferUntil: new(v.localInstant("entry.transfer_until", zone)), TransferPastLine: new(v.form.get("entry.transfer_past_line") != ""),
+		NextRaceID: new(v.form.get("entry.next_race_id")), DeferUntil: new(v.localInstant("entry.defer_until", zone)),
 	}
 	pools := make([]races.EntryPoolBody, rowsIn(v.form.values, "entry.pools"))
 	for i := range pools {
@@ -303,6 +314,7 @@ func (v *visit) entryChange(was url.Values) races.RaceChangeBody {
 		pools[i] = races.EntryPoolBody{
 			Key: v.whole(at("key")), Name: v.form.get(at("name")), Capacity: v.whole(at("capacity")), OpensAt: v.localInstant(at("opens_at"), zone),
 			Division: v.form.get(at("division")), BibFrom: v.whole(at("bib_from")), BibTo: v.whole(at("bib_to")),
+			Standard: v.standardOf(at),
 		}
 	}
 	in.Pools = &pools
@@ -411,6 +423,11 @@ func (s *site) entryEffects(ctx context.Context, v *visit, was, is race.Race) ([
 	if cmp.Or(before.OfferHold, usualHold) != cmp.Or(after.OfferHold, usualHold) {
 		say("hold", "Hold", v.hold(after))
 	}
+	deferral, err := s.deferralEffects(ctx, v, before, after)
+	if err != nil {
+		return nil, err
+	}
+	effects = append(effects, deferral...)
 	counts, err := s.Races.PoolCounts(ctx, was)
 	if err != nil {
 		return nil, err
@@ -435,6 +452,9 @@ func (v *visit) poolEffects(was, is race.Race, counts []maindb.PoolCounts) (effe
 			if len(is.Entry.Pools) > 0 {
 				say("pool.new", "Capacity", v.Number(p.Capacity))
 			}
+			if !p.Standard.IsZero() {
+				say("pool.standard", "Standard", v.standardWords(p.Standard))
+			}
 			continue
 		}
 		if before.Name != p.Name {
@@ -448,6 +468,13 @@ func (v *visit) poolEffects(was, is race.Race, counts []maindb.PoolCounts) (effe
 		}
 		if before.Division != p.Division {
 			say("pool.division")
+		}
+		switch {
+		case before.Standard == p.Standard:
+		case p.Standard.IsZero():
+			say("pool.standard.none")
+		default:
+			say("pool.standard", "Standard", v.standardWords(p.Standard))
 		}
 		if before.BibFrom != p.BibFrom || before.BibTo != p.BibTo {
 			say("pool.bibs")

@@ -129,6 +129,8 @@ type settingsView struct {
 	moved bool              // what the change leads to has changed since the reader saw the preview
 	// effects is what a change of entry leads to, in sentences.
 	effects []string
+	// editions are the races that can be the next edition.
+	editions []option
 }
 
 var settingsParts = []*settingsPart{
@@ -148,7 +150,7 @@ var settingsParts = []*settingsPart{
 	},
 	{
 		name: "entry", values: entryValues, change: (*visit).entryChange, fields: entrySettingFields,
-		list: "entry.pools", row: []string{"key", "name", "capacity", "opens_at", "division", "bib_from", "bib_to"},
+		list: "entry.pools", row: []string{"key", "name", "capacity", "opens_at", "division", "bib_from", "bib_to", "standard.distance_m", "standard.men", "standard.women", "standard.since"},
 	},
 }
 
@@ -169,7 +171,13 @@ const (
 )
 
 // settingsPage draws a form of settings. A new one shows the race as it is.
-func (s *site) settingsPage(v *visit, e settingsView) page {
+func (s *site) settingsPage(ctx context.Context, v *visit, e settingsView) (page, error) {
+	if e.name == "entry" {
+		var err error
+		if e.editions, err = s.editions(ctx, v, e.Race); err != nil {
+			return page{}, err
+		}
+	}
 	if !v.form.sent {
 		v.form.values = e.values(e.Race)
 		v.form.sent = true // so that every field shows its value
@@ -184,7 +192,7 @@ func (s *site) settingsPage(v *visit, e settingsView) page {
 			e.rows = min(given+moreRows, maxRows)
 		}
 	}
-	return page{title: v.T("settings." + e.name), body: raceSettingsBody(v, e)}
+	return page{title: v.T("settings." + e.name), body: raceSettingsBody(v, e)}, nil
 }
 
 // compact moves the rows of a list together, without those that are empty or to be
@@ -233,7 +241,7 @@ func (s *site) settingsForm(ctx context.Context, v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	return s.settingsPage(v, settingsView{Race: server.RaceFrom(ctx), settingsPart: part}), nil
+	return s.settingsPage(ctx, v, settingsView{Race: server.RaceFrom(ctx), settingsPart: part})
 }
 
 // changedMeanwhile is the error of a form that shows a race as it no longer is.
@@ -284,25 +292,29 @@ func (s *site) changeSettings(ctx context.Context, v *visit) (page, error) {
 		if part.name == "divisions" {
 			setDivisionRows(v.form.values, ageGroupsOf(v.form.get("do")))
 		}
-		return s.settingsPage(v, e), nil
+		return s.settingsPage(ctx, v, e)
 	case "more", "edit":
-		return s.settingsPage(v, e), nil
+		return s.settingsPage(ctx, v, e)
 	}
 	body := part.change(v, e.was)
 	if v.form.refused() {
-		return s.settingsPage(v, e), nil
+		return s.settingsPage(ctx, v, e)
 	}
 	unless := part.unlessChanged(e.was)
 	confirmed, err := s.confirmed(ctx, v, &e, body, unless)
-	if refused, err := s.settingsRefused(v, &e, err); refused || err != nil {
-		return s.settingsPage(v, e), err
+	if refused, err := s.settingsRefused(v, &e, err); err != nil {
+		return page{}, err
+	} else if refused {
+		return s.settingsPage(ctx, v, e)
 	}
 	if !confirmed {
 		return page{title: v.T("preview.title"), body: settingsPreview(v, e)}, nil
 	}
 	_, err = s.Settings.Change(ctx, body, unless)
-	if refused, err := s.settingsRefused(v, &e, err); refused || err != nil {
-		return s.settingsPage(v, e), err
+	if refused, err := s.settingsRefused(v, &e, err); err != nil {
+		return page{}, err
+	} else if refused {
+		return s.settingsPage(ctx, v, e)
 	}
 	if part.name == "entry" {
 		return v.done(entriesPath(v.raceID), "settings-saved")

@@ -101,6 +101,7 @@ var Access = map[string]Rule{
 	"POST /{lang}/my/races/{race_id}":                                  {Who: Runner, Creates: true},
 	"POST /{lang}/my/races/{race_id}/cancel":                           {Who: Runner},
 	"POST /{lang}/my/races/{race_id}/accept":                           {Who: Runner},
+	"POST /{lang}/my/races/{race_id}/defer":                            {Who: Runner}, // repeating it changes nothing, so it needs no key
 	"POST /{lang}/my/races/{race_id}/decline":                          {Who: Runner},
 	"POST /{lang}/my/races/{race_id}/standing":                         {Who: Runner},
 	"GET /{lang}/my/races/{race_id}/transfer":                          {Who: Runner},
@@ -230,6 +231,9 @@ var Access = map[string]Rule{
 	"GET /{lang}/organize/races/{race_id}/entries/{user_id}":                           {Who: Viewer},
 	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/enter":                    {Who: Editor}, // repeating it changes nothing, so it needs no key
 	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/remove":                   {Who: Editor}, // likewise
+	"GET /{lang}/organize/races/{race_id}/admissions":                                  {Who: Viewer},
+	"POST /{lang}/organize/races/{race_id}/admissions":                                 {Who: Editor, Creates: true},
+	"POST /{lang}/organize/races/{race_id}/admissions/{admission_id}/end":              {Who: Editor},
 	"GET /{lang}/organize/races/{race_id}/transfers":                                   {Who: Viewer},
 	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/transfer":                 {Who: Editor, Creates: true, Secret: true},
 	"POST /{lang}/organize/races/{race_id}/entries/{user_id}/transfer/confirm":         {Who: Editor}, // likewise
