@@ -74,6 +74,14 @@ func TestPosts(t *testing.T) {
 	}
 	b.as(t, editor, http.MethodPost, path, `{"title":"a","body":"x","publish_at":"2020-01-01T00:00:00Z"}`, http.StatusConflict)
 	b.as(t, editor, http.MethodPost, path, `{"title":"a","body":"`+strings.Repeat("😀", 10_000)+`"}`, http.StatusCreated)
+	for range 100 {
+		b.as(t, editor, http.MethodPost, path, `{"title":"a","body":"x"}`, http.StatusCreated)
+	}
+	for _, who := range []kind{anonymous, viewer} {
+		list := b.as(t, who, http.MethodGet, path+"?limit=1000", "", http.StatusOK)
+		require.Len(t, items(t, list), 100)
+		require.NotEmpty(t, list["next_cursor"])
+	}
 }
 
 func TestComments(t *testing.T) {

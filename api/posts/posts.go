@@ -32,6 +32,9 @@ const (
 
 	// maxBody is a post of 10,000 characters, each escaped as a pair of surrogates.
 	maxBody = 160 << 10
+	// maxListed is how many posts a list has at most, whatever its reader asks for: a
+	// thousand long ones would be 40 MB, for anybody.
+	maxListed = 100
 	// maxPages is how many rendered posts are kept in memory, of some kilobytes each.
 	maxPages = 1000
 
@@ -88,7 +91,7 @@ func (s *Service) registerPosts(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "list-posts", Method: http.MethodGet, Path: postsPath, Errors: []int{http.StatusForbidden, http.StatusNotFound},
 		Summary: "List the notices of a race", Tags: []string{tag},
-		Description: "The published ones, those that are pinned first and otherwise the newest first. Owner and staff see all of them, the one that was written last first.",
+		Description: "The published ones, those that are pinned first and otherwise the newest first. Owner and staff see all of them, the one that was written last first. Up to 100 at a time.",
 	}, s.list)
 	server.Register(api, huma.Operation{
 		OperationID: "get-post", Method: http.MethodGet, Path: postPath, Errors: []int{http.StatusNotFound},
@@ -307,6 +310,7 @@ func (s *Service) OfRace(ctx context.Context, state race.PostState, part server.
 	if err := part.Seek(&before); err != nil {
 		return nil, "", err
 	}
+	part.Limit = min(part.Limit, maxListed)
 	found, err := s.store.PostsOfRace(ctx, server.RaceFrom(ctx).ID, state, before, part.Limit+1)
 	if err != nil {
 		return nil, "", err
@@ -330,6 +334,7 @@ func (s *Service) Published(ctx context.Context, raceID string, part server.Page
 	if _, err := s.store.Race(ctx, raceID); err != nil {
 		return nil, "", err
 	}
+	part.Limit = min(part.Limit, maxListed)
 	found, err := s.store.PublishedPosts(ctx, raceID, after, part.Limit+1)
 	if err != nil {
 		return nil, "", err
