@@ -80,9 +80,9 @@ func (s *Store) leave(ctx context.Context, userID string) (standIns []string, er
 			func() error { return q.DeleteSeriesOf(ctx, userID) },
 			func() error { return q.DeleteOpenClaimsOf(ctx, nullString(userID)) },
 			func() error { return q.EraseDisputeTexts(ctx, userID) },
+			func() error { return q.EraseCommentsOf(ctx, userID) }, // from here on nobody can report them
 			func() error { return q.DeleteReportsAbout(ctx, userID) },
 			func() error { return q.DeleteReportsBy(ctx, userID) },
-			func() error { return q.EraseCommentsOf(ctx, userID) },
 			func() error { return q.SealDeclinedInvitationsOf(ctx, nullString(userID)) },
 			func() error { return q.DeleteAcceptedInvitationsOf(ctx, nullString(userID)) },
 			func() error { return q.ForgetLoginOfClaims(ctx, nullString(userID)) },

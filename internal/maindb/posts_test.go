@@ -364,3 +364,37 @@ func TestCommentsAndTheirModeration(t *testing.T) {
 		require.Zero(t, left, table)
 	}
 }
+
+// TestReportOfWhoLeaves: a comment that is reported while its author leaves has no report
+// afterwards, which nobody could close.
+func TestReportOfWhoLeaves(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(1))
+	ctx := t.Context()
+	runner := newID()
+	b.enter(t, runner)
+	c, err := b.store.AddComment(ctx, race.Comment{ID: newID(), RaceID: b.race.ID, PostID: b.post(t, func(*race.Post) {}).ID, UserID: runner, Text: "spam"})
+	require.NoError(t, err)
+	report, err := b.db.BeginTx(ctx, nil)
+	require.NoError(t, err)
+	defer report.Rollback() //nolint:errcheck // it is committed below
+	_, err = report.ExecContext(ctx, "SELECT * FROM post_comment WHERE comment_id = ? FOR UPDATE", c.ID)
+	require.NoError(t, err)
+	left := make(chan error, 1)
+	go func() {
+		_, err := b.store.Leave(ctx, runner)
+		left <- err
+	}()
+	require.Eventually(t, func() bool {
+		var n int
+		err := b.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE() AND info LIKE '%post_comment%'").Scan(&n)
+		return err == nil && n > 0
+	}, time.Minute, 5*time.Millisecond)
+	_, err = report.ExecContext(ctx, "INSERT INTO comment_report (comment_id, user_id, race_id, reason, created_at) VALUES (?, ?, ?, '', NOW(6))", c.ID, newID(), b.race.ID)
+	require.NoError(t, err)
+	require.NoError(t, report.Commit())
+	require.NoError(t, <-left)
+	reported, err := b.store.ReportedComments(ctx, "", "", 10)
+	require.NoError(t, err)
+	require.Empty(t, reported)
+}
