@@ -165,8 +165,12 @@ func TestDeferIsRefused(t *testing.T) {
 		require.ErrorAs(t, err, &conflict)
 		require.Equal(t, "entry.next_race_id", conflict.Field)
 	}
+}
 
-	// An editor of this race opens only those to its runners that they may change, too.
+// TestEditorsNameNextEditionsThatTheyMayChange: the runners of this race get places there.
+func TestEditorsNameNextEditionsThatTheyMayChange(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(5))
 	editor, next := newID(), limited(5)
 	next.OrganizerID, next.Date = b.race.OrganizerID, race.DateOf(time.Now().AddDate(2, 0, 0))
 	next = b.created(t, next)

@@ -23,6 +23,9 @@ const (
 	// written. The parser is quadratic for brackets and asterisks that never close: 10,000
 	// characters take 0.1 s at worst, 80,000 take 6.
 	maxLength = 10_000
+	// parsedPerShown is how many characters of a text are parsed for each that is shown
+	// without form: addresses of links are not.
+	parsedPerShown = 10
 	// maxDepth is how many quotes and lists one line may open within each other.
 	maxDepth = 8
 
@@ -138,6 +141,10 @@ func shallow(written string) string {
 // Text returns the beginning of a text as one paragraph without form, of up to length
 // characters, for where there is no HTML.
 func Text(written string, length int) string {
+	// What follows is not shown, and a list shows many texts.
+	if runes := []rune(written); len(runes) > parsedPerShown*length {
+		written = string(runes[:parsedPerShown*length])
+	}
 	plain := html.UnescapeString(bluemonday.StrictPolicy().Sanitize(HTML(written)))
 	runes := []rune(strings.Join(strings.Fields(plain), " "))
 	if len(runes) <= length {
