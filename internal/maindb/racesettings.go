@@ -64,6 +64,11 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 		if err := s.changeEntry(ctx, tx, old, updated); err != nil {
 			return err
 		}
+		if updated.Location().String() != old.Location().String() { // days begin and end at other times
+			if err := q.QueueTasksOfRace(ctx, s.now(), raceID); err != nil {
+				return fmt.Errorf("wake the workflows of the tasks of race %s: %w", raceID, err)
+			}
+		}
 		if updated.Date != old.Date {
 			if err := s.moveRaceDay(ctx, q, updated, births); err != nil {
 				return err

@@ -265,3 +265,28 @@ func TestRemindersOfATask(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, reminder.Over)
 }
+
+// TestTasksInAnotherTimeZone: reminders at 9 o'clock come at 9 o'clock of the time zone
+// that the race gets later.
+func TestTasksInAnotherTimeZone(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(1))
+	ctx := t.Context()
+	task, err := b.store.AddTask(ctx, race.Task{
+		ID: newID(), RaceID: b.race.ID, Title: "Order medals", Status: race.TaskOpen, Deadline: race.Deadline{Day: race.DateOf(time.Now().AddDate(0, 1, 0))},
+	})
+	require.NoError(t, err)
+	b.exec(t, "DELETE FROM task_outbox")
+	before, err := b.store.RemindTask(ctx, task.ID)
+	require.NoError(t, err)
+	b.change(t, func(s *race.EntrySettings) { s.Zone = "Pacific/Kiritimati" })
+	var woken []string
+	require.NoError(t, b.store.StartTasks(ctx, func(_ context.Context, _, taskID string) error {
+		woken = append(woken, taskID)
+		return nil
+	}))
+	require.Equal(t, []string{task.ID}, woken)
+	after, err := b.store.RemindTask(ctx, task.ID)
+	require.NoError(t, err)
+	require.InDelta(t, 5*time.Hour, before.Left-after.Left, float64(2*time.Minute))
+}
