@@ -139,7 +139,7 @@ func TestDeferIsRefused(t *testing.T) {
 		{"removed", "the organizer has removed your entry from the next edition", func(t *testing.T, next *entryBundle) {
 			t.Helper()
 			next.enter(t, runner)
-			_, err := next.store.RemoveEntry(ctx, next.race.ID, runner, "why")
+			_, err := next.store.RemoveEntry(t.Context(), next.race.ID, runner, "why")
 			require.NoError(t, err)
 		}},
 		{"in line", "the next edition is full, and others wait in its line", func(t *testing.T, next *entryBundle) {

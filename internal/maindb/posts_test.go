@@ -360,7 +360,7 @@ func TestCommentsAndTheirModeration(t *testing.T) {
 	require.NoError(t, b.store.DeleteRace(ctx, b.race.ID))
 	for _, table := range []string{"post", "post_outbox", "post_comment", "comment_report"} {
 		var left int
-		require.NoError(t, b.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&left)) //nolint:gosec // fixed names
+		require.NoError(t, b.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&left))
 		require.Zero(t, left, table)
 	}
 }
