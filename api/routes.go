@@ -208,14 +208,14 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		},
 	})
 	p.userDB.Changed = reader.Forget
-	posts.Register(api, posts.Config{Store: p.mainDB, People: reader.People, Now: p.now})
+	posted := posts.Register(api, posts.Config{Store: p.mainDB, People: reader.People, Now: p.now})
 	ofSeries := series.Register(api, series.Config{Store: p.mainDB, Reader: reader, Wake: p.wakeSeries, Now: p.now, Log: p.log})
 	operations := ops.Register(api, ops.Config{
 		Store: p.mainDB, Ledger: p.userDB.Store, Accounts: p.userDB, Workflows: p.temporal, Letters: p.letters, Poke: p.poke,
 		WakeStandings: p.mustWakeStandings, WakeSeries: p.mustWakeSeries, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return pages.Register(router, pages.Config{
-		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Files: files, Records: recorded, Claims: claimed, Disputes: disputed, Settings: raceSettings, Splits: split, Series: ofSeries, Staff: members, APIKeys: apiKeys, Changes: changed, Webhooks: hooks, Operations: operations, CountCredits: count,
+		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Files: files, Records: recorded, Claims: claimed, Disputes: disputed, Posts: posted, Settings: raceSettings, Splits: split, Series: ofSeries, Staff: members, APIKeys: apiKeys, Changes: changed, Webhooks: hooks, Operations: operations, CountCredits: count,
 		Keys: p.mainDB, Fingerprint: fingerprint, PublicURL: p.cfg.PublicURL, GrafanaURL: p.cfg.GrafanaURL, Log: p.log, Now: p.now,
 	})
 }

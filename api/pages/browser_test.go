@@ -221,7 +221,7 @@ func (m marked) short(name string) string {
 // unlinked are addresses that no link leads to: files and JSON, those that lead on to
 // another page, and buttons that depend on what has been done before.
 var unlinked = map[string]bool{
-	"/{lang}/my/export":                         true,
+	"/{lang}/my/export": true, "/{lang}/races/{race_id}/posts.atom": true,
 	"/{lang}/organize/races/{race_id}/progress": true, "/{lang}/organize/races/{race_id}/entries.csv": true, "/{lang}/organize/races/{race_id}/changes/export": true, "/{lang}/operate/changes/export": true, "/{lang}/organize/races/{race_id}/claim-codes.csv": true,
 	"/{lang}/organize/races/{race_id}/files/{import_id}/file": true, "/{lang}/organize/races/{race_id}/files/{import_id}/again": true,
 	"/{lang}/organize/races/{race_id}/files/{import_id}/apply": true,
@@ -287,8 +287,17 @@ func TestTextsStayTexts(t *testing.T) {
 	}
 	require.Equal(t, http.StatusOK, c.post(b.office("en", "/keys"), "name", m.text("racekey"), "scope", "timing").status)
 	require.Equal(t, http.StatusOK, c.post(b.run("en", "/webhooks"), "url", "https://example.org/?"+m.short("webhook"), "events", "race.changed").status)
+	posts(b.run("en", "/posts/new"), "title", m.text("posttitle"), "body", markup+"\n\n[x](javascript:attacked=1)", "comments", "yes", "do", "published")
+	notices, err := b.main.NewestPosts(t.Context(), b.raceID, 1)
+	require.NoError(t, err)
+	thread := "/en/my/races/" + b.raceID + "/posts/" + notices[0].ID
+	posts(thread, "text", m.text("comment"))
+	posts(thread, "text", markup)
+	said, err := b.main.Comments(t.Context(), notices[0].ID, "", 2)
+	require.NoError(t, err)
+	posts(b.run("en", "/comments"), "post_id", notices[0].ID, "comment_id", said[1].ID, "do", "hide", "reason", m.text("hidingreason"))
 	session, _, _ := strings.Cut(c.cookies["__Host-session"], ".")
-	_, err := b.accounts.AddPasskey(t.Context(), userdb.Passkey{ID: newID(), UserID: director, CredentialID: []byte("id"), PublicKey: []byte("key"), Name: m.text("passkey")}, session, false)
+	_, err = b.accounts.AddPasskey(t.Context(), userdb.Passkey{ID: newID(), UserID: director, CredentialID: []byte("id"), PublicKey: []byte("key"), Name: m.text("passkey")}, session, false)
 	require.NoError(t, err)
 	settings := c.visit("/en/my/settings")
 	posts("/en/my/settings", settings.fill("main form", "name", m.text("director"))...)
@@ -308,6 +317,7 @@ func TestTextsStayTexts(t *testing.T) {
 	posts("/en/my/settings", c.visit("/en/my/settings").fill("main form", "name", "="+m.text("runner"))...)
 	posts("/en/my/records/new", c.visit("/en/my/records/new").fill("main form", "date", "2026-02-03", "time", "21:40", "distance_m", "5", "title", m.text("title"), "note", m.text("note"))...)
 	posts("/en/my/claims/new", "race_id", b.raceID, "bib", "3", "birth_date", "1981-01-01")
+	posts(thread, "comment_id", said[0].ID, "do", "report", "reason", m.text("report"))
 	posts("/en/my/races/"+coming.ID, c.visit("/en/my/races/"+coming.ID).fill("#enter", "pool", coming.Entry.Pools[0].Name, "team", m.short("entryteam"))...)
 
 	admitting := "/en/organize/races/" + coming.ID + "/admissions"
@@ -425,7 +435,7 @@ func (b *testBundle) kindOf(t *testing.T, path string) (kind string, page bool) 
 	routes, ok := b.router.(chi.Routes)
 	require.True(t, ok)
 	matched := chi.NewRouteContext()
-	if !strings.HasPrefix(u.Path, "/en/") || strings.HasSuffix(u.Path, "/file") || strings.HasSuffix(u.Path, ".csv") || strings.HasSuffix(u.Path, "/export") || u.Path == "/en/my/export" {
+	if !strings.HasPrefix(u.Path, "/en/") || strings.HasSuffix(u.Path, "/file") || strings.HasSuffix(u.Path, ".csv") || strings.HasSuffix(u.Path, "/export") || strings.HasSuffix(u.Path, ".atom") {
 		return "", false
 	}
 	routes.Match(matched, http.MethodGet, u.EscapedPath())

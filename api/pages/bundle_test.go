@@ -27,6 +27,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
 	"github.com/mrmrthon/mrmrthon/api/pages"
 	"github.com/mrmrthon/mrmrthon/api/plans"
+	"github.com/mrmrthon/mrmrthon/api/posts"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/series"
@@ -151,6 +152,7 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 			Store: b.main, Runners: b.accounts, Hash: sha256.Sum256, Codes: auth.NewCodeLimit(clock), Poke: func() {},
 		}),
 		Disputes: disputes.Register(api, b.main, func(context.Context, string) {}),
+		Posts:    posts.Register(api, posts.Config{Store: b.main, People: reader.People, Now: clock}),
 		Settings: races.Register(api, races.Config{
 			Races: b.main, StartLists: b.main, Runners: b.accounts, Entering: b.entering, Poke: func() {}, Wake: func(context.Context, string) {}, Actions: actions,
 			LoginHash:    func(login string) string { return claims.LoginHash(sha256.Sum256, login) },

@@ -30,6 +30,7 @@ func (s *site) myPages() {
 	s.visit(get, "/my/points", s.myPoints)
 	s.visit(get, "/my/races", s.myRaces)
 	s.entryPages()
+	s.threadPages()
 	s.visit(get, "/my/claims", s.myClaims)
 	s.visit(get, "/my/claims/new", s.claimForm)
 	s.visit(post, "/my/claims/new", s.claim)

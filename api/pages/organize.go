@@ -55,6 +55,7 @@ func (s *site) organizerPages() {
 	s.peoplePages(get, post)
 	s.raceEntriesPages(get, post)
 	s.webhookPages(get, post)
+	s.racePostsPages(get, post)
 }
 
 // mayOrganize reports whether the caller can have races of their own.

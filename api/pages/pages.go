@@ -69,6 +69,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/leaderboard"
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/plans"
+	"github.com/mrmrthon/mrmrthon/api/posts"
 	"github.com/mrmrthon/mrmrthon/api/races"
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/series"
@@ -102,6 +103,7 @@ type Config struct {
 	APIKeys   *keys.Service
 	Changes   *changes.Reader
 	Webhooks  *webhooks.Service
+	Posts     *posts.Service
 	// Operations is what operators do.
 	Operations *ops.Service
 	// CountCredits counts the credits of a race, cheaply enough for a progress bar.
@@ -178,6 +180,9 @@ func Register(router *chi.Mux, cfg Config) error {
 	page("/races/{race_id}/awards", s.awards)
 	page("/races/{race_id}/compare", s.compare, "from", "to", "page")
 	page("/races/{race_id}/draw", s.drawPage)
+	page("/races/{race_id}/posts", s.postsPage, "after")
+	page("/races/{race_id}/posts/{post_id}", s.postPage, "after")
+	get("/{lang}/races/{race_id}/posts.atom", s.feed)
 	page("/races/{race_id}/announcer", s.announcer, "bib")
 	page("/races/{race_id}/certificate/{bib}", s.certificate)
 	page("/races/{race_id}/verify/{bib}", s.verify, "version")
@@ -213,6 +218,7 @@ type request struct {
 	raceID string
 	series string // an ID
 	runner string // a user ID
+	post   string // an ID
 	bib    string
 	base   string // where the reader reaches us, without a slash at the end
 
@@ -261,6 +267,7 @@ type page struct {
 	version     int    // of the standings that it shows; 0: none
 	follow      string // the race whose new versions the page announces; empty: none
 	module      string // the page's own module; empty: none
+	feed        string // the address of a feed with what the page lists; empty: none
 	bare        bool   // without the site's header and footer
 	hidden      bool   // search engines are asked not to list it
 	visit       *visit // who it is for; nil: anyone
@@ -325,8 +332,8 @@ func (s *site) ask(r *http.Request, parameters []string) (*request, error) {
 		locale: s.languages[chi.URLParam(r, "lang")], query: url.Values{}, raceID: chi.URLParam(r, "race_id"), base: s.base(r),
 	}
 	asked.path = strings.TrimPrefix(r.URL.EscapedPath(), "/"+chi.URLParam(r, "lang"))
-	asked.series, asked.runner = chi.URLParam(r, "series_id"), chi.URLParam(r, "user_id")
-	for _, id := range []string{asked.raceID, asked.series, asked.runner} {
+	asked.series, asked.runner, asked.post = chi.URLParam(r, "series_id"), chi.URLParam(r, "user_id"), chi.URLParam(r, "post_id")
+	for _, id := range []string{asked.raceID, asked.series, asked.runner, asked.post} {
 		if id != "" && !server.IsID(id) {
 			return asked, race.ErrNotFound
 		}

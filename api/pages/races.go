@@ -81,6 +81,7 @@ type raceView struct {
 	podiums     []podium
 	places      *entryState     // nil: without entry settings, or not shown
 	series      []maindb.Series // that the race is in, on its own page
+	posts       []race.Post     // pinned ones and the newest
 }
 
 // podium holds the first three of a sex, or of a field when only one sex finished.
@@ -154,6 +155,9 @@ func (s *site) race(ctx context.Context, r *request) (page, error) {
 		if v.places, err = s.readEntry(ctx, v.Race); err != nil {
 			return page{}, err
 		}
+	}
+	if v.posts, err = s.Races.PublishedPosts(ctx, v.ID, race.Post{}, onRacePage); err != nil {
+		return page{}, err
 	}
 	if v.series, err = s.seriesWith(ctx, v.ID); err != nil {
 		return page{}, err

@@ -60,13 +60,19 @@ func (s *site) render(ctx context.Context, r *request, p page, status int) (*ren
 	if err := frame(s.frameOf(r, p)).Render(ctx, &out); err != nil {
 		return nil, fmt.Errorf("render a page: %w", err)
 	}
-	body := out.Bytes()
+	made := renderedBody(r.tag, p.keep, p.version, out.Bytes())
+	made.status = status
+	return made, nil
+}
+
+// renderedBody returns a body with what is sent along with it.
+func renderedBody(language string, keep freshness, version int, body []byte) *rendered {
 	sum := sha256.Sum256(body)
 	return &rendered{
-		status: status, body: body, language: r.tag, cacheControl: p.keep.header(), tag: fmt.Sprintf(`W/"%d-%x"`, p.version, sum[:8]),
+		status: http.StatusOK, body: body, language: language, cacheControl: keep.header(), tag: fmt.Sprintf(`W/"%d-%x"`, version, sum[:8]),
 		gzip:   sync.OnceValue(func() []byte { return gzipped(body, gzip.DefaultCompression) }),
 		brotli: sync.OnceValue(func() []byte { return brotlied(body, brotliLevel) }),
-	}, nil
+	}
 }
 
 // brotliLevel takes some 2 ms for a page of 100 rows, a third of the highest level,

@@ -1,0 +1,117 @@
+package pages_test
+
+import (
+	"encoding/xml"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/internal/auth"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// TestPostPages: a notice from its draft to the comments on it, by forms alone.
+func TestPostPages(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.organizer = b.account(t, "director", auth.Organizer)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 5})
+	director := b.loggedIn(t, "director")
+	own := "/en/organize/races/" + r.ID + "/posts"
+	require.Equal(t, 1, director.visit("/en/organize/races/"+r.ID).Find(`a[href="`+own+`"]`).Length())
+
+	form := director.visit(own + "/new")
+	require.Equal(t, "yes", form.Find(`#field-comments[checked]`).AttrOr("value", ""))
+	preview := director.post(own+"/new", form.fill("#post", "title", "Parking", "body", "**Bring** <b>money</b>", "notify", "yes", "do", "preview")...)
+	require.Equal(t, http.StatusOK, preview.status)
+	require.Contains(t, preview.body, "<strong>Bring</strong> &lt;b&gt;money")
+	require.Equal(t, "Parking", preview.Find("#field-title").AttrOr("value", ""), "nothing is lost")
+	refused := director.post(own+"/new", preview.fill("#post", "title", "", "do", "published")...)
+	require.Equal(t, http.StatusUnprocessableEntity, refused.status)
+	require.Equal(t, "**Bring** <b>money</b>", refused.Find("#field-body").Text())
+	undated := director.post(own+"/new", preview.fill("#post", "do", "planned")...)
+	require.Equal(t, http.StatusUnprocessableEntity, undated.status)
+	require.NotEmpty(t, undated.texts(".is"))
+	require.Equal(t, own, director.post(own+"/new", preview.fill("#post", "do", "draft")...).to())
+	require.Equal(t, []string{"The draft is saved."}, director.visit(own).texts(".said"))
+	require.NotContains(t, b.get(t, "/ko/races/"+r.ID).body, "Parking")
+
+	edit := director.visit(own).Find(".plain-list h2 a").AttrOr("href", "")
+	require.Equal(t, own, director.post(edit, director.visit(edit).fill("#post", "publish_at", time.Now().Add(72*time.Hour).Format("2006-01-02T15:04"), "do", "planned")...).to())
+	old := director.visit(edit)
+	require.NotEmpty(t, old.Find("#field-publish_at").AttrOr("value", ""))
+	require.Equal(t, own, director.post(edit, old.fill("#post", "do", "published", "publish_at", "")...).to())
+	require.Equal(t, http.StatusConflict, director.post(edit, old.fill("#post", "title", "Trains", "do", "save")...).status, "another editor was faster")
+	page := b.get(t, "/en/races/"+r.ID)
+	require.Contains(t, page.body, "Parking")
+	list := b.get(t, "/en/races/"+r.ID+"/posts")
+	require.Contains(t, list.body, `type="application/atom+xml"`)
+	require.Empty(t, list.header.Get("Set-Cookie"))
+	postID := edit[strings.LastIndex(edit, "/")+1:]
+	public := "/en/races/" + r.ID + "/posts/" + postID
+	require.Contains(t, b.get(t, public).body, "<strong>Bring</strong>")
+	require.Equal(t, http.StatusOK, b.get(t, "/ko/races/"+r.ID+"/posts/"+postID).status)
+
+	ann := b.runners(t, "ann")[0]
+	thread := "/en/my/races/" + r.ID + "/posts/" + postID
+	require.Zero(t, ann.visit(thread).Find("#comment").Length(), "who is not entered does not comment")
+	mine := "/en/my/races/" + r.ID
+	require.Equal(t, mine, ann.post(mine, ann.visit(mine).fill("#enter")...).to())
+	long := ann.post(thread, ann.visit(thread).fill("#comment", "text", strings.Repeat("x", 2001))...)
+	require.Equal(t, http.StatusUnprocessableEntity, long.status)
+	require.Len(t, long.Find("#field-text").Text(), 2001)
+	twice := ann.visit(thread).fill("#comment", "text", "<i>Where</i> is it?")
+	require.Equal(t, thread, ann.post(thread, twice...).to())
+	require.Equal(t, thread, ann.post(thread, twice...).to())
+	require.Equal(t, []string{"<i>Where</i> is it?"}, ann.visit(thread).texts(".comments .said-text"), "a form that is sent twice counts once")
+	own1 := ann.visit(thread)
+	require.Equal(t, thread, ann.post(thread, own1.fill(".comments form", "text", "Where?", "do", "edit")...).to())
+
+	ben := b.runners(t, "ben")[0]
+	theirs := ben.visit(thread)
+	require.Equal(t, thread, ben.post(thread, theirs.fill(".comments form", "reason", "rude", "do", "report")...).to())
+	judge := "/en/organize/races/" + r.ID + "/comments"
+	reported := director.visit(judge)
+	require.Contains(t, reported.body, "rude")
+	require.Equal(t, http.StatusUnprocessableEntity, director.post(judge, reported.fill(".panel form", "do", "hide")...).status, "why?")
+	require.Equal(t, judge, director.post(judge, reported.fill(".panel form", "do", "hide", "reason", "not here")...).to())
+	require.Contains(t, director.visit(judge+"?state=hidden").body, "Where?")
+	hidden := ben.visit(thread).body // a page for everyone is up to a second old
+	require.Contains(t, hidden, "Hidden by the organizer: not here")
+	require.NotContains(t, hidden, "Where?")
+	require.Equal(t, thread, ann.post(thread, ann.visit(thread).fill(".comments form", "do", "delete")...).to())
+
+	feed := b.get(t, "/en/races/"+r.ID+"/posts.atom")
+	require.Equal(t, "application/atom+xml; charset=utf-8", feed.header.Get("Content-Type"))
+	require.NotEmpty(t, feed.header.Get("ETag"))
+	var parsed struct {
+		ID, Updated string
+		Link        []struct {
+			Rel  string `xml:"rel,attr"`
+			Href string `xml:"href,attr"`
+		} `xml:"link"`
+		Author struct {
+			Name string `xml:"name"`
+		} `xml:"author"`
+		Entry []struct {
+			ID      string `xml:"id"`
+			Title   string `xml:"title"`
+			Updated string `xml:"updated"`
+			Content string `xml:"content"`
+		} `xml:"entry"`
+	}
+	require.NoError(t, xml.Unmarshal([]byte(feed.body), &parsed))
+	require.Equal(t, "urn:uuid:"+postID, parsed.Entry[0].ID)
+	require.Contains(t, parsed.Entry[0].Content, "<strong>Bring</strong> &lt;b&gt;")
+	require.Equal(t, "https://results.example.org/en/races/"+r.ID+"/posts.atom", parsed.Link[0].Href)
+	_, err := time.Parse(time.RFC3339, parsed.Entry[0].Updated)
+	require.NoError(t, err)
+
+	last := director.visit(edit)
+	require.Equal(t, own, director.post(edit, last.fill("#post", "do", "withdrawn")...).to())
+	require.Equal(t, http.StatusNotFound, ann.visit(thread).status)
+	require.Equal(t, own, director.post(edit, director.visit(edit).fill("main details form", "do", "remove")...).to())
+}
