@@ -121,7 +121,7 @@ func (a *Notices) FindRecipients(ctx context.Context, in NoticeInput) (NoticePag
 		err = t.places(ctx)
 	case notice.PostPublished:
 		err = t.post(ctx)
-	case notice.ClaimWaiting, notice.DisputeWaiting, notice.ImportApplied:
+	case notice.ClaimWaiting, notice.DisputeWaiting, notice.ImportApplied, notice.WebhookOff:
 		err = t.staff(ctx)
 	case notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
 		err = t.tasks(ctx)

@@ -80,6 +80,7 @@ type noticesBundle struct {
 	t      *testing.T
 	main   *maindb.Outcomes // all rights, for what the API does
 	worker *maindb.Outcomes
+	later  *maindb.Outcomes // main, months from now
 	user   *userdb.Ledger
 	exec   func(statement string, args ...any) // in user_db
 	inMain func(statement string, args ...any)
@@ -105,7 +106,7 @@ func setupNotices(t *testing.T) *noticesBundle {
 	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	b := &noticesBundle{
-		t: t, box: &postbox{lost: map[string]int{}}, main: maindb.NewOutcomes(mainDB, time.Now),
+		t: t, later: maindb.NewOutcomes(mainDB, func() time.Time { return time.Now().AddDate(0, 4, 0) }), box: &postbox{lost: map[string]int{}}, main: maindb.NewOutcomes(mainDB, time.Now),
 		worker: maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now),
 		user:   userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now),
 		exec: func(statement string, args ...any) {
@@ -330,6 +331,42 @@ func TestWhoIsToldWhat(t *testing.T) {
 	require.Equal(t, []string{fmt.Sprintf(addressFor, 4)}, in(told, corrected...))
 	require.Empty(t, told)
 	require.Empty(t, b.tell(), "nothing is left to tell")
+}
+
+// TestNoticesOfOneResultAndOfAWebhook: the runner of a result that is posted by itself is
+// told, and the owner of a race whose webhook was switched off. What was told is deleted
+// after a time.
+func TestNoticesOfOneResultAndOfAWebhook(t *testing.T) {
+	t.Parallel()
+	b := setupNotices(t)
+	_, _, err := b.main.PostRecord(t.Context(), b.raceID, uuid.NewString(), race.Result{Bib: "1", Gun: 9_000_000, Status: race.Finished}, maindb.Change{By: organizer})
+	require.NoError(t, err)
+	b.recompute()
+	b.tell()
+	require.Equal(t, []string{fmt.Sprintf(addressFor, 1)}, in(b.box.taken(t), posted...))
+
+	owner := b.users[3] // has an address
+	_, _, err = b.main.HandOver(t.Context(), b.raceID, owner, "they organize it")
+	require.NoError(t, err)
+	require.NoError(t, b.main.AddChange(t.Context(), race.Change{Action: "webhook.switched_off", RaceID: b.raceID, Subject: race.Subject{Kind: "webhook", ID: uuid.NewString()}}))
+	open, err := b.worker.TidyNotices(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, open, "nothing waits for its workflow")
+	require.Contains(t, b.tell(), notice.WebhookOff)
+	require.Equal(t, []string{fmt.Sprintf(addressFor, 4)}, in(b.box.taken(t), "A webhook was switched off", "웹훅이 꺼졌습니다"))
+
+	waiting, err := b.main.OpenNotices(t.Context(), maindb.OpenNotice{}, 100)
+	require.NoError(t, err)
+	require.Equal(t, []notice.Kind{notice.PointsCredited}, []notice.Kind{waiting[0].Kind}, "the digest is not due")
+	further, err := b.main.OpenNotices(t.Context(), waiting[0], 100)
+	require.NoError(t, err)
+	require.Len(t, further, len(waiting)-1)
+	_, err = b.later.TidyNotices(t.Context())
+	require.NoError(t, err)
+	_, err = b.main.Notice(t.Context(), waiting[0].Position, notice.ResultPosted)
+	require.ErrorIs(t, err, race.ErrNotFound)
+	_, err = b.main.Notice(t.Context(), waiting[0].Position, notice.PointsCredited)
+	require.NoError(t, err, "what was not told stays")
 }
 
 // TestNoticesWhileTheProviderIsDown: nothing is lost, and the mails say what changed.

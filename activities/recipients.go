@@ -318,7 +318,7 @@ func (t *telling) staff(ctx context.Context) error {
 		count += max(1, s.Count)
 	}
 	var err error
-	if t.event.Kind != notice.ImportApplied {
+	if t.event.Kind == notice.ClaimWaiting || t.event.Kind == notice.DisputeWaiting {
 		if count, err = t.main.StillWaiting(ctx, t.event); err != nil || count == 0 {
 			return err
 		}

@@ -496,6 +496,8 @@ POST   /{lang}/operate/totals/{user_id}                               operator
 GET    /{lang}/operate/actions                                        operator
 GET    /{lang}/operate/offers                                         operator
 GET    /{lang}/operate/changes                                        operator
+GET    /{lang}/operate/deliveries                                     operator
+POST   /{lang}/operate/deliveries/{delivery_id}/replay                operator
 GET    /{lang}/operate/changes/export                                 operator
 GET    /{lang}/operate/accounts                                       operator
 POST   /{lang}/operate/accounts                                       operator
@@ -730,6 +732,9 @@ GET    /v1/ops/people/suggestions                                     operator
 POST   /v1/ops/people/merge                                           operator
 POST   /v1/ops/people/separate                                        operator
 GET    /v1/ops/changes                                                operator
+GET    /v1/ops/deliveries                                             operator
+POST   /v1/ops/deliveries/{delivery_id}/replay                        operator
+GET    /v1/ops/notices                                                operator
 GET    /v1/ops/changes/export                                         operator
 GET    /v1/ops/actions                                                operator
 `

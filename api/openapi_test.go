@@ -379,8 +379,14 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		create("/v1/races", owner, file, `{"name":"B","date":"2025-04-20","distance_m":42195,"ranking":{"basis":"gun"}}`, "race_id", "from_race_id")
 		create("/v1/races/"+ids["from_race_id"]+"/tasks", owner, file, `{"title":"Order the medals"}`, "task_id", "")
 	}
-	if operationID == "replay-webhook-delivery" {
+	if operationID == "replay-webhook-delivery" || operationID == "replay-delivery" {
 		ids["delivery_id"] = b.someDelivery(t, ids["race_id"], ids["webhook_id"])
+	}
+	if strings.HasSuffix(operationID, "-comment") || strings.HasSuffix(operationID, "-post") {
+		create(racePath+"/posts", owner, file, `{"title":"Start","body":"at eight"}`, "post_id", "post_id")
+	}
+	if strings.HasSuffix(operationID, "-comment") {
+		create(racePath+"/posts/"+ids["post_id"]+"/comments", runner, file, `{"body":"thanks"}`, "comment_id", "comment_id")
 	}
 	if strings.Contains(operationID, "series") {
 		create("/v1/series", owner, file, `{"name":"A","races":[{"race_id":"`+ids["race_id"]+`"}]}`, "series_id", "series_id")

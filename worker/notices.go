@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
@@ -18,6 +19,8 @@ import (
 const (
 	// noticeInterval is how long a change may wait until its notices begin.
 	noticeInterval = time.Second
+	// noticeTidying is how often old events are deleted and the metric is read.
+	noticeTidying = time.Minute
 	// noticeSlots is how many steps of notices a process does at once: they use the
 	// databases that credits need.
 	noticeSlots = 2
@@ -29,10 +32,17 @@ type announcer struct {
 	store *maindb.Outcomes
 	runs  client.Client
 	link  *telemetry.Link
+
+	oldest prometheus.Gauge
+	tidied time.Time
 }
 
-func newAnnouncer(store *maindb.Outcomes, runs client.Client, log *slog.Logger) *announcer {
-	return &announcer{store: store, runs: runs, link: telemetry.NewLink("the notices of the change log", log)}
+func newAnnouncer(store *maindb.Outcomes, runs client.Client, log *slog.Logger, registry prometheus.Registerer) *announcer {
+	a := &announcer{store: store, runs: runs, link: telemetry.NewLink("the notices of the change log", log), oldest: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "mrmrthon_notice_oldest_seconds", Help: "How long the oldest event that people are told about has waited for its workflow; 0 when none waits. The same of every worker.",
+	})}
+	registry.MustRegister(a.oldest)
+	return a
 }
 
 // run goes on until ctx ends. What a failure leaves waits for the next time.
@@ -62,6 +72,14 @@ func (a *announcer) announce(ctx context.Context) error {
 		if n == 0 {
 			break
 		}
+	}
+	if time.Since(a.tidied) > noticeTidying {
+		oldest, err := a.store.TidyNotices(ctx)
+		if err != nil {
+			return err
+		}
+		a.oldest.Set(oldest.Seconds())
+		a.tidied = time.Now()
 	}
 	return a.store.StartNotices(ctx, func(ctx context.Context, e notice.Event) error {
 		in := workflows.NoticeInput{Position: e.Position, Kind: e.Kind}

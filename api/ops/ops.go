@@ -81,6 +81,7 @@ func Register(api huma.API, cfg Config) *Service {
 		people:      people{store: cfg.Store, accounts: cfg.Accounts, log: cfg.Actions, poke: cfg.Poke},
 		actions:     actions{store: cfg.Store},
 		offers:      offers{store: cfg.Store, links: links},
+		deliveries:  deliveries{store: cfg.Store, log: cfg.Actions, links: links},
 		log:         cfg.Log,
 	}
 	s.credits.register(api)
@@ -92,6 +93,7 @@ func Register(api huma.API, cfg Config) *Service {
 	s.people.register(api)
 	s.actions.register(api)
 	s.offers.register(api)
+	s.deliveries.register(api)
 	return s
 }
 
@@ -179,7 +181,7 @@ type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,recompute-series,void-race,hand-over-race,suspend-user,restore-user,remove-passkeys,verify-organizer,unverify-organizer,merge-people,separate-person,reset-credit" doc:"Only actions of this kind."`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,recompute-series,void-race,hand-over-race,suspend-user,restore-user,remove-passkeys,verify-organizer,unverify-organizer,merge-people,separate-person,replay-delivery,reset-credit" doc:"Only actions of this kind."`
 	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user or message."`
 }
 

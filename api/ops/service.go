@@ -30,6 +30,7 @@ type Service struct {
 	people      people
 	actions     actions
 	offers      offers
+	deliveries  deliveries
 	log         *slog.Logger
 }
 

@@ -14,16 +14,17 @@ import (
 )
 
 const (
-	operatePath  = "/operate"
-	creditsPath  = operatePath + "/credits"
-	lettersPath  = operatePath + "/dead-letters"
-	auditsPath   = operatePath + "/audits"
-	accountsPath = operatePath + "/accounts"
-	samePath     = operatePath + "/people"
-	actionsPath  = operatePath + "/actions"
-	offersPath   = operatePath + "/offers"
-	changesPath  = operatePath + "/changes"
-	opRacesPath  = operatePath + "/races"
+	operatePath    = "/operate"
+	creditsPath    = operatePath + "/credits"
+	lettersPath    = operatePath + "/dead-letters"
+	auditsPath     = operatePath + "/audits"
+	accountsPath   = operatePath + "/accounts"
+	samePath       = operatePath + "/people"
+	actionsPath    = operatePath + "/actions"
+	deliveriesPath = operatePath + "/deliveries"
+	offersPath     = operatePath + "/offers"
+	changesPath    = operatePath + "/changes"
+	opRacesPath    = operatePath + "/races"
 
 	// rowsAtOnce is how many rows a list of operators has on a page.
 	rowsAtOnce = 50
@@ -48,6 +49,8 @@ func (s *site) operatePages() {
 	s.confirmation(auditsPath+"/start", s.confirmAudit)
 	s.confirmation(operatePath+"/totals/{user_id}", s.confirmTotal)
 	get(offersPath, s.offers)
+	get(deliveriesPath, s.deliveries)
+	s.visit(http.MethodPost, deliveriesPath+"/{delivery_id}/replay", s.replayDelivery)
 	get(actionsPath, s.actions)
 	get(changesPath, s.allChanges)
 	get(changesPath+"/export", s.changesFile)
@@ -75,6 +78,7 @@ func (v *visit) operateSections() []choice {
 		{creditsPath, "operate.credits"},
 		{lettersPath, "operate.letters"},
 		{offersPath, "operate.offers"},
+		{deliveriesPath, "operate.deliveries"},
 		{auditsPath, "operate.audits"},
 		{accountsPath, "operate.accounts"},
 		{samePath, "operate.people"},

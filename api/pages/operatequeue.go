@@ -1,12 +1,14 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -24,6 +26,40 @@ func (s *site) deadLetters(ctx context.Context, v *visit) (page, error) {
 		return page{}, err
 	}
 	return page{title: v.T("operate.letters"), body: lettersBody(v, view)}, nil
+}
+
+// deliveriesView is what others are told, where that waits or fails.
+type deliveriesView struct {
+	state   string
+	items   []ops.FailedDelivery
+	more    string
+	notices []ops.OpenNotice
+}
+
+func (s *site) deliveries(ctx context.Context, v *visit) (page, error) {
+	state, err := v.oneOf("state", maindb.DeliveryFailed, maindb.DeliveryWaiting)
+	if err != nil {
+		return page{}, err
+	}
+	view := deliveriesView{state: cmp.Or(state, maindb.DeliveryFailed)}
+	var next string
+	if view.items, next, err = s.Operations.Deliveries(ctx, view.state, v.partOfList()); err != nil {
+		return page{}, err
+	}
+	if next != "" {
+		view.more = v.here("cursor", next)
+	}
+	if view.notices, err = s.Operations.OpenNotices(ctx, v.partOfList()); err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("operate.deliveries"), body: deliveriesBody(v, view)}, nil
+}
+
+func (s *site) replayDelivery(ctx context.Context, v *visit) (page, error) {
+	if err := s.Operations.ReplayDelivery(ctx, v.param("delivery_id")); err != nil {
+		return page{}, err
+	}
+	return page{}, &redirect{to: v.link(deliveriesPath), said: "delivery-again"}
 }
 
 // offers lists places that are offered to somebody in line.

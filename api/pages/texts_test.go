@@ -291,7 +291,7 @@ func errorsOf(t *testing.T, folder string) (list []string) {
 var (
 	// actionName is the name of a change in the log, or the beginning of one that a state
 	// completes.
-	actionName = regexp.MustCompile(`^(account|claim|dispute|entry|import|invitation|key|organizer|participant|person|race|record|series|staff)\.[a-z_]*$`)
+	actionName = regexp.MustCompile(`^(account|claim|dispute|entry|import|invitation|key|organizer|participant|person|race|record|series|staff|standings)\.[a-z_]*$`)
 	// actionStates are what completes the names that are made of a state.
 	actionStates = map[string][]string{
 		"claim.":   {string(race.Invited), string(race.Requested), string(race.Accepted), string(race.Declined), string(race.Withdrawn), string(race.Refused)},

@@ -195,6 +195,8 @@ var Access = map[string]Rule{
 	"POST /{lang}/operate/totals/{user_id}":                            {Who: Operator},
 	"GET /{lang}/operate/actions":                                      {Who: Operator},
 	"GET /{lang}/operate/offers":                                       {Who: Operator},
+	"GET /{lang}/operate/deliveries":                                   {Who: Operator},
+	"POST /{lang}/operate/deliveries/{delivery_id}/replay":             {Who: Operator},
 	"GET /{lang}/operate/changes":                                      {Who: Operator},
 	"GET /{lang}/operate/changes/export":                               {Who: Operator},
 	"GET /{lang}/operate/accounts":                                     {Who: Operator},
@@ -487,6 +489,9 @@ var Access = map[string]Rule{
 	"GET /v1/ops/credits/{record_id}":                {Who: Operator},
 	"POST /v1/ops/credits/{record_id}/retry":         {Who: Operator},
 	"GET /v1/ops/offers":                             {Who: Operator},
+	"GET /v1/ops/deliveries":                         {Who: Operator},
+	"POST /v1/ops/deliveries/{delivery_id}/replay":   {Who: Operator}, // repeating it sends a message again, under the same ID
+	"GET /v1/ops/notices":                            {Who: Operator},
 	"GET /v1/ops/dead-letters":                       {Who: Operator},
 	"POST /v1/ops/dead-letters/redrive":              {Who: Operator},
 	"POST /v1/ops/dead-letters/{message_id}/discard": {Who: Operator},

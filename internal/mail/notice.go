@@ -48,6 +48,7 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 		notice.TaskOverdue:     {"A deadline is over", `In {{.Race}}, {{.Date}}, the deadline is over for: {{.TaskList}}.`, "See the tasks"},
 		notice.TaskChanged:     {"Tasks of yours have changed", `In {{.Race}}, {{.Date}}, tasks that concern you have changed: {{.TaskList}}.`, "See the tasks"},
 		notice.PostPublished:   {"{{.Race}}: a notice", "{{.Race}}, {{.Date}}: {{.Post.Title}}\n\n{{.Post.Excerpt}}", "Read the notice"},
+		notice.WebhookOff:      {"A webhook was switched off", `A webhook of {{.Race}}, {{.Date}}, was switched off: its endpoint took nothing for days, or answered that it is gone. Once it works again, switch the webhook on and send what was missed again.`, "See the webhooks"},
 		notice.ImportApplied:   {"Files were applied to a race", `{{.Count}} changes by files were made to {{.Race}}, {{.Date}}, since the last notice.`, "See the race"},
 	},
 	"ko": {
@@ -66,6 +67,7 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 		notice.TaskOverdue:     {"기한이 지난 할 일이 있습니다", `{{.Race}}({{.Date}}) 준비에서 기한이 지난 할 일: {{.TaskList}}.`, "할 일 보기"},
 		notice.TaskChanged:     {"맡은 할 일이 바뀌었습니다", `{{.Race}}({{.Date}}) 준비에서 바뀐 할 일: {{.TaskList}}.`, "할 일 보기"},
 		notice.PostPublished:   {"{{.Race}} 공지가 있습니다", "{{.Race}}({{.Date}}): {{.Post.Title}}\n\n{{.Post.Excerpt}}", "공지 읽기"},
+		notice.WebhookOff:      {"웹훅이 꺼졌습니다", `{{.Race}}({{.Date}})의 웹훅이 꺼졌습니다. 며칠 동안 이벤트를 받지 못했거나 주소가 없어졌습니다. 고친 뒤 웹훅을 다시 켜고, 놓친 이벤트를 다시 보내 주세요.`, "웹훅 보기"},
 		notice.ImportApplied:   {"대회에 파일이 적용되었습니다", `지난 알림 이후 {{.Race}}({{.Date}})에 파일로 {{.Count}}건이 변경되었습니다.`, "대회 보기"},
 	},
 }
@@ -251,6 +253,8 @@ func pathOf(kind notice.Kind, f notice.Facts) string {
 		return "/organize/races/" + raceID + "/claims"
 	case notice.DisputeWaiting:
 		return "/organize/races/" + raceID + "/disputes"
+	case notice.WebhookOff:
+		return "/organize/races/" + raceID + "/webhooks"
 	case notice.ImportApplied, notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
 		return "/organize/races/" + raceID
 	case notice.ResultPosted, notice.ResultCorrected, notice.PlaceMoved, notice.RaceOfficial, notice.Security:

@@ -227,10 +227,8 @@ type LoggedChange struct {
 // ChangesFrom returns up to limit entries newer than the one with the ID after, the
 // oldest first; an empty after means the first.
 func (s *Store) ChangesFrom(ctx context.Context, filter ChangeFilter, after string, limit int) ([]LoggedChange, error) {
-	where, args := filter.where("c.change_id > ?", after)
-	rows, err := s.db.QueryContext(ctx, `SELECT COALESCE(s.position, 0), COALESCE(HEX(s.hash), ''), `+changeColumns+`
-FROM change_log c LEFT JOIN change_text t ON t.change_id = c.change_id LEFT JOIN change_seal s ON s.change_id = c.change_id
-WHERE `+where+` ORDER BY c.change_id LIMIT ?`, append(args, limit)...)
+	statement, args := filter.queryFrom(after, limit)
+	rows, err := s.db.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the change log: %w", err)
 	}
@@ -248,6 +246,13 @@ WHERE `+where+` ORDER BY c.change_id LIMIT ?`, append(args, limit)...)
 		return nil, fmt.Errorf("read the change log: %w", err)
 	}
 	return found, nil
+}
+
+func (f ChangeFilter) queryFrom(after string, limit int) (statement string, args []any) {
+	where, args := f.where("c.change_id > ?", after)
+	return `SELECT COALESCE(s.position, 0), COALESCE(HEX(s.hash), ''), ` + changeColumns + `
+FROM change_log c LEFT JOIN change_text t ON t.change_id = c.change_id LEFT JOIN change_seal s ON s.change_id = c.change_id
+WHERE ` + where + ` ORDER BY c.change_id LIMIT ?`, append(args, limit)
 }
 
 // where returns the conditions of the filter behind a first one.

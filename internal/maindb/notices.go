@@ -124,6 +124,51 @@ func (s *Outcomes) FinishNotice(ctx context.Context, position int64, kind notice
 	return nil
 }
 
+// noticeKept is how long an event is kept after it has been told.
+const noticeKept = 90 * 24 * time.Hour
+
+// TidyNotices deletes up to 1,000 events that were told long ago, and returns how long the
+// oldest one waits whose workflow has not been started; 0 when none does.
+func (s *Outcomes) TidyNotices(ctx context.Context) (oldest time.Duration, err error) {
+	now := s.now()
+	if _, err := s.queries.ExpireNotices(ctx, sql.NullTime{Time: now.Add(-noticeKept), Valid: true}); err != nil {
+		return 0, fmt.Errorf("delete old notices: %w", err)
+	}
+	at, err := s.queries.OldestUnstartedNotice(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the oldest notice: %w", err)
+	}
+	return max(0, now.Sub(at)), nil
+}
+
+// OpenNotice is an event that has not been told yet.
+type OpenNotice struct {
+	Position   int64
+	Kind       notice.Kind
+	RaceID     string
+	HappenedAt time.Time
+	StartedAt  time.Time // of its workflow; zero: not yet
+}
+
+// OpenNotices returns up to limit events that have not been told, the oldest first, after
+// the one given.
+func (s *Store) OpenNotices(ctx context.Context, after OpenNotice, limit int) ([]OpenNotice, error) {
+	rows, err := s.queries.OpenNotices(ctx, gen.OpenNoticesParams{
+		AfterPosition: after.Position, AtPosition: after.Position, AfterKind: string(after.Kind), Limit: count32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list notices: %w", err)
+	}
+	found := make([]OpenNotice, len(rows))
+	for i, row := range rows {
+		found[i] = OpenNotice{Position: row.Position, Kind: notice.Kind(row.Kind), RaceID: row.RaceID, HappenedAt: row.HappenedAt, StartedAt: row.StartedAt.Time}
+	}
+	return found, nil
+}
+
 // ErrNotRanked says that the standings do not have all records of a race yet.
 var ErrNotRanked = errors.New("the standings do not have all records of the race yet")
 
@@ -270,10 +315,10 @@ func (s *Store) NoticeEntries(ctx context.Context, raceID string, userIDs []stri
 	return found, nil
 }
 
-// NoticeStaff returns who is told what waits in a race: claims concern its owner alone,
+// NoticeStaff returns who is told what waits in a race: claims and webhooks concern its owner alone,
 // the rest also those who may correct results.
 func (s *Store) NoticeStaff(ctx context.Context, r race.Race, kind notice.Kind) ([]string, error) {
-	if kind == notice.ClaimWaiting {
+	if kind == notice.ClaimWaiting || kind == notice.WebhookOff {
 		return []string{r.OrganizerID}, nil
 	}
 	rows, err := s.queries.NoticeStaff(ctx, r.ID)

@@ -10,6 +10,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
@@ -163,6 +164,12 @@ func (s *Outcomes) AddStandings(ctx context.Context, n NewStandings) error {
 			entry := ofRace(n.RaceID, "race.published")
 			entry.Before, entry.After = map[string]any{"status": race.Provisional}, map[string]any{"status": race.Official, "version": n.Version}
 			if err := writeChanges(ctx, tx, at, entry); err != nil {
+				return err
+			}
+		}
+		if n.Status == race.Official {
+			published := race.Change{Action: "standings.published", RaceID: n.RaceID, Subject: race.Subject{Kind: "standings", ID: strconv.Itoa(n.Version)}, Reason: n.Reason}
+			if err := writeChanges(ctx, tx, s.now(), published); err != nil {
 				return err
 			}
 		}

@@ -178,6 +178,10 @@ func TestPublication(t *testing.T) {
 	official := version(t, in, b.clock.Now())
 	official.Status, official.Publishes = race.Official, &due
 	require.NoError(t, b.store.AddStandings(t.Context(), official))
+	logged, err := b.store.Changes(t.Context(), maindb.ChangeFilter{RaceID: raceID, Action: "standings."}, "", 10)
+	require.NoError(t, err)
+	require.Len(t, logged, 1, "official versions are published, provisional ones are not")
+	require.Equal(t, strconv.Itoa(official.Version), logged[0].Subject.ID)
 	found, err := b.store.Race(t.Context(), raceID)
 	require.NoError(t, err)
 	require.Equal(t, race.Official, found.Status)

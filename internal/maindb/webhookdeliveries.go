@@ -284,6 +284,50 @@ func (s *Store) WebhookDeliveries(ctx context.Context, webhookID, before string,
 	return deliveriesOf(rows), nil
 }
 
+// TroubledDelivery is a delivery that failed, with its endpoint's race.
+type TroubledDelivery struct {
+	WebhookDelivery
+	RaceID    string
+	OffReason string // why the endpoint is off; empty: it is on
+}
+
+func troubledOf(row gen.TroubledDeliveriesRow) TroubledDelivery {
+	return TroubledDelivery{RaceID: row.RaceID, OffReason: row.OffReason, WebhookDelivery: WebhookDelivery{
+		ID: row.DeliveryID, WebhookID: row.WebhookID, Type: webhook.Type(row.Type), HappenedAt: row.HappenedAt, Data: json.RawMessage(row.Data), State: row.State,
+		Attempts: int(row.Attempts), DueAt: row.DueAt, AttemptedAt: row.AttemptedAt.Time, Outcome: row.Outcome,
+	}}
+}
+
+// TroubledDeliveries returns up to limit deliveries of all races in a state that have
+// failed at least once, older than the one with the ID before, the newest first; an empty
+// before means the newest.
+func (s *Store) TroubledDeliveries(ctx context.Context, state, before string, limit int) ([]TroubledDelivery, error) {
+	if before == "" {
+		before = lastID
+	}
+	rows, err := s.queries.TroubledDeliveries(ctx, state, before, count32(limit))
+	if err != nil {
+		return nil, fmt.Errorf("list deliveries that failed: %w", err)
+	}
+	found := make([]TroubledDelivery, len(rows))
+	for i, row := range rows {
+		found[i] = troubledOf(row)
+	}
+	return found, nil
+}
+
+// Delivery returns a delivery with its endpoint's race. It returns race.ErrNotFound.
+func (s *Store) Delivery(ctx context.Context, deliveryID string) (TroubledDelivery, error) {
+	row, err := s.queries.DeliveryWithRace(ctx, deliveryID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return TroubledDelivery{}, race.ErrNotFound
+	}
+	if err != nil {
+		return TroubledDelivery{}, fmt.Errorf("read delivery %s: %w", deliveryID, err)
+	}
+	return troubledOf(gen.TroubledDeliveriesRow(row)), nil
+}
+
 // errWebhookOff is returned to callers that would send to an endpoint that is off.
 var errWebhookOff = &race.ConflictError{Message: "the webhook is switched off: switch it on first"}
 

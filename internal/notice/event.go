@@ -79,6 +79,8 @@ func KindsOf(c race.Change) []Kind {
 		return []Kind{ClaimWaiting}
 	case c.Action == "dispute.opened":
 		return []Kind{DisputeWaiting}
+	case c.Action == "webhook.switched_off":
+		return []Kind{WebhookOff}
 	case strings.HasPrefix(c.Action, "task."):
 		return ofTask(c.Action, after)
 	case c.Action == "post.published" && after.First && after.Notify:

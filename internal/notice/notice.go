@@ -30,6 +30,7 @@ const (
 	TaskDue         Kind = "task-due"
 	TaskOverdue     Kind = "task-overdue" // a day after the deadline
 	TaskChanged     Kind = "task-changed" // by somebody else
+	WebhookOff      Kind = "webhook-off"  // it failed for days, or was gone
 	ImportApplied   Kind = "import-applied"
 	PostPublished   Kind = "post-published" // the organizer's message to everyone entered
 )
@@ -89,6 +90,7 @@ func Definitions() []Definition {
 		{Kind: PointsCredited, Class: Activity, UsefulFor: 7 * day},
 		{Kind: ClaimWaiting, Class: Personal, ForStaff: true, UsefulFor: 7 * day},
 		{Kind: DisputeWaiting, Class: Personal, ForStaff: true, UsefulFor: 7 * day},
+		{Kind: WebhookOff, Class: Personal, ForStaff: true, UsefulFor: 7 * day},
 		{Kind: TaskDue, Class: Personal, ForStaff: true, UsefulFor: 3 * day},
 		{Kind: TaskOverdue, Class: Personal, ForStaff: true, UsefulFor: 3 * day},
 		{Kind: TaskChanged, Class: Personal, ForStaff: true, UsefulFor: 3 * day},

@@ -18,7 +18,7 @@ type Type string
 
 // Types are the types of events that an endpoint can ask for.
 var Types = []Type{
-	"result.posted", "result.corrected", "result.removed", "import.applied", "import.undone", "race.changed", "race.official", "race.voided",
+	"result.posted", "result.corrected", "result.removed", "import.applied", "import.undone", "race.changed", "race.official", "standings.published", "race.voided",
 	"entry.changed", "entry.drawn", "claim.opened", "dispute.opened", "dispute.closed",
 }
 
@@ -33,7 +33,7 @@ func TypeOf(c race.Change) Type {
 		return "result.removed"
 	case "race.published":
 		return "race.official"
-	case "import.applied", "import.undone", "race.changed", "race.voided", "entry.drawn", "dispute.opened":
+	case "import.applied", "import.undone", "race.changed", "race.voided", "entry.drawn", "dispute.opened", "standings.published":
 		return Type(c.Action)
 	case "dispute.upheld", "dispute.rejected", "dispute.withdrawn":
 		return "dispute.closed"
@@ -102,7 +102,11 @@ func (g *Gatherer) Events() []Event { return g.events }
 // in {"race_id": …, "record_ids": […]}.
 func (e Event) Data() json.RawMessage {
 	data := map[string]any{"race_id": e.RaceID}
-	if e.Kind != "race" {
+	switch e.Kind {
+	case "race":
+	case "standings":
+		data["versions"] = e.Subjects
+	default:
 		data[e.Kind+"_ids"] = e.Subjects
 	}
 	text, err := json.Marshal(data)

@@ -39,6 +39,7 @@ const (
 	Unverify       Action = "unverify-organizer"
 	MergePeople    Action = "merge-people"
 	SeparatePerson Action = "separate-person"
+	ReplayDelivery Action = "replay-delivery"
 )
 
 // Order is what is logged before an action is carried out. Before and the action's
@@ -67,7 +68,7 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 	registry.MustRegister(taken)
 	for _, action := range []Action{
 		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, RankSeries, VoidRace, HandOverRace, SuspendUser, RestoreUser, RemovePasskeys,
-		Verify, Unverify, MergePeople, SeparatePerson,
+		Verify, Unverify, MergePeople, SeparatePerson, ReplayDelivery,
 	} {
 		for _, outcome := range []string{maindb.ActionDone, maindb.ActionFailed} {
 			taken.WithLabelValues(string(action), outcome) // so that the first one is an increase

@@ -12,6 +12,19 @@ import (
 	"time"
 )
 
+const expireNotices = `-- name: ExpireNotices :execrows
+DELETE FROM notice_event WHERE finished_at < ? AND to_version IS NULL LIMIT 1000
+`
+
+// Events that compared standings stay: the next one begins where they ended.
+func (q *Queries) ExpireNotices(ctx context.Context, finishedAt sql.NullTime) (int64, error) {
+	result, err := q.db.ExecContext(ctx, expireNotices, finishedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const lastNoticedVersion = `-- name: LastNoticedVersion :one
 SELECT CAST(COALESCE(MAX(to_version), 0) AS SIGNED) FROM notice_event WHERE race_id = ?
 `
@@ -369,6 +382,17 @@ func (q *Queries) OfficialVersionBefore(ctx context.Context, raceID string, comp
 	return version, err
 }
 
+const oldestUnstartedNotice = `-- name: OldestUnstartedNotice :one
+SELECT happened_at FROM notice_event WHERE finished_at IS NULL AND started_at IS NULL ORDER BY position LIMIT 1
+`
+
+func (q *Queries) OldestUnstartedNotice(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRowContext(ctx, oldestUnstartedNotice)
+	var happened_at time.Time
+	err := row.Scan(&happened_at)
+	return happened_at, err
+}
+
 const openDisputesOf = `-- name: OpenDisputesOf :many
 SELECT dispute_id FROM dispute WHERE state = 'open' AND dispute_id IN (/*SLICE:dispute_ids*/?)
 `
@@ -396,6 +420,62 @@ func (q *Queries) OpenDisputesOf(ctx context.Context, disputeIds []string) ([]st
 			return nil, err
 		}
 		items = append(items, dispute_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openNotices = `-- name: OpenNotices :many
+SELECT position, kind, race_id, happened_at, started_at FROM notice_event
+WHERE finished_at IS NULL AND (position > ? OR (position = ? AND kind > ?))
+ORDER BY position, kind
+LIMIT ?
+`
+
+type OpenNoticesParams struct {
+	AfterPosition int64
+	AtPosition    int64
+	AfterKind     string
+	Limit         int32
+}
+
+type OpenNoticesRow struct {
+	Position   int64
+	Kind       string
+	RaceID     string
+	HappenedAt time.Time
+	StartedAt  sql.NullTime
+}
+
+func (q *Queries) OpenNotices(ctx context.Context, arg OpenNoticesParams) ([]OpenNoticesRow, error) {
+	rows, err := q.db.QueryContext(ctx, openNotices,
+		arg.AfterPosition,
+		arg.AtPosition,
+		arg.AfterKind,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenNoticesRow
+	for rows.Next() {
+		var i OpenNoticesRow
+		if err := rows.Scan(
+			&i.Position,
+			&i.Kind,
+			&i.RaceID,
+			&i.HappenedAt,
+			&i.StartedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

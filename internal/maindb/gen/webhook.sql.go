@@ -73,6 +73,51 @@ func (q *Queries) DeleteWebhookSecrets(ctx context.Context, webhookID string) er
 	return err
 }
 
+const deliveryWithRace = `-- name: DeliveryWithRace :one
+SELECT d.delivery_id, d.webhook_id, d.position, d.type, d.happened_at, d.data, d.state, d.attempts, d.due_at, d.attempted_at, d.outcome, d.created_at, w.race_id, w.off_reason
+FROM webhook_delivery AS d JOIN webhook AS w ON w.webhook_id = d.webhook_id
+WHERE d.delivery_id = ?
+`
+
+type DeliveryWithRaceRow struct {
+	DeliveryID  string
+	WebhookID   string
+	Position    int64
+	Type        string
+	HappenedAt  time.Time
+	Data        string
+	State       string
+	Attempts    int32
+	DueAt       time.Time
+	AttemptedAt sql.NullTime
+	Outcome     string
+	CreatedAt   time.Time
+	RaceID      string
+	OffReason   string
+}
+
+func (q *Queries) DeliveryWithRace(ctx context.Context, deliveryID string) (DeliveryWithRaceRow, error) {
+	row := q.db.QueryRowContext(ctx, deliveryWithRace, deliveryID)
+	var i DeliveryWithRaceRow
+	err := row.Scan(
+		&i.DeliveryID,
+		&i.WebhookID,
+		&i.Position,
+		&i.Type,
+		&i.HappenedAt,
+		&i.Data,
+		&i.State,
+		&i.Attempts,
+		&i.DueAt,
+		&i.AttemptedAt,
+		&i.Outcome,
+		&i.CreatedAt,
+		&i.RaceID,
+		&i.OffReason,
+	)
+	return i, err
+}
+
 const dueWebhookDeliveries = `-- name: DueWebhookDeliveries :many
 SELECT delivery_id, webhook_id, position, type, happened_at, data, state, attempts, due_at, attempted_at, outcome, created_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' AND due_at <= ? ORDER BY due_at, delivery_id LIMIT ?
 `
@@ -314,6 +359,70 @@ UPDATE webhook SET off_reason = ?, off_at = ? WHERE race_id = ? AND off_reason =
 func (q *Queries) SwitchOffWebhooks(ctx context.Context, offReason string, offAt sql.NullTime, raceID string) error {
 	_, err := q.db.ExecContext(ctx, switchOffWebhooks, offReason, offAt, raceID)
 	return err
+}
+
+const troubledDeliveries = `-- name: TroubledDeliveries :many
+SELECT d.delivery_id, d.webhook_id, d.position, d.type, d.happened_at, d.data, d.state, d.attempts, d.due_at, d.attempted_at, d.outcome, d.created_at, w.race_id, w.off_reason
+FROM webhook_delivery AS d JOIN webhook AS w ON w.webhook_id = d.webhook_id
+WHERE d.state = ? AND d.attempts > 0 AND d.delivery_id < ?
+ORDER BY d.delivery_id DESC
+LIMIT ?
+`
+
+type TroubledDeliveriesRow struct {
+	DeliveryID  string
+	WebhookID   string
+	Position    int64
+	Type        string
+	HappenedAt  time.Time
+	Data        string
+	State       string
+	Attempts    int32
+	DueAt       time.Time
+	AttemptedAt sql.NullTime
+	Outcome     string
+	CreatedAt   time.Time
+	RaceID      string
+	OffReason   string
+}
+
+// Deliveries that have failed at least once, or for good.
+func (q *Queries) TroubledDeliveries(ctx context.Context, state string, beforeID string, limit int32) ([]TroubledDeliveriesRow, error) {
+	rows, err := q.db.QueryContext(ctx, troubledDeliveries, state, beforeID, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TroubledDeliveriesRow
+	for rows.Next() {
+		var i TroubledDeliveriesRow
+		if err := rows.Scan(
+			&i.DeliveryID,
+			&i.WebhookID,
+			&i.Position,
+			&i.Type,
+			&i.HappenedAt,
+			&i.Data,
+			&i.State,
+			&i.Attempts,
+			&i.DueAt,
+			&i.AttemptedAt,
+			&i.Outcome,
+			&i.CreatedAt,
+			&i.RaceID,
+			&i.OffReason,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const updateWebhook = `-- name: UpdateWebhook :exec

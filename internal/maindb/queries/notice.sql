@@ -51,3 +51,16 @@ SELECT dispute_id FROM dispute WHERE state = 'open' AND dispute_id IN (sqlc.slic
 
 -- name: WaitingClaimsOf :many
 SELECT claim_id FROM claim WHERE state = 'requested' AND claim_id IN (sqlc.slice(claim_ids));
+
+-- name: ExpireNotices :execrows
+-- Events that compared standings stay: the next one begins where they ended.
+DELETE FROM notice_event WHERE finished_at < ? AND to_version IS NULL LIMIT 1000;
+
+-- name: OldestUnstartedNotice :one
+SELECT happened_at FROM notice_event WHERE finished_at IS NULL AND started_at IS NULL ORDER BY position LIMIT 1;
+
+-- name: OpenNotices :many
+SELECT position, kind, race_id, happened_at, started_at FROM notice_event
+WHERE finished_at IS NULL AND (position > sqlc.arg(after_position) OR (position = sqlc.arg(at_position) AND kind > sqlc.arg(after_kind)))
+ORDER BY position, kind
+LIMIT ?;

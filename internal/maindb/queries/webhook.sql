@@ -106,3 +106,16 @@ GROUP BY w.webhook_id ORDER BY 2 DESC LIMIT 100;
 -- name: OldestDueWebhookDelivery :one
 SELECT d.due_at FROM webhook_delivery AS d JOIN webhook AS w ON w.webhook_id = d.webhook_id
 WHERE d.state = 'waiting' AND w.off_reason = '' ORDER BY d.due_at LIMIT 1;
+
+-- name: TroubledDeliveries :many
+-- Deliveries that have failed at least once, or for good.
+SELECT d.*, w.race_id, w.off_reason
+FROM webhook_delivery AS d JOIN webhook AS w ON w.webhook_id = d.webhook_id
+WHERE d.state = sqlc.arg(state) AND d.attempts > 0 AND d.delivery_id < sqlc.arg(before_id)
+ORDER BY d.delivery_id DESC
+LIMIT ?;
+
+-- name: DeliveryWithRace :one
+SELECT d.*, w.race_id, w.off_reason
+FROM webhook_delivery AS d JOIN webhook AS w ON w.webhook_id = d.webhook_id
+WHERE d.delivery_id = ?;
