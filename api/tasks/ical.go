@@ -63,7 +63,7 @@ func writeCalendar(to *bytes.Buffer, r race.Race, tasks []race.Task, base, lang 
 		}
 		e := event{
 			uid: "task-" + t.ID, sequence: t.Revision - 1, stamp: t.UpdatedAt, day: t.Deadline.Day, at: t.Deadline.At, summary: t.Title, text: t.Note,
-			url: base + "/" + lang + "/organize/races/" + r.ID + "/tasks/" + t.ID,
+			url: base + "/" + lang + "/organize/races/" + r.ID,
 		}
 		if t.Status == race.TaskDone {
 			e.summary = say.done + t.Title
