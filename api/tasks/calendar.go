@@ -3,7 +3,6 @@ package tasks
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -102,106 +101,4 @@ func (c calls) readFeed(ctx context.Context, in *readFeedInput) (*calendarOutput
 	var body bytes.Buffer
 	writeCalendar(&body, r, tasks, c.base(), in.Lang)
 	return &calendarOutput{ContentType: "text/calendar; charset=utf-8", CacheControl: "private, no-store", Body: body.Bytes()}, nil
-}
-
-// Service is what pages do with the tasks of the race of ctx, as the calls do.
-type Service struct{ calls calls }
-
-// All returns the tasks of the race that a filter selects.
-func (s *Service) All(ctx context.Context, filter Filter) ([]Task, error) {
-	const all = 1000
-	out, err := s.calls.list(ctx, &listInput{Page: server.Page{Limit: all}, Filter: filter})
-	if err != nil {
-		return nil, err
-	}
-	return out.Body.Items, nil
-}
-
-// One returns a task.
-func (s *Service) One(ctx context.Context, taskID string) (Task, error) {
-	out, err := s.calls.get(ctx, &Path{TaskID: taskID})
-	if err != nil {
-		return Task{}, err
-	}
-	return out.Body, nil
-}
-
-// Create adds a task.
-func (s *Service) Create(ctx context.Context, in NewTask) error {
-	if err := server.Valid(in); err != nil {
-		return err
-	}
-	_, err := s.calls.create(ctx, &createInput{Body: in})
-	return err
-}
-
-// Change changes a task at a revision.
-func (s *Service) Change(ctx context.Context, taskID, revision string, in TaskChange) error {
-	if err := server.Valid(in); err != nil {
-		return err
-	}
-	_, err := s.calls.change(ctx, &changeInput{Target: Target{Path: Path{TaskID: taskID}, IfMatch: revision}, Body: in})
-	return err
-}
-
-// SetStatus says how far a task is.
-func (s *Service) SetStatus(ctx context.Context, taskID string, status race.TaskStatus) error {
-	in := &statusInput{Path: Path{TaskID: taskID}, Body: TaskState{Status: status}}
-	if err := server.Valid(in.Body); err != nil {
-		return err
-	}
-	_, err := s.calls.setStatus(ctx, in)
-	return err
-}
-
-// Remove removes a task at a revision.
-func (s *Service) Remove(ctx context.Context, taskID, revision string) error {
-	_, err := s.calls.remove(ctx, &Target{Path: Path{TaskID: taskID}, IfMatch: revision})
-	return err
-}
-
-// Copy adds the tasks of another race and returns how many it added.
-func (s *Service) Copy(ctx context.Context, fromRaceID string) (int, error) {
-	in := Source{FromRaceID: fromRaceID}
-	if err := server.Valid(in); err != nil {
-		return 0, err
-	}
-	out, err := s.calls.copy(ctx, &copyInput{Body: in})
-	if err != nil {
-		return 0, err
-	}
-	return out.Body.Copied, nil
-}
-
-// Mine returns the tasks that the caller has to do.
-func (s *Service) Mine(ctx context.Context) ([]MyTask, error) {
-	out, err := s.calls.mine(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	return out.Body.Items, nil
-}
-
-// HasFeed reports whether the caller has an address of the race's calendar.
-func (s *Service) HasFeed(ctx context.Context) (bool, error) {
-	_, err := s.calls.feedSince(ctx, nil)
-	if errors.Is(err, race.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// OpenFeed gives the caller an address of the race's calendar. It is shown only this once.
-func (s *Service) OpenFeed(ctx context.Context) (address string, err error) {
-	out, err := s.calls.openFeed(ctx, nil)
-	if err != nil {
-		return "", err
-	}
-	return out.Body.URL, nil
-}
-
-// CloseFeed ends the caller's address of the race's calendar.
-func (s *Service) CloseFeed(ctx context.Context) error {
-	_, err := s.calls.closeFeed(ctx, nil)
-	return err
 }

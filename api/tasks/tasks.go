@@ -34,8 +34,8 @@ type Config struct {
 	PublicURL string
 }
 
-// Register adds the calls to the API. It returns what pages do with them.
-func Register(api huma.API, cfg Config) *Service {
+// Register adds the calls to the API.
+func Register(api huma.API, cfg Config) {
 	c := calls{cfg}
 	errs, changing := []int{http.StatusNotFound, http.StatusConflict}, []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
 	server.Register(api, huma.Operation{
@@ -72,7 +72,6 @@ func Register(api huma.API, cfg Config) *Service {
 		Description: "In all races, without those that are done or dropped; up to 500, the one whose deadline ends first in front.",
 	}, c.mine)
 	c.registerCalendar(api, errs)
-	return &Service{c}
 }
 
 type calls struct{ Config }
