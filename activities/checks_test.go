@@ -398,6 +398,10 @@ func (w *lostDraws) PlannedPosts(context.Context, time.Duration, int) ([]maindb.
 	return w.posts, nil
 }
 
+func (w *lostDraws) RequeueLateTasks(context.Context, time.Duration, int) ([]string, error) {
+	return nil, nil
+}
+
 func (w *lostDraws) RequeuePost(_ context.Context, p maindb.PlannedPost) error {
 	w.requeued = append(w.requeued, p.PostID)
 	return nil

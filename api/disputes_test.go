@@ -110,10 +110,10 @@ func TestOpenDisputeHoldsUpPublication(t *testing.T) {
 			now, err = worker.RecomputeStandings(t.Context(), activities.RecomputeInput{RaceID: b.race.ID})
 			require.NoError(t, err)
 			require.Equal(t, race.Official, now.Status)
-			changes, err := b.parts.mainDB.Changes(t.Context(), maindb.ChangeFilter{RaceID: b.race.ID}, "", 2)
+			changes, err := b.parts.mainDB.Changes(t.Context(), maindb.ChangeFilter{RaceID: b.race.ID}, "", 3)
 			require.NoError(t, err)
-			require.Equal(t, []string{"race.published", logged}, []string{changes[0].Action, changes[1].Action})
-			require.NotEmpty(t, changes[1].Reason)
+			require.Equal(t, []string{"standings.published", "race.published", logged}, []string{changes[0].Action, changes[1].Action, changes[2].Action})
+			require.NotEmpty(t, changes[2].Reason)
 		})
 	}
 }

@@ -386,7 +386,11 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 		create(racePath+"/posts", owner, file, `{"title":"Start","body":"at eight"}`, "post_id", "post_id")
 	}
 	if strings.HasSuffix(operationID, "-comment") {
-		create(racePath+"/posts/"+ids["post_id"]+"/comments", runner, file, `{"body":"thanks"}`, "comment_id", "comment_id")
+		author := runner
+		if operationID == "report-comment" { // by somebody else
+			author = owner
+		}
+		create(racePath+"/posts/"+ids["post_id"]+"/comments", author, file, `{"text":"thanks"}`, "comment_id", "comment_id")
 	}
 	if strings.Contains(operationID, "series") {
 		create("/v1/series", owner, file, `{"name":"A","races":[{"race_id":"`+ids["race_id"]+`"}]}`, "series_id", "series_id")

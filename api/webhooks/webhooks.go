@@ -101,7 +101,7 @@ type Path struct {
 // NewWebhook is what a new webhook is to be.
 type NewWebhook struct {
 	URL    string   `json:"url" maxLength:"1000" example:"https://example.org/hooks/results" doc:"A public address by https, with port 443 or one from 1024 on."`
-	Events []string `json:"events" minItems:"1" maxItems:"20" uniqueItems:"true" enum:"result.posted,result.corrected,result.removed,import.applied,import.undone,race.changed,race.official,race.voided,entry.changed,entry.drawn,claim.opened,dispute.opened,dispute.closed" example:"[\"result.corrected\",\"race.official\"]" doc:"The types of events to send."`
+	Events []string `json:"events" minItems:"1" maxItems:"20" uniqueItems:"true" enum:"result.posted,result.corrected,result.removed,import.applied,import.undone,race.changed,race.official,standings.published,race.voided,entry.changed,entry.drawn,claim.opened,dispute.opened,dispute.closed" example:"[\"result.corrected\",\"race.official\"]" doc:"The types of events to send."`
 }
 
 // ShownWebhook is a webhook without its secrets.
@@ -208,7 +208,7 @@ type changeInput struct {
 // WebhookChange says what of a webhook is to change.
 type WebhookChange struct {
 	URL    *string  `json:"url,omitempty" maxLength:"1000" example:"https://example.org/hooks/results"`
-	Events []string `json:"events,omitempty" minItems:"1" maxItems:"20" uniqueItems:"true" enum:"result.posted,result.corrected,result.removed,import.applied,import.undone,race.changed,race.official,race.voided,entry.changed,entry.drawn,claim.opened,dispute.opened,dispute.closed" example:"[\"import.applied\"]"`
+	Events []string `json:"events,omitempty" minItems:"1" maxItems:"20" uniqueItems:"true" enum:"result.posted,result.corrected,result.removed,import.applied,import.undone,race.changed,race.official,standings.published,race.voided,entry.changed,entry.drawn,claim.opened,dispute.opened,dispute.closed" example:"[\"import.applied\"]"`
 	Active *bool    `json:"active,omitempty" example:"true" doc:"false switches it off, true on."`
 }
 

@@ -124,6 +124,16 @@ func plant(t *testing.T, s *system) (p planted) {
 	run := "/v1/me/unofficial-records/" + fmt.Sprint(me(http.MethodPost, "/v1/me/unofficial-records", "title", "x", own)["unofficial_record_id"])
 	checked := map[string]any{"current_password": password}
 	disputes := recordsOf(p.raceID) + "/" + p.recordID + "/disputes"
+	discussed := p.organizer.createRace(t, marathon("Discussed Marathon"))
+	me(http.MethodPost, "/v1/races/"+discussed+"/participants", "team", "", nil)
+	var post, official struct {
+		PostID    string `json:"post_id"`
+		CommentID string `json:"comment_id"`
+	}
+	p.organizer.call(t, http.MethodPost, "/v1/races/"+discussed+"/posts", inJSON(t, map[string]string{"title": "Start", "body": "At eight."})).into(t, http.StatusCreated, &post)
+	comments := "/v1/races/" + discussed + "/posts/" + post.PostID + "/comments"
+	p.organizer.call(t, http.MethodPost, comments, inJSON(t, map[string]string{"text": "Be early."})).into(t, http.StatusCreated, &official)
+	comment := comments + "/" + fmt.Sprint(me(http.MethodPost, comments, "text", "x", nil)["comment_id"])
 	calls := map[string]func(){
 		"add-passkey.name": func() { // the call needs an authenticator, and a site with a domain name
 			_, err := s.userDB.ExecContext(t.Context(), `INSERT INTO passkey (passkey_id, user_id, credential_id, public_key, sign_count, flags, aaguid, name, created_at)
@@ -138,9 +148,12 @@ func plant(t *testing.T, s *system) (p planted) {
 		"create-unofficial-record.note":  func() { me(http.MethodPost, "/v1/me/unofficial-records", "note", name, own) },
 		"change-unofficial-record.title": func() { me(http.MethodPatch, run, "title", name, nil) },
 		"change-unofficial-record.note":  func() { me(http.MethodPatch, run, "note", name, nil) },
+		"edit-comment.text":              func() { me(http.MethodPatch, comment, "text", name, nil) },
 		"enter-race.team":                func() { me(http.MethodPost, "/v1/races/"+other+"/participants", "team", name, nil) },
 		"open-dispute.wrong":             func() { me(http.MethodPost, disputes, "wrong", name, map[string]any{"right_would_be": name}) },
 		"open-dispute.right_would_be":    func() {}, // there is one dispute of a result at a time
+		"post-comment.text":              func() { me(http.MethodPost, comments, "text", name, nil) },
+		"report-comment.reason":          func() { me(http.MethodPost, comments+"/"+official.CommentID+"/report", "reason", name, nil) },
 	}
 	require.Equal(t, servertest.Marked, slices.Sorted(maps.Keys(calls)))
 	for _, field := range servertest.Marked {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -142,6 +143,9 @@ const lastID = "~"
 // Actions returns up to limit actions older than the one with the ID before, the
 // newest first; an empty before means the newest.
 func (s *Store) Actions(ctx context.Context, filter ActionFilter, before string, limit int) ([]Action, error) {
+	if strings.ContainsFunc(filter.Target, func(c rune) bool { return c > unicode.MaxASCII }) {
+		return nil, nil // targets are IDs, which the database cannot compare with other characters
+	}
 	if before == "" {
 		before = lastID
 	}

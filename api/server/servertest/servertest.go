@@ -40,8 +40,8 @@ var Marked = []string{
 	"add-passkey.name",
 	"change-me.email", "change-me.login_id", "change-me.name", "change-me.phone",
 	"change-unofficial-record.note", "change-unofficial-record.title",
-	"create-unofficial-record.note", "create-unofficial-record.title",
-	"enter-race.team", "open-dispute.right_would_be", "open-dispute.wrong",
+	"create-unofficial-record.note", "create-unofficial-record.title", "edit-comment.text",
+	"enter-race.team", "open-dispute.right_would_be", "open-dispute.wrong", "post-comment.text", "report-comment.reason",
 }
 
 // Dump writes every row of every table of a database, read by query.
