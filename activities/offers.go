@@ -155,7 +155,8 @@ func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
 	if err := a.checkPosts(ctx, &tally); err != nil {
 		return tally, err
 	}
-	return tally, a.checkTasks(ctx, &tally)
+	err = a.checkTasks(ctx, &tally)
+	return tally, err
 }
 
 // checkDraws has the workflows of draws started again that are not running.

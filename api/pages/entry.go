@@ -241,7 +241,7 @@ func (s *site) entryForm(ctx context.Context, v *visit) (page, error) {
 			return page{}, err
 		}
 	}
-	if err = s.readDeferral(ctx, &view, entry); err != nil {
+	if err := s.readDeferral(ctx, &view, entry); err != nil {
 		return page{}, err
 	}
 	return page{title: v.T("entry.title") + " · " + found.Name, body: entryBody(v, view), module: "entry.js"}, nil

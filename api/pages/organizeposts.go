@@ -60,9 +60,9 @@ type postFormView struct {
 
 func (view postFormView) address() string {
 	if view.post.ID == "" {
-		return organizedPath(view.Race.ID) + "/posts/new"
+		return organizedPath(view.ID) + "/posts/new"
 	}
-	return organizedPath(view.Race.ID) + "/posts/" + view.post.ID
+	return organizedPath(view.ID) + "/posts/" + view.post.ID
 }
 
 // publishes is how a time of publication is shown in the race's zone.

@@ -216,7 +216,7 @@ type threadView struct {
 func (s *site) thread(ctx context.Context, v *visit) (page, error) {
 	view := threadView{}
 	var err error
-	v.request.post = chi.URLParam(v.http, "post_id")
+	v.post = chi.URLParam(v.http, "post_id")
 	if view.postView, err = s.readPost(ctx, v.request, v.part(commentsPerPage)); err != nil {
 		return page{}, err
 	}

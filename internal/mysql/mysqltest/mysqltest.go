@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,7 +94,7 @@ func migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
 		return err
 	}
 	// Tables may name others that come later.
-	err = execute(ctx, conn, append([]statement{{text: "SET foreign_key_checks = 0"}}, append(schema, statement{text: "SET foreign_key_checks = 1"})...))
+	err = execute(ctx, conn, slices.Concat([]statement{{text: "SET foreign_key_checks = 0"}}, schema, []statement{{text: "SET foreign_key_checks = 1"}}))
 	return errors.Join(err, conn.Close())
 }
 
