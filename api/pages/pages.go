@@ -50,11 +50,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -209,55 +205,6 @@ func Register(router *chi.Mux, cfg Config) error {
 	return nil
 }
 
-// request is what somebody asked for. Only what is in it may go into a page, since
-// a page is rendered once for all who ask for the same.
-type request struct {
-	*locale
-	path   string // without the language, as /races
-	query  url.Values
-	raceID string
-	series string // an ID
-	runner string // a user ID
-	post   string // an ID
-	bib    string
-	base   string // where the reader reaches us, without a slash at the end
-
-	nameless bool // names could not be read: nobody may keep the page
-}
-
-// get returns a parameter of the query, empty when it is not there.
-func (r *request) get(name string) string { return strings.TrimSpace(r.query.Get(name)) }
-
-// number returns a parameter that counts from 1, 0 when it is not there.
-func (r *request) number(name string) (int, error) {
-	text := r.get(name)
-	if text == "" {
-		return 0, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 1<<31-1 {
-		return 0, &badParameter{name, "error.number"}
-	}
-	return n, nil
-}
-
-// oneOf returns a parameter that must be one of some values, or empty.
-func (r *request) oneOf(name string, values ...string) (string, error) {
-	text := r.get(name)
-	if text != "" && !slices.Contains(values, text) {
-		return "", &badParameter{name, "error.choice"}
-	}
-	return text, nil
-}
-
-// badParameter is a parameter in an address that a page cannot use.
-type badParameter struct {
-	name string
-	text string // the key of what would be right
-}
-
-func (e *badParameter) Error() string { return "parameter " + e.name + ": " + e.text }
-
 // page is a page before it is rendered.
 type page struct {
 	title       string
@@ -283,9 +230,6 @@ type redirect struct {
 }
 
 func (e *redirect) Error() string { return "see " + e.to }
-
-// maxParameter is how long a parameter of a page may be, in bytes.
-const maxParameter = 300
 
 // handler serves the pages that build makes. Parameters that a page does not have
 // are ignored: links that were shared through other sites come back with more.
@@ -327,54 +271,6 @@ func (s *site) handler(build builder, parameters []string) http.HandlerFunc {
 	}
 }
 
-func (s *site) ask(r *http.Request, parameters []string) (*request, error) {
-	asked := &request{
-		locale: s.languages[chi.URLParam(r, "lang")], query: url.Values{}, raceID: chi.URLParam(r, "race_id"), base: s.base(r),
-	}
-	asked.path = strings.TrimPrefix(r.URL.EscapedPath(), "/"+chi.URLParam(r, "lang"))
-	asked.series, asked.runner, asked.post = chi.URLParam(r, "series_id"), chi.URLParam(r, "user_id"), chi.URLParam(r, "post_id")
-	for _, id := range []string{asked.raceID, asked.series, asked.runner, asked.post} {
-		if id != "" && !server.IsID(id) {
-			return asked, race.ErrNotFound
-		}
-	}
-	if bib := chi.URLParam(r, "bib"); bib != "" {
-		var err error
-		if asked.bib, err = url.PathUnescape(bib); err != nil || race.CheckBib(asked.bib) != nil {
-			return asked, race.ErrNotFound
-		}
-	}
-	given := r.URL.Query()
-	for _, name := range parameters {
-		value := given.Get(name)
-		if len(value) > maxParameter {
-			return asked, &badParameter{name, "error.long"}
-		}
-		if value != "" {
-			asked.query.Set(name, value)
-		}
-	}
-	return asked, nil
-}
-
-// base returns where the reader reaches us. Without a configured address that is
-// what they asked for, if it can be the name of a host.
-func (s *site) base(r *http.Request) string {
-	if s.PublicURL != "" {
-		return s.PublicURL
-	}
-	for _, c := range []byte(r.Host) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && !strings.ContainsRune(".-:[]", rune(c)) {
-			return ""
-		}
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host
-}
-
 // chooseLanguage sends a reader who has not said more to the races in the language
 // that they prefer.
 func (s *site) chooseLanguage(w http.ResponseWriter, r *http.Request) {
@@ -401,109 +297,4 @@ func (s *site) names(ctx context.Context, r *request, version standings.Version,
 func (s *site) withoutNames(ctx context.Context, r *request, err error) {
 	r.nameless = true
 	s.Log.WarnContext(ctx, "cannot read names from user_db: the page comes without them", "error", err)
-}
-
-// languageOf returns the language of a path, nil when it is not that of a page.
-func (s *site) languageOf(path string) *locale {
-	tag, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return s.languages[tag]
-}
-
-// link is an address in the language of the page.
-func (l *locale) link(path string) string { return "/" + l.tag + path }
-
-// with returns a path with parameters: names and values in turn, without those that
-// are empty.
-func with(path string, parameters ...string) string {
-	query := url.Values{}
-	for pair := range slices.Chunk(parameters, 2) {
-		if pair[1] != "" {
-			query.Set(pair[0], pair[1])
-		}
-	}
-	if len(query) == 0 {
-		return path
-	}
-	return path + "?" + query.Encode()
-}
-
-// here returns the address of the page with some parameters changed; an empty value
-// removes one.
-func (r *request) here(other ...string) string {
-	query := maps.Clone(r.query)
-	for pair := range slices.Chunk(other, 2) {
-		query.Set(pair[0], pair[1])
-		if pair[1] == "" {
-			query.Del(pair[0])
-		}
-	}
-	path := r.link(r.path)
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
-	return path
-}
-
-func racePath(raceID string) string { return "/races/" + raceID }
-
-func resultPath(raceID, bib string) string {
-	return racePath(raceID) + "/results/" + pathBib(bib)
-}
-
-// pathBib writes a bib for a path: it may hold a slash.
-func pathBib(bib string) string { return url.PathEscape(bib) }
-
-// fail answers with a page that says what is wrong and what would be right.
-func (s *site) fail(w http.ResponseWriter, r *http.Request, lang *locale, err error) {
-	asked := &request{locale: lang, path: "/races", query: url.Values{}, base: s.base(r)}
-	v := failure{status: http.StatusUnprocessableEntity}
-	bad, isBad := errors.AsType[*badParameter](err)
-	gone, isGone := errors.AsType[*maindb.NotKeptError](err)
-	unofficial, isUnofficial := errors.AsType[*unofficialError](err)
-	switch {
-	case isBad:
-		v.text = lang.T(bad.text, "Name", bad.name)
-	case isGone:
-		v.status, v.versions = http.StatusGone, []int{gone.Before, gone.After}
-		v.text = lang.T("error.gone", "Version", gone.Version)
-		v.path = lang.link(racePath(chi.URLParam(r, "race_id")) + "/standings")
-	case isUnofficial:
-		v.status, v.text = http.StatusNotFound, lang.T("error.unofficial")
-		v.path = lang.link(racePath(unofficial.raceID))
-	default:
-		problem, headers := server.Problem(r.Context(), err) // which logs what nobody expected
-		v.status = problem.Status
-		maps.Copy(w.Header(), headers)
-	}
-	shown := failurePage(lang, v)
-	if w.Header().Get("Cache-Control") == keepNone.header() { // as of a page for one reader
-		shown.keep = keepNone
-	}
-	made, err := s.render(context.WithoutCancel(r.Context()), asked, shown, v.status)
-	if err != nil {
-		s.Log.ErrorContext(r.Context(), "cannot render an error page: answering without one", "error", err)
-		http.Error(w, http.StatusText(v.status), v.status)
-		return
-	}
-	made.write(w, r)
-}
-
-// failure is what an error page says.
-type failure struct {
-	status   int
-	text     string // what would be right, when there is more to say than its status does
-	path     string // of the standings whose version is gone
-	versions []int  // the nearest that can be read
-}
-
-func failurePage(lang *locale, v failure) page {
-	key := "error.500"
-	keep := keepNone
-	switch v.status {
-	case http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity:
-		key, keep = fmt.Sprintf("error.%d", v.status), keepShort
-	case http.StatusServiceUnavailable, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusRequestEntityTooLarge:
-		key = fmt.Sprintf("error.%d", v.status)
-	}
-	return page{title: lang.T(key + ".title"), body: errorBody(lang, v, key), keep: keep, hidden: true}
 }

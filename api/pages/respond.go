@@ -5,13 +5,20 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/andybalholm/brotli"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 )
 
 // freshness is how long caches keep a page.
@@ -174,4 +181,59 @@ func brotlied(body []byte, level int) []byte {
 	_, _ = zipper.Write(body) // writing to a buffer never fails
 	_ = zipper.Close()
 	return out.Bytes()
+}
+
+// fail answers with a page that says what is wrong and what would be right.
+func (s *site) fail(w http.ResponseWriter, r *http.Request, lang *locale, err error) {
+	asked := &request{locale: lang, path: "/races", query: url.Values{}, base: s.base(r)}
+	v := failure{status: http.StatusUnprocessableEntity}
+	bad, isBad := errors.AsType[*badParameter](err)
+	gone, isGone := errors.AsType[*maindb.NotKeptError](err)
+	unofficial, isUnofficial := errors.AsType[*unofficialError](err)
+	switch {
+	case isBad:
+		v.text = lang.T(bad.text, "Name", bad.name)
+	case isGone:
+		v.status, v.versions = http.StatusGone, []int{gone.Before, gone.After}
+		v.text = lang.T("error.gone", "Version", gone.Version)
+		v.path = lang.link(racePath(chi.URLParam(r, "race_id")) + "/standings")
+	case isUnofficial:
+		v.status, v.text = http.StatusNotFound, lang.T("error.unofficial")
+		v.path = lang.link(racePath(unofficial.raceID))
+	default:
+		problem, headers := server.Problem(r.Context(), err) // which logs what nobody expected
+		v.status = problem.Status
+		maps.Copy(w.Header(), headers)
+	}
+	shown := failurePage(lang, v)
+	if w.Header().Get("Cache-Control") == keepNone.header() { // as of a page for one reader
+		shown.keep = keepNone
+	}
+	made, err := s.render(context.WithoutCancel(r.Context()), asked, shown, v.status)
+	if err != nil {
+		s.Log.ErrorContext(r.Context(), "cannot render an error page: answering without one", "error", err)
+		http.Error(w, http.StatusText(v.status), v.status)
+		return
+	}
+	made.write(w, r)
+}
+
+// failure is what an error page says.
+type failure struct {
+	status   int
+	text     string // what would be right, when there is more to say than its status does
+	path     string // of the standings whose version is gone
+	versions []int  // the nearest that can be read
+}
+
+func failurePage(lang *locale, v failure) page {
+	key := "error.500"
+	keep := keepNone
+	switch v.status {
+	case http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity:
+		key, keep = fmt.Sprintf("error.%d", v.status), keepShort
+	case http.StatusServiceUnavailable, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusRequestEntityTooLarge:
+		key = fmt.Sprintf("error.%d", v.status)
+	}
+	return page{title: lang.T(key + ".title"), body: errorBody(lang, v, key), keep: keep, hidden: true}
 }
