@@ -498,6 +498,11 @@ GET    /{lang}/operate/offers                                         operator
 GET    /{lang}/operate/changes                                        operator
 GET    /{lang}/operate/deliveries                                     operator
 POST   /{lang}/operate/deliveries/{delivery_id}/replay                operator
+GET    /{lang}/operate/comments                                       operator
+GET    /{lang}/operate/comments/{comment_id}/hide                     operator
+POST   /{lang}/operate/comments/{comment_id}/hide                     operator
+GET    /{lang}/operate/comments/{comment_id}/show                     operator
+POST   /{lang}/operate/comments/{comment_id}/show                     operator
 GET    /{lang}/operate/changes/export                                 operator
 GET    /{lang}/operate/accounts                                       operator
 POST   /{lang}/operate/accounts                                       operator

@@ -53,7 +53,7 @@ type Stage struct {
 	Unknown bool          // the server that knows does not answer
 }
 
-// Path is where records and mails are.
+// Path is where records and mails are, and what readers have reported.
 type Path struct {
 	Posted    Stage // all latest revisions
 	Pending   Stage // of these, without a credit
@@ -69,6 +69,7 @@ type Path struct {
 	Letters   Stage
 	Mails     Stage
 	Unsent    Stage // mails that were given up or bounced, of those that are kept
+	Reported  Stage // comments on notices of races
 }
 
 // runningCounted is how many running workflows are counted at most.
@@ -131,6 +132,10 @@ func (s *Service) Path(ctx context.Context) Path {
 			}
 			return err
 		}, &path.Mails, &path.Unsent),
+		ask("reported comments", func(ctx context.Context) (err error) {
+			path.Reported.Count, path.Reported.Oldest, err = s.credits.store.CountReportedComments(ctx)
+			return err
+		}, &path.Reported),
 	} {
 		waiting.Go(one)
 	}

@@ -22,6 +22,7 @@ const (
 	samePath       = operatePath + "/people"
 	actionsPath    = operatePath + "/actions"
 	deliveriesPath = operatePath + "/deliveries"
+	commentsPath   = operatePath + "/comments"
 	offersPath     = operatePath + "/offers"
 	changesPath    = operatePath + "/changes"
 	opRacesPath    = operatePath + "/races"
@@ -51,6 +52,9 @@ func (s *site) operatePages() {
 	get(offersPath, s.offers)
 	get(deliveriesPath, s.deliveries)
 	s.visit(http.MethodPost, deliveriesPath+"/{delivery_id}/replay", s.replayDelivery)
+	get(commentsPath, s.reportedComments)
+	s.confirmation(commentsPath+"/{comment_id}/hide", s.confirmHideComment)
+	s.confirmation(commentsPath+"/{comment_id}/show", s.confirmShowComment)
 	get(actionsPath, s.actions)
 	get(changesPath, s.allChanges)
 	get(changesPath+"/export", s.changesFile)
@@ -79,6 +83,7 @@ func (v *visit) operateSections() []choice {
 		{lettersPath, "operate.letters"},
 		{offersPath, "operate.offers"},
 		{deliveriesPath, "operate.deliveries"},
+		{commentsPath, "operate.comments"},
 		{auditsPath, "operate.audits"},
 		{accountsPath, "operate.accounts"},
 		{samePath, "operate.people"},
@@ -125,6 +130,7 @@ type pathView struct {
 	stages []stage // in the order of the path
 	wrong  []stage // off the path
 	mails  []stage
+	people []stage // what people ask operators for
 
 	grafana string // its address; empty: nobody has said it
 }
@@ -153,7 +159,8 @@ func (s *site) path(ctx context.Context, v *visit) (page, error) {
 			{Stage: p.Unmatched, name: "unmatched", address: list(unmatched), bad: p.Unmatched.Count > 0},
 			{Stage: p.Letters, name: "letters", address: v.link(lettersPath), bad: p.Letters.Count > 0},
 		},
-		mails: []stage{{Stage: p.Mails, name: "mails"}, {Stage: p.Unsent, name: "unsent", bad: p.Unsent.Count > 0}},
+		mails:  []stage{{Stage: p.Mails, name: "mails"}, {Stage: p.Unsent, name: "unsent", bad: p.Unsent.Count > 0}},
+		people: []stage{{Stage: p.Reported, name: "reported", address: v.link(commentsPath), bad: p.Reported.Count > 0}},
 	}
 	return page{title: v.T("operate.path"), body: pathBody(v, view, s.Now()), module: "operate.js"}, nil
 }
@@ -168,6 +175,7 @@ type confirmation struct {
 	fields        []field
 	ticks         []field
 	mayBe         bool // the reason may be left out
+	silent        bool // no reason is kept
 	public        bool // everybody can read the reason
 	danger        bool
 	consequences  []maindb.RaceConsequences
@@ -195,7 +203,7 @@ func (s *site) confirmation(path string, prepare func(ctx context.Context, v *vi
 			return page{}, err
 		}
 		if v.form.sent { //nolint:nestif // one step after the other
-			if v.form.get("reason") == "" && !d.mayBe {
+			if v.form.get("reason") == "" && !d.mayBe && !d.silent {
 				v.blame("reason", v.T("operate.wrong.reason"))
 			}
 			if !v.form.refused() {

@@ -115,3 +115,72 @@ func TestPostPages(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, ann.visit(thread).status)
 	require.Equal(t, own, director.post(edit, director.visit(edit).fill("main details form", "do", "remove")...).to())
 }
+
+// TestOperatorJudgesComments: an operator sees what was reported in any race, what the
+// race's staff did about it, and hides and shows comments after a confirmation.
+func TestOperatorJudgesComments(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.organizer = b.account(t, "director", auth.Organizer)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 5})
+	director, operator := b.loggedIn(t, "director"), b.operator(t)
+	const home, list = "/en/operate", "/en/operate/comments"
+	require.Contains(t, strings.Join(operator.visit(home).texts(".stages li"), "\n"), "Reported comments 0 ")
+
+	posted := director.post("/en/organize/races/"+r.ID+"/posts/new", "title", "Parking", "body", "None.", "comments", "yes", "do", "published")
+	require.Equal(t, http.StatusSeeOther, posted.status)
+	notices, err := b.main.NewestPosts(t.Context(), r.ID, 1)
+	require.NoError(t, err)
+	thread := "/en/my/races/" + r.ID + "/posts/" + notices[0].ID
+	runners := b.runners(t, "ann", "ben", "cem")
+	ann, ben, cem := runners[0], runners[1], runners[2]
+	mine := "/en/my/races/" + r.ID
+	require.Equal(t, mine, ann.post(mine, ann.visit(mine).fill("#enter")...).to())
+	require.Equal(t, thread, ann.post(thread, ann.visit(thread).fill("#comment", "text", "<b>Cheap</b> shoes here")...).to())
+	report := func(by *browser, reason string) {
+		t.Helper()
+		require.Equal(t, thread, by.post(thread, by.visit(thread).fill(".comments form", "reason", reason, "do", "report")...).to())
+	}
+	report(ben, "spam")
+
+	require.Equal(t, http.StatusForbidden, director.visit(list).status)
+	require.Equal(t, 1, operator.visit(home).Find(`.stages .bad a[href="`+list+`"]`).Length(), "what waits is on the first page")
+	shown := operator.visit(list)
+	require.Contains(t, shown.Find(".tale").Text(), "<b>Cheap</b> shoes here")
+	require.Contains(t, shown.Find(".tale").Text(), "spam")
+	require.Contains(t, shown.Find(".tale").Text(), "has not decided")
+
+	// The staff keeps the comment; somebody reports it again.
+	judge := "/en/organize/races/" + r.ID + "/comments"
+	require.Equal(t, judge, director.post(judge, director.visit(judge).fill(".panel form", "do", "show")...).to())
+	require.Equal(t, http.StatusOK, operator.visit(list).status)
+	require.Zero(t, operator.visit(list).Find(".tale li").Length())
+	report(cem, "still spam")
+	shown = operator.visit(list)
+	require.Contains(t, shown.Find(".tale").Text(), "closed earlier reports")
+	require.NotContains(t, shown.Find(".tale").Text(), "“spam”", "of reports that are closed")
+
+	hide := shown.Find(".tale .actions a").AttrOr("href", "")
+	form := operator.visit(hide)
+	require.Contains(t, form.Find("main").Text(), "everyone reads that it was hidden")
+	refused := operator.post(hide, form.fill("main form.narrow", "reason", "")...)
+	require.Equal(t, http.StatusUnprocessableEntity, refused.status)
+	require.Equal(t, list, operator.post(hide, form.fill("main form.narrow", "reason", "advertising")...).to())
+	require.Equal(t, []string{"The comment is hidden."}, operator.visit(list).texts(".said"))
+	require.Contains(t, ben.visit(thread).body, "advertising")
+	require.Equal(t, http.StatusConflict, operator.visit(hide).status, "it is hidden already")
+
+	hidden := operator.visit(list + "?race_id=" + r.ID + "&state=hidden")
+	show := hidden.Find(".tale .actions a").AttrOr("href", "")
+	require.Zero(t, operator.visit(show).Find("#field-reason").Length(), "no reason is kept")
+	require.Equal(t, list, operator.post(show, operator.visit(show).fill("main form.narrow")...).to())
+	require.Contains(t, ben.visit(thread).body, "&lt;b&gt;Cheap")
+
+	// Its author deletes it while the operator reads the confirmation.
+	form = operator.visit(hide)
+	require.Equal(t, thread, ann.post(thread, ann.visit(thread).fill(".comments form", "do", "delete")...).to())
+	gone := operator.post(hide, form.fill("main form.narrow", "reason", "advertising")...)
+	require.Equal(t, http.StatusConflict, gone.status)
+	require.Contains(t, gone.body, "its author has deleted it")
+	require.Equal(t, http.StatusNotFound, operator.visit(list+"?race_id=x").status)
+}

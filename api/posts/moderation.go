@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -39,6 +40,9 @@ type Judged struct {
 	RaceID  string   `json:"race_id" format:"uuid"`
 	PostID  string   `json:"post_id" format:"uuid"`
 	Reports []string `json:"reports,omitempty" doc:"The reasons of open reports, one for each; empty where none was given."`
+
+	ReportedAt *time.Time `json:"reported_at,omitempty" doc:"When the first of the open reports was made."`
+	JudgedAt   *time.Time `json:"judged_at,omitempty" doc:"When earlier reports were closed, by a decision to show or hide the comment."`
 }
 
 type judgedOutput struct {
@@ -129,8 +133,25 @@ func (s *Service) ToJudge(ctx context.Context, raceID string, hidden bool, part 
 	found, next := server.Cut(part, found, func(last maindb.ListedComment) []any { return []any{last.ID} })
 	items := make([]Judged, len(found))
 	for i, c := range found {
-		names, _ := s.names(ctx, c.RaceID, found[i:i+1])
-		items[i] = Judged{Comment: shownComment(c.Comment, names[c.UserID].Name, true), RaceID: c.RaceID, PostID: c.PostID, Reports: c.Reports}
+		items[i] = s.judgedOf(ctx, c)
 	}
 	return items, next, nil
+}
+
+// Reported returns a comment of any race with its open reports. It returns
+// race.ErrNotFound, also for one whose text is gone.
+func (s *Service) Reported(ctx context.Context, commentID string) (Judged, error) {
+	c, err := s.store.Comment(ctx, commentID)
+	if err != nil {
+		return Judged{}, err
+	}
+	return s.judgedOf(ctx, c), nil
+}
+
+func (s *Service) judgedOf(ctx context.Context, c maindb.ListedComment) Judged {
+	names, _ := s.names(ctx, c.RaceID, []maindb.ListedComment{c}) // without one that cannot be read
+	return Judged{
+		Comment: shownComment(c.Comment, names[c.UserID].Name, true), RaceID: c.RaceID, PostID: c.PostID,
+		Reports: c.Reports, ReportedAt: server.TimeOrNil(c.ReportedAt), JudgedAt: server.TimeOrNil(c.JudgedAt),
+	}
 }

@@ -15,8 +15,12 @@ import (
 // ListedComment is a comment with what is needed to show it.
 type ListedComment struct {
 	race.Comment
-	AgeThen int      // of its author on race day; race.UnknownAge
-	Reports []string // why it was reported, of a list of reported comments; reports may have no reason
+	AgeThen int // of its author on race day; race.UnknownAge
+
+	// Of reported comments alone:
+	Reports    []string  // the reasons of the open reports; a report may have none
+	ReportedAt time.Time // when the first of the open reports was made
+	JudgedAt   time.Time // when earlier reports were closed; zero if there were none
 }
 
 func commentOf(row gen.PostComment) race.Comment {
@@ -297,22 +301,73 @@ func (s *Store) ReportedComments(ctx context.Context, raceID, before string, lim
 	if err != nil {
 		return nil, fmt.Errorf("list reported comments: %w", err)
 	}
-	found, ids, at := make([]ListedComment, len(rows)), make([]string, len(rows)), map[string]int{}
+	found := make([]ListedComment, len(rows))
 	for i, row := range rows {
-		found[i], ids[i], at[row.CommentID] = ListedComment{Comment: commentOf(row), AgeThen: race.UnknownAge}, row.CommentID, i
+		found[i] = ListedComment{Comment: commentOf(row), AgeThen: race.UnknownAge}
 	}
-	if len(ids) == 0 {
-		return nil, nil
+	return found, s.addReports(ctx, found)
+}
+
+// addReports reads the reports of comments.
+func (s *Store) addReports(ctx context.Context, found []ListedComment) error {
+	if len(found) == 0 {
+		return nil
 	}
-	reports, err := s.queries.OpenReportsOf(ctx, ids)
+	ids, at := make([]string, len(found)), map[string]int{}
+	for i, c := range found {
+		ids[i], at[c.ID] = c.ID, i
+	}
+	reports, err := s.queries.ReportsOf(ctx, ids)
 	if err != nil {
-		return nil, fmt.Errorf("list the reports of %d comments: %w", len(ids), err)
+		return fmt.Errorf("list the reports of %d comments: %w", len(ids), err)
 	}
 	for _, r := range reports {
-		i := at[r.CommentID]
-		found[i].Reports = append(found[i].Reports, r.Reason)
+		c := &found[at[r.CommentID]]
+		switch {
+		case r.ClosedAt.Valid && r.ClosedAt.Time.After(c.JudgedAt):
+			c.JudgedAt = r.ClosedAt.Time
+		case r.ClosedAt.Valid:
+		default:
+			if c.ReportedAt.IsZero() {
+				c.ReportedAt = r.CreatedAt
+			}
+			c.Reports = append(c.Reports, r.Reason)
+		}
 	}
-	return found, nil
+	return nil
+}
+
+// Comment returns a comment with its reports, for those who decide about it. It returns
+// race.ErrNotFound, also for one whose text is gone.
+func (s *Store) Comment(ctx context.Context, commentID string) (ListedComment, error) {
+	row, err := s.queries.Comment(ctx, commentID)
+	gone := row.State == string(race.CommentDeleted) || row.State == string(race.CommentErased)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && gone {
+		return ListedComment{}, race.ErrNotFound
+	}
+	if err != nil {
+		return ListedComment{}, fmt.Errorf("read comment %s: %w", commentID, err)
+	}
+	found := []ListedComment{{Comment: commentOf(row), AgeThen: race.UnknownAge}}
+	err = s.addReports(ctx, found)
+	return found[0], err
+}
+
+// CountReportedComments returns how many comments have open reports, of all races, and
+// for how long the oldest of these reports has waited.
+func (s *Store) CountReportedComments(ctx context.Context) (n int, oldest time.Duration, err error) {
+	createdAt, err := s.queries.OldestReport(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the oldest report of a comment: %w", err)
+	}
+	count, err := s.queries.CountReportedComments(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count reported comments: %w", err)
+	}
+	return int(count), s.now().Sub(createdAt), nil
 }
 
 // HiddenComments returns up to limit hidden comments of a race, the newest first, that

@@ -312,7 +312,12 @@ func TestCommentsAndTheirModeration(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, reported, 1)
 		require.ElementsMatch(t, []string{"spam", ""}, reported[0].Reports)
+		require.NotZero(t, reported[0].ReportedAt)
+		require.Zero(t, reported[0].JudgedAt)
 	}
+	waits, _, err := b.store.CountReportedComments(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, waits, "two reports of one comment")
 	by := maindb.Change{By: editor, Reason: "not here"}
 	for range 2 {
 		hidden, err := b.store.JudgeComment(ctx, c, race.CommentHidden, by)
@@ -324,6 +329,13 @@ func TestCommentsAndTheirModeration(t *testing.T) {
 	reported, err := b.store.ReportedComments(ctx, b.race.ID, "", 10)
 	require.NoError(t, err)
 	require.Empty(t, reported)
+	waits, _, err = b.store.CountReportedComments(ctx)
+	require.NoError(t, err)
+	require.Zero(t, waits)
+	one, err := b.store.Comment(ctx, c.ID)
+	require.NoError(t, err)
+	require.NotZero(t, one.JudgedAt)
+	require.Empty(t, one.Reports)
 	hidden, err := b.store.HiddenComments(ctx, b.race.ID, "", 10)
 	require.NoError(t, err)
 	require.Len(t, hidden, 1)

@@ -93,6 +93,17 @@ func (q *Queries) CommentsOfPost(ctx context.Context, postID string, commentID s
 	return items, nil
 }
 
+const countReportedComments = `-- name: CountReportedComments :one
+SELECT COUNT(DISTINCT comment_id) FROM comment_report WHERE closed_at IS NULL
+`
+
+func (q *Queries) CountReportedComments(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countReportedComments)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteCommentsOfPost = `-- name: DeleteCommentsOfPost :exec
 DELETE FROM post_comment WHERE post_id = ?
 `
@@ -284,48 +295,15 @@ func (q *Queries) LockComment(ctx context.Context, commentID string) (PostCommen
 	return i, err
 }
 
-const openReportsOf = `-- name: OpenReportsOf :many
-SELECT comment_id, reason FROM comment_report
-WHERE closed_at IS NULL AND comment_id IN (/*SLICE:comment_ids*/?)
-ORDER BY comment_id, created_at
+const oldestReport = `-- name: OldestReport :one
+SELECT created_at FROM comment_report WHERE closed_at IS NULL ORDER BY created_at LIMIT 1
 `
 
-type OpenReportsOfRow struct {
-	CommentID string
-	Reason    string
-}
-
-func (q *Queries) OpenReportsOf(ctx context.Context, commentIds []string) ([]OpenReportsOfRow, error) {
-	query := openReportsOf
-	var queryParams []interface{}
-	if len(commentIds) > 0 {
-		for _, v := range commentIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:comment_ids*/?", strings.Repeat(",?", len(commentIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:comment_ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []OpenReportsOfRow
-	for rows.Next() {
-		var i OpenReportsOfRow
-		if err := rows.Scan(&i.CommentID, &i.Reason); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+func (q *Queries) OldestReport(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRowContext(ctx, oldestReport)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
 }
 
 const reported = `-- name: Reported :one
@@ -381,6 +359,58 @@ func (q *Queries) ReportedComments(ctx context.Context, arg ReportedCommentsPara
 			&i.HiddenReason,
 			&i.CreatedAt,
 			&i.EditedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const reportsOf = `-- name: ReportsOf :many
+SELECT comment_id, reason, created_at, closed_at FROM comment_report
+WHERE comment_id IN (/*SLICE:comment_ids*/?)
+ORDER BY comment_id, created_at
+`
+
+type ReportsOfRow struct {
+	CommentID string
+	Reason    string
+	CreatedAt time.Time
+	ClosedAt  sql.NullTime
+}
+
+// Open ones, and those that were closed by a decision about the comment.
+func (q *Queries) ReportsOf(ctx context.Context, commentIds []string) ([]ReportsOfRow, error) {
+	query := reportsOf
+	var queryParams []interface{}
+	if len(commentIds) > 0 {
+		for _, v := range commentIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:comment_ids*/?", strings.Repeat(",?", len(commentIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:comment_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReportsOfRow
+	for rows.Next() {
+		var i ReportsOfRow
+		if err := rows.Scan(
+			&i.CommentID,
+			&i.Reason,
+			&i.CreatedAt,
+			&i.ClosedAt,
 		); err != nil {
 			return nil, err
 		}

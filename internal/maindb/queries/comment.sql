@@ -44,10 +44,17 @@ WHERE post_comment.comment_id < sqlc.arg(before_id) AND post_comment.comment_id 
 ORDER BY post_comment.comment_id DESC
 LIMIT ?;
 
--- name: OpenReportsOf :many
-SELECT comment_id, reason FROM comment_report
-WHERE closed_at IS NULL AND comment_id IN (sqlc.slice(comment_ids))
+-- name: ReportsOf :many
+-- Open ones, and those that were closed by a decision about the comment.
+SELECT comment_id, reason, created_at, closed_at FROM comment_report
+WHERE comment_id IN (sqlc.slice(comment_ids))
 ORDER BY comment_id, created_at;
+
+-- name: CountReportedComments :one
+SELECT COUNT(DISTINCT comment_id) FROM comment_report WHERE closed_at IS NULL;
+
+-- name: OldestReport :one
+SELECT created_at FROM comment_report WHERE closed_at IS NULL ORDER BY created_at LIMIT 1;
 
 -- name: HiddenComments :many
 SELECT * FROM post_comment WHERE race_id = ? AND state = 'hidden' AND comment_id < ? ORDER BY comment_id DESC LIMIT ?;
