@@ -140,7 +140,7 @@ func (a *Offers) CheckOffers(ctx context.Context) (Tally, error) {
 			// Its workflow may have completed before a restore of main_db: started again,
 			// it would be taken for a duplicate.
 			_, err = a.store.ExpireOffer(ctx, o.Offer)
-			detail = fmt.Sprintf("number %d of pool %d: the deadline has passed, the place is passed on", o.Seq, o.Pool)
+			detail = fmt.Sprintf("number %d of pool %d: the deadline has passed, the place goes to the next in line", o.Seq, o.Pool)
 		} else {
 			err = a.store.RequeueOffer(ctx, o.Offer)
 		}

@@ -39,7 +39,7 @@ func TestNoticesOfTasks(t *testing.T) {
 	}
 	task, err = b.main.AddTask(race.WithActor(ctx, by(watcher)), task)
 	require.NoError(t, err)
-	told(map[string][]string{"Tasks of yours have changed": {b.address(assignee)}})
+	told(map[string][]string{"Your tasks have changed": {b.address(assignee)}})
 
 	remind := func(passed time.Duration) {
 		t.Helper()
@@ -54,7 +54,7 @@ func TestNoticesOfTasks(t *testing.T) {
 	task, err = b.main.ChangeTask(race.WithActor(ctx, by(owner)), b.raceID, task.ID, 1, maindb.TaskPatch{Note: &note, WatcherIDs: &[]string{}})
 	require.NoError(t, err)
 	remind(29*24*time.Hour + time.Hour)
-	told(map[string][]string{"Something is still to be done": {b.address(assignee)}})
+	told(map[string][]string{"Tasks are due": {b.address(assignee)}})
 	remind(2 * 24 * time.Hour)
 	b.tell()
 	for _, m := range b.box.took {
@@ -64,7 +64,7 @@ func TestNoticesOfTasks(t *testing.T) {
 	}
 	overdue := b.box.taken(t)
 	require.Len(t, overdue, 2, "in two languages")
-	require.ElementsMatch(t, []string{b.address(assignee), b.address(owner)}, append(overdue["A deadline is over"], overdue["기한이 지난 할 일이 있습니다"]...))
+	require.ElementsMatch(t, []string{b.address(assignee), b.address(owner)}, append(overdue["A deadline has passed"], overdue["기한이 지난 할 일이 있습니다"]...))
 
 	// The assignee does it: the owner, whom it does not concern, is not told, and nobody of
 	// what was changed and changed back.
@@ -81,7 +81,7 @@ func TestNoticesOfTasks(t *testing.T) {
 	// Whoever leaves leaves their tasks, which the owner is told.
 	_, err = b.main.ChangeTask(race.WithActor(ctx, by(owner)), b.raceID, task.ID, 0, maindb.TaskPatch{Status: &open})
 	require.NoError(t, err)
-	told(map[string][]string{"Tasks of yours have changed": {b.address(assignee)}})
+	told(map[string][]string{"Your tasks have changed": {b.address(assignee)}})
 	require.NoError(t, b.main.RemoveStaff(race.WithActor(ctx, by(assignee)), b.raceID, assignee))
 	told(map[string][]string{"맡은 할 일이 바뀌었습니다": {b.address(owner)}})
 

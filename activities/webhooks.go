@@ -24,7 +24,7 @@ const (
 	webhookSenders = 4
 	// maxWebhookFailures is after how many failures a step stops trying the rest.
 	maxWebhookFailures = 8
-	// webhookRest and maxWebhookRest bound how long an endpoint that took nothing of a step
+	// webhookRest and maxWebhookRest bound how long an endpoint that accepted nothing in a step
 	// is left alone: a tenth of the time that it has failed.
 	webhookRest    = 5 * time.Second
 	maxWebhookRest = 30 * time.Minute
@@ -207,7 +207,7 @@ func (a *Webhooks) try(ctx context.Context, batch maindb.WebhookBatch, d maindb.
 	if off {
 		s.stop.Store(true)
 		a.off.Inc()
-		a.log.WarnContext(ctx, "a webhook took nothing for days, or asked for no more: it is switched off until its owner switches it on",
+		a.log.WarnContext(ctx, "webhook switched off: it failed for days, or answered 410 Gone; its owner can switch it on again",
 			"webhook_id", d.WebhookID, "race_id", batch.RaceID, "outcome", outcome.String())
 	}
 	return nil

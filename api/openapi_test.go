@@ -313,7 +313,7 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	if strings.Contains(operationID, "transfer") || operationID == "offer-my-place" {
 		until := time.Now().AddDate(0, 6, 0).Format(time.RFC3339)
 		create("/v1/races", owner, file, `{"name":"A","date":"`+time.Now().AddDate(1, 0, 0).Format(time.DateOnly)+`","distance_m":42195,"ranking":{"basis":"gun"},"entry":{"capacity":9,"transfer_until":"`+until+`"}}`, "race_id", "race_id")
-		ids["user_id"] = b.handOn(t, ids["race_id"], operationID)
+		ids["user_id"] = b.transferTo(t, ids["race_id"], operationID)
 		return ids
 	}
 	create("/v1/races", owner, file, `{"name":"A","date":"2026-04-19","distance_m":42195,"ranking":{"basis":"gun"},"timing_points":[{"name":"Half","distance_m":21097.5}]}`, "race_id", "race_id")
@@ -461,9 +461,9 @@ func (b *testBundle) offerPlace(t testing.TB, raceID string) {
 	require.NoError(t, b.parts.mainDB.CancelEntry(t.Context(), raceID, b.bystanderID))
 }
 
-// handOn enters a runner in a race and has them hand their place on, as far as an
+// transferTo enters a runner in a race and has them transfer their place, as far as an
 // operation needs it. It returns whose place it is.
-func (b *testBundle) handOn(t testing.TB, raceID, operationID string) (giver string) {
+func (b *testBundle) transferTo(t testing.TB, raceID, operationID string) (giver string) {
 	t.Helper()
 	byHand, opens := operationID == "get-transfer" || strings.Contains(operationID, "by-hand"), slices.Contains([]string{"open-transfer", "accept-transfer", "decline-transfer"}, operationID)
 	name := "Min-ji Kim"

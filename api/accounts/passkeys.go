@@ -46,7 +46,7 @@ func (p passkeys) register(api huma.API) {
 	const path = "/v1/me/passkeys"
 	server.Register(api, huma.Operation{
 		OperationID: "begin-passkey", Method: http.MethodPost, Path: path + "/begin",
-		Summary: "Begin to add a passkey", Tags: []string{tag}, MaxBodyBytes: maxBody,
+		Summary: "Start adding a passkey", Tags: []string{tag}, MaxBodyBytes: maxBody,
 		Description: "Returns what navigator.credentials.create needs (parseCreationOptionsFromJSON). Finish within five minutes at POST /v1/me/passkeys. Needs current_password, unless this session began within the last five minutes. 409 where API_PUBLIC_URL is not set to a URL with a domain name.",
 		Errors:      []int{http.StatusUnauthorized, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests},
 	}, p.begin)
@@ -69,7 +69,7 @@ func (p passkeys) register(api huma.API) {
 	}, p.remove)
 	server.Register(api, huma.Operation{
 		OperationID: "begin-passkey-login", Method: http.MethodPost, Path: "/v1/login/passkey/begin",
-		Summary: "Begin to log in by passkey", Tags: []string{tag},
+		Summary: "Start a passkey login", Tags: []string{tag},
 		Description: "Returns what navigator.credentials.get needs (parseRequestOptionsFromJSON). It takes no login: the passkey says whose it is. Finish within five minutes at POST /v1/login/passkey. 409 where API_PUBLIC_URL is not set to a URL with a domain name.",
 		Errors:      []int{http.StatusConflict, http.StatusTooManyRequests},
 	}, p.beginLogin)

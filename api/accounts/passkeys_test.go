@@ -345,7 +345,7 @@ func TestPasskeyCopied(t *testing.T) {
 	for _, count := range []uint32{5, 4, 0} {
 		key.count = count
 		require.Equal(t, http.StatusUnauthorized, b.passkeyLogin(key.get(b.beginPasskeyLogin())).status, count)
-		b.deliverOne("uta@example.org", "A login by passkey was refused")
+		b.deliverOne("uta@example.org", "A passkey login was refused")
 		b.clock.pass(time.Minute)
 	}
 	key.count = 6
@@ -448,7 +448,7 @@ func TestCallsUnderWayDuringRecovery(t *testing.T) {
 	require.NoError(t, err)
 	session := sessions[0].ID
 	require.NoError(t, b.store.NotifyKey(t.Context(), account.UserID, session, "0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07", "mrk_x7Fq2a"))
-	require.Contains(t, b.deliverOne("uta@example.org", "An API key was made").Text, "(mrk_x7Fq2a)")
+	require.Contains(t, b.deliverOne("uta@example.org", "An API key was created").Text, "(mrk_x7Fq2a)")
 	b.recover("uta", "uta@example.org", "a quite different one")
 
 	require.ErrorIs(t, b.store.NotifyKey(t.Context(), account.UserID, session, "another", "mrk_yyyyyy"), userdb.ErrNoSession)

@@ -32,8 +32,8 @@ func (d deliveries) register(api huma.API) {
 		Errors:      statusesOf(),
 	}, d.list)
 	register(api, huma.Operation{
-		OperationID: "replay-delivery", Method: http.MethodPost, Path: deliveriesPath + "/{delivery_id}/replay", DefaultStatus: http.StatusAccepted, Summary: "Send a delivery to a webhook again",
-		Description: "Under the same ID, so that a receiver takes it once. It needs an endpoint that is on.",
+		OperationID: "replay-delivery", Method: http.MethodPost, Path: deliveriesPath + "/{delivery_id}/replay", DefaultStatus: http.StatusAccepted, Summary: "Resend a delivery to a webhook",
+		Description: "Under the same ID, so that the receiver handles it only once. The endpoint has to be switched on.",
 		Errors:      statusesOf(http.StatusNotFound, http.StatusConflict),
 	}, d.replay)
 	register(api, huma.Operation{

@@ -471,7 +471,7 @@ func TestFileOnASlowLineInABrowser(t *testing.T) {
 	))
 	shows(`document.querySelector(".sending [role=status]").textContent`, "0% sent")
 	require.NoError(t, tab.Run(line(true, -1)))
-	shows(`document.querySelector(".sending [role=status]").textContent`, "The line was lost")
+	shows(`document.querySelector(".sending [role=status]").textContent`, "The connection was lost")
 	shows(`document.querySelector("#upload .actions button").textContent + document.querySelector("#field-file").files.length`, "1")
 
 	// A form that is refused says so beside its field, and takes the next file.

@@ -168,7 +168,7 @@ type entryView struct {
 	before  maindb.LineEntry  // an earlier entry, which ended; without a status: there is none
 	account userdb.Account
 	pools   []maindb.PoolCounts // those that the runner can choose from
-	offered *races.TransferBody // the place that they hand on; nil: none
+	offered *races.TransferBody // the transfer of their place; nil: none
 	best    map[int]race.Time   // the runner's for pools that demand a qualifying time, by key
 	next    *race.Race          // the edition that they can defer to, or have deferred to; nil: none
 	prior   *race.Race          // the edition that the place was deferred from; nil: none

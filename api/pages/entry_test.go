@@ -85,7 +85,7 @@ func TestOnePlaceForThreeRunners(t *testing.T) {
 	offered := ben.visit(mine)
 	require.Contains(t, ben.visit("/ko/my").texts(".rows li")[0], "받은 자리 제안 응답 시한:", "with the deadline")
 	require.Contains(t, ben.visit("/en/my/races").texts(".rows .badge"), "A place is held for you")
-	require.Equal(t, "A place is yours, if you take it", offered.Find(".verdict").Text())
+	require.Equal(t, "A place is held for you", offered.Find(".verdict").Text())
 	require.Contains(t, offered.Find(".offer").Text(), "KST", "by the race's clock")
 	require.NotEmpty(t, offered.Find(".offer time").AttrOr("datetime", ""), "and by the reader's own")
 	require.Contains(t, offered.Find(".offer").Text(), "If you do not answer by then")
@@ -224,7 +224,7 @@ func TestOrganizerRunsEntry(t *testing.T) {
 	}
 	old := director.visit(entriesPath).fill("#capacity")
 	require.Equal(t, entriesPath, director.post(entriesPath, director.visit(entriesPath).fill("#capacity", "entry.capacity", "2")...).to())
-	require.Equal(t, "A place is yours, if you take it", all[1].visit(mine).Find(".verdict").Text(), "more places serve the line at once")
+	require.Equal(t, "A place is held for you", all[1].visit(mine).Find(".verdict").Text(), "more places serve the line at once")
 	require.Equal(t, entriesPath, director.post(entriesPath, old...).to(), "a form opened before changes nothing that it did not mean to")
 	require.Equal(t, "2", director.visit(entriesPath).Find(`[id="field-entry.capacity"]`).AttrOr("value", ""))
 

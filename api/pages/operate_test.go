@@ -305,7 +305,7 @@ func TestOperatorEmptiesDeadLetters(t *testing.T) {
 	require.Equal(t, []string{"m1"}, b.letters.redriven)
 	gone := c.post("/en/operate/dead-letters/redrive?message_id=m1")
 	require.Equal(t, http.StatusConflict, gone.status)
-	require.Contains(t, gone.Find(".notice").Text(), "not there any more")
+	require.Contains(t, gone.Find(".notice").Text(), "no longer there")
 
 	ask = c.visit("/ko/operate/dead-letters/discard?message_id=m2")
 	require.Contains(t, ask.Find("dl").Text(), "<script>")

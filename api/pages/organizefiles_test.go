@@ -93,7 +93,7 @@ func TestFileIsPlannedAppliedAndUndone(t *testing.T) {
 	require.Contains(t, counts, "1 Added")
 	require.Contains(t, counts, "1 Changed")
 	require.Contains(t, counts, "1 Wrong")
-	require.Contains(t, counts, "1 Name does not fit")
+	require.Contains(t, counts, "1 Name does not match")
 	require.Contains(t, strings.Join(plan.texts(".errors li"), "; "), "1 row: 5")
 	require.Contains(t, plan.texts(".before-after li")[0], "1 Ada Alm 1 2:30:00")
 	require.Contains(t, strings.Join(plan.texts(".before-after li"), ";"), "1 Gus <i>Gil</i> 7 2:28:00")
@@ -108,7 +108,7 @@ func TestFileIsPlannedAppliedAndUndone(t *testing.T) {
 	twice := c.post(first.to()+"/apply", hash...)
 	require.Equal(t, applied.to(), twice.to())
 	done := c.visit(applied.to())
-	require.Equal(t, []string{"Applied. Points and places follow now."}, done.texts(".said"))
+	require.Equal(t, []string{"Applied. Points and places will follow shortly."}, done.texts(".said"))
 	require.Contains(t, strings.Join(done.texts(".says"), ""), "credits are settled")
 	require.Contains(t, c.visit(b.office("en", "/progress")).body, `"pending":`)
 
@@ -123,7 +123,7 @@ func TestFileIsPlannedAppliedAndUndone(t *testing.T) {
 
 	same := c.drop(b.office("en", "/files"), "results.csv", resultsFile)
 	twin := c.visit(same.to())
-	require.Equal(t, []string{"This file would change nothing: the race already says all of it."}, twin.texts(".plan-says"))
+	require.Equal(t, []string{"This file would change nothing: the race already has everything in it."}, twin.texts(".plan-says"))
 	require.Equal(t, first.to(), twin.Find(".notice a").AttrOr("href", ""))
 	require.Zero(t, twin.Find("#apply").Length())
 

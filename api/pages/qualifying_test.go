@@ -55,7 +55,7 @@ func TestQualifyingOnPages(t *testing.T) {
 	ann := b.runners(t, "ann")[0]
 	mine := "/en/my/races/" + here.ID
 	shown := ann.visit(mine)
-	require.Contains(t, shown.Find("#enter").Text(), "None of the results of your account counts for it.")
+	require.Contains(t, shown.Find("#enter").Text(), "No result in your account counts towards it.")
 	refused := ann.post(mine, shown.fill("#enter", "team", "Harbour")...)
 	require.Equal(t, http.StatusConflict, refused.status)
 	require.Contains(t, refused.Find("main").Text(), "asks for an official result over 42.195 km in 3:30:00 or faster")

@@ -9,7 +9,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// transferPages adds the pages by which runners hand their places on.
+// transferPages adds the pages by which runners transfer their places.
 func (s *site) transferPages() {
 	s.visit(get, "/my/races/{race_id}/transfer", s.transferPage)
 	s.visit(post, "/my/races/{race_id}/transfer", s.offerPlace)
@@ -23,7 +23,7 @@ func transferPath(raceID string) string { return myRacePath(raceID) + "/transfer
 
 func receivePath(raceID string) string { return myRacePath(raceID) + "/receive" }
 
-// transferView is a runner's place that can be handed on.
+// transferView is a runner's place that can be transferred.
 type transferView struct {
 	*raceView
 	entered bool
@@ -34,10 +34,10 @@ type transferView struct {
 // open reports whether somebody can still take the place.
 func (view transferView) open() bool { return view.offered != nil && view.offered.State.Open() }
 
-// lets reports whether the race lets runners hand places on now.
+// lets reports whether the race lets runners transfer places now.
 func (view transferView) lets() bool { return view.entered && view.places.transferable(view.Race) }
 
-// transferable reports whether runners of a race can hand places on now.
+// transferable reports whether runners of a race can transfer places now.
 func (e *entryState) transferable(r race.Race) bool {
 	return e != nil && r.Status == race.Scheduled && e.now.Before(e.TransferUntil)
 }
@@ -46,7 +46,7 @@ func (s *site) transferPage(ctx context.Context, v *visit) (page, error) {
 	return s.transferWith(ctx, v, "")
 }
 
-// transferWith is the page of whoever gives a place, with the code of a new offer.
+// transferWith is the page of the runner who gives a place, with the code of a new offer.
 func (s *site) transferWith(ctx context.Context, v *visit, code string) (page, error) {
 	v.path = transferPath(v.raceID) // also after a button
 	found, err := s.readRace(ctx, v.raceID)
@@ -203,7 +203,7 @@ func (s *site) handedOvers(ctx context.Context, userID string) ([]handedOver, er
 	return list, nil
 }
 
-// raceTransfers lists the places of a race that are handed on.
+// raceTransfers lists the transfers of a race.
 func (s *site) raceTransfers(ctx context.Context, v *visit) (page, error) {
 	rows, cursor, err := s.Settings.Transfers(ctx, v.part(listedPerPage))
 	if err != nil {

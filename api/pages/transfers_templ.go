@@ -14,7 +14,7 @@ import (
 	"strconv"
 )
 
-// transferBody is the page of whoever gives a place.
+// transferBody is the page of the runner who gives a place.
 func transferBody(v *visit, view transferView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -765,7 +765,7 @@ func otherRunner(v *visit, p *races.PersonBody) templ.Component {
 	})
 }
 
-// receiveBody is the page of whoever was given a code.
+// receiveBody is the page of somebody who was given a code.
 func receiveBody(v *visit, view receiveView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1483,7 +1483,7 @@ func handedOn(v *visit, list []handedOver) templ.Component {
 	})
 }
 
-// raceTransfersBody lists the places of a race that are handed on.
+// raceTransfersBody lists the transfers of a race.
 func raceTransfersBody(v *visit, r race.Race, rows []races.ListedTransfer, next string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1807,7 +1807,7 @@ func raceTransfersBody(v *visit, r race.Race, rows []races.ListedTransfer, next 
 	})
 }
 
-// raceTransfer is what those who run a race see of a runner's place that is handed on,
+// raceTransfer is what those who run a race see of the transfer of a runner's place,
 // and the form by which they do it in their stead.
 func raceTransfer(v *visit, d raceEntriesView, e races.StaffEntryBody) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {

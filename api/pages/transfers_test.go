@@ -36,7 +36,7 @@ func TestPlaceHandedOn(t *testing.T) {
 	require.Equal(t, code, ann.post(giving, form...).Find("#code").AttrOr("value", ""), "a second press makes no second offer")
 	require.NotContains(t, ann.visit(giving).body, code, "shown once")
 	require.Contains(t, ann.visit(mine).texts(".notice")[0], "Nobody has accepted it yet")
-	require.Contains(t, ann.visit("/en/my").texts(".offer h2"), "You offer your place")
+	require.Contains(t, ann.visit("/en/my").texts(".offer h2"), "You are offering your place")
 
 	away := b.browser(t).visit(receiving)
 	require.Equal(t, "/en/account/login?next=%2Fen%2Fmy%2Fraces%2F"+r.ID+"%2Freceive", away.to(), "only with an account")
@@ -62,7 +62,7 @@ func TestPlaceHandedOn(t *testing.T) {
 	require.Equal(t, http.StatusOK, accepted.status, accepted.body)
 	require.Contains(t, accepted.Find("main > .notice").Text(), "You have accepted")
 	require.Equal(t, http.StatusUnprocessableEntity, cas.post(receiving, "do", "open", "code", code).status, "somebody else has it")
-	require.Contains(t, ben.visit("/en/my").texts(".offer h2"), "You have accepted a place: its runner is to confirm you")
+	require.Contains(t, ben.visit("/en/my").texts(".offer h2"), "You have accepted a place: the other runner has to confirm you")
 	require.Contains(t, ann.visit("/en/my").texts(".offer h2"), "Somebody has accepted your place: confirm them")
 
 	confirming := ann.visit(giving)
@@ -70,14 +70,14 @@ func TestPlaceHandedOn(t *testing.T) {
 	require.Equal(t, http.StatusConflict, ann.post(giving+"/confirm", "name", "Somebody Else").status)
 	require.Contains(t, director.visit(listed).texts("tbody td"), "Accepted, not confirmed yet")
 	require.Equal(t, giving, ann.post(giving+"/confirm", confirming.fill("#confirm")...).to())
-	require.Contains(t, ann.visit(giving).texts(".said"), "The place has been handed on.")
-	require.Contains(t, ann.visit(mine).texts(".notice")[0], "handed your place on")
+	require.Contains(t, ann.visit(giving).texts(".said"), "The place has been transferred.")
+	require.Contains(t, ann.visit(mine).texts(".notice")[0], "transferred your place")
 	in := ben.visit(mine)
 	require.Equal(t, "You are in.", in.Find(".verdict").Text())
 	require.Equal(t, "7", in.Find(".bib").Text(), "with its bib")
 	require.Contains(t, ben.post(receiving, "do", "open", "code", code).Find(".verdict").Text(), "The place is yours.")
 	require.Empty(t, ben.visit("/en/my").texts(".offer h2"))
-	require.Contains(t, director.visit(listed).texts("tbody td"), "Handed on")
+	require.Contains(t, director.visit(listed).texts("tbody td"), "Transferred")
 	require.Equal(t, "자리 양도", director.visit(b.run("ko", "/transfers")).Find("h1").Text())
 	require.Equal(t, http.StatusForbidden, cas.visit(listed).status)
 
@@ -90,8 +90,8 @@ func TestPlaceHandedOn(t *testing.T) {
 	require.Contains(t, ben.visit(giving).Find("main > .notice").Text(), "declined")
 }
 
-// TestPlaceHandedOnByHand: whoever runs the race does it for a runner, with a reason.
-func TestPlaceHandedOnByHand(t *testing.T) {
+// TestPlaceTransferredByOrganizer: the organizer does it for a runner, with a reason.
+func TestPlaceTransferredByOrganizer(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	director := b.director(t)
@@ -100,7 +100,7 @@ func TestPlaceHandedOnByHand(t *testing.T) {
 	all := b.runners(t, "ann", "ben")
 	mine, receiving := "/en/my/races/"+r.ID, "/en/my/races/"+r.ID+"/receive"
 	require.Equal(t, mine, all[0].post(mine, all[0].visit(mine).fill("#enter")...).to())
-	require.Zero(t, all[0].visit(mine).Find(`a[href$="/transfer"]`).Length(), "the race lets nobody hand a place on")
+	require.Zero(t, all[0].visit(mine).Find(`a[href$="/transfer"]`).Length(), "the race lets nobody transfer a place")
 	require.Equal(t, http.StatusConflict, all[0].post(mine+"/transfer").status)
 
 	entry := director.visit(b.run("en", "/entries")).Find("tbody th a").AttrOr("href", "")

@@ -93,7 +93,7 @@ func TestWebhooksOnPages(t *testing.T) {
 	now := time.Now().UTC()
 	backwards := director.post(one, "do", "range", "since", now.Format("2006-01-02T15:04"), "until", now.Add(-time.Hour).Format("2006-01-02T15:04"))
 	require.NotEmpty(t, backwards.Find("#field-until-wrong").Text())
-	for said, day := range map[string]time.Duration{"It is sent again in a few seconds.": 0, "Nothing happened in that time.": -72 * time.Hour} {
+	for said, day := range map[string]time.Duration{"It will be sent again in a few seconds.": 0, "Nothing happened in that time.": -72 * time.Hour} {
 		from := now.Add(day - 24*time.Hour)
 		require.Equal(t, one, director.post(one, "do", "range", "since", from.Format("2006-01-02T15:04"), "until", from.Add(36*time.Hour).Format("2006-01-02T15:04")).to())
 		require.Equal(t, []string{said}, director.visit(one).texts(".said"))

@@ -22,11 +22,11 @@ func (s *Service) registerComments(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "list-comments", Method: http.MethodGet, Path: commentsPath, Errors: []int{http.StatusNotFound},
 		Summary: "List the comments on a notice", Tags: []string{tag},
-		Description: "The first one first. They are plain text. A comment whose text is gone or hidden keeps its place. Names are those that the race shows: initials for who hides theirs.",
+		Description: "The first one first. They are plain text. A comment whose text is gone or hidden keeps its place. Names are those that the race shows: initials for runners who hide theirs.",
 	}, s.comments)
 	server.Register(api, huma.Operation{
 		OperationID: "post-comment", Method: http.MethodPost, Path: commentsPath, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Comment on a notice", Tags: []string{tag}, Description: "For those who are entered in the race, and its staff, who speak for the race.",
+		Summary: "Comment on a notice", Tags: []string{tag}, Description: "For people who are entered in the race, and for its staff, who speak for the race.",
 	}, s.comment)
 	server.Register(api, huma.Operation{
 		OperationID: "edit-comment", Method: http.MethodPatch, Path: commentPath, MaxBodyBytes: maxBody, Errors: errs,
@@ -34,7 +34,7 @@ func (s *Service) registerComments(api huma.API) {
 	}, s.edit)
 	server.Register(api, huma.Operation{
 		OperationID: "delete-comment", Method: http.MethodDelete, Path: commentPath, DefaultStatus: http.StatusNoContent, Errors: errs,
-		Summary: "Delete your comment", Tags: []string{tag}, Description: "Its text is deleted. That there was one stays visible.",
+		Summary: "Delete your comment", Tags: []string{tag}, Description: "Its text is deleted. It stays visible that there was a comment.",
 	}, s.deleteComment)
 	server.Register(api, huma.Operation{
 		OperationID: "report-comment", Method: http.MethodPost, Path: commentPath + "/report", DefaultStatus: http.StatusAccepted, MaxBodyBytes: maxBody, Errors: errs,

@@ -18,11 +18,11 @@ func (s *Service) registerModeration(api huma.API) {
 	errs := []int{http.StatusNotFound}
 	server.Register(api, huma.Operation{
 		OperationID: "hide-comment", Method: http.MethodPost, Path: commentPath + "/hide", MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Hide a comment", Tags: []string{tag}, Description: "For editors of the race and operators. Readers see that it was hidden, and why. It closes the comment's reports.",
+		Summary: "Hide a comment", Tags: []string{tag}, Description: "For editors of the race and operators. Readers see that it was hidden, and why. This closes the comment's reports.",
 	}, s.hide)
 	server.Register(api, huma.Operation{
 		OperationID: "show-comment", Method: http.MethodPost, Path: commentPath + "/show", MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Show a comment that was hidden or reported", Tags: []string{tag}, Description: "It closes the comment's reports: they were looked at, and the comment stays.",
+		Summary: "Show a comment that was hidden or reported", Tags: []string{tag}, Description: "This closes the comment's reports: they were looked at, and the comment stays.",
 	}, s.show)
 	server.Register(api, huma.Operation{
 		OperationID: "list-reported-comments", Method: http.MethodGet, Path: "/v1/races/{race_id}/comments", Errors: errs,
@@ -30,7 +30,7 @@ func (s *Service) registerModeration(api huma.API) {
 	}, s.toJudge)
 	server.Register(api, huma.Operation{
 		OperationID: "list-all-reported-comments", Method: http.MethodGet, Path: "/v1/ops/comments",
-		Summary: "List reported comments of all races", Tags: []string{"Operations"}, Description: "Those that nobody has judged since, the newest first.",
+		Summary: "List reported comments of all races", Tags: []string{"Operations"}, Description: "Those that nobody has decided about since, the newest first.",
 	}, s.allReported)
 }
 
@@ -87,7 +87,7 @@ func (s *Service) Judge(ctx context.Context, of race.Comment, state race.Comment
 type toJudgeInput struct {
 	server.Page
 	RacePath
-	State string `query:"state" enum:"reported,hidden" default:"reported" doc:"Reported and not judged since, or hidden."`
+	State string `query:"state" enum:"reported,hidden" default:"reported" doc:"Reported and not decided about since, or hidden."`
 }
 
 type judgedListOutput struct {

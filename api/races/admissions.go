@@ -99,7 +99,7 @@ func (a admissions) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "end-admission", Method: http.MethodDelete, Path: path + "/{admission_id}",
 		Summary: "Take an admission back", Tags: []string{entriesTag}, Errors: refusals[:3],
-		Description: "Whoever has entered by it keeps their place. Repeating it changes nothing.",
+		Description: "A runner who has already entered keeps their place. Repeating it changes nothing.",
 	}, a.end)
 }
 

@@ -103,7 +103,7 @@ func (d staffEntries) register(api huma.API) {
 	server.Register(api, huma.Operation{
 		OperationID: "enter-by-hand", Method: http.MethodPost, Path: path + "/{user_id}/enter", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
 		Summary: "Enter a runner by hand", Tags: []string{entriesTag}, Errors: append(refusals, http.StatusConflict),
-		Description: "Somebody who waits, whose offer expired, or whom you removed enters at once, whatever their position. Nobody is entered who did not ask for a place or has withdrawn; " +
+		Description: "Somebody who waits, whose offer expired, or whom you removed enters at once, regardless of their position. Nobody is entered who did not ask for a place or has withdrawn; " +
 			"people without an account come in by a start list. It is refused with 409 when all places are taken, or when they do not meet the pool's standard, unless you say that it does not matter. Repeating it changes nothing.",
 	}, d.enter)
 	server.Register(api, huma.Operation{

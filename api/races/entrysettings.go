@@ -19,7 +19,7 @@ type EntryChangeBody struct {
 	OpensAt          *string          `json:"opens_at,omitempty" maxLength:"40" example:"2026-06-09T19:00:00+09:00" doc:"When entry opens: date, time and offset from UTC. An empty string opens it at once. The database's clock decides."`
 	ClosesAt         *string          `json:"closes_at,omitempty" maxLength:"40" example:"2026-09-01T00:00:00+09:00" doc:"When entry closes; with an empty string, with the first result. The line goes on moving up."`
 	TimeZone         *string          `json:"time_zone,omitempty" maxLength:"64" example:"Asia/Seoul" doc:"The race's time zone, by its IANA name: offers do not end at night there. UTC by default."`
-	Capacity         *int             `json:"capacity,omitempty" minimum:"0" maximum:"1000000" example:"1000" doc:"How many places there are in a race without pools; 0 means the capacity of the race, which bounds all participants together, those of start lists too. More places serve the line at once; fewer throw nobody out."`
+	Capacity         *int             `json:"capacity,omitempty" minimum:"0" maximum:"1000000" example:"1000" doc:"How many places there are in a race without pools; 0 means the capacity of the race, which bounds all participants together, those of start lists too. More places go to the line at once; with fewer, nobody loses a place."`
 	BibFrom          *int             `json:"bib_from,omitempty" minimum:"0" maximum:"999999" doc:"The first bib that is dealt in a race without pools; 0 deals none."`
 	BibTo            *int             `json:"bib_to,omitempty" minimum:"0" maximum:"999999" doc:"The last bib."`
 	WaitingList      *bool            `json:"waiting_list,omitempty" doc:"Whether those who come too late wait in line; true by default."`
@@ -27,8 +27,8 @@ type EntryChangeBody struct {
 	Order            *string          `json:"order,omitempty" enum:"arrival,draw" doc:"How places are given: in the order of arrival, or by a draw among all who register while entry is open, which needs closes_at. It can change until somebody has entered."`
 	DrawAt           *string          `json:"draw_at,omitempty" maxLength:"40" doc:"When the places are drawn, with order draw; with an empty string, when entry closes. Before the day of the race."`
 	Paused           *bool            `json:"paused,omitempty" doc:"While it is true nobody enters and no places are offered. Offers that are open can still be accepted."`
-	TransferUntil    *string          `json:"transfer_until,omitempty" maxLength:"40" example:"2026-09-20T00:00:00+09:00" doc:"Until when runners can hand their places on to others; with an empty string, and by default, they cannot."`
-	TransferPastLine *bool            `json:"transfer_past_line,omitempty" doc:"Whether places can be handed on although others wait for one. False by default: who waits comes first."`
+	TransferUntil    *string          `json:"transfer_until,omitempty" maxLength:"40" example:"2026-09-20T00:00:00+09:00" doc:"Until when runners can transfer their places to others; with an empty string, and by default, they cannot."`
+	TransferPastLine *bool            `json:"transfer_past_line,omitempty" doc:"Whether places can be transferred while others are waiting for one. False by default: those who wait come first."`
 	NextRaceID       *string          `json:"next_race_id,omitempty" maxLength:"36" doc:"The race that is the next edition, on a later day and of the same organizer: runners can defer their places to it until defer_until. An empty string names none."`
 	DeferUntil       *string          `json:"defer_until,omitempty" maxLength:"40" doc:"Until when runners can defer their places to the next edition, which needs next_race_id; with an empty string, and by default, they cannot."`
 	Pools            *[]EntryPoolBody `json:"pools,omitempty" maxItems:"50" nullable:"false" doc:"Replaces all pools. A pool with entries cannot be removed."`
@@ -44,7 +44,7 @@ type EntryPoolBody struct {
 	BibFrom  int    `json:"bib_from,omitempty" minimum:"0" maximum:"999999" doc:"The first bib that is dealt in the pool."`
 	BibTo    int    `json:"bib_to,omitempty" minimum:"0" maximum:"999999"`
 
-	Standard *StandardBody `json:"standard,omitempty" doc:"The qualifying time that runners have to meet who enter the pool; none by default. Whoever is in the pool already stays."`
+	Standard *StandardBody `json:"standard,omitempty" doc:"The qualifying time that runners have to meet who enter the pool; none by default. Runners who are already in the pool stay."`
 }
 
 // StandardBody is the qualifying time that a pool demands: an official result in a race of
@@ -70,8 +70,8 @@ type EntrySettingsBody struct {
 	DrawAt           *time.Time      `json:"draw_at,omitempty" doc:"When the places are drawn; missing unless order is draw."`
 	Commitment       string          `json:"draw_commitment,omitempty" doc:"The SHA-256 of the draw's seed, in hexadecimal. The seed is published when the places are drawn."`
 	Paused           bool            `json:"paused"`
-	TransferUntil    *time.Time      `json:"transfer_until,omitempty" doc:"Until when runners can hand their places on; missing when they cannot."`
-	TransferPastLine bool            `json:"transfer_past_line,omitempty" doc:"They can although others wait for a place."`
+	TransferUntil    *time.Time      `json:"transfer_until,omitempty" doc:"Until when runners can transfer their places; missing when they cannot."`
+	TransferPastLine bool            `json:"transfer_past_line,omitempty" doc:"Places can be transferred while others are waiting."`
 	NextRaceID       string          `json:"next_race_id,omitempty" doc:"The next edition of the race."`
 	DeferUntil       *time.Time      `json:"defer_until,omitempty" doc:"Until when runners can defer their places to the next edition; missing when they cannot."`
 	Pools            []EntryPoolBody `json:"pools,omitempty" nullable:"false"`

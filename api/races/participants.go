@@ -30,14 +30,14 @@ type enterInput struct {
 	Body *struct {
 		Team     string `json:"team,omitempty" maxLength:"100" example:"Harbour Runners" doc:"The team or club that you run for."`
 		Pool     string `json:"pool,omitempty" maxLength:"50" doc:"The name of a pool of the race; by default the first that fits your sex and age, one that demands a qualifying time only where all do. Only races with entry settings have pools."`
-		Standing bool   `json:"standing_acceptance,omitempty" doc:"Enter me as soon as a place comes free, without an offer that I have to answer."`
+		Standing bool   `json:"standing_acceptance,omitempty" doc:"Enter me as soon as a place becomes free, without an offer that I have to answer."`
 	} `required:"false"`
 }
 
 type entryChangeInput struct {
 	RacePath
 	Body struct {
-		Standing bool `json:"standing_acceptance" example:"true" doc:"Enter me as soon as a place comes free, without an offer that I have to answer."`
+		Standing bool `json:"standing_acceptance" example:"true" doc:"Enter me as soon as a place becomes free, without an offer that I have to answer."`
 	}
 }
 
@@ -45,7 +45,7 @@ type entryChangeInput struct {
 // that are not.
 type EntryBody struct {
 	ParticipantID string           `json:"participant_id"`
-	Status        race.EntryStatus `json:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn,transferred,deferred" doc:"removed: by the organizer. transferred: handed on to another runner. deferred: you have a place in the next edition instead. registered: for a draw to come. not_drawn: the draw gave no place, and the race has no waiting list; or the race had results before it."`
+	Status        race.EntryStatus `json:"status" enum:"entered,waiting,offered,declined,expired,cancelled,removed,registered,not_drawn,transferred,deferred" doc:"removed: by the organizer. transferred: to another runner. deferred: you have a place in the next edition instead. registered: for a draw to come. not_drawn: the draw gave no place, and the race has no waiting list; or the race had results before it."`
 	Bib           string           `json:"bib,omitempty" doc:"Missing until one is assigned."`
 	Sex           race.Sex         `json:"sex,omitempty" enum:"M,F,X" doc:"Missing when unknown."`
 	Age           *int             `json:"age,omitempty" doc:"On race day; missing when unknown."`

@@ -50,7 +50,7 @@ type Config struct {
 	// Answered tells the workflow of an offer that its runner has answered; nil: it finds
 	// the answer at the deadline. It must not wait.
 	Answered func(ctx context.Context, o maindb.Offer)
-	// TransferCode returns the code of a place that a runner hands on, by the ID of the
+	// TransferCode returns the code of a place that a runner transfers, by the ID of the
 	// transfer: nobody else can compute it.
 	TransferCode func(transferID string) string
 	// Stopping is closed when live streams are to end; nil: never.

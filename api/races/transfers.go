@@ -15,7 +15,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// transfers lets runners hand their places on. The giver gets a code and gives it to
+// transfers lets runners transfer their places. The giver gets a code and gives it to
 // whom they like; nobody is looked up. Both confirm the other's name.
 type transfers struct {
 	store   *maindb.Store
@@ -30,15 +30,15 @@ func codeHash(code string) []byte {
 	return sum[:]
 }
 
-// TransferBody is a place that a runner hands on to another.
+// TransferBody is a place that a runner transfers to another.
 type TransferBody struct {
 	State     race.TransferState `json:"state" enum:"offered,accepted,done,withdrawn,declined,expired,ended" doc:"offered: nobody has accepted it yet. accepted: the giver is to confirm the runner. done: the place is theirs. ended: the giver has left the race."`
-	Code      string             `json:"code,omitempty" example:"K7QF-2M9X-3TAB" doc:"What whoever is to have the place accepts it with. It is shown only in the answer that made it."`
+	Code      string             `json:"code,omitempty" example:"K7QF-2M9X-3TAB" doc:"The code with which the receiving runner accepts the place. It is shown only in the answer that created it."`
 	ExpiresAt time.Time          `json:"expires_at" doc:"By the database's clock."`
-	ByHand    bool               `json:"by_hand,omitempty" doc:"Whoever runs the race hands the place on."`
+	ByHand    bool               `json:"by_hand,omitempty" doc:"The organizer transfers the place for the runner."`
 	Pool      string             `json:"pool"`
 	Bib       string             `json:"bib,omitempty" doc:"It goes with the place."`
-	Giver     *PersonBody        `json:"giver,omitempty" doc:"Whose place it is; shown to whoever has the code, and to those who run the race."`
+	Giver     *PersonBody        `json:"giver,omitempty" doc:"Whose place it is; shown to anyone who has the code, and to those who run the race."`
 	Runner    *PersonBody        `json:"runner,omitempty" doc:"Who has accepted it."`
 }
 
@@ -89,14 +89,14 @@ type transfersInput struct {
 	RacePath
 }
 
-// ListedTransfer is a place that is handed on, as those who run the race see it in a list.
+// ListedTransfer is a transfer of a place, as those who run the race see it in a list.
 type ListedTransfer struct {
 	UserID    string             `json:"user_id" format:"uuid" doc:"Whose place it is."`
 	Giver     *PersonBody        `json:"giver,omitempty" doc:"Missing once their account is deleted."`
 	Runner    *PersonBody        `json:"runner,omitempty" doc:"Who has accepted the place."`
 	State     race.TransferState `json:"state" enum:"offered,accepted,done,withdrawn,declined,expired,ended"`
 	ByHand    bool               `json:"by_hand"`
-	Reason    string             `json:"reason,omitempty" doc:"Of whoever handed it on by hand."`
+	Reason    string             `json:"reason,omitempty" doc:"Why the organizer transferred the place."`
 	OfferedAt time.Time          `json:"offered_at"`
 	ExpiresAt time.Time          `json:"expires_at"`
 }
@@ -128,61 +128,61 @@ func (h transfers) register(api huma.API) {
 	tags := []string{entriesTag}
 	server.Register(api, huma.Operation{
 		OperationID: "offer-my-place", Method: http.MethodPost, Path: mine, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody,
-		Summary: "Offer your place to somebody else", Tags: tags, Errors: refusals,
-		Description: "Where the race's entry.transfer_until allows it. Give the code to one person: whoever accepts with it from their own account gets the place, once you have confirmed their name. " +
-			"Until then it stays yours, and you can withdraw. A new offer replaces the one before. The code is good for 7 days, until transfer_until at most. While others wait in line a place cannot be handed on, unless transfer_past_line says so.",
+		Summary: "Offer to transfer your place", Tags: tags, Errors: refusals,
+		Description: "Where the race's entry.transfer_until allows it. Give the code to one person: they accept with it from their own account, and get the place once you have confirmed their name. " +
+			"Until then it stays yours, and you can withdraw. A new offer replaces the one before. The code is good for 7 days, until transfer_until at most. While others wait in line a place cannot be transferred, unless transfer_past_line says so.",
 	}, h.offer)
 	server.Register(api, huma.Operation{
 		OperationID: "get-my-transfer", Method: http.MethodGet, Path: mine,
-		Summary: "See what became of the place that you offer", Tags: tags, Errors: refusals[:3],
+		Summary: "Get the transfer of your place", Tags: tags, Errors: refusals[:3],
 	}, h.mine)
 	server.Register(api, huma.Operation{
 		OperationID: "withdraw-my-transfer", Method: http.MethodDelete, Path: mine,
-		Summary: "Withdraw the place that you offer", Tags: tags, Errors: refusals,
+		Summary: "Withdraw the transfer of your place", Tags: tags, Errors: refusals,
 		Description: "Repeating it changes nothing.",
 	}, h.withdraw)
 	server.Register(api, huma.Operation{
 		OperationID: "confirm-my-transfer", Method: http.MethodPost, Path: mine + "/confirm", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
-		Summary: "Confirm who gets your place", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Summary: "Confirm the runner who gets your place", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
 		Description: "The place is theirs at once, with its bib. Repeating it changes nothing.",
 	}, h.confirm)
 	server.Register(api, huma.Operation{
 		OperationID: "open-transfer", Method: http.MethodPost, Path: codes + "/open", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
-		Summary: "See the place that you were given a code for", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Summary: "Look up a transfer by its code", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
 	}, h.open)
 	server.Register(api, huma.Operation{
 		OperationID: "accept-transfer", Method: http.MethodPost, Path: codes + "/accept", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
-		Summary: "Accept the place that you were given a code for", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
-		Description: "It becomes yours when the giver has confirmed your name. Should the giver's name change before, you have to accept again. You need to fit its pool and to meet its standard, and to be neither entered nor in line. Repeating it changes nothing.",
+		Summary: "Accept a transfer by its code", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Description: "It becomes yours when the giver has confirmed your name. If the giver's name changes before that, you have to accept again. You need to fit its pool and to meet its standard, and to be neither entered nor in line. Repeating it changes nothing.",
 	}, h.accept)
 	server.Register(api, huma.Operation{
 		OperationID: "decline-transfer", Method: http.MethodPost, Path: codes + "/decline", DefaultStatus: http.StatusNoContent, MaxBodyBytes: maxBody,
-		Summary: "Decline the place that you were given a code for", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
-		Description: "Also after you have accepted it, until the giver confirms you. Repeating it changes nothing.",
+		Summary: "Decline a transfer by its code", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Description: "You can also do this after accepting, until the giver confirms you. Repeating it changes nothing.",
 	}, h.decline)
 	server.Register(api, huma.Operation{
 		OperationID: "list-transfers", Method: http.MethodGet, Path: codes,
-		Summary: "List the places of your race that are handed on", Tags: tags, Errors: append(refusals[:3:3], http.StatusUnprocessableEntity),
-		Description: "By runners and by hand, with those that came to nothing.",
+		Summary: "List the transfers of a race", Tags: tags, Errors: append(refusals[:3:3], http.StatusUnprocessableEntity),
+		Description: "Those made by runners and by the organizer, including those that were not completed.",
 	}, h.list)
 	server.Register(api, huma.Operation{
 		OperationID: "transfer-by-hand", Method: http.MethodPost, Path: byHand, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody,
-		Summary: "Hand a runner's place on by hand", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
-		Description: "In place of the runner, also after transfer_until and although others wait. Give the code to whoever is to have the place: they accept with it from their own account, and you or the runner confirm their name.",
+		Summary: "Transfer a runner's place as the organizer", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Description: "On behalf of the runner, also after transfer_until and while others wait. Give the code to the person who is to have the place: they accept with it from their own account, and you or the runner confirm their name.",
 	}, h.offerByHand)
 	server.Register(api, huma.Operation{
 		OperationID: "get-transfer", Method: http.MethodGet, Path: byHand,
-		Summary: "See what became of a place that is handed on", Tags: tags, Errors: refusals[:3],
+		Summary: "Get the transfer of a runner's place", Tags: tags, Errors: refusals[:3],
 	}, h.ofRunner)
 	server.Register(api, huma.Operation{
 		OperationID: "withdraw-transfer-by-hand", Method: http.MethodDelete, Path: byHand,
-		Summary: "Withdraw a place that you hand on by hand", Tags: tags, Errors: refusals,
-		Description: "The runner keeps it, and the code is worth nothing any more. Repeating it changes nothing.",
+		Summary: "Withdraw a transfer made by the organizer", Tags: tags, Errors: refusals,
+		Description: "The runner keeps it, and the code stops working. Repeating it changes nothing.",
 	}, h.withdrawByHand)
 	server.Register(api, huma.Operation{
 		OperationID: "confirm-transfer-by-hand", Method: http.MethodPost, Path: byHand + "/confirm", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody,
-		Summary: "Confirm who gets a place that you hand on", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
-		Description: "Of a place that was handed on by hand. Repeating it changes nothing.",
+		Summary: "Confirm the runner in a transfer made by the organizer", Tags: tags, Errors: append(refusals, http.StatusUnprocessableEntity),
+		Description: "Repeating it changes nothing.",
 	}, h.confirmByHand)
 }
 
@@ -304,7 +304,7 @@ func (h transfers) confirmed(ctx context.Context, raceID, giverID, name string, 
 }
 
 var (
-	errRunnersOwn = &race.ConflictError{Message: "the runner hands this place on: only they can confirm or withdraw it"}
+	errRunnersOwn = &race.ConflictError{Message: "the runner is transferring this place: only they can confirm or withdraw it"}
 	errOtherName  = &race.ConflictError{Field: "name", Message: "this is not the name of the other runner: look at it again"}
 )
 
@@ -401,7 +401,7 @@ func (s *Service) Transfers(ctx context.Context, part server.Page) ([]ListedTran
 	return out.Body.Items, out.Body.NextCursor, nil
 }
 
-// OfferPlace offers a runner's place to whoever has the code that it returns. byHand is
+// OfferPlace offers a runner's place to anyone who has the code that it returns. byHand is
 // with the rights of those who run the race, who give a reason.
 func (s *Service) OfferPlace(ctx context.Context, raceID, giverID string, byHand bool, reason string) (TransferBody, error) {
 	if byHand {
@@ -425,7 +425,7 @@ func (s *Service) WithdrawPlace(ctx context.Context, raceID, giverID string, byH
 	return s.handedOn.ended(ctx, raceID, giverID, byHand)
 }
 
-// ConfirmPlace hands a place on to the runner of that name, who has accepted it. byHand is
+// ConfirmPlace transfers a place to the runner of that name, who has accepted it. byHand is
 // as in WithdrawPlace.
 func (s *Service) ConfirmPlace(ctx context.Context, raceID, giverID, name string, byHand bool) error {
 	_, err := s.handedOn.confirmed(ctx, raceID, giverID, name, byHand)

@@ -179,7 +179,7 @@ type newSeriesBody struct {
 	Name      string               `json:"name" minLength:"1" maxLength:"200" example:"Park Series 2026"`
 	Races     []seriesRaceBody     `json:"races,omitempty" maxItems:"100" nullable:"false"`
 	Best      int                  `json:"best,omitempty" minimum:"0" maximum:"100" example:"3" doc:"How many of each runner's races count; 0 for all."`
-	MinRaces  int                  `json:"min_races,omitempty" minimum:"0" maximum:"100" example:"2" doc:"Who has points in fewer races has no place."`
+	MinRaces  int                  `json:"min_races,omitempty" minimum:"0" maximum:"100" example:"2" doc:"Runners with points in fewer races have no place."`
 	Ties      []ranking.Tie        `json:"ties,omitempty" maxItems:"4" nullable:"false" enum:"best_race,second_best,most_races,latest_race" doc:"What decides between equal totals, one after the other: the best or second-best race, more races, or the latest race that anyone finished. Runners who are equal in all share the place."`
 	AgesOn    string               `json:"ages_on,omitempty" example:"2026-12-31" doc:"YYYY-MM-DD: the day on which ages decide divisions; the day of the last race by default. The age is that in the runner's race nearest to the day, and the whole years between the two."`
 	Divisions []races.DivisionBody `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"A runner is ranked in the first division that fits."`

@@ -23,7 +23,7 @@ func (c calls) registerCalendar(api huma.API, errs []int) {
 	server.Register(api, huma.Operation{
 		OperationID: "create-calendar-address", Method: http.MethodPost, Path: calendarPath, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody, Errors: errs,
 		Summary: "Get your own address of a race's calendar", Tags: []string{tag},
-		Description: "For a calendar program to subscribe to. Whoever knows the address reads the tasks of the race: it is shown only in this answer, and an earlier one ends. It also ends when you leave the staff, or revoke it.",
+		Description: "For a calendar program to subscribe to. Anyone who knows the address can read the tasks of the race. It is shown only in this answer, and an earlier one stops working. It also ends when you leave the staff, or revoke it.",
 	}, c.openFeed)
 	server.Register(api, huma.Operation{
 		OperationID: "delete-calendar-address", Method: http.MethodDelete, Path: calendarPath, DefaultStatus: http.StatusNoContent, Errors: errs,

@@ -51,7 +51,7 @@ func Register(api huma.API, cfg Config) {
 	server.Register(api, huma.Operation{
 		OperationID: "copy-tasks", Method: http.MethodPost, Path: tasksPath + "/copy", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody, Errors: errs,
 		Summary: "Copy the tasks of another race", Tags: []string{tag},
-		Description: "Of a race of the same owner on which you work, as of last year's. All copies are open, deadlines keep their distance to the day of the race, and whoever works on this race keeps their tasks. What was copied before is left out, so that repeating the call is safe.",
+		Description: "Of a race of the same owner on which you work, as of last year's. All copies are open, deadlines keep their distance to the day of the race, and assignees who work on this race keep their tasks. What was copied before is left out, so that repeating the call is safe.",
 	}, c.copy)
 	server.Register(api, huma.Operation{
 		OperationID: "get-task", Method: http.MethodGet, Path: taskPath, Errors: errs, Summary: "Read a task", Tags: []string{tag},
@@ -62,7 +62,7 @@ func Register(api huma.API, cfg Config) {
 	}, c.change)
 	server.Register(api, huma.Operation{
 		OperationID: "set-task-status", Method: http.MethodPost, Path: taskPath + "/status", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Say how far a task is", Tags: []string{tag}, Description: "For the assignee of the task, whatever their role, and for editors.",
+		Summary: "Say how far a task is", Tags: []string{tag}, Description: "For the assignee of the task, in any role, and for editors.",
 	}, c.setStatus)
 	server.Register(api, huma.Operation{
 		OperationID: "delete-task", Method: http.MethodDelete, Path: taskPath, DefaultStatus: http.StatusNoContent, Errors: changing, Summary: "Remove a task", Tags: []string{tag},

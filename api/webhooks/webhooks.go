@@ -75,11 +75,11 @@ func Register(api huma.API, cfg Config) *Service {
 	}, c.deliveries)
 	server.Register(api, huma.Operation{
 		OperationID: "replay-webhook-delivery", Method: http.MethodPost, Path: deliveriesPath + "/{delivery_id}/replay", DefaultStatus: http.StatusAccepted, MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Send a delivery again", Tags: []string{tag}, Description: "Under the same webhook-id, whether or not it has arrived, with all attempts.",
+		Summary: "Resend a delivery", Tags: []string{tag}, Description: "Under the same webhook-id, whether or not it has arrived, with all attempts.",
 	}, c.replay)
 	server.Register(api, huma.Operation{
 		OperationID: "replay-webhook", Method: http.MethodPost, Path: webhookPath + "/replay", DefaultStatus: http.StatusAccepted, MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Send the deliveries of a time again", Tags: []string{tag}, Description: "Under the same webhook-ids, whether or not they have arrived.",
+		Summary: "Resend deliveries from a time range", Tags: []string{tag}, Description: "Under the same webhook-ids, whether or not they have arrived.",
 	}, c.replayRange)
 	return &Service{c}
 }

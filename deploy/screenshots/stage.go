@@ -162,7 +162,7 @@ func (st *stage) ranked(ctx context.Context, c *apiclient.Client) error {
 	}
 }
 
-// transfer is where the runner hands on the place that they have.
+// transfer is where the runner transfers the place that they have.
 func (st *stage) transfer() string { return "/my/races/" + st.open + "/transfer" }
 
 // leave has the only entrant of a race go, whose place is then offered to the runner.

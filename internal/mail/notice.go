@@ -34,22 +34,22 @@ type noticeView struct {
 var wordsOf = map[string]map[notice.Kind]noticeWords{
 	"en": {
 		notice.EntryConfirmed:  {"Your entry is confirmed", `You are entered in {{.Race}}, {{.Date}}.`, "See your entry"},
-		notice.MovedUp:         {"You have moved up into the race", `A place has become free: you are entered in {{.Race}}, {{.Date}}. You no longer wait in line.`, "See your entry"},
+		notice.MovedUp:         {"You have moved up into the race", `A place has become free: you are now entered in {{.Race}}, {{.Date}}, and no longer on the waiting list.`, "See your entry"},
 		notice.OfferMade:       {"You are offered a place", `A place in {{.Race}}, {{.Date}}, is held for you until {{.Time .Until}}. Accept or decline it before then; otherwise it goes to the next in line.`, "Accept or decline"},
 		notice.OfferEnding:     {"An offer of a place ends soon", `The place in {{.Race}}, {{.Date}}, that is held for you goes to the next in line at {{.Time .Until}} unless you accept it.`, "Accept or decline"},
 		notice.ResultPosted:    {"A result of yours was posted", `Your result in {{.Race}}, {{.Date}}: {{.Result .Now}}.`, "See your result"},
 		notice.ResultCorrected: {"A result of yours was corrected", `Your result in {{.Race}}, {{.Date}}, was corrected. Before: {{.Result .Before}}. Now: {{.Result .Now}}.`, "See your result"},
 		notice.PlaceMoved:      {"Your place has moved", `Your place in {{.Race}}, {{.Date}}, has moved because of the correction of {{.Others}}. Before: {{.Places .Before}}. Now: {{.Places .Now}}. Your own result is unchanged.`, "See your result"},
 		notice.RaceOfficial:    {"The results of a race are official", `The results of {{.Race}}, {{.Date}}, are official. Yours: {{.Result .Now}}, {{.Places .Now}}.`, "See your result"},
-		notice.PointsCredited:  {"Your points have changed", `For {{.Race}}, {{.Date}}, you have {{.Now.Points}} points{{with .Before}}; before it were {{.Points}}{{end}}.`, "See your points"},
-		notice.ClaimWaiting:    {"Claims wait for your answer", `{{.Count}} claims of results of {{.Race}}, {{.Date}}, wait for your answer.`, "See the claims"},
-		notice.DisputeWaiting:  {"Disputes wait for an answer", `{{.Count}} disputes about results of {{.Race}}, {{.Date}}, wait for an answer.`, "See the disputes"},
-		notice.TaskDue:         {"Something is still to be done", `In {{.Race}}, {{.Date}}, this is still to be done: {{.TaskList}}.`, "See the tasks"},
-		notice.TaskOverdue:     {"A deadline is over", `In {{.Race}}, {{.Date}}, the deadline is over for: {{.TaskList}}.`, "See the tasks"},
-		notice.TaskChanged:     {"Tasks of yours have changed", `In {{.Race}}, {{.Date}}, tasks that concern you have changed: {{.TaskList}}.`, "See the tasks"},
+		notice.PointsCredited:  {"Your points have changed", `For {{.Race}}, {{.Date}}, you have {{.Now.Points}} points{{with .Before}} (before: {{.Points}}){{end}}.`, "See your points"},
+		notice.ClaimWaiting:    {"Claims are waiting for your answer", `Claims to results of {{.Race}}, {{.Date}}, that are waiting for your answer: {{.Count}}.`, "See the claims"},
+		notice.DisputeWaiting:  {"Disputes are waiting for an answer", `Disputes about results of {{.Race}}, {{.Date}}, that are waiting for an answer: {{.Count}}.`, "See the disputes"},
+		notice.TaskDue:         {"Tasks are due", `Still to be done for {{.Race}}, {{.Date}}: {{.TaskList}}.`, "See the tasks"},
+		notice.TaskOverdue:     {"A deadline has passed", `The deadline has passed for these tasks of {{.Race}}, {{.Date}}: {{.TaskList}}.`, "See the tasks"},
+		notice.TaskChanged:     {"Your tasks have changed", `Tasks of yours for {{.Race}}, {{.Date}}, have changed: {{.TaskList}}.`, "See the tasks"},
 		notice.PostPublished:   {"{{.Race}}: a notice", "{{.Race}}, {{.Date}}: {{.Post.Title}}\n\n{{.Post.Excerpt}}", "Read the notice"},
-		notice.WebhookOff:      {"A webhook was switched off", `A webhook of {{.Race}}, {{.Date}}, was switched off: its endpoint took nothing for days, or answered that it is gone. Once it works again, switch the webhook on and send what was missed again.`, "See the webhooks"},
-		notice.ImportApplied:   {"Files were applied to a race", `{{.Count}} changes by files were made to {{.Race}}, {{.Date}}, since the last notice.`, "See the race"},
+		notice.WebhookOff:      {"A webhook was switched off", `A webhook of {{.Race}}, {{.Date}}, was switched off: its endpoint failed for days, or answered that it is gone. Once it works again, switch the webhook on and resend what it missed.`, "See the webhooks"},
+		notice.ImportApplied:   {"Files were applied to a race", `Changes made to {{.Race}}, {{.Date}}, by files since the last notice: {{.Count}}.`, "See the race"},
 	},
 	"ko": {
 		notice.EntryConfirmed:  {"참가 접수가 완료되었습니다", `{{.Race}}({{.Date}}) 참가 접수가 완료되었습니다.`, "내 접수 보기"},
@@ -189,7 +189,7 @@ var noticePage = template.Must(template.New("").Parse(`<!doctype html>
 {{with .Unsubscribe}}<p><small><a href="{{.}}">{{$.UnsubscribeText}}</a></small></p>{{end}}</body></html>
 `))
 
-var unsubscribeText = map[string]string{"en": "No more mails of this kind", "ko": "이 종류의 메일 그만 받기"}
+var unsubscribeText = map[string]string{"en": "Unsubscribe from mails of this kind", "ko": "이 종류의 메일 그만 받기"}
 
 // WriteNotice writes a notice. The link by which its kind is switched off is signed by
 // signing.

@@ -239,7 +239,7 @@ func (l *line) mayDefer(e gen.Entry) error {
 	settings := l.race.Entry
 	switch {
 	case e.State != string(race.Entered):
-		return &race.ConflictError{Message: "only whoever has a place can defer: the entry is " + e.State}
+		return &race.ConflictError{Message: "only a runner who has a place can defer it: the entry is " + e.State}
 	case l.race.Status != race.Scheduled:
 		return errHasResults
 	case settings.DeferUntil.IsZero():

@@ -42,7 +42,7 @@ func TestDefer(t *testing.T) {
 	there.change(t, func(s *race.EntrySettings) { s.OpensAt = time.Now().Add(time.Hour) })
 	b.enter(t, waits)
 	_, err = b.store.Defer(ctx, b.race.ID, waits, newID(), aWoman)
-	require.ErrorContains(t, err, "only whoever has a place can defer: the entry is waiting")
+	require.ErrorContains(t, err, "only a runner who has a place can defer it: the entry is waiting")
 	_, err = b.store.Defer(ctx, b.race.ID, newID(), newID(), aWoman)
 	require.ErrorIs(t, err, race.ErrNotFound)
 	id := newID()

@@ -89,13 +89,13 @@ func (m *lineModel) end(user string, status race.EntryStatus, from ...race.Entry
 	}
 }
 
-// canReceive reports whether somebody can take the place that is handed on.
+// canReceive reports whether somebody can take the place of a transfer.
 func (m *lineModel) canReceive(user string) bool {
 	e := m.people[user]
 	return user != m.giver && !m.lacking[user] && (e == nil || e.status.Left() && e.status != race.RemovedEntry && e.status != race.Deferred)
 }
 
-// offer, accept and confirm hand a place on by the organizer's hand.
+// offer, accept and confirm transfer a place by the organizer's hand.
 func (m *lineModel) offer(user string) bool {
 	if e := m.people[user]; e == nil || e.status != race.Entered {
 		return false

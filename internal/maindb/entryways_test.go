@@ -350,7 +350,7 @@ func TestPanicInABatchIsAnswered(t *testing.T) {
 	require.Equal(t, race.Entered, b.enter(t, newID()).Status)
 }
 
-// TestTransfer hands a place on: it stays the giver's until both have confirmed, keeps
+// TestTransfer transfers a place: it stays the giver's until both have confirmed, keeps
 // its bib and pool, and passes over nobody in line.
 func TestTransfer(t *testing.T) {
 	t.Parallel()
@@ -368,7 +368,7 @@ func TestTransfer(t *testing.T) {
 	}
 	var conflict *race.ConflictError
 	_, err := offer(false)
-	require.ErrorAs(t, err, &conflict, "the race lets nobody hand places on")
+	require.ErrorAs(t, err, &conflict, "the race lets nobody transfer places")
 	b.change(t, func(s *race.EntrySettings) { s.TransferUntil = time.Now().Add(time.Hour) })
 	first, err := offer(false)
 	require.NoError(t, err)

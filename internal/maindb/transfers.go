@@ -31,7 +31,7 @@ type Transfer struct {
 	Entry     LineEntry // the giver's; lists are without it
 }
 
-// TransferOffer is a request to offer a place to whoever has a code.
+// TransferOffer is a request to offer a place to the holder of a code.
 type TransferOffer struct {
 	ID       string
 	RaceID   string
@@ -41,10 +41,10 @@ type TransferOffer struct {
 	Reason   string // of the organizer
 }
 
-// OfferTransfer offers the place of a runner to whoever has the code, in place of what
+// OfferTransfer offers the place of a runner to the holder of the code, in place of what
 // they offered before. When an earlier call with the same ID did so it changes nothing.
 // It returns race.ErrNotFound when the runner has no entry, and a *race.ConflictError
-// when they have no place, or the race lets nobody hand one on now.
+// when they have no place, or the race lets nobody transfer one now.
 func (s *Store) OfferTransfer(ctx context.Context, o TransferOffer) (Transfer, error) {
 	err := s.inEntry(ctx, o.RaceID, o.GiverID, func(l *line, e gen.Entry) error {
 		if _, err := l.q.LockTransfer(ctx, o.ID); err == nil {
@@ -53,7 +53,7 @@ func (s *Store) OfferTransfer(ctx context.Context, o TransferOffer) (Transfer, e
 			return fmt.Errorf("look for transfer %s: %w", o.ID, err)
 		}
 		if e.State != string(race.Entered) {
-			return &race.ConflictError{Message: "only whoever has a place can hand it on: the entry is " + e.State}
+			return &race.ConflictError{Message: "only a runner who has a place can transfer it: the entry is " + e.State}
 		}
 		if err := l.mayTransfer(o.ByHand); err != nil {
 			return err
@@ -89,18 +89,18 @@ func (l *line) endTransfers(ctx context.Context, userID string, state race.Trans
 	return nil
 }
 
-// mayTransfer returns why no place of the pool can be handed on now.
+// mayTransfer returns why no place of the pool can be transferred now.
 func (l *line) mayTransfer(byHand bool) error {
 	settings := l.race.Entry
 	switch {
 	case l.race.Status != race.Scheduled:
-		return &race.ConflictError{Message: "the race has results: places can no longer be handed on"}
+		return &race.ConflictError{Message: "the race has results: places can no longer be transferred"}
 	case byHand:
 		return nil
 	case settings.TransferUntil.IsZero():
-		return &race.ConflictError{Field: "transfer_until", Message: "places of this race cannot be handed on to others"}
+		return &race.ConflictError{Field: "transfer_until", Message: "places of this race cannot be transferred to others"}
 	case !l.now.Before(settings.TransferUntil):
-		return &race.ConflictError{Field: "transfer_until", Message: "places could be handed on until " + settings.In(settings.TransferUntil).Format(time.RFC3339)}
+		return &race.ConflictError{Field: "transfer_until", Message: "places could be transferred until " + settings.In(settings.TransferUntil).Format(time.RFC3339)}
 	case l.row.Waiting > 0 && !settings.TransferPastLine:
 		return &race.ConflictError{Message: "others wait in line: a place that is given up goes to the first of them"}
 	}
@@ -210,7 +210,7 @@ func (s *Store) inTransfer(ctx context.Context, t Transfer, change func(*line, g
 	})
 }
 
-var errTransferOver = &race.ConflictError{Message: "the place is no longer offered: ask whoever offered it for a new code"}
+var errTransferOver = &race.ConflictError{Message: "the place is no longer offered: ask the runner who offered it for a new code"}
 
 // stands returns why a transfer cannot go on.
 func (l *line) stands(t gen.EntryTransfer, giver gen.Entry) error {
@@ -222,7 +222,7 @@ func (l *line) stands(t gen.EntryTransfer, giver gen.Entry) error {
 	return l.mayTransfer(t.ByHand)
 }
 
-// mayReceive returns why a runner cannot take a place of the pool over. Whoever waits
+// mayReceive returns why a runner cannot take a place of the pool over. A runner who waits
 // for a place of their own has to leave the line first, so that nobody has two.
 func (l *line) mayReceive(ctx context.Context, runnerID string, a Account) (known *gen.Entry, participant *gen.Participant, origin race.EntryOrigin, err error) {
 	if known, participant, err = l.knownRunner(ctx, runnerID); err != nil {
@@ -284,7 +284,7 @@ func (s *Store) AcceptTransfer(ctx context.Context, raceID string, codeHash []by
 			row.GiverHash = nameHash(row.TransferID, giverName) // it may have changed since
 			return l.setTransfer(ctx, row, race.TransferAccepted, runnerID)
 		case row.UserID == runnerID:
-			return &race.ConflictError{Message: "this is your own place: give the code to whoever is to have it"}
+			return &race.ConflictError{Message: "this is your own place: give the code to the person who is to have it"}
 		case row.State == string(race.TransferAccepted):
 			return race.ErrNotFound
 		}
@@ -329,7 +329,7 @@ func (s *Store) EndTransfer(ctx context.Context, t Transfer, state race.Transfer
 		case row.State == string(state):
 			return nil
 		case row.State == string(race.TransferDone):
-			return &race.ConflictError{Message: "the place has been handed on"}
+			return &race.ConflictError{Message: "the place has been transferred"}
 		case !race.TransferState(row.State).Open():
 			return nil
 		case state == race.TransferDeclined && row.RunnerID.Valid && row.RunnerID.String != t.RunnerID:
@@ -359,7 +359,7 @@ func (s *Store) ConfirmTransfer(ctx context.Context, t Transfer, entryID string,
 		case row.State != string(race.TransferAccepted):
 			return errTransferOver
 		case !bytes.Equal(row.GiverHash, nameHash(row.TransferID, giverName)):
-			return &race.ConflictError{Message: "the name of whoever gives the place has changed: the runner who takes it has to accept it again"}
+			return &race.ConflictError{Message: "the name of the runner who gives the place has changed: the runner who takes it has to accept it again"}
 		}
 		if err := l.stands(row, e); err != nil {
 			return err

@@ -187,7 +187,7 @@ func (s *Outcomes) BeginDelivery(ctx context.Context, d WebhookDelivery, next ti
 
 // FinishDelivery notes what became of an attempt that BeginDelivery began: state is what
 // the delivery is in from then on, and next when it is due if it waits. An endpoint that
-// is gone, or has taken nothing for days, is switched off. A delivery that was replayed
+// is gone, or has failed for days, is switched off. A delivery that was replayed
 // meanwhile stays due.
 func (s *Outcomes) FinishDelivery(ctx context.Context, d WebhookDelivery, o webhook.Outcome, state string, next time.Time) (off bool, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {

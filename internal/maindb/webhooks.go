@@ -21,7 +21,7 @@ const (
 	offByOwner    = "owner"
 	offHandedOver = "handed_over"
 	offGone       = "gone"    // it answered 410
-	offFailing    = "failing" // it took nothing for days
+	offFailing    = "failing" // it failed for days
 )
 
 // States of a delivery.

@@ -30,8 +30,8 @@ type EntrySettings struct {
 
 	LastKey int `json:"last_key,omitempty"` // the highest key that a pool has had
 
-	TransferUntil time.Time `json:"transfer_until,omitzero"` // until when places can be handed on; zero: they cannot
-	// TransferPastLine lets places be handed on although others wait for one, who would
+	TransferUntil time.Time `json:"transfer_until,omitzero"` // until when places can be transferred; zero: they cannot
+	// TransferPastLine lets places be transferred although others wait for one, who would
 	// otherwise be passed over.
 	TransferPastLine bool `json:"transfer_past_line,omitempty"`
 

@@ -25,7 +25,7 @@ const (
 	Registered EntryStatus = "registered" // for a draw that is still to come
 	NotDrawn   EntryStatus = "not_drawn"  // the draw gave no place, and the race has no waiting list
 
-	Transferred EntryStatus = "transferred" // the place has been handed on to another runner
+	Transferred EntryStatus = "transferred" // the place belongs to another runner now
 	Deferred    EntryStatus = "deferred"    // the runner has a place in the next edition instead
 )
 
@@ -53,7 +53,7 @@ const (
 	EnteredByDeferral  EntryOrigin = "deferred" // moved here from an earlier edition
 )
 
-// TransferState says how far a place has come that a runner hands on to another.
+// TransferState says how far the transfer of a place to another runner has come.
 type TransferState string
 
 // An offered place is accepted by whoever has its code, and done when the giver has
