@@ -248,7 +248,7 @@ func TestRejectedResultsSayWhatToDo(t *testing.T) {
 	require.NoError(t, err)
 	stray, _, err := b.main.PostRecord(t.Context(), b.raceID, newID(), race.Result{Bib: "99", Status: race.Finished, Gun: gun}, maindb.Change{By: b.organizer})
 	require.NoError(t, err)
-	require.Contains(t, c.visit("/en/organize").texts(".tallies .waits"), "1 on their way")
+	require.Contains(t, c.visit("/en/organize").texts(".tallies .waits"), "1 in progress")
 	_, err = b.ledger.ApplyCredit(t.Context(), race.Credit{
 		RecordID: stray.ID, RaceID: b.raceID, Revision: stray.Revision, Status: race.Rejected, Reason: "no participant with bib 99", WorkflowID: "w",
 	})
