@@ -145,6 +145,11 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	if err != nil || len(waiting) == 0 {
 		return NoticesSent{}, err
 	}
+	if withdrawn, err := a.withdrawn(ctx, in); err != nil {
+		return NoticesSent{}, err
+	} else if withdrawn {
+		return NoticesSent{}, a.user.DropNotices(ctx, in.Position, in.Kind)
+	}
 	users := make([]string, len(waiting))
 	for i, w := range waiting {
 		users[i] = w.UserID
@@ -190,6 +195,26 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 		return NoticesSent{}, errors.Join(failed, ctx.Err())
 	}
 	return result, nil
+}
+
+// withdrawn reports whether an event is the publication of a post that is not published
+// any more.
+func (a *Notices) withdrawn(ctx context.Context, in NoticeInput) (bool, error) {
+	if in.Kind != notice.PostPublished {
+		return false, nil
+	}
+	e, err := a.main.Notice(ctx, in.Position, in.Kind)
+	if errors.Is(err, race.ErrNotFound) || err == nil && len(e.Subjects) == 0 {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	p, err := a.main.Post(ctx, e.RaceID, e.Subjects[0].ID)
+	if errors.Is(err, race.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && p.State != race.PostPublished, err
 }
 
 // FinishNotice notes that an event has been told.

@@ -474,3 +474,38 @@ func TestMessageToEveryoneEntered(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, b.tell(), "nobody is mailed again")
 }
+
+// TestPostWithdrawnWhileMailsWait: those who have not been mailed are not mailed any more.
+func TestPostWithdrawnWhileMailsWait(t *testing.T) {
+	t.Parallel()
+	b := setupNotices(t)
+	ctx := t.Context()
+	p, err := b.main.AddPost(ctx, race.Post{
+		ID: uuid.NewString(), RaceID: b.raceID, State: race.PostPublished, Title: "Parking", Body: "None.", Notify: true, CreatedBy: organizer,
+	})
+	require.NoError(t, err)
+	_, err = b.worker.SealChanges(ctx, 100)
+	require.NoError(t, err)
+	_, err = b.worker.ConsumeNotices(ctx)
+	require.NoError(t, err)
+	var in activities.NoticeInput
+	require.NoError(t, b.worker.StartNotices(ctx, func(_ context.Context, e notice.Event) error {
+		in = activities.NoticeInput{Position: e.Position, Kind: e.Kind}
+		return nil
+	}))
+	page, err := b.steps.FindRecipients(ctx, in)
+	require.NoError(t, err)
+	require.Positive(t, page.Written)
+	_, err = b.main.ChangePost(ctx, b.raceID, p.ID, 1, func(p *race.Post) error {
+		p.State = race.PostWithdrawn
+		return nil
+	})
+	require.NoError(t, err)
+	sent, err := b.steps.SendNotices(ctx, in)
+	require.NoError(t, err)
+	require.Equal(t, activities.NoticesSent{}, sent)
+	require.Empty(t, b.box.took)
+	waiting, err := b.user.NoticesToSend(ctx, in.Position, in.Kind, 10)
+	require.NoError(t, err)
+	require.Empty(t, waiting)
+}

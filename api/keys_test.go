@@ -103,6 +103,20 @@ func TestLostSecret(t *testing.T) {
 	require.Equal(t, http.StatusConflict, status)
 }
 
+// TestKeyOfOneRaceNamesNoOther: places of the next edition are given away by deferring.
+func TestKeyOfOneRaceNamesNoOther(t *testing.T) {
+	t.Parallel()
+	const ofRace kind = "of the race"
+	b := setup(t)
+	next := b.as(t, owner, http.MethodPost, "/v1/races", `{"name":"Next","date":"2031-04-19","distance_m":10000,"ranking":{"basis":"gun"},"entry":{"capacity":1}}`, http.StatusCreated)
+	b.tokens[ofRace] = b.key(t, owner, b.race.ID, auth.ScopeAll)
+	names := fmt.Sprintf(`{"entry":{"capacity":10,"next_race_id":%q}}`, next["race_id"])
+	refused := b.as(t, ofRace, http.MethodPatch, "/v1/races/"+b.race.ID, names, http.StatusForbidden)
+	require.Contains(t, refused["detail"], "for one race")
+	b.as(t, owner, http.MethodPatch, "/v1/races/"+b.race.ID, names, http.StatusOK)
+	b.as(t, ofRace, http.MethodPatch, "/v1/races/"+b.race.ID, `{"entry":{"capacity":11}}`, http.StatusOK)
+}
+
 // TestKeysEndWithRecovery: whoever was in the account may have made some. A key that is
 // being made while the account is recovered is revoked or not made.
 func TestKeysEndWithRecovery(t *testing.T) {

@@ -174,6 +174,9 @@ func (s settings) add(ctx context.Context, body NewRaceBody) (race.Race, error) 
 func (s settings) edit(ctx context.Context, body RaceChangeBody, unless func(race.Race) error) (func(*race.Race) error, maindb.BirthDates) {
 	raceID := server.RaceFrom(ctx).ID
 	edit := func(r *race.Race) error {
+		if names := body.Entry != nil && body.Entry.NextRaceID != nil && *body.Entry.NextRaceID != ""; names && server.CallerFrom(ctx).Key.RaceID != "" {
+			return huma.Error403Forbidden("the API key is for one race: it cannot have entries deferred to another")
+		}
 		if unless != nil {
 			if err := unless(*r); err != nil {
 				return err

@@ -148,14 +148,19 @@ func (s *Store) Comments(ctx context.Context, postID, after string, limit int) (
 	return found, nil
 }
 
-// inComment calls do with a comment of a post that it has locked, and keeps the account
-// that writes from leaving. Errors: race.ErrNotFound when the post has no such comment, or
-// its text is gone, and race.ErrLeft.
+// inComment calls do with a comment that it has locked after its post, as RemovePost does,
+// and keeps the account that writes from leaving. Errors: race.ErrNotFound when the post
+// has no such comment, or its text is gone, and race.ErrLeft.
 func (s *Store) inComment(ctx context.Context, of race.Comment, writer string, do func(tx *sql.Tx, q *gen.Queries, c race.Comment) error) error {
 	return mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		if err := holdAccount(ctx, q, writer); err != nil {
 			return err
+		}
+		if _, err := q.LockPost(ctx, of.PostID); errors.Is(err, sql.ErrNoRows) {
+			return race.ErrNotFound
+		} else if err != nil {
+			return fmt.Errorf("lock post %s: %w", of.PostID, err)
 		}
 		row, err := q.LockComment(ctx, of.ID)
 		gone := row.State == string(race.CommentDeleted) || row.State == string(race.CommentErased)

@@ -17,6 +17,9 @@ import (
 const (
 	// maxPosts bounds the posts of a race, drafts included.
 	maxPosts = 1000
+	// maxMailed is how many posts of a race that mail everyone may fall within mailedWithin.
+	maxMailed    = 5
+	mailedWithin = 24 * time.Hour
 	// postsAtOnce is how many workflows of posts one transaction starts.
 	postsAtOnce = 100
 )
@@ -94,7 +97,8 @@ func databaseClock(ctx context.Context, tx *sql.Tx) (now time.Time, err error) {
 
 // AddPost adds a post with its state, published at once if that is the state. One of the
 // race that already has the ID is returned unchanged. Errors: race.ErrNotFound,
-// *race.ConflictError for a void race and when there are too many posts.
+// *race.ConflictError for a void race and when there are too many posts, or too many that
+// mail people.
 func (s *Store) AddPost(ctx context.Context, p race.Post) (added race.Post, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -126,6 +130,9 @@ func (s *Store) AddPost(ctx context.Context, p race.Post) (added race.Post, err 
 			return err
 		}
 		if err := mayBecome(race.Post{}, p, now); err != nil {
+			return err
+		}
+		if err := mayMail(ctx, q, race.Post{}, p, now); err != nil {
 			return err
 		}
 		p.Revision, p.CreatedAt, p.UpdatedAt = 1, now, now
@@ -173,6 +180,9 @@ func (s *Store) ChangePost(ctx context.Context, raceID, postID string, revision 
 			return err
 		}
 		if err := mayBecome(before, p, now); err != nil {
+			return err
+		}
+		if err := mayMail(ctx, q, before, p, now); err != nil {
 			return err
 		}
 		action := "post.changed"
@@ -227,6 +237,32 @@ func mayBecome(before, now race.Post, clock time.Time) error {
 		return &race.ConflictError{Field: "publish_at", Message: "must say when the post is published"}
 	case now.State == race.PostPlanned && !now.PublishAt.Equal(before.PublishAt) && (!now.PublishAt.After(clock) || now.PublishAt.Sub(clock) > maxAhead):
 		return &race.ConflictError{Field: "publish_at", Message: "must be ahead, by two years at most"}
+	}
+	return nil
+}
+
+// mayMail refuses posts that would mail everyone too often. It locks the race, so that two
+// posts do not both take the last place.
+func mayMail(ctx context.Context, q *gen.Queries, before, p race.Post, clock time.Time) error {
+	at := clock
+	if p.State == race.PostPlanned {
+		at = p.PublishAt
+	}
+	same := before.Notify == p.Notify && before.State == p.State && before.PublishAt.Equal(p.PublishAt)
+	if !p.Notify || !before.PublishedAt.IsZero() || p.State == race.PostDraft || same {
+		return nil // nobody is mailed, or it was counted before
+	}
+	if _, err := holdRace(ctx, q, p.RaceID); err != nil {
+		return err
+	}
+	mailed, err := q.CountMailedPosts(ctx, gen.CountMailedPostsParams{
+		RaceID: p.RaceID, PostID: p.ID, After: nullMoment(at.Add(-mailedWithin)), Before: nullMoment(at.Add(mailedWithin)),
+	})
+	if err != nil {
+		return fmt.Errorf("count the posts of race %s that mail people: %w", p.RaceID, err)
+	}
+	if mailed >= maxMailed {
+		return &race.ConflictError{Field: "notify", Message: fmt.Sprintf("a race mails everyone at most %d times within a day: publish it without mails, or later", maxMailed)}
 	}
 	return nil
 }

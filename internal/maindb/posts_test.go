@@ -410,3 +410,50 @@ func TestReportOfWhoLeaves(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, reported)
 }
+
+// TestPostsThatMailAreFew: a race mails everyone some times a day, also when many posts are
+// published at the same moment or planned for it.
+func TestPostsThatMailAreFew(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(2))
+	ctx := t.Context()
+	mails := func(p *race.Post) { p.Notify = true }
+	drafts := make([]race.Post, 8)
+	for i := range drafts {
+		drafts[i] = b.post(t, func(p *race.Post) { p.State, p.Notify = race.PostDraft, true })
+	}
+	var all sync.WaitGroup
+	refused := make([]error, len(drafts))
+	for i, p := range drafts {
+		all.Go(func() {
+			_, refused[i] = b.store.ChangePost(ctx, b.race.ID, p.ID, 1, toState(race.PostPublished))
+		})
+	}
+	all.Wait()
+	published := 0
+	for _, err := range refused {
+		if err == nil {
+			published++
+			continue
+		}
+		var conflict *race.ConflictError
+		require.ErrorAs(t, err, &conflict)
+		require.Equal(t, "notify", conflict.Field)
+	}
+	require.Equal(t, 5, published)
+	soon := race.Post{ID: newID(), RaceID: b.race.ID, Title: "Later", Body: "None."}
+	planned(&soon)
+	mails(&soon)
+	_, err := b.store.AddPost(ctx, soon)
+	require.Error(t, err, "it would be the sixth within a day")
+	soon.PublishAt = soon.PublishAt.AddDate(0, 0, 2)
+	for range 5 {
+		soon.ID = newID()
+		_, err = b.store.AddPost(ctx, soon)
+		require.NoError(t, err)
+	}
+	soon.ID = newID()
+	_, err = b.store.AddPost(ctx, soon)
+	require.Error(t, err, "planned ones count")
+	b.post(t, func(*race.Post) {}) // without mails it is published
+}

@@ -311,3 +311,8 @@ func (s *Ledger) NoticesToSend(ctx context.Context, position int64, kind notice.
 	}
 	return found, wrapNotices(err)
 }
+
+// DropNotices gives up the mails of an event that nobody has begun to send.
+func (s *Ledger) DropNotices(ctx context.Context, position int64, kind notice.Kind) error {
+	return wrapNotices(s.queries.DropNotices(ctx, s.now(), sql.NullInt64{Int64: position, Valid: true}, optional(string(kind))))
+}

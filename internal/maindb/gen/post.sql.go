@@ -11,6 +11,36 @@ import (
 	"time"
 )
 
+const countMailedPosts = `-- name: CountMailedPosts :one
+SELECT COUNT(*) FROM post
+WHERE race_id = ? AND post_id <> ? AND notify
+  AND (published_at > ? AND published_at < ?
+       OR state = 'planned' AND publish_at > ? AND publish_at < ?)
+`
+
+type CountMailedPostsParams struct {
+	RaceID string
+	PostID string
+	After  sql.NullTime
+	Before sql.NullTime
+}
+
+// The posts of a race other than one that mail people, published or planned, between two
+// times.
+func (q *Queries) CountMailedPosts(ctx context.Context, arg CountMailedPostsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countMailedPosts,
+		arg.RaceID,
+		arg.PostID,
+		arg.After,
+		arg.Before,
+		arg.After,
+		arg.Before,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countPosts = `-- name: CountPosts :one
 SELECT COUNT(*) FROM post WHERE race_id = ?
 `

@@ -12,6 +12,14 @@ SELECT * FROM post WHERE post_id = ? FOR UPDATE;
 -- name: CountPosts :one
 SELECT COUNT(*) FROM post WHERE race_id = ?;
 
+-- name: CountMailedPosts :one
+-- The posts of a race other than one that mail people, published or planned, between two
+-- times.
+SELECT COUNT(*) FROM post
+WHERE race_id = sqlc.arg(race_id) AND post_id <> sqlc.arg(post_id) AND notify
+  AND (published_at > sqlc.arg(after) AND published_at < sqlc.arg(before)
+       OR state = 'planned' AND publish_at > sqlc.arg(after) AND publish_at < sqlc.arg(before));
+
 -- name: UpdatePost :exec
 UPDATE post SET revision = revision + 1, state = ?, title = ?, body = ?, publish_at = ?, pinned = ?, notify = ?, notify_waiting = ?,
     comments = ?, updated_at = ?, published_at = ?

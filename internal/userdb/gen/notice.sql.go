@@ -121,6 +121,16 @@ func (q *Queries) DeleteUnsubscriber(ctx context.Context, userID string) error {
 	return err
 }
 
+const dropNotices = `-- name: DropNotices :exec
+UPDATE mail SET state = 'failed', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND state = 'queued'
+`
+
+// One that is being sent may have arrived: its sender notes what became of it.
+func (q *Queries) DropNotices(ctx context.Context, updatedAt time.Time, noticePosition sql.NullInt64, noticeEvent sql.NullString) error {
+	_, err := q.db.ExecContext(ctx, dropNotices, updatedAt, noticePosition, noticeEvent)
+	return err
+}
+
 const noticeChoices = `-- name: NoticeChoices :many
 SELECT kind, channel, state FROM notice_choice WHERE user_id = ?
 `

@@ -44,5 +44,9 @@ WHERE notice_position = ? AND notice_event = ? AND state IN ('queued', 'sending'
 ORDER BY attempts, mail_id
 LIMIT ?;
 
+-- name: DropNotices :exec
+-- One that is being sent may have arrived: its sender notes what became of it.
+UPDATE mail SET state = 'failed', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND state = 'queued';
+
 -- name: DeleteNoticed :exec
 DELETE FROM noticed WHERE user_id = ?;
