@@ -356,3 +356,6 @@ func (s *Store) InLine(ctx context.Context, userID string) ([]OwnLineEntry, erro
 	})
 	return found, nil
 }
+
+// fewPositions is up to how many positions are counted one by one.
+const fewPositions = 8
