@@ -41,21 +41,23 @@ type webhookStore interface {
 type Webhooks struct {
 	store    webhookStore
 	sender   *webhook.Sender
+	public   string // the URL at which readers reach the pages
 	now      func() time.Time
 	log      *slog.Logger
 	attempts *prometheus.CounterVec
 	off      prometheus.Counter
 }
 
-// NewWebhooks returns the activity that sends what is due at an endpoint.
-func NewWebhooks(store webhookStore, sender *webhook.Sender, now func() time.Time, log *slog.Logger, registry prometheus.Registerer) *Webhooks {
+// NewWebhooks returns the activity that sends what is due at an endpoint. Messages to
+// chats link to pages below publicURL; when it is empty they have no links.
+func NewWebhooks(store webhookStore, sender *webhook.Sender, publicURL string, now func() time.Time, log *slog.Logger, registry prometheus.Registerer) *Webhooks {
 	a := &Webhooks{
-		store: store, sender: sender, now: now, log: log,
+		store: store, sender: sender, public: publicURL, now: now, log: log,
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mrmrthon_webhook_attempts_total", Help: "Attempts to deliver an event to an endpoint, by outcome: delivered, failed (another attempt follows), given_up (it was the last).",
 		}, []string{"outcome"}),
 		off: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "mrmrthon_webhooks_switched_off_total", Help: "Endpoints that were switched off because they failed for days, or answered 410.",
+			Name: "mrmrthon_webhooks_switched_off_total", Help: "Endpoints that were switched off because they failed for days, or answered that they are gone.",
 		}),
 	}
 	registry.MustRegister(a.attempts, a.off)
@@ -87,7 +89,8 @@ type WebhookSent struct {
 	NextAt time.Time `json:"next_at,omitzero"`
 }
 
-// SendWebhooks sends a batch of what is due at an endpoint. An attempt is noted before it
+// SendWebhooks sends a batch of what is due at an endpoint: each event by itself, or to a
+// chat all of them as one message. An attempt is noted before it
 // is made: when the worker is killed before it has noted what came of it, the event is
 // sent once more, under the same ID, when its next attempt is due.
 func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSent, error) {
@@ -99,7 +102,12 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	if err != nil || len(batch.Due) == 0 {
 		return WebhookSent{NextAt: batch.Next}, err
 	}
-	s := a.sendAll(ctx, batch)
+	s := &sending{}
+	if batch.Format.IsChat() {
+		s.note(a.tell(ctx, batch, s))
+	} else {
+		a.sendAll(ctx, batch, s)
+	}
 	if err := errors.Join(s.errs...); err != nil {
 		return WebhookSent{}, err
 	}
@@ -123,14 +131,25 @@ type sending struct {
 	errs []error
 }
 
-func (a *Webhooks) sendAll(ctx context.Context, batch maindb.WebhookBatch) *sending {
-	s := &sending{}
+// note keeps an error, after which no further attempts are begun.
+func (s *sending) note(err error) {
+	if err == nil {
+		return
+	}
+	s.stop.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs = append(s.errs, err)
+}
+
+// sendAll makes an attempt at each delivery, several at once.
+func (a *Webhooks) sendAll(ctx context.Context, batch maindb.WebhookBatch, s *sending) {
 	todo := make(chan maindb.WebhookDelivery)
 	var senders sync.WaitGroup
 	for range webhookSenders {
 		senders.Go(func() {
 			for d := range todo {
-				a.attempt(ctx, batch, d, s)
+				s.note(a.try(ctx, batch, d, s))
 			}
 		})
 	}
@@ -147,7 +166,6 @@ func (a *Webhooks) sendAll(ctx context.Context, batch maindb.WebhookBatch) *send
 	}
 	close(todo)
 	senders.Wait()
-	return s
 }
 
 // workerStops returns a channel that is closed when the worker begins to stop.
@@ -158,26 +176,10 @@ func workerStops(ctx context.Context) <-chan struct{} {
 	return activity.GetWorkerStopChannel(ctx)
 }
 
-// attempt makes one attempt at a delivery.
-func (a *Webhooks) attempt(ctx context.Context, batch maindb.WebhookBatch, d maindb.WebhookDelivery, s *sending) {
-	if err := a.try(ctx, batch, d, s); err != nil {
-		s.stop.Store(true)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.errs = append(s.errs, err)
-	}
-}
-
+// try makes one attempt at a delivery.
 func (a *Webhooks) try(ctx context.Context, batch maindb.WebhookBatch, d maindb.WebhookDelivery, s *sending) error {
-	if activity.IsActivity(ctx) {
-		activity.RecordHeartbeat(ctx)
-	}
 	random := rand.Float64() //nolint:gosec // jitter
-	pause, again := webhook.Pause(d.Attempts+1, 0, random)
-	if !again {
-		pause = time.Minute // in case nobody notes what became of the last attempt
-	}
-	d, ours, err := a.store.BeginDelivery(ctx, d, a.now().Add(pause))
+	d, ours, err := a.begin(ctx, d, random)
 	if err != nil || !ours {
 		return err
 	}
@@ -185,6 +187,54 @@ func (a *Webhooks) try(ctx context.Context, batch maindb.WebhookBatch, d maindb.
 	if err != nil {
 		return err
 	}
+	return a.finish(ctx, batch, d, outcome, random, s)
+}
+
+// tell makes one attempt at all that is due at a chat, as one message.
+func (a *Webhooks) tell(ctx context.Context, batch maindb.WebhookBatch, s *sending) error {
+	random := rand.Float64() //nolint:gosec // jitter, the same for all, so that they are one message again
+	note := webhook.Note{Language: batch.Language, RaceID: batch.RaceID, Race: batch.RaceName, PublicURL: a.public}
+	var begun []maindb.WebhookDelivery
+	for _, d := range batch.Due {
+		d, ours, err := a.begin(ctx, d, random)
+		if err != nil {
+			return err
+		}
+		if ours {
+			begun = append(begun, d)
+			note.Events = append(note.Events, webhook.Message{ID: d.ID, Type: d.Type, At: d.HappenedAt, Data: d.Data})
+		}
+	}
+	if len(begun) == 0 || len(batch.Secrets) == 0 {
+		return nil
+	}
+	outcome, err := a.sender.Tell(ctx, batch.Format, string(batch.Secrets[0]), note)
+	if err != nil {
+		return err
+	}
+	for _, d := range begun {
+		if err := a.finish(ctx, batch, d, outcome, random, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin notes an attempt before it is made. It returns the delivery as it is then, and
+// false when somebody else has it.
+func (a *Webhooks) begin(ctx context.Context, d maindb.WebhookDelivery, random float64) (maindb.WebhookDelivery, bool, error) {
+	if activity.IsActivity(ctx) {
+		activity.RecordHeartbeat(ctx)
+	}
+	pause, again := webhook.Pause(d.Attempts+1, 0, random)
+	if !again {
+		pause = time.Minute // in case nobody notes what became of the last attempt
+	}
+	return a.store.BeginDelivery(ctx, d, a.now().Add(pause))
+}
+
+// finish notes what became of an attempt.
+func (a *Webhooks) finish(ctx context.Context, batch maindb.WebhookBatch, d maindb.WebhookDelivery, outcome webhook.Outcome, random float64, s *sending) error {
 	state, counted, next := maindb.DeliveryWaiting, webhookFailed, d.DueAt
 	switch {
 	case outcome.Delivered():
@@ -195,7 +245,7 @@ func (a *Webhooks) try(ctx context.Context, batch maindb.WebhookBatch, d maindb.
 		if next = a.now().Add(pause); !again {
 			state, counted = maindb.DeliveryFailed, webhookGivenUp
 		}
-		if s.failed.Add(1) >= maxWebhookFailures && s.delivered.Load() == 0 {
+		if s.failed.Add(1) >= maxWebhookFailures && s.delivered.Load() == 0 || outcome.Rest() > 0 {
 			s.stop.Store(true)
 		}
 	}

@@ -38,10 +38,13 @@ type hookBundle struct {
 	secret   string
 	registry *prometheus.Registry
 
-	mu     sync.Mutex
-	status int
-	got    []*http.Request
-	bodies []string
+	log strings.Builder
+
+	mu         sync.Mutex
+	status     int
+	retryAfter string
+	got        []*http.Request
+	bodies     []string
 }
 
 func (b *hookBundle) now() time.Time { return time.UnixMicro(b.clock.Load()).UTC() }
@@ -63,6 +66,14 @@ func (b *hookBundle) BeginDelivery(ctx context.Context, d maindb.WebhookDelivery
 
 func setupHook(t *testing.T) *hookBundle {
 	t.Helper()
+	return setupFormat(t, webhook.Standard)
+}
+
+// secretPath is that of a chat's URL, by its format.
+var secretPath = map[webhook.Format]string{webhook.Standard: "/hook", webhook.Slack: "/services/T1/B1/verysecret", webhook.Discord: "/api/webhooks/1/verysecret"}
+
+func setupFormat(t *testing.T, format webhook.Format) *hookBundle {
+	t.Helper()
 	_, cfg := mysqltest.New(t, maindb.Migrations())
 	b := &hookBundle{status: http.StatusNoContent, registry: prometheus.NewRegistry()}
 	b.clock.Store(time.Date(2026, 4, 20, 9, 0, 0, 0, time.UTC).UnixMicro())
@@ -73,6 +84,9 @@ func setupHook(t *testing.T) *hookBundle {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.got, b.bodies = append(b.got, r), append(b.bodies, string(body))
+		if b.retryAfter != "" {
+			w.Header().Set("Retry-After", b.retryAfter)
+		}
 		w.WriteHeader(b.status)
 	}))
 	t.Cleanup(receiver.Close)
@@ -85,11 +99,16 @@ func setupHook(t *testing.T) *hookBundle {
 	b.raceID = r.ID
 	key, secret := webhook.NewSecret()
 	b.secret = secret
+	address := receiver.URL + secretPath[format]
 	b.webhook = maindb.Webhook{
-		ID: uuid.Must(uuid.NewV7()).String(), RaceID: r.ID, URL: receiver.URL + "/hook", Events: []webhook.Type{"entry.changed", "import.applied"}, CreatedBy: owner, CreatedAt: b.now(),
+		ID: uuid.Must(uuid.NewV7()).String(), RaceID: r.ID, Format: format, Language: "en", URL: format.Shown(address), Events: []webhook.Type{"entry.changed", "import.applied"},
+		CreatedBy: owner, CreatedAt: b.now(),
+	}
+	if format.IsChat() {
+		key, b.webhook.Events = []byte(address), []webhook.Type{"import.applied", "race.changed"}
 	}
 	require.NoError(t, b.api.AddWebhook(t.Context(), b.webhook, key))
-	b.hooks = activities.NewWebhooks(b, webhook.NewSender(webhook.Config{Loopback: true}, time.Now), b.now, slog.New(slog.DiscardHandler), b.registry)
+	b.hooks = activities.NewWebhooks(b, webhook.NewSender(webhook.Config{Loopback: true}, time.Now), "https://results.example.org", b.now, slog.New(slog.NewTextHandler(&b.log, nil)), b.registry)
 	return b
 }
 
@@ -294,4 +313,94 @@ func TestWebhookThatIsDown(t *testing.T) {
 	require.Equal(t, b.now().Add(5*time.Second), sent.NextAt)
 	require.LessOrEqual(t, sent.Failed, 8+4)
 	require.Less(t, sent.Failed, 20)
+}
+
+// TestChannelIsTold: what happens in a minute is one message to a channel, each event has
+// one delivery, and what was lost with a killed worker comes once more.
+func TestChannelIsTold(t *testing.T) {
+	t.Parallel()
+	for _, format := range []webhook.Format{webhook.Slack, webhook.Discord} {
+		b := setupFormat(t, format)
+		b.change(t, "import.applied", "race.changed", "entry.entered", "record.posted")
+		b.pass(20 * time.Second)
+		b.change(t, "import.applied")
+		require.Equal(t, activities.WebhookSent{NextAt: b.now().Truncate(time.Minute).Add(time.Minute)}, b.send(t))
+		b.pass(time.Minute)
+		b.dies.Store(1)
+		_, err := b.hooks.SendWebhooks(t.Context(), activities.WebhookInput{WebhookID: b.webhook.ID})
+		require.ErrorIs(t, err, errLost)
+		b.pass(6 * time.Second)
+		require.Equal(t, activities.WebhookSent{Delivered: 3, More: true}, b.send(t))
+		require.Equal(t, activities.WebhookSent{}, b.send(t))
+		require.Len(t, b.deliveries(t), 3)
+		_, requests, bodies := b.taken()
+		require.Len(t, bodies, 2, "the first was sent, and nobody noted it")
+		require.Equal(t, bodies[0], bodies[1])
+		require.Equal(t, secretPath[format], requests[0].URL.Path)
+		require.Contains(t, bodies[0], "2 files were applied.")
+		require.Contains(t, bodies[0], "The race’s settings were changed.")
+
+		require.NoError(t, b.api.TestWebhook(t.Context(), b.raceID, b.webhook.ID))
+		b.change(t)
+		require.Equal(t, 1, b.send(t).Delivered, "at once")
+		_, _, bodies = b.taken()
+		require.Contains(t, bodies[0], "This is a test message")
+		require.ErrorIs(t, b.api.TestWebhook(t.Context(), uuid.NewString(), b.webhook.ID), race.ErrNotFound)
+	}
+}
+
+// TestChannelThatIsBusy is left alone for as long as it asks, whatever else happens.
+func TestChannelThatIsBusy(t *testing.T) {
+	t.Parallel()
+	b := setupFormat(t, webhook.Slack)
+	b.answer(http.StatusTooManyRequests)
+	b.retryAfter = "300"
+	b.change(t, "import.applied")
+	b.pass(time.Minute)
+	require.Equal(t, 1, b.send(t).Failed)
+	rested := b.now().Add(5 * time.Minute)
+	b.answer(http.StatusOK)
+	b.change(t, "race.changed")
+	b.pass(2 * time.Minute) // the second event is due, and its signal has woken the workflow
+	sent := b.send(t)
+	require.Zero(t, sent.Delivered)
+	require.WithinDuration(t, rested, sent.NextAt, 0)
+	_, _, bodies := b.taken()
+	require.Len(t, bodies, 1)
+	b.pass(4 * time.Minute)
+	require.Equal(t, 2, b.send(t).Delivered)
+	_, _, bodies = b.taken()
+	require.Len(t, bodies, 1)
+}
+
+// TestChannelThatIsGone: 404 and 410 of a chat switch it off at once; nothing in the log
+// holds its URL, nor does the change log.
+func TestChannelThatIsGone(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusNotFound, http.StatusGone} {
+		b := setupFormat(t, webhook.Discord)
+		b.answer(http.StatusInternalServerError)
+		b.change(t, "import.applied")
+		b.pass(time.Minute)
+		require.Equal(t, 1, b.send(t).Failed)
+		w, err := b.api.Webhook(t.Context(), b.raceID, b.webhook.ID)
+		require.NoError(t, err)
+		require.Empty(t, w.OffReason)
+		b.answer(status)
+		b.pass(time.Minute)
+		b.send(t)
+		w, err = b.api.Webhook(t.Context(), b.raceID, b.webhook.ID)
+		require.NoError(t, err)
+		require.Equal(t, "gone", w.OffReason)
+		require.NotContains(t, w.URL, "verysecret")
+		require.Contains(t, b.log.String(), "switched off")
+		require.NotContains(t, b.log.String(), "verysecret")
+		log, err := b.api.Changes(t.Context(), maindb.ChangeFilter{RaceID: b.raceID}, "", 100)
+		require.NoError(t, err)
+		require.Contains(t, fmt.Sprintf("%s", log), "webhook.switched_off")
+		require.NotContains(t, fmt.Sprintf("%s", log), "verysecret")
+		require.Error(t, b.api.TestWebhook(t.Context(), b.raceID, b.webhook.ID))
+		_, err = b.api.RotateWebhook(t.Context(), b.raceID, b.webhook.ID, []byte("x"))
+		require.Error(t, err, "there is nothing to sign")
+	}
 }

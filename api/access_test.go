@@ -472,6 +472,8 @@ POST   /{lang}/organize/races/{race_id}/disputes/{dispute_id}         timing
 GET    /{lang}/organize/races/{race_id}/keys                          owner
 POST   /{lang}/organize/races/{race_id}/keys                          owner
 POST   /{lang}/organize/races/{race_id}/keys/{key_id}/revoke          owner
+GET    /{lang}/organize/races/{race_id}/notices                       viewers
+GET    /{lang}/organize/races/{race_id}/notices/{kind}                viewers
 GET    /{lang}/organize/races/{race_id}/webhooks                      owner
 POST   /{lang}/organize/races/{race_id}/webhooks                      owner
 GET    /{lang}/organize/races/{race_id}/webhooks/{webhook_id}         owner
@@ -620,6 +622,7 @@ PATCH  /v1/races/{race_id}/webhooks/{webhook_id}                      owner
 DELETE /v1/races/{race_id}/webhooks/{webhook_id}                      owner
 POST   /v1/races/{race_id}/webhooks/{webhook_id}/rotate               owner
 POST   /v1/races/{race_id}/webhooks/{webhook_id}/replay               owner
+POST   /v1/races/{race_id}/webhooks/{webhook_id}/test                 owner
 GET    /v1/races/{race_id}/webhooks/{webhook_id}/deliveries           owner
 POST   /v1/races/{race_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay owner
 POST   /v1/races/{race_id}/hand-over                                  owner operator

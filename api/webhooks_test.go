@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,4 +52,45 @@ func TestWebhooks(t *testing.T) {
 	left, err := b.parts.mainDB.Webhooks(t.Context(), b.race.ID)
 	require.NoError(t, err)
 	require.Equal(t, "handed_over", left[0].OffReason)
+}
+
+// TestChannels: the URL of a channel is in no answer, error, log or change, with which it
+// is added and replaced.
+func TestChannels(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	path := "/v1/races/" + b.race.ID + "/webhooks"
+	const slack, discord = "https://hooks.slack.com/services/T0/B0/verysecret", "https://discord.com/api/webhooks/1/verysecret"
+	for _, refused := range []string{
+		`{"url":"` + slack + `","events":["race.changed"]}`, `{"format":"discord","url":"` + slack + `","events":["race.changed"]}`,
+		`{"format":"slack","url":"https://example.org/services/T0/B0/verysecret","events":["race.changed"]}`,
+		`{"format":"slack","url":"` + slack + `","events":["race.changed","result.posted"]}`, `{"format":"slack","url":"` + slack + `","events":["entry.changed"]}`,
+		`{"format":"irc","url":"` + slack + `","events":["race.changed"]}`, `{"format":"slack","language":"xx","url":"` + slack + `","events":["race.changed"]}`,
+		`{"format":"slack","url":"` + slack + strings.Repeat("x", 1000) + `","events":["race.changed"]}`, `{"format":"slack","url":["` + slack + `"],"events":["race.changed"]}`,
+	} {
+		answer := b.as(t, owner, http.MethodPost, path, refused, http.StatusUnprocessableEntity)
+		require.NotContains(t, fmt.Sprint(answer), "verysecret")
+	}
+	for format, address := range map[string]string{"slack": slack, "discord": discord} {
+		made := b.as(t, owner, http.MethodPost, path, `{"format":"`+format+`","language":"ko","url":"`+address+`","events":["race.changed"]}`, http.StatusCreated)
+		require.Equal(t, []any{format, "ko", strings.Replace(address, "verysecret", "…", 1)}, []any{made["format"], made["language"], made["url"]})
+		require.NotContains(t, made, "secret")
+		one := path + "/" + fmt.Sprint(made["webhook_id"])
+		for _, wrong := range []string{`{"url":"https://example.org/verysecret"}`, `{"events":["result.posted"]}`} {
+			require.NotContains(t, fmt.Sprint(b.as(t, owner, http.MethodPatch, one, wrong, http.StatusUnprocessableEntity)), "verysecret")
+		}
+		changed := b.as(t, owner, http.MethodPatch, one, `{"language":"en","url":"`+address+`er"}`, http.StatusOK)
+		require.Equal(t, []any{"en", made["url"]}, []any{changed["language"], changed["url"]})
+		b.as(t, owner, http.MethodPost, one+"/rotate", "", http.StatusConflict)
+		b.as(t, owner, http.MethodPost, one+"/test", "", http.StatusAccepted)
+		b.as(t, owner, http.MethodPost, path+"/"+b.race.ID+"/test", "", http.StatusNotFound)
+		b.as(t, runner, http.MethodPost, one+"/test", "", http.StatusForbidden)
+	}
+	list := b.as(t, owner, http.MethodGet, path, "", http.StatusOK)
+	logged := items(t, b.as(t, owner, http.MethodGet, "/v1/races/"+b.race.ID+"/changes?action=webhook.", "", http.StatusOK))
+	require.Len(t, logged, 6, "added, changed and tested")
+	for _, shown := range []any{list, logged, b.logs.drain()} {
+		require.NotContains(t, fmt.Sprint(shown), "verysecret")
+	}
+	require.Contains(t, fmt.Sprint(logged), "hooks.slack.com")
 }

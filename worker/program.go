@@ -85,7 +85,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		mails:     mails,
 		notices:   activities.NewNotices(m.Config.Notices, main, user, mails, time.Now, registry),
 		announcer: newAnnouncer(main, clients.Temporal, m.Log, registry),
-		webhooks:  activities.NewWebhooks(main, webhook.NewSender(m.Config.Webhooks, time.Now), time.Now, m.Log, registry),
+		webhooks:  activities.NewWebhooks(main, webhook.NewSender(m.Config.Webhooks, time.Now), m.Config.Mail.PublicURL, time.Now, m.Log, registry),
 		feed:      newWebhookFeed(main, runs, m.Log, registry),
 		depths:    newDepths(records, m.Log, registry),
 		mailing:   newMailing(events, user, m.Log, registry),

@@ -274,9 +274,14 @@ func (s *site) leaveUs(ctx context.Context, v *visit) (page, error) {
 	return v.done(loginPath, "left")
 }
 
-// mailLanguages are the languages of mails.
+// mailLanguages are the languages of mails, and of messages to chats.
 func (v *visit) mailLanguages() []option {
-	return []option{{"en", "English"}, {"ko", "한국어"}}
+	return []option{{"en", nameOfLanguage("en")}, {"ko", nameOfLanguage("ko")}}
+}
+
+// nameOfLanguage returns what a language is called in itself.
+func nameOfLanguage(tag string) string {
+	return map[string]string{"en": "English", "ko": "한국어"}[tag]
 }
 
 // wishes are the choices of what the public reads. The default is one until somebody

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/notice"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 // TestNoticesOnPages: a runner chooses what they are told, and the API agrees.
@@ -95,4 +96,50 @@ func TestUnsubscribe(t *testing.T) {
 	}
 	require.Equal(t, 2, off())
 	require.NotContains(t, b.logs.String(), posted, "the link is a secret")
+}
+
+// TestNoticePreviews: those who run a race see each mail that it can send, in frames that
+// may do nothing, and nobody else does.
+func TestNoticePreviews(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	director := b.director(t)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 5})
+	b.raceID = r.ID
+	path := b.run("en", "/notices")
+	require.Equal(t, path, director.visit(b.run("en", "")).Find(`a[href$="/notices"]`).AttrOr("href", ""))
+	require.Equal(t, http.StatusForbidden, b.runners(t, "ann")[0].visit(path).status)
+
+	require.Zero(t, director.visit(path).Find("iframe").Length())
+	require.Equal(t, path+"?kind=result-corrected#result-corrected", director.visit(path).Find("#result-corrected a").AttrOr("href", ""))
+	seen := director.visit(path + "?kind=result-corrected")
+	require.Contains(t, seen.header.Get("Content-Security-Policy"), "frame-src 'self'")
+	require.NotContains(t, director.visit(b.run("en", "")).header.Get("Content-Security-Policy"), "frame-src")
+	require.Zero(t, seen.Find("#security, #offer-made").Length(), "the race cannot send these")
+	require.Equal(t, len(notice.Definitions())-4, seen.Find(".preview").Length())
+	require.Contains(t, seen.Find("#result-corrected").Text(), "Subject: 내 기록이 정정되었습니다")
+	require.Contains(t, seen.Find("#result-corrected pre").First().Text(), "Your result in "+r.Name)
+	whole := b.addLimited(t, race.EntrySettings{Capacity: 5, WaitingList: true})
+	for _, lang := range []string{"en", "ko"} {
+		all := director.visit("/" + lang + "/organize/races/" + whole.ID + "/notices")
+		require.Equal(t, len(notice.Definitions())-1, all.Find(".preview").Length())
+		require.NotContains(t, all.body, "previews.to.", "each kind says who gets it")
+	}
+
+	frames := seen.Find("#result-corrected iframe")
+	require.Equal(t, 4, frames.Length())
+	for _, attr := range []string{"sandbox", "title"} {
+		_, has := frames.Attr(attr)
+		require.True(t, has, attr)
+	}
+	dark := director.visit(frames.Eq(1).AttrOr("src", ""))
+	require.Equal(t, http.StatusOK, dark.status)
+	require.Contains(t, dark.body, "@media all{body{background:#121212")
+	require.Equal(t, "SAMEORIGIN", dark.header.Get("X-Frame-Options"))
+	require.Contains(t, dark.header.Get("Content-Security-Policy"), "default-src 'none'; style-src 'unsafe-inline'; sandbox;")
+	for _, wrong := range []string{"/security?in=en", "/offer-made?in=en", "/nonsense?in=en", "/result-posted"} {
+		require.Equal(t, http.StatusNotFound, director.visit(path+wrong).status, wrong)
+	}
+	require.Equal(t, http.StatusUnprocessableEntity, director.visit(path+"/result-posted?in=xx").status)
+	require.Equal(t, http.StatusForbidden, b.runners(t, "bob")[0].visit(path+"/result-posted?in=en").status)
 }

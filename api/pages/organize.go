@@ -50,6 +50,8 @@ func (s *site) organizerPages() {
 	s.peoplePages(get, post)
 	s.raceEntriesPages(get, post)
 	s.webhookPages(get, post)
+	get(ofRace+"/notices", s.noticePreviews)
+	get(ofRace+"/notices/{kind}", s.framedNotice)
 	s.racePostsPages(get, post)
 }
 

@@ -3,6 +3,7 @@ package pages
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -11,7 +12,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/webhook"
 )
 
-// webhookPages adds the pages about the endpoints that are told what changes in a race.
+// webhookPages adds the pages about the endpoints and channels that are told what changes
+// in a race.
 func (s *site) webhookPages(get, post func(path string, act action)) {
 	get(ofRace+"/webhooks", s.webhooksPage)
 	post(ofRace+"/webhooks", s.addWebhook)
@@ -41,6 +43,15 @@ func (s *site) webhooksWith(ctx context.Context, v *visit, secret string) (page,
 	return page{title: v.T("webhooks.title"), body: webhooksBody(v, view), module: "organize.js"}, nil
 }
 
+// formats are what there is to choose from in the form.
+func (v *visit) formats() []option {
+	return []option{
+		{string(webhook.Standard), v.T("webhooks.format.standard")},
+		{string(webhook.Slack), v.T("webhooks.format.slack")},
+		{string(webhook.Discord), v.T("webhooks.format.discord")},
+	}
+}
+
 // usualEvents are ticked in a new form.
 var usualEvents = []webhook.Type{"result.corrected", "import.applied", "race.official"}
 
@@ -52,9 +63,12 @@ func (v *visit) sends(t webhook.Type) bool {
 	return slices.Contains(usualEvents, t)
 }
 
-// addWebhook shows the secret of a new webhook in its answer, and never again.
+// addWebhook shows the secret of a new webhook in its answer, and never again. A channel of
+// a chat has none to show.
 func (s *site) addWebhook(ctx context.Context, v *visit) (page, error) {
-	in := webhooks.NewWebhook{URL: v.form.get("url"), Events: v.form.values["events"]}
+	in := webhooks.NewWebhook{
+		Format: v.form.get("format"), Language: v.form.get("language"), URL: strings.TrimSpace(v.form.get("url")), Events: v.form.values["events"],
+	}
 	if len(in.Events) == 0 {
 		v.blame("events", v.T("webhooks.events.none"))
 		return s.webhooksPage(ctx, v)
@@ -65,6 +79,9 @@ func (s *site) addWebhook(ctx context.Context, v *visit) (page, error) {
 	}
 	if err != nil {
 		return page{}, err
+	}
+	if secret == "" {
+		return v.done(webhooksPath(v.raceID), "webhook-added")
 	}
 	v.form = &form{values: map[string][]string{}, wrong: map[string]string{}}
 	return s.webhooksWith(ctx, v, secret)
@@ -124,6 +141,8 @@ func (s *site) changeWebhook(ctx context.Context, v *visit) (page, error) {
 		said, err = "webhook-on", s.Webhooks.Switch(ctx, id, true)
 	case "off":
 		said, err = "webhook-off", s.Webhooks.Switch(ctx, id, false)
+	case "test":
+		said, err = "webhook-tested", s.Webhooks.Test(ctx, id)
 	case "remove":
 		to, said, err = webhooksPath(v.raceID), "webhook-removed", s.Webhooks.Remove(ctx, id)
 	case "replay":

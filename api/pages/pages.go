@@ -216,6 +216,7 @@ type page struct {
 	module      string // the page's own module; empty: none
 	feed        string // the address of a feed with what the page lists; empty: none
 	bare        bool   // without the site's header and footer
+	frames      bool   // other pages of this origin are shown in it
 	hidden      bool   // search engines are asked not to list it
 	visit       *visit // who it is for; nil: anyone
 }

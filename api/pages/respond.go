@@ -57,6 +57,7 @@ type rendered struct {
 	tag          string // weak: the compressed forms have the same one
 	cacheControl string
 	language     string
+	frames       bool // it may show other pages of this origin
 	body         []byte
 	gzip, brotli func() []byte
 }
@@ -68,7 +69,7 @@ func (s *site) render(ctx context.Context, r *request, p page, status int) (*ren
 		return nil, fmt.Errorf("render a page: %w", err)
 	}
 	made := renderedBody(r.tag, p.keep, p.version, out.Bytes())
-	made.status = status
+	made.status, made.frames = status, p.frames
 	return made, nil
 }
 
@@ -94,6 +95,9 @@ func (p *rendered) write(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", p.language)
 	h.Set("Content-Security-Policy", policy)
+	if p.frames {
+		h.Set("Content-Security-Policy", policy+"; frame-src 'self'")
+	}
 	h.Set("Cache-Control", p.cacheControl)
 	h.Set("Referrer-Policy", "same-origin")
 	if p.status == http.StatusOK && p.tag != "" {

@@ -111,3 +111,45 @@ func TestWebhooksOnPages(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, director.post(one, "do", "rotate").status)
 	require.Equal(t, http.StatusNotFound, director.visit(path+"/x").status)
 }
+
+// TestChannelsOnPages adds a channel of Slack, whose URL no page shows, and tests it.
+func TestChannelsOnPages(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	director := b.director(t)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 5})
+	b.raceID = r.ID
+	path := b.run("en", "/webhooks")
+	const address = "https://hooks.slack.com/services/T0/B0/verysecret"
+	require.Equal(t, []string{"standard", "slack", "discord"}, []string{
+		director.visit(path).Find("#field-format").AttrOr("value", ""), director.visit(path).Find("#field-format1").AttrOr("value", ""), director.visit(path).Find("#field-format2").AttrOr("value", ""),
+	})
+	require.Equal(t, "Is a URL of Slack or Discord: choose its format", director.post(path, "url", address, "format", "standard", "events", "race.changed").Find("#field-url-wrong").Text())
+	korean := director.post(b.run("ko", "/webhooks"), "url", "https://example.org/", "format", "discord", "events", "race.changed")
+	require.Equal(t, "https://discord.com/api/webhooks/…/… 형태의 Discord 웹훅 URL을 적어 주세요.", korean.Find("#field-url-wrong").Text())
+	require.Equal(t, "discord", korean.Find("input[name=format][checked]").AttrOr("value", ""))
+	require.NotEmpty(t, director.post(path, "url", address, "format", "slack", "events", "result.posted").Find("#field-events-wrong").Text())
+
+	require.Equal(t, path, director.post(path, "url", " "+address+" ", "format", "slack", "language", "ko", "events", "race.changed", "key", "once").to())
+	list := director.visit(path)
+	require.Equal(t, []string{"https://hooks.slack.com/services/T0/B0/…"}, list.texts(".panel .address"))
+	require.Equal(t, []string{"The channel is added. Send it a test message from its page."}, list.texts(".said"))
+	one := list.Find(".panel a").AttrOr("href", "")
+	shown := director.visit(one)
+	require.Contains(t, shown.Find("dd").First().Text(), "한국어")
+	require.Zero(t, shown.Find(`button[value="rotate"]`).Length(), "there is nothing to sign")
+	require.NotContains(t, list.body+shown.body, "verysecret")
+	require.NotContains(t, b.logs.String(), "verysecret")
+
+	_, err := b.outcomes.SealChanges(t.Context(), 1000) // what was before is not told
+	require.NoError(t, err)
+	require.Equal(t, one, director.post(one, "do", "test").to())
+	_, err = b.outcomes.SealChanges(t.Context(), 1000)
+	require.NoError(t, err)
+	for n := 1; n > 0; {
+		n, err = b.outcomes.ConsumeWebhooks(t.Context())
+		require.NoError(t, err)
+	}
+	require.Contains(t, director.visit(one).texts("tbody th")[0], "Test message")
+	require.Contains(t, director.visit(b.run("en", "/changes")).body, "Test message sent to a webhook")
+}

@@ -284,6 +284,8 @@ var Access = map[string]Rule{
 	"GET /{lang}/organize/races/{race_id}/keys":                                        {Who: Owner},
 	"POST /{lang}/organize/races/{race_id}/keys":                                       {Who: Owner, Creates: true, Secret: true},
 	"POST /{lang}/organize/races/{race_id}/keys/{key_id}/revoke":                       {Who: Owner},
+	"GET /{lang}/organize/races/{race_id}/notices":                                     {Who: Viewer},
+	"GET /{lang}/organize/races/{race_id}/notices/{kind}":                              {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/webhooks":                                    {Who: Owner},
 	"POST /{lang}/organize/races/{race_id}/webhooks":                                   {Who: Owner, Creates: true, Secret: true},
 	"GET /{lang}/organize/races/{race_id}/webhooks/{webhook_id}":                       {Who: Owner},
@@ -369,6 +371,7 @@ var Access = map[string]Rule{
 	"DELETE /v1/races/{race_id}/webhooks/{webhook_id}":                               {Who: Owner},
 	"POST /v1/races/{race_id}/webhooks/{webhook_id}/rotate":                          {Who: Owner}, // repeating it gives another secret; the last ones stay good for a day
 	"POST /v1/races/{race_id}/webhooks/{webhook_id}/replay":                          {Who: Owner}, // repeating it sends again, under the same IDs
+	"POST /v1/races/{race_id}/webhooks/{webhook_id}/test":                            {Who: Owner}, // repeating it sends another
 	"GET /v1/races/{race_id}/webhooks/{webhook_id}/deliveries":                       {Who: Owner},
 	"POST /v1/races/{race_id}/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": {Who: Owner}, // likewise
 	"GET /v1/races/{race_id}/changes":                                                {Who: Viewer},

@@ -1,8 +1,9 @@
 // Package webhooks serves the endpoints at which the owner of a race is told what changes
-// in it, by Standard Webhooks 1.0.
+// in it, by Standard Webhooks 1.0 or in a channel of Slack or Discord.
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -31,7 +32,13 @@ const about = "Events are sent by POST as [Standard Webhooks 1.0](https://www.st
 	"data holds IDs alone, as in `{\"race_id\": …, \"record_ids\": […]}`, of up to 200 changes that followed each other; an import is one event. Read what changed by the API. " +
 	"Answer with a 2xx status within 20 seconds; anything else, redirects included, is a failure. Attempts follow after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h, " +
 	"later by up to an hour if Retry-After asks for it, each with the same `webhook-id`: an event may arrive more than once, and in another order. " +
-	"An endpoint that answers 410, or fails for five days, is switched off. "
+	"An endpoint that answers 410, or fails for five days, is switched off. A 429 with Retry-After leaves the whole endpoint alone for that time, up to an hour. "
+
+// aboutChats is said of the other formats.
+const aboutChats = "\n\nWith the format `slack` or `discord` a channel is told in a sentence for each type of event, with the race's name, how many records it is about and a link: " +
+	"`url` is that of an incoming webhook, which is a secret and never shown again in full. Events gather for up to a minute and make one message, without a signature; " +
+	"names ping nobody. `result.posted` and `entry.changed`, which come one by one by the thousand, are for programs alone. " +
+	"An answer of 404 or 410 means that the channel or its webhook is gone, and switches it off."
 
 // Config is what the calls need.
 type Config struct {
@@ -46,7 +53,7 @@ func Register(api huma.API, cfg Config) *Service {
 	errs := []int{http.StatusNotFound, http.StatusConflict}
 	server.Register(api, huma.Operation{
 		OperationID: "create-webhook", Method: http.MethodPost, Path: racePath, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Add a webhook to a race", Tags: []string{tag}, Description: about + "The secret is shown only in this answer.",
+		Summary: "Add a webhook to a race", Tags: []string{tag}, Description: about + "The secret is shown only in this answer." + aboutChats,
 	}, c.create)
 	server.Register(api, huma.Operation{
 		OperationID: "list-webhooks", Method: http.MethodGet, Path: racePath, Errors: errs,
@@ -69,6 +76,10 @@ func Register(api huma.API, cfg Config) *Service {
 		Summary: "Give a webhook a new secret", Tags: []string{tag},
 		Description: "For 24 hours events are signed with the old secret too: the header then holds both signatures. The secret is shown only in this answer. Repeat the call if the answer was lost.",
 	}, c.rotate)
+	server.Register(api, huma.Operation{
+		OperationID: "test-webhook", Method: http.MethodPost, Path: webhookPath + "/test", DefaultStatus: http.StatusAccepted, MaxBodyBytes: maxBody, Errors: errs,
+		Summary: "Send a test message", Tags: []string{tag}, Description: "An event of the type `webhook.test`, in a second or two, whatever the webhook asked for. What became of it is in its deliveries.",
+	}, c.test)
 	server.Register(api, huma.Operation{
 		OperationID: "list-webhook-deliveries", Method: http.MethodGet, Path: deliveriesPath, Errors: errs,
 		Summary: "List the deliveries of a webhook", Tags: []string{tag}, Description: "Of the last 30 days, the newest first.",
@@ -100,27 +111,35 @@ type Path struct {
 
 // NewWebhook is what a new webhook is to be.
 type NewWebhook struct {
-	URL    string   `json:"url" maxLength:"1000" example:"https://example.org/hooks/results" doc:"A public address by https, with port 443 or one from 1024 on."`
-	Events []string `json:"events" minItems:"1" maxItems:"20" uniqueItems:"true" enum:"result.posted,result.corrected,result.removed,import.applied,import.undone,race.changed,race.official,standings.published,race.voided,entry.changed,entry.drawn,claim.opened,dispute.opened,dispute.closed" example:"[\"result.corrected\",\"race.official\"]" doc:"The types of events to send."`
+	Format   string   `json:"format,omitempty" enum:"standard,slack,discord" default:"standard" example:"standard" doc:"What is sent: Standard Webhooks to a program, or sentences to a channel of Slack or Discord."`
+	Language string   `json:"language,omitempty" enum:"en,ko" default:"en" example:"ko" doc:"Of the sentences that a channel of Slack or Discord is told."`
+	URL      string   `json:"url" maxLength:"1000" example:"https://example.org/hooks/results" doc:"A public address by https, with port 443 or one from 1024 on. For slack and discord the URL of an incoming webhook, as these services show it."`
+	Events   []string `json:"events" minItems:"1" maxItems:"20" uniqueItems:"true" enum:"result.posted,result.corrected,result.removed,import.applied,import.undone,race.changed,race.official,standings.published,race.voided,entry.changed,entry.drawn,claim.opened,dispute.opened,dispute.closed" example:"[\"result.corrected\",\"race.official\"]" doc:"The types of events to send."`
 }
 
 // ShownWebhook is a webhook without its secrets.
 type ShownWebhook struct {
 	WebhookID    string         `json:"webhook_id" format:"uuid"`
-	URL          string         `json:"url"`
+	Format       webhook.Format `json:"format" enum:"standard,slack,discord"`
+	Language     string         `json:"language,omitempty" doc:"Of the sentences; not with the format standard."`
+	URL          string         `json:"url" doc:"Of slack and discord without its last part, which is a secret."`
 	Events       []webhook.Type `json:"events" nullable:"false"`
 	Active       bool           `json:"active"`
-	OffReason    string         `json:"off_reason,omitempty" enum:"owner,handed_over,gone,failing" doc:"Why it is switched off: by its owner, with the race's hand-over, because it answered 410, or because it failed for five days."`
+	OffReason    string         `json:"off_reason,omitempty" enum:"owner,handed_over,gone,failing" doc:"Why it is switched off: by its owner, with the race's hand-over, because it answered 410 (slack and discord: 404 or 410), or because it failed for five days."`
 	OffAt        *time.Time     `json:"off_at,omitempty"`
 	FailingSince *time.Time     `json:"failing_since,omitempty" doc:"The first failure since the last success."`
 	CreatedAt    time.Time      `json:"created_at"`
 }
 
 func show(w maindb.Webhook) ShownWebhook {
-	return ShownWebhook{
-		WebhookID: w.ID, URL: w.URL, Events: w.Events, Active: w.OffReason == "", OffReason: w.OffReason, OffAt: server.TimeOrNil(w.OffAt),
+	shown := ShownWebhook{
+		WebhookID: w.ID, Format: w.Format, URL: w.URL, Events: w.Events, Active: w.OffReason == "", OffReason: w.OffReason, OffAt: server.TimeOrNil(w.OffAt),
 		FailingSince: server.TimeOrNil(w.FailingSince), CreatedAt: w.CreatedAt,
 	}
+	if w.Format.IsChat() {
+		shown.Language = w.Language
+	}
+	return shown
 }
 
 type createInput struct {
@@ -132,7 +151,7 @@ type createdOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
 		ShownWebhook
-		Secret string `json:"secret" doc:"By which the receiver verifies signatures, whsec_ and base64. It is shown only once: keep it like a password."`
+		Secret string `json:"secret,omitempty" doc:"By which the receiver verifies signatures, whsec_ and base64. It is shown only once: keep it like a password. Not with slack and discord."`
 	}
 }
 
@@ -153,13 +172,20 @@ func invalid(field, message string) error {
 }
 
 func (c calls) create(ctx context.Context, in *createInput) (*createdOutput, error) {
-	if err := c.Reach.CheckURL(in.Body.URL); err != nil {
+	format := cmp.Or(webhook.Format(in.Body.Format), webhook.Standard)
+	if err := c.Reach.CheckURL(format, in.Body.URL); err != nil {
 		return nil, invalid("url", err.Error())
 	}
-	key, secret := webhook.NewSecret()
 	w := maindb.Webhook{
-		ID: server.ResourceID(ctx), RaceID: server.RaceFrom(ctx).ID, URL: in.Body.URL, Events: typesOf(in.Body.Events),
-		CreatedBy: server.CallerFrom(ctx).UserID, CreatedAt: c.Now().UTC().Truncate(time.Microsecond),
+		ID: server.ResourceID(ctx), RaceID: server.RaceFrom(ctx).ID, Format: format, Language: cmp.Or(in.Body.Language, "en"), URL: format.Shown(in.Body.URL),
+		Events: typesOf(in.Body.Events), CreatedBy: server.CallerFrom(ctx).UserID, CreatedAt: c.Now().UTC().Truncate(time.Microsecond),
+	}
+	if err := checkOffered(w.Format, w.Events); err != nil {
+		return nil, err
+	}
+	key, secret := webhook.NewSecret()
+	if format.IsChat() {
+		key, secret = []byte(in.Body.URL), ""
 	}
 	if err := c.Store.AddWebhook(ctx, w, key); err != nil {
 		return nil, err
@@ -167,6 +193,16 @@ func (c calls) create(ctx context.Context, in *createInput) (*createdOutput, err
 	out := &createdOutput{CacheControl: "no-store"}
 	out.Body.ShownWebhook, out.Body.Secret = show(w), secret
 	return out, nil
+}
+
+// checkOffered checks that endpoints of a format can ask for events.
+func checkOffered(format webhook.Format, events []webhook.Type) error {
+	for _, t := range events {
+		if !format.Offers(t) {
+			return invalid("events", "result.posted and entry.changed come one by one, by the thousand: they are not sent to Slack or Discord")
+		}
+	}
+	return nil
 }
 
 func typesOf(names []string) []webhook.Type {
@@ -207,23 +243,33 @@ type changeInput struct {
 
 // WebhookChange says what of a webhook is to change.
 type WebhookChange struct {
-	URL    *string  `json:"url,omitempty" maxLength:"1000" example:"https://example.org/hooks/results"`
-	Events []string `json:"events,omitempty" minItems:"1" maxItems:"20" uniqueItems:"true" enum:"result.posted,result.corrected,result.removed,import.applied,import.undone,race.changed,race.official,standings.published,race.voided,entry.changed,entry.drawn,claim.opened,dispute.opened,dispute.closed" example:"[\"import.applied\"]"`
-	Active *bool    `json:"active,omitempty" example:"true" doc:"false switches it off, true on."`
+	URL      *string  `json:"url,omitempty" maxLength:"1000" example:"https://example.org/hooks/results" doc:"Of the webhook's format, which stays."`
+	Language *string  `json:"language,omitempty" enum:"en,ko" example:"en"`
+	Events   []string `json:"events,omitempty" minItems:"1" maxItems:"20" uniqueItems:"true" enum:"result.posted,result.corrected,result.removed,import.applied,import.undone,race.changed,race.official,standings.published,race.voided,entry.changed,entry.drawn,claim.opened,dispute.opened,dispute.closed" example:"[\"import.applied\"]"`
+	Active   *bool    `json:"active,omitempty" example:"true" doc:"false switches it off, true on."`
 }
 
 func (c calls) change(ctx context.Context, in *changeInput) (*webhookOutput, error) {
-	if _, err := c.find(ctx, in.WebhookID); err != nil {
+	was, err := c.find(ctx, in.WebhookID)
+	if err != nil {
 		return nil, err
 	}
-	change := maindb.WebhookChange{URL: in.Body.URL, On: in.Body.Active}
-	if in.Body.URL != nil {
-		if err := c.Reach.CheckURL(*in.Body.URL); err != nil {
+	change := maindb.WebhookChange{On: in.Body.Active, Language: in.Body.Language}
+	if address := in.Body.URL; address != nil {
+		if err := c.Reach.CheckURL(was.Format, *address); err != nil {
 			return nil, invalid("url", err.Error())
+		}
+		shown := was.Format.Shown(*address)
+		change.URL = &shown
+		if was.Format.IsChat() {
+			change.Secret = []byte(*address)
 		}
 	}
 	if in.Body.Events != nil {
 		change.Events = typesOf(in.Body.Events)
+		if err := checkOffered(was.Format, change.Events); err != nil {
+			return nil, err
+		}
 	}
 	w, err := c.Store.ChangeWebhook(ctx, server.RaceFrom(ctx).ID, in.WebhookID, change)
 	return &webhookOutput{CacheControl: "no-store", Body: show(w)}, err
@@ -256,6 +302,13 @@ func (c calls) rotate(ctx context.Context, in *Path) (*rotatedOutput, error) {
 	out := &rotatedOutput{CacheControl: "no-store"}
 	out.Body.Secret, out.Body.OldSecretsEnd = secret, ends
 	return out, nil
+}
+
+func (c calls) test(ctx context.Context, in *Path) (*struct{}, error) {
+	if _, err := c.find(ctx, in.WebhookID); err != nil {
+		return nil, err
+	}
+	return nil, c.Store.TestWebhook(ctx, server.RaceFrom(ctx).ID, in.WebhookID)
 }
 
 type deliveriesInput struct {
@@ -375,7 +428,8 @@ func (s *Service) One(ctx context.Context, webhookID string, part server.Page) (
 	return show(found), out.Body.Items, out.Body.NextCursor, nil
 }
 
-// Create adds a webhook and returns its secret, which is shown only this once.
+// Create adds a webhook and returns its secret, which is shown only this once. It is empty
+// when there is nothing to sign.
 func (s *Service) Create(ctx context.Context, in NewWebhook) (secret string, err error) {
 	if err := server.Valid(in); err != nil {
 		return "", err
@@ -399,6 +453,12 @@ func (s *Service) Rotate(ctx context.Context, webhookID string) (secret string, 
 // Switch switches a webhook on or off.
 func (s *Service) Switch(ctx context.Context, webhookID string, on bool) error {
 	_, err := s.calls.change(ctx, &changeInput{Path: Path{WebhookID: webhookID}, Body: WebhookChange{Active: &on}})
+	return err
+}
+
+// Test sends a webhook a test message.
+func (s *Service) Test(ctx context.Context, webhookID string) error {
+	_, err := s.calls.test(ctx, &Path{WebhookID: webhookID})
 	return err
 }
 

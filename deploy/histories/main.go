@@ -116,7 +116,7 @@ func recordWebhook(ctx context.Context, temporal client.Client, folder string) e
 	hooks := worker.New(temporal, workflows.WebhooksTaskQueue, worker.Options{})
 	hooks.RegisterWorkflow(workflows.DeliverWebhook)
 	sender := webhook.NewSender(webhook.Config{}, time.Now)
-	hooks.RegisterActivity(activities.NewWebhooks(&webhookScene{}, sender, time.Now, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
+	hooks.RegisterActivity(activities.NewWebhooks(&webhookScene{}, sender, "", time.Now, slog.New(slog.DiscardHandler), prometheus.NewRegistry()))
 	if err := hooks.Start(); err != nil {
 		return fmt.Errorf("start the worker of webhooks: %w", err)
 	}

@@ -126,7 +126,7 @@ func (st *stage) findOffice(tab *browser.Tab, api, lang string) (map[string]stri
 	found["organize-series"], found["organize-series-new"] = found["organize"]+"/series", found["organize"]+"/series/new"
 	for _, path := range []string{
 		"/settings/general", "/settings/ranking", "/settings/divisions", "/settings/awards", "/settings/course", "/settings/entry", "/publish", "/void", "/staff", "/claims", "/claim-codes",
-		"/participants", "/disputes", "/versions", "/changes", "/keys", "/exports",
+		"/participants", "/disputes", "/versions", "/changes", "/keys", "/exports", "/notices",
 	} {
 		found["organize"+strings.ReplaceAll(path, "/", "-")] = race + path
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/notice"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -50,4 +51,29 @@ func TestWriteNotice(t *testing.T) {
 	}
 	_, err = mail.WriteNotice(userdb.Mail{Kind: "nonsense", About: about}, signing, "")
 	require.Error(t, err)
+}
+
+// TestPreview: every kind of notice is shown with values for all that it says, and in the
+// colours that were asked for.
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	r := race.Race{ID: mailID, Name: `<script>alert("춘천")</script>`, Date: race.Date{Year: 2026, Month: time.April, Day: 20}}
+	for _, d := range notice.Definitions() {
+		if d.Kind == notice.Security {
+			continue
+		}
+		for _, language := range mail.Languages() {
+			m, err := mail.Preview(d.Kind, language, r, "https://results.example.org")
+			require.NoError(t, err, d.Kind)
+			require.NotEmpty(t, m.Subject)
+			require.NotRegexp(t, `\{\{|<no value>|<nil>|: \.|\(\)|0001-01-01`, m.Text, d.Kind)
+			require.Contains(t, m.Text, r.Name)
+			require.NotContains(t, m.HTML, "<script>", d.Kind)
+			light, dark := mail.Framed(m.HTML, false), mail.Framed(m.HTML, true)
+			require.Contains(t, light, "@media not all{body{background:#121212")
+			require.Contains(t, dark, "@media all{body{background:#121212")
+			require.Contains(t, dark, `<base target="_blank">`)
+			require.NotContains(t, light+dark, "prefers-color-scheme")
+		}
+	}
 }

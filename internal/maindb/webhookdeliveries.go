@@ -48,6 +48,7 @@ func (s *Outcomes) ConsumeWebhooks(ctx context.Context) (n int, err error) {
 func (s *Outcomes) deliver(ctx context.Context, tx *sql.Tx, endpoints []Webhook, events []webhook.Event) error {
 	type delivery struct {
 		webhookID string
+		dueAt     time.Time
 		webhook.Event
 	}
 	q, now := s.queries.WithTx(tx), s.now().UTC().Truncate(time.Microsecond)
@@ -55,8 +56,8 @@ func (s *Outcomes) deliver(ctx context.Context, tx *sql.Tx, endpoints []Webhook,
 	for _, w := range endpoints {
 		before := len(deliveries)
 		for _, e := range events {
-			if e.RaceID == w.RaceID && slices.Contains(w.Events, e.Type) {
-				deliveries = append(deliveries, delivery{w.ID, e})
+			if w.wants(e) {
+				deliveries = append(deliveries, delivery{w.ID, w.Format.DueAt(e.Type, now), e})
 			}
 		}
 		if len(deliveries) == before {
@@ -69,13 +70,21 @@ func (s *Outcomes) deliver(ctx context.Context, tx *sql.Tx, endpoints []Webhook,
 	const into = `INSERT INTO webhook_delivery (delivery_id, webhook_id, position, type, happened_at, data, state, attempts, due_at, created_at) VALUES `
 	for part := range slices.Chunk(deliveries, chunk) {
 		err := insertRows(ctx, tx, into, part, func(args []any, d delivery) []any {
-			return append(args, uuid.Must(uuid.NewV7()).String(), d.webhookID, d.Position, string(d.Type), d.At, string(d.Data()), DeliveryWaiting, 0, now, now)
+			return append(args, uuid.Must(uuid.NewV7()).String(), d.webhookID, d.Position, string(d.Type), d.At, string(d.Data()), DeliveryWaiting, 0, d.dueAt, now)
 		})
 		if err != nil {
 			return fmt.Errorf("add deliveries: %w", err)
 		}
 	}
 	return nil
+}
+
+// wants reports whether an endpoint is told an event.
+func (w Webhook) wants(e webhook.Event) bool {
+	if e.Type == webhook.Test {
+		return slices.Contains(e.Subjects, w.ID)
+	}
+	return e.RaceID == w.RaceID && slices.Contains(w.Events, e.Type)
 }
 
 // WakeWebhooks calls wake for each endpoint that has something new to send. Of several
@@ -133,13 +142,15 @@ func (s *Outcomes) WebhookBacklog(ctx context.Context) (oldest time.Duration, fa
 // WebhookBatch is what is due at an endpoint.
 type WebhookBatch struct {
 	Webhook
-	Secrets [][]byte // the newest first
-	Due     []WebhookDelivery
-	Next    time.Time // when the next is due; zero: none waits
+	RaceName string   // for a chat
+	Secrets  [][]byte // the newest first
+	Due      []WebhookDelivery
+	Next     time.Time // when the next is due; zero: none waits
 }
 
-// DueWebhooks returns up to limit deliveries that are due at an endpoint. It returns
-// race.ErrNotFound when there is no such endpoint, or it is off.
+// DueWebhooks returns up to limit deliveries that are due at an endpoint, none while it
+// asks to be left alone. It returns race.ErrNotFound when there is no such endpoint, or it
+// is off.
 func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int) (WebhookBatch, error) {
 	var batch WebhookBatch
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -152,17 +163,28 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int)
 			return err
 		}
 		batch = WebhookBatch{Webhook: webhookOf(row)}
-		if batch.Secrets, err = q.WebhookSecrets(ctx, webhookID, nullMoment(now)); err != nil {
-			return err
-		}
-		due, err := q.DueWebhookDeliveries(ctx, webhookID, now, count32(limit))
-		if err != nil {
-			return err
-		}
-		batch.Due = deliveriesOf(due)
 		if batch.Next, err = q.NextWebhookDelivery(ctx, webhookID); errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
+		if err != nil {
+			return err
+		}
+		if rest := row.RestUntil.Time; rest.After(now) {
+			if rest.After(batch.Next) {
+				batch.Next = rest
+			}
+			return nil
+		}
+		if batch.Secrets, err = q.WebhookSecrets(ctx, webhookID, nullMoment(now)); err != nil {
+			return err
+		}
+		if batch.Format.IsChat() {
+			if batch.RaceName, err = q.NameOfRace(ctx, batch.RaceID); err != nil {
+				return err
+			}
+		}
+		due, err := q.DueWebhookDeliveries(ctx, webhookID, now, count32(limit))
+		batch.Due = deliveriesOf(due)
 		return err
 	})
 	if err != nil && !errors.Is(err, race.ErrNotFound) {
@@ -225,6 +247,11 @@ func (s *Outcomes) noteFailure(ctx context.Context, tx *sql.Tx, w Webhook, o web
 	}
 	if err := q.WebhookFailed(ctx, nullMoment(since), nullMoment(now), w.ID); err != nil {
 		return false, err
+	}
+	if rest := o.Rest(); rest > 0 {
+		if err := q.RestWebhook(ctx, nullMoment(now.Add(rest)), w.ID); err != nil {
+			return false, err
+		}
 	}
 	reason := ""
 	switch {

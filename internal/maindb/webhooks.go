@@ -20,7 +20,7 @@ import (
 const (
 	offByOwner    = "owner"
 	offHandedOver = "handed_over"
-	offGone       = "gone"    // it answered 410
+	offGone       = "gone"    // it answered 410, or as a chat 404
 	offFailing    = "failing" // it failed for days
 )
 
@@ -54,7 +54,9 @@ const (
 type Webhook struct {
 	ID           string
 	RaceID       string
-	URL          string
+	Format       webhook.Format
+	Language     string // of what a chat is told
+	URL          string // of a chat what may be shown of it: the whole URL is its secret
 	Events       []webhook.Type
 	CreatedBy    string // user ID
 	CreatedAt    time.Time
@@ -67,7 +69,7 @@ type Webhook struct {
 
 func webhookOf(row gen.Webhook) Webhook {
 	w := Webhook{
-		ID: row.WebhookID, RaceID: row.RaceID, URL: row.Url, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, OffReason: row.OffReason,
+		ID: row.WebhookID, RaceID: row.RaceID, Format: webhook.Format(row.Format), Language: row.Language, URL: row.Url, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, OffReason: row.OffReason,
 		OffAt: row.OffAt.Time, FailingSince: row.FailingSince.Time, lastFailedAt: row.LastFailedAt.Time,
 	}
 	for name := range strings.SplitSeq(row.Events, ",") {
@@ -90,7 +92,11 @@ func (w Webhook) state() any {
 	if u, err := url.Parse(w.URL); err == nil {
 		host = u.Host
 	}
-	return map[string]any{"host": host, "events": w.Events, "off": w.OffReason}
+	state := map[string]any{"host": host, "events": w.Events, "off": w.OffReason}
+	if w.Format.IsChat() {
+		state["format"], state["language"] = w.Format, w.Language
+	}
+	return state
 }
 
 func (w Webhook) change(action string, before, after any) race.Change {
@@ -105,7 +111,7 @@ func (w Webhook) eventNames() string {
 	return strings.Join(names, ",")
 }
 
-// AddWebhook adds an endpoint with its secret. One of the race that already has the ID
+// AddWebhook adds an endpoint with its secret, the key that signs or a chat's URL. One of the race that already has the ID
 // gets the secret instead: the answer with the earlier one was lost. Errors:
 // race.ErrNotFound, *race.ConflictError when there are too many.
 func (s *Store) AddWebhook(ctx context.Context, w Webhook, secret []byte) error {
@@ -132,7 +138,8 @@ func (s *Store) AddWebhook(ctx context.Context, w Webhook, secret []byte) error 
 			return &race.ConflictError{Message: fmt.Sprintf("there are already %d webhooks: remove one first", len(known))}
 		}
 		err = q.InsertWebhook(ctx, gen.InsertWebhookParams{
-			WebhookID: w.ID, RaceID: w.RaceID, Url: w.URL, Events: w.eventNames(), CreatedBy: w.CreatedBy, CreatedAt: w.CreatedAt,
+			WebhookID: w.ID, RaceID: w.RaceID, Format: string(w.Format), Language: w.Language, Url: w.URL, Events: w.eventNames(),
+			CreatedBy: w.CreatedBy, CreatedAt: w.CreatedAt,
 		})
 		if err != nil {
 			return fmt.Errorf("add webhook %s: %w", w.ID, err)
@@ -191,9 +198,11 @@ func (s *Store) inWebhook(ctx context.Context, raceID, webhookID string, fn func
 
 // WebhookChange says what of an endpoint is to change; nil leaves it.
 type WebhookChange struct {
-	URL    *string
-	Events []webhook.Type
-	On     *bool
+	URL      *string
+	Secret   []byte // with a new URL of a chat
+	Language *string
+	Events   []webhook.Type
+	On       *bool
 }
 
 // ChangeWebhook changes an endpoint. One that is switched on goes on with what waits.
@@ -203,6 +212,9 @@ func (s *Store) ChangeWebhook(ctx context.Context, raceID, webhookID string, cha
 		var wake sql.NullTime
 		if change.URL != nil {
 			w.URL = *change.URL
+		}
+		if change.Language != nil {
+			w.Language = *change.Language
 		}
 		if change.Events != nil {
 			w.Events = change.Events
@@ -220,13 +232,21 @@ func (s *Store) ChangeWebhook(ctx context.Context, raceID, webhookID string, cha
 			}
 		}
 		err := q.UpdateWebhook(ctx, gen.UpdateWebhookParams{
-			Url: w.URL, Events: w.eventNames(), OffReason: w.OffReason, OffAt: nullMoment(w.OffAt), FailingSince: nullMoment(w.FailingSince), WakeAt: wake, WebhookID: w.ID,
+			Url: w.URL, Language: w.Language, Events: w.eventNames(), OffReason: w.OffReason, OffAt: nullMoment(w.OffAt), FailingSince: nullMoment(w.FailingSince), WakeAt: wake, WebhookID: w.ID,
 		})
 		if err != nil {
 			return fmt.Errorf("change webhook %s: %w", webhookID, err)
 		}
+		if change.Secret != nil {
+			if err := q.DeleteWebhookSecrets(ctx, webhookID); err != nil {
+				return fmt.Errorf("replace the secret of webhook %s: %w", webhookID, err)
+			}
+			if err := insertWebhookSecret(ctx, q, webhookID, 1, change.Secret); err != nil {
+				return err
+			}
+		}
 		before, after, err := differences(was.state(), w.state())
-		if err != nil || len(after) == 0 && was.URL == w.URL {
+		if err != nil || len(after) == 0 && was.URL == w.URL && change.Secret == nil {
 			return err
 		}
 		return writeChanges(ctx, tx, s.now(), w.change("webhook.changed", before, after))
@@ -269,11 +289,25 @@ func deleteWebhooks(ctx context.Context, q *gen.Queries, raceID string) error {
 	return nil
 }
 
+// TestWebhook has a test message sent to an endpoint: the change log tells it, like
+// everything else that an endpoint is sent.
+func (s *Store) TestWebhook(ctx context.Context, raceID, webhookID string) error {
+	return s.inWebhook(ctx, raceID, webhookID, func(tx *sql.Tx, _ *gen.Queries, w Webhook) error {
+		if w.OffReason != "" {
+			return errWebhookOff
+		}
+		return writeChanges(ctx, tx, s.now(), w.change("webhook.tested", nil, nil))
+	})
+}
+
 // RotateWebhook adds a secret to an endpoint. Those before it also sign for 24 hours.
 func (s *Store) RotateWebhook(ctx context.Context, raceID, webhookID string, secret []byte) (overlapEnds time.Time, err error) {
 	now := s.now().UTC().Truncate(time.Microsecond)
 	overlapEnds = now.Add(webhookOverlap)
 	err = s.inWebhook(ctx, raceID, webhookID, func(tx *sql.Tx, q *gen.Queries, w Webhook) error {
+		if w.Format.IsChat() {
+			return &race.ConflictError{Message: "messages to Slack and Discord are not signed: to replace the secret, make a new webhook there and give its URL"}
+		}
 		if err := q.DeleteExpiredWebhookSecrets(ctx, webhookID, nullMoment(now)); err != nil {
 			return fmt.Errorf("delete expired secrets of webhook %s: %w", webhookID, err)
 		}

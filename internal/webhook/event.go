@@ -1,6 +1,6 @@
-// Package webhook tells endpoints of others what changed, by Standard Webhooks 1.0: which
-// changes make events, how a message is signed, and a sender that reaches nothing but
-// public addresses.
+// Package webhook sends what changed to endpoints of others, by Standard Webhooks 1.0 or as
+// a message to a channel of Slack or Discord: which changes make events, how a message is
+// written and signed, and a sender that reaches nothing but public addresses.
 package webhook
 
 import (
@@ -22,6 +22,10 @@ var Types = []Type{
 	"entry.changed", "entry.drawn", "claim.opened", "dispute.opened", "dispute.closed",
 }
 
+// Test is the type of event that the owner of an endpoint asks for by a call. It goes to
+// that endpoint, whatever else it asked for.
+const Test Type = "webhook.test"
+
 // TypeOf returns the type of event that a change makes; empty: none.
 func TypeOf(c race.Change) Type {
 	switch c.Action {
@@ -37,6 +41,8 @@ func TypeOf(c race.Change) Type {
 		return Type(c.Action)
 	case "dispute.upheld", "dispute.rejected", "dispute.withdrawn":
 		return "dispute.closed"
+	case "webhook.tested":
+		return Test
 	case "claim." + string(race.Requested):
 		return "claim.opened"
 	}

@@ -60,8 +60,9 @@ var hostForm = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)+[a-z]([
 // localNames end the names that no public resolver answers.
 var localNames = []string{".localhost", ".local", ".internal", ".home.arpa"}
 
-// CheckURL returns why a URL cannot be an endpoint, as a text for whoever entered it.
-func (c Config) CheckURL(address string) error {
+// CheckURL returns why a URL cannot be an endpoint of a format, as a text for whoever
+// entered it. The text does not quote the URL.
+func (c Config) CheckURL(format Format, address string) error {
 	if len(address) > maxURL {
 		return fmt.Errorf("must have at most %d characters", maxURL)
 	}
@@ -77,11 +78,14 @@ func (c Config) CheckURL(address string) error {
 	}
 	host := strings.ToLower(u.Hostname())
 	addr, notAddr := netip.ParseAddr(host)
-	if c.Loopback && (host == "localhost" || notAddr == nil && addr.IsLoopback()) && (u.Scheme == "http" || u.Scheme == "https") {
-		return nil
+	if c.isLoopback(host) && (u.Scheme == "http" || u.Scheme == "https") {
+		return c.checkChat(format, u)
 	}
 	if u.Scheme != "https" {
 		return errors.New("must begin with https://")
+	}
+	if err := c.checkChat(format, u); err != nil {
+		return err
 	}
 	if !usualPort(u.Port()) {
 		return errors.New("must use port 443, or one from 1024 on")
@@ -93,6 +97,12 @@ func (c Config) CheckURL(address string) error {
 		return nil
 	}
 	return checkName(host)
+}
+
+// isLoopback reports whether a host is this machine, and may be reached.
+func (c Config) isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return c.Loopback && (host == "localhost" || err == nil && addr.IsLoopback())
 }
 
 // usualPort reports whether a port may be used; empty is the scheme's own.
@@ -239,13 +249,27 @@ type Outcome struct {
 	Failure string
 	// RetryAfter is how long the endpoint asks to be left alone; zero: it does not say.
 	RetryAfter time.Duration
+
+	chat bool
 }
 
 // Delivered reports whether the endpoint took the message.
 func (o Outcome) Delivered() bool { return o.Status >= 200 && o.Status <= 299 }
 
-// Gone reports whether the endpoint wants no further messages.
-func (o Outcome) Gone() bool { return o.Status == http.StatusGone }
+// Gone reports whether the endpoint wants no further messages. A chat answers 404 for a
+// webhook that was deleted, and 410 for a channel that was archived.
+func (o Outcome) Gone() bool {
+	return o.Status == http.StatusGone || o.chat && o.Status == http.StatusNotFound
+}
+
+// Rest is how long the endpoint must be left alone, because it got too many messages;
+// zero: it need not.
+func (o Outcome) Rest() time.Duration {
+	if o.Status != http.StatusTooManyRequests {
+		return 0
+	}
+	return min(max(o.RetryAfter, 0), maxRetryAfter)
+}
 
 // String returns what the log of deliveries says.
 func (o Outcome) String() string {
@@ -255,26 +279,41 @@ func (o Outcome) String() string {
 	return o.Failure
 }
 
-// Send makes one attempt to deliver a message, signed with each of the keys. Of the
-// answer it keeps the status. It returns an error only if ctx has ended.
+// Send makes one attempt to deliver a message by Standard Webhooks, signed with each of
+// the keys. Of the answer it keeps the status. It returns an error only if ctx has ended.
 func (s *Sender) Send(ctx context.Context, address string, keys [][]byte, m Message) (Outcome, error) {
-	if s.cfg.CheckURL(address) != nil { // a setting has changed since it was added
-		return Outcome{Failure: "refused"}, nil //nolint:nilerr // the outcome says it
-	}
 	body, err := m.Body()
 	if err != nil {
 		return Outcome{}, err
+	}
+	at, header := s.now(), http.Header{}
+	header.Set("Webhook-Id", m.ID)
+	header.Set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
+	header.Set("Webhook-Signature", sign(keys, m.ID, at, body))
+	return s.post(ctx, Standard, address, header, body)
+}
+
+// Tell makes one attempt to post a note to a chat. It returns an error only if ctx has
+// ended or the note cannot be written.
+func (s *Sender) Tell(ctx context.Context, format Format, address string, n Note) (Outcome, error) {
+	body, err := n.body(format, s.now())
+	if err != nil {
+		return Outcome{}, err
+	}
+	return s.post(ctx, format, address, http.Header{}, body)
+}
+
+func (s *Sender) post(ctx context.Context, format Format, address string, header http.Header, body []byte) (Outcome, error) {
+	if s.cfg.CheckURL(format, address) != nil { // a setting has changed since it was added
+		return Outcome{Failure: "refused"}, nil //nolint:nilerr // the outcome says it
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return Outcome{Failure: "refused"}, nil //nolint:nilerr // the outcome says it
 	}
-	at := s.now()
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", "mrmrthon-webhooks/1.0")
-	request.Header.Set("Webhook-Id", m.ID)
-	request.Header.Set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
-	request.Header.Set("Webhook-Signature", sign(keys, m.ID, at, body))
+	request.Header = header
+	header.Set("Content-Type", "application/json")
+	header.Set("User-Agent", "mrmrthon-webhooks/1.0")
 	answer, err := s.client.Do(request)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -282,9 +321,13 @@ func (s *Sender) Send(ctx context.Context, address string, keys [][]byte, m Mess
 		}
 		return Outcome{Failure: failureOf(err)}, nil
 	}
-	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer) // so that the connection can be used again
+	said, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // to the end, so that the connection can be used again
 	_ = answer.Body.Close()
-	return Outcome{Status: answer.StatusCode, RetryAfter: retryAfter(answer.Header.Get("Retry-After"), at)}, nil
+	outcome := Outcome{Status: answer.StatusCode, RetryAfter: retryAfter(answer.Header.Get("Retry-After"), s.now()), chat: format.IsChat()}
+	if format == Discord {
+		outcome.RetryAfter = max(outcome.RetryAfter, askedIn(answer.StatusCode, said))
+	}
+	return outcome, nil
 }
 
 // failureOf says in a word why there was no answer.

@@ -77,7 +77,7 @@ func TestCheckURL(t *testing.T) {
 	for _, address := range []string{
 		"https://example.org/hooks", "https://hooks.example.org:8443/a?b=c", "https://EXAMPLE.org", "https://1.1.1.1/", "https://[2606:4700:4700::1111]/", "https://xn--bcher-kva.example/",
 	} {
-		require.NoError(t, Config{}.CheckURL(address), address)
+		require.NoError(t, Config{}.CheckURL(Standard, address), address)
 	}
 	refused := []string{
 		"", "example.org", "http://example.org/", "ftp://example.org/", "https:example.org", "https://", "https://user@example.org/", "https://user:secret@example.org/",
@@ -88,12 +88,12 @@ func TestCheckURL(t *testing.T) {
 		"https://169.254.169.254/latest/", "https://[fe80::1%25eth0]/", "https://[::1]/", "https://[::ffff:10.0.0.1]/",
 	}
 	for _, address := range refused {
-		require.Error(t, Config{}.CheckURL(address), address)
+		require.Error(t, Config{}.CheckURL(Standard, address), address)
 	}
-	require.Error(t, Config{Loopback: true}.CheckURL("http://example.org/"))
-	require.Error(t, Config{Loopback: true}.CheckURL("https://10.0.0.1/"))
-	require.NoError(t, Config{Loopback: true}.CheckURL("http://127.0.0.1:9999/hook"))
-	require.NoError(t, Config{Loopback: true}.CheckURL("http://localhost:9999/hook"))
+	require.Error(t, Config{Loopback: true}.CheckURL(Standard, "http://example.org/"))
+	require.Error(t, Config{Loopback: true}.CheckURL(Standard, "https://10.0.0.1/"))
+	require.NoError(t, Config{Loopback: true}.CheckURL(Standard, "http://127.0.0.1:9999/hook"))
+	require.NoError(t, Config{Loopback: true}.CheckURL(Standard, "http://localhost:9999/hook"))
 }
 
 func TestPublic(t *testing.T) {

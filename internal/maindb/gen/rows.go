@@ -614,6 +614,9 @@ type Webhook struct {
 	FailingSince sql.NullTime
 	LastFailedAt sql.NullTime
 	WakeAt       sql.NullTime
+	Format       string
+	Language     string
+	RestUntil    sql.NullTime
 }
 
 type WebhookDelivery struct {
@@ -634,6 +637,6 @@ type WebhookDelivery struct {
 type WebhookSecret struct {
 	WebhookID string
 	SecretNo  int32
-	Secret    []byte
 	ExpiresAt sql.NullTime
+	Secret    []byte
 }

@@ -239,12 +239,14 @@ func (q *Queries) FinishWebhookDelivery(ctx context.Context, arg FinishWebhookDe
 }
 
 const insertWebhook = `-- name: InsertWebhook :exec
-INSERT INTO webhook (webhook_id, race_id, url, events, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO webhook (webhook_id, race_id, format, language, url, events, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertWebhookParams struct {
 	WebhookID string
 	RaceID    string
+	Format    string
+	Language  string
 	Url       string
 	Events    string
 	CreatedBy string
@@ -255,6 +257,8 @@ func (q *Queries) InsertWebhook(ctx context.Context, arg InsertWebhookParams) er
 	_, err := q.db.ExecContext(ctx, insertWebhook,
 		arg.WebhookID,
 		arg.RaceID,
+		arg.Format,
+		arg.Language,
 		arg.Url,
 		arg.Events,
 		arg.CreatedBy,
@@ -273,7 +277,7 @@ func (q *Queries) InsertWebhookSecret(ctx context.Context, webhookID string, sec
 }
 
 const lockWebhook = `-- name: LockWebhook :one
-SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at FROM webhook WHERE webhook_id = ? FOR UPDATE
+SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until FROM webhook WHERE webhook_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockWebhook(ctx context.Context, webhookID string) (Webhook, error) {
@@ -291,8 +295,22 @@ func (q *Queries) LockWebhook(ctx context.Context, webhookID string) (Webhook, e
 		&i.FailingSince,
 		&i.LastFailedAt,
 		&i.WakeAt,
+		&i.Format,
+		&i.Language,
+		&i.RestUntil,
 	)
 	return i, err
+}
+
+const nameOfRace = `-- name: NameOfRace :one
+SELECT name FROM race WHERE race_id = ?
+`
+
+func (q *Queries) NameOfRace(ctx context.Context, raceID string) (string, error) {
+	row := q.db.QueryRowContext(ctx, nameOfRace, raceID)
+	var name string
+	err := row.Scan(&name)
+	return name, err
 }
 
 const nextWebhookDelivery = `-- name: NextWebhookDelivery :one
@@ -349,6 +367,15 @@ UPDATE webhook_delivery SET state = 'waiting', attempts = 0, due_at = ? WHERE de
 
 func (q *Queries) ReplayWebhookDelivery(ctx context.Context, dueAt time.Time, deliveryID string) error {
 	_, err := q.db.ExecContext(ctx, replayWebhookDelivery, dueAt, deliveryID)
+	return err
+}
+
+const restWebhook = `-- name: RestWebhook :exec
+UPDATE webhook SET rest_until = ? WHERE webhook_id = ?
+`
+
+func (q *Queries) RestWebhook(ctx context.Context, restUntil sql.NullTime, webhookID string) error {
+	_, err := q.db.ExecContext(ctx, restWebhook, restUntil, webhookID)
 	return err
 }
 
@@ -426,11 +453,12 @@ func (q *Queries) TroubledDeliveries(ctx context.Context, state string, beforeID
 }
 
 const updateWebhook = `-- name: UpdateWebhook :exec
-UPDATE webhook SET url = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ? WHERE webhook_id = ?
+UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = NULL WHERE webhook_id = ?
 `
 
 type UpdateWebhookParams struct {
 	Url          string
+	Language     string
 	Events       string
 	OffReason    string
 	OffAt        sql.NullTime
@@ -442,6 +470,7 @@ type UpdateWebhookParams struct {
 func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) error {
 	_, err := q.db.ExecContext(ctx, updateWebhook,
 		arg.Url,
+		arg.Language,
 		arg.Events,
 		arg.OffReason,
 		arg.OffAt,
@@ -474,7 +503,7 @@ func (q *Queries) WakeWebhook(ctx context.Context, wakeAt sql.NullTime, webhookI
 }
 
 const webhook = `-- name: Webhook :one
-SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at FROM webhook WHERE webhook_id = ? AND race_id = ?
+SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until FROM webhook WHERE webhook_id = ? AND race_id = ?
 `
 
 func (q *Queries) Webhook(ctx context.Context, webhookID string, raceID string) (Webhook, error) {
@@ -492,6 +521,9 @@ func (q *Queries) Webhook(ctx context.Context, webhookID string, raceID string) 
 		&i.FailingSince,
 		&i.LastFailedAt,
 		&i.WakeAt,
+		&i.Format,
+		&i.Language,
+		&i.RestUntil,
 	)
 	return i, err
 }
@@ -656,7 +688,7 @@ func (q *Queries) WebhookWoken(ctx context.Context, webhookID string, wakeAt sql
 }
 
 const webhooksOfRace = `-- name: WebhooksOfRace :many
-SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at FROM webhook WHERE race_id = ? ORDER BY webhook_id DESC
+SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until FROM webhook WHERE race_id = ? ORDER BY webhook_id DESC
 `
 
 func (q *Queries) WebhooksOfRace(ctx context.Context, raceID string) ([]Webhook, error) {
@@ -680,6 +712,9 @@ func (q *Queries) WebhooksOfRace(ctx context.Context, raceID string) ([]Webhook,
 			&i.FailingSince,
 			&i.LastFailedAt,
 			&i.WakeAt,
+			&i.Format,
+			&i.Language,
+			&i.RestUntil,
 		); err != nil {
 			return nil, err
 		}
@@ -695,7 +730,7 @@ func (q *Queries) WebhooksOfRace(ctx context.Context, raceID string) ([]Webhook,
 }
 
 const webhooksThatAreOn = `-- name: WebhooksThatAreOn :many
-SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at FROM webhook WHERE off_reason = '' AND race_id IN (/*SLICE:race_ids*/?) ORDER BY webhook_id
+SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until FROM webhook WHERE off_reason = '' AND race_id IN (/*SLICE:race_ids*/?) ORDER BY webhook_id
 `
 
 func (q *Queries) WebhooksThatAreOn(ctx context.Context, raceIds []string) ([]Webhook, error) {
@@ -729,6 +764,9 @@ func (q *Queries) WebhooksThatAreOn(ctx context.Context, raceIds []string) ([]We
 			&i.FailingSince,
 			&i.LastFailedAt,
 			&i.WakeAt,
+			&i.Format,
+			&i.Language,
+			&i.RestUntil,
 		); err != nil {
 			return nil, err
 		}

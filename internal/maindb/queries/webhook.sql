@@ -1,5 +1,5 @@
 -- name: InsertWebhook :exec
-INSERT INTO webhook (webhook_id, race_id, url, events, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO webhook (webhook_id, race_id, format, language, url, events, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: WebhooksOfRace :many
 SELECT * FROM webhook WHERE race_id = ? ORDER BY webhook_id DESC;
@@ -14,7 +14,7 @@ SELECT * FROM webhook WHERE webhook_id = ? FOR UPDATE;
 SELECT * FROM webhook WHERE off_reason = '' AND race_id IN (sqlc.slice(race_ids)) ORDER BY webhook_id;
 
 -- name: UpdateWebhook :exec
-UPDATE webhook SET url = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ? WHERE webhook_id = ?;
+UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = NULL WHERE webhook_id = ?;
 
 -- name: SwitchOffWebhooks :exec
 UPDATE webhook SET off_reason = ?, off_at = ? WHERE race_id = ? AND off_reason = '';
@@ -90,6 +90,12 @@ UPDATE webhook SET failing_since = NULL WHERE webhook_id = ? AND failing_since I
 
 -- name: WebhookFailed :exec
 UPDATE webhook SET failing_since = ?, last_failed_at = ? WHERE webhook_id = ?;
+
+-- name: RestWebhook :exec
+UPDATE webhook SET rest_until = ? WHERE webhook_id = ?;
+
+-- name: NameOfRace :one
+SELECT name FROM race WHERE race_id = ?;
 
 -- name: WebhookOff :exec
 UPDATE webhook SET off_reason = ?, off_at = ? WHERE webhook_id = ?;
