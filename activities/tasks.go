@@ -82,7 +82,7 @@ func (t *telling) tasks(ctx context.Context) error {
 			}
 			about.Count++
 			if len(about.Tasks) < maxTasksTold {
-				about.Tasks = append(about.Tasks, notice.Task{Title: task.Title, Deadline: task.Deadline.String(), Status: string(task.Status)})
+				about.Tasks = append(about.Tasks, notice.Task{ID: task.ID, Title: task.Title, Deadline: task.Deadline.ByClock(t.race.Location()), Status: string(task.Status)})
 			}
 		}
 		if about.Count > 0 {

@@ -197,7 +197,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 	changed := changes.Register(api, p.mainDB)
 	apiKeys := keys.Register(api, p.mainDB, p.userDB, p.now)
 	hooks := webhooks.Register(api, webhooks.Config{Store: p.mainDB, Reach: p.cfg.Webhooks, Now: p.now})
-	tasks.Register(api, tasks.Config{Store: p.mainDB, Accounts: p.userDB.Store, PublicURL: p.cfg.PublicURL})
+	prepared := tasks.Register(api, tasks.Config{Store: p.mainDB, Accounts: p.userDB.Store, PublicURL: p.cfg.PublicURL, Now: p.now})
 	disputed := disputes.Register(api, p.mainDB, p.wakeStandings)
 	members := staff.Register(api, staff.Config{Store: p.mainDB, Accounts: p.userDB.Store, HashLogin: claimHash, Actions: actions, Now: p.now})
 	reader := standings.Register(api, standings.Config{
@@ -215,7 +215,7 @@ func (p parts) register(router *chi.Mux, api huma.API, signing *auth.Keys, claim
 		WakeStandings: p.mustWakeStandings, WakeSeries: p.mustWakeSeries, TraceURL: trace, Now: p.now, Log: p.log, Actions: actions,
 	})
 	return pages.Register(router, pages.Config{
-		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Files: files, Records: recorded, Claims: claimed, Disputes: disputed, Posts: posted, Settings: raceSettings, Splits: split, Series: ofSeries, Staff: members, APIKeys: apiKeys, Changes: changed, Webhooks: hooks, Operations: operations, CountCredits: count,
+		Standings: reader, Seasons: seasons, Races: p.mainDB, Accounts: p.userDB.Store, People: people, Files: files, Records: recorded, Claims: claimed, Disputes: disputed, Posts: posted, Tasks: prepared, Settings: raceSettings, Splits: split, Series: ofSeries, Staff: members, APIKeys: apiKeys, Changes: changed, Webhooks: hooks, Operations: operations, CountCredits: count,
 		Keys: p.mainDB, Fingerprint: fingerprint, PublicURL: p.cfg.PublicURL, GrafanaURL: p.cfg.GrafanaURL, Log: p.log, Now: p.now,
 	})
 }

@@ -43,6 +43,13 @@ func TestTasks(t *testing.T) {
 	} {
 		require.Len(t, items(t, b.as(t, owner, http.MethodGet, path+query, "", http.StatusOK)), want, query)
 	}
+	late := b.as(t, owner, http.MethodPost, path, `{"title":"Late","deadline":"2020-02-01T18:00"}`, http.StatusCreated)
+	require.Equal(t, []any{"2020-02-01T18:00", "2020-02-01T18:00:00Z", true}, []any{late["deadline"], late["due_at"], late["overdue"]})
+	b.as(t, owner, http.MethodPatch, "/v1/races/"+b.race.ID, `{"entry":{"capacity":9,"time_zone":"Asia/Seoul"}}`, http.StatusOK)
+	overdue := items(t, b.as(t, owner, http.MethodGet, path+"?overdue=true", "", http.StatusOK))
+	require.Len(t, overdue, 1)
+	require.Equal(t, []any{"2020-02-01T18:00", "2020-02-01T09:00:00Z"}, []any{overdue[0]["deadline"], overdue[0]["due_at"]}, "by the race's clock, in whatever zone it is")
+	require.Equal(t, http.StatusNoContent, b.match(t, owner, http.MethodDelete, path+"/"+fmt.Sprint(late["task_id"]), "", 1))
 	rest := b.as(t, owner, http.MethodGet, path+"?limit=2&cursor="+fmt.Sprint(b.as(t, owner, http.MethodGet, path+"?limit=2", "", http.StatusOK)["next_cursor"]), "", http.StatusOK)
 	require.Equal(t, "Some day", items(t, rest)[0]["title"])
 	require.Len(t, items(t, b.as(t, viewer, http.MethodGet, "/v1/me/tasks", "", http.StatusOK)), 1)
@@ -64,6 +71,9 @@ func TestTasks(t *testing.T) {
 
 	copied := b.as(t, owner, http.MethodPost, "/v1/races", `{"name":"B","date":"2027-11-20","distance_m":42195,"ranking":{"basis":"gun"}}`, http.StatusCreated)
 	into := "/v1/races/" + fmt.Sprint(copied["race_id"]) + "/tasks/copy"
+	planned := b.as(t, owner, http.MethodPost, into, `{"from_race_id":"`+b.race.ID+`","dry_run":true}`, http.StatusOK)
+	require.Zero(t, planned["copied"])
+	require.Len(t, items(t, planned), 3)
 	require.EqualValues(t, 3, b.as(t, owner, http.MethodPost, into, `{"from_race_id":"`+b.race.ID+`"}`, http.StatusOK)["copied"])
 	b.as(t, owner, http.MethodPost, into, `{"from_race_id":"`+newID()+`"}`, http.StatusUnprocessableEntity)
 	foreign := b.as(t, otherOrganizer, http.MethodPost, "/v1/races", `{"name":"C","date":"2027-11-20","distance_m":42195,"ranking":{"basis":"gun"}}`, http.StatusCreated)
@@ -98,6 +108,7 @@ func TestCalendar(t *testing.T) {
 	title := strings.Repeat("메달; 티셔츠, 물 ", 15)
 	day := b.as(t, owner, http.MethodPost, racePath+"/tasks", `{"title":"`+title+`","note":"one\ntwo\\three","deadline":"2027-02-28"}`, http.StatusCreated)
 	at := b.as(t, owner, http.MethodPost, racePath+"/tasks", `{"title":"Meeting","status":"done","deadline":"2027-02-01T10:00:00+09:00"}`, http.StatusCreated)
+	b.as(t, owner, http.MethodPost, racePath+"/tasks", `{"title":"Dinner","deadline":"2027-02-02T19:00"}`, http.StatusCreated)
 	b.as(t, owner, http.MethodPost, racePath+"/tasks", `{"title":"Dropped","status":"dropped","deadline":"2027-02-01"}`, http.StatusCreated)
 	b.as(t, viewer, http.MethodGet, racePath+"/calendar", "", http.StatusNotFound)
 	address := fmt.Sprint(b.as(t, viewer, http.MethodPost, racePath+"/calendar", "", http.StatusCreated)["url"])
@@ -117,6 +128,7 @@ func TestCalendar(t *testing.T) {
 		"UID:task-" + fmt.Sprint(day["task_id"]) + "@mrmrthon", "SEQUENCE:1", "DTSTART;VALUE=DATE:20270228", "DTEND;VALUE=DATE:20270301",
 		"SUMMARY:" + strings.NewReplacer(";", `\;`, ",", `\,`).Replace(strings.TrimSpace(title)), `DESCRIPTION:one\ntwo\\three`,
 		"UID:task-" + fmt.Sprint(at["task_id"]) + "@mrmrthon", "SUMMARY:완료: Meeting", "DTSTART:20270201T010000Z",
+		"SUMMARY:Dinner", "DTSTART:20270202T100000Z", "URL:https://api.example.org/ko/organize/races/" + b.race.ID + "/tasks/" + fmt.Sprint(day["task_id"]),
 	} {
 		require.Contains(t, found, want)
 	}

@@ -73,6 +73,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
+	"github.com/mrmrthon/mrmrthon/api/tasks"
 	"github.com/mrmrthon/mrmrthon/api/webhooks"
 	"github.com/mrmrthon/mrmrthon/internal/cache"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -100,6 +101,7 @@ type Config struct {
 	Changes   *changes.Reader
 	Webhooks  *webhooks.Service
 	Posts     *posts.Service
+	Tasks     *tasks.Service
 	// Operations is what operators do.
 	Operations *ops.Service
 	// CountCredits counts the credits of a race, cheaply enough for a progress bar.

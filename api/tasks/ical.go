@@ -62,8 +62,11 @@ func writeCalendar(to *bytes.Buffer, r race.Race, tasks []race.Task, base, lang 
 			continue
 		}
 		e := event{
-			uid: "task-" + t.ID, sequence: t.Revision - 1, stamp: t.UpdatedAt, day: t.Deadline.Day, at: t.Deadline.At, summary: t.Title, text: t.Note,
-			url: base + "/" + lang + "/organize/races/" + r.ID,
+			uid: "task-" + t.ID, sequence: t.Revision - 1, stamp: t.UpdatedAt, at: t.Deadline.End(r.Location()), summary: t.Title, text: t.Note,
+			url: base + "/" + lang + "/organize/races/" + r.ID + "/tasks/" + t.ID,
+		}
+		if t.Deadline.Clock == "" {
+			e.day = t.Deadline.Day
 		}
 		if t.Status == race.TaskDone {
 			e.summary = say.done + t.Title

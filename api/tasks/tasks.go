@@ -32,10 +32,11 @@ type Config struct {
 	Store     *maindb.Store
 	Accounts  *userdb.Store
 	PublicURL string
+	Now       func() time.Time
 }
 
-// Register adds the calls to the API.
-func Register(api huma.API, cfg Config) {
+// Register adds the calls to the API. It returns what pages do with them.
+func Register(api huma.API, cfg Config) *Service {
 	c := calls{cfg}
 	errs, changing := []int{http.StatusNotFound, http.StatusConflict}, []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
 	server.Register(api, huma.Operation{
@@ -46,12 +47,12 @@ func Register(api huma.API, cfg Config) {
 		OperationID: "create-task", Method: http.MethodPost, Path: tasksPath, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody, Errors: errs,
 		Summary: "Add a task to a race", Tags: []string{tag},
 		Description: "Its assignee and those who watch it are mailed on the days of `remind_days` before the deadline and at the deadline, and the race's owner a day after it, as long as the task is not done; where nobody is assigned, the owner is mailed instead. " +
-			"Of a deadline that is a day, they are told at 9:00 in the time zone of the race's entry settings (UTC without any).",
+			"Of a deadline that is a day, they are told at 9:00 by the race's clock: in the time zone of its entry settings, or else of its country where that has one, or else UTC.",
 	}, c.create)
 	server.Register(api, huma.Operation{
 		OperationID: "copy-tasks", Method: http.MethodPost, Path: tasksPath + "/copy", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody, Errors: errs,
 		Summary: "Copy the tasks of another race", Tags: []string{tag},
-		Description: "Of a race of the same owner on which you work, as of last year's. All copies are open, deadlines keep their distance to the day of the race, and assignees who work on this race keep their tasks. What was copied before is left out, so that repeating the call is safe.",
+		Description: "Of a race of the same owner on which you work, as of last year's. All copies are open, deadlines keep their distance to the day of the race, and assignees who work on this race keep their tasks. What was copied before is left out, so that repeating the call is safe. A dry run answers with what it would add.",
 	}, c.copy)
 	server.Register(api, huma.Operation{
 		OperationID: "get-task", Method: http.MethodGet, Path: taskPath, Errors: errs, Summary: "Read a task", Tags: []string{tag},
@@ -72,6 +73,7 @@ func Register(api huma.API, cfg Config) {
 		Description: "In all races, without those that are done or dropped; up to 500, the one whose deadline ends first in front.",
 	}, c.mine)
 	c.registerCalendar(api, errs)
+	return &Service{c}
 }
 
 type calls struct{ Config }
@@ -102,8 +104,9 @@ type Task struct {
 	Status     race.TaskStatus `json:"status" enum:"open,in_progress,done,dropped"`
 	Assignee   *Person         `json:"assignee,omitempty"`
 	Watchers   []Person        `json:"watchers" nullable:"false" doc:"Who is told about the task besides its assignee."`
-	Deadline   string          `json:"deadline,omitempty" example:"2026-10-01" doc:"A day of the race's time zone, or a time."`
-	DueAt      *time.Time      `json:"due_at,omitempty" doc:"When the deadline is over."`
+	Deadline   string          `json:"deadline,omitempty" example:"2026-10-01" doc:"A day of the race, a time by the race's clock such as 2026-10-01T18:00, or a moment."`
+	DueAt      *time.Time      `json:"due_at,omitempty" doc:"When the deadline is over. It follows from the deadline and the race's time zone."`
+	Overdue    bool            `json:"overdue" doc:"The deadline is over, and the task is neither done nor dropped."`
 	RemindDays []int           `json:"remind_days" nullable:"false"`
 	Position   int             `json:"position" doc:"On the board, lower numbers first among the tasks of the status."`
 	Revision   int             `json:"revision" doc:"What If-Match must name to change the task."`
@@ -127,7 +130,7 @@ func (c calls) show(ctx context.Context, r race.Race, tasks ...race.Task) ([]Tas
 	for i, t := range tasks {
 		shown[i] = Task{
 			TaskID: t.ID, Title: t.Title, Note: t.Note, Status: t.Status, Watchers: []Person{}, Deadline: t.Deadline.String(), DueAt: server.TimeOrNil(t.Deadline.End(r.Location())),
-			RemindDays: append([]int{}, t.RemindDays...), Position: t.Position, Revision: t.Revision, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+			Overdue: c.overdue(t, r), RemindDays: append([]int{}, t.RemindDays...), Position: t.Position, Revision: t.Revision, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
 		}
 		if t.AssigneeID != "" {
 			shown[i].Assignee = &Person{UserID: t.AssigneeID, Name: known[t.AssigneeID].Name}
@@ -150,11 +153,18 @@ type Filter struct {
 	Status    race.TaskStatus `query:"status" enum:"open,in_progress,done,dropped" doc:"Only tasks of this status."`
 	Assignee  string          `query:"assignee" maxLength:"36" example:"me" doc:"Only tasks of this account: its ID, me, or none for tasks that are nobody's."`
 	DueBefore time.Time       `query:"due_before" example:"2026-10-01T00:00:00Z" doc:"Only tasks whose deadline is over by then."`
+	Overdue   bool            `query:"overdue" doc:"Only tasks whose deadline is over and that are neither done nor dropped."`
 }
 
-func (f Filter) wants(t race.Task, r race.Race, me string) bool {
+// overdue reports whether a task should have been done by now.
+func (c calls) overdue(t race.Task, r race.Race) bool {
+	return !t.Deadline.IsZero() && !t.Status.Finished() && !t.Deadline.End(r.Location()).After(c.Now())
+}
+
+func (c calls) wants(f Filter, t race.Task, r race.Race, me string) bool {
 	switch {
-	case f.Status != "" && t.Status != f.Status,
+	case f.Overdue && !c.overdue(t, r),
+		f.Status != "" && t.Status != f.Status,
 		f.Assignee == "none" && t.AssigneeID != "",
 		f.Assignee == "me" && t.AssigneeID != me,
 		server.IsID(f.Assignee) && t.AssigneeID != f.Assignee:
@@ -189,7 +199,7 @@ func (c calls) list(ctx context.Context, in *listInput) (*tasksOutput, error) {
 	me, columns := server.CallerFrom(ctx).UserID, race.TaskStatuses()
 	tasks = slices.DeleteFunc(tasks, func(t race.Task) bool {
 		behind := slices.Compare([]int{slices.Index(columns, t.Status), t.Position}, []int{column, position})
-		return after != "" && (behind < 0 || behind == 0 && t.ID <= after) || !in.wants(t, r, me)
+		return after != "" && (behind < 0 || behind == 0 && t.ID <= after) || !c.wants(in.Filter, t, r, me)
 	})
 	out := &tasksOutput{CacheControl: "no-store"}
 	tasks, out.Body.NextCursor = server.Cut(in.Page, tasks, func(last race.Task) []any {
@@ -235,7 +245,7 @@ type NewTask struct {
 	Status     race.TaskStatus `json:"status,omitempty" enum:"open,in_progress,done,dropped" default:"open"`
 	AssigneeID string          `json:"assignee_id,omitempty" maxLength:"36" doc:"The owner of the race or somebody on its staff. Empty: nobody."`
 	WatcherIDs []string        `json:"watcher_ids,omitempty" maxItems:"50" nullable:"false" doc:"Likewise: who is told besides the assignee."`
-	Deadline   string          `json:"deadline,omitempty" maxLength:"40" example:"2026-10-01" doc:"A day of the race's time zone, as YYYY-MM-DD, or a time. Empty: none."`
+	Deadline   string          `json:"deadline,omitempty" maxLength:"40" example:"2026-10-01" doc:"A day of the race as YYYY-MM-DD, a time by the race's clock as YYYY-MM-DDTHH:MM, which moves with the race's time zone, or a moment as RFC 3339, which does not. Empty: none."`
 	RemindDays []int           `json:"remind_days,omitempty" maxItems:"5" nullable:"false" example:"[3,1]" doc:"How many days before the deadline people are reminded; 3 and 1 unless set."`
 }
 
@@ -285,11 +295,13 @@ type copyInput struct {
 // Source names the race whose tasks are copied.
 type Source struct {
 	FromRaceID string `json:"from_race_id" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07" doc:"A race of the same owner on which you work."`
+	DryRun     bool   `json:"dry_run,omitempty" doc:"Show what would be added, and change nothing."`
 }
 
 type copiedTasksOutput struct {
 	Body struct {
-		Copied int `json:"copied" doc:"How many tasks were added."`
+		Copied int    `json:"copied" doc:"How many tasks were added."`
+		Items  []Task `json:"items" nullable:"false" doc:"They, or in a dry run the tasks that would be added, without IDs that last."`
 	}
 }
 
@@ -305,8 +317,15 @@ func (c calls) copy(ctx context.Context, in *copyInput) (*copiedTasksOutput, err
 	if err != nil {
 		return nil, err
 	}
-	out := &copiedTasksOutput{}
-	out.Body.Copied, err = c.Store.CopyTasks(ctx, server.RaceFrom(ctx).ID, in.Body.FromRaceID)
+	r, out := server.RaceFrom(ctx), &copiedTasksOutput{}
+	copied, err := c.Store.CopyTasks(ctx, r.ID, in.Body.FromRaceID, in.Body.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	if !in.Body.DryRun {
+		out.Body.Copied = len(copied)
+	}
+	out.Body.Items, err = c.show(ctx, r, copied...)
 	return out, err
 }
 
@@ -399,7 +418,9 @@ type MyTask struct {
 	Title    string          `json:"title"`
 	Status   race.TaskStatus `json:"status" enum:"open,in_progress"`
 	Deadline string          `json:"deadline,omitempty" example:"2026-10-01"`
+	TimeZone string          `json:"time_zone" example:"Asia/Seoul" doc:"By whose clock the race's deadlines are."`
 	DueAt    *time.Time      `json:"due_at,omitempty" doc:"When the deadline is over."`
+	Overdue  bool            `json:"overdue" doc:"It is over."`
 }
 
 type myTasksOutput struct {
@@ -419,7 +440,8 @@ func (c calls) mine(ctx context.Context, _ *struct{}) (*myTasksOutput, error) {
 	for i, own := range found {
 		out.Body.Items[i] = MyTask{
 			TaskID: own.Task.ID, RaceID: own.Race.ID, Race: own.Race.Name, Title: own.Task.Title, Status: own.Task.Status,
-			Deadline: own.Task.Deadline.String(), DueAt: server.TimeOrNil(own.Task.Deadline.End(own.Race.Location())),
+			Deadline: own.Task.Deadline.String(), TimeZone: own.Race.Location().String(), DueAt: server.TimeOrNil(own.Task.Deadline.End(own.Race.Location())),
+			Overdue: c.overdue(own.Task, own.Race),
 		}
 	}
 	return out, err

@@ -255,8 +255,13 @@ func pathOf(kind notice.Kind, f notice.Facts) string {
 		return "/organize/races/" + raceID + "/disputes"
 	case notice.WebhookOff:
 		return "/organize/races/" + raceID + "/webhooks"
-	case notice.ImportApplied, notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
+	case notice.ImportApplied:
 		return "/organize/races/" + raceID
+	case notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
+		if path := "/organize/races/" + raceID + "/tasks"; f.Count != 1 || len(f.Tasks) != 1 || f.Tasks[0].ID == "" {
+			return path
+		}
+		return "/organize/races/" + raceID + "/tasks/" + url.PathEscape(f.Tasks[0].ID)
 	case notice.ResultPosted, notice.ResultCorrected, notice.PlaceMoved, notice.RaceOfficial, notice.Security:
 	}
 	if f.Bib == "" {

@@ -29,7 +29,7 @@ func TestWriteNotice(t *testing.T) {
 	require.NoError(t, err)
 	signing := notice.Unsubscriber{ID: [16]byte{1}}
 	for _, d := range notice.Definitions() {
-		if d.Kind == notice.Security || d.Kind == notice.TaskDue { // other mails; nothing tells of tasks yet
+		if d.Kind == notice.Security { // other mails
 			continue
 		}
 		for _, language := range append(mail.Languages(), "fr") {
@@ -48,6 +48,17 @@ func TestWriteNotice(t *testing.T) {
 				require.Contains(t, m.Text, m.Unsubscribe)
 			}
 		}
+	}
+	// A mail about one task leads to it, and one about several to the board.
+	facts := notice.Facts{RaceID: mailID, Race: hostile, Count: 1, Tasks: []notice.Task{{ID: "task/1", Title: hostile, Deadline: "2026-04-21 18:00 (Asia/Seoul)", Status: "open"}}}
+	for count, link := range map[int]string{1: "/tasks/task%2F1\n", 2: "/tasks\n"} {
+		facts.Count = count
+		about, err := json.Marshal(facts)
+		require.NoError(t, err)
+		m, err := mail.WriteNotice(userdb.Mail{ID: mailID, Kind: userdb.MailKind(notice.TaskDue), Language: "en", About: about}, signing, "https://results.example.org")
+		require.NoError(t, err)
+		require.Contains(t, m.Text, "https://results.example.org/en/organize/races/"+mailID+link)
+		require.Contains(t, m.Text, "(open, 2026-04-21 18:00 (Asia/Seoul))")
 	}
 	_, err = mail.WriteNotice(userdb.Mail{Kind: "nonsense", About: about}, signing, "")
 	require.Error(t, err)

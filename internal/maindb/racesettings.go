@@ -65,8 +65,8 @@ func (s *Store) UpdateRace(ctx context.Context, raceID string, edit func(*race.R
 			return err
 		}
 		if updated.Location().String() != old.Location().String() { // days begin and end at other times
-			if err := q.QueueTasksOfRace(ctx, s.now(), raceID); err != nil {
-				return fmt.Errorf("wake the workflows of the tasks of race %s: %w", raceID, err)
+			if err := s.moveTaskZone(ctx, q, updated); err != nil {
+				return err
 			}
 		}
 		if updated.Date != old.Date {

@@ -12,24 +12,24 @@ import (
 )
 
 // CopyTasks adds the tasks of another race of the same owner to a race, without those
-// that were copied from it before, and returns how many it added. Deadlines keep their
-// distance to the day of the race; whoever works on the race keeps their tasks. Errors:
-// race.ErrNotFound when one of the races does not exist, *race.ConflictError when they
-// have different owners or there would be too many tasks.
-func (s *Store) CopyTasks(ctx context.Context, raceID, fromID string) (copied int, err error) {
+// that were copied from it before, and returns what it added; a dry run only returns
+// that. Deadlines keep their distance to the day of the race; whoever works on the race
+// keeps their tasks. Errors: race.ErrNotFound when one of the races does not exist,
+// *race.ConflictError when they have different owners or there would be too many tasks.
+func (s *Store) CopyTasks(ctx context.Context, raceID, fromID string, dryRun bool) (copied []race.Task, err error) {
 	if raceID == fromID {
-		return 0, errOtherOwner
+		return nil, errOtherOwner
 	}
 	from, err := s.Race(ctx, fromID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	tasks, err := s.Tasks(ctx, fromID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	err = s.onBoard(ctx, raceID, func(b *board) error {
-		copied = 0
+		copied = nil
 		if b.race.OrganizerID != from.OrganizerID {
 			return errOtherOwner
 		}
@@ -38,19 +38,22 @@ func (s *Store) CopyTasks(ctx context.Context, raceID, fromID string) (copied in
 			return fmt.Errorf("list the tasks that race %s has copied: %w", raceID, err)
 		}
 		days := int(b.race.Date.Midnight().Sub(from.Date.Midnight()) / (24 * time.Hour))
+		tasks := slices.DeleteFunc(slices.Clone(tasks), func(t race.Task) bool { return slices.Contains(known, nullString(t.ID)) })
+		if len(b.tasks)+len(tasks) > maxTasks {
+			return errTooManyTasks
+		}
 		for _, t := range tasks {
-			if slices.Contains(known, nullString(t.ID)) {
-				continue
-			}
 			original := t.ID
 			t.ID = uuid.Must(uuid.NewV7()).String()
 			if err := b.adopt(ctx, &t, days); err != nil {
 				return err
 			}
-			if _, err := s.insertTask(ctx, b, t, original); err != nil {
-				return err
+			if !dryRun {
+				if t, err = s.insertTask(ctx, b, t, original); err != nil {
+					return err
+				}
 			}
-			copied++
+			copied = append(copied, t)
 		}
 		return nil
 	})

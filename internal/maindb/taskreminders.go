@@ -119,6 +119,27 @@ func (s *Outcomes) RequeueLateTasks(ctx context.Context, late time.Duration, lim
 	return taskIDs, nil
 }
 
+// moveTaskZone derives when deadlines are over from the clock of a race whose time zone
+// has changed, and wakes the workflows of its tasks: they waited by the old one.
+func (s *Store) moveTaskZone(ctx context.Context, q *gen.Queries, r race.Race) error {
+	rows, err := q.LockTasksOfRace(ctx, r.ID)
+	if err != nil {
+		return fmt.Errorf("lock the tasks of race %s: %w", r.ID, err)
+	}
+	for _, t := range tasksOf(rows, nil) {
+		if t.Deadline.Day.IsZero() {
+			continue
+		}
+		if err := q.SetTaskDue(ctx, nullMoment(t.Deadline.End(r.Location())), t.ID); err != nil {
+			return fmt.Errorf("set when task %s is due: %w", t.ID, err)
+		}
+	}
+	if err := q.QueueTasksOfRace(ctx, s.now(), r.ID); err != nil {
+		return fmt.Errorf("wake the workflows of the tasks of race %s: %w", r.ID, err)
+	}
+	return nil
+}
+
 // leaveTasks takes somebody off the tasks of a race who no longer works on it.
 func (s *Store) leaveTasks(ctx context.Context, tx *sql.Tx, raceID, userID string) error {
 	q, now := s.queries.WithTx(tx), s.now().UTC().Truncate(time.Microsecond)

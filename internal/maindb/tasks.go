@@ -18,6 +18,8 @@ import (
 // maxTasks is how many tasks a race has at most.
 const maxTasks = 500
 
+var errTooManyTasks = &race.ConflictError{Message: fmt.Sprintf("a race has at most %d tasks: remove some first", maxTasks)}
+
 // taskState is what the change log shows of a task. What people wrote is left out: the
 // log is kept for ever. A revision without another difference is a change of that.
 type taskState struct {
@@ -53,7 +55,7 @@ func taskOf(row gen.RaceTask, watchers []gen.RaceTaskWatcher) race.Task {
 	}
 	switch {
 	case row.DueOn.Valid:
-		t.Deadline.Day = race.DateOf(row.DueOn.Time)
+		t.Deadline.Day, t.Deadline.Clock = race.DateOf(row.DueOn.Time), row.DueClock.String
 	case row.DueAt.Valid:
 		t.Deadline.At = row.DueAt.Time
 	}
@@ -151,6 +153,26 @@ func (s *Store) OpenTasksOf(ctx context.Context, userID string, limit int) ([]Ow
 		}
 	}
 	return found, nil
+}
+
+// TaskCounts says how many tasks a race has.
+type TaskCounts struct {
+	All        int
+	Unfinished int // neither done nor dropped
+	Overdue    int // of these
+}
+
+// CountTasks counts the tasks of races that have any, by race ID.
+func (s *Store) CountTasks(ctx context.Context, raceIDs []string) (map[string]TaskCounts, error) {
+	rows, err := s.queries.CountTasks(ctx, nullMoment(s.now()), raceIDs)
+	if err != nil {
+		return nil, fmt.Errorf("count the tasks of %d races: %w", len(raceIDs), err)
+	}
+	counts := make(map[string]TaskCounts, len(rows))
+	for _, row := range rows {
+		counts[row.RaceID] = TaskCounts{All: int(row.Tasks), Unfinished: int(row.Unfinished), Overdue: int(row.Overdue)}
+	}
+	return counts, nil
 }
 
 // board is a transaction that changes the tasks of a race, which it has locked: so the
@@ -290,7 +312,7 @@ func (s *Store) AddTask(ctx context.Context, t race.Task) (added race.Task, err 
 
 func (s *Store) insertTask(ctx context.Context, b *board, t race.Task, copiedFrom string) (race.Task, error) {
 	if len(b.tasks) >= maxTasks {
-		return t, &race.ConflictError{Message: fmt.Sprintf("the race already has %d tasks: remove some first", maxTasks)}
+		return t, errTooManyTasks
 	}
 	now := s.now().UTC().Truncate(time.Microsecond)
 	t.RaceID, t.Position, t.Revision, t.CreatedAt, t.UpdatedAt = b.race.ID, b.last(t.Status), 1, now, now
@@ -298,7 +320,7 @@ func (s *Store) insertTask(ctx context.Context, b *board, t race.Task, copiedFro
 	err := b.q.InsertTask(ctx, gen.InsertTaskParams{
 		TaskID: t.ID, RaceID: t.RaceID, Title: t.Title, Note: t.Note, Status: string(t.Status), AssigneeID: nullString(t.AssigneeID),
 		DueAt: nullMoment(t.Deadline.End(b.zone)), DueOn: nullDay(t.Deadline.Day), RemindDays: joinDays(t.RemindDays), Position: count32(t.Position),
-		Revision: 1, CopiedFrom: nullString(copiedFrom), CreatedAt: now, UpdatedAt: now, ToldAt: b.clock, NextAt: nullMoment(next.At),
+		Revision: 1, CopiedFrom: nullString(copiedFrom), CreatedAt: now, UpdatedAt: now, ToldAt: b.clock, NextAt: nullMoment(next.At), DueClock: nullString(t.Deadline.Clock),
 	})
 	if err != nil {
 		return t, fmt.Errorf("add task %s: %w", t.ID, err)
@@ -444,7 +466,7 @@ func (s *Store) updateTask(ctx context.Context, b *board, was race.Task, t *race
 	next, due := t.NextMoment(told, b.zone)
 	err = b.q.UpdateTask(ctx, gen.UpdateTaskParams{
 		Title: t.Title, Note: t.Note, Status: string(t.Status), AssigneeID: nullString(t.AssigneeID), DueAt: nullMoment(t.Deadline.End(b.zone)),
-		DueOn: nullDay(t.Deadline.Day), RemindDays: joinDays(t.RemindDays), Position: count32(t.Position), Revision: count32(t.Revision), UpdatedAt: now,
+		DueOn: nullDay(t.Deadline.Day), DueClock: nullString(t.Deadline.Clock), RemindDays: joinDays(t.RemindDays), Position: count32(t.Position), Revision: count32(t.Revision), UpdatedAt: now,
 		ToldAt: told, NextAt: nullMoment(next.At), TaskID: t.ID,
 	})
 	if err != nil {

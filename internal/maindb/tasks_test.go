@@ -2,6 +2,7 @@ package maindb_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -187,9 +188,15 @@ func TestTasksAreCopiedFromLastYear(t *testing.T) {
 	next := b.prepare(t, owner, race.Date{Year: 2026, Month: 10, Day: 18})
 	next.hire(t, last.worker)
 	for _, want := range []int{2, 0} {
-		copied, err := b.store.CopyTasks(t.Context(), next.race.ID, last.race.ID)
+		planned, err := b.store.CopyTasks(t.Context(), next.race.ID, last.race.ID, true)
 		require.NoError(t, err)
-		require.Equal(t, want, copied, "the second time nothing is left to copy")
+		require.Len(t, planned, want)
+		copied, err := b.store.CopyTasks(t.Context(), next.race.ID, last.race.ID, false)
+		require.NoError(t, err)
+		require.Len(t, copied, want, "the second time nothing is left to copy")
+		for i := range copied { // what was shown is what is done
+			require.Equal(t, []any{planned[i].Title, planned[i].Deadline, planned[i].AssigneeID, planned[i].WatcherIDs}, []any{copied[i].Title, copied[i].Deadline, copied[i].AssigneeID, copied[i].WatcherIDs})
+		}
 	}
 	tasks, err := b.store.Tasks(t.Context(), next.race.ID)
 	require.NoError(t, err)
@@ -201,9 +208,9 @@ func TestTasksAreCopiedFromLastYear(t *testing.T) {
 
 	foreign := b.prepare(t, newID(), race.Date{Year: 2026, Month: 10, Day: 18})
 	var conflict *race.ConflictError
-	_, err = b.store.CopyTasks(t.Context(), foreign.race.ID, last.race.ID)
+	_, err = b.store.CopyTasks(t.Context(), foreign.race.ID, last.race.ID, false)
 	require.ErrorAs(t, err, &conflict)
-	_, err = b.store.CopyTasks(t.Context(), foreign.race.ID, newID())
+	_, err = b.store.CopyTasks(t.Context(), foreign.race.ID, newID(), true)
 	require.ErrorIs(t, err, race.ErrNotFound)
 }
 
@@ -266,27 +273,54 @@ func TestRemindersOfATask(t *testing.T) {
 	require.True(t, reminder.Over)
 }
 
-// TestTasksInAnotherTimeZone: reminders at 9 o'clock come at 9 o'clock of the time zone
-// that the race gets later.
+// TestTasksInAnotherTimeZone: in the time zone that a race gets later, a reminder at 9
+// o'clock comes at 9 o'clock and a deadline at 18:00 is at 18:00, while a moment stays what
+// it is.
 func TestTasksInAnotherTimeZone(t *testing.T) {
 	t.Parallel()
 	b := setupEntry(t, limited(1))
 	ctx := t.Context()
-	task, err := b.store.AddTask(ctx, race.Task{
-		ID: newID(), RaceID: b.race.ID, Title: "Order medals", Status: race.TaskOpen, Deadline: race.Deadline{Day: race.DateOf(time.Now().AddDate(0, 1, 0))},
-	})
-	require.NoError(t, err)
+	day := race.DateOf(time.Now().AddDate(0, 1, 0))
+	moment := time.Date(day.Year, day.Month, day.Day, 6, 0, 0, 0, time.UTC)
+	var tasks []race.Task
+	for _, deadline := range []race.Deadline{{Day: day}, {Day: day, Clock: "18:00"}, {At: moment}} {
+		task, err := b.store.AddTask(ctx, race.Task{ID: newID(), RaceID: b.race.ID, Title: "Order medals", Status: race.TaskOpen, AssigneeID: b.race.OrganizerID, Deadline: deadline})
+		require.NoError(t, err)
+		read, err := b.store.Task(ctx, b.race.ID, task.ID)
+		require.NoError(t, err)
+		require.Equal(t, deadline, read.Deadline)
+		tasks = append(tasks, task)
+	}
+	inOrder := func() (order []int) {
+		t.Helper()
+		found, err := b.store.OpenTasksOf(ctx, b.race.OrganizerID, 10)
+		require.NoError(t, err)
+		for _, own := range found {
+			order = append(order, slices.IndexFunc(tasks, func(task race.Task) bool { return task.ID == own.Task.ID }))
+		}
+		return order
+	}
+	require.Equal(t, []int{2, 1, 0}, inOrder(), "in Seoul: 15:00, 18:00, midnight")
 	b.exec(t, "DELETE FROM task_outbox")
-	before, err := b.store.RemindTask(ctx, task.ID)
+	before, err := b.store.RemindTask(ctx, tasks[0].ID)
 	require.NoError(t, err)
-	b.change(t, func(s *race.EntrySettings) { s.Zone = "Pacific/Kiritimati" })
+	b.change(t, func(s *race.EntrySettings) { s.Zone = "Pacific/Kiritimati" }) // five hours ahead of Seoul
+	require.Equal(t, []int{1, 2, 0}, inOrder(), "by the clock of Kiritimati: 18:00, 20:00, midnight")
 	var woken []string
 	require.NoError(t, b.store.StartTasks(ctx, func(_ context.Context, _, taskID string) error {
 		woken = append(woken, taskID)
 		return nil
 	}))
-	require.Equal(t, []string{task.ID}, woken)
-	after, err := b.store.RemindTask(ctx, task.ID)
+	require.ElementsMatch(t, []string{tasks[0].ID, tasks[1].ID, tasks[2].ID}, woken)
+	after, err := b.store.RemindTask(ctx, tasks[0].ID)
 	require.NoError(t, err)
 	require.InDelta(t, 5*time.Hour, before.Left-after.Left, float64(2*time.Minute))
+
+	counts, err := b.store.CountTasks(ctx, []string{b.race.ID, newID()})
+	require.NoError(t, err)
+	require.Equal(t, map[string]maindb.TaskCounts{b.race.ID: {All: 3, Unfinished: 3}}, counts)
+	b.clock.Advance(moment.Add(-time.Second).Sub(b.clock.Now()))
+	counts, err = b.store.CountTasks(ctx, []string{b.race.ID})
+	require.NoError(t, err)
+	require.Equal(t, 1, counts[b.race.ID].Overdue, "18:00 on Kiritimati was at 4:00 UTC")
 }

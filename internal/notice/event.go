@@ -196,8 +196,9 @@ type Facts struct {
 
 // Task is what a mail says of a task.
 type Task struct {
+	ID       string `json:"id,omitempty"` // older mails have none
 	Title    string `json:"title"`
-	Deadline string `json:"deadline,omitempty"` // as race.Deadline writes it
+	Deadline string `json:"deadline,omitempty"` // in words, by the race's clock; older mails have a moment as RFC 3339
 	Status   string `json:"status"`
 }
 

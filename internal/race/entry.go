@@ -213,14 +213,34 @@ func (s EntrySettings) location() (*time.Location, error) {
 	return time.LoadLocation(s.Zone)
 }
 
-// Location is the time zone of the race's days: that of its entry, or UTC.
+// Location is the time zone of the race's days: that of its entry settings, or else that
+// of its country where it has one zone, or else UTC.
 func (r Race) Location() *time.Location {
 	if r.Entry != nil {
 		if zone, err := r.Entry.location(); err == nil {
 			return zone
 		}
 	}
-	return time.UTC
+	zone, err := time.LoadLocation(ZoneOf(r.Country))
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// ZoneOf returns the time zone of a country, by its code: of those in which races were
+// seen and that have one zone. It is UTC for the others.
+func ZoneOf(country string) string {
+	if zone, known := zones[country]; known {
+		return zone
+	}
+	return "UTC"
+}
+
+var zones = map[string]string{
+	"KR": "Asia/Seoul", "JP": "Asia/Tokyo", "CN": "Asia/Shanghai", "HK": "Asia/Hong_Kong", "TW": "Asia/Taipei", "SG": "Asia/Singapore", "TH": "Asia/Bangkok",
+	"VN": "Asia/Ho_Chi_Minh", "IN": "Asia/Kolkata", "AE": "Asia/Dubai", "GB": "Europe/London", "DE": "Europe/Berlin", "FR": "Europe/Paris",
+	"KE": "Africa/Nairobi", "ZA": "Africa/Johannesburg",
 }
 
 // An offer holds a place for a day at most unless the race says otherwise, and

@@ -56,50 +56,88 @@ const (
 // DefaultRemindDays is when people are reminded of a task that does not say.
 func DefaultRemindDays() []int { return []int{3, 1} }
 
-// Deadline is until when a task has to be done: a moment, or a day in the time zone of
-// the race. The zero value is no deadline.
+// Deadline is until when a task has to be done: a day of the race, a time of that day, or
+// a moment that does not depend on where the race is. The zero value is no deadline.
 type Deadline struct {
-	At  time.Time
-	Day Date
+	Day   Date
+	Clock string    // "18:00" by the race's clock; empty: until the end of the day
+	At    time.Time // instead of both
 }
 
-// ParseDeadline reads a day as YYYY-MM-DD or a time as RFC 3339. The empty string is no
-// deadline.
+const (
+	clockLayout      = "15:04"
+	localDeadline    = time.DateOnly + "T" + clockLayout
+	lastDeadlineYear = 9999 // leaves room behind a deadline for the end of its day and for telling the owner
+)
+
+// ParseDeadline reads a day as YYYY-MM-DD, a time of the race's clock as
+// YYYY-MM-DDTHH:MM, or a moment as RFC 3339. The empty string is no deadline.
 func ParseDeadline(s string) (Deadline, error) {
 	if s == "" {
 		return Deadline{}, nil
 	}
-	if day, err := ParseDate(s); err == nil && day.Year < lastDeadlineYear {
-		return Deadline{Day: day}, nil
+	written, clock, timed := strings.Cut(s, "T")
+	if day, err := ParseDate(written); err == nil && day.Year < lastDeadlineYear {
+		if !timed {
+			return Deadline{Day: day}, nil
+		}
+		if _, err := time.Parse(localDeadline, s); err == nil && len(s) == len(localDeadline) {
+			return Deadline{Day: day, Clock: clock}, nil
+		}
 	}
 	at, err := time.Parse(time.RFC3339, s)
 	if err != nil || at.UTC().Year() < firstYear || at.UTC().Year() >= lastDeadlineYear {
-		return Deadline{}, errors.New(`must be a day as YYYY-MM-DD or a time as RFC 3339, for example "2026-10-01" or "2026-10-01T09:00:00+09:00"`)
+		return Deadline{}, errors.New(`must be a day, a time by the race's clock or a time as RFC 3339, for example "2026-10-01", "2026-10-01T18:00" or "2026-10-01T18:00:00+09:00"`)
 	}
 	return Deadline{At: at.UTC().Truncate(time.Second)}, nil
 }
-
-// lastDeadlineYear leaves room behind a deadline for the end of its day and for telling
-// the owner.
-const lastDeadlineYear = 9999
 
 // IsZero reports whether there is no deadline.
 func (d Deadline) IsZero() bool { return d.At.IsZero() && d.Day.IsZero() }
 
 // String writes a deadline in the form that ParseDeadline reads.
 func (d Deadline) String() string {
-	if d.Day.IsZero() && !d.At.IsZero() {
+	switch {
+	case d.Day.IsZero() && !d.At.IsZero():
 		return d.At.UTC().Format(time.RFC3339)
+	case d.Clock != "":
+		return d.Day.String() + "T" + d.Clock
 	}
 	return d.Day.String()
 }
 
-// End returns the first moment at which the deadline is over; zero: there is none.
+// End returns the first moment at which the deadline is over, in a race with a time zone;
+// zero: there is none.
 func (d Deadline) End(zone *time.Location) time.Time {
-	if d.Day.IsZero() {
+	switch {
+	case d.Day.IsZero():
 		return d.At
+	case d.Clock != "":
+		return d.on(zone).UTC()
 	}
 	return time.Date(d.Day.Year, d.Day.Month, d.Day.Day+1, 0, 0, 0, 0, zone).UTC()
+}
+
+// on returns the time of a deadline by the race's clock. One that the clocks skip in
+// spring is an hour away from it.
+func (d Deadline) on(zone *time.Location) time.Time {
+	clock, err := time.Parse(clockLayout, d.Clock)
+	if err != nil {
+		clock = time.Time{} // the beginning of the day; ParseDeadline has read it
+	}
+	return time.Date(d.Day.Year, d.Day.Month, d.Day.Day, clock.Hour(), clock.Minute(), 0, 0, zone)
+}
+
+// ByClock writes a deadline for people, by the clock of a race: "2026-10-01", or with its
+// time and the zone "2026-10-01 18:00 (Asia/Seoul)".
+func (d Deadline) ByClock(zone *time.Location) string {
+	at := d.on(zone)
+	if !d.At.IsZero() {
+		at = d.At.In(zone)
+	} else if d.Clock == "" {
+		return d.Day.String()
+	}
+	return at.Format(time.DateOnly+" "+clockLayout) + " (" + zone.String() + ")"
 }
 
 // remindHour is when people are reminded of a deadline that is a day.
@@ -107,13 +145,16 @@ const remindHour = 9
 
 // told returns when people are told that the deadline has come.
 func (d Deadline) told(zone *time.Location) time.Time {
-	if d.Day.IsZero() {
+	switch {
+	case d.Day.IsZero():
 		return d.At.In(zone)
+	case d.Clock != "":
+		return d.on(zone)
 	}
 	return time.Date(d.Day.Year, d.Day.Month, d.Day.Day, remindHour, 0, 0, 0, zone)
 }
 
-// Shift moves a deadline by days; a moment keeps its time of day in the zone.
+// Shift moves a deadline by days; a time of day stays what it is by the race's clock.
 // One that would leave the years that can be kept is dropped.
 func (d Deadline) Shift(days int, zone *time.Location) Deadline {
 	switch {

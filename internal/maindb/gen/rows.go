@@ -498,6 +498,7 @@ type RaceTask struct {
 	UpdatedAt  time.Time
 	ToldAt     time.Time
 	NextAt     sql.NullTime
+	DueClock   sql.NullString
 }
 
 type RaceTaskWatcher struct {

@@ -13,7 +13,7 @@ import (
 )
 
 const assignedTasks = `-- name: AssignedTasks :many
-SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at FROM race_task WHERE assignee_id = ? AND race_id = ? ORDER BY task_id FOR UPDATE
+SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at, due_clock FROM race_task WHERE assignee_id = ? AND race_id = ? ORDER BY task_id FOR UPDATE
 `
 
 func (q *Queries) AssignedTasks(ctx context.Context, assigneeID sql.NullString, raceID string) ([]RaceTask, error) {
@@ -42,6 +42,7 @@ func (q *Queries) AssignedTasks(ctx context.Context, assigneeID sql.NullString, 
 			&i.UpdatedAt,
 			&i.ToldAt,
 			&i.NextAt,
+			&i.DueClock,
 		); err != nil {
 			return nil, err
 		}
@@ -100,6 +101,58 @@ func (q *Queries) CopiedTasks(ctx context.Context, raceID string) ([]sql.NullStr
 			return nil, err
 		}
 		items = append(items, copied_from)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countTasks = `-- name: CountTasks :many
+SELECT race_id, COUNT(*) AS tasks, COUNT(CASE WHEN status IN ('open', 'in_progress') THEN 1 END) AS unfinished,
+    COUNT(CASE WHEN status IN ('open', 'in_progress') AND due_at <= ? THEN 1 END) AS overdue
+FROM race_task WHERE race_id IN (/*SLICE:race_ids*/?) GROUP BY race_id
+`
+
+type CountTasksRow struct {
+	RaceID     string
+	Tasks      int64
+	Unfinished int64
+	Overdue    int64
+}
+
+func (q *Queries) CountTasks(ctx context.Context, now sql.NullTime, raceIds []string) ([]CountTasksRow, error) {
+	query := countTasks
+	var queryParams []interface{}
+	queryParams = append(queryParams, now)
+	if len(raceIds) > 0 {
+		for _, v := range raceIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:race_ids*/?", strings.Repeat(",?", len(raceIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:race_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountTasksRow
+	for rows.Next() {
+		var i CountTasksRow
+		if err := rows.Scan(
+			&i.RaceID,
+			&i.Tasks,
+			&i.Unfinished,
+			&i.Overdue,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -195,8 +248,8 @@ func (q *Queries) ForgetWatcher(ctx context.Context, userID string) error {
 }
 
 const insertTask = `-- name: InsertTask :exec
-INSERT INTO race_task (task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO race_task (task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at, due_clock)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertTaskParams struct {
@@ -216,6 +269,7 @@ type InsertTaskParams struct {
 	UpdatedAt  time.Time
 	ToldAt     time.Time
 	NextAt     sql.NullTime
+	DueClock   sql.NullString
 }
 
 func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) error {
@@ -236,6 +290,7 @@ func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) error {
 		arg.UpdatedAt,
 		arg.ToldAt,
 		arg.NextAt,
+		arg.DueClock,
 	)
 	return err
 }
@@ -284,7 +339,7 @@ func (q *Queries) LateTasks(ctx context.Context, nextAt sql.NullTime, limit int3
 }
 
 const lockTask = `-- name: LockTask :one
-SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at FROM race_task WHERE task_id = ? FOR UPDATE
+SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at, due_clock FROM race_task WHERE task_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockTask(ctx context.Context, taskID string) (RaceTask, error) {
@@ -307,12 +362,13 @@ func (q *Queries) LockTask(ctx context.Context, taskID string) (RaceTask, error)
 		&i.UpdatedAt,
 		&i.ToldAt,
 		&i.NextAt,
+		&i.DueClock,
 	)
 	return i, err
 }
 
 const lockTasksOfRace = `-- name: LockTasksOfRace :many
-SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at FROM race_task WHERE race_id = ? ORDER BY position, task_id FOR UPDATE
+SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at, due_clock FROM race_task WHERE race_id = ? ORDER BY position, task_id FOR UPDATE
 `
 
 func (q *Queries) LockTasksOfRace(ctx context.Context, raceID string) ([]RaceTask, error) {
@@ -341,6 +397,7 @@ func (q *Queries) LockTasksOfRace(ctx context.Context, raceID string) ([]RaceTas
 			&i.UpdatedAt,
 			&i.ToldAt,
 			&i.NextAt,
+			&i.DueClock,
 		); err != nil {
 			return nil, err
 		}
@@ -356,7 +413,7 @@ func (q *Queries) LockTasksOfRace(ctx context.Context, raceID string) ([]RaceTas
 }
 
 const openTasksOf = `-- name: OpenTasksOf :many
-SELECT race_task.task_id, race_task.race_id, race_task.title, race_task.note, race_task.status, race_task.assignee_id, race_task.due_at, race_task.due_on, race_task.remind_days, race_task.position, race_task.revision, race_task.copied_from, race_task.created_at, race_task.updated_at, race_task.told_at, race_task.next_at, race.race_id, race.organizer_id, race.name, race.city, race.race_date, race.distance_mm, race.ranking_basis, race.divisions_basis, race.ties, race.divisions, race.scoring, race.points, race.capacity, race.status, race.created_at, race.updated_at, race.voided_at, race.voided_by, race.void_reason, race.country, race.timing_points, race.teams, race.awards, race.entry
+SELECT race_task.task_id, race_task.race_id, race_task.title, race_task.note, race_task.status, race_task.assignee_id, race_task.due_at, race_task.due_on, race_task.remind_days, race_task.position, race_task.revision, race_task.copied_from, race_task.created_at, race_task.updated_at, race_task.told_at, race_task.next_at, race_task.due_clock, race.race_id, race.organizer_id, race.name, race.city, race.race_date, race.distance_mm, race.ranking_basis, race.divisions_basis, race.ties, race.divisions, race.scoring, race.points, race.capacity, race.status, race.created_at, race.updated_at, race.voided_at, race.voided_by, race.void_reason, race.country, race.timing_points, race.teams, race.awards, race.entry
 FROM race_task JOIN race ON race.race_id = race_task.race_id
 WHERE race_task.assignee_id = ? AND race_task.status IN ('open', 'in_progress') AND race.status <> 'void'
 ORDER BY race_task.due_at IS NULL, race_task.due_at, race_task.task_id
@@ -394,6 +451,7 @@ func (q *Queries) OpenTasksOf(ctx context.Context, assigneeID sql.NullString, li
 			&i.RaceTask.UpdatedAt,
 			&i.RaceTask.ToldAt,
 			&i.RaceTask.NextAt,
+			&i.RaceTask.DueClock,
 			&i.Race.RaceID,
 			&i.Race.OrganizerID,
 			&i.Race.Name,
@@ -482,6 +540,15 @@ func (q *Queries) SetCalendarFeed(ctx context.Context, arg SetCalendarFeedParams
 	return err
 }
 
+const setTaskDue = `-- name: SetTaskDue :exec
+UPDATE race_task SET due_at = ? WHERE task_id = ?
+`
+
+func (q *Queries) SetTaskDue(ctx context.Context, dueAt sql.NullTime, taskID string) error {
+	_, err := q.db.ExecContext(ctx, setTaskDue, dueAt, taskID)
+	return err
+}
+
 const stopWatchingTasks = `-- name: StopWatchingTasks :exec
 DELETE race_task_watcher FROM race_task_watcher JOIN race_task ON race_task.task_id = race_task_watcher.task_id
 WHERE race_task.race_id = ? AND race_task_watcher.user_id = ?
@@ -511,7 +578,7 @@ func (q *Queries) TaskTold(ctx context.Context, toldAt time.Time, nextAt sql.Nul
 }
 
 const tasksByIDs = `-- name: TasksByIDs :many
-SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at FROM race_task WHERE task_id IN (/*SLICE:task_ids*/?) ORDER BY due_at IS NULL, due_at, task_id
+SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at, due_clock FROM race_task WHERE task_id IN (/*SLICE:task_ids*/?) ORDER BY due_at IS NULL, due_at, task_id
 `
 
 func (q *Queries) TasksByIDs(ctx context.Context, taskIds []string) ([]RaceTask, error) {
@@ -550,6 +617,7 @@ func (q *Queries) TasksByIDs(ctx context.Context, taskIds []string) ([]RaceTask,
 			&i.UpdatedAt,
 			&i.ToldAt,
 			&i.NextAt,
+			&i.DueClock,
 		); err != nil {
 			return nil, err
 		}
@@ -565,7 +633,7 @@ func (q *Queries) TasksByIDs(ctx context.Context, taskIds []string) ([]RaceTask,
 }
 
 const tasksOfRace = `-- name: TasksOfRace :many
-SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at FROM race_task WHERE race_id = ? ORDER BY position, task_id
+SELECT task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at, due_clock FROM race_task WHERE race_id = ? ORDER BY position, task_id
 `
 
 func (q *Queries) TasksOfRace(ctx context.Context, raceID string) ([]RaceTask, error) {
@@ -594,6 +662,7 @@ func (q *Queries) TasksOfRace(ctx context.Context, raceID string) ([]RaceTask, e
 			&i.UpdatedAt,
 			&i.ToldAt,
 			&i.NextAt,
+			&i.DueClock,
 		); err != nil {
 			return nil, err
 		}
@@ -646,7 +715,7 @@ func (q *Queries) UnassignTask(ctx context.Context, updatedAt time.Time, taskID 
 
 const updateTask = `-- name: UpdateTask :exec
 UPDATE race_task
-SET title = ?, note = ?, status = ?, assignee_id = ?, due_at = ?, due_on = ?, remind_days = ?, position = ?, revision = ?, updated_at = ?, told_at = ?, next_at = ?
+SET title = ?, note = ?, status = ?, assignee_id = ?, due_at = ?, due_on = ?, due_clock = ?, remind_days = ?, position = ?, revision = ?, updated_at = ?, told_at = ?, next_at = ?
 WHERE task_id = ?
 `
 
@@ -657,6 +726,7 @@ type UpdateTaskParams struct {
 	AssigneeID sql.NullString
 	DueAt      sql.NullTime
 	DueOn      sql.NullTime
+	DueClock   sql.NullString
 	RemindDays string
 	Position   int32
 	Revision   int32
@@ -674,6 +744,7 @@ func (q *Queries) UpdateTask(ctx context.Context, arg UpdateTaskParams) error {
 		arg.AssigneeID,
 		arg.DueAt,
 		arg.DueOn,
+		arg.DueClock,
 		arg.RemindDays,
 		arg.Position,
 		arg.Revision,

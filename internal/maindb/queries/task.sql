@@ -1,6 +1,6 @@
 -- name: InsertTask :exec
-INSERT INTO race_task (task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO race_task (task_id, race_id, title, note, status, assignee_id, due_at, due_on, remind_days, position, revision, copied_from, created_at, updated_at, told_at, next_at, due_clock)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: TasksOfRace :many
 SELECT * FROM race_task WHERE race_id = ? ORDER BY position, task_id;
@@ -16,8 +16,16 @@ SELECT * FROM race_task WHERE task_id IN (sqlc.slice(task_ids)) ORDER BY due_at 
 
 -- name: UpdateTask :exec
 UPDATE race_task
-SET title = ?, note = ?, status = ?, assignee_id = ?, due_at = ?, due_on = ?, remind_days = ?, position = ?, revision = ?, updated_at = ?, told_at = ?, next_at = ?
+SET title = ?, note = ?, status = ?, assignee_id = ?, due_at = ?, due_on = ?, due_clock = ?, remind_days = ?, position = ?, revision = ?, updated_at = ?, told_at = ?, next_at = ?
 WHERE task_id = ?;
+
+-- name: SetTaskDue :exec
+UPDATE race_task SET due_at = ? WHERE task_id = ?;
+
+-- name: CountTasks :many
+SELECT race_id, COUNT(*) AS tasks, COUNT(CASE WHEN status IN ('open', 'in_progress') THEN 1 END) AS unfinished,
+    COUNT(CASE WHEN status IN ('open', 'in_progress') AND due_at <= sqlc.arg(now) THEN 1 END) AS overdue
+FROM race_task WHERE race_id IN (sqlc.slice(race_ids)) GROUP BY race_id;
 
 -- name: PlaceTask :exec
 UPDATE race_task SET position = ? WHERE task_id = ?;
