@@ -330,6 +330,17 @@ GET    /{lang}/organize/races/{race_id}/posts/new                     editors
 POST   /{lang}/organize/races/{race_id}/posts/new                     editors
 GET    /{lang}/organize/races/{race_id}/posts/{post_id}               viewers
 POST   /{lang}/organize/races/{race_id}/posts/{post_id}               editors
+GET    /{lang}/organize/races/{race_id}/tasks                         viewers
+GET    /{lang}/organize/races/{race_id}/tasks/new                     editors
+POST   /{lang}/organize/races/{race_id}/tasks/new                     editors
+GET    /{lang}/organize/races/{race_id}/tasks/copy                    editors
+POST   /{lang}/organize/races/{race_id}/tasks/copy                    editors
+GET    /{lang}/organize/races/{race_id}/tasks/{task_id}               viewers
+POST   /{lang}/organize/races/{race_id}/tasks/{task_id}               editors
+POST   /{lang}/organize/races/{race_id}/tasks/{task_id}/status        members
+POST   /{lang}/organize/races/{race_id}/tasks/{task_id}/place         editors
+GET    /{lang}/organize/races/{race_id}/calendar                      viewers
+POST   /{lang}/organize/races/{race_id}/calendar                      members
 GET    /{lang}/organize/races/{race_id}/comments                      viewers
 POST   /{lang}/organize/races/{race_id}/comments                      editors
 GET    /{lang}/series                                                 anyone

@@ -44,9 +44,9 @@ type Reader struct{ calls lists }
 
 // OfRace returns a part of the changes of the race of ctx, the newest first, and the
 // cursor of the next part, empty after the last. action is what their actions begin
-// with; an empty one stands for all.
-func (r *Reader) OfRace(ctx context.Context, action string, part server.Page) ([]LoggedChange, string, error) {
-	out, err := r.calls.ofRace(ctx, &raceChangesInput{Page: part, Filter: Filter{Action: action}})
+// with, and subject the ID of what they changed; empty ones stand for all.
+func (r *Reader) OfRace(ctx context.Context, action, subject string, part server.Page) ([]LoggedChange, string, error) {
+	out, err := r.calls.ofRace(ctx, &raceChangesInput{Page: part, Filter: Filter{Action: action, Subject: subject}})
 	if err != nil {
 		return nil, "", err
 	}

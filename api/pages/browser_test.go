@@ -289,6 +289,8 @@ func TestTextsStayTexts(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.post(b.office("en", "/keys"), "name", m.text("racekey"), "scope", "timing").status)
 	require.Equal(t, http.StatusOK, c.post(b.run("en", "/webhooks"), "url", "https://example.org/?"+m.short("webhook"), "events", "race.changed").status)
 	posts(b.run("en", "/posts/new"), "title", m.text("posttitle"), "body", markup+"\n\n[x](javascript:attacked=1)", "comments", "yes", "do", "published")
+	posts(b.run("en", "/tasks/new"), "title", m.text("tasktitle"), "note", m.text("tasknote"), "status", "open", "assignee_id", director, "deadline", "2026-04-01", "remind_days", "3")
+	require.Equal(t, http.StatusOK, c.post(b.run("en", "/calendar"), "do", "make").status)
 	notices, err := b.main.NewestPosts(t.Context(), b.raceID, 1)
 	require.NoError(t, err)
 	thread := "/en/my/races/" + b.raceID + "/posts/" + notices[0].ID

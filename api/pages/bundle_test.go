@@ -35,6 +35,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/splits"
 	"github.com/mrmrthon/mrmrthon/api/staff"
 	"github.com/mrmrthon/mrmrthon/api/standings"
+	"github.com/mrmrthon/mrmrthon/api/tasks"
 	"github.com/mrmrthon/mrmrthon/api/webhooks"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -153,6 +154,7 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 		}),
 		Disputes: disputes.Register(api, b.main, func(context.Context, string) {}),
 		Posts:    posts.Register(api, posts.Config{Store: b.main, People: reader.People, Now: clock}),
+		Tasks:    tasks.Register(api, tasks.Config{Store: b.main, Accounts: b.accounts.Store, PublicURL: publicURL, Now: clock}),
 		Settings: races.Register(api, races.Config{
 			Races: b.main, StartLists: b.main, Runners: b.accounts, Entering: b.entering, Poke: func() {}, Wake: func(context.Context, string) {}, Actions: actions,
 			LoginHash:    func(login string) string { return claims.LoginHash(sha256.Sum256, login) },

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/mrmrthon/mrmrthon/api/claims"
 	"github.com/mrmrthon/mrmrthon/api/disputes"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	apistandings "github.com/mrmrthon/mrmrthon/api/standings"
+	"github.com/mrmrthon/mrmrthon/api/tasks"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -56,6 +58,8 @@ const (
 
 // overviewView is what somebody sees first.
 type overviewView struct {
+	tasks    []tasks.MyTask // in races that they work on
+	now      time.Time
 	account  userdb.Account
 	waiting  []claims.MyClaim // for an answer of theirs
 	entries  []maindb.OwnEntry
@@ -66,9 +70,12 @@ type overviewView struct {
 }
 
 func (s *site) overview(ctx context.Context, v *visit) (page, error) {
-	var view overviewView
+	view := overviewView{now: s.Now()}
 	var err error
 	if view.account, err = s.Accounts.Account(ctx, v.caller.UserID); err != nil {
+		return page{}, err
+	}
+	if view.tasks, err = s.Tasks.Mine(ctx); err != nil {
 		return page{}, err
 	}
 	if v.caller.Type == auth.Runner {

@@ -10,6 +10,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/records"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/api/staff"
+	"github.com/mrmrthon/mrmrthon/api/tasks"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -53,6 +54,7 @@ func (s *site) organizerPages() {
 	get(ofRace+"/notices", s.noticePreviews)
 	get(ofRace+"/notices/{kind}", s.framedNotice)
 	s.racePostsPages(get, post)
+	s.taskPages(get, post)
 }
 
 // mayOrganize reports whether the caller can have races of their own.
@@ -77,6 +79,7 @@ type runRace struct {
 	tallyKnown  bool // the ledger could be read
 	claims      int  // that wait for the owner; at most countedClaims
 	disputes    int  // open
+	tasks       maindb.TaskCounts
 	publication maindb.Publication
 	now         time.Time
 }
@@ -110,6 +113,11 @@ func (s *site) readRun(ctx context.Context, found race.Race, role race.Role) (*r
 		return nil, err
 	}
 	r := &runRace{raceView: view, role: role, now: s.Now()}
+	counts, err := s.Races.CountTasks(ctx, []string{found.ID})
+	if err != nil {
+		return nil, err
+	}
+	r.tasks = counts[found.ID]
 	if role.Includes(race.Owner) {
 		waiting, err := s.Races.ClaimsOfRace(ctx, found.ID, race.Requested, "", countedClaims)
 		if err != nil {
@@ -156,6 +164,8 @@ const racesOnDashboard = 10
 type dashboardView struct {
 	races       []*runRace
 	invitations []staff.MyInvitation
+	tasks       []tasks.MyTask // the caller's own, in all races
+	now         time.Time
 	unverified  bool
 	next        string
 	today       race.Date
@@ -172,7 +182,7 @@ func (s *site) dashboard(ctx context.Context, v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	view := dashboardView{today: s.today()}
+	view := dashboardView{today: s.today(), now: s.Now()}
 	found, cursor := server.Cut(part, found, func(last maindb.OwnRace) []any { return []any{last.Race.ID} })
 	view.next = v.next(cursor)
 	for _, own := range found {
@@ -183,6 +193,9 @@ func (s *site) dashboard(ctx context.Context, v *visit) (page, error) {
 		view.races = append(view.races, r)
 	}
 	if view.invitations, err = s.Staff.Invitations(ctx); err != nil {
+		return page{}, err
+	}
+	if view.tasks, err = s.Tasks.Mine(ctx); err != nil {
 		return page{}, err
 	}
 	if v.mayOrganize() {

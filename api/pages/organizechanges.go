@@ -19,7 +19,7 @@ func (s *site) changes(ctx context.Context, v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	items, cursor, err := s.Changes.OfRace(ctx, only, v.part(changesPerPage))
+	items, cursor, err := s.Changes.OfRace(ctx, only, "", v.part(changesPerPage))
 	if err != nil {
 		return page{}, badCursor(err)
 	}

@@ -24,16 +24,6 @@ var timeZones = []string{
 	"America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Mexico_City", "America/Sao_Paulo", "UTC",
 }
 
-// zoneOf proposes a time zone for a race that has none, by its country where that has
-// one zone.
-func zoneOf(country string) string {
-	return cmp.Or(map[string]string{
-		"KR": "Asia/Seoul", "JP": "Asia/Tokyo", "CN": "Asia/Shanghai", "HK": "Asia/Hong_Kong", "TW": "Asia/Taipei", "SG": "Asia/Singapore", "TH": "Asia/Bangkok",
-		"VN": "Asia/Ho_Chi_Minh", "IN": "Asia/Kolkata", "AE": "Asia/Dubai", "GB": "Europe/London", "DE": "Europe/Berlin", "FR": "Europe/Paris",
-		"KE": "Africa/Nairobi", "ZA": "Africa/Johannesburg",
-	}[country], "UTC")
-}
-
 // localTime is how a browser writes a date and time without a zone.
 const localTime = "2006-01-02T15:04"
 
@@ -54,7 +44,7 @@ func entryValues(r race.Race) url.Values {
 	s := r.Entry
 	values := url.Values{"entry": {"yes"}}
 	if s == nil {
-		s = &race.EntrySettings{Zone: zoneOf(r.Country), WaitingList: true}
+		s = &race.EntrySettings{Zone: race.ZoneOf(r.Country), WaitingList: true}
 		values.Set("entry", "")
 	}
 	yes := map[bool]string{true: "yes"}

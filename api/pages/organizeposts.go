@@ -82,14 +82,8 @@ func ticked(yes bool) string {
 
 // postEditor is the page with the form for a post.
 func (s *site) postEditor(ctx context.Context, v *visit, p race.Post) (page, error) {
-	view := postFormView{Race: server.RaceFrom(ctx), post: p, zone: time.UTC, may: server.RoleFrom(ctx).Includes(race.Editor)}
-	name := zoneOf(view.Country)
-	if view.Entry != nil {
-		name = cmp.Or(view.Entry.Zone, name)
-	}
-	if zone, err := time.LoadLocation(name); err == nil {
-		view.zone = zone
-	}
+	view := postFormView{Race: server.RaceFrom(ctx), post: p, may: server.RoleFrom(ctx).Includes(race.Editor)}
+	view.zone = view.Location()
 	if body := v.form.value("body", p.Body); body != "" && (v.form.get("do") == "preview" || !view.may) {
 		view.preview = markdown.HTML(body)
 	}
@@ -106,15 +100,7 @@ func (s *site) newPostForm(ctx context.Context, v *visit) (page, error) {
 
 // plannedFor reads when a post is to be published, by the clock of the race.
 func (v *visit) plannedFor(r race.Race) *time.Time {
-	name := zoneOf(r.Country)
-	if r.Entry != nil {
-		name = cmp.Or(r.Entry.Zone, name)
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		zone = time.UTC
-	}
-	text := v.localInstant("publish_at", zone)
+	text := v.localInstant("publish_at", r.Location())
 	if text == "" {
 		return nil
 	}

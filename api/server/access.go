@@ -76,6 +76,17 @@ var Access = map[string]Rule{
 	"GET /{lang}/races/{race_id}/posts/{post_id}":                      {Who: Anyone},
 	"GET /{lang}/my/races/{race_id}/posts/{post_id}":                   {Who: Holder},
 	"POST /{lang}/my/races/{race_id}/posts/{post_id}":                  {Who: Holder, Creates: true},
+	"GET /{lang}/organize/races/{race_id}/tasks":                       {Who: Viewer},
+	"GET /{lang}/organize/races/{race_id}/tasks/new":                   {Who: Editor},
+	"POST /{lang}/organize/races/{race_id}/tasks/new":                  {Who: Editor, Creates: true},
+	"GET /{lang}/organize/races/{race_id}/tasks/copy":                  {Who: Editor},
+	"POST /{lang}/organize/races/{race_id}/tasks/copy":                 {Who: Editor}, // as the call
+	"GET /{lang}/organize/races/{race_id}/tasks/{task_id}":             {Who: Viewer},
+	"POST /{lang}/organize/races/{race_id}/tasks/{task_id}":            {Who: Editor},
+	"POST /{lang}/organize/races/{race_id}/tasks/{task_id}/status":     {Who: Viewer}, // an editor, or its assignee
+	"POST /{lang}/organize/races/{race_id}/tasks/{task_id}/place":      {Who: Editor},
+	"GET /{lang}/organize/races/{race_id}/calendar":                    {Who: Viewer},
+	"POST /{lang}/organize/races/{race_id}/calendar":                   {Who: Viewer, Secret: true}, // as the calls
 	"GET /{lang}/organize/races/{race_id}/posts":                       {Who: Viewer},
 	"GET /{lang}/organize/races/{race_id}/posts/new":                   {Who: Editor},
 	"POST /{lang}/organize/races/{race_id}/posts/new":                  {Who: Editor, Creates: true},

@@ -1,6 +1,8 @@
 // Pages of those who run a race: parts that change by themselves are read again, and
 // the end of a protest window is counted down.
 
+document.documentElement.classList.add("scripted"); // what only works by a script is shown
+
 // refresh replaces the parts of the page that are marked data-live by what the server
 // says now, but never one that the reader's focus is in.
 async function refresh() {
