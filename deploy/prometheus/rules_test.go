@@ -34,6 +34,26 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// TestDiscordIsToldLikeSlack: the configuration for Discord differs in its receiver alone.
+// Debian's Alertmanager has no webhook_url_file yet, so it checks one with the URL.
+func TestDiscordIsToldLikeSlack(t *testing.T) {
+	t.Parallel()
+	routesOf := func(name string) string {
+		_, routes, found := strings.Cut(read(t, name), "\nroute:\n")
+		require.True(t, found)
+		routes, _, _ = strings.Cut(routes, "\nreceivers:\n")
+		return routes
+	}
+	require.Equal(t, routesOf("alertmanager.yml"), routesOf("alertmanager-discord.yml"))
+	config := strings.Replace(read(t, "alertmanager-discord.yml"), "webhook_url_file: /etc/prometheus/alert-webhook-url", "webhook_url: https://discord.com/api/webhooks/1/x", 1)
+	path := filepath.Join(t.TempDir(), "alertmanager.yml")
+	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
+	program, err := stack.FindMonitor("amtool")
+	require.NoError(t, err)
+	out, err := exec.CommandContext(t.Context(), program, "check-config", path).CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
 func read(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)

@@ -203,6 +203,26 @@ func TestComposeQueues(t *testing.T) {
 	require.Contains(t, conf, "maxReceiveCount = "+local[1])
 }
 
+// TestComposeSendsAlertsToAChannel: the two settings put the files where the shipped
+// configurations look.
+func TestComposeSendsAlertsToAChannel(t *testing.T) {
+	t.Parallel()
+	mounts := func(environ ...string) map[string]string {
+		at := map[string]string{}
+		for _, volume := range merged(t, environ, "docker-compose.yml").Services["alertmanager"].Volumes {
+			at[volume.Target] = volume.Source
+		}
+		return at
+	}
+	require.Equal(t, filepath.Join(built.root, "deploy", "docker", "alertmanager.yml"), mounts()["/etc/alertmanager/alertmanager.yml"])
+	for _, name := range []string{"alertmanager.yml", "alertmanager-discord.yml"} {
+		at := mounts("ALERTMANAGER_CONFIG=./deploy/prometheus/"+name, "ALERT_URL_FILE=./alert-webhook-url")
+		require.Equal(t, filepath.Join(built.root, "deploy", "prometheus", name), at["/etc/alertmanager/alertmanager.yml"])
+		require.Equal(t, filepath.Join(built.root, "alert-webhook-url"), at["/etc/prometheus/alert-webhook-url"])
+		require.Contains(t, file(t, "deploy", "prometheus", name), "url_file: /etc/prometheus/alert-webhook-url")
+	}
+}
+
 func TestDockerIgnoreLetsInTheSources(t *testing.T) {
 	t.Parallel()
 	ignore := strings.Split(file(t, ".dockerignore"), "\n")

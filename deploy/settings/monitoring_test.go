@@ -136,13 +136,13 @@ func TestNoInhibitionSilencesAPage(t *testing.T) {
 		}
 	}
 	require.NoError(t, yaml.Unmarshal([]byte(file(t, "deploy", "prometheus", "rules.yml")), &rules))
-	for _, path := range []string{"prometheus", "docker"} {
+	for _, path := range []string{"prometheus/alertmanager.yml", "prometheus/alertmanager-discord.yml", "docker/alertmanager.yml"} {
 		var config struct {
 			Inhibits []struct {
 				Target []string `yaml:"target_matchers"`
 			} `yaml:"inhibit_rules"`
 		}
-		require.NoError(t, yaml.Unmarshal([]byte(file(t, "deploy", path, "alertmanager.yml")), &config))
+		require.NoError(t, yaml.Unmarshal([]byte(file(t, "deploy", path)), &config))
 		for _, inhibit := range config.Inhibits {
 			for _, group := range rules.Groups {
 				for _, rule := range group.Rules {

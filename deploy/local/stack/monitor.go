@@ -92,15 +92,16 @@ func (s *Stack) prepareMonitors(ctx context.Context) error {
 	if answers(ctx, nodeExporter) {
 		files["targets/node.yml"] = target(nodeExporter)
 	}
-	for _, name := range []string{"prometheus.yml", "rules.yml", "alertmanager.yml"} {
-		text, err := os.ReadFile(filepath.Join(s.opts.Root, "deploy", "prometheus", name))
+	alerts, urlSetting := receiverOf(s.opts.Monitor.Webhook)
+	for name, shipped := range map[string]string{"prometheus.yml": "prometheus.yml", "rules.yml": "rules.yml", "alertmanager.yml": alerts} {
+		text, err := os.ReadFile(filepath.Join(s.opts.Root, "deploy", "prometheus", shipped))
 		if err != nil {
 			return fmt.Errorf("configure Prometheus: %w", err)
 		}
 		files[name] = s.hurried(string(text))
 	}
 	var err error
-	if files["alertmanager.yml"], err = withReceiver(files["alertmanager.yml"], s.opts.Monitor.Webhook); err != nil {
+	if files["alertmanager.yml"], err = withReceiver(files["alertmanager.yml"], urlSetting, s.opts.Monitor.Webhook); err != nil {
 		return err
 	}
 	for name, text := range files {
@@ -127,9 +128,29 @@ func (s *Stack) hurried(text string) string {
 	return intervals.ReplaceAllString(text, fmt.Sprintf("${1}%dms", s.opts.Monitor.Hurry.Milliseconds()))
 }
 
-// withReceiver replaces the receivers by a webhook, or by none, which stand
-// last.
-func withReceiver(config, webhook string) (string, error) {
+// receiverOf returns the configuration that is shipped for the service of a webhook, and
+// the setting of its receiver that is the URL; empty: the service has none of its own.
+func receiverOf(webhook string) (file, urlSetting string) {
+	switch {
+	case strings.HasPrefix(webhook, "https://hooks.slack.com/"):
+		return "alertmanager.yml", "api_url"
+	case strings.HasPrefix(webhook, "https://discord.com/"):
+		return "alertmanager-discord.yml", "webhook_url"
+	}
+	return "alertmanager.yml", ""
+}
+
+// withReceiver gives the receiver of a service its URL. For any other webhook, or none, it
+// replaces the receivers, which stand last.
+func withReceiver(config, urlSetting, webhook string) (string, error) {
+	if urlSetting != "" {
+		before, rest, found := strings.Cut(config, urlSetting+"_file: ")
+		_, after, ended := strings.Cut(rest, "\n")
+		if !found || !ended {
+			return "", fmt.Errorf("configure Alertmanager: there is no %s_file to replace", urlSetting)
+		}
+		return before + fmt.Sprintf("%s: %q\n", urlSetting, webhook) + after, nil
+	}
 	routes, _, found := strings.Cut(config, "\nreceivers:\n")
 	if !found {
 		return "", errors.New("configure Alertmanager: there are no receivers to replace")
