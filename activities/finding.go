@@ -106,7 +106,7 @@ func (t *Tally) show(finding Finding) {
 // test uses it to add the fields of other releases to saved results.
 func Results() map[string]reflect.Type {
 	results := map[string]reflect.Type{}
-	for _, steps := range []any{(*Credits)(nil), (*Notes)(nil), (*Audits)(nil), (*Standings)(nil), (*Sweeps)(nil), (*Series)(nil), (*Mails)(nil), (*Offers)(nil), (*Webhooks)(nil)} {
+	for _, steps := range []any{(*Credits)(nil), (*Notes)(nil), (*Audits)(nil), (*Standings)(nil), (*Sweeps)(nil), (*Series)(nil), (*Mails)(nil), (*Offers)(nil), (*Webhooks)(nil), (*Notices)(nil)} {
 		for method := range reflect.TypeOf(steps).Methods() {
 			if method.Type.NumOut() == 2 { // a result and an error
 				results[method.Name] = method.Type.Out(0)

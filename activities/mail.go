@@ -64,44 +64,54 @@ const (
 // made. When the answer to it is lost, the next attempt sends the mail once more,
 // under the same Message-ID: providers offer no better.
 func (a *Mails) SendMail(ctx context.Context, in MailInput) (MailResult, error) {
-	return a.send(ctx, in.MailID, func(m userdb.Mail) (mail.Message, error) { return mail.Write(m, a.publicURL) })
-}
-
-// send sends a mail that is not final yet, as write says it.
-func (a *Mails) send(ctx context.Context, mailID string, write func(userdb.Mail) (mail.Message, error)) (MailResult, error) {
-	m, err := a.store.BeginMail(ctx, mailID)
-	switch {
-	case errors.Is(err, race.ErrNotFound):
+	m, err := a.store.BeginMail(ctx, in.MailID)
+	if errors.Is(err, race.ErrNotFound) {
 		return MailResult{State: userdb.MailFailed}, nil // its owner has left
-	case errors.Is(err, userdb.ErrMailExpired):
-		a.outcomes.WithLabelValues(mailExpired).Inc()
-		err = nil
-	case errors.Is(err, userdb.ErrAddressOff):
-		a.outcomes.WithLabelValues(mailWithheld).Inc()
-		err = nil
 	}
-	if err != nil || m.State.Final() {
-		return MailResult{State: m.State, Attempts: m.Attempts}, err
+	if err != nil && m.Unsent == nil {
+		return MailResult{}, err
 	}
-	message, err := write(m)
+	outcome, err := a.send(ctx, m, func() (mail.Message, error) { return mail.Write(m, a.publicURL) })
+	result := MailResult{State: m.State, Attempts: m.Attempts}
+	if err == nil && outcome.State != "" {
+		result.State, err = outcome.State, a.finish(ctx, outcome)
+	}
 	if err != nil {
 		return MailResult{}, err
 	}
-	result, outcome := MailResult{State: userdb.MailSent, Attempts: m.Attempts}, mailSent
+	return result, nil
+}
+
+// send sends a mail that was begun, as write composes it. Of one that is final already
+// nothing is to be noted.
+func (a *Mails) send(ctx context.Context, m userdb.Mail, write func() (mail.Message, error)) (outcome userdb.MailOutcome, err error) {
+	outcome.MailID = m.ID
+	switch {
+	case errors.Is(m.Unsent, userdb.ErrMailExpired):
+		a.outcomes.WithLabelValues(mailExpired).Inc()
+	case errors.Is(m.Unsent, userdb.ErrAddressOff):
+		a.outcomes.WithLabelValues(mailWithheld).Inc()
+	}
+	if m.State.Final() {
+		return outcome, nil
+	}
+	message, err := write()
+	if err != nil {
+		return outcome, err
+	}
+	state, label := userdb.MailSent, mailSent
 	providerID, err := a.sender.Send(ctx, message)
 	switch {
 	case errors.Is(err, mail.ErrBounced):
-		result.State, outcome = userdb.MailBounced, mailBounced
+		state, label = userdb.MailBounced, mailBounced
 	case errors.Is(err, mail.ErrOff):
-		result.State, outcome = userdb.MailFailed, mailOff
+		state, label = userdb.MailFailed, mailOff
 	case err != nil:
-		return MailResult{}, err
+		return outcome, err
 	}
-	if err := a.finish(ctx, mailID, result.State, providerID); err != nil {
-		return MailResult{}, err
-	}
-	a.outcomes.WithLabelValues(outcome).Inc()
-	return result, nil
+	a.outcomes.WithLabelValues(label).Inc()
+	outcome.State, outcome.ProviderID = state, providerID
+	return outcome, nil
 }
 
 // finishTries and finishPause are how the outcome of an attempt is kept through a
@@ -111,8 +121,8 @@ const (
 	finishPause = 500 * time.Millisecond
 )
 
-func (a *Mails) finish(ctx context.Context, mailID string, state userdb.MailState, providerID string) error {
+func (a *Mails) finish(ctx context.Context, o userdb.MailOutcome) error {
 	return retry.Do(ctx, retry.WithMaxRetries(finishTries, retry.NewConstant(finishPause)), func(ctx context.Context) error {
-		return retry.RetryableError(a.store.FinishMail(ctx, mailID, state, providerID))
+		return retry.RetryableError(a.store.FinishMail(ctx, o.MailID, o.State, o.ProviderID))
 	})
 }

@@ -3,7 +3,8 @@ package activities
 import (
 	"context"
 	"errors"
-	"sync"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,13 @@ const (
 	// noticeBatch is how many mails one step sends.
 	noticeBatch = 500
 	// noticeSenders is how many of them are handed over at once.
-	noticeSenders = 4
+	noticeSenders = 8
+	// noticeAttempt bounds one of them.
+	noticeAttempt = 40 * time.Second
+	// noticeLease is how long a mail that was begun is left alone: longer than an attempt
+	// and what is noted of it take, so that a step which Temporal takes for dead while it
+	// goes on, cut off from Temporal, does not have its mails sent twice.
+	noticeLease = time.Minute
 	// maxNoticeFailures is after how many failures a step that sends gives up: the
 	// provider does not take mails then.
 	maxNoticeFailures = 8
@@ -37,6 +44,9 @@ const (
 
 // Notices tells people about changes.
 type Notices struct {
+	// Busy reports whether credits wait, for which mails give way; nil: never.
+	Busy func() bool
+
 	cfg     NoticesConfig
 	main    *maindb.Outcomes
 	user    *userdb.Ledger
@@ -141,60 +151,65 @@ func (a *Notices) FindRecipients(ctx context.Context, in NoticeInput) (NoticePag
 // waits longer.
 func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent, error) {
 	defer keepAlive(ctx)()
-	waiting, err := a.user.NoticesToSend(ctx, in.Position, in.Kind, noticeBatch)
+	waiting, underWay, err := a.user.NoticesToSend(ctx, in.Position, in.Kind, noticeLease, noticeBatch)
+	if err == nil && underWay > 0 {
+		err = fmt.Errorf("%d mails may be under way in an attempt that is over: they wait for up to %s, then they are sent again", underWay, noticeLease)
+	}
 	if err != nil || len(waiting) == 0 {
 		return NoticesSent{}, err
 	}
 	if withdrawn, err := a.withdrawn(ctx, in); err != nil {
 		return NoticesSent{}, err
 	} else if withdrawn {
-		return NoticesSent{}, a.user.DropNotices(ctx, in.Position, in.Kind)
+		return NoticesSent{More: true}, a.user.DropNotices(ctx, in.Position, in.Kind, noticeLease)
 	}
-	users := make([]string, len(waiting))
+	users, ids := make([]string, len(waiting)), make([]string, len(waiting))
 	for i, w := range waiting {
-		users[i] = w.UserID
+		users[i], ids[i] = w.UserID, w.MailID
 	}
 	signing, err := a.user.Unsubscribers(ctx, users)
 	if err != nil {
 		return NoticesSent{}, err
 	}
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	var failed error
-	result, next := NoticesSent{}, make(chan userdb.WaitingNotice)
-	for range noticeSenders {
-		all.Go(func() {
-			for w := range next {
-				_, err := a.mails.send(ctx, w.MailID, func(m userdb.Mail) (mail.Message, error) {
-					return mail.WriteNotice(m, signing[w.UserID], a.mails.publicURL)
-				})
-				mu.Lock()
-				if err != nil {
-					failed = err
-					result.Failed++
-				} else {
-					result.Sent++
-				}
-				mu.Unlock()
+	s := &noticesSending{}
+	err = turns[string, userdb.Mail, userdb.MailOutcome]{
+		atOnce: noticeSenders, busy: a.Busy,
+		stop: func() bool { return s.failed.Load() >= maxNoticeFailures },
+		turn: func(ctx context.Context, done []userdb.MailOutcome, next []string) ([]userdb.Mail, error) {
+			return a.user.TurnMails(ctx, done, next, noticeLease)
+		},
+		send: func(ctx context.Context, m userdb.Mail) userdb.MailOutcome {
+			ctx, cancel := context.WithTimeout(ctx, noticeAttempt)
+			defer cancel()
+			outcome, err := a.mails.send(ctx, m, func() (mail.Message, error) {
+				return mail.WriteNotice(m, signing[m.UserID], a.mails.publicURL)
+			})
+			if err != nil {
+				s.err.Store(&err)
+				s.failed.Add(1)
+				outcome.State = userdb.MailQueued
+				return outcome
 			}
-		})
+			s.sent.Add(1)
+			return outcome
+		},
+	}.run(ctx, ids)
+	sent := NoticesSent{Sent: int(s.sent.Load()), Failed: int(s.failed.Load())}
+	if err == nil && sent.Sent == 0 && sent.Failed > 0 {
+		err = *s.err.Load()
 	}
-	for _, w := range waiting {
-		mu.Lock()
-		enough := result.Failed >= maxNoticeFailures
-		mu.Unlock()
-		if enough || ctx.Err() != nil {
-			break
-		}
-		next <- w
+	if err != nil {
+		return NoticesSent{}, err
 	}
-	close(next)
-	all.Wait()
-	result.More = result.Failed > 0 || len(waiting) == noticeBatch
-	if result.Sent == 0 {
-		return NoticesSent{}, errors.Join(failed, ctx.Err())
-	}
-	return result, nil
+	waiting, underWay, err = a.user.NoticesToSend(ctx, in.Position, in.Kind, noticeLease, 1)
+	sent.More = err != nil || len(waiting) > 0 || underWay > 0
+	return sent, nil // the next step looks again
+}
+
+// noticesSending is what became of the mails of a step so far.
+type noticesSending struct {
+	sent, failed atomic.Int64
+	err          atomic.Pointer[error] // of the last that failed
 }
 
 // withdrawn reports whether an event is the publication of a post that is not published

@@ -78,9 +78,9 @@ func (p *postbox) taken(t *testing.T) map[string][]string {
 
 type noticesBundle struct {
 	t      *testing.T
-	main   *maindb.Outcomes // all rights, for what the API does
+	mainAt func(now func() time.Time) *maindb.Outcomes // main by another clock
+	main   *maindb.Outcomes                            // all rights, for what the API does
 	worker *maindb.Outcomes
-	later  *maindb.Outcomes // main, months from now
 	user   *userdb.Ledger
 	exec   func(statement string, args ...any) // in user_db
 	inMain func(statement string, args ...any)
@@ -106,7 +106,7 @@ func setupNotices(t *testing.T) *noticesBundle {
 	mainDB, mainCfg := mysqltest.New(t, maindb.Migrations())
 	userDB, userCfg := mysqltest.New(t, userdb.Migrations())
 	b := &noticesBundle{
-		t: t, later: maindb.NewOutcomes(mainDB, func() time.Time { return time.Now().AddDate(0, 4, 0) }), box: &postbox{lost: map[string]int{}}, main: maindb.NewOutcomes(mainDB, time.Now),
+		t: t, mainAt: func(now func() time.Time) *maindb.Outcomes { return maindb.NewOutcomes(mainDB, now) }, box: &postbox{lost: map[string]int{}}, main: maindb.NewOutcomes(mainDB, time.Now),
 		worker: maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now),
 		user:   userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now),
 		exec: func(statement string, args ...any) {
@@ -192,7 +192,7 @@ func (b *noticesBundle) tell() (kinds []notice.Kind) {
 		}
 	}
 	for {
-		n, err := b.worker.ConsumeNotices(ctx)
+		n, err := b.worker.ConsumeNotices(ctx, 0)
 		require.NoError(b.t, err)
 		if n == 0 {
 			break
@@ -224,6 +224,27 @@ func (b *noticesBundle) tell() (kinds []notice.Kind) {
 		return b.steps.FinishNotice(ctx, in)
 	}))
 	return kinds
+}
+
+// found has the event of a kind in the change log find its recipients.
+func (b *noticesBundle) found(kind notice.Kind) (in activities.NoticeInput) {
+	b.t.Helper()
+	ctx := b.t.Context()
+	_, err := b.worker.SealChanges(ctx, 100)
+	require.NoError(b.t, err)
+	_, err = b.worker.ConsumeNotices(ctx, 0)
+	require.NoError(b.t, err)
+	require.NoError(b.t, b.worker.StartNotices(ctx, func(_ context.Context, e notice.Event) error {
+		if e.Kind == kind {
+			in = activities.NoticeInput{Position: e.Position, Kind: e.Kind}
+		}
+		return nil
+	}))
+	page, err := b.steps.FindRecipients(ctx, in)
+	require.NoError(b.t, err)
+	require.True(b.t, page.Done)
+	require.Positive(b.t, page.Written)
+	return in
 }
 
 // version returns the latest standings by user.
@@ -361,7 +382,7 @@ func TestNoticesOfOneResultAndOfAWebhook(t *testing.T) {
 	further, err := b.main.OpenNotices(t.Context(), waiting[0], 100)
 	require.NoError(t, err)
 	require.Len(t, further, len(waiting)-1)
-	_, err = b.later.TidyNotices(t.Context())
+	_, err = b.mainAt(func() time.Time { return time.Now().AddDate(0, 4, 0) }).TidyNotices(t.Context())
 	require.NoError(t, err)
 	_, err = b.main.Notice(t.Context(), waiting[0].Position, notice.ResultPosted)
 	require.ErrorIs(t, err, race.ErrNotFound)
@@ -376,21 +397,7 @@ func TestNoticesWhileTheProviderIsDown(t *testing.T) {
 	results := []race.Result{{Bib: "1", Gun: 9_000_000, Status: race.Finished}}
 	_, err := b.main.ImportResults(t.Context(), rows(b.raceID, results), maindb.Change{By: organizer})
 	require.NoError(t, err)
-	_, err = b.worker.SealChanges(t.Context(), 100)
-	require.NoError(t, err)
-	_, err = b.worker.ConsumeNotices(t.Context())
-	require.NoError(t, err)
-	var event notice.Event
-	require.NoError(t, b.worker.StartNotices(t.Context(), func(_ context.Context, e notice.Event) error {
-		if e.Kind == notice.ResultPosted {
-			event = e
-		}
-		return nil
-	}))
-	in := activities.NoticeInput{Position: event.Position, Kind: event.Kind}
-	page, err := b.steps.FindRecipients(t.Context(), in)
-	require.NoError(t, err)
-	require.Equal(t, activities.NoticePage{Written: 1, Done: true}, page)
+	in := b.found(notice.ResultPosted)
 	b.box.refuses = true
 	_, err = b.steps.SendNotices(t.Context(), in)
 	require.ErrorIs(t, err, errLost, "the next attempt waits longer")
@@ -405,6 +412,87 @@ func TestNoticesWhileTheProviderIsDown(t *testing.T) {
 	require.True(t, strings.HasPrefix(m.Unsubscribe, "https://results.example.org"+notice.UnsubscribePath), m.Unsubscribe)
 	require.NotContains(t, m.Unsubscribe, b.users[0])
 	require.Equal(t, fmt.Sprintf(addressFor, 1), m.To)
+}
+
+// TestChangesOfOneEventFarApart: an event of changes that happened one after the other,
+// as while the worker was down, is told to the runner of the first as to that of the last.
+func TestChangesOfOneEventFarApart(t *testing.T) {
+	t.Parallel()
+	b := setupNotices(t)
+	for i, ago := range []time.Duration{time.Minute, 10 * time.Second, 0} {
+		then := b.mainAt(func() time.Time { return time.Now().Add(-ago) })
+		_, _, err := then.PostRecord(t.Context(), b.raceID, uuid.NewString(), race.Result{Bib: fmt.Sprint(1 + i*withEmail), Gun: 9_000_000, Status: race.Finished}, maindb.Change{By: organizer})
+		require.NoError(t, err)
+	}
+	b.recompute()
+	b.tell()
+	require.Equal(t, b.everybody(func(userID string) bool { return slices.Index(b.users, userID) <= 2*withEmail }), in(b.box.taken(t), posted...))
+}
+
+// TestEventsGatherChanges: what changes while an event gathers is added to it, and its
+// workflow starts once, afterwards; a digest gathers until it is due.
+func TestEventsGatherChanges(t *testing.T) {
+	t.Parallel()
+	b := setupNotices(t)
+	const settle = 4 * time.Minute // gathers for one
+	at := time.Date(2026, 4, 20, 8, 0, 0, 0, time.UTC)
+	store := b.mainAt(func() time.Time { return at })
+	var started []string
+	look := func() {
+		_, err := store.SealChanges(t.Context(), 100)
+		require.NoError(t, err)
+		_, err = store.ConsumeNotices(t.Context(), settle)
+		require.NoError(t, err)
+		require.NoError(t, store.StartNotices(t.Context(), func(_ context.Context, e notice.Event) error {
+			started = append(started, fmt.Sprintf("%s %d %s", e.Kind, len(e.Subjects), e.At.Sub(e.First)))
+			return nil
+		}))
+	}
+	for bib := range 8 { // one each 15 s
+		_, _, err := store.PostRecord(t.Context(), b.raceID, uuid.NewString(), race.Result{Bib: fmt.Sprint(bib + 1), Gun: 9_000_000, Status: race.Finished}, maindb.Change{By: organizer})
+		require.NoError(t, err)
+		look()
+		at = at.Add(15 * time.Second)
+	}
+	require.Equal(t, []string{"place-moved 5 1m0s", "result-posted 5 1m0s"}, started)
+	started = nil
+	at = at.Add(time.Minute)
+	look()
+	require.Equal(t, []string{"place-moved 3 30s", "result-posted 3 30s"}, started)
+	oldest, err := store.TidyNotices(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, oldest, "the digest does not wait for its workflow: it gathers")
+	require.NotContains(t, strings.Join(started, ""), "points")
+	at = at.Add(time.Hour)
+	look()
+	require.Contains(t, started, "points-credited 8 1m45s")
+}
+
+// TestTwoStepsAtOnce: a step goes on that Temporal takes for dead, while its successor
+// sends the mails of the same event. Nobody gets one twice.
+func TestTwoStepsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setupNotices(t)
+	var results []race.Result
+	for i := range fieldOf {
+		results = append(results, race.Result{Bib: fmt.Sprint(i + 1), Gun: 9_000_000, Status: race.Finished})
+	}
+	_, err := b.main.ImportResults(t.Context(), rows(b.raceID, results), maindb.Change{By: organizer})
+	require.NoError(t, err)
+	event := b.found(notice.ResultPosted)
+	var steps sync.WaitGroup
+	for range 3 {
+		steps.Go(func() {
+			for {
+				sent, err := b.steps.SendNotices(t.Context(), event)
+				if err != nil || !sent.More { // an error says that the rest is under way
+					return
+				}
+			}
+		})
+	}
+	steps.Wait()
+	require.Equal(t, b.everybody(func(string) bool { return true }), in(b.box.taken(t), posted...))
 }
 
 // TestMessageToEveryoneEntered: a post with notify is told to who is entered when it is
@@ -484,18 +572,7 @@ func TestPostWithdrawnWhileMailsWait(t *testing.T) {
 		ID: uuid.NewString(), RaceID: b.raceID, State: race.PostPublished, Title: "Parking", Body: "None.", Notify: true, CreatedBy: organizer,
 	})
 	require.NoError(t, err)
-	_, err = b.worker.SealChanges(ctx, 100)
-	require.NoError(t, err)
-	_, err = b.worker.ConsumeNotices(ctx)
-	require.NoError(t, err)
-	var in activities.NoticeInput
-	require.NoError(t, b.worker.StartNotices(ctx, func(_ context.Context, e notice.Event) error {
-		in = activities.NoticeInput{Position: e.Position, Kind: e.Kind}
-		return nil
-	}))
-	page, err := b.steps.FindRecipients(ctx, in)
-	require.NoError(t, err)
-	require.Positive(t, page.Written)
+	in := b.found(notice.PostPublished)
 	_, err = b.main.ChangePost(ctx, b.raceID, p.ID, 1, func(p *race.Post) error {
 		p.State = race.PostWithdrawn
 		return nil
@@ -503,9 +580,9 @@ func TestPostWithdrawnWhileMailsWait(t *testing.T) {
 	require.NoError(t, err)
 	sent, err := b.steps.SendNotices(ctx, in)
 	require.NoError(t, err)
+	require.Equal(t, activities.NoticesSent{More: true}, sent)
+	sent, err = b.steps.SendNotices(ctx, in)
+	require.NoError(t, err)
 	require.Equal(t, activities.NoticesSent{}, sent)
 	require.Empty(t, b.box.took)
-	waiting, err := b.user.NoticesToSend(ctx, in.Position, in.Kind, 10)
-	require.NoError(t, err)
-	require.Empty(t, waiting)
 }

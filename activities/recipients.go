@@ -146,14 +146,13 @@ func (t *telling) results(ctx context.Context) error {
 			known[r.RecordID] = revision
 		}
 	}
-	first := t.event.At
-	before, err := t.main.KnownRevisions(ctx, records, known, first.Add(-baselineSlack))
+	before, err := t.main.KnownRevisions(ctx, records, known, t.event.First.Add(-baselineSlack))
 	if err != nil {
 		return err
 	}
 	for _, r := range results {
-		if known[r.RecordID] != int64(r.Revision) {
-			t.noticed = append(t.noticed, userdb.Noticed{UserID: r.UserID, Thing: "result/" + r.RecordID, State: int64(r.Revision)})
+		if told, ok := known[r.RecordID]; !ok || told != int64(r.Revision) {
+			t.noticed = append(t.noticed, userdb.Noticed{UserID: r.UserID, Thing: "result/" + r.RecordID, State: int64(r.Revision), Was: told, Known: ok})
 		}
 		was, knew := before[r.RecordID]
 		about := t.facts()
@@ -206,7 +205,7 @@ func (t *telling) points(ctx context.Context) error {
 		if was == credit.Points {
 			continue // also nothing where nothing was
 		}
-		t.noticed = append(t.noticed, userdb.Noticed{UserID: r.UserID, Thing: thing, State: credit.Points})
+		t.noticed = append(t.noticed, userdb.Noticed{UserID: r.UserID, Thing: thing, State: credit.Points, Was: was, Known: knew})
 		about := t.facts()
 		about.Bib, about.Now = r.Bib, &notice.Figures{Points: credit.Points}
 		if knew {

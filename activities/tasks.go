@@ -135,10 +135,11 @@ func (t *telling) isNews(told map[[2]string]int64, userID string, task race.Task
 	_, _ = hash.Write([]byte(strings.Join([]string{string(task.Status), task.AssigneeID, task.Deadline.String()}, "\n"))) // never fails
 	state := int64(hash.Sum64() >> 1)
 	thing := "task/" + task.ID
-	if was, knew := told[[2]string{thing, userID}]; knew && was == state {
+	was, knew := told[[2]string{thing, userID}]
+	if knew && was == state {
 		return false
 	}
-	t.noticed = append(t.noticed, userdb.Noticed{UserID: userID, Thing: thing, State: state})
+	t.noticed = append(t.noticed, userdb.Noticed{UserID: userID, Thing: thing, State: state, Was: was, Known: knew})
 	return true
 }
 

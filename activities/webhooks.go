@@ -5,12 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.temporal.io/sdk/activity"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -21,7 +20,10 @@ const (
 	// webhookBatch is how many deliveries one step sends.
 	webhookBatch = 100
 	// webhookSenders is how many of them are under way at once.
-	webhookSenders = 4
+	webhookSenders = 8
+	// webhookLease is how long a delivery that was begun is left alone at least: longer than
+	// an attempt and what is noted of it take, so that nobody repeats one that is under way.
+	webhookLease = time.Minute
 	// maxWebhookFailures is after how many failures a step stops trying the rest.
 	maxWebhookFailures = 8
 	// webhookRest and maxWebhookRest bound how long an endpoint that accepted nothing in a step
@@ -33,12 +35,14 @@ const (
 // webhookStore keeps deliveries; maindb.Outcomes implements it. Tests lose its answers.
 type webhookStore interface {
 	DueWebhooks(ctx context.Context, webhookID string, limit int) (maindb.WebhookBatch, error)
-	BeginDelivery(ctx context.Context, d maindb.WebhookDelivery, next time.Time) (maindb.WebhookDelivery, bool, error)
-	FinishDelivery(ctx context.Context, d maindb.WebhookDelivery, o webhook.Outcome, state string, next time.Time) (off bool, err error)
+	TurnDeliveries(ctx context.Context, webhookID string, done []maindb.DeliveryOutcome, next []maindb.DeliveryAttempt) (maindb.DeliveryTurn, error)
 }
 
 // Webhooks tells endpoints what changed.
 type Webhooks struct {
+	// Busy reports whether credits wait, for which deliveries give way; nil: never.
+	Busy func() bool
+
 	store    webhookStore
 	sender   *webhook.Sender
 	public   string // the URL at which readers reach the pages
@@ -95,6 +99,7 @@ type WebhookSent struct {
 // sent once more, under the same ID, when its next attempt is due.
 func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSent, error) {
 	ctx = asWorkflow(ctx)
+	defer keepAlive(ctx)()
 	batch, err := a.store.DueWebhooks(ctx, in.WebhookID, webhookBatch)
 	if errors.Is(err, race.ErrNotFound) {
 		return WebhookSent{}, nil // removed or switched off meanwhile
@@ -102,13 +107,12 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	if err != nil || len(batch.Due) == 0 {
 		return WebhookSent{NextAt: batch.Next}, err
 	}
-	s := &sending{}
-	if batch.Format.IsChat() {
-		s.note(a.tell(ctx, batch, s))
-	} else {
-		a.sendAll(ctx, batch, s)
-	}
-	if err := errors.Join(s.errs...); err != nil {
+	s := &sending{Webhooks: a, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
+	groups := s.messages(batch.Due)
+	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
+		atOnce: webhookSenders, busy: a.Busy, stop: s.stop.Load, turn: s.turn, send: s.attempt,
+	}.run(ctx, groups)
+	if err != nil {
 		return WebhookSent{}, err
 	}
 	sent := WebhookSent{Delivered: int(s.delivered.Load()), Failed: int(s.failed.Load()), More: true}
@@ -124,141 +128,99 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 
 // sending is a batch under way.
 type sending struct {
+	*Webhooks
+	batch             maindb.WebhookBatch
+	jitter            float64 // of a chat's batch, the same for all, so that they are one message again
 	delivered, failed atomic.Int64
 	stop              atomic.Bool // no further attempts are begun
-
-	mu   sync.Mutex
-	errs []error
 }
 
-// note keeps an error, after which no further attempts are begun.
-func (s *sending) note(err error) {
-	if err == nil {
-		return
+// messages groups deliveries by what is sent as one: all to a chat, each by itself
+// otherwise.
+func (s *sending) messages(deliveries []maindb.WebhookDelivery) [][]maindb.WebhookDelivery {
+	if s.batch.Format.IsChat() && len(deliveries) > 0 {
+		return [][]maindb.WebhookDelivery{deliveries}
 	}
-	s.stop.Store(true)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.errs = append(s.errs, err)
+	return slices.Collect(slices.Chunk(deliveries, 1))
 }
 
-// sendAll makes an attempt at each delivery, several at once.
-func (a *Webhooks) sendAll(ctx context.Context, batch maindb.WebhookBatch, s *sending) {
-	todo := make(chan maindb.WebhookDelivery)
-	var senders sync.WaitGroup
-	for range webhookSenders {
-		senders.Go(func() {
-			for d := range todo {
-				s.note(a.try(ctx, batch, d, s))
-			}
+func (s *sending) pause(attempt int, asked time.Duration) (pause time.Duration, again bool) {
+	random := s.jitter
+	if !s.batch.Format.IsChat() {
+		random = rand.Float64() //nolint:gosec // jitter
+	}
+	return webhook.Pause(attempt, asked, random)
+}
+
+// turn notes what came of attempts and begins the next.
+func (s *sending) turn(ctx context.Context, done [][]maindb.DeliveryOutcome, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
+	var attempts []maindb.DeliveryAttempt
+	for _, d := range slices.Concat(next...) {
+		pause, _ := s.pause(d.Attempts+1, 0)
+		attempts = append(attempts, maindb.DeliveryAttempt{WebhookDelivery: d, NextAt: s.now().Add(max(pause, webhookLease))})
+	}
+	turn, err := s.store.TurnDeliveries(ctx, s.batch.ID, slices.Concat(done...), attempts)
+	if err != nil {
+		return nil, err
+	}
+	if turn.Closed {
+		s.stop.Store(true)
+	}
+	if turn.SwitchedOff {
+		s.off.Inc()
+		s.log.WarnContext(ctx, "webhook switched off: it failed for days, or answered 410 Gone; its owner can switch it on again",
+			"webhook_id", s.batch.ID, "race_id", s.batch.RaceID)
+	}
+	return s.messages(turn.Begun), nil
+}
+
+// attempt makes one attempt at deliveries that are one message.
+func (s *sending) attempt(ctx context.Context, deliveries []maindb.WebhookDelivery) (results []maindb.DeliveryOutcome) {
+	var events []webhook.Message
+	for _, d := range deliveries {
+		events = append(events, webhook.Message{ID: d.ID, Type: d.Type, At: d.HappenedAt, Data: d.Data})
+	}
+	var outcome webhook.Outcome
+	var err error
+	switch {
+	case !s.batch.Format.IsChat():
+		outcome, err = s.sender.Send(ctx, s.batch.URL, s.batch.Secrets, events[0])
+	case len(s.batch.Secrets) == 0:
+		return nil
+	default:
+		outcome, err = s.sender.Tell(ctx, s.batch.Format, string(s.batch.Secrets[0]), webhook.Note{
+			Language: s.batch.Language, RaceID: s.batch.RaceID, Race: s.batch.RaceName, PublicURL: s.public, Events: events,
 		})
 	}
-	stopping := workerStops(ctx)
-	for _, d := range batch.Due {
-		if s.stop.Load() || ctx.Err() != nil {
-			break
-		}
-		select {
-		case <-stopping:
-			s.stop.Store(true)
-		case todo <- d:
-		}
-	}
-	close(todo)
-	senders.Wait()
-}
-
-// workerStops returns a channel that is closed when the worker begins to stop.
-func workerStops(ctx context.Context) <-chan struct{} {
-	if !activity.IsActivity(ctx) {
-		return nil
-	}
-	return activity.GetWorkerStopChannel(ctx)
-}
-
-// try makes one attempt at a delivery.
-func (a *Webhooks) try(ctx context.Context, batch maindb.WebhookBatch, d maindb.WebhookDelivery, s *sending) error {
-	random := rand.Float64() //nolint:gosec // jitter
-	d, ours, err := a.begin(ctx, d, random)
-	if err != nil || !ours {
-		return err
-	}
-	outcome, err := a.sender.Send(ctx, batch.URL, batch.Secrets, webhook.Message{ID: d.ID, Type: d.Type, At: d.HappenedAt, Data: d.Data})
 	if err != nil {
-		return err
+		return nil // the step has ended: nobody knows what came of it
 	}
-	return a.finish(ctx, batch, d, outcome, random, s)
-}
-
-// tell makes one attempt at all that is due at a chat, as one message.
-func (a *Webhooks) tell(ctx context.Context, batch maindb.WebhookBatch, s *sending) error {
-	random := rand.Float64() //nolint:gosec // jitter, the same for all, so that they are one message again
-	note := webhook.Note{Language: batch.Language, RaceID: batch.RaceID, Race: batch.RaceName, PublicURL: a.public}
-	var begun []maindb.WebhookDelivery
-	for _, d := range batch.Due {
-		d, ours, err := a.begin(ctx, d, random)
-		if err != nil {
-			return err
-		}
-		if ours {
-			begun = append(begun, d)
-			note.Events = append(note.Events, webhook.Message{ID: d.ID, Type: d.Type, At: d.HappenedAt, Data: d.Data})
-		}
-	}
-	if len(begun) == 0 || len(batch.Secrets) == 0 {
-		return nil
-	}
-	outcome, err := a.sender.Tell(ctx, batch.Format, string(batch.Secrets[0]), note)
-	if err != nil {
-		return err
-	}
-	for _, d := range begun {
-		if err := a.finish(ctx, batch, d, outcome, random, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// begin notes an attempt before it is made. It returns the delivery as it is then, and
-// false when somebody else has it.
-func (a *Webhooks) begin(ctx context.Context, d maindb.WebhookDelivery, random float64) (maindb.WebhookDelivery, bool, error) {
-	if activity.IsActivity(ctx) {
-		activity.RecordHeartbeat(ctx)
-	}
-	pause, again := webhook.Pause(d.Attempts+1, 0, random)
-	if !again {
-		pause = time.Minute // in case nobody notes what became of the last attempt
-	}
-	return a.store.BeginDelivery(ctx, d, a.now().Add(pause))
-}
-
-// finish notes what became of an attempt.
-func (a *Webhooks) finish(ctx context.Context, batch maindb.WebhookBatch, d maindb.WebhookDelivery, outcome webhook.Outcome, random float64, s *sending) error {
-	state, counted, next := maindb.DeliveryWaiting, webhookFailed, d.DueAt
-	switch {
-	case outcome.Delivered():
-		state, counted = maindb.DeliveryDelivered, webhookDelivered
-		s.delivered.Add(1)
-	default:
-		pause, again := webhook.Pause(d.Attempts, outcome.RetryAfter, random)
-		if next = a.now().Add(pause); !again {
-			state, counted = maindb.DeliveryFailed, webhookGivenUp
-		}
-		if s.failed.Add(1) >= maxWebhookFailures && s.delivered.Load() == 0 || outcome.Rest() > 0 {
-			s.stop.Store(true)
-		}
-	}
-	off, err := a.store.FinishDelivery(ctx, d, outcome, state, next)
-	if err != nil {
-		return err
-	}
-	a.attempts.WithLabelValues(counted).Inc()
-	if off {
+	if outcome.Rest() > 0 {
 		s.stop.Store(true)
-		a.off.Inc()
-		a.log.WarnContext(ctx, "webhook switched off: it failed for days, or answered 410 Gone; its owner can switch it on again",
-			"webhook_id", d.WebhookID, "race_id", batch.RaceID, "outcome", outcome.String())
 	}
-	return nil
+	for _, d := range deliveries {
+		results = append(results, s.result(d, outcome))
+	}
+	return results
+}
+
+// result is what is noted of an attempt.
+func (s *sending) result(d maindb.WebhookDelivery, outcome webhook.Outcome) maindb.DeliveryOutcome {
+	result := maindb.DeliveryOutcome{WebhookDelivery: d, Outcome: outcome, State: maindb.DeliveryDelivered, NextAt: d.DueAt}
+	if outcome.Delivered() {
+		s.delivered.Add(1)
+		s.attempts.WithLabelValues(webhookDelivered).Inc()
+		return result
+	}
+	pause, again := s.pause(d.Attempts, outcome.RetryAfter)
+	result.NextAt, result.State = s.now().Add(pause), maindb.DeliveryWaiting
+	counted := webhookFailed
+	if !again {
+		result.State, counted = maindb.DeliveryFailed, webhookGivenUp
+	}
+	s.attempts.WithLabelValues(counted).Inc()
+	if s.failed.Add(1) >= maxWebhookFailures && s.delivered.Load() == 0 {
+		s.stop.Store(true)
+	}
+	return result
 }

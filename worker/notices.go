@@ -29,16 +29,17 @@ const (
 // announcer takes from the change log what people are told about, and starts a workflow
 // for each event. Every worker has one; the database lets one at a time read the log.
 type announcer struct {
-	store *maindb.Outcomes
-	runs  client.Client
-	link  *telemetry.Link
+	store  *maindb.Outcomes
+	runs   client.Client
+	link   *telemetry.Link
+	settle time.Duration
 
 	oldest prometheus.Gauge
 	tidied time.Time
 }
 
-func newAnnouncer(store *maindb.Outcomes, runs client.Client, log *slog.Logger, registry prometheus.Registerer) *announcer {
-	a := &announcer{store: store, runs: runs, link: telemetry.NewLink("the notices of the change log", log), oldest: prometheus.NewGauge(prometheus.GaugeOpts{
+func newAnnouncer(settle time.Duration, store *maindb.Outcomes, runs client.Client, log *slog.Logger, registry prometheus.Registerer) *announcer {
+	a := &announcer{settle: settle, store: store, runs: runs, link: telemetry.NewLink("the notices of the change log", log), oldest: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "mrmrthon_notice_oldest_seconds", Help: "How long the oldest event that people are told about has waited for its workflow; 0 when none waits. The same of every worker.",
 	})}
 	registry.MustRegister(a.oldest)
@@ -65,7 +66,7 @@ func (a *announcer) announce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sealTimeout)
 	defer cancel()
 	for {
-		n, err := a.store.ConsumeNotices(ctx)
+		n, err := a.store.ConsumeNotices(ctx, a.settle)
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		offers:    activities.NewOffers(main, runsOf{runs}, metrics),
 		mails:     mails,
 		notices:   activities.NewNotices(m.Config.Notices, main, user, mails, time.Now, registry),
-		announcer: newAnnouncer(main, clients.Temporal, m.Log, registry),
+		announcer: newAnnouncer(m.Config.Notices.Settle, main, clients.Temporal, m.Log, registry),
 		webhooks:  activities.NewWebhooks(main, webhook.NewSender(m.Config.Webhooks, time.Now), m.Config.Mail.PublicURL, time.Now, m.Log, registry),
 		feed:      newWebhookFeed(main, runs, m.Log, registry),
 		depths:    newDepths(records, m.Log, registry),
@@ -168,6 +168,8 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	records := bridge.New(w.cfg.Bridge, w.records, w.starter, w.log, w.registry)
+	w.notices.Busy, w.webhooks.Busy = records.Busy, records.Busy
 	gaveUp := func(err error) { cancel(fmt.Errorf("a Temporal worker stopped by itself: %w", err)) }
 	var started []worker.Worker
 	defer func() { w.stopWorkers(started) }()
@@ -187,7 +189,7 @@ func (w *work) run(ctx context.Context, stopHTTP func()) error {
 	scheduling.Go(func() { w.feed.run(ctx) })
 	scheduling.Go(func() { w.scheduleAudit(ctx) })
 	scheduling.Go(func() { w.scheduleSweep(ctx) })
-	bridge.New(w.cfg.Bridge, w.records, w.starter, w.log, w.registry).Run(ctx)
+	records.Run(ctx)
 	scheduling.Wait()
 	w.log.Info("worker stopping: the bridge has released its messages")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {

@@ -28,7 +28,14 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	const folder = "testdata/histories"
 	files := histories(t, folder)
-	require.Len(t, files, 36, "one history for each way through a workflow, and older ones while they may be running")
+	require.Len(t, files, 37, "one history for each way through a workflow, and older ones while they may be running")
+	recorded := map[string]bool{}
+	for _, file := range files {
+		recorded[readHistory(t, file).GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowType().GetName()] = true
+	}
+	for kind := range workflows.Inputs() {
+		require.True(t, recorded[kind], "no history of %s: make histories", kind)
+	}
 	if others := os.Getenv("REPLAY_HISTORIES"); others != "" {
 		files = append(files, histories(t, others)...)
 	}
@@ -87,6 +94,7 @@ func newReplayer(t *testing.T, before ...interceptor.WorkerInterceptor) worker.W
 	replayer.RegisterWorkflow(workflows.PublishPlanned)
 	replayer.RegisterWorkflow(workflows.RemindOfTask)
 	replayer.RegisterWorkflow(workflows.DeliverWebhook)
+	replayer.RegisterWorkflow(workflows.TellNotice)
 	replayer.RegisterWorkflow(workflows.FinalizeRace)
 	replayer.RegisterWorkflow(workflows.SweepStandings)
 	replayer.RegisterWorkflow(workflows.RankSeries)

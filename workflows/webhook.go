@@ -15,10 +15,10 @@ import (
 // webhookSteps is how many steps a run has before the next run goes on.
 const webhookSteps = 200
 
-// webhookOptions bound one step: 100 deliveries, four at once, of which the eighth that
-// fails ends it when none arrives. Each attempt is a heartbeat.
+// webhookOptions bound one step: 100 deliveries, eight at once, of which the eighth that
+// fails ends it when none arrives.
 var webhookOptions = workflow.ActivityOptions{
-	StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: time.Minute,
+	StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: 15 * time.Second,
 	RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 }
 

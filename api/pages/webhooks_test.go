@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/webhook"
 )
@@ -63,10 +64,10 @@ func TestWebhooksOnPages(t *testing.T) {
 		due, err := b.outcomes.DueWebhooks(t.Context(), id, 1)
 		require.NoError(t, err)
 		require.Len(t, due.Due, 1)
-		begun, mine, err := b.outcomes.BeginDelivery(t.Context(), due.Due[0], next)
+		turn, err := b.outcomes.TurnDeliveries(t.Context(), id, nil, []maindb.DeliveryAttempt{{WebhookDelivery: due.Due[0], NextAt: next}})
 		require.NoError(t, err)
-		require.True(t, mine)
-		_, err = b.outcomes.FinishDelivery(t.Context(), begun, o, state, next)
+		require.Len(t, turn.Begun, 1)
+		_, err = b.outcomes.TurnDeliveries(t.Context(), id, []maindb.DeliveryOutcome{{WebhookDelivery: turn.Begun[0], Outcome: o, State: state, NextAt: next}}, nil)
 		require.NoError(t, err)
 	}
 	attempt(webhook.Outcome{Failure: "dns"}, "waiting", time.Now().Add(time.Hour))

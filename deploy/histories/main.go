@@ -32,6 +32,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/mrmrthon/mrmrthon/activities"
+	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
 	mrmtemporal "github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/webhook"
@@ -108,7 +109,28 @@ func recordPlain(ctx context.Context, temporal client.Client, folder string) err
 	if err := recordWebhook(ctx, temporal, folder); err != nil {
 		return err
 	}
+	if err := recordNotice(ctx, temporal, folder); err != nil {
+		return err
+	}
 	return recordStandings(ctx, temporal, folder)
+}
+
+// recordNotice records an event that people are told about.
+func recordNotice(ctx context.Context, temporal client.Client, folder string) error {
+	notices := worker.New(temporal, workflows.NoticesTaskQueue, worker.Options{})
+	notices.RegisterWorkflow(workflows.TellNotice)
+	notices.RegisterActivity(&noticeScene{})
+	if err := notices.Start(); err != nil {
+		return fmt.Errorf("start the worker of notices: %w", err)
+	}
+	defer notices.Stop()
+	event := notice.Event{Position: 7, Kind: notice.PlaceMoved}
+	input := workflows.NoticeInput{Position: event.Position, Kind: event.Kind}
+	run, err := temporal.ExecuteWorkflow(ctx, workflows.TellNoticeOptions(event), workflows.TellNotice, input)
+	if err != nil {
+		return fmt.Errorf("start a notice: %w", err)
+	}
+	return save(ctx, temporal, run, filepath.Join(folder, "notice.json"))
 }
 
 // recordWebhook records an endpoint that takes nothing.

@@ -17,7 +17,6 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
 	"github.com/mrmrthon/mrmrthon/internal/temporal"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
-	"github.com/mrmrthon/mrmrthon/internal/webhook"
 )
 
 const (
@@ -269,11 +268,42 @@ func (s *webhookScene) DueWebhooks(context.Context, string, int) (maindb.Webhook
 	return maindb.WebhookBatch{}, race.ErrNotFound
 }
 
-func (*webhookScene) BeginDelivery(_ context.Context, d maindb.WebhookDelivery, _ time.Time) (maindb.WebhookDelivery, bool, error) {
-	d.Attempts++
-	return d, true, nil
+func (*webhookScene) TurnDeliveries(_ context.Context, _ string, _ []maindb.DeliveryOutcome, next []maindb.DeliveryAttempt) (turn maindb.DeliveryTurn, _ error) {
+	for _, d := range next {
+		d.Attempts++
+		turn.Begun = append(turn.Begun, d.WebhookDelivery)
+	}
+	return turn, nil
 }
 
-func (*webhookScene) FinishDelivery(context.Context, maindb.WebhookDelivery, webhook.Outcome, string, time.Time) (bool, error) {
-	return false, nil
+// noticeScene is an event that is told to three accounts, found on two pages; the provider
+// is out of reach at first.
+type noticeScene struct{ sent int }
+
+// PlanNotice says that the event is due in a moment.
+func (*noticeScene) PlanNotice(context.Context, activities.NoticeInput) (activities.NoticePlan, error) { //nolint:unparam // the form of an activity
+	return activities.NoticePlan{DueAt: time.Now().Add(300 * time.Millisecond)}, nil
 }
+
+// FindRecipients finds two accounts, then one.
+func (*noticeScene) FindRecipients(_ context.Context, in activities.NoticeInput) (activities.NoticePage, error) { //nolint:unparam // likewise
+	if in.After == "" {
+		return activities.NoticePage{Written: 2, After: runnerID}, nil
+	}
+	return activities.NoticePage{Written: 1, Done: true}, nil
+}
+
+// SendNotices fails, then sends two mails, then the last.
+func (s *noticeScene) SendNotices(context.Context, activities.NoticeInput) (activities.NoticesSent, error) {
+	s.sent++
+	switch s.sent {
+	case 1:
+		return activities.NoticesSent{}, errOutage
+	case 2:
+		return activities.NoticesSent{Sent: 2, Failed: 1, More: true}, nil
+	}
+	return activities.NoticesSent{Sent: 1}, nil
+}
+
+// FinishNotice succeeds.
+func (*noticeScene) FinishNotice(context.Context, activities.NoticeInput) error { return nil }

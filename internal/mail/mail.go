@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 	gomail "github.com/wneessen/go-mail"
+	smtpclient "github.com/wneessen/go-mail/smtp"
 )
 
 // Config says how mails are sent.
@@ -115,10 +117,19 @@ func (off) Send(context.Context, Message) (string, error) { return "", ErrOff }
 // smtpTimeout bounds each step of handing over a message.
 const smtpTimeout = 15 * time.Second
 
+// linger is how long connections to an SMTP server are kept open after the last mail.
+const linger = 2 * time.Second
+
+// smtp keeps the connections on which it has sent until no mail has followed for a moment.
 type smtp struct {
 	client *gomail.Client
 	from   string
 	domain string // of the message IDs
+
+	mu      sync.Mutex
+	sending int                  // mails under way
+	idle    []*smtpclient.Client // open connections that no mail uses
+	closing *time.Timer          // closes them
 }
 
 func newSMTP(cfg Config) (*smtp, error) {
@@ -130,7 +141,7 @@ func newSMTP(cfg Config) (*smtp, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SMTP_ADDR: %w", err)
 	}
-	options := []gomail.Option{gomail.WithPort(port), gomail.WithTimeout(smtpTimeout)}
+	options := []gomail.Option{gomail.WithPort(port), gomail.WithTimeout(smtpTimeout), gomail.WithoutNoop()}
 	switch cfg.SMTPTLS {
 	case "tls":
 		options = append(options, gomail.WithSSL())
@@ -174,7 +185,7 @@ func (s *smtp) Send(ctx context.Context, m Message) (string, error) {
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
-	err := s.client.DialAndSendWithContext(ctx, msg)
+	err := s.deliver(ctx, msg)
 	var refused *gomail.SendError
 	switch {
 	case err == nil:
@@ -185,6 +196,71 @@ func (s *smtp) Send(ctx context.Context, m Message) (string, error) {
 		return "", fmt.Errorf("the SMTP server refused the mail: %s, code %d %s", refused.Reason, refused.ErrorCode(), refused.EnhancedStatusCode())
 	}
 	return "", fmt.Errorf("reach the SMTP server: %w", err)
+}
+
+// deliver hands a message over on a connection that is open, or on a new one. A server may
+// have closed an open one meanwhile: what it did not begin to take is sent once more.
+func (s *smtp) deliver(ctx context.Context, msg *gomail.Msg) error {
+	s.mu.Lock()
+	s.sending++
+	if s.closing != nil {
+		s.closing.Stop()
+	}
+	var connection *smtpclient.Client
+	if last := len(s.idle) - 1; last >= 0 {
+		connection, s.idle = s.idle[last], s.idle[:last]
+	}
+	s.mu.Unlock()
+	reused := connection != nil
+	err := s.deliverOn(ctx, &connection, msg)
+	var refused *gomail.SendError
+	if reused && errors.As(err, &refused) && (refused.Reason == gomail.ErrSMTPMailFrom || refused.Reason == gomail.ErrConnCheck) {
+		_ = connection.Close()
+		connection = nil
+		err = s.deliverOn(ctx, &connection, msg)
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case connection == nil:
+	case err == nil:
+		s.idle = append(s.idle, connection)
+	default:
+		_ = connection.Close() // what it is good for is not known
+	}
+	s.sending--
+	if s.sending == 0 {
+		s.closing = time.AfterFunc(linger, s.closeIdle)
+	}
+	return err
+}
+
+// deliverOn hands a message over, on a new connection where there is none.
+func (s *smtp) deliverOn(ctx context.Context, connection **smtpclient.Client, msg *gomail.Msg) (err error) {
+	if *connection == nil {
+		if *connection, err = s.client.DialToSMTPClientWithContext(ctx); err != nil {
+			return err
+		}
+	}
+	if err = s.client.SendWithSMTPClient(*connection, msg); err != nil && msg.IsDelivered() {
+		_ = (*connection).Close() // the server has taken the mail, and left before the next could follow
+		*connection, err = nil, nil
+	}
+	return err
+}
+
+// closeIdle closes the connections unless mails are sent again.
+func (s *smtp) closeIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sending > 0 {
+		return
+	}
+	for _, connection := range s.idle {
+		go func() { _ = s.client.CloseWithSMTPClient(connection) }() // says goodbye
+	}
+	s.idle = nil
 }
 
 // noMailbox reports whether a refusal is about the address. Others, such as that we may

@@ -7,6 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	netmail "net/mail"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -93,4 +96,79 @@ func TestSES(t *testing.T) {
 	refuse = true
 	_, err = sender.Send(t.Context(), Message{ID: "m", To: "uta@example.org"})
 	require.EqualError(t, err, "SES refused the mail: MessageRejected")
+}
+
+// taker is an SMTP server that takes mails, and closes connections as a test says.
+type taker struct {
+	mu          sync.Mutex
+	connections int
+	taken       []string // Message-IDs
+	leaves      func(taken int) bool
+}
+
+func (k *taker) NewSession(c *gosmtp.Conn) (gosmtp.Session, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.connections++
+	return &takerSession{k: k, conn: c}, nil
+}
+
+type takerSession struct {
+	k    *taker
+	conn *gosmtp.Conn
+	took bool
+}
+
+func (*takerSession) Logout() error                          { return nil }
+func (*takerSession) Mail(string, *gosmtp.MailOptions) error { return nil }
+func (*takerSession) Rcpt(string, *gosmtp.RcptOptions) error { return nil }
+
+// Reset is called when a mail has been answered.
+func (s *takerSession) Reset() {
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	if s.took && s.k.leaves(len(s.k.taken)) {
+		_ = s.conn.Conn().Close()
+	}
+	s.took = false
+}
+
+func (s *takerSession) Data(r io.Reader) error {
+	m, err := netmail.ReadMessage(r)
+	if err != nil {
+		return err
+	}
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	s.k.taken, s.took = append(s.k.taken, m.Header.Get("Message-Id")), true
+	return nil
+}
+
+// TestConnectionsAreUsedAgain: mails that follow each other go over one connection, and a
+// server that closes it when it has taken a mail gets the next over another: no mail is
+// lost, and none comes twice.
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	for name, leaves := range map[string]func(int) bool{
+		"stays": func(int) bool { return false }, "leaves after each": func(int) bool { return true }, "leaves after every third": func(taken int) bool { return taken%3 == 0 },
+	} {
+		server := &taker{leaves: leaves}
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		serving := gosmtp.NewServer(server)
+		go func() { _ = serving.Serve(listener) }()
+		sender, err := newSMTP(Config{SMTPAddr: listener.Addr().String(), SMTPTLS: "off", From: "from@example.org"})
+		require.NoError(t, err)
+		const mails = 10
+		for i := range mails {
+			_, err := sender.Send(t.Context(), Message{ID: string(rune('a' + i)), To: "uta@example.org", Subject: "S", Text: "t", HTML: "h"})
+			require.NoError(t, err, name)
+		}
+		require.NoError(t, serving.Close())
+		server.mu.Lock()
+		require.Len(t, server.taken, mails, name)
+		require.Len(t, slices.Compact(slices.Sorted(slices.Values(server.taken))), mails, name)
+		require.Equal(t, map[string]int{"stays": 1, "leaves after each": mails, "leaves after every third": 4}[name], server.connections, name)
+		server.mu.Unlock()
+	}
 }

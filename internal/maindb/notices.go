@@ -18,20 +18,66 @@ import (
 // noticesAtOnce is how many changes or events are taken in one go.
 const noticesAtOnce = 500
 
-// ConsumeNotices writes an event for what the change log tells that people are told
+// ConsumeNotices writes an event for what the change log says that people are told
 // about, and returns how many changes it took. Changes of one kind in one race that
-// follow each other make one event.
-func (s *Outcomes) ConsumeNotices(ctx context.Context) (n int, err error) {
+// follow each other make one event; settle is that of notice.Event.GathersUntil.
+func (s *Outcomes) ConsumeNotices(ctx context.Context, settle time.Duration) (n int, err error) {
 	return s.ConsumeChanges(ctx, "notices", noticesAtOnce, func(ctx context.Context, tx *sql.Tx, changes []SealedChange) error {
-		const into = `INSERT INTO notice_event (position, kind, race_id, subjects, happened_at) VALUES `
+		events, err := s.joinGathering(ctx, s.queries.WithTx(tx), gather(changes))
+		if err != nil {
+			return err
+		}
+		const into = `INSERT INTO notice_event (position, kind, race_id, subjects, first_at, happened_at, gathers_until) VALUES `
 		var failed error
-		err := insertRows(ctx, tx, into, gather(changes), func(args []any, e notice.Event) []any {
+		err = insertRows(ctx, tx, into, events, func(args []any, e notice.Event) []any {
 			subjects, err := json.Marshal(e.Subjects)
 			failed = errors.Join(failed, err)
-			return append(args, e.Position, string(e.Kind), e.RaceID, string(subjects), e.At)
+			return append(args, e.Position, string(e.Kind), e.RaceID, string(subjects), e.First, e.At, nullMoment(e.GathersUntil(settle)))
 		})
 		return errors.Join(failed, err)
 	})
+}
+
+// joinGathering adds events to those that still gather changes of their kind and race, and
+// returns the others.
+func (s *Outcomes) joinGathering(ctx context.Context, q *gen.Queries, events []notice.Event) (others []notice.Event, err error) {
+	var raceIDs []string
+	for _, e := range events {
+		if !slices.Contains(raceIDs, e.RaceID) {
+			raceIDs = append(raceIDs, e.RaceID)
+		}
+	}
+	if len(raceIDs) == 0 {
+		return nil, nil
+	}
+	rows, err := q.GatheringNotices(ctx, raceIDs)
+	if err != nil {
+		return nil, fmt.Errorf("read the events that gather changes: %w", err)
+	}
+	open := map[[2]string]notice.Event{} // the latest of each kind and race
+	for _, row := range rows {
+		e, err := eventOf(gen.NoticeRow(row))
+		if err != nil {
+			return nil, err
+		}
+		open[[2]string{e.RaceID, string(e.Kind)}] = e
+	}
+	for _, later := range events {
+		e, ok := open[[2]string{later.RaceID, string(later.Kind)}]
+		if !ok || !e.Join(later) {
+			others = append(others, later)
+			continue
+		}
+		subjects, err := json.Marshal(e.Subjects)
+		if err != nil {
+			return nil, err
+		}
+		err = q.JoinNotice(ctx, gen.JoinNoticeParams{Subjects: string(subjects), HappenedAt: e.At, Position: e.Position, Kind: string(e.Kind)})
+		if err != nil {
+			return nil, fmt.Errorf("add changes to notice %d: %w", e.Position, err)
+		}
+	}
+	return others, nil
 }
 
 // gather makes events of changes. What has an end of its own is an event by itself, and so
@@ -56,7 +102,7 @@ func gather(changes []SealedChange) []notice.Event {
 			if !begun {
 				i = len(events)
 				at[k] = i
-				events = append(events, notice.Event{Position: c.Position, Kind: kind, RaceID: c.RaceID})
+				events = append(events, notice.Event{Position: c.Position, Kind: kind, RaceID: c.RaceID, First: c.At})
 			}
 			events[i].At, events[i].Subjects = c.At, append(events[i].Subjects, subject)
 		}
@@ -69,10 +115,13 @@ func gather(changes []SealedChange) []notice.Event {
 // started twice.
 const noticeLost = 10 * time.Minute
 
-// StartNotices calls start for each event whose workflow has not been started, the oldest
-// first. Of several processes that do so at once, each may start the same workflows,
-// which must do no harm.
+// StartNotices calls start for each event that gathers no more changes and whose workflow
+// has not been started, the oldest first. Of several processes that do so at once, each
+// may start the same workflows, which must do no harm.
 func (s *Outcomes) StartNotices(ctx context.Context, start func(ctx context.Context, e notice.Event) error) error {
+	if err := s.queries.CloseNotices(ctx, nullMoment(s.now())); err != nil {
+		return fmt.Errorf("end the gathering of changes: %w", err)
+	}
 	rows, err := s.queries.NoticesToStart(ctx, sql.NullTime{Time: s.now().Add(-noticeLost), Valid: true}, noticesAtOnce)
 	if err != nil {
 		return fmt.Errorf("list notices: %w", err)
@@ -94,8 +143,11 @@ func (s *Outcomes) StartNotices(ctx context.Context, start func(ctx context.Cont
 
 func eventOf(row gen.NoticeRow) (notice.Event, error) {
 	e := notice.Event{
-		Position: row.Position, Kind: notice.Kind(row.Kind), RaceID: row.RaceID, At: row.HappenedAt,
+		Position: row.Position, Kind: notice.Kind(row.Kind), RaceID: row.RaceID, First: row.HappenedAt, At: row.HappenedAt,
 		FromVersion: int(row.FromVersion.Int32), ToVersion: int(row.ToVersion.Int32),
+	}
+	if row.FirstAt.Valid { // not written by the version before
+		e.First = row.FirstAt.Time
 	}
 	if err := json.Unmarshal([]byte(row.Subjects), &e.Subjects); err != nil {
 		return e, fmt.Errorf("read notice %d: %w", e.Position, err)
@@ -128,7 +180,8 @@ func (s *Outcomes) FinishNotice(ctx context.Context, position int64, kind notice
 const noticeKept = 90 * 24 * time.Hour
 
 // TidyNotices deletes up to 1,000 events that were told long ago, and returns how long the
-// oldest one waits whose workflow has not been started; 0 when none does.
+// oldest one waits that gathers no more changes and whose workflow has not been started; 0
+// when none does.
 func (s *Outcomes) TidyNotices(ctx context.Context) (oldest time.Duration, err error) {
 	now := s.now()
 	if _, err := s.queries.ExpireNotices(ctx, sql.NullTime{Time: now.Add(-noticeKept), Valid: true}); err != nil {

@@ -40,7 +40,7 @@ func TestRights(t *testing.T) {
 		"import_content":   {mysql.API: "select, insert, delete"},
 		"import_mapping":   {mysql.API: everything},
 		"race_staff":       {mysql.API: "select, insert, delete", mysql.Worker: "select (race_id, user_id, role)"},
-		"notice_event":     {mysql.API: "select", mysql.Worker: "select, insert, delete, update (started_at, finished_at, from_version, to_version)"},
+		"notice_event":     {mysql.API: "select", mysql.Worker: "select, insert, delete, update (subjects, happened_at, gathers_until, started_at, finished_at, from_version, to_version)"},
 		"staff_invitation": {mysql.API: "select, insert, delete, update (login_hash, user_id, declined_at, accepted_at)"},
 		"api_key":          {mysql.API: "select, insert, delete, update (secret_hash, prefix, last_used_at, revoked_at)"},
 		"dispute": {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -193,50 +194,151 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int)
 	return batch, err
 }
 
-// BeginDelivery notes an attempt before it is made, and that the next one is due at a
-// time. It returns the delivery as it is then, and false when somebody else has it.
-func (s *Outcomes) BeginDelivery(ctx context.Context, d WebhookDelivery, next time.Time) (WebhookDelivery, bool, error) {
-	next = next.UTC().Truncate(time.Microsecond)
-	n, err := s.queries.BeginWebhookDelivery(ctx, gen.BeginWebhookDeliveryParams{
-		AttemptedAt: nullMoment(s.now()), DueAt: next, DeliveryID: d.ID, WasDueAt: d.DueAt,
-	})
-	if err != nil {
-		return d, false, fmt.Errorf("begin delivery %s: %w", d.ID, err)
-	}
-	d.Attempts, d.DueAt = d.Attempts+1, next
-	return d, n == 1, nil
+// DeliveryAttempt is a delivery of which an attempt begins.
+type DeliveryAttempt struct {
+	WebhookDelivery
+	NextAt time.Time // when the next is due, in case nobody notes what came of this one
 }
 
-// FinishDelivery notes what became of an attempt that BeginDelivery began: state is what
-// the delivery is in from then on, and next when it is due if it waits. An endpoint that
-// is gone, or has failed for days, is switched off. A delivery that was replayed
-// meanwhile stays due.
-func (s *Outcomes) FinishDelivery(ctx context.Context, d WebhookDelivery, o webhook.Outcome, state string, next time.Time) (off bool, err error) {
+// DeliveryOutcome is what came of an attempt. Without a state, nothing is to be noted.
+type DeliveryOutcome struct {
+	WebhookDelivery // as it was begun
+	Outcome         webhook.Outcome
+	State           string    // that the delivery is in from now on
+	NextAt          time.Time // when the next attempt is due, if it waits
+}
+
+// DeliveryTurn is what a turn did.
+type DeliveryTurn struct {
+	Begun       []WebhookDelivery // without those that somebody else has
+	Closed      bool              // nothing is sent to the endpoint any more
+	SwitchedOff bool              // since this turn
+}
+
+// TurnDeliveries notes outcomes of attempts at an endpoint, and that others begin before
+// they are made, in one transaction. An endpoint that is gone, or has failed for days, is switched
+// off. A delivery that was replayed meanwhile stays due.
+func (s *Outcomes) TurnDeliveries(ctx context.Context, webhookID string, done []DeliveryOutcome, next []DeliveryAttempt) (turn DeliveryTurn, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		turn = DeliveryTurn{}
 		q, now := s.queries.WithTx(tx), s.now().UTC().Truncate(time.Microsecond)
-		row, err := q.LockWebhook(ctx, d.WebhookID)
+		row, err := q.LockWebhook(ctx, webhookID)
 		if errors.Is(err, sql.ErrNoRows) {
+			turn.Closed = true
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		err = q.FinishWebhookDelivery(ctx, gen.FinishWebhookDeliveryParams{
-			State: state, Outcome: o.String(), DueAt: next.UTC().Truncate(time.Microsecond), DeliveryID: d.ID, WasDueAt: d.DueAt,
-		})
+		due, err := waitingDeliveries(ctx, q, done, next)
 		if err != nil {
 			return err
 		}
-		if o.Delivered() {
-			return q.WebhookSucceeded(ctx, d.WebhookID)
+		if turn.SwitchedOff, err = s.finishDeliveries(ctx, tx, webhookOf(row), done, due, now); err != nil {
+			return err
 		}
-		off, err = s.noteFailure(ctx, tx, webhookOf(row), o, now)
+		if turn.Closed = row.OffReason != "" || turn.SwitchedOff; turn.Closed {
+			return nil
+		}
+		turn.Begun, err = beginDeliveries(ctx, tx, next, due, now)
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("finish delivery %s: %w", d.ID, err)
+		return DeliveryTurn{}, fmt.Errorf("send to webhook %s: %w", webhookID, err)
 	}
-	return off, nil
+	return turn, nil
+}
+
+// waitingDeliveries returns when those of the deliveries are due that wait, and locks them.
+func waitingDeliveries(ctx context.Context, q *gen.Queries, done []DeliveryOutcome, next []DeliveryAttempt) (due map[string]time.Time, err error) {
+	var ids []string
+	for _, d := range done {
+		if d.State != "" {
+			ids = append(ids, d.ID)
+		}
+	}
+	for _, d := range next {
+		ids = append(ids, d.ID)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := q.LockWaitingDeliveries(ctx, ids)
+	due = make(map[string]time.Time, len(rows))
+	for _, row := range rows {
+		due[row.DeliveryID] = row.DueAt
+	}
+	return due, err
+}
+
+// finishDeliveries notes the outcomes of deliveries that are due when their attempts left
+// them.
+func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, done []DeliveryOutcome, due map[string]time.Time, now time.Time) (off bool, err error) {
+	var ids, states, outcomes, dues []any
+	var failure *webhook.Outcome
+	delivered := false
+	for _, d := range done {
+		if d.State == "" {
+			continue
+		}
+		if d.Outcome.Delivered() {
+			delivered = true
+		} else if failure == nil || d.Outcome.Gone() || !failure.Gone() && d.Outcome.Rest() > failure.Rest() {
+			failure = &d.Outcome
+		}
+		if at, ok := due[d.ID]; ok && at.Equal(d.DueAt) {
+			ids = append(ids, d.ID)
+			states, outcomes = append(states, d.ID, d.State), append(outcomes, d.ID, d.Outcome.String())
+			dues = append(dues, d.ID, d.NextAt.UTC().Truncate(time.Microsecond))
+		}
+	}
+	if n := len(ids); n > 0 {
+		//nolint:gosec // only placeholders are added
+		_, err := tx.ExecContext(ctx, "UPDATE webhook_delivery SET state = "+caseOf(n)+", outcome = "+caseOf(n)+", due_at = "+caseOf(n)+
+			" WHERE delivery_id IN ("+strings.Repeat(",?", n)[1:]+")", slices.Concat(states, outcomes, dues, ids)...)
+		if err != nil {
+			return false, fmt.Errorf("finish %d deliveries: %w", n, err)
+		}
+	}
+	if delivered && !w.FailingSince.IsZero() {
+		if err := s.queries.WithTx(tx).WebhookSucceeded(ctx, w.ID); err != nil {
+			return false, err
+		}
+		w.FailingSince = time.Time{}
+	}
+	if failure == nil {
+		return false, nil
+	}
+	return s.noteFailure(ctx, tx, w, *failure, now)
+}
+
+// beginDeliveries notes attempts before they are made, of deliveries that nobody else has
+// begun since they were read.
+func beginDeliveries(ctx context.Context, tx *sql.Tx, next []DeliveryAttempt, due map[string]time.Time, now time.Time) (begun []WebhookDelivery, err error) {
+	var ids, dues []any
+	for _, d := range next {
+		if at, ok := due[d.ID]; !ok || !at.Equal(d.DueAt) {
+			continue
+		}
+		d.Attempts, d.DueAt = d.Attempts+1, d.NextAt.UTC().Truncate(time.Microsecond)
+		begun = append(begun, d.WebhookDelivery)
+		ids, dues = append(ids, d.ID), append(dues, d.ID, d.DueAt)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	//nolint:gosec // only placeholders are added
+	_, err = tx.ExecContext(ctx, "UPDATE webhook_delivery SET attempts = attempts + 1, attempted_at = ?, due_at = "+caseOf(len(ids))+
+		" WHERE delivery_id IN ("+strings.Repeat(",?", len(ids))[1:]+")", slices.Concat([]any{now}, dues, ids)...)
+	if err != nil {
+		return nil, fmt.Errorf("begin %d deliveries: %w", len(ids), err)
+	}
+	return begun, nil
+}
+
+// caseOf returns an expression that gives each of n deliveries a value of its own.
+func caseOf(n int) string {
+	return "CASE delivery_id" + strings.Repeat(" WHEN ? THEN ?", n) + " END"
 }
 
 // noteFailure notes that an endpoint failed, and switches it off where that is due.

@@ -14,6 +14,7 @@ type Event struct {
 	Position int64
 	Kind     Kind
 	RaceID   string
+	First    time.Time // of its first change
 	At       time.Time // of its last change
 	Subjects []Subject
 	// FromVersion and ToVersion are the versions of the standings that it compares; zero:
@@ -146,14 +147,53 @@ func (e Event) DueAt(settle time.Duration) time.Time {
 	case definition.Class == Transactional:
 		return e.At
 	case definition.Class == Activity:
-		at := e.At.UTC().Add(settle)
-		due := time.Date(at.Year(), at.Month(), at.Day(), digestHour, 0, 0, 0, time.UTC)
-		if due.Before(at) {
-			due = due.Add(day)
-		}
-		return due
+		return nextDigest(e.First.Add(settle))
 	}
 	return e.At.Add(settle)
+}
+
+// nextDigest returns when the digests of a time are sent.
+func nextDigest(at time.Time) time.Time {
+	at = at.UTC()
+	due := time.Date(at.Year(), at.Month(), at.Day(), digestHour, 0, 0, 0, time.UTC)
+	if due.Before(at) {
+		due = due.Add(day)
+	}
+	return due
+}
+
+// mostSubjects is how many changes an event holds one by one.
+const mostSubjects = 1000
+
+// GathersUntil returns until when changes that follow are added to the event, so that a
+// race under way has a workflow for each kind a few times a minute and not every second;
+// zero: it gathers no others. What is told as a digest gathers until that is sent. settle
+// is the same as in DueAt.
+func (e Event) GathersUntil(settle time.Duration) time.Time {
+	if e.Kind == PointsCredited {
+		return nextDigest(e.First)
+	}
+	if e.Kind == ResultPosted || e.Kind == PlaceMoved {
+		return e.First.Add(settle / 4)
+	}
+	return time.Time{}
+}
+
+// Join adds the changes of a later event of the same kind and race, or reports that they
+// are an event of their own. An event of more changes than it holds one by one is about
+// any record of the race, unless it has to know who made them.
+func (e *Event) Join(later Event) bool {
+	if len(e.Subjects)+len(later.Subjects) > mostSubjects && e.Kind == ResultPosted {
+		return false
+	}
+	e.At = later.At
+	if _, all := e.Records(); all && e.Kind != ResultPosted {
+		return true
+	}
+	if e.Subjects = append(e.Subjects, later.Subjects...); len(e.Subjects) > mostSubjects {
+		e.Subjects = []Subject{{Kind: "race", ID: e.RaceID}}
+	}
+	return true
 }
 
 // until is the first end of an offer of the event.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -79,6 +80,8 @@ type Mail struct {
 	// Token is the secret of the mail's link; empty when it has none. Each attempt to
 	// send has its own, and all of them work.
 	Token string
+	// Unsent is why it is not sent: ErrMailExpired or ErrAddressOff.
+	Unsent error
 }
 
 const (
@@ -170,45 +173,14 @@ func (s *Accounts) StartMails(ctx context.Context, start func(ctx context.Contex
 // the errors are ErrMailExpired and ErrAddressOff. It returns race.ErrNotFound when
 // there is none, as when its owner has left.
 func (s *Ledger) BeginMail(ctx context.Context, mailID string) (Mail, error) {
-	var m Mail
-	var unsent error
-	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
-		queries, now := s.queries.WithTx(tx), s.now()
-		unsent = nil
-		row, err := queries.LockMail(ctx, mailID)
-		if errors.Is(err, sql.ErrNoRows) {
-			return race.ErrNotFound
-		}
-		if err != nil {
-			return err
-		}
-		m = mailOf(row)
-		if m.State.Final() {
-			return nil
-		}
-		if !m.ExpiresAt.After(now) {
-			unsent = ErrMailExpired
-		} else if off, err := queries.AddressOff(ctx, row.UserID, optional(row.Address)); err != nil {
-			return err
-		} else if off && m.Kind != ConfirmEmail {
-			unsent = ErrAddressOff
-		}
-		if unsent != nil {
-			m.State = MailFailed
-			return queries.MailDone(ctx, gen.MailDoneParams{State: string(MailFailed), UpdatedAt: now, MailID: mailID})
-		}
-		m.State, m.Attempts = MailSending, m.Attempts+1
-		if err := queries.MailSending(ctx, now, mailID); err != nil || !row.LinkID.Valid {
-			return err
-		}
-		token, hash := auth.NewRefreshToken()
-		m.Token = token
-		return queries.InsertLinkToken(ctx, hash[:], row.LinkID.String)
-	})
+	begun, err := s.TurnMails(ctx, nil, []string{mailID}, 0)
+	if err == nil && len(begun) == 0 {
+		err = race.ErrNotFound
+	}
 	if err != nil {
 		return Mail{}, fmt.Errorf("begin mail %s: %w", mailID, err)
 	}
-	return m, unsent
+	return begun[0], begun[0].Unsent
 }
 
 // Why a mail is not sent.
@@ -221,30 +193,158 @@ var (
 // its address is switched off, until its owner confirms one again. What the provider
 // has reported in the meantime stays.
 func (s *Ledger) FinishMail(ctx context.Context, mailID string, state MailState, providerID string) error {
-	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
-		queries := s.queries.WithTx(tx)
-		row, err := queries.LockMail(ctx, mailID)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil // its owner has left
-		}
-		if err != nil {
-			return err
-		}
-		final := state
-		if was := MailState(row.State); was == MailBounced || was == MailFailed {
-			final = was
-		}
-		err = queries.MailDone(ctx, gen.MailDoneParams{State: string(final), ProviderID: providerID, UpdatedAt: s.now(), MailID: mailID})
-		if err != nil || state != MailBounced {
-			return err
-		}
-		// The attempt began when the row was last updated.
-		return s.switchOff(ctx, queries, &row, row.Address, MailEvent{Kind: PermanentBounce, At: s.now(), SentAt: row.UpdatedAt})
-	})
-	if err != nil {
+	if _, err := s.TurnMails(ctx, []MailOutcome{{MailID: mailID, State: state, ProviderID: providerID}}, nil, 0); err != nil {
 		return fmt.Errorf("finish mail %s: %w", mailID, err)
 	}
 	return nil
+}
+
+// MailOutcome is what became of an attempt to send a mail. MailQueued means that it failed
+// and that the next may begin at once; without a state, nothing is to be noted.
+type MailOutcome struct {
+	MailID     string
+	State      MailState
+	ProviderID string
+}
+
+// TurnMails does in one transaction what FinishMail does for the outcomes and BeginMail for
+// the mails that are next, which it returns except those that have been deleted. A mail
+// that another attempt began less than lease ago is left out too: it may be under way.
+func (s *Ledger) TurnMails(ctx context.Context, done []MailOutcome, next []string, lease time.Duration) (begun []Mail, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		if err := s.finishMails(ctx, tx, done); err != nil {
+			return err
+		}
+		begun, err = s.beginMails(ctx, s.queries.WithTx(tx), next, lease)
+		return err
+	})
+	return begun, err
+}
+
+func (s *Ledger) beginMails(ctx context.Context, queries *gen.Queries, next []string, lease time.Duration) (begun []Mail, err error) {
+	if len(next) == 0 {
+		return nil, nil
+	}
+	rows, err := queries.LockMails(ctx, next)
+	if err != nil {
+		return nil, err
+	}
+	users := make([]string, len(rows))
+	for i, row := range rows {
+		users[i] = row.UserID
+	}
+	off, err := addressesOff(ctx, queries, users)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	var sending, failed []string
+	for _, row := range rows {
+		m := mailOf(row)
+		switch {
+		case m.State.Final():
+		case m.State == MailSending && row.UpdatedAt.After(now.Add(-lease)):
+			continue
+		case !m.ExpiresAt.After(now):
+			m.State, m.Unsent = MailFailed, ErrMailExpired
+			failed = append(failed, m.ID)
+		case off[[2]string{row.UserID, row.Address}] && m.Kind != ConfirmEmail:
+			m.State, m.Unsent = MailFailed, ErrAddressOff
+			failed = append(failed, m.ID)
+		default:
+			m.State, m.Attempts = MailSending, m.Attempts+1
+			sending = append(sending, m.ID)
+			if row.LinkID.Valid {
+				token, hash := auth.NewRefreshToken()
+				m.Token = token
+				if err := queries.InsertLinkToken(ctx, hash[:], row.LinkID.String); err != nil {
+					return nil, err
+				}
+			}
+		}
+		begun = append(begun, m)
+	}
+	if len(failed) > 0 {
+		if err := queries.MailsGivenUp(ctx, now, failed); err != nil {
+			return nil, err
+		}
+	}
+	if len(sending) > 0 {
+		err = queries.MailsSending(ctx, now, sending)
+	}
+	return begun, err
+}
+
+// addressesOff returns the addresses of accounts that are switched off, by account and
+// address.
+func addressesOff(ctx context.Context, queries *gen.Queries, userIDs []string) (map[[2]string]bool, error) {
+	off := map[[2]string]bool{}
+	if len(userIDs) == 0 {
+		return off, nil
+	}
+	rows, err := queries.AddressesOff(ctx, userIDs)
+	for _, row := range rows {
+		off[[2]string{row.UserID, row.Email.String}] = true
+	}
+	return off, err
+}
+
+// finishMails notes outcomes: of mails that were sent in one statement.
+func (s *Ledger) finishMails(ctx context.Context, tx *sql.Tx, done []MailOutcome) error {
+	queries, now := s.queries.WithTx(tx), s.now()
+	var sent []MailOutcome
+	var queued []string
+	for _, o := range done {
+		switch o.State {
+		case MailSent:
+			sent = append(sent, o)
+		case MailQueued:
+			queued = append(queued, o.MailID)
+		case "":
+		default:
+			if err := s.finishUnsent(ctx, queries, o); err != nil {
+				return err
+			}
+		}
+	}
+	if len(queued) > 0 {
+		if err := queries.MailsWaitAgain(ctx, now, queued); err != nil {
+			return err
+		}
+	}
+	if len(sent) == 0 {
+		return nil
+	}
+	var args []any
+	for _, o := range sent {
+		args = append(args, o.MailID, o.ProviderID)
+	}
+	args = append(args, now)
+	for _, o := range sent {
+		args = append(args, o.MailID)
+	}
+	//nolint:gosec // only placeholders are added
+	_, err := tx.ExecContext(ctx, `UPDATE mail SET state = IF(state IN ('bounced', 'failed'), state, 'sent'), provider_id = CASE mail_id`+
+		strings.Repeat(" WHEN ? THEN ?", len(sent))+` END, updated_at = ? WHERE mail_id IN (`+strings.Repeat(",?", len(sent))[1:]+`)`, args...)
+	return err
+}
+
+// finishUnsent notes that a mail bounced or was given up.
+func (s *Ledger) finishUnsent(ctx context.Context, queries *gen.Queries, o MailOutcome) error {
+	rows, err := queries.LockMails(ctx, []string{o.MailID})
+	if err != nil || len(rows) == 0 {
+		return err // without a row, its owner has left
+	}
+	row, final := rows[0], o.State
+	if was := MailState(row.State); was == MailBounced || was == MailFailed {
+		final = was
+	}
+	err = queries.MailDone(ctx, gen.MailDoneParams{State: string(final), ProviderID: o.ProviderID, UpdatedAt: s.now(), MailID: o.MailID})
+	if err != nil || o.State != MailBounced {
+		return err
+	}
+	// The attempt began when the row was last updated.
+	return s.switchOff(ctx, queries, &row, row.Address, MailEvent{Kind: PermanentBounce, At: s.now(), SentAt: row.UpdatedAt})
 }
 
 // WaitingMails returns for how long the oldest mail has waited that is neither sent nor

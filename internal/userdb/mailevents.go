@@ -3,7 +3,6 @@ package userdb
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -59,8 +58,11 @@ func (s *Ledger) NoteMailEvent(ctx context.Context, e MailEvent) error {
 	}
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries := s.queries.WithTx(tx)
-		row, err := queries.LockMail(ctx, e.MailID)
-		if errors.Is(err, sql.ErrNoRows) {
+		rows, err := queries.LockMails(ctx, []string{e.MailID})
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
 			for _, address := range e.Addresses {
 				if err := s.switchOff(ctx, queries, nil, address, e); err != nil {
 					return err
@@ -68,9 +70,7 @@ func (s *Ledger) NoteMailEvent(ctx context.Context, e MailEvent) error {
 			}
 			return nil
 		}
-		if err != nil {
-			return err
-		}
+		row := rows[0]
 		state := map[MailEventKind]MailState{PermanentBounce: MailBounced, Rejection: MailFailed}[e.Kind]
 		if state != "" && state != MailState(row.State) {
 			err := queries.MailDone(ctx, gen.MailDoneParams{State: string(state), ProviderID: row.ProviderID, UpdatedAt: s.now(), MailID: row.MailID})

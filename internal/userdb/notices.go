@@ -164,16 +164,19 @@ func (s *Ledger) Unsubscribers(ctx context.Context, userIDs []string) (map[strin
 	if len(found) == len(userIDs) {
 		return found, nil
 	}
+	var fresh []any
 	for _, id := range userIDs {
 		if _, has := found[id]; has {
 			continue
 		}
-		var fresh notice.Unsubscriber
-		_, _ = rand.Read(fresh.ID[:]) // it never fails
-		_, _ = rand.Read(fresh.Secret[:])
-		if err := s.queries.AddUnsubscriber(ctx, id, fresh.ID[:], fresh.Secret[:]); err != nil {
-			return nil, fmt.Errorf("make what signs the links of account %s: %w", id, err)
-		}
+		random := make([]byte, 16+32)
+		_, _ = rand.Read(random) // it never fails
+		fresh = append(fresh, id, random[:16], random[16:])
+	}
+	//nolint:gosec // only placeholders are added
+	_, err := s.db.ExecContext(ctx, "INSERT IGNORE INTO unsubscriber (user_id, link_id, secret) VALUES "+strings.Repeat(",(?,?,?)", len(fresh)/3)[1:], fresh...)
+	if err != nil {
+		return nil, fmt.Errorf("make what signs the links of %d accounts: %w", len(fresh)/3, err)
 	}
 	if err := read(); err != nil { // another process may have been faster
 		return nil, fmt.Errorf("read what signs links: %w", err)
@@ -222,7 +225,13 @@ func wrapNotices(err error) error {
 type Noticed struct {
 	UserID, Thing string
 	State         int64
+	Was           int64 // what WriteNotices replaces, if anything
+	Known         bool  // there is something
 }
+
+// ErrNoticed says that another event told an account about the same thing meanwhile: what
+// there is to tell must be found again.
+var ErrNoticed = errors.New("another event told the same account meanwhile")
 
 // Noticed returns up to what accounts have been told, by thing and account.
 func (s *Ledger) Noticed(ctx context.Context, userIDs []string) (map[[2]string]int64, error) {
@@ -248,11 +257,17 @@ type NewNotice struct {
 
 // WriteNotices adds mails of an event, and notes up to what accounts have been told, in
 // one transaction: nobody is told twice, whatever crashes. A mail that the event has for
-// the account already stays as it is.
+// the account already stays as it is. It returns ErrNoticed when what an account has been
+// told is no longer what it was when the mails were composed.
 func (s *Ledger) WriteNotices(ctx context.Context, e notice.Event, mails []NewNotice, noticed []Noticed) (written int, err error) {
 	now := s.now()
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		written = 0
+		for part := range slices.Chunk(noticed, noticesAtOnce) {
+			if err := s.writeNoticed(ctx, tx, part, now); err != nil {
+				return err
+			}
+		}
 		for part := range slices.Chunk(mails, noticesAtOnce) {
 			args, rows := []any{}, make([]string, len(part))
 			for i, m := range part {
@@ -275,19 +290,6 @@ func (s *Ledger) WriteNotices(ctx context.Context, e notice.Event, mails []NewNo
 			n, _ := result.RowsAffected()
 			written += int(n)
 		}
-		for part := range slices.Chunk(noticed, noticesAtOnce) {
-			args, rows := []any{}, make([]string, len(part))
-			for i, n := range part {
-				rows[i] = "(?,?,?,?)"
-				args = append(args, n.UserID, n.Thing, n.State, now)
-			}
-			//nolint:gosec // likewise
-			_, err := tx.ExecContext(ctx, `INSERT INTO noticed (user_id, thing, state, noticed_at) VALUES `+strings.Join(rows, ",")+
-				` ON DUPLICATE KEY UPDATE state = VALUES(state), noticed_at = VALUES(noticed_at)`, args...)
-			if err != nil {
-				return err
-			}
-		}
 		return nil
 	})
 	if err != nil {
@@ -296,23 +298,83 @@ func (s *Ledger) WriteNotices(ctx context.Context, e notice.Event, mails []NewNo
 	return written, nil
 }
 
+// writeNoticed notes up to what accounts have been told, if nobody else did meanwhile.
+func (s *Ledger) writeNoticed(ctx context.Context, tx *sql.Tx, noticed []Noticed, now time.Time) error {
+	type key [2]string
+	was := map[key]int64{}
+	var users, things []string
+	var known, fresh []any
+	for _, n := range noticed {
+		if !n.Known {
+			fresh = append(fresh, n.UserID, n.Thing, n.State, now)
+			continue
+		}
+		was[key{n.UserID, n.Thing}] = n.Was
+		users, things = append(users, n.UserID), append(things, n.Thing)
+		known = append(known, n.UserID, n.Thing, n.State, now)
+	}
+	if len(fresh) > 0 {
+		//nolint:gosec // only placeholders are added
+		result, err := tx.ExecContext(ctx, "INSERT IGNORE INTO noticed (user_id, thing, state, noticed_at) VALUES "+strings.Repeat(",(?,?,?,?)", len(fresh)/4)[1:], fresh...)
+		if err != nil {
+			return err
+		}
+		if n, _ := result.RowsAffected(); int(n) != len(fresh)/4 {
+			return ErrNoticed
+		}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	rows, err := s.queries.WithTx(tx).NoticedForUpdate(ctx, users, things)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		k := key{row.UserID, row.Thing}
+		if state, ok := was[k]; ok && state != row.State {
+			return ErrNoticed
+		}
+		delete(was, k)
+	}
+	if len(was) > 0 {
+		return ErrNoticed // their account was erased
+	}
+	//nolint:gosec // likewise
+	_, err = tx.ExecContext(ctx, "INSERT INTO noticed (user_id, thing, state, noticed_at) VALUES "+strings.Repeat(",(?,?,?,?)", len(known)/4)[1:]+
+		" ON DUPLICATE KEY UPDATE state = VALUES(state), noticed_at = VALUES(noticed_at)", known...)
+	return err
+}
+
 const noticesAtOnce = 500
 
 // WaitingNotice is a mail of an event that is neither sent nor given up.
 type WaitingNotice struct{ MailID, UserID string }
 
 // NoticesToSend returns up to limit mails of an event that wait, those with the fewest
-// attempts first.
-func (s *Ledger) NoticesToSend(ctx context.Context, position int64, kind notice.Kind, limit int) ([]WaitingNotice, error) {
-	rows, err := s.queries.NoticesToSend(ctx, sql.NullInt64{Int64: position, Valid: true}, optional(string(kind)), int32(limit)) //nolint:gosec // some hundreds
-	found := make([]WaitingNotice, len(rows))
-	for i, row := range rows {
-		found[i] = WaitingNotice(row)
+// attempts first, and how many others may be under way: an attempt began them less than
+// lease ago.
+func (s *Ledger) NoticesToSend(ctx context.Context, position int64, kind notice.Kind, lease time.Duration, limit int) (waiting []WaitingNotice, underWay int, err error) {
+	of, event := sql.NullInt64{Int64: position, Valid: true}, optional(string(kind))
+	rows, err := s.queries.NoticesToSend(ctx, gen.NoticesToSendParams{
+		NoticePosition: of, NoticeEvent: event, BegunBefore: s.now().Add(-lease), Limit: int32(limit), //nolint:gosec // some hundreds
+	})
+	for _, row := range rows {
+		waiting = append(waiting, WaitingNotice(row))
 	}
-	return found, wrapNotices(err)
+	if err == nil && len(rows) == 0 {
+		var n int64
+		n, err = s.queries.NoticesUnderWay(ctx, of, event)
+		underWay = int(n)
+	}
+	return waiting, underWay, wrapNotices(err)
 }
 
-// DropNotices gives up the mails of an event that nobody has begun to send.
-func (s *Ledger) DropNotices(ctx context.Context, position int64, kind notice.Kind) error {
-	return wrapNotices(s.queries.DropNotices(ctx, s.now(), sql.NullInt64{Int64: position, Valid: true}, optional(string(kind))))
+// DropNotices gives up the mails of an event that nobody began to send less than lease
+// ago.
+func (s *Ledger) DropNotices(ctx context.Context, position int64, kind notice.Kind, lease time.Duration) error {
+	now := s.now()
+	return wrapNotices(s.queries.DropNotices(ctx, gen.DropNoticesParams{
+		UpdatedAt: now, NoticePosition: sql.NullInt64{Int64: position, Valid: true}, NoticeEvent: optional(string(kind)), BegunBefore: now.Add(-lease),
+	}))
 }

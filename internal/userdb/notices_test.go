@@ -66,3 +66,91 @@ func TestNoticePreferences(t *testing.T) {
 	_, err = b.store.ChooseNotices(t.Context(), uta, off, nil)
 	require.ErrorIs(t, err, race.ErrNotFound)
 }
+
+// TestNobodyIsToldOfTheSameThingTwice: of two events that found at the same time what an
+// account knows, the second has to look again.
+func TestNobodyIsToldOfTheSameThingTwice(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	uta := b.account(t, "uta").UserID
+	write := func(position int64, n userdb.Noticed) (int, error) {
+		n.UserID, n.Thing = uta, "result/r"
+		mails := []userdb.NewNotice{{UserID: uta, Kind: notice.ResultPosted, ExpiresAt: b.clock().Add(time.Hour)}}
+		return b.ledger.WriteNotices(t.Context(), notice.Event{Position: position, Kind: notice.ResultPosted}, mails, []userdb.Noticed{n})
+	}
+	written, err := write(1, userdb.Noticed{State: 1})
+	require.NoError(t, err)
+	require.Equal(t, 1, written)
+	_, err = write(2, userdb.Noticed{State: 2})
+	require.ErrorIs(t, err, userdb.ErrNoticed, "it took the account for one that knows nothing")
+	_, err = write(2, userdb.Noticed{State: 2, Was: 1, Known: true})
+	require.NoError(t, err)
+	_, err = write(3, userdb.Noticed{State: 3, Was: 1, Known: true})
+	require.ErrorIs(t, err, userdb.ErrNoticed)
+	waiting, underWay, err := b.ledger.NoticesToSend(t.Context(), 3, notice.ResultPosted, time.Minute, 10)
+	require.NoError(t, err)
+	require.Empty(t, waiting)
+	require.Zero(t, underWay)
+	told, err := b.ledger.Noticed(t.Context(), []string{uta})
+	require.NoError(t, err)
+	require.Equal(t, map[[2]string]int64{{"result/r", uta}: 2}, told)
+}
+
+// TestMailsInTurns: mails that were begun are left alone for as long as they may be under
+// way, unless their attempt failed; and what became of many is noted at once.
+func TestMailsInTurns(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	const lease = time.Minute
+	var mails []userdb.NewNotice
+	for _, name := range []string{"uta", "bo", "ada", "kim"} {
+		mails = append(mails, userdb.NewNotice{UserID: b.account(t, name).UserID, Recipient: userdb.Recipient{Address: name + "@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: b.clock().Add(time.Hour)})
+	}
+	_, err := b.ledger.WriteNotices(t.Context(), notice.Event{Position: 1, Kind: notice.RaceOfficial}, mails, nil)
+	require.NoError(t, err)
+	look := func() (ids []string, underWay int) {
+		waiting, underWay, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, lease, 10)
+		require.NoError(t, err)
+		for _, w := range waiting {
+			ids = append(ids, w.MailID)
+		}
+		return ids, underWay
+	}
+	turn := func(done []userdb.MailOutcome, next ...string) (begun []string) {
+		t.Helper()
+		mails, err := b.ledger.TurnMails(t.Context(), done, next, lease)
+		require.NoError(t, err)
+		for _, m := range mails {
+			require.Equal(t, userdb.MailSending, m.State)
+			begun = append(begun, m.ID)
+		}
+		return begun
+	}
+	all, _ := look()
+	require.Len(t, all, 4)
+	require.Equal(t, all, turn(nil, all...))
+	require.Empty(t, turn(nil, all...))
+	left, underWay := look()
+	require.Empty(t, left)
+	require.Equal(t, 4, underWay)
+	for range 2 { // as when the answer is lost
+		require.Empty(t, turn([]userdb.MailOutcome{
+			{MailID: all[0], State: userdb.MailSent, ProviderID: "p0"},
+			{MailID: all[1], State: userdb.MailSent, ProviderID: "p1"},
+			{MailID: all[2], State: userdb.MailQueued},
+		}))
+	}
+	left, _ = look()
+	require.Equal(t, []string{all[2]}, left, "the last may be under way")
+	b.pass(lease)
+	left, _ = look()
+	require.Equal(t, all[2:], left)
+	begun, err := b.ledger.BeginMail(t.Context(), all[1])
+	require.NoError(t, err)
+	require.Equal(t, userdb.MailSent, begun.State)
+	require.Equal(t, all[2:], turn(nil, all[2:]...))
+	require.Empty(t, turn([]userdb.MailOutcome{{MailID: all[2], State: userdb.MailBounced}, {MailID: all[3], State: userdb.MailSent}}))
+	left, underWay = look()
+	require.Empty(t, left)
+	require.Zero(t, underWay)
+}

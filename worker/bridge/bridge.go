@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,9 +68,14 @@ type Bridge struct {
 	log      *slog.Logger
 	metrics  *metrics
 	starts   *turns
+	handling atomic.Int32 // batches
 	source   *telemetry.Link
 	temporal *telemetry.Link
 }
+
+// Busy reports whether more messages wait than single records that are posted one after
+// the other: most receivers have a batch in hand.
+func (b *Bridge) Busy() bool { return 2*int(b.handling.Load()) > b.cfg.Receivers }
 
 // New returns a bridge that registers its metrics with registry.
 func New(cfg Config, q Queue, starter Starter, log *slog.Logger, registry prometheus.Registerer) *Bridge {
@@ -120,6 +126,8 @@ func (b *Bridge) receive(ctx context.Context) {
 // are not because ctx ended.
 func (b *Bridge) handle(ctx context.Context, batch []queue.Received) {
 	defer b.metrics.held.add(batch)()
+	b.handling.Add(1)
+	defer b.handling.Add(-1)
 	stop := b.keepHidden(ctx, batch)
 	ends := make([]end, len(batch))
 	var all errgroup.Group

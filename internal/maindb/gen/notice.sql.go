@@ -12,6 +12,15 @@ import (
 	"time"
 )
 
+const closeNotices = `-- name: CloseNotices :exec
+UPDATE notice_event SET gathers_until = NULL WHERE gathers_until <= ?
+`
+
+func (q *Queries) CloseNotices(ctx context.Context, gathersUntil sql.NullTime) error {
+	_, err := q.db.ExecContext(ctx, closeNotices, gathersUntil)
+	return err
+}
+
 const expireNotices = `-- name: ExpireNotices :execrows
 DELETE FROM notice_event WHERE finished_at < ? AND to_version IS NULL LIMIT 1000
 `
@@ -23,6 +32,86 @@ func (q *Queries) ExpireNotices(ctx context.Context, finishedAt sql.NullTime) (i
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const gatheringNotices = `-- name: GatheringNotices :many
+SELECT position, kind, race_id, subjects, first_at, happened_at, from_version, to_version FROM notice_event
+WHERE gathers_until IS NOT NULL AND started_at IS NULL AND race_id IN (/*SLICE:race_ids*/?)
+ORDER BY position FOR UPDATE
+`
+
+type GatheringNoticesRow struct {
+	Position    int64
+	Kind        string
+	RaceID      string
+	Subjects    string
+	FirstAt     sql.NullTime
+	HappenedAt  time.Time
+	FromVersion sql.NullInt32
+	ToVersion   sql.NullInt32
+}
+
+func (q *Queries) GatheringNotices(ctx context.Context, raceIds []string) ([]GatheringNoticesRow, error) {
+	query := gatheringNotices
+	var queryParams []interface{}
+	if len(raceIds) > 0 {
+		for _, v := range raceIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:race_ids*/?", strings.Repeat(",?", len(raceIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:race_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []GatheringNoticesRow
+	for rows.Next() {
+		var i GatheringNoticesRow
+		if err := rows.Scan(
+			&i.Position,
+			&i.Kind,
+			&i.RaceID,
+			&i.Subjects,
+			&i.FirstAt,
+			&i.HappenedAt,
+			&i.FromVersion,
+			&i.ToVersion,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const joinNotice = `-- name: JoinNotice :exec
+UPDATE notice_event SET subjects = ?, happened_at = ? WHERE position = ? AND kind = ?
+`
+
+type JoinNoticeParams struct {
+	Subjects   string
+	HappenedAt time.Time
+	Position   int64
+	Kind       string
+}
+
+func (q *Queries) JoinNotice(ctx context.Context, arg JoinNoticeParams) error {
+	_, err := q.db.ExecContext(ctx, joinNotice,
+		arg.Subjects,
+		arg.HappenedAt,
+		arg.Position,
+		arg.Kind,
+	)
+	return err
 }
 
 const lastNoticedVersion = `-- name: LastNoticedVersion :one
@@ -37,7 +126,7 @@ func (q *Queries) LastNoticedVersion(ctx context.Context, raceID string) (int64,
 }
 
 const notice = `-- name: Notice :one
-SELECT position, kind, race_id, subjects, happened_at, from_version, to_version FROM notice_event WHERE position = ? AND kind = ?
+SELECT position, kind, race_id, subjects, first_at, happened_at, from_version, to_version FROM notice_event WHERE position = ? AND kind = ?
 `
 
 type NoticeRow struct {
@@ -45,6 +134,7 @@ type NoticeRow struct {
 	Kind        string
 	RaceID      string
 	Subjects    string
+	FirstAt     sql.NullTime
 	HappenedAt  time.Time
 	FromVersion sql.NullInt32
 	ToVersion   sql.NullInt32
@@ -58,6 +148,7 @@ func (q *Queries) Notice(ctx context.Context, position int64, kind string) (Noti
 		&i.Kind,
 		&i.RaceID,
 		&i.Subjects,
+		&i.FirstAt,
 		&i.HappenedAt,
 		&i.FromVersion,
 		&i.ToVersion,
@@ -324,8 +415,8 @@ func (q *Queries) NoticeStarted(ctx context.Context, startedAt sql.NullTime, pos
 }
 
 const noticesToStart = `-- name: NoticesToStart :many
-SELECT position, kind, race_id, subjects, happened_at, from_version, to_version FROM notice_event
-WHERE finished_at IS NULL AND (started_at IS NULL OR started_at < ?)
+SELECT position, kind, race_id, subjects, first_at, happened_at, from_version, to_version FROM notice_event
+WHERE finished_at IS NULL AND gathers_until IS NULL AND (started_at IS NULL OR started_at < ?)
 ORDER BY position, kind
 LIMIT ?
 `
@@ -335,6 +426,7 @@ type NoticesToStartRow struct {
 	Kind        string
 	RaceID      string
 	Subjects    string
+	FirstAt     sql.NullTime
 	HappenedAt  time.Time
 	FromVersion sql.NullInt32
 	ToVersion   sql.NullInt32
@@ -354,6 +446,7 @@ func (q *Queries) NoticesToStart(ctx context.Context, lostBefore sql.NullTime, l
 			&i.Kind,
 			&i.RaceID,
 			&i.Subjects,
+			&i.FirstAt,
 			&i.HappenedAt,
 			&i.FromVersion,
 			&i.ToVersion,
@@ -383,7 +476,7 @@ func (q *Queries) OfficialVersionBefore(ctx context.Context, raceID string, comp
 }
 
 const oldestUnstartedNotice = `-- name: OldestUnstartedNotice :one
-SELECT happened_at FROM notice_event WHERE finished_at IS NULL AND started_at IS NULL ORDER BY position LIMIT 1
+SELECT happened_at FROM notice_event WHERE finished_at IS NULL AND started_at IS NULL AND gathers_until IS NULL ORDER BY position LIMIT 1
 `
 
 func (q *Queries) OldestUnstartedNotice(ctx context.Context) (time.Time, error) {

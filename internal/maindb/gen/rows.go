@@ -261,15 +261,17 @@ type ImportMapping struct {
 }
 
 type NoticeEvent struct {
-	Position    int64
-	Kind        string
-	RaceID      string
-	Subjects    string
-	HappenedAt  time.Time
-	StartedAt   sql.NullTime
-	FinishedAt  sql.NullTime
-	FromVersion sql.NullInt32
-	ToVersion   sql.NullInt32
+	Position     int64
+	Kind         string
+	RaceID       string
+	Subjects     string
+	HappenedAt   time.Time
+	StartedAt    sql.NullTime
+	FinishedAt   sql.NullTime
+	FromVersion  sql.NullInt32
+	ToVersion    sql.NullInt32
+	FirstAt      sql.NullTime
+	GathersUntil sql.NullTime
 }
 
 type OfferOutbox struct {

@@ -12,31 +12,6 @@ import (
 	"time"
 )
 
-const beginWebhookDelivery = `-- name: BeginWebhookDelivery :execrows
-UPDATE webhook_delivery SET attempts = attempts + 1, attempted_at = ?, due_at = ?
-WHERE delivery_id = ? AND state = 'waiting' AND due_at = ?
-`
-
-type BeginWebhookDeliveryParams struct {
-	AttemptedAt sql.NullTime
-	DueAt       time.Time
-	DeliveryID  string
-	WasDueAt    time.Time
-}
-
-func (q *Queries) BeginWebhookDelivery(ctx context.Context, arg BeginWebhookDeliveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, beginWebhookDelivery,
-		arg.AttemptedAt,
-		arg.DueAt,
-		arg.DeliveryID,
-		arg.WasDueAt,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const deleteExpiredWebhookSecrets = `-- name: DeleteExpiredWebhookSecrets :exec
 DELETE FROM webhook_secret WHERE webhook_id = ? AND expires_at <= ?
 `
@@ -214,30 +189,6 @@ func (q *Queries) FailingWebhooks(ctx context.Context) ([]FailingWebhooksRow, er
 	return items, nil
 }
 
-const finishWebhookDelivery = `-- name: FinishWebhookDelivery :exec
-UPDATE webhook_delivery SET state = ?, outcome = ?, due_at = ?
-WHERE delivery_id = ? AND state = 'waiting' AND due_at = ?
-`
-
-type FinishWebhookDeliveryParams struct {
-	State      string
-	Outcome    string
-	DueAt      time.Time
-	DeliveryID string
-	WasDueAt   time.Time
-}
-
-func (q *Queries) FinishWebhookDelivery(ctx context.Context, arg FinishWebhookDeliveryParams) error {
-	_, err := q.db.ExecContext(ctx, finishWebhookDelivery,
-		arg.State,
-		arg.Outcome,
-		arg.DueAt,
-		arg.DeliveryID,
-		arg.WasDueAt,
-	)
-	return err
-}
-
 const insertWebhook = `-- name: InsertWebhook :exec
 INSERT INTO webhook (webhook_id, race_id, format, language, url, events, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 `
@@ -274,6 +225,48 @@ INSERT INTO webhook_secret (webhook_id, secret_no, secret) VALUES (?, ?, ?)
 func (q *Queries) InsertWebhookSecret(ctx context.Context, webhookID string, secretNo int32, secret []byte) error {
 	_, err := q.db.ExecContext(ctx, insertWebhookSecret, webhookID, secretNo, secret)
 	return err
+}
+
+const lockWaitingDeliveries = `-- name: LockWaitingDeliveries :many
+SELECT delivery_id, due_at FROM webhook_delivery WHERE state = 'waiting' AND delivery_id IN (/*SLICE:delivery_ids*/?) FOR UPDATE
+`
+
+type LockWaitingDeliveriesRow struct {
+	DeliveryID string
+	DueAt      time.Time
+}
+
+func (q *Queries) LockWaitingDeliveries(ctx context.Context, deliveryIds []string) ([]LockWaitingDeliveriesRow, error) {
+	query := lockWaitingDeliveries
+	var queryParams []interface{}
+	if len(deliveryIds) > 0 {
+		for _, v := range deliveryIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", strings.Repeat(",?", len(deliveryIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockWaitingDeliveriesRow
+	for rows.Next() {
+		var i LockWaitingDeliveriesRow
+		if err := rows.Scan(&i.DeliveryID, &i.DueAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const lockWebhook = `-- name: LockWebhook :one

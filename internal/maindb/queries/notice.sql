@@ -1,6 +1,6 @@
 -- name: NoticesToStart :many
-SELECT position, kind, race_id, subjects, happened_at, from_version, to_version FROM notice_event
-WHERE finished_at IS NULL AND (started_at IS NULL OR started_at < sqlc.arg(lost_before))
+SELECT position, kind, race_id, subjects, first_at, happened_at, from_version, to_version FROM notice_event
+WHERE finished_at IS NULL AND gathers_until IS NULL AND (started_at IS NULL OR started_at < sqlc.arg(lost_before))
 ORDER BY position, kind
 LIMIT ?;
 
@@ -11,7 +11,18 @@ UPDATE notice_event SET started_at = ? WHERE position = ? AND kind = ?;
 UPDATE notice_event SET finished_at = sqlc.arg(finished_at) WHERE position = sqlc.arg(position) AND kind = sqlc.arg(kind) AND finished_at IS NULL;
 
 -- name: Notice :one
-SELECT position, kind, race_id, subjects, happened_at, from_version, to_version FROM notice_event WHERE position = ? AND kind = ?;
+SELECT position, kind, race_id, subjects, first_at, happened_at, from_version, to_version FROM notice_event WHERE position = ? AND kind = ?;
+
+-- name: GatheringNotices :many
+SELECT position, kind, race_id, subjects, first_at, happened_at, from_version, to_version FROM notice_event
+WHERE gathers_until IS NOT NULL AND started_at IS NULL AND race_id IN (sqlc.slice(race_ids))
+ORDER BY position FOR UPDATE;
+
+-- name: JoinNotice :exec
+UPDATE notice_event SET subjects = ?, happened_at = ? WHERE position = ? AND kind = ?;
+
+-- name: CloseNotices :exec
+UPDATE notice_event SET gathers_until = NULL WHERE gathers_until <= ?;
 
 -- name: SetNoticeVersions :exec
 UPDATE notice_event SET from_version = ?, to_version = ? WHERE position = ? AND kind = ?;
@@ -57,7 +68,7 @@ SELECT claim_id FROM claim WHERE state = 'requested' AND claim_id IN (sqlc.slice
 DELETE FROM notice_event WHERE finished_at < ? AND to_version IS NULL LIMIT 1000;
 
 -- name: OldestUnstartedNotice :one
-SELECT happened_at FROM notice_event WHERE finished_at IS NULL AND started_at IS NULL ORDER BY position LIMIT 1;
+SELECT happened_at FROM notice_event WHERE finished_at IS NULL AND started_at IS NULL AND gathers_until IS NULL ORDER BY position LIMIT 1;
 
 -- name: OpenNotices :many
 SELECT position, kind, race_id, happened_at, started_at FROM notice_event

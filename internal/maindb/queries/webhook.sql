@@ -77,13 +77,8 @@ SELECT * FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' AND du
 -- name: NextWebhookDelivery :one
 SELECT due_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' ORDER BY due_at LIMIT 1;
 
--- name: BeginWebhookDelivery :execrows
-UPDATE webhook_delivery SET attempts = attempts + 1, attempted_at = sqlc.arg(attempted_at), due_at = sqlc.arg(due_at)
-WHERE delivery_id = sqlc.arg(delivery_id) AND state = 'waiting' AND due_at = sqlc.arg(was_due_at);
-
--- name: FinishWebhookDelivery :exec
-UPDATE webhook_delivery SET state = sqlc.arg(state), outcome = sqlc.arg(outcome), due_at = sqlc.arg(due_at)
-WHERE delivery_id = sqlc.arg(delivery_id) AND state = 'waiting' AND due_at = sqlc.arg(was_due_at);
+-- name: LockWaitingDeliveries :many
+SELECT delivery_id, due_at FROM webhook_delivery WHERE state = 'waiting' AND delivery_id IN (sqlc.slice(delivery_ids)) FOR UPDATE;
 
 -- name: WebhookSucceeded :exec
 UPDATE webhook SET failing_since = NULL WHERE webhook_id = ? AND failing_since IS NOT NULL;

@@ -8,18 +8,50 @@ package gen
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 )
 
-const addressOff = `-- name: AddressOff :one
-SELECT COUNT(*) > 0 FROM user WHERE user_id = ? AND email = ? AND email_problem IN ('bounced', 'complained')
+const addressesOff = `-- name: AddressesOff :many
+SELECT user_id, email FROM user WHERE user_id IN (/*SLICE:user_ids*/?) AND email_problem IN ('bounced', 'complained')
 `
 
-func (q *Queries) AddressOff(ctx context.Context, userID string, email sql.NullString) (bool, error) {
-	row := q.db.QueryRowContext(ctx, addressOff, userID, email)
-	var column_1 bool
-	err := row.Scan(&column_1)
-	return column_1, err
+type AddressesOffRow struct {
+	UserID string
+	Email  sql.NullString
+}
+
+func (q *Queries) AddressesOff(ctx context.Context, userIds []string) ([]AddressesOffRow, error) {
+	query := addressesOff
+	var queryParams []interface{}
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AddressesOffRow
+	for rows.Next() {
+		var i AddressesOffRow
+		if err := rows.Scan(&i.UserID, &i.Email); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const confirmEmail = `-- name: ConfirmEmail :exec
@@ -269,34 +301,60 @@ func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (AccountLin
 	return i, err
 }
 
-const lockMail = `-- name: LockMail :one
-SELECT mail_id, event_key, user_id, kind, language, address, detail, link_id, state, attempts, provider_id, created_at, expires_at, started_at, updated_at, notice_position, notice_event, about FROM mail WHERE mail_id = ? FOR UPDATE
+const lockMails = `-- name: LockMails :many
+SELECT mail_id, event_key, user_id, kind, language, address, detail, link_id, state, attempts, provider_id, created_at, expires_at, started_at, updated_at, notice_position, notice_event, about FROM mail WHERE mail_id IN (/*SLICE:mail_ids*/?) ORDER BY mail_id FOR UPDATE
 `
 
-func (q *Queries) LockMail(ctx context.Context, mailID string) (Mail, error) {
-	row := q.db.QueryRowContext(ctx, lockMail, mailID)
-	var i Mail
-	err := row.Scan(
-		&i.MailID,
-		&i.EventKey,
-		&i.UserID,
-		&i.Kind,
-		&i.Language,
-		&i.Address,
-		&i.Detail,
-		&i.LinkID,
-		&i.State,
-		&i.Attempts,
-		&i.ProviderID,
-		&i.CreatedAt,
-		&i.ExpiresAt,
-		&i.StartedAt,
-		&i.UpdatedAt,
-		&i.NoticePosition,
-		&i.NoticeEvent,
-		&i.About,
-	)
-	return i, err
+func (q *Queries) LockMails(ctx context.Context, mailIds []string) ([]Mail, error) {
+	query := lockMails
+	var queryParams []interface{}
+	if len(mailIds) > 0 {
+		for _, v := range mailIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", strings.Repeat(",?", len(mailIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Mail
+	for rows.Next() {
+		var i Mail
+		if err := rows.Scan(
+			&i.MailID,
+			&i.EventKey,
+			&i.UserID,
+			&i.Kind,
+			&i.Language,
+			&i.Address,
+			&i.Detail,
+			&i.LinkID,
+			&i.State,
+			&i.Attempts,
+			&i.ProviderID,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.StartedAt,
+			&i.UpdatedAt,
+			&i.NoticePosition,
+			&i.NoticeEvent,
+			&i.About,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const mailDone = `-- name: MailDone :exec
@@ -320,21 +378,72 @@ func (q *Queries) MailDone(ctx context.Context, arg MailDoneParams) error {
 	return err
 }
 
-const mailSending = `-- name: MailSending :exec
-UPDATE mail SET state = 'sending', attempts = attempts + 1, updated_at = ? WHERE mail_id = ?
-`
-
-func (q *Queries) MailSending(ctx context.Context, updatedAt time.Time, mailID string) error {
-	_, err := q.db.ExecContext(ctx, mailSending, updatedAt, mailID)
-	return err
-}
-
 const mailStarted = `-- name: MailStarted :exec
 UPDATE mail SET started_at = ? WHERE mail_id = ?
 `
 
 func (q *Queries) MailStarted(ctx context.Context, startedAt sql.NullTime, mailID string) error {
 	_, err := q.db.ExecContext(ctx, mailStarted, startedAt, mailID)
+	return err
+}
+
+const mailsGivenUp = `-- name: MailsGivenUp :exec
+UPDATE mail SET state = 'failed', provider_id = '', updated_at = ? WHERE mail_id IN (/*SLICE:mail_ids*/?)
+`
+
+func (q *Queries) MailsGivenUp(ctx context.Context, updatedAt time.Time, mailIds []string) error {
+	query := mailsGivenUp
+	var queryParams []interface{}
+	queryParams = append(queryParams, updatedAt)
+	if len(mailIds) > 0 {
+		for _, v := range mailIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", strings.Repeat(",?", len(mailIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
+const mailsSending = `-- name: MailsSending :exec
+UPDATE mail SET state = 'sending', attempts = attempts + 1, updated_at = ? WHERE mail_id IN (/*SLICE:mail_ids*/?)
+`
+
+func (q *Queries) MailsSending(ctx context.Context, updatedAt time.Time, mailIds []string) error {
+	query := mailsSending
+	var queryParams []interface{}
+	queryParams = append(queryParams, updatedAt)
+	if len(mailIds) > 0 {
+		for _, v := range mailIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", strings.Repeat(",?", len(mailIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
+const mailsWaitAgain = `-- name: MailsWaitAgain :exec
+UPDATE mail SET state = 'queued', updated_at = ? WHERE state = 'sending' AND mail_id IN (/*SLICE:mail_ids*/?)
+`
+
+func (q *Queries) MailsWaitAgain(ctx context.Context, updatedAt time.Time, mailIds []string) error {
+	query := mailsWaitAgain
+	var queryParams []interface{}
+	queryParams = append(queryParams, updatedAt)
+	if len(mailIds) > 0 {
+		for _, v := range mailIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", strings.Repeat(",?", len(mailIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
 }
 

@@ -12,15 +12,6 @@ import (
 	"time"
 )
 
-const addUnsubscriber = `-- name: AddUnsubscriber :exec
-INSERT IGNORE INTO unsubscriber (user_id, link_id, secret) VALUES (?, ?, ?)
-`
-
-func (q *Queries) AddUnsubscriber(ctx context.Context, userID string, linkID []byte, secret []byte) error {
-	_, err := q.db.ExecContext(ctx, addUnsubscriber, userID, linkID, secret)
-	return err
-}
-
 const choicesOf = `-- name: ChoicesOf :many
 SELECT user_id, kind, channel, state FROM notice_choice WHERE user_id IN (/*SLICE:user_ids*/?)
 `
@@ -122,12 +113,24 @@ func (q *Queries) DeleteUnsubscriber(ctx context.Context, userID string) error {
 }
 
 const dropNotices = `-- name: DropNotices :exec
-UPDATE mail SET state = 'failed', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND state = 'queued'
+UPDATE mail SET state = 'failed', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= ?)
 `
 
+type DropNoticesParams struct {
+	UpdatedAt      time.Time
+	NoticePosition sql.NullInt64
+	NoticeEvent    sql.NullString
+	BegunBefore    time.Time
+}
+
 // One that is being sent may have arrived: its sender notes what became of it.
-func (q *Queries) DropNotices(ctx context.Context, updatedAt time.Time, noticePosition sql.NullInt64, noticeEvent sql.NullString) error {
-	_, err := q.db.ExecContext(ctx, dropNotices, updatedAt, noticePosition, noticeEvent)
+func (q *Queries) DropNotices(ctx context.Context, arg DropNoticesParams) error {
+	_, err := q.db.ExecContext(ctx, dropNotices,
+		arg.UpdatedAt,
+		arg.NoticePosition,
+		arg.NoticeEvent,
+		arg.BegunBefore,
+	)
 	return err
 }
 
@@ -207,6 +210,57 @@ func (q *Queries) Noticed(ctx context.Context, userIds []string) ([]NoticedRow, 
 	return items, nil
 }
 
+const noticedForUpdate = `-- name: NoticedForUpdate :many
+SELECT user_id, thing, state FROM noticed WHERE user_id IN (/*SLICE:user_ids*/?) AND thing IN (/*SLICE:things*/?) FOR UPDATE
+`
+
+type NoticedForUpdateRow struct {
+	UserID string
+	Thing  string
+	State  int64
+}
+
+func (q *Queries) NoticedForUpdate(ctx context.Context, userIds []string, things []string) ([]NoticedForUpdateRow, error) {
+	query := noticedForUpdate
+	var queryParams []interface{}
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	if len(things) > 0 {
+		for _, v := range things {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:things*/?", strings.Repeat(",?", len(things))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:things*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NoticedForUpdateRow
+	for rows.Next() {
+		var i NoticedForUpdateRow
+		if err := rows.Scan(&i.UserID, &i.Thing, &i.State); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const noticesPausedUntil = `-- name: NoticesPausedUntil :one
 SELECT notices_paused_until FROM user WHERE user_id = ? AND erased_at IS NULL
 `
@@ -220,18 +274,31 @@ func (q *Queries) NoticesPausedUntil(ctx context.Context, userID string) (sql.Nu
 
 const noticesToSend = `-- name: NoticesToSend :many
 SELECT mail_id, user_id FROM mail
-WHERE notice_position = ? AND notice_event = ? AND state IN ('queued', 'sending')
+WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= ?)
 ORDER BY attempts, mail_id
 LIMIT ?
 `
+
+type NoticesToSendParams struct {
+	NoticePosition sql.NullInt64
+	NoticeEvent    sql.NullString
+	BegunBefore    time.Time
+	Limit          int32
+}
 
 type NoticesToSendRow struct {
 	MailID string
 	UserID string
 }
 
-func (q *Queries) NoticesToSend(ctx context.Context, noticePosition sql.NullInt64, noticeEvent sql.NullString, limit int32) ([]NoticesToSendRow, error) {
-	rows, err := q.db.QueryContext(ctx, noticesToSend, noticePosition, noticeEvent, limit)
+// Those that nobody began a moment ago.
+func (q *Queries) NoticesToSend(ctx context.Context, arg NoticesToSendParams) ([]NoticesToSendRow, error) {
+	rows, err := q.db.QueryContext(ctx, noticesToSend,
+		arg.NoticePosition,
+		arg.NoticeEvent,
+		arg.BegunBefore,
+		arg.Limit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -251,6 +318,17 @@ func (q *Queries) NoticesToSend(ctx context.Context, noticePosition sql.NullInt6
 		return nil, err
 	}
 	return items, nil
+}
+
+const noticesUnderWay = `-- name: NoticesUnderWay :one
+SELECT COUNT(*) FROM mail WHERE notice_position = ? AND notice_event = ? AND state = 'sending'
+`
+
+func (q *Queries) NoticesUnderWay(ctx context.Context, noticePosition sql.NullInt64, noticeEvent sql.NullString) (int64, error) {
+	row := q.db.QueryRowContext(ctx, noticesUnderWay, noticePosition, noticeEvent)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const pauseNotices = `-- name: PauseNotices :exec

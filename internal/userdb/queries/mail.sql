@@ -4,8 +4,8 @@ INSERT IGNORE INTO mail (mail_id, event_key, user_id, kind, language, address, d
                          created_at, expires_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, '', ?, ?, ?);
 
--- name: LockMail :one
-SELECT * FROM mail WHERE mail_id = ? FOR UPDATE;
+-- name: LockMails :many
+SELECT * FROM mail WHERE mail_id IN (sqlc.slice(mail_ids)) ORDER BY mail_id FOR UPDATE;
 
 -- name: UnstartedMails :many
 -- Those whose workflow has not been started, or was so long ago that it may be lost.
@@ -18,8 +18,14 @@ LIMIT ?;
 -- name: MailStarted :exec
 UPDATE mail SET started_at = ? WHERE mail_id = ?;
 
--- name: MailSending :exec
-UPDATE mail SET state = 'sending', attempts = attempts + 1, updated_at = ? WHERE mail_id = ?;
+-- name: MailsSending :exec
+UPDATE mail SET state = 'sending', attempts = attempts + 1, updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids));
+
+-- name: MailsGivenUp :exec
+UPDATE mail SET state = 'failed', provider_id = '', updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids));
+
+-- name: MailsWaitAgain :exec
+UPDATE mail SET state = 'queued', updated_at = sqlc.arg(updated_at) WHERE state = 'sending' AND mail_id IN (sqlc.slice(mail_ids));
 
 -- name: MailDone :exec
 UPDATE mail SET state = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?;
@@ -39,8 +45,8 @@ SET email_problem_at = IF(email_problem IN ('bounced', 'complained'), email_prob
 WHERE user_id = sqlc.arg(user_id) AND email_pending = sqlc.arg(email_pending)
   AND (email_pending_at IS NULL OR email_pending_at <= sqlc.arg(as_of));
 
--- name: AddressOff :one
-SELECT COUNT(*) > 0 FROM user WHERE user_id = ? AND email = ? AND email_problem IN ('bounced', 'complained');
+-- name: AddressesOff :many
+SELECT user_id, email FROM user WHERE user_id IN (sqlc.slice(user_ids)) AND email_problem IN ('bounced', 'complained');
 
 -- name: OldestWaitingMail :one
 SELECT created_at FROM mail USE INDEX (mail_by_state) WHERE state IN ('queued', 'sending') ORDER BY created_at LIMIT 1;

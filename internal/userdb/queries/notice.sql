@@ -20,9 +20,6 @@ DELETE FROM notice_choice WHERE user_id = ?;
 -- name: DeleteUnsubscriber :exec
 DELETE FROM unsubscriber WHERE user_id = ?;
 
--- name: AddUnsubscriber :exec
-INSERT IGNORE INTO unsubscriber (user_id, link_id, secret) VALUES (?, ?, ?);
-
 -- name: Unsubscribers :many
 SELECT * FROM unsubscriber WHERE user_id IN (sqlc.slice(user_ids));
 
@@ -39,14 +36,21 @@ SELECT user_id, kind, channel, state FROM notice_choice WHERE user_id IN (sqlc.s
 SELECT user_id, thing, state FROM noticed WHERE user_id IN (sqlc.slice(user_ids));
 
 -- name: NoticesToSend :many
+-- Those that nobody began a moment ago.
 SELECT mail_id, user_id FROM mail
-WHERE notice_position = ? AND notice_event = ? AND state IN ('queued', 'sending')
+WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= sqlc.arg(begun_before))
 ORDER BY attempts, mail_id
 LIMIT ?;
 
 -- name: DropNotices :exec
 -- One that is being sent may have arrived: its sender notes what became of it.
-UPDATE mail SET state = 'failed', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND state = 'queued';
+UPDATE mail SET state = 'failed', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= sqlc.arg(begun_before));
+
+-- name: NoticesUnderWay :one
+SELECT COUNT(*) FROM mail WHERE notice_position = ? AND notice_event = ? AND state = 'sending';
+
+-- name: NoticedForUpdate :many
+SELECT user_id, thing, state FROM noticed WHERE user_id IN (sqlc.slice(user_ids)) AND thing IN (sqlc.slice(things)) FOR UPDATE;
 
 -- name: DeleteNoticed :exec
 DELETE FROM noticed WHERE user_id = ?;
