@@ -268,7 +268,7 @@ func (v *visit) fieldLabel(name string) string {
 	if inList {
 		index, field, _ := strings.Cut(rest, "].")
 		if i, err := strconv.Atoi(index); err == nil {
-			return v.T("settings.row", "List", v.T("label."+list), "N", i+1, "Field", v.T("label."+field))
+			return v.T("settings.row", "List", v.T("nth."+list), "N", i+1, "Field", v.T("label."+field))
 		}
 	}
 	return v.T("label." + name)

@@ -204,7 +204,7 @@ const overflowing = `document.documentElement.scrollWidth <= innerWidth ? "" :
 // not in a line of text (WCAG 2.2, 2.5.8).
 const smallTargets = `[...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")].filter((e) => {
 		const box = (e.closest("label") ?? e).getBoundingClientRect();
-		return box.width > 0 && !e.closest("p, dd, .skip") && (box.height < 23.5 || box.width < 23.5) && getComputedStyle(e).position !== "absolute";
+		return box.width > 0 && !e.closest("p, dd, .skip, .prose") && (box.height < 23.5 || box.width < 23.5) && getComputedStyle(e).position !== "absolute";
 	}).map((e) => e.outerHTML.slice(0, 120)).join("\n")`
 
 // TestStandingsInABrowser finds somebody by the keyboard alone, and hears of a

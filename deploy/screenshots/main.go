@@ -32,6 +32,9 @@ var views = map[string]browser.View{
 
 var languages = []string{"en", "ko"}
 
+// unfolded ends the names of pages whose details are open.
+const unfolded = "-unfolded"
+
 // tallest is how much of a page is in its picture, in pixels.
 const tallest = 2200
 
@@ -78,7 +81,7 @@ func run(ctx context.Context, api, folder, only, seen string) error {
 			continue
 		}
 		for _, who := range []reader{{staged.becomeRunner, staged.find}, {logIn, staged.findOffice}, {logInOperator, staged.findOperator}} {
-			some, err := takeAs(b, api, folder, wanted, name, view, who)
+			some, err := staged.takeAs(b, api, folder, wanted, name, view, who)
 			if err != nil {
 				return err
 			}
@@ -90,7 +93,7 @@ func run(ctx context.Context, api, folder, only, seen string) error {
 }
 
 // takeAs takes pictures of what one kind of people sees.
-func takeAs(b *browser.Browser, api, folder string, wanted *regexp.Regexp, name string, view browser.View, who reader) (taken int, err error) {
+func (st *stage) takeAs(b *browser.Browser, api, folder string, wanted *regexp.Regexp, name string, view browser.View, who reader) (taken int, err error) {
 	tab, err := b.Open(view)
 	if err != nil {
 		return 0, err
@@ -112,7 +115,7 @@ func takeAs(b *browser.Browser, api, folder string, wanted *regexp.Regexp, name 
 			if !wanted.MatchString(file) {
 				continue
 			}
-			if err := take(tab, address, filepath.Join(folder, file), view); err != nil {
+			if err := st.take(tab, page, address, filepath.Join(folder, file), view); err != nil {
 				return taken, fmt.Errorf("%s: %w", address, err)
 			}
 			taken++
@@ -142,15 +145,18 @@ func (st *stage) becomeRunner(tab *browser.Tab, api string) error {
 			return err
 		}
 	}
-	for _, race := range []string{st.open, st.full, st.free} {
+	for _, race := range []string{st.open, st.full, st.free, st.drawn, st.marathon} {
 		if err := send(tab, api+"/en/my/races/"+race, nil); err != nil {
 			return err
 		}
 	}
+	if err := send(tab, api+"/en/my/claims/new?race_id="+st.small+"&bib=2", map[string]string{"code": st.claim}); err != nil {
+		return err
+	}
 	if err := send(tab, api+"/en"+st.transfer(), nil); err != nil {
 		return err
 	}
-	return st.leave(tab) // whoever has the place of one race
+	return st.leave(tab) // so that the place of one race is offered
 }
 
 // send fills in the form of a page and sends it.
@@ -200,15 +206,30 @@ func (st *stage) find(tab *browser.Tab, api, lang string) (map[string]string, er
 	pages["race-open"], pages["race-full"], pages["race-small"] = base+"/races/"+st.open, base+"/races/"+st.full, small
 	pages["my-race-entered"], pages["my-race-waiting"], pages["my-race-offered"] = base+"/my/races/"+st.open, base+"/my/races/"+st.full, base+"/my/races/"+st.free
 	pages["my-race-transfer"], pages["my-race-receive"] = base+st.transfer(), base+"/my/races/"+st.unasked+"/receive"
+	pages["draw"], pages["my-race-registered"], pages["my-race-pools"] = base+"/races/"+st.drawn+"/draw", base+"/my/races/"+st.drawn, base+"/my/races/"+st.marathon
+	pages["posts"], pages["post"], pages["my-thread"] = base+"/races/"+st.open+"/posts", base+"/races/"+st.open+"/posts/"+st.post, base+"/my/races/"+st.open+"/posts/"+st.post
+	for _, page := range []string{"my-race-pools", "my-thread"} {
+		pages[page+unfolded] = pages[page]
+	}
+	pages["my-race-received"] = pages["my-race-receive"]
 	pages["my-race-new"], pages["my-notices"], pages["my-keys"] = base+"/my/races/"+st.unasked, base+"/my/notices", base+"/my/keys"
 	return pages, nil
 }
 
-func take(tab *browser.Tab, address, file string, view browser.View) error {
+// take takes a picture of an address, or of what a form there answers.
+func (st *stage) take(tab *browser.Tab, page, address, file string, view browser.View) error {
 	var height int64
 	var picture []byte
-	err := tab.Run(chromedp.EmulateViewport(view.Width, view.Height), chromedp.Navigate(address), chromedp.WaitReady("h1"),
-		chromedp.Evaluate(`Math.ceil(document.documentElement.scrollHeight)`, &height))
+	err := tab.Run(chromedp.EmulateViewport(view.Width, view.Height), chromedp.Navigate(address), chromedp.WaitReady("h1"))
+	if script := st.sends(page); script != "" && err == nil {
+		_, err = chromedp.RunResponse(tab, chromedp.Evaluate(script, nil))
+	}
+	if strings.HasSuffix(page, unfolded) && err == nil {
+		err = tab.Run(chromedp.Evaluate(`for (const part of document.querySelectorAll("main details")) part.open = true`, nil))
+	}
+	if err == nil {
+		err = tab.Run(chromedp.WaitReady("h1"), chromedp.Evaluate(`Math.ceil(document.documentElement.scrollHeight)`, &height))
+	}
 	if err != nil {
 		return err
 	}
@@ -217,4 +238,21 @@ func take(tab *browser.Tab, address, file string, view browser.View) error {
 		return err
 	}
 	return os.WriteFile(file, picture, 0o600)
+}
+
+// sends is what fills in and sends the form of a page whose answer has no address of its
+// own; empty for others.
+func (st *stage) sends(page string) string {
+	const send = `const form = document.querySelector("main form[method=post]"); %s form.requestSubmit(form.querySelector("button"));`
+	switch page {
+	case "my-race-received":
+		return "{" + fmt.Sprintf(send, fmt.Sprintf(`document.querySelector("#field-code").value = %q;`, st.code)) + "}"
+	case "organize-small-preview":
+		return "{" + fmt.Sprintf(send, `form.querySelector("[name='ranking.basis'][value=net]").click();`) + "}"
+	case "organize-full-preview":
+		return "{" + fmt.Sprintf(send, `form.querySelector("[name='entry.capacity']").value = "2";`) + "}"
+	case "organize-post-preview":
+		return `document.querySelector("button[value=preview]").click()`
+	}
+	return ""
 }

@@ -66,7 +66,7 @@ func logInOperator(tab *browser.Tab, api string) error {
 func (st *stage) findOperator(_ *browser.Tab, api, lang string) (map[string]string, error) {
 	base := api + "/" + lang + "/operate"
 	pages := map[string]string{"operate": base}
-	for _, path := range []string{"credits", "dead-letters", "dead-letters/redrive", "audits", "audits/start", "accounts", "people", "actions", "changes", "retry"} {
+	for _, path := range []string{"credits", "dead-letters", "dead-letters/redrive", "audits", "audits/start", "offers", "deliveries", "comments", "accounts", "people", "actions", "changes", "retry"} {
 		pages["operate-"+strings.ReplaceAll(path, "/", "-")] = base + "/" + path
 	}
 	pages["operate-credits-rejected"] = base + "/credits?status=rejected&race_id=" + st.small
@@ -74,6 +74,7 @@ func (st *stage) findOperator(_ *browser.Tab, api, lang string) (map[string]stri
 	pages["operate-record-retry"] = pages["operate-record-rejected"] + "/retry"
 	pages["operate-series-recompute"] = base + "/series/" + st.series + "/recompute"
 	pages["operate-account"], pages["operate-account-suspend"] = base+"/accounts/"+st.first.UserID, base+"/accounts/"+st.first.UserID+"/suspend"
+	pages["operate-comment-hide"], pages["operate-comments-race"] = base+"/comments/"+st.comment+"/hide", base+"/comments?race_id="+st.open
 	pages["operate-race"] = base + "/races/" + st.small
 	for _, what := range []string{"recompute", "hand-over", "void"} {
 		pages["operate-race-"+what] = pages["operate-race"] + "/" + what
@@ -136,6 +137,11 @@ func (st *stage) findOffice(tab *browser.Tab, api, lang string) (map[string]stri
 	found["organize-transfers"], found["organize-webhooks"] = api+"/"+lang+"/organize/races/"+st.open+"/transfers", found["organize-small"]+"/webhooks"
 	found["organize-webhook"] = found["organize-webhooks"] + "/" + st.webhook
 	found["organize-small-settings-course"], found["organize-small-settings-awards"] = found["organize-small"]+"/settings/course", found["organize-small"]+"/settings/awards"
+	open, marathon := api+"/"+lang+"/organize/races/"+st.open, api+"/"+lang+"/organize/races/"+st.marathon
+	found["organize-posts"], found["organize-post-new"], found["organize-post"] = open+"/posts", open+"/posts/new", open+"/posts/"+st.post
+	found["organize-post-preview"], found["organize-comments"] = found["organize-post"], open+"/comments"
+	found["organize-admissions"], found["organize-pools-settings-entry"], found["organize-pools-entries"] = marathon+"/admissions", marathon+"/settings/entry", marathon+"/entries"
+	found["organize-small-preview"], found["organize-full-preview"] = found["organize-small"]+"/settings/ranking", entry+"/settings/entry"
 	found["organize-series-one"] = found["organize-series"] + "/" + st.series
 	return found, nil
 }

@@ -19,6 +19,10 @@ type stage struct {
 	open, full, free, unasked string // races with places, without, with one that comes free, and that nobody has entered
 	credited, rejected        string // records of the small race
 	webhook                   string // of the small race
+	drawn, marathon           string // races that draw their places, and with pools and a next edition
+	post, comment             string // of the open race; the comment is reported
+	code                      string // of a place in the race that nobody else has entered
+	claim                     string // the code of bib 2 of the small race
 	first                     *apiclient.Client
 }
 
@@ -81,6 +85,26 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 		return nil, err
 	}
 	st.series = made.SeriesID
+	if err := st.addPools(ctx, organizer, add, soon); err != nil {
+		return nil, err
+	}
+	if err := st.addPosts(ctx, organizer); err != nil {
+		return nil, err
+	}
+	var codes struct {
+		Items []struct {
+			Bib  string `json:"bib"`
+			Code string `json:"code"`
+		} `json:"items"`
+	}
+	if err := organizer.Get(ctx, "/v1/races/"+st.small+"/claim-codes", &codes); err != nil {
+		return nil, err
+	}
+	for _, one := range codes.Items {
+		if one.Bib == "2" {
+			st.claim = one.Code
+		}
+	}
 	return &st, st.ranked(ctx, organizer)
 }
 
@@ -125,7 +149,7 @@ func (st *stage) addSmall(ctx context.Context, organizer *apiclient.Client, add 
 			return fmt.Sprintf("%d:%02d:%02d", int(t.Hours()), int(t.Minutes())%60, int(t.Seconds())%60)
 		}
 		if err := organizer.JSON(ctx, http.MethodPost, path+"/official-records", fields{
-			"bib": bib, "gun_time": at(1), "splits": []fields{{"point": "3 km", "time": at(0.29)}, {"point": "Bridge", "time": at(0.76)}},
+			"bib": bib, "gun_time": at(1), "net_time": at(1 - 0.04*float64(i%3)), "splits": []fields{{"point": "3 km", "time": at(0.29)}, {"point": "Bridge", "time": at(0.76)}},
 		}, &made); err != nil {
 			return err
 		}
@@ -135,6 +159,79 @@ func (st *stage) addSmall(ctx context.Context, organizer *apiclient.Client, add 
 		st.rejected = made.RecordID // the last, of nobody
 	}
 	return nil
+}
+
+// addPools adds races whose places are drawn, or in pools with a qualifying time and a
+// next edition, and enters somebody.
+func (st *stage) addPools(ctx context.Context, organizer *apiclient.Client, add func(fields) (string, error), soon time.Time) error {
+	var err error
+	day := func(weeks int) string { return soon.AddDate(0, 0, 7*weeks).Format(time.DateOnly) }
+	until := soon.AddDate(0, 0, -14).Format(time.RFC3339)
+	if st.drawn, err = add(fields{"name": "Seoraksan Trail", "date": day(5), "distance_m": 42_195, "city": "Sokcho", "entry": fields{
+		"capacity": 300, "time_zone": "Asia/Seoul", "order": "draw", "closes_at": until,
+	}}); err != nil {
+		return err
+	}
+	next, err := add(fields{"name": "Gyeongju Marathon, next year", "date": soon.AddDate(1, 0, 0).Format(time.DateOnly), "distance_m": 42_195, "city": "Gyeongju", "entry": fields{"capacity": 2000, "time_zone": "Asia/Seoul"}})
+	if err != nil {
+		return err
+	}
+	if st.marathon, err = add(fields{"name": "Gyeongju Marathon", "date": day(3), "distance_m": 42_195, "city": "Gyeongju", "entry": fields{
+		"time_zone": "Asia/Seoul", "next_race_id": next, "defer_until": until, "pools": []fields{
+			{"name": "Everyone", "capacity": 1500},
+			{"name": "Fast runners", "capacity": 200, "standard": fields{"distance_m": 42_195, "men": "3:00:00", "women": "3:30:00", "since": "2025-01-01"}},
+		},
+	}}); err != nil {
+		return err
+	}
+	if err := organizer.JSON(ctx, http.MethodPost, "/v1/races/"+st.marathon+"/admissions", fields{"login_id": st.first.Login, "pool": "Fast runners", "reason": "Ingrid, who won in 2019"}, nil); err != nil {
+		return err
+	}
+	for _, id := range []string{st.drawn, st.unasked, st.open} {
+		if err := st.first.JSON(ctx, http.MethodPost, "/v1/races/"+id+"/participants", fields{}, nil); err != nil {
+			return err
+		}
+	}
+	var offered struct {
+		Code string `json:"code"`
+	}
+	err = st.first.JSON(ctx, http.MethodPost, "/v1/races/"+st.unasked+"/participants/me/transfer", fields{}, &offered)
+	st.code = offered.Code
+	return err
+}
+
+// addPosts writes notices of the open race, with comments of which one is reported.
+func (st *stage) addPosts(ctx context.Context, organizer *apiclient.Client) error {
+	path := "/v1/races/" + st.open + "/posts"
+	for _, post := range []fields{
+		{"title": "Draft: shuttle buses", "body": "From **Jamsil** station, every ten minutes.", "state": "draft"},
+		{"title": "Road closures", "body": "The south bank is closed to cars from 6:00 to 12:00. [The map](https://example.org/map) shows the detours."},
+		{"title": "Parking, bag drop and start times", "pinned": true, "body": "# Getting there\n\nThe bag drop opens at **7:00** beside the stadium.\n\n- Take line 2; there is *no* parking.\n- Bibs are handed out until 8:15.\n\n> Please be in your pen ten minutes before the start.\n\n1. Pen A starts at 8:30.\n2. Pen B starts at 8:36."},
+	} {
+		var made struct {
+			PostID string `json:"post_id"`
+		}
+		if err := organizer.JSON(ctx, http.MethodPost, path, post, &made); err != nil {
+			return err
+		}
+		st.post = made.PostID
+	}
+	path += "/" + st.post + "/comments"
+	for i, text := range []string{"Is there a bag drop at the finish, too?", "Cheap shoes at https://example.org/shoes, today only!"} {
+		var made struct {
+			CommentID string `json:"comment_id"`
+		}
+		if err := st.first.JSON(ctx, http.MethodPost, path, fields{"text": text}, &made); err != nil {
+			return err
+		}
+		if i == 0 {
+			if err := organizer.JSON(ctx, http.MethodPost, path, fields{"text": "Yes: beside the finish, until 13:00."}, nil); err != nil {
+				return err
+			}
+		}
+		st.comment = made.CommentID
+	}
+	return organizer.JSON(ctx, http.MethodPost, path+"/"+st.comment+"/report", fields{"reason": "it is an advertisement"}, nil)
 }
 
 // ranked waits until the series ranks the small race's runners.

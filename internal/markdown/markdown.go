@@ -63,12 +63,13 @@ var converter = goldmark.New(
 )
 
 // marksLinks tells search engines and browsers that we do not vouch for links. Headings
-// begin below the title of the page that shows the text.
+// begin below the title of the page that shows the text and skip no level, since those
+// who listen to a page walk through it by its headings.
 type marksLinks struct{}
 
 // Transform changes the document before it is rendered.
 func (marksLinks) Transform(document *ast.Document, _ text.Reader, _ parser.Context) {
-	const below = 2
+	above := 1
 	_ = ast.Walk(document, func(n ast.Node, entering bool) (ast.WalkStatus, error) { // the walk itself never fails
 		if !entering {
 			return ast.WalkContinue, nil
@@ -77,7 +78,8 @@ func (marksLinks) Transform(document *ast.Document, _ text.Reader, _ parser.Cont
 		case *ast.Link, *ast.AutoLink:
 			n.SetAttributeString("rel", []byte(rel))
 		case *ast.Heading:
-			n.Level = min(n.Level+below, 6)
+			n.Level = min(n.Level+1, above+1, 6)
+			above = n.Level
 		}
 		return ast.WalkContinue, nil
 	})
@@ -87,7 +89,7 @@ func (marksLinks) Transform(document *ast.Document, _ text.Reader, _ parser.Cont
 // party who reads the page.
 var policy = func() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
-	p.AllowElements("p", "br", "hr", "h3", "h4", "h5", "h6", "em", "strong", "del", "blockquote", "ul", "ol", "li", "pre", "code")
+	p.AllowElements("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "blockquote", "ul", "ol", "li", "pre", "code")
 	p.AllowAttrs("href").OnElements("a")
 	p.AllowAttrs("rel").Matching(regexp.MustCompile("^" + rel + "$")).OnElements("a")
 	p.AllowAttrs("start").Matching(regexp.MustCompile(`^\d{1,9}$`)).OnElements("ol")

@@ -16,7 +16,8 @@ func TestHTML(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string][2]string{
 		"paragraphs":  {"Hello\n\n*to* **all**", "<p>Hello</p>\n<p><em>to</em> <strong>all</strong></p>\n"},
-		"heading":     {"# Parking", "<h3>Parking</h3>\n"},
+		"heading":     {"# Parking", "<h2>Parking</h2>\n"},
+		"levels":      {"### a\n## b\n# c\n### d", "<h2>a</h2>\n<h3>b</h3>\n<h2>c</h2>\n<h3>d</h3>\n"},
 		"link":        {"[the map](https://example.org/a?b=c)", `<p><a href="https://example.org/a?b=c" rel="nofollow ugc noopener">the map</a></p>` + "\n"},
 		"bare link":   {"see https://example.org/x", `<p>see <a href="https://example.org/x" rel="nofollow ugc noopener">https://example.org/x</a></p>` + "\n"},
 		"list":        {"3. a\n4. b", "<ol start=\"3\">\n<li>a</li>\n<li>b</li>\n</ol>\n"},
