@@ -36,7 +36,7 @@ func TestHTML(t *testing.T) {
 	}
 }
 
-var allowed = regexp.MustCompile(`^(p|br|hr|h[3-6]|em|strong|del|blockquote|ul|ol|li|pre|code|a)$`)
+var allowed = regexp.MustCompile(`^(p|br|hr|h[2-6]|em|strong|del|blockquote|ul|ol|li|pre|code|a)$`)
 
 // harmless parses HTML as a browser does, and fails for anything that could run, load or
 // lead to where a link must not.
