@@ -204,7 +204,7 @@ type tokens struct {
 type tokenOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		AccessToken  string        `json:"access_token" doc:"For the header Authorization: Bearer <access_token>."`
+		AccessToken  string        `json:"access_token" doc:"Send it in the header Authorization: Bearer <access_token>."`
 		TokenType    string        `json:"token_type" example:"Bearer"`
 		ExpiresIn    int           `json:"expires_in" example:"900" doc:"Seconds until the access token expires."`
 		RefreshToken string        `json:"refresh_token" doc:"Can be used once, at POST /v1/token/refresh."`

@@ -62,7 +62,7 @@ type AccountChange struct {
 	LoginID         *string `json:"login_id,omitempty" maxLength:"190" doc:"A new login: it takes effect when you follow the link that is mailed to your confirmed address. Needs current_password."`
 	Sex             *string `json:"sex,omitempty" doc:"M, F or X; an empty string removes it."`
 	Password        *string `json:"password,omitempty" doc:"The new password. Changing it ends all sessions except the one of this access token, and links that were mailed before: an address or a login that waits to be confirmed is forgotten, unless this call names it."`
-	RevokeAPIKeys   bool    `json:"revoke_api_keys,omitempty" doc:"With a new password: also revokes all API keys that you have made, within a second or two. Say so when somebody else may have been in your account."`
+	RevokeAPIKeys   bool    `json:"revoke_api_keys,omitempty" doc:"With a new password: also revokes all API keys that you have made, within a second or two. Use it when somebody else may have had access to your account."`
 	CurrentPassword *string `json:"current_password,omitempty" doc:"Required to change the password, the address or the login."`
 }
 

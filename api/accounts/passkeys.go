@@ -139,7 +139,7 @@ type beginPasskeyInput struct {
 type ceremonyOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
-		CeremonyID string `json:"ceremony_id" format:"uuid" doc:"For the call that finishes it."`
+		CeremonyID string `json:"ceremony_id" format:"uuid" doc:"Give it to the call that completes the ceremony."`
 		PublicKey  any    `json:"public_key" doc:"The options for the browser, in their JSON form (WebAuthn level 3)."`
 	}
 }
@@ -208,7 +208,7 @@ func (p passkeys) take(ctx context.Context, ceremonyID, userID string) (state we
 
 type addPasskeyInput struct {
 	Body struct {
-		Name       string         `json:"name" minLength:"1" maxLength:"100" example:"Laptop" doc:"For the list of your passkeys."`
+		Name       string         `json:"name" minLength:"1" maxLength:"100" example:"Laptop" doc:"The name by which your list of passkeys shows it."`
 		CeremonyID string         `json:"ceremony_id" format:"uuid" example:"0d4f5b0e-4b5c-4a3e-9f43-3c1f0a8f7a10"`
 		Credential map[string]any `json:"credential" doc:"The PublicKeyCredential in its JSON form (toJSON)."`
 	}

@@ -124,7 +124,7 @@ type LoggedChange struct {
 type ChangeActor struct {
 	Kind   race.ActorKind `json:"kind" enum:"account,key,operator,workflow,system"`
 	ID     string         `json:"id,omitempty" doc:"ID of the account, key or workflow. Operators are named only to operators."`
-	UserID string         `json:"user_id,omitempty" format:"uuid" doc:"Of a key: the account that made it."`
+	UserID string         `json:"user_id,omitempty" format:"uuid" doc:"The account that created the key."`
 }
 
 func (l lists) ofRace(ctx context.Context, in *raceChangesInput) (*changesOutput, error) {

@@ -125,7 +125,7 @@ type stateOutput struct {
 		ClaimID string          `json:"claim_id" format:"uuid"`
 		State   race.ClaimState `json:"state" enum:"invited,requested,accepted,declined,withdrawn,refused" doc:"With plan=true: the state that the claim would have."`
 
-		Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"Of an approval with plan=true: what it would lead to. Nothing was changed."`
+		Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"What an approval with plan=true would lead to. Nothing was changed."`
 	}
 }
 

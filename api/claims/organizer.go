@@ -144,8 +144,8 @@ type RaceClaim struct {
 	Bib              string          `json:"bib"`
 	Kind             race.ClaimKind  `json:"kind" enum:"invitation,code,birth_date"`
 	State            race.ClaimState `json:"state" enum:"invited,requested,accepted,withdrawn,refused" doc:"requested: waits for your decision."`
-	UserID           string          `json:"user_id,omitempty" format:"uuid" doc:"Of the claimant; missing while an invitation waits."`
-	Name             string          `json:"name,omitempty" doc:"Of the claimant's account."`
+	UserID           string          `json:"user_id,omitempty" format:"uuid" doc:"The claimant; missing while an invitation has not been answered."`
+	Name             string          `json:"name,omitempty" doc:"The name in the claimant's account."`
 	BirthDateMatches *bool           `json:"birth_date_matches,omitempty" doc:"Whether the birth date that the runner named was that of the start list at that time."`
 	Contested        bool            `json:"contested" doc:"Another account had the result when it was claimed."`
 	Reason           string          `json:"reason,omitempty" doc:"Why it was refused."`

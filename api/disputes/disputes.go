@@ -97,13 +97,13 @@ type Dispute struct {
 	RaceID           string            `json:"race_id" format:"uuid"`
 	RecordID         string            `json:"record_id" format:"uuid"`
 	Bib              string            `json:"bib,omitempty"`
-	Revision         int               `json:"revision" doc:"Of the record when it was disputed."`
+	Revision         int               `json:"revision" doc:"The record's revision when it was disputed."`
 	State            race.DisputeState `json:"state" enum:"open,upheld,rejected,withdrawn"`
 	Wrong            string            `json:"wrong,omitempty" doc:"What is wrong, in the runner's words."`
 	RightWouldBe     string            `json:"right_would_be,omitempty" doc:"What would be right, in the runner's words."`
 	OpenedAt         time.Time         `json:"opened_at"`
 	ClosedAt         *time.Time        `json:"closed_at,omitempty"`
-	Reason           string            `json:"reason,omitempty" doc:"Of the decision. Public."`
+	Reason           string            `json:"reason,omitempty" doc:"The reason for the decision. Public."`
 	AnsweredRevision int               `json:"answered_revision,omitempty" doc:"The correction that upholds it."`
 }
 

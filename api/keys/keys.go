@@ -101,7 +101,7 @@ type keys struct {
 
 // NewKey is what a new API key is to be.
 type NewKey struct {
-	Name      string     `json:"name" minLength:"1" maxLength:"100" example:"finish line laptop" doc:"To tell your keys apart. Only those who may see the keys read it."`
+	Name      string     `json:"name" minLength:"1" maxLength:"100" example:"finish line laptop" doc:"A name to tell your keys apart. Only people who may see the keys can read it."`
 	Scope     auth.Scope `json:"scope" enum:"read,timing,all" example:"timing"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When the key ends by itself; never by default."`
 }

@@ -90,7 +90,7 @@ type creditsOutput struct {
 	Body         struct {
 		Items       []Listed        `json:"items" nullable:"false" doc:"By race and record."`
 		NextCursor  string          `json:"next_cursor,omitempty"`
-		Counts      *history.Counts `json:"counts,omitempty" doc:"With the first page."`
+		Counts      *history.Counts `json:"counts,omitempty" doc:"Only on the first page."`
 		Matching    *int            `json:"matching,omitempty" doc:"How many there are, with status=unmatched."`
 		AsOf        *time.Time      `json:"as_of,omitempty" doc:"When Temporal said which credits failed; with the first page and with status=failed."`
 		Unavailable []string        `json:"unavailable,omitempty" doc:"Servers that did not answer: the failures are those of as_of and were not checked, or are unknown without as_of."`

@@ -33,7 +33,7 @@ func (d deliveries) register(api huma.API) {
 	}, d.list)
 	register(api, huma.Operation{
 		OperationID: "replay-delivery", Method: http.MethodPost, Path: deliveriesPath + "/{delivery_id}/replay", DefaultStatus: http.StatusAccepted, Summary: "Resend a delivery to a webhook",
-		Description: "Under the same ID, so that the receiver handles it only once. The endpoint has to be switched on.",
+		Description: "The delivery keeps its ID, so that the receiver handles it only once. The endpoint has to be switched on.",
 		Errors:      statusesOf(http.StatusNotFound, http.StatusConflict),
 	}, d.replay)
 	register(api, huma.Operation{
@@ -58,7 +58,7 @@ type FailedDelivery struct {
 	Data          json.RawMessage `json:"data"`
 	State         string          `json:"state" enum:"waiting,delivered,failed"`
 	Attempts      int             `json:"attempts"`
-	Outcome       string          `json:"outcome,omitempty" doc:"Of the last attempt: the HTTP status, or why there was none."`
+	Outcome       string          `json:"outcome,omitempty" doc:"The outcome of the last attempt: the HTTP status, or why there was none."`
 	AttemptedAt   *time.Time      `json:"attempted_at,omitempty"`
 	NextAttemptAt *time.Time      `json:"next_attempt_at,omitempty"`
 	Off           string          `json:"off,omitempty" doc:"Why the endpoint is off; left out while it is on."`
@@ -127,7 +127,7 @@ type noticesInput struct {
 
 // OpenNotice is an event that people have not been told about yet.
 type OpenNotice struct {
-	Position   int64       `json:"position" doc:"Of its first change in the change log."`
+	Position   int64       `json:"position" doc:"The position of its first change in the change log."`
 	Kind       notice.Kind `json:"kind"`
 	RaceID     string      `json:"race_id" format:"uuid"`
 	HappenedAt time.Time   `json:"happened_at"`

@@ -65,8 +65,8 @@ type shownRevision struct {
 
 type shownWorkflow struct {
 	WorkflowID string          `json:"workflow_id"`
-	TraceURL   string          `json:"trace_url" doc:"In the Temporal Web UI."`
-	Status     temporal.Status `json:"status,omitempty" doc:"Of the latest run, as in the Web UI; left out when there is no run or its retention period is over."`
+	TraceURL   string          `json:"trace_url" doc:"The workflow in the Temporal Web UI."`
+	Status     temporal.Status `json:"status,omitempty" doc:"The status of the latest run, as in the Web UI; left out when there is no run or its retention period is over."`
 	Failure    string          `json:"failure,omitempty" doc:"Why the latest run ended without completing."`
 	Pending    []shownPending  `json:"pending_activities,omitempty" doc:"The steps that it is waiting for."`
 	Runs       []shownRun      `json:"runs" nullable:"false" doc:"The oldest first; a reset starts a new one. From Temporal's visibility store, which may lag by a second or so."`

@@ -23,7 +23,7 @@ type ShownOffer struct {
 	RaceID     string    `json:"race_id" format:"uuid"`
 	RaceName   string    `json:"race_name"`
 	Pool       int       `json:"pool" doc:"The key of the pool."`
-	Number     int64     `json:"number" doc:"Of the entry in its pool, in the order of arrival."`
+	Number     int64     `json:"number" doc:"The entry's number in its pool, in the order of arrival."`
 	OfferedAt  time.Time `json:"offered_at"`
 	AgeSeconds int64     `json:"age_s" doc:"For how long it has been open."`
 	ExpiresAt  time.Time `json:"expires_at" doc:"By the database's clock."`

@@ -192,7 +192,7 @@ type ShownAction struct {
 	OperatorID string          `json:"operator_id" doc:"User ID of the operator; empty for other actors."`
 	Action     string          `json:"action"`
 	Target     string          `json:"target,omitempty" doc:"ID of a record, race, user or message; left out when there were several."`
-	Reason     string          `json:"reason,omitempty" doc:"As the operator gave it."`
+	Reason     string          `json:"reason,omitempty" doc:"The reason that the operator gave."`
 	Before     json.RawMessage `json:"before" doc:"The state before."`
 	After      json.RawMessage `json:"after" doc:"The outcome; null when the action was interrupted, in which case it may have taken effect."`
 	StartedAt  time.Time       `json:"started_at"`

@@ -122,7 +122,7 @@ type recomputeInput struct {
 type recomputeOutput struct {
 	Body struct {
 		WorkflowID string `json:"workflow_id"`
-		TraceURL   string `json:"trace_url" doc:"In the Temporal Web UI."`
+		TraceURL   string `json:"trace_url" doc:"The workflow in the Temporal Web UI."`
 	}
 }
 
@@ -198,7 +198,7 @@ type auditOutput struct {
 	Body struct {
 		WorkflowID string `json:"workflow_id"`
 		RunID      string `json:"run_id"`
-		TraceURL   string `json:"trace_url" doc:"In the Temporal Web UI."`
+		TraceURL   string `json:"trace_url" doc:"The workflow in the Temporal Web UI."`
 	}
 }
 

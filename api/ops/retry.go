@@ -35,8 +35,8 @@ type Retried struct {
 	Condition  history.Condition `json:"condition" enum:"settled,damaged,in_outbox,no_workflow,running,failed,lost,ahead" doc:"Before the retry."`
 	Detail     string            `json:"detail" doc:"Describes the outcome."`
 	WorkflowID string            `json:"workflow_id"`
-	RunID      string            `json:"run_id,omitempty" doc:"Of the run that a reset started."`
-	TraceURL   string            `json:"trace_url" doc:"In the Temporal Web UI."`
+	RunID      string            `json:"run_id,omitempty" doc:"The run that a reset started."`
+	TraceURL   string            `json:"trace_url" doc:"The workflow in the Temporal Web UI."`
 }
 
 func (c credits) retry(ctx context.Context, in *retryInput) (*retryOutput, error) {
@@ -101,7 +101,7 @@ type retryAllOutput struct {
 		Examined   int                    `json:"examined"`
 		Outcomes   map[repair.Outcome]int `json:"outcomes" doc:"Counts by outcome: unchanged, on_its_way, needs_confirmation, sent, reset, failed. Retry those that failed."`
 		Items      []retriedOne           `json:"items" nullable:"false"`
-		NextCursor string                 `json:"next_cursor,omitempty" doc:"For the rest of the list."`
+		NextCursor string                 `json:"next_cursor,omitempty" doc:"The cursor for the rest of the list."`
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
-// TestPlaceHandedOn follows a place from one runner to another, by forms alone.
-func TestPlaceHandedOn(t *testing.T) {
+// TestPlaceTransferred follows a place from one runner to another, by forms alone.
+func TestPlaceTransferred(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	director := b.director(t)

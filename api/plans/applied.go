@@ -27,7 +27,7 @@ type ImportSummary struct {
 	Status     string    `json:"status" enum:"planned,applied,undone"`
 	FileName   string    `json:"file_name,omitempty"`
 	FileHash   string    `json:"file_hash" doc:"SHA-256 of the file, in hexadecimal."`
-	Hash       string    `json:"hash,omitempty" doc:"Of the plan. Left out for imports that were not planned."`
+	Hash       string    `json:"hash,omitempty" doc:"The plan's hash. Left out for imports that were not planned."`
 	Reason     string    `json:"reason,omitempty"`
 	ImportedBy string    `json:"imported_by" doc:"User ID of who applied it, or planned it so far."`
 	ImportedAt time.Time `json:"imported_at"`
@@ -37,7 +37,7 @@ type ImportSummary struct {
 		Unchanged  int `json:"unchanged"`
 		Kept       int `json:"kept"`
 		UnknownBib int `json:"unknown_bib"`
-	} `json:"counts" doc:"Of records."`
+	} `json:"counts" doc:"Numbers of records."`
 	KeptUntil  *time.Time `json:"kept_until,omitempty" doc:"How long the plan, or the file of an applied import, is kept."`
 	UndoneBy   string     `json:"undone_by,omitempty" doc:"User ID."`
 	UndoneAt   *time.Time `json:"undone_at,omitempty"`
@@ -113,7 +113,7 @@ type applyInput struct {
 
 // Application is the body of the call that applies a plan.
 type Application struct {
-	Hash     string `json:"hash" minLength:"1" maxLength:"64" example:"5c1f3f0f1c5f0a3be3f5d5a9d2f8a6b3f0a1c2d3e4f5061728394a5b6c7d8e9f" doc:"Of the plan."`
+	Hash     string `json:"hash" minLength:"1" maxLength:"64" example:"5c1f3f0f1c5f0a3be3f5d5a9d2f8a6b3f0a1c2d3e4f5061728394a5b6c7d8e9f" doc:"The plan's hash."`
 	Reason   string `json:"reason,omitempty" maxLength:"500" example:"corrected by the timekeeper" doc:"Kept with the revisions and public. Required with official or override."`
 	Override string `json:"override,omitempty" maxLength:"4000" doc:"Rows to apply although a person has decided otherwise, or although their name is not that of the entrant: all, or bibs separated by commas."`
 	Official bool   `json:"official,omitempty" doc:"Let the file change a race whose standings are official."`
@@ -135,7 +135,7 @@ type undoInput struct {
 // Undoing is the body of the call that undoes an import.
 type Undoing struct {
 	Reason string `json:"reason" minLength:"1" maxLength:"500" example:"file of another race" doc:"Kept with the revisions and public."`
-	Hash   string `json:"hash,omitempty" maxLength:"64" doc:"Of the plan of undoing it: then it is refused when the race has changed since."`
+	Hash   string `json:"hash,omitempty" maxLength:"64" doc:"The hash of the plan for undoing it. If given, the undo is refused when the race has changed since."`
 }
 
 type undoOutput struct {
@@ -145,7 +145,7 @@ type undoOutput struct {
 type undoPlanOutput struct {
 	Body struct {
 		ImportID     string              `json:"import_id" format:"uuid"`
-		Hash         string              `json:"hash" doc:"Of the race as it is. Undoing may name it."`
+		Hash         string              `json:"hash" doc:"A hash of the race as it is. Undoing may name it."`
 		Consequences maindb.Consequences `json:"consequences"`
 	}
 }

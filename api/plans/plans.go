@@ -85,7 +85,7 @@ func Register(api huma.API, cfg Config) *Service {
 // ImportPlan is the answer to a file.
 type ImportPlan struct {
 	ImportID  string    `json:"import_id" format:"uuid"`
-	Hash      string    `json:"hash" doc:"Of the file, the race as it is, and what the file would change. Name it to apply the plan."`
+	Hash      string    `json:"hash" doc:"A hash of the file, the race as it is, and what the file would change. Name it to apply the plan."`
 	Kind      string    `json:"kind" enum:"start_list,results,both"`
 	KeptUntil time.Time `json:"kept_until" doc:"When the plan is deleted with its file, if nobody applies it."`
 

@@ -32,7 +32,7 @@ type FileRow struct {
 	Time      string            `json:"time,omitempty" doc:"In place of gun_time and net_time when the file does not say which clock it shows. It is recorded as the time that ranks the race."`
 	Status    race.ResultStatus `json:"status,omitempty"`
 	Team      string            `json:"team,omitempty"`
-	Division  string            `json:"division,omitempty" doc:"As the file says. The divisions of the race follow from its own rules."`
+	Division  string            `json:"division,omitempty" doc:"The division in the file. The divisions of the race follow from its own rules."`
 	Event     string            `json:"event,omitempty"`
 	Field     race.Field        `json:"field,omitempty"`
 	Splits    map[string]string `json:"splits,omitempty" doc:"Times at points of the course or of laps, by their names. Those that belong to a timing point of the race are kept."`

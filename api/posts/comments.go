@@ -56,7 +56,7 @@ func (p CommentPath) of() race.Comment {
 type Comment struct {
 	CommentID    string            `json:"comment_id" format:"uuid"`
 	By           string            `json:"by" enum:"runner,staff"`
-	Name         string            `json:"name,omitempty" doc:"Of a runner, as the race shows it."`
+	Name         string            `json:"name,omitempty" doc:"A runner's name, as the race shows it."`
 	Text         string            `json:"text,omitempty" doc:"Plain text. Missing when it was deleted, hidden or erased with its author's account."`
 	State        race.CommentState `json:"state" enum:"shown,hidden,deleted,erased"`
 	HiddenReason string            `json:"hidden_reason,omitempty" doc:"Why the staff hid it."`

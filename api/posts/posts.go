@@ -131,13 +131,13 @@ type Post struct {
 	HTML        string         `json:"html,omitempty" doc:"The body as HTML. Only when one post is read."`
 	Pinned      bool           `json:"pinned"`
 	Comments    bool           `json:"comments" doc:"Whether comments are taken and shown."`
-	PublishedAt *time.Time     `json:"published_at,omitempty" doc:"For the first time."`
+	PublishedAt *time.Time     `json:"published_at,omitempty" doc:"When it was first published."`
 	UpdatedAt   time.Time      `json:"updated_at"`
 
-	PublishAt     *time.Time `json:"publish_at,omitempty" doc:"Of a planned post."`
+	PublishAt     *time.Time `json:"publish_at,omitempty" doc:"When a planned post will be published."`
 	Notify        bool       `json:"notify,omitempty" doc:"Whether everyone entered is, or was, mailed. For the staff."`
-	NotifyWaiting bool       `json:"notify_waiting,omitempty" doc:"Likewise those who wait in line."`
-	CreatedAt     *time.Time `json:"created_at,omitempty" doc:"For the staff."`
+	NotifyWaiting bool       `json:"notify_waiting,omitempty" doc:"Whether those on the waiting list are, or were, mailed too. For the staff."`
+	CreatedAt     *time.Time `json:"created_at,omitempty" doc:"Only for the staff."`
 }
 
 func shown(p race.Post, staff bool) Post {
@@ -383,8 +383,8 @@ type PostChange struct {
 	State         *string    `json:"state,omitempty" enum:"draft,planned,published,withdrawn" doc:"A publish_at makes a draft planned, too."`
 	PublishAt     *time.Time `json:"publish_at,omitempty"`
 	Pinned        *bool      `json:"pinned,omitempty" example:"true"`
-	Notify        *bool      `json:"notify,omitempty" doc:"Until it is published."`
-	NotifyWaiting *bool      `json:"notify_waiting,omitempty" doc:"Likewise."`
+	Notify        *bool      `json:"notify,omitempty" doc:"Can be changed until it is published."`
+	NotifyWaiting *bool      `json:"notify_waiting,omitempty" doc:"Can be changed until it is published."`
 	Comments      *bool      `json:"comments,omitempty"`
 }
 

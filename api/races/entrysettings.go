@@ -36,7 +36,7 @@ type EntryChangeBody struct {
 
 // EntryPoolBody is a pool of places.
 type EntryPoolBody struct {
-	Key      int    `json:"key,omitempty" minimum:"0" doc:"Of a pool that there is: name it to give the pool another name."`
+	Key      int    `json:"key,omitempty" minimum:"0" doc:"The key of an existing pool. Give it to rename the pool."`
 	Name     string `json:"name" minLength:"1" maxLength:"50" example:"Group A"`
 	Capacity int    `json:"capacity" minimum:"1" maximum:"1000000" example:"500"`
 	OpensAt  string `json:"opens_at,omitempty" maxLength:"40" doc:"When the pool opens, if not with the race."`
@@ -52,7 +52,7 @@ type EntryPoolBody struct {
 type StandardBody struct {
 	DistanceM float64 `json:"distance_m" example:"42195" doc:"The exact distance of the result, in metres."`
 	Men       string  `json:"men,omitempty" maxLength:"20" example:"3:00:00" doc:"The slowest time that qualifies men, by the clock that ranks the race of the result overall; missing when none does."`
-	Women     string  `json:"women,omitempty" maxLength:"20" example:"3:30:00" doc:"Likewise for women. For everybody else the slower of the two counts."`
+	Women     string  `json:"women,omitempty" maxLength:"20" example:"3:30:00" doc:"The slowest time that qualifies women; missing when none does. For everyone else the slower of the two counts."`
 	Since     string  `json:"since" maxLength:"10" example:"2025-01-01" doc:"The first race day that counts."`
 }
 
@@ -61,7 +61,7 @@ type EntrySettingsBody struct {
 	OpensAt          *time.Time      `json:"opens_at,omitempty"`
 	ClosesAt         *time.Time      `json:"closes_at,omitempty"`
 	TimeZone         string          `json:"time_zone"`
-	Capacity         int             `json:"capacity,omitempty" doc:"Of a race without pools; missing when it is the race's own."`
+	Capacity         int             `json:"capacity,omitempty" doc:"The places of a race without pools; missing when the capacity of the race applies."`
 	BibFrom          int             `json:"bib_from,omitempty"`
 	BibTo            int             `json:"bib_to,omitempty"`
 	WaitingList      bool            `json:"waiting_list"`

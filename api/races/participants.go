@@ -52,16 +52,16 @@ type EntryBody struct {
 	Field         race.Field       `json:"field" enum:"runner,wheelchair,handcycle"`
 	Team          string           `json:"team,omitempty"`
 
-	Pool           string     `json:"pool,omitempty" doc:"Of a race with entry settings."`
+	Pool           string     `json:"pool,omitempty" doc:"The pool, in a race with entry settings."`
 	Number         int64      `json:"number,omitempty" doc:"The order of arrival in the pool."`
 	Position       int        `json:"position,omitempty" doc:"In line, from 1, while you wait."`
 	LineVersion    int64      `json:"line_version,omitempty" doc:"The version of the line that the position is in. Follow the line's events from there."`
 	OfferExpiresAt *time.Time `json:"offer_expires_at,omitempty" doc:"Until when you can accept the place that you are offered."`
 	Standing       bool       `json:"standing_acceptance,omitempty"`
-	DrawNumber     string     `json:"draw_number,omitempty" doc:"By which you are drawn, in a race that draws its places. You keep it when you cancel and register again."`
-	DrawPlace      int        `json:"draw_place,omitempty" doc:"In the order of the draw, from 1, after it."`
-	NextRaceID     string     `json:"next_race_id,omitempty" doc:"Of a deferred entry: the next edition, in which you have a place instead."`
-	PriorRaceID    string     `json:"prior_race_id,omitempty" doc:"Of an entry that was deferred from an earlier edition: which."`
+	DrawNumber     string     `json:"draw_number,omitempty" doc:"Your number in the draw, in a race that draws its places. You keep it when you cancel and register again."`
+	DrawPlace      int        `json:"draw_place,omitempty" doc:"Your place in the order of the draw, from 1, once it is over."`
+	NextRaceID     string     `json:"next_race_id,omitempty" doc:"The next edition, in which you have a place instead, if you have deferred this one."`
+	PriorRaceID    string     `json:"prior_race_id,omitempty" doc:"The earlier edition that this entry was deferred from, if any."`
 }
 
 type entryOutput struct {

@@ -304,13 +304,13 @@ type TeamRuleBody struct {
 	Rule      race.TeamSum `json:"rule" enum:"times,places" example:"times" doc:"Teams are ranked by the sum of their best runners' ranking times, or of their places: by sex, or overall in mixed teams."`
 	N         int          `json:"n" minimum:"1" maximum:"50" example:"4" doc:"How many runners of a team count. The next one decides between equal sums."`
 	Sex       string       `json:"sex" enum:"M,F,mixed" example:"mixed"`
-	MinPerSex int          `json:"min_per_sex,omitempty" minimum:"0" maximum:"25" example:"1" doc:"Of a mixed team: how many women, and how many men, count at least."`
+	MinPerSex int          `json:"min_per_sex,omitempty" minimum:"0" maximum:"25" example:"1" doc:"The least number of women, and of men, that count in a mixed team."`
 }
 
 // AwardsBody says who gets an award.
 type AwardsBody struct {
 	Overall      int  `json:"overall,omitempty" minimum:"0" maximum:"1000" example:"3" doc:"The first so many of each field."`
-	BySex        bool `json:"by_sex,omitempty" example:"true" doc:"Of each sex by itself."`
+	BySex        bool `json:"by_sex,omitempty" example:"true" doc:"Whether each sex has overall awards of its own."`
 	Divisions    int  `json:"divisions,omitempty" minimum:"0" maximum:"1000" example:"3" doc:"The first so many of each division."`
 	OneAwardOnly bool `json:"one_award_only,omitempty" example:"true" doc:"A runner with an overall award is passed over in the divisions."`
 }
@@ -352,7 +352,7 @@ type RaceChangeBody struct {
 	Ranking   *RankingChangeBody `json:"ranking,omitempty"`
 	Divisions *[]DivisionBody    `json:"divisions,omitempty" maxItems:"200" nullable:"false" doc:"Replaces all divisions; an empty list removes them."`
 	Scoring   *string            `json:"scoring,omitempty" enum:"agegrade-2025,wa-2025,wa-2022,fixed"`
-	Points    *int64             `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"For the rule fixed."`
+	Points    *int64             `json:"points,omitempty" minimum:"0" maximum:"1000000" doc:"The points of every finisher, with the rule fixed."`
 	Capacity  *int               `json:"capacity,omitempty" minimum:"0" maximum:"1000000" doc:"0 means unlimited."`
 
 	TimingPoints *[]TimingPointBody `json:"timing_points,omitempty" maxItems:"100" nullable:"false" doc:"Replaces all timing points; an empty list removes them. A point that keeps its name or its distance keeps its readings; those of a point that is removed are no longer shown."`
@@ -381,10 +381,10 @@ type raceBody struct {
 	Awards            *AwardsBody        `json:"awards,omitempty"`
 	Entry             *EntrySettingsBody `json:"entry,omitempty" doc:"How runners enter by themselves; missing when they enter as they come."`
 	Status            race.Status        `json:"status" enum:"scheduled,provisional,official,void"`
-	Voided            *voidedBody        `json:"voided,omitempty" doc:"Of a void race: its records are worth no points."`
+	Voided            *voidedBody        `json:"voided,omitempty" doc:"Set once the race is void: its records are worth no points."`
 	CreatedAt         time.Time          `json:"created_at"`
 
-	Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"Of a change with plan=true: what it would lead to. Nothing was changed, and the rest is the race as it is."`
+	Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"What a change with plan=true would lead to. Nothing was changed, and the rest is the race as it is."`
 }
 
 type voidedBody struct {

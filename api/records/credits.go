@@ -18,7 +18,7 @@ import (
 // credit is the outcome of a record's latest revision.
 type credit struct {
 	Status   string      `json:"status" enum:"pending,credited,rejected,unknown" doc:"Unknown while the ledger cannot be read."`
-	Points   *int64      `json:"points,omitempty" doc:"Of a credited record."`
+	Points   *int64      `json:"points,omitempty" doc:"The points of a credited record."`
 	Reason   string      `json:"reason,omitempty" doc:"Why there are no points, or no status."`
 	Parts    *race.Parts `json:"parts,omitempty" doc:"What the points were computed from. Left out where there was nothing to compute, in credits from before this was kept, and for the public, which reads them in the standings."`
 	TraceURL string      `json:"trace_url" doc:"The workflow that credits the revision, in the Temporal Web UI: it exists as soon as the worker has received the message."`

@@ -37,7 +37,7 @@ type Story struct {
 	Record
 	Splits    []splits.Split  `json:"splits,omitempty" doc:"Readings at the timing points and the finish, in the order of the course. Left out when there is no reading."`
 	Revisions []revision      `json:"revisions" nullable:"false" doc:"The first one first."`
-	Disputes  []recordDispute `json:"disputes,omitempty" doc:"Of the result, the first one first."`
+	Disputes  []recordDispute `json:"disputes,omitempty" doc:"Disputes of the result, the oldest first."`
 }
 
 func (g get) register(api huma.API) {
@@ -106,13 +106,13 @@ func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
 // public.
 type recordDispute struct {
 	DisputeID        string            `json:"dispute_id" format:"uuid"`
-	Revision         int               `json:"revision" doc:"Of the record when it was disputed."`
+	Revision         int               `json:"revision" doc:"The record's revision when it was disputed."`
 	State            race.DisputeState `json:"state" enum:"open,upheld,rejected,withdrawn"`
 	Wrong            string            `json:"wrong,omitempty" doc:"What is wrong, in the runner's words. Only for those who run the race."`
 	RightWouldBe     string            `json:"right_would_be,omitempty" doc:"What would be right, likewise."`
 	OpenedAt         time.Time         `json:"opened_at"`
 	ClosedAt         *time.Time        `json:"closed_at,omitempty"`
-	Reason           string            `json:"reason,omitempty" doc:"Of the decision. Public."`
+	Reason           string            `json:"reason,omitempty" doc:"The reason for the decision. Public."`
 	AnsweredRevision int               `json:"answered_revision,omitempty" doc:"The correction that upholds it."`
 }
 
@@ -162,7 +162,7 @@ type Record struct {
 	TimeConfirmed bool   `json:"time_confirmed,omitempty" doc:"The organizer confirmed an implausible time."`
 	Credit        credit `json:"credit"`
 
-	Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"Of a change with plan=true: what it would lead to. Nothing was changed, and the rest is the record as it is."`
+	Consequences *maindb.Consequences `json:"consequences,omitempty" doc:"What a change with plan=true would lead to. Nothing was changed, and the rest is the record as it is."`
 }
 
 // revision is one immutable state of a record.

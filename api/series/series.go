@@ -172,7 +172,7 @@ func (s Standings) RaceName(raceID string) string {
 
 type seriesRaceBody struct {
 	RaceID     string   `json:"race_id" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07" doc:"A race that you own."`
-	Multiplier *float64 `json:"multiplier,omitempty" minimum:"0.001" maximum:"100" example:"1.5" doc:"Of its points, with up to three decimals; 1 by default."`
+	Multiplier *float64 `json:"multiplier,omitempty" minimum:"0.001" maximum:"100" example:"1.5" doc:"What the race's points are multiplied by, with up to three decimals; 1 by default."`
 }
 
 type newSeriesBody struct {

@@ -55,7 +55,7 @@ type seriesPlacing struct {
 	Sex           string         `json:"sex,omitempty" enum:"M,F,X" doc:"As entered in the latest race."`
 	Age           *int           `json:"age,omitempty"`
 	Total         float64        `json:"total"`
-	Races         int            `json:"races" doc:"With points credited."`
+	Races         int            `json:"races" doc:"How many races with points credited."`
 	Results       []seriesResult `json:"results" nullable:"false" doc:"By the date of the race."`
 }
 
@@ -64,7 +64,7 @@ type seriesStandingsOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
 		Version    int             `json:"version" doc:"From 1; 0 while there is none."`
-		Status     race.Status     `json:"status" enum:"provisional,official" doc:"Of the series today: official once the results of all its races are, except those of void ones."`
+		Status     race.Status     `json:"status" enum:"provisional,official" doc:"The state of the series today: official once the results of all its races are, except those of void ones."`
 		ComputedAt *time.Time      `json:"computed_at,omitempty"`
 		Reason     string          `json:"reason,omitempty" doc:"Why the version was made."`
 		Items      []seriesPlacing `json:"items" nullable:"false"`
@@ -353,8 +353,8 @@ type seriesVersionsInput struct {
 
 type seriesSource struct {
 	RaceID  string `json:"race_id" format:"uuid"`
-	Name    string `json:"name" doc:"Of the race, as it was then."`
-	Version int    `json:"version" doc:"Of the race's standings; 0: it had none."`
+	Name    string `json:"name" doc:"The race's name, as it was then."`
+	Version int    `json:"version" doc:"The version of the race's standings; 0 if it had none."`
 }
 
 type seriesVersion struct {

@@ -21,7 +21,7 @@ type Split struct {
 	Note          string  `json:"note,omitempty" example:"no reading at 25 km"`
 	From          string  `json:"from,omitempty" doc:"Where the segment that ends here begins: the point with the reading before, or start." example:"20 km"`
 	SegmentTime   string  `json:"segment_time,omitempty" example:"0:03:22"`
-	Pace          string  `json:"pace,omitempty" doc:"Of the segment, per kilometre, as M:SS[.f]." example:"3:04.7"`
+	Pace          string  `json:"pace,omitempty" doc:"The pace over the segment, per kilometre, as M:SS[.f]." example:"3:04.7"`
 	Place         int     `json:"place,omitempty" doc:"Among those of the same field with a reading at this point, finished or not, by the latest standings. At the finish: the place in the standings."`
 	SexPlace      int     `json:"sex_place,omitempty"`
 	DivisionPlace int     `json:"division_place,omitempty"`

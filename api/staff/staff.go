@@ -333,7 +333,7 @@ type handOverInput struct {
 
 // NewOwner names who gets a race.
 type NewOwner struct {
-	LoginID string `json:"login_id,omitempty" maxLength:"400" example:"office@example.org" doc:"Of the new owner. Either this or user_id."`
+	LoginID string `json:"login_id,omitempty" maxLength:"400" example:"office@example.org" doc:"The login of the new owner. Give either this or user_id."`
 	UserID  string `json:"user_id,omitempty" format:"uuid"`
 	Reason  string `json:"reason" minLength:"1" maxLength:"500" example:"the club organizes the race from now on" doc:"Public."`
 }

@@ -35,7 +35,7 @@ type VersionInput struct {
 // OfVersion is what an answer says about the version that it is computed from. It is
 // exported like VersionInput.
 type OfVersion struct {
-	Version    int        `json:"version" doc:"Of the standings; 0 while there is none."`
+	Version    int        `json:"version" doc:"The version of the standings; 0 while there is none."`
 	Status     string     `json:"status" enum:"provisional,official,void"`
 	ComputedAt *time.Time `json:"computed_at,omitempty" doc:"When the records and credits were read."`
 }
@@ -57,7 +57,7 @@ type awardee struct {
 type prize struct {
 	Category string    `json:"category" example:"W40" doc:"overall, or the name of a division."`
 	Field    string    `json:"field" enum:"runner,wheelchair,handcycle"`
-	Sex      string    `json:"sex,omitempty" enum:"M,F,X" doc:"Of overall awards by sex."`
+	Sex      string    `json:"sex,omitempty" enum:"M,F,X" doc:"The sex, for overall awards by sex."`
 	Title    string    `json:"title" example:"Overall women" doc:"As it may be printed."`
 	Awards   []awardee `json:"awards" nullable:"false"`
 }

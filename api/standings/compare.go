@@ -38,7 +38,7 @@ type Standing struct {
 	NetTime       string `json:"net_time,omitempty"`
 	Status        string `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
 	Points        *int64 `json:"points,omitempty"`
-	Revision      int    `json:"revision" doc:"Of the record."`
+	Revision      int    `json:"revision" doc:"The revision of the record."`
 }
 
 // Cause is a revision of a record that caused a change.
@@ -46,7 +46,7 @@ type Cause struct {
 	RecordID  string    `json:"record_id" format:"uuid"`
 	Revision  int       `json:"revision"`
 	Removed   bool      `json:"removed,omitempty"`
-	Reason    string    `json:"reason,omitempty" doc:"For the owner of the race, and for anyone once it is official."`
+	Reason    string    `json:"reason,omitempty" doc:"Shown to the owner of the race, and to anyone once it is official."`
 	ChangedAt time.Time `json:"changed_at"`
 }
 

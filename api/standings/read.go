@@ -37,7 +37,7 @@ type readInput struct {
 
 // placing is one row of standings. A missing place, time or age is left out.
 type placing struct {
-	Place         int            `json:"place,omitempty" doc:"In the field; left out for those who did not finish, were disqualified, or have no ranking time or an implausible one."`
+	Place         int            `json:"place,omitempty" doc:"The place in the field; left out for those who did not finish, were disqualified, or have no ranking time or an implausible one."`
 	SexPlace      int            `json:"sex_place,omitempty"`
 	Division      string         `json:"division,omitempty"`
 	DivisionPlace int            `json:"division_place,omitempty"`
@@ -62,7 +62,7 @@ type page struct {
 	ComputedAt   *time.Time `json:"computed_at,omitempty" doc:"When the records and credits were read."`
 	ProtestUntil *time.Time `json:"protest_until,omitempty" doc:"When the open protest window ends and the standings become official."`
 	Items        []placing  `json:"items" nullable:"false"`
-	NextCursor   string     `json:"next_cursor,omitempty" doc:"For the next page, of the same version."`
+	NextCursor   string     `json:"next_cursor,omitempty" doc:"The cursor for the next page of the same version."`
 
 	encoded []byte // the same as JSON, if it has already been encoded
 }

@@ -49,12 +49,12 @@ type OwnResult struct {
 	GunTime   string  `json:"gun_time,omitempty"`
 	NetTime   string  `json:"net_time,omitempty"`
 
-	Place         int    `json:"place,omitempty" doc:"In the latest standings; left out while they do not include the record, and for results without a place."`
+	Place         int    `json:"place,omitempty" doc:"The place in the latest standings; left out while they do not include the record, and for results without a place."`
 	Finishers     int    `json:"finishers,omitempty" doc:"How many have a place in the same field."`
 	SexPlace      int    `json:"sex_place,omitempty"`
 	Division      string `json:"division,omitempty"`
 	DivisionPlace int    `json:"division_place,omitempty"`
-	Version       int    `json:"version,omitempty" doc:"Of the standings that the places are from."`
+	Version       int    `json:"version,omitempty" doc:"The version of the standings that the places are from."`
 	Standings     string `json:"standings" enum:"none,provisional,official"`
 
 	Credit OwnCredit `json:"credit"`

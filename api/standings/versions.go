@@ -28,7 +28,7 @@ type versionsInput struct {
 }
 
 type ruleset struct {
-	Edition int `json:"edition" doc:"Of the ranking engine."`
+	Edition int `json:"edition" doc:"The edition of the ranking engine."`
 	standings.Rules
 	Scoring string `json:"scoring,omitempty" doc:"The rule for points."`
 }
@@ -42,7 +42,7 @@ type version struct {
 	InputsHash string    `json:"inputs_hash" doc:"SHA-256 of everything that the places depend on: two versions with the same hash have the same places."`
 	Rows       bool      `json:"rows" doc:"Whether the rows can be read and compared. Those of the first, the latest and all official versions are kept for ever; those of other provisional ones are dropped after half a minute; ever fewer are kept the older they get."`
 	Ruleset    ruleset   `json:"ruleset" doc:"As used."`
-	Reason     string    `json:"reason,omitempty" doc:"Of an official version: which rules or records were changed, and why; of a provisional one, which rules."`
+	Reason     string    `json:"reason,omitempty" doc:"For an official version, which rules or records were changed, and why; for a provisional one, which rules."`
 }
 
 type versionsOutput struct {
@@ -122,7 +122,7 @@ type finalizeOutput struct {
 	Body   struct {
 		State        string     `json:"state" enum:"window,held,official" doc:"The protest window is open; it has ended, but open disputes hold up publication; or the standings are already official."`
 		OpenDisputes int        `json:"open_disputes" doc:"Publication waits until they are answered (GET …/disputes?state=open), or until this call says despite_disputes."`
-		EndsAt       time.Time  `json:"ends_at" doc:"Of the protest window. Publication waits for credits that are pending then, at most 10 minutes."`
+		EndsAt       time.Time  `json:"ends_at" doc:"When the protest window ends. Publication waits for credits that are pending then, at most 10 minutes."`
 		PublishedAt  *time.Time `json:"published_at,omitempty"`
 	}
 }

@@ -244,7 +244,7 @@ type NewTask struct {
 	Note       string          `json:"note,omitempty" maxLength:"4000" example:"1,200 pieces, as last year"`
 	Status     race.TaskStatus `json:"status,omitempty" enum:"open,in_progress,done,dropped" default:"open"`
 	AssigneeID string          `json:"assignee_id,omitempty" maxLength:"36" doc:"The owner of the race or somebody on its staff. Empty: nobody."`
-	WatcherIDs []string        `json:"watcher_ids,omitempty" maxItems:"50" nullable:"false" doc:"Likewise: who is told besides the assignee."`
+	WatcherIDs []string        `json:"watcher_ids,omitempty" maxItems:"50" nullable:"false" doc:"The members of the staff who are told besides the assignee."`
 	Deadline   string          `json:"deadline,omitempty" maxLength:"40" example:"2026-10-01" doc:"A day of the race as YYYY-MM-DD, a time by the race's clock as YYYY-MM-DDTHH:MM, which moves with the race's time zone, or a moment as RFC 3339, which does not. Empty: none."`
 	RemindDays []int           `json:"remind_days,omitempty" maxItems:"5" nullable:"false" example:"[3,1]" doc:"How many days before the deadline people are reminded; 3 and 1 unless set."`
 }

@@ -65,7 +65,7 @@ func Register(api huma.API, cfg Config) *Service {
 	}, c.get)
 	server.Register(api, huma.Operation{
 		OperationID: "change-webhook", Method: http.MethodPatch, Path: webhookPath, MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Change a webhook, or switch it off or on", Tags: []string{tag}, Description: "One that is switched on goes on with what was waiting when it was switched off; what changed meanwhile is not sent.",
+		Summary: "Change a webhook, or switch it off or on", Tags: []string{tag}, Description: "A webhook that is switched on again continues with what was waiting when it was switched off; what changed in the meantime is not sent.",
 	}, c.change)
 	server.Register(api, huma.Operation{
 		OperationID: "delete-webhook", Method: http.MethodDelete, Path: webhookPath, DefaultStatus: http.StatusNoContent, Errors: errs,
@@ -86,11 +86,11 @@ func Register(api huma.API, cfg Config) *Service {
 	}, c.deliveries)
 	server.Register(api, huma.Operation{
 		OperationID: "replay-webhook-delivery", Method: http.MethodPost, Path: deliveriesPath + "/{delivery_id}/replay", DefaultStatus: http.StatusAccepted, MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Resend a delivery", Tags: []string{tag}, Description: "Under the same webhook-id, whether or not it has arrived, with all attempts.",
+		Summary: "Resend a delivery", Tags: []string{tag}, Description: "The delivery keeps its webhook-id, whether or not it has arrived, and gets all attempts again.",
 	}, c.replay)
 	server.Register(api, huma.Operation{
 		OperationID: "replay-webhook", Method: http.MethodPost, Path: webhookPath + "/replay", DefaultStatus: http.StatusAccepted, MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Resend deliveries from a time range", Tags: []string{tag}, Description: "Under the same webhook-ids, whether or not they have arrived.",
+		Summary: "Resend deliveries from a time range", Tags: []string{tag}, Description: "The deliveries keep their webhook-ids, whether or not they have arrived.",
 	}, c.replayRange)
 	return &Service{c}
 }
@@ -151,7 +151,7 @@ type createdOutput struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         struct {
 		ShownWebhook
-		Secret string `json:"secret,omitempty" doc:"By which the receiver verifies signatures, whsec_ and base64. It is shown only once: keep it like a password. Not with slack and discord."`
+		Secret string `json:"secret,omitempty" doc:"The receiver verifies signatures with it: whsec_ and base64. It is shown only once: keep it like a password. Not with slack and discord."`
 	}
 }
 
@@ -323,8 +323,8 @@ type WebhookDelivery struct {
 	Timestamp     time.Time       `json:"timestamp"`
 	Data          json.RawMessage `json:"data"`
 	State         string          `json:"state" enum:"waiting,delivered,failed"`
-	Attempts      int             `json:"attempts" doc:"Since it was first due or replayed."`
-	Outcome       string          `json:"outcome,omitempty" doc:"Of the last attempt: the HTTP status, or why there was none (refused: the address is not public; dns; tls; timeout; connection)."`
+	Attempts      int             `json:"attempts" doc:"The number of attempts since it was first due or last replayed."`
+	Outcome       string          `json:"outcome,omitempty" doc:"The outcome of the last attempt: the HTTP status, or why there was none (refused: the address is not public; dns; tls; timeout; connection)."`
 	AttemptedAt   *time.Time      `json:"attempted_at,omitempty"`
 	NextAttemptAt *time.Time      `json:"next_attempt_at,omitempty"`
 }
@@ -378,8 +378,8 @@ func (c calls) replay(ctx context.Context, in *replayInput) (*struct{}, error) {
 type rangeInput struct {
 	Path
 	Body struct {
-		Since time.Time `json:"since" example:"2026-10-18T06:00:00Z" doc:"Of the events' timestamps."`
-		Until time.Time `json:"until" example:"2026-10-18T18:00:00Z" doc:"The first that is not sent again."`
+		Since time.Time `json:"since" example:"2026-10-18T06:00:00Z" doc:"The start of the range, by the events' timestamps."`
+		Until time.Time `json:"until" example:"2026-10-18T18:00:00Z" doc:"The end of the range: events from this time on are not sent again."`
 	}
 }
 

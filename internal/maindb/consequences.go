@@ -62,8 +62,8 @@ type PlaceMove struct {
 // Podium is the first three of one ranking of a race before and after a change.
 type Podium struct {
 	Field    race.Field    `json:"field"`
-	Sex      race.Sex      `json:"sex,omitempty" doc:"Of a ranking by sex."`
-	Division string        `json:"division,omitempty" doc:"Of the ranking of a division. Without sex and division it is the overall ranking."`
+	Sex      race.Sex      `json:"sex,omitempty" doc:"The sex, in a ranking by sex."`
+	Division string        `json:"division,omitempty" doc:"The division, in the ranking of a division. Without sex and division it is the overall ranking."`
 	Changed  bool          `json:"changed"`
 	Before   []PodiumPlace `json:"before" nullable:"false"`
 	After    []PodiumPlace `json:"after" nullable:"false"`

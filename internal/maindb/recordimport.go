@@ -65,7 +65,7 @@ type Imported struct {
 	Implausible      []ImplausibleRow `json:"implausible" nullable:"false" doc:"Rows whose record has an implausible time: it is kept, but neither ranked nor credited until it is corrected or confirmed; at most 200."`
 	ImplausibleTotal int              `json:"implausible_total"`
 	Official         bool             `json:"official,omitempty" doc:"The standings are official: only official=true with a reason lets the file change them."`
-	PlacesMoved      []PlaceMove      `json:"places_moved,omitempty" doc:"Of an official race, and in a dry run of any race: the places that change, in the new order; at most 200."`
+	PlacesMoved      []PlaceMove      `json:"places_moved,omitempty" doc:"The places that change, in the new order; at most 200. Only for an official race, and in a dry run of any race."`
 	PlacesTotal      int              `json:"places_moved_total,omitempty"`
 	Consequences     *Consequences    `json:"consequences,omitempty" doc:"What the import leads to. Of a dry run."`
 	// Readings at timing points.
