@@ -398,7 +398,7 @@ func (w *lostDraws) PlannedPosts(context.Context, time.Duration, int) ([]maindb.
 	return w.posts, nil
 }
 
-func (w *lostDraws) RequeueLateTasks(context.Context, time.Duration, int) ([]string, error) {
+func (w *lostDraws) RequeueLateTasks(context.Context, time.Duration, int) ([]maindb.LateTask, error) {
 	return nil, nil
 }
 

@@ -24,7 +24,7 @@ const (
 	LedgerAhead     FindingKind = "ledger_ahead"     // a credit of a revision that its record does not have: the record is revised above it
 	OrphanedCredit  FindingKind = "orphaned_credit"  // a credit whose record does not exist: reversed
 	WrongPool       FindingKind = "wrong_pool"       // counters of places that differ from the entries: counted again
-	LostOffer       FindingKind = "lost_offer"       // an open offer of a place, or a draw to come, without a workflow: started again, or ended
+	LostOffer       FindingKind = "lost_offer"       // an open offer of a place, a draw to come, a planned post or a task whose workflow is not running or late: started again, or ended
 )
 
 func findingKinds() []FindingKind {

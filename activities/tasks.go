@@ -36,8 +36,8 @@ func (a *Offers) RemindTask(ctx context.Context, in TaskInput) (TaskResult, erro
 // checkTasks has the workflows of tasks started again that have missed a reminder.
 func (a *Offers) checkTasks(ctx context.Context, tally *Tally) error {
 	late, err := a.store.RequeueLateTasks(ctx, offerGrace, maxOffersChecked)
-	for _, taskID := range late {
-		tally.note(ctx, a.metrics, Finding{ID: taskID, Detail: "the workflow of the task is started again: a reminder is late", Repaired: true})
+	for _, t := range late {
+		tally.note(ctx, a.metrics, Finding{ID: t.RaceID, Detail: "the workflow of task " + t.TaskID + " is started again: a reminder is late", Repaired: true})
 	}
 	return err
 }
@@ -146,5 +146,5 @@ func (t *telling) isNews(told map[[2]string]int64, userID string, task race.Task
 // taskStore keeps tasks; maindb.Outcomes implements it.
 type taskStore interface {
 	RemindTask(ctx context.Context, taskID string) (maindb.TaskReminder, error)
-	RequeueLateTasks(ctx context.Context, late time.Duration, limit int) ([]string, error)
+	RequeueLateTasks(ctx context.Context, late time.Duration, limit int) ([]maindb.LateTask, error)
 }

@@ -323,7 +323,10 @@ func TestOperatorAudits(t *testing.T) {
 	b.addRace(t, springMarathon(b.organizer), field)
 	b.temporal.found = workflows.Audit{
 		CreditAudit: activities.CreditAudit{Checked: 6, Lost: 1, Requeued: 1},
-		Findings:    []activities.Tally{{Kind: activities.WrongTotal, Found: 1, Examples: []activities.Finding{{ID: b.users["1"], Detail: "900, not 901"}}}},
+		Findings: []activities.Tally{
+			{Kind: activities.WrongTotal, Found: 1, Examples: []activities.Finding{{ID: b.users["1"], Detail: "900, not 901"}}},
+			{Kind: activities.LostOffer, Found: 1, Examples: []activities.Finding{{ID: b.raceID, Detail: "the workflow of a task is started again: a reminder is late"}}},
+		},
 	}
 	c := b.operator(t)
 	ask := c.visit("/en/operate/audits/start")
@@ -331,6 +334,10 @@ func TestOperatorAudits(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, done.status, done.body)
 	list := c.visit(done.to())
 	require.Contains(t, list.Find(".tale").Text(), "1 of 6 revisions had no credit; 1 were sent again.")
+	require.Equal(t, http.StatusOK, c.visit(list.Find(`.tale a[href="/en/operate/races/`+b.raceID+`"]`).AttrOr("href", "")).status)
+	kinds := c.visit("/ko/operate")
+	require.Equal(t, len(workflows.Inputs()), kinds.Find("#kinds dd").Length(), "every kind of workflow is explained")
+	require.NotContains(t, kinds.Find("#kinds").Text(), "operate.kind")
 	total := c.visit(list.Find(`.tale a[href*="/totals/"]`).AttrOr("href", ""))
 	require.Contains(t, total.Find("dl").Text(), "900")
 }

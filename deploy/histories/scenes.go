@@ -240,7 +240,7 @@ func (s *offerScene) RemindTask(context.Context, string) (maindb.TaskReminder, e
 	return maindb.TaskReminder{Over: s.reminders > 2, Overdue: s.reminders == 2, Left: 100 * time.Millisecond}, nil
 }
 
-func (*offerScene) RequeueLateTasks(context.Context, time.Duration, int) ([]string, error) {
+func (*offerScene) RequeueLateTasks(context.Context, time.Duration, int) ([]maindb.LateTask, error) {
 	return nil, nil
 }
 

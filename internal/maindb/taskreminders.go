@@ -102,9 +102,12 @@ func (s *Outcomes) RemindTask(ctx context.Context, taskID string) (reminder Task
 	return reminder, err
 }
 
+// LateTask is a task that has missed a reminder.
+type LateTask struct{ RaceID, TaskID string }
+
 // RequeueLateTasks has the workflows of up to limit tasks started again that have missed
 // a reminder for some time, and returns the tasks.
-func (s *Outcomes) RequeueLateTasks(ctx context.Context, late time.Duration, limit int) (taskIDs []string, err error) {
+func (s *Outcomes) RequeueLateTasks(ctx context.Context, late time.Duration, limit int) (found []LateTask, err error) {
 	now := s.now()
 	rows, err := s.queries.LateTasks(ctx, nullMoment(now.Add(-late)), count32(limit))
 	if err != nil {
@@ -114,9 +117,9 @@ func (s *Outcomes) RequeueLateTasks(ctx context.Context, late time.Duration, lim
 		if err := s.queries.QueueTask(ctx, row.TaskID, row.RaceID, now); err != nil {
 			return nil, fmt.Errorf("wake the workflow of task %s: %w", row.TaskID, err)
 		}
-		taskIDs = append(taskIDs, row.TaskID)
+		found = append(found, LateTask{row.RaceID, row.TaskID})
 	}
-	return taskIDs, nil
+	return found, nil
 }
 
 // moveTaskZone derives when deadlines are over from the clock of a race whose time zone

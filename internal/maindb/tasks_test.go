@@ -263,7 +263,7 @@ func TestRemindersOfATask(t *testing.T) {
 	p.clock.Advance(time.Since(p.clock.Now()))
 	late, err := p.store.RequeueLateTasks(t.Context(), time.Minute, 10)
 	require.NoError(t, err)
-	require.Equal(t, []string{task.ID}, late)
+	require.Equal(t, []maindb.LateTask{{RaceID: p.race.ID, TaskID: task.ID}}, late)
 	done := race.TaskDone
 	_, err = p.store.ChangeTask(t.Context(), p.race.ID, task.ID, 0, maindb.TaskPatch{Status: &done})
 	require.NoError(t, err)
