@@ -238,7 +238,7 @@ func TestOrganizerInABrowser(t *testing.T) {
 		setTimeout(drop);
 	})()`, results(b.rows).body), nil)))
 	says(t, first.Tab, `document.readyState === "complete" && document.querySelector("#rows") ? location.pathname : ""`, race+"/files/")
-	first.is(t, "true false", `document.querySelector("main").innerText.includes("The same file was applied") + " " + Boolean(document.querySelector("#apply"))`)
+	first.is(t, "true false", `document.querySelector("main").innerText.includes("The same file has been applied") + " " + Boolean(document.querySelector("#apply"))`)
 	plan := strings.TrimPrefix(said(t, first.Tab, `location.pathname`), "/en")
 	first.opens(t, "/en"+race+"/files")
 	require.Equal(t, before+1, first.counts(t, files), "a file that was dropped twice")
@@ -262,7 +262,15 @@ func TestOrganizerInABrowser(t *testing.T) {
 	got := b.organizer.record(t, b.raceID, b.ids[b.rows[1].bib])
 	require.Equal(t, 3, got.Revision)
 
-	first.lookAt(t, chromium, "/organize", race, race+"/files", plan, race+"/records", record, race+"/records/new", race+"/settings/ranking",
+	// A task is done by the keyboard.
+	first.opens(t, "/en"+race+"/tasks/new")
+	first.sends(t, http.StatusOK, "title", "Order the medals", "deadline", "2026-04-01", "deadline_time", "18:00")
+	task := strings.TrimPrefix(said(t, first.Tab, `document.querySelector(".lane.open h3 a").pathname`), "/en")
+	first.tabsTo(t, ".lane button[value=done]")
+	first.loads(t, http.StatusOK, chromedp.KeyEvent(kb.Enter))
+	first.is(t, "Order the medals", `document.querySelector(".lane.done h3").textContent`)
+
+	first.lookAt(t, chromium, "/organize", race, race+"/tasks", task, race+"/calendar", race+"/files", plan, race+"/records", record, race+"/records/new", race+"/settings/ranking",
 		race+"/settings/awards", race+"/settings/course", race+"/settings/entry", race+"/webhooks", race+"/publish", "/organize/series", "/organize/series/new")
 }
 
@@ -470,6 +478,6 @@ const watchFocus = `(() => {
 		return [...missed.map((e) => "the Tab key does not reach " + name(e)), ...unseen.map((e) => "the focus cannot be seen on " + name(e)),
 			...jumps.map((at) => "the Tab key jumps back to " + name(due[at]))];
 	};
-	const parts = {date: 3, "datetime-local": 6}; // besides the first; the calendar is one
+	const parts = {date: 3, time: 3, "datetime-local": 6}; // besides the first; the calendar is one
 	return due.reduce((stops, e) => stops + (parts[e.type] ?? 0), due.length);
 })()`

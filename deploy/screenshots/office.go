@@ -142,6 +142,9 @@ func (st *stage) findOffice(tab *browser.Tab, api, lang string) (map[string]stri
 	found["organize-post-preview"], found["organize-comments"] = found["organize-post"], open+"/comments"
 	found["organize-admissions"], found["organize-pools-settings-entry"], found["organize-pools-entries"] = marathon+"/admissions", marathon+"/settings/entry", marathon+"/entries"
 	found["organize-small-preview"], found["organize-full-preview"] = found["organize-small"]+"/settings/ranking", entry+"/settings/entry"
+	found["organize-race-prepared"], found["organize-tasks"], found["organize-task"] = open, open+"/tasks", open+"/tasks/"+st.task
+	found["organize-tasks-overdue"], found["organize-task-new"], found["organize-calendar"] = open+"/tasks?overdue=yes", open+"/tasks/new", open+"/calendar"
+	found["organize-tasks-copy"], found["organize-tasks-move"] = open+"/tasks/copy?from="+st.small, open+"/tasks/move?days=7"
 	found["organize-series-one"] = found["organize-series"] + "/" + st.series
 	return found, nil
 }

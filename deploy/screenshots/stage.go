@@ -23,6 +23,7 @@ type stage struct {
 	post, comment             string // of the open race; the comment is reported
 	code                      string // of a place in the race that nobody else has entered
 	claim                     string // the code of bib 2 of the small race
+	task                      string // of the race with places
 	first                     *apiclient.Client
 }
 
@@ -76,6 +77,9 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 	st.open, st.full, st.free, st.unasked = races[0], races[1], races[2], races[3]
 
 	if err := st.addSmall(ctx, organizer, add); err != nil {
+		return nil, err
+	}
+	if err := st.addTasks(ctx, organizer); err != nil {
 		return nil, err
 	}
 	var made struct {
@@ -232,6 +236,41 @@ func (st *stage) addPosts(ctx context.Context, organizer *apiclient.Client) erro
 		st.comment = made.CommentID
 	}
 	return organizer.JSON(ctx, http.MethodPost, path+"/"+st.comment+"/report", fields{"reason": "it is an advertisement"}, nil)
+}
+
+// addTasks adds tasks to the race with places, and to the small one, from which they can
+// be copied.
+func (st *stage) addTasks(ctx context.Context, organizer *apiclient.Client) error {
+	var me struct {
+		UserID string `json:"user_id"`
+	}
+	if err := organizer.Get(ctx, "/v1/me", &me); err != nil {
+		return err
+	}
+	day := func(days int) string { return time.Now().AddDate(0, 0, days).Format(time.DateOnly) }
+	for _, task := range []fields{
+		{"title": "Order 1,200 finisher medals and their ribbons", "deadline": day(-3) + "T18:00", "assignee_id": me.UserID, "note": "As last year, with the river on them.\nAsk two makers for offers."},
+		{"title": "경찰서 도로 통제 협의", "deadline": day(1), "assignee_id": me.UserID, "watcher_ids": []string{me.UserID}},
+		{"title": "Book ambulances", "deadline": day(9)},
+		{"title": "Print bibs 1 to 999", "deadline": day(30)},
+		{"title": "자원봉사자 설명회", "deadline": day(12) + "T19:30", "status": "in_progress", "assignee_id": me.UserID},
+		{"title": "Thank the sponsors", "status": "in_progress"},
+		{"title": "Course measured", "deadline": day(-40), "status": "done", "assignee_id": me.UserID},
+		{"title": "Live television", "status": "dropped"},
+	} {
+		for _, raceID := range []string{st.small, st.open} {
+			var made struct {
+				TaskID string `json:"task_id"`
+			}
+			if err := organizer.JSON(ctx, http.MethodPost, "/v1/races/"+raceID+"/tasks", task, &made); err != nil {
+				return err
+			}
+			if st.task == "" && raceID == st.open {
+				st.task = made.TaskID
+			}
+		}
+	}
+	return nil
 }
 
 // ranked waits until the series ranks the small race's runners.
