@@ -335,6 +335,8 @@ GET    /{lang}/organize/races/{race_id}/tasks/new                     editors
 POST   /{lang}/organize/races/{race_id}/tasks/new                     editors
 GET    /{lang}/organize/races/{race_id}/tasks/copy                    editors
 POST   /{lang}/organize/races/{race_id}/tasks/copy                    editors
+GET    /{lang}/organize/races/{race_id}/tasks/move                    editors
+POST   /{lang}/organize/races/{race_id}/tasks/move                    editors
 GET    /{lang}/organize/races/{race_id}/tasks/{task_id}               viewers
 POST   /{lang}/organize/races/{race_id}/tasks/{task_id}               editors
 POST   /{lang}/organize/races/{race_id}/tasks/{task_id}/status        members

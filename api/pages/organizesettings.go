@@ -252,7 +252,7 @@ func (s *site) changeSettings(ctx context.Context, v *visit) (page, error) {
 	if !confirmed {
 		return page{title: v.T("preview.title"), body: settingsPreview(v, e)}, nil
 	}
-	_, err = s.Settings.Change(ctx, body, unless)
+	changed, err := s.Settings.Change(ctx, body, unless)
 	if refused, err := s.settingsRefused(v, &e, err); err != nil {
 		return page{}, err
 	} else if refused {
@@ -261,7 +261,11 @@ func (s *site) changeSettings(ctx context.Context, v *visit) (page, error) {
 	if part.name == "entry" {
 		return v.done(entriesPath(v.raceID), "settings-saved")
 	}
-	return v.done(organizedPath(v.raceID), "settings-saved")
+	path, said, err := s.afterMovingDay(ctx, v, e.Date, changed.Date)
+	if err != nil {
+		return page{}, err
+	}
+	return v.done(path, said)
 }
 
 // confirmed reports whether a change needs no confirmation or has it. What the change

@@ -25,6 +25,8 @@ func (s *site) taskPages(get, post func(path string, act action)) {
 	post(ofRace+"/tasks/new", s.addTask)
 	get(ofRace+"/tasks/copy", s.copyTasksForm)
 	post(ofRace+"/tasks/copy", s.copyTasks)
+	get(ofRace+"/tasks/move", s.moveTasksForm)
+	post(ofRace+"/tasks/move", s.moveTasks)
 	get(ofRace+"/tasks/{task_id}", s.taskPage)
 	post(ofRace+"/tasks/{task_id}", s.changeTask)
 	post(ofRace+"/tasks/{task_id}/status", s.setTaskStatus)

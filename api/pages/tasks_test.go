@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -47,14 +48,14 @@ func TestTaskPages(t *testing.T) {
 
 	// A form that is refused loses nothing.
 	form := director.visit(board + "/new")
-	yesterday := time.Now().UTC().AddDate(0, 0, -2).Format(time.DateOnly)
+	past := time.Now().UTC().AddDate(0, 0, -3).Format(time.DateOnly)
 	refused := director.post(board+"/new", form.fill("#task", "title", "Medals", "note", "1,200\r\npieces", "deadline_time", "18:00", "watcher_ids", helperID, "remind_days", "7, soon")...)
 	require.Equal(t, http.StatusUnprocessableEntity, refused.status)
 	require.ElementsMatch(t, []string{"Choose the day, too.", "Write numbers of days, such as 7, 3, 1."}, refused.texts(".field .is"))
 	require.Equal(t, "Medals", refused.Find("#field-title").AttrOr("value", ""))
 	require.Equal(t, "18:00", refused.Find("#field-deadline_time").AttrOr("value", ""))
 	require.Equal(t, 1, refused.Find(`[name=watcher_ids][value="`+helperID+`"][checked]`).Length())
-	twice := refused.fill("#task", "deadline", yesterday, "remind_days", "7 3", "assignee_id", helperID)
+	twice := refused.fill("#task", "deadline", past, "remind_days", "7 3", "assignee_id", helperID)
 	made := director.post(board+"/new", twice...)
 	require.Regexp(t, "^"+board+"#task-", made.to())
 	require.Equal(t, made.to(), director.post(board+"/new", twice...).to(), "a form that is sent twice counts once")
@@ -64,7 +65,7 @@ func TestTaskPages(t *testing.T) {
 	}
 	page := director.visit(board)
 	require.Equal(t, []string{"Medals", "Police", "Water"}, page.texts(".open h3"))
-	require.Contains(t, page.Find("#task-"+medals+" .due").Text(), "Overdue by 1 day", "in words")
+	require.Regexp(t, "Overdue by [23] days", page.Find("#task-"+medals+" .due").Text(), "in words")
 	require.Contains(t, page.Find("#task-"+medals+" .due").Text(), ", 18:00")
 	requireSound(t, page, board)
 
@@ -122,7 +123,7 @@ func TestTaskPages(t *testing.T) {
 	saved := director.visit(edit)
 	require.Equal(t, "Buy medals", saved.Find("h1").Text())
 	require.Contains(t, saved.texts(".history strong"), "Title or description changed")
-	require.Equal(t, yesterday, saved.Find("#field-deadline").AttrOr("value", ""))
+	require.Equal(t, past, saved.Find("#field-deadline").AttrOr("value", ""))
 	require.Equal(t, http.StatusConflict, director.post(edit, old.fill("#remove", "do", "remove")...).status, "it has changed since")
 	require.Equal(t, edit, director.post(edit, saved.fill("#task", "status", "done", "assignee_id", "", "deadline", "", "deadline_time", "", "do", "save")...).to())
 	done := director.visit(board)
@@ -216,4 +217,57 @@ func TestCopyAndCalendarPages(t *testing.T) {
 	require.Equal(t, path, helper.post(path, "do", "revoke").to())
 	require.Equal(t, http.StatusNotFound, read(next).status)
 	require.Equal(t, path, helper.post(path, "do", "revoke").to(), "pressed twice")
+}
+
+// TestMovingTheDayOfARace: deadlines stay where they are until somebody moves them, and
+// those that somebody else has changed meanwhile stay at that.
+func TestMovingTheDayOfARace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r, director, _, _ := b.preparing(t)
+	settings := "/en/organize/races/" + r.ID + "/settings/general"
+	moveTo := func(days int) answer {
+		t.Helper()
+		return director.post(settings, director.visit(settings).fill("main form", "date", r.Date.Midnight().AddDate(0, 0, days).Format(time.DateOnly))...)
+	}
+	require.Equal(t, "/en/organize/races/"+r.ID, moveTo(1).to(), "there is nothing to move")
+	due := func(days int, clock string) race.Deadline {
+		return race.Deadline{Day: race.DateOf(r.Date.Midnight().AddDate(0, 0, days)), Clock: clock}
+	}
+	var ids []string
+	for i, deadline := range []race.Deadline{due(-9, ""), due(-8, "18:00"), due(-7, ""), {}} {
+		task, err := b.main.AddTask(t.Context(), race.Task{ID: newID(), RaceID: r.ID, Title: fmt.Sprint("task ", i), Status: race.TaskOpen, Deadline: deadline})
+		require.NoError(t, err)
+		ids = append(ids, task.ID)
+	}
+	moved := moveTo(8)
+	require.Equal(t, "/en/organize/races/"+r.ID+"/tasks/move?days=7", moved.to())
+	form := director.visit(moved.to())
+	require.Contains(t, form.texts(".said")[0], "still where they were")
+	require.Equal(t, 3, form.Find("tbody tr").Length())
+	require.Contains(t, form.Find("tbody tr").First().Text(), r.Date.Midnight().AddDate(0, 0, -2).Format("2 January"))
+	requireSound(t, form, moved.to())
+
+	path := "/en/organize/races/" + r.ID + "/tasks/move"
+	sent := []string{"days", "7", "key", newID()}
+	form.Find("[name=task]").Each(func(i int, s *goquery.Selection) {
+		if i < 2 {
+			sent = append(sent, "task", s.AttrOr("value", ""))
+		}
+	})
+	title := "changed meanwhile"
+	_, err := b.main.ChangeTask(t.Context(), r.ID, ids[0], 1, maindb.TaskPatch{Title: &title})
+	require.NoError(t, err)
+	require.Equal(t, "/en/organize/races/"+r.ID+"/tasks", director.post(path, sent...).to())
+	require.Contains(t, director.visit("/en/organize/races/" + r.ID + "/tasks").texts(".said")[0], "Some tasks had changed")
+	require.Equal(t, http.StatusSeeOther, director.post(path, sent...).status, "a form that is sent twice counts once")
+	for i, want := range []race.Deadline{due(-9, ""), due(-1, "18:00"), due(-7, ""), {}} {
+		task, err := b.main.Task(t.Context(), r.ID, ids[i])
+		require.NoError(t, err)
+		require.Equal(t, want, task.Deadline, i)
+	}
+	require.Equal(t, http.StatusConflict, director.post(path, "days", "7").status)
+	wrong := director.post(path, "days", "a week")
+	require.Equal(t, http.StatusUnprocessableEntity, wrong.status)
+	require.Equal(t, "a week", wrong.Find("#field-days").AttrOr("value", ""))
 }

@@ -81,6 +81,8 @@ var Access = map[string]Rule{
 	"POST /{lang}/organize/races/{race_id}/tasks/new":                  {Who: Editor, Creates: true},
 	"GET /{lang}/organize/races/{race_id}/tasks/copy":                  {Who: Editor},
 	"POST /{lang}/organize/races/{race_id}/tasks/copy":                 {Who: Editor}, // as the call
+	"GET /{lang}/organize/races/{race_id}/tasks/move":                  {Who: Editor},
+	"POST /{lang}/organize/races/{race_id}/tasks/move":                 {Who: Editor, Creates: true},
 	"GET /{lang}/organize/races/{race_id}/tasks/{task_id}":             {Who: Viewer},
 	"POST /{lang}/organize/races/{race_id}/tasks/{task_id}":            {Who: Editor},
 	"POST /{lang}/organize/races/{race_id}/tasks/{task_id}/status":     {Who: Viewer}, // an editor, or its assignee

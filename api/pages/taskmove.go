@@ -1,0 +1,135 @@
+package pages
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/api/tasks"
+	"github.com/mrmrthon/mrmrthon/internal/race"
+)
+
+// The day of a race moves no deadline by itself: what was agreed with others stays agreed.
+// Whoever moves the day is shown the deadlines, and moves those that follow it together.
+
+func movePath(raceID string) string { return tasksPath(raceID) + "/move" }
+
+// maxMovedDays is by how many days deadlines are moved at most.
+const maxMovedDays = 3660
+
+// movedTask is a task whose deadline can be moved, with the deadline that it would get.
+type movedTask struct {
+	tasks.Task
+	to race.Deadline
+}
+
+// ticket names the task as it was shown: one that has changed since is not moved.
+func (m movedTask) ticket() string { return m.TaskID + ":" + strconv.Itoa(m.Revision) }
+
+type moveTasksView struct {
+	race.Race
+	now   time.Time
+	days  int
+	tasks []movedTask
+}
+
+// daysToMove reads by how many days deadlines are to be moved; 0: that is not said yet.
+func (v *visit) daysToMove(text string) int {
+	if text == "" {
+		return 0
+	}
+	days, err := strconv.Atoi(strings.TrimPrefix(strings.TrimSpace(text), "+"))
+	if err != nil || days < -maxMovedDays || days > maxMovedDays {
+		v.blame("days", v.T("taskmove.days.wrong", "N", v.Number(maxMovedDays)))
+		return 0
+	}
+	return days
+}
+
+// followers returns the tasks that are to be done and have a deadline.
+func (s *site) followers(ctx context.Context, days int) ([]movedTask, error) {
+	all, err := s.Tasks.All(ctx, tasks.Filter{})
+	if err != nil {
+		return nil, err
+	}
+	r := server.RaceFrom(ctx)
+	var list []movedTask
+	for _, t := range all {
+		if t.Deadline != "" && !t.Status.Finished() {
+			list = append(list, movedTask{t, readDeadline(t.Deadline).Shift(days, r.Location())})
+		}
+	}
+	return list, nil
+}
+
+func (s *site) moveTasksForm(ctx context.Context, v *visit) (page, error) {
+	given := v.get("days")
+	if v.form.sent {
+		given = v.form.get("days")
+	}
+	view := moveTasksView{Race: server.RaceFrom(ctx), now: s.Now(), days: v.daysToMove(given)}
+	var err error
+	if view.tasks, err = s.followers(ctx, view.days); err != nil {
+		return page{}, err
+	}
+	return page{title: v.T("taskmove.title"), body: moveTasksBody(v, view)}, nil
+}
+
+// moveTasks moves the deadlines that are ticked. A deadline that has changed since it was
+// shown stays as it is.
+func (s *site) moveTasks(ctx context.Context, v *visit) (page, error) {
+	days := v.daysToMove(v.form.get("days"))
+	if v.form.refused() {
+		return s.moveTasksForm(ctx, v)
+	}
+	chosen := map[string]bool{}
+	for _, ticket := range v.form.values["task"] {
+		chosen[ticket] = true
+	}
+	list, err := s.followers(ctx, days)
+	if err != nil {
+		return page{}, err
+	}
+	moved := 0
+	for _, t := range list {
+		if !chosen[t.ticket()] || t.to.IsZero() || days == 0 {
+			continue
+		}
+		to := t.to.String()
+		err := s.Tasks.Change(ctx, t.TaskID, strconv.Itoa(t.Revision), tasks.TaskChange{Deadline: &to})
+		if errors.Is(err, race.ErrStale) || errors.Is(err, race.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return page{}, err
+		}
+		moved++
+	}
+	switch {
+	case moved == 0:
+		v.form.problem, v.form.status = v.T("taskmove.none"), http.StatusConflict
+		return s.moveTasksForm(ctx, v)
+	case moved < len(chosen):
+		return v.done(tasksPath(v.raceID), "tasks-moved-some")
+	}
+	return v.done(tasksPath(v.raceID), "tasks-moved")
+}
+
+// afterMovingDay is where whoever has moved the day of a race goes on: to its deadlines,
+// if it has any.
+func (s *site) afterMovingDay(ctx context.Context, v *visit, from, to race.Date) (path, said string, err error) {
+	path, said = organizedPath(v.raceID), "settings-saved"
+	days := int(to.Midnight().Sub(from.Midnight()) / (24 * time.Hour))
+	if days == 0 {
+		return path, said, nil
+	}
+	list, err := s.followers(ctx, days)
+	if err != nil || len(list) == 0 {
+		return path, said, err
+	}
+	return with(movePath(v.raceID), "days", strconv.Itoa(days)), "race-moved", nil
+}
