@@ -34,7 +34,7 @@ func TestAlertsGoWhereTheyAreSentTo(t *testing.T) {
 		}
 		require.NotContains(t, config, "_file:")
 		path := filepath.Join(t.TempDir(), "alertmanager.yml")
-		require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
+		require.NoError(t, os.WriteFile(path, []byte(config), 0o600)) //nolint:gosec // a folder of the test
 		out, err := exec.CommandContext(t.Context(), amtool, "check-config", path).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
