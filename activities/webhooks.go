@@ -38,7 +38,7 @@ type webhookStore interface {
 	TurnDeliveries(ctx context.Context, webhookID string, done []maindb.DeliveryOutcome, next []maindb.DeliveryAttempt) (maindb.DeliveryTurn, error)
 }
 
-// Webhooks tells endpoints what changed.
+// Webhooks sends what changed to endpoints.
 type Webhooks struct {
 	// Busy reports whether credits wait, for which deliveries give way; nil: never.
 	Busy func() bool
@@ -188,7 +188,7 @@ func (s *sending) attempt(ctx context.Context, deliveries []maindb.WebhookDelive
 	case len(s.batch.Secrets) == 0:
 		return nil
 	default:
-		outcome, err = s.sender.Tell(ctx, s.batch.Format, string(s.batch.Secrets[0]), webhook.Note{
+		outcome, err = s.sender.SendNote(ctx, s.batch.Format, string(s.batch.Secrets[0]), webhook.Note{
 			Language: s.batch.Language, RaceID: s.batch.RaceID, Race: s.batch.RaceName, PublicURL: s.public, Events: events,
 		})
 	}

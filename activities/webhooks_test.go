@@ -338,9 +338,25 @@ func TestChannelIsTold(t *testing.T) {
 		b.change(t)
 		require.Equal(t, 1, b.send(t).Delivered, "at once")
 		_, _, bodies = b.taken()
-		require.Contains(t, bodies[0], "This is a test message")
+		require.Contains(t, bodies[0], "This is a test message.")
 		require.ErrorIs(t, b.api.TestWebhook(t.Context(), uuid.NewString(), b.webhook.ID), race.ErrNotFound)
 	}
+}
+
+// TestChannelInABurst: corrections by hand, second by second, are one message a minute.
+func TestChannelInABurst(t *testing.T) {
+	t.Parallel()
+	b := setupFormat(t, webhook.Discord)
+	const events = 110 // more than a step sends of other formats
+	for range events {
+		b.change(t, "import.applied")
+	}
+	b.pass(time.Minute)
+	require.Equal(t, activities.WebhookSent{Delivered: events, More: true}, b.send(t))
+	_, _, bodies := b.taken()
+	require.Len(t, bodies, 1)
+	require.Contains(t, bodies[0], "110 files were applied.")
+	require.Len(t, b.deliveries(t), 100, "a delivery for each; the log lists as many as asked for")
 }
 
 // TestChannelThatIsBusy is left alone for as long as it asks, whatever else happens.

@@ -23,7 +23,7 @@ const (
 	webhookSlots = 16
 )
 
-// webhookFeed takes from the change log what endpoints are told, and wakes the workflow
+// webhookFeed takes from the change log what is sent to endpoints, and wakes the workflow
 // of each. Every worker has one; the database lets one at a time read the log.
 type webhookFeed struct {
 	store   *maindb.Outcomes

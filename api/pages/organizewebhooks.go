@@ -12,8 +12,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/webhook"
 )
 
-// webhookPages adds the pages about the endpoints and channels that are told what changes
-// in a race.
+// webhookPages adds the pages about the endpoints and channels to which changes of a race
+// are sent.
 func (s *site) webhookPages(get, post func(path string, act action)) {
 	get(ofRace+"/webhooks", s.webhooksPage)
 	post(ofRace+"/webhooks", s.addWebhook)

@@ -492,7 +492,7 @@ func webhookSecret(v *visit, secret, made string) templ.Component {
 	})
 }
 
-// webhookState says whether an endpoint is told, and why not.
+// webhookState says whether an endpoint is on, and why not.
 func webhookState(v *visit, one webhooks.ShownWebhook) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -1,5 +1,5 @@
-// Package webhooks serves the endpoints at which the owner of a race is told what changes
-// in it, by Standard Webhooks 1.0 or in a channel of Slack or Discord.
+// Package webhooks serves the endpoints to which changes of a race are sent for its owner,
+// by Standard Webhooks 1.0 or as messages to a Slack or Discord channel.
 package webhooks
 
 import (
@@ -35,8 +35,8 @@ const about = "Events are sent by POST as [Standard Webhooks 1.0](https://www.st
 	"An endpoint that answers 410, or fails for five days, is switched off. A 429 with Retry-After leaves the whole endpoint alone for that time, up to an hour. "
 
 // aboutChats is said of the other formats.
-const aboutChats = "\n\nWith the format `slack` or `discord` a channel is told in a sentence for each type of event, with the race's name, how many records it is about and a link: " +
-	"`url` is that of an incoming webhook, which is a secret and never shown again in full. Events gather for up to a minute and make one message, without a signature; " +
+const aboutChats = "\n\nWith the format `slack` or `discord`, messages go to a channel: the race's name, and for each type of event a sentence with the number of records and a link. " +
+	"`url` is that of an incoming webhook; it is a secret and never shown again in full. Events gather for up to a minute and make one message, without a signature; " +
 	"names ping nobody. `result.posted` and `entry.changed`, which come one by one by the thousand, are for programs alone. " +
 	"An answer of 404 or 410 means that the channel or its webhook is gone, and switches it off."
 
@@ -111,8 +111,8 @@ type Path struct {
 
 // NewWebhook is what a new webhook is to be.
 type NewWebhook struct {
-	Format   string   `json:"format,omitempty" enum:"standard,slack,discord" default:"standard" example:"standard" doc:"What is sent: Standard Webhooks to a program, or sentences to a channel of Slack or Discord."`
-	Language string   `json:"language,omitempty" enum:"en,ko" default:"en" example:"ko" doc:"Of the sentences that a channel of Slack or Discord is told."`
+	Format   string   `json:"format,omitempty" enum:"standard,slack,discord" default:"standard" example:"standard" doc:"What is sent: Standard Webhooks to a program, or messages to a Slack or Discord channel."`
+	Language string   `json:"language,omitempty" enum:"en,ko" default:"en" example:"ko" doc:"The language of messages to a Slack or Discord channel."`
 	URL      string   `json:"url" maxLength:"1000" example:"https://example.org/hooks/results" doc:"A public address by https, with port 443 or one from 1024 on. For slack and discord the URL of an incoming webhook, as these services show it."`
 	Events   []string `json:"events" minItems:"1" maxItems:"20" uniqueItems:"true" enum:"result.posted,result.corrected,result.removed,import.applied,import.undone,race.changed,race.official,standings.published,race.voided,entry.changed,entry.drawn,claim.opened,dispute.opened,dispute.closed" example:"[\"result.corrected\",\"race.official\"]" doc:"The types of events to send."`
 }
@@ -121,7 +121,7 @@ type NewWebhook struct {
 type ShownWebhook struct {
 	WebhookID    string         `json:"webhook_id" format:"uuid"`
 	Format       webhook.Format `json:"format" enum:"standard,slack,discord"`
-	Language     string         `json:"language,omitempty" doc:"Of the sentences; not with the format standard."`
+	Language     string         `json:"language,omitempty" doc:"The language of messages; only with slack and discord."`
 	URL          string         `json:"url" doc:"Of slack and discord without its last part, which is a secret."`
 	Events       []webhook.Type `json:"events" nullable:"false"`
 	Active       bool           `json:"active"`

@@ -80,7 +80,7 @@ func (s *Outcomes) deliver(ctx context.Context, tx *sql.Tx, endpoints []Webhook,
 	return nil
 }
 
-// wants reports whether an endpoint is told an event.
+// wants reports whether an event is sent to an endpoint.
 func (w Webhook) wants(e webhook.Event) bool {
 	if e.Type == webhook.Test {
 		return slices.Contains(e.Subjects, w.ID)
@@ -149,8 +149,8 @@ type WebhookBatch struct {
 	Next     time.Time // when the next is due; zero: none waits
 }
 
-// DueWebhooks returns up to limit deliveries that are due at an endpoint, none while it
-// asks to be left alone. It returns race.ErrNotFound when there is no such endpoint, or it
+// DueWebhooks returns up to limit deliveries that are due at an endpoint, of a chat up to
+// 1,000, which are one message; none while the endpoint asks to be left alone. It returns race.ErrNotFound when there is no such endpoint, or it
 // is off.
 func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int) (WebhookBatch, error) {
 	var batch WebhookBatch
@@ -183,6 +183,7 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int)
 			if batch.RaceName, err = q.NameOfRace(ctx, batch.RaceID); err != nil {
 				return err
 			}
+			limit = chatAtOnce
 		}
 		due, err := q.DueWebhookDeliveries(ctx, webhookID, now, count32(limit))
 		batch.Due = deliveriesOf(due)

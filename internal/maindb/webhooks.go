@@ -43,6 +43,9 @@ const (
 	webhookQuiet    = 48 * time.Hour
 	// webhooksAtOnce is how many changes, or endpoints, are taken in one go.
 	webhooksAtOnce = 500
+	// chatAtOnce is how many deliveries to a chat make one message: more than come in the
+	// minute for which they gather, with one of each type a second.
+	chatAtOnce = 1000
 	// webhookLog is how long deliveries are kept.
 	webhookLog = 30 * 24 * time.Hour
 	// webhookOverdue is after how long a due delivery whose workflow does nothing wakes it
@@ -50,12 +53,12 @@ const (
 	webhookOverdue = time.Hour // longer than an endpoint that fails is left alone
 )
 
-// Webhook is an endpoint that is told what changes in a race. Its secrets are elsewhere.
+// Webhook is an endpoint to which changes of a race are sent. Its secrets are elsewhere.
 type Webhook struct {
 	ID           string
 	RaceID       string
 	Format       webhook.Format
-	Language     string // of what a chat is told
+	Language     string // of messages to a chat
 	URL          string // of a chat what may be shown of it: the whole URL is its secret
 	Events       []webhook.Type
 	CreatedBy    string // user ID
@@ -289,8 +292,8 @@ func deleteWebhooks(ctx context.Context, q *gen.Queries, raceID string) error {
 	return nil
 }
 
-// TestWebhook has a test message sent to an endpoint: the change log tells it, like
-// everything else that an endpoint is sent.
+// TestWebhook has a test message sent to an endpoint. It takes the way of all events, from
+// the change log.
 func (s *Store) TestWebhook(ctx context.Context, raceID, webhookID string) error {
 	return s.inWebhook(ctx, raceID, webhookID, func(tx *sql.Tx, _ *gen.Queries, w Webhook) error {
 		if w.OffReason != "" {

@@ -37,11 +37,11 @@ func (f Format) Offers(t Type) bool {
 	return !f.IsChat() || t != "result.posted" && t != "entry.changed"
 }
 
-// window is how long events gather before a chat is told, in one message: a minute of
-// corrections by hand is one message, and no chat gets more than one a minute.
+// window is how long events gather before they are posted to a chat in one message, so
+// that no channel gets more than one a minute.
 const window = time.Minute
 
-// DueAt returns when an endpoint of the format is told an event that became known at now.
+// DueAt returns when an event that became known at now is due at an endpoint of the format.
 func (f Format) DueAt(t Type, now time.Time) time.Time {
 	if !f.IsChat() || t == Test {
 		return now
@@ -126,7 +126,7 @@ func escapeDiscord(text string) string {
 	return out.String()
 }
 
-// sentence is what a chat is told about events of a type.
+// sentence is what is posted to a chat about events of a type.
 type sentence struct {
 	one, many string // many has a %d; empty: the number does not matter
 	path      string // of the page that shows it; %s is the race
@@ -152,7 +152,7 @@ var sentences = map[string]map[Type]sentence{
 		"claim.opened":        {"A claim to a result waits for an answer.", "%d claims to results wait for an answer.", "/organize/races/%s/claims"},
 		"dispute.opened":      {"A result was disputed.", "%d disputes were opened.", disputesPage},
 		"dispute.closed":      {"A dispute was closed.", "%d disputes were closed.", disputesPage},
-		Test:                  {"This is a test message: what changes in the race will be told here.", "", "/organize/races/%s/webhooks"},
+		Test:                  {"This is a test message. Changes to the race will be posted here.", "", "/organize/races/%s/webhooks"},
 	},
 	"ko": {
 		"result.corrected":    {"기록 1건이 정정되었습니다.", "기록 %d건이 정정되었습니다.", standingsPage},

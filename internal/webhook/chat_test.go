@@ -74,9 +74,9 @@ func posted(t *testing.T, format Format, n Note) map[string]any {
 	return fields
 }
 
-// TestChatsAreTold: one line for each type of event, whatever number of events there
+// TestNotes: one line for each type of event, whatever number of events there
 // were; a record that was corrected twice counts once.
-func TestChatsAreTold(t *testing.T) {
+func TestNotes(t *testing.T) {
 	t.Parallel()
 	one := noteOf("Spring Marathon", "result.corrected a")
 	require.Equal(t, map[string]any{
@@ -195,7 +195,7 @@ func TestChatsAnswers(t *testing.T) {
 			_, _ = w.Write([]byte(test.body))
 		}))
 		path := map[Format]string{Slack: "/services/T/B/x", Discord: "/api/webhooks/1/x"}[test.format]
-		outcome, err := NewSender(Config{Loopback: true}, time.Now).Tell(t.Context(), test.format, receiver.URL+path, noteOf("A", "race.official"))
+		outcome, err := NewSender(Config{Loopback: true}, time.Now).SendNote(t.Context(), test.format, receiver.URL+path, noteOf("A", "race.official"))
 		receiver.Close()
 		require.NoError(t, err)
 		require.Equal(t, test.status, outcome.Status)
@@ -203,7 +203,7 @@ func TestChatsAnswers(t *testing.T) {
 		require.Equal(t, test.gone, outcome.Gone(), test.body)
 	}
 	require.False(t, Outcome{Status: 404}.Gone(), "a program's")
-	outcome, err := NewSender(Config{}, time.Now).Tell(t.Context(), Slack, "https://hooks.slack.com.example.org/services/T/B/x", noteOf("A", "race.official"))
+	outcome, err := NewSender(Config{}, time.Now).SendNote(t.Context(), Slack, "https://hooks.slack.com.example.org/services/T/B/x", noteOf("A", "race.official"))
 	require.NoError(t, err)
 	require.Equal(t, Outcome{Failure: "refused"}, outcome)
 }

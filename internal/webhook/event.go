@@ -56,7 +56,7 @@ func TypeOf(c race.Change) Type {
 // specification asks for less than 20 kB.
 const maxSubjects = 200
 
-// Event is what an endpoint is told: changes of one type in one race that followed each
+// Event is what is sent to an endpoint: changes of one type in one race that followed each
 // other. It is identified by the position of its first change and its type.
 type Event struct {
 	Position int64

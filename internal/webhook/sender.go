@@ -293,9 +293,9 @@ func (s *Sender) Send(ctx context.Context, address string, keys [][]byte, m Mess
 	return s.post(ctx, Standard, address, header, body)
 }
 
-// Tell makes one attempt to post a note to a chat. It returns an error only if ctx has
+// SendNote makes one attempt to post a note to a chat. It returns an error only if ctx has
 // ended or the note cannot be written.
-func (s *Sender) Tell(ctx context.Context, format Format, address string, n Note) (Outcome, error) {
+func (s *Sender) SendNote(ctx context.Context, format Format, address string, n Note) (Outcome, error) {
 	body, err := n.body(format, s.now())
 	if err != nil {
 		return Outcome{}, err

@@ -226,7 +226,7 @@ func TestPause(t *testing.T) {
 }
 
 // TestEventsAreGathered: changes of one type in one race that follow each other are one
-// event, of a bounded size; what nobody is told makes none.
+// event, of a bounded size; changes that are not sent make none.
 func TestEventsAreGathered(t *testing.T) {
 	t.Parallel()
 	var g Gatherer
