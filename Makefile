@@ -87,7 +87,7 @@ drill: setup-run setup-backup $(LOCAL) ## Rehearse a bad day with a race of 16,7
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run TestRestoreDrill ./deploy/e2e -args -drill.records=16783
 
 .PHONY: screenshots
-screenshots: setup-go ## Take a picture of every page of a running stack, into .local/screenshots (API=http://…)
+screenshots: setup-go ## Take a picture of every page of a running stack and of every mail, into .local/screenshots (API=http://…)
 	@deploy/local/setup.sh chromium
 	@go run ./deploy/screenshots -api $(or $(API),http://127.0.0.1:$(or $(API_PORT),8080))
 

@@ -9,6 +9,7 @@ import (
 	"github.com/sethvargo/go-retry"
 
 	"github.com/mrmrthon/mrmrthon/internal/mail"
+	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -28,6 +29,8 @@ type MailResult struct {
 type mailStore interface {
 	BeginMail(ctx context.Context, mailID string) (userdb.Mail, error)
 	FinishMail(ctx context.Context, mailID string, state userdb.MailState, providerID string) error
+	NoteMailFault(ctx context.Context, mailID, fault string) error
+	Unsubscribers(ctx context.Context, userIDs []string) (map[string]notice.Unsubscriber, error)
 }
 
 // Mails sends mails.
@@ -36,6 +39,7 @@ type Mails struct {
 	sender    mail.Sender
 	publicURL string
 	outcomes  *prometheus.CounterVec
+	faults    prometheus.Counter
 }
 
 // NewMails returns the activities that send mails; links in them lead to publicURL.
@@ -43,8 +47,10 @@ func NewMails(store mailStore, sender mail.Sender, publicURL string, registry pr
 	a := &Mails{store: store, sender: sender, publicURL: publicURL, outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mrmrthon_mails_total",
 		Help: "Mails that nothing more is done about, by outcome: sent, bounced (the address takes none), expired (not sent while it was of use), withheld (the address was switched off), off (MAIL_SENDER is off).",
-	}, []string{"outcome"})}
-	registry.MustRegister(a.outcomes)
+	}, []string{"outcome"}), faults: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mrmrthon_mail_attempts_failed_total", Help: "Attempts to send a mail that failed, because the provider did not answer or refused us: the mail is tried again.",
+	})}
+	registry.MustRegister(a.outcomes, a.faults)
 	for _, outcome := range []string{mailSent, mailBounced, mailExpired, mailWithheld, mailOff} {
 		a.outcomes.WithLabelValues(outcome) // so that a rate exists from the first one on
 	}
@@ -60,9 +66,10 @@ const (
 	mailOff      = "off"
 )
 
-// SendMail sends a mail that is not final yet. The attempt is noted before it is
-// made. When the answer to it is lost, the next attempt sends the mail once more,
-// under the same Message-ID: providers offer no better.
+// SendMail sends a mail that is not final yet: one about an account, or a notice that an
+// operator has sent again. The attempt is noted before it is made. When the answer to it
+// is lost, the next attempt sends the mail once more, under the same Message-ID:
+// providers offer no better.
 func (a *Mails) SendMail(ctx context.Context, in MailInput) (MailResult, error) {
 	m, err := a.store.BeginMail(ctx, in.MailID)
 	if errors.Is(err, race.ErrNotFound) {
@@ -71,10 +78,24 @@ func (a *Mails) SendMail(ctx context.Context, in MailInput) (MailResult, error) 
 	if err != nil && m.Unsent == nil {
 		return MailResult{}, err
 	}
-	outcome, err := a.send(ctx, m, func() (mail.Message, error) { return mail.Write(m, a.publicURL) })
+	outcome, err := a.send(ctx, m, func() (mail.Message, error) {
+		if len(m.About) == 0 {
+			return mail.Write(m, a.publicURL)
+		}
+		signing, err := a.store.Unsubscribers(ctx, []string{m.UserID})
+		if err != nil {
+			return mail.Message{}, err
+		}
+		return mail.WriteNotice(m, signing[m.UserID], a.publicURL)
+	})
 	result := MailResult{State: m.State, Attempts: m.Attempts}
 	if err == nil && outcome.State != "" {
 		result.State, err = outcome.State, a.finish(ctx, outcome)
+	}
+	if outcome.Fault != "" {
+		// Operators read it in the list of mails; if it cannot be kept, they see that there
+		// was an attempt.
+		_ = a.store.NoteMailFault(ctx, m.ID, outcome.Fault)
 	}
 	if err != nil {
 		return MailResult{}, err
@@ -107,6 +128,8 @@ func (a *Mails) send(ctx context.Context, m userdb.Mail, write func() (mail.Mess
 	case errors.Is(err, mail.ErrOff):
 		state, label = userdb.MailFailed, mailOff
 	case err != nil:
+		a.faults.Inc()
+		outcome.Fault = mail.Masked(err.Error())
 		return outcome, err
 	}
 	a.outcomes.WithLabelValues(label).Inc()

@@ -30,7 +30,11 @@ type telling struct {
 
 // facts are what every notice of the event says.
 func (t *telling) facts() notice.Facts {
-	return notice.Facts{RaceID: t.race.ID, Race: t.race.Name, Date: t.race.Date.String()}
+	about := notice.Facts{RaceID: t.race.ID, Race: t.race.Name, Date: t.race.Date.String()}
+	if t.race.Entry != nil {
+		about.Zone = t.race.Entry.Zone
+	}
+	return about
 }
 
 // tell writes a notice to an account, if it can be reached and wants to know.

@@ -518,6 +518,9 @@ GET    /{lang}/operate/comments/{comment_id}/hide                     operator
 POST   /{lang}/operate/comments/{comment_id}/hide                     operator
 GET    /{lang}/operate/comments/{comment_id}/show                     operator
 POST   /{lang}/operate/comments/{comment_id}/show                     operator
+GET    /{lang}/operate/mails                                          operator
+GET    /{lang}/operate/mails/{mail_id}/resend                         operator
+POST   /{lang}/operate/mails/{mail_id}/resend                         operator
 GET    /{lang}/operate/changes/export                                 operator
 GET    /{lang}/operate/accounts                                       operator
 POST   /{lang}/operate/accounts                                       operator
@@ -756,6 +759,9 @@ GET    /v1/ops/changes                                                operator
 GET    /v1/ops/deliveries                                             operator
 POST   /v1/ops/deliveries/{delivery_id}/replay                        operator
 GET    /v1/ops/notices                                                operator
+GET    /v1/ops/mails                                                  operator
+POST   /v1/ops/mails/{mail_id}/resend                                 operator
+GET    /v1/ops/mail-addresses                                         operator
 GET    /v1/ops/changes/export                                         operator
 GET    /v1/ops/actions                                                operator
 `

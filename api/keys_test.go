@@ -149,7 +149,7 @@ func TestKeysEndWithRecovery(t *testing.T) {
 	require.NoError(t, b.accounts.AnswerRecoveries(t.Context()))
 	var kinds []userdb.MailKind
 	var token string
-	require.NoError(t, b.accounts.StartMails(t.Context(), func(ctx context.Context, mailID string) error {
+	require.NoError(t, b.accounts.StartMails(t.Context(), func(ctx context.Context, mailID string, _ int) error {
 		m, err := b.mails.BeginMail(ctx, mailID)
 		kinds, token = append(kinds, m.Kind), m.Token
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -382,6 +383,9 @@ func (b *testBundle) things(t testing.TB, operationID string) map[string]string 
 	if operationID == "replay-webhook-delivery" || operationID == "replay-delivery" {
 		ids["delivery_id"] = b.someDelivery(t, ids["race_id"], ids["webhook_id"])
 	}
+	if operationID == "resend-mail" {
+		ids["mail_id"] = b.failedMail(t)
+	}
 	if strings.HasSuffix(operationID, "-comment") || strings.HasSuffix(operationID, "-post") {
 		create(racePath+"/posts", owner, file, `{"title":"Start","body":"at eight"}`, "post_id", "post_id")
 	}
@@ -500,11 +504,27 @@ func (b *testBundle) transferTo(t testing.TB, raceID, operationID string) (giver
 	return giver
 }
 
+// failedMail returns a mail that was not sent because no mails were.
+func (b *testBundle) failedMail(tb testing.TB) (mailID string) {
+	tb.Helper()
+	login := newID() + "@example.net"
+	_, err := b.accounts.CreateAccount(tb.Context(), userdb.Account{UserID: newID(), LoginID: login, PasswordHash: "x", Type: auth.Runner, EmailPending: login})
+	require.NoError(tb, err)
+	require.NoError(tb, b.accounts.StartMails(tb.Context(), func(ctx context.Context, id string, _ int) error {
+		m, err := b.mails.BeginMail(ctx, id)
+		if m.Address == login {
+			mailID = id
+		}
+		return errors.Join(err, b.mails.FinishMail(ctx, id, userdb.MailFailed, ""))
+	}))
+	return mailID
+}
+
 // mailedToken returns the token of a link that a new account was mailed.
 func (b *testBundle) mailedToken(tb testing.TB, purpose userdb.MailKind) (token string) {
 	tb.Helper()
 	last := func() (token string) {
-		require.NoError(tb, b.accounts.StartMails(tb.Context(), func(ctx context.Context, mailID string) error {
+		require.NoError(tb, b.accounts.StartMails(tb.Context(), func(ctx context.Context, mailID string, _ int) error {
 			m, err := b.mails.BeginMail(ctx, mailID)
 			token = cmp.Or(m.Token, token) // a notice of something else has none
 			return err

@@ -155,8 +155,8 @@ const mailInterval = time.Second
 // sendMails has the mails sent that wait in user_db, and answers requests to recover
 // an account. What fails waits there for the next time.
 func sendMails(ctx context.Context, log *slog.Logger, userDB *userdb.Accounts, workflowClient client.Client) {
-	start := func(ctx context.Context, mailID string) error {
-		_, err := workflowClient.ExecuteWorkflow(ctx, workflows.SendMailOptions(mailID), workflows.SendMail, workflows.MailInput{MailID: mailID})
+	start := func(ctx context.Context, mailID string, resends int) error {
+		_, err := workflowClient.ExecuteWorkflow(ctx, workflows.SendMailOptions(mailID, resends), workflows.SendMail, workflows.MailInput{MailID: mailID})
 		if _, started := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); started {
 			return nil
 		}

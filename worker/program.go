@@ -294,6 +294,8 @@ type mailing struct {
 	store       *userdb.Ledger
 	link        *telemetry.Link
 	oldest      prometheus.Gauge
+	kept        *prometheus.GaugeVec // by list
+	off         *prometheus.GaugeVec // by problem
 	deadLetters prometheus.Gauge
 }
 
@@ -303,11 +305,17 @@ func newMailing(events *queue.Client, store *userdb.Ledger, log *slog.Logger, re
 		oldest: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mrmrthon_mail_oldest_seconds", Help: "Age of the oldest mail that is neither sent nor given up; 0 when there is none. The same of every worker.",
 		}),
+		kept: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "mrmrthon_mails_kept", Help: "Mails of the last 30 days that were not just sent, as GET /v1/ops/mails lists them: waiting, failed, bounced, complained, suppressed. The same of every worker.",
+		}, []string{"state"}),
+		off: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "mrmrthon_mail_addresses_off", Help: "Accounts whose address is switched off, or was dropped before it was confirmed, by problem. The same of every worker.",
+		}, []string{"problem"}),
 		deadLetters: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mrmrthon_mail_event_dead_letters", Help: "Messages on the dead-letter queue of mail events. Approximate.",
 		}),
 	}
-	registry.MustRegister(m.oldest, m.deadLetters)
+	registry.MustRegister(m.oldest, m.kept, m.off, m.deadLetters)
 	if events != nil {
 		m.reader = mailevents.New(events, store, log, registry)
 	}
@@ -338,10 +346,7 @@ func (m *mailing) run(ctx context.Context) {
 func (m *mailing) measure(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, depthInterval)
 	defer cancel()
-	waiting, err := m.store.WaitingMails(bounded)
-	if err == nil {
-		m.oldest.Set(waiting.Seconds())
-	}
+	err := m.measureStore(bounded)
 	if m.events == nil {
 		return err
 	}
@@ -350,6 +355,29 @@ func (m *mailing) measure(ctx context.Context) error {
 		m.deadLetters.Set(float64(dead.Visible + dead.InFlight + dead.Delayed))
 	}
 	return errors.Join(err, deadErr)
+}
+
+func (m *mailing) measureStore(ctx context.Context) error {
+	waiting, err := m.store.WaitingMails(ctx)
+	if err != nil {
+		return err
+	}
+	m.oldest.Set(waiting.Seconds())
+	kept, err := m.store.CountMails(ctx)
+	if err != nil {
+		return err
+	}
+	for _, list := range userdb.MailLists() {
+		m.kept.WithLabelValues(string(list)).Set(float64(kept[list]))
+	}
+	off, err := m.store.CountAddressesOff(ctx)
+	if err != nil {
+		return err
+	}
+	for _, problem := range userdb.EmailProblems() {
+		m.off.WithLabelValues(problem).Set(float64(off[problem]))
+	}
+	return nil
 }
 
 func (d *depths) measure(ctx context.Context) error {

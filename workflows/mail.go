@@ -40,17 +40,27 @@ func SendMail(ctx workflow.Context, input MailInput) (activities.MailResult, err
 	return result, nil
 }
 
-// MailWorkflowID returns the ID of the workflow that sends a mail.
-func MailWorkflowID(mailID string) string { return "mail/" + mailID }
+// MailWorkflowID returns the ID of the workflow that sends a mail: mail/<mail>, and
+// mail/<mail>/again/<n> of the nth time that an operator has it sent again.
+func MailWorkflowID(mailID string, resends int) string {
+	if resends == 0 {
+		return "mail/" + mailID
+	}
+	return fmt.Sprintf("mail/%s/again/%d", mailID, resends)
+}
 
 // SendMailOptions returns how a mail is sent: once, again only if the workflow
 // failed. A start that finds it running or completed is an error, which says that
 // nothing is left to do.
-func SendMailOptions(mailID string) client.StartWorkflowOptions {
+func SendMailOptions(mailID string, resends int) client.StartWorkflowOptions {
+	summary := "mail to the owner of an account"
+	if resends > 0 {
+		summary = "mail that an operator has sent again"
+	}
 	return client.StartWorkflowOptions{
-		ID: MailWorkflowID(mailID), TaskQueue: MailTaskQueue,
+		ID: MailWorkflowID(mailID, resends), TaskQueue: MailTaskQueue,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            "mail to the owner of an account",
+		StaticSummary:                            summary,
 	}
 }

@@ -39,7 +39,7 @@ type accountOutput struct {
 		// The address, and what is wrong with it.
 		Email        string    `json:"email,omitempty" doc:"The address that you have confirmed: notices and links to recover the account go there."`
 		EmailPending string    `json:"email_pending,omitempty" doc:"The address that waits for you to follow the link that was mailed there."`
-		EmailProblem string    `json:"email_problem,omitempty" enum:"bounced,complained,pending-bounced,pending-complained" doc:"bounced: mail to email came back; complained: it was reported as unwanted. Nothing more is sent there until you confirm an address again. pending-bounced, pending-complained: the same happened to the address that was to be confirmed, which was dropped."`
+		EmailProblem string    `json:"email_problem,omitempty" enum:"bounced,complained,unwanted,pending-bounced,pending-complained" doc:"bounced: mail to email came back; complained: it was reported as unwanted. Nothing more is sent there until you confirm an address again. unwanted: a notice was reported that you may switch off; no more of those are sent until then, other mails are. pending-bounced, pending-complained: the same happened to the address that was to be confirmed, which was dropped."`
 		EmailSince   time.Time `json:"email_problem_since,omitzero" doc:"When that happened; missing when it is not known."`
 		EmailAdvice  string    `json:"email_problem_advice,omitempty" doc:"The same in a sentence, with what to do about it."`
 		Language     string    `json:"language" enum:"en,ko" doc:"The language of your mails."`
@@ -250,6 +250,7 @@ const confirmAgain = " Confirm an address that takes mail: the same one again or
 var emailAdvice = map[string]string{
 	userdb.EmailBounced:      "Mail to your address came back, so nothing more is sent there, no links to recover the account either." + confirmAgain,
 	userdb.EmailComplained:   "Mail to your address was reported as unwanted, so nothing more is sent there, no links to recover the account either." + confirmAgain,
+	userdb.EmailUnwanted:     "A notice to your address was reported as unwanted, so no more notices are sent there but those that you must know to act. To get them again, confirm the address again (PATCH /v1/me with the address).",
 	userdb.PendingBounced:    "The link to confirm your new address came back, so that address was dropped." + confirmAgain,
 	userdb.PendingComplained: "The link to confirm your new address was reported as unwanted, so that address was dropped." + confirmAgain,
 }

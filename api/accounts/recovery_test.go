@@ -36,7 +36,7 @@ func (b *bundle) deliver() []mail.Message {
 	box := &mailbox{}
 	steps := activities.NewMails(b.ledger, box, "https://api.example.org/", prometheus.NewRegistry())
 	require.NoError(b.t, b.store.AnswerRecoveries(b.t.Context()))
-	require.NoError(b.t, b.store.StartMails(b.t.Context(), func(ctx context.Context, mailID string) error {
+	require.NoError(b.t, b.store.StartMails(b.t.Context(), func(ctx context.Context, mailID string, _ int) error {
 		_, err := steps.SendMail(ctx, activities.MailInput{MailID: mailID})
 		return err
 	}))
@@ -227,7 +227,7 @@ func TestMailsAreNotLostAndNotDoubled(t *testing.T) {
 	b := setup(t)
 	b.post("/v1/users", fields{"login_id": "uta", "password": password, "name": "Uta", "user_type": "runner", "email": "uta@example.org"})
 	var id string
-	begin := func(_ context.Context, mailID string) error { id = mailID; return nil }
+	begin := func(_ context.Context, mailID string, _ int) error { id = mailID; return nil }
 	require.NoError(t, b.store.StartMails(t.Context(), begin)) // and Temporal forgets the workflow
 	require.Empty(t, b.deliver())
 	b.clock.pass(11 * time.Minute)
@@ -417,7 +417,7 @@ func TestABounceComesBeforeTheAnswer(t *testing.T) {
 	b.post("/v1/users", fields{"login_id": "eve", "password": password, "name": "Eve", "user_type": "runner", "email": "eve@example.org"})
 	eve := b.pairOf(b.login("eve", password, ""))
 	var m userdb.Mail
-	require.NoError(t, b.store.StartMails(t.Context(), func(ctx context.Context, id string) (err error) {
+	require.NoError(t, b.store.StartMails(t.Context(), func(ctx context.Context, id string, _ int) (err error) {
 		m, err = b.ledger.BeginMail(ctx, id)
 		return err
 	}))

@@ -82,6 +82,7 @@ func Register(api huma.API, cfg Config) *Service {
 		actions:     actions{store: cfg.Store},
 		offers:      offers{store: cfg.Store, links: links},
 		deliveries:  deliveries{store: cfg.Store, log: cfg.Actions, links: links},
+		mails:       mails{store: cfg.Accounts, entries: cfg.Store, log: cfg.Actions, links: links, now: cfg.Now},
 		log:         cfg.Log,
 	}
 	s.credits.register(api)
@@ -94,6 +95,7 @@ func Register(api huma.API, cfg Config) *Service {
 	s.actions.register(api)
 	s.offers.register(api)
 	s.deliveries.register(api)
+	s.mails.register(api)
 	return s
 }
 
@@ -123,6 +125,7 @@ func nameUnavailable(ctx context.Context, err error) error {
 	var (
 		ledger *history.LedgerError
 		queue  *repair.QueueError
+		ofMail *mailError
 	)
 	switch {
 	case ctx.Err() != nil:
@@ -133,6 +136,8 @@ func nameUnavailable(ctx context.Context, err error) error {
 		return server.Unavailable("the queue does not answer. Records wait in the outbox and are sent when it is back")
 	case !errors.Is(err, race.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded):
 		return err
+	case errors.As(err, &ofMail):
+		return server.Unavailable("user_db does not answer, so mails can neither be listed nor sent again. Those that wait are sent when it is back")
 	case errors.As(err, &ledger):
 		return server.Unavailable("user_db does not answer, so it is not known what is credited. GET " + creditPath + " still shows a record's revisions and workflows; credits wait and resume without help")
 	}
@@ -181,8 +186,8 @@ type actions struct{ store *maindb.Store }
 
 type actionsInput struct {
 	server.Page
-	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,recompute-series,void-race,hand-over-race,suspend-user,restore-user,remove-passkeys,verify-organizer,unverify-organizer,merge-people,separate-person,replay-delivery,reset-credit" doc:"Only actions of this kind."`
-	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user or message."`
+	Action repair.Action `query:"action" enum:"retry-credit,retry-credits,redrive-dead-letters,discard-dead-letter,run-audit,rebuild-total,recompute-standings,recompute-series,void-race,hand-over-race,suspend-user,restore-user,remove-passkeys,verify-organizer,unverify-organizer,merge-people,separate-person,replay-delivery,resend-mail,reset-credit" doc:"Only actions of this kind."`
+	Target string        `query:"target" maxLength:"100" doc:"ID of a record, race, user, message, delivery or mail."`
 }
 
 // ShownAction is an action in JSON.

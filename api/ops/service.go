@@ -31,6 +31,7 @@ type Service struct {
 	actions     actions
 	offers      offers
 	deliveries  deliveries
+	mails       mails
 	log         *slog.Logger
 }
 
@@ -126,10 +127,13 @@ func (s *Service) Path(ctx context.Context) Path {
 			return err
 		}, &path.Running),
 		ask("mails", func(ctx context.Context) error {
-			var err error
-			if path.Mails.Count, path.Unsent.Count, err = s.credits.ledger.CountMails(ctx); err == nil {
-				path.Mails.Oldest, err = s.credits.ledger.WaitingMails(ctx)
+			counts, err := s.mails.store.CountMails(ctx)
+			if err != nil {
+				return err
 			}
+			path.Mails.Count = counts[userdb.WaitingList]
+			path.Unsent.Count = counts[userdb.FailedList] + counts[userdb.BouncedList] + counts[userdb.SuppressedList]
+			path.Mails.Oldest, err = s.mails.store.WaitingMails(ctx)
 			return err
 		}, &path.Mails, &path.Unsent),
 		ask("reported comments", func(ctx context.Context) (err error) {

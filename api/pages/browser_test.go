@@ -334,6 +334,7 @@ func TestTextsStayTexts(t *testing.T) {
 	c = b.operator(t)
 	person, err := b.accounts.AccountByLogin(t.Context(), "runner")
 	require.NoError(t, err)
+	b.unsent(t, m.text("mailfault"))
 	require.Equal(t, http.StatusOK, office.post("/en/organize/races/"+coming.ID+"/entries/"+person.UserID+"/transfer", "reason", m.text("transferreason")).status)
 	posts("/en/operate/accounts/"+person.UserID+"/suspend", c.visit("/en/operate/accounts/"+person.UserID+"/suspend").fill("main form.narrow", "reason", m.text("suspension"))...)
 	posts("/en/operate/accounts/"+person.UserID+"/restore", c.visit("/en/operate/accounts/"+person.UserID+"/restore").fill("main form.narrow", "reason", m.text("restoration"))...)
@@ -371,7 +372,7 @@ func TestTextsStayTexts(t *testing.T) {
 		// leads to a dispute for its runner alone.
 		{"runner", []string{"/en/my", "/en/races/" + coming.ID, "/en/my/races/" + coming.ID, "/en/my/races/" + coming.ID + "/receive"}},
 		{"director", append(extra, "/en/organize", "/en/organize/series", "/en/organize/races/new", b.run("en", ""), "/en/organize/races/"+coming.ID+"/entries", start.to(), results.to())},
-		{"oona", []string{"/en/operate", "/en/operate/credits/" + stuck.ID, "/en/operate/accounts/" + person.UserID, "/en/operate/races/" + b.raceID, "/en/operate/credits?status=rejected&reason=" + attack}},
+		{"oona", []string{"/en/operate", "/en/operate/credits/" + stuck.ID, "/en/operate/accounts/" + person.UserID, "/en/operate/races/" + b.raceID, "/en/operate/mails?state=failed", "/en/operate/credits?status=rejected&reason=" + attack}},
 	} {
 		b.look(t, address, who.login, who.from, m, seen)
 	}

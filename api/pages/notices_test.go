@@ -118,7 +118,7 @@ func TestNoticePreviews(t *testing.T) {
 	require.Zero(t, seen.Find("#security, #offer-made").Length(), "the race cannot send these")
 	require.Equal(t, len(notice.Definitions())-4, seen.Find(".preview").Length())
 	require.Contains(t, seen.Find("#result-corrected").Text(), "Subject: 내 기록이 정정되었습니다")
-	require.Contains(t, seen.Find("#result-corrected pre").First().Text(), "Your result in "+r.Name)
+	require.Contains(t, seen.Find("#result-corrected pre").First().Text(), r.Name+", ")
 	whole := b.addLimited(t, race.EntrySettings{Capacity: 5, WaitingList: true})
 	for _, lang := range []string{"en", "ko"} {
 		all := director.visit("/" + lang + "/organize/races/" + whole.ID + "/notices")
@@ -134,7 +134,7 @@ func TestNoticePreviews(t *testing.T) {
 	}
 	dark := director.visit(frames.Eq(1).AttrOr("src", ""))
 	require.Equal(t, http.StatusOK, dark.status)
-	require.Contains(t, dark.body, "@media all{body{background:#121212")
+	require.Contains(t, dark.body, "@media all{body,.paper{background:#0f1512")
 	require.Equal(t, "SAMEORIGIN", dark.header.Get("X-Frame-Options"))
 	require.Contains(t, dark.header.Get("Content-Security-Policy"), "default-src 'none'; style-src 'unsafe-inline'; sandbox;")
 	for _, wrong := range []string{"/security?in=en", "/offer-made?in=en", "/nonsense?in=en", "/result-posted"} {

@@ -11,6 +11,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/api/ops/history"
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 const (
@@ -55,6 +56,7 @@ func (s *site) operatePages() {
 	get(commentsPath, s.reportedComments)
 	s.confirmation(commentsPath+"/{comment_id}/hide", s.confirmHideComment)
 	s.confirmation(commentsPath+"/{comment_id}/show", s.confirmShowComment)
+	s.mailPages()
 	get(actionsPath, s.actions)
 	get(changesPath, s.allChanges)
 	get(changesPath+"/export", s.changesFile)
@@ -84,6 +86,7 @@ func (v *visit) operateSections() []choice {
 		{offersPath, "operate.offers"},
 		{deliveriesPath, "operate.deliveries"},
 		{commentsPath, "operate.comments"},
+		{mailsPath, "operate.mails"},
 		{auditsPath, "operate.audits"},
 		{accountsPath, "operate.accounts"},
 		{samePath, "operate.people"},
@@ -159,8 +162,11 @@ func (s *site) path(ctx context.Context, v *visit) (page, error) {
 			{Stage: p.Unmatched, name: "unmatched", address: list(unmatched), bad: p.Unmatched.Count > 0},
 			{Stage: p.Letters, name: "letters", address: v.link(lettersPath), bad: p.Letters.Count > 0},
 		},
-		mails:  []stage{{Stage: p.Mails, name: "mails"}, {Stage: p.Unsent, name: "unsent", bad: p.Unsent.Count > 0}},
 		people: []stage{{Stage: p.Reported, name: "reported", address: v.link(commentsPath), bad: p.Reported.Count > 0}},
+		mails: []stage{
+			{Stage: p.Mails, name: "mails", address: v.link(mailsPath)},
+			{Stage: p.Unsent, name: "unsent", address: with(v.link(mailsPath), "state", string(userdb.FailedList)), bad: p.Unsent.Count > 0},
+		},
 	}
 	return page{title: v.T("operate.path"), body: pathBody(v, view, s.Now()), module: "operate.js"}, nil
 }

@@ -22,7 +22,7 @@ type logView[T any] struct {
 var loggedActions = []repair.Action{
 	repair.RetryCredit, repair.RetryCredits, "reset-credit", repair.RedriveLetters, repair.DiscardLetter, repair.RunAudit, repair.RebuildTotal, repair.RecomputeRace,
 	repair.RankSeries, repair.VoidRace, repair.HandOverRace, repair.SuspendUser, repair.RestoreUser, repair.RemovePasskeys, repair.Verify, repair.Unverify,
-	repair.MergePeople, repair.SeparatePerson, repair.ReplayDelivery,
+	repair.MergePeople, repair.SeparatePerson, repair.ReplayDelivery, repair.ResendMail,
 }
 
 func (s *site) actions(ctx context.Context, v *visit) (page, error) {

@@ -355,7 +355,7 @@ func TestAProblemOfAnAddressIsSaid(t *testing.T) {
 	require.NoError(t, err)
 	for _, tag := range tags {
 		v := &visit{request: &request{locale: languages[tag]}}
-		for _, problem := range []string{userdb.EmailBounced, userdb.EmailComplained, userdb.PendingBounced, userdb.PendingComplained} {
+		for _, problem := range []string{userdb.EmailBounced, userdb.EmailComplained, userdb.EmailUnwanted, userdb.PendingBounced, userdb.PendingComplained} {
 			said := strings.Builder{}
 			account := userdb.Account{EmailProblem: problem, EmailProblemAt: time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)}
 			require.NoError(t, addressNotice(v, account, true).Render(t.Context(), &said))

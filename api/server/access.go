@@ -215,6 +215,9 @@ var Access = map[string]Rule{
 	"POST /{lang}/operate/comments/{comment_id}/hide":                  {Who: Operator},
 	"GET /{lang}/operate/comments/{comment_id}/show":                   {Who: Operator},
 	"POST /{lang}/operate/comments/{comment_id}/show":                  {Who: Operator},
+	"GET /{lang}/operate/mails":                                        {Who: Operator},
+	"GET /{lang}/operate/mails/{mail_id}/resend":                       {Who: Operator},
+	"POST /{lang}/operate/mails/{mail_id}/resend":                      {Who: Operator},
 	"GET /{lang}/operate/changes":                                      {Who: Operator},
 	"GET /{lang}/operate/changes/export":                               {Who: Operator},
 	"GET /{lang}/operate/accounts":                                     {Who: Operator},
@@ -513,6 +516,9 @@ var Access = map[string]Rule{
 	"GET /v1/ops/deliveries":                         {Who: Operator},
 	"POST /v1/ops/deliveries/{delivery_id}/replay":   {Who: Operator}, // repeating it sends a message again, under the same ID
 	"GET /v1/ops/notices":                            {Who: Operator},
+	"GET /v1/ops/mails":                              {Who: Operator},
+	"POST /v1/ops/mails/{mail_id}/resend":            {Who: Operator}, // repeating it is refused while the mail is sent, and after
+	"GET /v1/ops/mail-addresses":                     {Who: Operator},
 	"GET /v1/ops/dead-letters":                       {Who: Operator},
 	"POST /v1/ops/dead-letters/redrive":              {Who: Operator},
 	"POST /v1/ops/dead-letters/{message_id}/discard": {Who: Operator},

@@ -129,6 +129,7 @@ var commonParameters = map[string]string{ //nolint:gosec // descriptions, no cre
 	"webhook_id":    "ID of the webhook.",
 	"task_id":       "ID of the task.",
 	"delivery_id":   "ID of the delivery.",
+	"mail_id":       "ID of the mail.",
 	"dispute_id":    "ID of the dispute.",
 	"message_id":    "ID of the message.",
 	"post_id":       "ID of the post.",

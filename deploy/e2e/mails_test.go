@@ -121,7 +121,7 @@ func TestRecoveryEndsKeys(t *testing.T) {
 	machine := s.anonymous()
 	machine.Token = key.Secret
 	machine.call(t, http.MethodGet, path+"/credits", payload{}).into(t, http.StatusOK, nil)
-	s.mailed(t, address, regexp.MustCompile(`An API key \((`+key.Prefix+`)\) was made`))
+	s.mailed(t, address, regexp.MustCompile(`An API key \((`+key.Prefix+`)\) was created`))
 
 	organizer.call(t, http.MethodPost, "/v1/users/recovery", inJSON(t, map[string]string{"login_id": address})).into(t, http.StatusAccepted, nil)
 	token := s.mailed(t, address, regexp.MustCompile(`link#recover\.([\w-]{43})`))

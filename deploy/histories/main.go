@@ -206,7 +206,7 @@ func recordMail(ctx context.Context, temporal client.Client, folder string) erro
 		return fmt.Errorf("start the worker of mails: %w", err)
 	}
 	defer mails.Stop()
-	run, err := temporal.ExecuteWorkflow(ctx, workflows.SendMailOptions(mailID), workflows.SendMail, workflows.MailInput{MailID: mailID})
+	run, err := temporal.ExecuteWorkflow(ctx, workflows.SendMailOptions(mailID, 0), workflows.SendMail, workflows.MailInput{MailID: mailID})
 	if err != nil {
 		return fmt.Errorf("start a mail: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
+	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
@@ -44,6 +45,12 @@ func (mailScene) BeginMail(context.Context, string) (userdb.Mail, error) {
 }
 
 func (mailScene) FinishMail(context.Context, string, userdb.MailState, string) error { return nil }
+
+func (mailScene) NoteMailFault(context.Context, string, string) error { return nil }
+
+func (mailScene) Unsubscribers(context.Context, []string) (map[string]notice.Unsubscriber, error) {
+	return nil, nil
+}
 
 func (s *mailScene) Send(context.Context, mail.Message) (string, error) {
 	if !s.tried {

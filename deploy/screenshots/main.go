@@ -1,6 +1,7 @@
 // Command screenshots takes a picture of every page of a running stack, at the
-// widths of a phone and a desktop, light and dark, in every language:
-// `make screenshots` writes them to .local/screenshots, to be looked at.
+// widths of a phone and a desktop, light and dark, in every language, and of every
+// mail: `make screenshots` writes them to .local/screenshots, to be looked at. With
+// -mails it takes the mails alone, which need no stack.
 package main
 
 import (
@@ -42,11 +43,12 @@ func main() {
 	api := flag.String("api", "http://127.0.0.1:8080", "where the pages are")
 	folder := flag.String("o", ".local/screenshots", "the folder for the pictures")
 	only := flag.String("only", "", "only pictures whose name matches this regular expression, such as '^operate.*-ko-phone'")
+	mailsAlone := flag.Bool("mails", false, "only pictures of mails")
 	seen := flag.String("view", "", "only at the widths whose name contains this, such as phone-light")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, strings.TrimSuffix(*api, "/"), *folder, *only, *seen); err != nil {
+	if err := run(ctx, strings.TrimSuffix(*api, "/"), *folder, *only, *seen, *mailsAlone); err != nil {
 		fmt.Fprintln(os.Stderr, "screenshots:", err)
 		os.Exit(1) //nolint:gocritic // nothing is left to do
 	}
@@ -58,7 +60,7 @@ type reader struct {
 	find   func(tab *browser.Tab, api, lang string) (map[string]string, error)
 }
 
-func run(ctx context.Context, api, folder, only, seen string) error {
+func run(ctx context.Context, api, folder, only, seen string, mailsAlone bool) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
@@ -66,16 +68,29 @@ func run(ctx context.Context, api, folder, only, seen string) error {
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return err
 	}
-	staged, err := setStage(ctx, api)
-	if err != nil {
-		return fmt.Errorf("set the stage: %w", err)
-	}
 	b, err := browser.Start(ctx)
 	if err != nil {
 		return err
 	}
 	defer b.Stop()
 	taken := 0
+	for name, view := range mailViews {
+		if strings.Contains(name, seen) {
+			some, err := takeMails(b, folder, wanted, name, view)
+			if err != nil {
+				return err
+			}
+			taken += some
+		}
+	}
+	if mailsAlone {
+		fmt.Printf("%d pictures are in %s\n", taken, folder)
+		return nil
+	}
+	staged, err := setStage(ctx, api)
+	if err != nil {
+		return fmt.Errorf("set the stage: %w", err)
+	}
 	for name, view := range views {
 		if !strings.Contains(name, seen) {
 			continue
@@ -218,8 +233,6 @@ func (st *stage) find(tab *browser.Tab, api, lang string) (map[string]string, er
 
 // take takes a picture of an address, or of what a form there answers.
 func (st *stage) take(tab *browser.Tab, page, address, file string, view browser.View) error {
-	var height int64
-	var picture []byte
 	err := tab.Run(chromedp.EmulateViewport(view.Width, view.Height), chromedp.Navigate(address), chromedp.WaitReady("h1"))
 	if script := st.sends(page); script != "" && err == nil {
 		_, err = chromedp.RunResponse(tab, chromedp.Evaluate(script, nil))
@@ -227,13 +240,20 @@ func (st *stage) take(tab *browser.Tab, page, address, file string, view browser
 	if strings.HasSuffix(page, unfolded) && err == nil {
 		err = tab.Run(chromedp.Evaluate(`for (const part of document.querySelectorAll("main details")) part.open = true`, nil))
 	}
-	if err == nil {
-		err = tab.Run(chromedp.WaitReady("h1"), chromedp.Evaluate(`Math.ceil(document.documentElement.scrollHeight)`, &height))
-	}
 	if err != nil {
 		return err
 	}
-	err = tab.Run(chromedp.EmulateViewport(view.Width, max(min(height, tallest), view.Height)), chromedp.CaptureScreenshot(&picture))
+	return capture(tab, file, view)
+}
+
+// capture takes a picture of the page that a tab shows.
+func capture(tab *browser.Tab, file string, view browser.View) error {
+	var height int64
+	var picture []byte
+	if err := tab.Run(chromedp.WaitReady("h1"), chromedp.Evaluate(`Math.ceil(document.documentElement.scrollHeight)`, &height)); err != nil {
+		return err
+	}
+	err := tab.Run(chromedp.EmulateViewport(view.Width, max(min(height, tallest), view.Height)), chromedp.CaptureScreenshot(&picture))
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func logInOperator(tab *browser.Tab, api string) error {
 func (st *stage) findOperator(_ *browser.Tab, api, lang string) (map[string]string, error) {
 	base := api + "/" + lang + "/operate"
 	pages := map[string]string{"operate": base}
-	for _, path := range []string{"credits", "dead-letters", "dead-letters/redrive", "audits", "audits/start", "offers", "deliveries", "comments", "accounts", "people", "actions", "changes", "retry"} {
+	for _, path := range []string{"credits", "dead-letters", "dead-letters/redrive", "audits", "audits/start", "offers", "deliveries", "comments", "accounts", "people", "actions", "changes", "mails", "retry"} {
 		pages["operate-"+strings.ReplaceAll(path, "/", "-")] = base + "/" + path
 	}
 	pages["operate-credits-rejected"] = base + "/credits?status=rejected&race_id=" + st.small
@@ -75,6 +75,7 @@ func (st *stage) findOperator(_ *browser.Tab, api, lang string) (map[string]stri
 	pages["operate-series-recompute"] = base + "/series/" + st.series + "/recompute"
 	pages["operate-account"], pages["operate-account-suspend"] = base+"/accounts/"+st.first.UserID, base+"/accounts/"+st.first.UserID+"/suspend"
 	pages["operate-comment-hide"], pages["operate-comments-race"] = base+"/comments/"+st.comment+"/hide", base+"/comments?race_id="+st.open
+	pages["operate-mails-addresses"] = base + "/mails?state=addresses"
 	pages["operate-race"] = base + "/races/" + st.small
 	for _, what := range []string{"recompute", "hand-over", "void"} {
 		pages["operate-race-"+what] = pages["operate-race"] + "/" + what

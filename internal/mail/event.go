@@ -30,11 +30,13 @@ type sesEvent struct {
 	} `json:"mail"`
 	Bounce struct {
 		Type       string         `json:"bounceType"`
+		SubType    string         `json:"bounceSubType"`
 		Recipients []sesRecipient `json:"bouncedRecipients"`
 		Timestamp  time.Time      `json:"timestamp"`
 	} `json:"bounce"`
 	Complaint struct {
 		Feedback   string         `json:"complaintFeedbackType"`
+		SubType    string         `json:"complaintSubType"`
 		Recipients []sesRecipient `json:"complainedRecipients"`
 		Timestamp  time.Time      `json:"timestamp"`
 	} `json:"complaint"`
@@ -72,10 +74,16 @@ func ParseEvent(body string) (userdb.MailEvent, error) {
 		if e.Bounce.Type == "Permanent" {
 			found.Kind = userdb.PermanentBounce
 		}
+		if onList(e.Bounce.SubType) {
+			found.Kind = userdb.Suppression
+		}
 	case "Complaint":
 		found.Kind, found.At, about = userdb.Complaint, e.Complaint.Timestamp, e.Complaint.Recipients
 		if e.Complaint.Feedback == "not-spam" { // its reader took it out of the spam folder
 			found.Kind = userdb.OtherMailEvent
+		}
+		if onList(e.Complaint.SubType) { // nobody has complained about this mail, which nobody got
+			found.Kind = userdb.Suppression
 		}
 	case "Delivery":
 		found.Kind = userdb.Delivery
@@ -94,6 +102,12 @@ func ParseEvent(body string) (userdb.MailEvent, error) {
 	return found, complete(found)
 }
 
+// onList reports whether SES has sent nothing because its list of the account, or of all
+// accounts, has the address. SES accepts such a mail and says so afterwards.
+func onList(subType string) bool {
+	return subType == "Suppressed" || subType == "OnAccountSuppressionList"
+}
+
 // firstEvent is before any event: a time before it is missing or nonsense, which a
 // database may not take.
 var firstEvent = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -101,7 +115,7 @@ var firstEvent = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // complete reports what is missing in an event that has consequences.
 func complete(e userdb.MailEvent) error {
 	switch e.Kind {
-	case userdb.PermanentBounce, userdb.Complaint, userdb.Rejection:
+	case userdb.PermanentBounce, userdb.Suppression, userdb.Complaint, userdb.Rejection:
 	default:
 		return nil
 	}

@@ -2,6 +2,7 @@ package mail_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,13 +31,16 @@ func TestParseEvent(t *testing.T) {
 	for body, want := range map[string]userdb.MailEvent{
 		bounce:           of(userdb.PermanentBounce, happened, "uta@example.org"),
 		string(envelope): of(userdb.PermanentBounce, happened, "uta@example.org"),
-		`{"notificationType":"Bounce","bounce":{"bounceType":"Transient","timestamp":"2026-05-09T09:00:00.123Z"},` + about + `}`:                                                                   of(userdb.TransientBounce, happened),
-		`{"eventType":"Complaint","complaint":{"complainedRecipients":[{"emailAddress":"uta@example.org"}],"timestamp":"2026-05-09T09:00:00.123Z","complaintFeedbackType":"abuse"},` + about + `}`: of(userdb.Complaint, happened, "uta@example.org"),
-		`{"eventType":"Complaint","complaint":{"timestamp":"2026-05-09T09:00:00.123Z","complaintFeedbackType":"not-spam"},` + about + `}`:                                                          of(userdb.OtherMailEvent, happened),
-		`{"eventType":"Delivery","delivery":{"recipients":["uta@example.org"]},` + about + `}`:                                                                                                     of(userdb.Delivery, sent),
-		`{"eventType":"Reject","reject":{"reason":"Bad content"},` + about + `}`:                                                                                                                   of(userdb.Rejection, sent),
-		`{"eventType":"Rendering Failure",` + about + `}`:                                                                                                                                          of(userdb.OtherMailEvent, sent),
-		"Successfully validated SNS topic for Amazon SES event publishing.":                                                                                                                        {Kind: userdb.OtherMailEvent},
+		`{"notificationType":"Bounce","bounce":{"bounceType":"Transient","timestamp":"2026-05-09T09:00:00.123Z"},` + about + `}`:                                                                                 of(userdb.TransientBounce, happened),
+		`{"eventType":"Complaint","complaint":{"complainedRecipients":[{"emailAddress":"uta@example.org"}],"timestamp":"2026-05-09T09:00:00.123Z","complaintFeedbackType":"abuse"},` + about + `}`:               of(userdb.Complaint, happened, "uta@example.org"),
+		`{"eventType":"Complaint","complaint":{"timestamp":"2026-05-09T09:00:00.123Z","complaintFeedbackType":"not-spam"},` + about + `}`:                                                                        of(userdb.OtherMailEvent, happened),
+		strings.Replace(bounce, "General", "OnAccountSuppressionList", 1):                                                                                                                                        of(userdb.Suppression, happened, "uta@example.org"),
+		strings.Replace(bounce, "General", "Suppressed", 1):                                                                                                                                                      of(userdb.Suppression, happened, "uta@example.org"),
+		`{"eventType":"Complaint","complaint":{"complainedRecipients":[{"emailAddress":"uta@example.org"}],"timestamp":"2026-05-09T09:00:00.123Z","complaintSubType":"OnAccountSuppressionList"},` + about + `}`: of(userdb.Suppression, happened, "uta@example.org"),
+		`{"eventType":"Delivery","delivery":{"recipients":["uta@example.org"]},` + about + `}`:                                                                                                                   of(userdb.Delivery, sent),
+		`{"eventType":"Reject","reject":{"reason":"Bad content"},` + about + `}`:                                                                                                                                 of(userdb.Rejection, sent),
+		`{"eventType":"Rendering Failure",` + about + `}`:                                                                                                                                                        of(userdb.OtherMailEvent, sent),
+		"Successfully validated SNS topic for Amazon SES event publishing.":                                                                                                                                      {Kind: userdb.OtherMailEvent},
 	} {
 		got, err := mail.ParseEvent(body)
 		require.NoError(t, err, body)

@@ -9,6 +9,7 @@ import (
 	"net"
 	netmail "net/mail"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -324,6 +325,13 @@ func (s *ses) Send(ctx context.Context, m Message) (string, error) {
 	}
 	return aws.ToString(out.MessageId), nil
 }
+
+// anAddress finds mail addresses in a text, and more rather than less.
+var anAddress = regexp.MustCompile(`[^\s<>"'(),;:]+@[^\s<>"'(),;:]+`)
+
+// Masked returns a text without the mail addresses in it. Errors of senders quote none;
+// what is kept of them is masked all the same, because a server decides what it says.
+func Masked(text string) string { return anAddress.ReplaceAllString(text, "…@…") }
 
 // ParseAddress returns the canonical form of a mail address: trimmed, lower case,
 // without a name. The error says what is wrong and does not quote the value.

@@ -1,10 +1,9 @@
 package mail
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"html/template"
 	"net/url"
 	"strconv"
 	"strings"
@@ -15,12 +14,15 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// noticeWords are what a notice of one kind says in one language: a subject that names
-// neither a person nor what happened to them, because subjects are shown on locked
-// screens, and paragraphs, of which those stay that have something to say.
+// noticeWords are what a notice of one kind says in one language. Subjects name neither a
+// person nor what happened to them, because they are shown on locked screens. All texts
+// are templates over noticeView; a row without a value is left out. The race and its day
+// stand above them.
 type noticeWords struct {
-	subject string // a template, too
-	text    string // a template over noticeView
+	subject string
+	text    string // paragraphs
+	rows    []row
+	after   string // a paragraph behind the rows
 	button  string
 }
 
@@ -33,46 +35,46 @@ type noticeView struct {
 // wordsOf holds the notices in every language.
 var wordsOf = map[string]map[notice.Kind]noticeWords{
 	"en": {
-		notice.EntryConfirmed:  {"Your entry is confirmed", `You are entered in {{.Race}}, {{.Date}}.`, "See your entry"},
-		notice.MovedUp:         {"You have moved up into the race", `A place has become free: you are now entered in {{.Race}}, {{.Date}}, and no longer on the waiting list.`, "See your entry"},
-		notice.OfferMade:       {"You are offered a place", `A place in {{.Race}}, {{.Date}}, is held for you until {{.Time .Until}}. Accept or decline it before then; otherwise it goes to the next in line.`, "Accept or decline"},
-		notice.OfferEnding:     {"An offer of a place ends soon", `The place in {{.Race}}, {{.Date}}, that is held for you goes to the next in line at {{.Time .Until}} unless you accept it.`, "Accept or decline"},
-		notice.ResultPosted:    {"A result of yours was posted", `Your result in {{.Race}}, {{.Date}}: {{.Result .Now}}.`, "See your result"},
-		notice.ResultCorrected: {"A result of yours was corrected", `Your result in {{.Race}}, {{.Date}}, was corrected. Before: {{.Result .Before}}. Now: {{.Result .Now}}.`, "See your result"},
-		notice.PlaceMoved:      {"Your place has moved", `Your place in {{.Race}}, {{.Date}}, has moved because of the correction of {{.Others}}. Before: {{.Places .Before}}. Now: {{.Places .Now}}. Your own result is unchanged.`, "See your result"},
-		notice.RaceOfficial:    {"The results of a race are official", `The results of {{.Race}}, {{.Date}}, are official. Yours: {{.Result .Now}}, {{.Places .Now}}.`, "See your result"},
-		notice.PointsCredited:  {"Your points have changed", `For {{.Race}}, {{.Date}}, you have {{.Now.Points}} points{{with .Before}} (before: {{.Points}}){{end}}.`, "See your points"},
-		notice.ClaimWaiting:    {"Claims are waiting for your answer", `Claims to results of {{.Race}}, {{.Date}}, that are waiting for your answer: {{.Count}}.`, "See the claims"},
-		notice.DisputeWaiting:  {"Disputes are waiting for an answer", `Disputes about results of {{.Race}}, {{.Date}}, that are waiting for an answer: {{.Count}}.`, "See the disputes"},
-		notice.TaskDue:         {"Tasks are due", `Still to be done for {{.Race}}, {{.Date}}: {{.TaskList}}.`, "See the tasks"},
-		notice.TaskOverdue:     {"A deadline has passed", `The deadline has passed for these tasks of {{.Race}}, {{.Date}}: {{.TaskList}}.`, "See the tasks"},
-		notice.TaskChanged:     {"Your tasks have changed", `Tasks of yours for {{.Race}}, {{.Date}}, have changed: {{.TaskList}}.`, "See the tasks"},
-		notice.PostPublished:   {"{{.Race}}: a notice", "{{.Race}}, {{.Date}}: {{.Post.Title}}\n\n{{.Post.Excerpt}}", "Read the notice"},
-		notice.WebhookOff:      {"A webhook was switched off", `A webhook of {{.Race}}, {{.Date}}, was switched off: its endpoint failed for days, or answered that it is gone. Once it works again, switch the webhook on and resend what it missed.`, "See the webhooks"},
-		notice.ImportApplied:   {"Files were applied to a race", `Changes made to {{.Race}}, {{.Date}}, by files since the last notice: {{.Count}}.`, "See the race"},
+		notice.EntryConfirmed:  {"Your entry is confirmed", `You are entered in the race.`, nil, "", "See your entry"},
+		notice.MovedUp:         {"You have moved up into the race", `A place has become free: you are now entered, and no longer on the waiting list.`, nil, "", "See your entry"},
+		notice.OfferMade:       {"You are offered a place", `A place in the race is held for you. Accept or decline it in time; otherwise it goes to the next in line.`, []row{{"Held until", `{{.Time .Until}}`}}, "", "Accept or decline"},
+		notice.OfferEnding:     {"An offer of a place ends soon", `The place that is held for you goes to the next in line unless you accept it in time.`, []row{{"Held until", `{{.Time .Until}}`}}, "", "Accept or decline"},
+		notice.ResultPosted:    {"A result of yours was posted", `Your result is there.`, []row{{"Bib", `{{.Bib}}`}, {"Result", `{{.Result .Now}}`}}, "", "See your result"},
+		notice.ResultCorrected: {"A result of yours was corrected", `Your result was corrected.`, []row{{"Bib", `{{.Bib}}`}, {"Before", `{{.Result .Before}}`}, {"Now", `{{.Result .Now}}`}}, "", "See your result"},
+		notice.PlaceMoved:      {"Your place has moved", `Your place has moved because of the correction of {{.Others}}.`, []row{{"Before", `{{.Places .Before}}`}, {"Now", `{{.Places .Now}}`}}, "Your own result is unchanged.", "See your result"},
+		notice.RaceOfficial:    {"The results of a race are official", `The results of the race are official.`, []row{{"Your result", `{{.Result .Now}}`}, {"Your place", `{{.Places .Now}}`}}, "", "See your result"},
+		notice.PointsCredited:  {"Your points have changed", `Your points for this race have changed.`, []row{{"Before", `{{with .Before}}{{.Points}}{{end}}`}, {"Now", `{{.Now.Points}}`}}, "", "See your points"},
+		notice.ClaimWaiting:    {"Claims are waiting for your answer", `Runners say that results of the race are theirs.`, []row{{"Waiting", `{{.Count}}`}}, "", "See the claims"},
+		notice.DisputeWaiting:  {"Disputes are waiting for an answer", `Runners dispute results of the race.`, []row{{"Waiting", `{{.Count}}`}}, "", "See the disputes"},
+		notice.TaskDue:         {"Tasks are due", `Still to be done for the race:`, nil, "", "See the tasks"},
+		notice.TaskOverdue:     {"A deadline has passed", `The deadline has passed for:`, nil, "", "See the tasks"},
+		notice.TaskChanged:     {"Your tasks have changed", `Tasks of yours have changed:`, nil, "", "See the tasks"},
+		notice.PostPublished:   {"{{.Race}}: a notice", "{{.Post.Title}}\n\n{{.Post.Excerpt}}", nil, "", "Read the notice"},
+		notice.WebhookOff:      {"A webhook was switched off", `A webhook of the race was switched off: its endpoint failed for days, or answered that it is gone.`, nil, "Once it works again, switch the webhook on and resend what it missed.", "See the webhooks"},
+		notice.ImportApplied:   {"Files were applied to a race", `Files have changed the race since the last notice.`, []row{{"Changes", `{{.Count}}`}}, "", "See the race"},
 	},
 	"ko": {
-		notice.EntryConfirmed:  {"참가 접수가 완료되었습니다", `{{.Race}}({{.Date}}) 참가 접수가 완료되었습니다.`, "내 접수 보기"},
-		notice.MovedUp:         {"대기에서 참가로 바뀌었습니다", `자리가 나서 {{.Race}}({{.Date}})에 참가하게 되었습니다. 더 기다리지 않으셔도 됩니다.`, "내 접수 보기"},
-		notice.OfferMade:       {"참가 자리를 제안합니다", `{{.Race}}({{.Date}})의 자리를 {{.Time .Until}}까지 비워 두었습니다. 그 전에 수락하거나 거절해 주세요. 답이 없으면 다음 대기자에게 넘어갑니다.`, "수락 또는 거절"},
-		notice.OfferEnding:     {"참가 자리 제안이 곧 끝납니다", `{{.Race}}({{.Date}})의 자리는 {{.Time .Until}}까지 수락하지 않으면 다음 대기자에게 넘어갑니다.`, "수락 또는 거절"},
-		notice.ResultPosted:    {"내 기록이 등록되었습니다", `{{.Race}}({{.Date}}) 기록: {{.Result .Now}}.`, "내 기록 보기"},
-		notice.ResultCorrected: {"내 기록이 정정되었습니다", `{{.Race}}({{.Date}}) 기록이 정정되었습니다. 이전: {{.Result .Before}}. 현재: {{.Result .Now}}.`, "내 기록 보기"},
-		notice.PlaceMoved:      {"내 순위가 바뀌었습니다", `{{.Others}}의 기록이 정정되어 {{.Race}}({{.Date}}) 순위가 바뀌었습니다. 이전: {{.Places .Before}}. 현재: {{.Places .Now}}. 내 기록은 그대로입니다.`, "내 기록 보기"},
-		notice.RaceOfficial:    {"대회 공식 결과가 확정되었습니다", `{{.Race}}({{.Date}})의 공식 결과가 확정되었습니다. 내 결과: {{.Result .Now}}, {{.Places .Now}}.`, "내 기록 보기"},
-		notice.PointsCredited:  {"내 포인트가 바뀌었습니다", `{{.Race}}({{.Date}}) 포인트는 {{.Now.Points}}점입니다{{with .Before}} (이전 {{.Points}}점){{end}}.`, "내 포인트 보기"},
-		notice.ClaimWaiting:    {"답을 기다리는 기록 연결 신청이 있습니다", `{{.Race}}({{.Date}})의 기록 연결 신청 {{.Count}}건이 답을 기다립니다.`, "신청 보기"},
-		notice.DisputeWaiting:  {"답을 기다리는 이의 신청이 있습니다", `{{.Race}}({{.Date}})의 기록 이의 신청 {{.Count}}건이 답을 기다립니다.`, "이의 신청 보기"},
-		notice.TaskDue:         {"아직 남은 할 일이 있습니다", `{{.Race}}({{.Date}}) 준비에서 아직 남은 할 일: {{.TaskList}}.`, "할 일 보기"},
-		notice.TaskOverdue:     {"기한이 지난 할 일이 있습니다", `{{.Race}}({{.Date}}) 준비에서 기한이 지난 할 일: {{.TaskList}}.`, "할 일 보기"},
-		notice.TaskChanged:     {"맡은 할 일이 바뀌었습니다", `{{.Race}}({{.Date}}) 준비에서 바뀐 할 일: {{.TaskList}}.`, "할 일 보기"},
-		notice.PostPublished:   {"{{.Race}} 공지가 있습니다", "{{.Race}}({{.Date}}): {{.Post.Title}}\n\n{{.Post.Excerpt}}", "공지 읽기"},
-		notice.WebhookOff:      {"웹훅이 꺼졌습니다", `{{.Race}}({{.Date}})의 웹훅이 꺼졌습니다. 며칠 동안 이벤트를 받지 못했거나 주소가 없어졌습니다. 고친 뒤 웹훅을 다시 켜고, 놓친 이벤트를 다시 보내 주세요.`, "웹훅 보기"},
-		notice.ImportApplied:   {"대회에 파일이 적용되었습니다", `지난 알림 이후 {{.Race}}({{.Date}})에 파일로 {{.Count}}건이 변경되었습니다.`, "대회 보기"},
+		notice.EntryConfirmed:  {"참가 접수가 완료되었습니다", `대회 참가 접수가 완료되었습니다.`, nil, "", "내 접수 보기"},
+		notice.MovedUp:         {"대기에서 참가로 바뀌었습니다", `자리가 나서 대회에 참가하게 되었습니다. 더 기다리지 않으셔도 됩니다.`, nil, "", "내 접수 보기"},
+		notice.OfferMade:       {"참가 자리를 제안합니다", `대회의 참가 자리를 비워 두었습니다. 기한 안에 수락하거나 거절해 주세요. 답이 없으면 다음 대기자에게 넘어갑니다.`, []row{{"기한", `{{.Time .Until}}`}}, "", "수락 또는 거절하기"},
+		notice.OfferEnding:     {"참가 자리 제안이 곧 끝납니다", `비워 둔 참가 자리는 기한 안에 수락하지 않으면 다음 대기자에게 넘어갑니다.`, []row{{"기한", `{{.Time .Until}}`}}, "", "수락 또는 거절하기"},
+		notice.ResultPosted:    {"내 기록이 등록되었습니다", `대회 기록이 등록되었습니다.`, []row{{"배번", `{{.Bib}}`}, {"기록", `{{.Result .Now}}`}}, "", "내 기록 보기"},
+		notice.ResultCorrected: {"내 기록이 정정되었습니다", `대회 기록이 정정되었습니다.`, []row{{"배번", `{{.Bib}}`}, {"이전", `{{.Result .Before}}`}, {"현재", `{{.Result .Now}}`}}, "", "내 기록 보기"},
+		notice.PlaceMoved:      {"내 순위가 바뀌었습니다", `{{.Others}}의 기록이 정정되어 순위가 바뀌었습니다.`, []row{{"이전", `{{.Places .Before}}`}, {"현재", `{{.Places .Now}}`}}, "내 기록은 그대로입니다.", "내 기록 보기"},
+		notice.RaceOfficial:    {"대회 공식 결과가 확정되었습니다", `대회의 공식 결과가 확정되었습니다.`, []row{{"내 기록", `{{.Result .Now}}`}, {"내 순위", `{{.Places .Now}}`}}, "", "내 기록 보기"},
+		notice.PointsCredited:  {"내 포인트가 바뀌었습니다", `이 대회의 포인트가 바뀌었습니다.`, []row{{"이전", `{{with .Before}}{{.Points}}점{{end}}`}, {"현재", `{{.Now.Points}}점`}}, "", "내 포인트 보기"},
+		notice.ClaimWaiting:    {"답을 기다리는 기록 연결 신청이 있습니다", `대회의 기록 연결 신청이 답을 기다립니다.`, []row{{"대기", `{{.Count}}건`}}, "", "신청 보기"},
+		notice.DisputeWaiting:  {"답을 기다리는 이의 신청이 있습니다", `대회의 기록 이의 신청이 답을 기다립니다.`, []row{{"대기", `{{.Count}}건`}}, "", "이의 신청 보기"},
+		notice.TaskDue:         {"아직 남은 할 일이 있습니다", `대회 준비에서 아직 남은 할 일입니다.`, nil, "", "할 일 보기"},
+		notice.TaskOverdue:     {"기한이 지난 할 일이 있습니다", `대회 준비에서 기한이 지난 할 일입니다.`, nil, "", "할 일 보기"},
+		notice.TaskChanged:     {"맡은 할 일이 바뀌었습니다", `대회 준비에서 바뀐 할 일입니다.`, nil, "", "할 일 보기"},
+		notice.PostPublished:   {"{{.Race}}: 공지가 있습니다", "{{.Post.Title}}\n\n{{.Post.Excerpt}}", nil, "", "공지 읽기"},
+		notice.WebhookOff:      {"웹훅이 꺼졌습니다", `대회의 웹훅이 꺼졌습니다. 며칠 동안 이벤트를 받지 못했거나 주소가 없어졌습니다.`, nil, "고친 뒤 웹훅을 다시 켜고, 놓친 이벤트를 다시 보내 주세요.", "웹훅 보기"},
+		notice.ImportApplied:   {"대회에 파일이 적용되었습니다", `지난 알림 이후 파일로 대회가 변경되었습니다.`, []row{{"변경", `{{.Count}}건`}}, "", "대회 보기"},
 	},
 }
 
-// say fills in what a notice says, as text: the page escapes it.
+// say fills in a text, as text: the layout escapes it.
 func (v noticeView) say(text string) (string, error) {
 	parsed, err := texttemplate.New("").Parse(text)
 	if err != nil {
@@ -84,7 +86,7 @@ func (v noticeView) say(text string) (string, error) {
 }
 
 // Time formats the end of an offer.
-func (v noticeView) Time(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
+func (v noticeView) Time(at time.Time) string { return timeIn(v.Language, at, v.Zone) }
 
 // taskStatuses are what the statuses of tasks are called.
 var taskStatuses = map[string]map[string]string{
@@ -92,24 +94,37 @@ var taskStatuses = map[string]map[string]string{
 	"ko": {"open": "시작 전", "in_progress": "진행 중", "done": "완료", "dropped": "취소됨"},
 }
 
-// TaskList names tasks, with how far they are and until when they have to be done.
-func (v noticeView) TaskList() string {
-	parts := make([]string, len(v.Tasks))
-	for i, t := range v.Tasks {
-		parts[i] = t.Title + " (" + taskStatuses[v.Language][t.Status]
-		switch deadline, err := time.Parse(time.RFC3339, t.Deadline); {
-		case err == nil:
-			parts[i] += ", " + v.Time(deadline)
-		case t.Deadline != "":
-			parts[i] += ", " + t.Deadline
+// deadline writes the deadline of a task: a day, or a moment by the race's clock, as
+// notice.Task has it.
+func (v noticeView) deadline(text string) string {
+	if moment, err := time.Parse(time.RFC3339, text); err == nil {
+		return v.Time(moment)
+	}
+	clock, zone, _ := strings.Cut(strings.TrimSuffix(text, ")"), " (")
+	if at, err := time.Parse("2006-01-02 15:04", clock); err == nil {
+		return clockIn(v.Language, at, zone)
+	}
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return dayIn(v.Language, day)
+	}
+	return text
+}
+
+// tasks lists tasks, with how far they are and until when they have to be
+// done.
+func (v noticeView) tasks() []row {
+	var rows []row
+	for _, t := range v.Tasks {
+		state := taskStatuses[v.Language][t.Status]
+		if t.Deadline != "" {
+			state += ", " + v.deadline(t.Deadline)
 		}
-		parts[i] += ")"
+		rows = append(rows, row{t.Title, state})
 	}
-	list := strings.Join(parts, "; ")
 	if more := v.Count - len(v.Tasks); more > 0 {
-		list += " +" + strconv.Itoa(more)
+		rows = append(rows, map[string]row{"en": {"And more", strconv.Itoa(more)}, "ko": {"그 밖에", strconv.Itoa(more) + "건"}}[v.Language])
 	}
-	return list
+	return rows
 }
 
 // Result says a result: its times, or why it has none that counts.
@@ -126,10 +141,10 @@ func (v noticeView) Result(f *notice.Figures) string {
 	}
 	var parts []string
 	if f.Gun != "" {
-		parts = append(parts, choose("gun time ", "건 타임 ")+f.Gun)
+		parts = append(parts, choose("gun time ", "건타임 ")+f.Gun)
 	}
 	if f.Net != "" {
-		parts = append(parts, choose("net time ", "넷 타임 ")+f.Net)
+		parts = append(parts, choose("net time ", "넷타임 ")+f.Net)
 	}
 	if f.Status != "OK" || len(parts) == 0 {
 		parts = append(parts, f.Status)
@@ -175,21 +190,36 @@ func (v noticeView) Others() string {
 		return "other results"
 	case v.Language == "ko":
 		return "배번 " + strings.Join(v.Causes, ", ")
+	case len(v.Causes) > 1:
+		last := len(v.Causes) - 1
+		return "bibs " + strings.Join(v.Causes[:last], ", ") + " and " + v.Causes[last]
 	}
-	return "bib " + strings.Join(v.Causes, ", ")
+	return "bib " + v.Causes[0]
 }
 
-// Of the two colours of a page, dark mode swaps both; what has none follows.
-var noticePage = template.Must(template.New("").Parse(`<!doctype html>
-<html lang="{{.Language}}"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark"><title>{{.Subject}}</title>
-<style>body{font-family:sans-serif;max-width:36em;margin:1em;background:#fff;color:#1a1a1a}a{color:#0b57d0}small{color:#555}.text{white-space:pre-line}
-@media (prefers-color-scheme:dark){body{background:#121212;color:#eaeaea}a{color:#8ab4f8}small{color:#aaa}}</style></head>
-<body><p class="text">{{.Body}}</p>
-<p><a href="{{.Link}}">{{.Button}}</a></p>
-{{with .Unsubscribe}}<p><small><a href="{{.}}">{{$.UnsubscribeText}}</a></small></p>{{end}}</body></html>
-`))
-
-var unsubscribeText = map[string]string{"en": "Unsubscribe from mails of this kind", "ko": "이 종류의 메일 그만 받기"}
+// noticeFoot is what stands below notices.
+var noticeFoot = map[string]struct {
+	why              map[notice.Class]string
+	staff            string
+	unsubscribe, all string
+}{
+	"en": {
+		why: map[notice.Class]string{
+			notice.Transactional: "You get this mail because you have entered this race, or asked for a place in it, at Mrmrthon. Such mails are always sent.",
+			notice.Personal:      "You get this mail because you take part in this race at Mrmrthon.",
+			notice.Activity:      "You get this mail, at most once a day, because you take part in this race at Mrmrthon.",
+		},
+		staff: "You get this mail because you work on this race at Mrmrthon.", unsubscribe: "Unsubscribe from mails of this kind", all: "Choose which mails you get",
+	},
+	"ko": {
+		why: map[notice.Class]string{
+			notice.Transactional: "Mrmrthon에서 이 대회에 접수하거나 참가를 신청한 분께 보내는 메일입니다. 이런 메일은 끌 수 없습니다.",
+			notice.Personal:      "Mrmrthon에서 이 대회에 참가한 분께 보내는 메일입니다.",
+			notice.Activity:      "Mrmrthon에서 이 대회에 참가한 분께 하루에 한 번까지 보내는 메일입니다.",
+		},
+		staff: "Mrmrthon에서 이 대회를 함께 운영하는 분께 보내는 메일입니다.", unsubscribe: "이 종류의 메일 그만 받기", all: "받을 메일 고르기",
+	},
+}
 
 // WriteNotice writes a notice. The link by which its kind is switched off is signed by
 // signing.
@@ -207,34 +237,52 @@ func WriteNotice(m userdb.Mail, signing notice.Unsubscriber, publicURL string) (
 	if err := json.Unmarshal(m.About, &view.Facts); err != nil {
 		return Message{}, fmt.Errorf("read what notice %s says: %w", m.ID, err)
 	}
-	base := strings.TrimSuffix(publicURL, "/")
-	subject, err := view.say(say.subject)
+	c, err := view.content(say)
 	if err != nil {
-		return Message{}, fmt.Errorf("write the subject of a notice of kind %s: %w", kind, err)
+		return Message{}, fmt.Errorf("write a notice of kind %s: %w", kind, err)
 	}
-	out := Message{ID: m.ID, To: m.Address, Subject: subject}
-	link := base + "/" + language + pathOf(kind, view.Facts)
+	switch kind { //nolint:exhaustive // of the others none lists tasks
+	case notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
+		c.list = view.tasks()
+	}
+	base, foot := strings.TrimSuffix(publicURL, "/"), noticeFoot[language]
+	c.link, c.why = base+"/"+language+pathOf(kind, view.Facts), foot.why[definition.Class]
+	if definition.ForStaff {
+		c.why = foot.staff
+	}
+	unsubscribe := ""
 	if definition.Class != notice.Transactional {
-		out.Unsubscribe = base + notice.UnsubscribePath + signing.Token(kind)
+		unsubscribe = base + notice.UnsubscribePath + signing.Token(kind)
+		c.links = append(c.links, footLink{foot.unsubscribe, unsubscribe})
 	}
-	body, err := view.say(say.text)
-	if err != nil {
-		return Message{}, fmt.Errorf("write a notice of kind %s: %w", kind, err)
+	c.links = append(c.links, footLink{foot.all, base + "/" + language + "/my/notices"})
+	out, err := c.message(m.ID, m.Address)
+	out.Unsubscribe = unsubscribe
+	return out, err
+}
+
+// content fills in what a notice says.
+func (v noticeView) content(say noticeWords) (content, error) {
+	var failed error
+	fill := func(text string) string {
+		said, err := v.say(text)
+		failed = errors.Join(failed, err)
+		return said
 	}
-	out.Text = body + "\n\n" + say.button + ": " + link + "\n"
-	if out.Unsubscribe != "" {
-		out.Text += "\n" + unsubscribeText[language] + ": " + out.Unsubscribe + "\n"
+	c := content{language: v.Language, subject: fill(say.subject), race: v.Race, button: say.button}
+	if day, err := time.Parse(time.DateOnly, v.Date); err == nil {
+		c.day = dayIn(v.Language, day)
 	}
-	var html bytes.Buffer
-	err = noticePage.Execute(&html, map[string]any{
-		"Language": language, "Subject": subject, "Body": body, "Button": say.button, "Link": link,
-		"Unsubscribe": out.Unsubscribe, "UnsubscribeText": unsubscribeText[language],
-	})
-	if err != nil {
-		return Message{}, fmt.Errorf("write a notice of kind %s: %w", kind, err)
+	c.paragraphs = strings.Split(fill(say.text), "\n\n")
+	for _, r := range say.rows {
+		if value := fill(r.Value); value != "" {
+			c.rows = append(c.rows, row{r.Label, value})
+		}
 	}
-	out.HTML = html.String()
-	return out, nil
+	if say.after != "" {
+		c.after = []string{fill(say.after)}
+	}
+	return c, failed
 }
 
 // pathOf is the page that shows what a notice is about.

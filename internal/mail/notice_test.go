@@ -39,7 +39,14 @@ func TestWriteNotice(t *testing.T) {
 			require.Equal(t, d.Kind == notice.PostPublished, strings.Contains(m.Subject, hostile), "only a message of a race names it")
 			require.NotContains(t, m.Text, "{{")
 			require.NotContains(t, m.HTML, "<script>", "%s in %s", d.Kind, language)
+			require.NotContains(t, m.HTML, "{{")
 			require.Contains(t, m.HTML, "prefers-color-scheme:dark")
+			require.Contains(t, m.HTML, "word-break:keep-all")
+			require.Equal(t, 1, strings.Count(m.HTML, `class="button"`), "one thing to do")
+			_, foot, parted := strings.Cut(m.Text, "\n-- \n")
+			require.True(t, parted)
+			require.Contains(t, foot, map[bool]string{true: "보내는 메일입니다", false: "You get this mail"}[language == "ko"], "why its reader gets it")
+			require.Contains(t, foot, "/my/notices")
 			require.Contains(t, m.Text, "https://results.example.org/")
 			require.Equal(t, language == "ko", strings.ContainsAny(m.Subject, "가나다라마바사아자차카타파하기니의을를이었습"), m.Subject)
 			require.Equal(t, d.Class == notice.Transactional, m.Unsubscribe == "", d.Kind)
@@ -58,8 +65,16 @@ func TestWriteNotice(t *testing.T) {
 		m, err := mail.WriteNotice(userdb.Mail{ID: mailID, Kind: userdb.MailKind(notice.TaskDue), Language: "en", About: about}, signing, "https://results.example.org")
 		require.NoError(t, err)
 		require.Contains(t, m.Text, "https://results.example.org/en/organize/races/"+mailID+link)
-		require.Contains(t, m.Text, "(open, 2026-04-21 18:00 (Asia/Seoul))")
+		require.Contains(t, m.Text, ": open, Tuesday, 21 April 2026, 18:00 (Asia/Seoul)\n")
 	}
+	tasks, err := json.Marshal(notice.Facts{Race: "Race", Date: "2026-04-20", Zone: "Asia/Seoul", Count: 3, Tasks: []notice.Task{
+		{Title: "Order medals", Status: "open", Deadline: "2026-04-01T09:00:00+09:00"}, {Title: "Book buses", Status: "done", Deadline: "2026-03-01"},
+	}})
+	require.NoError(t, err)
+	m, err := mail.WriteNotice(userdb.Mail{Kind: userdb.MailKind(notice.TaskDue), Language: "en", About: tasks}, signing, "")
+	require.NoError(t, err)
+	require.Contains(t, m.Text, "Race, Monday, 20 April 2026\n\n")
+	require.Contains(t, m.Text, "- Order medals: open, Wednesday, 1 April 2026, 09:00 (Asia/Seoul)\n- Book buses: done, Sunday, 1 March 2026\n- And more: 1\n")
 	_, err = mail.WriteNotice(userdb.Mail{Kind: "nonsense", About: about}, signing, "")
 	require.Error(t, err)
 }
@@ -81,10 +96,56 @@ func TestPreview(t *testing.T) {
 			require.Contains(t, m.Text, r.Name)
 			require.NotContains(t, m.HTML, "<script>", d.Kind)
 			light, dark := mail.Framed(m.HTML, false), mail.Framed(m.HTML, true)
-			require.Contains(t, light, "@media not all{body{background:#121212")
-			require.Contains(t, dark, "@media all{body{background:#121212")
+			require.Contains(t, light, "@media not all{body,.paper{background:#0f1512")
+			require.Contains(t, dark, "@media all{body,.paper{background:#0f1512")
 			require.Contains(t, dark, `<base target="_blank">`)
 			require.NotContains(t, light+dark, "prefers-color-scheme")
 		}
+	}
+}
+
+// TestWriteAccountMails goes over all kinds in all languages: each says something, names
+// nobody, has at most one thing to do, and says why it comes.
+func TestWriteAccountMails(t *testing.T) {
+	t.Parallel()
+	for _, kind := range userdb.AccountMailKinds() {
+		for _, language := range append(mail.Languages(), "fr") {
+			m, err := mail.Write(userdb.Mail{
+				ID: mailID, Kind: kind, Language: language, Address: "uta@example.org", Detail: "<b>Firefox", Token: "token", CreatedAt: time.Date(2026, 4, 21, 23, 30, 0, 0, time.UTC),
+			}, "https://results.example.org/")
+			require.NoError(t, err, kind)
+			require.Equal(t, []string{mailID, "uta@example.org"}, []string{m.ID, m.To})
+			require.NotEmpty(t, m.Subject)
+			require.Empty(t, m.Unsubscribe, "nobody does without")
+			for _, part := range []string{m.Subject, m.HTML, m.Text} {
+				require.NotContains(t, part, "%!", kind)
+				require.NotContains(t, part, "uta@")
+			}
+			require.NotContains(t, m.HTML, "<b>Firefox")
+			require.NotContains(t, m.Subject, "Firefox")
+			require.LessOrEqual(t, strings.Count(m.HTML, `class="button"`), 1)
+			if language == "ko" {
+				require.Contains(t, m.Text, "2026년 4월 22일 (수) 08:30, 한국 시간")
+			} else {
+				require.Contains(t, m.Text, "Tuesday, 21 April 2026, 23:30 (UTC)")
+			}
+			link := "https://results.example.org" + mail.LinkPath + "#" + string(kind) + ".token"
+			withLink := kind == userdb.ConfirmEmail || kind == userdb.ChangeLogin || kind == userdb.Recover
+			require.Equal(t, withLink, strings.Contains(m.Text, link), kind)
+			require.Equal(t, withLink, strings.Contains(m.HTML, `href="`+link+`"`), kind)
+		}
+	}
+	_, err := mail.Write(userdb.Mail{Kind: "nonsense"}, "")
+	require.Error(t, err)
+}
+
+func TestMasked(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"550 <uta.pippig+x@mail.example.org>: no such user": "550 <…@…>: no such user",
+		"refused: uta@localhost, code 554":                  "refused: …@…, code 554",
+		"dial tcp 10.0.0.7:25: connection refused":          "dial tcp 10.0.0.7:25: connection refused",
+	} {
+		require.Equal(t, want, mail.Masked(text))
 	}
 }

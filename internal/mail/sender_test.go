@@ -69,6 +69,11 @@ func TestSES(t *testing.T) {
 	var got struct {
 		ConfigurationSetName string
 		EmailTags            []struct{ Name, Value string }
+		Content              struct {
+			Simple struct {
+				Headers []struct{ Name, Value string }
+			}
+		}
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewDecoder(r.Body).Decode(&got)
@@ -93,6 +98,12 @@ func TestSES(t *testing.T) {
 	require.Equal(t, "mails", got.ConfigurationSetName)
 	require.Equal(t, []struct{ Name, Value string }{{tagMailID, "m"}}, got.EmailTags)
 
+	_, err = sender.Send(t.Context(), Message{ID: "m", To: "uta@example.org", Unsubscribe: "https://results.example.org/u"})
+	require.NoError(t, err)
+	require.Equal(t, []struct{ Name, Value string }{
+		{"Auto-Submitted", "auto-generated"}, {"List-Unsubscribe", "<https://results.example.org/u>"}, {"List-Unsubscribe-Post", "List-Unsubscribe=One-Click"},
+	}, got.Content.Simple.Headers)
+
 	refuse = true
 	_, err = sender.Send(t.Context(), Message{ID: "m", To: "uta@example.org"})
 	require.EqualError(t, err, "SES refused the mail: MessageRejected")
@@ -103,6 +114,7 @@ type taker struct {
 	mu          sync.Mutex
 	connections int
 	taken       []string // Message-IDs
+	last        netmail.Header
 	leaves      func(taken int) bool
 }
 
@@ -140,7 +152,7 @@ func (s *takerSession) Data(r io.Reader) error {
 	}
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
-	s.k.taken, s.took = append(s.k.taken, m.Header.Get("Message-Id")), true
+	s.k.taken, s.took, s.k.last = append(s.k.taken, m.Header.Get("Message-Id")), true, m.Header
 	return nil
 }
 
@@ -169,6 +181,33 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		require.Len(t, server.taken, mails, name)
 		require.Len(t, slices.Compact(slices.Sorted(slices.Values(server.taken))), mails, name)
 		require.Equal(t, map[string]int{"stays": 1, "leaves after each": mails, "leaves after every third": 4}[name], server.connections, name)
+		server.mu.Unlock()
+	}
+}
+
+// TestHeaders: a notice that may be switched off says how, RFC 8058, and no mail is
+// answered by a vacation responder.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	server := &taker{leaves: func(int) bool { return false }}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	serving := gosmtp.NewServer(server)
+	go func() { _ = serving.Serve(listener) }()
+	t.Cleanup(func() { require.NoError(t, serving.Close()) })
+	sender, err := newSMTP(Config{SMTPAddr: listener.Addr().String(), SMTPTLS: "off", From: "Mrmrthon <from@example.org>", PublicURL: "https://results.example.org"})
+	require.NoError(t, err)
+	const unsubscribe = "https://results.example.org/v1/unsubscribe/token"
+	for _, address := range []string{unsubscribe, ""} {
+		_, err = sender.Send(t.Context(), Message{ID: "m", To: "uta@example.org", Subject: "내 기록", Text: "t", HTML: "<p>h</p>", Unsubscribe: address})
+		require.NoError(t, err)
+		want := []string{"", ""}
+		if address != "" {
+			want = []string{"<" + unsubscribe + ">", "List-Unsubscribe=One-Click"}
+		}
+		server.mu.Lock()
+		require.Equal(t, []string{"<m@results.example.org>", "auto-generated"}, []string{server.last.Get("Message-ID"), server.last.Get("Auto-Submitted")})
+		require.Equal(t, want, []string{server.last.Get("List-Unsubscribe"), server.last.Get("List-Unsubscribe-Post")})
 		server.mu.Unlock()
 	}
 }

@@ -227,6 +227,7 @@ type Facts struct {
 	Before   *Figures  `json:"before,omitempty"`
 	Now      *Figures  `json:"now,omitempty"`
 	Until    time.Time `json:"until,omitzero"`
+	Zone     string    `json:"zone,omitempty"` // IANA name, in which times are written; empty: the race names none
 	Count    int       `json:"count,omitempty"`
 	Causes   []string  `json:"causes,omitempty"` // bibs of the records whose correction moved a place
 	Official bool      `json:"official,omitempty"`

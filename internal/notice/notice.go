@@ -141,6 +141,8 @@ type Preferences struct {
 	// PausedUntil is when notices begin again, except transactional ones; zero or past:
 	// there is no pause.
 	PausedUntil time.Time
+	// Stopped says that a notice was reported as unwanted: only transactional ones go out.
+	Stopped bool
 }
 
 // State returns what the account gets, whether notices pause or not.
@@ -157,7 +159,7 @@ func (p Preferences) State(d Definition, channel Channel) State {
 
 // Wants reports whether a notice is sent to the account now.
 func (p Preferences) Wants(d Definition, channel Channel, now time.Time) bool {
-	return d.Class == Transactional || p.State(d, channel) != Off && !p.PausedUntil.After(now)
+	return d.Class == Transactional || !p.Stopped && p.State(d, channel) != Off && !p.PausedUntil.After(now)
 }
 
 // UnsubscribePath is where links lead that switch a kind of notice off.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
+	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
 )
@@ -41,28 +42,60 @@ const (
 	KeyCreated               MailKind = "key-created"      // an API key
 )
 
+// AccountMailKinds lists the kinds of mails about an account; the others are those of
+// notices.
+func AccountMailKinds() []MailKind {
+	return []MailKind{
+		ConfirmEmail, ChangeLogin, Recover, PasswordChanged, Recovered, RecoveredKeepingPasskeys, EmailChanged, LoginChanged, NewDevice,
+		PasskeyAdded, PasskeyRemoved, PasskeysRemoved, PasskeyRefused, KeyCreated,
+	}
+}
+
 // MailState is how far a mail has come.
 type MailState string
 
-// The states of a mail; the last three are final.
+// The states of a mail; the last four are final.
 const (
-	MailQueued  MailState = "queued"
-	MailSending MailState = "sending" // an attempt was begun; whether it succeeded is not known
-	MailSent    MailState = "sent"    // the provider has accepted it
-	MailBounced MailState = "bounced" // the provider says that the address takes no mail
-	MailFailed  MailState = "failed"  // it was not sent while it was of use
+	MailQueued     MailState = "queued"
+	MailSending    MailState = "sending"    // an attempt was begun; whether it succeeded is not known
+	MailSent       MailState = "sent"       // the provider has accepted it
+	MailBounced    MailState = "bounced"    // the provider says that the address takes no mail
+	MailComplained MailState = "complained" // it arrived, and its reader reported it as unwanted
+	MailFailed     MailState = "failed"     // it was not sent while it was of use
+)
+
+// MailReason says why a mail that is final was not delivered; empty: it was, or the mail
+// is from before reasons were kept.
+type MailReason string
+
+// The reasons.
+const (
+	MailExpired    MailReason = "expired"     // failed: it was of no more use
+	MailAddressOff MailReason = "address-off" // failed: the address was switched off
+	MailSenderOff  MailReason = "sender-off"  // failed: MAIL_SENDER is off
+	MailWithdrawn  MailReason = "withdrawn"   // failed: the post that it is about was withdrawn
+	MailRejected   MailReason = "rejected"    // failed: the provider did not send what it had accepted
+	MailRefused    MailReason = "refused"     // bounced: the provider refused the address at once
+	MailReturned   MailReason = "returned"    // bounced: the mail came back later
+	MailSuppressed MailReason = "suppressed"  // bounced: the provider's own list has the address, and nothing was sent
 )
 
 // What is wrong with an address, as Account.EmailProblem says it.
 const (
 	EmailBounced      = "bounced"            // the confirmed one takes no mail
 	EmailComplained   = "complained"         // mail to the confirmed one was reported as unwanted
+	EmailUnwanted     = "unwanted"           // a notice was that its reader may switch off: no more of those go there
 	PendingBounced    = "pending-bounced"    // the one that was to be confirmed took none, and was dropped
 	PendingComplained = "pending-complained" // a mail to the one that was to be confirmed was reported, and it was dropped
 )
 
+// EmailProblems lists what may be wrong with an address.
+func EmailProblems() []string {
+	return []string{EmailBounced, EmailComplained, EmailUnwanted, PendingBounced, PendingComplained}
+}
+
 // Final reports whether nothing more is done about the mail.
-func (s MailState) Final() bool { return s == MailSent || s == MailBounced || s == MailFailed }
+func (s MailState) Final() bool { return s != MailQueued && s != MailSending }
 
 // Mail is a mail to the owner of an account.
 type Mail struct {
@@ -101,10 +134,10 @@ func (s *Accounts) notify(ctx context.Context, queries *gen.Queries, account Acc
 	})
 }
 
-// queueMail writes a mail in the transaction of what causes it. Nothing goes to an
-// address that is switched off but what its owner asks for to confirm it again.
+// queueMail writes a mail in the transaction of what causes it, unless its address is
+// switched off for it.
 func (s *Accounts) queueMail(ctx context.Context, queries *gen.Queries, account Account, m gen.InsertMailParams) error {
-	if m.Address == account.Email && account.emailOff() && m.Kind != string(ConfirmEmail) {
+	if m.Address == account.Email && !mayMail(account.EmailProblem, MailKind(m.Kind)) {
 		return nil
 	}
 	m.MailID, m.UserID = uuid.Must(uuid.NewV7()).String(), account.UserID
@@ -113,9 +146,23 @@ func (s *Accounts) queueMail(ctx context.Context, queries *gen.Queries, account 
 	return queries.InsertMail(ctx, m)
 }
 
-// emailOff reports whether nothing may be mailed to the confirmed address.
-func (a Account) emailOff() bool {
-	return a.EmailProblem == EmailBounced || a.EmailProblem == EmailComplained
+// mayMail reports whether mails of a kind may go to a confirmed address with a problem.
+// Of what is switched off, only the link goes there that its owner asks for to confirm
+// the address again.
+func mayMail(problem string, kind MailKind) bool {
+	switch problem {
+	case EmailBounced, EmailComplained:
+		return kind == ConfirmEmail
+	case EmailUnwanted:
+		return !switchable(kind)
+	}
+	return true
+}
+
+// switchable reports whether a mail is a notice that its reader may switch off.
+func switchable(kind MailKind) bool {
+	definition, aNotice := notice.Of(notice.Kind(kind))
+	return aNotice && definition.Class != notice.Transactional
 }
 
 // NotifyKey mails that an account has a new API key, of which prefix is the beginning.
@@ -150,18 +197,19 @@ const mailLost = 10 * time.Minute
 
 // StartMails calls start for each mail whose workflow has not been started, the
 // oldest first. Of several processes that do so at once, each may start the same
-// workflows, which must do no harm.
-func (s *Accounts) StartMails(ctx context.Context, start func(ctx context.Context, mailID string) error) error {
-	ids, err := s.queries.UnstartedMails(ctx, moment(s.now().Add(-mailLost)), mailsAtOnce)
+// workflows, which must do no harm. resends is how often an operator has had the mail
+// sent again: each time has a workflow of its own.
+func (s *Accounts) StartMails(ctx context.Context, start func(ctx context.Context, mailID string, resends int) error) error {
+	mails, err := s.queries.UnstartedMails(ctx, moment(s.now().Add(-mailLost)), mailsAtOnce)
 	if err != nil {
 		return fmt.Errorf("list mails: %w", err)
 	}
-	for _, id := range ids {
-		if err := start(ctx, id); err != nil {
-			return fmt.Errorf("start mail %s: %w", id, err)
+	for _, m := range mails {
+		if err := start(ctx, m.MailID, int(m.Resends)); err != nil {
+			return fmt.Errorf("start mail %s: %w", m.MailID, err)
 		}
-		if err := s.queries.MailStarted(ctx, moment(s.now()), id); err != nil {
-			return fmt.Errorf("note that mail %s was started: %w", id, err)
+		if err := s.queries.MailStarted(ctx, moment(s.now()), m.MailID); err != nil {
+			return fmt.Errorf("note that mail %s was started: %w", m.MailID, err)
 		}
 	}
 	return nil
@@ -205,6 +253,7 @@ type MailOutcome struct {
 	MailID     string
 	State      MailState
 	ProviderID string
+	Fault      string // of an attempt that failed: its error, without addresses
 }
 
 // TurnMails does in one transaction what FinishMail does for the outcomes and BeginMail for
@@ -233,12 +282,13 @@ func (s *Ledger) beginMails(ctx context.Context, queries *gen.Queries, next []st
 	for i, row := range rows {
 		users[i] = row.UserID
 	}
-	off, err := addressesOff(ctx, queries, users)
+	problems, err := addressProblems(ctx, queries, users)
 	if err != nil {
 		return nil, err
 	}
 	now := s.now()
-	var sending, failed []string
+	var sending []string
+	failed := map[MailReason][]string{}
 	for _, row := range rows {
 		m := mailOf(row)
 		switch {
@@ -247,10 +297,10 @@ func (s *Ledger) beginMails(ctx context.Context, queries *gen.Queries, next []st
 			continue
 		case !m.ExpiresAt.After(now):
 			m.State, m.Unsent = MailFailed, ErrMailExpired
-			failed = append(failed, m.ID)
-		case off[[2]string{row.UserID, row.Address}] && m.Kind != ConfirmEmail:
+			failed[MailExpired] = append(failed[MailExpired], m.ID)
+		case !mayMail(problems[[2]string{row.UserID, row.Address}], m.Kind):
 			m.State, m.Unsent = MailFailed, ErrAddressOff
-			failed = append(failed, m.ID)
+			failed[MailAddressOff] = append(failed[MailAddressOff], m.ID)
 		default:
 			m.State, m.Attempts = MailSending, m.Attempts+1
 			sending = append(sending, m.ID)
@@ -264,8 +314,8 @@ func (s *Ledger) beginMails(ctx context.Context, queries *gen.Queries, next []st
 		}
 		begun = append(begun, m)
 	}
-	if len(failed) > 0 {
-		if err := queries.MailsGivenUp(ctx, now, failed); err != nil {
+	for reason, ids := range failed {
+		if err := queries.MailsGivenUp(ctx, string(reason), now, ids); err != nil {
 			return nil, err
 		}
 	}
@@ -275,18 +325,18 @@ func (s *Ledger) beginMails(ctx context.Context, queries *gen.Queries, next []st
 	return begun, err
 }
 
-// addressesOff returns the addresses of accounts that are switched off, by account and
+// addressProblems returns what is wrong with the addresses of accounts, by account and
 // address.
-func addressesOff(ctx context.Context, queries *gen.Queries, userIDs []string) (map[[2]string]bool, error) {
-	off := map[[2]string]bool{}
+func addressProblems(ctx context.Context, queries *gen.Queries, userIDs []string) (map[[2]string]string, error) {
+	problems := map[[2]string]string{}
 	if len(userIDs) == 0 {
-		return off, nil
+		return problems, nil
 	}
-	rows, err := queries.AddressesOff(ctx, userIDs)
+	rows, err := queries.AddressProblems(ctx, userIDs)
 	for _, row := range rows {
-		off[[2]string{row.UserID, row.Email.String}] = true
+		problems[[2]string{row.UserID, row.Email.String}] = row.EmailProblem
 	}
-	return off, err
+	return problems, err
 }
 
 // finishMails notes outcomes: of mails that were sent in one statement.
@@ -299,6 +349,9 @@ func (s *Ledger) finishMails(ctx context.Context, tx *sql.Tx, done []MailOutcome
 		case MailSent:
 			sent = append(sent, o)
 		case MailQueued:
+			if err := queries.MailFault(ctx, faultText(o.Fault), o.MailID); err != nil {
+				return err
+			}
 			queued = append(queued, o.MailID)
 		case "":
 		default:
@@ -324,7 +377,7 @@ func (s *Ledger) finishMails(ctx context.Context, tx *sql.Tx, done []MailOutcome
 		args = append(args, o.MailID)
 	}
 	//nolint:gosec // only placeholders are added
-	_, err := tx.ExecContext(ctx, `UPDATE mail SET state = IF(state IN ('bounced', 'failed'), state, 'sent'), provider_id = CASE mail_id`+
+	_, err := tx.ExecContext(ctx, `UPDATE mail SET state = IF(state IN ('bounced', 'complained', 'failed'), state, 'sent'), provider_id = CASE mail_id`+
 		strings.Repeat(" WHEN ? THEN ?", len(sent))+` END, updated_at = ? WHERE mail_id IN (`+strings.Repeat(",?", len(sent))[1:]+`)`, args...)
 	return err
 }
@@ -335,11 +388,11 @@ func (s *Ledger) finishUnsent(ctx context.Context, queries *gen.Queries, o MailO
 	if err != nil || len(rows) == 0 {
 		return err // without a row, its owner has left
 	}
-	row, final := rows[0], o.State
-	if was := MailState(row.State); was == MailBounced || was == MailFailed {
-		final = was
+	row, final, reason := rows[0], o.State, map[MailState]MailReason{MailBounced: MailRefused, MailFailed: MailSenderOff}[o.State]
+	if was := MailState(row.State); was == MailBounced || was == MailComplained || was == MailFailed {
+		final, reason = was, MailReason(row.Reason)
 	}
-	err = queries.MailDone(ctx, gen.MailDoneParams{State: string(final), ProviderID: o.ProviderID, UpdatedAt: s.now(), MailID: o.MailID})
+	err = queries.MailDone(ctx, gen.MailDoneParams{State: string(final), Reason: string(reason), ProviderID: o.ProviderID, UpdatedAt: s.now(), MailID: o.MailID})
 	if err != nil || o.State != MailBounced {
 		return err
 	}
@@ -347,8 +400,26 @@ func (s *Ledger) finishUnsent(ctx context.Context, queries *gen.Queries, o MailO
 	return s.switchOff(ctx, queries, &row, row.Address, MailEvent{Kind: PermanentBounce, At: s.now(), SentAt: row.UpdatedAt})
 }
 
+// NoteMailFault keeps the error of an attempt that failed, which must hold no address;
+// the mail is tried again.
+func (s *Ledger) NoteMailFault(ctx context.Context, mailID, fault string) error {
+	if err := s.queries.MailFault(ctx, faultText(fault), mailID); err != nil {
+		return fmt.Errorf("note why mail %s was not sent: %w", mailID, err)
+	}
+	return nil
+}
+
+// faultText shortens an error to what the column holds.
+func faultText(fault string) string {
+	const most = 300 // characters
+	if characters := []rune(fault); len(characters) > most {
+		return string(characters[:most])
+	}
+	return fault
+}
+
 // WaitingMails returns for how long the oldest mail has waited that is neither sent nor
-// given up; 0 when there is none.
+// given up, since it was written or last sent again; 0 when there is none.
 func (s *Store) WaitingMails(ctx context.Context) (time.Duration, error) {
 	oldest, err := s.queries.OldestWaitingMail(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -358,24 +429,6 @@ func (s *Store) WaitingMails(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("find the oldest mail that waits: %w", err)
 	}
 	return max(s.now().Sub(oldest), 0), nil
-}
-
-// CountMails returns how many mails wait and how many were given up or bounced, of
-// those that are kept.
-func (s *Store) CountMails(ctx context.Context) (waiting, unsent int, err error) {
-	rows, err := s.queries.CountMails(ctx)
-	if err != nil {
-		return 0, 0, fmt.Errorf("count mails: %w", err)
-	}
-	for _, row := range rows {
-		switch MailState(row.State) {
-		case MailBounced, MailFailed:
-			unsent += int(row.Mails)
-		default:
-			waiting += int(row.Mails)
-		}
-	}
-	return waiting, unsent, nil
 }
 
 func mailOf(row gen.Mail) Mail {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/mysql"
@@ -13,10 +14,11 @@ import (
 // MailEventKind is what a provider reports about a mail after it has accepted it.
 type MailEventKind string
 
-// The kinds of events. Only a permanent bounce, a complaint and a rejection have
-// consequences.
+// The kinds of events. Only a permanent bounce, a suppression, a complaint and a
+// rejection have consequences.
 const (
 	PermanentBounce MailEventKind = "bounce"
+	Suppression     MailEventKind = "suppression"      // nothing was sent: the provider's own list has the address, after a bounce or a complaint
 	TransientBounce MailEventKind = "transient-bounce" // the mailbox is full, its owner is away, …
 	Complaint       MailEventKind = "complaint"        // the mail was reported as unwanted
 	Rejection       MailEventKind = "rejection"        // the provider did not send what it had accepted
@@ -26,7 +28,7 @@ const (
 
 // MailEventKinds lists the kinds of events.
 func MailEventKinds() []MailEventKind {
-	return []MailEventKind{PermanentBounce, TransientBounce, Complaint, Rejection, Delivery, OtherMailEvent}
+	return []MailEventKind{PermanentBounce, Suppression, TransientBounce, Complaint, Rejection, Delivery, OtherMailEvent}
 }
 
 // MailEvent is an event of a provider.
@@ -48,12 +50,13 @@ func (e MailEvent) asOf() time.Time {
 	return e.SentAt
 }
 
-// NoteMailEvent does what follows from an event: after a permanent bounce or a
-// complaint the address is switched off until its owner confirms one again. Events may
-// come twice and in any order: one from before the address was confirmed changes
-// nothing.
+// NoteMailEvent does what follows from an event: after a permanent bounce, a
+// suppression or a complaint the address is switched off until its owner confirms one
+// again; after a complaint about a notice that its reader may switch off, for those
+// notices alone. Events may come twice and in any order: one from before the address was
+// confirmed changes nothing.
 func (s *Ledger) NoteMailEvent(ctx context.Context, e MailEvent) error {
-	if e.Kind != PermanentBounce && e.Kind != Complaint && e.Kind != Rejection {
+	if !slices.Contains([]MailEventKind{PermanentBounce, Suppression, Complaint, Rejection}, e.Kind) {
 		return nil
 	}
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -71,9 +74,8 @@ func (s *Ledger) NoteMailEvent(ctx context.Context, e MailEvent) error {
 			return nil
 		}
 		row := rows[0]
-		state := map[MailEventKind]MailState{PermanentBounce: MailBounced, Rejection: MailFailed}[e.Kind]
-		if state != "" && state != MailState(row.State) {
-			err := queries.MailDone(ctx, gen.MailDoneParams{State: string(state), ProviderID: row.ProviderID, UpdatedAt: s.now(), MailID: row.MailID})
+		if state, reason := became(e.Kind); state != MailState(row.State) && !ofEarlierSend(row, e) {
+			err := queries.MailDone(ctx, gen.MailDoneParams{State: string(state), Reason: string(reason), ProviderID: row.ProviderID, UpdatedAt: s.now(), MailID: row.MailID})
 			if err != nil {
 				return err
 			}
@@ -86,6 +88,26 @@ func (s *Ledger) NoteMailEvent(ctx context.Context, e MailEvent) error {
 	return nil
 }
 
+// became returns the state of the mail that an event is about, and why.
+func became(kind MailEventKind) (MailState, MailReason) {
+	switch kind {
+	case Complaint:
+		return MailComplained, ""
+	case Rejection:
+		return MailFailed, MailRejected
+	case Suppression:
+		return MailBounced, MailSuppressed
+	default:
+		return MailBounced, MailReturned
+	}
+}
+
+// ofEarlierSend reports whether an event is about the mail as it was sent before an
+// operator had it sent again: it says nothing about the later sending.
+func ofEarlierSend(m gen.Mail, e MailEvent) bool {
+	return m.ResentAt.Valid && e.SentAt.Before(m.ResentAt.Time)
+}
+
 // switchOff switches an address off, and drops it where it waits to be confirmed by the
 // link of mail m, which is nil when it is not known.
 func (s *Ledger) switchOff(ctx context.Context, queries *gen.Queries, m *gen.Mail, address string, e MailEvent) error {
@@ -93,7 +115,12 @@ func (s *Ledger) switchOff(ctx context.Context, queries *gen.Queries, m *gen.Mai
 		return nil // it is about what the mail says
 	}
 	problem, ofPending := EmailBounced, PendingBounced
-	if e.Kind == Complaint {
+	switch {
+	case e.Kind == Complaint && m != nil && switchable(MailKind(m.Kind)):
+		// Its reader does without such notices, but must still hear of an offer that ends
+		// or of a stranger in their account.
+		problem, ofPending = EmailUnwanted, PendingComplained
+	case e.Kind == Complaint:
 		problem, ofPending = EmailComplained, PendingComplained
 	}
 	since := moment(e.At)

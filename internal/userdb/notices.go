@@ -202,7 +202,9 @@ func (s *Ledger) Reachable(ctx context.Context, userIDs []string) (map[string]Re
 		return found, wrapNotices(err)
 	}
 	for _, row := range rows {
-		found[row.UserID] = Recipient{Address: row.Email.String, Language: row.Language, Preferences: notice.Preferences{PausedUntil: row.NoticesPausedUntil.Time}}
+		found[row.UserID] = Recipient{Address: row.Email.String, Language: row.Language, Preferences: notice.Preferences{
+			PausedUntil: row.NoticesPausedUntil.Time, Stopped: row.EmailProblem == EmailUnwanted,
+		}}
 	}
 	choices, err := s.queries.ChoicesOf(ctx, slices.Collect(maps.Keys(found)))
 	for _, row := range choices {
@@ -275,15 +277,15 @@ func (s *Ledger) WriteNotices(ctx context.Context, e notice.Event, mails []NewNo
 				if err != nil {
 					return err
 				}
-				rows[i] = "(?,?,?,?,?,?,'','queued',0,'',?,?,?,?,?,?,?)"
+				rows[i] = "(?,?,?,?,?,?,'','queued',0,'',?,?,?,?,?,?,?,?)"
 				// started_at keeps programs of the version before, which know mails with a
 				// workflow of their own alone, away from it for a while.
 				args = append(args, uuid.Must(uuid.NewV7()).String(), fmt.Sprintf("notice/%d/%s/%s/email", e.Position, e.Kind, m.UserID), m.UserID,
-					string(m.Kind), cmp.Or(m.Recipient.Language, defaultLanguage), m.Recipient.Address, now, m.ExpiresAt, now, now, e.Position, string(e.Kind), string(about))
+					string(m.Kind), cmp.Or(m.Recipient.Language, defaultLanguage), m.Recipient.Address, now, m.ExpiresAt, now, now, e.Position, string(e.Kind), string(about), m.About.RaceID)
 			}
 			//nolint:gosec // only placeholders are added
 			result, err := tx.ExecContext(ctx, `INSERT IGNORE INTO mail (mail_id, event_key, user_id, kind, language, address, detail, state, attempts, provider_id,
-    created_at, expires_at, started_at, updated_at, notice_position, notice_event, about) VALUES `+strings.Join(rows, ","), args...)
+    created_at, expires_at, started_at, updated_at, notice_position, notice_event, about, race_id) VALUES `+strings.Join(rows, ","), args...)
 			if err != nil {
 				return err
 			}

@@ -60,7 +60,7 @@ func New(q Queue, store Store, log *slog.Logger, registry prometheus.Registerer)
 		target: telemetry.NewLink("user_db, for mail events", log),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mrmrthon_mail_events_total",
-			Help: "Events of the mail provider, by kind (bounce, transient-bounce, complaint, rejection, delivery, other, unreadable). An event may come twice.",
+			Help: "Events of the mail provider, by kind (bounce, suppression, transient-bounce, complaint, rejection, delivery, other, unreadable). An event may come twice.",
 		}, []string{"kind"}),
 	}
 	registry.MustRegister(r.events)

@@ -106,6 +106,6 @@ func TestRun(t *testing.T) {
 		counted[metric.GetLabel()[0].GetValue()] = metric.GetCounter().GetValue()
 	}
 	require.Equal(t, map[string]float64{
-		"bounce": 0, "complaint": 2, "delivery": 0, "other": 0, "rejection": 0, "transient-bounce": 0, "unreadable": 1,
+		"bounce": 0, "complaint": 2, "delivery": 0, "other": 0, "rejection": 0, "suppression": 0, "transient-bounce": 0, "unreadable": 1,
 	}, counted)
 }

@@ -40,6 +40,7 @@ const (
 	MergePeople    Action = "merge-people"
 	SeparatePerson Action = "separate-person"
 	ReplayDelivery Action = "replay-delivery"
+	ResendMail     Action = "resend-mail"
 )
 
 // Order is what is logged before an action is carried out. Before and the action's
@@ -68,7 +69,7 @@ func NewLog(store *maindb.Store, log *slog.Logger, registry prometheus.Registere
 	registry.MustRegister(taken)
 	for _, action := range []Action{
 		RetryCredit, RetryCredits, RedriveLetters, DiscardLetter, RunAudit, RebuildTotal, RecomputeRace, RankSeries, VoidRace, HandOverRace, SuspendUser, RestoreUser, RemovePasskeys,
-		Verify, Unverify, MergePeople, SeparatePerson, ReplayDelivery,
+		Verify, Unverify, MergePeople, SeparatePerson, ReplayDelivery, ResendMail,
 	} {
 		for _, outcome := range []string{maindb.ActionDone, maindb.ActionFailed} {
 			taken.WithLabelValues(string(action), outcome) // so that the first one is an increase

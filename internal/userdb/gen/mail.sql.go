@@ -12,17 +12,19 @@ import (
 	"time"
 )
 
-const addressesOff = `-- name: AddressesOff :many
-SELECT user_id, email FROM user WHERE user_id IN (/*SLICE:user_ids*/?) AND email_problem IN ('bounced', 'complained')
+const addressProblems = `-- name: AddressProblems :many
+SELECT user_id, email, email_problem FROM user WHERE user_id IN (/*SLICE:user_ids*/?) AND email_problem > ''
 `
 
-type AddressesOffRow struct {
-	UserID string
-	Email  sql.NullString
+type AddressProblemsRow struct {
+	UserID       string
+	Email        sql.NullString
+	EmailProblem string
 }
 
-func (q *Queries) AddressesOff(ctx context.Context, userIds []string) ([]AddressesOffRow, error) {
-	query := addressesOff
+// What is wrong with the addresses that accounts have confirmed.
+func (q *Queries) AddressProblems(ctx context.Context, userIds []string) ([]AddressProblemsRow, error) {
+	query := addressProblems
 	var queryParams []interface{}
 	if len(userIds) > 0 {
 		for _, v := range userIds {
@@ -37,10 +39,10 @@ func (q *Queries) AddressesOff(ctx context.Context, userIds []string) ([]Address
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AddressesOffRow
+	var items []AddressProblemsRow
 	for rows.Next() {
-		var i AddressesOffRow
-		if err := rows.Scan(&i.UserID, &i.Email); err != nil {
+		var i AddressProblemsRow
+		if err := rows.Scan(&i.UserID, &i.Email, &i.EmailProblem); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -78,6 +80,38 @@ func (q *Queries) ConfirmEmail(ctx context.Context, arg ConfirmEmailParams) erro
 	return err
 }
 
+const countAddressesOff = `-- name: CountAddressesOff :many
+SELECT email_problem, COUNT(*) AS addresses FROM user WHERE email_problem > '' GROUP BY email_problem
+`
+
+type CountAddressesOffRow struct {
+	EmailProblem string
+	Addresses    int64
+}
+
+func (q *Queries) CountAddressesOff(ctx context.Context) ([]CountAddressesOffRow, error) {
+	rows, err := q.db.QueryContext(ctx, countAddressesOff)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountAddressesOffRow
+	for rows.Next() {
+		var i CountAddressesOffRow
+		if err := rows.Scan(&i.EmailProblem, &i.Addresses); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countLinks = `-- name: CountLinks :one
 SELECT COUNT(*) FROM account_link WHERE user_id = ? AND purpose = ? AND created_at > ?
 `
@@ -90,15 +124,17 @@ func (q *Queries) CountLinks(ctx context.Context, userID string, purpose string,
 }
 
 const countMails = `-- name: CountMails :many
-SELECT state, COUNT(*) AS mails FROM mail WHERE state IN ('queued', 'sending', 'bounced', 'failed') GROUP BY state
+SELECT state, reason, COUNT(*) AS mails FROM mail USE INDEX (mail_by_outcome)
+WHERE state IN ('queued', 'sending', 'bounced', 'complained', 'failed') GROUP BY state, reason
 `
 
 type CountMailsRow struct {
-	State string
-	Mails int64
+	State  string
+	Reason string
+	Mails  int64
 }
 
-// Those that wait or were given up, of those that are kept.
+// Those that were not just sent, of those that are kept.
 func (q *Queries) CountMails(ctx context.Context) ([]CountMailsRow, error) {
 	rows, err := q.db.QueryContext(ctx, countMails)
 	if err != nil {
@@ -108,7 +144,7 @@ func (q *Queries) CountMails(ctx context.Context) ([]CountMailsRow, error) {
 	var items []CountMailsRow
 	for rows.Next() {
 		var i CountMailsRow
-		if err := rows.Scan(&i.State, &i.Mails); err != nil {
+		if err := rows.Scan(&i.State, &i.Reason, &i.Mails); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -173,8 +209,8 @@ func (q *Queries) DropLinks(ctx context.Context, usedAt sql.NullTime, userID str
 
 const dropPendingEmail = `-- name: DropPendingEmail :exec
 UPDATE user
-SET email_problem_at = IF(email_problem IN ('bounced', 'complained'), email_problem_at, ?),
-    email_problem = IF(email_problem IN ('bounced', 'complained'), email_problem, ?), email_pending = NULL
+SET email_problem_at = IF(email_problem IN ('bounced', 'complained', 'unwanted'), email_problem_at, ?),
+    email_problem = IF(email_problem IN ('bounced', 'complained', 'unwanted'), email_problem, ?), email_pending = NULL
 WHERE user_id = ? AND email_pending = ?
   AND (email_pending_at IS NULL OR email_pending_at <= ?)
 `
@@ -301,8 +337,27 @@ func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (AccountLin
 	return i, err
 }
 
+const linkOfMail = `-- name: LinkOfMail :one
+SELECT account_link.link_id, account_link.user_id, account_link.purpose, account_link.value, account_link.created_at, account_link.expires_at, account_link.used_at FROM account_link WHERE link_id = ?
+`
+
+func (q *Queries) LinkOfMail(ctx context.Context, linkID string) (AccountLink, error) {
+	row := q.db.QueryRowContext(ctx, linkOfMail, linkID)
+	var i AccountLink
+	err := row.Scan(
+		&i.LinkID,
+		&i.UserID,
+		&i.Purpose,
+		&i.Value,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.UsedAt,
+	)
+	return i, err
+}
+
 const lockMails = `-- name: LockMails :many
-SELECT mail_id, event_key, user_id, kind, language, address, detail, link_id, state, attempts, provider_id, created_at, expires_at, started_at, updated_at, notice_position, notice_event, about FROM mail WHERE mail_id IN (/*SLICE:mail_ids*/?) ORDER BY mail_id FOR UPDATE
+SELECT mail_id, event_key, user_id, kind, language, address, detail, link_id, attempts, provider_id, created_at, expires_at, started_at, updated_at, notice_position, notice_event, about, state, race_id, reason, fault, resends, resent_at FROM mail WHERE mail_id IN (/*SLICE:mail_ids*/?) ORDER BY mail_id FOR UPDATE
 `
 
 func (q *Queries) LockMails(ctx context.Context, mailIds []string) ([]Mail, error) {
@@ -333,7 +388,6 @@ func (q *Queries) LockMails(ctx context.Context, mailIds []string) ([]Mail, erro
 			&i.Address,
 			&i.Detail,
 			&i.LinkID,
-			&i.State,
 			&i.Attempts,
 			&i.ProviderID,
 			&i.CreatedAt,
@@ -343,6 +397,12 @@ func (q *Queries) LockMails(ctx context.Context, mailIds []string) ([]Mail, erro
 			&i.NoticePosition,
 			&i.NoticeEvent,
 			&i.About,
+			&i.State,
+			&i.RaceID,
+			&i.Reason,
+			&i.Fault,
+			&i.Resends,
+			&i.ResentAt,
 		); err != nil {
 			return nil, err
 		}
@@ -357,12 +417,48 @@ func (q *Queries) LockMails(ctx context.Context, mailIds []string) ([]Mail, erro
 	return items, nil
 }
 
+const mail = `-- name: Mail :one
+SELECT mail_id, event_key, user_id, kind, language, address, detail, link_id, attempts, provider_id, created_at, expires_at, started_at, updated_at, notice_position, notice_event, about, state, race_id, reason, fault, resends, resent_at FROM mail WHERE mail_id = ?
+`
+
+func (q *Queries) Mail(ctx context.Context, mailID string) (Mail, error) {
+	row := q.db.QueryRowContext(ctx, mail, mailID)
+	var i Mail
+	err := row.Scan(
+		&i.MailID,
+		&i.EventKey,
+		&i.UserID,
+		&i.Kind,
+		&i.Language,
+		&i.Address,
+		&i.Detail,
+		&i.LinkID,
+		&i.Attempts,
+		&i.ProviderID,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.StartedAt,
+		&i.UpdatedAt,
+		&i.NoticePosition,
+		&i.NoticeEvent,
+		&i.About,
+		&i.State,
+		&i.RaceID,
+		&i.Reason,
+		&i.Fault,
+		&i.Resends,
+		&i.ResentAt,
+	)
+	return i, err
+}
+
 const mailDone = `-- name: MailDone :exec
-UPDATE mail SET state = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?
+UPDATE mail SET state = ?, reason = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?
 `
 
 type MailDoneParams struct {
 	State      string
+	Reason     string
 	ProviderID string
 	UpdatedAt  time.Time
 	MailID     string
@@ -371,10 +467,21 @@ type MailDoneParams struct {
 func (q *Queries) MailDone(ctx context.Context, arg MailDoneParams) error {
 	_, err := q.db.ExecContext(ctx, mailDone,
 		arg.State,
+		arg.Reason,
 		arg.ProviderID,
 		arg.UpdatedAt,
 		arg.MailID,
 	)
+	return err
+}
+
+const mailFault = `-- name: MailFault :exec
+UPDATE mail SET fault = ? WHERE mail_id = ? AND state = 'sending'
+`
+
+// Why an attempt failed, of a mail that is tried again.
+func (q *Queries) MailFault(ctx context.Context, fault string, mailID string) error {
+	_, err := q.db.ExecContext(ctx, mailFault, fault, mailID)
 	return err
 }
 
@@ -388,12 +495,13 @@ func (q *Queries) MailStarted(ctx context.Context, startedAt sql.NullTime, mailI
 }
 
 const mailsGivenUp = `-- name: MailsGivenUp :exec
-UPDATE mail SET state = 'failed', provider_id = '', updated_at = ? WHERE mail_id IN (/*SLICE:mail_ids*/?)
+UPDATE mail SET state = 'failed', reason = ?, provider_id = '', updated_at = ? WHERE mail_id IN (/*SLICE:mail_ids*/?)
 `
 
-func (q *Queries) MailsGivenUp(ctx context.Context, updatedAt time.Time, mailIds []string) error {
+func (q *Queries) MailsGivenUp(ctx context.Context, reason string, updatedAt time.Time, mailIds []string) error {
 	query := mailsGivenUp
 	var queryParams []interface{}
+	queryParams = append(queryParams, reason)
 	queryParams = append(queryParams, updatedAt)
 	if len(mailIds) > 0 {
 		for _, v := range mailIds {
@@ -408,7 +516,7 @@ func (q *Queries) MailsGivenUp(ctx context.Context, updatedAt time.Time, mailIds
 }
 
 const mailsSending = `-- name: MailsSending :exec
-UPDATE mail SET state = 'sending', attempts = attempts + 1, updated_at = ? WHERE mail_id IN (/*SLICE:mail_ids*/?)
+UPDATE mail SET state = 'sending', attempts = attempts + 1, fault = '', updated_at = ? WHERE mail_id IN (/*SLICE:mail_ids*/?)
 `
 
 func (q *Queries) MailsSending(ctx context.Context, updatedAt time.Time, mailIds []string) error {
@@ -448,14 +556,14 @@ func (q *Queries) MailsWaitAgain(ctx context.Context, updatedAt time.Time, mailI
 }
 
 const oldestWaitingMail = `-- name: OldestWaitingMail :one
-SELECT created_at FROM mail USE INDEX (mail_by_state) WHERE state IN ('queued', 'sending') ORDER BY created_at LIMIT 1
+SELECT COALESCE(resent_at, created_at) AS since FROM mail USE INDEX (mail_by_state) WHERE state IN ('queued', 'sending') ORDER BY since LIMIT 1
 `
 
 func (q *Queries) OldestWaitingMail(ctx context.Context) (time.Time, error) {
 	row := q.db.QueryRowContext(ctx, oldestWaitingMail)
-	var created_at time.Time
-	err := row.Scan(&created_at)
-	return created_at, err
+	var since time.Time
+	err := row.Scan(&since)
+	return since, err
 }
 
 const purgeLinkTokens = `-- name: PurgeLinkTokens :execrows
@@ -483,7 +591,7 @@ func (q *Queries) PurgeLinks(ctx context.Context, expiresAt time.Time) (int64, e
 }
 
 const purgeMails = `-- name: PurgeMails :execrows
-DELETE FROM mail WHERE created_at < ? AND state IN ('sent', 'bounced', 'failed') LIMIT 1000
+DELETE FROM mail WHERE created_at < ? AND state IN ('sent', 'bounced', 'complained', 'failed') LIMIT 1000
 `
 
 func (q *Queries) PurgeMails(ctx context.Context, createdAt time.Time) (int64, error) {
@@ -552,6 +660,17 @@ func (q *Queries) Recoveries(ctx context.Context, limit int32) ([]RecoveryReques
 	return items, nil
 }
 
+const resendMail = `-- name: ResendMail :exec
+UPDATE mail SET state = 'queued', reason = '', fault = '', resends = resends + 1, resent_at = ?, started_at = NULL, updated_at = ?
+WHERE mail_id = ?
+`
+
+// The relay starts it, as it does a new one.
+func (q *Queries) ResendMail(ctx context.Context, resentAt sql.NullTime, updatedAt time.Time, mailID string) error {
+	_, err := q.db.ExecContext(ctx, resendMail, resentAt, updatedAt, mailID)
+	return err
+}
+
 const setEmailPending = `-- name: SetEmailPending :exec
 UPDATE user
 SET email_pending = ?, email_pending_at = ?,
@@ -597,7 +716,7 @@ func (q *Queries) SetPassword(ctx context.Context, passwordHash sql.NullString, 
 
 const switchAddressOff = `-- name: SwitchAddressOff :exec
 UPDATE user SET email_problem_at = ?, email_problem = ?
-WHERE email = ? AND email_problem NOT IN ('bounced', 'complained')
+WHERE email = ? AND email_problem NOT IN ('bounced', 'complained', ?)
   AND (email_confirmed_at IS NULL OR email_confirmed_at <= ?)
 `
 
@@ -614,33 +733,39 @@ func (q *Queries) SwitchAddressOff(ctx context.Context, arg SwitchAddressOffPara
 		arg.EmailProblemAt,
 		arg.EmailProblem,
 		arg.Email,
+		arg.EmailProblem,
 		arg.AsOf,
 	)
 	return err
 }
 
 const unstartedMails = `-- name: UnstartedMails :many
-SELECT mail_id FROM mail
-WHERE state IN ('queued', 'sending') AND notice_position IS NULL AND (started_at IS NULL OR started_at < ?)
+SELECT mail_id, resends FROM mail
+WHERE state IN ('queued', 'sending') AND (notice_position IS NULL OR resends > 0) AND (started_at IS NULL OR started_at < ?)
 ORDER BY mail_id
 LIMIT ?
 `
 
+type UnstartedMailsRow struct {
+	MailID  string
+	Resends int32
+}
+
 // Those whose workflow has not been started, or was so long ago that it may be lost.
-// Notices are sent by the workflow of their event.
-func (q *Queries) UnstartedMails(ctx context.Context, lostBefore sql.NullTime, limit int32) ([]string, error) {
+// Notices are sent by the workflow of their event, unless an operator has one sent again.
+func (q *Queries) UnstartedMails(ctx context.Context, lostBefore sql.NullTime, limit int32) ([]UnstartedMailsRow, error) {
 	rows, err := q.db.QueryContext(ctx, unstartedMails, lostBefore, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []UnstartedMailsRow
 	for rows.Next() {
-		var mail_id string
-		if err := rows.Scan(&mail_id); err != nil {
+		var i UnstartedMailsRow
+		if err := rows.Scan(&i.MailID, &i.Resends); err != nil {
 			return nil, err
 		}
-		items = append(items, mail_id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

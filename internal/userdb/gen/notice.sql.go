@@ -113,7 +113,7 @@ func (q *Queries) DeleteUnsubscriber(ctx context.Context, userID string) error {
 }
 
 const dropNotices = `-- name: DropNotices :exec
-UPDATE mail SET state = 'failed', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= ?)
+UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= ?)
 `
 
 type DropNoticesParams struct {
@@ -274,7 +274,7 @@ func (q *Queries) NoticesPausedUntil(ctx context.Context, userID string) (sql.Nu
 
 const noticesToSend = `-- name: NoticesToSend :many
 SELECT mail_id, user_id FROM mail
-WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= ?)
+WHERE notice_position = ? AND notice_event = ? AND resends = 0 AND (state = 'queued' OR state = 'sending' AND updated_at <= ?)
 ORDER BY attempts, mail_id
 LIMIT ?
 `
@@ -291,7 +291,8 @@ type NoticesToSendRow struct {
 	UserID string
 }
 
-// Those that nobody began a moment ago.
+// Those that nobody began a moment ago. Of those that an operator has sent again, each has
+// a workflow of its own.
 func (q *Queries) NoticesToSend(ctx context.Context, arg NoticesToSendParams) ([]NoticesToSendRow, error) {
 	rows, err := q.db.QueryContext(ctx, noticesToSend,
 		arg.NoticePosition,
@@ -321,7 +322,7 @@ func (q *Queries) NoticesToSend(ctx context.Context, arg NoticesToSendParams) ([
 }
 
 const noticesUnderWay = `-- name: NoticesUnderWay :one
-SELECT COUNT(*) FROM mail WHERE notice_position = ? AND notice_event = ? AND state = 'sending'
+SELECT COUNT(*) FROM mail WHERE notice_position = ? AND notice_event = ? AND resends = 0 AND state = 'sending'
 `
 
 func (q *Queries) NoticesUnderWay(ctx context.Context, noticePosition sql.NullInt64, noticeEvent sql.NullString) (int64, error) {
@@ -341,7 +342,7 @@ func (q *Queries) PauseNotices(ctx context.Context, noticesPausedUntil sql.NullT
 }
 
 const reachable = `-- name: Reachable :many
-SELECT user_id, email, language, notices_paused_until FROM user
+SELECT user_id, email, language, notices_paused_until, email_problem FROM user
 WHERE user_id IN (/*SLICE:user_ids*/?) AND email IS NOT NULL AND email_problem NOT IN ('bounced', 'complained')
   AND erased_at IS NULL AND suspended_at IS NULL
 `
@@ -351,6 +352,7 @@ type ReachableRow struct {
 	Email              sql.NullString
 	Language           string
 	NoticesPausedUntil sql.NullTime
+	EmailProblem       string
 }
 
 // Accounts to whose address mails may go.
@@ -378,6 +380,7 @@ func (q *Queries) Reachable(ctx context.Context, userIds []string) ([]ReachableR
 			&i.Email,
 			&i.Language,
 			&i.NoticesPausedUntil,
+			&i.EmailProblem,
 		); err != nil {
 			return nil, err
 		}

@@ -62,7 +62,6 @@ type Mail struct {
 	Address        string
 	Detail         string
 	LinkID         sql.NullString
-	State          string
 	Attempts       int32
 	ProviderID     string
 	CreatedAt      time.Time
@@ -72,6 +71,12 @@ type Mail struct {
 	NoticePosition sql.NullInt64
 	NoticeEvent    sql.NullString
 	About          sql.NullString
+	State          string
+	RaceID         sql.NullString
+	Reason         string
+	Fault          string
+	Resends        int32
+	ResentAt       sql.NullTime
 }
 
 type NoticeChoice struct {

@@ -12,7 +12,7 @@ GRANT SELECT, INSERT, UPDATE (used_at, revoked_at), DELETE ON refresh_token TO {
 GRANT SELECT, INSERT, UPDATE (last_used_at, expires_at, ended_at, by_passkey), DELETE ON session TO {account};
 GRANT SELECT, INSERT, UPDATE (sign_count, flags, last_used_at), DELETE ON passkey TO {account};
 GRANT SELECT, INSERT, DELETE ON ceremony TO {account};
-GRANT SELECT, INSERT, UPDATE (started_at), DELETE ON mail TO {account};
+GRANT SELECT, INSERT, UPDATE (started_at, state, reason, fault, resends, resent_at, updated_at), DELETE ON mail TO {account};
 GRANT SELECT, INSERT, UPDATE (used_at), DELETE ON account_link TO {account};
 GRANT SELECT, DELETE ON link_token TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON notice_choice TO {account};

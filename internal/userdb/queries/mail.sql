@@ -4,14 +4,17 @@ INSERT IGNORE INTO mail (mail_id, event_key, user_id, kind, language, address, d
                          created_at, expires_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, '', ?, ?, ?);
 
+-- name: Mail :one
+SELECT * FROM mail WHERE mail_id = ?;
+
 -- name: LockMails :many
 SELECT * FROM mail WHERE mail_id IN (sqlc.slice(mail_ids)) ORDER BY mail_id FOR UPDATE;
 
 -- name: UnstartedMails :many
 -- Those whose workflow has not been started, or was so long ago that it may be lost.
--- Notices are sent by the workflow of their event.
-SELECT mail_id FROM mail
-WHERE state IN ('queued', 'sending') AND notice_position IS NULL AND (started_at IS NULL OR started_at < sqlc.arg(lost_before))
+-- Notices are sent by the workflow of their event, unless an operator has one sent again.
+SELECT mail_id, resends FROM mail
+WHERE state IN ('queued', 'sending') AND (notice_position IS NULL OR resends > 0) AND (started_at IS NULL OR started_at < sqlc.arg(lost_before))
 ORDER BY mail_id
 LIMIT ?;
 
@@ -19,41 +22,58 @@ LIMIT ?;
 UPDATE mail SET started_at = ? WHERE mail_id = ?;
 
 -- name: MailsSending :exec
-UPDATE mail SET state = 'sending', attempts = attempts + 1, updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids));
+UPDATE mail SET state = 'sending', attempts = attempts + 1, fault = '', updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids));
 
 -- name: MailsGivenUp :exec
-UPDATE mail SET state = 'failed', provider_id = '', updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids));
+UPDATE mail SET state = 'failed', reason = sqlc.arg(reason), provider_id = '', updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids));
 
 -- name: MailsWaitAgain :exec
 UPDATE mail SET state = 'queued', updated_at = sqlc.arg(updated_at) WHERE state = 'sending' AND mail_id IN (sqlc.slice(mail_ids));
 
 -- name: MailDone :exec
-UPDATE mail SET state = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?;
+UPDATE mail SET state = ?, reason = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?;
+
+-- name: MailFault :exec
+-- Why an attempt failed, of a mail that is tried again.
+UPDATE mail SET fault = ? WHERE mail_id = ? AND state = 'sending';
+
+-- name: ResendMail :exec
+-- The relay starts it, as it does a new one.
+UPDATE mail SET state = 'queued', reason = '', fault = '', resends = resends + 1, resent_at = sqlc.arg(resent_at), started_at = NULL, updated_at = sqlc.arg(updated_at)
+WHERE mail_id = sqlc.arg(mail_id);
+
+-- name: LinkOfMail :one
+SELECT account_link.* FROM account_link WHERE link_id = ?;
 
 -- name: SwitchAddressOff :exec
 -- In every account that has confirmed it, unless that was later.
 UPDATE user SET email_problem_at = sqlc.arg(email_problem_at), email_problem = sqlc.arg(email_problem)
-WHERE email = sqlc.arg(email) AND email_problem NOT IN ('bounced', 'complained')
+WHERE email = sqlc.arg(email) AND email_problem NOT IN ('bounced', 'complained', sqlc.arg(email_problem))
   AND (email_confirmed_at IS NULL OR email_confirmed_at <= sqlc.arg(as_of));
 
 -- name: DropPendingEmail :exec
 -- An address that waits to be confirmed, unless it was asked for later. What is wrong
 -- with the confirmed one stays.
 UPDATE user
-SET email_problem_at = IF(email_problem IN ('bounced', 'complained'), email_problem_at, sqlc.arg(email_problem_at)),
-    email_problem = IF(email_problem IN ('bounced', 'complained'), email_problem, sqlc.arg(email_problem)), email_pending = NULL
+SET email_problem_at = IF(email_problem IN ('bounced', 'complained', 'unwanted'), email_problem_at, sqlc.arg(email_problem_at)),
+    email_problem = IF(email_problem IN ('bounced', 'complained', 'unwanted'), email_problem, sqlc.arg(email_problem)), email_pending = NULL
 WHERE user_id = sqlc.arg(user_id) AND email_pending = sqlc.arg(email_pending)
   AND (email_pending_at IS NULL OR email_pending_at <= sqlc.arg(as_of));
 
--- name: AddressesOff :many
-SELECT user_id, email FROM user WHERE user_id IN (sqlc.slice(user_ids)) AND email_problem IN ('bounced', 'complained');
+-- name: AddressProblems :many
+-- What is wrong with the addresses that accounts have confirmed.
+SELECT user_id, email, email_problem FROM user WHERE user_id IN (sqlc.slice(user_ids)) AND email_problem > '';
 
 -- name: OldestWaitingMail :one
-SELECT created_at FROM mail USE INDEX (mail_by_state) WHERE state IN ('queued', 'sending') ORDER BY created_at LIMIT 1;
+SELECT COALESCE(resent_at, created_at) AS since FROM mail USE INDEX (mail_by_state) WHERE state IN ('queued', 'sending') ORDER BY since LIMIT 1;
 
 -- name: CountMails :many
--- Those that wait or were given up, of those that are kept.
-SELECT state, COUNT(*) AS mails FROM mail WHERE state IN ('queued', 'sending', 'bounced', 'failed') GROUP BY state;
+-- Those that were not just sent, of those that are kept.
+SELECT state, reason, COUNT(*) AS mails FROM mail USE INDEX (mail_by_outcome)
+WHERE state IN ('queued', 'sending', 'bounced', 'complained', 'failed') GROUP BY state, reason;
+
+-- name: CountAddressesOff :many
+SELECT email_problem, COUNT(*) AS addresses FROM user WHERE email_problem > '' GROUP BY email_problem;
 
 -- name: InsertLink :exec
 INSERT INTO account_link (link_id, user_id, purpose, value, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?);
@@ -120,7 +140,7 @@ DELETE FROM link_token WHERE link_id IN (SELECT link_id FROM account_link WHERE 
 DELETE FROM account_link WHERE user_id = ?;
 
 -- name: PurgeMails :execrows
-DELETE FROM mail WHERE created_at < ? AND state IN ('sent', 'bounced', 'failed') LIMIT 1000;
+DELETE FROM mail WHERE created_at < ? AND state IN ('sent', 'bounced', 'complained', 'failed') LIMIT 1000;
 
 -- name: PurgeLinkTokens :execrows
 DELETE FROM link_token WHERE link_id IN (SELECT link_id FROM account_link WHERE expires_at < ?) LIMIT 1000;

@@ -25,7 +25,7 @@ SELECT * FROM unsubscriber WHERE user_id IN (sqlc.slice(user_ids));
 
 -- name: Reachable :many
 -- Accounts to whose address mails may go.
-SELECT user_id, email, language, notices_paused_until FROM user
+SELECT user_id, email, language, notices_paused_until, email_problem FROM user
 WHERE user_id IN (sqlc.slice(user_ids)) AND email IS NOT NULL AND email_problem NOT IN ('bounced', 'complained')
   AND erased_at IS NULL AND suspended_at IS NULL;
 
@@ -36,18 +36,19 @@ SELECT user_id, kind, channel, state FROM notice_choice WHERE user_id IN (sqlc.s
 SELECT user_id, thing, state FROM noticed WHERE user_id IN (sqlc.slice(user_ids));
 
 -- name: NoticesToSend :many
--- Those that nobody began a moment ago.
+-- Those that nobody began a moment ago. Of those that an operator has sent again, each has
+-- a workflow of its own.
 SELECT mail_id, user_id FROM mail
-WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= sqlc.arg(begun_before))
+WHERE notice_position = ? AND notice_event = ? AND resends = 0 AND (state = 'queued' OR state = 'sending' AND updated_at <= sqlc.arg(begun_before))
 ORDER BY attempts, mail_id
 LIMIT ?;
 
 -- name: DropNotices :exec
 -- One that is being sent may have arrived: its sender notes what became of it.
-UPDATE mail SET state = 'failed', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= sqlc.arg(begun_before));
+UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= sqlc.arg(begun_before));
 
 -- name: NoticesUnderWay :one
-SELECT COUNT(*) FROM mail WHERE notice_position = ? AND notice_event = ? AND state = 'sending';
+SELECT COUNT(*) FROM mail WHERE notice_position = ? AND notice_event = ? AND resends = 0 AND state = 'sending';
 
 -- name: NoticedForUpdate :many
 SELECT user_id, thing, state FROM noticed WHERE user_id IN (sqlc.slice(user_ids)) AND thing IN (sqlc.slice(things)) FOR UPDATE;

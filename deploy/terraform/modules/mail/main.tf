@@ -5,6 +5,12 @@
 resource "aws_sesv2_configuration_set" "this" {
   configuration_set_name = var.name
 
+  # Complaints are our own affair: one about a notice must not stop the mails about the
+  # account, which the list of the AWS account would.
+  suppression_options {
+    suppressed_reasons = ["BOUNCE"]
+  }
+
   reputation_options {
     reputation_metrics_enabled = true
   }
