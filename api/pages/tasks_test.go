@@ -188,9 +188,9 @@ func TestCopyAndCalendarPages(t *testing.T) {
 	require.Equal(t, board, director.post(copying+"?from="+last.ID, sent...).to())
 	require.Equal(t, []string{"Medals"}, director.visit(board).texts(".open h3"))
 	require.Equal(t, board, director.post(copying+"?from="+last.ID, sent...).to())
-	require.Equal(t, []string{"Nothing was left to copy."}, director.visit(board).texts(".said"))
+	require.Equal(t, []string{"There was nothing left to copy."}, director.visit(board).texts(".said"))
 	require.Len(t, director.visit(board).texts(".lane h3"), 1)
-	require.Contains(t, director.visit(copying+"?from="+last.ID).body, "Everything was copied from it before.")
+	require.Contains(t, director.visit(copying+"?from="+last.ID).body, "Everything has been copied from it before.")
 	require.Equal(t, http.StatusUnprocessableEntity, director.visit(copying+"?from="+newID()).status)
 	require.Equal(t, http.StatusUnprocessableEntity, director.post(copying, "from_race_id", newID()).status)
 

@@ -1,15 +1,19 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -312,4 +316,28 @@ func TestFirstViewOnAPhone(t *testing.T) {
 	t.Logf("%d requests, %.0f bytes: %v", len(list), total, list)
 	require.LessOrEqual(t, len(list), 6)
 	require.Less(t, total, 50.*1024)
+}
+
+// TestCertificatePrintsOnOnePage of A4 and of Letter paper, and standings with their
+// header on each of theirs.
+func TestCertificatePrintsOnOnePage(t *testing.T) {
+	t.Parallel()
+	b := publishedRace(t)
+	tab := openTab(t, startBrowser(t), phone)
+	race := b.APIURL() + "/ko/races/" + b.raceID
+	sheets := regexp.MustCompile(`/Type\s*/Page[^s]`)
+	for paper, size := range map[string][2]float64{"A4": {8.27, 11.69}, "Letter": {8.5, 11}} {
+		printed := func(address string) (n int) {
+			require.NoError(t, tab.Run(chromedp.Navigate(address), chromedp.WaitReady("h1"), chromedp.ActionFunc(func(ctx context.Context) error {
+				pdf, _, err := page.PrintToPDF().WithPaperWidth(size[0]).WithPaperHeight(size[1]).WithPreferCSSPageSize(false).Do(ctx)
+				n = len(sheets.FindAll(pdf, -1))
+				return err
+			})), address)
+			return n
+		}
+		require.Equal(t, 1, printed(race+"/certificate/"+b.rows[0].bib), paper)
+		require.Greater(t, printed(race+"/standings"), 1, paper)
+	}
+	require.NoError(t, tab.Run(emulation.SetEmulatedMedia().WithMedia("print")))
+	require.Equal(t, "table-header-group", said(t, tab, `getComputedStyle(document.querySelector("table.standings thead")).display`))
 }
