@@ -61,6 +61,10 @@ rush: setup-run $(LOCAL) ## 15,000 people ask for 1,000 places while an API is k
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 30m -v -count=1 -run TestRush ./deploy/e2e -args -rush.runners=15000
 	@$(LOCAL) exec --parts mariadb -- go test -timeout 30m -v -count=1 -run TestExactlyOneEndsAnOffer ./internal/maindb -args -offers.rounds=10000
 
+.PHONY: notices
+notices: setup-run $(LOCAL) ## Tell the 16,783 of a race what changed, while every part is killed again and again, one each 3 seconds; takes minutes
+	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 40m -v -count=1 -run TestNoticesUnderKills ./deploy/e2e -args -notices.finishers=16783
+
 .PHONY: bench
 bench: setup-bench ## Measure the system against its limits; table and bench.json (BENCH=small|full, BENCH_ONLY=credits,latency)
 	@go build -buildvcs=false -o $(BIN)/bench ./deploy/bench

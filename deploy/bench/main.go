@@ -78,6 +78,7 @@ type Size struct {
 	Memory      int           // rows of the import whose peak memory is measured
 	Finishers   int           // of the race whose standings are recomputed and read
 	Readers     int           // of events
+	Mails       int           // of one event, and deliveries to one webhook
 	For         time.Duration // how long pages are read and logins made
 	Curve       []int         // records of the imports before and after the ledger is filled
 	Ledger      int           // lines it is filled with
@@ -88,14 +89,14 @@ type Size struct {
 func sizes() map[string]Size {
 	usual := Size{
 		Repetitions: 3, WarmUp: 1000, Credits: 10_000, Engine: 10_000, Servers: 3000, Plain: 500, Latency: 300,
-		Import: 30_000, Memory: 50_000, Finishers: 30_000, Readers: 200, For: 5 * time.Second,
+		Import: 30_000, Memory: 50_000, Finishers: 30_000, Readers: 200, Mails: 30_000, For: 5 * time.Second,
 	}
 	full := usual
 	full.Curve, full.Ledger = []int{1000, 10_000, 50_000}, 1_000_000
 	return map[string]Size{
 		"small": {
 			Repetitions: 1, WarmUp: 100, Credits: 600, Engine: 600, Servers: 400, Plain: 60, Latency: 30,
-			Import: 500, Memory: 500, Finishers: 500, Readers: 20, For: time.Second,
+			Import: 500, Memory: 500, Finishers: 500, Readers: 20, Mails: 600, For: time.Second,
 			Curve: []int{50}, Ledger: 2000,
 		},
 		"default": usual,
@@ -123,6 +124,7 @@ func figures() []figure {
 		{name: "pages", measure: (*bench).pages},
 		{name: "view", measure: (*bench).view},
 		{name: "entry", measure: (*bench).entries},
+		{name: "notices", measure: (*bench).notices},
 		{name: "curve", measure: (*bench).curve, once: true},
 	}
 }

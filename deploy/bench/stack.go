@@ -38,6 +38,7 @@ type bench struct {
 	turn   int // the repetition, from 0
 
 	stack     *stack.Stack
+	worker    map[string]string // settings of the worker, read at its next start
 	running   []func() error // what close stops
 	mainDB    *sql.DB        // as the owners of the databases
 	userDB    *sql.DB
@@ -59,8 +60,8 @@ func (b *bench) start(ctx context.Context) {
 	b.say("starting an empty stack, with its logs in %s", b.dir)
 	// The audit is as frequent as in production. The stack's own comes more often,
 	// because its queue lives in memory.
-	env := map[stack.Part]map[string]string{stack.Worker: {"AUDIT_INTERVAL": "5m"}}
-	b.stack = b.startEmpty(ctx, "stack", stack.Options{Env: env})
+	b.worker = map[string]string{"AUDIT_INTERVAL": "5m"}
+	b.stack = b.startEmpty(ctx, "stack", stack.Options{Env: map[stack.Part]map[string]string{stack.Worker: b.worker}})
 	b.running = append(b.running, b.stack.Stop)
 	owners := b.stack.Owners() // the bench fills tables of its own
 	open := func(prefix string) *sql.DB {
@@ -140,6 +141,7 @@ func (b *bench) instead(ctx context.Context, role string, extra map[string]strin
 func roles() map[string]func(ctx context.Context, args []string) {
 	return map[string]func(context.Context, []string){
 		"engine": runEngine, "plain": runPlain, "consumer": runConsumer, "router": runRouter,
+		"mailer": runMailer, "receiver": runReceiver, "caller": runCaller,
 	}
 }
 

@@ -22,6 +22,8 @@ var chaosLimit = flag.Bool("chaos.limit", false, "fail TestChaos when a failure 
 
 var rushRunners = flag.Int("rush.runners", 450, "how many people TestRush has ask for a fifteenth as many places")
 
+var noticeFinishers = flag.Int("notices.finishers", 240, "how many finishers the race of TestNoticesUnderKills has")
+
 var chaosPeople = flag.Int("chaos.people", 60, "how many steps TestChaosOfPeople takes")
 
 // bench is shared by all tests of this package: the programs, built once, and the system

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,7 +120,7 @@ type mailbox struct {
 	events string // URL of the queue that events are put on; empty: none
 	mu     sync.Mutex
 	last   int
-	mails  []caught // the newest first
+	mails  []caught // the newest last
 }
 
 // NewSession begins an SMTP session.
@@ -195,8 +196,10 @@ func (b *mailbox) keep(m caught) {
 	defer b.mu.Unlock()
 	b.last++
 	m.ID = b.last
-	b.mails = append([]caught{m}, b.mails...)
-	b.mails = b.mails[:min(len(b.mails), maxKept)]
+	b.mails = append(b.mails, m)
+	if len(b.mails) >= 2*maxKept {
+		b.mails = slices.Clone(b.mails[maxKept:])
+	}
 }
 
 // report puts on the queue what Amazon SES would report about a mail: twice, as a queue
@@ -271,7 +274,7 @@ func (b *mailbox) find(to string) []caught {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	found := []caught{}
-	for _, m := range b.mails {
+	for _, m := range slices.Backward(b.mails[max(0, len(b.mails)-maxKept):]) {
 		if to == "" || strings.Contains(strings.Join(m.To, " "), to) {
 			found = append(found, m)
 		}
