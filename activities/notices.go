@@ -27,7 +27,7 @@ const (
 	// noticeBatch is how many mails one step sends.
 	noticeBatch = 500
 	// noticeSenders is how many of them are handed over at once.
-	noticeSenders = 8
+	noticeSenders = 16
 	// noticeAttempt bounds one of them.
 	noticeAttempt = 40 * time.Second
 	// noticeLease is how long a mail that was begun is left alone: longer than an attempt

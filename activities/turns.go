@@ -15,6 +15,8 @@ const (
 	notePause = 500 * time.Millisecond
 	// turnTimeout bounds one transaction.
 	turnTimeout = 15 * time.Second
+	// fewAtOnce is how many are under way until one has succeeded.
+	fewAtOnce = 4
 	// yieldFactor is for how many times as long as it took to send some, sending rests
 	// while credits wait.
 	yieldFactor = 12
@@ -38,6 +40,9 @@ type turns[Item, Begun, Outcome any] struct {
 	send func(ctx context.Context, begun Begun) Outcome
 	// stop reports whether no more may be begun; nil: never.
 	stop func() bool
+	// careful reports whether no more than a few may be under way, because none has
+	// succeeded; nil: never.
+	careful func() bool
 	// busy reports whether credits wait, which come first; nil: never.
 	busy func() bool
 }
@@ -50,7 +55,11 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 	stopping, began := workerStops(ctx), time.Now()
 	for {
 		yields := t.busy != nil && t.busy()
-		room := min(t.atOnce-out, len(items))
+		most := t.atOnce
+		if t.careful != nil && t.careful() {
+			most = min(most, fewAtOnce)
+		}
+		room := max(0, min(most-out, len(items)))
 		switch {
 		case t.stop != nil && t.stop(), ctx.Err() != nil, closed(stopping):
 			items, room = nil, 0

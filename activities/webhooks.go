@@ -18,9 +18,9 @@ import (
 
 const (
 	// webhookBatch is how many deliveries one step sends.
-	webhookBatch = 100
+	webhookBatch = 500
 	// webhookSenders is how many of them are under way at once.
-	webhookSenders = 8
+	webhookSenders = 32
 	// webhookLease is how long a delivery that was begun is left alone at least: longer than
 	// an attempt and what is noted of it take, so that nobody repeats one that is under way.
 	webhookLease = time.Minute
@@ -111,6 +111,7 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	groups := s.messages(batch.Due)
 	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
 		atOnce: webhookSenders, busy: a.Busy, stop: s.stop.Load, turn: s.turn, send: s.attempt,
+		careful: func() bool { return s.delivered.Load() == 0 },
 	}.run(ctx, groups)
 	if err != nil {
 		return WebhookSent{}, err

@@ -39,8 +39,8 @@ type bench struct {
 
 	stack     *stack.Stack
 	worker    map[string]string // settings of the worker, read at its next start
-	running   []func() error // what close stops
-	mainDB    *sql.DB        // as the owners of the databases
+	running   []func() error    // what close stops
+	mainDB    *sql.DB           // as the owners of the databases
 	userDB    *sql.DB
 	temporal  client.Client
 	organizer *apiclient.Client
