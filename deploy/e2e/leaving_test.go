@@ -186,7 +186,7 @@ func (s *system) rows(t *testing.T) string {
 func (s *system) queued(t *testing.T) string {
 	t.Helper()
 	var text strings.Builder
-	for _, url := range []string{s.QueueURL(), s.DeadLetterQueueURL()} {
+	for _, url := range []string{s.QueueURL(), s.DeadLetterQueueURL(), s.MailEventsQueueURL(), s.MailEventsDeadLetterQueueURL()} {
 		var got struct{ Messages []map[string]any }
 		require.NoError(t, s.callQueue(t.Context(), "ReceiveMessage", map[string]any{
 			"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0,

@@ -13,6 +13,7 @@ type content struct {
 	subject    string
 	language   string
 	race, day  string // of a notice: which race it is about, and when that is
+	title      string // of the post that it quotes
 	paragraphs []string
 	list       []row    // things, such as tasks, each with what is to be said of it
 	rows       []row    // facts
@@ -44,7 +45,7 @@ font:16px/1.6 system-ui,-apple-system,"Segoe UI",Roboto,"Apple SD Gothic Neo","N
 .card{width:100%;max-width:560px;margin:0 auto;background:#fff;border:1px solid #dddbd0;border-top:4px solid #c4391d;border-radius:6px;border-collapse:separate}
 .says{padding:24px 28px 28px}.name{margin:0 0 20px;font-size:14px;font-weight:700;color:#59615b}
 h1{margin:0 0 16px;font-size:24px;line-height:1.3;font-weight:700}
-p{margin:0 0 16px}.text{white-space:pre-line}.race b{font-size:17px}.race span{color:#59615b}
+h2{margin:0 0 8px;font-size:17px;line-height:1.4}p{margin:0 0 16px}.text{white-space:pre-line}.race b{font-size:17px}.race span{color:#59615b}
 .rows{width:100%;margin:0 0 20px;border-collapse:collapse}.rows th,.rows td{padding:9px 0;border-top:1px solid #dddbd0;text-align:left;vertical-align:top;font-weight:400}
 .rows th{width:1%;white-space:nowrap;padding-right:20px;color:#59615b}.rows span{color:#59615b}.rows tr:last-child th,.rows tr:last-child td{border-bottom:1px solid #dddbd0}
 .do{margin:24px 0 0}.button{background:#b02f14;color:#fff}
@@ -60,6 +61,7 @@ p{margin:0 0 16px}.text{white-space:pre-line}.race b{font-size:17px}.race span{c
 <p class="name">Mrmrthon</p>
 <h1>{{.Heading}}</h1>
 {{with .Race}}<p class="race"><b>{{.}}</b>{{with $.Day}}<br><span>{{.}}</span>{{end}}</p>
+{{end}}{{with .Title}}<h2>{{.}}</h2>
 {{end}}{{range .Paragraphs}}<p class="text">{{.}}</p>
 {{end}}{{with .List}}<table class="rows">{{range .}}<tr><td><b>{{.Label}}</b><br><span>{{.Value}}</span></td></tr>{{end}}</table>
 {{end}}{{with .Rows}}<table class="rows">{{range .}}<tr><th scope="row">{{.Label}}</th><td>{{.Value}}</td></tr>{{end}}</table>
@@ -93,7 +95,7 @@ func (c content) html() (string, error) {
 		links[i].Title, links[i].Address = l.Title, template.URL(l.Address) //nolint:gosec // of our own making
 	}
 	err := layout.Execute(&out, map[string]any{
-		"Language": c.language, "Subject": c.subject, "Heading": heading, "Race": c.race, "Day": c.day, "Paragraphs": c.paragraphs, "List": c.list, "Rows": c.rows, "After": c.after,
+		"Language": c.language, "Subject": c.subject, "Heading": heading, "Race": c.race, "Day": c.day, "Title": c.title, "Paragraphs": c.paragraphs, "List": c.list, "Rows": c.rows, "After": c.after,
 		"Button": c.button, "Why": c.why, "Links": links,
 		"Link": template.URL(c.link), //nolint:gosec // likewise
 	})
@@ -106,6 +108,9 @@ func (c content) text() string {
 	var parts []string
 	if c.race != "" {
 		parts = append(parts, strings.TrimSuffix(c.race+", "+c.day, ", "))
+	}
+	if c.title != "" {
+		parts = append(parts, c.title)
 	}
 	parts = append(parts, c.paragraphs...)
 	lines := func(begin string, rows []row) {

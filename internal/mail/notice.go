@@ -49,7 +49,7 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 		notice.TaskDue:         {"Tasks are due", `Still to be done for the race:`, nil, "", "See the tasks"},
 		notice.TaskOverdue:     {"A deadline has passed", `The deadline has passed for:`, nil, "", "See the tasks"},
 		notice.TaskChanged:     {"Your tasks have changed", `Tasks of yours have changed:`, nil, "", "See the tasks"},
-		notice.PostPublished:   {"{{.Race}}: a notice", "{{.Post.Title}}\n\n{{.Post.Excerpt}}", nil, "", "Read the notice"},
+		notice.PostPublished:   {"{{.Race}}: a notice", `{{.Post.Excerpt}}`, nil, "", "Read the notice"},
 		notice.WebhookOff:      {"A webhook was switched off", `A webhook of the race was switched off: its endpoint failed for days, or answered that it is gone.`, nil, "Once it works again, switch the webhook on and resend what it missed.", "See the webhooks"},
 		notice.ImportApplied:   {"Files were applied to a race", `Files have changed the race since the last notice.`, []row{{"Changes", `{{.Count}}`}}, "", "See the race"},
 	},
@@ -68,7 +68,7 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 		notice.TaskDue:         {"아직 남은 할 일이 있습니다", `대회 준비에서 아직 남은 할 일입니다.`, nil, "", "할 일 보기"},
 		notice.TaskOverdue:     {"기한이 지난 할 일이 있습니다", `대회 준비에서 기한이 지난 할 일입니다.`, nil, "", "할 일 보기"},
 		notice.TaskChanged:     {"맡은 할 일이 바뀌었습니다", `대회 준비에서 바뀐 할 일입니다.`, nil, "", "할 일 보기"},
-		notice.PostPublished:   {"{{.Race}}: 공지가 있습니다", "{{.Post.Title}}\n\n{{.Post.Excerpt}}", nil, "", "공지 읽기"},
+		notice.PostPublished:   {"{{.Race}}: 공지가 있습니다", `{{.Post.Excerpt}}`, nil, "", "공지 읽기"},
 		notice.WebhookOff:      {"웹훅이 꺼졌습니다", `대회의 웹훅이 꺼졌습니다. 며칠 동안 이벤트를 받지 못했거나 주소가 없어졌습니다.`, nil, "고친 뒤 웹훅을 다시 켜고, 놓친 이벤트를 다시 보내 주세요.", "웹훅 보기"},
 		notice.ImportApplied:   {"대회에 파일이 적용되었습니다", `지난 알림 이후 파일로 대회가 변경되었습니다.`, []row{{"변경", `{{.Count}}건`}}, "", "대회 보기"},
 	},
@@ -241,9 +241,11 @@ func WriteNotice(m userdb.Mail, signing notice.Unsubscriber, publicURL string) (
 	if err != nil {
 		return Message{}, fmt.Errorf("write a notice of kind %s: %w", kind, err)
 	}
-	switch kind { //nolint:exhaustive // of the others none lists tasks
+	switch kind { //nolint:exhaustive // others need no more than their words
 	case notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
 		c.list = view.tasks()
+	case notice.PostPublished:
+		c.title = view.Post.Title
 	}
 	base, foot := strings.TrimSuffix(publicURL, "/"), noticeFoot[language]
 	c.link, c.why = base+"/"+language+pathOf(kind, view.Facts), foot.why[definition.Class]
