@@ -2,7 +2,6 @@ package pages
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -86,28 +85,16 @@ func (s *site) moveTasks(ctx context.Context, v *visit) (page, error) {
 	if v.form.refused() {
 		return s.moveTasksForm(ctx, v)
 	}
-	chosen := map[string]bool{}
+	chosen := map[string]int{}
 	for _, ticket := range v.form.values["task"] {
-		chosen[ticket] = true
+		id, revision, _ := strings.Cut(ticket, ":")
+		if n, err := strconv.Atoi(revision); err == nil {
+			chosen[id] = n
+		}
 	}
-	list, err := s.followers(ctx, days)
+	moved, err := s.Tasks.MoveDeadlines(ctx, days, chosen)
 	if err != nil {
 		return page{}, err
-	}
-	moved := 0
-	for _, t := range list {
-		if !chosen[t.ticket()] || t.to.IsZero() || days == 0 {
-			continue
-		}
-		to := t.to.String()
-		err := s.Tasks.Change(ctx, t.TaskID, strconv.Itoa(t.Revision), tasks.TaskChange{Deadline: &to})
-		if errors.Is(err, race.ErrStale) || errors.Is(err, race.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return page{}, err
-		}
-		moved++
 	}
 	switch {
 	case moved == 0:

@@ -81,6 +81,12 @@ func (s *Service) Copy(ctx context.Context, in Source) ([]Task, error) {
 	return out.Body.Items, nil
 }
 
+// MoveDeadlines moves the deadlines of tasks by days, of those that are still at the
+// revision that is given by task ID, and returns how many it moved.
+func (s *Service) MoveDeadlines(ctx context.Context, days int, revisions map[string]int) (moved int, err error) {
+	return s.calls.Store.MoveDeadlines(ctx, server.RaceFrom(ctx).ID, days, revisions)
+}
+
 // Mine returns the tasks that the caller has to do, in all races.
 func (s *Service) Mine(ctx context.Context) ([]MyTask, error) {
 	out, err := s.calls.mine(ctx, nil)

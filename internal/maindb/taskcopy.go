@@ -60,6 +60,28 @@ func (s *Store) CopyTasks(ctx context.Context, raceID, fromID string, dryRun boo
 	return copied, err
 }
 
+// MoveDeadlines moves the deadlines of tasks that are to be done by days, all at once, and
+// returns how many it moved: of those that are still at the revision that is given by
+// task ID. A time of day stays what it is by the race's clock.
+func (s *Store) MoveDeadlines(ctx context.Context, raceID string, days int, revisions map[string]int) (moved int, err error) {
+	err = s.onBoard(ctx, raceID, func(b *board) error {
+		moved = 0
+		for _, was := range b.tasks {
+			t := was
+			t.Deadline = was.Deadline.Shift(days, b.zone)
+			if revisions[t.ID] != was.Revision || t.Status.Finished() || t.Deadline.IsZero() {
+				continue
+			}
+			if err := s.updateTask(ctx, b, was, &t); err != nil {
+				return err
+			}
+			moved++
+		}
+		return nil
+	})
+	return moved, err
+}
+
 var errOtherOwner = &race.ConflictError{Field: "from_race_id", Message: "must be another race of the same owner"}
 
 // adopt makes a task of another race one of this race that is still to be done.

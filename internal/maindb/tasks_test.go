@@ -214,6 +214,41 @@ func TestTasksAreCopiedFromLastYear(t *testing.T) {
 	require.ErrorIs(t, err, race.ErrNotFound)
 }
 
+// TestDeadlinesAreMovedTogether: all at once, and none that somebody has changed since.
+func TestDeadlinesAreMovedTogether(t *testing.T) {
+	t.Parallel()
+	p := prepare(t)
+	const many = 50
+	first := p.add(t, "first", func(task *race.Task) {
+		task.Deadline = race.Deadline{Day: race.Date{Year: 2026, Month: 9, Day: 30}, Clock: "18:00"}
+	})
+	for range many - 2 {
+		p.exec(t, `INSERT INTO race_task (task_id, race_id, title, note, status, due_on, due_at, remind_days, position, revision, created_at, updated_at, told_at)
+			SELECT ?, race_id, title, note, status, due_on, due_at, remind_days, position + 1, revision, created_at, updated_at, told_at FROM race_task WHERE task_id = ?`, newID(), first.ID)
+	}
+	done := p.add(t, "done", func(task *race.Task) { task.Status, task.Deadline = race.TaskDone, first.Deadline })
+	tasks, err := p.store.Tasks(t.Context(), p.race.ID)
+	require.NoError(t, err)
+	require.Len(t, tasks, many)
+	revisions := map[string]int{done.ID: 1, newID(): 1}
+	for _, task := range tasks[1:] {
+		revisions[task.ID] = 1
+	}
+	revisions[first.ID] = 7
+	for _, want := range []int{many - 2, 0} {
+		moved, err := p.store.MoveDeadlines(t.Context(), p.race.ID, 364, revisions)
+		require.NoError(t, err)
+		require.Equal(t, want, moved, "a second time, all have changed")
+	}
+	tasks, err = p.store.Tasks(t.Context(), p.race.ID)
+	require.NoError(t, err)
+	moved := map[string]int{}
+	for _, task := range tasks {
+		moved[task.Deadline.String()]++
+	}
+	require.Equal(t, map[string]int{"2026-09-30T18:00": 2, "2027-09-29": many - 2}, moved, "the first is at another revision, the last is done")
+}
+
 // TestRemindersOfATask goes through the reminders of a task by moving its deadline.
 func TestRemindersOfATask(t *testing.T) {
 	t.Parallel()
