@@ -75,8 +75,8 @@ func (v *visit) boardAddress() string {
 	return with(tasksPath(v.raceID), "assignee", v.get("assignee"), "overdue", v.get("overdue"))
 }
 
-// acting is the address of a form of the board, which keeps its filters.
-func (v *visit) acting(taskID, path string) string {
+// cardAction is the address of a form of the board, which keeps its filters.
+func (v *visit) cardAction(taskID, path string) string {
 	return with(v.link(taskPath(v.raceID, taskID)+path), "assignee", v.get("assignee"), "overdue", v.get("overdue"))
 }
 

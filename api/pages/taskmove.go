@@ -49,8 +49,8 @@ func (v *visit) daysToMove(text string) int {
 	return days
 }
 
-// followers returns the tasks that are to be done and have a deadline.
-func (s *site) followers(ctx context.Context, days int) ([]movedTask, error) {
+// openDeadlines returns the tasks that are to be done and have a deadline.
+func (s *site) openDeadlines(ctx context.Context, days int) ([]movedTask, error) {
 	all, err := s.Tasks.All(ctx, tasks.Filter{})
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (s *site) moveTasksForm(ctx context.Context, v *visit) (page, error) {
 	}
 	view := moveTasksView{Race: server.RaceFrom(ctx), now: s.Now(), days: v.daysToMove(given)}
 	var err error
-	if view.tasks, err = s.followers(ctx, view.days); err != nil {
+	if view.tasks, err = s.openDeadlines(ctx, view.days); err != nil {
 		return page{}, err
 	}
 	return page{title: v.T("taskmove.title"), body: moveTasksBody(v, view)}, nil
@@ -114,7 +114,7 @@ func (s *site) afterMovingDay(ctx context.Context, v *visit, from, to race.Date)
 	if days == 0 {
 		return path, said, nil
 	}
-	list, err := s.followers(ctx, days)
+	list, err := s.openDeadlines(ctx, days)
 	if err != nil || len(list) == 0 {
 		return path, said, err
 	}
