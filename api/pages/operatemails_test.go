@@ -62,6 +62,7 @@ func TestOperatorSendsMailsAgain(t *testing.T) {
 	require.Equal(t, http.StatusOK, list.status, list.body)
 	require.Equal(t, []string{"Waiting 0", "Failed 1", "Bounced 0", "Reported 0", "Suppressed 0", "Addresses off 0"}, list.texts(".filters .segments a"))
 	require.Contains(t, list.Find(".tale").Text(), "sending is switched off (MAIL_SENDER)")
+	require.Contains(t, list.Find(".facts").Text(), "1 attempt")
 	require.Contains(t, list.body, "code 554 &lt;b&gt;")
 	require.NotContains(t, list.body, readerAddress)
 	again := "/en/operate/mails/" + mailID + "/resend"
