@@ -26,8 +26,11 @@ const (
 	noticePage = 1000
 	// noticeBatch is how many mails one step sends.
 	noticeBatch = 500
-	// noticeSenders is how many of them are handed over at once.
-	noticeSenders = 16
+	// noticeSenders is how many of them are handed over at once: providers bound the
+	// connections of a client.
+	noticeSenders = 8
+	// noticesAhead is how many of them are begun before it is noted what became of them.
+	noticesAhead = 32
 	// noticeAttempt bounds one of them.
 	noticeAttempt = 40 * time.Second
 	// noticeLease is how long a mail that was begun is left alone: longer than an attempt
@@ -173,7 +176,7 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	}
 	s := &noticesSending{}
 	err = turns[string, userdb.Mail, userdb.MailOutcome]{
-		atOnce: noticeSenders, busy: a.Busy,
+		ahead: noticesAhead, atOnce: noticeSenders, busy: a.Busy,
 		stop: func() bool { return s.failed.Load() >= maxNoticeFailures },
 		turn: func(ctx context.Context, done []userdb.MailOutcome, next []string) ([]userdb.Mail, error) {
 			return a.user.TurnMails(ctx, done, next, noticeLease)

@@ -25,13 +25,16 @@ const (
 )
 
 // turns sends many things, some at once, and notes what came of them. One transaction
-// notes those that are back and begins as many others: while it runs further ones come
-// back, so that a fast receiver costs a transaction for many and a slow one no more than
-// one each.
+// notes those that are back and begins as many others. While it runs, those begun before
+// are sent, so that a fast receiver costs a transaction for many and a slow one no more
+// than one each.
 //
-// Whoever is killed leaves at most as many as are sent at once of which nobody knows
-// whether they were sent.
+// A process that is killed leaves at most `ahead` of them of which nobody knows whether
+// they were sent.
 type turns[Item, Begun, Outcome any] struct {
+	// ahead is how many may be begun and not noted.
+	ahead int
+	// atOnce is how many of them are sent at the same time.
 	atOnce int
 	// turn notes outcomes and begins the next items. It is called again with the same
 	// arguments when it fails, or when its answer is lost.
@@ -50,12 +53,12 @@ type turns[Item, Begun, Outcome any] struct {
 // run sends items until all are sent, stop says so, or ctx or the worker ends. What was
 // begun is always noted.
 func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) error {
-	back, out := make(chan Outcome, t.atOnce), 0
+	back, slots, out := make(chan Outcome, t.ahead), make(chan struct{}, t.atOnce), 0
 	var done []Outcome
 	stopping, began := workerStops(ctx), time.Now()
 	for {
 		yields := t.busy != nil && t.busy()
-		most := t.atOnce
+		most := t.ahead
 		if t.careful != nil && t.careful() {
 			most = min(most, fewAtOnce)
 		}
@@ -77,7 +80,12 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 			done, items = nil, items[room:]
 			for _, one := range begun {
 				out++
-				go func() { back <- t.send(ctx, one) }()
+				go func() {
+					slots <- struct{}{}
+					outcome := t.send(ctx, one)
+					<-slots
+					back <- outcome
+				}()
 			}
 		}
 		if out == 0 {

@@ -20,7 +20,9 @@ const (
 	// webhookBatch is how many deliveries one step sends.
 	webhookBatch = 500
 	// webhookSenders is how many of them are under way at once.
-	webhookSenders = 32
+	webhookSenders = 8
+	// webhooksAhead is how many of them are begun before it is noted what became of them.
+	webhooksAhead = 64
 	// webhookLease is how long a delivery that was begun is left alone at least: longer than
 	// an attempt and what is noted of it take, so that nobody repeats one that is under way.
 	webhookLease = time.Minute
@@ -110,7 +112,7 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	s := &sending{Webhooks: a, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
 	groups := s.messages(batch.Due)
 	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
-		atOnce: webhookSenders, busy: a.Busy, stop: s.stop.Load, turn: s.turn, send: s.attempt,
+		ahead: webhooksAhead, atOnce: webhookSenders, busy: a.Busy, stop: s.stop.Load, turn: s.turn, send: s.attempt,
 		careful: func() bool { return s.delivered.Load() == 0 },
 	}.run(ctx, groups)
 	if err != nil {

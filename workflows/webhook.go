@@ -15,7 +15,7 @@ import (
 // webhookSteps is how many steps a run has before the next run goes on.
 const webhookSteps = 200
 
-// webhookOptions bound one step: 500 deliveries, up to 32 at once, of which the
+// webhookOptions bound one step: 500 deliveries, up to eight at once, of which the
 // eighth that fails ends it when none arrives.
 var webhookOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: 15 * time.Second,

@@ -26,8 +26,8 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
-// How many mails, and calls of an endpoint, the worker has under way.
-const mailsAtOnce, callsAtOnce = 16, 32
+// sentAtOnce is how many mails, or calls of an endpoint, the worker sends at the same time.
+const sentAtOnce = 8
 
 // notices measures mails to everyone entered in a race against the same mails sent by the
 // same SMTP library alone, calls of a webhook against the same calls alone, and how much
@@ -136,11 +136,11 @@ func runMailer(ctx context.Context, args []string) {
 	client := must(gomail.NewClient(host, gomail.WithPort(must(strconv.Atoi(port))), gomail.WithTLSPolicy(gomail.NoTLS), gomail.WithoutNoop()))
 	about := must(json.Marshal(notice.Facts{RaceID: uuid.NewString(), Race: "Bench", Post: &notice.Post{ID: uuid.NewString(), Title: "Parking and bag drop", Excerpt: "The car park opens at 6:00."}}))
 	m := must(mail.WriteNotice(userdb.Mail{Kind: userdb.MailKind(notice.PostPublished), Language: "en", About: about}, notice.Unsubscriber{}, "https://results.example.org"))
-	connections := make(chan *smtpclient.Client, mailsAtOnce)
-	for range mailsAtOnce {
+	connections := make(chan *smtpclient.Client, sentAtOnce)
+	for range sentAtOnce {
 		connections <- must(client.DialToSMTPClientWithContext(ctx))
 	}
-	fmt.Println(each(ctx, must(strconv.Atoi(args[1])), mailsAtOnce, func(context.Context, int) error {
+	fmt.Println(each(ctx, must(strconv.Atoi(args[1])), sentAtOnce, func(context.Context, int) error {
 		connection := <-connections
 		defer func() { connections <- connection }()
 		id := uuid.NewString()
@@ -199,8 +199,8 @@ func runReceiver(ctx context.Context, _ []string) {
 // runCaller is the child `caller URL COUNT`: it signs and sends the same bodies.
 func runCaller(ctx context.Context, args []string) {
 	key, url := make([]byte, 32), args[0]
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callsAtOnce}}
-	fmt.Println(each(ctx, must(strconv.Atoi(args[1])), callsAtOnce, func(ctx context.Context, _ int) error {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: sentAtOnce}}
+	fmt.Println(each(ctx, must(strconv.Atoi(args[1])), sentAtOnce, func(ctx context.Context, _ int) error {
 		id, at := uuid.NewString(), time.Now()
 		body := must(json.Marshal(map[string]any{"type": "result.corrected", "timestamp": at.UTC(), "data": json.RawMessage(webhookData)}))
 		mac := hmac.New(sha256.New, key)

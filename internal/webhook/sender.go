@@ -186,7 +186,7 @@ func NewSender(cfg Config, now func() time.Time) *Sender {
 		},
 		Transport: &http.Transport{
 			DialContext: s.dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: attemptTimeout / 2,
-			MaxIdleConnsPerHost: 32, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: maxAnswer,
+			MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: maxAnswer,
 		},
 	}
 	return s
