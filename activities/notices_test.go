@@ -543,9 +543,11 @@ func TestMessageToEveryoneEntered(t *testing.T) {
 	slices.Sort(want)
 	require.Equal(t, want, sent())
 	for _, m := range b.box.took {
-		require.Contains(t, []string{"춘천 <b>: a notice", "춘천 <b> 공지가 있습니다"}, m.Subject)
+		require.Contains(t, []string{"춘천 <b>: a notice", "춘천 <b>: 공지가 있습니다"}, m.Subject)
 		require.Contains(t, m.Text, "Parking <i>\n\nBring <b>money</b>.")
-		require.NotContains(t, m.HTML, "<b>")
+		require.Contains(t, m.HTML, "춘천 &lt;b&gt;")
+		require.NotContains(t, m.HTML, "<b>money")
+		require.NotContains(t, m.HTML, "<i>")
 		require.NotContains(t, m.Text, silent.ID)
 		require.NotEmpty(t, m.Unsubscribe)
 		require.True(t, strings.Contains(m.Text, "/posts/"+first.ID) || strings.Contains(m.Text, "/posts/"+second.ID))

@@ -335,7 +335,7 @@ func (b operated) auditStartsAnOfferAgain(t *testing.T) {
 		return detail
 	}
 	require.Contains(t, lose("changed_at = changed_at - INTERVAL 5 MINUTE"), "the workflow is started again")
-	require.Contains(t, lose("offer_expires_at = UTC_TIMESTAMP(6) - INTERVAL 5 MINUTE"), "the place is passed on")
+	require.Contains(t, lose("offer_expires_at = UTC_TIMESTAMP(6) - INTERVAL 5 MINUTE"), "the place goes to the next in line")
 	b.found(t, 1, fmt.Sprintf("WorkflowId = 'offer/%s/1/3/1' AND ExecutionStatus = 'Running'", raceID))
 	for i, want := range []string{"cancelled", "expired", "offered"} {
 		var entry rushEntry

@@ -75,7 +75,7 @@ func TestLeavingErasesEverythingEverywhere(t *testing.T) {
 		text := strings.ToLower(found.text)
 		for _, marker := range servertest.Markers {
 			if at := strings.Index(text, strings.ToLower(marker)); at >= 0 {
-				t.Errorf("%s still hold %s: …%s…", place, marker, found.text[max(0, at-300):min(len(text), at+100)])
+				t.Errorf("%s still hold %s: …%s…", place, marker, text[max(0, at-300):min(len(text), at+100)])
 			}
 		}
 	}

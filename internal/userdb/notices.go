@@ -259,12 +259,17 @@ type NewNotice struct {
 
 // WriteNotices adds mails of an event, and notes up to what accounts have been told, in
 // one transaction: nobody is told twice, whatever crashes. A mail that the event has for
-// the account already stays as it is. It returns ErrNoticed when what an account has been
+// the account already stays as it is, and an account that was erased meanwhile gets none.
+// It returns ErrNoticed when what an account has been
 // told is no longer what it was when the mails were composed.
 func (s *Ledger) WriteNotices(ctx context.Context, e notice.Event, mails []NewNotice, noticed []Noticed) (written int, err error) {
 	now := s.now()
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		written = 0
+		mails, noticed, err := s.ofPresent(ctx, tx, mails, noticed)
+		if err != nil {
+			return err
+		}
 		for part := range slices.Chunk(noticed, noticesAtOnce) {
 			if err := s.writeNoticed(ctx, tx, part, now); err != nil {
 				return err
@@ -298,6 +303,30 @@ func (s *Ledger) WriteNotices(ctx context.Context, e notice.Event, mails []NewNo
 		return 0, fmt.Errorf("write the notices of event %d: %w", e.Position, err)
 	}
 	return written, nil
+}
+
+// ofPresent leaves out what is for accounts that are erased, and keeps the others from
+// being erased until the transaction ends.
+func (s *Ledger) ofPresent(ctx context.Context, tx *sql.Tx, mails []NewNotice, noticed []Noticed) ([]NewNotice, []Noticed, error) {
+	concerned := map[string]bool{}
+	for _, m := range mails {
+		concerned[m.UserID] = true
+	}
+	for _, n := range noticed {
+		concerned[n.UserID] = true
+	}
+	present := make(map[string]bool, len(concerned))
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(concerned)), noticesAtOnce) {
+		held, err := s.queries.WithTx(tx).HoldUsers(ctx, part)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, id := range held {
+			present[id] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(mails), func(m NewNotice) bool { return !present[m.UserID] }),
+		slices.DeleteFunc(slices.Clone(noticed), func(n Noticed) bool { return !present[n.UserID] }), nil
 }
 
 // writeNoticed notes up to what accounts have been told, if nobody else did meanwhile.

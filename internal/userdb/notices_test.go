@@ -154,3 +154,25 @@ func TestMailsInTurns(t *testing.T) {
 	require.Empty(t, left)
 	require.Zero(t, underWay)
 }
+
+// TestNoNoticeForAnErasedAccount: somebody may leave between the moment at which an event
+// finds them and the moment at which their mail is written.
+func TestNoNoticeForAnErasedAccount(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	uta, bo := b.account(t, "uta").UserID, b.account(t, "bo").UserID
+	require.NoError(t, b.store.EraseAccount(t.Context(), uta))
+	e := notice.Event{Position: 7, Kind: notice.ResultPosted}
+	var mails []userdb.NewNotice
+	var noticed []userdb.Noticed
+	for _, id := range []string{uta, bo} {
+		mails = append(mails, userdb.NewNotice{UserID: id, Recipient: userdb.Recipient{Address: id + "@example.org"}, Kind: e.Kind, ExpiresAt: b.clock().Add(time.Hour)})
+		noticed = append(noticed, userdb.Noticed{UserID: id, Thing: "thing", State: 1})
+	}
+	written, err := b.ledger.WriteNotices(t.Context(), e, mails, noticed)
+	require.NoError(t, err)
+	require.Equal(t, 1, written)
+	known, err := b.ledger.Noticed(t.Context(), []string{uta, bo})
+	require.NoError(t, err)
+	require.Equal(t, map[[2]string]int64{{"thing", bo}: 1}, known)
+}

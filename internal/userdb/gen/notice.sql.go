@@ -134,6 +134,44 @@ func (q *Queries) DropNotices(ctx context.Context, arg DropNoticesParams) error 
 	return err
 }
 
+const holdUsers = `-- name: HoldUsers :many
+SELECT user_id FROM user WHERE user_id IN (/*SLICE:user_ids*/?) AND erased_at IS NULL ORDER BY user_id LOCK IN SHARE MODE
+`
+
+// Those of the accounts that are not erased, and that cannot be until the transaction ends.
+func (q *Queries) HoldUsers(ctx context.Context, userIds []string) ([]string, error) {
+	query := holdUsers
+	var queryParams []interface{}
+	if len(userIds) > 0 {
+		for _, v := range userIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var user_id string
+		if err := rows.Scan(&user_id); err != nil {
+			return nil, err
+		}
+		items = append(items, user_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const noticeChoices = `-- name: NoticeChoices :many
 SELECT kind, channel, state FROM notice_choice WHERE user_id = ?
 `

@@ -29,6 +29,10 @@ SELECT user_id, email, language, notices_paused_until, email_problem FROM user
 WHERE user_id IN (sqlc.slice(user_ids)) AND email IS NOT NULL AND email_problem NOT IN ('bounced', 'complained')
   AND erased_at IS NULL AND suspended_at IS NULL;
 
+-- name: HoldUsers :many
+-- Those of the accounts that are not erased, and that cannot be until the transaction ends.
+SELECT user_id FROM user WHERE user_id IN (sqlc.slice(user_ids)) AND erased_at IS NULL ORDER BY user_id LOCK IN SHARE MODE;
+
 -- name: ChoicesOf :many
 SELECT user_id, kind, channel, state FROM notice_choice WHERE user_id IN (sqlc.slice(user_ids));
 
