@@ -14,8 +14,8 @@ BIN   := $(CURDIR)/.local/bin
 LOCAL := $(BIN)/local
 
 # The tests of whole stacks come first: they take the longest and mostly wait, so that the
-# others run beside them. go runs no package twice.
-PACKAGES ?= ./deploy/e2e ./...
+# others run beside them, the longest of those first. go runs no package twice.
+PACKAGES ?= ./deploy/e2e ./api/pages ./api ./internal/maindb ./...
 
 # One more package than there are processors, for the same reason. make lint vets the code.
 TESTS_AT_ONCE = $(shell expr $$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 1)

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	fairBig   = flag.Int("fair.big", 1200, "how many records the big race of TestFairness has")
+	fairBig   = flag.Int("fair.big", 600, "how many records the big race of TestFairness has")
 	fairSmall = flag.Int("fair.small", 60, "how many records the small race posts after it")
 )
 
