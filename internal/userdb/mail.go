@@ -409,9 +409,11 @@ func (s *Ledger) NoteMailFault(ctx context.Context, mailID, fault string) error 
 	return nil
 }
 
-// faultText shortens an error to what the column holds.
+// faultText makes of an error what the column holds. A server may quote itself in another
+// encoding than UTF-8, which the database refuses together with all that is noted beside it.
 func faultText(fault string) string {
 	const most = 300 // characters
+	fault = strings.ToValidUTF8(fault, "\uFFFD")
 	if characters := []rune(fault); len(characters) > most {
 		return string(characters[:most])
 	}

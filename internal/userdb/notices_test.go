@@ -137,7 +137,7 @@ func TestMailsInTurns(t *testing.T) {
 		require.Empty(t, turn([]userdb.MailOutcome{
 			{MailID: all[0], State: userdb.MailSent, ProviderID: "p0"},
 			{MailID: all[1], State: userdb.MailSent, ProviderID: "p1"},
-			{MailID: all[2], State: userdb.MailQueued},
+			{MailID: all[2], State: userdb.MailQueued, Fault: "reach the SMTP server: 421 \xc1\xa2\xbc\xd3 \xc3\xca\xb0\xfa"}, // Korean in EUC-KR
 		}))
 	}
 	left, _ = look()
