@@ -21,11 +21,11 @@ const mailsPath = "/v1/ops/mails"
 
 // mails lists mails that were not just sent, and has them sent again.
 type mails struct {
-	store   *userdb.Accounts
-	entries *maindb.Store
-	log     repair.Log
-	links   links
-	now     func() time.Time
+	store *userdb.Accounts
+	main  *maindb.Store
+	log   repair.Log
+	links links
+	now   func() time.Time
 }
 
 // mailError is an error of the database that keeps the mails, which lets an answer name
@@ -51,7 +51,7 @@ func (m mails) register(api huma.API) {
 	}, m.list)
 	register(api, huma.Operation{
 		OperationID: "resend-mail", Method: http.MethodPost, Path: mailsPath + "/{mail_id}/resend", DefaultStatus: http.StatusAccepted, Summary: "Send a mail again that was not delivered",
-		Description: "The same mail, under the same Message-ID, to the same address, within a second or so. Refused, with the reason, is one that may have arrived, that is of no more use (its link or offer has ended, or it is days old), that its reader does not want any more, and one whose address is switched off: only its owner switches that on again, by confirming an address.",
+		Description: "The same mail, under the same Message-ID, to the same address, within a second or so. Refused, with the reason, is one that may have arrived, that is of no more use (its link or offer has ended, its post was withdrawn, or it is days old), that its reader does not want any more, and one whose address is switched off: only its owner switches that on again, by confirming an address.",
 		Errors:      statusesOf(http.StatusNotFound, http.StatusConflict),
 	}, m.resend)
 	register(api, huma.Operation{
@@ -197,7 +197,7 @@ func (m mails) resend(ctx context.Context, in *mailInput) (*struct{}, error) {
 		Before: map[string]any{"kind": found.Kind, "state": found.State, "reason": found.Reason, "attempts": found.Attempts},
 	}
 	return nil, m.log.Do(ctx, order, func(ctx context.Context, _ string) (any, error) {
-		if err := m.offerStands(ctx, found); err != nil {
+		if err := m.stands(ctx, found); err != nil {
 			return nil, err
 		}
 		is, err := m.store.ResendMail(ctx, in.MailID)
@@ -208,20 +208,39 @@ func (m mails) resend(ctx context.Context, in *mailInput) (*struct{}, error) {
 	})
 }
 
-// offerStands returns a *race.ConflictError for the mail of an offer that was answered or
-// withdrawn before its time was over.
-func (m mails) offerStands(ctx context.Context, of userdb.KeptMail) error {
-	if kind := notice.Kind(of.Kind); kind != notice.OfferMade && kind != notice.OfferEnding {
-		return nil
-	}
-	entry, err := m.entries.EntryOf(ctx, of.RaceID, of.UserID)
-	if err != nil && !errors.Is(err, race.ErrNotFound) {
-		return err
-	}
-	if err != nil || entry.Status != race.Offered {
-		return &race.ConflictError{Message: "the offer that the mail is about has been answered, or has ended"}
+// stands returns a *race.ConflictError for the mail of an offer that was answered or
+// withdrawn before its time was over, and of a post that is not published any more.
+func (m mails) stands(ctx context.Context, of userdb.KeptMail) error {
+	switch notice.Kind(of.Kind) { //nolint:exhaustive // the others tell what has happened
+	case notice.OfferMade, notice.OfferEnding:
+		entry, err := m.main.EntryOf(ctx, of.RaceID, of.UserID)
+		if err != nil && !errors.Is(err, race.ErrNotFound) {
+			return err
+		}
+		if err != nil || entry.Status != race.Offered {
+			return &race.ConflictError{Message: "the offer that the mail is about has been answered, or has ended"}
+		}
+	case notice.PostPublished:
+		published, err := m.published(ctx, of)
+		if err != nil && !errors.Is(err, race.ErrNotFound) {
+			return err
+		}
+		if !published {
+			return &race.ConflictError{Message: "what the mail is about was withdrawn"}
+		}
 	}
 	return nil
+}
+
+// published reports whether readers still see the post that a mail is about. It returns
+// race.ErrNotFound when the post was removed.
+func (m mails) published(ctx context.Context, of userdb.KeptMail) (bool, error) {
+	event, err := m.main.Notice(ctx, of.NoticePosition, of.NoticeKind)
+	if err != nil || len(event.Subjects) == 0 {
+		return false, err
+	}
+	p, err := m.main.Post(ctx, of.RaceID, event.Subjects[0].ID)
+	return p.State == race.PostPublished, err
 }
 
 type addressesInput struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/mail"
 	"github.com/mrmrthon/mrmrthon/internal/notice"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -78,7 +79,8 @@ func (m *mailing) notice(t *testing.T, position int64, kind notice.Kind) {
 	figures := &notice.Figures{Gun: "2:10:22", Status: "OK", Place: 7}
 	_, err := m.credits.WriteNotices(t.Context(), event, []userdb.NewNotice{{
 		UserID: m.userID, Recipient: userdb.Recipient{Address: address, Language: "ko"}, Kind: kind, ExpiresAt: time.Now().Add(time.Hour),
-		About: notice.Facts{RaceID: m.raceID, Race: "Harbour Half", Date: "2026-03-01", Before: figures, Now: figures, Until: time.Now().Add(time.Hour)},
+		About: notice.Facts{RaceID: m.raceID, Race: "Harbour Half", Date: "2026-03-01", Before: figures, Now: figures, Until: time.Now().Add(time.Hour),
+			Post: &notice.Post{ID: newID(), Title: "Parking", Excerpt: "There is none."}},
 	}}, nil)
 	require.NoError(t, err)
 	waiting, _, err := m.credits.NoticesToSend(t.Context(), position, kind, 0, 10)
@@ -201,10 +203,28 @@ func TestMailsThatAreOfNoMoreUse(t *testing.T) {
 	m.notice(t, 7, notice.OfferMade)
 	m.refused(t, m.only(t, "state=failed&kind=offer-made").MailID, "has been answered, or has ended")
 
+	posted, err := m.main.AddPost(t.Context(), race.Post{ID: newID(), RaceID: m.raceID, State: race.PostPublished, Title: "Parking", Body: "There is none.", CreatedBy: newID()})
+	require.NoError(t, err)
+	m.inMain(t, `INSERT INTO notice_event (position, kind, race_id, subjects, happened_at)
+		VALUES (9, 'post-published', '`+m.raceID+`', '[{"kind":"post","id":"`+posted.ID+`"}]', NOW(6))`)
+	m.notice(t, 9, notice.PostPublished)
+	post := m.only(t, "state=failed&kind=post-published").MailID
+	status, says := m.resend(t, post)
+	require.Equal(t, http.StatusAccepted, status, says)
+	m.deliver(t)
+	withdrawn, err := m.main.ChangePost(t.Context(), m.raceID, posted.ID, 1, func(p *race.Post) error {
+		p.State = race.PostWithdrawn
+		return nil
+	})
+	require.NoError(t, err)
+	m.refused(t, post, "was withdrawn")
+	require.NoError(t, m.main.RemovePost(t.Context(), m.raceID, posted.ID, withdrawn.Revision))
+	m.refused(t, post, "was withdrawn")
+
 	m.notice(t, 8, notice.PlaceMoved)
 	moved := m.only(t, "state=failed&race_id="+m.raceID+"&kind=place-moved")
 	require.Equal(t, "notice/8/place-moved", moved.WorkflowID)
-	_, err := m.accounts.ChooseNotices(t.Context(), m.userID, []notice.Choice{{Kind: notice.PlaceMoved, Channel: notice.Email, State: notice.Off}}, nil)
+	_, err = m.accounts.ChooseNotices(t.Context(), m.userID, []notice.Choice{{Kind: notice.PlaceMoved, Channel: notice.Email, State: notice.Off}}, nil)
 	require.NoError(t, err)
 	m.refused(t, moved.MailID, "switched such notices off")
 	m.inUser(t, "DELETE FROM notice_choice")

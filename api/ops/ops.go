@@ -82,7 +82,7 @@ func Register(api huma.API, cfg Config) *Service {
 		actions:     actions{store: cfg.Store},
 		offers:      offers{store: cfg.Store, links: links},
 		deliveries:  deliveries{store: cfg.Store, log: cfg.Actions, links: links},
-		mails:       mails{store: cfg.Accounts, entries: cfg.Store, log: cfg.Actions, links: links, now: cfg.Now},
+		mails:       mails{store: cfg.Accounts, main: cfg.Store, log: cfg.Actions, links: links, now: cfg.Now},
 		log:         cfg.Log,
 	}
 	s.credits.register(api)
