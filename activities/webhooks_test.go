@@ -371,6 +371,9 @@ func TestChannelThatIsBusy(t *testing.T) {
 	rested := b.now().Add(5 * time.Minute)
 	b.answer(http.StatusOK)
 	b.change(t, "race.changed")
+	language := "ko"
+	_, err := b.api.ChangeWebhook(t.Context(), b.raceID, b.webhook.ID, maindb.WebhookChange{Language: &language})
+	require.NoError(t, err)
 	b.pass(2 * time.Minute) // the second event is due, and its signal has woken the workflow
 	sent := b.send(t)
 	require.Zero(t, sent.Delivered)

@@ -351,8 +351,8 @@ func (s *Outcomes) noteFailure(ctx context.Context, tx *sql.Tx, w Webhook, o web
 	if err := q.WebhookFailed(ctx, nullMoment(since), nullMoment(now), w.ID); err != nil {
 		return false, err
 	}
-	if rest := o.Rest(); rest > 0 {
-		if err := q.RestWebhook(ctx, nullMoment(now.Add(rest)), w.ID); err != nil {
+	if until := now.Add(o.Rest()); until.After(now) && until.After(w.restUntil) {
+		if err := q.RestWebhook(ctx, nullMoment(until), w.ID); err != nil {
 			return false, err
 		}
 	}

@@ -68,12 +68,13 @@ type Webhook struct {
 	FailingSince time.Time // zero: the last attempt succeeded, or there was none
 
 	lastFailedAt time.Time
+	restUntil    time.Time // it asked to be left alone until then
 }
 
 func webhookOf(row gen.Webhook) Webhook {
 	w := Webhook{
 		ID: row.WebhookID, RaceID: row.RaceID, Format: webhook.Format(row.Format), Language: row.Language, URL: row.Url, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, OffReason: row.OffReason,
-		OffAt: row.OffAt.Time, FailingSince: row.FailingSince.Time, lastFailedAt: row.LastFailedAt.Time,
+		OffAt: row.OffAt.Time, FailingSince: row.FailingSince.Time, lastFailedAt: row.LastFailedAt.Time, restUntil: row.RestUntil.Time,
 	}
 	for name := range strings.SplitSeq(row.Events, ",") {
 		w.Events = append(w.Events, webhook.Type(name))
@@ -214,7 +215,7 @@ func (s *Store) ChangeWebhook(ctx context.Context, raceID, webhookID string, cha
 		w = was
 		var wake sql.NullTime
 		if change.URL != nil {
-			w.URL = *change.URL
+			w.URL, w.restUntil = *change.URL, time.Time{} // somebody else
 		}
 		if change.Language != nil {
 			w.Language = *change.Language
@@ -235,7 +236,7 @@ func (s *Store) ChangeWebhook(ctx context.Context, raceID, webhookID string, cha
 			}
 		}
 		err := q.UpdateWebhook(ctx, gen.UpdateWebhookParams{
-			Url: w.URL, Language: w.Language, Events: w.eventNames(), OffReason: w.OffReason, OffAt: nullMoment(w.OffAt), FailingSince: nullMoment(w.FailingSince), WakeAt: wake, WebhookID: w.ID,
+			Url: w.URL, Language: w.Language, Events: w.eventNames(), OffReason: w.OffReason, OffAt: nullMoment(w.OffAt), FailingSince: nullMoment(w.FailingSince), WakeAt: wake, RestUntil: nullMoment(w.restUntil), WebhookID: w.ID,
 		})
 		if err != nil {
 			return fmt.Errorf("change webhook %s: %w", webhookID, err)

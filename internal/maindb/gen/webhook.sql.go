@@ -446,7 +446,7 @@ func (q *Queries) TroubledDeliveries(ctx context.Context, state string, beforeID
 }
 
 const updateWebhook = `-- name: UpdateWebhook :exec
-UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = NULL WHERE webhook_id = ?
+UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = ? WHERE webhook_id = ?
 `
 
 type UpdateWebhookParams struct {
@@ -457,6 +457,7 @@ type UpdateWebhookParams struct {
 	OffAt        sql.NullTime
 	FailingSince sql.NullTime
 	WakeAt       sql.NullTime
+	RestUntil    sql.NullTime
 	WebhookID    string
 }
 
@@ -469,6 +470,7 @@ func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) er
 		arg.OffAt,
 		arg.FailingSince,
 		arg.WakeAt,
+		arg.RestUntil,
 		arg.WebhookID,
 	)
 	return err
