@@ -176,7 +176,8 @@ func (s *Store) inComment(ctx context.Context, of race.Comment, writer string, d
 
 var errNoLongerThere = &race.ConflictError{Message: "those who have left the race or its staff can delete their comments, but not change them"}
 
-// EditComment gives a comment of its author another text. Errors: race.ErrNotFound,
+// EditComment gives a comment of its author another text, which those can report who have
+// reported the one before. Errors: race.ErrNotFound,
 // race.ErrNotOwn, *race.ConflictError for one that is hidden, where comments are switched
 // off, and for authors who have left the race or its staff.
 func (s *Store) EditComment(ctx context.Context, of race.Comment) (edited race.Comment, err error) {
@@ -214,6 +215,9 @@ func (s *Store) EditComment(ctx context.Context, of race.Comment) (edited race.C
 		now := s.now().UTC().Truncate(time.Microsecond)
 		if err := q.EditComment(ctx, of.Text, nullMoment(now), c.ID); err != nil {
 			return fmt.Errorf("edit comment %s: %w", c.ID, err)
+		}
+		if err := q.DeleteClosedReports(ctx, c.ID); err != nil {
+			return fmt.Errorf("delete the closed reports of comment %s: %w", c.ID, err)
 		}
 		c.Text, c.EditedAt = of.Text, now
 		edited = c

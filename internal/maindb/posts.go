@@ -255,13 +255,18 @@ func mayMail(ctx context.Context, q *gen.Queries, before, p race.Post, clock tim
 	if _, err := holdRace(ctx, q, p.RaceID); err != nil {
 		return err
 	}
-	mailed, err := q.CountMailedPosts(ctx, gen.CountMailedPostsParams{
-		RaceID: p.RaceID, PostID: p.ID, After: nullMoment(at.Add(-mailedWithin)), Before: nullMoment(at.Add(mailedWithin)),
+	after := at.Add(-mailedWithin)
+	mailed, err := q.CountMailedPosts(ctx, firstIDAt(after.Add(-time.Hour)), nullString(p.RaceID), after) // an ID may be older than its change
+	if err != nil {
+		return fmt.Errorf("count the posts of race %s that have mailed people: %w", p.RaceID, err)
+	}
+	ahead, err := q.CountPlannedMails(ctx, gen.CountPlannedMailsParams{
+		RaceID: p.RaceID, PostID: p.ID, After: nullMoment(after), Before: nullMoment(at.Add(mailedWithin)),
 	})
 	if err != nil {
-		return fmt.Errorf("count the posts of race %s that mail people: %w", p.RaceID, err)
+		return fmt.Errorf("count the posts of race %s that will mail people: %w", p.RaceID, err)
 	}
-	if mailed >= maxMailed {
+	if mailed+ahead >= maxMailed {
 		return &race.ConflictError{Field: "notify", Message: fmt.Sprintf("a race mails everyone at most %d times within a day: publish it without mails, or later", maxMailed)}
 	}
 	return nil

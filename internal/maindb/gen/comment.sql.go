@@ -104,6 +104,16 @@ func (q *Queries) CountReportedComments(ctx context.Context) (int64, error) {
 	return count, err
 }
 
+const deleteClosedReports = `-- name: DeleteClosedReports :exec
+DELETE FROM comment_report WHERE comment_id = ? AND closed_at IS NOT NULL
+`
+
+// They were about the text before: whoever made them can report the one that follows.
+func (q *Queries) DeleteClosedReports(ctx context.Context, commentID string) error {
+	_, err := q.db.ExecContext(ctx, deleteClosedReports, commentID)
+	return err
+}
+
 const deleteCommentsOfPost = `-- name: DeleteCommentsOfPost :exec
 DELETE FROM post_comment WHERE post_id = ?
 `

@@ -12,27 +12,38 @@ import (
 )
 
 const countMailedPosts = `-- name: CountMailedPosts :one
-SELECT COUNT(*) FROM post
-WHERE race_id = ? AND post_id <> ? AND notify
-  AND (published_at > ? AND published_at < ?
-       OR state = 'planned' AND publish_at > ? AND publish_at < ?)
+SELECT COUNT(*) FROM change_log USE INDEX (change_by_action)
+WHERE action = 'post.published' AND change_id >= ? AND race_id = ? AND changed_at > ?
+  AND state_after LIKE '%"notify":true%' AND state_after LIKE '%"first":true%'
 `
 
-type CountMailedPostsParams struct {
+// The posts of a race that have mailed people after a time, those that were removed since
+// among them: so this reads the change log, from an ID on that is older than the time.
+func (q *Queries) CountMailedPosts(ctx context.Context, oldest string, raceID sql.NullString, after time.Time) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countMailedPosts, oldest, raceID, after)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countPlannedMails = `-- name: CountPlannedMails :one
+SELECT COUNT(*) FROM post
+WHERE race_id = ? AND post_id <> ? AND notify
+  AND state = 'planned' AND publish_at > ? AND publish_at < ?
+`
+
+type CountPlannedMailsParams struct {
 	RaceID string
 	PostID string
 	After  sql.NullTime
 	Before sql.NullTime
 }
 
-// The posts of a race other than one that mail people, published or planned, between two
-// times.
-func (q *Queries) CountMailedPosts(ctx context.Context, arg CountMailedPostsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countMailedPosts,
+// The posts of a race other than one that are planned between two times and mail people.
+func (q *Queries) CountPlannedMails(ctx context.Context, arg CountPlannedMailsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countPlannedMails,
 		arg.RaceID,
 		arg.PostID,
-		arg.After,
-		arg.Before,
 		arg.After,
 		arg.Before,
 	)

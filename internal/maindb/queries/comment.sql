@@ -31,6 +31,10 @@ SELECT EXISTS (SELECT 1 FROM comment_report WHERE comment_id = ? AND user_id = ?
 -- name: CloseReports :exec
 UPDATE comment_report SET closed_at = ? WHERE comment_id = ? AND closed_at IS NULL;
 
+-- name: DeleteClosedReports :exec
+-- They were about the text before: whoever made them can report the one that follows.
+DELETE FROM comment_report WHERE comment_id = ? AND closed_at IS NOT NULL;
+
 -- name: DeleteReportsOfComment :exec
 DELETE FROM comment_report WHERE comment_id = ?;
 

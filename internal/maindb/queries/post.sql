@@ -13,12 +13,17 @@ SELECT * FROM post WHERE post_id = ? FOR UPDATE;
 SELECT COUNT(*) FROM post WHERE race_id = ?;
 
 -- name: CountMailedPosts :one
--- The posts of a race other than one that mail people, published or planned, between two
--- times.
+-- The posts of a race that have mailed people after a time, those that were removed since
+-- among them: so this reads the change log, from an ID on that is older than the time.
+SELECT COUNT(*) FROM change_log USE INDEX (change_by_action)
+WHERE action = 'post.published' AND change_id >= sqlc.arg(oldest) AND race_id = sqlc.arg(race_id) AND changed_at > sqlc.arg(after)
+  AND state_after LIKE '%"notify":true%' AND state_after LIKE '%"first":true%';
+
+-- name: CountPlannedMails :one
+-- The posts of a race other than one that are planned between two times and mail people.
 SELECT COUNT(*) FROM post
 WHERE race_id = sqlc.arg(race_id) AND post_id <> sqlc.arg(post_id) AND notify
-  AND (published_at > sqlc.arg(after) AND published_at < sqlc.arg(before)
-       OR state = 'planned' AND publish_at > sqlc.arg(after) AND publish_at < sqlc.arg(before));
+  AND state = 'planned' AND publish_at > sqlc.arg(after) AND publish_at < sqlc.arg(before);
 
 -- name: UpdatePost :exec
 UPDATE post SET revision = revision + 1, state = ?, title = ?, body = ?, publish_at = ?, pinned = ?, notify = ?, notify_waiting = ?,
