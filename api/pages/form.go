@@ -53,10 +53,12 @@ func (f *form) read(r *http.Request) error {
 	}
 	f.values, f.sent = r.PostForm, true
 	for _, values := range f.values {
-		if !slices.ContainsFunc(values, func(v string) bool { return !server.IsText(v) }) {
-			continue
+		if slices.ContainsFunc(values, func(v string) bool { return !server.IsText(v) }) {
+			return huma.Error422UnprocessableEntity("the form must be UTF-8 text without NUL characters")
 		}
-		return huma.Error422UnprocessableEntity("the form must be UTF-8 text without NUL characters")
+		for i, text := range values { // browsers count the end of a line as one character and send two
+			values[i] = strings.ReplaceAll(text, "\r\n", "\n")
+		}
 	}
 	return nil
 }

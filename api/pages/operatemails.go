@@ -35,10 +35,8 @@ func (m mailsView) off() bool { return m.filter.State == addressesOff }
 
 func (s *site) mails(ctx context.Context, v *visit) (page, error) {
 	view := mailsView{filter: v.mailFilter()}
-	if !v.form.refused() {
-		if err := s.readMails(ctx, v, &view); err != nil {
-			return page{}, err
-		}
+	if err := s.readMails(ctx, v, &view); err != nil {
+		return page{}, err
 	}
 	counts := view.Counts
 	for _, list := range []struct {
@@ -61,7 +59,7 @@ func (s *site) mails(ctx context.Context, v *visit) (page, error) {
 
 func (s *site) readMails(ctx context.Context, v *visit, view *mailsView) error {
 	filter, part := view.filter, v.partOfList()
-	if view.off() { // of mails, only the counts
+	if view.off() || v.form.refused() { // of mails, only the counts
 		filter, part = ops.MailFilter{State: userdb.WaitingList}, server.Page{Limit: 1}
 	}
 	var err error
@@ -69,7 +67,7 @@ func (s *site) readMails(ctx context.Context, v *visit, view *mailsView) error {
 		return err
 	}
 	next := view.Next
-	if view.off() {
+	if view.off() && !v.form.refused() {
 		if view.addresses, next, err = s.Operations.AddressesOff(ctx, v.partOfList()); err != nil {
 			return err
 		}

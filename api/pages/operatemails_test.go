@@ -87,6 +87,7 @@ func TestOperatorSendsMailsAgain(t *testing.T) {
 		wrong := c.visit("/ko/operate/mails?" + query)
 		require.Equal(t, http.StatusUnprocessableEntity, wrong.status, query)
 		require.NotEmpty(t, wrong.Find("#field-"+field+"-wrong").Text(), query)
+		require.Contains(t, wrong.texts(".filters .segments a"), "대기 중 1", "%s: what there is does not depend on the filter", query)
 	}
 	require.Equal(t, http.StatusNotFound, c.visit("/en/operate/mails/"+newID()+"/resend").status)
 }

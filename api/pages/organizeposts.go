@@ -161,7 +161,9 @@ func (s *site) changePost(ctx context.Context, v *visit) (page, error) {
 	switch do {
 	case "remove":
 		said = "post-removed"
-		err = s.Posts.Remove(ctx, postID, revision)
+		if err = s.Posts.Remove(ctx, postID, revision); isNotFound(err) { // pressed twice
+			err = nil
+		}
 	default:
 		change := postChangeOf(v)
 		if do != "save" {
@@ -182,6 +184,9 @@ func (s *site) changePost(ctx context.Context, v *visit) (page, error) {
 	}
 	if errors.Is(err, race.ErrStale) {
 		v.form.problem, v.form.status = v.T("ownpost.stale"), http.StatusConflict
+		if do == "remove" { // that form held nothing of the post: show the post, not empty fields
+			v.form.problem, v.form.sent = v.T("ownpost.stale.remove"), false
+		}
 		return s.postForm(ctx, v)
 	}
 	if v.refused(err) {

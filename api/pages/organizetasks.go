@@ -277,7 +277,7 @@ func (s *site) newTaskForm(ctx context.Context, v *visit) (page, error) {
 // taskForm reads what of a task a form has.
 func (v *visit) taskForm(r race.Race) tasks.NewTask {
 	in := tasks.NewTask{
-		Title: v.form.get("title"), Note: strings.ReplaceAll(v.form.get("note"), "\r\n", "\n"), Status: race.TaskStatus(v.form.get("status")),
+		Title: v.form.get("title"), Note: v.form.get("note"), Status: race.TaskStatus(v.form.get("status")),
 		AssigneeID: v.form.get("assignee_id"), WatcherIDs: v.form.values["watcher_ids"], RemindDays: []int{},
 	}
 	for _, text := range strings.FieldsFunc(v.form.get("remind_days"), func(c rune) bool { return c == ',' || c == ' ' }) {
@@ -352,7 +352,9 @@ func (s *site) changeTask(ctx context.Context, v *visit) (page, error) {
 	var err error
 	if v.form.get("do") == "remove" {
 		said, to = "task-removed", tasksPath(v.raceID)
-		err = s.Tasks.Remove(ctx, taskID, revision)
+		if err = s.Tasks.Remove(ctx, taskID, revision); isNotFound(err) { // pressed twice
+			err = nil
+		}
 	} else {
 		in := v.taskForm(server.RaceFrom(ctx))
 		change := tasks.TaskChange{
@@ -370,8 +372,12 @@ func (s *site) changeTask(ctx context.Context, v *visit) (page, error) {
 		err = s.Tasks.Change(ctx, taskID, revision, change)
 	}
 	if errors.Is(err, race.ErrStale) {
+		removing := said == "task-removed"
 		v.form.problem, v.form.status = v.T("task.stale"), http.StatusConflict
-		return s.taskWith(ctx, v, true)
+		if removing { // that form held nothing of the task: show the task, not empty fields
+			v.form.problem, v.form.sent = v.T("task.stale.remove"), false
+		}
+		return s.taskWith(ctx, v, !removing)
 	}
 	if v.refused(err) {
 		return s.taskPage(ctx, v)

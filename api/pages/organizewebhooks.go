@@ -144,7 +144,10 @@ func (s *site) changeWebhook(ctx context.Context, v *visit) (page, error) {
 	case "test":
 		said, err = "webhook-tested", s.Webhooks.Test(ctx, id)
 	case "remove":
-		to, said, err = webhooksPath(v.raceID), "webhook-removed", s.Webhooks.Remove(ctx, id)
+		to, said = webhooksPath(v.raceID), "webhook-removed"
+		if err = s.Webhooks.Remove(ctx, id); isNotFound(err) { // pressed twice
+			err = nil
+		}
 	case "replay":
 		said, err = "webhook-replayed", s.Webhooks.Replay(ctx, id, v.form.get("delivery_id"))
 	default:

@@ -68,6 +68,8 @@ func TestPostPages(t *testing.T) {
 	require.Equal(t, thread, ann.post(thread, twice...).to())
 	require.Equal(t, []string{"<i>Where</i> is it?"}, ann.visit(thread).texts(".comments .said-text"), "a form that is sent twice counts once")
 	own1 := ann.visit(thread)
+	longest := strings.Repeat("x", 1998) + "\r\n" + "x" // as a browser sends 2,000 characters
+	require.Equal(t, thread, ann.post(thread, own1.fill(".comments form", "text", longest, "do", "edit")...).to())
 	require.Equal(t, thread, ann.post(thread, own1.fill(".comments form", "text", "Where?", "do", "edit")...).to())
 
 	ben := b.runners(t, "ben")[0]
@@ -80,7 +82,7 @@ func TestPostPages(t *testing.T) {
 	require.Equal(t, judge, director.post(judge, reported.fill(".panel form", "do", "hide", "reason", "not here")...).to())
 	require.Contains(t, director.visit(judge+"?state=hidden").body, "Where?")
 	hidden := ben.visit(thread).body // a page for everyone is up to a second old
-	require.Contains(t, hidden, "Hidden by the organizer: not here")
+	require.Contains(t, hidden, "Hidden by the organizer or the operators: not here")
 	require.NotContains(t, hidden, "Where?")
 	require.Equal(t, thread, ann.post(thread, ann.visit(thread).fill(".comments form", "do", "delete")...).to())
 
@@ -110,6 +112,10 @@ func TestPostPages(t *testing.T) {
 	_, err := time.Parse(time.RFC3339, parsed.Entry[0].Updated)
 	require.NoError(t, err)
 
+	unseen := director.post(edit, "revision", "1", "do", "remove")
+	require.Equal(t, http.StatusConflict, unseen.status)
+	require.Contains(t, unseen.Find("#wrong").Text(), "not removed")
+	require.Equal(t, "Parking", unseen.Find("#field-title").AttrOr("value", ""), "its form is not empty")
 	last := director.visit(edit)
 	require.Equal(t, own, director.post(edit, last.fill("#post", "do", "withdrawn")...).to())
 	require.Equal(t, http.StatusNotFound, ann.visit(thread).status)

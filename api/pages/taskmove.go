@@ -3,6 +3,7 @@ package pages
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,8 @@ const maxMovedDays = 3660
 // movedTask is a task whose deadline can be moved, with the deadline that it would get.
 type movedTask struct {
 	tasks.Task
-	to race.Deadline
+	to   race.Deadline
+	left bool // its box was not ticked in the form that comes back
 }
 
 // ticket names the task as it was shown: one that has changed since is not moved.
@@ -32,18 +34,20 @@ func (m movedTask) ticket() string { return m.TaskID + ":" + strconv.Itoa(m.Revi
 type moveTasksView struct {
 	race.Race
 	now   time.Time
-	days  int
+	given string // how many days, as it was typed
+	days  int    // 0: that is not said yet, or wrong
 	tasks []movedTask
 }
 
-// daysToMove reads by how many days deadlines are to be moved; 0: that is not said yet.
+// daysToMove reads by how many days deadlines are to be moved; 0: that is not said yet, or
+// wrong.
 func (v *visit) daysToMove(text string) int {
-	if text == "" {
+	if text == "" && !v.form.sent {
 		return 0
 	}
 	days, err := strconv.Atoi(strings.TrimPrefix(strings.TrimSpace(text), "+"))
-	if err != nil || days < -maxMovedDays || days > maxMovedDays {
-		v.blame("days", v.T("taskmove.days.wrong", "N", v.Number(maxMovedDays)))
+	if err != nil || days == 0 || days < -maxMovedDays || days > maxMovedDays {
+		v.blame("days", v.T("taskmove.days.wrong", "N", maxMovedDays))
 		return 0
 	}
 	return days
@@ -59,7 +63,7 @@ func (s *site) openDeadlines(ctx context.Context, days int) ([]movedTask, error)
 	var list []movedTask
 	for _, t := range all {
 		if t.Deadline != "" && !t.Status.Finished() {
-			list = append(list, movedTask{t, readDeadline(t.Deadline).Shift(days, r.Location())})
+			list = append(list, movedTask{Task: t, to: readDeadline(t.Deadline).Shift(days, r.Location())})
 		}
 	}
 	return list, nil
@@ -70,10 +74,13 @@ func (s *site) moveTasksForm(ctx context.Context, v *visit) (page, error) {
 	if v.form.sent {
 		given = v.form.get("days")
 	}
-	view := moveTasksView{Race: server.RaceFrom(ctx), now: s.Now(), days: v.daysToMove(given)}
+	view := moveTasksView{Race: server.RaceFrom(ctx), now: s.Now(), given: given, days: v.daysToMove(given)}
 	var err error
 	if view.tasks, err = s.openDeadlines(ctx, view.days); err != nil {
 		return page{}, err
+	}
+	for i, t := range view.tasks {
+		view.tasks[i].left = v.form.sent && !slices.ContainsFunc(v.form.values["task"], func(ticket string) bool { return strings.HasPrefix(ticket, t.TaskID+":") })
 	}
 	return page{title: v.T("taskmove.title"), body: moveTasksBody(v, view)}, nil
 }
@@ -118,5 +125,9 @@ func (s *site) afterMovingDay(ctx context.Context, v *visit, from, to race.Date)
 	if err != nil || len(list) == 0 {
 		return path, said, err
 	}
-	return with(movePath(v.raceID), "days", strconv.Itoa(days)), "race-moved", nil
+	by := strconv.Itoa(days)
+	if days < -maxMovedDays || days > maxMovedDays {
+		by = "" // a year was wrong: deadlines hardly follow that
+	}
+	return with(movePath(v.raceID), "days", by), "race-moved", nil
 }

@@ -90,7 +90,7 @@ func (v noticeView) Time(at time.Time) string { return timeIn(v.Language, at, v.
 
 // taskStatuses are what the statuses of tasks are called.
 var taskStatuses = map[string]map[string]string{
-	"en": {"open": "open", "in_progress": "in progress", "done": "done", "dropped": "dropped"},
+	"en": {"open": "to do", "in_progress": "in progress", "done": "done", "dropped": "dropped"},
 	"ko": {"open": "시작 전", "in_progress": "진행 중", "done": "완료", "dropped": "취소됨"},
 }
 

@@ -65,7 +65,7 @@ func TestWriteNotice(t *testing.T) {
 		m, err := mail.WriteNotice(userdb.Mail{ID: mailID, Kind: userdb.MailKind(notice.TaskDue), Language: "en", About: about}, signing, "https://results.example.org")
 		require.NoError(t, err)
 		require.Contains(t, m.Text, "https://results.example.org/en/organize/races/"+mailID+link)
-		require.Contains(t, m.Text, ": open, Tuesday, 21 April 2026, 18:00 (Asia/Seoul)\n")
+		require.Contains(t, m.Text, ": to do, Tuesday, 21 April 2026, 18:00 (Asia/Seoul)\n")
 	}
 	tasks, err := json.Marshal(notice.Facts{Race: "Race", Date: "2026-04-20", Zone: "Asia/Seoul", Count: 3, Tasks: []notice.Task{
 		{Title: "Order medals", Status: "open", Deadline: "2026-04-01T09:00:00+09:00"}, {Title: "Book buses", Status: "done", Deadline: "2026-03-01"},
@@ -74,7 +74,7 @@ func TestWriteNotice(t *testing.T) {
 	m, err := mail.WriteNotice(userdb.Mail{Kind: userdb.MailKind(notice.TaskDue), Language: "en", About: tasks}, signing, "")
 	require.NoError(t, err)
 	require.Contains(t, m.Text, "Race, Monday, 20 April 2026\n\n")
-	require.Contains(t, m.Text, "- Order medals: open, Wednesday, 1 April 2026, 09:00 (Asia/Seoul)\n- Book buses: done, Sunday, 1 March 2026\n- And more: 1\n")
+	require.Contains(t, m.Text, "- Order medals: to do, Wednesday, 1 April 2026, 09:00 (Asia/Seoul)\n- Book buses: done, Sunday, 1 March 2026\n- And more: 1\n")
 	_, err = mail.WriteNotice(userdb.Mail{Kind: "nonsense", About: about}, signing, "")
 	require.Error(t, err)
 }
