@@ -46,12 +46,12 @@ func ofMails(err error) error {
 func (m mails) register(api huma.API) {
 	register(api, huma.Operation{
 		OperationID: "list-mails", Method: http.MethodGet, Path: mailsPath, Summary: "List mails that wait, or were not delivered",
-		Description: "Those of the last 30 days, the newest first, without their addresses and what they say. `waiting`: neither sent nor given up; each is tried every five minutes at least. `failed`: of no more use before the provider took it, or rejected by the provider. `bounced`: the address takes no mail. `complained`: the mail arrived, and its reader reported it as unwanted. `suppressed`: not sent, because the address is switched off here, or on the provider's own suppression list.",
+		Description: "Those of the last 30 days, the newest first, without their addresses and what they say. `waiting`: neither sent nor given up; each is tried every five minutes at least. `failed`: no longer useful before the provider took it, or rejected by the provider. `bounced`: the address takes no mail. `complained`: the mail arrived, and its reader reported it as unwanted. `suppressed`: not sent, because the address is switched off here, or on the provider's own suppression list.",
 		Errors:      statusesOf(),
 	}, m.list)
 	register(api, huma.Operation{
 		OperationID: "resend-mail", Method: http.MethodPost, Path: mailsPath + "/{mail_id}/resend", DefaultStatus: http.StatusAccepted, Summary: "Send a mail again that was not delivered",
-		Description: "The same mail, under the same Message-ID, to the same address, within a second or so. Refused, with the reason, is one that may have arrived, that is of no more use (its link or offer has ended, its post was withdrawn, or it is days old), that its reader does not want any more, and one whose address is switched off: only its owner switches that on again, by confirming an address.",
+		Description: "The same mail, under the same Message-ID, to the same address, within a second or so. Refused, with the reason, is one that may have arrived, that is no longer useful (its link or offer has ended, its post was withdrawn, or it is days old), that its reader does not want any more, and one whose address is switched off: only its owner switches that on again, by confirming an address.",
 		Errors:      statusesOf(http.StatusNotFound, http.StatusConflict),
 	}, m.resend)
 	register(api, huma.Operation{
@@ -95,15 +95,15 @@ type ListedMail struct {
 	Kind       userdb.MailKind   `json:"kind" doc:"What it is about."`
 	RaceID     string            `json:"race_id,omitempty" format:"uuid" doc:"Of a notice."`
 	State      userdb.MailState  `json:"state" enum:"queued,sending,sent,bounced,complained,failed" doc:"sending: an attempt was begun. If it is not known to have succeeded, the next follows by itself."`
-	Reason     userdb.MailReason `json:"reason,omitempty" enum:"expired,address-off,sender-off,withdrawn,rejected,refused,returned,suppressed" doc:"Why it was not delivered. expired: it was of no more use. address-off: its address was switched off before. sender-off: MAIL_SENDER was off. withdrawn: the post that it is about was withdrawn. rejected: the provider did not send what it had accepted. refused: the provider refused the address at once. returned: it came back later. suppressed: the provider's own list has the address."`
+	Reason     userdb.MailReason `json:"reason,omitempty" enum:"expired,address-off,sender-off,withdrawn,rejected,refused,returned,suppressed" doc:"Why it was not delivered. expired: it was no longer useful. address-off: its address was switched off before. sender-off: MAIL_SENDER was off. withdrawn: the post that it is about was withdrawn. rejected: the provider did not send what it had accepted. refused: the provider refused the address at once. returned: it came back later. suppressed: the provider's own list has the address."`
 	Error      string            `json:"error,omitempty" doc:"Of the last attempt, if that failed; without addresses."`
 	Attempts   int               `json:"attempts"`
 	Resends    int               `json:"resends,omitempty" doc:"How often an operator has had it sent again."`
 	CreatedAt  time.Time         `json:"created_at"`
 	ResentAt   *time.Time        `json:"resent_at,omitempty"`
 	ChangedAt  time.Time         `json:"changed_at" doc:"When its state last changed."`
-	ExpiresAt  time.Time         `json:"expires_at" doc:"From when it is of no more use, and not sent."`
-	Resendable bool              `json:"resendable" doc:"Whether it may be worth sending again: it was not delivered, and is still of use. The call has the last word."`
+	ExpiresAt  time.Time         `json:"expires_at" doc:"From when it is no longer useful, and not sent."`
+	Resendable bool              `json:"resendable" doc:"Whether it may be worth sending again: it was not delivered, and is still useful. The call has the last word."`
 	WorkflowID string            `json:"workflow_id"`
 	TraceURL   string            `json:"trace_url" doc:"The workflow that sends it in the Temporal Web UI: its own, or that of the event it tells of."`
 }

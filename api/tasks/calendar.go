@@ -18,7 +18,7 @@ const feedPath = "/v1/calendar/"
 
 func (c calls) registerCalendar(api huma.API, errs []int) {
 	server.Register(api, huma.Operation{
-		OperationID: "get-calendar-address", Method: http.MethodGet, Path: calendarPath, Errors: errs, Summary: "Look whether you have an address of a race's calendar", Tags: []string{tag},
+		OperationID: "get-calendar-address", Method: http.MethodGet, Path: calendarPath, Errors: errs, Summary: "Check whether you have an address of a race's calendar", Tags: []string{tag},
 	}, c.feedSince)
 	server.Register(api, huma.Operation{
 		OperationID: "create-calendar-address", Method: http.MethodPost, Path: calendarPath, DefaultStatus: http.StatusCreated, MaxBodyBytes: maxBody, Errors: errs,
@@ -32,7 +32,7 @@ func (c calls) registerCalendar(api huma.API, errs []int) {
 	server.Register(api, huma.Operation{
 		OperationID: "read-calendar", Method: http.MethodGet, Path: feedPath + "{token}", Errors: []int{http.StatusNotFound},
 		Summary: "Read a race's calendar", Tags: []string{tag},
-		Description: "Deadlines of tasks that are not dropped, the day of the race, and the opening and closing of entry, as iCalendar (RFC 5545).",
+		Description: "Tasks with a deadline that are not dropped, with their descriptions, the day of the race, the opening and closing of entry, and its draw, as iCalendar (RFC 5545).",
 		Responses:   map[string]*huma.Response{"200": {Description: "A calendar.", Content: map[string]*huma.MediaType{"text/calendar": {}}}},
 	}, c.readFeed)
 }

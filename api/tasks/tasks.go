@@ -52,7 +52,7 @@ func Register(api huma.API, cfg Config) *Service {
 	server.Register(api, huma.Operation{
 		OperationID: "copy-tasks", Method: http.MethodPost, Path: tasksPath + "/copy", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody, Errors: errs,
 		Summary: "Copy the tasks of another race", Tags: []string{tag},
-		Description: "Of a race of the same owner on which you work, as of last year's. All copies are open, deadlines keep their distance to the day of the race, and assignees who work on this race keep their tasks. What was copied before is left out, so that repeating the call is safe. A dry run answers with what it would add.",
+		Description: "Of a race of the same owner on which you work, such as last year's. All copies are open, even of tasks that were done or dropped; deadlines keep their distance to the day of the race, and assignees who work on this race keep their tasks. A task whose copy is still there is left out, so that repeating the call is safe. A dry run answers with what it would add.",
 	}, c.copy)
 	server.Register(api, huma.Operation{
 		OperationID: "get-task", Method: http.MethodGet, Path: taskPath, Errors: errs, Summary: "Read a task", Tags: []string{tag},
@@ -63,7 +63,7 @@ func Register(api huma.API, cfg Config) *Service {
 	}, c.change)
 	server.Register(api, huma.Operation{
 		OperationID: "set-task-status", Method: http.MethodPost, Path: taskPath + "/status", DefaultStatus: http.StatusOK, MaxBodyBytes: maxBody, Errors: errs,
-		Summary: "Say how far a task is", Tags: []string{tag}, Description: "For the assignee of the task, in any role, and for editors.",
+		Summary: "Set the status of a task", Tags: []string{tag}, Description: "For the assignee of the task, in any role, and for editors.",
 	}, c.setStatus)
 	server.Register(api, huma.Operation{
 		OperationID: "delete-task", Method: http.MethodDelete, Path: taskPath, DefaultStatus: http.StatusNoContent, Errors: changing, Summary: "Remove a task", Tags: []string{tag},
