@@ -79,8 +79,10 @@ func (m *mailing) notice(t *testing.T, position int64, kind notice.Kind) {
 	figures := &notice.Figures{Gun: "2:10:22", Status: "OK", Place: 7}
 	_, err := m.credits.WriteNotices(t.Context(), event, []userdb.NewNotice{{
 		UserID: m.userID, Recipient: userdb.Recipient{Address: address, Language: "ko"}, Kind: kind, ExpiresAt: time.Now().Add(time.Hour),
-		About: notice.Facts{RaceID: m.raceID, Race: "Harbour Half", Date: "2026-03-01", Before: figures, Now: figures, Until: time.Now().Add(time.Hour),
-			Post: &notice.Post{ID: newID(), Title: "Parking", Excerpt: "There is none."}},
+		About: notice.Facts{
+			RaceID: m.raceID, Race: "Harbour Half", Date: "2026-03-01", Before: figures, Now: figures, Until: time.Now().Add(time.Hour),
+			Post: &notice.Post{ID: newID(), Title: "Parking", Excerpt: "There is none."},
+		},
 	}}, nil)
 	require.NoError(t, err)
 	waiting, _, err := m.credits.NoticesToSend(t.Context(), position, kind, 0, 10)
