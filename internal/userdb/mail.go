@@ -259,6 +259,7 @@ type MailOutcome struct {
 // TurnMails does in one transaction what FinishMail does for the outcomes and BeginMail for
 // the mails that are next, which it returns except those that have been deleted. A mail
 // that another attempt began less than lease ago is left out too: it may be under way.
+// Without a lease none is, not even one that a process with a clock ahead of ours began.
 func (s *Ledger) TurnMails(ctx context.Context, done []MailOutcome, next []string, lease time.Duration) (begun []Mail, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		if err := s.finishMails(ctx, tx, done); err != nil {
@@ -293,7 +294,7 @@ func (s *Ledger) beginMails(ctx context.Context, queries *gen.Queries, next []st
 		m := mailOf(row)
 		switch {
 		case m.State.Final():
-		case m.State == MailSending && row.UpdatedAt.After(now.Add(-lease)):
+		case m.State == MailSending && lease > 0 && row.UpdatedAt.After(now.Add(-lease)):
 			continue
 		case !m.ExpiresAt.After(now):
 			m.State, m.Unsent = MailFailed, ErrMailExpired

@@ -145,6 +145,13 @@ func TestMailsInTurns(t *testing.T) {
 	b.pass(lease)
 	left, _ = look()
 	require.Equal(t, all[2:], left)
+	for attempts := 2; attempts <= 3; attempts++ { // without a lease, also when the clock that began it was ahead
+		again, err := b.ledger.BeginMail(t.Context(), all[3])
+		require.NoError(t, err)
+		require.Equal(t, attempts, again.Attempts)
+		b.pass(-5 * time.Second)
+	}
+	b.pass(lease + 10*time.Second)
 	begun, err := b.ledger.BeginMail(t.Context(), all[1])
 	require.NoError(t, err)
 	require.Equal(t, userdb.MailSent, begun.State)
