@@ -20,6 +20,9 @@ const (
 	// yieldFactor is for how many times as long as it took to send some, sending rests
 	// while credits wait.
 	yieldFactor = 12
+	// maxQueued is how long what was begun waits to be sent: afterwards the lease might end
+	// while it is under way.
+	maxQueued = 15 * time.Second
 	// maxYield bounds one such rest, so that what is sent slowly still gets on.
 	maxYield = 2 * time.Second
 )
@@ -41,7 +44,10 @@ type turns[Item, Begun, Outcome any] struct {
 	turn func(ctx context.Context, done []Outcome, next []Item) ([]Begun, error)
 	// send sends one. It is called by several goroutines.
 	send func(ctx context.Context, begun Begun) Outcome
-	// stop reports whether no more may be begun; nil: never.
+	// unsent is what came of one that was begun, and is not sent in this run: it waited too
+	// long, or no more may be sent.
+	unsent func(begun Begun) Outcome
+	// stop reports whether no more may be begun or sent; nil: never.
 	stop func() bool
 	// careful reports whether no more than a few may be under way, because none has
 	// succeeded; nil: never.
@@ -56,6 +62,7 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 	back, slots, out := make(chan Outcome, t.ahead), make(chan struct{}, t.atOnce), 0
 	var done []Outcome
 	stopping, began := workerStops(ctx), time.Now()
+	over := func() bool { return t.stop != nil && t.stop() || ctx.Err() != nil || closed(stopping) }
 	for {
 		yields := t.busy != nil && t.busy()
 		most := t.ahead
@@ -64,7 +71,7 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 		}
 		room := max(0, min(most-out, len(items)))
 		switch {
-		case t.stop != nil && t.stop(), ctx.Err() != nil, closed(stopping):
+		case over():
 			items, room = nil, 0
 		case yields && (out > 0 || len(done) > 0): // first all come back and are noted
 			room = 0
@@ -78,13 +85,17 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 				return err
 			}
 			done, items = nil, items[room:]
+			since := time.Now()
 			for _, one := range begun {
 				out++
 				go func() {
 					slots <- struct{}{}
-					outcome := t.send(ctx, one)
-					<-slots
-					back <- outcome
+					defer func() { <-slots }()
+					if over() || time.Since(since) > maxQueued {
+						back <- t.unsent(one)
+						return
+					}
+					back <- t.send(ctx, one)
 				}()
 			}
 		}

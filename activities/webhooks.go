@@ -112,7 +112,7 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	s := &sending{Webhooks: a, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
 	groups := s.messages(batch.Due)
 	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
-		ahead: webhooksAhead, atOnce: webhookSenders, busy: a.Busy, stop: s.stop.Load, turn: s.turn, send: s.attempt,
+		ahead: webhooksAhead, atOnce: webhookSenders, busy: a.Busy, stop: s.stop.Load, turn: s.turn, send: s.attempt, unsent: s.unsent,
 		careful: func() bool { return s.delivered.Load() == 0 },
 	}.run(ctx, groups)
 	if err != nil {
@@ -198,11 +198,20 @@ func (s *sending) attempt(ctx context.Context, deliveries []maindb.WebhookDelive
 	if err != nil {
 		return nil // the step has ended: nobody knows what came of it
 	}
-	if outcome.Rest() > 0 {
+	if outcome.Rest() > 0 || outcome.Gone() {
 		s.stop.Store(true)
 	}
 	for _, d := range deliveries {
 		results = append(results, s.result(d, outcome))
+	}
+	return results
+}
+
+// unsent puts deliveries back that were begun and not sent: they are due again as soon as
+// the endpoint may be sent to.
+func (s *sending) unsent(deliveries []maindb.WebhookDelivery) (results []maindb.DeliveryOutcome) {
+	for _, d := range deliveries {
+		results = append(results, maindb.DeliveryOutcome{WebhookDelivery: d, State: maindb.DeliveryWaiting, NextAt: s.now(), Unsent: true})
 	}
 	return results
 }

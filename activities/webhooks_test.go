@@ -42,6 +42,7 @@ type hookBundle struct {
 
 	mu         sync.Mutex
 	status     int
+	takes      int // so many, then it answers 429; 0: all
 	retryAfter string
 	got        []*http.Request
 	bodies     []string
@@ -82,6 +83,10 @@ func setupFormat(t *testing.T, format webhook.Format) *hookBundle {
 		b.got, b.bodies = append(b.got, r), append(b.bodies, string(body))
 		if b.retryAfter != "" {
 			w.Header().Set("Retry-After", b.retryAfter)
+		}
+		if b.takes > 0 && len(b.got) > b.takes {
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
 		}
 		w.WriteHeader(b.status)
 	}))
@@ -308,6 +313,38 @@ func TestWebhookThatIsDown(t *testing.T) {
 	require.Equal(t, b.now().Add(5*time.Second), sent.NextAt)
 	require.LessOrEqual(t, sent.Failed, 8+8)
 	require.Less(t, sent.Failed, 20)
+}
+
+// TestWebhookThatAsksForRest: an endpoint that takes some events and then asks to be left
+// alone gets none of those that were begun ahead, and these lose no attempt.
+func TestWebhookThatAsksForRest(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	for range 60 {
+		b.change(t, "import.applied")
+	}
+	const takes, atOnce = 10, 8
+	b.mu.Lock()
+	b.takes, b.retryAfter = takes, "60"
+	b.mu.Unlock()
+	sent := b.send(t)
+	ids, _, _ := b.taken()
+	require.Equal(t, takes, sent.Delivered)
+	require.LessOrEqual(t, len(ids), takes+atOnce, "no more than were under way")
+	untouched := 0
+	for _, d := range b.deliveries(t) {
+		if d.State == maindb.DeliveryWaiting && d.Outcome == "" {
+			require.Zero(t, d.Attempts)
+			untouched++
+		}
+	}
+	require.Equal(t, 60-len(ids), untouched)
+	b.mu.Lock()
+	b.takes = 0
+	b.mu.Unlock()
+	require.Equal(t, b.now().Add(time.Minute), b.send(t).NextAt)
+	b.pass(time.Minute)
+	require.Equal(t, untouched, b.send(t).Delivered)
 }
 
 // TestChannelIsTold: what happens in a minute is one message to a channel, each event has

@@ -207,6 +207,7 @@ type DeliveryOutcome struct {
 	Outcome         webhook.Outcome
 	State           string    // that the delivery is in from now on
 	NextAt          time.Time // when the next attempt is due, if it waits
+	Unsent          bool      // the attempt was begun and not made: it does not count
 }
 
 // DeliveryTurn is what a turn did.
@@ -275,22 +276,35 @@ func waitingDeliveries(ctx context.Context, q *gen.Queries, done []DeliveryOutco
 // finishDeliveries notes the outcomes of deliveries that are due when their attempts left
 // them.
 func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, done []DeliveryOutcome, due map[string]time.Time, now time.Time) (off bool, err error) {
-	var ids, states, outcomes, dues []any
+	var ids, states, outcomes, dues, unsent []any
 	var failure *webhook.Outcome
 	delivered := false
 	for _, d := range done {
 		if d.State == "" {
 			continue
 		}
-		if d.Outcome.Delivered() {
+		said := d.Outcome.String()
+		if d.Unsent {
+			said = d.WebhookDelivery.Outcome
+		} else if d.Outcome.Delivered() {
 			delivered = true
 		} else if failure == nil || d.Outcome.Gone() || !failure.Gone() && d.Outcome.Rest() > failure.Rest() {
 			failure = &d.Outcome
 		}
 		if at, ok := due[d.ID]; ok && at.Equal(d.DueAt) {
 			ids = append(ids, d.ID)
-			states, outcomes = append(states, d.ID, d.State), append(outcomes, d.ID, d.Outcome.String())
+			states, outcomes = append(states, d.ID, d.State), append(outcomes, d.ID, said)
 			dues = append(dues, d.ID, d.NextAt.UTC().Truncate(time.Microsecond))
+			if d.Unsent {
+				unsent = append(unsent, d.ID)
+			}
+		}
+	}
+	if n := len(unsent); n > 0 {
+		//nolint:gosec // only placeholders are added
+		_, err := tx.ExecContext(ctx, "UPDATE webhook_delivery SET attempts = attempts - 1 WHERE delivery_id IN ("+strings.Repeat(",?", n)[1:]+")", unsent...)
+		if err != nil {
+			return false, fmt.Errorf("put %d deliveries back: %w", n, err)
 		}
 	}
 	if n := len(ids); n > 0 {
