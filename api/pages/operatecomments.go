@@ -77,8 +77,11 @@ func (s *site) confirmJudgment(ctx context.Context, v *visit, name string, to ra
 	return c, confirmation{
 		title: v.T("operate.do." + name), button: v.T("operate.do." + name), back: commentsPath, does: []string{v.T("operate.does." + name)},
 		facts: [][2]string{
-			{v.T("operate.race"), names[c.RaceID]}, {v.T("operate.comment.author"), author}, {v.T("operate.comment.text"), c.Text},
-			{v.T("operate.comment.reasons"), strings.Join(givenReasons(c.Reports), " · ")}, {v.T("operate.comment.hidden"), c.HiddenReason},
+			{v.T("operate.race"), names[c.RaceID]},
+			{v.T("operate.comment.author"), author},
+			{v.T("operate.comment.text"), c.Text},
+			{v.T("operate.comment.reasons"), strings.Join(givenReasons(c.Reports), " · ")},
+			{v.T("operate.comment.hidden"), c.HiddenReason},
 		},
 	}, nil
 }

@@ -79,7 +79,7 @@ func (b *bench) settling(ctx context.Context, settle string) {
 // mails are being written.
 func (b *bench) publish(ctx context.Context, n int) (position int64) {
 	raceID := b.race(ctx, n)
-	rows := must(b.mainDB.QueryContext(ctx, "SELECT user_id FROM participant WHERE race_id = ?", raceID))
+	rows := must(b.mainDB.QueryContext(ctx, "SELECT user_id FROM participant WHERE race_id = ?", raceID)) //nolint:rowserrcheck // check is handed the error
 	defer func() { _ = rows.Close() }()
 	var users []any
 	for rows.Next() {

@@ -95,6 +95,14 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 	if err := st.addPosts(ctx, organizer); err != nil {
 		return nil, err
 	}
+	if err := st.readClaimCode(ctx, organizer); err != nil {
+		return nil, err
+	}
+	return &st, st.ranked(ctx, organizer)
+}
+
+// readClaimCode reads the code by which the result of bib 2 is claimed.
+func (st *stage) readClaimCode(ctx context.Context, organizer *apiclient.Client) error {
 	var codes struct {
 		Items []struct {
 			Bib  string `json:"bib"`
@@ -102,14 +110,14 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 		} `json:"items"`
 	}
 	if err := organizer.Get(ctx, "/v1/races/"+st.small+"/claim-codes", &codes); err != nil {
-		return nil, err
+		return err
 	}
 	for _, one := range codes.Items {
 		if one.Bib == "2" {
 			st.claim = one.Code
 		}
 	}
-	return &st, st.ranked(ctx, organizer)
+	return nil
 }
 
 // addSmall adds the small race with its runners and results.
