@@ -196,7 +196,9 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 			s.sent.Add(1)
 			return outcome
 		},
-		unsent: func(m userdb.Mail) userdb.MailOutcome { return userdb.MailOutcome{MailID: m.ID, State: userdb.MailQueued} },
+		unsent: func(m userdb.Mail) userdb.MailOutcome {
+			return userdb.MailOutcome{MailID: m.ID, State: userdb.MailQueued}
+		},
 	}.run(ctx, ids)
 	sent := NoticesSent{Sent: int(s.sent.Load()), Failed: int(s.failed.Load())}
 	if err == nil && sent.Sent == 0 && sent.Failed > 0 {

@@ -62,7 +62,7 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 	back, slots, out := make(chan Outcome, t.ahead), make(chan struct{}, t.atOnce), 0
 	var done []Outcome
 	stopping, began := workerStops(ctx), time.Now()
-	over := func() bool { return t.stop != nil && t.stop() || ctx.Err() != nil || closed(stopping) }
+	over := func() bool { return t.over(ctx, stopping) }
 	for {
 		yields := t.busy != nil && t.busy()
 		most := t.ahead
@@ -91,11 +91,7 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 				go func() {
 					slots <- struct{}{}
 					defer func() { <-slots }()
-					if over() || time.Since(since) > maxQueued {
-						back <- t.unsent(one)
-						return
-					}
-					back <- t.send(ctx, one)
+					back <- t.sendOne(ctx, one, over() || time.Since(since) > maxQueued)
 				}()
 			}
 		}
@@ -114,6 +110,17 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 			done, out = append(done, <-back), out-1
 		}
 	}
+}
+
+func (t turns[Item, Begun, Outcome]) over(ctx context.Context, stopping <-chan struct{}) bool {
+	return t.stop != nil && t.stop() || ctx.Err() != nil || closed(stopping)
+}
+
+func (t turns[Item, Begun, Outcome]) sendOne(ctx context.Context, one Begun, tooLate bool) Outcome {
+	if tooLate {
+		return t.unsent(one)
+	}
+	return t.send(ctx, one)
 }
 
 // note takes a turn. One that has something to note is repeated through an outage, and

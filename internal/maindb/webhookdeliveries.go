@@ -284,11 +284,12 @@ func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, 
 			continue
 		}
 		said := d.Outcome.String()
-		if d.Unsent {
+		switch {
+		case d.Unsent:
 			said = d.WebhookDelivery.Outcome
-		} else if d.Outcome.Delivered() {
+		case d.Outcome.Delivered():
 			delivered = true
-		} else if failure == nil || d.Outcome.Gone() || !failure.Gone() && d.Outcome.Rest() > failure.Rest() {
+		case failure == nil || d.Outcome.Gone() || !failure.Gone() && d.Outcome.Rest() > failure.Rest():
 			failure = &d.Outcome
 		}
 		if at, ok := due[d.ID]; ok && at.Equal(d.DueAt) {
