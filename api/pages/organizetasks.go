@@ -347,37 +347,27 @@ func (s *site) taskWith(ctx context.Context, v *visit, stale bool) (page, error)
 
 // changeTask saves a task, or removes it.
 func (s *site) changeTask(ctx context.Context, v *visit) (page, error) {
-	taskID, revision := v.param("task_id"), v.form.get("revision")
-	said, to := "task-saved", taskPath(v.raceID, taskID)
-	var err error
 	if v.form.get("do") == "remove" {
-		said, to = "task-removed", tasksPath(v.raceID)
-		if err = s.Tasks.Remove(ctx, taskID, revision); isNotFound(err) { // pressed twice
-			err = nil
-		}
-	} else {
-		in := v.taskForm(server.RaceFrom(ctx))
-		change := tasks.TaskChange{
-			Title: &in.Title, Note: &in.Note, Status: &in.Status, AssigneeID: &in.AssigneeID, WatcherIDs: &in.WatcherIDs, RemindDays: &in.RemindDays,
-		}
-		if in.WatcherIDs == nil {
-			change.WatcherIDs = &[]string{}
-		}
-		if v.form.get("deadline") != v.form.get("was_deadline") || v.form.get("deadline_time") != v.form.get("was_deadline_time") {
-			change.Deadline = &in.Deadline // else a moment stays one
-		}
-		if v.form.refused() || v.refused(server.Valid(change)) {
-			return s.taskPage(ctx, v)
-		}
-		err = s.Tasks.Change(ctx, taskID, revision, change)
+		return s.removeTask(ctx, v)
 	}
+	in := v.taskForm(server.RaceFrom(ctx))
+	change := tasks.TaskChange{
+		Title: &in.Title, Note: &in.Note, Status: &in.Status, AssigneeID: &in.AssigneeID, WatcherIDs: &in.WatcherIDs, RemindDays: &in.RemindDays,
+	}
+	if in.WatcherIDs == nil {
+		change.WatcherIDs = &[]string{}
+	}
+	if v.form.get("deadline") != v.form.get("was_deadline") || v.form.get("deadline_time") != v.form.get("was_deadline_time") {
+		change.Deadline = &in.Deadline // else a moment stays one
+	}
+	if v.form.refused() || v.refused(server.Valid(change)) {
+		return s.taskPage(ctx, v)
+	}
+	taskID := v.param("task_id")
+	err := s.Tasks.Change(ctx, taskID, v.form.get("revision"), change)
 	if errors.Is(err, race.ErrStale) {
-		removing := said == "task-removed"
 		v.form.problem, v.form.status = v.T("task.stale"), http.StatusConflict
-		if removing { // that form held nothing of the task: show the task, not empty fields
-			v.form.problem, v.form.sent = v.T("task.stale.remove"), false
-		}
-		return s.taskWith(ctx, v, !removing)
+		return s.taskWith(ctx, v, true)
 	}
 	if v.refused(err) {
 		return s.taskPage(ctx, v)
@@ -385,7 +375,23 @@ func (s *site) changeTask(ctx context.Context, v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	return v.done(to, said)
+	return v.done(taskPath(v.raceID, taskID), "task-saved")
+}
+
+func (s *site) removeTask(ctx context.Context, v *visit) (page, error) {
+	err := s.Tasks.Remove(ctx, v.param("task_id"), v.form.get("revision"))
+	if errors.Is(err, race.ErrStale) {
+		// The form held nothing of the task: show the task, not empty fields.
+		v.form.problem, v.form.status, v.form.sent = v.T("task.stale.remove"), http.StatusConflict, false
+		return s.taskWith(ctx, v, false)
+	}
+	if v.refused(err) {
+		return s.taskPage(ctx, v)
+	}
+	if err != nil && !isNotFound(err) { // not found: pressed twice
+		return page{}, err
+	}
+	return v.done(tasksPath(v.raceID), "task-removed")
 }
 
 // deadline writes a deadline by the clock of a race, without the year if it is this one.
