@@ -184,13 +184,14 @@ func (s *Service) ReplayDelivery(ctx context.Context, deliveryID string) error {
 	return err
 }
 
-// OpenNotices returns the oldest events that people have not been told about.
-func (s *Service) OpenNotices(ctx context.Context, part server.Page) ([]OpenNotice, error) {
+// OpenNotices returns a part of the events that people have not been told about, and the
+// cursor of the next.
+func (s *Service) OpenNotices(ctx context.Context, part server.Page) ([]OpenNotice, string, error) {
 	out, err := within(ctx, readTimeout, func(ctx context.Context) (*openNoticesOutput, error) {
-		return s.deliveries.notices(ctx, &noticesInput{Page: server.Page{Limit: part.Limit}})
+		return s.deliveries.notices(ctx, &noticesInput{Page: part})
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return out.Body.Items, nil
+	return out.Body.Items, out.Body.NextCursor, nil
 }

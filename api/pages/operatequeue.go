@@ -8,6 +8,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/api/ops"
 	"github.com/mrmrthon/mrmrthon/api/ops/repair"
+	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/queue"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -30,10 +31,11 @@ func (s *site) deadLetters(ctx context.Context, v *visit) (page, error) {
 
 // deliveriesView is what others are told, where that waits or fails.
 type deliveriesView struct {
-	state   string
-	items   []ops.FailedDelivery
-	more    string
-	notices []ops.OpenNotice
+	state       string
+	items       []ops.FailedDelivery
+	more        string
+	notices     []ops.OpenNotice
+	moreNotices string
 }
 
 func (s *site) deliveries(ctx context.Context, v *visit) (page, error) {
@@ -49,8 +51,11 @@ func (s *site) deliveries(ctx context.Context, v *visit) (page, error) {
 	if next != "" {
 		view.more = v.here("cursor", next)
 	}
-	if view.notices, err = s.Operations.OpenNotices(ctx, v.partOfList()); err != nil {
+	if view.notices, next, err = s.Operations.OpenNotices(ctx, server.Page{Limit: rowsAtOnce, Cursor: v.get("notices")}); err != nil {
 		return page{}, err
+	}
+	if next != "" {
+		view.moreNotices = v.here("notices", next)
 	}
 	return page{title: v.T("operate.deliveries"), body: deliveriesBody(v, view)}, nil
 }

@@ -133,6 +133,12 @@ func TestPages(t *testing.T) {
 	require.Len(t, items, 3)
 	require.Empty(t, next)
 
+	type kind string // a list may be ordered by a word
+	word := kind("place-moved")
+	require.NoError(t, server.ReadCursor(server.Cursor(3, word), new(int), &word))
+	require.Equal(t, kind("place-moved"), word)
+	require.Error(t, server.ReadCursor(server.Cursor(3, "Place moved"), new(int), &word))
+
 	var untouched item
 	require.NoError(t, server.Page{}.Seek(&untouched.day, &untouched.id, &untouched.number))
 	require.Zero(t, untouched)

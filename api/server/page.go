@@ -3,7 +3,8 @@ package server
 import (
 	"encoding/base64"
 	"encoding/json"
-	"math"
+	"reflect"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -35,19 +36,20 @@ func Cut[T any](p Page, found []T, position func(last T) []any) (items []T, next
 	return items, Cursor(position(items[p.Limit-1])...)
 }
 
-// Cursor encodes a position in a list (IDs, numbers and dates) as an opaque cursor.
+// Cursor encodes a position in a list (IDs, words, numbers and dates) as an opaque
+// cursor.
 func Cursor(position ...any) string {
 	parts := make([]string, len(position))
 	for i, value := range position {
-		switch value := value.(type) {
-		case string:
-			parts[i] = value
-		case int:
-			parts[i] = strconv.Itoa(value)
-		case int64:
-			parts[i] = strconv.FormatInt(value, 10)
-		case race.Date:
-			parts[i] = value.String()
+		if date, ok := value.(race.Date); ok {
+			parts[i] = date.String()
+			continue
+		}
+		switch v := reflect.ValueOf(value); v.Kind() {
+		case reflect.String:
+			parts[i] = v.String()
+		case reflect.Int, reflect.Int64:
+			parts[i] = strconv.FormatInt(v.Int(), 10)
 		default:
 			panic("server: a cursor cannot hold this type")
 		}
@@ -56,34 +58,50 @@ func Cursor(position ...any) string {
 }
 
 // ReadCursor decodes a cursor into pointers to the types that Cursor was given. Strings
-// must be IDs, numbers must not be negative, and an int must fit an INT column, so that
-// a handwritten cursor never reaches a database. The empty cursor leaves the position
-// unchanged; a malformed one is a 422 problem.
+// must be IDs, those of a type of their own words, numbers must not be negative, and an
+// int must fit an INT column, so that a handwritten cursor never reaches a database. The
+// empty cursor leaves the position unchanged; a malformed one is a 422 problem.
 func ReadCursor(cursor string, position ...any) error {
 	parts, err := decodeCursor(cursor, len(position))
 	if err != nil || parts == nil {
 		return err
 	}
 	for i, to := range position {
-		valid := false
-		switch to := to.(type) {
-		case *string:
-			*to, valid = parts[i], IsID(parts[i])
-		case *int:
-			*to, err = strconv.Atoi(parts[i])
-			valid = err == nil && *to >= 0 && *to <= math.MaxInt32 && strconv.Itoa(*to) == parts[i]
-		case *int64:
-			*to, err = strconv.ParseInt(parts[i], 10, 64)
-			valid = err == nil && *to >= 0
-		case *race.Date:
-			*to, err = race.ParseDate(parts[i])
-			valid = err == nil
-		}
-		if !valid {
+		if !readPart(parts[i], to) {
 			return BadCursor()
 		}
 	}
 	return nil
+}
+
+// word is the form of a name in a cursor, as that of a kind of notice.
+var word = regexp.MustCompile(`^[a-z][a-z._-]{0,63}$`)
+
+func readPart(part string, to any) (valid bool) {
+	if date, ok := to.(*race.Date); ok {
+		var err error
+		*date, err = race.ParseDate(part)
+		return err == nil
+	}
+	v := reflect.ValueOf(to).Elem()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(part)
+		if v.Type() == reflect.TypeFor[string]() {
+			return IsID(part)
+		}
+		return word.MatchString(part)
+	case reflect.Int:
+		n, err := strconv.ParseInt(part, 10, 32)
+		v.SetInt(n)
+		return err == nil && n >= 0 && strconv.FormatInt(n, 10) == part
+	case reflect.Int64:
+		n, err := strconv.ParseInt(part, 10, 64)
+		v.SetInt(n)
+		return err == nil && n >= 0
+	default:
+		return false
+	}
 }
 
 // EncodeCursor encodes the position of the last item of a page.
