@@ -145,6 +145,7 @@ func TestMasked(t *testing.T) {
 		"550 <uta.pippig+x@mail.example.org>: no such user": "550 <…@…>: no such user",
 		"refused: uta@localhost, code 554":                  "refused: …@…, code 554",
 		"dial tcp 10.0.0.7:25: connection refused":          "dial tcp 10.0.0.7:25: connection refused",
+		"535 anmeldung ung\xfcltig":                         "535 anmeldung ung\uFFFDltig",
 	} {
 		require.Equal(t, want, mail.Masked(text))
 	}
