@@ -188,7 +188,7 @@ func TestOperatorJudgesComments(t *testing.T) {
 	shown := operator.visit(list)
 	require.Contains(t, shown.Find(".tale").Text(), "<b>Cheap</b> shoes here")
 	require.Contains(t, shown.Find(".tale").Text(), "spam")
-	require.Contains(t, shown.Find(".tale").Text(), "has not decided")
+	require.Contains(t, shown.Find(".tale").Text(), "Nobody has decided yet")
 
 	// The staff keeps the comment; somebody reports it again.
 	judge := "/en/organize/races/" + r.ID + "/comments"
