@@ -25,16 +25,18 @@ const (
 	// noticePage is how many results or rows of standings are gone through in one step.
 	noticePage = 1000
 	// noticeBatch is how many mails one step sends.
-	noticeBatch = 500
+	noticeBatch = 2000
 	// noticeSenders is how many of them are handed over at once: providers bound the
 	// connections of a client.
 	noticeSenders = 8
-	// noticesAhead is how many of them are begun before it is noted what became of them.
-	noticesAhead = 32
+	// noticesUnnoted is how many of them are sent before it is noted what became of them.
+	noticesUnnoted = 128
+	// noticesBegun is how many of them are begun at once.
+	noticesBegun = 256
 	// noticeAttempt bounds one of them.
 	noticeAttempt = 40 * time.Second
-	// noticeLease is how long a mail that was begun is left alone: longer than an attempt
-	// and what is noted of it take, so that a step which Temporal takes for dead while it
+	// noticeLease is how long a mail that was begun is left alone: longer than it waits to
+	// be sent and an attempt takes, so that a step which Temporal takes for dead while it
 	// goes on, cut off from Temporal, does not have its mails sent twice.
 	noticeLease = time.Minute
 	// maxNoticeFailures is after how many failures a step that sends gives up: the
@@ -161,11 +163,6 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	if err != nil || len(waiting) == 0 {
 		return NoticesSent{}, err
 	}
-	if withdrawn, err := a.withdrawn(ctx, in); err != nil {
-		return NoticesSent{}, err
-	} else if withdrawn {
-		return NoticesSent{More: true}, a.user.DropNotices(ctx, in.Position, in.Kind, noticeLease)
-	}
 	users, ids := make([]string, len(waiting)), make([]string, len(waiting))
 	for i, w := range waiting {
 		users[i], ids[i] = w.UserID, w.MailID
@@ -176,10 +173,19 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	}
 	s := &noticesSending{}
 	err = turns[string, userdb.Mail, userdb.MailOutcome]{
-		ahead: noticesAhead, atOnce: noticeSenders, busy: a.Busy,
-		stop: func() bool { return s.failed.Load() >= maxNoticeFailures },
-		turn: func(ctx context.Context, done []userdb.MailOutcome, next []string) ([]userdb.Mail, error) {
-			return a.user.TurnMails(ctx, done, next, noticeLease)
+		atOnce: noticeSenders, unnoted: noticesUnnoted, most: noticesBegun, busy: a.Busy,
+		stop: func() bool { return s.withdrawn.Load() || s.failed.Load() >= maxNoticeFailures },
+		begin: func(ctx context.Context, next []string) ([]userdb.Mail, error) {
+			withdrawn, err := a.withdrawn(ctx, in)
+			if err != nil || withdrawn {
+				s.withdrawn.Store(withdrawn)
+				return nil, err
+			}
+			return a.user.TurnMails(ctx, nil, next, noticeLease)
+		},
+		note: func(ctx context.Context, done []userdb.MailOutcome) error {
+			_, err := a.user.TurnMails(ctx, done, nil, noticeLease)
+			return err
 		},
 		send: func(ctx context.Context, m userdb.Mail) userdb.MailOutcome {
 			ctx, cancel := context.WithTimeout(ctx, noticeAttempt)
@@ -200,6 +206,9 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 			return userdb.MailOutcome{MailID: m.ID, State: userdb.MailQueued}
 		},
 	}.run(ctx, ids)
+	if err == nil && s.withdrawn.Load() {
+		err = a.user.DropNotices(ctx, in.Position, in.Kind, noticeLease)
+	}
 	sent := NoticesSent{Sent: int(s.sent.Load()), Failed: int(s.failed.Load())}
 	if err == nil && sent.Sent == 0 && sent.Failed > 0 {
 		err = *s.err.Load()
@@ -215,6 +224,7 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 // noticesSending is what became of the mails of a step so far.
 type noticesSending struct {
 	sent, failed atomic.Int64
+	withdrawn    atomic.Bool           // the post that they tell of: none is begun any more
 	err          atomic.Pointer[error] // of the last that failed
 }
 

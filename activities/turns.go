@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,6 +14,9 @@ const (
 	// outage of the database: what is forgotten would be sent once more.
 	noteFor   = time.Minute
 	notePause = 500 * time.Millisecond
+	// noteEvery is how long outcomes gather: a transaction for a few would cost a fast
+	// receiver more than sending does.
+	noteEvery = 20 * time.Millisecond
 	// turnTimeout bounds one transaction.
 	turnTimeout = 15 * time.Second
 	// fewAtOnce is how many are under way until one has succeeded.
@@ -27,26 +31,30 @@ const (
 	maxYield = 2 * time.Second
 )
 
-// turns sends many things, some at once, and notes what came of them. One transaction
-// notes those that are back and begins as many others. While it runs, those begun before
-// are sent, so that a fast receiver costs a transaction for many and a slow one no more
-// than one each.
+// turns sends many things, some at once, and notes what came of them. At the same time one
+// transaction begins the next of them, others are sent, and another transaction notes what
+// is back: a fast receiver costs a transaction for many and waits for none, and to a slow
+// one no more are begun than it takes.
 //
-// A process that is killed leaves at most `ahead` of them of which nobody knows whether
-// they were sent.
+// A process that is killed leaves at most `unnoted` of them of which nobody knows whether
+// they were sent. Others that were begun wait until their lease ends.
 type turns[Item, Begun, Outcome any] struct {
-	// ahead is how many may be begun and not noted.
-	ahead int
-	// atOnce is how many of them are sent at the same time.
-	atOnce int
-	// turn notes outcomes and begins the next items. It is called again with the same
-	// arguments when it fails, or when its answer is lost.
-	turn func(ctx context.Context, done []Outcome, next []Item) ([]Begun, error)
+	// begin notes that items are about to be sent, and returns those that may be.
+	begin func(ctx context.Context, next []Item) ([]Begun, error)
+	// note keeps outcomes. It is called again with the same ones when it fails, or when its
+	// answer is lost.
+	note func(ctx context.Context, done []Outcome) error
 	// send sends one. It is called by several goroutines.
 	send func(ctx context.Context, begun Begun) Outcome
 	// unsent is what came of one that was begun, and is not sent in this run: it waited too
 	// long, or no more may be sent.
 	unsent func(begun Begun) Outcome
+	// atOnce is how many are sent at the same time.
+	atOnce int
+	// unnoted is how many may be under way, or back and not noted yet.
+	unnoted int
+	// most is how many one transaction begins at most, once that many are sent meanwhile.
+	most int
 	// stop reports whether no more may be begun or sent; nil: never.
 	stop func() bool
 	// careful reports whether no more than a few may be under way, because none has
@@ -59,85 +67,162 @@ type turns[Item, Begun, Outcome any] struct {
 // run sends items until all are sent, stop says so, or ctx or the worker ends. What was
 // begun is always noted.
 func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) error {
-	back, slots, out := make(chan Outcome, t.ahead), make(chan struct{}, t.atOnce), 0
-	var done []Outcome
-	stopping, began := workerStops(ctx), time.Now()
-	over := func() bool { return t.over(ctx, stopping) }
+	stopping := workerStops(ctx)
+	r := &turning[Item, Begun, Outcome]{
+		turns: t, items: items, size: 2 * t.atOnce, ready: make(chan Begun), back: make(chan Outcome, t.unnoted),
+		begun: make(chan begun[Begun]), noted: make(chan error), rested: true, since: time.Now(), pace: time.NewTimer(noteEvery),
+		over: func() bool { return t.stop != nil && t.stop() || ctx.Err() != nil || closed(stopping) },
+	}
+	for range t.atOnce {
+		go func() {
+			for one := range r.ready {
+				r.back <- t.send(ctx, one)
+			}
+		}()
+	}
+	defer close(r.ready)
 	for {
+		if r.over() || r.failed != nil {
+			r.items = nil
+		}
+		r.putBack(r.over() || r.failed != nil)
 		yields := t.busy != nil && t.busy()
-		most := t.ahead
-		if t.careful != nil && t.careful() {
-			most = min(most, fewAtOnce)
-		}
-		room := max(0, min(most-out, len(items)))
-		switch {
-		case over():
-			items, room = nil, 0
-		case yields && (out > 0 || len(done) > 0): // first all come back and are noted
-			room = 0
-		}
-		if room > 0 || len(done) > 0 {
-			begun, err := t.note(ctx, done, items[:room])
-			if err != nil {
-				for range out {
-					<-back
-				}
-				return err
+		r.startNote(ctx)
+		r.startBegin(ctx, yields)
+		if !r.pending() {
+			if len(r.items) == 0 {
+				return cmp.Or(r.failed, ctx.Err())
 			}
-			done, items = nil, items[room:]
-			since := time.Now()
-			for _, one := range begun {
-				out++
-				go func() {
-					slots <- struct{}{}
-					defer func() { <-slots }()
-					back <- t.sendOne(ctx, one, over() || time.Since(since) > maxQueued)
-				}()
-			}
-		}
-		if out == 0 {
-			if len(items) == 0 {
-				return ctx.Err()
-			}
-			if yields {
-				rest(ctx, stopping, min(yieldFactor*time.Since(began), maxYield))
-				began = time.Now()
-			}
+			rest(ctx, stopping, min(yieldFactor*time.Since(r.since), maxYield))
+			r.since, r.rested = time.Now(), true
 			continue
 		}
-		done, out = append(done, <-back), out-1
-		for len(back) > 0 {
-			done, out = append(done, <-back), out-1
+		r.wait()
+	}
+}
+
+// turning is a run of turns. Its fields belong to one goroutine.
+type turning[Item, Begun, Outcome any] struct {
+	turns[Item, Begun, Outcome]
+	over   func() bool
+	items  []Item
+	size   int // how many the next transaction begins
+	queue  []queued[Begun]
+	out    int       // how many are being sent
+	done   []Outcome // back and not noted
+	noting int       // how many outcomes are being noted
+	begins bool      // a transaction that begins some is under way
+	since  time.Time // the last rest
+	rested bool      // and none was begun since
+	failed error
+	lost   bool // outcomes could not be noted
+	pace   *time.Timer
+	paced  bool // noteEvery has passed since the last note began
+
+	ready chan Begun
+	back  chan Outcome
+	begun chan begun[Begun]
+	noted chan error
+}
+
+type queued[Begun any] struct {
+	one   Begun
+	since time.Time
+}
+
+type begun[Begun any] struct {
+	all []Begun
+	err error
+}
+
+// pending reports whether anything is to be waited for.
+func (r *turning[Item, Begun, Outcome]) pending() bool {
+	return r.begins || r.noting > 0 || r.out > 0 || len(r.queue) > 0
+}
+
+// putBack gives up sending what has waited for too long since it was begun, or all of it.
+func (r *turning[Item, Begun, Outcome]) putBack(all bool) {
+	for len(r.queue) > 0 && (all || time.Since(r.queue[0].since) > maxQueued) {
+		r.done, r.queue = append(r.done, r.unsent(r.queue[0].one)), r.queue[1:]
+	}
+}
+
+// startNote notes what is back, once enough is, some time has passed since the last note,
+// or nothing else is under way.
+func (r *turning[Item, Begun, Outcome]) startNote(ctx context.Context) {
+	if r.noting > 0 || len(r.done) == 0 || r.lost {
+		return
+	}
+	if len(r.done) < r.unnoted/2 && r.out+len(r.queue) > 0 && !r.paced {
+		return
+	}
+	done := r.done
+	r.noting, r.done, r.paced = len(done), nil, false
+	r.pace.Reset(noteEvery)
+	again := retry.WithMaxDuration(noteFor, retry.NewConstant(notePause))
+	go func() {
+		r.noted <- retry.Do(context.WithoutCancel(ctx), again, func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+			defer cancel()
+			return retry.RetryableError(r.note(ctx, done))
+		})
+	}()
+}
+
+// startBegin begins the next when few wait to be sent. While credits wait, it does so once
+// all others are noted and sending has rested.
+func (r *turning[Item, Begun, Outcome]) startBegin(ctx context.Context, yields bool) {
+	room := r.size
+	switch {
+	case r.begins, len(r.queue) > r.size/2:
+		return
+	case yields:
+		if r.pending() || !r.rested {
+			return
 		}
+		r.size = 2 * r.atOnce
+		room = r.size
+	case r.careful != nil && r.careful():
+		room = fewAtOnce - len(r.queue) - r.out - r.noting - len(r.done)
 	}
-}
-
-func (t turns[Item, Begun, Outcome]) over(ctx context.Context, stopping <-chan struct{}) bool {
-	return t.stop != nil && t.stop() || ctx.Err() != nil || closed(stopping)
-}
-
-func (t turns[Item, Begun, Outcome]) sendOne(ctx context.Context, one Begun, tooLate bool) Outcome {
-	if tooLate {
-		return t.unsent(one)
+	if room = min(room, len(r.items)); room <= 0 {
+		return
 	}
-	return t.send(ctx, one)
-}
-
-// note takes a turn. One that has something to note is repeated through an outage, and
-// when ctx has ended.
-func (t turns[Item, Begun, Outcome]) note(ctx context.Context, done []Outcome, next []Item) (begun []Begun, err error) {
-	again := retry.WithMaxRetries(0, retry.NewConstant(notePause))
-	if len(done) > 0 {
-		again, ctx = retry.WithMaxDuration(noteFor, retry.NewConstant(notePause)), context.WithoutCancel(ctx)
-	}
-	err = retry.Do(ctx, again, func(ctx context.Context) error {
+	next := r.items[:room]
+	r.items, r.begins, r.rested = r.items[room:], true, false
+	go func() {
 		ctx, cancel := context.WithTimeout(ctx, turnTimeout)
 		defer cancel()
-		var err error
-		begun, err = t.turn(ctx, done, next)
-		return retry.RetryableError(err)
-	})
-	return begun, err
+		all, err := r.begin(ctx, next)
+		r.begun <- begun[Begun]{all, err}
+	}()
+}
+
+// wait waits until one more can be handed over, or something is back.
+func (r *turning[Item, Begun, Outcome]) wait() {
+	var ready chan Begun
+	var next Begun
+	if len(r.queue) > 0 && r.out+len(r.done)+r.noting < r.unnoted {
+		ready, next = r.ready, r.queue[0].one
+	}
+	select {
+	case ready <- next:
+		r.queue, r.out = r.queue[1:], r.out+1
+	case one := <-r.back:
+		r.done, r.out = append(r.done, one), r.out-1
+	case <-r.pace.C:
+		r.paced = true
+	case err := <-r.noted:
+		r.noting, r.lost, r.failed = 0, err != nil, cmp.Or(r.failed, err)
+	case begun := <-r.begun:
+		r.begins, r.failed = false, cmp.Or(r.failed, begun.err)
+		if len(r.queue) == 0 {
+			r.size = min(2*r.size, r.most) // those before were sent meanwhile
+		}
+		for _, one := range begun.all {
+			r.queue = append(r.queue, queued[Begun]{one, time.Now()})
+		}
+	}
 }
 
 // rest waits, at most until ctx or the worker ends.

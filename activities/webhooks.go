@@ -18,11 +18,13 @@ import (
 
 const (
 	// webhookBatch is how many deliveries one step sends.
-	webhookBatch = 500
+	webhookBatch = 2000
 	// webhookSenders is how many of them are under way at once.
 	webhookSenders = 8
-	// webhooksAhead is how many of them are begun before it is noted what became of them.
-	webhooksAhead = 64
+	// webhooksUnnoted is how many of them are sent before it is noted what became of them.
+	webhooksUnnoted = 256
+	// webhooksBegun is how many of them are begun at once.
+	webhooksBegun = 512
 	// webhookLease is how long a delivery that was begun is left alone at least: longer than
 	// an attempt and what is noted of it take, so that nobody repeats one that is under way.
 	webhookLease = time.Minute
@@ -112,7 +114,15 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	s := &sending{Webhooks: a, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
 	groups := s.messages(batch.Due)
 	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
-		ahead: webhooksAhead, atOnce: webhookSenders, busy: a.Busy, stop: s.stop.Load, turn: s.turn, send: s.attempt, unsent: s.unsent,
+		atOnce: webhookSenders, unnoted: webhooksUnnoted, most: webhooksBegun, busy: a.Busy, stop: s.stop.Load,
+		begin: func(ctx context.Context, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
+			return s.turn(ctx, nil, next)
+		},
+		note: func(ctx context.Context, done [][]maindb.DeliveryOutcome) error {
+			_, err := s.turn(ctx, done, nil)
+			return err
+		},
+		send: s.attempt, unsent: s.unsent,
 		careful: func() bool { return s.delivered.Load() == 0 },
 	}.run(ctx, groups)
 	if err != nil {
@@ -158,9 +168,13 @@ func (s *sending) pause(attempt int, asked time.Duration) (pause time.Duration, 
 // turn notes what came of attempts and begins the next.
 func (s *sending) turn(ctx context.Context, done [][]maindb.DeliveryOutcome, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
 	var attempts []maindb.DeliveryAttempt
+	until := map[int]time.Time{} // by attempts so far: the same for many is one statement
 	for _, d := range slices.Concat(next...) {
-		pause, _ := s.pause(d.Attempts+1, 0)
-		attempts = append(attempts, maindb.DeliveryAttempt{WebhookDelivery: d, NextAt: s.now().Add(max(pause, webhookLease))})
+		if until[d.Attempts].IsZero() {
+			pause, _ := s.pause(d.Attempts+1, 0)
+			until[d.Attempts] = s.now().Add(max(pause, webhookLease))
+		}
+		attempts = append(attempts, maindb.DeliveryAttempt{WebhookDelivery: d, NextAt: until[d.Attempts]})
 	}
 	turn, err := s.store.TurnDeliveries(ctx, s.batch.ID, slices.Concat(done...), attempts)
 	if err != nil {

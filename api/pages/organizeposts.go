@@ -141,10 +141,6 @@ func (s *site) writePost(ctx context.Context, v *visit) (page, error) {
 
 func (s *site) postForm(ctx context.Context, v *visit) (page, error) {
 	p, err := s.Posts.One(ctx, v.raceID, v.param("post_id"))
-	if isNotFound(err) && v.form.sent {
-		v.form.problem, v.form.status = v.T("ownpost.removed"), http.StatusConflict
-		return s.newPostForm(ctx, v)
-	}
 	if err != nil {
 		return page{}, err
 	}
@@ -193,7 +189,7 @@ func (s *site) changePost(ctx context.Context, v *visit) (page, error) {
 		}
 		return s.postForm(ctx, v)
 	}
-	if isNotFound(err) || v.refused(err) { // not found: somebody has removed it, which postForm says
+	if v.refused(err) {
 		return s.postForm(ctx, v)
 	}
 	if err != nil {
@@ -227,7 +223,7 @@ func (s *site) commentsToJudge(ctx context.Context, v *visit) (page, error) {
 }
 
 func (s *site) judgeComment(ctx context.Context, v *visit) (page, error) {
-	of := race.Comment{ID: v.form.get("comment_id"), RaceID: v.raceID, PostID: v.form.get("post_id"), EditedAt: v.readAt()}
+	of := race.Comment{ID: v.form.get("comment_id"), RaceID: v.raceID, PostID: v.form.get("post_id")}
 	if !server.IsID(of.ID) || !server.IsID(of.PostID) {
 		return page{}, race.ErrNotFound
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -242,7 +241,7 @@ func (s *Outcomes) TurnDeliveries(ctx context.Context, webhookID string, done []
 		if turn.Closed = row.OffReason != "" || turn.SwitchedOff; turn.Closed {
 			return nil
 		}
-		turn.Begun, err = beginDeliveries(ctx, tx, next, due, now)
+		turn.Begun, err = beginDeliveries(ctx, q, next, due, now)
 		return err
 	})
 	if err != nil {
@@ -276,44 +275,42 @@ func waitingDeliveries(ctx context.Context, q *gen.Queries, done []DeliveryOutco
 // finishDeliveries notes the outcomes of deliveries that are due when their attempts left
 // them.
 func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, done []DeliveryOutcome, due map[string]time.Time, now time.Time) (off bool, err error) {
-	var ids, states, outcomes, dues, unsent []any
+	var unsent []string
 	var failure *webhook.Outcome
-	delivered := false
+	delivered, q := false, s.queries.WithTx(tx)
+	type outcome struct {
+		state, said string
+		due         time.Time
+	}
+	same := map[outcome][]string{} // that of many is one statement
 	for _, d := range done {
 		if d.State == "" {
 			continue
 		}
-		said := d.Outcome.String()
+		o := outcome{d.State, d.Outcome.String(), d.NextAt.UTC().Truncate(time.Microsecond)}
 		switch {
 		case d.Unsent:
-			said = d.WebhookDelivery.Outcome
+			o.said = d.WebhookDelivery.Outcome
 		case d.Outcome.Delivered():
 			delivered = true
 		case failure == nil || d.Outcome.Gone() || !failure.Gone() && d.Outcome.Rest() > failure.Rest():
 			failure = &d.Outcome
 		}
 		if at, ok := due[d.ID]; ok && at.Equal(d.DueAt) {
-			ids = append(ids, d.ID)
-			states, outcomes = append(states, d.ID, d.State), append(outcomes, d.ID, said)
-			dues = append(dues, d.ID, d.NextAt.UTC().Truncate(time.Microsecond))
+			same[o] = append(same[o], d.ID)
 			if d.Unsent {
 				unsent = append(unsent, d.ID)
 			}
 		}
 	}
-	if n := len(unsent); n > 0 {
-		//nolint:gosec // only placeholders are added
-		_, err := tx.ExecContext(ctx, "UPDATE webhook_delivery SET attempts = attempts - 1 WHERE delivery_id IN ("+strings.Repeat(",?", n)[1:]+")", unsent...)
-		if err != nil {
-			return false, fmt.Errorf("put %d deliveries back: %w", n, err)
+	if len(unsent) > 0 {
+		if err := q.PutDeliveriesBack(ctx, unsent); err != nil {
+			return false, fmt.Errorf("put %d deliveries back: %w", len(unsent), err)
 		}
 	}
-	if n := len(ids); n > 0 {
-		//nolint:gosec // only placeholders are added
-		_, err := tx.ExecContext(ctx, "UPDATE webhook_delivery SET state = "+caseOf(n)+", outcome = "+caseOf(n)+", due_at = "+caseOf(n)+
-			" WHERE delivery_id IN ("+strings.Repeat(",?", n)[1:]+")", slices.Concat(states, outcomes, dues, ids)...)
-		if err != nil {
-			return false, fmt.Errorf("finish %d deliveries: %w", n, err)
+	for o, ids := range same {
+		if err := q.FinishDeliveries(ctx, gen.FinishDeliveriesParams{State: o.state, Outcome: o.said, DueAt: o.due, DeliveryIds: ids}); err != nil {
+			return false, fmt.Errorf("finish %d deliveries: %w", len(ids), err)
 		}
 	}
 	if delivered && !w.FailingSince.IsZero() {
@@ -330,31 +327,22 @@ func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, 
 
 // beginDeliveries notes attempts before they are made, of deliveries that nobody else has
 // begun since they were read.
-func beginDeliveries(ctx context.Context, tx *sql.Tx, next []DeliveryAttempt, due map[string]time.Time, now time.Time) (begun []WebhookDelivery, err error) {
-	var ids, dues []any
+func beginDeliveries(ctx context.Context, q *gen.Queries, next []DeliveryAttempt, due map[string]time.Time, now time.Time) (begun []WebhookDelivery, err error) {
+	same := map[time.Time][]string{} // when many are due again is one statement
 	for _, d := range next {
 		if at, ok := due[d.ID]; !ok || !at.Equal(d.DueAt) {
 			continue
 		}
 		d.Attempts, d.DueAt = d.Attempts+1, d.NextAt.UTC().Truncate(time.Microsecond)
 		begun = append(begun, d.WebhookDelivery)
-		ids, dues = append(ids, d.ID), append(dues, d.ID, d.DueAt)
+		same[d.DueAt] = append(same[d.DueAt], d.ID)
 	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	//nolint:gosec // only placeholders are added
-	_, err = tx.ExecContext(ctx, "UPDATE webhook_delivery SET attempts = attempts + 1, attempted_at = ?, due_at = "+caseOf(len(ids))+
-		" WHERE delivery_id IN ("+strings.Repeat(",?", len(ids))[1:]+")", slices.Concat([]any{now}, dues, ids)...)
-	if err != nil {
-		return nil, fmt.Errorf("begin %d deliveries: %w", len(ids), err)
+	for due, ids := range same {
+		if err := q.BeginDeliveries(ctx, nullMoment(now), due, ids); err != nil {
+			return nil, fmt.Errorf("begin %d deliveries: %w", len(ids), err)
+		}
 	}
 	return begun, nil
-}
-
-// caseOf returns an expression that gives each of n deliveries a value of its own.
-func caseOf(n int) string {
-	return "CASE delivery_id" + strings.Repeat(" WHEN ? THEN ?", n) + " END"
 }
 
 // noteFailure notes that an endpoint failed, and switches it off where that is due.

@@ -383,22 +383,28 @@ const noticesAtOnce = 500
 type WaitingNotice struct{ MailID, UserID string }
 
 // NoticesToSend returns up to limit mails of an event that wait, those with the fewest
-// attempts first, and how many others may be under way: an attempt began them less than
-// lease ago.
+// attempts first, and, when there is none, how many others may be under way: an attempt
+// began them less than lease ago.
 func (s *Ledger) NoticesToSend(ctx context.Context, position int64, kind notice.Kind, lease time.Duration, limit int) (waiting []WaitingNotice, underWay int, err error) {
 	of, event := sql.NullInt64{Int64: position, Valid: true}, optional(string(kind))
-	rows, err := s.queries.NoticesToSend(ctx, gen.NoticesToSendParams{
-		NoticePosition: of, NoticeEvent: event, BegunBefore: s.now().Add(-lease), Limit: int32(limit), //nolint:gosec // some hundreds
-	})
+	rows, err := s.queries.NoticesToSend(ctx, of, event, int32(limit)) //nolint:gosec // some thousands
 	for _, row := range rows {
 		waiting = append(waiting, WaitingNotice(row))
 	}
-	if err == nil && len(rows) == 0 {
-		var n int64
-		n, err = s.queries.NoticesUnderWay(ctx, of, event)
-		underWay = int(n)
+	if err != nil || len(rows) == limit {
+		return waiting, 0, wrapNotices(err)
 	}
-	return waiting, underWay, wrapNotices(err)
+	again, err := s.queries.NoticesToSendAgain(ctx, gen.NoticesToSendAgainParams{
+		NoticePosition: of, NoticeEvent: event, BegunBefore: s.now().Add(-lease), Limit: int32(limit - len(rows)), //nolint:gosec // likewise
+	})
+	for _, row := range again {
+		waiting = append(waiting, WaitingNotice(row))
+	}
+	if err != nil || len(waiting) > 0 {
+		return waiting, 0, wrapNotices(err)
+	}
+	n, err := s.queries.NoticesUnderWay(ctx, of, event)
+	return nil, int(n), wrapNotices(err)
 }
 
 // DropNotices gives up the mails of an event that nobody began to send less than lease

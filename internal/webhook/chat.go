@@ -57,8 +57,6 @@ type chat struct {
 	wrong  error // what is said of any other URL
 	limit  int   // characters in a message
 	escape func(string) string
-	// message is what is posted: the text in the service's markup, or the parts of it.
-	message func(text string, parts []part) map[string]any
 }
 
 var chats = map[Format]chat{
@@ -66,15 +64,15 @@ var chats = map[Format]chat{
 		hosts: []string{"hooks.slack.com", "hooks.slack-gov.com"},
 		path:  regexp.MustCompile(`^/services/[A-Za-z0-9]+/[A-Za-z0-9]+/[A-Za-z0-9]+$`),
 		query: regexp.MustCompile(`^$`),
-		wrong: errors.New("must be the URL of an incoming webhook of Slack, such as https://hooks.slack.com/services/T…/B…/…"),
-		limit: 4000, escape: strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace, message: slackMessage,
+		wrong: errors.New("must be the URL of an incoming webhook of Slack, as https://hooks.slack.com/services/T…/B…/…"),
+		limit: 4000, escape: strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace,
 	},
 	Discord: {
 		hosts: []string{"discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"},
 		path:  regexp.MustCompile(`^/api/(v\d+/)?webhooks/\d+/[A-Za-z0-9_-]+$`),
 		query: regexp.MustCompile(`^(thread_id=\d+)?$`),
-		wrong: errors.New("must be the URL of a webhook of Discord, such as https://discord.com/api/webhooks/…/…"),
-		limit: 2000, escape: escapeDiscord, message: discordMessage,
+		wrong: errors.New("must be the URL of a webhook of Discord, as https://discord.com/api/webhooks/…/…"),
+		limit: 2000, escape: escapeDiscord,
 	},
 }
 
@@ -166,7 +164,7 @@ var sentences = map[string]map[Type]sentence{
 		"standings.published": {"공식 순위가 게시되었습니다.", "", standingsPage},
 		"race.voided":         {"대회가 무효 처리되었습니다.", "", "/races/%s"},
 		"entry.drawn":         {"참가자 추첨이 끝났습니다.", "", "/races/%s/draw"},
-		"claim.opened":        {"답을 기다리는 기록 연결 신청이 1건 있습니다.", "답을 기다리는 기록 연결 신청이 %d건 있습니다.", "/organize/races/%s/claims"},
+		"claim.opened":        {"답을 기다리는 기록 연결 요청이 1건 있습니다.", "답을 기다리는 기록 연결 요청이 %d건 있습니다.", "/organize/races/%s/claims"},
 		"dispute.opened":      {"이의 신청 1건이 접수되었습니다.", "이의 신청 %d건이 접수되었습니다.", disputesPage},
 		"dispute.closed":      {"이의 신청 1건이 종료되었습니다.", "이의 신청 %d건이 종료되었습니다.", disputesPage},
 		Test:                  {"시험 메시지입니다. 이 대회에서 바뀌는 내용을 여기로 알립니다.", "", "/organize/races/%s/webhooks"},
@@ -183,17 +181,17 @@ type Note struct {
 	Events    []Message
 }
 
-// part is a part of a message: text as readers see it, and after it a link, if there is one.
-type part struct{ text, link string }
-
 // body returns what is posted to a chat.
 func (n Note) body(format Format, now time.Time) ([]byte, error) {
-	of := chats[format]
-	parts, err := n.parts(of, now)
+	text, err := n.text(chats[format], now)
 	if err != nil {
 		return nil, err
 	}
-	message := of.message(written(of, parts), parts)
+	message := map[string]any{"text": text, "unfurl_links": false}
+	if format == Discord {
+		const suppressEmbeds = 1 << 2
+		message = map[string]any{"content": text, "flags": suppressEmbeds, "allowed_mentions": map[string]any{"parse": []string{}}}
+	}
 	body, err := json.Marshal(message)
 	if err != nil {
 		return nil, fmt.Errorf("encode a message for %s: %w", format, err)
@@ -201,74 +199,31 @@ func (n Note) body(format Format, now time.Time) ([]byte, error) {
 	return body, nil
 }
 
-// slackMessage sends the parts as rich text, which Slack neither formats nor searches for
-// links. Its markup has no way to escape an asterisk, an underscore, a tilde, a backtick or
-// a bare URL. The text beside it is what notifications show.
-func slackMessage(text string, parts []part) map[string]any {
-	var elements []map[string]any
-	for _, p := range parts {
-		if p.text != "" {
-			elements = append(elements, map[string]any{"type": "text", "text": p.text})
-		}
-		if p.link != "" {
-			elements = append(elements, map[string]any{"type": "link", "url": p.link})
-		}
-	}
-	section := map[string]any{"type": "rich_text_section", "elements": elements}
-	return map[string]any{
-		"text": text, "mrkdwn": false, "unfurl_links": false,
-		"blocks": []map[string]any{{"type": "rich_text", "elements": []map[string]any{section}}},
-	}
-}
-
-func discordMessage(text string, _ []part) map[string]any {
-	const suppressEmbeds = 1 << 2
-	return map[string]any{"content": text, "flags": suppressEmbeds, "allowed_mentions": map[string]any{"parse": []string{}}}
-}
-
-// written returns parts in the service's markup. Only the name of the race, which comes
-// first, is not our own text.
-func written(of chat, parts []part) string {
-	var out strings.Builder
-	for i, p := range parts {
-		if i == 0 {
-			p.text = of.escape(p.text)
-		}
-		out.WriteString(p.text)
-		if p.link != "" {
-			out.WriteString("<" + p.link + ">")
-		}
-	}
-	return out.String()
-}
-
-// parts returns the race's name and a line for each type of event. What does not fit is
-// left out: the pages have it all.
-func (n Note) parts(of chat, now time.Time) ([]part, error) {
+// text is the race's name with a line for each type of event. What does not fit is left
+// out: the pages have it all.
+func (n Note) text(of chat, now time.Time) (string, error) {
 	lines, err := n.lines(now)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	parts := []part{{text: strings.Join(strings.Fields(n.Race), " ")}, {text: ":"}}
+	text := of.escape(strings.Join(strings.Fields(n.Race), " ")) + ":"
 	if len(lines) == 1 {
-		lines[0].text = " " + lines[0].text
-		return append(parts, lines[0]), nil
+		return text + " " + lines[0], nil
 	}
 	for _, line := range lines {
-		line.text = "\n• " + line.text
-		if utf8.RuneCountInString(written(of, append(slices.Clip(parts), line))) > of.limit-len("\n…") {
-			return append(parts, part{text: "\n…"}), nil
+		if utf8.RuneCountInString(text)+utf8.RuneCountInString(line) > of.limit-len("\n• \n…") {
+			return text + "\n…", nil
 		}
-		parts = append(parts, line)
+		text += "\n• " + line
 	}
-	return parts, nil
+	return text, nil
 }
 
 // lateAfter is how old an event has to be for a message to say when it happened.
 const lateAfter = time.Hour
 
 // lines says each type of event once, in the order in which they came.
-func (n Note) lines(now time.Time) ([]part, error) {
+func (n Note) lines(now time.Time) ([]string, error) {
 	type gathered struct {
 		since    time.Time
 		subjects map[string]bool
@@ -296,21 +251,19 @@ func (n Note) lines(now time.Time) ([]part, error) {
 	if sentences[language] == nil {
 		language = "en"
 	}
-	lines := make([]part, len(order))
+	lines := make([]string, len(order))
 	for i, t := range order {
 		say := sentences[language][t]
-		line := part{text: say.one}
+		lines[i] = say.one
 		if count := len(of[t].subjects); count > 1 && say.many != "" {
-			line.text = fmt.Sprintf(say.many, count)
+			lines[i] = fmt.Sprintf(say.many, count)
 		}
 		if now.Sub(of[t].since) > lateAfter {
-			line.text += " (" + of[t].since.UTC().Format("2006-01-02 15:04 UTC") + ")"
+			lines[i] += " (" + of[t].since.UTC().Format("2006-01-02 15:04 UTC") + ")"
 		}
 		if n.PublicURL != "" {
-			line.text += " "
-			line.link = strings.TrimSuffix(n.PublicURL, "/") + "/" + language + fmt.Sprintf(say.path, url.PathEscape(n.RaceID))
+			lines[i] += " <" + strings.TrimSuffix(n.PublicURL, "/") + "/" + language + fmt.Sprintf(say.path, url.PathEscape(n.RaceID)) + ">"
 		}
-		lines[i] = line
 	}
 	return lines, nil
 }

@@ -12,6 +12,27 @@ import (
 	"time"
 )
 
+const beginDeliveries = `-- name: BeginDeliveries :exec
+UPDATE webhook_delivery SET attempts = attempts + 1, attempted_at = ?, due_at = ? WHERE delivery_id IN (/*SLICE:delivery_ids*/?)
+`
+
+func (q *Queries) BeginDeliveries(ctx context.Context, attemptedAt sql.NullTime, dueAt time.Time, deliveryIds []string) error {
+	query := beginDeliveries
+	var queryParams []interface{}
+	queryParams = append(queryParams, attemptedAt)
+	queryParams = append(queryParams, dueAt)
+	if len(deliveryIds) > 0 {
+		for _, v := range deliveryIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", strings.Repeat(",?", len(deliveryIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
 const deleteExpiredWebhookSecrets = `-- name: DeleteExpiredWebhookSecrets :exec
 DELETE FROM webhook_secret WHERE webhook_id = ? AND expires_at <= ?
 `
@@ -189,6 +210,35 @@ func (q *Queries) FailingWebhooks(ctx context.Context) ([]FailingWebhooksRow, er
 	return items, nil
 }
 
+const finishDeliveries = `-- name: FinishDeliveries :exec
+UPDATE webhook_delivery SET state = ?, outcome = ?, due_at = ? WHERE delivery_id IN (/*SLICE:delivery_ids*/?)
+`
+
+type FinishDeliveriesParams struct {
+	State       string
+	Outcome     string
+	DueAt       time.Time
+	DeliveryIds []string
+}
+
+func (q *Queries) FinishDeliveries(ctx context.Context, arg FinishDeliveriesParams) error {
+	query := finishDeliveries
+	var queryParams []interface{}
+	queryParams = append(queryParams, arg.State)
+	queryParams = append(queryParams, arg.Outcome)
+	queryParams = append(queryParams, arg.DueAt)
+	if len(arg.DeliveryIds) > 0 {
+		for _, v := range arg.DeliveryIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", strings.Repeat(",?", len(arg.DeliveryIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
 const insertWebhook = `-- name: InsertWebhook :exec
 INSERT INTO webhook (webhook_id, race_id, format, language, url, events, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 `
@@ -228,7 +278,7 @@ func (q *Queries) InsertWebhookSecret(ctx context.Context, webhookID string, sec
 }
 
 const lockWaitingDeliveries = `-- name: LockWaitingDeliveries :many
-SELECT delivery_id, due_at FROM webhook_delivery WHERE state = 'waiting' AND delivery_id IN (/*SLICE:delivery_ids*/?) FOR UPDATE
+SELECT delivery_id, due_at FROM webhook_delivery FORCE INDEX (PRIMARY) WHERE state = 'waiting' AND delivery_id IN (/*SLICE:delivery_ids*/?) FOR UPDATE
 `
 
 type LockWaitingDeliveriesRow struct {
@@ -236,6 +286,7 @@ type LockWaitingDeliveriesRow struct {
 	DueAt      time.Time
 }
 
+// Of many, MariaDB would rather read all that wait.
 func (q *Queries) LockWaitingDeliveries(ctx context.Context, deliveryIds []string) ([]LockWaitingDeliveriesRow, error) {
 	query := lockWaitingDeliveries
 	var queryParams []interface{}
@@ -327,6 +378,25 @@ func (q *Queries) OldestDueWebhookDelivery(ctx context.Context) (time.Time, erro
 	var due_at time.Time
 	err := row.Scan(&due_at)
 	return due_at, err
+}
+
+const putDeliveriesBack = `-- name: PutDeliveriesBack :exec
+UPDATE webhook_delivery SET attempts = attempts - 1 WHERE delivery_id IN (/*SLICE:delivery_ids*/?)
+`
+
+func (q *Queries) PutDeliveriesBack(ctx context.Context, deliveryIds []string) error {
+	query := putDeliveriesBack
+	var queryParams []interface{}
+	if len(deliveryIds) > 0 {
+		for _, v := range deliveryIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", strings.Repeat(",?", len(deliveryIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
+	}
+	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
 }
 
 const replayWebhookDeliveries = `-- name: ReplayWebhookDeliveries :execrows

@@ -78,7 +78,17 @@ SELECT * FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' AND du
 SELECT due_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' ORDER BY due_at LIMIT 1;
 
 -- name: LockWaitingDeliveries :many
-SELECT delivery_id, due_at FROM webhook_delivery WHERE state = 'waiting' AND delivery_id IN (sqlc.slice(delivery_ids)) FOR UPDATE;
+-- Of many, MariaDB would rather read all that wait.
+SELECT delivery_id, due_at FROM webhook_delivery FORCE INDEX (PRIMARY) WHERE state = 'waiting' AND delivery_id IN (sqlc.slice(delivery_ids)) FOR UPDATE;
+
+-- name: BeginDeliveries :exec
+UPDATE webhook_delivery SET attempts = attempts + 1, attempted_at = ?, due_at = ? WHERE delivery_id IN (sqlc.slice(delivery_ids));
+
+-- name: PutDeliveriesBack :exec
+UPDATE webhook_delivery SET attempts = attempts - 1 WHERE delivery_id IN (sqlc.slice(delivery_ids));
+
+-- name: FinishDeliveries :exec
+UPDATE webhook_delivery SET state = ?, outcome = ?, due_at = ? WHERE delivery_id IN (sqlc.slice(delivery_ids));
 
 -- name: WebhookSucceeded :exec
 UPDATE webhook SET failing_since = NULL WHERE webhook_id = ? AND failing_since IS NOT NULL;

@@ -312,27 +312,62 @@ func (q *Queries) NoticesPausedUntil(ctx context.Context, userID string) (sql.Nu
 
 const noticesToSend = `-- name: NoticesToSend :many
 SELECT mail_id, user_id FROM mail
-WHERE notice_position = ? AND notice_event = ? AND resends = 0 AND (state = 'queued' OR state = 'sending' AND updated_at <= ?)
+WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends = 0
 ORDER BY attempts, mail_id
 LIMIT ?
 `
-
-type NoticesToSendParams struct {
-	NoticePosition sql.NullInt64
-	NoticeEvent    sql.NullString
-	BegunBefore    time.Time
-	Limit          int32
-}
 
 type NoticesToSendRow struct {
 	MailID string
 	UserID string
 }
 
-// Those that nobody began a moment ago. Of those that an operator has sent again, each has
-// a workflow of its own.
-func (q *Queries) NoticesToSend(ctx context.Context, arg NoticesToSendParams) ([]NoticesToSendRow, error) {
-	rows, err := q.db.QueryContext(ctx, noticesToSend,
+// Of those that an operator has sent again, each has a workflow of its own.
+func (q *Queries) NoticesToSend(ctx context.Context, noticePosition sql.NullInt64, noticeEvent sql.NullString, limit int32) ([]NoticesToSendRow, error) {
+	rows, err := q.db.QueryContext(ctx, noticesToSend, noticePosition, noticeEvent, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NoticesToSendRow
+	for rows.Next() {
+		var i NoticesToSendRow
+		if err := rows.Scan(&i.MailID, &i.UserID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const noticesToSendAgain = `-- name: NoticesToSendAgain :many
+SELECT mail_id, user_id FROM mail
+WHERE notice_position = ? AND notice_event = ? AND state = 'sending' AND resends = 0 AND updated_at <= ?
+ORDER BY attempts, mail_id
+LIMIT ?
+`
+
+type NoticesToSendAgainParams struct {
+	NoticePosition sql.NullInt64
+	NoticeEvent    sql.NullString
+	BegunBefore    time.Time
+	Limit          int32
+}
+
+type NoticesToSendAgainRow struct {
+	MailID string
+	UserID string
+}
+
+// Those that were begun, but not a moment ago.
+func (q *Queries) NoticesToSendAgain(ctx context.Context, arg NoticesToSendAgainParams) ([]NoticesToSendAgainRow, error) {
+	rows, err := q.db.QueryContext(ctx, noticesToSendAgain,
 		arg.NoticePosition,
 		arg.NoticeEvent,
 		arg.BegunBefore,
@@ -342,9 +377,9 @@ func (q *Queries) NoticesToSend(ctx context.Context, arg NoticesToSendParams) ([
 		return nil, err
 	}
 	defer rows.Close()
-	var items []NoticesToSendRow
+	var items []NoticesToSendAgainRow
 	for rows.Next() {
-		var i NoticesToSendRow
+		var i NoticesToSendAgainRow
 		if err := rows.Scan(&i.MailID, &i.UserID); err != nil {
 			return nil, err
 		}

@@ -40,10 +40,16 @@ SELECT user_id, kind, channel, state FROM notice_choice WHERE user_id IN (sqlc.s
 SELECT user_id, thing, state FROM noticed WHERE user_id IN (sqlc.slice(user_ids));
 
 -- name: NoticesToSend :many
--- Those that nobody began a moment ago. Of those that an operator has sent again, each has
--- a workflow of its own.
+-- Of those that an operator has sent again, each has a workflow of its own.
 SELECT mail_id, user_id FROM mail
-WHERE notice_position = ? AND notice_event = ? AND resends = 0 AND (state = 'queued' OR state = 'sending' AND updated_at <= sqlc.arg(begun_before))
+WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends = 0
+ORDER BY attempts, mail_id
+LIMIT ?;
+
+-- name: NoticesToSendAgain :many
+-- Those that were begun, but not a moment ago.
+SELECT mail_id, user_id FROM mail
+WHERE notice_position = ? AND notice_event = ? AND state = 'sending' AND resends = 0 AND updated_at <= sqlc.arg(begun_before)
 ORDER BY attempts, mail_id
 LIMIT ?;
 
