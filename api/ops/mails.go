@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -51,7 +52,7 @@ func (m mails) register(api huma.API) {
 	}, m.list)
 	register(api, huma.Operation{
 		OperationID: "resend-mail", Method: http.MethodPost, Path: mailsPath + "/{mail_id}/resend", DefaultStatus: http.StatusAccepted, Summary: "Send a mail again that was not delivered",
-		Description: "The same mail, under the same Message-ID, to the same address, within a second or so. Refused, with the reason, is one that may have arrived, that is no longer useful (its link or offer has ended, its post was withdrawn, or it is days old), that its reader does not want any more, and one whose address is switched off: only its owner switches that on again, by confirming an address.",
+		Description: "The same mail, under the same Message-ID, to the same address, within a second or so. Refused, with the reason, is one that may have arrived, that is no longer useful (its link or offer has ended, its post was withdrawn, its race is void, or it is days old), that concerns its reader no longer, because they left the race or its staff, that its reader does not want any more, and one whose address is switched off: only its owner switches that on again, by confirming an address.",
 		Errors:      statusesOf(http.StatusNotFound, http.StatusConflict),
 	}, m.resend)
 	register(api, huma.Operation{
@@ -208,18 +209,24 @@ func (m mails) resend(ctx context.Context, in *mailInput) (*struct{}, error) {
 	})
 }
 
-// stands returns a *race.ConflictError for the mail of an offer that was answered or
-// withdrawn before its time was over, and of a post that is not published any more.
+// stands returns a *race.ConflictError for a notice that the worker would not write any
+// more: of a race that is void, of an offer that was answered or withdrawn before its time
+// was over, of a post that is not published any more, and to somebody whom the race does
+// not concern any more.
 func (m mails) stands(ctx context.Context, of userdb.KeptMail) error {
-	switch notice.Kind(of.Kind) { //nolint:exhaustive // the others tell what has happened
-	case notice.OfferMade, notice.OfferEnding:
-		entry, err := m.main.EntryOf(ctx, of.RaceID, of.UserID)
-		if err != nil && !errors.Is(err, race.ErrNotFound) {
-			return err
-		}
-		if err != nil || entry.Status != race.Offered {
-			return &race.ConflictError{Message: "the offer that the mail is about has been answered, or has ended"}
-		}
+	if of.RaceID == "" {
+		return nil // about the account
+	}
+	r, role, err := m.main.RaceFor(ctx, of.RaceID, of.UserID)
+	if err != nil && !errors.Is(err, race.ErrNotFound) {
+		return err
+	}
+	if err != nil || r.Status == race.Void {
+		return &race.ConflictError{Message: "the race that the mail is about is void"}
+	}
+	switch kind := notice.Kind(of.Kind); kind { //nolint:exhaustive // the others tell a runner what has happened to their result
+	case notice.OfferMade, notice.OfferEnding, notice.EntryConfirmed, notice.MovedUp:
+		return m.entryStands(ctx, kind, of)
 	case notice.PostPublished:
 		published, err := m.published(ctx, of)
 		if err != nil && !errors.Is(err, race.ErrNotFound) {
@@ -228,6 +235,38 @@ func (m mails) stands(ctx context.Context, of userdb.KeptMail) error {
 		if !published {
 			return &race.ConflictError{Message: "what the mail is about was withdrawn"}
 		}
+	case notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
+		if role == "" {
+			return errNotOnStaff
+		}
+	case notice.ClaimWaiting, notice.DisputeWaiting, notice.WebhookOff, notice.ImportApplied:
+		staff, err := m.main.NoticeStaff(ctx, r, kind)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(staff, of.UserID) {
+			return errNotOnStaff
+		}
+	}
+	return nil
+}
+
+// errNotOnStaff refuses a notice to those who run a race to somebody who left or has
+// another role by now.
+var errNotOnStaff = &race.ConflictError{Message: "the mail is for those who run the race, and its reader does not do that any more"}
+
+// entryStands returns a *race.ConflictError unless the reader's entry is as a notice says.
+func (m mails) entryStands(ctx context.Context, kind notice.Kind, of userdb.KeptMail) error {
+	entry, err := m.main.EntryOf(ctx, of.RaceID, of.UserID)
+	if err != nil && !errors.Is(err, race.ErrNotFound) {
+		return err
+	}
+	offer := kind == notice.OfferMade || kind == notice.OfferEnding
+	switch {
+	case offer && (err != nil || entry.Status != race.Offered):
+		return &race.ConflictError{Message: "the offer that the mail is about has been answered, or has ended"}
+	case !offer && (err != nil || entry.Status != race.Entered):
+		return &race.ConflictError{Message: "its reader is no longer entered in the race that the mail is about"}
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/activities"
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/mail"
+	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
@@ -187,9 +188,9 @@ func TestMailsAreSentAgain(t *testing.T) {
 	}
 }
 
-// TestMailsThatAreOfNoMoreUse are refused: whose link was replaced or has ended, whose
+// TestMailsThatAreNoLongerUseful are refused: whose link was replaced or has ended, whose
 // offer is over, and what their reader does not want any more.
-func TestMailsThatAreOfNoMoreUse(t *testing.T) {
+func TestMailsThatAreNoLongerUseful(t *testing.T) {
 	t.Parallel()
 	m := setupMails(t)
 	m.provider.fails = mail.ErrOff
@@ -200,7 +201,7 @@ func TestMailsThatAreOfNoMoreUse(t *testing.T) {
 	m.refused(t, recovery, "replaced by a later one")
 	m.inUser(t, "UPDATE mail SET expires_at = created_at")
 	require.False(t, m.only(t, "state=failed").Resendable)
-	m.refused(t, recovery, "of no more use")
+	m.refused(t, recovery, "no longer useful")
 
 	m.notice(t, 7, notice.OfferMade)
 	m.refused(t, m.only(t, "state=failed&kind=offer-made").MailID, "has been answered, or has ended")
@@ -234,6 +235,49 @@ func TestMailsThatAreOfNoMoreUse(t *testing.T) {
 	m.refused(t, moved.MailID, "suspended")
 	m.inUser(t, "UPDATE user SET suspended_at = NULL, email = 'other@example.org'")
 	m.refused(t, moved.MailID, "another address")
+}
+
+// TestMailsOfTheRaceAndItsStaff: what the worker would no longer write is not sent again
+// either: about a void race, or to somebody who does not run it any more.
+func TestMailsOfTheRaceAndItsStaff(t *testing.T) {
+	t.Parallel()
+	m := setupMails(t)
+	m.provider.fails = mail.ErrOff
+	role := func(role race.Role) {
+		m.inMain(t, "DELETE FROM race_staff")
+		if role != "" {
+			m.inMain(t, "INSERT INTO race_staff (race_id, user_id, role, added_at) VALUES ('"+m.raceID+"', '"+m.userID+"', '"+string(role)+"', NOW(6))")
+		}
+	}
+	for i, told := range []struct {
+		kind notice.Kind
+		to   race.Role // the least role; empty: the owner alone
+	}{{notice.DisputeWaiting, race.Timing}, {notice.ImportApplied, race.Timing}, {notice.TaskDue, race.Viewer}, {notice.ClaimWaiting, ""}, {notice.WebhookOff, ""}} {
+		m.notice(t, int64(10+i), told.kind)
+		mailID := m.only(t, "state=failed&kind="+string(told.kind)).MailID
+		for _, has := range []race.Role{"", race.Viewer, race.Timing, race.Editor} {
+			role(has)
+			if told.to == "" || !has.Includes(told.to) {
+				m.refused(t, mailID, "does not do that any more")
+				continue
+			}
+			status, says := m.resend(t, mailID)
+			require.Equal(t, http.StatusAccepted, status, says)
+			m.deliver(t)
+		}
+	}
+	m.notice(t, 20, notice.EntryConfirmed)
+	m.refused(t, m.only(t, "state=failed&kind=entry-confirmed").MailID, "no longer entered")
+
+	m.notice(t, 21, notice.ResultCorrected)
+	corrected := m.only(t, "state=failed&kind=result-corrected").MailID
+	status, says := m.resend(t, corrected)
+	require.Equal(t, http.StatusAccepted, status, says)
+	m.deliver(t)
+	_, _, err := m.main.VoidRace(t.Context(), m.raceID, maindb.Change{By: newID(), Reason: "entered twice"})
+	require.NoError(t, err)
+	m.refused(t, corrected, "is void")
+	require.Empty(t, m.provider.taken)
 }
 
 // TestAddressesThatAreOff: what bounced is sent again only after its owner has confirmed

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/notice"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -69,6 +70,10 @@ func TestOperatorSendsMailsAgain(t *testing.T) {
 	require.Equal(t, again, list.Find(".tale a.button").AttrOr("href", ""))
 	ask := c.visit(again)
 	require.Contains(t, ask.Find(".does").Text(), "under the same Message-ID")
+	left := c.post(again, ask.fill("main form.narrow")...)
+	require.Equal(t, http.StatusConflict, left.status, "its reader does not run the race")
+	require.Contains(t, left.Find("#wrong").Text(), "The mail is for those who run the race")
+	b.hire(t, race.Race{ID: b.raceID, OrganizerID: b.organizer}, reader, race.Timing)
 	done := c.post(again, ask.fill("main form.narrow")...)
 	require.Equal(t, http.StatusSeeOther, done.status, done.body)
 	require.Equal(t, []string{"The mail is sent again, under the same ID."}, c.visit(done.to()).texts(".said"))
@@ -76,7 +81,7 @@ func TestOperatorSendsMailsAgain(t *testing.T) {
 	refused := c.post("/ko/operate/mails/"+mailID+"/resend", "reason", "again")
 	require.Equal(t, http.StatusConflict, refused.status)
 	require.Contains(t, refused.body, "아직 보내는 중인 메일입니다")
-	require.Equal(t, []string{"Mail sent again", "Mail sent again"}, c.visit("/en/operate/actions?action=resend-mail").texts(".tale h2"))
+	require.Equal(t, []string{"Mail sent again", "Mail sent again", "Mail sent again"}, c.visit("/en/operate/actions?action=resend-mail").texts(".tale h2"))
 
 	require.NoError(t, b.ledger.NoteMailEvent(t.Context(), userdb.MailEvent{Kind: userdb.PermanentBounce, Addresses: []string{readerAddress}, SentAt: time.Now(), At: time.Now()}))
 	off := c.visit("/ko/operate/mails?state=addresses")

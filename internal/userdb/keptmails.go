@@ -221,7 +221,7 @@ func keptMailOf(row gen.Mail) KeptMail {
 // ResendMail has a mail sent again that was not delivered: the same mail, under the same
 // ID, to the same address. It returns race.ErrNotFound as KeptMail does, and a
 // *race.ConflictError that says why the mail is not sent again: it may have arrived, is
-// of no more use, or its address takes none.
+// no longer useful, or its address takes none.
 func (s *Accounts) ResendMail(ctx context.Context, mailID string) (KeptMail, error) {
 	var m KeptMail
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
@@ -278,7 +278,7 @@ func (s *Accounts) resendable(ctx context.Context, queries *gen.Queries, account
 	case m.Reason == string(MailWithdrawn):
 		return &race.ConflictError{Message: "what the mail is about was withdrawn"}
 	case !m.ExpiresAt.After(s.now()):
-		return &race.ConflictError{Message: "the mail is of no more use: its link or offer has ended, or what it says is days old"}
+		return &race.ConflictError{Message: "the mail is no longer useful: its link or offer has ended, or what it says is days old"}
 	case !account.Suspension.At.IsZero():
 		return &race.ConflictError{Message: "the account is suspended: nothing is mailed to it"}
 	}
