@@ -431,6 +431,7 @@ POST   /{lang}/my/passkeys/{passkey_id}/remove                        holders
 GET    /{lang}/my/keys                                                organizers
 POST   /{lang}/my/keys/{key_id}/revoke                                organizers
 GET    /{lang}/my/export                                              holders
+GET    /{lang}/my/changes                                             holders
 GET    /{lang}/my/leave                                               holders
 POST   /{lang}/my/leave                                               holders
 GET    /{lang}/organize                                               holders

@@ -53,6 +53,16 @@ func (r *Reader) OfRace(ctx context.Context, action, subject string, part server
 	return out.Body.Items, out.Body.NextCursor, nil
 }
 
+// Mine returns a part of what the caller changed and what was changed about them, the
+// newest first, and the cursor of the next part, empty after the last.
+func (r *Reader) Mine(ctx context.Context, part server.Page) ([]LoggedChange, string, error) {
+	out, err := r.calls.mine(ctx, &myChangesInput{Page: part})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
 // All returns a part of all changes, for operators. actor is an account, key or
 // workflow and raceID a race; empty ones stand for all.
 func (r *Reader) All(ctx context.Context, action, actor, raceID string, part server.Page) ([]LoggedChange, string, error) {
@@ -70,7 +80,7 @@ type lists struct {
 // Filter is embedded in the inputs of the lists. It is exported because huma ignores
 // embedded types that are not.
 type Filter struct {
-	Action  string    `query:"action" maxLength:"64" pattern:"^[!-~]*$" doc:"Only actions that begin with this, as in race.changed or record."`
+	Action  string    `query:"action" maxLength:"64" pattern:"^[!-~]*$" doc:"Only actions that begin with this, such as race.changed or record."`
 	Subject string    `query:"subject" maxLength:"100" pattern:"^[!-~]*$" doc:"Only changes of the thing with this ID."`
 	Since   time.Time `query:"since" doc:"Only changes from this time on."`
 }

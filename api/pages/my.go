@@ -327,8 +327,19 @@ func (s *site) withdrawDispute(ctx context.Context, v *visit) (page, error) {
 	return v.done("/my/results", "dispute-withdrawn")
 }
 
-// ownTime is the time of a result that a list shows: a runner's own first.
-func ownTime(r apistandings.OwnResult) string { return cmp.Or(r.NetTime, r.GunTime) }
+// ownTime returns the time of a result that a list shows, with its clock: the one that
+// ranks in that race, or else the other.
+func ownTime(r apistandings.OwnResult) (clock race.Basis, text string) {
+	ranks, other := race.Net, race.Gun
+	texts := map[race.Basis]string{race.Net: r.NetTime, race.Gun: r.GunTime}
+	if r.Basis == string(race.Gun) {
+		ranks, other = other, ranks
+	}
+	if texts[ranks] != "" {
+		return ranks, texts[ranks]
+	}
+	return other, texts[other]
+}
 
 // civil writes a date that a call has written.
 func (l *locale) civil(date string) string {

@@ -45,7 +45,12 @@ func TestRunnerOnPages(t *testing.T) {
 
 	mine := c.visit("/en/my/results")
 	require.Equal(t, http.StatusOK, mine.status, mine.body)
-	require.Contains(t, mine.texts("tbody tr")[0], "2:30:00")
+	require.Equal(t, []string{"2:30:00 Gun time · ranks"}, mine.texts("td.ranks"), "the time that ranks, as on the page of the standings")
+	changed := c.visit("/en/my/changes")
+	require.Contains(t, changed.texts(".history strong"), "Result claimed")
+	require.Contains(t, changed.Find(".history li").Text(), hostile)
+	require.Contains(t, changed.texts(".history small"), "You")
+	require.Equal(t, 1, c.visit("/en/my/settings").Find(`a[href="/en/my/changes"]`).Length())
 	dispute := mine.Find(`a[href$="/dispute"]`).AttrOr("href", "")
 	empty := c.post(dispute, "wrong", " ", "right_would_be", hostile)
 	require.Equal(t, http.StatusUnprocessableEntity, empty.status)
@@ -59,7 +64,7 @@ func TestRunnerOnPages(t *testing.T) {
 	require.Equal(t, "/ko/my/claims", ended.to(), ended.body)
 
 	for _, path := range []string{
-		"", "/results", "/points", "/races", "/claims", "/records", "/records/new", "/settings", "/email", "/password", "/sessions", "/passkeys", "/leave", "/races/" + b.raceID,
+		"", "/results", "/points", "/races", "/claims", "/records", "/records/new", "/settings", "/email", "/password", "/sessions", "/passkeys", "/changes", "/leave", "/races/" + b.raceID,
 	} {
 		for _, lang := range []string{"en", "ko"} {
 			page := c.visit("/" + lang + "/my" + path)

@@ -38,6 +38,7 @@ func (s *site) settingsPages() {
 	s.visit(get, "/my/keys", s.apiKeys)
 	s.visit(post, "/my/keys/{key_id}/revoke", s.revokeKey)
 	s.visit(get, "/my/export", s.exportMe)
+	s.visit(get, "/my/changes", s.myChanges)
 	s.visit(get, "/my/leave", s.leaveForm)
 	s.visit(post, "/my/leave", s.leaveUs)
 }

@@ -37,6 +37,32 @@ func (s *site) changes(ctx context.Context, v *visit) (page, error) {
 	return page{title: v.T("organize.changes"), body: changesBody(v, server.RaceFrom(ctx), rows, only, v.next(cursor))}, nil
 }
 
+// myChanges shows what the caller changed, and what was changed about them.
+func (s *site) myChanges(ctx context.Context, v *visit) (page, error) {
+	items, cursor, err := s.Changes.Mine(ctx, v.part(changesPerPage))
+	if err != nil {
+		return page{}, badCursor(err)
+	}
+	var ids []string
+	for _, c := range items {
+		if c.RaceID != "" {
+			ids = append(ids, c.RaceID)
+		}
+	}
+	names, err := s.racesByID(ctx, ids)
+	if err != nil {
+		return page{}, err
+	}
+	rows := make([]logRow, len(items))
+	for i, c := range items {
+		rows[i] = logRow{LoggedChange: c, race: names[c.RaceID].Name, fields: fieldsOf(c)}
+		if c.Actor.ID == v.caller.UserID || c.Actor.UserID == v.caller.UserID { // an API key of theirs
+			rows[i].who = v.T("mychanges.you")
+		}
+	}
+	return page{title: v.T("mychanges.title"), body: myChangesBody(v, rows, v.next(cursor))}, nil
+}
+
 // changesFile sends the changes of a race, or all of them to operators.
 func (s *site) changesFile(ctx context.Context, v *visit) (page, error) {
 	format := changes.CSV
@@ -83,6 +109,7 @@ var changeGroups = []string{"race.", "record.", "import.", "staff.", "claim.", "
 type logRow struct {
 	changes.LoggedChange
 	who    string
+	race   string // the name of its race, where the list is of several
 	fields []changedField
 }
 

@@ -164,6 +164,7 @@ var Access = map[string]Rule{
 	"GET /{lang}/my/keys":                                              {Who: Organizer},
 	"POST /{lang}/my/keys/{key_id}/revoke":                             {Who: Organizer},
 	"GET /{lang}/my/export":                                            {Who: Holder},
+	"GET /{lang}/my/changes":                                           {Who: Holder},
 	"GET /{lang}/my/leave":                                             {Who: Holder},
 	"POST /{lang}/my/leave":                                            {Who: Holder},
 	"GET /{lang}/privacy":                                              {Who: Anyone},

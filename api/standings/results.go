@@ -48,6 +48,7 @@ type OwnResult struct {
 	Status    string  `json:"status" enum:"OK,DNF,DNS,DQ,OVERTIME"`
 	GunTime   string  `json:"gun_time,omitempty"`
 	NetTime   string  `json:"net_time,omitempty"`
+	Basis     string  `json:"basis" enum:"gun,net" doc:"The clock whose time ranks the race overall."`
 
 	Place         int    `json:"place,omitempty" doc:"The place in the latest standings; left out while they do not include the record, and for results without a place."`
 	Finishers     int    `json:"finishers,omitempty" doc:"How many have a place in the same field."`
@@ -123,7 +124,7 @@ func resultOf(o maindb.OwnResult) OwnResult {
 	return OwnResult{
 		RaceID: o.Race.ID, Race: o.Race.Name, Date: o.Race.Date.String(), DistanceM: o.Race.Distance.Metres(),
 		RecordID: o.Record.ID, Revision: o.Record.Revision, Field: string(o.Field), Bib: o.Record.Result.Bib,
-		Status: string(o.Record.Result.Status), GunTime: o.Record.Result.Gun.String(), NetTime: o.Record.Result.Net.String(),
+		Status: string(o.Record.Result.Status), GunTime: o.Record.Result.Gun.String(), NetTime: o.Record.Result.Net.String(), Basis: string(o.Race.Ranking.Basis),
 		Standings: "none",
 	}
 }

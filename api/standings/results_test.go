@@ -26,7 +26,7 @@ func TestMyResults(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, []any{map[string]any{
 		"race_id": b.raceID, "race": "Test Marathon", "date": "2026-04-20", "distance_m": 42195., "record_id": b.records["3"],
-		"revision": 1., "field": "runner", "bib": "3", "status": "OK", "gun_time": "2:13:22", "net_time": "2:13:06",
+		"revision": 1., "field": "runner", "bib": "3", "status": "OK", "basis": "gun", "gun_time": "2:13:22", "net_time": "2:13:06",
 		"place": 3., "finishers": 4., "sex_place": 1., "division": "M40+", "division_place": 2., "version": 1., "standings": "provisional",
 		"credit": map[string]any{"status": "credited", "points": 300., "parts": map[string]any{"rule": "agegrade-2025", "age_grade_percent": 30.}, "trace_url": "http://trace/credit/3/r1"},
 	}}, list)

@@ -207,7 +207,7 @@ func (st *stage) find(tab *browser.Tab, api, lang string) (map[string]string, er
 		"verify": race + "/verify/" + bib, "leaderboard": api + "/" + lang + "/leaderboard", "status": api + "/" + lang + "/status",
 		"privacy": api + "/" + lang + "/privacy", "error-404": api + "/" + lang + "/nothing", "error-422": standings + "?page=0",
 	}
-	for _, path := range []string{"", "/results", "/points", "/races", "/claims", "/records", "/records/new", "/settings", "/email", "/password", "/sessions", "/passkeys", "/leave"} {
+	for _, path := range []string{"", "/results", "/points", "/races", "/claims", "/records", "/records/new", "/settings", "/email", "/password", "/sessions", "/passkeys", "/changes", "/leave"} {
 		pages["my"+strings.ReplaceAll(path, "/", "-")] = api + "/" + lang + "/my" + path
 	}
 	pages["claim"] = api + "/" + lang + "/my/claims/new?race_id=" + race[strings.LastIndex(race, "/")+1:] + "&bib=" + bib

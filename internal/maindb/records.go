@@ -170,7 +170,7 @@ func count32(n int) int32 { return int32(n) } //nolint:gosec // limits, revision
 // OwnResult is a runner's live record in a race.
 type OwnResult struct {
 	Record race.Record
-	Race   race.Race // only ID, name, date, distance and status
+	Race   race.Race // only ID, name, date, distance, status and what ranks it overall
 	Field  race.Field
 }
 
@@ -196,7 +196,7 @@ func (s *Store) ResultsOf(ctx context.Context, userID string, after RacePosition
 			},
 			Race: race.Race{
 				ID: row.RaceID, Name: row.Name, Date: race.DateOf(row.RaceDate), Distance: race.Distance(row.DistanceMm),
-				Status: race.Status(row.RaceStatus),
+				Status: race.Status(row.RaceStatus), Ranking: race.Ranking{Basis: race.Basis(row.RankingBasis)},
 			},
 			Field: race.Field(row.Field),
 		}

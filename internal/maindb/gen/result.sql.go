@@ -83,7 +83,7 @@ func (q *Queries) RacesOfSeason(ctx context.Context, firstDay time.Time, lastDay
 
 const resultsOfUserBefore = `-- name: ResultsOfUserBefore :many
 SELECT r.record_id, r.race_id, r.revision, r.bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence,
-       c.name, c.race_date, c.distance_mm, c.status AS race_status, p.field
+       c.name, c.race_date, c.distance_mm, c.status AS race_status, c.ranking_basis, p.field
 FROM participant AS p
 JOIN race AS c ON c.race_id = p.race_id
 JOIN official_record AS r ON r.race_id = p.race_id AND r.held_bib = p.bib_key
@@ -113,6 +113,7 @@ type ResultsOfUserBeforeRow struct {
 	RaceDate       time.Time
 	DistanceMm     int64
 	RaceStatus     string
+	RankingBasis   string
 	Field          string
 }
 
@@ -145,6 +146,7 @@ func (q *Queries) ResultsOfUserBefore(ctx context.Context, arg ResultsOfUserBefo
 			&i.RaceDate,
 			&i.DistanceMm,
 			&i.RaceStatus,
+			&i.RankingBasis,
 			&i.Field,
 		); err != nil {
 			return nil, err

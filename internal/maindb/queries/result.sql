@@ -1,7 +1,7 @@
 -- name: ResultsOfUserBefore :many
 -- The live records of a runner's bibs, the newest race first.
 SELECT r.record_id, r.race_id, r.revision, r.bib, r.gun_ms, r.net_ms, r.status, r.finish_sequence,
-       c.name, c.race_date, c.distance_mm, c.status AS race_status, p.field
+       c.name, c.race_date, c.distance_mm, c.status AS race_status, c.ranking_basis, p.field
 FROM participant AS p
 JOIN race AS c ON c.race_id = p.race_id
 JOIN official_record AS r ON r.race_id = p.race_id AND r.held_bib = p.bib_key
