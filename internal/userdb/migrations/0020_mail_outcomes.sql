@@ -11,7 +11,7 @@ ALTER TABLE mail
     ADD COLUMN resent_at DATETIME(6) NULL,
     ADD KEY mail_by_outcome (state, reason, mail_id);
 
-UPDATE mail SET race_id = JSON_UNQUOTE(JSON_EXTRACT(about, '$.race_id')) WHERE about IS NOT NULL;
+UPDATE mail SET race_id = JSON_UNQUOTE(JSON_EXTRACT(about, '$.race_id')) WHERE notice_position IS NOT NULL; -- by its index: accounts' own mails are not read
 
 -- Lists the addresses that are switched off.
 ALTER TABLE user ADD KEY user_email_problem (email_problem);
