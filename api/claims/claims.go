@@ -193,7 +193,7 @@ func (h handlers) mine(ctx context.Context, in *struct{ server.Page }) (*myClaim
 type NewClaim struct {
 	RaceID    string `json:"race_id" format:"uuid" example:"0192f3a1-7c55-7f0e-9f63-2d4b8a6c1e07"`
 	Bib       string `json:"bib" minLength:"1" maxLength:"16" example:"9001"`
-	Code      string `json:"code,omitempty" maxLength:"32" doc:"The claim code of the bib, as in K7QF-2M9X-3TAB. Case, spaces and hyphens do not matter."`
+	Code      string `json:"code,omitempty" maxLength:"32" doc:"The claim code of the bib, such as K7QF-2M9X-3TAB. Case, spaces and hyphens do not matter."`
 	BirthDate string `json:"birth_date,omitempty" example:"1980-05-01" doc:"YYYY-MM-DD: yours, as the organizer has it. Instead of a code."`
 }
 

@@ -148,8 +148,8 @@ func leaderOf(r ranked, runner userdb.Runner, today race.Date) Leader {
 }
 
 var (
-	errAgeGroup = errors.New("must be ages in years as 40-44, 70+ or -19")
-	errAgeSteps = errors.New("must begin and end at steps of five years, as 40-44, 70+ or -19")
+	errAgeGroup = errors.New("must be ages in years such as 40-44, 70+ or -19")
+	errAgeSteps = errors.New("must begin and end at steps of five years, such as 40-44, 70+ or -19")
 )
 
 // ageStep is the width of the narrowest age group. Arbitrary bounds would reveal ages

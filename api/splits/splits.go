@@ -29,7 +29,7 @@ type Split struct {
 
 // Reading is a reading as a caller states it.
 type Reading struct {
-	Point string  `json:"point" minLength:"1" maxLength:"50" example:"Half" doc:"The name of a timing point of the race; its distance, as 10 km, 10K or Half, will do."`
+	Point string  `json:"point" minLength:"1" maxLength:"50" example:"Half" doc:"The name of a timing point of the race; its distance, such as 10 km, 10K or Half, will do."`
 	Time  *string `json:"time" example:"1:05:02" doc:"Since the start, by the clock that ranks the race. Null clears it."`
 }
 

@@ -29,7 +29,7 @@ const (
 )
 
 const about = "Events are sent by POST as [Standard Webhooks 1.0](https://www.standardwebhooks.com) says, signed with HMAC-SHA256 (`v1`). The body is `{type, timestamp, data}`; " +
-	"data holds IDs alone, as in `{\"race_id\": …, \"record_ids\": […]}`, of up to 200 changes that followed each other; an import is one event. Read what changed by the API. " +
+	"data holds IDs alone, such as `{\"race_id\": …, \"record_ids\": […]}`, of up to 200 changes that followed each other; an import is one event. Read what changed by the API. " +
 	"Answer with a 2xx status within 20 seconds; anything else, redirects included, is a failure. Attempts follow after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h, " +
 	"later by up to an hour if Retry-After asks for it, each with the same `webhook-id`: an event may arrive more than once, and in another order. " +
 	"An endpoint that answers 410, or fails for five days, is switched off. A 429 with Retry-After leaves the whole endpoint alone for that time, up to an hour. "

@@ -37,7 +37,7 @@ type RestoreOptions struct {
 // RestoreSettings are RestoreOptions in the environment of a program.
 type RestoreSettings struct {
 	Databases    []string `env:"DATABASES" help:"the databases to restore, with commas: main_db, user_db; default: both"`
-	At           string   `env:"AT" help:"the moment to restore to, as 2026-04-20T09:30:00Z; default: everything that is kept"`
+	At           string   `env:"AT" help:"the moment to restore to, such as 2026-04-20T09:30:00Z; default: everything that is kept"`
 	Running      bool     `env:"RUNNING" envDefault:"false" help:"restore although programs are connected to the databases"`
 	UndoErasures bool     `env:"UNDO_ERASURES" envDefault:"false" help:"bring back personal data that was erased after the moment"`
 }
@@ -55,7 +55,7 @@ func (s RestoreSettings) Options() (RestoreOptions, error) {
 	}
 	var err error
 	if w.At, err = time.Parse(time.RFC3339, s.At); err != nil {
-		return RestoreOptions{}, fmt.Errorf("AT is %q; write a moment as 2026-04-20T09:30:00Z or 2026-04-20T11:30:00+02:00", s.At)
+		return RestoreOptions{}, fmt.Errorf("AT is %q; write a moment such as 2026-04-20T09:30:00Z or 2026-04-20T11:30:00+02:00", s.At)
 	}
 	return w, nil
 }

@@ -47,7 +47,7 @@ type common struct {
 
 // runtimeSettings are read by Go itself.
 type runtimeSettings struct {
-	MemoryLimit string `env:"GOMEMLIMIT" unit:"bytes, as 450MiB" help:"read by Go's runtime: the soft memory limit, about 90 % of the container's memory"`
+	MemoryLimit string `env:"GOMEMLIMIT" unit:"bytes, such as 450MiB" help:"read by Go's runtime: the soft memory limit, about 90 % of the container's memory"`
 }
 
 // Exit codes.

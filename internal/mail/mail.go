@@ -28,7 +28,7 @@ import (
 // Config says how mails are sent.
 type Config struct {
 	Sender       string `env:"MAIL_SENDER" envDefault:"off" unit:"smtp, ses, off" help:"what sends mails: an SMTP server, Amazon SES, or nothing; then no mail is sent, and passwords cannot be recovered"`
-	From         string `env:"MAIL_FROM" help:"the address that mails come from, as in Mrmrthon <no-reply@example.org>"`
+	From         string `env:"MAIL_FROM" help:"the address that mails come from, such as Mrmrthon <no-reply@example.org>"`
 	SMTPAddr     string `env:"SMTP_ADDR" check:"host:port" help:"the SMTP server"`
 	SMTPTLS      string `env:"SMTP_TLS" envDefault:"starttls" unit:"starttls, tls, off" help:"how the connection to the SMTP server is encrypted; off is for a server on the same machine"`
 	SMTPUser     string `env:"SMTP_USER" help:"the account at the SMTP server; none when empty"`

@@ -164,7 +164,7 @@ var sentences = map[string]map[Type]sentence{
 		"standings.published": {"공식 순위가 게시되었습니다.", "", standingsPage},
 		"race.voided":         {"대회가 무효 처리되었습니다.", "", "/races/%s"},
 		"entry.drawn":         {"참가자 추첨이 끝났습니다.", "", "/races/%s/draw"},
-		"claim.opened":        {"답을 기다리는 기록 연결 요청이 1건 있습니다.", "답을 기다리는 기록 연결 요청이 %d건 있습니다.", "/organize/races/%s/claims"},
+		"claim.opened":        {"답을 기다리는 기록 연결 신청이 1건 있습니다.", "답을 기다리는 기록 연결 신청이 %d건 있습니다.", "/organize/races/%s/claims"},
 		"dispute.opened":      {"이의 신청 1건이 접수되었습니다.", "이의 신청 %d건이 접수되었습니다.", disputesPage},
 		"dispute.closed":      {"이의 신청 1건이 종료되었습니다.", "이의 신청 %d건이 종료되었습니다.", disputesPage},
 		Test:                  {"시험 메시지입니다. 이 대회에서 바뀌는 내용을 여기로 알립니다.", "", "/organize/races/%s/webhooks"},

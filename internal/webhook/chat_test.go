@@ -89,7 +89,7 @@ func TestNotes(t *testing.T) {
 
 	several := noteOf("봄 마라톤", "result.corrected a b", "claim.opened c", "result.corrected b d", "race.official")
 	several.Language, several.PublicURL = "ko", ""
-	require.Equal(t, "봄 마라톤:\n• 기록 3건이 정정되었습니다.\n• 답을 기다리는 기록 연결 요청이 1건 있습니다.\n• 공식 결과가 확정되었습니다.", posted(t, Slack, several)["text"])
+	require.Equal(t, "봄 마라톤:\n• 기록 3건이 정정되었습니다.\n• 답을 기다리는 기록 연결 신청이 1건 있습니다.\n• 공식 결과가 확정되었습니다.", posted(t, Slack, several)["text"])
 
 	late, err := one.body(Slack, message.At.Add(25*time.Hour))
 	require.NoError(t, err)
