@@ -45,14 +45,15 @@ func bothVersions(t *testing.T) versions {
 
 	if old := oldVersion(t, root); old != "" {
 		t.Logf("the present source is deployed over %s", old)
-		programs, err := buildPrograms(t.Context(), sourceOf(t, root, old), bin, stamp+old)
+		programs, err := buildPrograms(t.Context(), sourceOf(t, root, old), bin, []stack.Part{stack.API, stack.Worker}, stamp+old)
 		require.NoError(t, err, "%s cannot be built here; -args -deploy.old=none does without", old)
 		return versions{old: programs, next: present}
 	}
 	t.Log("a changed CreditRecord is deployed over the present source")
-	programs, err := buildPrograms(t.Context(), root, bin, stamp+"next", "-overlay="+changedCredit(t, root))
+	// It is the worker that runs it: the next API would be the same.
+	programs, err := buildPrograms(t.Context(), root, bin, []stack.Part{stack.Worker}, stamp+"next", "-overlay="+changedCredit(t, root))
 	require.NoError(t, err)
-	return versions{old: present, next: programs, changed: true}
+	return versions{old: present, next: with(present, programs), changed: true}
 }
 
 // oldVersion is the tag or commit to deploy over; "" when there is none.
@@ -92,14 +93,15 @@ func command(t *testing.T, dir, name string, args ...string) {
 	require.NoError(t, err, string(out))
 }
 
-// buildPrograms compiles API and worker with those flags of go build.
-func buildPrograms(ctx context.Context, root, bin string, flags ...string) (map[stack.Part]string, error) {
-	programs := map[stack.Part]string{stack.API: filepath.Join(bin, "api"), stack.Worker: filepath.Join(bin, "worker")}
+// buildPrograms compiles API, worker or both with those flags of go build.
+func buildPrograms(ctx context.Context, root, bin string, parts []stack.Part, flags ...string) (map[stack.Part]string, error) {
+	programs := map[stack.Part]string{}
 	if underRace {
 		flags = append(flags, "-race")
 	}
-	for part, path := range programs {
-		args := append([]string{"build", "-buildvcs=false", "-o", path}, flags...)
+	for _, part := range parts {
+		programs[part] = filepath.Join(bin, string(part))
+		args := append([]string{"build", "-buildvcs=false", "-o", programs[part]}, flags...)
 		cmd := exec.CommandContext(ctx, "go", append(args, "./"+string(part))...)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {

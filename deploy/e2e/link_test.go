@@ -40,8 +40,7 @@ func (l *link) addr() string { return l.address }
 
 // restore accepts connections again.
 func (l *link) restore(ctx context.Context) error {
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", l.address)
+	listener, err := stack.Listen(ctx, l.address)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	netmail "net/mail"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -299,9 +300,12 @@ type postOffice struct {
 func newPostOffice(t *testing.T) *postOffice {
 	t.Helper()
 	p := &postOffice{taken: map[string]int{}, by: map[string][2]string{}, open: map[*postSession]bool{}}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	port, giveBack, err := stack.DrawPort(t.Context()) // so that nobody takes it during a restart
 	require.NoError(t, err)
-	p.address = listener.Addr().String()
+	t.Cleanup(func() { require.NoError(t, giveBack()) })
+	p.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	listener, err := stack.Listen(t.Context(), p.address)
+	require.NoError(t, err)
 	p.serve(listener)
 	t.Cleanup(func() { _ = p.server.Close() })
 	return p
@@ -327,7 +331,7 @@ func (p *postOffice) restart(ctx context.Context) error {
 	p.mu.Unlock()
 	_ = server.Close()
 	time.Sleep(200 * time.Millisecond) // it is down
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.address)
+	listener, err := stack.Listen(ctx, p.address)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (p *Ports) choose(ctx context.Context, parts []Part) (release func() error,
 			continue
 		}
 		seen[*s.port] = s
-		if err := probe(ctx, *s.port); err != nil {
+		if err := awaitChosen(ctx, *s.port); err != nil {
 			problems = append(problems, fmt.Errorf("port %d (%s) %w; choose another with %s=%d make run",
 				*s.port, s.what, err, s.setting, suggestion(ctx, *s.port)))
 		}
@@ -117,6 +117,29 @@ func probe(ctx context.Context, port int) error {
 		return errors.New("is taken")
 	}
 	return fmt.Errorf("cannot be used (%w)", errors.Unwrap(err))
+}
+
+// settles bounds how long a port is taken after the socket that listened on it was closed:
+// a child that is being forked has what is open in this process until it executes its
+// program, which takes its time on a busy machine.
+const settles = 2 * time.Second
+
+// awaitChosen is probe, again until the port has settled.
+func awaitChosen(ctx context.Context, port int) (err error) {
+	_ = poll(ctx, settles, func(ctx context.Context) error {
+		err = probe(ctx, port)
+		return err
+	})
+	return err
+}
+
+// Listen listens at an address whose port was drawn, as soon as the port has settled.
+func Listen(ctx context.Context, address string) (listener net.Listener, err error) {
+	err = poll(ctx, settles, func(ctx context.Context) error {
+		listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		return err
+	})
+	return listener, err
 }
 
 // suggestion returns a free port near the taken one, so that the command in the message
