@@ -61,7 +61,7 @@ type deployment struct {
 	failure  error // read after ended is closed
 }
 
-const recordsPerRace = 100
+const recordsPerRace = 60
 
 func newDeployment(t *testing.T) *deployment {
 	t.Helper()

@@ -16,7 +16,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-var chaosRecords = flag.Int("chaos.records", 150, "how many records TestChaos posts for each way of breaking the system")
+var chaosRecords = flag.Int("chaos.records", 120, "how many records TestChaos posts for each way of breaking the system")
 
 var chaosLimit = flag.Bool("chaos.limit", false, "fail TestChaos when a failure takes longer than twice the undisturbed time plus 15 seconds; for a machine where nothing else runs")
 

@@ -16,7 +16,7 @@ import (
 	"github.com/mrmrthon/mrmrthon/deploy/local/stack"
 )
 
-var drillRecords = flag.Int("drill.records", 240, "how many records each race of TestRestoreDrill has")
+var drillRecords = flag.Int("drill.records", 120, "how many records each race of TestRestoreDrill has")
 
 // TestRestoreDrill rehearses a bad day: a race is backed up while it is credited, goes
 // on, and then main_db, user_db or both are restored, to different moments. The audit

@@ -200,7 +200,7 @@ func (s *system) standingsSteps(t *testing.T, raceID string) (steps []string) {
 // automatically, corrections re-rank, and published versions stay readable.
 func TestStandings(t *testing.T) {
 	t.Parallel()
-	b := startBoston(t, sharedSystem(t), 400)
+	b := startBoston(t, sharedSystem(t), 250)
 	live := b.liveVersions(t)
 	b.importAll(t)
 	b.check(t)

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +24,7 @@ import (
 func TestStop(t *testing.T) {
 	t.Parallel()
 	s := ownSystem(t, "stop")
-	b := startBoston(t, s, 300)
+	b := startBoston(t, s, 200)
 	for _, step := range []struct {
 		name string
 		run  func(*testing.T)
@@ -152,7 +151,7 @@ func (b *boston) stopWithNobodyAnswering(t *testing.T) {
 	next.importAll(t)
 	parts := []stack.Part{stack.MariaDB, stack.SQS, stack.Temporal}
 	for _, part := range parts {
-		b.signal(t, part, syscall.SIGSTOP)
+		b.freeze(t, part)
 	}
 	thaw := func() {
 		for _, part := range parts {
@@ -174,14 +173,30 @@ func (b *boston) stopWithNobodyAnswering(t *testing.T) {
 	next.check(t)
 }
 
-// signal sends a signal to the process of a part.
-func (s *system) signal(t *testing.T, part stack.Part, sig syscall.Signal) {
+// signal sends a signal to the process of a part, and returns its number.
+func (s *system) signal(t *testing.T, part stack.Part, sig syscall.Signal) (pid int) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.dir, "run", string(part)+".pid"))
-	require.NoError(t, err)
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	pid, err := s.PID(part)
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(pid, sig))
+	return pid
+}
+
+// freeze stops the process of a part, and waits for that where /proc shows it: on a busy
+// machine the threads of a process go on until the one that gets the signal has its turn.
+func (s *system) freeze(t *testing.T, part stack.Part) {
+	t.Helper()
+	status := fmt.Sprintf("/proc/%d/stat", s.signal(t, part, syscall.SIGSTOP))
+	eventually(t, patience, func() error {
+		text, err := os.ReadFile(status)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err == nil && !strings.Contains(string(text), ") T ") {
+			err = fmt.Errorf("%s is not frozen yet", part)
+		}
+		return err
+	})
 }
 
 // TestASecondSignalEndsAtOnce sends a second signal while the API, with no server

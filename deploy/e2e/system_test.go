@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"go.temporal.io/sdk/client"
@@ -148,7 +147,7 @@ func count(t *testing.T, db *sql.DB, query string, args ...any) int {
 }
 
 func tryCount(ctx context.Context, db *sql.DB, query string, args ...any) (n int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err = db.QueryRowContext(ctx, query, args...).Scan(&n)
 	return n, err
