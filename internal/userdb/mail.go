@@ -233,7 +233,7 @@ func (s *Ledger) BeginMail(ctx context.Context, mailID string) (Mail, error) {
 
 // Why a mail is not sent.
 var (
-	ErrMailExpired = errors.New("the mail is of no more use")
+	ErrMailExpired = errors.New("the mail is no longer useful")
 	ErrAddressOff  = errors.New("the address is switched off until its owner confirms one again")
 )
 
