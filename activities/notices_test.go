@@ -285,8 +285,8 @@ func in(told map[string][]string, subjects ...string) []string {
 }
 
 var (
-	posted    = []string{"A result of yours was posted", "내 기록이 등록되었습니다"}
-	corrected = []string{"A result of yours was corrected", "내 기록이 정정되었습니다"}
+	posted    = []string{"Your result was posted", "내 기록이 등록되었습니다"}
+	corrected = []string{"Your result was corrected", "내 기록이 정정되었습니다"}
 	moved     = []string{"Your place has moved", "내 순위가 바뀌었습니다"}
 	official  = []string{"The results of a race are official", "대회 공식 결과가 확정되었습니다"}
 )

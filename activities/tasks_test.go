@@ -39,7 +39,7 @@ func TestNoticesOfTasks(t *testing.T) {
 	}
 	task, err = b.main.AddTask(race.WithActor(ctx, by(watcher)), task)
 	require.NoError(t, err)
-	told(map[string][]string{"Your tasks have changed": {b.address(assignee)}})
+	told(map[string][]string{"Your task has changed": {b.address(assignee)}})
 
 	remind := func(passed time.Duration) {
 		t.Helper()
@@ -54,7 +54,7 @@ func TestNoticesOfTasks(t *testing.T) {
 	task, err = b.main.ChangeTask(race.WithActor(ctx, by(owner)), b.raceID, task.ID, 1, maindb.TaskPatch{Note: &note, WatcherIDs: &[]string{}})
 	require.NoError(t, err)
 	remind(29*24*time.Hour + time.Hour)
-	told(map[string][]string{"Tasks are due": {b.address(assignee)}})
+	told(map[string][]string{"A task is due": {b.address(assignee)}})
 	remind(2 * 24 * time.Hour)
 	b.tell()
 	for _, m := range b.box.took {
@@ -81,7 +81,7 @@ func TestNoticesOfTasks(t *testing.T) {
 	// Whoever leaves leaves their tasks, which the owner is told.
 	_, err = b.main.ChangeTask(race.WithActor(ctx, by(owner)), b.raceID, task.ID, 0, maindb.TaskPatch{Status: &open})
 	require.NoError(t, err)
-	told(map[string][]string{"Your tasks have changed": {b.address(assignee)}})
+	told(map[string][]string{"Your task has changed": {b.address(assignee)}})
 	require.NoError(t, b.main.RemoveStaff(race.WithActor(ctx, by(assignee)), b.raceID, assignee))
 	told(map[string][]string{"맡은 할 일이 바뀌었습니다": {b.address(owner)}})
 

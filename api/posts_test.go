@@ -120,7 +120,12 @@ func TestComments(t *testing.T) {
 	require.Equal(t, http.StatusOK, b.with(t, owner, http.MethodPatch, one, `{"state":"withdrawn"}`, "If-Match", "1").Code)
 	require.Equal(t, "no-store", b.with(t, viewer, http.MethodGet, comments, "").Header().Get("Cache-Control"), "nobody else may read them")
 	require.Equal(t, http.StatusOK, b.with(t, owner, http.MethodPatch, one, `{"state":"published"}`, "If-Match", "2").Code)
-	b.as(t, operator, http.MethodPost, comment+"/hide", `{"reason":"not here"}`, http.StatusOK)
+	read := fmt.Sprintf(`"edited_at":%q`, said["created_at"])
+	b.as(t, operator, http.MethodPost, comment+"/hide", `{"reason":"not here",`+read+`}`, http.StatusConflict)
+	b.as(t, editor, http.MethodPost, comment+"/show", `{`+read+`}`, http.StatusConflict)
+	found := items(t, b.as(t, operator, http.MethodGet, "/v1/ops/comments", "", http.StatusOK))[0]
+	require.Equal(t, "better", found["text"], "nothing was decided")
+	b.as(t, operator, http.MethodPost, comment+"/hide", fmt.Sprintf(`{"reason":"not here","edited_at":%q}`, found["edited_at"]), http.StatusOK)
 	hidden := items(t, b.as(t, anonymous, http.MethodGet, comments, "", http.StatusOK))[0]
 	require.Equal(t, []any{"hidden", "not here", nil, nil}, []any{hidden["state"], hidden["hidden_reason"], hidden["text"], hidden["name"]})
 	require.Len(t, items(t, b.as(t, viewer, http.MethodGet, "/v1/races/"+b.race.ID+"/comments?state=hidden", "", http.StatusOK)), 1)

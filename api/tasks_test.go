@@ -124,7 +124,7 @@ func TestCalendar(t *testing.T) {
 	found := properties(t, answer.Body.String())
 	for _, want := range []string{
 		"BEGIN:VCALENDAR", "VERSION:2.0", "END:VCALENDAR",
-		"UID:race-" + b.race.ID + "@mrmrthon", "DTSTART;VALUE=DATE:20261120", "DTEND;VALUE=DATE:20261121", "SUMMARY:접수 시작: Test Marathon", "DTSTART:20270301T010000Z",
+		"UID:race-" + b.race.ID + "@mrmrthon", "DTSTART;VALUE=DATE:20261120", "DTEND;VALUE=DATE:20261121", "SUMMARY:참가 신청 시작: Test Marathon", "DTSTART:20270301T010000Z",
 		"UID:task-" + fmt.Sprint(day["task_id"]) + "@mrmrthon", "SEQUENCE:1", "DTSTART;VALUE=DATE:20270228", "DTEND;VALUE=DATE:20270301",
 		"SUMMARY:" + strings.NewReplacer(";", `\;`, ",", `\,`).Replace(strings.TrimSpace(title)), `DESCRIPTION:one\ntwo\\three`,
 		"UID:task-" + fmt.Sprint(at["task_id"]) + "@mrmrthon", "SUMMARY:완료: Meeting", "DTSTART:20270201T010000Z",

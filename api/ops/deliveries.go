@@ -131,6 +131,7 @@ type OpenNotice struct {
 	Kind       notice.Kind `json:"kind"`
 	RaceID     string      `json:"race_id" format:"uuid"`
 	HappenedAt time.Time   `json:"happened_at"`
+	Gathers    *time.Time  `json:"gathers_until,omitempty" doc:"Until when more changes may join it before people are told."`
 	StartedAt  *time.Time  `json:"started_at,omitempty" doc:"When its workflow was last started; left out while it waits for that."`
 	WorkflowID string      `json:"workflow_id"`
 	TraceURL   string      `json:"trace_url"`
@@ -158,7 +159,7 @@ func (d deliveries) notices(ctx context.Context, in *noticesInput) (*openNotices
 	for i, one := range found {
 		id := workflows.NoticeWorkflowID(one.Position, one.Kind)
 		out.Body.Items[i] = OpenNotice{
-			Position: one.Position, Kind: one.Kind, RaceID: one.RaceID, HappenedAt: one.HappenedAt, StartedAt: server.TimeOrNil(one.StartedAt), WorkflowID: id, TraceURL: d.links.traceURL(id),
+			Position: one.Position, Kind: one.Kind, RaceID: one.RaceID, HappenedAt: one.HappenedAt, Gathers: server.TimeOrNil(one.Gathers), StartedAt: server.TimeOrNil(one.StartedAt), WorkflowID: id, TraceURL: d.links.traceURL(id),
 		}
 	}
 	return out, nil

@@ -15,7 +15,7 @@ func TestOpenNoticesComeInPages(t *testing.T) {
 	var want []string
 	for position := range 3 {
 		for _, kind := range []string{"offer-made", "place-moved"} { // two kinds may begin with the same change
-			b.inMain(t, fmt.Sprintf("INSERT INTO notice_event (position, kind, race_id, subjects, happened_at) VALUES (%d, '%s', '%s', '{}', '2026-11-01')", position+1, kind, newID()))
+			b.inMain(t, fmt.Sprintf("INSERT INTO notice_event (position, kind, race_id, subjects, happened_at, gathers_until) VALUES (%d, '%s', '%s', '{}', '2026-11-01', '2026-11-02')", position+1, kind, newID()))
 			want = append(want, fmt.Sprint(position+1, kind))
 		}
 	}
@@ -23,6 +23,7 @@ func TestOpenNoticesComeInPages(t *testing.T) {
 		Items []struct {
 			Position int64  `json:"position"`
 			Kind     string `json:"kind"`
+			Gathers  string `json:"gathers_until"`
 		} `json:"items"`
 		NextCursor string `json:"next_cursor"`
 	}
@@ -31,6 +32,7 @@ func TestOpenNoticesComeInPages(t *testing.T) {
 		page := decode[list](t, b.call(t, http.MethodGet, "/v1/ops/notices?limit=1&cursor="+cursor, nil), http.StatusOK)
 		for _, item := range page.Items {
 			got = append(got, fmt.Sprint(item.Position, item.Kind))
+			require.Equal(t, "2026-11-02T00:00:00Z", item.Gathers, "it does not wait for Temporal")
 		}
 		if cursor = page.NextCursor; cursor == "" {
 			break

@@ -342,7 +342,7 @@ func TestAddressesThatAreOff(t *testing.T) {
 	m.deliver(t)
 	require.Equal(t, "Choose a new password", m.provider.taken[len(m.provider.taken)-1].Subject, "whoever does without notices can still recover their account")
 	m.notice(t, 4, notice.OfferMade)
-	require.Equal(t, "참가 자리를 제안합니다", m.provider.taken[len(m.provider.taken)-1].Subject)
+	require.Equal(t, "참가하실 자리가 났습니다", m.provider.taken[len(m.provider.taken)-1].Subject)
 	require.NoError(t, m.credits.NoteMailEvent(t.Context(), userdb.MailEvent{
 		Kind: userdb.Complaint, MailID: m.provider.taken[len(m.provider.taken)-1].ID, SentAt: time.Now(), At: time.Now(),
 	}))

@@ -87,6 +87,7 @@ func TestOnePlaceForThreeRunners(t *testing.T) {
 	require.Contains(t, ben.visit("/en/my/races").texts(".rows .badge"), "A place is held for you")
 	require.Equal(t, "A place is held for you", offered.Find(".verdict").Text())
 	require.Contains(t, offered.Find(".offer").Text(), "KST", "by the race's clock")
+	require.Equal(t, 1, offered.Find(`.offer [data-offset="32400"]`).Length(), "so that site.js shows no second time to readers in the same zone")
 	require.NotEmpty(t, offered.Find(".offer time").AttrOr("datetime", ""), "and by the reader's own")
 	require.Contains(t, offered.Find(".offer").Text(), "If you do not answer by then")
 	require.Equal(t, mine, ben.post(mine+"/decline", offered.fill(`form[action$="decline"]`)...).to())

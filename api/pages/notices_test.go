@@ -81,7 +81,7 @@ func TestUnsubscribe(t *testing.T) {
 	for range 2 {
 		done := send(http.MethodPost, posted, "application/x-www-form-urlencoded", "List-Unsubscribe=One-Click")
 		require.Equal(t, http.StatusOK, done.Code, "never a redirect: %s", done.Body)
-		require.Contains(t, done.Body.String(), "A result of yours was posted", "it says what was switched off")
+		require.Contains(t, done.Body.String(), "Your result was posted", "it says what was switched off")
 		require.Contains(t, done.Body.String(), "/en/my/notices", "and where to switch it on")
 	}
 	require.Equal(t, 1, off())

@@ -178,6 +178,7 @@ type confirmation struct {
 	back          string   // where it leads, done or not
 	does          []string // what it will do
 	facts         [][2]string
+	read          time.Time // since when the text that is decided about has been as it is shown
 	fields        []field
 	ticks         []field
 	mayBe         bool // the reason may be left out

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/mrmrthon/mrmrthon/api/posts"
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -75,7 +76,7 @@ func (s *site) confirmJudgment(ctx context.Context, v *visit, name string, to ra
 		author = v.shown(c.Name)
 	}
 	return c, confirmation{
-		title: v.T("operate.do." + name), button: v.T("operate.do." + name), back: commentsPath, does: []string{v.T("operate.does." + name)},
+		read: c.WrittenAt(), title: v.T("operate.do." + name), button: v.T("operate.do." + name), back: commentsPath, does: []string{v.T("operate.does." + name)},
 		facts: [][2]string{
 			{v.T("operate.race"), names[c.RaceID]},
 			{v.T("operate.comment.author"), author},
@@ -109,11 +110,21 @@ func (s *site) confirmShowComment(ctx context.Context, v *visit) (confirmation, 
 }
 
 func (s *site) decide(ctx context.Context, v *visit, c posts.Judged, to race.CommentState, reason string) error {
-	_, err := s.Posts.Judge(ctx, race.Comment{ID: c.CommentID, RaceID: c.RaceID, PostID: c.PostID}, to, reason)
+	_, err := s.Posts.Judge(ctx, race.Comment{ID: c.CommentID, RaceID: c.RaceID, PostID: c.PostID, EditedAt: v.readAt()}, to, reason)
 	if errors.Is(err, race.ErrNotFound) { // its author has deleted it meanwhile
 		return v.cannot(v.T("operate.comment.gone"))
 	}
 	return err
+}
+
+// readAt returns since when the text of a comment had been as it was when the reader opened
+// the form; the zero time: the form does not say.
+func (v *visit) readAt() time.Time {
+	at, err := time.Parse(time.RFC3339Nano, v.form.get("edited_at"))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 // givenReasons are the reports that say why.

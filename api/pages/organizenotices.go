@@ -3,6 +3,7 @@ package pages
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
 	"github.com/mrmrthon/mrmrthon/internal/mail"
@@ -49,12 +50,14 @@ func sends(r race.Race, kind notice.Kind) bool {
 func (s *site) noticePreviews(ctx context.Context, v *visit) (page, error) {
 	r := server.RaceFrom(ctx)
 	var previews []noticePreview
+	others := slices.DeleteFunc(mail.Languages(), func(language string) bool { return language == v.tag })
+	languages := append([]string{v.tag}, others...)
 	for _, d := range notice.Definitions() {
 		if !sends(r, d.Kind) {
 			continue
 		}
 		preview := noticePreview{Definition: d}
-		for _, language := range mail.Languages() {
+		for _, language := range languages {
 			written, err := mail.Preview(d.Kind, language, r, v.base)
 			if err != nil {
 				return page{}, err

@@ -141,6 +141,10 @@ func (s *site) writePost(ctx context.Context, v *visit) (page, error) {
 
 func (s *site) postForm(ctx context.Context, v *visit) (page, error) {
 	p, err := s.Posts.One(ctx, v.raceID, v.param("post_id"))
+	if isNotFound(err) && v.form.sent {
+		v.form.problem, v.form.status = v.T("ownpost.removed"), http.StatusConflict
+		return s.newPostForm(ctx, v)
+	}
 	if err != nil {
 		return page{}, err
 	}
@@ -189,7 +193,7 @@ func (s *site) changePost(ctx context.Context, v *visit) (page, error) {
 		}
 		return s.postForm(ctx, v)
 	}
-	if v.refused(err) {
+	if isNotFound(err) || v.refused(err) { // not found: somebody has removed it, which postForm says
 		return s.postForm(ctx, v)
 	}
 	if err != nil {
@@ -223,7 +227,7 @@ func (s *site) commentsToJudge(ctx context.Context, v *visit) (page, error) {
 }
 
 func (s *site) judgeComment(ctx context.Context, v *visit) (page, error) {
-	of := race.Comment{ID: v.form.get("comment_id"), RaceID: v.raceID, PostID: v.form.get("post_id")}
+	of := race.Comment{ID: v.form.get("comment_id"), RaceID: v.raceID, PostID: v.form.get("post_id"), EditedAt: v.readAt()}
 	if !server.IsID(of.ID) || !server.IsID(of.PostID) {
 		return page{}, race.ErrNotFound
 	}

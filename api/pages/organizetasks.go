@@ -173,7 +173,11 @@ func (v *visit) backToBoard(taskID, said string) (page, error) {
 // is.
 func (s *site) setTaskStatus(ctx context.Context, v *visit) (page, error) {
 	taskID, status := v.param("task_id"), race.TaskStatus(v.form.get("status"))
-	if err := s.Tasks.SetStatus(ctx, taskID, status); err != nil {
+	err := s.Tasks.SetStatus(ctx, taskID, status)
+	if isNotFound(err) {
+		return v.done(v.boardAddress(), "task-gone")
+	}
+	if err != nil {
 		return page{}, err
 	}
 	if v.form.get("from") == "task" {
@@ -188,6 +192,9 @@ func (s *site) placeTask(ctx context.Context, v *visit) (page, error) {
 	err := s.Tasks.Change(ctx, taskID, v.form.get("revision"), tasks.TaskChange{Place: &place})
 	if errors.Is(err, race.ErrStale) {
 		return v.backToBoard(taskID, "task-moved-meanwhile")
+	}
+	if isNotFound(err) {
+		return v.done(v.boardAddress(), "task-gone")
 	}
 	if err != nil {
 		return page{}, err
@@ -326,6 +333,10 @@ func (s *site) taskPage(ctx context.Context, v *visit) (page, error) {
 
 func (s *site) taskWith(ctx context.Context, v *visit, stale bool) (page, error) {
 	t, err := s.Tasks.One(ctx, v.param("task_id"))
+	if isNotFound(err) && v.form.sent {
+		v.form.problem, v.form.status = v.T("task.removed"), http.StatusConflict
+		return s.newTaskForm(ctx, v)
+	}
 	if err != nil {
 		return page{}, err
 	}
@@ -369,7 +380,7 @@ func (s *site) changeTask(ctx context.Context, v *visit) (page, error) {
 		v.form.problem, v.form.status = v.T("task.stale"), http.StatusConflict
 		return s.taskWith(ctx, v, true)
 	}
-	if v.refused(err) {
+	if isNotFound(err) || v.refused(err) { // not found: somebody has removed it, which taskWith says
 		return s.taskPage(ctx, v)
 	}
 	if err != nil {

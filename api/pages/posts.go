@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/xml"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -210,21 +211,40 @@ func (s *site) threadPages() {
 // threadView is a post for somebody who may comment on it.
 type threadView struct {
 	postView
-	may bool
+	may     bool
+	editing bool // the form of a comment came back with a text that was not saved
+}
+
+// changeable reports whether a comment has a form: one's own, to change or delete it, or
+// somebody else's, to report it.
+func (view threadView) changeable(v *visit, c posts.Remark) bool {
+	return c.State == race.CommentShown || c.State == race.CommentHidden && c.UserID == v.caller.UserID
 }
 
 func (s *site) thread(ctx context.Context, v *visit) (page, error) {
 	view := threadView{}
 	var err error
 	v.post = chi.URLParam(v.http, "post_id")
-	if view.postView, err = s.readPost(ctx, v.request, v.part(commentsPerPage)); err != nil {
+	view.postView, err = s.readPost(ctx, v.request, v.part(commentsPerPage))
+	if isNotFound(err) && v.form.get("text") != "" { // it was withdrawn while the comment was written
+		return page{title: v.T("comments.title"), body: keptCommentBody(v)}, nil
+	}
+	if err != nil {
 		return page{}, err
 	}
 	if view.may, err = s.Posts.MayComment(ctx, v.raceID); err != nil {
 		return page{}, err
 	}
 	view.may = view.may && view.post.Comments && view.Status != race.Void
+	view.editing = view.post.Comments && slices.ContainsFunc(view.said, func(c posts.Remark) bool {
+		return v.back(c.CommentID, "edit") && view.changeable(v, c)
+	})
 	return page{title: view.post.Title, body: threadBody(v, view)}, nil
+}
+
+// back reports whether the form that does something about a comment came back.
+func (v *visit) back(commentID, do string) bool {
+	return v.form.refused() && v.form.get("comment_id") == commentID && v.form.get("do") == do
 }
 
 // comment does what a form of the page of a post asks for.
@@ -257,7 +277,16 @@ func (s *site) comment(ctx context.Context, v *visit) (page, error) {
 			_, err = s.Posts.Comment(ctx, of.RaceID, of.PostID, in)
 		}
 	}
+	if writes := v.form.get("do") == "" || v.form.get("do") == "edit"; writes && isNotFound(err) {
+		v.blame("text", v.T("comment.gone"))
+		v.form.status = http.StatusConflict
+		return s.thread(ctx, v)
+	}
 	if v.refused(err) {
+		if v.form.problem != "" && v.form.get("text") != "" { // such as that comments were closed meanwhile
+			v.form.add("text", v.form.problem)
+			v.form.problem = ""
+		}
 		return s.thread(ctx, v)
 	}
 	if err != nil {

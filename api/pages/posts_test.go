@@ -76,14 +76,19 @@ func TestPostPages(t *testing.T) {
 	theirs := ben.visit(thread)
 	require.Equal(t, thread, ben.post(thread, theirs.fill(".comments form", "reason", "rude", "do", "report")...).to())
 	judge := "/en/organize/races/" + r.ID + "/comments"
-	reported := director.visit(judge)
+	unread := director.visit(judge)
+	require.Equal(t, thread, ann.post(thread, ann.visit(thread).fill(".comments form", "text", "Where is it, please?", "do", "edit")...).to())
+	reported := director.post(judge, unread.fill(".panel form", "do", "hide", "reason", "not here")...)
+	require.Equal(t, http.StatusConflict, reported.status, "its author has changed it since")
+	require.Contains(t, reported.Find(".panel").Text(), "Where is it, please?")
+	require.Equal(t, "not here", reported.Find("#field-reason").AttrOr("value", ""))
 	require.Contains(t, reported.body, "rude")
-	require.Equal(t, http.StatusUnprocessableEntity, director.post(judge, reported.fill(".panel form", "do", "hide")...).status, "why?")
+	require.Equal(t, http.StatusUnprocessableEntity, director.post(judge, reported.fill(".panel form", "do", "hide", "reason", "")...).status, "why?")
 	require.Equal(t, judge, director.post(judge, reported.fill(".panel form", "do", "hide", "reason", "not here")...).to())
-	require.Contains(t, director.visit(judge+"?state=hidden").body, "Where?")
+	require.Contains(t, director.visit(judge+"?state=hidden").body, "Where is it, please?")
 	hidden := ben.visit(thread).body // a page for everyone is up to a second old
 	require.Contains(t, hidden, "Hidden by the organizer or the operators: not here")
-	require.NotContains(t, hidden, "Where?")
+	require.NotContains(t, hidden, "Where is it")
 	require.Equal(t, thread, ann.post(thread, ann.visit(thread).fill(".comments form", "do", "delete")...).to())
 
 	feed := b.get(t, "/en/races/"+r.ID+"/posts.atom")
@@ -116,10 +121,39 @@ func TestPostPages(t *testing.T) {
 	require.Equal(t, http.StatusConflict, unseen.status)
 	require.Contains(t, unseen.Find("#wrong").Text(), "not removed")
 	require.Equal(t, "Parking", unseen.Find("#field-title").AttrOr("value", ""), "its form is not empty")
+	// What somebody writes while comments are closed, or the notice goes away, is not lost.
+	twice = ann.visit(thread).fill("#comment", "text", "Thank you!")
+	require.Equal(t, thread, ann.post(thread, twice...).to())
+	asks := ann.visit(thread)
+	require.Equal(t, own, director.post(edit, director.visit(edit).fill("#post", "comments", "", "do", "save")...).to())
+	closed := ann.post(thread, asks.fill("#comment", "text", "When does it open?")...)
+	require.Equal(t, http.StatusConflict, closed.status)
+	require.Equal(t, "When does it open?", closed.Find("#field-text").Text())
+	require.Equal(t, []string{"This post takes no comments"}, closed.texts(".field .is"))
+	require.Zero(t, closed.Find("#comment").Length())
+	requireSound(t, closed, thread)
+	require.Equal(t, own, director.post(edit, director.visit(edit).fill("#post", "comments", "yes", "do", "save")...).to())
+	tooLong := ann.post(thread, asks.fill(".comments details form:has(textarea)", "text", strings.Repeat("y", 2001), "do", "edit")...)
+	require.Equal(t, http.StatusUnprocessableEntity, tooLong.status)
+	require.Len(t, tooLong.Find(".comments details[open] #field-text").Text(), 2001, "in the form that it was written in")
+	requireSound(t, tooLong, thread)
+
 	last := director.visit(edit)
 	require.Equal(t, own, director.post(edit, last.fill("#post", "do", "withdrawn")...).to())
 	require.Equal(t, http.StatusNotFound, ann.visit(thread).status)
-	require.Equal(t, own, director.post(edit, director.visit(edit).fill("main details form", "do", "remove")...).to())
+	gone := ann.post(thread, asks.fill("#comment", "text", "When does it open?")...)
+	require.Equal(t, http.StatusConflict, gone.status)
+	require.Equal(t, "When does it open?", gone.Find("#field-text").Text())
+	requireSound(t, gone, thread)
+	written := director.visit(edit)
+	require.Equal(t, own, director.post(edit, written.fill("main details form", "do", "remove")...).to())
+	for _, do := range []string{"save", "preview"} {
+		removed := director.post(edit, written.fill("#post", "body", "By train.", "do", do)...)
+		require.Equal(t, http.StatusConflict, removed.status)
+		require.Contains(t, removed.Find("#wrong").Text(), "has removed this notice")
+		require.Equal(t, "By train.", removed.Find("#field-body").Text())
+		require.Equal(t, own+"/new", removed.Find("#post").AttrOr("action", ""))
+	}
 }
 
 // TestOperatorJudgesComments: an operator sees what was reported in any race, what the
@@ -154,7 +188,7 @@ func TestOperatorJudgesComments(t *testing.T) {
 	shown := operator.visit(list)
 	require.Contains(t, shown.Find(".tale").Text(), "<b>Cheap</b> shoes here")
 	require.Contains(t, shown.Find(".tale").Text(), "spam")
-	require.Contains(t, shown.Find(".tale").Text(), "has not decided")
+	require.Contains(t, shown.Find(".tale").Text(), "Nobody has decided yet")
 
 	// The staff keeps the comment; somebody reports it again.
 	judge := "/en/organize/races/" + r.ID + "/comments"
@@ -171,7 +205,12 @@ func TestOperatorJudgesComments(t *testing.T) {
 	require.Contains(t, form.Find("main").Text(), "everyone reads that it was hidden")
 	refused := operator.post(hide, form.fill("main form.narrow", "reason", "")...)
 	require.Equal(t, http.StatusUnprocessableEntity, refused.status)
-	require.Equal(t, list, operator.post(hide, form.fill("main form.narrow", "reason", "advertising")...).to())
+	require.Equal(t, thread, ann.post(thread, ann.visit(thread).fill(".comments form", "text", "<b>Dear</b> shoes here", "do", "edit")...).to())
+	changed := operator.post(hide, form.fill("main form.narrow", "reason", "advertising")...)
+	require.Equal(t, http.StatusConflict, changed.status, "nobody judges a text that they have not read")
+	require.Contains(t, changed.Find("main dl").Text(), "<b>Dear</b> shoes here")
+	require.Equal(t, "advertising", changed.Find("#field-reason").Text())
+	require.Equal(t, list, operator.post(hide, changed.fill("main form.narrow")...).to())
 	require.Equal(t, []string{"The comment is hidden."}, operator.visit(list).texts(".said"))
 	require.Contains(t, ben.visit(thread).body, "advertising")
 	require.Equal(t, http.StatusConflict, operator.visit(hide).status, "it is hidden already")
@@ -180,7 +219,7 @@ func TestOperatorJudgesComments(t *testing.T) {
 	show := hidden.Find(".tale .actions a").AttrOr("href", "")
 	require.Zero(t, operator.visit(show).Find("#field-reason").Length(), "no reason is kept")
 	require.Equal(t, list, operator.post(show, operator.visit(show).fill("main form.narrow")...).to())
-	require.Contains(t, ben.visit(thread).body, "&lt;b&gt;Cheap")
+	require.Contains(t, ben.visit(thread).body, "&lt;b&gt;Dear")
 
 	// Its author deletes it while the operator reads the confirmation.
 	form = operator.visit(hide)

@@ -59,9 +59,17 @@ type Comment struct {
 	Name         string            `json:"name,omitempty" doc:"A runner's name, as the race shows it."`
 	Text         string            `json:"text,omitempty" doc:"Plain text. Missing when it was deleted, hidden or erased with its author's account."`
 	State        race.CommentState `json:"state" enum:"shown,hidden,deleted,erased"`
-	HiddenReason string            `json:"hidden_reason,omitempty" doc:"Why the staff hid it."`
+	HiddenReason string            `json:"hidden_reason,omitempty" doc:"Why it was hidden."`
 	CreatedAt    time.Time         `json:"created_at"`
 	EditedAt     *time.Time        `json:"edited_at,omitempty"`
+}
+
+// WrittenAt is since when the text has been as it is.
+func (c Comment) WrittenAt() time.Time {
+	if c.EditedAt == nil {
+		return c.CreatedAt
+	}
+	return *c.EditedAt
 }
 
 // shownComment leaves out the text of a comment that is not shown, unless hidden texts are

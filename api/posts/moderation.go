@@ -16,12 +16,13 @@ import (
 
 func (s *Service) registerModeration(api huma.API) {
 	errs := []int{http.StatusNotFound}
+	judging := []int{http.StatusNotFound, http.StatusConflict}
 	server.Register(api, huma.Operation{
-		OperationID: "hide-comment", Method: http.MethodPost, Path: commentPath + "/hide", MaxBodyBytes: maxBody, Errors: errs,
+		OperationID: "hide-comment", Method: http.MethodPost, Path: commentPath + "/hide", MaxBodyBytes: maxBody, Errors: judging,
 		Summary: "Hide a comment", Tags: []string{tag}, Description: "For editors of the race and operators. Readers see that it was hidden, and why. This closes the comment's reports.",
 	}, s.hide)
 	server.Register(api, huma.Operation{
-		OperationID: "show-comment", Method: http.MethodPost, Path: commentPath + "/show", MaxBodyBytes: maxBody, Errors: errs,
+		OperationID: "show-comment", Method: http.MethodPost, Path: commentPath + "/show", MaxBodyBytes: maxBody, Errors: judging,
 		Summary: "Show a comment that was hidden or reported", Tags: []string{tag}, Description: "This closes the comment's reports: they were looked at, and the comment stays.",
 	}, s.show)
 	server.Register(api, huma.Operation{
@@ -53,6 +54,20 @@ type judgedOutput struct {
 // Hiding says why a comment is hidden.
 type Hiding struct {
 	Reason string `json:"reason" minLength:"1" maxLength:"500" example:"insults are not for here" doc:"Public."`
+	Showing
+}
+
+// Showing says what was read before a comment was judged.
+type Showing struct {
+	EditedAt *time.Time `json:"edited_at,omitempty" doc:"The comment's edited_at as you have read it, or its created_at where it had none. If its author has changed it since, the answer is a conflict, and nothing is decided. Not checked unless set."`
+}
+
+// read returns a comment as it was read.
+func (s *Showing) read(of race.Comment) race.Comment {
+	if s != nil && s.EditedAt != nil {
+		of.EditedAt = *s.EditedAt
+	}
+	return of
 }
 
 type hideInput struct {
@@ -60,12 +75,17 @@ type hideInput struct {
 	Body Hiding
 }
 
-func (s *Service) hide(ctx context.Context, in *hideInput) (*judgedOutput, error) {
-	return judged(s.Judge(ctx, in.of(), race.CommentHidden, in.Body.Reason))
+type showInput struct {
+	CommentPath
+	Body *Showing
 }
 
-func (s *Service) show(ctx context.Context, in *CommentPath) (*judgedOutput, error) {
-	return judged(s.Judge(ctx, in.of(), race.CommentShown, ""))
+func (s *Service) hide(ctx context.Context, in *hideInput) (*judgedOutput, error) {
+	return judged(s.Judge(ctx, in.Body.read(in.of()), race.CommentHidden, in.Body.Reason))
+}
+
+func (s *Service) show(ctx context.Context, in *showInput) (*judgedOutput, error) {
+	return judged(s.Judge(ctx, in.Body.read(in.of()), race.CommentShown, ""))
 }
 
 func judged(c race.Comment, err error) (*judgedOutput, error) {
@@ -75,7 +95,8 @@ func judged(c race.Comment, err error) (*judgedOutput, error) {
 	return &judgedOutput{CacheControl: cacheNone, Body: Judged{Comment: shownComment(c, "", true), RaceID: c.RaceID, PostID: c.PostID}}, nil
 }
 
-// Judge hides a comment with a reason, or shows it.
+// Judge hides a comment with a reason, or shows it. Where of.EditedAt is set, it must be
+// the WrittenAt of the text that was read.
 func (s *Service) Judge(ctx context.Context, of race.Comment, state race.CommentState, reason string) (race.Comment, error) {
 	reason = strings.TrimSpace(reason)
 	if state == race.CommentHidden && reason == "" || utf8.RuneCountInString(reason) > 500 {

@@ -18,7 +18,7 @@ import (
 // words are what a calendar says in each language.
 var words = map[string]struct{ done, opens, closes, draw string }{
 	"en": {"Done: ", "Entry opens: ", "Entry closes: ", "Draw: "},
-	"ko": {"완료: ", "접수 시작: ", "접수 마감: ", "추첨: "},
+	"ko": {"완료: ", "참가 신청 시작: ", "참가 신청 마감: ", "추첨: "},
 }
 
 // moment is how long a deadline at a time of day looks in a calendar.

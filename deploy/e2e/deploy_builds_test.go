@@ -97,7 +97,7 @@ func command(t *testing.T, dir, name string, args ...string) {
 func buildPrograms(ctx context.Context, root, bin string, parts []stack.Part, flags ...string) (map[stack.Part]string, error) {
 	programs := map[stack.Part]string{}
 	if underRace {
-		flags = append(flags, "-race")
+		flags = append(flags, stack.RaceFlags()...)
 	}
 	for _, part := range parts {
 		programs[part] = filepath.Join(bin, string(part))

@@ -59,15 +59,15 @@ func TestNoticesUnderKills(t *testing.T) {
 	go func() { killing <- n.kill(ctx, receiver) }()
 	got := n.organizer.importResults(t, n.raceID, "", results(n.rows))
 	require.Equal(t, len(n.rows), got.Added+got.Unchanged)
-	n.told(t, "A result of yours was posted", func(r row) bool { return r.status != "DNS" })
+	n.told(t, "Your result was posted", func(r row) bool { return r.status != "DNS" })
 	first, second := n.finisher(t, 20), n.finisher(t, 10)
 	n.disqualify(t, first)
-	n.told(t, "A result of yours was corrected", func(r row) bool { return r.bib == first })
+	n.told(t, "Your result was corrected", func(r row) bool { return r.bib == first })
 	n.organizer.call(t, http.MethodPost, "/v1/races/"+n.raceID+"/finalize", inJSON(t, map[string]int{"protest_window_s": 0})).into(t, http.StatusAccepted, nil)
 	n.told(t, "The results of a race are official", func(row) bool { return true })
 	before := n.listed(t)
 	n.disqualify(t, second)
-	n.told(t, "A result of yours was corrected", func(r row) bool { return r.bib == first || r.bib == second })
+	n.told(t, "Your result was corrected", func(r row) bool { return r.bib == first || r.bib == second })
 	var after map[string]place
 	eventually(t, patience, func() error {
 		if after = n.listed(t); after[second].place != 0 {

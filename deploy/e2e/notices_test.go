@@ -66,8 +66,8 @@ func TestNotices(t *testing.T) {
 	}
 	told("first", "was corrected", 1)
 	text := told("second", "because of the correction of bib 7", 1)[0]
-	require.Contains(t, text, "Before: place 2 overall")
-	require.Contains(t, text, "Now: place 1 overall")
+	require.Contains(t, text, "Before: 2 overall")
+	require.Contains(t, text, "Now: 1 overall")
 	require.NotContains(t, strings.Join(s.caught(t, "first"+suffix), ""), "has moved", "their own result was corrected")
 
 	answer := s.anonymous().call(t, http.MethodPost, unsubscribeLink.FindString(text), payload{"application/x-www-form-urlencoded", []byte("List-Unsubscribe=One-Click")})

@@ -10,8 +10,8 @@ import (
 )
 
 // TestPlacesAndPostsInABrowser looks at the pages on which places are drawn, deferred and
-// transferred, and at a race's notices with their comments, as a runner, the organizer
-// and an operator see them.
+// transferred, at a race's notices with their comments, and at its mails, channels and
+// tasks, as a runner, the organizer and an operator see them.
 func TestPlacesAndPostsInABrowser(t *testing.T) {
 	t.Parallel()
 	s := sharedSystem(t)
@@ -53,6 +53,14 @@ func TestPlacesAndPostsInABrowser(t *testing.T) {
 	post(giver, comments, map[string]any{"text": "Until when?"}, &comment)
 	post(runner, comments+"/"+comment.CommentID+"/report", map[string]any{"reason": "not polite"}, nil)
 
+	var channel struct {
+		WebhookID string `json:"webhook_id"`
+	}
+	post(organizer, api+"/webhooks", map[string]any{"format": "slack", "language": "ko", "url": "http://127.0.0.1:9/services/T1/B1/c1", "events": []string{"race.changed"}}, &channel)
+	for _, id := range []string{raceID, next} {
+		post(organizer, "/v1/races/"+id+"/tasks", map[string]any{"title": "Order medals for " + id, "deadline": until.Format(time.DateOnly)}, nil)
+	}
+
 	chromium := startBrowser(t)
 	b := &boston{system: s}
 	logged := func(login, password string) visitor {
@@ -66,7 +74,8 @@ func TestPlacesAndPostsInABrowser(t *testing.T) {
 	logged(giver.login, giver.password).lookAt(t, chromium, "/my"+public, "/my"+public+"/transfer", "/my/races/"+next+"/receive", "/my/races/"+drawn,
 		"/my"+public+"/posts/"+notice.PostID, public+"/posts", public+"/posts/"+notice.PostID, "/races/"+drawn+"/draw")
 	logged(organizer.login, organizer.password).lookAt(t, chromium, run+"/posts", run+"/posts/"+notice.PostID, run+"/comments",
-		run+"/entries/"+giver.userID, run+"/transfers", run+"/admissions")
+		run+"/entries/"+giver.userID, run+"/transfers", run+"/admissions", run+"/notices?kind=post-published", run+"/webhooks", run+"/webhooks/"+channel.WebhookID,
+		run+"/tasks/new", run+"/tasks/copy?from="+next, run+"/tasks/move?days=7")
 	login, password := s.Operator()
 	logged(login, password).lookAt(t, chromium, "/operate/comments", "/operate/comments/"+comment.CommentID+"/hide", "/operate/deliveries")
 }

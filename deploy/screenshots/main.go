@@ -15,11 +15,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
 
+	"github.com/mrmrthon/mrmrthon/deploy/apiclient"
 	"github.com/mrmrthon/mrmrthon/internal/browser"
 )
 
@@ -143,8 +145,9 @@ func (st *stage) takeAs(b *browser.Browser, api, folder string, wanted *regexp.R
 // asks for places in races.
 func (st *stage) becomeRunner(tab *browser.Tab, api string) error {
 	login := "screenshots-" + uuid.NewString()
+	runner := &apiclient.Client{Base: api, Login: login + "@example.org", Password: "six stars to go " + login, Patience: time.Minute}
 	if err := send(tab, api+"/en/account/signup", map[string]string{
-		"login_id": login + "@example.org", "password": "six stars to go " + login, "name": "Uta Pippig", "birth_date": "1965-09-07", "sex": "F",
+		"login_id": runner.Login, "password": runner.Password, "name": "Uta Pippig", "birth_date": "1965-09-07", "sex": "F",
 	}); err != nil {
 		return err
 	}
@@ -169,6 +172,9 @@ func (st *stage) becomeRunner(tab *browser.Tab, api string) error {
 		return err
 	}
 	if err := send(tab, api+"/en"+st.transfer(), nil); err != nil {
+		return err
+	}
+	if err := st.deferPlace(tab, runner); err != nil {
 		return err
 	}
 	return st.leave(tab) // so that the place of one race is offered
@@ -220,15 +226,21 @@ func (st *stage) find(tab *browser.Tab, api, lang string) (map[string]string, er
 	pages["teams"], pages["awards"], pages["awards-none"], pages["result-splits"] = small+"/teams", small+"/awards", race+"/awards", small+"/results/1"
 	pages["race-open"], pages["race-full"], pages["race-small"] = base+"/races/"+st.open, base+"/races/"+st.full, small
 	pages["my-race-entered"], pages["my-race-waiting"], pages["my-race-offered"] = base+"/my/races/"+st.open, base+"/my/races/"+st.full, base+"/my/races/"+st.free
+	pages["my-race-deferred"] = base + "/my/races/" + st.deferred
 	pages["my-race-transfer"], pages["my-race-receive"] = base+st.transfer(), base+"/my/races/"+st.unasked+"/receive"
 	pages["draw"], pages["my-race-registered"], pages["my-race-pools"] = base+"/races/"+st.drawn+"/draw", base+"/my/races/"+st.drawn, base+"/my/races/"+st.marathon
 	pages["posts"], pages["post"], pages["my-thread"] = base+"/races/"+st.open+"/posts", base+"/races/"+st.open+"/posts/"+st.post, base+"/my/races/"+st.open+"/posts/"+st.post
-	for _, page := range []string{"my-race-pools", "my-thread"} {
-		pages[page+unfolded] = pages[page]
-	}
+	unfold(pages, "my-race-pools", "my-race-entered", "my-thread")
 	pages["my-race-received"] = pages["my-race-receive"]
 	pages["my-race-new"], pages["my-notices"], pages["my-keys"] = base+"/my/races/"+st.unasked, base+"/my/notices", base+"/my/keys"
 	return pages, nil
+}
+
+// unfold has pictures taken of some pages with their details open, too.
+func unfold(pages map[string]string, names ...string) {
+	for _, name := range names {
+		pages[name+unfolded] = pages[name]
+	}
 }
 
 // take takes a picture of an address, or of what a form there answers.
@@ -271,6 +283,8 @@ func (st *stage) sends(page string) string {
 		return "{" + fmt.Sprintf(send, `form.querySelector("[name='ranking.basis'][value=net]").click();`) + "}"
 	case "organize-full-preview":
 		return "{" + fmt.Sprintf(send, `form.querySelector("[name='entry.capacity']").value = "2";`) + "}"
+	case "organize-calendar-made":
+		return "{" + fmt.Sprintf(send, "") + "}"
 	case "organize-post-preview":
 		return `document.querySelector("button[value=preview]").click()`
 	}

@@ -63,7 +63,7 @@ func logInOperator(tab *browser.Tab, api string) error {
 }
 
 // findOperator lists one page of each kind of an operator's.
-func (st *stage) findOperator(_ *browser.Tab, api, lang string) (map[string]string, error) {
+func (st *stage) findOperator(tab *browser.Tab, api, lang string) (map[string]string, error) {
 	base := api + "/" + lang + "/operate"
 	pages := map[string]string{"operate": base}
 	for _, path := range []string{"credits", "dead-letters", "dead-letters/redrive", "audits", "audits/start", "offers", "deliveries", "comments", "accounts", "people", "actions", "changes", "mails", "retry"} {
@@ -75,7 +75,17 @@ func (st *stage) findOperator(_ *browser.Tab, api, lang string) (map[string]stri
 	pages["operate-series-recompute"] = base + "/series/" + st.series + "/recompute"
 	pages["operate-account"], pages["operate-account-suspend"] = base+"/accounts/"+st.first.UserID, base+"/accounts/"+st.first.UserID+"/suspend"
 	pages["operate-comment-hide"], pages["operate-comments-race"] = base+"/comments/"+st.comment+"/hide", base+"/comments?race_id="+st.open
-	pages["operate-mails-addresses"] = base + "/mails?state=addresses"
+	for _, list := range []string{"bounced", "complained", "failed", "suppressed", "addresses"} {
+		pages["operate-mails-"+list] = base + "/mails?state=" + list
+	}
+	var resend string
+	if err := tab.Run(chromedp.Navigate(pages["operate-mails-bounced"]), chromedp.Evaluate(`document.querySelector("main a[href$='/resend']")?.href ?? ""`, &resend)); err != nil {
+		return nil, err
+	}
+	if resend != "" {
+		pages["operate-mail-resend"] = resend
+	}
+	pages["operate-comments-hidden"] = pages["operate-comments-race"] + "&state=hidden"
 	pages["operate-race"] = base + "/races/" + st.small
 	for _, what := range []string{"recompute", "hand-over", "void"} {
 		pages["operate-race-"+what] = pages["operate-race"] + "/" + what
@@ -135,17 +145,24 @@ func (st *stage) findOffice(tab *browser.Tab, api, lang string) (map[string]stri
 	entry := api + "/" + lang + "/organize/races/" + st.full
 	found["organize-race-entry"], found["organize-entries"], found["organize-full-settings-entry"] = entry, entry+"/entries", entry+"/settings/entry"
 	found["organize-small"] = api + "/" + lang + "/organize/races/" + st.small
-	found["organize-transfers"], found["organize-webhooks"] = api+"/"+lang+"/organize/races/"+st.open+"/transfers", found["organize-small"]+"/webhooks"
-	found["organize-webhook"] = found["organize-webhooks"] + "/" + st.webhook
-	found["organize-small-settings-course"], found["organize-small-settings-awards"] = found["organize-small"]+"/settings/course", found["organize-small"]+"/settings/awards"
 	open, marathon := api+"/"+lang+"/organize/races/"+st.open, api+"/"+lang+"/organize/races/"+st.marathon
+	found["organize-transfers"], found["organize-webhooks"] = open+"/transfers", found["organize-small"]+"/webhooks"
+	for i, name := range []string{"organize-webhook", "organize-webhook-slack", "organize-webhook-discord"} {
+		found[name] = found["organize-webhooks"] + "/" + st.webhooks[i]
+	}
+	found["organize-notices-runner"], found["organize-notices-staff"] = open+"/notices?kind=post-published", open+"/notices?kind=task-due"
+	found["organize-staff-several"], found["organize-entry"] = open+"/staff", open+"/entries/"+st.first.UserID
+	found["organize-small-settings-course"], found["organize-small-settings-awards"] = found["organize-small"]+"/settings/course", found["organize-small"]+"/settings/awards"
 	found["organize-posts"], found["organize-post-new"], found["organize-post"] = open+"/posts", open+"/posts/new", open+"/posts/"+st.post
 	found["organize-post-preview"], found["organize-comments"] = found["organize-post"], open+"/comments"
+	found["organize-comments-hidden"] = open + "/comments?state=hidden"
 	found["organize-admissions"], found["organize-pools-settings-entry"], found["organize-pools-entries"] = marathon+"/admissions", marathon+"/settings/entry", marathon+"/entries"
 	found["organize-small-preview"], found["organize-full-preview"] = found["organize-small"]+"/settings/ranking", entry+"/settings/entry"
 	found["organize-race-prepared"], found["organize-tasks"], found["organize-task"] = open, open+"/tasks", open+"/tasks/"+st.task
 	found["organize-tasks-overdue"], found["organize-task-new"], found["organize-calendar"] = open+"/tasks?overdue=yes", open+"/tasks/new", open+"/calendar"
 	found["organize-tasks-copy"], found["organize-tasks-move"] = open+"/tasks/copy?from="+st.small, open+"/tasks/move?days=7"
+	found["organize-tasks-none"], found["organize-tasks-mine"], found["organize-calendar-made"] = entry+"/tasks", open+"/tasks?assignee=me", open+"/calendar"
+	unfold(found, "organize-webhook", "organize-task", "organize-tasks", "organize-entry", "organize-post", "organize-calendar")
 	found["organize-series-one"] = found["organize-series"] + "/" + st.series
 	return found, nil
 }

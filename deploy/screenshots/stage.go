@@ -16,14 +16,16 @@ import (
 // and a rejected credit, a series with it, and races to come.
 type stage struct {
 	small, series, runner     string
-	open, full, free, unasked string // races with places, without, with one that comes free, and that nobody has entered
-	credited, rejected        string // records of the small race
-	webhook                   string // of the small race
-	drawn, marathon           string // races that draw their places, and with pools and a next edition
-	post, comment             string // of the open race; the comment is reported
-	code                      string // of a place in the race that nobody else has entered
-	claim                     string // the code of bib 2 of the small race
-	task                      string // of the race with places
+	open, full, free, unasked string              // races with places, without, with one that comes free, and that nobody has entered
+	credited, rejected        string              // records of the small race
+	webhooks                  []string            // of the small race: a program, Slack and Discord
+	staff                     []*apiclient.Client // of the race with places: an editor and a timer
+	drawn, marathon           string              // races that draw their places, and with pools and a next edition
+	post, comment             string              // of the open race; the comment is reported
+	code                      string              // of a place in the race that nobody else has entered
+	claim                     string              // the code of bib 2 of the small race
+	task                      string              // of the race with places
+	deferred                  string              // a race whose place the runner has deferred
 	first                     *apiclient.Client
 }
 
@@ -79,7 +81,13 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 	if err := st.addSmall(ctx, organizer, add); err != nil {
 		return nil, err
 	}
+	if err := st.addStaff(ctx, api, organizer); err != nil {
+		return nil, err
+	}
 	if err := st.addTasks(ctx, organizer); err != nil {
+		return nil, err
+	}
+	if err := st.addMails(ctx, api); err != nil {
 		return nil, err
 	}
 	var made struct {
@@ -133,13 +141,9 @@ func (st *stage) addSmall(ctx context.Context, organizer *apiclient.Client, add 
 		return err
 	}
 	path := "/v1/races/" + st.small
-	var hook struct {
-		WebhookID string `json:"webhook_id"`
-	}
-	if err := organizer.JSON(ctx, http.MethodPost, path+"/webhooks", fields{"url": "https://hooks.example.org/riverside", "events": []string{"result.posted", "race.official"}}, &hook); err != nil {
+	if err := st.addWebhooks(ctx, organizer); err != nil {
 		return err
 	}
-	st.webhook = hook.WebhookID
 	if _, err := organizer.ImportCSV(ctx, path+"/participants/import", []byte(`bib,name,sex,age,team
 1,김하나,F,34,한강 러닝 크루
 2,Rosa Mota,F,41,Porto Runners
@@ -188,6 +192,9 @@ func (st *stage) addPools(ctx context.Context, organizer *apiclient.Client, add 
 	if err != nil {
 		return err
 	}
+	if st.deferred, err = add(fields{"name": "Gyeongju Night Run", "date": day(4), "distance_m": 10_000, "city": "Gyeongju", "entry": fields{"capacity": 900, "time_zone": "Asia/Seoul", "next_race_id": next, "defer_until": until}}); err != nil {
+		return err
+	}
 	if st.marathon, err = add(fields{"name": "Gyeongju Marathon", "date": day(3), "distance_m": 42_195, "city": "Gyeongju", "entry": fields{
 		"time_zone": "Asia/Seoul", "next_race_id": next, "defer_until": until, "pools": []fields{
 			{"name": "Everyone", "capacity": 1500},
@@ -210,75 +217,6 @@ func (st *stage) addPools(ctx context.Context, organizer *apiclient.Client, add 
 	err = st.first.JSON(ctx, http.MethodPost, "/v1/races/"+st.unasked+"/participants/me/transfer", fields{}, &offered)
 	st.code = offered.Code
 	return err
-}
-
-// addPosts writes notices of the open race, with comments of which one is reported.
-func (st *stage) addPosts(ctx context.Context, organizer *apiclient.Client) error {
-	path := "/v1/races/" + st.open + "/posts"
-	for _, post := range []fields{
-		{"title": "Draft: shuttle buses", "body": "From **Jamsil** station, every ten minutes.", "state": "draft"},
-		{"title": "Road closures", "body": "The south bank is closed to cars from 6:00 to 12:00. [The map](https://example.org/map) shows the detours."},
-		{"title": "Parking, bag drop and start times", "pinned": true, "body": "# Getting there\n\nThe bag drop opens at **7:00** beside the stadium.\n\n- Take line 2; there is *no* parking.\n- Bibs are handed out until 8:15.\n\n> Please be in your pen ten minutes before the start.\n\n1. Pen A starts at 8:30.\n2. Pen B starts at 8:36."},
-	} {
-		var made struct {
-			PostID string `json:"post_id"`
-		}
-		if err := organizer.JSON(ctx, http.MethodPost, path, post, &made); err != nil {
-			return err
-		}
-		st.post = made.PostID
-	}
-	path += "/" + st.post + "/comments"
-	for i, text := range []string{"Is there a bag drop at the finish, too?", "Cheap shoes at https://example.org/shoes, today only!"} {
-		var made struct {
-			CommentID string `json:"comment_id"`
-		}
-		if err := st.first.JSON(ctx, http.MethodPost, path, fields{"text": text}, &made); err != nil {
-			return err
-		}
-		if i == 0 {
-			if err := organizer.JSON(ctx, http.MethodPost, path, fields{"text": "Yes: beside the finish, until 13:00."}, nil); err != nil {
-				return err
-			}
-		}
-		st.comment = made.CommentID
-	}
-	return organizer.JSON(ctx, http.MethodPost, path+"/"+st.comment+"/report", fields{"reason": "it is an advertisement"}, nil)
-}
-
-// addTasks adds tasks to the race with places, and to the small one, from which they can
-// be copied.
-func (st *stage) addTasks(ctx context.Context, organizer *apiclient.Client) error {
-	var me struct {
-		UserID string `json:"user_id"`
-	}
-	if err := organizer.Get(ctx, "/v1/me", &me); err != nil {
-		return err
-	}
-	day := func(days int) string { return time.Now().AddDate(0, 0, days).Format(time.DateOnly) }
-	for _, task := range []fields{
-		{"title": "Order 1,200 finisher medals and their ribbons", "deadline": day(-3) + "T18:00", "assignee_id": me.UserID, "note": "As last year, with the river on them.\nAsk two makers for offers."},
-		{"title": "경찰서 도로 통제 협의", "deadline": day(1), "assignee_id": me.UserID, "watcher_ids": []string{me.UserID}},
-		{"title": "Book ambulances", "deadline": day(9)},
-		{"title": "Print bibs 1 to 999", "deadline": day(30)},
-		{"title": "자원봉사자 설명회", "deadline": day(12) + "T19:30", "status": "in_progress", "assignee_id": me.UserID},
-		{"title": "Thank the sponsors", "status": "in_progress"},
-		{"title": "Course measured", "deadline": day(-40), "status": "done", "assignee_id": me.UserID},
-		{"title": "Live television", "status": "dropped"},
-	} {
-		for _, raceID := range []string{st.small, st.open} {
-			var made struct {
-				TaskID string `json:"task_id"`
-			}
-			if err := organizer.JSON(ctx, http.MethodPost, "/v1/races/"+raceID+"/tasks", task, &made); err != nil {
-				return err
-			}
-			if st.task == "" && raceID == st.open {
-				st.task = made.TaskID
-			}
-		}
-	}
-	return nil
 }
 
 // ranked waits until the series ranks the small race's runners.
@@ -308,6 +246,18 @@ func (st *stage) ranked(ctx context.Context, c *apiclient.Client) error {
 
 // transfer is where the runner transfers the place that they have.
 func (st *stage) transfer() string { return "/my/races/" + st.open + "/transfer" }
+
+// deferPlace enters the runner and has them defer, as they would by the buttons.
+func (st *stage) deferPlace(ctx context.Context, runner *apiclient.Client) error {
+	if err := runner.LogIn(ctx); err != nil {
+		return err
+	}
+	path := "/v1/races/" + st.deferred + "/participants"
+	if err := runner.JSON(ctx, http.MethodPost, path, fields{}, nil); err != nil {
+		return err
+	}
+	return runner.JSON(ctx, http.MethodPost, path+"/me/defer", nil, nil)
+}
 
 // leave has the only entrant of a race go, whose place is then offered to the runner.
 func (st *stage) leave(tab *browser.Tab) error {

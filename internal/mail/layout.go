@@ -2,18 +2,20 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html/template"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // content is what a mail says, before it is laid out as text and as HTML.
 type content struct {
 	subject    string
+	heading    string // empty: the subject
 	language   string
 	race, day  string // of a notice: which race it is about, and when that is
-	title      string // of the post that it quotes
 	paragraphs []string
 	list       []row    // things, such as tasks, each with what is to be said of it
 	rows       []row    // facts
@@ -45,7 +47,7 @@ font:16px/1.6 system-ui,-apple-system,"Segoe UI",Roboto,"Apple SD Gothic Neo","N
 .card{width:100%;max-width:560px;margin:0 auto;background:#fff;border:1px solid #dddbd0;border-top:4px solid #c4391d;border-radius:6px;border-collapse:separate}
 .says{padding:24px 28px 28px}.name{margin:0 0 20px;font-size:14px;font-weight:700;color:#59615b}
 h1{margin:0 0 16px;font-size:24px;line-height:1.3;font-weight:700}
-h2{margin:0 0 8px;font-size:17px;line-height:1.4}p{margin:0 0 16px}.text{white-space:pre-line}.race b{font-size:17px}.race span{color:#59615b}
+p{margin:0 0 16px}.text{white-space:pre-line}.race b{font-size:17px}.race span{color:#59615b}
 .rows{width:100%;margin:0 0 20px;border-collapse:collapse}.rows th,.rows td{padding:9px 0;border-top:1px solid #dddbd0;text-align:left;vertical-align:top;font-weight:400}
 .rows th{width:1%;white-space:nowrap;padding-right:20px;color:#59615b}.rows span{color:#59615b}.rows tr:last-child th,.rows tr:last-child td{border-bottom:1px solid #dddbd0}
 .do{margin:24px 0 0}.button{background:#b02f14;color:#fff}
@@ -61,9 +63,8 @@ h2{margin:0 0 8px;font-size:17px;line-height:1.4}p{margin:0 0 16px}.text{white-s
 <p class="name">Mrmrthon</p>
 <h1>{{.Heading}}</h1>
 {{with .Race}}<p class="race"><b>{{.}}</b>{{with $.Day}}<br><span>{{.}}</span>{{end}}</p>
-{{end}}{{with .Title}}<h2>{{.}}</h2>
 {{end}}{{range .Paragraphs}}<p class="text">{{.}}</p>
-{{end}}{{with .List}}<table class="rows">{{range .}}<tr><td><b>{{.Label}}</b><br><span>{{.Value}}</span></td></tr>{{end}}</table>
+{{end}}{{with .List}}<table class="rows">{{range .}}<tr><td><b>{{.Label}}</b>{{with .Value}}<br><span>{{.}}</span>{{end}}</td></tr>{{end}}</table>
 {{end}}{{with .Rows}}<table class="rows">{{range .}}<tr><th scope="row">{{.Label}}</th><td>{{.Value}}</td></tr>{{end}}</table>
 {{end}}{{range .After}}<p class="text">{{.}}</p>
 {{end}}{{with .Link}}<p class="do"><a class="button" style="display:inline-block;padding:13px 22px;border-radius:6px;font-weight:700;text-decoration:none" href="{{.}}">{{$.Button}}</a></p>
@@ -83,9 +84,9 @@ func (c content) message(id, to string) (Message, error) {
 
 func (c content) html() (string, error) {
 	var out bytes.Buffer
-	heading := c.subject
-	if c.race != "" { // a subject may name the race, which stands below the heading
-		heading = strings.TrimPrefix(heading, c.race+": ")
+	rows := make([]row, len(c.rows))
+	for i, r := range c.rows {
+		rows[i] = row{r.Label, unbroken(r.Value)}
 	}
 	links := make([]struct {
 		Title   string
@@ -95,11 +96,23 @@ func (c content) html() (string, error) {
 		links[i].Title, links[i].Address = l.Title, template.URL(l.Address) //nolint:gosec // of our own making
 	}
 	err := layout.Execute(&out, map[string]any{
-		"Language": c.language, "Subject": c.subject, "Heading": heading, "Race": c.race, "Day": c.day, "Title": c.title, "Paragraphs": c.paragraphs, "List": c.list, "Rows": c.rows, "After": c.after,
+		"Language": c.language, "Subject": c.subject, "Heading": cmp.Or(c.heading, c.subject), "Race": c.race, "Day": c.day, "Paragraphs": c.paragraphs, "List": c.list, "Rows": rows, "After": c.after,
 		"Button": c.button, "Why": c.why, "Links": links,
 		"Link": template.URL(c.link), //nolint:gosec // likewise
 	})
 	return out.String(), err
+}
+
+// unbroken keeps the short parts of a value on one line each, such as a time with its name.
+func unbroken(value string) string {
+	const short = 24 // characters: phones show some 30
+	parts := strings.Split(value, ", ")
+	for i, part := range parts {
+		if utf8.RuneCountInString(part) <= short {
+			parts[i] = strings.ReplaceAll(part, " ", "\u00a0")
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // text is the mail for readers of plain text. What follows the line "-- " is shown as
@@ -109,14 +122,14 @@ func (c content) text() string {
 	if c.race != "" {
 		parts = append(parts, strings.TrimSuffix(c.race+", "+c.day, ", "))
 	}
-	if c.title != "" {
-		parts = append(parts, c.title)
+	if c.heading != "" {
+		parts = append(parts, c.heading)
 	}
 	parts = append(parts, c.paragraphs...)
 	lines := func(begin string, rows []row) {
 		said := make([]string, len(rows))
 		for i, r := range rows {
-			said[i] = begin + r.Label + ": " + r.Value
+			said[i] = strings.TrimSuffix(begin+r.Label+": "+r.Value, ": ")
 		}
 		if len(said) > 0 {
 			parts = append(parts, strings.Join(said, "\n"))

@@ -196,7 +196,7 @@ func (s *smtp) Send(ctx context.Context, m Message) (string, error) {
 	case refused != nil:
 		return "", fmt.Errorf("the SMTP server refused the mail: %s, code %d %s", refused.Reason, refused.ErrorCode(), refused.EnhancedStatusCode())
 	}
-	return "", fmt.Errorf("reach the SMTP server: %w", err)
+	return "", errors.New("reach the SMTP server: " + Masked(err.Error())) // not wrapped: Temporal reads every error in a chain
 }
 
 // deliver hands a message over on a connection that is open, or on a new one. A server may
@@ -329,9 +329,12 @@ func (s *ses) Send(ctx context.Context, m Message) (string, error) {
 // anAddress finds mail addresses in a text, and more rather than less.
 var anAddress = regexp.MustCompile(`[^\s<>"'(),;:]+@[^\s<>"'(),;:]+`)
 
-// Masked returns a text without the mail addresses in it. Errors of senders quote none;
-// what is kept of them is masked all the same, because a server decides what it says.
-func Masked(text string) string { return anAddress.ReplaceAllString(text, "…@…") }
+// Masked returns a text as it may be kept: without mail addresses, and as UTF-8, because
+// databases and Temporal take nothing else, and a server may answer in any encoding.
+// Errors of senders quote no address; what is kept of them is masked all the same.
+func Masked(text string) string {
+	return anAddress.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "…@…")
+}
 
 // ParseAddress returns the canonical form of a mail address: trimmed, lower case,
 // without a name. The error says what is wrong and does not quote the value.

@@ -35,42 +35,42 @@ type noticeView struct {
 // wordsOf holds the notices in every language.
 var wordsOf = map[string]map[notice.Kind]noticeWords{
 	"en": {
-		notice.EntryConfirmed:  {"Your entry is confirmed", `You are entered in the race.`, nil, "", "See your entry"},
+		notice.EntryConfirmed:  {"Your entry is confirmed", `You have a place in the race. The page of your entry shows your bib once you have one; there you can also cancel.`, nil, "", "See your entry"},
 		notice.MovedUp:         {"You have moved up into the race", `A place has become free: you are now entered, and no longer on the waiting list.`, nil, "", "See your entry"},
 		notice.OfferMade:       {"You are offered a place", `A place in the race is held for you. Accept or decline it in time; otherwise it goes to the next in line.`, []row{{"Held until", `{{.Time .Until}}`}}, "", "Accept or decline"},
 		notice.OfferEnding:     {"An offer of a place ends soon", `The place that is held for you goes to the next in line unless you accept it in time.`, []row{{"Held until", `{{.Time .Until}}`}}, "", "Accept or decline"},
-		notice.ResultPosted:    {"A result of yours was posted", `Your result is there.`, []row{{"Bib", `{{.Bib}}`}, {"Result", `{{.Result .Now}}`}}, "", "See your result"},
-		notice.ResultCorrected: {"A result of yours was corrected", `Your result was corrected.`, []row{{"Bib", `{{.Bib}}`}, {"Before", `{{.Result .Before}}`}, {"Now", `{{.Result .Now}}`}}, "", "See your result"},
+		notice.ResultPosted:    {"Your result was posted", `If something is wrong with it, dispute it from “Results” on your page.`, []row{{"Bib", `{{.Bib}}`}, {"Result", `{{.Result .Now}}`}}, "", "See your result"},
+		notice.ResultCorrected: {"Your result was corrected", `{{if .Removed}}It was removed. If that is a mistake, write to the organizer.{{else}}If it is wrong now, dispute it from “Results” on your page.{{end}}`, []row{{"Bib", `{{.Bib}}`}, {"Before", `{{.Result .Before}}`}, {"Now", `{{.Result .Now}}`}}, "", "See your result"},
 		notice.PlaceMoved:      {"Your place has moved", `Your place has moved because of the correction of {{.Others}}.`, []row{{"Before", `{{.Places .Before}}`}, {"Now", `{{.Places .Now}}`}}, "Your own result is unchanged.", "See your result"},
-		notice.RaceOfficial:    {"The results of a race are official", `The results of the race are official.`, []row{{"Your result", `{{.Result .Now}}`}, {"Your place", `{{.Places .Now}}`}}, "", "See your result"},
-		notice.PointsCredited:  {"Your points have changed", `Your points for this race have changed.`, []row{{"Before", `{{with .Before}}{{.Points}}{{end}}`}, {"Now", `{{.Now.Points}}`}}, "", "See your points"},
-		notice.ClaimWaiting:    {"Claims are waiting for your answer", `Runners say that results of the race are theirs.`, []row{{"Waiting", `{{.Count}}`}}, "", "See the claims"},
-		notice.DisputeWaiting:  {"Disputes are waiting for an answer", `Runners dispute results of the race.`, []row{{"Waiting", `{{.Count}}`}}, "", "See the disputes"},
-		notice.TaskDue:         {"Tasks are due", `Still to be done for the race:`, nil, "", "See the tasks"},
+		notice.RaceOfficial:    {"The results of a race are official", `The organizer has published the official results.`, []row{{"Your result", `{{.Result .Now}}`}, {"Your place", `{{.Places .Now}}`}}, "", "See your result"},
+		notice.PointsCredited:  {"Your points have changed", `These are your points for this race:`, []row{{"Before", `{{with .Before}}{{.Points}}{{end}}`}, {"Now", `{{.Now.Points}}`}}, "", "See your points"},
+		notice.ClaimWaiting:    {`{{.Plural "A claim is" "Claims are"}} waiting for your answer`, `{{.Plural "A runner says that a result of the race is theirs." "Runners say that results of the race are theirs."}}`, []row{{"Waiting", `{{.Count}}`}}, "", "See the claims"},
+		notice.DisputeWaiting:  {`{{.Plural "A dispute is" "Disputes are"}} waiting for an answer`, `{{.Plural "A runner disputes a result of the race." "Runners dispute results of the race."}}`, []row{{"Waiting", `{{.Count}}`}}, "", "See the disputes"},
+		notice.TaskDue:         {`{{.Plural "A task is" "Tasks are"}} due`, `Still to be done for the race:`, nil, "", "See the tasks"},
 		notice.TaskOverdue:     {"A deadline has passed", `The deadline has passed for:`, nil, "", "See the tasks"},
-		notice.TaskChanged:     {"Your tasks have changed", `Tasks of yours have changed:`, nil, "", "See the tasks"},
+		notice.TaskChanged:     {`Your {{.Plural "task has" "tasks have"}} changed`, `This is how {{.Plural "it is" "they are"}} now:`, nil, "", "See the tasks"},
 		notice.PostPublished:   {"{{.Race}}: a notice", `{{.Post.Excerpt}}`, nil, "", "Read the notice"},
 		notice.WebhookOff:      {"A webhook was switched off", `A webhook of the race was switched off: its endpoint failed for days, or answered that it is gone.`, nil, "Once it works again, switch the webhook on and resend what it missed.", "See the webhooks"},
-		notice.ImportApplied:   {"Files were applied to a race", `Files have changed the race since the last notice.`, []row{{"Changes", `{{.Count}}`}}, "", "See the race"},
+		notice.ImportApplied:   {"Files were applied to a race", `Files have changed the race since the last notice.`, []row{{"Rows changed", `{{.Count}}`}}, "", "See the race"},
 	},
 	"ko": {
-		notice.EntryConfirmed:  {"참가 접수가 완료되었습니다", `대회 참가 접수가 완료되었습니다.`, nil, "", "내 접수 보기"},
-		notice.MovedUp:         {"대기에서 참가로 바뀌었습니다", `자리가 나서 대회에 참가하게 되었습니다. 더 기다리지 않으셔도 됩니다.`, nil, "", "내 접수 보기"},
-		notice.OfferMade:       {"참가 자리를 제안합니다", `대회의 참가 자리를 비워 두었습니다. 기한 안에 수락하거나 거절해 주세요. 답이 없으면 다음 대기자에게 넘어갑니다.`, []row{{"기한", `{{.Time .Until}}`}}, "", "수락 또는 거절하기"},
+		notice.EntryConfirmed:  {"참가 신청이 완료되었습니다", `대회에 참가하시게 되었습니다. 배번은 정해지는 대로 신청 페이지에서 볼 수 있고, 신청 취소도 거기에서 할 수 있습니다.`, nil, "", "내 신청 보기"},
+		notice.MovedUp:         {"대기에서 참가로 바뀌었습니다", `자리가 나서 대회에 참가하게 되었습니다. 더 기다리지 않으셔도 됩니다.`, nil, "", "내 신청 보기"},
+		notice.OfferMade:       {"참가하실 자리가 났습니다", `참가하실 자리를 비워 두었습니다. 기한 안에 수락하거나 거절해 주세요. 답이 없으면 다음 대기자에게 넘어갑니다.`, []row{{"기한", `{{.Time .Until}}`}}, "", "수락 또는 거절하기"},
 		notice.OfferEnding:     {"참가 자리 제안이 곧 끝납니다", `비워 둔 참가 자리는 기한 안에 수락하지 않으면 다음 대기자에게 넘어갑니다.`, []row{{"기한", `{{.Time .Until}}`}}, "", "수락 또는 거절하기"},
-		notice.ResultPosted:    {"내 기록이 등록되었습니다", `대회 기록이 등록되었습니다.`, []row{{"배번", `{{.Bib}}`}, {"기록", `{{.Result .Now}}`}}, "", "내 기록 보기"},
-		notice.ResultCorrected: {"내 기록이 정정되었습니다", `대회 기록이 정정되었습니다.`, []row{{"배번", `{{.Bib}}`}, {"이전", `{{.Result .Before}}`}, {"현재", `{{.Result .Now}}`}}, "", "내 기록 보기"},
+		notice.ResultPosted:    {"내 기록이 등록되었습니다", `잘못된 점이 있으면 내 페이지의 ‘기록’에서 이의를 신청해 주세요.`, []row{{"배번", `{{.Bib}}`}, {"기록", `{{.Result .Now}}`}}, "", "내 기록 보기"},
+		notice.ResultCorrected: {"내 기록이 정정되었습니다", `{{if .Removed}}기록이 삭제되었습니다. 잘못되었다면 주최자에게 알려 주세요.{{else}}정정된 기록이 맞지 않으면 내 페이지의 ‘기록’에서 이의를 신청해 주세요.{{end}}`, []row{{"배번", `{{.Bib}}`}, {"이전", `{{.Result .Before}}`}, {"현재", `{{.Result .Now}}`}}, "", "내 기록 보기"},
 		notice.PlaceMoved:      {"내 순위가 바뀌었습니다", `{{.Others}}의 기록이 정정되어 순위가 바뀌었습니다.`, []row{{"이전", `{{.Places .Before}}`}, {"현재", `{{.Places .Now}}`}}, "내 기록은 그대로입니다.", "내 기록 보기"},
-		notice.RaceOfficial:    {"대회 공식 결과가 확정되었습니다", `대회의 공식 결과가 확정되었습니다.`, []row{{"내 기록", `{{.Result .Now}}`}, {"내 순위", `{{.Places .Now}}`}}, "", "내 기록 보기"},
-		notice.PointsCredited:  {"내 포인트가 바뀌었습니다", `이 대회의 포인트가 바뀌었습니다.`, []row{{"이전", `{{with .Before}}{{.Points}}점{{end}}`}, {"현재", `{{.Now.Points}}점`}}, "", "내 포인트 보기"},
-		notice.ClaimWaiting:    {"답을 기다리는 기록 연결 신청이 있습니다", `대회의 기록 연결 신청이 답을 기다립니다.`, []row{{"대기", `{{.Count}}건`}}, "", "신청 보기"},
-		notice.DisputeWaiting:  {"답을 기다리는 이의 신청이 있습니다", `대회의 기록 이의 신청이 답을 기다립니다.`, []row{{"대기", `{{.Count}}건`}}, "", "이의 신청 보기"},
+		notice.RaceOfficial:    {"대회 공식 결과가 확정되었습니다", `주최자가 공식 결과를 발표했습니다.`, []row{{"내 기록", `{{.Result .Now}}`}, {"내 순위", `{{.Places .Now}}`}}, "", "내 기록 보기"},
+		notice.PointsCredited:  {"내 포인트가 바뀌었습니다", `이 대회에서 받은 포인트입니다.`, []row{{"이전", `{{with .Before}}{{.Points}}점{{end}}`}, {"현재", `{{.Now.Points}}점`}}, "", "내 포인트 보기"},
+		notice.ClaimWaiting:    {"답을 기다리는 기록 연결 신청이 있습니다", `대회 기록이 자기 것이라고 한 선수의 신청입니다. 확인하고 답해 주세요.`, []row{{"대기", `{{.Count}}건`}}, "", "신청 보기"},
+		notice.DisputeWaiting:  {"답을 기다리는 이의 신청이 있습니다", `대회 기록에 선수가 이의를 신청했습니다. 확인하고 답해 주세요.`, []row{{"대기", `{{.Count}}건`}}, "", "이의 신청 보기"},
 		notice.TaskDue:         {"아직 남은 할 일이 있습니다", `대회 준비에서 아직 남은 할 일입니다.`, nil, "", "할 일 보기"},
 		notice.TaskOverdue:     {"기한이 지난 할 일이 있습니다", `대회 준비에서 기한이 지난 할 일입니다.`, nil, "", "할 일 보기"},
 		notice.TaskChanged:     {"맡은 할 일이 바뀌었습니다", `대회 준비에서 바뀐 할 일입니다.`, nil, "", "할 일 보기"},
 		notice.PostPublished:   {"{{.Race}}: 공지가 있습니다", `{{.Post.Excerpt}}`, nil, "", "공지 읽기"},
 		notice.WebhookOff:      {"웹훅이 꺼졌습니다", `대회의 웹훅이 꺼졌습니다. 며칠 동안 이벤트를 받지 못했거나 주소가 없어졌습니다.`, nil, "고친 뒤 웹훅을 다시 켜고, 놓친 이벤트를 다시 보내 주세요.", "웹훅 보기"},
-		notice.ImportApplied:   {"대회에 파일이 적용되었습니다", `지난 알림 이후 파일로 대회가 변경되었습니다.`, []row{{"변경", `{{.Count}}건`}}, "", "대회 보기"},
+		notice.ImportApplied:   {"대회에 파일이 적용되었습니다", `지난 알림 이후 파일로 대회가 변경되었습니다.`, []row{{"바뀐 행", `{{.Count}}개`}}, "", "대회 보기"},
 	},
 }
 
@@ -117,15 +117,29 @@ func (v noticeView) tasks() []row {
 	for _, t := range v.Tasks {
 		state := taskStatuses[v.Language][t.Status]
 		if t.Deadline != "" {
-			state += ", " + v.deadline(t.Deadline)
+			state += " · " + v.deadline(t.Deadline)
 		}
 		rows = append(rows, row{t.Title, state})
 	}
 	if more := v.Count - len(v.Tasks); more > 0 {
-		rows = append(rows, map[string]row{"en": {"And more", strconv.Itoa(more)}, "ko": {"그 밖에", strconv.Itoa(more) + "건"}}[v.Language])
+		rows = append(rows, map[string]row{"en": {strconv.Itoa(more) + " more", ""}, "ko": {"그 밖에 " + strconv.Itoa(more) + "건", ""}}[v.Language])
 	}
 	return rows
 }
+
+// Plural chooses a text by how much a notice is about.
+func (v noticeView) Plural(one, several string) string {
+	if v.Count == 1 {
+		return one
+	}
+	return several
+}
+
+// removed reports whether there is no result any more.
+func removed(f *notice.Figures) bool { return f == nil || f.Status == "removed" }
+
+// Removed reports whether the result that a notice is about was removed.
+func (v noticeView) Removed() bool { return removed(v.Now) }
 
 // Result says a result: its times, or why it has none that counts.
 func (v noticeView) Result(f *notice.Figures) string {
@@ -136,7 +150,7 @@ func (v noticeView) Result(f *notice.Figures) string {
 		}
 		return en
 	}
-	if f == nil || f.Status == "removed" {
+	if removed(f) {
 		return choose("none", "없음")
 	}
 	var parts []string
@@ -171,7 +185,7 @@ func (v noticeView) Places(f *notice.Figures) string {
 		}
 		return strings.Join(parts, ", ")
 	}
-	parts = append(parts, "place "+strconv.Itoa(f.Place)+" overall")
+	parts = append(parts, strconv.Itoa(f.Place)+" overall")
 	if f.SexPlace > 0 {
 		parts = append(parts, strconv.Itoa(f.SexPlace)+" by sex")
 	}
@@ -213,7 +227,7 @@ var noticeFoot = map[string]struct {
 	},
 	"ko": {
 		why: map[notice.Class]string{
-			notice.Transactional: "Mrmrthon에서 이 대회에 접수하거나 참가를 신청한 분께 보내는 메일입니다. 이런 메일은 끌 수 없습니다.",
+			notice.Transactional: "Mrmrthon에서 이 대회에 참가 신청을 한 분께 보내는 메일입니다. 이런 메일은 끌 수 없습니다.",
 			notice.Personal:      "Mrmrthon에서 이 대회에 참가한 분께 보내는 메일입니다.",
 			notice.Activity:      "Mrmrthon에서 이 대회에 참가한 분께 하루에 한 번까지 보내는 메일입니다.",
 		},
@@ -245,7 +259,7 @@ func WriteNotice(m userdb.Mail, signing notice.Unsubscriber, publicURL string) (
 	case notice.TaskDue, notice.TaskOverdue, notice.TaskChanged:
 		c.list = view.tasks()
 	case notice.PostPublished:
-		c.title = view.Post.Title
+		c.heading = view.Post.Title
 	}
 	base, foot := strings.TrimSuffix(publicURL, "/"), noticeFoot[language]
 	c.link, c.why = base+"/"+language+pathOf(kind, view.Facts), foot.why[definition.Class]

@@ -65,7 +65,8 @@ func TestWriteNotice(t *testing.T) {
 		m, err := mail.WriteNotice(userdb.Mail{ID: mailID, Kind: userdb.MailKind(notice.TaskDue), Language: "en", About: about}, signing, "https://results.example.org")
 		require.NoError(t, err)
 		require.Contains(t, m.Text, "https://results.example.org/en/organize/races/"+mailID+link)
-		require.Contains(t, m.Text, ": to do, Tuesday, 21 April 2026, 18:00 (Asia/Seoul)\n")
+		require.Equal(t, map[int]string{1: "A task is due", 2: "Tasks are due"}[count], m.Subject)
+		require.Contains(t, m.Text, ": to do · Tuesday, 21 April 2026, 18:00 (Asia/Seoul)\n")
 	}
 	tasks, err := json.Marshal(notice.Facts{Race: "Race", Date: "2026-04-20", Zone: "Asia/Seoul", Count: 3, Tasks: []notice.Task{
 		{Title: "Order medals", Status: "open", Deadline: "2026-04-01T09:00:00+09:00"}, {Title: "Book buses", Status: "done", Deadline: "2026-03-01"},
@@ -74,7 +75,22 @@ func TestWriteNotice(t *testing.T) {
 	m, err := mail.WriteNotice(userdb.Mail{Kind: userdb.MailKind(notice.TaskDue), Language: "en", About: tasks}, signing, "")
 	require.NoError(t, err)
 	require.Contains(t, m.Text, "Race, Monday, 20 April 2026\n\n")
-	require.Contains(t, m.Text, "- Order medals: to do, Wednesday, 1 April 2026, 09:00 (Asia/Seoul)\n- Book buses: done, Sunday, 1 March 2026\n- And more: 1\n")
+	require.Equal(t, "Tasks are due", m.Subject)
+	require.Contains(t, m.Text, "- Order medals: to do · Wednesday, 1 April 2026, 09:00 (Asia/Seoul)\n- Book buses: done · Sunday, 1 March 2026\n- 1 more\n")
+	// A post's title is the heading, and a time stays on a line with its name.
+	posted, err := json.Marshal(notice.Facts{Race: "Race", Post: &notice.Post{ID: mailID, Title: "The start moves", Excerpt: "Fog."}})
+	require.NoError(t, err)
+	m, err = mail.WriteNotice(userdb.Mail{Kind: userdb.MailKind(notice.PostPublished), Language: "en", About: posted}, signing, "")
+	require.NoError(t, err)
+	require.Equal(t, "Race: a notice", m.Subject)
+	require.Contains(t, m.HTML, "<h1>The start moves</h1>")
+	require.Contains(t, m.Text, "Race\n\nThe start moves\n\nFog.\n")
+	result, err := json.Marshal(notice.Facts{Race: "Race", Bib: "7", Before: figures(1), Now: &notice.Figures{Status: "removed"}})
+	require.NoError(t, err)
+	m, err = mail.WriteNotice(userdb.Mail{Kind: userdb.MailKind(notice.ResultCorrected), Language: "en", About: result}, signing, "")
+	require.NoError(t, err)
+	require.Contains(t, m.HTML, "gun\u00a0time\u00a03:01:02, net\u00a0time\u00a03:00:01")
+	require.Contains(t, m.Text, "It was removed.", "there is nothing to dispute")
 	_, err = mail.WriteNotice(userdb.Mail{Kind: "nonsense", About: about}, signing, "")
 	require.Error(t, err)
 }
@@ -135,6 +151,11 @@ func TestWriteAccountMails(t *testing.T) {
 			require.Equal(t, withLink, strings.Contains(m.HTML, `href="`+link+`"`), kind)
 		}
 	}
+	for language, days := range map[string]string{"en": "(20 April 2026, 1 September 2026)", "ko": "(2026년 4월 20일, 2026년 9월 1일)"} {
+		m, err := mail.Write(userdb.Mail{Kind: userdb.RecoveredKeepingPasskeys, Language: language, Detail: "2026-04-20, 2026-09-01"}, "")
+		require.NoError(t, err)
+		require.Contains(t, m.Text, days)
+	}
 	_, err := mail.Write(userdb.Mail{Kind: "nonsense"}, "")
 	require.Error(t, err)
 }
@@ -145,6 +166,7 @@ func TestMasked(t *testing.T) {
 		"550 <uta.pippig+x@mail.example.org>: no such user": "550 <…@…>: no such user",
 		"refused: uta@localhost, code 554":                  "refused: …@…, code 554",
 		"dial tcp 10.0.0.7:25: connection refused":          "dial tcp 10.0.0.7:25: connection refused",
+		"535 anmeldung ung\xfcltig":                         "535 anmeldung ung\uFFFDltig",
 	} {
 		require.Equal(t, want, mail.Masked(text))
 	}

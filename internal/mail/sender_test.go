@@ -1,8 +1,10 @@
 package mail
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
@@ -58,6 +61,36 @@ func TestSMTPRefusals(t *testing.T) {
 		require.Equal(t, c.bounced, err == ErrBounced, "%d %v: %v", c.code, c.enhanced, err) //nolint:errorlint // it is not wrapped
 		require.NotContains(t, err.Error(), "uta@")
 		require.NoError(t, server.Close())
+	}
+}
+
+// TestSMTPErrorsAreUTF8: databases and Temporal refuse anything else, and the mail would be
+// tried for ever without anybody seeing why.
+func TestSMTPErrorsAreUTF8(t *testing.T) {
+	t.Parallel()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = connection.Write([]byte("220 mail.example.org\r\n"))
+			for lines := bufio.NewScanner(connection); lines.Scan(); {
+				_, _ = connection.Write([]byte("554 uta@example.org: Zugang verweigert f\xfcr Sie\r\n"))
+			}
+			_ = connection.Close()
+		}
+	}()
+	sender, err := newSMTP(Config{SMTPAddr: listener.Addr().String(), SMTPTLS: "off", From: "from@example.org"})
+	require.NoError(t, err)
+	_, err = sender.Send(t.Context(), Message{ID: "m", To: "uta@example.org", Subject: "S", Text: "t", HTML: "h"})
+	for ; err != nil; err = errors.Unwrap(err) {
+		require.True(t, utf8.ValidString(err.Error()), "%q", err.Error())
+		require.NotContains(t, err.Error(), "uta@")
+		require.Contains(t, err.Error(), "Zugang verweigert")
 	}
 }
 

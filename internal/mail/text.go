@@ -3,6 +3,7 @@ package mail
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
@@ -81,6 +82,19 @@ var accountWhy = map[string]struct{ account, confirm, when string }{
 	},
 }
 
+// daysIn writes the days of a detail as its readers do, and leaves anything else as it is.
+func daysIn(language, detail string) string {
+	parts := strings.Split(detail, ", ")
+	for i, part := range parts {
+		if day, err := time.Parse(time.DateOnly, part); err == nil && language == "ko" {
+			parts[i] = day.Format("2006년 1월 2일")
+		} else if err == nil {
+			parts[i] = day.Format("2 January 2006")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // Write writes a mail about an account. A link's token is in the fragment of its address,
 // which browsers send to no server, so that it is in no log.
 func Write(m userdb.Mail, publicURL string) (Message, error) {
@@ -96,7 +110,7 @@ func Write(m userdb.Mail, publicURL string) (Message, error) {
 	if strings.Contains(body, "%s") {
 		detail := ""
 		if m.Detail != "" {
-			detail = " (" + m.Detail + ")"
+			detail = " (" + daysIn(language, m.Detail) + ")"
 		}
 		if language == "ko" {
 			detail = strings.TrimSpace(detail)

@@ -200,7 +200,7 @@ func (s *Store) EditComment(ctx context.Context, of race.Comment) (edited race.C
 		case c.UserID != of.UserID:
 			return race.ErrNotOwn
 		case c.State == race.CommentHidden:
-			return &race.ConflictError{Message: "the organizer has hidden the comment: it can be deleted, but not changed"}
+			return &race.ConflictError{Message: "the comment has been hidden: it can be deleted, but not changed"}
 		}
 		// Whoever no longer speaks for the race must not change what it has said.
 		if staff, err := mayComment(ctx, q, of.RaceID, of.UserID); errors.Is(err, race.ErrNotOwn) || err == nil && c.ByStaff && !staff {
@@ -243,10 +243,18 @@ func (s *Store) DeleteComment(ctx context.Context, of race.Comment) error {
 	})
 }
 
+// errCommentChanged is returned to those who decide about a text that they have not read.
+var errCommentChanged = &race.ConflictError{Message: "its author has changed the comment since you read it: read it again before you decide"}
+
 // JudgeComment hides a comment with a reason, which is public, or shows it, and closes
-// its reports. Hiding it again for the same reason changes nothing. It returns race.ErrNotFound.
+// its reports. Hiding it again for the same reason changes nothing. Errors:
+// race.ErrNotFound, and *race.ConflictError when of.EditedAt is set and is not the
+// comment's WrittenAt.
 func (s *Store) JudgeComment(ctx context.Context, of race.Comment, state race.CommentState, change Change) (judged race.Comment, err error) {
 	err = s.inComment(ctx, of, change.By, func(tx *sql.Tx, q *gen.Queries, c race.Comment) error {
+		if !of.EditedAt.IsZero() && !of.EditedAt.Equal(c.WrittenAt()) {
+			return errCommentChanged
+		}
 		was := c.State
 		now := s.now().UTC().Truncate(time.Microsecond)
 		if err := q.CloseReports(ctx, nullMoment(now), c.ID); err != nil {

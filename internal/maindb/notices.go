@@ -203,6 +203,7 @@ type OpenNotice struct {
 	Kind       notice.Kind
 	RaceID     string
 	HappenedAt time.Time
+	Gathers    time.Time // until when it takes in changes before it is told; zero: it does not
 	StartedAt  time.Time // of its workflow; zero: not yet
 }
 
@@ -217,7 +218,7 @@ func (s *Store) OpenNotices(ctx context.Context, after OpenNotice, limit int) ([
 	}
 	found := make([]OpenNotice, len(rows))
 	for i, row := range rows {
-		found[i] = OpenNotice{Position: row.Position, Kind: notice.Kind(row.Kind), RaceID: row.RaceID, HappenedAt: row.HappenedAt, StartedAt: row.StartedAt.Time}
+		found[i] = OpenNotice{Position: row.Position, Kind: notice.Kind(row.Kind), RaceID: row.RaceID, HappenedAt: row.HappenedAt, Gathers: row.GathersUntil.Time, StartedAt: row.StartedAt.Time}
 	}
 	return found, nil
 }

@@ -319,6 +319,16 @@ func TestCommentsAndTheirModeration(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, waits, "two reports of one comment")
 	by := maindb.Change{By: editor, Reason: "not here"}
+	// A decision is about the text that was read.
+	now, err := b.store.Comment(ctx, c.ID)
+	require.NoError(t, err)
+	asRead := c
+	for _, away := range []time.Duration{-time.Hour, time.Microsecond} {
+		asRead.EditedAt = now.EditedAt.Add(away)
+		_, err = b.store.JudgeComment(ctx, asRead, race.CommentHidden, by)
+		require.ErrorAs(t, err, &conflict)
+	}
+	c.EditedAt = now.WrittenAt()
 	for range 2 {
 		hidden, err := b.store.JudgeComment(ctx, c, race.CommentHidden, by)
 		require.NoError(t, err)

@@ -140,6 +140,9 @@ func shallow(written string) string {
 	return out.String()
 }
 
+// heading ends a heading, which a dash parts from what is below it where both are one paragraph.
+var heading = regexp.MustCompile(`</h[1-6]>`)
+
 // Text returns the beginning of a text as one paragraph without form, of up to length
 // characters, for where there is no HTML.
 func Text(written string, length int) string {
@@ -147,8 +150,8 @@ func Text(written string, length int) string {
 	if runes := []rune(written); len(runes) > parsedPerShown*length {
 		written = string(runes[:parsedPerShown*length])
 	}
-	plain := html.UnescapeString(bluemonday.StrictPolicy().Sanitize(HTML(written)))
-	runes := []rune(strings.Join(strings.Fields(plain), " "))
+	plain := html.UnescapeString(bluemonday.StrictPolicy().Sanitize(heading.ReplaceAllString(HTML(written), " – $0")))
+	runes := []rune(strings.TrimSuffix(strings.Join(strings.Fields(plain), " "), " –"))
 	if len(runes) <= length {
 		return string(runes)
 	}

@@ -118,7 +118,8 @@ func TestBoundedTime(t *testing.T) {
 
 func TestText(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "Parking The A & B map is here", markdown.Text("# Parking\n\nThe **A & B** [map](https://e.org) is\nhere", 100))
+	require.Equal(t, "Parking – The A & B map is here", markdown.Text("# Parking\n\nThe **A & B** [map](https://e.org) is\nhere", 100))
+	require.Equal(t, "Parking", markdown.Text("# Parking", 100))
 	require.Equal(t, "가나다 …", markdown.Text("가나다라마", 3))
 	require.Equal(t, "a b a …", markdown.Text(strings.Repeat("*a* b ", 1500), 5), "what is far behind is not parsed")
 }

@@ -67,3 +67,12 @@ type Comment struct {
 	CreatedAt    time.Time
 	EditedAt     time.Time // zero: never
 }
+
+// WrittenAt is since when the text has been as it is. Whoever decides about a comment says
+// it, so that no decision is made about another text than the one that was read.
+func (c Comment) WrittenAt() time.Time {
+	if c.EditedAt.IsZero() {
+		return c.CreatedAt
+	}
+	return c.EditedAt
+}

@@ -57,6 +57,8 @@ type chat struct {
 	wrong  error // what is said of any other URL
 	limit  int   // characters in a message
 	escape func(string) string
+	// message is what is posted: the text in the service's markup, or the parts of it.
+	message func(text string, parts []part) map[string]any
 }
 
 var chats = map[Format]chat{
@@ -64,15 +66,15 @@ var chats = map[Format]chat{
 		hosts: []string{"hooks.slack.com", "hooks.slack-gov.com"},
 		path:  regexp.MustCompile(`^/services/[A-Za-z0-9]+/[A-Za-z0-9]+/[A-Za-z0-9]+$`),
 		query: regexp.MustCompile(`^$`),
-		wrong: errors.New("must be the URL of an incoming webhook of Slack, as https://hooks.slack.com/services/T…/B…/…"),
-		limit: 4000, escape: strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace,
+		wrong: errors.New("must be the URL of an incoming webhook of Slack, such as https://hooks.slack.com/services/T…/B…/…"),
+		limit: 4000, escape: strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace, message: slackMessage,
 	},
 	Discord: {
 		hosts: []string{"discord.com", "discordapp.com", "ptb.discord.com", "canary.discord.com"},
 		path:  regexp.MustCompile(`^/api/(v\d+/)?webhooks/\d+/[A-Za-z0-9_-]+$`),
 		query: regexp.MustCompile(`^(thread_id=\d+)?$`),
-		wrong: errors.New("must be the URL of a webhook of Discord, as https://discord.com/api/webhooks/…/…"),
-		limit: 2000, escape: escapeDiscord,
+		wrong: errors.New("must be the URL of a webhook of Discord, such as https://discord.com/api/webhooks/…/…"),
+		limit: 2000, escape: escapeDiscord, message: discordMessage,
 	},
 }
 
@@ -181,17 +183,17 @@ type Note struct {
 	Events    []Message
 }
 
+// part is a part of a message: text as readers see it, and after it a link, if there is one.
+type part struct{ text, link string }
+
 // body returns what is posted to a chat.
 func (n Note) body(format Format, now time.Time) ([]byte, error) {
-	text, err := n.text(chats[format], now)
+	of := chats[format]
+	parts, err := n.parts(of, now)
 	if err != nil {
 		return nil, err
 	}
-	message := map[string]any{"text": text, "unfurl_links": false}
-	if format == Discord {
-		const suppressEmbeds = 1 << 2
-		message = map[string]any{"content": text, "flags": suppressEmbeds, "allowed_mentions": map[string]any{"parse": []string{}}}
-	}
+	message := of.message(written(of, parts), parts)
 	body, err := json.Marshal(message)
 	if err != nil {
 		return nil, fmt.Errorf("encode a message for %s: %w", format, err)
@@ -199,31 +201,74 @@ func (n Note) body(format Format, now time.Time) ([]byte, error) {
 	return body, nil
 }
 
-// text is the race's name with a line for each type of event. What does not fit is left
-// out: the pages have it all.
-func (n Note) text(of chat, now time.Time) (string, error) {
+// slackMessage sends the parts as rich text, which Slack neither formats nor searches for
+// links. Its markup has no way to escape an asterisk, an underscore, a tilde, a backtick or
+// a bare URL. The text beside it is what notifications show.
+func slackMessage(text string, parts []part) map[string]any {
+	var elements []map[string]any
+	for _, p := range parts {
+		if p.text != "" {
+			elements = append(elements, map[string]any{"type": "text", "text": p.text})
+		}
+		if p.link != "" {
+			elements = append(elements, map[string]any{"type": "link", "url": p.link})
+		}
+	}
+	section := map[string]any{"type": "rich_text_section", "elements": elements}
+	return map[string]any{
+		"text": text, "mrkdwn": false, "unfurl_links": false,
+		"blocks": []map[string]any{{"type": "rich_text", "elements": []map[string]any{section}}},
+	}
+}
+
+func discordMessage(text string, _ []part) map[string]any {
+	const suppressEmbeds = 1 << 2
+	return map[string]any{"content": text, "flags": suppressEmbeds, "allowed_mentions": map[string]any{"parse": []string{}}}
+}
+
+// written returns parts in the service's markup. Only the name of the race, which comes
+// first, is not our own text.
+func written(of chat, parts []part) string {
+	var out strings.Builder
+	for i, p := range parts {
+		if i == 0 {
+			p.text = of.escape(p.text)
+		}
+		out.WriteString(p.text)
+		if p.link != "" {
+			out.WriteString("<" + p.link + ">")
+		}
+	}
+	return out.String()
+}
+
+// parts returns the race's name and a line for each type of event. What does not fit is
+// left out: the pages have it all.
+func (n Note) parts(of chat, now time.Time) ([]part, error) {
 	lines, err := n.lines(now)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	text := of.escape(strings.Join(strings.Fields(n.Race), " ")) + ":"
+	parts := []part{{text: strings.Join(strings.Fields(n.Race), " ")}, {text: ":"}}
 	if len(lines) == 1 {
-		return text + " " + lines[0], nil
+		lines[0].text = " " + lines[0].text
+		return append(parts, lines[0]), nil
 	}
 	for _, line := range lines {
-		if utf8.RuneCountInString(text)+utf8.RuneCountInString(line) > of.limit-len("\n• \n…") {
-			return text + "\n…", nil
+		line.text = "\n• " + line.text
+		if utf8.RuneCountInString(written(of, append(slices.Clip(parts), line))) > of.limit-len("\n…") {
+			return append(parts, part{text: "\n…"}), nil
 		}
-		text += "\n• " + line
+		parts = append(parts, line)
 	}
-	return text, nil
+	return parts, nil
 }
 
 // lateAfter is how old an event has to be for a message to say when it happened.
 const lateAfter = time.Hour
 
 // lines says each type of event once, in the order in which they came.
-func (n Note) lines(now time.Time) ([]string, error) {
+func (n Note) lines(now time.Time) ([]part, error) {
 	type gathered struct {
 		since    time.Time
 		subjects map[string]bool
@@ -251,19 +296,21 @@ func (n Note) lines(now time.Time) ([]string, error) {
 	if sentences[language] == nil {
 		language = "en"
 	}
-	lines := make([]string, len(order))
+	lines := make([]part, len(order))
 	for i, t := range order {
 		say := sentences[language][t]
-		lines[i] = say.one
+		line := part{text: say.one}
 		if count := len(of[t].subjects); count > 1 && say.many != "" {
-			lines[i] = fmt.Sprintf(say.many, count)
+			line.text = fmt.Sprintf(say.many, count)
 		}
 		if now.Sub(of[t].since) > lateAfter {
-			lines[i] += " (" + of[t].since.UTC().Format("2006-01-02 15:04 UTC") + ")"
+			line.text += " (" + of[t].since.UTC().Format("2006-01-02 15:04 UTC") + ")"
 		}
 		if n.PublicURL != "" {
-			lines[i] += " <" + strings.TrimSuffix(n.PublicURL, "/") + "/" + language + fmt.Sprintf(say.path, url.PathEscape(n.RaceID)) + ">"
+			line.text += " "
+			line.link = strings.TrimSuffix(n.PublicURL, "/") + "/" + language + fmt.Sprintf(say.path, url.PathEscape(n.RaceID))
 		}
+		lines[i] = line
 	}
 	return lines, nil
 }

@@ -80,7 +80,13 @@ func TestNotes(t *testing.T) {
 	t.Parallel()
 	one := noteOf("Spring Marathon", "result.corrected a")
 	require.Equal(t, map[string]any{
-		"text": "Spring Marathon: A result was corrected. <https://results.example.org/en/races/r/standings>", "unfurl_links": false,
+		"text": "Spring Marathon: A result was corrected. <https://results.example.org/en/races/r/standings>", "mrkdwn": false, "unfurl_links": false,
+		"blocks": []any{map[string]any{"type": "rich_text", "elements": []any{map[string]any{"type": "rich_text_section", "elements": []any{
+			map[string]any{"type": "text", "text": "Spring Marathon"},
+			map[string]any{"type": "text", "text": ":"},
+			map[string]any{"type": "text", "text": " A result was corrected. "},
+			map[string]any{"type": "link", "url": "https://results.example.org/en/races/r/standings"},
+		}}}}},
 	}, posted(t, Slack, one))
 	require.Equal(t, map[string]any{
 		"content": "Spring Marathon: A result was corrected. <https://results.example.org/en/races/r/standings>", "flags": 4.0,
@@ -115,9 +121,13 @@ func TestNamesArriveAsTheyAre(t *testing.T) {
 	for _, name := range []string{
 		"@everyone", "@here <@123> <@&456> <#789>", "<!channel> <!here|x> <!subteam^S1>", "<https://evil.example|Official results>", "[Official results](https://evil.example)",
 		"# Big", "> quote", "- list", "**bold** __x__ ~~y~~ `code` ||spoiler||", "a & b &lt;!channel&gt;", `back\slash`, ":smile: \"quoted\"", "춘천 마라톤",
+		"*Spring* _Run_ ~2026~ `10K`", "1. Run", "results at https://evil.example/x or www.evil.example", "mailto:a@evil.example",
 	} {
 		n := noteOf(name, "race.official")
-		slack, _ := posted(t, Slack, n)["text"].(string)
+		message := posted(t, Slack, n)
+		require.Equal(t, map[string]any{"type": "text", "text": name}, richText(message)[0], "rich text is shown as it is")
+		require.Equal(t, false, message["mrkdwn"])
+		slack, _ := message["text"].(string)
 		shown, _, _ := strings.Cut(slack, ": The results are official.")
 		require.NotContains(t, shown, "<", name)
 		require.NotRegexp(t, "&($|[^agl])", shown, name)
@@ -126,10 +136,21 @@ func TestNamesArriveAsTheyAre(t *testing.T) {
 		discord, _ := posted(t, Discord, n)["content"].(string)
 		shown, _, _ = strings.Cut(discord, ": The results are official.")
 		require.NotRegexp(t, `(^|[^\\])(\\\\)*[@<\[#>*_~|`+"`"+`]`, shown, name)
+		require.NotContains(t, shown, "://", "a bare URL becomes a link")
 		require.Equal(t, name, unescaped(shown))
 	}
 	twoLines, _ := posted(t, Discord, noteOf("A\n# B", "race.official"))["content"].(string)
 	require.True(t, strings.HasPrefix(twoLines, `A \# B: `), twoLines)
+}
+
+// richText returns the elements of a message to Slack.
+func richText(message map[string]any) []any {
+	blocks, _ := message["blocks"].([]any)
+	block, _ := blocks[0].(map[string]any)
+	sections, _ := block["elements"].([]any)
+	section, _ := sections[0].(map[string]any)
+	elements, _ := section["elements"].([]any)
+	return elements
 }
 
 // unescaped is what Discord shows of escaped text.

@@ -68,7 +68,7 @@ func (c Config) CheckURL(format Format, address string) error {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Opaque != "" {
-		return errors.New("must be a URL, as https://example.org/hooks") // the parser's words would quote the URL
+		return errors.New("must be a URL, such as https://example.org/hooks") // the parser's words would quote the URL
 	}
 	if u.User != nil {
 		return errors.New("must not hold a user name or password")

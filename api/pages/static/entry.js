@@ -162,7 +162,6 @@ async function read() {
 		const moved = !same || fresh.dataset.position !== entry.dataset.position;
 		entry.replaceWith(fresh);
 		entry = fresh;
-		localTimes();
 		count();
 		if (focused) entry.focus();
 		if (!same) document.querySelector(".said")?.remove(); // it was said of the state before
@@ -173,16 +172,6 @@ async function read() {
 		entry.dataset.version = fresh.dataset.version;
 	}
 	watch();
-}
-
-function localTimes() {
-	const clock = new Intl.DateTimeFormat(language, {dateStyle: "long", timeStyle: "short"});
-	const zone = new Intl.DateTimeFormat(language, {timeZoneName: "short"});
-	for (const time of entry.querySelectorAll("time[datetime]")) {
-		const at = new Date(time.dateTime);
-		const name = zone.formatToParts(at).find((part) => part.type === "timeZoneName");
-		time.textContent = `${clock.format(at)} ${name ? name.value : ""}`.trim();
-	}
 }
 
 // The page is read again now and then, more often when the stream does not work.

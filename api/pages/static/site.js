@@ -2,13 +2,25 @@
 // zone, and word of new standings.
 
 const language = {en: "en-GB", ko: "ko-KR"}[document.documentElement.lang];
-const clock = new Intl.DateTimeFormat(language, {dateStyle: "long", timeStyle: "short"});
+const clock = new Intl.DateTimeFormat(language, {dateStyle: "long", timeStyle: "short", hourCycle: "h23"}); // as the server writes them
 const zone = new Intl.DateTimeFormat(language, {timeZoneName: "short"});
-for (const time of document.querySelectorAll("time[datetime]")) {
-	const at = new Date(time.dateTime);
-	const name = zone.formatToParts(at).find((part) => part.type === "timeZoneName");
-	time.textContent = `${clock.format(at)} ${name ? name.value : ""}`.trim();
+
+function localTimes(part) {
+	for (const time of part.querySelectorAll("time[datetime]")) {
+		const at = new Date(time.dateTime);
+		const name = zone.formatToParts(at).find((part) => part.type === "timeZoneName");
+		time.textContent = `${clock.format(at)} ${name ? name.value : ""}`.trim();
+		// After the time by the race's clock, a reader in its time zone needs no other.
+		const other = time.closest("[data-offset]");
+		if (other && Number(other.dataset.offset) === -60 * at.getTimezoneOffset()) other.remove();
+	}
 }
+
+localTimes(document);
+// Other modules replace parts of the page by what the server says later.
+new MutationObserver((changes) => {
+	for (const {addedNodes} of changes) for (const part of addedNodes) if (part instanceof Element) localTimes(part);
+}).observe(document.body, {childList: true, subtree: true});
 
 // The back button leads to a fresh copy of a form that was sent. It takes the key of the
 // first copy again, by which the server knows the same form when it is sent once more.

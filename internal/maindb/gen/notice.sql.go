@@ -524,7 +524,7 @@ func (q *Queries) OpenDisputesOf(ctx context.Context, disputeIds []string) ([]st
 }
 
 const openNotices = `-- name: OpenNotices :many
-SELECT position, kind, race_id, happened_at, started_at FROM notice_event
+SELECT position, kind, race_id, happened_at, gathers_until, started_at FROM notice_event
 WHERE finished_at IS NULL AND (position > ? OR (position = ? AND kind > ?))
 ORDER BY position, kind
 LIMIT ?
@@ -538,11 +538,12 @@ type OpenNoticesParams struct {
 }
 
 type OpenNoticesRow struct {
-	Position   int64
-	Kind       string
-	RaceID     string
-	HappenedAt time.Time
-	StartedAt  sql.NullTime
+	Position     int64
+	Kind         string
+	RaceID       string
+	HappenedAt   time.Time
+	GathersUntil sql.NullTime
+	StartedAt    sql.NullTime
 }
 
 func (q *Queries) OpenNotices(ctx context.Context, arg OpenNoticesParams) ([]OpenNoticesRow, error) {
@@ -564,6 +565,7 @@ func (q *Queries) OpenNotices(ctx context.Context, arg OpenNoticesParams) ([]Ope
 			&i.Kind,
 			&i.RaceID,
 			&i.HappenedAt,
+			&i.GathersUntil,
 			&i.StartedAt,
 		); err != nil {
 			return nil, err

@@ -71,7 +71,7 @@ DELETE FROM notice_event WHERE finished_at < ? AND to_version IS NULL LIMIT 1000
 SELECT happened_at FROM notice_event WHERE finished_at IS NULL AND started_at IS NULL AND gathers_until IS NULL ORDER BY position LIMIT 1;
 
 -- name: OpenNotices :many
-SELECT position, kind, race_id, happened_at, started_at FROM notice_event
+SELECT position, kind, race_id, happened_at, gathers_until, started_at FROM notice_event
 WHERE finished_at IS NULL AND (position > sqlc.arg(after_position) OR (position = sqlc.arg(at_position) AND kind > sqlc.arg(after_kind)))
 ORDER BY position, kind
 LIMIT ?;
