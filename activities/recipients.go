@@ -373,7 +373,7 @@ func (t *telling) post(ctx context.Context) error {
 		return err
 	}
 	about := t.facts()
-	about.Post = &notice.Post{ID: p.ID, Title: p.Title, Excerpt: markdown.Text(p.Body, excerptLength)}
+	about.Post = &notice.Post{ID: p.ID, Title: p.Title, Excerpt: markdown.Lines(p.Body, excerptLength)}
 	for _, userID := range users {
 		t.tell(userID, t.event.Kind, about, time.Time{})
 	}

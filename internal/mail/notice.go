@@ -46,9 +46,9 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 		notice.PointsCredited:  {"Your points have changed", `These are your points for this race:`, []row{{"Before", `{{with .Before}}{{.Points}}{{end}}`}, {"Now", `{{.Now.Points}}`}}, "", "See your points"},
 		notice.ClaimWaiting:    {`{{.Plural "A claim is" "Claims are"}} waiting for your answer`, `{{.Plural "A runner says that a result of the race is theirs." "Runners say that results of the race are theirs."}}`, []row{{"Waiting", `{{.Count}}`}}, "", "See the claims"},
 		notice.DisputeWaiting:  {`{{.Plural "A dispute is" "Disputes are"}} waiting for an answer`, `{{.Plural "A runner disputes a result of the race." "Runners dispute results of the race."}}`, []row{{"Waiting", `{{.Count}}`}}, "", "See the disputes"},
-		notice.TaskDue:         {`{{.Plural "A task is" "Tasks are"}} due`, `Still to be done for the race:`, nil, "", "See the tasks"},
-		notice.TaskOverdue:     {"A deadline has passed", `The deadline has passed for:`, nil, "", "See the tasks"},
-		notice.TaskChanged:     {`Your {{.Plural "task has" "tasks have"}} changed`, `This is how {{.Plural "it is" "they are"}} now:`, nil, "", "See the tasks"},
+		notice.TaskDue:         {`{{.Plural "A task is" "Tasks are"}} due`, `Still to be done for the race:`, nil, "", `See the {{.Plural "task" "tasks"}}`},
+		notice.TaskOverdue:     {"A deadline has passed", `The deadline has passed for:`, nil, "", `See the {{.Plural "task" "tasks"}}`},
+		notice.TaskChanged:     {`Your {{.Plural "task has" "tasks have"}} changed`, `This is how {{.Plural "it is" "they are"}} now:`, nil, "", `See the {{.Plural "task" "tasks"}}`},
 		notice.PostPublished:   {"{{.Race}}: a notice", `{{.Post.Excerpt}}`, nil, "", "Read the notice"},
 		notice.WebhookOff:      {"A webhook was switched off", `A webhook of the race was switched off: its endpoint failed for days, or answered that it is gone.`, nil, "Once it works again, switch the webhook on and resend what it missed.", "See the webhooks"},
 		notice.ImportApplied:   {"Files were applied to a race", `Files have changed the race since the last notice.`, []row{{"Rows changed", `{{.Count}}`}}, "", "See the race"},
@@ -285,7 +285,7 @@ func (v noticeView) content(say noticeWords) (content, error) {
 		failed = errors.Join(failed, err)
 		return said
 	}
-	c := content{language: v.Language, subject: fill(say.subject), race: v.Race, button: say.button}
+	c := content{language: v.Language, subject: fill(say.subject), race: v.Race, button: fill(say.button)}
 	if day, err := time.Parse(time.DateOnly, v.Date); err == nil {
 		c.day = dayIn(v.Language, day)
 	}

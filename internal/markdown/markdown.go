@@ -146,14 +146,47 @@ var heading = regexp.MustCompile(`</h[1-6]>`)
 // Text returns the beginning of a text as one paragraph without form, of up to length
 // characters, for where there is no HTML.
 func Text(written string, length int) string {
-	// What follows is not shown, and a list shows many texts.
+	plain := withoutTags(heading.ReplaceAllString(htmlOfBeginning(written, length), " – $0"))
+	return cut(strings.TrimSuffix(strings.Join(strings.Fields(plain), " "), " –"), length)
+}
+
+var (
+	// blockEnd ends what is a paragraph of its own in Lines.
+	blockEnd = regexp.MustCompile(`</(?:p|h[1-6]|ul|ol|blockquote|pre)>`)
+	// emptyItem begins an item whose text is a paragraph, on the line behind it.
+	emptyItem = regexp.MustCompile(`(?m)^- *\n+`)
+	gap       = regexp.MustCompile(`\n{3,}`)
+)
+
+// Lines is Text with its paragraphs, parted by an empty line, and its lists, an item a
+// line.
+func Lines(written string, length int) string {
+	marked := strings.ReplaceAll(htmlOfBeginning(written, length), "<li>", "<li>- ")
+	lines := strings.Split(withoutTags(blockEnd.ReplaceAllString(marked, "$0\n")), "\n")
+	for i, line := range lines {
+		lines[i] = strings.Join(strings.Fields(line), " ")
+	}
+	plain := emptyItem.ReplaceAllString(strings.Join(lines, "\n"), "- ")
+	return cut(strings.TrimSpace(gap.ReplaceAllString(plain, "\n\n")), length)
+}
+
+// htmlOfBeginning returns the HTML of as much of a text as may be shown: a list shows many.
+func htmlOfBeginning(written string, length int) string {
 	if runes := []rune(written); len(runes) > parsedPerShown*length {
 		written = string(runes[:parsedPerShown*length])
 	}
-	plain := html.UnescapeString(bluemonday.StrictPolicy().Sanitize(heading.ReplaceAllString(HTML(written), " – $0")))
-	runes := []rune(strings.TrimSuffix(strings.Join(strings.Fields(plain), " "), " –"))
+	return HTML(written)
+}
+
+func withoutTags(marked string) string {
+	return html.UnescapeString(bluemonday.StrictPolicy().Sanitize(marked))
+}
+
+// cut returns the first characters of a text, and says when there are more.
+func cut(text string, length int) string {
+	runes := []rune(text)
 	if len(runes) <= length {
-		return string(runes)
+		return text
 	}
 	return strings.TrimSpace(string(runes[:length])) + " …"
 }

@@ -121,5 +121,8 @@ func TestText(t *testing.T) {
 	require.Equal(t, "Parking – The A & B map is here", markdown.Text("# Parking\n\nThe **A & B** [map](https://e.org) is\nhere", 100))
 	require.Equal(t, "Parking", markdown.Text("# Parking", 100))
 	require.Equal(t, "가나다 …", markdown.Text("가나다라마", 3))
+	require.Equal(t, "Where\n\nBeside the stadium:\n\n- A <b>\n- B and\nC\n\nBe early.\n\n- loose\n\n- list",
+		markdown.Lines("# Where\n\nBeside **the stadium**:\n\n- A <b>\n- [B](https://e.org) and\n  C\n\n> Be early.\n\n1. loose\n\n2. list", 200))
+	require.Equal(t, "가\n\n나 …", markdown.Lines("가\n\n나다라마", 4))
 	require.Equal(t, "a b a …", markdown.Text(strings.Repeat("*a* b ", 1500), 5), "what is far behind is not parsed")
 }
