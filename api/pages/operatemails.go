@@ -120,9 +120,6 @@ func (v *visit) mailKinds() []option {
 
 // mailKind says what mails of a kind are about.
 func (l *locale) mailKind(kind userdb.MailKind) string {
-	if _, aNotice := notice.Of(notice.Kind(kind)); aNotice {
-		return l.T("notice." + string(kind))
-	}
 	return l.word("mails.kind", string(kind))
 }
 
