@@ -3,10 +3,10 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mrmrthon/mrmrthon/internal/mail"
@@ -31,13 +31,14 @@ const (
 	noticeSenders = 8
 	// noticesUnnoted is how many of them are sent before it is noted what became of them.
 	noticesUnnoted = 128
-	// noticesBegun is how many of them are begun at once.
-	noticesBegun = 256
+	// noticesRead is how many wait to be sent at most.
+	noticesRead = 256
 	// noticeAttempt bounds one of them.
 	noticeAttempt = 40 * time.Second
-	// noticeLease is how long a mail that was begun is left alone: longer than it waits to
-	// be sent and an attempt takes, so that a step which Temporal takes for dead while it
-	// goes on, cut off from Temporal, does not have its mails sent twice.
+	// noticeLease is how long the mails of an event are left alone of which a step has noted
+	// nothing: longer than one waits to be sent and an attempt takes, so that a step which
+	// Temporal takes for dead while it goes on, cut off from Temporal, does not have its
+	// mails sent twice.
 	noticeLease = time.Minute
 	// maxNoticeFailures is after how many failures a step that sends gives up: the
 	// provider does not take mails then.
@@ -156,12 +157,18 @@ func (a *Notices) FindRecipients(ctx context.Context, in NoticeInput) (NoticePag
 // waits longer.
 func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent, error) {
 	defer keepAlive(ctx)()
-	waiting, underWay, err := a.user.NoticesToSend(ctx, in.Position, in.Kind, noticeLease, noticeBatch)
-	if err == nil && underWay > 0 {
-		err = fmt.Errorf("%d mails may be under way in an attempt that is over: they wait for up to %s, then they are sent again", underWay, noticeLease)
-	}
-	if err != nil || len(waiting) == 0 {
+	sender := uuid.NewString()
+	waiting, err := a.user.NoticesToSend(ctx, in.Position, in.Kind, sender, noticeLease, noticeBatch)
+	if err != nil {
 		return NoticesSent{}, err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTimeout)
+		defer cancel()
+		_ = a.user.LeaveNotices(ctx, in.Position, in.Kind, sender) // otherwise the lease ends by itself
+	}()
+	if len(waiting) == 0 {
+		return NoticesSent{}, nil
 	}
 	users, ids := make([]string, len(waiting)), make([]string, len(waiting))
 	for i, w := range waiting {
@@ -171,43 +178,34 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	if err != nil {
 		return NoticesSent{}, err
 	}
-	s := &noticesSending{}
+	s := &noticesSending{mails: a.mails, signing: signing}
 	err = turns[string, userdb.Mail, userdb.MailOutcome]{
-		atOnce: noticeSenders, unnoted: noticesUnnoted, most: noticesBegun, busy: a.Busy,
-		stop: func() bool { return s.withdrawn.Load() || s.failed.Load() >= maxNoticeFailures },
-		begin: func(ctx context.Context, next []string) ([]userdb.Mail, error) {
+		atOnce: noticeSenders, unnoted: noticesUnnoted, most: noticesRead, busy: a.Busy,
+		stop: func() bool { return s.withdrawn.Load() || s.held.Load() || s.failed.Load() >= maxNoticeFailures },
+		read: func(ctx context.Context, next []string) ([]userdb.Mail, error) {
 			withdrawn, err := a.withdrawn(ctx, in)
 			if err != nil || withdrawn {
 				s.withdrawn.Store(withdrawn)
 				return nil, err
 			}
-			return a.user.TurnMails(ctx, nil, next, noticeLease)
+			return a.user.ReadNotices(ctx, next)
 		},
 		note: func(ctx context.Context, done []userdb.MailOutcome) error {
-			_, err := a.user.TurnMails(ctx, done, nil, noticeLease)
+			err := a.user.NoteNotices(ctx, in.Position, in.Kind, sender, noticeLease, done)
+			if errors.Is(err, userdb.ErrNoticesHeld) {
+				s.held.Store(true)
+				return nil
+			}
 			return err
 		},
-		send: func(ctx context.Context, m userdb.Mail) userdb.MailOutcome {
-			ctx, cancel := context.WithTimeout(ctx, noticeAttempt)
-			defer cancel()
-			outcome, err := a.mails.send(ctx, m, func() (mail.Message, error) {
-				return mail.WriteNotice(m, signing[m.UserID], a.mails.publicURL)
-			})
-			if err != nil {
-				s.err.Store(&err)
-				s.failed.Add(1)
-				outcome.State = userdb.MailQueued
-				return outcome
-			}
-			s.sent.Add(1)
-			return outcome
-		},
-		unsent: func(m userdb.Mail) userdb.MailOutcome {
-			return userdb.MailOutcome{MailID: m.ID, State: userdb.MailQueued}
-		},
+		send: s.send,
 	}.run(ctx, ids)
-	if err == nil && s.withdrawn.Load() {
-		err = a.user.DropNotices(ctx, in.Position, in.Kind, noticeLease)
+	switch {
+	case err != nil:
+	case s.held.Load():
+		err = userdb.ErrNoticesHeld
+	case s.withdrawn.Load():
+		err = a.user.DropNotices(ctx, in.Position, in.Kind)
 	}
 	sent := NoticesSent{Sent: int(s.sent.Load()), Failed: int(s.failed.Load())}
 	if err == nil && sent.Sent == 0 && sent.Failed > 0 {
@@ -216,16 +214,36 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	if err != nil {
 		return NoticesSent{}, err
 	}
-	waiting, underWay, err = a.user.NoticesToSend(ctx, in.Position, in.Kind, noticeLease, 1)
-	sent.More = err != nil || len(waiting) > 0 || underWay > 0
+	waiting, err = a.user.NoticesToSend(ctx, in.Position, in.Kind, sender, noticeLease, 1)
+	sent.More = err != nil || len(waiting) > 0
 	return sent, nil // the next step looks again
 }
 
 // noticesSending is what became of the mails of a step so far.
 type noticesSending struct {
+	mails   *Mails
+	signing map[string]notice.Unsubscriber
+
 	sent, failed atomic.Int64
-	withdrawn    atomic.Bool           // the post that they tell of: none is begun any more
+	withdrawn    atomic.Bool           // the post that they tell of: no more are sent
+	held         atomic.Bool           // by another step: likewise
 	err          atomic.Pointer[error] // of the last that failed
+}
+
+func (s *noticesSending) send(ctx context.Context, m userdb.Mail) userdb.MailOutcome {
+	ctx, cancel := context.WithTimeout(ctx, noticeAttempt)
+	defer cancel()
+	outcome, err := s.mails.send(ctx, m, func() (mail.Message, error) {
+		return mail.WriteNotice(m, s.signing[m.UserID], s.mails.publicURL)
+	})
+	if err != nil {
+		s.err.Store(&err)
+		s.failed.Add(1)
+		outcome.State = userdb.MailQueued
+		return outcome
+	}
+	s.sent.Add(1)
+	return outcome
 }
 
 // withdrawn reports whether an event is the publication of a post that is not published

@@ -24,38 +24,34 @@ const (
 	// yieldFactor is for how many times as long as it took to send some, sending rests
 	// while credits wait.
 	yieldFactor = 12
-	// maxQueued is how long what was begun waits to be sent: afterwards the lease might end
-	// while it is under way.
-	maxQueued = 15 * time.Second
+	// maxQueued is how long what was read waits to be sent: afterwards it may have changed.
+	maxQueued = 5 * time.Second
 	// maxYield bounds one such rest, so that what is sent slowly still gets on.
 	maxYield = 2 * time.Second
 )
 
-// turns sends many things, some at once, and notes what came of them. At the same time one
-// transaction begins the next of them, others are sent, and another transaction notes what
-// is back: a fast receiver costs a transaction for many and waits for none, and to a slow
-// one no more are begun than it takes.
+// turns sends many things, some at once, and notes what came of them. At the same time the
+// next are read, others are sent, and a transaction notes what is back: a fast receiver
+// costs a transaction for many and waits for none, and for a slow one no more are read than
+// it takes.
 //
 // A process that is killed leaves at most `unnoted` of them of which nobody knows whether
-// they were sent. Others that were begun wait until their lease ends.
-type turns[Item, Begun, Outcome any] struct {
-	// begin notes that items are about to be sent, and returns those that may be.
-	begin func(ctx context.Context, next []Item) ([]Begun, error)
+// they were sent.
+type turns[Item, Read, Outcome any] struct {
+	// read returns those of the items that are to be sent.
+	read func(ctx context.Context, next []Item) ([]Read, error)
+	// send sends one. It is called by several goroutines.
+	send func(ctx context.Context, one Read) Outcome
 	// note keeps outcomes. It is called again with the same ones when it fails, or when its
 	// answer is lost.
 	note func(ctx context.Context, done []Outcome) error
-	// send sends one. It is called by several goroutines.
-	send func(ctx context.Context, begun Begun) Outcome
-	// unsent is what came of one that was begun, and is not sent in this run: it waited too
-	// long, or no more may be sent.
-	unsent func(begun Begun) Outcome
 	// atOnce is how many are sent at the same time.
 	atOnce int
 	// unnoted is how many may be under way, or back and not noted yet.
 	unnoted int
-	// most is how many one transaction begins at most, once that many are sent meanwhile.
+	// most is how many are read at once at most, when that many are sent meanwhile.
 	most int
-	// stop reports whether no more may be begun or sent; nil: never.
+	// stop reports whether no more may be sent; nil: never.
 	stop func() bool
 	// careful reports whether no more than a few may be under way, because none has
 	// succeeded; nil: never.
@@ -64,14 +60,13 @@ type turns[Item, Begun, Outcome any] struct {
 	busy func() bool
 }
 
-// run sends items until all are sent, stop says so, or ctx or the worker ends. What was
-// begun is always noted.
-func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) error {
+// run sends items until all are sent, stop says so, or ctx or the worker ends. What was sent
+// is always noted.
+func (t turns[Item, Read, Outcome]) run(ctx context.Context, items []Item) error {
 	stopping := workerStops(ctx)
-	r := &turning[Item, Begun, Outcome]{
-		turns: t, items: items, size: 2 * t.atOnce, ready: make(chan Begun), back: make(chan Outcome, t.unnoted),
-		begun: make(chan begun[Begun]), noted: make(chan error), rested: true, since: time.Now(), pace: time.NewTimer(noteEvery),
-		over: func() bool { return t.stop != nil && t.stop() || ctx.Err() != nil || closed(stopping) },
+	r := &turning[Item, Read, Outcome]{
+		turns: t, items: items, size: 2 * t.atOnce, rested: true, since: time.Now(), pace: time.NewTimer(noteEvery),
+		ready: make(chan Read), back: make(chan Outcome, t.unnoted), found: make(chan found[Read]), noted: make(chan error),
 	}
 	for range t.atOnce {
 		go func() {
@@ -82,13 +77,15 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 	}
 	defer close(r.ready)
 	for {
-		if r.over() || r.failed != nil {
-			r.items = nil
+		if r.failed != nil || t.stop != nil && t.stop() || ctx.Err() != nil || closed(stopping) {
+			r.items, r.queue = nil, nil
 		}
-		r.putBack(r.over() || r.failed != nil)
+		for len(r.queue) > 0 && time.Since(r.queue[0].since) > maxQueued {
+			r.queue = r.queue[1:] // the next run reads it again
+		}
 		yields := t.busy != nil && t.busy()
 		r.startNote(ctx)
-		r.startBegin(ctx, yields)
+		r.startRead(ctx, yields)
 		if !r.pending() {
 			if len(r.items) == 0 {
 				return cmp.Or(r.failed, ctx.Err())
@@ -102,54 +99,46 @@ func (t turns[Item, Begun, Outcome]) run(ctx context.Context, items []Item) erro
 }
 
 // turning is a run of turns. Its fields belong to one goroutine.
-type turning[Item, Begun, Outcome any] struct {
-	turns[Item, Begun, Outcome]
-	over   func() bool
-	items  []Item
-	size   int // how many the next transaction begins
-	queue  []queued[Begun]
-	out    int       // how many are being sent
-	done   []Outcome // back and not noted
-	noting int       // how many outcomes are being noted
-	begins bool      // a transaction that begins some is under way
-	since  time.Time // the last rest
-	rested bool      // and none was begun since
-	failed error
-	lost   bool // outcomes could not be noted
-	pace   *time.Timer
-	paced  bool // noteEvery has passed since the last note began
+type turning[Item, Read, Outcome any] struct {
+	turns[Item, Read, Outcome]
+	items   []Item
+	size    int // how many are read next
+	reading bool
+	queue   []queued[Read]
+	out     int       // how many are being sent
+	done    []Outcome // back and not noted
+	noting  int       // how many outcomes are being noted
+	pace    *time.Timer
+	paced   bool      // noteEvery has passed since the last note began
+	since   time.Time // the last rest
+	rested  bool      // and none was read since
+	failed  error
+	lost    bool // outcomes could not be noted
 
-	ready chan Begun
+	ready chan Read
 	back  chan Outcome
-	begun chan begun[Begun]
+	found chan found[Read]
 	noted chan error
 }
 
-type queued[Begun any] struct {
-	one   Begun
+type queued[Read any] struct {
+	one   Read
 	since time.Time
 }
 
-type begun[Begun any] struct {
-	all []Begun
+type found[Read any] struct {
+	all []Read
 	err error
 }
 
 // pending reports whether anything is to be waited for.
-func (r *turning[Item, Begun, Outcome]) pending() bool {
-	return r.begins || r.noting > 0 || r.out > 0 || len(r.queue) > 0
-}
-
-// putBack gives up sending what has waited for too long since it was begun, or all of it.
-func (r *turning[Item, Begun, Outcome]) putBack(all bool) {
-	for len(r.queue) > 0 && (all || time.Since(r.queue[0].since) > maxQueued) {
-		r.done, r.queue = append(r.done, r.unsent(r.queue[0].one)), r.queue[1:]
-	}
+func (r *turning[Item, Read, Outcome]) pending() bool {
+	return r.reading || r.noting > 0 || r.out > 0 || len(r.queue) > 0
 }
 
 // startNote notes what is back, once enough is, some time has passed since the last note,
 // or nothing else is under way.
-func (r *turning[Item, Begun, Outcome]) startNote(ctx context.Context) {
+func (r *turning[Item, Read, Outcome]) startNote(ctx context.Context) {
 	if r.noting > 0 || len(r.done) == 0 || r.lost {
 		return
 	}
@@ -169,39 +158,39 @@ func (r *turning[Item, Begun, Outcome]) startNote(ctx context.Context) {
 	}()
 }
 
-// startBegin begins the next when few wait to be sent. While credits wait, it does so once
+// startRead reads the next when few wait to be sent. While credits wait, it does so once
 // all others are noted and sending has rested.
-func (r *turning[Item, Begun, Outcome]) startBegin(ctx context.Context, yields bool) {
-	room := r.size
-	switch {
-	case r.begins, len(r.queue) > r.size/2:
+func (r *turning[Item, Read, Outcome]) startRead(ctx context.Context, yields bool) {
+	if r.reading || len(r.queue) > r.size/2 {
 		return
-	case yields:
+	}
+	if yields {
 		if r.pending() || !r.rested {
 			return
 		}
 		r.size = 2 * r.atOnce
-		room = r.size
-	case r.careful != nil && r.careful():
+	}
+	room := r.size
+	if r.careful != nil && r.careful() {
 		room = fewAtOnce - len(r.queue) - r.out - r.noting - len(r.done)
 	}
 	if room = min(room, len(r.items)); room <= 0 {
 		return
 	}
 	next := r.items[:room]
-	r.items, r.begins, r.rested = r.items[room:], true, false
+	r.items, r.reading, r.rested = r.items[room:], true, false
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, turnTimeout)
 		defer cancel()
-		all, err := r.begin(ctx, next)
-		r.begun <- begun[Begun]{all, err}
+		all, err := r.read(ctx, next)
+		r.found <- found[Read]{all, err}
 	}()
 }
 
 // wait waits until one more can be handed over, or something is back.
-func (r *turning[Item, Begun, Outcome]) wait() {
-	var ready chan Begun
-	var next Begun
+func (r *turning[Item, Read, Outcome]) wait() {
+	var ready chan Read
+	var next Read
 	if len(r.queue) > 0 && r.out+len(r.done)+r.noting < r.unnoted {
 		ready, next = r.ready, r.queue[0].one
 	}
@@ -214,13 +203,13 @@ func (r *turning[Item, Begun, Outcome]) wait() {
 		r.paced = true
 	case err := <-r.noted:
 		r.noting, r.lost, r.failed = 0, err != nil, cmp.Or(r.failed, err)
-	case begun := <-r.begun:
-		r.begins, r.failed = false, cmp.Or(r.failed, begun.err)
+	case found := <-r.found:
+		r.reading, r.failed = false, cmp.Or(r.failed, found.err)
 		if len(r.queue) == 0 {
 			r.size = min(2*r.size, r.most) // those before were sent meanwhile
 		}
-		for _, one := range begun.all {
-			r.queue = append(r.queue, queued[Begun]{one, time.Now()})
+		for _, one := range found.all {
+			r.queue = append(r.queue, queued[Read]{one, time.Now()})
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
@@ -23,10 +24,11 @@ const (
 	webhookSenders = 8
 	// webhooksUnnoted is how many of them are sent before it is noted what became of them.
 	webhooksUnnoted = 256
-	// webhooksBegun is how many of them are begun at once.
-	webhooksBegun = 512
-	// webhookLease is how long a delivery that was begun is left alone at least: longer than
-	// an attempt and what is noted of it take, so that nobody repeats one that is under way.
+	// webhooksRead is how many wait to be sent at most.
+	webhooksRead = 512
+	// webhookLease is how long an endpoint is left alone of which a step has noted nothing:
+	// longer than an attempt and what is noted of it take, so that nobody repeats one that is
+	// under way.
 	webhookLease = time.Minute
 	// maxWebhookFailures is after how many failures a step stops trying the rest.
 	maxWebhookFailures = 8
@@ -38,8 +40,9 @@ const (
 
 // webhookStore keeps deliveries; maindb.Outcomes implements it. Tests lose its answers.
 type webhookStore interface {
-	DueWebhooks(ctx context.Context, webhookID string, limit int) (maindb.WebhookBatch, error)
-	TurnDeliveries(ctx context.Context, webhookID string, done []maindb.DeliveryOutcome, next []maindb.DeliveryAttempt) (maindb.DeliveryTurn, error)
+	DueWebhooks(ctx context.Context, webhookID, sender string, lease time.Duration, limit int) (maindb.WebhookBatch, error)
+	NoteDeliveries(ctx context.Context, webhookID, sender string, lease time.Duration, done []maindb.DeliveryOutcome) (maindb.DeliveriesNoted, error)
+	LeaveWebhook(ctx context.Context, webhookID, sender string) error
 }
 
 // Webhooks sends what changed to endpoints.
@@ -98,33 +101,33 @@ type WebhookSent struct {
 }
 
 // SendWebhooks sends a batch of what is due at an endpoint: each event by itself, or to a
-// chat all of them as one message. An attempt is noted before it
-// is made: when the worker is killed before it has noted what came of it, the event is
-// sent once more, under the same ID, when its next attempt is due.
+// chat all of them as one message. When the worker is killed before it has noted what came
+// of an attempt, the event is sent once more, under the same ID, when the lease has ended.
 func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSent, error) {
 	ctx = asWorkflow(ctx)
 	defer keepAlive(ctx)()
-	batch, err := a.store.DueWebhooks(ctx, in.WebhookID, webhookBatch)
+	sender := uuid.NewString()
+	batch, err := a.store.DueWebhooks(ctx, in.WebhookID, sender, webhookLease, webhookBatch)
 	if errors.Is(err, race.ErrNotFound) {
 		return WebhookSent{}, nil // removed or switched off meanwhile
 	}
 	if err != nil || len(batch.Due) == 0 {
 		return WebhookSent{NextAt: batch.Next}, err
 	}
-	s := &sending{Webhooks: a, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
-	groups := s.messages(batch.Due)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTimeout)
+		defer cancel()
+		_ = a.store.LeaveWebhook(ctx, in.WebhookID, sender) // otherwise the lease ends by itself
+	}()
+	s := &sending{Webhooks: a, id: sender, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
 	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
-		atOnce: webhookSenders, unnoted: webhooksUnnoted, most: webhooksBegun, busy: a.Busy, stop: s.stop.Load,
-		begin: func(ctx context.Context, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
-			return s.turn(ctx, nil, next)
+		read: func(_ context.Context, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
+			return next, nil
 		},
-		note: func(ctx context.Context, done [][]maindb.DeliveryOutcome) error {
-			_, err := s.turn(ctx, done, nil)
-			return err
-		},
-		send: s.attempt, unsent: s.unsent,
+		send: s.attempt, note: s.note,
+		atOnce: webhookSenders, unnoted: webhooksUnnoted, most: webhooksRead, busy: a.Busy, stop: s.stop.Load,
 		careful: func() bool { return s.delivered.Load() == 0 },
-	}.run(ctx, groups)
+	}.run(ctx, s.messages(batch.Due))
 	if err != nil {
 		return WebhookSent{}, err
 	}
@@ -142,6 +145,7 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 // sending is a batch under way.
 type sending struct {
 	*Webhooks
+	id                string // under which it holds the endpoint
 	batch             maindb.WebhookBatch
 	jitter            float64 // of a chat's batch, the same for all, so that they are one message again
 	delivered, failed atomic.Int64
@@ -165,30 +169,21 @@ func (s *sending) pause(attempt int, asked time.Duration) (pause time.Duration, 
 	return webhook.Pause(attempt, asked, random)
 }
 
-// turn notes what came of attempts and begins the next.
-func (s *sending) turn(ctx context.Context, done [][]maindb.DeliveryOutcome, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
-	var attempts []maindb.DeliveryAttempt
-	until := map[int]time.Time{} // by attempts so far: the same for many is one statement
-	for _, d := range slices.Concat(next...) {
-		if until[d.Attempts].IsZero() {
-			pause, _ := s.pause(d.Attempts+1, 0)
-			until[d.Attempts] = s.now().Add(max(pause, webhookLease))
-		}
-		attempts = append(attempts, maindb.DeliveryAttempt{WebhookDelivery: d, NextAt: until[d.Attempts]})
-	}
-	turn, err := s.store.TurnDeliveries(ctx, s.batch.ID, slices.Concat(done...), attempts)
+// note notes what came of attempts.
+func (s *sending) note(ctx context.Context, done [][]maindb.DeliveryOutcome) error {
+	noted, err := s.store.NoteDeliveries(ctx, s.batch.ID, s.id, webhookLease, slices.Concat(done...))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if turn.Closed {
+	if noted.Closed {
 		s.stop.Store(true)
 	}
-	if turn.SwitchedOff {
+	if noted.SwitchedOff {
 		s.off.Inc()
 		s.log.WarnContext(ctx, "webhook switched off: it failed for days, or answered 410 Gone; its owner can switch it on again",
 			"webhook_id", s.batch.ID, "race_id", s.batch.RaceID)
 	}
-	return s.messages(turn.Begun), nil
+	return nil
 }
 
 // attempt makes one attempt at deliveries that are one message.
@@ -221,15 +216,6 @@ func (s *sending) attempt(ctx context.Context, deliveries []maindb.WebhookDelive
 	return results
 }
 
-// unsent puts deliveries back that were begun and not sent: they are due again as soon as
-// the endpoint may be sent to.
-func (s *sending) unsent(deliveries []maindb.WebhookDelivery) (results []maindb.DeliveryOutcome) {
-	for _, d := range deliveries {
-		results = append(results, maindb.DeliveryOutcome{WebhookDelivery: d, State: maindb.DeliveryWaiting, NextAt: s.now(), Unsent: true})
-	}
-	return results
-}
-
 // result is what is noted of an attempt.
 func (s *sending) result(d maindb.WebhookDelivery, outcome webhook.Outcome) maindb.DeliveryOutcome {
 	result := maindb.DeliveryOutcome{WebhookDelivery: d, Outcome: outcome, State: maindb.DeliveryDelivered, NextAt: d.DueAt}
@@ -238,7 +224,7 @@ func (s *sending) result(d maindb.WebhookDelivery, outcome webhook.Outcome) main
 		s.attempts.WithLabelValues(webhookDelivered).Inc()
 		return result
 	}
-	pause, again := s.pause(d.Attempts, outcome.RetryAfter)
+	pause, again := s.pause(d.Attempts+1, outcome.RetryAfter)
 	result.NextAt, result.State = s.now().Add(pause), maindb.DeliveryWaiting
 	counted := webhookFailed
 	if !again {

@@ -31,7 +31,7 @@ type hookBundle struct {
 	api      *maindb.Store    // with the rights of the API
 	worker   *maindb.Outcomes // with those of the worker
 	hooks    *activities.Webhooks
-	dies     atomic.Int64 // how many of the next marks are lost, as when the worker is killed
+	dies     atomic.Int64 // in how many of the next steps the worker is killed before it notes anything
 	clock    atomic.Int64 // microseconds
 	raceID   string
 	webhook  maindb.Webhook
@@ -50,15 +50,22 @@ type hookBundle struct {
 
 func (b *hookBundle) now() time.Time { return time.UnixMicro(b.clock.Load()).UTC() }
 
-func (b *hookBundle) DueWebhooks(ctx context.Context, webhookID string, limit int) (maindb.WebhookBatch, error) {
-	return b.worker.DueWebhooks(ctx, webhookID, limit)
+func (b *hookBundle) DueWebhooks(ctx context.Context, webhookID, sender string, lease time.Duration, limit int) (maindb.WebhookBatch, error) {
+	return b.worker.DueWebhooks(ctx, webhookID, sender, lease, limit)
 }
 
-func (b *hookBundle) TurnDeliveries(ctx context.Context, webhookID string, done []maindb.DeliveryOutcome, next []maindb.DeliveryAttempt) (maindb.DeliveryTurn, error) {
-	if len(done) > 0 && b.dies.Add(-1) >= 0 {
-		done = nil
+func (b *hookBundle) NoteDeliveries(ctx context.Context, webhookID, sender string, lease time.Duration, done []maindb.DeliveryOutcome) (maindb.DeliveriesNoted, error) {
+	if b.dies.Load() > 0 {
+		return maindb.DeliveriesNoted{}, nil
 	}
-	return b.worker.TurnDeliveries(ctx, webhookID, done, next)
+	return b.worker.NoteDeliveries(ctx, webhookID, sender, lease, done)
+}
+
+func (b *hookBundle) LeaveWebhook(ctx context.Context, webhookID, sender string) error {
+	if b.dies.Add(-1) >= 0 {
+		return nil
+	}
+	return b.worker.LeaveWebhook(ctx, webhookID, sender)
 }
 
 func setupHook(t *testing.T) *hookBundle {

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -44,12 +45,15 @@ var noticeOptions = workflow.ActivityOptions{
 	RetryPolicy: &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
 }
 
+// sendWhileFinding is a change ID of this workflow, for workflow.GetVersion.
+const sendWhileFinding = "send-while-finding"
+
 // TellNotice tells people about an event: it waits until the event is due, finds whom it
-// concerns page by page, and sends in batches. Everything that must not happen twice is
-// decided by the databases, so that any step may be repeated.
+// concerns page by page, and meanwhile sends in batches. Everything that must not happen
+// twice is decided by the databases, so that any step may be repeated.
 func TellNotice(ctx workflow.Context, input NoticeInput) (NoticeResult, error) {
 	var steps *activities.Notices // never set: only used to name the worker's activities
-	do := func(summary string, step, result any) error {
+	do := func(ctx workflow.Context, summary string, step, result any) error {
 		options := noticeOptions
 		options.Summary = summary
 		in := activities.NoticeInput{Position: input.Position, Kind: input.Kind, After: input.After}
@@ -58,7 +62,7 @@ func TellNotice(ctx workflow.Context, input NoticeInput) (NoticeResult, error) {
 	told := func() NoticeResult { return NoticeResult{Written: input.Written, Sent: input.Sent} }
 	if input.After == "" && !input.Found {
 		var plan activities.NoticePlan
-		if err := do("look when the event is told", steps.PlanNotice, &plan); err != nil || plan.Gone {
+		if err := do(ctx, "look when the event is told", steps.PlanNotice, &plan); err != nil || plan.Gone {
 			return told(), err
 		}
 		if wait := plan.DueAt.Sub(workflow.Now(ctx)); wait > 0 {
@@ -68,28 +72,86 @@ func TellNotice(ctx workflow.Context, input NoticeInput) (NoticeResult, error) {
 			}
 		}
 	}
-	for range noticeSteps {
-		if !input.Found {
-			var page activities.NoticePage
-			if err := do("find whom it concerns", steps.FindRecipients, &page); err != nil {
-				return told(), err
-			}
+	find := func(ctx workflow.Context) error {
+		var page activities.NoticePage
+		err := do(ctx, "find whom it concerns", steps.FindRecipients, &page)
+		if err == nil {
 			input.After, input.Found = page.After, page.Done
 			input.Written += page.Written
-			workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d notices written so far.", input.Written))
-			continue
+			workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d notices written so far, %d sent or given up.", input.Written, input.Sent))
 		}
+		return err
+	}
+	send := func(ctx workflow.Context) (more bool, err error) {
 		var sent activities.NoticesSent
-		if err := do("send a batch of mails", steps.SendNotices, &sent); err != nil {
-			return told(), err
-		}
+		err = do(ctx, "send a batch of mails", steps.SendNotices, &sent)
 		input.Sent += sent.Sent
 		workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d notices written, %d sent or given up.", input.Written, input.Sent))
-		if !sent.More {
-			return told(), do("note that the event is told", steps.FinishNotice, nil)
-		}
+		return sent.More, err
+	}
+	var done bool
+	var err error
+	if workflow.GetVersion(ctx, sendWhileFinding, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		done, err = findThenSend(ctx, &input, find, send)
+	} else {
+		done, err = findAndSend(ctx, &input, find, send)
+	}
+	switch {
+	case err != nil:
+		return told(), err
+	case done:
+		return told(), do(ctx, "note that the event is told", steps.FinishNotice, nil)
 	}
 	return told(), workflow.NewContinueAsNewError(ctx, TellNotice, input)
+}
+
+// findAndSend sends what is written while further recipients are found. It returns whether
+// all is sent, or false after as many steps as a run has.
+func findAndSend(ctx workflow.Context, input *NoticeInput, find func(workflow.Context) error, send func(workflow.Context) (more bool, err error)) (done bool, err error) {
+	taken, finding := 0, !input.Found
+	var failed error
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		for ; failed == nil && !input.Found && taken < noticeSteps; taken++ {
+			failed = find(ctx)
+		}
+		finding = false
+	})
+	for written := 0; failed == nil && taken < noticeSteps; taken++ {
+		err := workflow.Await(ctx, func() bool { return input.Written > written || !finding })
+		if err != nil || failed != nil {
+			return false, cmp.Or(failed, err)
+		}
+		all := input.Found
+		written = input.Written
+		more, err := send(ctx)
+		switch {
+		case err != nil:
+			return false, err
+		case more:
+			written = 0
+		case all:
+			return true, nil
+		}
+	}
+	err = workflow.Await(ctx, func() bool { return !finding })
+	return false, cmp.Or(failed, err)
+}
+
+// findThenSend is how runs go on that began before recipients were found and told at the
+// same time.
+func findThenSend(ctx workflow.Context, input *NoticeInput, find func(workflow.Context) error, send func(workflow.Context) (more bool, err error)) (done bool, err error) {
+	for range noticeSteps {
+		if !input.Found {
+			if err := find(ctx); err != nil {
+				return false, err
+			}
+			continue
+		}
+		if more, err := send(ctx); err != nil || !more {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // NoticeWorkflowID returns the ID of the workflow that tells an event:

@@ -20,8 +20,16 @@ import (
 // a provider that is down for a while delays it and loses nothing.
 func TestTellNotice(t *testing.T) {
 	t.Parallel()
+	for _, version := range []workflow.Version{workflow.DefaultVersion, 1} { // of runs that began before there were versions, and of new ones
+		tellNotice(t, version)
+	}
+}
+
+func tellNotice(t *testing.T, version workflow.Version) {
+	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.OnGetVersion("send-while-finding", workflow.DefaultVersion, workflow.Version(1)).Return(version)
 	due := env.Now().Add(20 * time.Hour)
 	register := func(name string, step any) {
 		env.RegisterActivityWithOptions(step, activity.RegisterOptions{Name: name})
@@ -70,6 +78,9 @@ func TestTellNoticeGoesOnInANewRun(t *testing.T) {
 	})
 	register("FindRecipients", func(context.Context, activities.NoticeInput) (activities.NoticePage, error) {
 		return activities.NoticePage{Written: 1, After: "more"}, nil
+	})
+	register("SendNotices", func(context.Context, activities.NoticeInput) (activities.NoticesSent, error) {
+		return activities.NoticesSent{Sent: 1}, nil
 	})
 	env.ExecuteWorkflow(workflows.TellNotice, workflows.NoticeInput{Position: 7, Kind: notice.RaceOfficial})
 	var again *workflow.ContinueAsNewError

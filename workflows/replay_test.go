@@ -28,7 +28,7 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	const folder = "testdata/histories"
 	files := histories(t, folder)
-	require.Len(t, files, 37, "one history for each way through a workflow, and older ones while they may be running")
+	require.Len(t, files, 38, "one history for each way through a workflow, and older ones while they may be running")
 	recorded := map[string]bool{}
 	for _, file := range files {
 		recorded[readHistory(t, file).GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowType().GetName()] = true

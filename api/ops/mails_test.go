@@ -86,7 +86,7 @@ func (m *mailing) notice(t *testing.T, position int64, kind notice.Kind) {
 		},
 	}}, nil)
 	require.NoError(t, err)
-	waiting, _, err := m.credits.NoticesToSend(t.Context(), position, kind, 0, 10)
+	waiting, err := m.credits.NoticesToSend(t.Context(), position, kind, newID(), 0, 10)
 	require.NoError(t, err)
 	for _, one := range waiting {
 		_, err := m.steps.SendMail(t.Context(), activities.MailInput{MailID: one.MailID})
@@ -312,7 +312,7 @@ func TestAddressesThatAreOff(t *testing.T) {
 	confirm()
 	status, says := m.resend(t, bounced.MailID)
 	require.Equal(t, http.StatusAccepted, status, says)
-	waiting, _, err := m.credits.NoticesToSend(t.Context(), 1, notice.ResultPosted, 0, 10)
+	waiting, err := m.credits.NoticesToSend(t.Context(), 1, notice.ResultPosted, newID(), 0, 10)
 	require.NoError(t, err)
 	require.Empty(t, waiting, "the workflow of the event leaves it to the one of its own")
 	require.Equal(t, map[string]int{bounced.MailID: 1}, m.deliver(t))

@@ -38,7 +38,7 @@ func (b *testBundle) unsent(t testing.TB, fault string) (userID, mailID string) 
 		UserID: userID, Recipient: userdb.Recipient{Address: address}, Kind: notice.ImportApplied, ExpiresAt: time.Now().Add(time.Hour), About: notice.Facts{RaceID: b.raceID},
 	}}, nil)
 	require.NoError(t, err)
-	waiting, _, err := b.ledger.NoticesToSend(t.Context(), 1, notice.ImportApplied, 0, 1)
+	waiting, err := b.ledger.NoticesToSend(t.Context(), 1, notice.ImportApplied, "s", 0, 1)
 	require.NoError(t, err)
 	require.Len(t, waiting, 1)
 	mailID = waiting[0].MailID

@@ -61,13 +61,10 @@ func TestWebhooksOnPages(t *testing.T) {
 	id := one[strings.LastIndex(one, "/")+1:]
 	attempt := func(o webhook.Outcome, state string, next time.Time) {
 		t.Helper()
-		due, err := b.outcomes.DueWebhooks(t.Context(), id, 1)
+		due, err := b.outcomes.DueWebhooks(t.Context(), id, "s", time.Minute, 1)
 		require.NoError(t, err)
 		require.Len(t, due.Due, 1)
-		turn, err := b.outcomes.TurnDeliveries(t.Context(), id, nil, []maindb.DeliveryAttempt{{WebhookDelivery: due.Due[0], NextAt: next}})
-		require.NoError(t, err)
-		require.Len(t, turn.Begun, 1)
-		_, err = b.outcomes.TurnDeliveries(t.Context(), id, []maindb.DeliveryOutcome{{WebhookDelivery: turn.Begun[0], Outcome: o, State: state, NextAt: next}}, nil)
+		_, err = b.outcomes.NoteDeliveries(t.Context(), id, "s", time.Minute, []maindb.DeliveryOutcome{{WebhookDelivery: due.Due[0], Outcome: o, State: state, NextAt: next}})
 		require.NoError(t, err)
 	}
 	attempt(webhook.Outcome{Failure: "dns"}, "waiting", time.Now().Add(time.Hour))

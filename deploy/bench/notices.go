@@ -111,13 +111,16 @@ func (b *bench) waiting(ctx context.Context, event int64) (mails int) {
 // mailed waits until n mails of an event are sent and returns their rate, from when the
 // first was written to when the last was noted as sent.
 func (b *bench) mailed(ctx context.Context, event int64, n int) (rate float64) {
-	const query = "SELECT COUNT(*), COALESCE(MIN(created_at), NOW()), COALESCE(MAX(updated_at), NOW()) FROM mail WHERE notice_position = ? AND notice_event = 'post-published' AND state = 'sent'"
-	var first, last time.Time
-	until(ctx, 10*time.Minute, 200*time.Millisecond, thousands(n)+" mails", func() bool {
-		sent := 0
-		check(b.userDB.QueryRowContext(ctx, query, event).Scan(&sent, &first, &last))
-		return sent >= n
+	until(ctx, 10*time.Minute, 100*time.Millisecond, thousands(n)+" mails", func() (told bool) {
+		check(b.mainDB.QueryRowContext(ctx, "SELECT finished_at IS NOT NULL FROM notice_event WHERE position = ? AND kind = 'post-published'", event).Scan(&told))
+		return told
 	})
+	sent, first, last := 0, time.Time{}, time.Time{}
+	check(b.userDB.QueryRowContext(ctx, "SELECT COUNT(*), MIN(created_at), MAX(updated_at) FROM mail WHERE notice_position = ? AND notice_event = 'post-published' AND state = 'sent'", event).
+		Scan(&sent, &first, &last))
+	if sent != n {
+		check(fmt.Errorf("%d of %d mails were sent", sent, n))
+	}
 	return perSecond(n, last.Sub(first))
 }
 
@@ -157,7 +160,7 @@ func runMailer(ctx context.Context, args []string) {
 }
 
 // delivered has n events delivered to a receiver, and returns the rate from the first
-// attempt to the last.
+// noted attempt to the last.
 func (b *bench) delivered(ctx context.Context, receiver string, n int) (rate float64) {
 	raceID, ids, now := b.race(ctx, 1), newIDs(n), time.Now().UTC()
 	var made struct {
@@ -170,13 +173,16 @@ func (b *bench) delivered(ctx context.Context, receiver string, n int) (rate flo
 	}))
 	b.quiet(ctx)
 	must(b.mainDB.ExecContext(ctx, "UPDATE webhook SET wake_at = ? WHERE webhook_id = ?", now, made.WebhookID))
-	var first, last time.Time
-	until(ctx, 10*time.Minute, 200*time.Millisecond, thousands(n)+" deliveries", func() bool {
-		sent := 0
-		check(b.mainDB.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(MIN(attempted_at), NOW()), COALESCE(MAX(attempted_at), NOW()) FROM webhook_delivery WHERE webhook_id = ? AND state = 'delivered'", made.WebhookID).
-			Scan(&sent, &first, &last))
-		return sent >= n
+	until(ctx, 10*time.Minute, 100*time.Millisecond, thousands(n)+" deliveries", func() (done bool) {
+		check(b.mainDB.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1 FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting')", made.WebhookID).Scan(&done))
+		return done
 	})
+	sent, first, last := 0, time.Time{}, time.Time{}
+	check(b.mainDB.QueryRowContext(ctx, "SELECT COUNT(*), MIN(attempted_at), MAX(attempted_at) FROM webhook_delivery WHERE webhook_id = ? AND state = 'delivered'", made.WebhookID).
+		Scan(&sent, &first, &last))
+	if sent != n {
+		check(fmt.Errorf("%d of %d deliveries arrived", sent, n))
+	}
 	return perSecond(n, last.Sub(first))
 }
 

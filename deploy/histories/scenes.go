@@ -261,7 +261,7 @@ func (stage) OfferRuns(context.Context, activities.OfferInput) (bool, error) { r
 // next is due a moment later; it is removed meanwhile.
 type webhookScene struct{ looked int }
 
-func (s *webhookScene) DueWebhooks(context.Context, string, int) (maindb.WebhookBatch, error) {
+func (s *webhookScene) DueWebhooks(context.Context, string, string, time.Duration, int) (maindb.WebhookBatch, error) {
 	s.looked++
 	switch s.looked {
 	case 1:
@@ -275,13 +275,11 @@ func (s *webhookScene) DueWebhooks(context.Context, string, int) (maindb.Webhook
 	return maindb.WebhookBatch{}, race.ErrNotFound
 }
 
-func (*webhookScene) TurnDeliveries(_ context.Context, _ string, _ []maindb.DeliveryOutcome, next []maindb.DeliveryAttempt) (turn maindb.DeliveryTurn, _ error) {
-	for _, d := range next {
-		d.Attempts++
-		turn.Begun = append(turn.Begun, d.WebhookDelivery)
-	}
-	return turn, nil
+func (*webhookScene) NoteDeliveries(context.Context, string, string, time.Duration, []maindb.DeliveryOutcome) (maindb.DeliveriesNoted, error) {
+	return maindb.DeliveriesNoted{}, nil
 }
+
+func (*webhookScene) LeaveWebhook(context.Context, string, string) error { return nil }
 
 // noticeScene is an event that is told to three accounts, found on two pages; the provider
 // is out of reach at first.

@@ -63,7 +63,7 @@ func TestRights(t *testing.T) {
 		"series_race":      {mysql.API: everything, mysql.Worker: "select"},
 		"series_standings": {mysql.API: "select", mysql.Worker: "select, insert, update (body)"},
 		"series_mark":      {mysql.Worker: "select, insert, update"},
-		"webhook":          {mysql.API: everything, mysql.Worker: "select, update (failing_since, last_failed_at, off_at, off_reason, rest_until, wake_at)"},
+		"webhook":          {mysql.API: everything, mysql.Worker: "select, update (failing_since, last_failed_at, off_at, off_reason, rest_until, sender, sender_until, wake_at)"},
 		"webhook_secret":   {mysql.API: "insert, delete, select (expires_at, secret_no, webhook_id), update (expires_at)", mysql.Worker: "select"},
 		"webhook_delivery": {mysql.API: "select, delete, update (state, attempts, due_at)", mysql.Worker: "select, insert, delete, update (state, attempts, due_at, attempted_at, outcome)"},
 		"post":             {mysql.API: everything, mysql.Worker: "select, update (revision, state, updated_at, published_at)"},

@@ -149,9 +149,10 @@ type WebhookBatch struct {
 }
 
 // DueWebhooks returns up to limit deliveries that are due at an endpoint, of a chat up to
-// 1,000, which are one message; none while the endpoint asks to be left alone. It returns race.ErrNotFound when there is no such endpoint, or it
-// is off.
-func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int) (WebhookBatch, error) {
+// 1,000, and when the next is if none is. From then on they are the sender's alone, until it
+// leaves the endpoint, or has noted nothing for as long as the lease. It returns
+// race.ErrNotFound of one that is gone or off.
+func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID, sender string, lease time.Duration, limit int) (WebhookBatch, error) {
 	var batch WebhookBatch
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q, now := s.queries.WithTx(tx), s.now()
@@ -169,9 +170,13 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int)
 		if err != nil {
 			return err
 		}
-		if rest := row.RestUntil.Time; rest.After(now) {
-			if rest.After(batch.Next) {
-				batch.Next = rest
+		until := row.RestUntil.Time
+		if row.SenderUntil.Time.After(until) && row.Sender != sender {
+			until = row.SenderUntil.Time
+		}
+		if until.After(now) {
+			if until.After(batch.Next) {
+				batch.Next = until
 			}
 			return nil
 		}
@@ -185,8 +190,10 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int)
 			limit = chatAtOnce
 		}
 		due, err := q.DueWebhookDeliveries(ctx, webhookID, now, count32(limit))
-		batch.Due = deliveriesOf(due)
-		return err
+		if batch.Due = deliveriesOf(due); err != nil || len(due) == 0 {
+			return err
+		}
+		return q.HoldWebhook(ctx, sender, nullMoment(now.Add(lease)), webhookID)
 	})
 	if err != nil && !errors.Is(err, race.ErrNotFound) {
 		err = fmt.Errorf("read what is due at webhook %s: %w", webhookID, err)
@@ -194,72 +201,72 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID string, limit int)
 	return batch, err
 }
 
-// DeliveryAttempt is a delivery of which an attempt begins.
-type DeliveryAttempt struct {
-	WebhookDelivery
-	NextAt time.Time // when the next is due, in case nobody notes what came of this one
-}
-
 // DeliveryOutcome is what came of an attempt. Without a state, nothing is to be noted.
 type DeliveryOutcome struct {
-	WebhookDelivery // as it was begun
+	WebhookDelivery // as it was due
 	Outcome         webhook.Outcome
 	State           string    // that the delivery is in from now on
 	NextAt          time.Time // when the next attempt is due, if it waits
-	Unsent          bool      // the attempt was begun and not made: it does not count
 }
 
-// DeliveryTurn is what a turn did.
-type DeliveryTurn struct {
-	Begun       []WebhookDelivery // without those that somebody else has
-	Closed      bool              // nothing is sent to the endpoint any more
-	SwitchedOff bool              // since this turn
+// DeliveriesNoted says what is to be known of an endpoint since outcomes were noted.
+type DeliveriesNoted struct {
+	Closed      bool // nothing is sent to it any more, or somebody else does
+	SwitchedOff bool // since then
 }
 
-// TurnDeliveries notes outcomes of attempts at an endpoint, and that others begin before
-// they are made, in one transaction. An endpoint that is gone, or has failed for days, is switched
-// off. A delivery that was replayed meanwhile stays due.
-func (s *Outcomes) TurnDeliveries(ctx context.Context, webhookID string, done []DeliveryOutcome, next []DeliveryAttempt) (turn DeliveryTurn, err error) {
+// NoteDeliveries notes outcomes of a sender's attempts at an endpoint, in one transaction,
+// and holds the endpoint for it for another lease. An endpoint that is gone, or has failed
+// for days, is switched off. A delivery that was replayed meanwhile stays due.
+func (s *Outcomes) NoteDeliveries(ctx context.Context, webhookID, sender string, lease time.Duration, done []DeliveryOutcome) (noted DeliveriesNoted, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
-		turn = DeliveryTurn{}
+		noted = DeliveriesNoted{}
 		q, now := s.queries.WithTx(tx), s.now().UTC().Truncate(time.Microsecond)
 		row, err := q.LockWebhook(ctx, webhookID)
 		if errors.Is(err, sql.ErrNoRows) {
-			turn.Closed = true
+			noted.Closed = true
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		due, err := waitingDeliveries(ctx, q, done, next)
+		if row.Sender != sender { // the failures of another URL say nothing about this one
+			done = slices.DeleteFunc(slices.Clone(done), func(d DeliveryOutcome) bool { return !d.Outcome.Delivered() })
+		}
+		due, err := waitingDeliveries(ctx, q, done)
 		if err != nil {
 			return err
 		}
-		if turn.SwitchedOff, err = s.finishDeliveries(ctx, tx, webhookOf(row), done, due, now); err != nil {
+		if noted.SwitchedOff, err = s.finishDeliveries(ctx, tx, webhookOf(row), done, due, now); err != nil {
 			return err
 		}
-		if turn.Closed = row.OffReason != "" || turn.SwitchedOff; turn.Closed {
+		noted.Closed = row.OffReason != "" || noted.SwitchedOff || row.Sender != sender
+		if noted.Closed || row.SenderUntil.Time.Sub(now) > lease/2 {
 			return nil
 		}
-		turn.Begun, err = beginDeliveries(ctx, q, next, due, now)
-		return err
+		return q.HoldWebhook(ctx, sender, nullMoment(now.Add(lease)), webhookID)
 	})
 	if err != nil {
-		return DeliveryTurn{}, fmt.Errorf("send to webhook %s: %w", webhookID, err)
+		return DeliveriesNoted{}, fmt.Errorf("note what was sent to webhook %s: %w", webhookID, err)
 	}
-	return turn, nil
+	return noted, nil
+}
+
+// LeaveWebhook lets others send to an endpoint at once.
+func (s *Outcomes) LeaveWebhook(ctx context.Context, webhookID, sender string) error {
+	if err := s.queries.LeaveWebhook(ctx, webhookID, sender); err != nil {
+		return fmt.Errorf("leave webhook %s: %w", webhookID, err)
+	}
+	return nil
 }
 
 // waitingDeliveries returns when those of the deliveries are due that wait, and locks them.
-func waitingDeliveries(ctx context.Context, q *gen.Queries, done []DeliveryOutcome, next []DeliveryAttempt) (due map[string]time.Time, err error) {
+func waitingDeliveries(ctx context.Context, q *gen.Queries, done []DeliveryOutcome) (due map[string]time.Time, err error) {
 	var ids []string
 	for _, d := range done {
 		if d.State != "" {
 			ids = append(ids, d.ID)
 		}
-	}
-	for _, d := range next {
-		ids = append(ids, d.ID)
 	}
 	if len(ids) == 0 {
 		return nil, nil
@@ -272,10 +279,8 @@ func waitingDeliveries(ctx context.Context, q *gen.Queries, done []DeliveryOutco
 	return due, err
 }
 
-// finishDeliveries notes the outcomes of deliveries that are due when their attempts left
-// them.
+// finishDeliveries notes the outcomes of deliveries that are still due as they were.
 func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, done []DeliveryOutcome, due map[string]time.Time, now time.Time) (off bool, err error) {
-	var unsent []string
 	var failure *webhook.Outcome
 	delivered, q := false, s.queries.WithTx(tx)
 	type outcome struct {
@@ -289,8 +294,6 @@ func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, 
 		}
 		o := outcome{d.State, d.Outcome.String(), d.NextAt.UTC().Truncate(time.Microsecond)}
 		switch {
-		case d.Unsent:
-			o.said = d.WebhookDelivery.Outcome
 		case d.Outcome.Delivered():
 			delivered = true
 		case failure == nil || d.Outcome.Gone() || !failure.Gone() && d.Outcome.Rest() > failure.Rest():
@@ -298,18 +301,10 @@ func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, 
 		}
 		if at, ok := due[d.ID]; ok && at.Equal(d.DueAt) {
 			same[o] = append(same[o], d.ID)
-			if d.Unsent {
-				unsent = append(unsent, d.ID)
-			}
-		}
-	}
-	if len(unsent) > 0 {
-		if err := q.PutDeliveriesBack(ctx, unsent); err != nil {
-			return false, fmt.Errorf("put %d deliveries back: %w", len(unsent), err)
 		}
 	}
 	for o, ids := range same {
-		if err := q.FinishDeliveries(ctx, gen.FinishDeliveriesParams{State: o.state, Outcome: o.said, DueAt: o.due, DeliveryIds: ids}); err != nil {
+		if err := q.FinishDeliveries(ctx, gen.FinishDeliveriesParams{State: o.state, AttemptedAt: nullMoment(now), Outcome: o.said, DueAt: o.due, DeliveryIds: ids}); err != nil {
 			return false, fmt.Errorf("finish %d deliveries: %w", len(ids), err)
 		}
 	}
@@ -323,26 +318,6 @@ func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, 
 		return false, nil
 	}
 	return s.noteFailure(ctx, tx, w, *failure, now)
-}
-
-// beginDeliveries notes attempts before they are made, of deliveries that nobody else has
-// begun since they were read.
-func beginDeliveries(ctx context.Context, q *gen.Queries, next []DeliveryAttempt, due map[string]time.Time, now time.Time) (begun []WebhookDelivery, err error) {
-	same := map[time.Time][]string{} // when many are due again is one statement
-	for _, d := range next {
-		if at, ok := due[d.ID]; !ok || !at.Equal(d.DueAt) {
-			continue
-		}
-		d.Attempts, d.DueAt = d.Attempts+1, d.NextAt.UTC().Truncate(time.Microsecond)
-		begun = append(begun, d.WebhookDelivery)
-		same[d.DueAt] = append(same[d.DueAt], d.ID)
-	}
-	for due, ids := range same {
-		if err := q.BeginDeliveries(ctx, nullMoment(now), due, ids); err != nil {
-			return nil, fmt.Errorf("begin %d deliveries: %w", len(ids), err)
-		}
-	}
-	return begun, nil
 }
 
 // noteFailure notes that an endpoint failed, and switches it off where that is due.

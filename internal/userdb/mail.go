@@ -220,15 +220,70 @@ func (s *Accounts) StartMails(ctx context.Context, start func(ctx context.Contex
 // expired, or whose address was switched off since it was written, becomes failed;
 // the errors are ErrMailExpired and ErrAddressOff. It returns race.ErrNotFound when
 // there is none, as when its owner has left.
-func (s *Ledger) BeginMail(ctx context.Context, mailID string) (Mail, error) {
-	begun, err := s.TurnMails(ctx, nil, []string{mailID}, 0)
-	if err == nil && len(begun) == 0 {
-		err = race.ErrNotFound
-	}
+func (s *Ledger) BeginMail(ctx context.Context, mailID string) (m Mail, err error) {
+	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries := s.queries.WithTx(tx)
+		rows, err := queries.LockMails(ctx, []string{mailID})
+		if err == nil && len(rows) == 0 {
+			err = race.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		mails, err := s.toSend(ctx, queries, rows)
+		if err != nil {
+			return err
+		}
+		if m = mails[0]; m.State.Final() {
+			return nil
+		}
+		m.State, m.Attempts = MailSending, m.Attempts+1
+		if rows[0].LinkID.Valid {
+			token, hash := auth.NewRefreshToken()
+			m.Token = token
+			if err := queries.InsertLinkToken(ctx, hash[:], rows[0].LinkID.String); err != nil {
+				return err
+			}
+		}
+		return queries.MailSending(ctx, s.now(), mailID)
+	})
 	if err != nil {
 		return Mail{}, fmt.Errorf("begin mail %s: %w", mailID, err)
 	}
-	return begun[0], begun[0].Unsent
+	return m, m.Unsent
+}
+
+// toSend returns mails as they are to be sent. Those that are not, because they have
+// expired or their address is off, become failed.
+func (s *Ledger) toSend(ctx context.Context, queries *gen.Queries, rows []gen.Mail) (mails []Mail, err error) {
+	users := make([]string, len(rows))
+	for i, row := range rows {
+		users[i] = row.UserID
+	}
+	problems, err := addressProblems(ctx, queries, users)
+	if err != nil {
+		return nil, err
+	}
+	now, failed := s.now(), map[MailReason][]string{}
+	for _, row := range rows {
+		m := mailOf(row)
+		switch {
+		case m.State.Final():
+		case !m.ExpiresAt.After(now):
+			m.State, m.Unsent = MailFailed, ErrMailExpired
+			failed[MailExpired] = append(failed[MailExpired], m.ID)
+		case !mayMail(problems[[2]string{row.UserID, row.Address}], m.Kind):
+			m.State, m.Unsent = MailFailed, ErrAddressOff
+			failed[MailAddressOff] = append(failed[MailAddressOff], m.ID)
+		}
+		mails = append(mails, m)
+	}
+	for reason, ids := range failed {
+		if err := queries.MailsGivenUp(ctx, string(reason), now, ids); err != nil {
+			return nil, err
+		}
+	}
+	return mails, nil
 }
 
 // Why a mail is not sent.
@@ -241,7 +296,14 @@ var (
 // its address is switched off, until its owner confirms one again. What the provider
 // has reported in the meantime stays.
 func (s *Ledger) FinishMail(ctx context.Context, mailID string, state MailState, providerID string) error {
-	if _, err := s.TurnMails(ctx, []MailOutcome{{MailID: mailID, State: state, ProviderID: providerID}}, nil, 0); err != nil {
+	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
+		queries, o := s.queries.WithTx(tx), MailOutcome{MailID: mailID, State: state, ProviderID: providerID}
+		if state == MailSent {
+			return queries.MailSent(ctx, o.ProviderID, s.now(), o.MailID)
+		}
+		return s.finishUnsent(ctx, queries, o)
+	})
+	if err != nil {
 		return fmt.Errorf("finish mail %s: %w", mailID, err)
 	}
 	return nil
@@ -256,76 +318,6 @@ type MailOutcome struct {
 	Fault      string // of an attempt that failed: its error, without addresses
 }
 
-// TurnMails does in one transaction what FinishMail does for the outcomes and BeginMail for
-// the mails that are next, which it returns except those that have been deleted. A mail
-// that another attempt began less than lease ago is left out too: it may be under way.
-// Without a lease none is, not even one that a process with a clock ahead of ours began.
-func (s *Ledger) TurnMails(ctx context.Context, done []MailOutcome, next []string, lease time.Duration) (begun []Mail, err error) {
-	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
-		if err := s.finishMails(ctx, tx, done); err != nil {
-			return err
-		}
-		begun, err = s.beginMails(ctx, s.queries.WithTx(tx), next, lease)
-		return err
-	})
-	return begun, err
-}
-
-func (s *Ledger) beginMails(ctx context.Context, queries *gen.Queries, next []string, lease time.Duration) (begun []Mail, err error) {
-	if len(next) == 0 {
-		return nil, nil
-	}
-	rows, err := queries.LockMails(ctx, next)
-	if err != nil {
-		return nil, err
-	}
-	users := make([]string, len(rows))
-	for i, row := range rows {
-		users[i] = row.UserID
-	}
-	problems, err := addressProblems(ctx, queries, users)
-	if err != nil {
-		return nil, err
-	}
-	now := s.now()
-	var sending []string
-	failed := map[MailReason][]string{}
-	for _, row := range rows {
-		m := mailOf(row)
-		switch {
-		case m.State.Final():
-		case m.State == MailSending && lease > 0 && row.UpdatedAt.After(now.Add(-lease)):
-			continue
-		case !m.ExpiresAt.After(now):
-			m.State, m.Unsent = MailFailed, ErrMailExpired
-			failed[MailExpired] = append(failed[MailExpired], m.ID)
-		case !mayMail(problems[[2]string{row.UserID, row.Address}], m.Kind):
-			m.State, m.Unsent = MailFailed, ErrAddressOff
-			failed[MailAddressOff] = append(failed[MailAddressOff], m.ID)
-		default:
-			m.State, m.Attempts = MailSending, m.Attempts+1
-			sending = append(sending, m.ID)
-			if row.LinkID.Valid {
-				token, hash := auth.NewRefreshToken()
-				m.Token = token
-				if err := queries.InsertLinkToken(ctx, hash[:], row.LinkID.String); err != nil {
-					return nil, err
-				}
-			}
-		}
-		begun = append(begun, m)
-	}
-	for reason, ids := range failed {
-		if err := queries.MailsGivenUp(ctx, string(reason), now, ids); err != nil {
-			return nil, err
-		}
-	}
-	if len(sending) > 0 {
-		err = queries.MailsSending(ctx, now, sending)
-	}
-	return begun, err
-}
-
 // addressProblems returns what is wrong with the addresses of accounts, by account and
 // address.
 func addressProblems(ctx context.Context, queries *gen.Queries, userIDs []string) (map[[2]string]string, error) {
@@ -338,49 +330,6 @@ func addressProblems(ctx context.Context, queries *gen.Queries, userIDs []string
 		problems[[2]string{row.UserID, row.Email.String}] = row.EmailProblem
 	}
 	return problems, err
-}
-
-// finishMails notes outcomes: of mails that were sent in one statement.
-func (s *Ledger) finishMails(ctx context.Context, tx *sql.Tx, done []MailOutcome) error {
-	queries, now := s.queries.WithTx(tx), s.now()
-	var sent []MailOutcome
-	var queued []string
-	for _, o := range done {
-		switch o.State {
-		case MailSent:
-			sent = append(sent, o)
-		case MailQueued:
-			if err := queries.MailFault(ctx, faultText(o.Fault), o.MailID); err != nil {
-				return err
-			}
-			queued = append(queued, o.MailID)
-		case "":
-		default:
-			if err := s.finishUnsent(ctx, queries, o); err != nil {
-				return err
-			}
-		}
-	}
-	if len(queued) > 0 {
-		if err := queries.MailsWaitAgain(ctx, now, queued); err != nil {
-			return err
-		}
-	}
-	if len(sent) == 0 {
-		return nil
-	}
-	var args []any
-	for _, o := range sent {
-		args = append(args, o.MailID, o.ProviderID)
-	}
-	args = append(args, now)
-	for _, o := range sent {
-		args = append(args, o.MailID)
-	}
-	//nolint:gosec // only placeholders are added
-	_, err := tx.ExecContext(ctx, `UPDATE mail SET state = IF(state IN ('bounced', 'complained', 'failed'), state, 'sent'), provider_id = CASE mail_id`+
-		strings.Repeat(" WHEN ? THEN ?", len(sent))+` END, updated_at = ? WHERE mail_id IN (`+strings.Repeat(",?", len(sent))[1:]+`)`, args...)
-	return err
 }
 
 // finishUnsent notes that a mail bounced or was given up.

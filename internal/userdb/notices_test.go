@@ -87,79 +87,89 @@ func TestNobodyIsToldOfTheSameThingTwice(t *testing.T) {
 	require.NoError(t, err)
 	_, err = write(3, userdb.Noticed{State: 3, Was: 1, Known: true})
 	require.ErrorIs(t, err, userdb.ErrNoticed)
-	waiting, underWay, err := b.ledger.NoticesToSend(t.Context(), 3, notice.ResultPosted, time.Minute, 10)
+	waiting, err := b.ledger.NoticesToSend(t.Context(), 3, notice.ResultPosted, "s", time.Minute, 10)
 	require.NoError(t, err)
 	require.Empty(t, waiting)
-	require.Zero(t, underWay)
 	told, err := b.ledger.Noticed(t.Context(), []string{uta})
 	require.NoError(t, err)
 	require.Equal(t, map[[2]string]int64{{"result/r", uta}: 2}, told)
 }
 
-// TestMailsInTurns: mails that were begun are left alone for as long as they may be under
-// way, unless their attempt failed; and what became of many is noted at once.
-func TestMailsInTurns(t *testing.T) {
+// TestMailsOfAnEvent: one step at a time sends the mails of an event, what became of many
+// is noted at once, and nobody has them for longer than its lease.
+func TestMailsOfAnEvent(t *testing.T) {
 	t.Parallel()
 	b := setupAccounts(t)
 	const lease = time.Minute
 	var mails []userdb.NewNotice
-	for _, name := range []string{"uta", "bo", "ada", "kim"} {
-		mails = append(mails, userdb.NewNotice{UserID: b.account(t, name).UserID, Recipient: userdb.Recipient{Address: name + "@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: b.clock().Add(time.Hour)})
+	for _, name := range []string{"uta", "bo", "ada", "kim", "lea"} {
+		expires := b.clock().Add(time.Hour)
+		if name == "lea" {
+			expires = b.clock().Add(30 * time.Second)
+		}
+		mails = append(mails, userdb.NewNotice{UserID: b.account(t, name).UserID, Recipient: userdb.Recipient{Address: name + "@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: expires})
 	}
 	_, err := b.ledger.WriteNotices(t.Context(), notice.Event{Position: 1, Kind: notice.RaceOfficial}, mails, nil)
 	require.NoError(t, err)
-	look := func() (ids []string, underWay int) {
-		waiting, underWay, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, lease, 10)
-		require.NoError(t, err)
+	look := func(sender string) (ids []string) {
+		waiting, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, sender, lease, 10)
+		if err != nil {
+			require.ErrorIs(t, err, userdb.ErrNoticesHeld)
+			return []string{"held"}
+		}
 		for _, w := range waiting {
 			ids = append(ids, w.MailID)
 		}
-		return ids, underWay
+		return ids
 	}
-	turn := func(done []userdb.MailOutcome, next ...string) (begun []string) {
-		t.Helper()
-		mails, err := b.ledger.TurnMails(t.Context(), done, next, lease)
-		require.NoError(t, err)
-		for _, m := range mails {
-			require.Equal(t, userdb.MailSending, m.State)
-			begun = append(begun, m.ID)
-		}
-		return begun
+	note := func(sender string, done ...userdb.MailOutcome) error {
+		return b.ledger.NoteNotices(t.Context(), 1, notice.RaceOfficial, sender, lease, done)
 	}
-	all, _ := look()
-	require.Len(t, all, 4)
-	require.Equal(t, all, turn(nil, all...))
-	require.Empty(t, turn(nil, all...))
-	left, underWay := look()
-	require.Empty(t, left)
-	require.Equal(t, 4, underWay)
+	all := look("first")
+	require.Len(t, all, 5)
+	require.Equal(t, []string{"held"}, look("second"))
+	b.pass(40 * time.Second)
 	for range 2 { // as when the answer is lost
-		require.Empty(t, turn([]userdb.MailOutcome{
-			{MailID: all[0], State: userdb.MailSent, ProviderID: "p0"},
-			{MailID: all[1], State: userdb.MailSent, ProviderID: "p1"},
-			{MailID: all[2], State: userdb.MailQueued, Fault: "reach the SMTP server: 421 \xc1\xa2\xbc\xd3 \xc3\xca\xb0\xfa"}, // Korean in EUC-KR
-		}))
+		require.NoError(t, note("first",
+			userdb.MailOutcome{MailID: all[0], State: userdb.MailSent, ProviderID: "p0"},
+			userdb.MailOutcome{MailID: all[2], State: userdb.MailQueued, Fault: "reach the SMTP server: 421 \xc1\xa2\xbc\xd3 \xc3\xca\xb0\xfa"}, // Korean in EUC-KR
+		))
 	}
-	left, _ = look()
-	require.Equal(t, []string{all[2]}, left, "the last may be under way")
-	b.pass(lease)
-	left, _ = look()
-	require.Equal(t, all[2:], left)
-	for attempts := 2; attempts <= 3; attempts++ { // without a lease, also when the clock that began it was ahead
-		again, err := b.ledger.BeginMail(t.Context(), all[3])
+	b.pass(40 * time.Second)
+	require.Equal(t, []string{"held"}, look("second"), "the note was not long ago")
+	b.pass(30 * time.Second)
+	require.Equal(t, []string{all[1], all[3], all[4], all[2]}, look("second"), "the one with fewer attempts first")
+	require.ErrorIs(t, note("first", userdb.MailOutcome{MailID: all[1], State: userdb.MailSent}), userdb.ErrNoticesHeld)
+	require.Equal(t, []string{all[3], all[4], all[2]}, look("second"), "it was noted all the same")
+	read, err := b.ledger.ReadNotices(t.Context(), all[3:])
+	require.NoError(t, err)
+	require.Len(t, read, 2)
+	require.Equal(t, userdb.MailQueued, read[0].State)
+	require.ErrorIs(t, read[1].Unsent, userdb.ErrMailExpired)
+	require.NoError(t, note("second", userdb.MailOutcome{MailID: all[2], State: userdb.MailBounced}, userdb.MailOutcome{MailID: all[3], State: userdb.MailSent}))
+	require.NoError(t, b.ledger.LeaveNotices(t.Context(), 1, notice.RaceOfficial, "second"))
+	require.Empty(t, look("third"))
+	begun, err := b.ledger.BeginMail(t.Context(), all[1])
+	require.NoError(t, err)
+	require.Equal(t, [2]any{userdb.MailSent, 1}, [2]any{begun.State, begun.Attempts})
+}
+
+// TestMailIsBegunAgain also when the clock that began it was ahead.
+func TestMailIsBegunAgain(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	_, err := b.ledger.WriteNotices(t.Context(), notice.Event{Position: 1, Kind: notice.RaceOfficial}, []userdb.NewNotice{{
+		UserID: b.account(t, "uta").UserID, Recipient: userdb.Recipient{Address: "uta@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: b.clock().Add(time.Hour),
+	}}, nil)
+	require.NoError(t, err)
+	waiting, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, "s", time.Minute, 10)
+	require.NoError(t, err)
+	for attempts := 1; attempts <= 3; attempts++ {
+		again, err := b.ledger.BeginMail(t.Context(), waiting[0].MailID)
 		require.NoError(t, err)
 		require.Equal(t, attempts, again.Attempts)
 		b.pass(-5 * time.Second)
 	}
-	b.pass(lease + 10*time.Second)
-	begun, err := b.ledger.BeginMail(t.Context(), all[1])
-	require.NoError(t, err)
-	require.Equal(t, userdb.MailSent, begun.State)
-	require.Equal(t, all[2:], turn(nil, all[2:]...))
-	require.Empty(t, turn([]userdb.MailOutcome{{MailID: all[2], State: userdb.MailBounced}, {MailID: all[3], State: userdb.MailSent}}))
-	left, underWay = look()
-	require.Empty(t, left)
-	require.Zero(t, underWay)
 }
 
 // TestNoNoticeForAnErasedAccount: somebody may leave between the moment at which an event

@@ -30,6 +30,7 @@ func TestRights(t *testing.T) {
 		"link_token":       {mysql.API: "select, delete", mysql.Worker: "insert"},
 		"notice_choice":    {mysql.API: "select, insert, update, delete", mysql.Worker: "select"},
 		"unsubscriber":     {mysql.API: "select, delete", mysql.Worker: "select, insert"},
+		"notice_sender":    {mysql.Worker: "select, insert, update, delete"},
 		"noticed":          {mysql.API: "select, delete", mysql.Worker: "select, insert, update"},
 		"recovery_request": {mysql.API: "select, insert, delete"},
 		"credit":           {mysql.API: "select, update (parts)", mysql.Worker: "select, insert, update"},

@@ -620,6 +620,8 @@ type Webhook struct {
 	Format       string
 	Language     string
 	RestUntil    sql.NullTime
+	Sender       string
+	SenderUntil  sql.NullTime
 }
 
 type WebhookDelivery struct {

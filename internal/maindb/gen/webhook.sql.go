@@ -12,27 +12,6 @@ import (
 	"time"
 )
 
-const beginDeliveries = `-- name: BeginDeliveries :exec
-UPDATE webhook_delivery SET attempts = attempts + 1, attempted_at = ?, due_at = ? WHERE delivery_id IN (/*SLICE:delivery_ids*/?)
-`
-
-func (q *Queries) BeginDeliveries(ctx context.Context, attemptedAt sql.NullTime, dueAt time.Time, deliveryIds []string) error {
-	query := beginDeliveries
-	var queryParams []interface{}
-	queryParams = append(queryParams, attemptedAt)
-	queryParams = append(queryParams, dueAt)
-	if len(deliveryIds) > 0 {
-		for _, v := range deliveryIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", strings.Repeat(",?", len(deliveryIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
-	}
-	_, err := q.db.ExecContext(ctx, query, queryParams...)
-	return err
-}
-
 const deleteExpiredWebhookSecrets = `-- name: DeleteExpiredWebhookSecrets :exec
 DELETE FROM webhook_secret WHERE webhook_id = ? AND expires_at <= ?
 `
@@ -211,11 +190,12 @@ func (q *Queries) FailingWebhooks(ctx context.Context) ([]FailingWebhooksRow, er
 }
 
 const finishDeliveries = `-- name: FinishDeliveries :exec
-UPDATE webhook_delivery SET state = ?, outcome = ?, due_at = ? WHERE delivery_id IN (/*SLICE:delivery_ids*/?)
+UPDATE webhook_delivery SET state = ?, attempts = attempts + 1, attempted_at = ?, outcome = ?, due_at = ? WHERE delivery_id IN (/*SLICE:delivery_ids*/?)
 `
 
 type FinishDeliveriesParams struct {
 	State       string
+	AttemptedAt sql.NullTime
 	Outcome     string
 	DueAt       time.Time
 	DeliveryIds []string
@@ -225,6 +205,7 @@ func (q *Queries) FinishDeliveries(ctx context.Context, arg FinishDeliveriesPara
 	query := finishDeliveries
 	var queryParams []interface{}
 	queryParams = append(queryParams, arg.State)
+	queryParams = append(queryParams, arg.AttemptedAt)
 	queryParams = append(queryParams, arg.Outcome)
 	queryParams = append(queryParams, arg.DueAt)
 	if len(arg.DeliveryIds) > 0 {
@@ -236,6 +217,15 @@ func (q *Queries) FinishDeliveries(ctx context.Context, arg FinishDeliveriesPara
 		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
 	}
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
+	return err
+}
+
+const holdWebhook = `-- name: HoldWebhook :exec
+UPDATE webhook SET sender = ?, sender_until = ? WHERE webhook_id = ?
+`
+
+func (q *Queries) HoldWebhook(ctx context.Context, sender string, senderUntil sql.NullTime, webhookID string) error {
+	_, err := q.db.ExecContext(ctx, holdWebhook, sender, senderUntil, webhookID)
 	return err
 }
 
@@ -274,6 +264,15 @@ INSERT INTO webhook_secret (webhook_id, secret_no, secret) VALUES (?, ?, ?)
 
 func (q *Queries) InsertWebhookSecret(ctx context.Context, webhookID string, secretNo int32, secret []byte) error {
 	_, err := q.db.ExecContext(ctx, insertWebhookSecret, webhookID, secretNo, secret)
+	return err
+}
+
+const leaveWebhook = `-- name: LeaveWebhook :exec
+UPDATE webhook SET sender = '', sender_until = NULL WHERE webhook_id = ? AND sender = ?
+`
+
+func (q *Queries) LeaveWebhook(ctx context.Context, webhookID string, sender string) error {
+	_, err := q.db.ExecContext(ctx, leaveWebhook, webhookID, sender)
 	return err
 }
 
@@ -321,7 +320,7 @@ func (q *Queries) LockWaitingDeliveries(ctx context.Context, deliveryIds []strin
 }
 
 const lockWebhook = `-- name: LockWebhook :one
-SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until FROM webhook WHERE webhook_id = ? FOR UPDATE
+SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until, sender, sender_until FROM webhook WHERE webhook_id = ? FOR UPDATE
 `
 
 func (q *Queries) LockWebhook(ctx context.Context, webhookID string) (Webhook, error) {
@@ -342,6 +341,8 @@ func (q *Queries) LockWebhook(ctx context.Context, webhookID string) (Webhook, e
 		&i.Format,
 		&i.Language,
 		&i.RestUntil,
+		&i.Sender,
+		&i.SenderUntil,
 	)
 	return i, err
 }
@@ -378,25 +379,6 @@ func (q *Queries) OldestDueWebhookDelivery(ctx context.Context) (time.Time, erro
 	var due_at time.Time
 	err := row.Scan(&due_at)
 	return due_at, err
-}
-
-const putDeliveriesBack = `-- name: PutDeliveriesBack :exec
-UPDATE webhook_delivery SET attempts = attempts - 1 WHERE delivery_id IN (/*SLICE:delivery_ids*/?)
-`
-
-func (q *Queries) PutDeliveriesBack(ctx context.Context, deliveryIds []string) error {
-	query := putDeliveriesBack
-	var queryParams []interface{}
-	if len(deliveryIds) > 0 {
-		for _, v := range deliveryIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", strings.Repeat(",?", len(deliveryIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
-	}
-	_, err := q.db.ExecContext(ctx, query, queryParams...)
-	return err
 }
 
 const replayWebhookDeliveries = `-- name: ReplayWebhookDeliveries :execrows
@@ -516,7 +498,7 @@ func (q *Queries) TroubledDeliveries(ctx context.Context, state string, beforeID
 }
 
 const updateWebhook = `-- name: UpdateWebhook :exec
-UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = ? WHERE webhook_id = ?
+UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = ?, sender = '' WHERE webhook_id = ?
 `
 
 type UpdateWebhookParams struct {
@@ -568,7 +550,7 @@ func (q *Queries) WakeWebhook(ctx context.Context, wakeAt sql.NullTime, webhookI
 }
 
 const webhook = `-- name: Webhook :one
-SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until FROM webhook WHERE webhook_id = ? AND race_id = ?
+SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until, sender, sender_until FROM webhook WHERE webhook_id = ? AND race_id = ?
 `
 
 func (q *Queries) Webhook(ctx context.Context, webhookID string, raceID string) (Webhook, error) {
@@ -589,6 +571,8 @@ func (q *Queries) Webhook(ctx context.Context, webhookID string, raceID string) 
 		&i.Format,
 		&i.Language,
 		&i.RestUntil,
+		&i.Sender,
+		&i.SenderUntil,
 	)
 	return i, err
 }
@@ -753,7 +737,7 @@ func (q *Queries) WebhookWoken(ctx context.Context, webhookID string, wakeAt sql
 }
 
 const webhooksOfRace = `-- name: WebhooksOfRace :many
-SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until FROM webhook WHERE race_id = ? ORDER BY webhook_id DESC
+SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until, sender, sender_until FROM webhook WHERE race_id = ? ORDER BY webhook_id DESC
 `
 
 func (q *Queries) WebhooksOfRace(ctx context.Context, raceID string) ([]Webhook, error) {
@@ -780,6 +764,8 @@ func (q *Queries) WebhooksOfRace(ctx context.Context, raceID string) ([]Webhook,
 			&i.Format,
 			&i.Language,
 			&i.RestUntil,
+			&i.Sender,
+			&i.SenderUntil,
 		); err != nil {
 			return nil, err
 		}
@@ -795,7 +781,7 @@ func (q *Queries) WebhooksOfRace(ctx context.Context, raceID string) ([]Webhook,
 }
 
 const webhooksThatAreOn = `-- name: WebhooksThatAreOn :many
-SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until FROM webhook WHERE off_reason = '' AND race_id IN (/*SLICE:race_ids*/?) ORDER BY webhook_id
+SELECT webhook_id, race_id, url, events, created_by, created_at, off_reason, off_at, failing_since, last_failed_at, wake_at, format, language, rest_until, sender, sender_until FROM webhook WHERE off_reason = '' AND race_id IN (/*SLICE:race_ids*/?) ORDER BY webhook_id
 `
 
 func (q *Queries) WebhooksThatAreOn(ctx context.Context, raceIds []string) ([]Webhook, error) {
@@ -832,6 +818,8 @@ func (q *Queries) WebhooksThatAreOn(ctx context.Context, raceIds []string) ([]We
 			&i.Format,
 			&i.Language,
 			&i.RestUntil,
+			&i.Sender,
+			&i.SenderUntil,
 		); err != nil {
 			return nil, err
 		}

@@ -36,7 +36,7 @@ GRANT SELECT, INSERT, UPDATE ON series_mark TO {account};
 GRANT SELECT, INSERT, UPDATE (subjects, happened_at, gathers_until, started_at, finished_at, from_version, to_version), DELETE ON notice_event TO {account};
 GRANT SELECT (race_id, user_id, role) ON race_staff TO {account};
 GRANT SELECT (claim_id, state) ON claim TO {account};
-GRANT SELECT, UPDATE (off_reason, off_at, failing_since, last_failed_at, wake_at, rest_until) ON webhook TO {account};
+GRANT SELECT, UPDATE (off_reason, off_at, failing_since, last_failed_at, wake_at, rest_until, sender, sender_until) ON webhook TO {account};
 GRANT SELECT ON webhook_secret TO {account};
 GRANT SELECT, INSERT, UPDATE (state, attempts, due_at, attempted_at, outcome), DELETE ON webhook_delivery TO {account};
 GRANT SELECT, UPDATE (revision, state, published_at, updated_at) ON post TO {account};

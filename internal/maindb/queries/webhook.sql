@@ -14,7 +14,7 @@ SELECT * FROM webhook WHERE webhook_id = ? FOR UPDATE;
 SELECT * FROM webhook WHERE off_reason = '' AND race_id IN (sqlc.slice(race_ids)) ORDER BY webhook_id;
 
 -- name: UpdateWebhook :exec
-UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = ? WHERE webhook_id = ?;
+UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = ?, sender = '' WHERE webhook_id = ?;
 
 -- name: SwitchOffWebhooks :exec
 UPDATE webhook SET off_reason = ?, off_at = ? WHERE race_id = ? AND off_reason = '';
@@ -81,14 +81,14 @@ SELECT due_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' O
 -- Of many, MariaDB would rather read all that wait.
 SELECT delivery_id, due_at FROM webhook_delivery FORCE INDEX (PRIMARY) WHERE state = 'waiting' AND delivery_id IN (sqlc.slice(delivery_ids)) FOR UPDATE;
 
--- name: BeginDeliveries :exec
-UPDATE webhook_delivery SET attempts = attempts + 1, attempted_at = ?, due_at = ? WHERE delivery_id IN (sqlc.slice(delivery_ids));
-
--- name: PutDeliveriesBack :exec
-UPDATE webhook_delivery SET attempts = attempts - 1 WHERE delivery_id IN (sqlc.slice(delivery_ids));
-
 -- name: FinishDeliveries :exec
-UPDATE webhook_delivery SET state = ?, outcome = ?, due_at = ? WHERE delivery_id IN (sqlc.slice(delivery_ids));
+UPDATE webhook_delivery SET state = ?, attempts = attempts + 1, attempted_at = ?, outcome = ?, due_at = ? WHERE delivery_id IN (sqlc.slice(delivery_ids));
+
+-- name: HoldWebhook :exec
+UPDATE webhook SET sender = ?, sender_until = ? WHERE webhook_id = ?;
+
+-- name: LeaveWebhook :exec
+UPDATE webhook SET sender = '', sender_until = NULL WHERE webhook_id = ? AND sender = ?;
 
 -- name: WebhookSucceeded :exec
 UPDATE webhook SET failing_since = NULL WHERE webhook_id = ? AND failing_since IS NOT NULL;

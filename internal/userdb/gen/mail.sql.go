@@ -485,6 +485,26 @@ func (q *Queries) MailFault(ctx context.Context, fault string, mailID string) er
 	return err
 }
 
+const mailSending = `-- name: MailSending :exec
+UPDATE mail SET state = 'sending', attempts = attempts + 1, fault = '', updated_at = ? WHERE mail_id = ?
+`
+
+func (q *Queries) MailSending(ctx context.Context, updatedAt time.Time, mailID string) error {
+	_, err := q.db.ExecContext(ctx, mailSending, updatedAt, mailID)
+	return err
+}
+
+const mailSent = `-- name: MailSent :exec
+UPDATE mail SET state = IF(state IN ('bounced', 'complained', 'failed'), state, 'sent'), provider_id = ?, updated_at = ?
+WHERE mail_id = ?
+`
+
+// What the provider has reported in the meantime stays.
+func (q *Queries) MailSent(ctx context.Context, providerID string, updatedAt time.Time, mailID string) error {
+	_, err := q.db.ExecContext(ctx, mailSent, providerID, updatedAt, mailID)
+	return err
+}
+
 const mailStarted = `-- name: MailStarted :exec
 UPDATE mail SET started_at = ? WHERE mail_id = ?
 `
@@ -492,6 +512,67 @@ UPDATE mail SET started_at = ? WHERE mail_id = ?
 func (q *Queries) MailStarted(ctx context.Context, startedAt sql.NullTime, mailID string) error {
 	_, err := q.db.ExecContext(ctx, mailStarted, startedAt, mailID)
 	return err
+}
+
+const mailsByID = `-- name: MailsByID :many
+SELECT mail_id, event_key, user_id, kind, language, address, detail, link_id, attempts, provider_id, created_at, expires_at, started_at, updated_at, notice_position, notice_event, about, state, race_id, reason, fault, resends, resent_at FROM mail WHERE mail_id IN (/*SLICE:mail_ids*/?) ORDER BY mail_id
+`
+
+func (q *Queries) MailsByID(ctx context.Context, mailIds []string) ([]Mail, error) {
+	query := mailsByID
+	var queryParams []interface{}
+	if len(mailIds) > 0 {
+		for _, v := range mailIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", strings.Repeat(",?", len(mailIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:mail_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Mail
+	for rows.Next() {
+		var i Mail
+		if err := rows.Scan(
+			&i.MailID,
+			&i.EventKey,
+			&i.UserID,
+			&i.Kind,
+			&i.Language,
+			&i.Address,
+			&i.Detail,
+			&i.LinkID,
+			&i.Attempts,
+			&i.ProviderID,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.StartedAt,
+			&i.UpdatedAt,
+			&i.NoticePosition,
+			&i.NoticeEvent,
+			&i.About,
+			&i.State,
+			&i.RaceID,
+			&i.Reason,
+			&i.Fault,
+			&i.Resends,
+			&i.ResentAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const mailsGivenUp = `-- name: MailsGivenUp :exec
@@ -515,43 +596,13 @@ func (q *Queries) MailsGivenUp(ctx context.Context, reason string, updatedAt tim
 	return err
 }
 
-const mailsSending = `-- name: MailsSending :exec
-UPDATE mail SET state = 'sending', attempts = attempts + 1, fault = '', updated_at = ? WHERE mail_id IN (/*SLICE:mail_ids*/?)
+const noticeAttempted = `-- name: NoticeAttempted :exec
+UPDATE mail SET attempts = attempts + 1, fault = ?, updated_at = ? WHERE mail_id = ?
 `
 
-func (q *Queries) MailsSending(ctx context.Context, updatedAt time.Time, mailIds []string) error {
-	query := mailsSending
-	var queryParams []interface{}
-	queryParams = append(queryParams, updatedAt)
-	if len(mailIds) > 0 {
-		for _, v := range mailIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:mail_ids*/?", strings.Repeat(",?", len(mailIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:mail_ids*/?", "NULL", 1)
-	}
-	_, err := q.db.ExecContext(ctx, query, queryParams...)
-	return err
-}
-
-const mailsWaitAgain = `-- name: MailsWaitAgain :exec
-UPDATE mail SET state = 'queued', updated_at = ? WHERE state = 'sending' AND mail_id IN (/*SLICE:mail_ids*/?)
-`
-
-func (q *Queries) MailsWaitAgain(ctx context.Context, updatedAt time.Time, mailIds []string) error {
-	query := mailsWaitAgain
-	var queryParams []interface{}
-	queryParams = append(queryParams, updatedAt)
-	if len(mailIds) > 0 {
-		for _, v := range mailIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:mail_ids*/?", strings.Repeat(",?", len(mailIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:mail_ids*/?", "NULL", 1)
-	}
-	_, err := q.db.ExecContext(ctx, query, queryParams...)
+// An attempt to send a mail of an event, which does not become sending.
+func (q *Queries) NoticeAttempted(ctx context.Context, fault string, updatedAt time.Time, mailID string) error {
+	_, err := q.db.ExecContext(ctx, noticeAttempted, fault, updatedAt, mailID)
 	return err
 }
 

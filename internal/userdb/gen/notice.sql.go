@@ -113,23 +113,32 @@ func (q *Queries) DeleteUnsubscriber(ctx context.Context, userID string) error {
 }
 
 const dropNotices = `-- name: DropNotices :exec
-UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= ?)
+UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends = 0
 `
 
-type DropNoticesParams struct {
-	UpdatedAt      time.Time
-	NoticePosition sql.NullInt64
-	NoticeEvent    sql.NullString
-	BegunBefore    time.Time
+func (q *Queries) DropNotices(ctx context.Context, updatedAt time.Time, noticePosition sql.NullInt64, noticeEvent sql.NullString) error {
+	_, err := q.db.ExecContext(ctx, dropNotices, updatedAt, noticePosition, noticeEvent)
+	return err
 }
 
-// One that is being sent may have arrived: its sender notes what became of it.
-func (q *Queries) DropNotices(ctx context.Context, arg DropNoticesParams) error {
-	_, err := q.db.ExecContext(ctx, dropNotices,
-		arg.UpdatedAt,
-		arg.NoticePosition,
-		arg.NoticeEvent,
-		arg.BegunBefore,
+const holdNotices = `-- name: HoldNotices :exec
+INSERT INTO notice_sender (position, kind, sender, sender_until) VALUES (?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE sender = VALUES(sender), sender_until = VALUES(sender_until)
+`
+
+type HoldNoticesParams struct {
+	Position    int64
+	Kind        string
+	Sender      string
+	SenderUntil time.Time
+}
+
+func (q *Queries) HoldNotices(ctx context.Context, arg HoldNoticesParams) error {
+	_, err := q.db.ExecContext(ctx, holdNotices,
+		arg.Position,
+		arg.Kind,
+		arg.Sender,
+		arg.SenderUntil,
 	)
 	return err
 }
@@ -170,6 +179,31 @@ func (q *Queries) HoldUsers(ctx context.Context, userIds []string) ([]string, er
 		return nil, err
 	}
 	return items, nil
+}
+
+const leaveNotices = `-- name: LeaveNotices :exec
+DELETE FROM notice_sender WHERE position = ? AND kind = ? AND sender = ?
+`
+
+func (q *Queries) LeaveNotices(ctx context.Context, position int64, kind string, sender string) error {
+	_, err := q.db.ExecContext(ctx, leaveNotices, position, kind, sender)
+	return err
+}
+
+const lockNoticeSender = `-- name: LockNoticeSender :one
+SELECT sender, sender_until FROM notice_sender WHERE position = ? AND kind = ? FOR UPDATE
+`
+
+type LockNoticeSenderRow struct {
+	Sender      string
+	SenderUntil time.Time
+}
+
+func (q *Queries) LockNoticeSender(ctx context.Context, position int64, kind string) (LockNoticeSenderRow, error) {
+	row := q.db.QueryRowContext(ctx, lockNoticeSender, position, kind)
+	var i LockNoticeSenderRow
+	err := row.Scan(&i.Sender, &i.SenderUntil)
+	return i, err
 }
 
 const noticeChoices = `-- name: NoticeChoices :many
@@ -344,65 +378,6 @@ func (q *Queries) NoticesToSend(ctx context.Context, noticePosition sql.NullInt6
 		return nil, err
 	}
 	return items, nil
-}
-
-const noticesToSendAgain = `-- name: NoticesToSendAgain :many
-SELECT mail_id, user_id FROM mail
-WHERE notice_position = ? AND notice_event = ? AND state = 'sending' AND resends = 0 AND updated_at <= ?
-ORDER BY attempts, mail_id
-LIMIT ?
-`
-
-type NoticesToSendAgainParams struct {
-	NoticePosition sql.NullInt64
-	NoticeEvent    sql.NullString
-	BegunBefore    time.Time
-	Limit          int32
-}
-
-type NoticesToSendAgainRow struct {
-	MailID string
-	UserID string
-}
-
-// Those that were begun, but not a moment ago.
-func (q *Queries) NoticesToSendAgain(ctx context.Context, arg NoticesToSendAgainParams) ([]NoticesToSendAgainRow, error) {
-	rows, err := q.db.QueryContext(ctx, noticesToSendAgain,
-		arg.NoticePosition,
-		arg.NoticeEvent,
-		arg.BegunBefore,
-		arg.Limit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []NoticesToSendAgainRow
-	for rows.Next() {
-		var i NoticesToSendAgainRow
-		if err := rows.Scan(&i.MailID, &i.UserID); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const noticesUnderWay = `-- name: NoticesUnderWay :one
-SELECT COUNT(*) FROM mail WHERE notice_position = ? AND notice_event = ? AND resends = 0 AND state = 'sending'
-`
-
-func (q *Queries) NoticesUnderWay(ctx context.Context, noticePosition sql.NullInt64, noticeEvent sql.NullString) (int64, error) {
-	row := q.db.QueryRowContext(ctx, noticesUnderWay, noticePosition, noticeEvent)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
 }
 
 const pauseNotices = `-- name: PauseNotices :exec

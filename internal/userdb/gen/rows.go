@@ -87,6 +87,13 @@ type NoticeChoice struct {
 	ChosenAt time.Time
 }
 
+type NoticeSender struct {
+	Position    int64
+	Kind        string
+	Sender      string
+	SenderUntil time.Time
+}
+
 type Noticed struct {
 	UserID    string
 	Thing     string

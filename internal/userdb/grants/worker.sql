@@ -6,6 +6,7 @@ GRANT SELECT (user_id, total_point, email, email_pending, email_problem, email_p
     UPDATE (total_point, updated_at, email_pending, email_problem, email_problem_at) ON user TO {account};
 GRANT SELECT, INSERT, UPDATE (state, attempts, provider_id, updated_at, reason, fault) ON mail TO {account};
 GRANT SELECT, INSERT, UPDATE ON noticed TO {account};
+GRANT SELECT, INSERT, UPDATE, DELETE ON notice_sender TO {account};
 GRANT SELECT ON notice_choice TO {account};
 GRANT SELECT, INSERT ON unsubscriber TO {account};
 GRANT INSERT ON link_token TO {account};

@@ -21,17 +21,26 @@ LIMIT ?;
 -- name: MailStarted :exec
 UPDATE mail SET started_at = ? WHERE mail_id = ?;
 
--- name: MailsSending :exec
-UPDATE mail SET state = 'sending', attempts = attempts + 1, fault = '', updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids));
+-- name: MailSending :exec
+UPDATE mail SET state = 'sending', attempts = attempts + 1, fault = '', updated_at = sqlc.arg(updated_at) WHERE mail_id = sqlc.arg(mail_id);
+
+-- name: MailSent :exec
+-- What the provider has reported in the meantime stays.
+UPDATE mail SET state = IF(state IN ('bounced', 'complained', 'failed'), state, 'sent'), provider_id = sqlc.arg(provider_id), updated_at = sqlc.arg(updated_at)
+WHERE mail_id = sqlc.arg(mail_id);
 
 -- name: MailsGivenUp :exec
 UPDATE mail SET state = 'failed', reason = sqlc.arg(reason), provider_id = '', updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids));
 
--- name: MailsWaitAgain :exec
-UPDATE mail SET state = 'queued', updated_at = sqlc.arg(updated_at) WHERE state = 'sending' AND mail_id IN (sqlc.slice(mail_ids));
-
 -- name: MailDone :exec
 UPDATE mail SET state = ?, reason = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?;
+
+-- name: MailsByID :many
+SELECT * FROM mail WHERE mail_id IN (sqlc.slice(mail_ids)) ORDER BY mail_id;
+
+-- name: NoticeAttempted :exec
+-- An attempt to send a mail of an event, which does not become sending.
+UPDATE mail SET attempts = attempts + 1, fault = ?, updated_at = ? WHERE mail_id = ?;
 
 -- name: MailFault :exec
 -- Why an attempt failed, of a mail that is tried again.

@@ -46,19 +46,18 @@ WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends 
 ORDER BY attempts, mail_id
 LIMIT ?;
 
--- name: NoticesToSendAgain :many
--- Those that were begun, but not a moment ago.
-SELECT mail_id, user_id FROM mail
-WHERE notice_position = ? AND notice_event = ? AND state = 'sending' AND resends = 0 AND updated_at <= sqlc.arg(begun_before)
-ORDER BY attempts, mail_id
-LIMIT ?;
-
 -- name: DropNotices :exec
--- One that is being sent may have arrived: its sender notes what became of it.
-UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND (state = 'queued' OR state = 'sending' AND updated_at <= sqlc.arg(begun_before));
+UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends = 0;
 
--- name: NoticesUnderWay :one
-SELECT COUNT(*) FROM mail WHERE notice_position = ? AND notice_event = ? AND resends = 0 AND state = 'sending';
+-- name: LockNoticeSender :one
+SELECT sender, sender_until FROM notice_sender WHERE position = ? AND kind = ? FOR UPDATE;
+
+-- name: HoldNotices :exec
+INSERT INTO notice_sender (position, kind, sender, sender_until) VALUES (?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE sender = VALUES(sender), sender_until = VALUES(sender_until);
+
+-- name: LeaveNotices :exec
+DELETE FROM notice_sender WHERE position = ? AND kind = ? AND sender = ?;
 
 -- name: NoticedForUpdate :many
 SELECT user_id, thing, state FROM noticed WHERE user_id IN (sqlc.slice(user_ids)) AND thing IN (sqlc.slice(things)) FOR UPDATE;
