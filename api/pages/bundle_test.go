@@ -123,8 +123,7 @@ func (b *testBundle) serve(t testing.TB, clock func() time.Time, publicURL strin
 	reader := standings.Register(api, standings.Config{
 		Store: b.main, Wake: func(context.Context, string) {}, Ledger: b.accounts.Store, WorkflowID: workflows.CreditWorkflowID, TraceURL: func(id string) string { return id }, Now: clock, Log: slog.New(slog.DiscardHandler),
 	})
-	passwords, err := auth.NewPasswords()
-	require.NoError(t, err)
+	passwords, _ := hashed(t)
 	checks, err := auth.NewPasskeys(publicURL)
 	require.NoError(t, err)
 	many := auth.SignUpConfig{PerAddress: 1000, PerMinute: 1000}

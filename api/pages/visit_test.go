@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"bytes"
+	"context"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -57,15 +58,33 @@ func (b *testBundle) browser(t testing.TB) *browser {
 	}
 }
 
+// oneHash is a Passwords, which has cost a hash to make, with the hash of the password.
+var oneHash = sync.OnceValues(func() (made struct {
+	passwords *auth.Passwords
+	hash      string
+}, err error,
+) {
+	if made.passwords, err = auth.NewPasswords(); err == nil {
+		made.hash, err = made.passwords.Hash(context.Background(), password)
+	}
+	return made, err
+})
+
+// hashed returns the Passwords of all tests, with the hash of the password that all
+// accounts have.
+func hashed(t testing.TB) (passwords *auth.Passwords, hash string) {
+	t.Helper()
+	made, err := oneHash()
+	require.NoError(t, err)
+	return made.passwords, made.hash
+}
+
 // account adds an account that can log in.
 func (b *testBundle) account(t testing.TB, login string, userType auth.UserType) string {
 	t.Helper()
-	passwords, err := auth.NewPasswords()
-	require.NoError(t, err)
-	hash, err := passwords.Hash(t.Context(), password)
-	require.NoError(t, err)
+	_, hash := hashed(t)
 	id := newID()
-	_, err = b.accounts.CreateAccount(t.Context(), userdb.Account{UserID: id, LoginID: login, PasswordHash: hash, Type: userType, Name: "Uta <b>Uhl</b>"})
+	_, err := b.accounts.CreateAccount(t.Context(), userdb.Account{UserID: id, LoginID: login, PasswordHash: hash, Type: userType, Name: "Uta <b>Uhl</b>"})
 	require.NoError(t, err)
 	return id
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/api/plans"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/standings"
@@ -293,7 +294,7 @@ func TestHostileFilesAreRefused(t *testing.T) {
 	archive := zip.NewWriter(&bomb)
 	for name, content := range map[string]string{
 		"[Content_Types].xml":        `<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"></Types>`,
-		"xl/worksheets/sheet1.xml":   strings.Repeat(" ", 200<<20),
+		"xl/worksheets/sheet1.xml":   strings.Repeat(" ", 5*plans.MaxFile), // four times that is the limit
 		"xl/workbook.xml":            `<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"></workbook>`,
 		"xl/_rels/workbook.xml.rels": `<Relationships/>`,
 	} {
