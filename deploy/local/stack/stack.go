@@ -35,7 +35,7 @@ type Options struct {
 	Programs map[Part]string
 	// Out is where the parts print; nil discards it. The logs keep it anyway.
 	Out io.Writer
-	// Throwaway is for tests: MariaDB leaves its log to the operating system
+	// Throwaway is for tests: MariaDB leaves all it writes to the operating system
 	// (which survives a kill -9, not a power cut) and root may connect over
 	// TCP.
 	Throwaway bool
