@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -260,13 +261,17 @@ func (st *stage) take(tab *browser.Tab, page, address, file string, view browser
 
 // capture takes a picture of the page that a tab shows.
 func capture(tab *browser.Tab, file string, view browser.View) error {
-	var height int64
+	var height, frames int64
 	var picture []byte
-	if err := tab.Run(chromedp.WaitReady("h1"), chromedp.Evaluate(`Math.ceil(document.documentElement.scrollHeight)`, &height)); err != nil {
+	err := tab.Run(chromedp.WaitReady("h1"), chromedp.Evaluate(`Math.ceil(document.documentElement.scrollHeight)`, &height), chromedp.Evaluate("frames.length", &frames))
+	if err != nil {
 		return err
 	}
-	err := tab.Run(chromedp.EmulateViewport(view.Width, max(min(height, tallest), view.Height)), chromedp.CaptureScreenshot(&picture))
-	if err != nil {
+	actions := []chromedp.Action{chromedp.EmulateViewport(view.Width, max(min(height, tallest), view.Height)), chromedp.CaptureScreenshot(&picture)}
+	if frames > 0 { // processes of their own paint them, a moment later
+		actions = slices.Insert(actions, 1, chromedp.Sleep(time.Second))
+	}
+	if err := tab.Run(actions...); err != nil {
 		return err
 	}
 	return os.WriteFile(file, picture, 0o600)

@@ -90,13 +90,9 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 	if err := st.addMails(ctx, api); err != nil {
 		return nil, err
 	}
-	var made struct {
-		SeriesID string `json:"series_id"`
-	}
-	if err := organizer.JSON(ctx, http.MethodPost, "/v1/series", fields{"name": "Han River Series 2026", "races": []fields{{"race_id": st.small, "multiplier": 1.5}, {"race_id": st.open}}, "best": 3}, &made); err != nil {
+	if err := st.addSeries(ctx, organizer); err != nil {
 		return nil, err
 	}
-	st.series = made.SeriesID
 	if err := st.addPools(ctx, organizer, add, soon); err != nil {
 		return nil, err
 	}
@@ -107,6 +103,16 @@ func setStage(ctx context.Context, api string) (*stage, error) {
 		return nil, err
 	}
 	return &st, st.ranked(ctx, organizer)
+}
+
+// addSeries adds a series of the small race and the one with places.
+func (st *stage) addSeries(ctx context.Context, organizer *apiclient.Client) error {
+	var made struct {
+		SeriesID string `json:"series_id"`
+	}
+	err := organizer.JSON(ctx, http.MethodPost, "/v1/series", fields{"name": "Han River Series 2026", "races": []fields{{"race_id": st.small, "multiplier": 1.5}, {"race_id": st.open}}, "best": 3}, &made)
+	st.series = made.SeriesID
+	return err
 }
 
 // readClaimCode reads the code by which the result of bib 2 is claimed.

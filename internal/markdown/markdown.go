@@ -183,10 +183,10 @@ func withoutTags(marked string) string {
 }
 
 // cut returns the first characters of a text, and says when there are more.
-func cut(text string, length int) string {
-	runes := []rune(text)
+func cut(plain string, length int) string {
+	runes := []rune(plain)
 	if len(runes) <= length {
-		return text
+		return plain
 	}
 	return strings.TrimSpace(string(runes[:length])) + " …"
 }
