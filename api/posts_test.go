@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mrmrthon/mrmrthon/api/server"
 )
 
 // enter has runner entered in the race.
@@ -82,6 +84,8 @@ func TestPosts(t *testing.T) {
 		require.Len(t, items(t, list), 100)
 		require.NotEmpty(t, list["next_cursor"])
 	}
+	cursor := server.EncodeCursor("0", "253402300800000000", b.race.ID) // the year 10000, which no database knows
+	b.as(t, anonymous, http.MethodGet, path+"?cursor="+cursor, "", http.StatusUnprocessableEntity)
 }
 
 func TestComments(t *testing.T) {

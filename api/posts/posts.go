@@ -328,6 +328,10 @@ func (s *Service) Published(ctx context.Context, raceID string, part server.Page
 	if err := part.Seek(&pinned, &at, &after.ID); err != nil {
 		return nil, "", err
 	}
+	const latest = 253402300800 * 1e6 // the year 10000, which no database takes
+	if at >= latest {
+		return nil, "", server.BadCursor()
+	}
 	if after.ID != "" {
 		after.Pinned, after.PublishedAt = pinned > 0, time.UnixMicro(at).UTC()
 	}
