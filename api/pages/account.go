@@ -21,7 +21,7 @@ const (
 // accountPages adds the pages by which people come in and leave again.
 func (s *site) accountPages() {
 	s.visit(http.MethodGet, loginPath, s.logInForm)
-	s.visit(http.MethodPost, loginPath, s.logIn)
+	s.upload(http.MethodPost, loginPath, maxPostForm, s.logIn) // with what was typed when a session ended, encoded twice
 	s.visit(http.MethodGet, "/account/signup", s.signUpForm)
 	s.visit(http.MethodPost, "/account/signup", s.signUp)
 	s.visit(http.MethodGet, "/account/recover", s.recoverForm)

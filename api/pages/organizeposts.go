@@ -236,7 +236,10 @@ func (s *site) judgeComment(ctx context.Context, v *visit) (page, error) {
 		state, said = race.CommentHidden, "comment-hidden"
 	}
 	_, err := s.Posts.Judge(ctx, of, state, v.form.get("reason"))
-	if v.refused(err) {
+	if isNotFound(err) { // its author has deleted it meanwhile
+		err = v.cannot(v.T("operate.comment.gone"))
+	}
+	if errors.Is(err, errSaid) || v.refused(err) {
 		return s.commentsToJudge(ctx, v)
 	}
 	if err != nil {

@@ -264,7 +264,9 @@ func (s *site) comment(ctx context.Context, v *visit) (page, error) {
 		}
 	case "delete":
 		said = "comment-deleted"
-		err = s.Posts.Delete(ctx, of)
+		if err = s.Posts.Delete(ctx, of); isNotFound(err) { // pressed twice
+			err = nil
+		}
 	case "report":
 		said = "comment-reported"
 		in := posts.Report{Reason: v.form.get("reason")}

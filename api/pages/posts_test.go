@@ -89,7 +89,13 @@ func TestPostPages(t *testing.T) {
 	hidden := ben.visit(thread).body // a page for everyone is up to a second old
 	require.Contains(t, hidden, "Hidden by the organizer or the operators: not here")
 	require.NotContains(t, hidden, "Where is it")
-	require.Equal(t, thread, ann.post(thread, ann.visit(thread).fill(".comments form", "do", "delete")...).to())
+	deletes := ann.visit(thread).fill(".comments form", "do", "delete")
+	for range 2 { // a double click
+		require.Equal(t, thread, ann.post(thread, deletes...).to())
+	}
+	vanished := director.post(judge, reported.fill(".panel form", "do", "hide", "reason", "not here")...)
+	require.Equal(t, http.StatusConflict, vanished.status)
+	require.Contains(t, vanished.Find("#wrong").Text(), "its author has deleted it")
 
 	feed := b.get(t, "/en/races/"+r.ID+"/posts.atom")
 	require.Equal(t, "application/atom+xml; charset=utf-8", feed.header.Get("Content-Type"))
@@ -154,6 +160,60 @@ func TestPostPages(t *testing.T) {
 		require.Equal(t, "By train.", removed.Find("#field-body").Text())
 		require.Equal(t, own+"/new", removed.Find("#post").AttrOr("action", ""))
 	}
+}
+
+// TestNoticeOutlivesItsSession: a notice that is sent after the session has ended is sent
+// again after the login, as long as notices may be.
+func TestNoticeOutlivesItsSession(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.organizer = b.account(t, "director", auth.Organizer)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 5})
+	director := b.loggedIn(t, "director")
+	own := "/ko/organize/races/" + r.ID + "/posts"
+	text := strings.Repeat("가", 10_000)
+	form := director.visit(own+"/new").fill("#post", "title", "주차", "body", text, "do", "draft")
+	delete(director.cookies, "__Host-session")
+	ended := director.post(own+"/new", form...)
+	require.Equal(t, http.StatusUnauthorized, ended.status)
+	again := director.post("/ko/account/login", ended.fill("main form", "login_id", "director", "password", password)...)
+	require.Equal(t, http.StatusOK, again.status, again.body)
+	require.Equal(t, own, director.post(again.Find("main form").AttrOr("action", ""), again.fill("main form")...).to())
+	written := director.visit(director.visit(own).Find(".plain-list h2 a").AttrOr("href", ""))
+	require.Equal(t, text, written.Find("#field-body").Text())
+}
+
+// TestFurtherPagesOfComments: a form that is refused comes back on the page of the list that
+// it was on, with what was typed.
+func TestFurtherPagesOfComments(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.organizer = b.account(t, "director", auth.Organizer)
+	r := b.addLimited(t, race.EntrySettings{Capacity: 5})
+	reporter := b.account(t, "ann", auth.Runner)
+	director, ann := b.loggedIn(t, "director"), b.loggedIn(t, "ann")
+	p, err := b.main.AddPost(t.Context(), race.Post{ID: newID(), RaceID: r.ID, CreatedBy: b.organizer, Title: "Parking", Body: "None.", State: race.PostPublished, Comments: true})
+	require.NoError(t, err)
+	for range 101 {
+		c, err := b.main.AddComment(t.Context(), race.Comment{ID: newID(), RaceID: r.ID, PostID: p.ID, UserID: b.organizer, Text: "Where?"})
+		require.NoError(t, err)
+		require.NoError(t, b.main.ReportComment(t.Context(), c, reporter, "rude"))
+	}
+	long := strings.Repeat("x", 501)
+
+	judge := director.visit(director.visit("/en/organize/races/"+r.ID+"/comments").Find(`a[href*="after="]`).AttrOr("href", ""))
+	action := judge.Find(".panel form").First().AttrOr("action", "")
+	refused := director.post(action, judge.fill(".panel form", "do", "hide", "reason", long)...)
+	require.Equal(t, http.StatusUnprocessableEntity, refused.status)
+	require.Equal(t, long, refused.Find("#field-reason").AttrOr("value", ""))
+	requireSound(t, refused, action)
+	require.Equal(t, "/en/organize/races/"+r.ID+"/comments", director.post(action, refused.fill(".panel form", "do", "hide", "reason", "rude")...).to())
+
+	thread := ann.visit(ann.visit("/en/my/races/"+r.ID+"/posts/"+p.ID).Find(`a[href*="after="]`).AttrOr("href", ""))
+	action = thread.Find(".comments form").AttrOr("action", "")
+	refused = ann.post(action, thread.fill(".comments form", "do", "report", "reason", long)...)
+	require.Equal(t, http.StatusUnprocessableEntity, refused.status)
+	require.Equal(t, long, refused.Find(".comments details[open] #field-reason").AttrOr("value", ""))
 }
 
 // TestOperatorJudgesComments: an operator sees what was reported in any race, what the

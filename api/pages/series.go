@@ -414,7 +414,7 @@ func (s *site) deleteSeries(ctx context.Context, v *visit) (page, error) {
 		}
 		return s.seriesPage(ctx, v, seriesFormView{Series: found})
 	}
-	if err := s.Series.Delete(ctx, v.param("series_id")); err != nil {
+	if err := s.Series.Delete(ctx, v.param("series_id")); err != nil && !isNotFound(err) { // not found: pressed twice
 		return page{}, err
 	}
 	return v.done(ownSeriesPath, "series-deleted")

@@ -86,6 +86,8 @@ func TestOrganizerMakesASeries(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, rival.visit(path).status)
 	require.Equal(t, http.StatusForbidden, rival.post(path+"/delete", "sure", "yes").status)
 	require.Equal(t, http.StatusUnprocessableEntity, c.post(path+"/delete").status)
-	require.Equal(t, list, c.post(path+"/delete", "sure", "yes").to())
+	for range 2 { // a double click
+		require.Equal(t, list, c.post(path+"/delete", "sure", "yes").to())
+	}
 	require.Equal(t, http.StatusNotFound, c.visit(path).status)
 }

@@ -81,7 +81,7 @@ func (s *site) upload(method, path string, limit int64, act action) {
 		v, err := s.arrive(r, lang)
 		switch {
 		case err != nil, method != http.MethodPost:
-		case limit == maxForm:
+		case limit <= maxPostForm: // text, which is kept for those whose session has ended
 			err = v.form.read(r)
 		case s.admits(r.Context(), v, method, pattern):
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(plans.UploadTimeout)) // without it the line must be faster
