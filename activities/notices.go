@@ -26,6 +26,9 @@ const (
 	noticePage = 1000
 	// noticeBatch is how many mails one step sends.
 	noticeBatch = 2000
+	// noticeSending is how long one step goes on sending: a process does few steps at once,
+	// and a mail that is urgent must not wait until a slow provider has taken thousands.
+	noticeSending = 30 * time.Second
 	// noticeSenders is how many of them are handed over at once: providers bound the
 	// connections of a client.
 	noticeSenders = 8
@@ -178,10 +181,12 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	if err != nil {
 		return NoticesSent{}, err
 	}
-	s := &noticesSending{mails: a.mails, signing: signing}
+	s, until := &noticesSending{mails: a.mails, signing: signing}, a.now().Add(noticeSending)
 	err = turns[string, userdb.Mail, userdb.MailOutcome]{
 		atOnce: noticeSenders, unnoted: noticesUnnoted, most: noticesRead, busy: a.Busy,
-		stop: func() bool { return s.withdrawn.Load() || s.held.Load() || s.failed.Load() >= maxNoticeFailures },
+		stop: func() bool {
+			return s.withdrawn.Load() || s.held.Load() || s.failed.Load() >= maxNoticeFailures || a.now().After(until)
+		},
 		read: func(ctx context.Context, next []string) ([]userdb.Mail, error) {
 			withdrawn, err := a.withdrawn(ctx, in)
 			if err != nil || withdrawn {
@@ -205,7 +210,7 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	case s.held.Load():
 		err = userdb.ErrNoticesHeld
 	case s.withdrawn.Load():
-		err = a.user.DropNotices(ctx, in.Position, in.Kind)
+		err = a.user.DropNotices(ctx, in.Position, in.Kind, noticeLease)
 	}
 	sent := NoticesSent{Sent: int(s.sent.Load()), Failed: int(s.failed.Load())}
 	if err == nil && sent.Sent == 0 && sent.Failed > 0 {

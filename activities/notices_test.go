@@ -495,6 +495,35 @@ func TestTwoStepsAtOnce(t *testing.T) {
 	require.Equal(t, b.everybody(func(string) bool { return true }), in(b.box.taken(t), posted...))
 }
 
+// TestSlowProvider: a step leaves others their turn, whose mails may be urgent, and the next
+// goes on.
+func TestSlowProvider(t *testing.T) {
+	t.Parallel()
+	b := setupNotices(t)
+	var results []race.Result
+	for i := range fieldOf {
+		results = append(results, race.Result{Bib: fmt.Sprint(i + 1), Gun: 9_000_000, Status: race.Finished})
+	}
+	_, err := b.main.ImportResults(t.Context(), rows(b.raceID, results), maindb.Change{By: organizer})
+	require.NoError(t, err)
+	event := b.found(notice.ResultPosted)
+	began, registry := time.Now(), prometheus.NewRegistry()
+	slow := func() time.Time {
+		b.box.mu.Lock()
+		defer b.box.mu.Unlock()
+		return began.Add(time.Duration(len(b.box.took)) * 10 * time.Second)
+	}
+	steps := activities.NewNotices(activities.NoticesConfig{}, b.worker, b.user, activities.NewMails(b.user, b.box, "https://results.example.org", registry), slow, registry)
+	sent, err := steps.SendNotices(t.Context(), event)
+	require.NoError(t, err)
+	require.True(t, sent.More)
+	require.Less(t, sent.Sent, fieldOf/withEmail)
+	rest, err := b.steps.SendNotices(t.Context(), event)
+	require.NoError(t, err)
+	require.Equal(t, activities.NoticesSent{Sent: fieldOf/withEmail - sent.Sent}, rest)
+	require.Equal(t, b.everybody(func(string) bool { return true }), in(b.box.taken(t), posted...))
+}
+
 // TestMessageToEveryoneEntered: a post with notify is told to who is entered when it is
 // published, and to those who wait if its writer wants so; once, and by name of the race
 // alone in the subject.

@@ -20,6 +20,9 @@ import (
 const (
 	// webhookBatch is how many deliveries one step sends.
 	webhookBatch = 2000
+	// webhookSending is how long one step goes on sending, so that slow endpoints leave the
+	// others their turn, and no call of theirs is cut off by the end of the step.
+	webhookSending = time.Minute
 	// webhookSenders is how many of them are under way at once.
 	webhookSenders = 8
 	// webhooksUnnoted is how many of them are sent before it is noted what became of them.
@@ -119,13 +122,15 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 		defer cancel()
 		_ = a.store.LeaveWebhook(ctx, in.WebhookID, sender) // otherwise the lease ends by itself
 	}()
+	until := a.now().Add(webhookSending)
 	s := &sending{Webhooks: a, id: sender, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
 	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
 		read: func(_ context.Context, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
 			return next, nil
 		},
 		send: s.attempt, note: s.note,
-		atOnce: webhookSenders, unnoted: webhooksUnnoted, most: webhooksRead, busy: a.Busy, stop: s.stop.Load,
+		atOnce: webhookSenders, unnoted: webhooksUnnoted, most: webhooksRead, busy: a.Busy,
+		stop:    func() bool { return s.stop.Load() || a.now().After(until) },
 		careful: func() bool { return s.delivered.Load() == 0 },
 	}.run(ctx, s.messages(batch.Due))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,7 +43,8 @@ type hookBundle struct {
 
 	mu         sync.Mutex
 	status     int
-	takes      int // so many, then it answers 429; 0: all
+	slow       time.Duration // that passes with each call
+	takes      int           // so many, then it answers 429; 0: all
 	retryAfter string
 	got        []*http.Request
 	bodies     []string
@@ -88,6 +90,7 @@ func setupFormat(t *testing.T, format webhook.Format) *hookBundle {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.got, b.bodies = append(b.got, r), append(b.bodies, string(body))
+		b.pass(b.slow)
 		if b.retryAfter != "" {
 			w.Header().Set("Retry-After", b.retryAfter)
 		}
@@ -203,6 +206,37 @@ func TestWebhookIsSentOnce(t *testing.T) {
 	require.Len(t, ids, 2)
 	require.Equal(t, ids[0], ids[1])
 	require.Equal(t, bodies[0], bodies[1])
+}
+
+// TestWebhookOfAWorkerWithAWrongClock: the lease of one whose clock was a day ahead holds
+// nobody up.
+func TestWebhookOfAWorkerWithAWrongClock(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	b.change(t, "import.applied")
+	b.pass(24 * time.Hour)
+	b.dies.Store(1)
+	b.send(t)
+	b.pass(-24 * time.Hour)
+	require.Equal(t, activities.WebhookSent{Delivered: 1, More: true}, b.send(t))
+}
+
+// TestSlowWebhook: a step leaves other endpoints their turn, and the next goes on.
+func TestSlowWebhook(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	for range 20 {
+		b.change(t, "import.applied", "entry.entered")
+	}
+	b.slow = 20 * time.Second
+	sent := b.send(t)
+	require.True(t, sent.More)
+	require.Less(t, sent.Delivered, 40)
+	b.slow = 0
+	require.Equal(t, activities.WebhookSent{Delivered: 40 - sent.Delivered, More: true}, b.send(t))
+	ids, _, _ := b.taken()
+	slices.Sort(ids)
+	require.Len(t, slices.Compact(ids), 40)
 }
 
 // TestWebhookAfterARotation: both secrets sign for a day, then the new one alone.

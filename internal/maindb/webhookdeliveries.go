@@ -171,8 +171,8 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID, sender string, le
 			return err
 		}
 		until := row.RestUntil.Time
-		if row.SenderUntil.Time.After(until) && row.Sender != sender {
-			until = row.SenderUntil.Time
+		if held := row.SenderUntil.Time; held.After(until) && row.Sender != sender && !held.After(now.Add(2*lease)) { // later was a wrong clock
+			until = held
 		}
 		if until.After(now) {
 			if until.After(batch.Next) {

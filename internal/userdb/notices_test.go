@@ -2,6 +2,8 @@ package userdb_test
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,14 +130,14 @@ func TestMailsOfAnEvent(t *testing.T) {
 	all := look("first")
 	require.Len(t, all, 5)
 	require.Equal(t, []string{"held"}, look("second"))
-	b.pass(40 * time.Second)
+	b.pass(20 * time.Second)
 	for range 2 { // as when the answer is lost
 		require.NoError(t, note("first",
 			userdb.MailOutcome{MailID: all[0], State: userdb.MailSent, ProviderID: "p0"},
 			userdb.MailOutcome{MailID: all[2], State: userdb.MailQueued, Fault: "reach the SMTP server: 421 \xc1\xa2\xbc\xd3 \xc3\xca\xb0\xfa"}, // Korean in EUC-KR
 		))
 	}
-	b.pass(40 * time.Second)
+	b.pass(45 * time.Second) // as long as a mail waits and its attempt takes
 	require.Equal(t, []string{"held"}, look("second"), "the note was not long ago")
 	b.pass(30 * time.Second)
 	require.Equal(t, []string{all[1], all[3], all[4], all[2]}, look("second"), "the one with fewer attempts first")
@@ -152,6 +154,79 @@ func TestMailsOfAnEvent(t *testing.T) {
 	begun, err := b.ledger.BeginMail(t.Context(), all[1])
 	require.NoError(t, err)
 	require.Equal(t, [2]any{userdb.MailSent, 1}, [2]any{begun.State, begun.Attempts})
+}
+
+// TestSenderWithAWrongClock: a lease that ends in a year holds nobody up.
+func TestSenderWithAWrongClock(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	look := func(sender string) error {
+		_, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, sender, time.Minute, 10)
+		return err
+	}
+	b.pass(365 * 24 * time.Hour)
+	require.NoError(t, look("ahead"))
+	b.pass(-365 * 24 * time.Hour)
+	require.NoError(t, look("right"))
+	b.pass(-30 * time.Second)
+	require.ErrorIs(t, look("behind"), userdb.ErrNoticesHeld)
+}
+
+// TestSendersThatBeginTogether: one of them gets the mails of an event that nobody has had.
+func TestSendersThatBeginTogether(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	for position := range int64(20) {
+		var senders sync.WaitGroup
+		var got atomic.Int64
+		for _, sender := range []string{"a", "b", "c", "d"} {
+			senders.Go(func() {
+				if _, err := b.ledger.NoticesToSend(t.Context(), position, notice.RaceOfficial, sender, time.Minute, 10); err == nil {
+					got.Add(1)
+				}
+			})
+		}
+		senders.Wait()
+		require.EqualValues(t, 1, got.Load())
+	}
+}
+
+// TestMailsLeftSending: programs of the version before mark mails as sending, and leave some
+// behind when they are killed or stopped.
+func TestMailsLeftSending(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	const lease = time.Minute
+	var mails []userdb.NewNotice
+	for _, name := range []string{"uta", "bo", "ada"} {
+		mails = append(mails, userdb.NewNotice{UserID: b.account(t, name).UserID, Recipient: userdb.Recipient{Address: name + "@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: b.clock().Add(time.Hour)})
+	}
+	_, err := b.ledger.WriteNotices(t.Context(), notice.Event{Position: 1, Kind: notice.RaceOfficial}, mails, nil)
+	require.NoError(t, err)
+	look := func() ([]userdb.WaitingNotice, error) {
+		return b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, "s", lease, 10)
+	}
+	_, err = b.db.ExecContext(t.Context(), "UPDATE mail SET state = 'sending', attempts = 1")
+	require.NoError(t, err)
+	_, err = look()
+	require.ErrorIs(t, err, userdb.ErrNoticesHeld, "they may be under way")
+	b.pass(lease)
+	left, err := look()
+	require.NoError(t, err)
+	require.Len(t, left, 3)
+	read, err := b.ledger.ReadNotices(t.Context(), []string{left[0].MailID})
+	require.NoError(t, err)
+	require.NoError(t, read[0].Unsent)
+	require.NoError(t, b.ledger.NoteNotices(t.Context(), 1, notice.RaceOfficial, "s", lease, []userdb.MailOutcome{
+		{MailID: left[0].MailID, State: userdb.MailSent}, {MailID: left[1].MailID, State: userdb.MailQueued, Fault: "refused"},
+	}))
+	again, err := look()
+	require.NoError(t, err)
+	require.ElementsMatch(t, left[1:], again)
+	require.NoError(t, b.ledger.DropNotices(t.Context(), 1, notice.RaceOfficial, lease))
+	again, err = look()
+	require.NoError(t, err)
+	require.Empty(t, again)
 }
 
 // TestMailIsBegunAgain also when the clock that began it was ahead.

@@ -597,10 +597,11 @@ func (q *Queries) MailsGivenUp(ctx context.Context, reason string, updatedAt tim
 }
 
 const noticeAttempted = `-- name: NoticeAttempted :exec
-UPDATE mail SET attempts = attempts + 1, fault = ?, updated_at = ? WHERE mail_id = ?
+UPDATE mail SET state = IF(state = 'sending', 'queued', state), attempts = attempts + 1, fault = ?, updated_at = ? WHERE mail_id = ?
 `
 
-// An attempt to send a mail of an event, which does not become sending.
+// An attempt to send a mail of an event, which does not become sending, and no longer is
+// when a program of the version before left it so.
 func (q *Queries) NoticeAttempted(ctx context.Context, fault string, updatedAt time.Time, mailID string) error {
 	_, err := q.db.ExecContext(ctx, noticeAttempted, fault, updatedAt, mailID)
 	return err

@@ -113,32 +113,45 @@ func (q *Queries) DeleteUnsubscriber(ctx context.Context, userID string) error {
 }
 
 const dropNotices = `-- name: DropNotices :exec
-UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends = 0
+UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = ?
+WHERE notice_position = ? AND notice_event = ? AND resends = 0
+  AND (state = 'queued' OR state = 'sending' AND updated_at <= ?)
 `
 
-func (q *Queries) DropNotices(ctx context.Context, updatedAt time.Time, noticePosition sql.NullInt64, noticeEvent sql.NullString) error {
-	_, err := q.db.ExecContext(ctx, dropNotices, updatedAt, noticePosition, noticeEvent)
+type DropNoticesParams struct {
+	UpdatedAt      time.Time
+	NoticePosition sql.NullInt64
+	NoticeEvent    sql.NullString
+	BegunBefore    time.Time
+}
+
+func (q *Queries) DropNotices(ctx context.Context, arg DropNoticesParams) error {
+	_, err := q.db.ExecContext(ctx, dropNotices,
+		arg.UpdatedAt,
+		arg.NoticePosition,
+		arg.NoticeEvent,
+		arg.BegunBefore,
+	)
 	return err
 }
 
 const holdNotices = `-- name: HoldNotices :exec
-INSERT INTO notice_sender (position, kind, sender, sender_until) VALUES (?, ?, ?, ?)
-ON DUPLICATE KEY UPDATE sender = VALUES(sender), sender_until = VALUES(sender_until)
+UPDATE notice_sender SET sender = ?, sender_until = ? WHERE position = ? AND kind = ?
 `
 
 type HoldNoticesParams struct {
-	Position    int64
-	Kind        string
 	Sender      string
 	SenderUntil time.Time
+	Position    int64
+	Kind        string
 }
 
 func (q *Queries) HoldNotices(ctx context.Context, arg HoldNoticesParams) error {
 	_, err := q.db.ExecContext(ctx, holdNotices,
-		arg.Position,
-		arg.Kind,
 		arg.Sender,
 		arg.SenderUntil,
+		arg.Position,
+		arg.Kind,
 	)
 	return err
 }
@@ -333,6 +346,44 @@ func (q *Queries) NoticedForUpdate(ctx context.Context, userIds []string, things
 	return items, nil
 }
 
+const noticesLeftSending = `-- name: NoticesLeftSending :many
+SELECT mail_id, user_id, updated_at FROM mail
+WHERE notice_position = ? AND notice_event = ? AND state = 'sending' AND resends = 0
+ORDER BY updated_at, mail_id
+LIMIT ?
+`
+
+type NoticesLeftSendingRow struct {
+	MailID    string
+	UserID    string
+	UpdatedAt time.Time
+}
+
+// Programs of the version before mark mails so before an attempt, and leave those behind
+// that were under way when they were killed.
+func (q *Queries) NoticesLeftSending(ctx context.Context, noticePosition sql.NullInt64, noticeEvent sql.NullString, limit int32) ([]NoticesLeftSendingRow, error) {
+	rows, err := q.db.QueryContext(ctx, noticesLeftSending, noticePosition, noticeEvent, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NoticesLeftSendingRow
+	for rows.Next() {
+		var i NoticesLeftSendingRow
+		if err := rows.Scan(&i.MailID, &i.UserID, &i.UpdatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const noticesPausedUntil = `-- name: NoticesPausedUntil :one
 SELECT notices_paused_until FROM user WHERE user_id = ? AND erased_at IS NULL
 `
@@ -378,6 +429,28 @@ func (q *Queries) NoticesToSend(ctx context.Context, noticePosition sql.NullInt6
 		return nil, err
 	}
 	return items, nil
+}
+
+const openNotices = `-- name: OpenNotices :exec
+INSERT IGNORE INTO notice_sender (position, kind, sender, sender_until) VALUES (?, ?, ?, ?)
+`
+
+type OpenNoticesParams struct {
+	Position    int64
+	Kind        string
+	Sender      string
+	SenderUntil time.Time
+}
+
+// A row that can be locked, for an event whose mails nobody has.
+func (q *Queries) OpenNotices(ctx context.Context, arg OpenNoticesParams) error {
+	_, err := q.db.ExecContext(ctx, openNotices,
+		arg.Position,
+		arg.Kind,
+		arg.Sender,
+		arg.SenderUntil,
+	)
+	return err
 }
 
 const pauseNotices = `-- name: PauseNotices :exec

@@ -39,8 +39,9 @@ UPDATE mail SET state = ?, reason = ?, provider_id = ?, updated_at = ? WHERE mai
 SELECT * FROM mail WHERE mail_id IN (sqlc.slice(mail_ids)) ORDER BY mail_id;
 
 -- name: NoticeAttempted :exec
--- An attempt to send a mail of an event, which does not become sending.
-UPDATE mail SET attempts = attempts + 1, fault = ?, updated_at = ? WHERE mail_id = ?;
+-- An attempt to send a mail of an event, which does not become sending, and no longer is
+-- when a program of the version before left it so.
+UPDATE mail SET state = IF(state = 'sending', 'queued', state), attempts = attempts + 1, fault = ?, updated_at = ? WHERE mail_id = ?;
 
 -- name: MailFault :exec
 -- Why an attempt failed, of a mail that is tried again.

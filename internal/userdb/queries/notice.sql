@@ -46,15 +46,28 @@ WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends 
 ORDER BY attempts, mail_id
 LIMIT ?;
 
+-- name: NoticesLeftSending :many
+-- Programs of the version before mark mails so before an attempt, and leave those behind
+-- that were under way when they were killed.
+SELECT mail_id, user_id, updated_at FROM mail
+WHERE notice_position = ? AND notice_event = ? AND state = 'sending' AND resends = 0
+ORDER BY updated_at, mail_id
+LIMIT ?;
+
 -- name: DropNotices :exec
-UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = ? WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends = 0;
+UPDATE mail SET state = 'failed', reason = 'withdrawn', updated_at = sqlc.arg(updated_at)
+WHERE notice_position = sqlc.arg(notice_position) AND notice_event = sqlc.arg(notice_event) AND resends = 0
+  AND (state = 'queued' OR state = 'sending' AND updated_at <= sqlc.arg(begun_before));
 
 -- name: LockNoticeSender :one
 SELECT sender, sender_until FROM notice_sender WHERE position = ? AND kind = ? FOR UPDATE;
 
+-- name: OpenNotices :exec
+-- A row that can be locked, for an event whose mails nobody has.
+INSERT IGNORE INTO notice_sender (position, kind, sender, sender_until) VALUES (?, ?, ?, ?);
+
 -- name: HoldNotices :exec
-INSERT INTO notice_sender (position, kind, sender, sender_until) VALUES (?, ?, ?, ?)
-ON DUPLICATE KEY UPDATE sender = VALUES(sender), sender_until = VALUES(sender_until);
+UPDATE notice_sender SET sender = ?, sender_until = ? WHERE position = ? AND kind = ?;
 
 -- name: LeaveNotices :exec
 DELETE FROM notice_sender WHERE position = ? AND kind = ? AND sender = ?;
