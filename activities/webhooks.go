@@ -44,6 +44,7 @@ const (
 // webhookStore keeps deliveries; maindb.Outcomes implements it. Tests lose its answers.
 type webhookStore interface {
 	DueWebhooks(ctx context.Context, webhookID, sender string, lease time.Duration, limit int) (maindb.WebhookBatch, error)
+	StillDue(ctx context.Context, webhookID, sender string, deliveries []maindb.WebhookDelivery) ([]maindb.WebhookDelivery, error)
 	NoteDeliveries(ctx context.Context, webhookID, sender string, lease time.Duration, done []maindb.DeliveryOutcome) (maindb.DeliveriesNoted, error)
 	LeaveWebhook(ctx context.Context, webhookID, sender string) error
 }
@@ -125,8 +126,9 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	until := a.now().Add(webhookSending)
 	s := &sending{Webhooks: a, id: sender, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
 	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
-		read: func(_ context.Context, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
-			return next, nil
+		read: func(ctx context.Context, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
+			due, err := a.store.StillDue(ctx, in.WebhookID, sender, slices.Concat(next...))
+			return s.messages(due), err
 		},
 		send: s.attempt, note: s.note,
 		atOnce: webhookSenders, unnoted: webhooksUnnoted, most: webhooksRead, busy: a.Busy,

@@ -44,6 +44,7 @@ type hookBundle struct {
 	mu         sync.Mutex
 	status     int
 	slow       time.Duration // that passes with each call
+	meanwhile  func()        // is called once, during a call
 	takes      int           // so many, then it answers 429; 0: all
 	retryAfter string
 	got        []*http.Request
@@ -54,6 +55,10 @@ func (b *hookBundle) now() time.Time { return time.UnixMicro(b.clock.Load()).UTC
 
 func (b *hookBundle) DueWebhooks(ctx context.Context, webhookID, sender string, lease time.Duration, limit int) (maindb.WebhookBatch, error) {
 	return b.worker.DueWebhooks(ctx, webhookID, sender, lease, limit)
+}
+
+func (b *hookBundle) StillDue(ctx context.Context, webhookID, sender string, deliveries []maindb.WebhookDelivery) ([]maindb.WebhookDelivery, error) {
+	return b.worker.StillDue(ctx, webhookID, sender, deliveries)
 }
 
 func (b *hookBundle) NoteDeliveries(ctx context.Context, webhookID, sender string, lease time.Duration, done []maindb.DeliveryOutcome) (maindb.DeliveriesNoted, error) {
@@ -91,6 +96,10 @@ func setupFormat(t *testing.T, format webhook.Format) *hookBundle {
 		defer b.mu.Unlock()
 		b.got, b.bodies = append(b.got, r), append(b.bodies, string(body))
 		b.pass(b.slow)
+		if meanwhile := b.meanwhile; meanwhile != nil {
+			b.meanwhile = nil
+			meanwhile()
+		}
 		if b.retryAfter != "" {
 			w.Header().Set("Retry-After", b.retryAfter)
 		}
@@ -237,6 +246,41 @@ func TestSlowWebhook(t *testing.T) {
 	ids, _, _ := b.taken()
 	slices.Sort(ids)
 	require.Len(t, slices.Compact(ids), 40)
+}
+
+// TestWebhookMeanwhile: of what a step has not begun, nothing is sent twice that is replayed
+// meanwhile, and nothing at all once the endpoint is switched off.
+func TestWebhookMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	for range 20 {
+		b.change(t, "import.applied", "entry.entered")
+	}
+	b.pass(time.Second)
+	var failed error
+	b.meanwhile = func() {
+		_, failed = b.api.ReplayWebhookRange(t.Context(), b.raceID, b.webhook.ID, b.now().Add(-time.Hour), time.Now().Add(time.Hour))
+	}
+	for sent := b.send(t); sent.Delivered > 0; {
+		sent = b.send(t)
+	}
+	require.NoError(t, failed)
+	ids, _, _ := b.taken()
+	require.LessOrEqual(t, len(ids), 40+4, "four are under way before one has arrived")
+	slices.Sort(ids)
+	require.Len(t, slices.Compact(ids), 40)
+
+	for range 20 {
+		b.change(t, "import.applied", "entry.entered")
+	}
+	off := false
+	b.meanwhile = func() {
+		_, failed = b.api.ChangeWebhook(t.Context(), b.raceID, b.webhook.ID, maindb.WebhookChange{On: &off})
+	}
+	b.send(t)
+	require.NoError(t, failed)
+	ids, _, _ = b.taken()
+	require.LessOrEqual(t, len(ids), 4)
 }
 
 // TestWebhookAfterARotation: both secrets sign for a day, then the new one alone.

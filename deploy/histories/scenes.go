@@ -275,6 +275,10 @@ func (s *webhookScene) DueWebhooks(context.Context, string, string, time.Duratio
 	return maindb.WebhookBatch{}, race.ErrNotFound
 }
 
+func (*webhookScene) StillDue(_ context.Context, _, _ string, deliveries []maindb.WebhookDelivery) ([]maindb.WebhookDelivery, error) {
+	return deliveries, nil
+}
+
 func (*webhookScene) NoteDeliveries(context.Context, string, string, time.Duration, []maindb.DeliveryOutcome) (maindb.DeliveriesNoted, error) {
 	return maindb.DeliveriesNoted{}, nil
 }

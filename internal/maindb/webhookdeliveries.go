@@ -201,6 +201,23 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID, sender string, le
 	return batch, err
 }
 
+// StillDue returns those of a sender's deliveries that still wait as they did; none once the
+// endpoint is another's, or off. Others were replayed, or are gone.
+func (s *Outcomes) StillDue(ctx context.Context, webhookID, sender string, deliveries []WebhookDelivery) ([]WebhookDelivery, error) {
+	due, ids := make(map[string]time.Time, len(deliveries)), make([]string, len(deliveries))
+	for i, d := range deliveries {
+		ids[i] = d.ID
+	}
+	rows, err := s.queries.DeliveriesStillDue(ctx, webhookID, sender, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read what is still due at webhook %s: %w", webhookID, err)
+	}
+	for _, row := range rows {
+		due[row.DeliveryID] = row.DueAt
+	}
+	return slices.DeleteFunc(slices.Clone(deliveries), func(d WebhookDelivery) bool { return !due[d.ID].Equal(d.DueAt) }), nil
+}
+
 // DeliveryOutcome is what came of an attempt. Without a state, nothing is to be noted.
 type DeliveryOutcome struct {
 	WebhookDelivery // as it was due

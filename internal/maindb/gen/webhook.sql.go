@@ -48,6 +48,52 @@ func (q *Queries) DeleteWebhookSecrets(ctx context.Context, webhookID string) er
 	return err
 }
 
+const deliveriesStillDue = `-- name: DeliveriesStillDue :many
+SELECT d.delivery_id, d.due_at
+FROM webhook AS w JOIN webhook_delivery AS d FORCE INDEX (PRIMARY) ON d.webhook_id = w.webhook_id
+WHERE w.webhook_id = ? AND w.sender = ? AND w.off_reason = '' AND d.state = 'waiting' AND d.delivery_id IN (/*SLICE:delivery_ids*/?)
+`
+
+type DeliveriesStillDueRow struct {
+	DeliveryID string
+	DueAt      time.Time
+}
+
+func (q *Queries) DeliveriesStillDue(ctx context.Context, webhookID string, sender string, deliveryIds []string) ([]DeliveriesStillDueRow, error) {
+	query := deliveriesStillDue
+	var queryParams []interface{}
+	queryParams = append(queryParams, webhookID)
+	queryParams = append(queryParams, sender)
+	if len(deliveryIds) > 0 {
+		for _, v := range deliveryIds {
+			queryParams = append(queryParams, v)
+		}
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", strings.Repeat(",?", len(deliveryIds))[1:], 1)
+	} else {
+		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
+	}
+	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeliveriesStillDueRow
+	for rows.Next() {
+		var i DeliveriesStillDueRow
+		if err := rows.Scan(&i.DeliveryID, &i.DueAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deliveryWithRace = `-- name: DeliveryWithRace :one
 SELECT d.delivery_id, d.webhook_id, d.position, d.type, d.happened_at, d.data, d.state, d.attempts, d.due_at, d.attempted_at, d.outcome, d.created_at, w.race_id, w.off_reason
 FROM webhook_delivery AS d JOIN webhook AS w ON w.webhook_id = d.webhook_id

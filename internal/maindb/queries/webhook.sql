@@ -77,6 +77,11 @@ SELECT * FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' AND du
 -- name: NextWebhookDelivery :one
 SELECT due_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' ORDER BY due_at LIMIT 1;
 
+-- name: DeliveriesStillDue :many
+SELECT d.delivery_id, d.due_at
+FROM webhook AS w JOIN webhook_delivery AS d FORCE INDEX (PRIMARY) ON d.webhook_id = w.webhook_id
+WHERE w.webhook_id = sqlc.arg(webhook_id) AND w.sender = sqlc.arg(sender) AND w.off_reason = '' AND d.state = 'waiting' AND d.delivery_id IN (sqlc.slice(delivery_ids));
+
 -- name: LockWaitingDeliveries :many
 -- Of many, MariaDB would rather read all that wait.
 SELECT delivery_id, due_at FROM webhook_delivery FORCE INDEX (PRIMARY) WHERE state = 'waiting' AND delivery_id IN (sqlc.slice(delivery_ids)) FOR UPDATE;
