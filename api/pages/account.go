@@ -137,6 +137,9 @@ func (s *site) logIn(ctx context.Context, v *visit) (page, error) {
 	if view.again, err = url.ParseQuery(v.form.values.Get("again")); err != nil {
 		view.again = url.Values{}
 	}
+	if v.caller.UserID != "" && v.form.get("login_id") == "" && len(view.again) > 0 && view.next != "" { // passkey.js has logged in
+		return v.sendAgain(view), nil
+	}
 	opened, err := s.People.LogIn(ctx, v.from, v.form.get("login_id"), v.form.values.Get("password"))
 	if v.refused(err) {
 		return s.logInPage(v, view), nil
@@ -148,10 +151,15 @@ func (s *site) logIn(ctx context.Context, v *visit) (page, error) {
 		return page{}, err
 	}
 	if len(view.again) > 0 && view.next != "" {
-		v.form = &form{values: url.Values{}, wrong: map[string]string{}}
-		return page{title: v.T("again.title"), body: againBody(v, view)}, nil
+		return v.sendAgain(view), nil
 	}
 	return page{}, &redirect{to: s.local(view.next, v.link("/my"))}
+}
+
+// sendAgain is the page from which what was written before the login is sent.
+func (v *visit) sendAgain(view loginView) page {
+	v.form = &form{values: url.Values{}, wrong: map[string]string{}}
+	return page{title: v.T("again.title"), body: againBody(v, view)}
 }
 
 func (s *site) logOut(ctx context.Context, v *visit) (page, error) {

@@ -107,6 +107,13 @@ func TestPasskeyInABrowser(t *testing.T) {
 	does(webauthn.SetUserVerified(sensor, true), press(`#passkey button`))
 	shows(`location.pathname`, "/en/my/records")
 
+	// What was written when the session had ended is not lost by it.
+	does(chromedp.Navigate(address+"/en/my/records/new"), chromedp.WaitVisible(`#field-date`), network.ClearBrowserCookies(), chromedp.SetValue(`#field-note`, "In the rain"),
+		chromedp.Evaluate(`document.querySelector("main form").noValidate = true`, nil), press(`main form button`))
+	shows(`document.querySelector("#passkey")?.hidden + document.querySelector("[name=again]")?.form.method`, "falsepost")
+	does(press(`#passkey button`))
+	shows(`document.querySelector("main form [name=note]")?.value`, "In the rain")
+
 	// Once it is removed here it opens nothing, though the device still has it.
 	does(chromedp.Navigate(address+"/en/my/passkeys"), chromedp.WaitReady(`.cases form`), press(`.cases form button`))
 	shows(`document.querySelectorAll(".cases li").length`, "0")

@@ -131,6 +131,12 @@ func TestFormOfAnEndedSessionIsKept(t *testing.T) {
 	delete(c.cookies, "__Host-session")
 	ended := c.post("/en/my/records/new", form...)
 	require.Equal(t, http.StatusUnauthorized, ended.status)
+	byPasskey := ended.fill("main form", "login_id", "", "password", "") // as passkey.js sends it
+	require.Equal(t, http.StatusUnprocessableEntity, c.post("/en/account/login", byPasskey...).status)
+	kept := b.loggedIn(t, "uta").post("/en/account/login", byPasskey...)
+	require.Equal(t, http.StatusOK, kept.status)
+	require.Equal(t, "/en/my/records/new", kept.Find("main form").AttrOr("action", ""))
+	require.Equal(t, hostile, kept.Find("main form [name=note]").AttrOr("value", ""))
 	again := c.post("/en/account/login", ended.fill("main form", "login_id", "uta", "password", password)...)
 	require.Equal(t, http.StatusOK, again.status, again.body)
 	require.NotContains(t, again.body, "<script>alert")

@@ -35,7 +35,13 @@ offer(document.getElementById("passkey"), async (form) => {
 	const {ceremony_id, public_key} = await ask(form.dataset.begin, {});
 	const credential = await navigator.credentials.get({publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(public_key)});
 	const {next} = await ask(form.dataset.finish, {ceremony_id, credential: JSON.stringify(credential), next: form.dataset.next});
-	location.assign(next);
+	const kept = document.querySelector("input[name=again]")?.form; // what was written when a session had ended
+	if (!kept) {
+		location.assign(next);
+		return;
+	}
+	kept.elements.login_id.value = kept.elements.password.value = "";
+	kept.submit();
 });
 
 offer(document.getElementById("add-passkey"), async (form) => {
