@@ -273,6 +273,30 @@ func TestWebhookMeanwhile(t *testing.T) {
 	for range 20 {
 		b.change(t, "import.applied", "entry.entered")
 	}
+	language := "ko"
+	b.meanwhile = func() {
+		_, failed = b.api.ChangeWebhook(t.Context(), b.raceID, b.webhook.ID, maindb.WebhookChange{Language: &language})
+	}
+	require.Equal(t, 40, b.send(t).Delivered, "as before")
+	require.NoError(t, failed)
+	b.taken()
+	for range 20 {
+		b.change(t, "import.applied", "entry.entered")
+	}
+	var address string
+	b.meanwhile = func() {
+		address = b.webhook.URL + "/new"
+		_, failed = b.api.ChangeWebhook(t.Context(), b.raceID, b.webhook.ID, maindb.WebhookChange{URL: &address})
+	}
+	sent := b.send(t)
+	require.NoError(t, failed)
+	require.Equal(t, 40-sent.Delivered, b.send(t).Delivered, "the rest at once to the new address")
+	_, requests, _ := b.taken()
+	require.Equal(t, "/hook/new", requests[39].URL.Path)
+
+	for range 20 {
+		b.change(t, "import.applied", "entry.entered")
+	}
 	off := false
 	b.meanwhile = func() {
 		_, failed = b.api.ChangeWebhook(t.Context(), b.raceID, b.webhook.ID, maindb.WebhookChange{On: &off})

@@ -241,6 +241,11 @@ func (s *Store) ChangeWebhook(ctx context.Context, raceID, webhookID string, cha
 		if err != nil {
 			return fmt.Errorf("change webhook %s: %w", webhookID, err)
 		}
+		if change.URL != nil {
+			if err := q.ReleaseWebhook(ctx, webhookID); err != nil {
+				return fmt.Errorf("release webhook %s: %w", webhookID, err)
+			}
+		}
 		if change.Secret != nil {
 			if err := q.DeleteWebhookSecrets(ctx, webhookID); err != nil {
 				return fmt.Errorf("replace the secret of webhook %s: %w", webhookID, err)

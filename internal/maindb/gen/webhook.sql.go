@@ -427,6 +427,16 @@ func (q *Queries) OldestDueWebhookDelivery(ctx context.Context) (time.Time, erro
 	return due_at, err
 }
 
+const releaseWebhook = `-- name: ReleaseWebhook :exec
+UPDATE webhook SET sender = '', sender_until = NULL WHERE webhook_id = ?
+`
+
+// Who sends to it does so no longer.
+func (q *Queries) ReleaseWebhook(ctx context.Context, webhookID string) error {
+	_, err := q.db.ExecContext(ctx, releaseWebhook, webhookID)
+	return err
+}
+
 const replayWebhookDeliveries = `-- name: ReplayWebhookDeliveries :execrows
 UPDATE webhook_delivery SET state = 'waiting', attempts = 0, due_at = ?
 WHERE webhook_id = ? AND happened_at >= ? AND happened_at < ?
@@ -544,7 +554,7 @@ func (q *Queries) TroubledDeliveries(ctx context.Context, state string, beforeID
 }
 
 const updateWebhook = `-- name: UpdateWebhook :exec
-UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = ?, sender = '' WHERE webhook_id = ?
+UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = ? WHERE webhook_id = ?
 `
 
 type UpdateWebhookParams struct {

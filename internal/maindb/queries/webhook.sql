@@ -14,7 +14,11 @@ SELECT * FROM webhook WHERE webhook_id = ? FOR UPDATE;
 SELECT * FROM webhook WHERE off_reason = '' AND race_id IN (sqlc.slice(race_ids)) ORDER BY webhook_id;
 
 -- name: UpdateWebhook :exec
-UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = ?, sender = '' WHERE webhook_id = ?;
+UPDATE webhook SET url = ?, language = ?, events = ?, off_reason = ?, off_at = ?, failing_since = ?, wake_at = ?, rest_until = ? WHERE webhook_id = ?;
+
+-- name: ReleaseWebhook :exec
+-- Who sends to it does so no longer.
+UPDATE webhook SET sender = '', sender_until = NULL WHERE webhook_id = ?;
 
 -- name: SwitchOffWebhooks :exec
 UPDATE webhook SET off_reason = ?, off_at = ? WHERE race_id = ? AND off_reason = '';

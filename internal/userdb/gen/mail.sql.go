@@ -576,7 +576,7 @@ func (q *Queries) MailsByID(ctx context.Context, mailIds []string) ([]Mail, erro
 }
 
 const mailsGivenUp = `-- name: MailsGivenUp :exec
-UPDATE mail SET state = 'failed', reason = ?, provider_id = '', updated_at = ? WHERE mail_id IN (/*SLICE:mail_ids*/?)
+UPDATE mail SET state = 'failed', reason = ?, provider_id = '', updated_at = ? WHERE mail_id IN (/*SLICE:mail_ids*/?) AND state IN ('queued', 'sending')
 `
 
 func (q *Queries) MailsGivenUp(ctx context.Context, reason string, updatedAt time.Time, mailIds []string) error {

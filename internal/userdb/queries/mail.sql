@@ -30,7 +30,7 @@ UPDATE mail SET state = IF(state IN ('bounced', 'complained', 'failed'), state, 
 WHERE mail_id = sqlc.arg(mail_id);
 
 -- name: MailsGivenUp :exec
-UPDATE mail SET state = 'failed', reason = sqlc.arg(reason), provider_id = '', updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids));
+UPDATE mail SET state = 'failed', reason = sqlc.arg(reason), provider_id = '', updated_at = sqlc.arg(updated_at) WHERE mail_id IN (sqlc.slice(mail_ids)) AND state IN ('queued', 'sending');
 
 -- name: MailDone :exec
 UPDATE mail SET state = ?, reason = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?;
