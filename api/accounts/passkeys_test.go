@@ -471,7 +471,7 @@ func TestPasskeysThatAreRequiredOutliveRecovery(t *testing.T) {
 	key := b.withPasskey(held.access)
 	require.NoError(t, b.exec("UPDATE user SET email = 'office@example.org'"))
 	b.recover("office", "office@example.org", "a quite different one")
-	require.Contains(t, b.deliverOne("office@example.org", "Your account was recovered").Text, "were added (2026-04-20)")
+	require.Contains(t, b.deliverOne("office@example.org", "Your account was recovered").Text, "were added (20 April 2026)")
 	require.Equal(t, http.StatusUnauthorized, b.refresh(held.refresh).status)
 	require.Equal(t, http.StatusForbidden, b.login("office", "a quite different one", "").status)
 	in := b.pairOf(b.passkeyLogin(key.get(b.beginPasskeyLogin())))

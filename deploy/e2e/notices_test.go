@@ -56,15 +56,15 @@ func TestNotices(t *testing.T) {
 	told("second", "gun time 3:10:00", 1)
 	s.standingsFollow(t, raceID)
 	organizer.call(t, http.MethodPost, "/v1/races/"+raceID+"/finalize", inJSON(t, map[string]int{"protest_window_s": 0})).into(t, http.StatusAccepted, nil)
-	told("first", "are official", 1)
-	told("second", "are official", 1)
+	told("first", "has published the official results", 1)
+	told("second", "has published the official results", 1)
 
 	for _, r := range organizer.records(t, raceID) {
 		if r.Bib == "7" {
 			organizer.correct(t, raceID, r.RecordID, r.Revision, map[string]any{"status": race.Disqualified, "reason": "short cut"})
 		}
 	}
-	told("first", "was corrected", 1)
+	told("first", "If it is wrong now, dispute it", 1)
 	text := told("second", "because of the correction of bib 7", 1)[0]
 	require.Contains(t, text, "Before: 2 overall")
 	require.Contains(t, text, "Now: 1 overall")
