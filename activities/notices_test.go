@@ -468,18 +468,24 @@ func TestEventsGatherChanges(t *testing.T) {
 	require.Contains(t, started, "points-credited 8 1m45s")
 }
 
-// TestTwoStepsAtOnce: a step goes on that Temporal takes for dead, while its successor
-// sends the mails of the same event. Nobody gets one twice.
-func TestTwoStepsAtOnce(t *testing.T) {
-	t.Parallel()
-	b := setupNotices(t)
+// resultsPosted posts a result of everyone and writes their mails.
+func (b *noticesBundle) resultsPosted(t *testing.T) (event activities.NoticeInput) {
+	t.Helper()
 	var results []race.Result
 	for i := range fieldOf {
 		results = append(results, race.Result{Bib: fmt.Sprint(i + 1), Gun: 9_000_000, Status: race.Finished})
 	}
 	_, err := b.main.ImportResults(t.Context(), rows(b.raceID, results), maindb.Change{By: organizer})
 	require.NoError(t, err)
-	event := b.found(notice.ResultPosted)
+	return b.found(notice.ResultPosted)
+}
+
+// TestTwoStepsAtOnce: a step goes on that Temporal takes for dead, while its successor
+// sends the mails of the same event. Nobody gets one twice.
+func TestTwoStepsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setupNotices(t)
+	event := b.resultsPosted(t)
 	var steps sync.WaitGroup
 	for range 3 {
 		steps.Go(func() {
@@ -500,13 +506,7 @@ func TestTwoStepsAtOnce(t *testing.T) {
 func TestSlowProvider(t *testing.T) {
 	t.Parallel()
 	b := setupNotices(t)
-	var results []race.Result
-	for i := range fieldOf {
-		results = append(results, race.Result{Bib: fmt.Sprint(i + 1), Gun: 9_000_000, Status: race.Finished})
-	}
-	_, err := b.main.ImportResults(t.Context(), rows(b.raceID, results), maindb.Change{By: organizer})
-	require.NoError(t, err)
-	event := b.found(notice.ResultPosted)
+	event := b.resultsPosted(t)
 	began, registry := time.Now(), prometheus.NewRegistry()
 	slow := func() time.Time {
 		b.box.mu.Lock()

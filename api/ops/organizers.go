@@ -107,3 +107,29 @@ func required(reason string) (string, error) {
 	}
 	return reason, nil
 }
+
+// Verify vouches for an organizer.
+func (s *Service) Verify(ctx context.Context, userID, reason string) error {
+	return onAccount(ctx, verificationOf(userID, reason), s.organizers.verify)
+}
+
+// Unverify withdraws an organizer's verification.
+func (s *Service) Unverify(ctx context.Context, userID, reason string) error {
+	return onAccount(ctx, verificationOf(userID, reason), s.organizers.unverify)
+}
+
+func verificationOf(userID, reason string) *verificationInput {
+	in := &verificationInput{UserID: userID}
+	in.Body.Reason = reason
+	return in
+}
+
+func (in *verificationInput) body() any { return in.Body }
+
+// UnverifiedOrganizers returns organizers of races for whom nobody vouches, those with
+// the latest races first.
+func (s *Service) UnverifiedOrganizers(ctx context.Context, limit int) ([]maindb.UnverifiedOrganizer, error) {
+	return within(ctx, readTimeout, func(ctx context.Context) ([]maindb.UnverifiedOrganizer, error) {
+		return s.organizers.store.UnverifiedOrganizers(ctx, limit)
+	})
+}

@@ -304,3 +304,65 @@ func (p people) separate(ctx context.Context, in *separateInput) (*separateOutpu
 	}
 	return out, nil
 }
+
+// Suggestions lists who may be the same person in several races of a season.
+func (s *Service) Suggestions(ctx context.Context, season int, part server.Page) ([]Suggestion, string, error) {
+	out, err := within(ctx, readTimeout, func(ctx context.Context) (*suggestionsOutput, error) {
+		return s.people.suggest(ctx, &suggestionsInput{Page: part, Season: season})
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return out.Body.Items, out.Body.NextCursor, nil
+}
+
+// Merge gives the results of one runner without an account to another.
+func (s *Service) Merge(ctx context.Context, from, into, reason string) error {
+	_, err := s.merge(ctx, from, into, reason, false)
+	return err
+}
+
+// PlanMerge returns what Merge would lead to in each race, and changes nothing.
+func (s *Service) PlanMerge(ctx context.Context, from, into string) ([]maindb.RaceConsequences, error) {
+	out, err := s.merge(ctx, from, into, "planned", true)
+	if err != nil {
+		return nil, err
+	}
+	return out.Body.Consequences, nil
+}
+
+func (s *Service) merge(ctx context.Context, from, into, reason string, plan bool) (*mergeOutput, error) {
+	in := &mergeInput{Plan: plan}
+	in.Body.From, in.Body.Into, in.Body.Reason = from, into, reason
+	if err := server.Valid(in.Body); err != nil {
+		return nil, err
+	}
+	return within(ctx, repairTimeout, func(ctx context.Context) (*mergeOutput, error) { return s.people.merge(ctx, in) })
+}
+
+// Separate gives the result of a bib back to the bib's own runner.
+func (s *Service) Separate(ctx context.Context, raceID, bib, reason string) (changed bool, err error) {
+	out, err := s.separate(ctx, raceID, bib, reason, false)
+	if err != nil {
+		return false, err
+	}
+	return out.Body.Changed, nil
+}
+
+// PlanSeparate returns what Separate would lead to, and changes nothing.
+func (s *Service) PlanSeparate(ctx context.Context, raceID, bib string) (maindb.Consequences, error) {
+	out, err := s.separate(ctx, raceID, bib, "planned", true)
+	if err != nil {
+		return maindb.Consequences{}, err
+	}
+	return *out.Body.Consequences, nil
+}
+
+func (s *Service) separate(ctx context.Context, raceID, bib, reason string, plan bool) (*separateOutput, error) {
+	in := &separateInput{Plan: plan}
+	in.Body.RaceID, in.Body.Bib, in.Body.Reason = raceID, bib, reason
+	if err := server.Valid(in.Body); err != nil {
+		return nil, err
+	}
+	return within(ctx, repairTimeout, func(ctx context.Context) (*separateOutput, error) { return s.people.separate(ctx, in) })
+}

@@ -360,116 +360,12 @@ func (s *Service) RecomputeSeries(ctx context.Context, seriesID, reason string) 
 	return err
 }
 
-// Suspend ends all sessions of an account and keeps its owner out.
-func (s *Service) Suspend(ctx context.Context, userID, reason string) error {
-	return onAccount(ctx, suspendBody(userID, reason), s.suspensions.suspend)
-}
-
-// Restore lets the owner of a suspended account in again.
-func (s *Service) Restore(ctx context.Context, userID, reason string) error {
-	return onAccount(ctx, suspendBody(userID, reason), s.suspensions.restore)
-}
-
-// RemovePasskeys removes all passkeys of an account.
-func (s *Service) RemovePasskeys(ctx context.Context, userID, reason string) error {
-	return onAccount(ctx, suspendBody(userID, reason), s.suspensions.removePasskeys)
-}
-
-// Verify vouches for an organizer.
-func (s *Service) Verify(ctx context.Context, userID, reason string) error {
-	return onAccount(ctx, verificationOf(userID, reason), s.organizers.verify)
-}
-
-// Unverify withdraws an organizer's verification.
-func (s *Service) Unverify(ctx context.Context, userID, reason string) error {
-	return onAccount(ctx, verificationOf(userID, reason), s.organizers.unverify)
-}
-
-func suspendBody(userID, reason string) *suspensionInput {
-	in := &suspensionInput{UserID: userID}
-	in.Body.Reason = reason
-	return in
-}
-
-func verificationOf(userID, reason string) *verificationInput {
-	in := &verificationInput{UserID: userID}
-	in.Body.Reason = reason
-	return in
-}
-
-// body is the part of an input that is checked.
-func (in *suspensionInput) body() any { return in.Body }
-
-func (in *verificationInput) body() any { return in.Body }
-
 func onAccount[I interface{ body() any }, O any](ctx context.Context, in I, do func(context.Context, I) (*O, error)) error {
 	if err := server.Valid(in.body()); err != nil {
 		return err
 	}
 	_, err := within(ctx, repairTimeout, func(ctx context.Context) (*O, error) { return do(ctx, in) })
 	return err
-}
-
-// Suggestions lists who may be the same person in several races of a season.
-func (s *Service) Suggestions(ctx context.Context, season int, part server.Page) ([]Suggestion, string, error) {
-	out, err := within(ctx, readTimeout, func(ctx context.Context) (*suggestionsOutput, error) {
-		return s.people.suggest(ctx, &suggestionsInput{Page: part, Season: season})
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	return out.Body.Items, out.Body.NextCursor, nil
-}
-
-// Merge gives the results of one runner without an account to another.
-func (s *Service) Merge(ctx context.Context, from, into, reason string) error {
-	_, err := s.merge(ctx, from, into, reason, false)
-	return err
-}
-
-// PlanMerge returns what Merge would lead to in each race, and changes nothing.
-func (s *Service) PlanMerge(ctx context.Context, from, into string) ([]maindb.RaceConsequences, error) {
-	out, err := s.merge(ctx, from, into, "planned", true)
-	if err != nil {
-		return nil, err
-	}
-	return out.Body.Consequences, nil
-}
-
-func (s *Service) merge(ctx context.Context, from, into, reason string, plan bool) (*mergeOutput, error) {
-	in := &mergeInput{Plan: plan}
-	in.Body.From, in.Body.Into, in.Body.Reason = from, into, reason
-	if err := server.Valid(in.Body); err != nil {
-		return nil, err
-	}
-	return within(ctx, repairTimeout, func(ctx context.Context) (*mergeOutput, error) { return s.people.merge(ctx, in) })
-}
-
-// Separate gives the result of a bib back to the bib's own runner.
-func (s *Service) Separate(ctx context.Context, raceID, bib, reason string) (changed bool, err error) {
-	out, err := s.separate(ctx, raceID, bib, reason, false)
-	if err != nil {
-		return false, err
-	}
-	return out.Body.Changed, nil
-}
-
-// PlanSeparate returns what Separate would lead to, and changes nothing.
-func (s *Service) PlanSeparate(ctx context.Context, raceID, bib string) (maindb.Consequences, error) {
-	out, err := s.separate(ctx, raceID, bib, "planned", true)
-	if err != nil {
-		return maindb.Consequences{}, err
-	}
-	return *out.Body.Consequences, nil
-}
-
-func (s *Service) separate(ctx context.Context, raceID, bib, reason string, plan bool) (*separateOutput, error) {
-	in := &separateInput{Plan: plan}
-	in.Body.RaceID, in.Body.Bib, in.Body.Reason = raceID, bib, reason
-	if err := server.Valid(in.Body); err != nil {
-		return nil, err
-	}
-	return within(ctx, repairTimeout, func(ctx context.Context) (*separateOutput, error) { return s.people.separate(ctx, in) })
 }
 
 // Actions lists what operators did, the newest first.
@@ -481,14 +377,6 @@ func (s *Service) Actions(ctx context.Context, action, target string, part serve
 		return nil, "", err
 	}
 	return out.Body.Items, out.Body.NextCursor, nil
-}
-
-// UnverifiedOrganizers returns organizers of races for whom nobody vouches, those with
-// the latest races first.
-func (s *Service) UnverifiedOrganizers(ctx context.Context, limit int) ([]maindb.UnverifiedOrganizer, error) {
-	return within(ctx, readTimeout, func(ctx context.Context) ([]maindb.UnverifiedOrganizer, error) {
-		return s.organizers.store.UnverifiedOrganizers(ctx, limit)
-	})
 }
 
 // Account returns an account and whether operators vouch for it as an organizer. It

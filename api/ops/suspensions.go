@@ -152,3 +152,27 @@ func (s suspensions) set(ctx context.Context, in *suspensionInput, suspended boo
 	}
 	return out, nil
 }
+
+// Suspend ends all sessions of an account and keeps its owner out.
+func (s *Service) Suspend(ctx context.Context, userID, reason string) error {
+	return onAccount(ctx, suspendBody(userID, reason), s.suspensions.suspend)
+}
+
+// Restore lets the owner of a suspended account in again.
+func (s *Service) Restore(ctx context.Context, userID, reason string) error {
+	return onAccount(ctx, suspendBody(userID, reason), s.suspensions.restore)
+}
+
+// RemovePasskeys removes all passkeys of an account.
+func (s *Service) RemovePasskeys(ctx context.Context, userID, reason string) error {
+	return onAccount(ctx, suspendBody(userID, reason), s.suspensions.removePasskeys)
+}
+
+func suspendBody(userID, reason string) *suspensionInput {
+	in := &suspensionInput{UserID: userID}
+	in.Body.Reason = reason
+	return in
+}
+
+// body is the part of an input that is checked.
+func (in *suspensionInput) body() any { return in.Body }
