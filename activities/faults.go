@@ -16,6 +16,7 @@ import (
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/telemetry"
+	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
 // The types of the errors of steps, as the Web UI shows them and workflows branch
@@ -26,6 +27,9 @@ const (
 	RejectionType = "Rejection"
 	// UnavailableType is a database that cannot be reached at the moment.
 	UnavailableType = "Unavailable"
+	// HeldType is work that another step does, or did when it was killed: it is retried when
+	// that step's lease ends.
+	HeldType = "Held"
 	// FaultType is everything else. It is retried too, since an operator or the
 	// next release may fix the cause.
 	FaultType = "Fault"
@@ -131,8 +135,17 @@ func translate(err error) error {
 	case errors.Is(err, race.ErrUnavailable):
 		return unavailable(err.Error())
 	}
+	if held, is := errors.AsType[*userdb.HeldError](err); is {
+		return temporal.NewApplicationErrorWithOptions(err.Error(), HeldType, temporal.ApplicationErrorOptions{
+			NextRetryDelay: held.For + heldSlack, Category: temporal.ApplicationErrorCategoryBenign,
+		})
+	}
 	return temporal.NewApplicationError(err.Error(), FaultType)
 }
+
+// heldSlack is how long after the end of a lease a step looks again: Temporal takes a delay
+// of zero for none at all, and rounds.
+const heldSlack = 100 * time.Millisecond
 
 // unavailable returns a benign error; otherwise the SDK would log every attempt of
 // every waiting activity.

@@ -46,7 +46,7 @@ type Mails struct {
 func NewMails(store mailStore, sender mail.Sender, publicURL string, registry prometheus.Registerer) *Mails {
 	a := &Mails{store: store, sender: sender, publicURL: publicURL, outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mrmrthon_mails_total",
-		Help: "Mails that nothing more is done about, by outcome: sent, bounced (the address takes none), expired (not sent while it was of use), withheld (the address was switched off), off (MAIL_SENDER is off).",
+		Help: "Mails that nothing more is done about, by outcome: sent, bounced (the address takes none), expired (not sent while it was of use), withheld (the address was switched off, the account suspended or its owner had opted out), off (MAIL_SENDER is off).",
 	}, []string{"outcome"}), faults: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "mrmrthon_mail_attempts_failed_total", Help: "Attempts to send a mail that failed, because the provider did not answer or refused us: the mail is tried again.",
 	})}
@@ -110,7 +110,7 @@ func (a *Mails) send(ctx context.Context, m userdb.Mail, write func() (mail.Mess
 	switch {
 	case errors.Is(m.Unsent, userdb.ErrMailExpired):
 		a.outcomes.WithLabelValues(mailExpired).Inc()
-	case errors.Is(m.Unsent, userdb.ErrAddressOff):
+	case errors.Is(m.Unsent, userdb.ErrWithheld):
 		a.outcomes.WithLabelValues(mailWithheld).Inc()
 	}
 	if m.State.Final() {

@@ -165,11 +165,7 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	if err != nil {
 		return NoticesSent{}, err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTimeout)
-		defer cancel()
-		_ = a.user.LeaveNotices(ctx, in.Position, in.Kind, sender) // otherwise the lease ends by itself
-	}()
+	defer leave(ctx, func(ctx context.Context) error { return a.user.LeaveNotices(ctx, in.Position, in.Kind, sender) })
 	if len(waiting) == 0 {
 		return NoticesSent{}, nil
 	}
@@ -185,7 +181,7 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	err = turns[string, userdb.Mail, userdb.MailOutcome]{
 		atOnce: noticeSenders, unnoted: noticesUnnoted, most: noticesRead, busy: a.Busy,
 		stop: func() bool {
-			return s.withdrawn.Load() || s.held.Load() || s.failed.Load() >= maxNoticeFailures || a.now().After(until)
+			return s.withdrawn.Load() || s.held.Load() != nil || s.failed.Load() >= maxNoticeFailures || a.now().After(until)
 		},
 		read: func(ctx context.Context, next []string) ([]userdb.Mail, error) {
 			withdrawn, err := a.withdrawn(ctx, in)
@@ -197,8 +193,8 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 		},
 		note: func(ctx context.Context, done []userdb.MailOutcome) error {
 			err := a.user.NoteNotices(ctx, in.Position, in.Kind, sender, noticeLease, done)
-			if errors.Is(err, userdb.ErrNoticesHeld) {
-				s.held.Store(true)
+			if held, is := errors.AsType[*userdb.HeldError](err); is {
+				s.held.Store(held)
 				return nil
 			}
 			return err
@@ -207,8 +203,8 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	}.run(ctx, ids)
 	switch {
 	case err != nil:
-	case s.held.Load():
-		err = userdb.ErrNoticesHeld
+	case s.held.Load() != nil:
+		err = s.held.Load()
 	case s.withdrawn.Load():
 		err = a.user.DropNotices(ctx, in.Position, in.Kind, noticeLease)
 	}
@@ -230,9 +226,9 @@ type noticesSending struct {
 	signing map[string]notice.Unsubscriber
 
 	sent, failed atomic.Int64
-	withdrawn    atomic.Bool           // the post that they tell of: no more are sent
-	held         atomic.Bool           // by another step: likewise
-	err          atomic.Pointer[error] // of the last that failed
+	withdrawn    atomic.Bool                      // the post that they tell of: no more are sent
+	held         atomic.Pointer[userdb.HeldError] // by another step: likewise
+	err          atomic.Pointer[error]            // of the last that failed
 }
 
 func (s *noticesSending) send(ctx context.Context, m userdb.Mail) userdb.MailOutcome {

@@ -82,6 +82,7 @@ type noticesBundle struct {
 	main   *maindb.Outcomes                            // all rights, for what the API does
 	worker *maindb.Outcomes
 	user   *userdb.Ledger
+	userAt func(now func() time.Time) *userdb.Ledger // user by another clock
 	exec   func(statement string, args ...any) // in user_db
 	inMain func(statement string, args ...any)
 
@@ -109,6 +110,7 @@ func setupNotices(t *testing.T) *noticesBundle {
 		t: t, mainAt: func(now func() time.Time) *maindb.Outcomes { return maindb.NewOutcomes(mainDB, now) }, box: &postbox{lost: map[string]int{}}, main: maindb.NewOutcomes(mainDB, time.Now),
 		worker: maindb.NewOutcomes(mysqltest.As(t, mainCfg, maindb.Grants(), mysql.Worker), time.Now),
 		user:   userdb.NewLedger(mysqltest.As(t, userCfg, userdb.Grants(), mysql.Worker), time.Now),
+		userAt: func(now func() time.Time) *userdb.Ledger { return userdb.NewLedger(userDB, now) },
 		exec: func(statement string, args ...any) {
 			_, err := userDB.ExecContext(t.Context(), statement, args...)
 			require.NoError(t, err)

@@ -41,7 +41,7 @@ func (t *telling) facts() notice.Facts {
 func (t *telling) tell(userID string, kind notice.Kind, about notice.Facts, expires time.Time) {
 	recipient, ok := t.reachable[userID]
 	definition, _ := notice.Of(kind)
-	if !ok || !recipient.Preferences.Wants(definition, notice.Email, t.now()) {
+	if !ok || recipient.Withhold(definition, t.now()) != "" {
 		return
 	}
 	if expires.IsZero() {

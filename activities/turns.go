@@ -14,6 +14,8 @@ const (
 	// outage of the database: what is forgotten would be sent once more.
 	noteFor   = time.Minute
 	notePause = 500 * time.Millisecond
+	// leaveFor is how long giving up a lease is tried: it ends by itself soon enough.
+	leaveFor = 5 * time.Second
 	// noteEvery is how long outcomes gather: a transaction for a few would cost a fast
 	// receiver more than sending does.
 	noteEvery = 20 * time.Millisecond
@@ -212,6 +214,14 @@ func (r *turning[Item, Read, Outcome]) wait() {
 			r.queue = append(r.queue, queued[Read]{one, time.Now()})
 		}
 	}
+}
+
+// leave gives up the lease of a step that ends, through a short fault of the database. If that
+// does not succeed, the next step waits until the lease ends by itself.
+func leave(ctx context.Context, give func(ctx context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveFor)
+	defer cancel()
+	_ = retry.Do(ctx, retry.NewConstant(notePause), func(ctx context.Context) error { return retry.RetryableError(give(ctx)) })
 }
 
 // rest waits, at most until ctx or the worker ends.

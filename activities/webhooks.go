@@ -118,11 +118,7 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	if err != nil || len(batch.Due) == 0 {
 		return WebhookSent{NextAt: batch.Next}, err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTimeout)
-		defer cancel()
-		_ = a.store.LeaveWebhook(ctx, in.WebhookID, sender) // otherwise the lease ends by itself
-	}()
+	defer leave(ctx, func(ctx context.Context) error { return a.store.LeaveWebhook(ctx, in.WebhookID, sender) })
 	until := a.now().Add(webhookSending)
 	s := &sending{Webhooks: a, id: sender, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
 	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{

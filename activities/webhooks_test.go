@@ -33,6 +33,7 @@ type hookBundle struct {
 	worker   *maindb.Outcomes // with those of the worker
 	hooks    *activities.Webhooks
 	dies     atomic.Int64 // in how many of the next steps the worker is killed before it notes anything
+	stuck    atomic.Int64 // how many of the next attempts to give up the lease fail
 	clock    atomic.Int64 // microseconds
 	raceID   string
 	webhook  maindb.Webhook
@@ -71,6 +72,9 @@ func (b *hookBundle) NoteDeliveries(ctx context.Context, webhookID, sender strin
 func (b *hookBundle) LeaveWebhook(ctx context.Context, webhookID, sender string) error {
 	if b.dies.Add(-1) >= 0 {
 		return nil
+	}
+	if b.stuck.Add(-1) >= 0 {
+		return errLost
 	}
 	return b.worker.LeaveWebhook(ctx, webhookID, sender)
 }
@@ -215,6 +219,18 @@ func TestWebhookIsSentOnce(t *testing.T) {
 	require.Len(t, ids, 2)
 	require.Equal(t, ids[0], ids[1])
 	require.Equal(t, bodies[0], bodies[1])
+}
+
+// TestLeaseIsGivenUpThroughAFault: the next step begins at once although the first attempt to
+// give up the lease failed.
+func TestLeaseIsGivenUpThroughAFault(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	b.change(t, "import.applied")
+	b.stuck.Store(1)
+	require.Equal(t, activities.WebhookSent{Delivered: 1, More: true}, b.send(t))
+	b.change(t, "import.applied")
+	require.Equal(t, activities.WebhookSent{Delivered: 1, More: true}, b.send(t))
 }
 
 // TestWebhookOfAWorkerWithAWrongClock: the lease of one whose clock was a day ahead holds

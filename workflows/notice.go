@@ -39,10 +39,11 @@ const (
 )
 
 // noticeOptions keep a step alive by heartbeats, so that another worker takes over soon
-// from one that died.
+// from one that died: no kill, however many there are, delays mails much longer than the lease
+// of the step that was killed.
 var noticeOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: noticeStep, HeartbeatTimeout: 15 * time.Second,
-	RetryPolicy: &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
+	RetryPolicy: &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 }
 
 // sendWhileFinding is a change ID of this workflow, for workflow.GetVersion.

@@ -47,7 +47,7 @@ func ofMails(err error) error {
 func (m mails) register(api huma.API) {
 	register(api, huma.Operation{
 		OperationID: "list-mails", Method: http.MethodGet, Path: mailsPath, Summary: "List mails that wait, or were not delivered",
-		Description: "Those of the last 30 days, the newest first, without their addresses and what they say. `waiting`: neither sent nor given up; each is tried every five minutes at least. `failed`: no longer useful before the provider took it, or rejected by the provider. `bounced`: the address takes no mail. `complained`: the mail arrived, and its reader reported it as unwanted. `suppressed`: not sent, because the address is switched off here, or on the provider's own suppression list.",
+		Description: "Those of the last 30 days, the newest first, without their addresses and what they say. `waiting`: neither sent nor given up; each is tried every five minutes at least. `failed`: no longer useful before the provider took it, or rejected by the provider. `bounced`: the address takes no mail. `complained`: the mail arrived, and its reader reported it as unwanted. `suppressed`: not sent, because the address is switched off here or on the provider's own suppression list, the account is suspended, or its owner had opted out.",
 		Errors:      statusesOf(),
 	}, m.list)
 	register(api, huma.Operation{
@@ -96,7 +96,7 @@ type ListedMail struct {
 	Kind       userdb.MailKind   `json:"kind" doc:"What it is about."`
 	RaceID     string            `json:"race_id,omitempty" format:"uuid" doc:"Of a notice."`
 	State      userdb.MailState  `json:"state" enum:"queued,sending,sent,bounced,complained,failed" doc:"sending: an attempt was begun. If it is not known to have succeeded, the next follows by itself."`
-	Reason     userdb.MailReason `json:"reason,omitempty" enum:"expired,address-off,sender-off,withdrawn,rejected,refused,returned,suppressed" doc:"Why it was not delivered. expired: it was no longer useful. address-off: its address was switched off before. sender-off: MAIL_SENDER was off. withdrawn: the post that it is about was withdrawn. rejected: the provider did not send what it had accepted. refused: the provider refused the address at once. returned: it came back later. suppressed: the provider's own list has the address."`
+	Reason     userdb.MailReason `json:"reason,omitempty" enum:"expired,address-off,opted-out,suspended,sender-off,withdrawn,rejected,refused,returned,suppressed" doc:"Why it was not delivered. expired: it was no longer useful. address-off: its address was switched off before. opted-out: its reader had switched such notices off, or paused them, before it was sent. suspended: the account was suspended before it was sent. sender-off: MAIL_SENDER was off. withdrawn: the post that it is about was withdrawn. rejected: the provider did not send what it had accepted. refused: the provider refused the address at once. returned: it came back later. suppressed: the provider's own list has the address."`
 	Error      string            `json:"error,omitempty" doc:"Of the last attempt, if that failed; without addresses."`
 	Attempts   int               `json:"attempts"`
 	Resends    int               `json:"resends,omitempty" doc:"How often an operator has had it sent again."`

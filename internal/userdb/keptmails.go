@@ -24,7 +24,7 @@ const (
 	FailedList     MailList = "failed"     // given up, or rejected by the provider
 	BouncedList    MailList = "bounced"    // the address takes no mail
 	ComplainedList MailList = "complained" // the reader reported the mail as unwanted
-	SuppressedList MailList = "suppressed" // not sent because the address is switched off, here or by the provider
+	SuppressedList MailList = "suppressed" // not sent because of the address, the account or its owner's choice
 )
 
 // MailLists lists the lists.
@@ -36,10 +36,10 @@ func MailLists() []MailList {
 // mail_by_outcome.
 var conditions = map[MailList]string{
 	WaitingList:    "state IN ('queued', 'sending')",
-	FailedList:     "state = 'failed' AND reason <> 'address-off'",
+	FailedList:     "state = 'failed' AND reason NOT IN ('address-off', 'opted-out', 'suspended')",
 	BouncedList:    "state = 'bounced' AND reason <> 'suppressed'",
 	ComplainedList: "state = 'complained'",
-	SuppressedList: "state IN ('failed', 'bounced') AND reason IN ('address-off', 'suppressed')",
+	SuppressedList: "state IN ('failed', 'bounced') AND reason IN ('address-off', 'opted-out', 'suspended', 'suppressed')",
 }
 
 // listOf returns the list of a mail; empty: it was sent.
@@ -47,7 +47,7 @@ func listOf(state MailState, reason MailReason) MailList {
 	switch {
 	case !state.Final():
 		return WaitingList
-	case reason == MailAddressOff, reason == MailSuppressed:
+	case reason == MailAddressOff, reason == MailOptedOut, reason == MailSuspended, reason == MailSuppressed:
 		return SuppressedList
 	case state == MailFailed:
 		return FailedList

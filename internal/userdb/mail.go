@@ -72,6 +72,8 @@ type MailReason string
 const (
 	MailExpired    MailReason = "expired"     // failed: it was of no more use
 	MailAddressOff MailReason = "address-off" // failed: the address was switched off
+	MailOptedOut   MailReason = "opted-out"   // failed: the reader had switched such notices off meanwhile, or paused them
+	MailSuspended  MailReason = "suspended"   // failed: the account was suspended meanwhile
 	MailSenderOff  MailReason = "sender-off"  // failed: MAIL_SENDER is off
 	MailWithdrawn  MailReason = "withdrawn"   // failed: the post that it is about was withdrawn
 	MailRejected   MailReason = "rejected"    // failed: the provider did not send what it had accepted
@@ -113,7 +115,7 @@ type Mail struct {
 	// Token is the secret of the mail's link; empty when it has none. Each attempt to
 	// send has its own, and all of them work.
 	Token string
-	// Unsent is why it is not sent: ErrMailExpired or ErrAddressOff.
+	// Unsent is why it is not sent: ErrMailExpired or ErrWithheld.
 	Unsent error
 }
 
@@ -217,9 +219,9 @@ func (s *Accounts) StartMails(ctx context.Context, start func(ctx context.Contex
 
 // BeginMail notes that an attempt to send a mail begins, makes the token of its
 // link and returns it. A mail whose state is final is not to be sent. One that has
-// expired, or whose address was switched off since it was written, becomes failed;
-// the errors are ErrMailExpired and ErrAddressOff. It returns race.ErrNotFound when
-// there is none, as when its owner has left.
+// expired, or that would not be written any more, becomes failed; the errors are
+// ErrMailExpired and ErrWithheld. It returns race.ErrNotFound when there is none, as
+// when its owner has left.
 func (s *Ledger) BeginMail(ctx context.Context, mailID string) (m Mail, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		queries := s.queries.WithTx(tx)
@@ -254,27 +256,23 @@ func (s *Ledger) BeginMail(ctx context.Context, mailID string) (m Mail, err erro
 }
 
 // toSend returns mails as they are to be sent. Those that are not, because they have
-// expired or their address is off, become failed.
+// expired or would not be written any more, become failed.
 func (s *Ledger) toSend(ctx context.Context, queries *gen.Queries, rows []gen.Mail) (mails []Mail, err error) {
-	users := make([]string, len(rows))
-	for i, row := range rows {
-		users[i] = row.UserID
-	}
-	problems, err := addressProblems(ctx, queries, users)
+	now, failed := s.now(), map[MailReason][]string{}
+	reasons, err := withheld(ctx, queries, rows, now)
 	if err != nil {
 		return nil, err
 	}
-	now, failed := s.now(), map[MailReason][]string{}
 	for _, row := range rows {
-		m := mailOf(row)
+		m, reason := mailOf(row), reasons[row.MailID]
 		switch {
 		case m.State.Final():
 		case !m.ExpiresAt.After(now):
 			m.State, m.Unsent = MailFailed, ErrMailExpired
 			failed[MailExpired] = append(failed[MailExpired], m.ID)
-		case !mayMail(problems[[2]string{row.UserID, row.Address}], m.Kind):
-			m.State, m.Unsent = MailFailed, ErrAddressOff
-			failed[MailAddressOff] = append(failed[MailAddressOff], m.ID)
+		case reason != "":
+			m.State, m.Unsent = MailFailed, ErrWithheld
+			failed[reason] = append(failed[reason], m.ID)
 		}
 		mails = append(mails, m)
 	}
@@ -286,10 +284,40 @@ func (s *Ledger) toSend(ctx context.Context, queries *gen.Queries, rows []gen.Ma
 	return mails, nil
 }
 
+// withheld returns why mails are not sent, by mail: what allowed them may have changed since
+// they were written.
+func withheld(ctx context.Context, queries *gen.Queries, rows []gen.Mail, now time.Time) (map[string]MailReason, error) {
+	var readers, owners []string // of notices, and of mails about an account
+	for _, row := range rows {
+		if _, aNotice := notice.Of(notice.Kind(row.Kind)); aNotice {
+			readers = append(readers, row.UserID)
+		} else {
+			owners = append(owners, row.UserID)
+		}
+	}
+	reached, err := recipients(ctx, queries, readers)
+	if err != nil {
+		return nil, err
+	}
+	problems, err := addressProblems(ctx, queries, owners)
+	if err != nil {
+		return nil, err
+	}
+	reasons := make(map[string]MailReason, len(rows))
+	for _, row := range rows {
+		if definition, aNotice := notice.Of(notice.Kind(row.Kind)); aNotice {
+			reasons[row.MailID] = reached[row.UserID].Withhold(definition, now)
+		} else if !mayMail(problems[[2]string{row.UserID, row.Address}], MailKind(row.Kind)) {
+			reasons[row.MailID] = MailAddressOff
+		}
+	}
+	return reasons, nil
+}
+
 // Why a mail is not sent.
 var (
 	ErrMailExpired = errors.New("the mail is no longer useful")
-	ErrAddressOff  = errors.New("the address is switched off until its owner confirms one again")
+	ErrWithheld    = errors.New("the address is switched off, the account is suspended, or its owner wants no such notices")
 )
 
 // FinishMail notes the outcome of a mail, with the provider's ID for it. If it bounced,

@@ -184,36 +184,66 @@ func (s *Ledger) Unsubscribers(ctx context.Context, userIDs []string) (map[strin
 	return found, nil
 }
 
-// Recipient is an account to whose address notices may go.
+// Recipient is an account that has an address.
 type Recipient struct {
 	Address     string
 	Language    string
 	Preferences notice.Preferences
+	Off         MailReason // why nothing may be mailed to the account; empty: something may
+}
+
+// Withhold returns why a notice is not mailed to the account at a time; empty: it is. The same
+// holds when notices are written and again when they are sent.
+func (r Recipient) Withhold(d notice.Definition, now time.Time) MailReason {
+	switch {
+	case r.Off != "":
+		return r.Off
+	case r.Address == "":
+		return MailAddressOff
+	case r.Preferences.Wants(d, notice.Email, now):
+		return ""
+	case r.Preferences.Stopped:
+		return MailAddressOff
+	}
+	return MailOptedOut
 }
 
 // Reachable returns those of the accounts that notices may be mailed to.
 func (s *Ledger) Reachable(ctx context.Context, userIDs []string) (map[string]Recipient, error) {
+	found, err := recipients(ctx, s.queries, userIDs)
+	maps.DeleteFunc(found, func(_ string, r Recipient) bool { return r.Off != "" })
+	return found, wrapNotices(err)
+}
+
+// recipients returns those of the accounts that have an address.
+func recipients(ctx context.Context, queries *gen.Queries, userIDs []string) (map[string]Recipient, error) {
 	found := map[string]Recipient{}
 	if len(userIDs) == 0 {
 		return found, nil
 	}
-	rows, err := s.queries.Reachable(ctx, userIDs)
+	rows, err := queries.Recipients(ctx, userIDs)
 	if err != nil || len(rows) == 0 {
-		return found, wrapNotices(err)
+		return found, err
 	}
 	for _, row := range rows {
-		found[row.UserID] = Recipient{Address: row.Email.String, Language: row.Language, Preferences: notice.Preferences{
+		r := Recipient{Address: row.Email.String, Language: row.Language, Preferences: notice.Preferences{
 			PausedUntil: row.NoticesPausedUntil.Time, Stopped: row.EmailProblem == EmailUnwanted,
 		}}
-	}
-	choices, err := s.queries.ChoicesOf(ctx, slices.Collect(maps.Keys(found)))
-	for _, row := range choices {
-		if r, ok := found[row.UserID]; ok {
-			r.Preferences.Chosen = append(r.Preferences.Chosen, notice.Choice{Kind: notice.Kind(row.Kind), Channel: notice.Channel(row.Channel), State: notice.State(row.State)})
-			found[row.UserID] = r
+		switch {
+		case row.SuspendedAt.Valid:
+			r.Off = MailSuspended
+		case row.EmailProblem == EmailBounced, row.EmailProblem == EmailComplained:
+			r.Off = MailAddressOff
 		}
+		found[row.UserID] = r
 	}
-	return found, wrapNotices(err)
+	choices, err := queries.ChoicesOf(ctx, slices.Collect(maps.Keys(found)))
+	for _, row := range choices {
+		r := found[row.UserID]
+		r.Preferences.Chosen = append(r.Preferences.Chosen, notice.Choice{Kind: notice.Kind(row.Kind), Channel: notice.Channel(row.Channel), State: notice.State(row.State)})
+		found[row.UserID] = r
+	}
+	return found, err
 }
 
 func wrapNotices(err error) error {

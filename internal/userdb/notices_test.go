@@ -2,6 +2,8 @@ package userdb_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -97,6 +99,23 @@ func TestNobodyIsToldOfTheSameThingTwice(t *testing.T) {
 	require.Equal(t, map[[2]string]int64{{"result/r", uta}: 2}, told)
 }
 
+// reader makes an account with an address.
+func (b *accountsBundle) reader(t testing.TB, name string) (userID string) {
+	t.Helper()
+	userID = b.account(t, name).UserID
+	_, err := b.db.ExecContext(t.Context(), "UPDATE user SET email = ? WHERE user_id = ?", name+"@example.org", userID)
+	require.NoError(t, err)
+	return userID
+}
+
+// heldFor returns for how long another sender holds the mails of an event.
+func heldFor(t *testing.T, err error) time.Duration {
+	t.Helper()
+	held, is := errors.AsType[*userdb.HeldError](err)
+	require.True(t, is, "%v", err)
+	return held.For
+}
+
 // TestMailsOfAnEvent: one step at a time sends the mails of an event, what became of many
 // is noted at once, and nobody has them for longer than its lease.
 func TestMailsOfAnEvent(t *testing.T) {
@@ -109,15 +128,14 @@ func TestMailsOfAnEvent(t *testing.T) {
 		if name == "lea" {
 			expires = b.clock().Add(30 * time.Second)
 		}
-		mails = append(mails, userdb.NewNotice{UserID: b.account(t, name).UserID, Recipient: userdb.Recipient{Address: name + "@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: expires})
+		mails = append(mails, userdb.NewNotice{UserID: b.reader(t, name), Recipient: userdb.Recipient{Address: name + "@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: expires})
 	}
 	_, err := b.ledger.WriteNotices(t.Context(), notice.Event{Position: 1, Kind: notice.RaceOfficial}, mails, nil)
 	require.NoError(t, err)
 	look := func(sender string) (ids []string) {
 		waiting, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, sender, lease, 10)
 		if err != nil {
-			require.ErrorIs(t, err, userdb.ErrNoticesHeld)
-			return []string{"held"}
+			return []string{"held " + heldFor(t, err).String()}
 		}
 		for _, w := range waiting {
 			ids = append(ids, w.MailID)
@@ -129,7 +147,7 @@ func TestMailsOfAnEvent(t *testing.T) {
 	}
 	all := look("first")
 	require.Len(t, all, 5)
-	require.Equal(t, []string{"held"}, look("second"))
+	require.Equal(t, []string{"held 1m0s"}, look("second"))
 	b.pass(20 * time.Second)
 	for range 2 { // as when the answer is lost
 		require.NoError(t, note("first",
@@ -138,10 +156,10 @@ func TestMailsOfAnEvent(t *testing.T) {
 		))
 	}
 	b.pass(45 * time.Second) // as long as a mail waits and its attempt takes
-	require.Equal(t, []string{"held"}, look("second"), "the note was not long ago")
+	require.Equal(t, []string{"held 15s"}, look("second"), "the note was not long ago")
 	b.pass(30 * time.Second)
 	require.Equal(t, []string{all[1], all[3], all[4], all[2]}, look("second"), "the one with fewer attempts first")
-	require.ErrorIs(t, note("first", userdb.MailOutcome{MailID: all[1], State: userdb.MailSent}), userdb.ErrNoticesHeld)
+	require.Equal(t, lease, heldFor(t, note("first", userdb.MailOutcome{MailID: all[1], State: userdb.MailSent})))
 	require.Equal(t, []string{all[3], all[4], all[2]}, look("second"), "it was noted all the same")
 	read, err := b.ledger.ReadNotices(t.Context(), all[3:])
 	require.NoError(t, err)
@@ -169,7 +187,7 @@ func TestSenderWithAWrongClock(t *testing.T) {
 	b.pass(-365 * 24 * time.Hour)
 	require.NoError(t, look("right"))
 	b.pass(-30 * time.Second)
-	require.ErrorIs(t, look("behind"), userdb.ErrNoticesHeld)
+	require.Equal(t, 90*time.Second, heldFor(t, look("behind")))
 }
 
 // TestSendersThatBeginTogether: one of them gets the mails of an event that nobody has had.
@@ -199,7 +217,7 @@ func TestMailsLeftSending(t *testing.T) {
 	const lease = time.Minute
 	var mails []userdb.NewNotice
 	for _, name := range []string{"uta", "bo", "ada"} {
-		mails = append(mails, userdb.NewNotice{UserID: b.account(t, name).UserID, Recipient: userdb.Recipient{Address: name + "@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: b.clock().Add(time.Hour)})
+		mails = append(mails, userdb.NewNotice{UserID: b.reader(t, name), Recipient: userdb.Recipient{Address: name + "@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: b.clock().Add(time.Hour)})
 	}
 	_, err := b.ledger.WriteNotices(t.Context(), notice.Event{Position: 1, Kind: notice.RaceOfficial}, mails, nil)
 	require.NoError(t, err)
@@ -208,9 +226,10 @@ func TestMailsLeftSending(t *testing.T) {
 	}
 	_, err = b.db.ExecContext(t.Context(), "UPDATE mail SET state = 'sending', attempts = 1")
 	require.NoError(t, err)
+	b.pass(20 * time.Second)
 	_, err = look()
-	require.ErrorIs(t, err, userdb.ErrNoticesHeld, "they may be under way")
-	b.pass(lease)
+	require.Equal(t, lease-20*time.Second, heldFor(t, err), "they may be under way")
+	b.pass(lease - 20*time.Second)
 	left, err := look()
 	require.NoError(t, err)
 	require.Len(t, left, 3)
@@ -234,7 +253,7 @@ func TestMailIsBegunAgain(t *testing.T) {
 	t.Parallel()
 	b := setupAccounts(t)
 	_, err := b.ledger.WriteNotices(t.Context(), notice.Event{Position: 1, Kind: notice.RaceOfficial}, []userdb.NewNotice{{
-		UserID: b.account(t, "uta").UserID, Recipient: userdb.Recipient{Address: "uta@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: b.clock().Add(time.Hour),
+		UserID: b.reader(t, "uta"), Recipient: userdb.Recipient{Address: "uta@example.org"}, Kind: notice.RaceOfficial, ExpiresAt: b.clock().Add(time.Hour),
 	}}, nil)
 	require.NoError(t, err)
 	waiting, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, "s", time.Minute, 10)
@@ -267,4 +286,76 @@ func TestNoNoticeForAnErasedAccount(t *testing.T) {
 	known, err := b.ledger.Noticed(t.Context(), []string{uta, bo})
 	require.NoError(t, err)
 	require.Equal(t, map[[2]string]int64{{"thing", bo}: 1}, known)
+}
+
+// TestNoticesThatNobodyWantsAnyMore: what happened between the writing of a mail and its
+// sending counts as if it had happened before, for every class of notices.
+func TestNoticesThatNobodyWantsAnyMore(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	choose := func(kind notice.Kind, pause time.Duration) func(userID string) {
+		return func(userID string) {
+			until := b.clock().Add(pause)
+			_, err := b.store.ChooseNotices(t.Context(), userID, []notice.Choice{{Kind: kind, Channel: notice.Email, State: notice.Off}}, &until)
+			require.NoError(t, err)
+		}
+	}
+	set := func(column string) func(userID string) {
+		return func(userID string) {
+			_, err := b.db.ExecContext(t.Context(), "UPDATE user SET "+column+" WHERE user_id = ?", userID) //nolint:gosec // of this test
+			require.NoError(t, err)
+		}
+	}
+	for position, c := range []struct {
+		meanwhile func(userID string)
+		personal  userdb.MailReason // why a notice is not sent that its reader may switch off
+		must      userdb.MailReason // and one that they may not
+	}{
+		{func(string) {}, "", ""},
+		{choose(notice.RaceOfficial, -time.Hour), userdb.MailOptedOut, ""},
+		{choose(notice.PlaceMoved, -time.Hour), "", ""},
+		{choose(notice.PlaceMoved, time.Hour), userdb.MailOptedOut, ""},
+		{set("suspended_at = NOW(6)"), userdb.MailSuspended, userdb.MailSuspended},
+		{set("email_problem = 'bounced'"), userdb.MailAddressOff, userdb.MailAddressOff},
+		{set("email_problem = 'complained'"), userdb.MailAddressOff, userdb.MailAddressOff},
+		{set("email_problem = 'unwanted'"), userdb.MailAddressOff, ""},
+		{set("email_problem = 'pending-bounced'"), "", ""},
+		{set("email = NULL"), userdb.MailAddressOff, userdb.MailAddressOff},
+	} {
+		userID := b.reader(t, fmt.Sprint("reader", position))
+		for kind, reason := range map[notice.Kind]userdb.MailReason{notice.RaceOfficial: c.personal, notice.OfferMade: c.must} {
+			event := notice.Event{Position: int64(position), Kind: kind}
+			_, err := b.ledger.WriteNotices(t.Context(), event, []userdb.NewNotice{{UserID: userID, Recipient: userdb.Recipient{Address: "a@example.org"}, Kind: kind, ExpiresAt: b.clock().Add(time.Hour)}}, nil)
+			require.NoError(t, err)
+			c.meanwhile(userID)
+			waiting, err := b.ledger.NoticesToSend(t.Context(), event.Position, kind, "s", time.Minute, 10)
+			require.NoError(t, err)
+			read, err := b.ledger.ReadNotices(t.Context(), []string{waiting[0].MailID})
+			require.NoError(t, err)
+			kept, err := b.store.KeptMail(t.Context(), waiting[0].MailID)
+			require.NoError(t, err)
+			require.Equal(t, reason, kept.Reason, "%d %s", position, kind)
+			if reason == "" {
+				require.NoError(t, read[0].Unsent)
+				require.Equal(t, userdb.MailQueued, kept.State)
+			} else {
+				require.ErrorIs(t, read[0].Unsent, userdb.ErrWithheld)
+				require.Equal(t, [2]userdb.MailState{userdb.MailFailed, userdb.MailFailed}, [2]userdb.MailState{read[0].State, kept.State})
+			}
+			reachable, err := b.ledger.Reachable(t.Context(), []string{userID})
+			require.NoError(t, err)
+			definition, _ := notice.Of(kind)
+			recipient, may := reachable[userID]
+			require.Equal(t, reason == "", may && recipient.Withhold(definition, b.clock()) == "", "no such mail would be written any more")
+		}
+	}
+	counts, err := b.store.CountMails(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[userdb.MailList]int{userdb.WaitingList: 9, userdb.SuppressedList: 11}, counts)
+	listed, err := b.store.KeptMails(t.Context(), userdb.MailFilter{List: userdb.SuppressedList}, "", 100)
+	require.NoError(t, err)
+	require.Len(t, listed, 11)
+	failed, err := b.store.KeptMails(t.Context(), userdb.MailFilter{List: userdb.FailedList}, "", 100)
+	require.NoError(t, err)
+	require.Empty(t, failed)
 }

@@ -17,13 +17,18 @@ import (
 // WaitingNotice is a mail of an event that is neither sent nor given up.
 type WaitingNotice struct{ MailID, UserID string }
 
-// ErrNoticesHeld says that somebody else sends the mails of an event, or was killed while
-// they did.
-var ErrNoticesHeld = errors.New("another step sends the mails of the event, or was killed not long ago: they wait until its lease ends")
+// HeldError says that another step sends the mails of an event, or was killed while it did.
+type HeldError struct {
+	For time.Duration // until its lease ends, unless it notes something before
+}
+
+func (*HeldError) Error() string {
+	return "another step sends the mails of the event, or was killed not long ago: they wait until its lease ends"
+}
 
 // NoticesToSend returns up to limit mails of an event that wait, those with the fewest
 // attempts first. From then on they are the sender's alone, until it leaves them or has
-// noted nothing for as long as the lease. It returns ErrNoticesHeld when they are another's.
+// noted nothing for as long as the lease. It returns a *HeldError when they are another's.
 func (s *Ledger) NoticesToSend(ctx context.Context, position int64, kind notice.Kind, sender string, lease time.Duration, limit int) (waiting []WaitingNotice, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
@@ -46,7 +51,7 @@ func (s *Ledger) NoticesToSend(ctx context.Context, position int64, kind notice.
 			}
 		}
 		if err == nil && len(left) > 0 && len(waiting) == 0 {
-			return ErrNoticesHeld
+			return &HeldError{For: left[0].UpdatedAt.Add(lease).Sub(s.now())}
 		}
 		return err
 	})
@@ -69,7 +74,7 @@ func (s *Ledger) holdNotices(ctx context.Context, q *gen.Queries, position int64
 	case err != nil:
 		return err
 	case held.Sender != sender && held.SenderUntil.After(now) && !held.SenderUntil.After(until.Add(lease)): // later was a wrong clock
-		return ErrNoticesHeld
+		return &HeldError{For: held.SenderUntil.Sub(now)}
 	case held.Sender == sender && held.SenderUntil.Sub(now) > lease-lease/6:
 		return nil
 	}
@@ -81,9 +86,9 @@ func (s *Ledger) LeaveNotices(ctx context.Context, position int64, kind notice.K
 	return wrapNotices(s.queries.LeaveNotices(ctx, position, string(kind), sender))
 }
 
-// ReadNotices returns those of the mails that are to be sent now. Others become failed:
-// they have expired, or their address was switched off; others again are gone, because
-// their reader has left.
+// ReadNotices returns mails as they are now. Those that have expired, or would not be written
+// any more, have become failed, and Unsent says why; others are gone, because their reader has
+// left.
 func (s *Ledger) ReadNotices(ctx context.Context, mailIDs []string) (mails []Mail, err error) {
 	rows, err := s.queries.MailsByID(ctx, mailIDs)
 	if err == nil {
@@ -93,13 +98,14 @@ func (s *Ledger) ReadNotices(ctx context.Context, mailIDs []string) (mails []Mai
 }
 
 // NoteNotices notes what became of mails of an event in one transaction, and holds the
-// event's others for the sender for another lease. It returns ErrNoticesHeld, and has
-// noted all the same, when they are another's meanwhile.
+// event's others for the sender for another lease. It returns a *HeldError, and has noted all
+// the same, when they are another's meanwhile.
 func (s *Ledger) NoteNotices(ctx context.Context, position int64, kind notice.Kind, sender string, lease time.Duration, done []MailOutcome) error {
 	var held error
 	err := mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q, now := s.queries.WithTx(tx), s.now()
-		if held = s.holdNotices(ctx, q, position, kind, sender, lease); held != nil && !errors.Is(held, ErrNoticesHeld) {
+		held = s.holdNotices(ctx, q, position, kind, sender, lease)
+		if _, another := errors.AsType[*HeldError](held); held != nil && !another {
 			return held
 		}
 		var sent []MailOutcome

@@ -462,23 +462,23 @@ func (q *Queries) PauseNotices(ctx context.Context, noticesPausedUntil sql.NullT
 	return err
 }
 
-const reachable = `-- name: Reachable :many
-SELECT user_id, email, language, notices_paused_until, email_problem FROM user
-WHERE user_id IN (/*SLICE:user_ids*/?) AND email IS NOT NULL AND email_problem NOT IN ('bounced', 'complained')
-  AND erased_at IS NULL AND suspended_at IS NULL
+const recipients = `-- name: Recipients :many
+SELECT user_id, email, language, notices_paused_until, email_problem, suspended_at FROM user
+WHERE user_id IN (/*SLICE:user_ids*/?) AND email IS NOT NULL AND erased_at IS NULL
 `
 
-type ReachableRow struct {
+type RecipientsRow struct {
 	UserID             string
 	Email              sql.NullString
 	Language           string
 	NoticesPausedUntil sql.NullTime
 	EmailProblem       string
+	SuspendedAt        sql.NullTime
 }
 
-// Accounts to whose address mails may go.
-func (q *Queries) Reachable(ctx context.Context, userIds []string) ([]ReachableRow, error) {
-	query := reachable
+// What decides whether notices are mailed to accounts that have an address.
+func (q *Queries) Recipients(ctx context.Context, userIds []string) ([]RecipientsRow, error) {
+	query := recipients
 	var queryParams []interface{}
 	if len(userIds) > 0 {
 		for _, v := range userIds {
@@ -493,15 +493,16 @@ func (q *Queries) Reachable(ctx context.Context, userIds []string) ([]ReachableR
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ReachableRow
+	var items []RecipientsRow
 	for rows.Next() {
-		var i ReachableRow
+		var i RecipientsRow
 		if err := rows.Scan(
 			&i.UserID,
 			&i.Email,
 			&i.Language,
 			&i.NoticesPausedUntil,
 			&i.EmailProblem,
+			&i.SuspendedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -23,11 +23,10 @@ DELETE FROM unsubscriber WHERE user_id = ?;
 -- name: Unsubscribers :many
 SELECT * FROM unsubscriber WHERE user_id IN (sqlc.slice(user_ids));
 
--- name: Reachable :many
--- Accounts to whose address mails may go.
-SELECT user_id, email, language, notices_paused_until, email_problem FROM user
-WHERE user_id IN (sqlc.slice(user_ids)) AND email IS NOT NULL AND email_problem NOT IN ('bounced', 'complained')
-  AND erased_at IS NULL AND suspended_at IS NULL;
+-- name: Recipients :many
+-- What decides whether notices are mailed to accounts that have an address.
+SELECT user_id, email, language, notices_paused_until, email_problem, suspended_at FROM user
+WHERE user_id IN (sqlc.slice(user_ids)) AND email IS NOT NULL AND erased_at IS NULL;
 
 -- name: HoldUsers :many
 -- Those of the accounts that are not erased, and that cannot be until the transaction ends.
