@@ -86,7 +86,7 @@ func (v *visit) current() string {
 // loginView is the page on which somebody logs in.
 type loginView struct {
 	next     string     // where they go then
-	again    url.Values // what they had sent to next when their session had ended
+	again    url.Values // what they had sent to next when they might not
 	passkeys bool
 }
 
@@ -97,14 +97,8 @@ func (s *site) askToLogIn(w http.ResponseWriter, r *http.Request, v *visit) {
 		s.leave(w, r, &redirect{to: with(v.link(loginPath), "next", r.URL.RequestURI())})
 		return
 	}
-	view := loginView{next: r.URL.RequestURI(), again: url.Values{}, passkeys: s.People.HasPasskeys()}
-	if v.form.sent && r.MultipartForm == nil { // a file must be chosen again
-		for name, values := range v.form.values {
-			if !strings.Contains(name, "password") {
-				view.again[name] = values
-			}
-		}
-	} else {
+	view := loginView{next: r.URL.RequestURI(), again: v.written(), passkeys: s.People.HasPasskeys()}
+	if view.again == nil {
 		view.next = v.link("/my")
 		if from, err := url.Parse(r.Referer()); err == nil { // the page with the form
 			view.next = s.local(from.RequestURI(), view.next)
@@ -113,6 +107,34 @@ func (s *site) askToLogIn(w http.ResponseWriter, r *http.Request, v *visit) {
 	v.form = &form{values: url.Values{}, wrong: map[string]string{}, problem: v.T("login.ended"), status: http.StatusUnauthorized}
 	v.path = loginPath
 	s.show(r.Context(), w, r, v, s.logInPage(v, view))
+}
+
+// written returns what a form holds that is kept until its sender may send it: neither
+// passwords nor files, which must be chosen again. It is nil where there is no form.
+func (v *visit) written() url.Values {
+	if !v.form.sent || v.http.MultipartForm != nil {
+		return nil
+	}
+	kept := url.Values{}
+	for name, values := range v.form.values {
+		if !strings.Contains(name, "password") {
+			kept[name] = values
+		}
+	}
+	return kept
+}
+
+// askForPasskey answers somebody whose session is good for adding a passkey alone. What
+// they have sent in a form is kept in the page, and sent once they have added one.
+func (s *site) askForPasskey(w http.ResponseWriter, r *http.Request, v *visit) {
+	view := loginView{next: r.URL.RequestURI(), again: v.written(), passkeys: s.People.HasPasskeys()}
+	if len(view.again) == 0 {
+		s.leave(w, r, &redirect{to: v.link(passkeysPath)})
+		return
+	}
+	v.form = &form{values: url.Values{}, wrong: map[string]string{}, problem: v.T("passkeys.needed"), status: http.StatusForbidden}
+	v.path = passkeysPath
+	s.show(r.Context(), w, r, v, v.passkeysPage(nil, view))
 }
 
 func (s *site) logInPage(v *visit, view loginView) page {
@@ -137,7 +159,7 @@ func (s *site) logIn(ctx context.Context, v *visit) (page, error) {
 	if view.again, err = url.ParseQuery(v.form.values.Get("again")); err != nil {
 		view.again = url.Values{}
 	}
-	if v.caller.UserID != "" && v.form.get("login_id") == "" && len(view.again) > 0 && view.next != "" { // passkey.js has logged in
+	if v.caller.UserID != "" && v.form.get("login_id") == "" && len(view.again) > 0 && view.next != "" { // passkey.js has logged in, or added a passkey
 		return v.sendAgain(view), nil
 	}
 	opened, err := s.People.LogIn(ctx, v.from, v.form.get("login_id"), v.form.values.Get("password"))

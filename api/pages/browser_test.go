@@ -56,8 +56,10 @@ func openTab(t testing.TB, view chromium.View) *chromium.Tab {
 func TestPasskeyInABrowser(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	b.passkeys = "organizers"
 	address := b.listen(t)
 	b.account(t, "uta", auth.Runner)
+	b.account(t, "oda", auth.Organizer)
 	tab := openTab(t, chromium.View{Width: 390, Height: 844})
 	does := func(actions ...chromedp.Action) {
 		t.Helper()
@@ -121,6 +123,18 @@ func TestPasskeyInABrowser(t *testing.T) {
 	shows(`location.pathname + document.querySelectorAll(".sections").length`, "/en/account/login0")
 	does(chromedp.Navigate(login), chromedp.WaitVisible(`#passkey`), press(`#passkey button`))
 	shows(alert+` !== "" && location.pathname`, "/en/account/login")
+
+	// What was written before a passkey had to be added is not lost by that either.
+	does(chromedp.SendKeys(`#field-login_id`, "oda"), chromedp.SendKeys(`#field-password`, password+"\r"), chromedp.WaitVisible(`#add-passkey`),
+		chromedp.Evaluate(`{
+			const form = Object.assign(document.createElement("form"), {method: "post", action: "/en/organize/races/new"});
+			form.append(Object.assign(document.createElement("input"), {name: "city", value: "Busan"}));
+			document.body.append(form);
+			form.submit();
+		}`, nil))
+	shows(`document.querySelector("[name=again]")?.value`, "city=Busan")
+	does(chromedp.SendKeys(`#field-name`, "Oda's phone"), chromedp.SendKeys(`#field-current_password`, password), press(`#add-passkey button`))
+	shows(`document.querySelector("main form [name=city]")?.value`, "Busan")
 }
 
 // TestTwoRunnersOnePlaceInABrowser: a double click at the opening counts once, and the

@@ -149,6 +149,10 @@ func (l *locale) raceTime(s *race.EntrySettings, t time.Time) string {
 	return t.Format("2 January 2006, " + clock)
 }
 
+// shownUntil returns what people are told of the end of an offer: the minute in which it
+// ends, and so never a later moment.
+func shownUntil(end time.Time) time.Time { return end.Truncate(time.Minute) }
+
 // hold says for how long an offer of a race holds a place at most.
 func (l *locale) hold(s *race.EntrySettings) string {
 	hold := s.OfferHold

@@ -901,7 +901,7 @@ func entryThere(v *visit, view entryView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = atRace(v.locale, view.Entry, view.entry.OfferExpiresAt).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = atRace(v.locale, view.Entry, shownUntil(view.entry.OfferExpiresAt)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

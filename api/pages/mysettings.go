@@ -177,7 +177,11 @@ func (s *site) passkeys(ctx context.Context, v *visit) (page, error) {
 		}
 	}
 	v.path = passkeysPath
-	return page{title: v.T("passkeys.title"), body: passkeysBody(v, found, s.People.HasPasskeys()), module: "passkey.js"}, nil
+	return v.passkeysPage(found, loginView{passkeys: s.People.HasPasskeys()}), nil
+}
+
+func (v *visit) passkeysPage(found []userdb.Passkey, view loginView) page {
+	return page{title: v.T("passkeys.title"), body: passkeysBody(v, found, view), module: "passkey.js"}
 }
 
 // inJSON answers a module: what is wrong, in the words of the page, or where to go on.

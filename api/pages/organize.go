@@ -210,17 +210,22 @@ func (s *site) dashboard(ctx context.Context, v *visit) (page, error) {
 
 // answerInvitation accepts or declines an invitation to work on a race.
 func (s *site) answerInvitation(ctx context.Context, v *visit) (page, error) {
+	said, to := "invitation-declined", organizePath
+	var err error
 	if v.form.get("answer") == "decline" {
-		if err := s.Staff.Decline(ctx, v.param("invitation_id")); err != nil {
-			return page{}, err
-		}
-		return v.done(organizePath, "invitation-declined")
+		err = s.Staff.Decline(ctx, v.param("invitation_id"))
+	} else {
+		var raceID string
+		raceID, err = s.Staff.Accept(ctx, v.param("invitation_id"))
+		said, to = "invitation-accepted", organizedPath(raceID)
 	}
-	raceID, err := s.Staff.Accept(ctx, v.param("invitation_id"))
+	if isNotFound(err) { // withdrawn meanwhile, or answered on another page
+		return v.done(organizePath, "invitation-ended")
+	}
 	if err != nil {
 		return page{}, err
 	}
-	return v.done(organizedPath(raceID), "invitation-accepted")
+	return v.done(to, said)
 }
 
 // rejectedRow is a record that is worth no points, and why.

@@ -82,12 +82,15 @@ func (s *site) changeStaff(ctx context.Context, v *visit) (page, error) {
 			return page{}, race.ErrNotFound
 		}
 		err := s.Staff.ChangeRole(ctx, userID, race.Role(v.form.get("role")))
+		if isNotFound(err) {
+			return v.done(organizedPath(v.raceID)+"/staff", "staff-gone")
+		}
 		if err != nil {
 			return page{}, err
 		}
 		return v.done(organizedPath(v.raceID)+"/staff", "role-changed")
 	}
-	if err := s.Staff.Remove(ctx, userID); err != nil {
+	if err := s.Staff.Remove(ctx, userID); err != nil && !isNotFound(err) { // not found: pressed twice
 		return page{}, err
 	}
 	if userID == v.caller.UserID {
@@ -97,10 +100,13 @@ func (s *site) changeStaff(ctx context.Context, v *visit) (page, error) {
 }
 
 func (s *site) withdrawInvitation(ctx context.Context, v *visit) (page, error) {
-	if err := s.Staff.Withdraw(ctx, v.param("invitation_id")); err != nil {
+	said := "invitation-withdrawn"
+	if err := s.Staff.Withdraw(ctx, v.param("invitation_id")); isNotFound(err) { // pressed twice, or accepted meanwhile
+		said = "invitation-ended"
+	} else if err != nil {
 		return page{}, err
 	}
-	return v.done(organizedPath(v.raceID)+"/staff", "invitation-withdrawn")
+	return v.done(organizedPath(v.raceID)+"/staff", said)
 }
 
 func (s *site) handOverForm(ctx context.Context, v *visit) (page, error) {

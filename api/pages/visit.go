@@ -146,7 +146,7 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request, v *visit, method, 
 		return
 	}
 	if v.caller.NeedsPasskey && !v.anyone && !addsPasskey[method+" "+pattern] {
-		s.leave(w, r, &redirect{to: v.link(passkeysPath)})
+		s.askForPasskey(w, r, v)
 		return
 	}
 	ctx, err := server.Admit(ctx, s.Races, method, pattern, v.raceID)

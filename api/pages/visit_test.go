@@ -277,6 +277,14 @@ func TestPasswordWhereAPasskeyIsNeeded(t *testing.T) {
 	require.Equal(t, http.StatusOK, shown.status)
 	require.NotContains(t, shown.Find("main").Text(), "Uta's")
 	require.Equal(t, "/en/my/passkeys", thief.post("/en/my/passkeys/"+has[0]+"/remove").to())
+	asked := thief.post("/en/organize/races/new", "name", "Harbour Run", "password", "secret words") // what they wrote is kept until they may send it
+	require.Equal(t, http.StatusForbidden, asked.status)
+	require.NotContains(t, asked.body, "secret words")
+	require.NotContains(t, asked.Find("main").Text(), "Uta's")
+	again := thief.post("/en/account/login", asked.fill("main form")...) // as passkey.js sends it
+	require.Equal(t, "/en/organize/races/new", again.Find("main form").AttrOr("action", ""))
+	require.Equal(t, "Harbour Run", again.Find("main form [name=name]").AttrOr("value", ""))
+	require.Equal(t, http.StatusForbidden, thief.post("/en/organize/races/new", again.fill("main form")...).status, "a password alone still does nothing")
 	left, err := b.accounts.Passkeys(t.Context(), userID)
 	require.NoError(t, err)
 	require.Len(t, left, 2, "removed with a password alone")

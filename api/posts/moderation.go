@@ -59,7 +59,7 @@ type Hiding struct {
 
 // Showing says what was read before a comment was judged.
 type Showing struct {
-	EditedAt *time.Time `json:"edited_at,omitempty" doc:"The comment's edited_at as you have read it, or its created_at where it had none. If its author has changed it since, the answer is a conflict, and nothing is decided. Not checked unless set."`
+	EditedAt *time.Time `json:"edited_at,omitempty" doc:"The comment's edited_at as you have read it, or its created_at where it had none; it may be cut to milliseconds. If its author has changed it since, the answer is a conflict, and nothing is decided. Not checked unless set."`
 }
 
 // read returns a comment as it was read.

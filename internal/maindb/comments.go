@@ -249,10 +249,10 @@ var errCommentChanged = &race.ConflictError{Message: "its author has changed the
 // JudgeComment hides a comment with a reason, which is public, or shows it, and closes
 // its reports. Hiding it again for the same reason changes nothing. Errors:
 // race.ErrNotFound, and *race.ConflictError when of.EditedAt is set and is not the
-// comment's WrittenAt.
+// comment's WrittenAt, which may be cut to milliseconds.
 func (s *Store) JudgeComment(ctx context.Context, of race.Comment, state race.CommentState, change Change) (judged race.Comment, err error) {
 	err = s.inComment(ctx, of, change.By, func(tx *sql.Tx, q *gen.Queries, c race.Comment) error {
-		if !of.EditedAt.IsZero() && !of.EditedAt.Equal(c.WrittenAt()) {
+		if written := c.WrittenAt(); !of.EditedAt.IsZero() && !of.EditedAt.Equal(written) && !of.EditedAt.Equal(written.Truncate(time.Millisecond)) {
 			return errCommentChanged
 		}
 		was := c.State

@@ -328,8 +328,7 @@ func TestCommentsAndTheirModeration(t *testing.T) {
 		_, err = b.store.JudgeComment(ctx, asRead, race.CommentHidden, by)
 		require.ErrorAs(t, err, &conflict)
 	}
-	c.EditedAt = now.WrittenAt()
-	for range 2 {
+	for _, c.EditedAt = range []time.Time{now.WrittenAt(), now.WrittenAt().Truncate(time.Millisecond)} { // as clients in JavaScript read it
 		hidden, err := b.store.JudgeComment(ctx, c, race.CommentHidden, by)
 		require.NoError(t, err)
 		require.Equal(t, "not here", hidden.HiddenReason)

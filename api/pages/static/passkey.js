@@ -31,22 +31,26 @@ function offer(form, run) {
 	});
 }
 
+// sendKept goes on with what was written before the login or the passkey was asked for,
+// and reports whether there is such a thing.
+function sendKept() {
+	const kept = document.querySelector("input[name=again]")?.form;
+	if (!kept) return false;
+	for (const field of kept.querySelectorAll("input:not([type=hidden])")) field.value = "";
+	kept.submit();
+	return true;
+}
+
 offer(document.getElementById("passkey"), async (form) => {
 	const {ceremony_id, public_key} = await ask(form.dataset.begin, {});
 	const credential = await navigator.credentials.get({publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(public_key)});
 	const {next} = await ask(form.dataset.finish, {ceremony_id, credential: JSON.stringify(credential), next: form.dataset.next});
-	const kept = document.querySelector("input[name=again]")?.form; // what was written when a session had ended
-	if (!kept) {
-		location.assign(next);
-		return;
-	}
-	kept.elements.login_id.value = kept.elements.password.value = "";
-	kept.submit();
+	if (!sendKept()) location.assign(next);
 });
 
 offer(document.getElementById("add-passkey"), async (form) => {
 	const {ceremony_id, public_key} = await ask(form.dataset.begin, {current_password: form.elements.current_password.value});
 	const credential = await navigator.credentials.create({publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(public_key)});
 	await ask(form.dataset.add, {ceremony_id, name: form.elements.name.value, credential: JSON.stringify(credential)});
-	location.reload();
+	if (!sendKept()) location.reload();
 });
