@@ -83,7 +83,7 @@ type noticesBundle struct {
 	worker *maindb.Outcomes
 	user   *userdb.Ledger
 	userAt func(now func() time.Time) *userdb.Ledger // user by another clock
-	exec   func(statement string, args ...any) // in user_db
+	exec   func(statement string, args ...any)       // in user_db
 	inMain func(statement string, args ...any)
 
 	accounts *userdb.Accounts

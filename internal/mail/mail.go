@@ -321,7 +321,7 @@ func (s *ses) Send(ctx context.Context, m Message) (string, error) {
 	case errors.As(err, &refused):
 		return "", fmt.Errorf("SES refused the mail: %s", refused.ErrorCode())
 	case err != nil:
-		return "", fmt.Errorf("reach SES: %w", err)
+		return "", errors.New("reach SES: " + Masked(err.Error())) // not wrapped: a timeout would be taken for one of the database
 	}
 	return aws.ToString(out.MessageId), nil
 }

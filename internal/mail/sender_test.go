@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -98,7 +99,7 @@ func TestSMTPErrorsAreUTF8(t *testing.T) {
 // quotes no address.
 func TestSES(t *testing.T) {
 	t.Parallel()
-	refuse := false
+	refuse, hang := false, false
 	var got struct {
 		ConfigurationSetName string
 		EmailTags            []struct{ Name, Value string }
@@ -110,6 +111,11 @@ func TestSES(t *testing.T) {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewDecoder(r.Body).Decode(&got)
+		if hang {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+			return
+		}
 		if refuse {
 			w.Header().Set("X-Amzn-Errortype", "MessageRejected")
 			w.WriteHeader(http.StatusBadRequest)
@@ -140,6 +146,13 @@ func TestSES(t *testing.T) {
 	refuse = true
 	_, err = sender.Send(t.Context(), Message{ID: "m", To: "uta@example.org"})
 	require.EqualError(t, err, "SES refused the mail: MessageRejected")
+
+	hang = true
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = sender.Send(ctx, Message{ID: "m", To: "uta@example.org"})
+	require.ErrorContains(t, err, "reach SES")
+	require.NotErrorIs(t, err, context.DeadlineExceeded, "it is not the database that gives no answer")
 }
 
 // taker is an SMTP server that takes mails, and closes connections as a test says.
