@@ -134,7 +134,7 @@ func (s *site) myResults(ctx context.Context, v *visit) (page, error) {
 	var view resultsView
 	var err error
 	if view.results, view.next, err = s.Standings.Own(ctx, onList, v.get("after")); err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	if view.disputes, _, err = s.Disputes.Mine(ctx, server.Page{Limit: onList}); err != nil {
 		return page{}, err
@@ -147,14 +147,6 @@ func (s *site) myResults(ctx context.Context, v *visit) (page, error) {
 		return page{}, err
 	}
 	return page{title: v.T("my.results"), body: myResultsBody(v, view)}, nil
-}
-
-// badCursor is what a page says of a cursor that is none.
-func badCursor(err error) error {
-	if problem, _ := server.Problem(context.Background(), err); problem.Status == http.StatusUnprocessableEntity {
-		return &badParameter{"after", "error.cursor"}
-	}
-	return err
 }
 
 // racesByID reads each race once. One that has been deleted is missing.
@@ -187,7 +179,7 @@ type pointsView struct {
 func (s *site) myPoints(ctx context.Context, v *visit) (page, error) {
 	var before int64
 	if err := server.ReadCursor(v.get("after"), &before); err != nil {
-		return page{}, &badParameter{"after", "error.cursor"}
+		return page{}, err
 	}
 	found, err := s.Accounts.Points(ctx, v.caller.UserID, before, onList+1)
 	if err != nil {
@@ -231,7 +223,7 @@ func (s *site) myClaims(ctx context.Context, v *visit) (page, error) {
 	v.path = "/my/claims" // also after a button
 	found, next, err := s.Claims.Mine(ctx, server.Page{Limit: onList, Cursor: v.get("after")})
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	return page{title: v.T("my.claims"), body: myClaimsBody(v, found, next)}, nil
 }

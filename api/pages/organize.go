@@ -176,7 +176,7 @@ func (s *site) dashboard(ctx context.Context, v *visit) (page, error) {
 	part := v.part(racesOnDashboard)
 	var before string
 	if err := part.Seek(&before); err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	found, err := s.Races.RacesOf(ctx, v.caller.UserID, before, racesOnDashboard+1)
 	if err != nil {
@@ -324,7 +324,7 @@ func (s *site) participants(ctx context.Context, v *visit) (page, error) {
 	r, part := server.RaceFrom(ctx), v.part(participantsPerPage)
 	var after string
 	if err := part.Seek(&after); err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	found, err := s.Races.ListParticipants(ctx, r.ID, after, part.Limit+1)
 	if err != nil {
@@ -358,7 +358,7 @@ const versionsPerPage = 50
 func (s *site) versions(ctx context.Context, v *visit) (page, error) {
 	r, part, before := server.RaceFrom(ctx), v.part(versionsPerPage), 0
 	if err := part.Seek(&before); err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	heads, err := s.Races.StandingsBefore(ctx, r.ID, before, part.Limit+1)
 	if err != nil {

@@ -21,7 +21,7 @@ func (s *site) changes(ctx context.Context, v *visit) (page, error) {
 	}
 	items, cursor, err := s.Changes.OfRace(ctx, only, "", v.part(changesPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	known, err := s.staffNames(ctx)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *site) changes(ctx context.Context, v *visit) (page, error) {
 func (s *site) myChanges(ctx context.Context, v *visit) (page, error) {
 	items, cursor, err := s.Changes.Mine(ctx, v.part(changesPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	var ids []string
 	for _, c := range items {

@@ -89,7 +89,7 @@ func (s *site) entriesPage(ctx context.Context, v *visit) (page, error) {
 	if view.places != nil {
 		var cursor string
 		if view.rows, cursor, err = s.Settings.Entries(ctx, maindb.EntryFilter{Status: view.status, Pool: view.pool, Unqualified: view.unqualified}, v.part(participantsPerPage)); err != nil {
-			return page{}, badCursor(err)
+			return page{}, err
 		}
 		view.next = v.next(cursor)
 	}

@@ -140,7 +140,7 @@ func (s *site) raceClaims(ctx context.Context, v *visit) (page, error) {
 	}
 	found, cursor, err := s.Claims.OfRace(ctx, race.ClaimState(state), v.part(listedPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	return page{title: v.T("raceclaims.title"), body: claimsBody(v, server.RaceFrom(ctx), found, state, v.next(cursor))}, nil
 }
@@ -197,7 +197,7 @@ const codesPerPage = 500
 func (s *site) claimCodes(ctx context.Context, v *visit) (page, error) {
 	found, cursor, err := s.Claims.Codes(ctx, v.part(codesPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	return page{title: v.T("codes.title"), body: codesBody(v, server.RaceFrom(ctx), found, v.next(cursor))}, nil
 }
@@ -221,7 +221,7 @@ func (s *site) raceDisputes(ctx context.Context, v *visit) (page, error) {
 	}
 	found, cursor, err := s.Disputes.OfRace(ctx, race.DisputeState(state), v.part(listedPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	return page{title: v.T("racedisputes.title"), body: disputesBody(v, server.RaceFrom(ctx), found, state, v.next(cursor))}, nil
 }

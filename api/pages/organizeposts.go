@@ -39,7 +39,7 @@ func (s *site) ownPosts(ctx context.Context, v *visit) (page, error) {
 	}
 	found, cursor, err := s.Posts.OfRace(ctx, race.PostState(state), v.part(listedPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	reported, _, err := s.Posts.ToJudge(ctx, v.raceID, false, server.Page{Limit: listedPerPage})
 	if err != nil {
@@ -219,7 +219,7 @@ func (s *site) commentsToJudge(ctx context.Context, v *visit) (page, error) {
 	}
 	found, cursor, err := s.Posts.ToJudge(ctx, v.raceID, state == "hidden", v.part(listedPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	may := server.RoleFrom(ctx).Includes(race.Editor)
 	body := judgeBody(v, server.RaceFrom(ctx), found, cmp.Or(state, "reported"), v.next(cursor), may)

@@ -120,7 +120,7 @@ func (s *site) webhookWith(ctx context.Context, v *visit, secret string) (page, 
 	var err error
 	view.ShownWebhook, view.deliveries, cursor, err = s.Webhooks.One(ctx, v.param("webhook_id"), v.part(listedPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	view.next = v.next(cursor)
 	return page{title: v.T("webhooks.title"), body: webhookBody(v, view), module: "organize.js"}, nil

@@ -13,6 +13,8 @@ import (
 	"github.com/PuerkitoBio/goquery"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mrmrthon/mrmrthon/api/server"
+	"github.com/mrmrthon/mrmrthon/internal/auth"
 	"github.com/mrmrthon/mrmrthon/internal/maindb"
 	"github.com/mrmrthon/mrmrthon/internal/race"
 )
@@ -122,10 +124,10 @@ func requireSound(t *testing.T, got answer, path string) {
 func TestHeadAnswersLikeGet(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	server := httptest.NewServer(b.router)
-	t.Cleanup(server.Close)
+	running := httptest.NewServer(b.router)
+	t.Cleanup(running.Close)
 	for _, path := range []string{"/en/races", "/", "/openapi.json"} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodHead, server.URL+path, http.NoBody)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodHead, running.URL+path, http.NoBody)
 		require.NoError(t, err)
 		answer, err := http.DefaultTransport.RoundTrip(request)
 		require.NoError(t, err)
@@ -358,4 +360,61 @@ func TestPagesWithoutNames(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, search.status, "a search would find too little")
 	require.NotEmpty(t, search.header.Get("Retry-After"))
 	require.Contains(t, search.Find("h1").Text(), "서비스 일부가 중단되었습니다")
+}
+
+// TestCursorsThatLeadNowhere: a page of a list that was asked for with a cursor that is none,
+// or another list's, says so and links to the first page, which keeps the filters.
+func TestCursorsThatLeadNowhere(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.organizer = b.account(t, "director", auth.Organizer)
+	b.account(t, "uta", auth.Runner)
+	director, runner := b.loggedIn(t, "director"), b.loggedIn(t, "uta")
+	b.addRace(t, springMarathon(b.organizer), field)
+	operator := b.operator(t)
+	organize := "/en/organize/races/" + b.raceID
+	for list, of := range map[string]struct {
+		reader *browser
+		cursor string
+	}{
+		"/en/operate/mails?state=failed":       {operator, "cursor"},
+		"/ko/operate/mails?state=addresses":    {operator, "cursor"},
+		"/en/operate/deliveries?state=waiting": {operator, "cursor"},
+		"/en/operate/deliveries":               {operator, "notices"},
+		"/en/operate/offers":                   {operator, "cursor"},
+		"/en/operate/comments?state=hidden":    {operator, "cursor"},
+		"/en/operate/credits?status=rejected":  {operator, "cursor"},
+		"/en/operate/credits?status=unmatched": {operator, "cursor"},
+		"/en/operate/credits?bib=1":            {operator, "cursor"},
+		"/en/operate/actions":                  {operator, "cursor"},
+		"/ko/operate/changes":                  {operator, "cursor"},
+		"/en/operate/people?season=2026":       {operator, "cursor"},
+		"/en/organize":                         {director, "after"},
+		organize + "/participants":             {director, "after"},
+		organize + "/files":                    {director, "after"},
+		organize + "/records?status=OK":        {director, "after"},
+		organize + "/changes":                  {director, "after"},
+		organize + "/claims":                   {director, "after"},
+		organize + "/posts":                    {director, "after"},
+		"/ko/my/changes":                       {director, "after"},
+		"/en/my/results":                       {runner, "after"},
+		"/en/races?show=past":                  {director, "after"},
+		"/en/races/" + b.raceID + "/posts":     {director, "after"},
+		"/en/races/" + b.raceID + "/standings": {director, "page"},
+		"/en/series":                           {director, "after"},
+	} {
+		first := of.reader.visit(list)
+		require.Equal(t, http.StatusOK, first.status, list)
+		for _, cursor := range []string{server.EncodeCursor("x", "y"), strings.Repeat("x", 301)} {
+			separator := "?"
+			if strings.Contains(list, "?") {
+				separator = "&"
+			}
+			wrong := of.reader.visit(list + separator + of.cursor + "=" + cursor)
+			require.Equal(t, http.StatusUnprocessableEntity, wrong.status, list)
+			said := wrong.Find("main .failure strong").Text()
+			require.Contains(t, said, "“"+of.cursor+"”", list)
+			require.Equal(t, list, wrong.Find("main .failure a.button").AttrOr("href", ""))
+		}
+	}
 }

@@ -54,7 +54,7 @@ func (s *site) postsPage(ctx context.Context, r *request) (page, error) {
 	}
 	found, cursor, err := s.Posts.Published(ctx, r.raceID, server.Page{Limit: postsPerPage, Cursor: r.get("after")})
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	next := ""
 	if cursor != "" {
@@ -92,7 +92,7 @@ func (s *site) readPost(ctx context.Context, r *request, part server.Page) (view
 	}
 	said, cursor, err := s.Posts.Comments(ctx, view.post, part)
 	if err != nil {
-		return view, badCursor(err)
+		return view, err
 	}
 	if !said.Named {
 		r.nameless = true

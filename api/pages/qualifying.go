@@ -45,7 +45,7 @@ func (s *site) admissionsPage(ctx context.Context, v *visit) (page, error) {
 	view := admissionsView{Race: server.RaceFrom(ctx), role: server.RoleFrom(ctx)}
 	rows, cursor, err := s.Settings.Admissions(ctx, v.part(participantsPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	view.rows, view.next = rows, v.next(cursor)
 	return page{title: v.T("admissions.title"), body: admissionsBody(v, view)}, nil

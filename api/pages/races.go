@@ -53,7 +53,7 @@ func (s *site) races(ctx context.Context, r *request) (page, error) {
 		var after maindb.RacePosition
 		if show != "" {
 			if err := server.ReadCursor(r.get("after"), &after.Date, &after.ID); err != nil {
-				return page{}, &badParameter{"after", "error.cursor"}
+				return page{}, err
 			}
 		}
 		found, err := s.Races.FindRaces(ctx, list.search, after, racesPerList+1)

@@ -10,11 +10,13 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/andybalholm/brotli"
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -197,6 +199,9 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, lang *locale, err er
 	switch {
 	case isBad:
 		v.text = lang.T(bad.text, "Name", bad.name)
+		if slices.Contains(listPositions, bad.name) {
+			v.first = lang.firstPage(r.URL)
+		}
 	case isGone:
 		v.status, v.versions = http.StatusGone, []int{gone.Before, gone.After}
 		v.text = lang.T("error.gone", "Version", gone.Version)
@@ -208,6 +213,10 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, lang *locale, err er
 		problem, headers := server.Problem(r.Context(), err) // which logs what nobody expected
 		v.status = problem.Status
 		maps.Copy(w.Header(), headers)
+		if slices.ContainsFunc(problem.Errors, func(e *huma.ErrorDetail) bool { return e.Location == "query.cursor" }) {
+			given := slices.DeleteFunc(slices.Clone(listPositions), func(name string) bool { return !r.URL.Query().Has(name) })
+			v.text, v.first = lang.T("error.cursor", "Name", strings.Join(given, "”, “")), lang.firstPage(r.URL)
+		}
 	}
 	shown := failurePage(lang, v)
 	if w.Header().Get("Cache-Control") == keepNone.header() { // as of a page for one reader
@@ -226,8 +235,24 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, lang *locale, err er
 type failure struct {
 	status   int
 	text     string // what would be right, when there is more to say than its status does
+	first    string // the address of the list's first page, of a list that does not go on as asked
 	path     string // of the standings whose version is gone
 	versions []int  // the nearest that can be read
+}
+
+// listPositions are the parameters that say where a page of a list begins.
+var listPositions = []string{"after", "cursor", "notices", "page"}
+
+// firstPage is an address without what says where in a list it begins.
+func (l *locale) firstPage(asked *url.URL) string {
+	first, query := l.link(strings.TrimPrefix(asked.EscapedPath(), "/"+l.tag)), asked.Query()
+	for _, name := range listPositions {
+		query.Del(name)
+	}
+	if len(query) > 0 {
+		first += "?" + query.Encode()
+	}
+	return first
 }
 
 func failurePage(lang *locale, v failure) page {

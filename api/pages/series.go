@@ -36,7 +36,7 @@ func (s *site) seriesList(ctx context.Context, r *request) (page, error) {
 	part := server.Page{Limit: seriesPerPage, Cursor: r.get("after")}
 	var after string
 	if err := part.Seek(&after); err != nil {
-		return page{}, &badParameter{"after", "error.cursor"}
+		return page{}, err
 	}
 	found, err := s.Races.ListSeries(ctx, "", after, seriesPerPage+1)
 	if err != nil {

@@ -207,7 +207,7 @@ func (s *site) handedOvers(ctx context.Context, userID string) ([]handedOver, er
 func (s *site) raceTransfers(ctx context.Context, v *visit) (page, error) {
 	rows, cursor, err := s.Settings.Transfers(ctx, v.part(listedPerPage))
 	if err != nil {
-		return page{}, badCursor(err)
+		return page{}, err
 	}
 	return page{title: v.T("racetransfers.title"), body: raceTransfersBody(v, server.RaceFrom(ctx), rows, v.next(cursor))}, nil
 }

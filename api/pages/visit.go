@@ -105,8 +105,11 @@ func (s *site) arrive(r *http.Request, lang *locale) (*visit, error) {
 	}
 	v.path = strings.TrimPrefix(r.URL.EscapedPath(), "/"+lang.tag)
 	for name, values := range r.URL.Query() {
-		if len(name) > maxParameter || len(values[0]) > maxParameter {
-			return nil, &badParameter{"", "error.long"}
+		if len(name) > maxParameter {
+			return nil, &badParameter{strings.ToValidUTF8(name[:maxParameter/10], "") + "…", "error.long"}
+		}
+		if len(values[0]) > maxParameter {
+			return nil, &badParameter{name, "error.long"}
 		}
 		v.query.Set(name, values[0])
 	}
