@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -18,15 +17,13 @@ const maxName = 200 // characters: what the column holds
 var phonePattern = regexp.MustCompile(`^\+?\d[\d ()./-]{2,30}$`)
 
 func parseName(s string) (string, error) {
-	if !utf8.ValidString(s) {
-		return "", errors.New("must be text in UTF-8")
+	line, err := race.Line(s)
+	if err != nil {
+		return "", err
 	}
-	name := norm.NFC.String(strings.TrimSpace(s))
+	name := norm.NFC.String(line)
 	if n := utf8.RuneCountInString(name); n < 1 || n > maxName {
 		return "", errors.New("must have 1 to 200 characters")
-	}
-	if strings.ContainsFunc(name, unicode.IsControl) {
-		return "", errors.New("must not contain control characters")
 	}
 	return name, nil
 }

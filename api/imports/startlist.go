@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -92,12 +91,12 @@ func (row *StartListRow) noteCleared(rec *record) {
 // breaks that a quoted cell may hold.
 func parseName(rec *record) (string, error) {
 	whole := rec.cells[nameColumn] + " " + rec.cells[firstNameColumn] + " " + rec.cells[lastNameColumn]
-	name := strings.Join(strings.Fields(whole), " ")
+	name, err := race.Line(strings.Join(strings.Fields(whole), " "))
+	if err != nil {
+		return "", err
+	}
 	if utf8.RuneCountInString(name) > maxNameLength {
 		return "", errors.New("must have at most 200 characters")
-	}
-	if strings.ContainsFunc(name, unicode.IsControl) {
-		return "", errors.New("must not have control characters")
 	}
 	return name, nil
 }

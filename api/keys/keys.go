@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -167,10 +166,12 @@ func (k keys) createOwn(ctx context.Context, in *ownKeyInput) (*createdKeyOutput
 
 func (k keys) create(ctx context.Context, raceID string, in NewKey) (*createdKeyOutput, error) {
 	var wrong race.FieldErrors
-	now, name := k.now().UTC().Truncate(time.Microsecond), strings.TrimSpace(in.Name)
-	if name == "" {
-		wrong = append(wrong, race.FieldError{Field: "name", Message: "must have 1 to 100 characters"})
+	now := k.now().UTC().Truncate(time.Microsecond)
+	name, err := race.Line(in.Name)
+	if err == nil && name == "" {
+		err = errors.New("must have 1 to 100 characters")
 	}
+	wrong.Add("name", err)
 	var expires time.Time
 	if in.ExpiresAt != nil {
 		if expires = in.ExpiresAt.UTC().Truncate(time.Microsecond); !expires.After(now) || expires.Year() > 9999 {
@@ -186,7 +187,7 @@ func (k keys) create(ctx context.Context, raceID string, in NewKey) (*createdKey
 		ID: server.ResourceID(ctx), Prefix: prefix, Name: name, Scope: in.Scope, RaceID: raceID,
 		CreatedBy: caller.UserID, CreatorType: caller.Type, CreatedAt: now, ExpiresAt: expires,
 	}
-	err := k.store.AddKey(ctx, key, hash, func(ctx context.Context) error {
+	err = k.store.AddKey(ctx, key, hash, func(ctx context.Context) error {
 		return k.accounts.NotifyKey(ctx, caller.UserID, caller.Session, key.ID, prefix)
 	})
 	switch {

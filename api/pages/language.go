@@ -92,6 +92,9 @@ func pairs(data []any) map[string]any {
 	named := make(map[string]any, len(data)/2)
 	for i := 0; i+1 < len(data); i += 2 {
 		named[fmt.Sprint(data[i])] = data[i+1]
+		if name, ok := data[i+1].(string); ok {
+			named[fmt.Sprint(data[i])] = race.Within(name)
+		}
 	}
 	return named
 }
@@ -199,7 +202,7 @@ func (l *locale) shown(name string) string {
 	if name == "" {
 		return l.T("name.none")
 	}
-	return name
+	return race.Within(name)
 }
 
 // organizer is the name of who to ask about a race.
@@ -207,7 +210,7 @@ func (l *locale) organizer(name string) string {
 	if name == "" {
 		return l.T("race.nobody")
 	}
-	return name
+	return race.Within(name)
 }
 
 // scoring says by which rule a race gives points.

@@ -400,7 +400,7 @@ func TestRaceIsVoidedOnlyByItsName(t *testing.T) {
 // every page.
 func TestHostileTextOnOrganizersPages(t *testing.T) {
 	t.Parallel()
-	const hostile = `"><script>alert(1)</script>'`
+	const hostile = `"><script>alert(1)</script>'` + "\u202Eא" // also turns around what stands after it
 	b := setup(t)
 	c := b.director(t)
 	r := springMarathon(b.organizer)
@@ -412,7 +412,7 @@ func TestHostileTextOnOrganizersPages(t *testing.T) {
 	_, err := b.main.OpenDispute(t.Context(), race.Dispute{ID: newID(), RaceID: b.raceID, RecordID: b.records["7"], RunnerID: b.users["7"], Wrong: hostile, RightWouldBe: hostile})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusSeeOther, c.post(b.run("en", "/staff"), "login_id", "someone", "role", "timing", "reason", hostile).status)
-	require.Equal(t, http.StatusOK, c.post(b.run("en", "/keys"), "name", hostile, "scope", "read").status)
+	require.Equal(t, http.StatusOK, c.post(b.run("en", "/keys"), "name", hostile, "scope", "read").status, "what nobody sees is dropped from forms")
 	b.correct(t, "3", hostile, maindb.RecordPatch{Status: new(race.Disqualified)})
 	paths := []string{
 		"", "/participants", "/versions", "/exports", "/changes", "/publish", "/void", "/staff", "/hand-over", "/claims", "/claim-codes", "/disputes", "/keys",
@@ -424,6 +424,7 @@ func TestHostileTextOnOrganizersPages(t *testing.T) {
 			require.Equal(t, http.StatusOK, a.status, path)
 			require.Empty(t, a.Find("script:not([src])").Nodes, path)
 			require.NotContains(t, a.body, "<script>alert", path)
+			require.NotContains(t, a.body, "\u202E", path)
 			require.Equal(t, "no-store", a.header.Get("Cache-Control"), path)
 		}
 		require.NotContains(t, c.visit("/"+lang+"/organize").body, "<script>alert")

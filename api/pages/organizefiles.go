@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -110,7 +111,7 @@ func (v *visit) file(field string) (name string, data []byte, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("read a file of a form: %w", err)
 	}
-	name = header.Filename
+	name = strings.Map(race.DropOverride, header.Filename)
 	if len(name) > longestName || !server.IsText(name) {
 		name = ""
 	}

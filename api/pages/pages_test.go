@@ -275,11 +275,11 @@ func TestWhatPeopleWriteIsText(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	hostile := springMarathon(b.organizer)
-	hostile.Name, hostile.City = "name"+attack, "city"+attack
+	hostile.Name, hostile.City = "\u202Ename"+attack, "\u2067city"+attack // as it may have been stored
 	hostile.Divisions[0].Name = "division" + attack
 	runners := append([]runnerRow{}, field...)
 	for i := range runners {
-		runners[i].name = "runner" + attack
+		runners[i].name = "\u202Drunner" + attack
 	}
 	name := "office" + attack
 	_, err := b.accounts.UpdateAccount(t.Context(), b.organizer, accountChange(name))
@@ -296,6 +296,7 @@ func TestWhatPeopleWriteIsText(t *testing.T) {
 		requireNothingInline(t, got, path)
 		require.Zero(t, got.Find("img").Length(), path)
 		require.NotContains(t, got.body, "<script>alert", path)
+		require.False(t, strings.ContainsAny(got.body, "\u202D\u202E\u2067"), path)
 		seen += got.Text()
 	}
 	for _, what := range []string{"name", "city", "division", "runner", "office", "reason", "q"} {

@@ -288,7 +288,7 @@ func fileName(disposition string) string {
 	if name == "." || name == "/" || len(name) > 255 {
 		return ""
 	}
-	return name
+	return strings.Map(race.DropOverride, name)
 }
 
 // remember keeps the mapping of a file for others with the same headers.

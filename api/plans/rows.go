@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/mrmrthon/mrmrthon/api/imports"
@@ -187,7 +186,7 @@ const maxNameLength = 200
 // age, and an age more than a year of birth.
 func (in *reading) entry(row *racefile.Row) (imports.StartListRow, []race.FieldError) {
 	entry := imports.StartListRow{
-		Row: row.Row, Bib: row.Bib, Name: strings.Join(strings.Fields(row.Name), " "), Sex: row.Sex, Age: row.Age, BirthDate: row.BirthDate,
+		Row: row.Row, Bib: row.Bib, Sex: row.Sex, Age: row.Age, BirthDate: row.BirthDate,
 		Field: row.Field, LoginID: strings.ToLower(row.LoginID),
 	}
 	switch {
@@ -196,13 +195,13 @@ func (in *reading) entry(row *racefile.Row) (imports.StartListRow, []race.FieldE
 	case row.Age == race.UnknownAge && row.BirthYear > 0:
 		entry.Age = in.race.Date.Year - row.BirthYear
 	}
-	switch {
-	case utf8.RuneCountInString(entry.Name) > maxNameLength:
-		return entry, []race.FieldError{{Field: "name", Message: "must have at most 200 characters"}}
-	case strings.ContainsFunc(entry.Name, unicode.IsControl):
-		return entry, []race.FieldError{{Field: "name", Message: "must not have control characters"}}
-	}
 	var err error
+	if entry.Name, err = race.Line(strings.Join(strings.Fields(row.Name), " ")); err != nil {
+		return entry, []race.FieldError{{Field: "name", Message: err.Error()}}
+	}
+	if utf8.RuneCountInString(entry.Name) > maxNameLength {
+		return entry, []race.FieldError{{Field: "name", Message: "must have at most 200 characters"}}
+	}
 	if entry.Team, err = race.ParseTeam(row.Team); err != nil {
 		return entry, []race.FieldError{{Field: "team", Message: err.Error()}}
 	}

@@ -239,14 +239,12 @@ var (
 
 // checkTitle returns a title as one line.
 func checkTitle(wrong *race.FieldErrors, title string) string {
-	title = strings.TrimSpace(title)
-	switch {
-	case title == "":
-		wrong.Add("title", errors.New("must be 1 to 150 characters"))
-	case strings.ContainsFunc(title, unicode.IsControl):
-		wrong.Add("title", errors.New("must be one line without control characters"))
+	line, err := race.Line(title)
+	if err == nil && line == "" {
+		err = errors.New("must be 1 to 150 characters")
 	}
-	return title
+	wrong.Add("title", err)
+	return line
 }
 
 // checkBody returns a text with its lines ended as Unix ends them.

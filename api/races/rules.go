@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/scoring"
@@ -105,12 +103,14 @@ func changeScoring(wrong *race.FieldErrors, r *race.Race, body RaceChangeBody, m
 	setPoints(wrong, r, body.Points, maxFixed)
 }
 
-// SetText takes a line of text, without the spaces around it.
+// SetText takes a text of one line.
 func SetText(wrong *race.FieldErrors, field string, to *string, text string) {
-	*to = strings.TrimSpace(text)
-	if !utf8.ValidString(text) || strings.ContainsFunc(*to, unicode.IsControl) {
-		wrong.Add(field, errors.New("must be text without control characters"))
+	line, err := race.Line(text)
+	if err != nil {
+		wrong.Add(field, err)
+		line = text // which is not said to be missing besides
 	}
+	*to = line
 }
 
 func checkName(wrong *race.FieldErrors, r race.Race) {

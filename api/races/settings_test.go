@@ -79,6 +79,9 @@ func TestCreateRaceRefuses(t *testing.T) {
 	for name, refused := range map[string]struct{ body, location string }{
 		"no name":                 {body(" ", "2026-04-19", "10000", ""), "body.name"},
 		"control characters":      {body(`a\u0000b`, "2026-04-19", "10000", ""), "body.name"},
+		"turned around":           {body(`a\u202eb`, "2026-04-19", "10000", ""), "body.name"},
+		"invisible":               {body(`a\u2063b`, "2026-04-19", "10000", ""), "body.name"},
+		"two lines":               {body(`a\nb`, "2026-04-19", "10000", ""), "body.name"},
 		"no such day":             {body("a", "2026-02-30", "10000", ""), "body.date"},
 		"no year":                 {body("a", "0000-01-01", "10000", ""), "body.date"},
 		"no length":               {body("a", "2026-04-19", "0", ""), "body.distance_m"},

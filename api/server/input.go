@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -16,13 +17,16 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/spelling"
 )
 
 // Input is checked here, once, before any handler sees it: text is UTF-8 without the
 // NUL character, IDs in a path are UUIDs, and query parameters are those of the call. A
 // database would refuse other text with an error that quotes it, which would lead to a
-// 500 and to free text in the log.
+// 500 and to free text in the log. Text that calls store does not override its direction
+// (race.CheckDirection), passwords excepted, which nobody is shown. What has one line is
+// read by race.Line besides.
 //
 // Files are the exception, since their reader detects the encoding.
 
@@ -85,7 +89,12 @@ func checkInput(api huma.API) func(huma.Context, func(huma.Context)) {
 			}
 		}
 		location := ctx.URL()
-		if errs := queryErrors(op, location.Query()); len(errs) > 0 {
+		query := location.Query()
+		errs := queryErrors(op, query)
+		if op.Method != http.MethodGet { // which stores a reason, or the name of a file
+			errs = append(errs, directionErrors(query)...)
+		}
+		if len(errs) > 0 {
 			writeError(api, ctx, huma.Error422UnprocessableEntity("validation failed", errs...))
 			return
 		}
@@ -130,6 +139,18 @@ func queryErrors(op *huma.Operation, query url.Values) (errs []error) {
 	return errs
 }
 
+// directionErrors names every query parameter whose value overrides the direction of text.
+func directionErrors(query url.Values) (errs []error) {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		for _, value := range query[name] {
+			if err := race.CheckDirection(value); err != nil {
+				errs = append(errs, &huma.ErrorDetail{Location: "query." + shortened(name), Message: err.Error()})
+			}
+		}
+	}
+	return errs
+}
+
 func unknownParameter(name string, known []string) string {
 	message := "is not a parameter of this call"
 	if nearest := spelling.Nearest(strings.ToLower(name), known); nearest != "" {
@@ -158,17 +179,14 @@ func decodeJSON(data []byte, into any) error {
 	return huma.DefaultJSONFormat.Unmarshal(data, into)
 }
 
-// checkBody refuses a NUL character in any text of a decoded body: JSON can
-// hold one, as \u0000.
+// checkBody refuses in any text of a decoded body what checkText would: JSON can hold a
+// NUL character, as \u0000.
 func checkBody(input reflect.Value) error {
 	body := input.FieldByName("Body")
 	if !body.IsValid() {
 		return nil
 	}
-	if location := findNUL(body, "body"); location != "" {
-		return Invalid(location, notText)
-	}
-	return nil
+	return checkTexts(body, "body")
 }
 
 // bodies describes the bodies that Valid has seen.
@@ -198,22 +216,23 @@ func Valid(body any) error {
 	if len(found.Errors) > 0 {
 		return huma.Error422UnprocessableEntity("validation failed", found.Errors...)
 	}
-	if location := findNUL(reflect.ValueOf(body), "body"); location != "" {
-		return Invalid(location, notText)
-	}
-	return nil
+	return checkTexts(reflect.ValueOf(body), "body")
 }
 
-// findNUL returns the location of a text that holds a NUL character, or "".
-func findNUL(value reflect.Value, location string) string {
+// checkTexts refuses the first text in a value that holds a NUL character, or overrides
+// its direction and is no password.
+func checkTexts(value reflect.Value, location string) error {
 	switch value.Kind() {
 	case reflect.String:
 		if strings.IndexByte(value.String(), 0) >= 0 {
-			return location
+			return Invalid(location, notText)
+		}
+		if err := race.CheckDirection(value.String()); err != nil && !strings.HasSuffix(location, "password") {
+			return Invalid(location, err.Error())
 		}
 	case reflect.Pointer, reflect.Interface:
 		if !value.IsNil() {
-			return findNUL(value.Elem(), location)
+			return checkTexts(value.Elem(), location)
 		}
 	case reflect.Struct:
 		for i := range value.NumField() {
@@ -225,28 +244,30 @@ func findNUL(value reflect.Value, location string) string {
 			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
 				inner += "." + name
 			}
-			if found := findNUL(value.Field(i), inner); found != "" {
-				return found
+			if err := checkTexts(value.Field(i), inner); err != nil {
+				return err
 			}
 		}
 	case reflect.Slice, reflect.Array:
 		if value.Type().Elem().Kind() == reflect.Uint8 {
-			return ""
+			return nil
 		}
 		for i := range value.Len() {
-			if found := findNUL(value.Index(i), location+"["+strconv.Itoa(i)+"]"); found != "" {
-				return found
+			if err := checkTexts(value.Index(i), location+"["+strconv.Itoa(i)+"]"); err != nil {
+				return err
 			}
 		}
 	case reflect.Map:
 		for _, key := range value.MapKeys() {
-			if found := findNUL(key, location) + findNUL(value.MapIndex(key), location); found != "" {
-				return location
+			for _, of := range []reflect.Value{key, value.MapIndex(key)} {
+				if err := checkTexts(of, location); err != nil {
+					return err
+				}
 			}
 		}
 	default: // numbers and truth values hold no text
 	}
-	return ""
+	return nil
 }
 
 // noSuchThing does not reveal whether something exists that the caller may not see.

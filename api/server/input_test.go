@@ -74,6 +74,8 @@ func TestTextOfABodyIsChecked(t *testing.T) {
 		`{"name":"a","words":["x","\u0000"]}`:     "body.words[1]",
 		`{"name":"a","deep":{"note":"\u0000"}}`:   "body.deep.note",
 		`{"name":"a\u0000","deep":{"note":"ok"}}`: "body.name",
+		`{"name":"a\u202Eb"}`:                     "body.name",
+		`{"name":"a","words":["x","\u2067"]}`:     "body.words[1]",
 	} {
 		got := b.call(http.MethodPost, "/v1/races", "organizer", body)
 		require.Equal(t, http.StatusUnprocessableEntity, got.Code, body)

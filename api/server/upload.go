@@ -16,6 +16,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 // fileField is the field of a form that holds the file.
@@ -97,6 +99,9 @@ func readUpload(op *huma.Operation, form *multipart.Reader) (upload, error) {
 			}
 			if !IsText(string(value)) {
 				return got, Invalid("body."+part.FormName(), notText)
+			}
+			if err := race.CheckDirection(string(value)); err != nil {
+				return got, Invalid("body."+part.FormName(), err.Error())
 			}
 			got.parameters.Set(part.FormName(), string(value))
 		default:

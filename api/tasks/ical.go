@@ -107,7 +107,7 @@ func escape(text string) string {
 		if c < ' ' && c != '\t' || c == 0x7f {
 			return -1
 		}
-		return c
+		return race.DropOverride(c)
 	}, escaper.Replace(text))
 }
 

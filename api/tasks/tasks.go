@@ -259,8 +259,12 @@ func (c calls) create(ctx context.Context, in *createInput) (*taskOutput, error)
 	if err != nil {
 		return nil, server.Invalid("body.deadline", err.Error())
 	}
+	title, err := race.Line(in.Body.Title)
+	if err != nil {
+		return nil, server.Invalid("body.title", err.Error())
+	}
 	t := race.Task{
-		ID: server.ResourceID(ctx), RaceID: server.RaceFrom(ctx).ID, Title: in.Body.Title, Note: in.Body.Note, Status: in.Body.Status,
+		ID: server.ResourceID(ctx), RaceID: server.RaceFrom(ctx).ID, Title: title, Note: in.Body.Note, Status: in.Body.Status,
 		AssigneeID: in.Body.AssigneeID, WatcherIDs: in.Body.WatcherIDs, Deadline: deadline, RemindDays: in.Body.RemindDays,
 	}
 	if t.Status == "" {
@@ -365,6 +369,13 @@ func (c calls) change(ctx context.Context, in *changeInput) (*taskOutput, error)
 	}
 	if err := checkIDs(patch.AssigneeID, patch.WatcherIDs); err != nil {
 		return nil, err
+	}
+	if in.Body.Title != nil {
+		title, err := race.Line(*in.Body.Title)
+		if err != nil {
+			return nil, server.Invalid("body.title", err.Error())
+		}
+		patch.Title = &title
 	}
 	if in.Body.Deadline != nil {
 		deadline, err := race.ParseDeadline(*in.Body.Deadline)

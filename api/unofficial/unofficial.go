@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -201,7 +200,7 @@ func changeRecord(record *race.UnofficialRecord, body RecordChange) error {
 	set(invalid, "date", &record.Date, body.Date, race.ParseDate)
 	set(invalid, "distance_m", &record.Distance, body.DistanceM, race.DistanceOf)
 	set(invalid, "time", &record.Time, body.Time, race.ParseTime)
-	set(invalid, "title", &record.Title, body.Title, parseLine)
+	set(invalid, "title", &record.Title, body.Title, race.Line)
 	set(invalid, "note", &record.Note, body.Note, parseText)
 	if len(invalid.Fields) > 0 {
 		return invalid
@@ -220,13 +219,6 @@ func set[T, S any](invalid *race.InvalidError, field string, to *T, from *S, par
 		return
 	}
 	*to = value
-}
-
-func parseLine(s string) (string, error) {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return "", errors.New("must be one line without control characters")
-	}
-	return parseText(s)
 }
 
 func parseText(s string) (string, error) {

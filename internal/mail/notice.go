@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/notice"
+	"github.com/mrmrthon/mrmrthon/internal/race"
 	"github.com/mrmrthon/mrmrthon/internal/userdb"
 )
 
@@ -248,8 +250,12 @@ func WriteNotice(m userdb.Mail, signing notice.Unsubscriber, publicURL string) (
 		return Message{}, fmt.Errorf("there is no text for notices of kind %q", m.Kind)
 	}
 	view := noticeView{Language: language}
-	if err := json.Unmarshal(m.About, &view.Facts); err != nil {
+	if err := json.Unmarshal(bytes.Map(race.DropOverride, m.About), &view.Facts); err != nil {
 		return Message{}, fmt.Errorf("read what notice %s says: %w", m.ID, err)
+	}
+	view.Race = race.Within(view.Race)
+	for i, t := range view.Tasks {
+		view.Tasks[i].Title = race.Within(t.Title)
 	}
 	c, err := view.content(say)
 	if err != nil {
@@ -289,7 +295,9 @@ func (v noticeView) content(say noticeWords) (content, error) {
 	if day, err := time.Parse(time.DateOnly, v.Date); err == nil {
 		c.day = dayIn(v.Language, day)
 	}
-	c.paragraphs = strings.Split(fill(say.text), "\n\n")
+	if text := fill(say.text); text != "" { // a post may have nothing but images
+		c.paragraphs = strings.Split(text, "\n\n")
+	}
 	for _, r := range say.rows {
 		if value := fill(r.Value); value != "" {
 			c.rows = append(c.rows, row{r.Label, value})

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"html"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
+	tokenizer "golang.org/x/net/html"
 )
 
 const (
@@ -64,12 +66,14 @@ var converter = goldmark.New(
 
 // marksLinks tells search engines and browsers that we do not vouch for links. Headings
 // begin below the title of the page that shows the text and skip no level, since those
-// who listen to a page walk through it by its headings.
+// who listen to a page walk through it by its headings. In the place of an image, which
+// would tell a third party who reads the page, stands the text that describes it.
 type marksLinks struct{}
 
 // Transform changes the document before it is rendered.
 func (marksLinks) Transform(document *ast.Document, _ text.Reader, _ parser.Context) {
 	above := 1
+	var images []*ast.Image
 	_ = ast.Walk(document, func(n ast.Node, entering bool) (ast.WalkStatus, error) { // the walk itself never fails
 		if !entering {
 			return ast.WalkContinue, nil
@@ -80,13 +84,20 @@ func (marksLinks) Transform(document *ast.Document, _ text.Reader, _ parser.Cont
 		case *ast.Heading:
 			n.Level = min(n.Level+1, above+1, 6)
 			above = n.Level
+		case *ast.Image:
+			images = append(images, n)
 		}
 		return ast.WalkContinue, nil
 	})
+	for _, image := range images {
+		for described := image.FirstChild(); described != nil; described = image.FirstChild() {
+			image.Parent().InsertBefore(image.Parent(), image, described)
+		}
+		image.Parent().RemoveChild(image.Parent(), image)
+	}
 }
 
-// policy lets through what the converter makes, except images, which would tell a third
-// party who reads the page.
+// policy lets through what the converter makes.
 var policy = func() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "blockquote", "ul", "ol", "li", "pre", "code")
@@ -150,24 +161,91 @@ func Text(written string, length int) string {
 	return cut(strings.TrimSuffix(strings.Join(strings.Fields(plain), " "), " –"), length)
 }
 
-var (
-	// blockEnd ends what is a paragraph of its own in Lines.
-	blockEnd = regexp.MustCompile(`</(?:p|h[1-6]|ul|ol|blockquote|pre)>`)
-	// emptyItem begins an item whose text is a paragraph, on the line behind it.
-	emptyItem = regexp.MustCompile(`(?m)^- *\n+`)
-	gap       = regexp.MustCompile(`\n{3,}`)
-)
+// gap is more than one empty line.
+var gap = regexp.MustCompile(`\n{3,}`)
+
+// list is one that is open: the number of its next item, if it has numbers.
+type list struct {
+	numbered bool
+	next     int
+}
+
+// lines is what is written of a text line by line.
+type lines struct {
+	out   strings.Builder
+	lists []*list // that are open, the innermost last
+	item  string  // what stands before the next text, if it begins an item
+	last  string  // the element that began or ended last
+}
 
 // Lines is Text with its paragraphs, parted by an empty line, and its lists, an item a
-// line.
+// line. Items without text are left out.
 func Lines(written string, length int) string {
-	marked := strings.ReplaceAll(htmlOfBeginning(written, length), "<li>", "<li>- ")
-	lines := strings.Split(withoutTags(blockEnd.ReplaceAllString(marked, "$0\n")), "\n")
-	for i, line := range lines {
-		lines[i] = strings.Join(strings.Fields(line), " ")
+	var l lines
+	tokens := tokenizer.NewTokenizer(strings.NewReader(htmlOfBeginning(written, length)))
+	for kind := tokens.Next(); kind != tokenizer.ErrorToken; kind = tokens.Next() { // a reader of a text fails at its end alone
+		switch token := tokens.Token(); kind { //nolint:exhaustive // the policy lets nothing else through
+		case tokenizer.TextToken:
+			l.text(token.Data)
+		case tokenizer.StartTagToken:
+			l.begin(token)
+		case tokenizer.EndTagToken:
+			l.end(token.Data)
+		}
 	}
-	plain := emptyItem.ReplaceAllString(strings.Join(lines, "\n"), "- ")
-	return cut(strings.TrimSpace(gap.ReplaceAllString(plain, "\n\n")), length)
+	split := strings.Split(l.out.String(), "\n")
+	for i, line := range split {
+		split[i] = strings.Join(strings.Fields(line), " ")
+	}
+	return cut(strings.TrimSpace(gap.ReplaceAllString(strings.Join(split, "\n"), "\n\n")), length)
+}
+
+func (l *lines) text(s string) {
+	if strings.TrimSpace(s) == "" && len(l.lists) > 0 && l.last != "p" && (l.item != "" || strings.HasSuffix(l.out.String(), "\n")) {
+		return // between the elements of a list, whose items follow each other
+	}
+	l.out.WriteString(l.item + s)
+	l.item = ""
+}
+
+func (l *lines) begin(token tokenizer.Token) {
+	switch l.last = token.Data; token.Data {
+	case "ul", "ol":
+		l.lists = append(l.lists, &list{numbered: token.Data == "ol", next: startOf(token)})
+	case "li":
+		l.item = "- "
+		if in := l.lists[len(l.lists)-1]; in.numbered {
+			l.item = strconv.Itoa(in.next) + ". "
+			in.next++
+		}
+	}
+}
+
+func (l *lines) end(tag string) {
+	switch l.last = tag; tag {
+	case "ul", "ol":
+		l.lists = l.lists[:len(l.lists)-1]
+	case "li":
+		l.item = ""
+	}
+	if endsBlock[tag] && (len(l.lists) == 0 || tag == "p") {
+		l.out.WriteString("\n")
+	}
+}
+
+// endsBlock are the elements behind which an empty line parts paragraphs.
+var endsBlock = map[string]bool{
+	"p": true, "h2": true, "h3": true, "h4": true, "h5": true, "h6": true, "ul": true, "ol": true, "blockquote": true, "pre": true,
+}
+
+// startOf returns the number of the first item of a list.
+func startOf(token tokenizer.Token) int {
+	for _, a := range token.Attr {
+		if n, err := strconv.Atoi(a.Val); a.Key == "start" && err == nil {
+			return n
+		}
+	}
+	return 1
 }
 
 // htmlOfBeginning returns the HTML of as much of a text as may be shown: a list shows many.

@@ -22,7 +22,8 @@ func TestHTML(t *testing.T) {
 		"bare link":   {"see https://example.org/x", `<p>see <a href="https://example.org/x" rel="nofollow ugc noopener">https://example.org/x</a></p>` + "\n"},
 		"list":        {"3. a\n4. b", "<ol start=\"3\">\n<li>a</li>\n<li>b</li>\n</ol>\n"},
 		"raw HTML":    {"a <b onclick=x>b</b>", "<p>a &lt;b onclick=x&gt;b&lt;/b&gt;</p>\n"},
-		"image":       {"![map](https://example.org/i.png)", "<p></p>\n"},
+		"image":       {"![map](https://example.org/i.png)", "<p>map</p>\n"},
+		"linked":      {"[![x](https://example.org/i.png) *y*](https://e.org)", `<p><a href="https://e.org" rel="nofollow ugc noopener">x <em>y</em></a></p>` + "\n"},
 		"struck out":  {"~~7:00~~ 8:00", "<p><del>7:00</del> 8:00</p>\n"},
 		"korean":      {"**주차**는 안 됩니다.", "<p><strong>주차</strong>는 안 됩니다.</p>\n"},
 		"empty":       {"", ""},
@@ -84,6 +85,7 @@ func TestHostileTextsAreHarmless(t *testing.T) {
 	} {
 		harmless(t, written, markdown.HTML(written))
 		require.NotContains(t, markdown.Text(written, 100), "\n")
+		require.NotPanics(t, func() { markdown.Lines(written, 100) })
 	}
 }
 
@@ -109,6 +111,7 @@ func TestBoundedTime(t *testing.T) {
 	for name, written := range long {
 		before := time.Now()
 		harmless(t, name, markdown.HTML(written))
+		require.NotPanics(t, func() { markdown.Lines(written, len(written)) })
 		if took := time.Since(before); took > 20*time.Millisecond {
 			t.Logf("%q: %s", name, took)
 		}
@@ -121,8 +124,22 @@ func TestText(t *testing.T) {
 	require.Equal(t, "Parking – The A & B map is here", markdown.Text("# Parking\n\nThe **A & B** [map](https://e.org) is\nhere", 100))
 	require.Equal(t, "Parking", markdown.Text("# Parking", 100))
 	require.Equal(t, "가나다 …", markdown.Text("가나다라마", 3))
-	require.Equal(t, "Where\n\nBeside the stadium:\n\n- A <b>\n- B and\nC\n\nBe early.\n\n- loose\n\n- list",
+	require.Equal(t, "Where\n\nBeside the stadium:\n\n- A <b>\n- B and\nC\n\nBe early.\n\n1. loose\n\n2. list",
 		markdown.Lines("# Where\n\nBeside **the stadium**:\n\n- A <b>\n- [B](https://e.org) and\n  C\n\n> Be early.\n\n1. loose\n\n2. list", 200))
+	for written, lines := range map[string]string{
+		"- \n- b":                          "- b",
+		"3. a\n4. b\n   - c\n   - d\n5. e": "3. a\n4. b\n- c\n- d\n5. e",
+		"1. \n2. b":                        "2. b",
+		"- - a":                            "- a",
+		"![](https://e.org/1.png)":         "",
+		"![](https://e.org/1.png)\n\n![the map](https://e.org/2.png)": "the map",
+		"- ![](https://e.org/1.png)\n- b":                             "- b",
+		"1. a\n\n   further\n2. b":                                    "1. a\n\nfurther\n\n2. b",
+		"> 1. a\n\nb":                                                 "1. a\n\nb",
+		"```\n- no list\n```":                                         "- no list",
+	} {
+		require.Equal(t, lines, markdown.Lines(written, 200), written)
+	}
 	require.Equal(t, "가\n\n나 …", markdown.Lines("가\n\n나다라마", 4))
 	require.Equal(t, "a b a …", markdown.Text(strings.Repeat("*a* b ", 1500), 5), "what is far behind is not parsed")
 }

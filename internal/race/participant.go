@@ -3,7 +3,6 @@ package race
 import (
 	"errors"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -120,12 +119,12 @@ const MaxTeamName = 100
 
 // ParseTeam reads the name of a team; the empty string is none.
 func ParseTeam(s string) (string, error) {
-	team := strings.Join(strings.Fields(s), " ")
-	switch {
-	case utf8.RuneCountInString(team) > MaxTeamName:
+	team, err := Line(strings.Join(strings.Fields(s), " "))
+	if err != nil {
+		return "", err
+	}
+	if utf8.RuneCountInString(team) > MaxTeamName {
 		return "", errors.New("must have at most 100 characters")
-	case !utf8.ValidString(team) || strings.ContainsFunc(team, unicode.IsControl):
-		return "", errors.New("must not have control characters")
 	}
 	return team, nil
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 // Format is what an endpoint takes.
@@ -249,7 +251,7 @@ func (n Note) parts(of chat, now time.Time) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := []part{{text: strings.Join(strings.Fields(n.Race), " ")}, {text: ":"}}
+	parts := []part{{text: race.Within(strings.Join(strings.Fields(n.Race), " "))}, {text: ":"}}
 	if len(lines) == 1 {
 		lines[0].text = " " + lines[0].text
 		return append(parts, lines[0]), nil
