@@ -147,3 +147,34 @@ func TestComments(t *testing.T) {
 	}
 	require.Equal(t, http.StatusTooManyRequests, last)
 }
+
+// TestCommentsAndChangesInPages: each is there once and in the same order, in pages of one as
+// on one page.
+func TestCommentsAndChangesInPages(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	posts := "/v1/races/" + b.race.ID + "/posts"
+	comments := posts + "/" + fmt.Sprint(b.as(t, owner, http.MethodPost, posts, `{"title":"a","body":"b"}`, http.StatusCreated)["post_id"]) + "/comments"
+	const said = 5
+	for range said {
+		comment := comments + "/" + fmt.Sprint(b.as(t, timing, http.MethodPost, comments, `{"text":"hello"}`, http.StatusCreated)["comment_id"])
+		require.Equal(t, http.StatusAccepted, b.with(t, otherRunner, http.MethodPost, comment+"/report", `{"reason":"rude"}`).Code)
+	}
+	for list, of := range map[string]kind{
+		"/v1/ops/comments": operator, "/v1/races/" + b.race.ID + "/comments": viewer, comments: anonymous,
+		"/v1/ops/changes": operator, "/v1/races/" + b.race.ID + "/changes": viewer, "/v1/me/changes": timing,
+	} {
+		all := b.as(t, of, http.MethodGet, list+"?limit=1000", "", http.StatusOK)
+		require.Nil(t, all["next_cursor"])
+		require.GreaterOrEqual(t, len(items(t, all)), said, list)
+		var walked []map[string]any
+		for query := "?limit=1"; query != ""; {
+			part := b.as(t, of, http.MethodGet, list+query, "", http.StatusOK)
+			walked, query = append(walked, items(t, part)...), ""
+			if next := part["next_cursor"]; next != nil {
+				query = "?limit=1&cursor=" + fmt.Sprint(next)
+			}
+		}
+		require.Equal(t, items(t, all), walked, list)
+	}
+}
