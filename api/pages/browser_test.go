@@ -308,6 +308,10 @@ func TestTextsStayTexts(t *testing.T) {
 		}
 	}
 	require.Equal(t, http.StatusOK, c.post(b.office("en", "/keys"), "name", m.text("racekey"), "scope", "timing").status)
+	b.account(t, "helper", auth.Runner)
+	posts(b.run("en", "/staff"), "login_id", "helper", "role", "timing")
+	h := b.loggedIn(t, "helper")
+	h.post(h.visit("/en/organize").Find(".panel form").AttrOr("action", ""), "answer", "accept")
 	require.Equal(t, http.StatusOK, c.post(b.run("en", "/webhooks"), "url", "https://example.org/?"+m.short("webhook"), "events", "race.changed").status)
 	posts(b.run("en", "/posts/new"), "title", m.text("posttitle"), "body", markup+"\n\n[x](javascript:attacked=1)", "comments", "yes", "do", "published")
 	posts(b.run("en", "/tasks/new"), "title", m.text("tasktitle"), "note", m.text("tasknote"), "status", "open", "assignee_id", director, "deadline", "2026-04-01", "remind_days", "3")

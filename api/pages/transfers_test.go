@@ -54,6 +54,10 @@ func TestPlaceTransferred(t *testing.T) {
 	opened := ben.post(receiving, "do", "open", "code", code)
 	require.Equal(t, http.StatusOK, opened.status, opened.body)
 	require.Contains(t, opened.Find(".other").Text(), "Uta <b>Uhl</b>")
+	for _, told := range []string{opened.Find("main").Text(), ann.visit(giving).Find("main").Text(), ann.visit("/en/my").Find(".offer").Text()} {
+		require.Regexp(t, `, \d\d:\d\d [A-Z]`, told, "the deadline, to the minute")
+		require.NotRegexp(t, `\d:\d\d:\d\d`, told)
+	}
 	require.Equal(t, "7", opened.Find(".bib").Text())
 	other := ben.post(receiving, opened.fill("#answer", "do", "accept", "name", "Somebody Else")...)
 	require.Equal(t, http.StatusConflict, other.status)
