@@ -108,14 +108,16 @@ smoke: setup-go ## Send a race of ten through a running API and remove it again 
 preflight: setup-go ## Check AWS accounts, GitHub and Temporal before the first apply (ENVIRONMENTS="PROFILE=size.tfvars,own.tfvars …")
 	@go run ./deploy/preflight $(addprefix -environment ,$(ENVIRONMENTS))
 
+TEMPLATES := api/pages internal/mail
+
 .PHONY: lint
 lint: setup-lint tool-golangci-lint tool-workflowcheck tool-sqlc tool-templ tool-actionlint tool-govulncheck ## Check style, layering, workflow determinism, generated code, the OpenAPI document, pipelines, scripts and known vulnerabilities
 	$(BIN)/golangci-lint run --allow-parallel-runners
 	$(BIN)/workflowcheck ./workflows/...
 	$(BIN)/sqlc diff
-	@cd api/pages && for page in *.templ; do \
+	@for dir in $(TEMPLATES); do (cd $$dir && for page in *.templ; do \
 		$(BIN)/templ generate -f $$page -stdout 2>/dev/null | cmp -s - $${page%.templ}_templ.go || { \
-			echo "api/pages/$$page was changed after its Go code was generated: run make generate"; exit 1; }; done
+			echo "$$dir/$$page was changed after its Go code was generated: run make generate"; exit 1; }; done) || exit 1; done
 	go test -count=1 -run TestOpenAPIDocument ./api
 	$(BIN)/actionlint .github/workflows/*.yml
 	shellcheck .ci/* .github/scripts/* deploy/*/*.sh deploy/club/upgrade deploy/pipeline/testdata/stub
@@ -124,12 +126,12 @@ lint: setup-lint tool-golangci-lint tool-workflowcheck tool-sqlc tool-templ tool
 .PHONY: fmt
 fmt: setup-go tool-golangci-lint tool-templ ## Format the code
 	$(BIN)/golangci-lint fmt
-	$(BIN)/templ fmt -log-level error api/pages
+	$(BIN)/templ fmt -log-level error $(TEMPLATES)
 
 .PHONY: generate
-generate: setup-go tool-sqlc tool-templ ## Compile SQL queries and pages to Go, write the table of settings
+generate: setup-go tool-sqlc tool-templ ## Compile SQL queries, pages and mails to Go, write the table of settings
 	$(BIN)/sqlc generate
-	cd api/pages && $(BIN)/templ generate -log-level error
+	for dir in $(TEMPLATES); do (cd $$dir && $(BIN)/templ generate -log-level error) || exit 1; done
 	go test ./deploy/settings -count=1 -run TestSettingsPage -update
 
 .PHONY: histories

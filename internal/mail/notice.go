@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 	"time"
 
@@ -78,14 +79,24 @@ var wordsOf = map[string]map[notice.Kind]noticeWords{
 
 // say fills in a text, as text: the layout escapes it.
 func (v noticeView) say(text string) (string, error) {
-	parsed, err := texttemplate.New("").Parse(text)
-	if err != nil {
-		return "", err
+	if !strings.Contains(text, "{{") {
+		return text, nil
+	}
+	parsed, known := parsedTexts.Load(text)
+	if !known {
+		fresh, err := texttemplate.New("").Parse(text)
+		if err != nil {
+			return "", err
+		}
+		parsed, _ = parsedTexts.LoadOrStore(text, fresh)
 	}
 	var out strings.Builder
-	err = parsed.Execute(&out, v)
+	err := parsed.(*texttemplate.Template).Execute(&out, v)
 	return out.String(), err
 }
+
+// parsedTexts are the templates of wordsOf that have been used, by their text.
+var parsedTexts sync.Map
 
 // Time formats the end of an offer.
 func (v noticeView) Time(at time.Time) string { return timeIn(v.Language, at, v.Zone) }
