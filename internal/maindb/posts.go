@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/internal/maindb/gen"
@@ -468,7 +469,15 @@ func (s *Outcomes) RequeuePost(ctx context.Context, p PlannedPost) error {
 // PostReaders returns up to limit accounts that are entered in a race, after one in the
 // order of their IDs; also those that wait for a place if waiting says so.
 func (s *Outcomes) PostReaders(ctx context.Context, raceID string, waiting bool, after string, limit int) ([]string, error) {
-	users, err := s.queries.PostReaders(ctx, gen.PostReadersParams{RaceID: raceID, After: after, Waiting: waiting, Limit: count32(limit)})
+	users, err := s.queries.PostReaders(ctx, raceID, after, count32(limit))
+	if err == nil && waiting {
+		var more []string
+		more, err = s.queries.PostReadersWaiting(ctx, raceID, after, count32(limit))
+		users = append(users, more...)
+		slices.Sort(users)
+		users = slices.Compact(users)
+		users = users[:min(limit, len(users))]
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read who is entered in race %s: %w", raceID, err)
 	}

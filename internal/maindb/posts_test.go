@@ -495,3 +495,27 @@ func TestPostsThatMailAreFew(t *testing.T) {
 	require.Error(t, err, "planned ones count")
 	b.post(t, func(*race.Post) {}) // without mails it is published
 }
+
+// TestPostReaders goes through those who are entered, and those who wait, page by page.
+func TestPostReaders(t *testing.T) {
+	t.Parallel()
+	b := setupEntry(t, limited(3))
+	for range 7 {
+		b.enter(t, newID())
+	}
+	read := func(waiting bool) (all []string) {
+		for after := ""; ; {
+			page, err := b.store.PostReaders(t.Context(), b.race.ID, waiting, after, 2)
+			require.NoError(t, err)
+			if all = append(all, page...); len(page) < 2 {
+				return all
+			}
+			after = page[1]
+		}
+	}
+	for waiting, want := range map[bool]int{false: 3, true: 7} {
+		readers := read(waiting)
+		require.Len(t, readers, want)
+		require.IsIncreasing(t, readers)
+	}
+}

@@ -269,31 +269,44 @@ func (q *Queries) Post(ctx context.Context, postID string) (Post, error) {
 }
 
 const postReaders = `-- name: PostReaders :many
-SELECT participant.user_id FROM participant
-WHERE participant.race_id = ? AND participant.status = 'entered' AND participant.user_id > ?
-UNION
-SELECT entry.user_id FROM entry
-WHERE ? = TRUE AND entry.race_id = ? AND entry.state IN ('waiting', 'offered', 'registered') AND entry.user_id > ?
+SELECT user_id FROM participant FORCE INDEX (participant_user)
+WHERE race_id = ? AND status = 'entered' AND user_id > ?
 ORDER BY user_id LIMIT ?
 `
 
-type PostReadersParams struct {
-	RaceID  string
-	After   string
-	Waiting interface{}
-	Limit   int32
+// Who is entered in a race, by account.
+func (q *Queries) PostReaders(ctx context.Context, raceID string, after string, limit int32) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, postReaders, raceID, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var user_id string
+		if err := rows.Scan(&user_id); err != nil {
+			return nil, err
+		}
+		items = append(items, user_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-// Who is entered in a race, and who waits for a place if they are asked for, by account.
-func (q *Queries) PostReaders(ctx context.Context, arg PostReadersParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, postReaders,
-		arg.RaceID,
-		arg.After,
-		arg.Waiting,
-		arg.RaceID,
-		arg.After,
-		arg.Limit,
-	)
+const postReadersWaiting = `-- name: PostReadersWaiting :many
+SELECT user_id FROM entry
+WHERE race_id = ? AND state IN ('waiting', 'offered', 'registered') AND user_id > ?
+ORDER BY user_id LIMIT ?
+`
+
+// Who waits for a place in a race, by account.
+func (q *Queries) PostReadersWaiting(ctx context.Context, raceID string, after string, limit int32) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, postReadersWaiting, raceID, after, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -82,10 +82,13 @@ DELETE FROM post WHERE race_id = ?;
 DELETE FROM post_outbox WHERE race_id = ?;
 
 -- name: PostReaders :many
--- Who is entered in a race, and who waits for a place if they are asked for, by account.
-SELECT participant.user_id FROM participant
-WHERE participant.race_id = sqlc.arg(race_id) AND participant.status = 'entered' AND participant.user_id > sqlc.arg(after)
-UNION
-SELECT entry.user_id FROM entry
-WHERE sqlc.arg(waiting) = TRUE AND entry.race_id = sqlc.arg(race_id) AND entry.state IN ('waiting', 'offered', 'registered') AND entry.user_id > sqlc.arg(after)
+-- Who is entered in a race, by account.
+SELECT user_id FROM participant FORCE INDEX (participant_user)
+WHERE race_id = sqlc.arg(race_id) AND status = 'entered' AND user_id > sqlc.arg(after)
+ORDER BY user_id LIMIT ?;
+
+-- name: PostReadersWaiting :many
+-- Who waits for a place in a race, by account.
+SELECT user_id FROM entry
+WHERE race_id = sqlc.arg(race_id) AND state IN ('waiting', 'offered', 'registered') AND user_id > sqlc.arg(after)
 ORDER BY user_id LIMIT ?;
