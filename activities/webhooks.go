@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	// webhookBatch is how many deliveries one step sends.
-	webhookBatch = 2000
+	// webhookBatch is how many deliveries one step sends at most.
+	webhookBatch = 50_000
 	// webhookSending is how long one step goes on sending, so that slow endpoints leave the
 	// others their turn, and no call of theirs is cut off by the end of the step.
 	webhookSending = time.Minute
 	// webhookSenders is how many of them are under way at once.
 	webhookSenders = 8
 	// webhooksUnnoted is how many of them are sent before it is noted what became of them.
-	webhooksUnnoted = 256
+	webhooksUnnoted = 512
 	// webhooksRead is how many wait to be sent at most.
 	webhooksRead = 512
 	// webhookLease is how long an endpoint is left alone of which a step has noted nothing:
@@ -44,7 +44,7 @@ const (
 // webhookStore keeps deliveries; maindb.Outcomes implements it. Tests lose its answers.
 type webhookStore interface {
 	DueWebhooks(ctx context.Context, webhookID, sender string, lease time.Duration, limit int) (maindb.WebhookBatch, error)
-	StillDue(ctx context.Context, webhookID, sender string, deliveries []maindb.WebhookDelivery) ([]maindb.WebhookDelivery, error)
+	StillDue(ctx context.Context, webhookID, sender string, due []maindb.DueDelivery) ([]maindb.WebhookDelivery, error)
 	NoteDeliveries(ctx context.Context, webhookID, sender string, lease time.Duration, done []maindb.DeliveryOutcome) (maindb.DeliveriesNoted, error)
 	LeaveWebhook(ctx context.Context, webhookID, sender string) error
 }
@@ -121,16 +121,16 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	defer leave(ctx, func(ctx context.Context) error { return a.store.LeaveWebhook(ctx, in.WebhookID, sender) })
 	until := a.now().Add(webhookSending)
 	s := &sending{Webhooks: a, id: sender, batch: batch, jitter: rand.Float64()} //nolint:gosec // jitter
-	err = turns[[]maindb.WebhookDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
-		read: func(ctx context.Context, next [][]maindb.WebhookDelivery) ([][]maindb.WebhookDelivery, error) {
+	err = turns[[]maindb.DueDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
+		read: func(ctx context.Context, next [][]maindb.DueDelivery) ([][]maindb.WebhookDelivery, error) {
 			due, err := a.store.StillDue(ctx, in.WebhookID, sender, slices.Concat(next...))
-			return s.messages(due), err
+			return messages(batch.Format, due), err
 		},
 		send: s.attempt, note: s.note,
 		atOnce: webhookSenders, unnoted: webhooksUnnoted, most: webhooksRead, busy: a.Busy,
 		stop:    func() bool { return s.stop.Load() || a.now().After(until) },
 		careful: func() bool { return s.delivered.Load() == 0 },
-	}.run(ctx, s.messages(batch.Due))
+	}.run(ctx, messages(batch.Format, batch.Due))
 	if err != nil {
 		return WebhookSent{}, err
 	}
@@ -157,9 +157,9 @@ type sending struct {
 
 // messages groups deliveries by what is sent as one: all to a chat, each by itself
 // otherwise.
-func (s *sending) messages(deliveries []maindb.WebhookDelivery) [][]maindb.WebhookDelivery {
-	if s.batch.Format.IsChat() && len(deliveries) > 0 {
-		return [][]maindb.WebhookDelivery{deliveries}
+func messages[Delivery any](format webhook.Format, deliveries []Delivery) [][]Delivery {
+	if format.IsChat() && len(deliveries) > 0 {
+		return [][]Delivery{deliveries}
 	}
 	return slices.Collect(slices.Chunk(deliveries, 1))
 }

@@ -58,8 +58,8 @@ func (b *hookBundle) DueWebhooks(ctx context.Context, webhookID, sender string, 
 	return b.worker.DueWebhooks(ctx, webhookID, sender, lease, limit)
 }
 
-func (b *hookBundle) StillDue(ctx context.Context, webhookID, sender string, deliveries []maindb.WebhookDelivery) ([]maindb.WebhookDelivery, error) {
-	return b.worker.StillDue(ctx, webhookID, sender, deliveries)
+func (b *hookBundle) StillDue(ctx context.Context, webhookID, sender string, due []maindb.DueDelivery) ([]maindb.WebhookDelivery, error) {
+	return b.worker.StillDue(ctx, webhookID, sender, due)
 }
 
 func (b *hookBundle) NoteDeliveries(ctx context.Context, webhookID, sender string, lease time.Duration, done []maindb.DeliveryOutcome) (maindb.DeliveriesNoted, error) {

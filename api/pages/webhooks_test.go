@@ -64,7 +64,9 @@ func TestWebhooksOnPages(t *testing.T) {
 		due, err := b.outcomes.DueWebhooks(t.Context(), id, "s", time.Minute, 1)
 		require.NoError(t, err)
 		require.Len(t, due.Due, 1)
-		_, err = b.outcomes.NoteDeliveries(t.Context(), id, "s", time.Minute, []maindb.DeliveryOutcome{{WebhookDelivery: due.Due[0], Outcome: o, State: state, NextAt: next}})
+		deliveries, err := b.outcomes.StillDue(t.Context(), id, "s", due.Due)
+		require.NoError(t, err)
+		_, err = b.outcomes.NoteDeliveries(t.Context(), id, "s", time.Minute, []maindb.DeliveryOutcome{{WebhookDelivery: deliveries[0], Outcome: o, State: state, NextAt: next}})
 		require.NoError(t, err)
 	}
 	attempt(webhook.Outcome{Failure: "dns"}, "waiting", time.Now().Add(time.Hour))

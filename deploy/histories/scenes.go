@@ -267,7 +267,7 @@ func (s *webhookScene) DueWebhooks(context.Context, string, string, time.Duratio
 	case 1:
 		return maindb.WebhookBatch{
 			Webhook: maindb.Webhook{ID: webhookID, URL: "https://10.0.0.1/"}, // which no sender calls
-			Due:     []maindb.WebhookDelivery{{ID: webhookID, WebhookID: webhookID, Type: "race.changed", Data: []byte(`{}`)}},
+			Due:     []maindb.DueDelivery{{ID: webhookID}},
 		}, nil
 	case 2:
 		return maindb.WebhookBatch{Next: time.Now().Add(time.Second)}, nil
@@ -275,8 +275,8 @@ func (s *webhookScene) DueWebhooks(context.Context, string, string, time.Duratio
 	return maindb.WebhookBatch{}, race.ErrNotFound
 }
 
-func (*webhookScene) StillDue(_ context.Context, _, _ string, deliveries []maindb.WebhookDelivery) ([]maindb.WebhookDelivery, error) {
-	return deliveries, nil
+func (*webhookScene) StillDue(context.Context, string, string, []maindb.DueDelivery) ([]maindb.WebhookDelivery, error) {
+	return []maindb.WebhookDelivery{{ID: webhookID, WebhookID: webhookID, Type: "race.changed", Data: []byte(`{}`)}}, nil
 }
 
 func (*webhookScene) NoteDeliveries(context.Context, string, string, time.Duration, []maindb.DeliveryOutcome) (maindb.DeliveriesNoted, error) {

@@ -144,8 +144,14 @@ type WebhookBatch struct {
 	Webhook
 	RaceName string   // for a chat
 	Secrets  [][]byte // the newest first
-	Due      []WebhookDelivery
+	Due      []DueDelivery
 	Next     time.Time // when the next is due; zero: none waits
+}
+
+// DueDelivery names a delivery, as it was due.
+type DueDelivery struct {
+	ID    string
+	DueAt time.Time
 }
 
 // DueWebhooks returns up to limit deliveries that are due at an endpoint, of a chat up to
@@ -190,8 +196,12 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID, sender string, le
 			limit = chatAtOnce
 		}
 		due, err := q.DueWebhookDeliveries(ctx, webhookID, now, count32(limit))
-		if batch.Due = deliveriesOf(due); err != nil || len(due) == 0 {
+		if err != nil || len(due) == 0 {
 			return err
+		}
+		batch.Due = make([]DueDelivery, len(due))
+		for i, row := range due {
+			batch.Due[i] = DueDelivery{row.DeliveryID, row.DueAt}
 		}
 		return q.HoldWebhook(ctx, sender, nullMoment(now.Add(lease)), webhookID)
 	})
@@ -201,21 +211,29 @@ func (s *Outcomes) DueWebhooks(ctx context.Context, webhookID, sender string, le
 	return batch, err
 }
 
-// StillDue returns those of a sender's deliveries that still wait as they did; none once the
-// endpoint is another's, or off. Others were replayed, or are gone.
-func (s *Outcomes) StillDue(ctx context.Context, webhookID, sender string, deliveries []WebhookDelivery) ([]WebhookDelivery, error) {
-	due, ids := make(map[string]time.Time, len(deliveries)), make([]string, len(deliveries))
-	for i, d := range deliveries {
+// StillDue reads those of a sender's deliveries that still wait as they did, in the order in
+// which they are given; none once the endpoint is another's, or off. Others were replayed, or
+// are gone.
+func (s *Outcomes) StillDue(ctx context.Context, webhookID, sender string, due []DueDelivery) ([]WebhookDelivery, error) {
+	ids := make([]string, len(due))
+	for i, d := range due {
 		ids[i] = d.ID
 	}
 	rows, err := s.queries.DeliveriesStillDue(ctx, webhookID, sender, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read what is still due at webhook %s: %w", webhookID, err)
 	}
+	found := make(map[string]gen.WebhookDelivery, len(rows))
 	for _, row := range rows {
-		due[row.DeliveryID] = row.DueAt
+		found[row.DeliveryID] = row
 	}
-	return slices.DeleteFunc(slices.Clone(deliveries), func(d WebhookDelivery) bool { return !due[d.ID].Equal(d.DueAt) }), nil
+	still := make([]WebhookDelivery, 0, len(rows))
+	for _, d := range due {
+		if row, ok := found[d.ID]; ok && row.DueAt.Equal(d.DueAt) {
+			still = append(still, deliveryOf(row))
+		}
+	}
+	return still, nil
 }
 
 // DeliveryOutcome is what came of an attempt. Without a state, nothing is to be noted.
@@ -250,11 +268,7 @@ func (s *Outcomes) NoteDeliveries(ctx context.Context, webhookID, sender string,
 		if row.Sender != sender { // the failures of another URL say nothing about this one
 			done = slices.DeleteFunc(slices.Clone(done), func(d DeliveryOutcome) bool { return !d.Outcome.Delivered() })
 		}
-		due, err := waitingDeliveries(ctx, q, done)
-		if err != nil {
-			return err
-		}
-		if noted.SwitchedOff, err = s.finishDeliveries(ctx, tx, webhookOf(row), done, due, now); err != nil {
+		if noted.SwitchedOff, err = s.finishDeliveries(ctx, tx, webhookOf(row), done, now); err != nil {
 			return err
 		}
 		noted.Closed = row.OffReason != "" || noted.SwitchedOff || row.Sender != sender
@@ -277,51 +291,30 @@ func (s *Outcomes) LeaveWebhook(ctx context.Context, webhookID, sender string) e
 	return nil
 }
 
-// waitingDeliveries returns when those of the deliveries are due that wait, and locks them.
-func waitingDeliveries(ctx context.Context, q *gen.Queries, done []DeliveryOutcome) (due map[string]time.Time, err error) {
-	var ids []string
-	for _, d := range done {
-		if d.State != "" {
-			ids = append(ids, d.ID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	rows, err := q.LockWaitingDeliveries(ctx, ids)
-	due = make(map[string]time.Time, len(rows))
-	for _, row := range rows {
-		due[row.DeliveryID] = row.DueAt
-	}
-	return due, err
-}
-
 // finishDeliveries notes the outcomes of deliveries that are still due as they were.
-func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, done []DeliveryOutcome, due map[string]time.Time, now time.Time) (off bool, err error) {
+func (s *Outcomes) finishDeliveries(ctx context.Context, tx *sql.Tx, w Webhook, done []DeliveryOutcome, now time.Time) (off bool, err error) {
 	var failure *webhook.Outcome
 	delivered, q := false, s.queries.WithTx(tx)
 	type outcome struct {
 		state, said string
-		due         time.Time
+		was, next   time.Time // when it is due
 	}
 	same := map[outcome][]string{} // that of many is one statement
 	for _, d := range done {
 		if d.State == "" {
 			continue
 		}
-		o := outcome{d.State, d.Outcome.String(), d.NextAt.UTC().Truncate(time.Microsecond)}
+		o := outcome{d.State, d.Outcome.String(), d.DueAt, d.NextAt.UTC().Truncate(time.Microsecond)}
 		switch {
 		case d.Outcome.Delivered():
 			delivered = true
 		case failure == nil || d.Outcome.Gone() || !failure.Gone() && d.Outcome.Rest() > failure.Rest():
 			failure = &d.Outcome
 		}
-		if at, ok := due[d.ID]; ok && at.Equal(d.DueAt) {
-			same[o] = append(same[o], d.ID)
-		}
+		same[o] = append(same[o], d.ID)
 	}
 	for o, ids := range same {
-		if err := q.FinishDeliveries(ctx, gen.FinishDeliveriesParams{State: o.state, AttemptedAt: nullMoment(now), Outcome: o.said, DueAt: o.due, DeliveryIds: ids}); err != nil {
+		if err := q.FinishDeliveries(ctx, gen.FinishDeliveriesParams{State: o.state, AttemptedAt: nullMoment(now), Outcome: o.said, NextAt: o.next, DeliveryIds: ids, WasDueAt: o.was}); err != nil {
 			return false, fmt.Errorf("finish %d deliveries: %w", len(ids), err)
 		}
 	}

@@ -49,17 +49,12 @@ func (q *Queries) DeleteWebhookSecrets(ctx context.Context, webhookID string) er
 }
 
 const deliveriesStillDue = `-- name: DeliveriesStillDue :many
-SELECT d.delivery_id, d.due_at
+SELECT d.delivery_id, d.webhook_id, d.position, d.type, d.happened_at, d.data, d.state, d.attempts, d.due_at, d.attempted_at, d.outcome, d.created_at
 FROM webhook AS w JOIN webhook_delivery AS d FORCE INDEX (PRIMARY) ON d.webhook_id = w.webhook_id
 WHERE w.webhook_id = ? AND w.sender = ? AND w.off_reason = '' AND d.state = 'waiting' AND d.delivery_id IN (/*SLICE:delivery_ids*/?)
 `
 
-type DeliveriesStillDueRow struct {
-	DeliveryID string
-	DueAt      time.Time
-}
-
-func (q *Queries) DeliveriesStillDue(ctx context.Context, webhookID string, sender string, deliveryIds []string) ([]DeliveriesStillDueRow, error) {
+func (q *Queries) DeliveriesStillDue(ctx context.Context, webhookID string, sender string, deliveryIds []string) ([]WebhookDelivery, error) {
 	query := deliveriesStillDue
 	var queryParams []interface{}
 	queryParams = append(queryParams, webhookID)
@@ -77,10 +72,23 @@ func (q *Queries) DeliveriesStillDue(ctx context.Context, webhookID string, send
 		return nil, err
 	}
 	defer rows.Close()
-	var items []DeliveriesStillDueRow
+	var items []WebhookDelivery
 	for rows.Next() {
-		var i DeliveriesStillDueRow
-		if err := rows.Scan(&i.DeliveryID, &i.DueAt); err != nil {
+		var i WebhookDelivery
+		if err := rows.Scan(
+			&i.DeliveryID,
+			&i.WebhookID,
+			&i.Position,
+			&i.Type,
+			&i.HappenedAt,
+			&i.Data,
+			&i.State,
+			&i.Attempts,
+			&i.DueAt,
+			&i.AttemptedAt,
+			&i.Outcome,
+			&i.CreatedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -140,32 +148,24 @@ func (q *Queries) DeliveryWithRace(ctx context.Context, deliveryID string) (Deli
 }
 
 const dueWebhookDeliveries = `-- name: DueWebhookDeliveries :many
-SELECT delivery_id, webhook_id, position, type, happened_at, data, state, attempts, due_at, attempted_at, outcome, created_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' AND due_at <= ? ORDER BY due_at, delivery_id LIMIT ?
+SELECT delivery_id, due_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' AND due_at <= ? ORDER BY due_at, delivery_id LIMIT ?
 `
 
-func (q *Queries) DueWebhookDeliveries(ctx context.Context, webhookID string, dueAt time.Time, limit int32) ([]WebhookDelivery, error) {
+type DueWebhookDeliveriesRow struct {
+	DeliveryID string
+	DueAt      time.Time
+}
+
+func (q *Queries) DueWebhookDeliveries(ctx context.Context, webhookID string, dueAt time.Time, limit int32) ([]DueWebhookDeliveriesRow, error) {
 	rows, err := q.db.QueryContext(ctx, dueWebhookDeliveries, webhookID, dueAt, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []WebhookDelivery
+	var items []DueWebhookDeliveriesRow
 	for rows.Next() {
-		var i WebhookDelivery
-		if err := rows.Scan(
-			&i.DeliveryID,
-			&i.WebhookID,
-			&i.Position,
-			&i.Type,
-			&i.HappenedAt,
-			&i.Data,
-			&i.State,
-			&i.Attempts,
-			&i.DueAt,
-			&i.AttemptedAt,
-			&i.Outcome,
-			&i.CreatedAt,
-		); err != nil {
+		var i DueWebhookDeliveriesRow
+		if err := rows.Scan(&i.DeliveryID, &i.DueAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -236,24 +236,28 @@ func (q *Queries) FailingWebhooks(ctx context.Context) ([]FailingWebhooksRow, er
 }
 
 const finishDeliveries = `-- name: FinishDeliveries :exec
-UPDATE webhook_delivery SET state = ?, attempts = attempts + 1, attempted_at = ?, outcome = ?, due_at = ? WHERE delivery_id IN (/*SLICE:delivery_ids*/?)
+UPDATE webhook_delivery FORCE INDEX (PRIMARY)
+SET state = ?, attempts = attempts + 1, attempted_at = ?, outcome = ?, due_at = ?
+WHERE delivery_id IN (/*SLICE:delivery_ids*/?) AND state = 'waiting' AND due_at = ?
 `
 
 type FinishDeliveriesParams struct {
 	State       string
 	AttemptedAt sql.NullTime
 	Outcome     string
-	DueAt       time.Time
+	NextAt      time.Time
 	DeliveryIds []string
+	WasDueAt    time.Time
 }
 
+// Those that are still due as they were. Of many, MariaDB would rather read all that wait.
 func (q *Queries) FinishDeliveries(ctx context.Context, arg FinishDeliveriesParams) error {
 	query := finishDeliveries
 	var queryParams []interface{}
 	queryParams = append(queryParams, arg.State)
 	queryParams = append(queryParams, arg.AttemptedAt)
 	queryParams = append(queryParams, arg.Outcome)
-	queryParams = append(queryParams, arg.DueAt)
+	queryParams = append(queryParams, arg.NextAt)
 	if len(arg.DeliveryIds) > 0 {
 		for _, v := range arg.DeliveryIds {
 			queryParams = append(queryParams, v)
@@ -262,6 +266,7 @@ func (q *Queries) FinishDeliveries(ctx context.Context, arg FinishDeliveriesPara
 	} else {
 		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
 	}
+	queryParams = append(queryParams, arg.WasDueAt)
 	_, err := q.db.ExecContext(ctx, query, queryParams...)
 	return err
 }
@@ -320,49 +325,6 @@ UPDATE webhook SET sender = '', sender_until = NULL WHERE webhook_id = ? AND sen
 func (q *Queries) LeaveWebhook(ctx context.Context, webhookID string, sender string) error {
 	_, err := q.db.ExecContext(ctx, leaveWebhook, webhookID, sender)
 	return err
-}
-
-const lockWaitingDeliveries = `-- name: LockWaitingDeliveries :many
-SELECT delivery_id, due_at FROM webhook_delivery FORCE INDEX (PRIMARY) WHERE state = 'waiting' AND delivery_id IN (/*SLICE:delivery_ids*/?) FOR UPDATE
-`
-
-type LockWaitingDeliveriesRow struct {
-	DeliveryID string
-	DueAt      time.Time
-}
-
-// Of many, MariaDB would rather read all that wait.
-func (q *Queries) LockWaitingDeliveries(ctx context.Context, deliveryIds []string) ([]LockWaitingDeliveriesRow, error) {
-	query := lockWaitingDeliveries
-	var queryParams []interface{}
-	if len(deliveryIds) > 0 {
-		for _, v := range deliveryIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", strings.Repeat(",?", len(deliveryIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:delivery_ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []LockWaitingDeliveriesRow
-	for rows.Next() {
-		var i LockWaitingDeliveriesRow
-		if err := rows.Scan(&i.DeliveryID, &i.DueAt); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const lockWebhook = `-- name: LockWebhook :one

@@ -76,22 +76,21 @@ WHERE off_reason = '' AND wake_at IS NULL AND EXISTS (
 );
 
 -- name: DueWebhookDeliveries :many
-SELECT * FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' AND due_at <= ? ORDER BY due_at, delivery_id LIMIT ?;
+SELECT delivery_id, due_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' AND due_at <= ? ORDER BY due_at, delivery_id LIMIT ?;
 
 -- name: NextWebhookDelivery :one
 SELECT due_at FROM webhook_delivery WHERE webhook_id = ? AND state = 'waiting' ORDER BY due_at LIMIT 1;
 
 -- name: DeliveriesStillDue :many
-SELECT d.delivery_id, d.due_at
+SELECT d.*
 FROM webhook AS w JOIN webhook_delivery AS d FORCE INDEX (PRIMARY) ON d.webhook_id = w.webhook_id
 WHERE w.webhook_id = sqlc.arg(webhook_id) AND w.sender = sqlc.arg(sender) AND w.off_reason = '' AND d.state = 'waiting' AND d.delivery_id IN (sqlc.slice(delivery_ids));
 
--- name: LockWaitingDeliveries :many
--- Of many, MariaDB would rather read all that wait.
-SELECT delivery_id, due_at FROM webhook_delivery FORCE INDEX (PRIMARY) WHERE state = 'waiting' AND delivery_id IN (sqlc.slice(delivery_ids)) FOR UPDATE;
-
 -- name: FinishDeliveries :exec
-UPDATE webhook_delivery SET state = ?, attempts = attempts + 1, attempted_at = ?, outcome = ?, due_at = ? WHERE delivery_id IN (sqlc.slice(delivery_ids));
+-- Those that are still due as they were. Of many, MariaDB would rather read all that wait.
+UPDATE webhook_delivery FORCE INDEX (PRIMARY)
+SET state = sqlc.arg(state), attempts = attempts + 1, attempted_at = sqlc.arg(attempted_at), outcome = sqlc.arg(outcome), due_at = sqlc.arg(next_at)
+WHERE delivery_id IN (sqlc.slice(delivery_ids)) AND state = 'waiting' AND due_at = sqlc.arg(was_due_at);
 
 -- name: HoldWebhook :exec
 UPDATE webhook SET sender = ?, sender_until = ? WHERE webhook_id = ?;
