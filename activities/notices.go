@@ -23,9 +23,9 @@ type NoticesConfig struct {
 
 const (
 	// noticePage is how many results or rows of standings are gone through in one step.
-	noticePage = 1000
-	// noticeBatch is how many mails one step sends.
-	noticeBatch = 2000
+	noticePage = 3000
+	// noticeBatch is how many mails one step sends at most.
+	noticeBatch = 50_000
 	// noticeSending is how long one step goes on sending: a process does few steps at once,
 	// and a mail that is urgent must not wait until a slow provider has taken thousands.
 	noticeSending = 30 * time.Second
@@ -33,7 +33,7 @@ const (
 	// connections of a client.
 	noticeSenders = 8
 	// noticesUnnoted is how many of them are sent before it is noted what became of them.
-	noticesUnnoted = 128
+	noticesUnnoted = 256
 	// noticesRead is how many wait to be sent at most.
 	noticesRead = 256
 	// noticeAttempt bounds one of them.
@@ -169,27 +169,19 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	if len(waiting) == 0 {
 		return NoticesSent{}, nil
 	}
-	users, ids := make([]string, len(waiting)), make([]string, len(waiting))
-	for i, w := range waiting {
-		users[i], ids[i] = w.UserID, w.MailID
-	}
-	signing, err := a.user.Unsubscribers(ctx, users)
-	if err != nil {
-		return NoticesSent{}, err
-	}
-	s, until := &noticesSending{mails: a.mails, signing: signing}, a.now().Add(noticeSending)
-	err = turns[string, userdb.Mail, userdb.MailOutcome]{
+	s, until := &noticesSending{mails: a.mails}, a.now().Add(noticeSending)
+	err = turns[string, signedMail, userdb.MailOutcome]{
 		atOnce: noticeSenders, unnoted: noticesUnnoted, most: noticesRead, busy: a.Busy,
 		stop: func() bool {
 			return s.withdrawn.Load() || s.held.Load() != nil || s.failed.Load() >= maxNoticeFailures || a.now().After(until)
 		},
-		read: func(ctx context.Context, next []string) ([]userdb.Mail, error) {
+		read: func(ctx context.Context, next []string) ([]signedMail, error) {
 			withdrawn, err := a.withdrawn(ctx, in)
 			if err != nil || withdrawn {
 				s.withdrawn.Store(withdrawn)
 				return nil, err
 			}
-			return a.user.ReadNotices(ctx, next)
+			return a.signed(ctx, next)
 		},
 		note: func(ctx context.Context, done []userdb.MailOutcome) error {
 			err := a.user.NoteNotices(ctx, in.Position, in.Kind, sender, noticeLease, done)
@@ -200,7 +192,7 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 			return err
 		},
 		send: s.send,
-	}.run(ctx, ids)
+	}.run(ctx, waiting)
 	switch {
 	case err != nil:
 	case s.held.Load() != nil:
@@ -220,10 +212,33 @@ func (a *Notices) SendNotices(ctx context.Context, in NoticeInput) (NoticesSent,
 	return sent, nil // the next step looks again
 }
 
+// signedMail is a mail with what signs the links of its reader.
+type signedMail struct {
+	userdb.Mail
+	by notice.Unsubscriber
+}
+
+// signed returns mails of an event as they are now.
+func (a *Notices) signed(ctx context.Context, mailIDs []string) ([]signedMail, error) {
+	mails, err := a.user.ReadNotices(ctx, mailIDs)
+	if err != nil {
+		return nil, err
+	}
+	users := make([]string, len(mails))
+	for i, m := range mails {
+		users[i] = m.UserID
+	}
+	by, err := a.user.Unsubscribers(ctx, users)
+	signed := make([]signedMail, len(mails))
+	for i, m := range mails {
+		signed[i] = signedMail{m, by[m.UserID]}
+	}
+	return signed, err
+}
+
 // noticesSending is what became of the mails of a step so far.
 type noticesSending struct {
-	mails   *Mails
-	signing map[string]notice.Unsubscriber
+	mails *Mails
 
 	sent, failed atomic.Int64
 	withdrawn    atomic.Bool                      // the post that they tell of: no more are sent
@@ -231,11 +246,11 @@ type noticesSending struct {
 	err          atomic.Pointer[error]            // of the last that failed
 }
 
-func (s *noticesSending) send(ctx context.Context, m userdb.Mail) userdb.MailOutcome {
+func (s *noticesSending) send(ctx context.Context, m signedMail) userdb.MailOutcome {
 	ctx, cancel := context.WithTimeout(ctx, noticeAttempt)
 	defer cancel()
-	outcome, err := s.mails.send(ctx, m, func() (mail.Message, error) {
-		return mail.WriteNotice(m, s.signing[m.UserID], s.mails.publicURL)
+	outcome, err := s.mails.send(ctx, m.Mail, func() (mail.Message, error) {
+		return mail.WriteNotice(m.Mail, m.by, s.mails.publicURL)
 	})
 	if err != nil {
 		s.err.Store(&err)

@@ -167,6 +167,17 @@ func (s *sesStandIn) serve(p *sesProcess, w http.ResponseWriter, r *http.Request
 	}
 }
 
+// stops waits until the provider has stopped answering the process.
+func (p *sesProcess) stops(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.stopped:
+	case <-time.After(time.Minute):
+		require.NoError(t, p.Process.Kill())
+		require.Fail(t, "the process did not get that far", p.output.String())
+	}
+}
+
 // end waits for the end of a process and returns its exit status.
 func (p *sesProcess) end() (status int) {
 	_ = p.Wait()
@@ -180,7 +191,8 @@ func (p *sesProcess) end() (status int) {
 // mail, and nobody more often than there were attempts of which nobody knew how they ended.
 func TestKillsWhileSESSends(t *testing.T) {
 	t.Parallel()
-	const readers, unnoted = 900, 128 // as many mails may be under way, or back and not noted yet
+	const readers, unnoted = 900, 256 // as many mails may be under way, or back and not noted yet
+	const each = 100                  // as many does a process send before it ends
 	db, cfg := mysqltest.New(t, userdb.Migrations())
 	worker := mysqltest.Account(t, cfg, userdb.Grants(), mysql.Worker)
 	database, err := json.Marshal(worker) //nolint:gosec // with the password of the test's own account
@@ -248,8 +260,8 @@ func TestKillsWhileSESSends(t *testing.T) {
 	}
 	for _, end := range []os.Signal{os.Kill, nil, syscall.SIGTERM, os.Kill, syscall.SIGTERM} {
 		leaseEnds()
-		p := ses.start(t, database, unnoted)
-		<-p.stopped
+		p := ses.start(t, database, each)
+		p.stops(t)
 		if end != nil {
 			require.NoError(t, p.Process.Signal(end))
 			status := p.end()

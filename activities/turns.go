@@ -26,6 +26,8 @@ const (
 	// yieldFactor is for how many times as long as it took to send some, sending rests
 	// while credits wait.
 	yieldFactor = 12
+	// growWithin is how soon what was read must be sent for more to be read the next time.
+	growWithin = 100 * time.Millisecond
 	// maxQueued is how long what was read waits to be sent: afterwards it may have changed.
 	maxQueued = 5 * time.Second
 	// maxYield bounds one such rest, so that what is sent slowly still gets on.
@@ -106,6 +108,7 @@ type turning[Item, Read, Outcome any] struct {
 	items   []Item
 	size    int // how many are read next
 	reading bool
+	readAt  time.Time // the last ones were
 	queue   []queued[Read]
 	out     int       // how many are being sent
 	done    []Outcome // back and not noted
@@ -207,9 +210,10 @@ func (r *turning[Item, Read, Outcome]) wait() {
 		r.noting, r.lost, r.failed = 0, err != nil, cmp.Or(r.failed, err)
 	case found := <-r.found:
 		r.reading, r.failed = false, cmp.Or(r.failed, found.err)
-		if len(r.queue) == 0 {
-			r.size = min(2*r.size, r.most) // those before were sent meanwhile
+		if time.Since(r.readAt) < growWithin {
+			r.size = min(2*r.size, r.most)
 		}
+		r.readAt = time.Now()
 		for _, one := range found.all {
 			r.queue = append(r.queue, queued[Read]{one, time.Now()})
 		}

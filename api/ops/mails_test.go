@@ -88,8 +88,8 @@ func (m *mailing) notice(t *testing.T, position int64, kind notice.Kind) {
 	require.NoError(t, err)
 	waiting, err := m.credits.NoticesToSend(t.Context(), position, kind, newID(), 0, 10)
 	require.NoError(t, err)
-	for _, one := range waiting {
-		_, err := m.steps.SendMail(t.Context(), activities.MailInput{MailID: one.MailID})
+	for _, mailID := range waiting {
+		_, err := m.steps.SendMail(t.Context(), activities.MailInput{MailID: mailID})
 		require.NoError(t, err)
 	}
 }

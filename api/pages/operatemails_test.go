@@ -41,7 +41,7 @@ func (b *testBundle) unsent(t testing.TB, fault string) (userID, mailID string) 
 	waiting, err := b.ledger.NoticesToSend(t.Context(), 1, notice.ImportApplied, "s", 0, 1)
 	require.NoError(t, err)
 	require.Len(t, waiting, 1)
-	mailID = waiting[0].MailID
+	mailID = waiting[0]
 	_, err = b.ledger.BeginMail(t.Context(), mailID)
 	require.NoError(t, err)
 	require.NoError(t, b.ledger.NoteMailFault(t.Context(), mailID, fault))

@@ -137,7 +137,7 @@ func runMailer(ctx context.Context, args []string) {
 	host, port, err := net.SplitHostPort(args[0])
 	check(err)
 	client := must(gomail.NewClient(host, gomail.WithPort(must(strconv.Atoi(port))), gomail.WithTLSPolicy(gomail.NoTLS), gomail.WithoutNoop()))
-	about := must(json.Marshal(notice.Facts{RaceID: uuid.NewString(), Race: "Bench", Post: &notice.Post{ID: uuid.NewString(), Title: "Parking and bag drop", Excerpt: "The car park opens at 6:00."}}))
+	about := must(json.Marshal(notice.Facts{RaceID: uuid.NewString(), Race: "Bench " + uuid.NewString(), Date: "2004-04-19", Post: &notice.Post{ID: uuid.NewString(), Title: "Parking and bag drop", Excerpt: "The car park opens at 6:00."}}))
 	m := must(mail.WriteNotice(userdb.Mail{Kind: userdb.MailKind(notice.PostPublished), Language: "en", About: about}, notice.Unsubscriber{}, "https://results.example.org"))
 	connections := make(chan *smtpclient.Client, sentAtOnce)
 	for range sentAtOnce {
@@ -153,6 +153,9 @@ func runMailer(ctx context.Context, args []string) {
 		msg.SetMessageIDWithValue(id + "@example.org")
 		msg.SetDate()
 		msg.Subject(m.Subject)
+		msg.SetGenHeader("Auto-Submitted", "auto-generated")
+		msg.SetGenHeader("List-Unsubscribe", "<"+m.Unsubscribe+">")
+		msg.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 		msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 		msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 		return client.SendWithSMTPClient(connection, msg)

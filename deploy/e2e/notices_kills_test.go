@@ -263,7 +263,7 @@ func (n *noticesRun) check(t *testing.T) {
 }
 
 // How many mails, and calls of an endpoint, a worker has sent and not noted.
-const mailsUnnoted, callsUnnoted = 128, 256
+const mailsUnnoted, callsUnnoted = 256, 512
 
 // checkCalls compares the calls with what happened.
 func (n *noticesRun) checkCalls(t *testing.T, hook *hookReceiver, webhookID string) {

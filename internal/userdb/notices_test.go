@@ -133,12 +133,9 @@ func TestMailsOfAnEvent(t *testing.T) {
 	_, err := b.ledger.WriteNotices(t.Context(), notice.Event{Position: 1, Kind: notice.RaceOfficial}, mails, nil)
 	require.NoError(t, err)
 	look := func(sender string) (ids []string) {
-		waiting, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, sender, lease, 10)
+		ids, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, sender, lease, 10)
 		if err != nil {
 			return []string{"held " + heldFor(t, err).String()}
-		}
-		for _, w := range waiting {
-			ids = append(ids, w.MailID)
 		}
 		return ids
 	}
@@ -221,7 +218,7 @@ func TestMailsLeftSending(t *testing.T) {
 	}
 	_, err := b.ledger.WriteNotices(t.Context(), notice.Event{Position: 1, Kind: notice.RaceOfficial}, mails, nil)
 	require.NoError(t, err)
-	look := func() ([]userdb.WaitingNotice, error) {
+	look := func() ([]string, error) {
 		return b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, "s", lease, 10)
 	}
 	_, err = b.db.ExecContext(t.Context(), "UPDATE mail SET state = 'sending', attempts = 1")
@@ -233,11 +230,11 @@ func TestMailsLeftSending(t *testing.T) {
 	left, err := look()
 	require.NoError(t, err)
 	require.Len(t, left, 3)
-	read, err := b.ledger.ReadNotices(t.Context(), []string{left[0].MailID})
+	read, err := b.ledger.ReadNotices(t.Context(), []string{left[0]})
 	require.NoError(t, err)
 	require.NoError(t, read[0].Unsent)
 	require.NoError(t, b.ledger.NoteNotices(t.Context(), 1, notice.RaceOfficial, "s", lease, []userdb.MailOutcome{
-		{MailID: left[0].MailID, State: userdb.MailSent}, {MailID: left[1].MailID, State: userdb.MailQueued, Fault: "refused"},
+		{MailID: left[0], State: userdb.MailSent}, {MailID: left[1], State: userdb.MailQueued, Fault: "refused"},
 	}))
 	again, err := look()
 	require.NoError(t, err)
@@ -259,7 +256,7 @@ func TestMailIsBegunAgain(t *testing.T) {
 	waiting, err := b.ledger.NoticesToSend(t.Context(), 1, notice.RaceOfficial, "s", time.Minute, 10)
 	require.NoError(t, err)
 	for attempts := 1; attempts <= 3; attempts++ {
-		again, err := b.ledger.BeginMail(t.Context(), waiting[0].MailID)
+		again, err := b.ledger.BeginMail(t.Context(), waiting[0])
 		require.NoError(t, err)
 		require.Equal(t, attempts, again.Attempts)
 		b.pass(-5 * time.Second)
@@ -330,9 +327,9 @@ func TestNoticesThatNobodyWantsAnyMore(t *testing.T) {
 			c.meanwhile(userID)
 			waiting, err := b.ledger.NoticesToSend(t.Context(), event.Position, kind, "s", time.Minute, 10)
 			require.NoError(t, err)
-			read, err := b.ledger.ReadNotices(t.Context(), []string{waiting[0].MailID})
+			read, err := b.ledger.ReadNotices(t.Context(), []string{waiting[0]})
 			require.NoError(t, err)
-			kept, err := b.store.KeptMail(t.Context(), waiting[0].MailID)
+			kept, err := b.store.KeptMail(t.Context(), waiting[0])
 			require.NoError(t, err)
 			require.Equal(t, reason, kept.Reason, "%d %s", position, kind)
 			if reason == "" {

@@ -14,9 +14,6 @@ import (
 	"github.com/mrmrthon/mrmrthon/internal/userdb/gen"
 )
 
-// WaitingNotice is a mail of an event that is neither sent nor given up.
-type WaitingNotice struct{ MailID, UserID string }
-
 // HeldError says that another step sends the mails of an event, or was killed while it did.
 type HeldError struct {
 	For time.Duration // until its lease ends, unless it notes something before
@@ -26,36 +23,32 @@ func (*HeldError) Error() string {
 	return "another step sends the mails of the event, or was killed not long ago: they wait until its lease ends"
 }
 
-// NoticesToSend returns up to limit mails of an event that wait, those with the fewest
+// NoticesToSend returns the IDs of up to limit mails of an event that wait, those with the fewest
 // attempts first. From then on they are the sender's alone, until it leaves them or has
 // noted nothing for as long as the lease. It returns a *HeldError when they are another's.
-func (s *Ledger) NoticesToSend(ctx context.Context, position int64, kind notice.Kind, sender string, lease time.Duration, limit int) (waiting []WaitingNotice, err error) {
+func (s *Ledger) NoticesToSend(ctx context.Context, position int64, kind notice.Kind, sender string, lease time.Duration, limit int) (mailIDs []string, err error) {
 	err = mysql.InTx(ctx, s.db, func(tx *sql.Tx) error {
 		q := s.queries.WithTx(tx)
 		if err := s.holdNotices(ctx, q, position, kind, sender, lease); err != nil {
 			return err
 		}
 		of, event := sql.NullInt64{Int64: position, Valid: true}, optional(string(kind))
-		rows, err := q.NoticesToSend(ctx, of, event, int32(limit)) //nolint:gosec // some thousands
-		waiting = make([]WaitingNotice, 0, len(rows))
-		for _, row := range rows {
-			waiting = append(waiting, WaitingNotice(row))
-		}
-		if err != nil || len(rows) == limit {
+		mailIDs, err = q.NoticesToSend(ctx, of, event, int32(limit)) //nolint:gosec // some thousands
+		if err != nil || len(mailIDs) == limit {
 			return err
 		}
-		left, err := q.NoticesLeftSending(ctx, of, event, int32(limit-len(rows))) //nolint:gosec // likewise
+		left, err := q.NoticesLeftSending(ctx, of, event, int32(limit-len(mailIDs))) //nolint:gosec // likewise
 		for _, row := range left {
 			if !row.UpdatedAt.After(s.now().Add(-lease)) {
-				waiting = append(waiting, WaitingNotice{row.MailID, row.UserID})
+				mailIDs = append(mailIDs, row.MailID)
 			}
 		}
-		if err == nil && len(left) > 0 && len(waiting) == 0 {
+		if err == nil && len(left) > 0 && len(mailIDs) == 0 {
 			return &HeldError{For: left[0].UpdatedAt.Add(lease).Sub(s.now())}
 		}
 		return err
 	})
-	return waiting, wrapNotices(err)
+	return mailIDs, wrapNotices(err)
 }
 
 // holdNotices holds the mails of an event for a sender for as long as the lease. What it

@@ -347,7 +347,7 @@ func (q *Queries) NoticedForUpdate(ctx context.Context, userIds []string, things
 }
 
 const noticesLeftSending = `-- name: NoticesLeftSending :many
-SELECT mail_id, user_id, updated_at FROM mail
+SELECT mail_id, updated_at FROM mail
 WHERE notice_position = ? AND notice_event = ? AND state = 'sending' AND resends = 0
 ORDER BY updated_at, mail_id
 LIMIT ?
@@ -355,7 +355,6 @@ LIMIT ?
 
 type NoticesLeftSendingRow struct {
 	MailID    string
-	UserID    string
 	UpdatedAt time.Time
 }
 
@@ -370,7 +369,7 @@ func (q *Queries) NoticesLeftSending(ctx context.Context, noticePosition sql.Nul
 	var items []NoticesLeftSendingRow
 	for rows.Next() {
 		var i NoticesLeftSendingRow
-		if err := rows.Scan(&i.MailID, &i.UserID, &i.UpdatedAt); err != nil {
+		if err := rows.Scan(&i.MailID, &i.UpdatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -396,31 +395,26 @@ func (q *Queries) NoticesPausedUntil(ctx context.Context, userID string) (sql.Nu
 }
 
 const noticesToSend = `-- name: NoticesToSend :many
-SELECT mail_id, user_id FROM mail
+SELECT mail_id FROM mail
 WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends = 0
 ORDER BY attempts, mail_id
 LIMIT ?
 `
 
-type NoticesToSendRow struct {
-	MailID string
-	UserID string
-}
-
 // Of those that an operator has sent again, each has a workflow of its own.
-func (q *Queries) NoticesToSend(ctx context.Context, noticePosition sql.NullInt64, noticeEvent sql.NullString, limit int32) ([]NoticesToSendRow, error) {
+func (q *Queries) NoticesToSend(ctx context.Context, noticePosition sql.NullInt64, noticeEvent sql.NullString, limit int32) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, noticesToSend, noticePosition, noticeEvent, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []NoticesToSendRow
+	var items []string
 	for rows.Next() {
-		var i NoticesToSendRow
-		if err := rows.Scan(&i.MailID, &i.UserID); err != nil {
+		var mail_id string
+		if err := rows.Scan(&mail_id); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, mail_id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ SELECT user_id, thing, state FROM noticed WHERE user_id IN (sqlc.slice(user_ids)
 
 -- name: NoticesToSend :many
 -- Of those that an operator has sent again, each has a workflow of its own.
-SELECT mail_id, user_id FROM mail
+SELECT mail_id FROM mail
 WHERE notice_position = ? AND notice_event = ? AND state = 'queued' AND resends = 0
 ORDER BY attempts, mail_id
 LIMIT ?;
@@ -48,7 +48,7 @@ LIMIT ?;
 -- name: NoticesLeftSending :many
 -- Programs of the version before mark mails so before an attempt, and leave those behind
 -- that were under way when they were killed.
-SELECT mail_id, user_id, updated_at FROM mail
+SELECT mail_id, updated_at FROM mail
 WHERE notice_position = ? AND notice_event = ? AND state = 'sending' AND resends = 0
 ORDER BY updated_at, mail_id
 LIMIT ?;
