@@ -82,21 +82,30 @@ func (v noticeView) say(text string) (string, error) {
 	if !strings.Contains(text, "{{") {
 		return text, nil
 	}
-	parsed, known := parsedTexts.Load(text)
-	if !known {
-		fresh, err := texttemplate.New("").Parse(text)
-		if err != nil {
-			return "", err
-		}
-		parsed, _ = parsedTexts.LoadOrStore(text, fresh)
+	filled, err := parsed(text)
+	if err != nil {
+		return "", err
 	}
 	var out strings.Builder
-	err := parsed.(*texttemplate.Template).Execute(&out, v)
+	err = filled.Execute(&out, v)
 	return out.String(), err
 }
 
 // parsedTexts are the templates of wordsOf that have been used, by their text.
 var parsedTexts sync.Map
+
+func parsed(text string) (*texttemplate.Template, error) {
+	if known, ok := parsedTexts.Load(text); ok {
+		if t, ok := known.(*texttemplate.Template); ok {
+			return t, nil
+		}
+	}
+	t, err := texttemplate.New("").Parse(text)
+	if err == nil {
+		parsedTexts.Store(text, t)
+	}
+	return t, err
+}
 
 // Time formats the end of an offer.
 func (v noticeView) Time(at time.Time) string { return timeIn(v.Language, at, v.Zone) }
