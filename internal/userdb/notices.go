@@ -222,25 +222,24 @@ func recipients(ctx context.Context, queries *gen.Queries, userIDs []string) (ma
 		return found, nil
 	}
 	rows, err := queries.Recipients(ctx, userIDs)
-	if err != nil || len(rows) == 0 {
-		return found, err
-	}
 	for _, row := range rows {
-		r := Recipient{Address: row.Email.String, Language: row.Language, Preferences: notice.Preferences{
-			PausedUntil: row.NoticesPausedUntil.Time, Stopped: row.EmailProblem == EmailUnwanted,
-		}}
-		switch {
-		case row.SuspendedAt.Valid:
-			r.Off = MailSuspended
-		case row.EmailProblem == EmailBounced, row.EmailProblem == EmailComplained:
-			r.Off = MailAddressOff
+		r, known := found[row.UserID]
+		if !known {
+			r = Recipient{Address: row.Email.String, Language: row.Language, Preferences: notice.Preferences{
+				PausedUntil: row.NoticesPausedUntil.Time, Stopped: row.EmailProblem == EmailUnwanted,
+			}}
+			switch {
+			case row.SuspendedAt.Valid:
+				r.Off = MailSuspended
+			case row.EmailProblem == EmailBounced, row.EmailProblem == EmailComplained:
+				r.Off = MailAddressOff
+			}
 		}
-		found[row.UserID] = r
-	}
-	choices, err := queries.ChoicesOf(ctx, slices.Collect(maps.Keys(found)))
-	for _, row := range choices {
-		r := found[row.UserID]
-		r.Preferences.Chosen = append(r.Preferences.Chosen, notice.Choice{Kind: notice.Kind(row.Kind), Channel: notice.Channel(row.Channel), State: notice.State(row.State)})
+		if row.Kind.Valid {
+			r.Preferences.Chosen = append(r.Preferences.Chosen, notice.Choice{
+				Kind: notice.Kind(row.Kind.String), Channel: notice.Channel(row.Channel.String), State: notice.State(row.State.String),
+			})
+		}
 		found[row.UserID] = r
 	}
 	return found, err

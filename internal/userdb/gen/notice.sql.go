@@ -12,55 +12,6 @@ import (
 	"time"
 )
 
-const choicesOf = `-- name: ChoicesOf :many
-SELECT user_id, kind, channel, state FROM notice_choice WHERE user_id IN (/*SLICE:user_ids*/?)
-`
-
-type ChoicesOfRow struct {
-	UserID  string
-	Kind    string
-	Channel string
-	State   string
-}
-
-func (q *Queries) ChoicesOf(ctx context.Context, userIds []string) ([]ChoicesOfRow, error) {
-	query := choicesOf
-	var queryParams []interface{}
-	if len(userIds) > 0 {
-		for _, v := range userIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ChoicesOfRow
-	for rows.Next() {
-		var i ChoicesOfRow
-		if err := rows.Scan(
-			&i.UserID,
-			&i.Kind,
-			&i.Channel,
-			&i.State,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const chooseNotice = `-- name: ChooseNotice :exec
 INSERT INTO notice_choice (user_id, kind, channel, state, chosen_at) VALUES (?, ?, ?, ?, ?)
 ON DUPLICATE KEY UPDATE state = VALUES(state), chosen_at = VALUES(chosen_at)
@@ -457,8 +408,9 @@ func (q *Queries) PauseNotices(ctx context.Context, noticesPausedUntil sql.NullT
 }
 
 const recipients = `-- name: Recipients :many
-SELECT user_id, email, language, notices_paused_until, email_problem, suspended_at FROM user
-WHERE user_id IN (/*SLICE:user_ids*/?) AND email IS NOT NULL AND erased_at IS NULL
+SELECT user.user_id, user.email, user.language, user.notices_paused_until, user.email_problem, user.suspended_at, choice.kind, choice.channel, choice.state
+FROM user LEFT JOIN notice_choice AS choice ON choice.user_id = user.user_id
+WHERE user.user_id IN (/*SLICE:user_ids*/?) AND user.email IS NOT NULL AND user.erased_at IS NULL
 `
 
 type RecipientsRow struct {
@@ -468,9 +420,13 @@ type RecipientsRow struct {
 	NoticesPausedUntil sql.NullTime
 	EmailProblem       string
 	SuspendedAt        sql.NullTime
+	Kind               sql.NullString
+	Channel            sql.NullString
+	State              sql.NullString
 }
 
-// What decides whether notices are mailed to accounts that have an address.
+// What decides whether notices are mailed to accounts that have an address: a row for each
+// of their choices, or one.
 func (q *Queries) Recipients(ctx context.Context, userIds []string) ([]RecipientsRow, error) {
 	query := recipients
 	var queryParams []interface{}
@@ -497,6 +453,9 @@ func (q *Queries) Recipients(ctx context.Context, userIds []string) ([]Recipient
 			&i.NoticesPausedUntil,
 			&i.EmailProblem,
 			&i.SuspendedAt,
+			&i.Kind,
+			&i.Channel,
+			&i.State,
 		); err != nil {
 			return nil, err
 		}

@@ -24,16 +24,15 @@ DELETE FROM unsubscriber WHERE user_id = ?;
 SELECT * FROM unsubscriber WHERE user_id IN (sqlc.slice(user_ids));
 
 -- name: Recipients :many
--- What decides whether notices are mailed to accounts that have an address.
-SELECT user_id, email, language, notices_paused_until, email_problem, suspended_at FROM user
-WHERE user_id IN (sqlc.slice(user_ids)) AND email IS NOT NULL AND erased_at IS NULL;
+-- What decides whether notices are mailed to accounts that have an address: a row for each
+-- of their choices, or one.
+SELECT user.user_id, user.email, user.language, user.notices_paused_until, user.email_problem, user.suspended_at, choice.kind, choice.channel, choice.state
+FROM user LEFT JOIN notice_choice AS choice ON choice.user_id = user.user_id
+WHERE user.user_id IN (sqlc.slice(user_ids)) AND user.email IS NOT NULL AND user.erased_at IS NULL;
 
 -- name: HoldUsers :many
 -- Those of the accounts that are not erased, and that cannot be until the transaction ends.
 SELECT user_id FROM user WHERE user_id IN (sqlc.slice(user_ids)) AND erased_at IS NULL ORDER BY user_id LOCK IN SHARE MODE;
-
--- name: ChoicesOf :many
-SELECT user_id, kind, channel, state FROM notice_choice WHERE user_id IN (sqlc.slice(user_ids));
 
 -- name: Noticed :many
 SELECT user_id, thing, state FROM noticed WHERE user_id IN (sqlc.slice(user_ids));
