@@ -40,6 +40,7 @@ func TestWriteNotice(t *testing.T) {
 			require.NotContains(t, m.Text, "{{")
 			require.NotContains(t, m.HTML, "<script>", "%s in %s", d.Kind, language)
 			require.NotContains(t, m.HTML, "{{")
+			require.NotRegexp(t, `[^\n]{999}`, m.HTML, "RFC 5322")
 			require.Contains(t, m.HTML, "prefers-color-scheme:dark")
 			require.Contains(t, m.HTML, "word-break:keep-all")
 			require.Equal(t, 1, strings.Count(m.HTML, `class="button"`), "one thing to do")
@@ -151,6 +152,7 @@ func TestWriteAccountMails(t *testing.T) {
 				require.NotContains(t, part, "uta@")
 			}
 			require.NotContains(t, m.HTML, "<b>Firefox")
+			require.NotRegexp(t, `[^\n]{999}`, m.HTML, "RFC 5322")
 			require.NotContains(t, m.Subject, "Firefox")
 			require.LessOrEqual(t, strings.Count(m.HTML, `class="button"`), 1)
 			if language == "ko" {
