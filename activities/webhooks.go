@@ -124,6 +124,9 @@ func (a *Webhooks) SendWebhooks(ctx context.Context, in WebhookInput) (WebhookSe
 	err = turns[[]maindb.DueDelivery, []maindb.WebhookDelivery, []maindb.DeliveryOutcome]{
 		read: func(ctx context.Context, next [][]maindb.DueDelivery) ([][]maindb.WebhookDelivery, error) {
 			due, err := a.store.StillDue(ctx, in.WebhookID, sender, slices.Concat(next...))
+			if err == nil && len(due) == 0 { // the endpoint is another's or off, or all was replayed: the next step looks again
+				s.stop.Store(true)
+			}
 			return messages(batch.Format, due), err
 		},
 		send: s.attempt, note: s.note,

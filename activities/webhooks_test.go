@@ -34,6 +34,7 @@ type hookBundle struct {
 	hooks    *activities.Webhooks
 	dies     atomic.Int64 // in how many of the next steps the worker is killed before it notes anything
 	stuck    atomic.Int64 // how many of the next attempts to give up the lease fail
+	reads    atomic.Int64 // how often deliveries were read
 	clock    atomic.Int64 // microseconds
 	raceID   string
 	webhook  maindb.Webhook
@@ -59,6 +60,7 @@ func (b *hookBundle) DueWebhooks(ctx context.Context, webhookID, sender string, 
 }
 
 func (b *hookBundle) StillDue(ctx context.Context, webhookID, sender string, due []maindb.DueDelivery) ([]maindb.WebhookDelivery, error) {
+	b.reads.Add(1)
 	return b.worker.StillDue(ctx, webhookID, sender, due)
 }
 
@@ -321,6 +323,27 @@ func TestWebhookMeanwhile(t *testing.T) {
 	require.NoError(t, failed)
 	ids, _, _ = b.taken()
 	require.LessOrEqual(t, len(ids), 4)
+}
+
+// TestLongListIsGivenUp: once nothing of a long list is due as it was, a step does not read
+// on to its end, four at a time.
+func TestLongListIsGivenUp(t *testing.T) {
+	t.Parallel()
+	b := setupHook(t)
+	for range 60 {
+		b.change(t, "import.applied", "entry.entered")
+	}
+	b.pass(time.Second)
+	b.answer(http.StatusBadGateway)
+	var failed error
+	b.meanwhile = func() {
+		_, failed = b.api.ReplayWebhookRange(t.Context(), b.raceID, b.webhook.ID, b.now().Add(-time.Hour), time.Now().Add(time.Hour))
+	}
+	require.True(t, b.send(t).More)
+	require.NoError(t, failed)
+	require.LessOrEqual(t, b.reads.Load(), int64(3))
+	b.answer(http.StatusNoContent)
+	require.Equal(t, 120, b.send(t).Delivered)
 }
 
 // TestWebhookAfterARotation: both secrets sign for a day, then the new one alone.

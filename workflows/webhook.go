@@ -15,7 +15,7 @@ import (
 // webhookSteps is how many steps a run has before the next run goes on.
 const webhookSteps = 200
 
-// webhookOptions bound one step: up to 2,000 deliveries, eight at once, of which the eighth
+// webhookOptions bound one step: up to 50,000 deliveries, eight at once, of which the eighth
 // that fails ends it when none arrives. A slow endpoint takes fewer in a step.
 var webhookOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: 15 * time.Second,
