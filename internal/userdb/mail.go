@@ -255,11 +255,12 @@ func (s *Ledger) BeginMail(ctx context.Context, mailID string) (m Mail, err erro
 	return m, m.Unsent
 }
 
-// toSend returns mails as they are to be sent. Those that are not, because they have
-// expired or would not be written any more, become failed.
+// toSend returns mails as they are to be sent: notices to the address that their reader has
+// by now. Those that are not sent, because they have expired or would not be written any
+// more, become failed.
 func (s *Ledger) toSend(ctx context.Context, queries *gen.Queries, rows []gen.Mail) (mails []Mail, err error) {
 	now, failed := s.now(), map[MailReason][]string{}
-	reasons, err := withheld(ctx, queries, rows, now)
+	reasons, addresses, err := withheld(ctx, queries, rows, now)
 	if err != nil {
 		return nil, err
 	}
@@ -273,6 +274,11 @@ func (s *Ledger) toSend(ctx context.Context, queries *gen.Queries, rows []gen.Ma
 		case reason != "":
 			m.State, m.Unsent = MailFailed, ErrWithheld
 			failed[reason] = append(failed[reason], m.ID)
+		case addresses[m.ID] != "" && addresses[m.ID] != m.Address:
+			m.Address = addresses[m.ID]
+			if err := queries.MailMoved(ctx, m.Address, now, m.ID); err != nil {
+				return nil, err
+			}
 		}
 		mails = append(mails, m)
 	}
@@ -285,8 +291,8 @@ func (s *Ledger) toSend(ctx context.Context, queries *gen.Queries, rows []gen.Ma
 }
 
 // withheld returns why mails are not sent, by mail: what allowed them may have changed since
-// they were written.
-func withheld(ctx context.Context, queries *gen.Queries, rows []gen.Mail, now time.Time) (map[string]MailReason, error) {
+// they were written. It also returns where those of them go that are notices.
+func withheld(ctx context.Context, queries *gen.Queries, rows []gen.Mail, now time.Time) (reasons map[string]MailReason, addresses map[string]string, err error) {
 	var readers, owners []string // of notices, and of mails about an account
 	for _, row := range rows {
 		if _, aNotice := notice.Of(notice.Kind(row.Kind)); aNotice {
@@ -297,21 +303,21 @@ func withheld(ctx context.Context, queries *gen.Queries, rows []gen.Mail, now ti
 	}
 	reached, err := recipients(ctx, queries, readers)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	problems, err := addressProblems(ctx, queries, owners)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	reasons := make(map[string]MailReason, len(rows))
+	reasons, addresses = make(map[string]MailReason, len(rows)), make(map[string]string, len(rows))
 	for _, row := range rows {
 		if definition, aNotice := notice.Of(notice.Kind(row.Kind)); aNotice {
-			reasons[row.MailID] = reached[row.UserID].Withhold(definition, now)
+			reasons[row.MailID], addresses[row.MailID] = reached[row.UserID].Withhold(definition, now), reached[row.UserID].Address
 		} else if !mayMail(problems[[2]string{row.UserID, row.Address}], MailKind(row.Kind)) {
 			reasons[row.MailID] = MailAddressOff
 		}
 	}
-	return reasons, nil
+	return reasons, addresses, nil
 }
 
 // Why a mail is not sent.

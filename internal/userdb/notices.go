@@ -165,7 +165,7 @@ func (s *Ledger) Unsubscribers(ctx context.Context, userIDs []string) (map[strin
 		return found, nil
 	}
 	var fresh []any
-	for _, id := range userIDs {
+	for _, id := range slices.Sorted(slices.Values(userIDs)) { // two that make those of the same accounts would deadlock
 		if _, has := found[id]; has {
 			continue
 		}

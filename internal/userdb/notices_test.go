@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mrmrthon/mrmrthon/internal/notice"
 	"github.com/mrmrthon/mrmrthon/internal/race"
@@ -355,4 +358,50 @@ func TestNoticesThatNobodyWantsAnyMore(t *testing.T) {
 	failed, err := b.store.KeptMails(t.Context(), userdb.MailFilter{List: userdb.FailedList}, "", 100)
 	require.NoError(t, err)
 	require.Empty(t, failed)
+}
+
+// TestNoticesFollowTheirReader: a notice goes to the address that its reader has when it is
+// sent, not to the one that they have given up.
+func TestNoticesFollowTheirReader(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	userID, event := b.reader(t, "uta"), notice.Event{Position: 1, Kind: notice.RaceOfficial}
+	_, err := b.ledger.WriteNotices(t.Context(), event, []userdb.NewNotice{{
+		UserID: userID, Recipient: userdb.Recipient{Address: "uta@example.org"}, Kind: event.Kind, ExpiresAt: b.clock().Add(time.Hour),
+	}}, nil)
+	require.NoError(t, err)
+	_, err = b.db.ExecContext(t.Context(), "UPDATE user SET email = 'uta@example.com', email_confirmed_at = ? WHERE user_id = ?", b.clock(), userID)
+	require.NoError(t, err)
+	waiting, err := b.ledger.NoticesToSend(t.Context(), event.Position, event.Kind, "s", time.Minute, 10)
+	require.NoError(t, err)
+	read, err := b.ledger.ReadNotices(t.Context(), waiting)
+	require.NoError(t, err)
+	require.Equal(t, "uta@example.com", read[0].Address)
+	require.NoError(t, b.ledger.NoteNotices(t.Context(), event.Position, event.Kind, "s", time.Minute, []userdb.MailOutcome{{MailID: waiting[0], State: userdb.MailBounced}}))
+	account, err := b.store.Account(t.Context(), userID)
+	require.NoError(t, err)
+	require.Equal(t, userdb.EmailBounced, account.EmailProblem, "the address that was tried")
+}
+
+// TestLinksOfManyAtOnce: events that tell the same people at the same time make what signs
+// their links, each in its own order.
+func TestLinksOfManyAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setupAccounts(t)
+	for range 20 {
+		forward := make([]string, 200)
+		for i := range forward {
+			forward[i] = uuid.NewString()
+		}
+		backward := slices.Clone(forward)
+		slices.Reverse(backward)
+		var all errgroup.Group
+		for _, users := range [][]string{forward, backward, forward, backward} {
+			all.Go(func() error {
+				_, err := b.ledger.Unsubscribers(t.Context(), users)
+				return err
+			})
+		}
+		require.NoError(t, all.Wait())
+	}
 }

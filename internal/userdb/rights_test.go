@@ -25,7 +25,7 @@ func TestRights(t *testing.T) {
 		"session":          {mysql.API: "select, insert, update (last_used_at, expires_at, ended_at, by_passkey), delete"},
 		"passkey":          {mysql.API: "select, insert, update (sign_count, flags, last_used_at), delete"},
 		"ceremony":         {mysql.API: "select, insert, delete"},
-		"mail":             {mysql.API: "select, insert, update (started_at, state, reason, fault, resends, resent_at, updated_at), delete", mysql.Worker: "select, insert, update (state, attempts, provider_id, updated_at, reason, fault)"},
+		"mail":             {mysql.API: "select, insert, update (started_at, state, reason, fault, resends, resent_at, updated_at), delete", mysql.Worker: "select, insert, update (address, state, attempts, provider_id, updated_at, reason, fault)"},
 		"account_link":     {mysql.API: "select, insert, update (used_at), delete"},
 		"link_token":       {mysql.API: "select, delete", mysql.Worker: "insert"},
 		"notice_choice":    {mysql.API: "select, insert, update, delete", mysql.Worker: "select"},

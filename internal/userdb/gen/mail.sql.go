@@ -485,6 +485,16 @@ func (q *Queries) MailFault(ctx context.Context, fault string, mailID string) er
 	return err
 }
 
+const mailMoved = `-- name: MailMoved :exec
+UPDATE mail SET address = ?, updated_at = ? WHERE mail_id = ? AND state IN ('queued', 'sending')
+`
+
+// Its reader has another address by now.
+func (q *Queries) MailMoved(ctx context.Context, address string, updatedAt time.Time, mailID string) error {
+	_, err := q.db.ExecContext(ctx, mailMoved, address, updatedAt, mailID)
+	return err
+}
+
 const mailSending = `-- name: MailSending :exec
 UPDATE mail SET state = 'sending', attempts = attempts + 1, fault = '', updated_at = ? WHERE mail_id = ?
 `

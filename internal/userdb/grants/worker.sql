@@ -4,7 +4,7 @@
 GRANT SELECT (user_id, total_point, email, email_pending, email_problem, email_problem_at, email_confirmed_at, email_pending_at,
         language, suspended_at, erased_at, notices_paused_until),
     UPDATE (total_point, updated_at, email_pending, email_problem, email_problem_at) ON user TO {account};
-GRANT SELECT, INSERT, UPDATE (state, attempts, provider_id, updated_at, reason, fault) ON mail TO {account};
+GRANT SELECT, INSERT, UPDATE (address, state, attempts, provider_id, updated_at, reason, fault) ON mail TO {account};
 GRANT SELECT, INSERT, UPDATE ON noticed TO {account};
 GRANT SELECT, INSERT, UPDATE, DELETE ON notice_sender TO {account};
 GRANT SELECT ON notice_choice TO {account};

@@ -35,6 +35,10 @@ UPDATE mail SET state = 'failed', reason = sqlc.arg(reason), provider_id = '', u
 -- name: MailDone :exec
 UPDATE mail SET state = ?, reason = ?, provider_id = ?, updated_at = ? WHERE mail_id = ?;
 
+-- name: MailMoved :exec
+-- Its reader has another address by now.
+UPDATE mail SET address = sqlc.arg(address), updated_at = sqlc.arg(updated_at) WHERE mail_id = sqlc.arg(mail_id) AND state IN ('queued', 'sending');
+
 -- name: MailsByID :many
 SELECT * FROM mail WHERE mail_id IN (sqlc.slice(mail_ids)) ORDER BY mail_id;
 
