@@ -95,6 +95,7 @@ func parseName(rec *record) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	name = race.Visible(name)
 	if utf8.RuneCountInString(name) > maxNameLength {
 		return "", errors.New("must have at most 200 characters")
 	}

@@ -34,6 +34,13 @@ func TestStartListNames(t *testing.T) {
 
 	sheet = startList(t, "bib,name\n1,\"Ada\r\nKing\"\n")
 	require.Equal(t, "Ada King", sheet.Rows[0].Name)
+
+	// What nobody sees in a file is no fault of whoever uploads it.
+	sheet = startList(t, "bib,name,team\n1,\u202BAda\u202C \u200B King\u200F,FC \u200B\u202DSeoul\n2,\u200D,\n")
+	require.Empty(t, sheet.Errors)
+	require.Equal(t, "Ada King", sheet.Rows[0].Name)
+	require.Equal(t, "FC Seoul", sheet.Rows[0].Team)
+	require.Empty(t, sheet.Rows[1].Name)
 }
 
 func TestWrongStartListRows(t *testing.T) {

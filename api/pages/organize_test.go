@@ -394,6 +394,14 @@ func TestRaceIsVoidedOnlyByItsName(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, c.post(b.run("en", "/void"), "do", "delete", "confirm", "Spring Marathon").status)
 	_, err = b.main.Race(t.Context(), empty.ID)
 	require.ErrorIs(t, err, race.ErrNotFound)
+
+	copied := springMarathon(b.organizer)
+	copied.Name = "מרתון\u202D האביב" // as it may have been stored
+	_, err = b.main.CreateRace(t.Context(), copied)
+	require.NoError(t, err)
+	b.raceID = copied.ID
+	_, name, _ := strings.Cut(c.visit(b.run("en", "/void")).Find(`label[for="field-confirm"]`).First().Text(), ": ")
+	require.Equal(t, http.StatusSeeOther, c.post(b.run("en", "/void"), "do", "delete", "confirm", name).status, "%+q", name)
 }
 
 // TestHostileTextOnOrganizersPages writes markup wherever people can write, and reads

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mrmrthon/mrmrthon/api/server"
@@ -126,7 +125,7 @@ func (s *site) voidForm(ctx context.Context, v *visit) (page, error) {
 // voidRace voids a race, or deletes one that has no results yet.
 func (s *site) voidRace(ctx context.Context, v *visit) (page, error) {
 	r := server.RaceFrom(ctx)
-	if strings.Join(strings.Fields(v.form.get("confirm")), " ") != strings.Join(strings.Fields(r.Name), " ") {
+	if race.Visible(v.form.get("confirm")) != race.Visible(r.Name) {
 		v.blame("confirm", v.T("void.mismatch", "Name", r.Name))
 	}
 	if v.form.get("do") == "delete" {

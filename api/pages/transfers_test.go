@@ -26,6 +26,10 @@ func TestPlaceTransferred(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, ann.post(giving).status, "there is nothing to give")
 	require.Equal(t, mine, ann.post(mine, ann.visit(mine).fill("#enter")...).to())
 
+	entered, err := b.main.ListParticipants(t.Context(), r.ID, "", 1)
+	require.NoError(t, err)
+	_, err = b.accounts.UpdateAccount(t.Context(), entered[0].UserID, accountChange("Uta \u202E<b>Uhl</b>")) // as it may have been stored
+	require.NoError(t, err)
 	require.Equal(t, giving, ann.visit(mine).Find(`a[href$="/transfer"]`).AttrOr("href", ""))
 	form := ann.visit(giving).fill("#offer")
 	made := ann.post(giving, form...)

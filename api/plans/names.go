@@ -46,7 +46,7 @@ var (
 
 func nameWords(name string) []string {
 	bare := strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Mn, r) {
+		if unicode.In(r, unicode.Mn, unicode.Cf) {
 			return -1
 		}
 		return r

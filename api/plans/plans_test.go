@@ -152,7 +152,7 @@ func TestDecisionsAndOtherNamesAreKept(t *testing.T) {
 	b.apply(t, raceID, b.plan(t, raceID, both))
 	b.patch(t, raceID, "1", maindb.RecordPatch{Status: new(race.Disqualified)})
 
-	plan := b.plan(t, raceID, "Bib,Name,Gun Time\n1,EXAMPLE Ada,2:45:10\n2,Somebody Else,2:30:00\n3,c. sample,2:50:00\n9,New Runner,3:00:00\n")
+	plan := b.plan(t, raceID, "Bib,Name,Gun Time\n1,EXAMPLE Ada,2:45:10\n2,Somebody Else,2:30:00\n3,c. sam\u00ADple,2:50:00\n9,New Runner,3:00:00\n")
 	actions := map[string]maindb.RowAction{}
 	for _, row := range b.rows(t, raceID, plan) {
 		actions[row.Bib] = row.Action

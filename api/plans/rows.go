@@ -199,6 +199,7 @@ func (in *reading) entry(row *racefile.Row) (imports.StartListRow, []race.FieldE
 	if entry.Name, err = race.Line(strings.Join(strings.Fields(row.Name), " ")); err != nil {
 		return entry, []race.FieldError{{Field: "name", Message: err.Error()}}
 	}
+	entry.Name = race.Visible(entry.Name)
 	if utf8.RuneCountInString(entry.Name) > maxNameLength {
 		return entry, []race.FieldError{{Field: "name", Message: "must have at most 200 characters"}}
 	}

@@ -135,6 +135,13 @@ func TestEntrySettings(t *testing.T) {
 	}, entry["pools"])
 	require.Equal(t, "Second", b.call(t, http.MethodPost, path+"/participants", ann, `{}`).body["pool"])
 	require.Contains(t, b.call(t, http.MethodPatch, path, b.organizer, `{"entry":{"pools":[]}}`).raw, "has entries")
+
+	// Names are found with the marks of a text that was copied, which nobody sees.
+	got = b.call(t, http.MethodPatch, path, b.organizer, `{"divisions":[{"name":"נשים\u200F","sex":"F"}],
+		"entry":{"pools":[{"name":"Second","key":3,"capacity":4},{"name":"A\u200F","capacity":5,"division":"נשים\u200F"}]}}`)
+	require.Equal(t, http.StatusOK, got.status, got.raw)
+	_, bea := b.runner(t, "bea@example.org", race.Female, race.Date{})
+	require.Equal(t, "A", b.call(t, http.MethodPost, path+"/participants", bea, `{"pool":"\u200Fa\u200E"}`).body["pool"])
 }
 
 // TestFollowLine: each watcher hears who left, from where they were.

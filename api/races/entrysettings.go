@@ -188,7 +188,7 @@ func setPools(wrong *race.FieldErrors, s *race.EntrySettings, bodies []EntryPool
 		}
 		known := false
 		for _, o := range old {
-			if p.Key == 0 && strings.EqualFold(o.Name, p.Name) {
+			if p.Key == 0 && strings.EqualFold(race.Visible(o.Name), race.Visible(p.Name)) {
 				p.Key = o.Key
 			}
 			known = known || o.Key == p.Key

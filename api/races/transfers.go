@@ -286,7 +286,7 @@ func (h transfers) confirmed(ctx context.Context, raceID, giverID, name string, 
 	if err != nil {
 		return nil, err
 	}
-	if runner.Name != name {
+	if race.Visible(runner.Name) != race.Visible(name) {
 		return nil, errOtherName
 	}
 	account, err := accountOf(ctx, h.runners, h.hashes, t.RunnerID)
@@ -335,7 +335,7 @@ func (h transfers) accept(ctx context.Context, in *acceptTransferInput) (*transf
 	if err != nil {
 		return nil, err
 	}
-	if giver.Name != in.Body.Name {
+	if race.Visible(giver.Name) != race.Visible(in.Body.Name) {
 		return nil, errOtherName
 	}
 	account, err := accountOf(ctx, h.runners, h.hashes, runnerID)

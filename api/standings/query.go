@@ -269,6 +269,10 @@ func (n *names) keep(userIDs []string, found map[string]name, forgotten int) {
 	}
 }
 
+// unheard reports whether a character is left out of what is searched: an accent, or one
+// that nobody sees and that a name which was copied from a page may have at its end.
+func unheard(r rune) bool { return unicode.In(r, unicode.Mn, unicode.Cf) }
+
 // fold returns the searchable form of a name, without case and accents, so that
 // "nunez" finds Núñez.
 func fold(s string) string {
@@ -279,7 +283,7 @@ func fold(s string) string {
 	if plain {
 		return strings.ToLower(s)
 	}
-	folder := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), cases.Fold(), norm.NFC)
+	folder := transform.Chain(norm.NFD, runes.Remove(runes.Predicate(unheard)), cases.Fold(), norm.NFC)
 	folded, _, err := transform.String(folder, s)
 	if err != nil {
 		return strings.ToLower(s)

@@ -69,6 +69,7 @@ func TestStandings(t *testing.T) {
 		require.Equal(t, bibs, b.get(t, "/standings"+path).items(t, "bib"), path)
 	}
 	require.Equal(t, []any{"Ève Núñez"}, b.get(t, "/standings?field=wheelchair&q=eve%20nunez").items(t, "name"))
+	require.Equal(t, []any{"Ève Núñez"}, b.get(t, "/standings?field=wheelchair&q=N%C3%BA%C3%B1ez%E2%80%8E").items(t, "name"), "copied with a mark after it")
 	for path, status := range map[string]int{
 		"?version=2": 404, "?version=0": 422, "?sex=Y": 422, "?field=ski": 422, "?limit=0": 422, "?cursor=abc": 422,
 	} {

@@ -182,7 +182,7 @@ func demandingPool(r race.Race, name string) (race.EntryPool, error) {
 	}
 	for _, p := range r.EntryPools() {
 		switch {
-		case p.Name != name:
+		case race.Visible(p.Name) != race.Visible(name):
 		case p.Standard.IsZero():
 			return p, wrong("demands no qualifying time: anybody whom it is for can enter it")
 		default:

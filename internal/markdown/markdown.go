@@ -18,6 +18,8 @@ import (
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 	tokenizer "golang.org/x/net/html"
+
+	"github.com/mrmrthon/mrmrthon/internal/race"
 )
 
 const (
@@ -120,7 +122,7 @@ func HTML(written string) string {
 	if err := converter.Convert([]byte(shallow(written)), &out); err != nil {
 		return asWritten(written) // a buffer takes everything, so this cannot happen
 	}
-	return policy.Sanitize(out.String())
+	return strings.Map(race.DropOverride, policy.Sanitize(out.String())) // which an entity may have written
 }
 
 // asWritten shows a text without any form.

@@ -26,6 +26,7 @@ func TestHTML(t *testing.T) {
 		"linked":      {"[![x](https://example.org/i.png) *y*](https://e.org)", `<p><a href="https://e.org" rel="nofollow ugc noopener">x <em>y</em></a></p>` + "\n"},
 		"struck out":  {"~~7:00~~ 8:00", "<p><del>7:00</del> 8:00</p>\n"},
 		"korean":      {"**주차**는 안 됩니다.", "<p><strong>주차</strong>는 안 됩니다.</p>\n"},
+		"turned":      {"a&#x202e;b\u202e [x&#8238;](https://e.org/%E2%80%AE)", `<p>ab <a href="https://e.org/%E2%80%AE" rel="nofollow ugc noopener">x</a></p>` + "\n"},
 		"empty":       {"", ""},
 		"script link": {"[x](javascript:alert(1))", "<p><a rel=\"nofollow ugc noopener\">x</a></p>\n"},
 		"quote":       {"> said", "<blockquote>\n<p>said</p>\n</blockquote>\n"},

@@ -114,7 +114,7 @@ func (r Race) ChooseEntryPool(name string, sex Sex, age int) (EntryPool, error) 
 			demanding = append(demanding, p)
 		case name == "":
 			return p, nil
-		case strings.EqualFold(name, p.Name):
+		case strings.EqualFold(Visible(name), Visible(p.Name)):
 			if !r.admits(p, sex, age) {
 				return EntryPool{}, &ConflictError{Field: "pool", Message: fmt.Sprintf("the pool is for the division %q, which your sex and your age on race day do not fit", p.Division)}
 			}
@@ -135,7 +135,7 @@ func (r Race) admits(p EntryPool, sex Sex, age int) bool {
 		return true
 	}
 	for _, d := range r.Divisions {
-		if d.Name == p.Division {
+		if d.Name == p.Division || Visible(d.Name) == Visible(p.Division) {
 			return (d.Sex == "" || d.Sex == sex) && (d.Field == "" || d.Field == Runner) &&
 				(d.MinAge == nil || age != UnknownAge && age >= *d.MinAge) && (d.MaxAge == nil || age != UnknownAge && age <= *d.MaxAge)
 		}
@@ -182,7 +182,7 @@ func (s EntrySettings) checkPools(r Race) FieldErrors {
 		if !p.OpensAt.IsZero() && !s.ClosesAt.IsZero() && !p.OpensAt.Before(s.ClosesAt) {
 			wrong.Add(field+"opens_at", errors.New("must be before closes_at"))
 		}
-		if p.Division != "" && !slices.ContainsFunc(r.Divisions, func(d Division) bool { return d.Name == p.Division }) {
+		if p.Division != "" && !slices.ContainsFunc(r.Divisions, func(d Division) bool { return Visible(d.Name) == Visible(p.Division) }) {
 			wrong.Add(field+"division", errors.New("must be a division of the race"))
 		}
 		for _, f := range p.Standard.check() {

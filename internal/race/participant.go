@@ -123,6 +123,7 @@ func ParseTeam(s string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	team = Visible(team)
 	if utf8.RuneCountInString(team) > MaxTeamName {
 		return "", errors.New("must have at most 100 characters")
 	}

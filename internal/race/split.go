@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // MaxTimingPoints is the most timing points that a race may have: a backyard ultra
@@ -119,7 +120,12 @@ func FindPoint(points []TimingPoint, name string) (TimingPoint, bool) {
 }
 
 func pointName(name string) string {
-	return strings.Join(strings.Fields(strings.ToLower(name)), "")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return dropMark(unicode.ToLower(r))
+	}, name)
 }
 
 // distanceIn reads the distance that the name of a timing point states.

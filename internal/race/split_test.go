@@ -58,7 +58,7 @@ func TestFindPoint(t *testing.T) {
 	)
 	for name, want := range map[string]string{
 		"10 km": "10 km", "10KM": "10 km", "10k": "10 km", "10,0 km": "10 km", "10000 m": "10 km", "HM": "Half", "halfway": "Half", "21.1 km": "Half",
-		"bridge": "Bridge", "35K": "Bridge", "20 mi": "Mile 20", "mile 20": "Mile 20", "20 miles": "Mile 20",
+		"bridge": "Bridge", "\u202BBridge\u200F": "Bridge", "35K": "Bridge", "20 mi": "Mile 20", "mile 20": "Mile 20", "20 miles": "Mile 20",
 		"5 km": "", "": "", "km": "", "Split 1": "", "1e400 km": "", "-10 km": "", "nan km": "",
 	} {
 		found, ok := race.FindPoint(course.Points, name)

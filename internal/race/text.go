@@ -12,30 +12,51 @@ import (
 // without marks that nobody sees, which come along when text is copied. Every other
 // character that shows nothing is refused, since what looks like a name must be that
 // name. The joiners stay: some scripts and emoji are not written rightly without them.
+// A text of which nothing is seen is empty.
 func Line(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", errors.New("must be text in UTF-8")
 	}
-	line := strings.TrimSpace(strings.Map(func(r rune) rune {
-		if strings.ContainsRune(invisibleMarks, r) {
-			return -1
-		}
-		return r
-	}, s))
+	line, seen := strings.TrimSpace(strings.Map(dropMark, s)), false
 	for _, r := range line {
 		switch {
 		case unicode.IsControl(r), unicode.In(r, unicode.Zl, unicode.Zp):
 			return "", errors.New("must be one line without control characters")
-		case unicode.In(r, unicode.Cf) && !unicode.In(r, unicode.Join_Control, unicode.Prepended_Concatenation_Mark) && !isTag(r):
+		case unicode.Is(unicode.Cf, r) && !unicode.In(r, unicode.Join_Control, unicode.Prepended_Concatenation_Mark) && !isTag(r):
 			return "", hiddenError(r)
 		}
+		seen = seen || !isBlank(r)
+	}
+	if !seen {
+		return "", nil
 	}
 	return line, nil
 }
 
-// invisibleMarks are the byte order mark, the soft hyphen, the spaces and joiners without
-// width, and the marks that give a direction to their neighbours alone.
-const invisibleMarks = "\uFEFF\u00AD\u200B\u2060\u200E\u200F\u061C"
+// Visible returns what readers tell lines apart by: without the marks that Line drops,
+// and with single spaces. A line may have been stored before they were dropped, or copied
+// from a page, where Within has put one after it.
+func Visible(line string) string {
+	return strings.Join(strings.Fields(strings.Map(dropMark, line)), " ")
+}
+
+// dropMark returns -1, for strings.Map, for the byte order mark, the soft hyphen, the
+// spaces and joiners without width, and the marks that give a direction to their
+// neighbours or to the text after them.
+func dropMark(r rune) rune {
+	switch r {
+	case '\uFEFF', '\u00AD', '\u200B', '\u2060', '\u200E', '\u200F', '\u061C':
+		return -1
+	}
+	return DropOverride(r)
+}
+
+// isBlank reports whether a character shows nothing of its own.
+func isBlank(r rune) bool {
+	const blankBraille = '\u2800'
+	return unicode.IsSpace(r) || r == blankBraille ||
+		r > unicode.MaxASCII && unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
 
 // isTag reports whether a character spells out a region in the emoji of its flag.
 func isTag(r rune) bool { return r >= 0xE0020 && r <= 0xE007F }

@@ -15,6 +15,8 @@ func TestLine(t *testing.T) {
 	for written, line := range map[string]string{
 		"  Ann ": "Ann", "\u200FAnn\u200E": "Ann", "\uFEFFAnn": "Ann", "An\u00ADn\u200B": "Ann", " \u2060 Ann": "Ann", "\u200B": "",
 		persian: persian, flag: flag, family: family, "홍길동": "홍길동", "\u0601٤": "\u0601٤",
+		"\u202BAnn\u202C": "Ann", "A\u202Enn": "Ann", "\u2067Ann\u2069": "Ann", "❤\uFE0F": "❤\uFE0F",
+		"\u200D": "", "\u3164": "", "\uFE0F\u2800 \U000E0067": "",
 	} {
 		got, err := race.Line(written)
 		require.NoError(t, err, "%+q", written)
@@ -22,10 +24,13 @@ func TestLine(t *testing.T) {
 	}
 	for written, wrong := range map[string]string{
 		"a\nb": "control characters", "a\x00b": "control characters", "a\u0085b": "control characters", "a\u2028b": "control characters", "\xff": "UTF-8",
-		"a\u202Eb": "U+202E", "\u202Aa": "U+202A", "a\u2066b\u2069": "U+2066", "a\u2063b": "U+2063", "a\uFFF9b": "U+FFF9",
+		"a\u2063b": "U+2063", "a\uFFF9b": "U+FFF9",
 	} {
 		_, err := race.Line(written)
 		require.ErrorContains(t, err, wrong, "%+q", written)
+	}
+	for _, written := range []string{"FC Seoul", "FC\u200B \u200F Seoul\u200E", "\u202BFC  Seoul\u202C ", "\uFEFFFC\u00A0Seoul"} {
+		require.Equal(t, "FC Seoul", race.Visible(written), "%+q", written)
 	}
 	for _, r := range "\u202A\u202B\u202C\u202D\u202E\u2066\u2067\u2068\u2069" {
 		require.Error(t, race.CheckDirection("a"+string(r)))

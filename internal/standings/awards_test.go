@@ -69,8 +69,8 @@ func TestAwards(t *testing.T) {
 func TestTeams(t *testing.T) {
 	t.Parallel()
 	rows := rank(standings.Rules{},
-		finisher{id: "1", sex: race.Male, team: "Red", minutes: 30}, finisher{id: "2", sex: race.Female, team: "Blue ", minutes: 31},
-		finisher{id: "3", sex: race.Female, team: "red", minutes: 33}, finisher{id: "4", sex: race.Male, team: "BLUE", minutes: 32},
+		finisher{id: "1", sex: race.Male, team: "Red", minutes: 30}, finisher{id: "2", sex: race.Female, team: "\u200BBlue ", minutes: 31},
+		finisher{id: "3", sex: race.Female, team: "red", minutes: 33}, finisher{id: "4", sex: race.Male, team: "BLUE\u200F", minutes: 32},
 		finisher{id: "5", sex: race.Male, team: "Blue", minutes: 40}, finisher{id: "6", sex: race.Male, team: "Red", minutes: 41},
 		finisher{id: "7", sex: race.Male, team: "Green", minutes: 20}, finisher{id: "8", sex: race.Male, minutes: 19},
 		finisher{id: "9", sex: race.Male, team: "Green", minutes: 0},

@@ -25,7 +25,7 @@ type Member struct {
 }
 
 // TeamKey returns the form in which names of teams are compared.
-func TeamKey(name string) string { return strings.ToLower(strings.Join(strings.Fields(name), " ")) }
+func TeamKey(name string) string { return strings.ToLower(race.Visible(name)) }
 
 // Teams ranks the teams of runners by one rule: by the sum of their best, whose
 // number the rule states. Equal sums are decided by the next runner of each, then
@@ -39,7 +39,7 @@ func Teams(rule race.TeamRule, ranking race.Ranking, rows []Row) []Team {
 		row := &rows[i]
 		key := TeamKey(row.Team)
 		if _, known := written[key]; !known {
-			written[key] = strings.Join(strings.Fields(row.Team), " ") // as the best of its runners writes it
+			written[key] = race.Visible(row.Team) // as the best of its runners writes it
 		}
 		value := valueFor(rule, ranking, row)
 		if key == "" || value == 0 {
