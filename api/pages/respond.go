@@ -79,7 +79,7 @@ func (s *site) render(ctx context.Context, r *request, p page, status int) (*ren
 // renderedBody returns a body with what is sent along with it. Texts that were stored
 // before they were checked lose what would turn around the text after them.
 func renderedBody(language string, keep freshness, version int, body []byte) *rendered {
-	body = bytes.Map(race.DropOverride, body)
+	body = race.WithoutOverrides(body)
 	sum := sha256.Sum256(body)
 	return &rendered{
 		status: http.StatusOK, body: body, language: language, cacheControl: keep.header(), tag: fmt.Sprintf(`W/"%d-%x"`, version, sum[:8]),

@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -270,7 +269,7 @@ func WriteNotice(m userdb.Mail, signing notice.Unsubscriber, publicURL string) (
 		return Message{}, fmt.Errorf("there is no text for notices of kind %q", m.Kind)
 	}
 	view := noticeView{Language: language}
-	if err := json.Unmarshal(bytes.Map(race.DropOverride, m.About), &view.Facts); err != nil {
+	if err := json.Unmarshal(race.WithoutOverrides(m.About), &view.Facts); err != nil {
 		return Message{}, fmt.Errorf("read what notice %s says: %w", m.ID, err)
 	}
 	view.Race = race.Within(view.Race)

@@ -1,6 +1,7 @@
 package race
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -84,6 +85,23 @@ func DropOverride(r rune) rune {
 		return -1
 	}
 	return r
+}
+
+// WithoutOverrides returns a text, such as a whole page, without the characters that
+// CheckDirection refuses. Nearly every text has none, which is found out without decoding
+// it, and is returned as it is.
+func WithoutOverrides(text []byte) []byte {
+	const first = 0xE2 // the byte that each of them begins with
+	for rest := text; ; {
+		at := bytes.IndexByte(rest, first)
+		if at < 0 {
+			return text
+		}
+		if r, _ := utf8.DecodeRune(rest[at:]); overridesDirection(r) {
+			return bytes.Map(DropOverride, text)
+		}
+		rest = rest[at+1:]
+	}
 }
 
 // Within returns a name as it is put into a sentence that is written from left to right.

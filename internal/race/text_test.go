@@ -35,6 +35,10 @@ func TestLine(t *testing.T) {
 	for _, r := range "\u202A\u202B\u202C\u202D\u202E\u2066\u2067\u2068\u2069" {
 		require.Error(t, race.CheckDirection("a"+string(r)))
 		require.Equal(t, "ab", strings.Map(race.DropOverride, "a"+string(r)+"b"))
+		require.Equal(t, "– ab", string(race.WithoutOverrides([]byte("– a"+string(r)+"b"+string(r)))))
+	}
+	for _, kept := range []string{"", "– “Ann” … \u200E 홍길동", "a\xE2", "\xE2\x80"} {
+		require.Equal(t, kept, string(race.WithoutOverrides([]byte(kept))))
 	}
 	require.NoError(t, race.CheckDirection("a\u200Fb\n\u200E"))
 	require.Equal(t, "Ann", race.Within("A\u202Enn"))
