@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -65,7 +66,7 @@ func (b *bench) credits(ctx context.Context) {
 
 // server measures the engine alone on a server with other settings, once it is warm.
 func (b *bench) server(ctx context.Context, server stack.Server) (rate float64) {
-	b.say("the engine alone, %s, %d workflows", server, b.size.Servers)
+	b.say("the engine alone, %s, %d workflows", cmp.Or(string(server), "tuned"), b.size.Servers)
 	b.withServer(ctx, server, func(address string) {
 		b.engine(ctx, address, b.size.WarmUp, searchable)
 		rate = b.engine(ctx, address, b.size.Servers, searchable)
