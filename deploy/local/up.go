@@ -83,8 +83,9 @@ func up(ctx context.Context, args []string) (err error) {
 		err = errors.Join(err, s.Stop())
 	}()
 	s.Say("everything is ready after %.1f s", s.Age().Seconds())
-	addresses(s.Console(), s)
-	if set.Sample == "boston" && s.Has(stack.API) {
+	withSample := set.Sample == "boston" && s.Has(stack.API)
+	addresses(s.Console(), s, withSample)
+	if withSample {
 		loadSample(ctx, s)
 	}
 	if ctx.Err() == nil {
@@ -104,7 +105,7 @@ func loadSample(ctx context.Context, s *stack.Stack) {
 			s.Say("the sample's organizer could not be verified, so its race is not on the leaderboard: %v", err)
 		}
 		summary.Print(s.Console())
-		addresses(s.Console(), s)
+		addresses(s.Console(), s, true)
 	case ctx.Err() == nil:
 		s.Say("the sample race could not be loaded: %v", err)
 	}
@@ -135,7 +136,7 @@ func runSample(ctx context.Context, api, login, password string, rows int, out i
 	})
 }
 
-func addresses(out io.Writer, s *stack.Stack) {
+func addresses(out io.Writer, s *stack.Stack, withSample bool) {
 	login, password := s.Operator()
 	line := func(name, value string) { _, _ = fmt.Fprintf(out, "  %-16s %s\n", name, value) }
 	_, _ = fmt.Fprintln(out)
@@ -144,6 +145,8 @@ func addresses(out io.Writer, s *stack.Stack) {
 		line("API", s.APIURL())
 		line("documentation", s.APIURL()+"/docs")
 		line("operator", login+" / "+password)
+	}
+	if withSample {
 		line("organizer", sampleLogin+" / "+s.OrganizerPassword()+"  (of the sample race)")
 	}
 	if s.Has(stack.Temporal) {
