@@ -47,7 +47,7 @@ func (l list) register(api huma.API) {
 }
 
 func (l list) handle(ctx context.Context, in *listInput) (*listOutput, error) {
-	owner, err := l.gate.open(ctx, in.RaceID)
+	_, owner, err := l.gate.open(ctx, in.RaceID)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type get struct {
 	store   *maindb.Store
 	credits credits
 	gate    gate
+	times   times
 	splits  *splits.Reader
 }
 
@@ -50,7 +51,7 @@ func (g get) register(api huma.API) {
 }
 
 func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
-	owner, err := g.gate.open(ctx, in.RaceID)
+	of, owner, err := g.gate.open(ctx, in.RaceID)
 	if err != nil {
 		return nil, err
 	}
@@ -70,15 +71,7 @@ func (g get) handle(ctx context.Context, in *getInput) (*getOutput, error) {
 	}
 	out := &getOutput{ETag: server.ETag(r.Revision)}
 	out.Body.Record = viewOf(r, g.credits.of(ctx, []race.Record{r})[0].readBy(owner))
-	if !r.Removed {
-		facts, err := g.store.Facts(ctx, r.ID)
-		if err != nil {
-			return nil, err
-		}
-		out.Body.Implausible = facts.Implausible()
-	}
-	of, err := g.gate.races.Race(ctx, in.RaceID)
-	if err != nil {
+	if out.Body.Implausible, err = g.times.implausible(ctx, of, r); err != nil {
 		return nil, err
 	}
 	if out.Body.Splits, err = g.splits.Of(ctx, of, r.ID, r.Result); err != nil {
@@ -200,24 +193,32 @@ type recordOutput struct {
 	Body Record
 }
 
-// times checks whether the times of a record that was just written are plausible.
+// times checks whether times of records are plausible.
 type times struct {
 	store *maindb.Store
 	log   *slog.Logger
 }
 
-// answer shows a record of the race that the call is about. It looks up who ran
-// only for times that would be implausible for somebody.
-func (t times) answer(ctx context.Context, r race.Record, c credit) *recordOutput {
-	out := &recordOutput{ETag: server.ETag(r.Revision), Body: viewOf(r, c)}
-	if r.Removed || r.TimeConfirmed || !scoring.MayBeImplausible(server.RaceFrom(ctx), r.Result) {
-		return out
+// implausible returns why a time of a record is implausible and what to write instead. It looks
+// up who ran only for times that would be implausible for somebody.
+func (t times) implausible(ctx context.Context, of race.Race, r race.Record) (string, error) {
+	if r.Removed || r.TimeConfirmed || !scoring.MayBeImplausible(of, r.Result) {
+		return "", nil
 	}
 	facts, err := t.store.Facts(ctx, r.ID)
+	if err != nil {
+		return "", err
+	}
+	return facts.Implausible(), nil
+}
+
+// answer shows a record of the race that the call is about, which was just written.
+func (t times) answer(ctx context.Context, r race.Record, c credit) *recordOutput {
+	out := &recordOutput{ETag: server.ETag(r.Revision), Body: viewOf(r, c)}
+	reason, err := t.implausible(ctx, server.RaceFrom(ctx), r)
 	if err != nil { // the record is written, and its credit will have the same verdict
 		t.log.WarnContext(ctx, "cannot read who ran an implausible time: answering without saying whether it is implausible", "record_id", r.ID, "error", err)
-		return out
 	}
-	out.Body.Implausible = facts.Implausible()
+	out.Body.Implausible = reason
 	return out
 }

@@ -65,7 +65,7 @@ func Register(api huma.API, cfg Config) *Service {
 	s := &Service{
 		post:   posting,
 		list:   list{store: cfg.Store, ledger: cfg.Ledger, credits: credits, gate: gate},
-		get:    get{store: cfg.Store, credits: credits, gate: gate, splits: cfg.Splits},
+		get:    get{store: cfg.Store, credits: credits, gate: gate, times: times, splits: cfg.Splits},
 		change: change{store: cfg.Store, times: times, credits: credits, poke: cfg.Poke},
 		count:  progress{databases: databases, ahead: cfg.Ahead},
 	}
@@ -82,28 +82,29 @@ type gate struct {
 	races *maindb.Store
 }
 
-// open reports whether the caller owns the race or works on it. A caller who may not read gets 401
-// or 403; races are public, so an unknown one is 404 for everybody.
-func (g gate) open(ctx context.Context, raceID string) (owner bool, err error) {
+// open returns the race, and whether the caller owns it or works on it. A caller who may not
+// read gets 401 or 403; races are public, so an unknown one is 404 for everybody.
+func (g gate) open(ctx context.Context, raceID string) (of race.Race, owner bool, err error) {
 	if !server.IsID(raceID) {
-		return false, race.ErrNotFound
+		return of, false, race.ErrNotFound
 	}
-	r, err := g.races.Race(ctx, raceID)
-	if err != nil {
-		return false, err
+	if server.RoleFrom(ctx) != "" {
+		return server.RaceFrom(ctx), true, nil
 	}
-	caller := server.CallerFrom(ctx)
+	if of, err = g.races.Race(ctx, raceID); err != nil {
+		return of, false, err
+	}
 	switch {
-	case server.RoleFrom(ctx) != "":
-		return true, nil
-	case r.Status == race.Official:
-		return false, nil
-	case r.Status == race.Void:
-		return false, huma.Error403Forbidden("the race was voided: only its organizer sees its records")
-	case caller.UserID == "":
-		return false, server.Unauthorized("the results of this race are not official yet; its organizer can log in at POST /v1/login")
+	case of.Status == race.Official:
+		return of, false, nil
+	case of.Status == race.Void:
+		err = huma.Error403Forbidden("the race was voided: only its organizer sees its records")
+	case server.CallerFrom(ctx).UserID == "":
+		err = server.Unauthorized("the results of this race are not official yet; its organizer can log in at POST /v1/login")
+	default:
+		err = huma.Error403Forbidden("the results of this race are not official yet: until then only its organizer sees them")
 	}
-	return false, huma.Error403Forbidden("the results of this race are not official yet: until then only its organizer sees them")
+	return of, false, err
 }
 
 // text is a string in a body that may be absent, null or present, which mean

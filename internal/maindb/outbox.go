@@ -93,20 +93,15 @@ func (s *Store) noteSent(rows []OutboxRow) {
 func (s *Store) nextRaces(ctx context.Context, most int) ([]waitingRace, error) {
 	s.outboxTurn.Lock()
 	defer s.outboxTurn.Unlock()
-	var races []waitingRace
-	for _, after := range []string{s.outboxTurn.served, ""} {
-		got, err := s.racesAfter(ctx, after, most-len(races))
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range got {
-			if !slices.ContainsFunc(races, func(o waitingRace) bool { return o.id == r.id }) {
-				races = append(races, r)
-			}
-		}
-		if len(races) == most || after == "" {
-			break
-		}
+	served := s.outboxTurn.served
+	races, err := s.racesAfter(ctx, served, "", most)
+	if err == nil && served != "" {
+		var first []waitingRace
+		first, err = s.racesAfter(ctx, "", served, most-len(races))
+		races = append(races, first...)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if len(races) > 0 {
 		s.outboxTurn.served = races[len(races)-1].id
@@ -115,18 +110,21 @@ func (s *Store) nextRaces(ctx context.Context, most int) ([]waitingRace, error) 
 }
 
 // racesAfter lists up to most races with rows, in order of their ID from the one
-// after a given one. Each race costs one index lookup, however many rows it has. No
+// after a given one, up to and including last unless that is empty. Each race costs one index lookup, however many rows it has. No
 // single statement achieves that on both servers: DISTINCT, MIN and recursion read
 // all rows, depending on the server and the age of its statistics.
-func (s *Store) racesAfter(ctx context.Context, after string, most int) ([]waitingRace, error) {
+func (s *Store) racesAfter(ctx context.Context, after, last string, most int) ([]waitingRace, error) {
 	var races []waitingRace
-	for len(races) < most {
+	for len(races) < most && (last == "" || after < last) {
 		row, err := s.queries.RaceInOutboxAfter(ctx, after)
 		if errors.Is(err, sql.ErrNoRows) {
 			break
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list the races in the outbox: %w", err)
+		}
+		if last != "" && row.RaceID > last {
+			break
 		}
 		races = append(races, waitingRace{id: row.RaceID, name: row.Name.String})
 		after = row.RaceID
