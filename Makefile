@@ -62,7 +62,7 @@ chaos: setup-run $(LOCAL) ## Kill every part again and again under 5,000 records
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 60m -v -count=1 -run Chaos ./deploy/e2e -parallel 1 -args -chaos.limit -chaos.records=5000 -chaos.people=2000
 
 .PHONY: rush
-rush: setup-run $(LOCAL) ## 15,000 people ask for 1,000 places while an API is killed every 3 seconds; 10,000 offers expire and are accepted at once; takes minutes
+rush: setup-run $(LOCAL) ## 15,000 people ask for 1,000 places while an API is killed every second; 10,000 offers expire and are accepted at once; takes minutes
 	@$(LOCAL) exec --parts mariadb,sqs -- go test -timeout 30m -v -count=1 -run TestRush ./deploy/e2e -args -rush.runners=15000
 	@$(LOCAL) exec --parts mariadb -- go test -timeout 30m -v -count=1 -run TestExactlyOneEndsAnOffer ./internal/maindb -args -offers.rounds=10000
 
