@@ -198,11 +198,13 @@ func Register(router *chi.Mux, cfg Config) error {
 	s.operatePages()
 	notFound := router.NotFoundHandler()
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		if lang := s.languageOf(r.URL.Path); lang != nil {
+		lang := s.languageOf(r.URL.Path)
+		switch {
+		case lang == nil:
+			notFound(w, r)
+		case !s.redirectFromSlash(w, r):
 			s.fail(w, r, lang, race.ErrNotFound)
-			return
 		}
-		notFound(w, r)
 	})
 	return nil
 }
@@ -284,6 +286,22 @@ func (s *site) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 
 func (s *site) redirectToRaces(_ context.Context, r *request) (page, error) {
 	return page{}, &redirect{to: r.link("/races")}
+}
+
+// redirectFromSlash sends a reader whose address ends with a slash to the page without it,
+// if there is one. The path begins with a language.
+func (s *site) redirectFromSlash(w http.ResponseWriter, r *http.Request) bool {
+	path := strings.TrimRight(r.URL.EscapedPath(), "/")
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !reads || path == r.URL.EscapedPath() || !s.router.Match(chi.NewRouteContext(), http.MethodGet, path) {
+		return false
+	}
+	if r.URL.RawQuery != "" {
+		path += "?" + r.URL.RawQuery
+	}
+	w.Header().Set("Cache-Control", keepStatic.header())
+	http.Redirect(w, r, path, http.StatusMovedPermanently)
+	return true
 }
 
 // names returns the names of the runners of some rows. When they cannot be read, the

@@ -60,6 +60,25 @@ func TestLanguageIsChosenOnceAndThenInTheAddress(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, b.get(t, "/de/races").status)
 }
 
+func TestAddressesThatEndWithASlash(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	raceID := newID()
+	for path, want := range map[string]string{
+		"/en/": "/en", "/ko/races/": "/ko/races", "/en/races//?q=a%2Fb&show=all": "/en/races?q=a%2Fb&show=all",
+		"/en/races/" + raceID + "/results/W%205%2Fa/": "/en/races/" + raceID + "/results/W%205%2Fa",
+	} {
+		got := b.get(t, path)
+		require.Equal(t, http.StatusMovedPermanently, got.status, path)
+		require.Equal(t, want, got.header.Get("Location"))
+	}
+	for _, path := range []string{"/en/nothing/", "//example.org/en/races/", "/en//example.org/", "/de/races/", "/races/"} {
+		got := b.get(t, path)
+		require.Equal(t, http.StatusNotFound, got.status, path)
+		require.Empty(t, got.header.Get("Location"), path)
+	}
+}
+
 // TestPagesAreForEveryCache checks what lets caches keep a page, and what keeps
 // strangers' code out of it.
 func TestPagesAreForEveryCache(t *testing.T) {
