@@ -300,7 +300,7 @@ func (s *site) redirectFromSlash(w http.ResponseWriter, r *http.Request) bool {
 		path += "?" + r.URL.RawQuery
 	}
 	w.Header().Set("Cache-Control", keepStatic.header())
-	http.Redirect(w, r, path, http.StatusMovedPermanently)
+	http.Redirect(w, r, path, http.StatusMovedPermanently) //nolint:gosec // it begins with a language: no other host
 	return true
 }
 
