@@ -299,7 +299,7 @@ func (s *site) redirectFromSlash(w http.ResponseWriter, r *http.Request) bool {
 	if r.URL.RawQuery != "" {
 		path += "?" + r.URL.RawQuery
 	}
-	w.Header().Set("Cache-Control", keepStatic.header())
+	w.Header().Set("Cache-Control", keepNone.header())     // a cache may ignore parameters, which the answer repeats
 	http.Redirect(w, r, path, http.StatusMovedPermanently) //nolint:gosec // it begins with a language: no other host
 	return true
 }

@@ -71,6 +71,7 @@ func TestAddressesThatEndWithASlash(t *testing.T) {
 		got := b.get(t, path)
 		require.Equal(t, http.StatusMovedPermanently, got.status, path)
 		require.Equal(t, want, got.header.Get("Location"))
+		require.Contains(t, got.header.Get("Cache-Control"), "no-store")
 	}
 	for _, path := range []string{"/en/nothing/", "//example.org/en/races/", "/en//example.org/", "/de/races/", "/races/"} {
 		got := b.get(t, path)

@@ -109,10 +109,11 @@ func (s *Store) nextRaces(ctx context.Context, most int) ([]waitingRace, error) 
 	return races, nil
 }
 
-// racesAfter lists up to most races with rows, in order of their ID from the one
-// after a given one, up to and including last unless that is empty. Each race costs one index lookup, however many rows it has. No
-// single statement achieves that on both servers: DISTINCT, MIN and recursion read
-// all rows, depending on the server and the age of its statistics.
+// racesAfter lists up to most races with rows, in order of their ID from the one after
+// a given one, up to and including last unless that is empty. Each race costs one index
+// lookup, however many rows it has. No single statement achieves that on both servers:
+// DISTINCT, MIN and recursion read all rows, depending on the server and the age of its
+// statistics.
 func (s *Store) racesAfter(ctx context.Context, after, last string, most int) ([]waitingRace, error) {
 	var races []waitingRace
 	for len(races) < most && (last == "" || after < last) {
